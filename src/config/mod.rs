@@ -1,0 +1,318 @@
+//! What Trunkline runs on: the checked configuration.
+//!
+//! [`raw`] is what a person wrote, [`Config`] is what the program obeys, and
+//! [`load`] is the one way from the first to the second. Nothing below this
+//! module reads the environment or a file.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName};
+use jiff::Timestamp;
+use url::Url;
+use wildmatch::WildMatch;
+
+use crate::secret::Secret;
+
+/// The checked configuration. Every field is settled: no later code asks what
+/// the default is or whether a value makes sense.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The listener that callers use.
+    pub server: Server,
+    /// The listener that operators use.
+    pub admin: Admin,
+    /// Which browser origins may call.
+    pub cors: Cors,
+    /// What is written to standard output.
+    pub log: Log,
+    /// Who may call.
+    pub access: Access,
+    /// When true, only aliases may be called and `provider/model` is refused.
+    pub strict_models: bool,
+    /// Whether the built-in demo model is offered.
+    pub demo: Demo,
+    /// Every provider that is known, by name: presets and the config's own.
+    pub providers: BTreeMap<String, Provider>,
+    /// Every alias, by name.
+    pub models: BTreeMap<String, Model>,
+    /// What was accepted but should be mended, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// `[server]`: the listener that callers use, and the limits on what they send.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Path prefix under which everything is served as well: empty, or with a
+    /// leading and without a trailing slash.
+    pub root_path: String,
+    /// Worker threads, at least one.
+    pub workers: usize,
+    /// Host names accepted besides the loopback names while access is open.
+    pub allowed_hosts: Vec<String>,
+    /// Whether `/` serves the page.
+    pub page: bool,
+    /// Most connections open at once.
+    pub max_connections: usize,
+    /// Most requests in flight at once.
+    pub max_in_flight: usize,
+    /// Most bytes in one request body.
+    pub max_body: usize,
+    /// Most bytes of request bodies held at once, over all requests.
+    pub max_buffered: usize,
+    /// Most bytes in a request head.
+    pub max_head: usize,
+    /// Longest wait for a whole request head, the first byte included.
+    pub head_timeout: Duration,
+    /// Longest wait for a whole request body.
+    pub body_timeout: Duration,
+    /// Longest time a connection may rest between two requests.
+    pub idle_timeout: Duration,
+    /// Longest time that requests in flight get to finish on shutdown.
+    pub drain_timeout: Duration,
+}
+
+/// `[admin]`: the listener that operators use.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// Address to listen on, or none to have no admin listener.
+    pub listen: Option<SocketAddr>,
+}
+
+/// `[cors]`: which browser origins may call.
+#[derive(Debug, Clone)]
+pub struct Cors {
+    /// Exact origins, as browsers send them (`https://chat.example.com`).
+    pub allow_origins: Vec<String>,
+}
+
+/// `[log]`: what is written to standard output.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// Least severity written.
+    pub level: LogLevel,
+    /// Shape of a line.
+    pub format: LogFormat,
+    /// Whether each request gets a line at its end.
+    pub access: bool,
+}
+
+/// Severity of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Only what needs a person.
+    Error,
+    /// And what may need one soon.
+    Warn,
+    /// And what happened, one line a request.
+    Info,
+    /// And why.
+    Debug,
+    /// And how.
+    Trace,
+}
+
+/// Shape of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For eyes.
+    Text,
+    /// For machines, one JSON object a line.
+    Json,
+}
+
+/// `[access]`: who may call.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// True when a listener beyond loopback without client keys is wanted.
+    pub open: bool,
+    /// The client keys. None means that everyone who reaches us may call.
+    pub keys: Vec<ClientKey>,
+}
+
+/// One client key, `[access.keys.NAME]`.
+#[derive(Debug, Clone)]
+pub struct ClientKey {
+    /// Name that logs and metrics use.
+    pub name: String,
+    /// SHA-256 of the key's bytes.
+    pub sha256: [u8; 32],
+    /// Aliases this key may use, or none for all of them.
+    pub models: Option<Vec<WildMatch>>,
+    /// When the key stops working.
+    pub expires: Option<Timestamp>,
+}
+
+/// When the built-in demo model is offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Demo {
+    /// Only while no other model is ready.
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+/// One provider, `[providers.NAME]`, preset and overrides merged.
+#[derive(Debug, Clone)]
+pub struct Provider {
+    /// Name, as in `[providers.NAME]`.
+    pub name: String,
+    /// True when the config or a set environment variable speaks of it; a
+    /// preset that needs no credential is ready only then.
+    pub named: bool,
+    /// Where it is.
+    pub base_url: BaseUrl,
+    /// What opens it.
+    pub credential: Credential,
+    /// How the credential is sent.
+    pub auth: Auth,
+    /// Headers added to every request, organization and project among them.
+    pub headers: HeaderMap,
+    /// Whether usage is asked for in streams.
+    pub stream_usage: StreamUsage,
+    /// Limits in time.
+    pub timeouts: Timeouts,
+    /// Limits of the connection pool.
+    pub pool: Pool,
+    /// PEM text of extra certificate authorities to trust for this provider.
+    pub ca_pem: Option<Vec<u8>>,
+    /// Which HTTP versions to speak.
+    pub http: HttpVersion,
+}
+
+/// Where a provider is.
+#[derive(Debug, Clone)]
+pub enum BaseUrl {
+    /// The URL, without a trailing slash in its path, and what set it.
+    Set {
+        /// Scheme `http` or `https`, a host, no query, no fragment, no user.
+        url: Url,
+        /// `preset`, `config`, or the variable's name.
+        source: String,
+    },
+    /// There is no default; this variable would set it.
+    Missing {
+        /// Environment variable to set.
+        variable: String,
+    },
+}
+
+/// What opens a provider.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// It asks for none.
+    NotNeeded,
+    /// Here it is.
+    Set {
+        /// The credential.
+        secret: Secret,
+        /// The variable's name, the file's path, or `config`.
+        source: String,
+    },
+    /// It needs one, and it is not set.
+    Missing {
+        /// The variable or file to set.
+        variable: String,
+    },
+}
+
+/// How a credential is sent upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Auth {
+    /// `Authorization: Bearer …` (RFC 6750).
+    Bearer,
+    /// The bare credential in a header of this name.
+    Header(HeaderName),
+}
+
+/// Whether usage is asked for in streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamUsage {
+    /// Ask for it when the caller did not, and keep the extra event.
+    Inject,
+    /// Change nothing.
+    Observe,
+}
+
+/// Limits in time on one attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Name lookup, TCP and TLS together.
+    pub connect: Duration,
+    /// From the request's last byte to the response head.
+    pub head: Duration,
+    /// Between two pieces of a response body.
+    pub gap: Duration,
+    /// The whole attempt, or none for no limit.
+    pub total: Option<Duration>,
+}
+
+/// Limits of one provider's connection pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pool {
+    /// Most requests in flight at the provider, or none for no limit.
+    pub max_in_flight: Option<usize>,
+    /// Longest wait for a place among them.
+    pub wait: Duration,
+    /// Most connections kept at rest, per worker.
+    pub max_idle: usize,
+    /// Longest time a connection rests before it is closed.
+    pub idle_timeout: Duration,
+}
+
+/// Which HTTP versions an upstream is spoken to in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpVersion {
+    /// HTTP/2 where TLS negotiates it (ALPN, RFC 7301), else HTTP/1.1.
+    Auto,
+    /// HTTP/1.1 only.
+    Http1,
+    /// HTTP/2 only; without TLS by prior knowledge (RFC 9113, section 3.3).
+    Http2,
+}
+
+/// One alias, `[models.NAME]`.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// Name that callers use.
+    pub alias: String,
+    /// Key into [`Config::providers`]; checked to exist.
+    pub provider: String,
+    /// Name that the provider uses.
+    pub upstream_model: String,
+    /// True when it comes from the built-in table.
+    pub builtin: bool,
+}
+
+impl Provider {
+    /// Why no request can be sent to it, or none when it is ready.
+    #[must_use]
+    pub fn missing(&self) -> Option<&str> {
+        match (&self.credential, &self.base_url) {
+            (Credential::Missing { variable }, _) | (_, BaseUrl::Missing { variable }) => {
+                Some(variable)
+            }
+            _ => None,
+        }
+    }
+
+    /// True when requests can be sent to it.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.missing().is_none()
+            && (self.named || !matches!(self.credential, Credential::NotNeeded))
+    }
+}
+
+impl Access {
+    /// True when no client key is asked for.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.keys.is_empty()
+    }
+}

@@ -1,0 +1,4 @@
+//! Trunkline: an OpenAI-compatible multiplexing gateway.
+
+pub mod config;
+pub mod secret;
