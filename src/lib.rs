@@ -1,4 +1,5 @@
 //! Trunkline: an OpenAI-compatible multiplexing gateway.
 
+pub mod cli;
 pub mod config;
 pub mod secret;
