@@ -17,9 +17,10 @@ pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)?;
     let without_alias: Vec<&str> = without_alias(config).collect();
     if !without_alias.is_empty() {
-        let use_them = match config.strict_models {
-            true => "not reachable, as strict_models is set",
-            false => "call them as provider/model",
+        let use_them = if config.strict_models {
+            "not reachable, as strict_models is set"
+        } else {
+            "call them as provider/model"
         };
         writeln!(
             out,

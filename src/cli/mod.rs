@@ -19,7 +19,7 @@ mod tests;
 
 /// Trunkline: one OpenAI-compatible base URL for every model.
 #[derive(Debug, Parser)]
-#[command(name = "trunkline", version, about, max_term_width = 100)]
+#[command(name = "trunkline", version, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -29,7 +29,7 @@ struct Arguments {
 
 #[derive(Debug, clap::Args)]
 struct Settings {
-    /// Configuration file [default: $TRUNKLINE_CONFIG, ./trunkline.toml,
+    /// Configuration file [default: `TRUNKLINE_CONFIG`, ./trunkline.toml,
     /// /etc/trunkline/trunkline.toml]
     // The variable is read with the others, so that `.env` can set it too.
     #[arg(long, global = true, value_name = "FILE")]

@@ -95,7 +95,7 @@ fn element_span(item: &Item, index: usize) -> Option<std::ops::Range<usize>> {
 
 fn line_of(text: &str, offset: usize) -> usize {
     let before = text.as_bytes().get(..offset).unwrap_or_default();
-    1 + before.iter().filter(|byte| **byte == b'\n').count()
+    before.split(|byte| *byte == b'\n').count()
 }
 
 fn dict(table: &dyn TableLike) -> Dict {

@@ -110,14 +110,15 @@ impl<Name: Into<String>, Value: Into<String>> FromIterator<(Name, Value)> for En
     }
 }
 
-/// The line of `.env` that could not be read. The error holds its text, which
+/// The line of `.env` that could not be read. The error holds its end, which
 /// serves to find the number and goes no further: it may be a key.
 fn dotenv_place(bytes: &[u8], error: &dotenvy::Error) -> Place {
     let text = String::from_utf8_lossy(bytes);
     let line = match error {
         dotenvy::Error::LineParse(line, _) => {
             let first = line.lines().next().unwrap_or_default().trim().to_owned();
-            text.lines().position(|candidate| candidate.trim() == first)
+            text.lines()
+                .position(|candidate| candidate.trim().ends_with(&first))
         }
         _ => None,
     };

@@ -60,6 +60,7 @@ pub struct Faults(Vec<Fault>);
 
 impl KeyPath {
     /// The path of these keys, from the top.
+    #[must_use]
     pub fn new<const N: usize>(keys: [&str; N]) -> Self {
         Self(keys.iter().map(|key| Segment::Key((*key).into())).collect())
     }

@@ -174,7 +174,7 @@ fn added_origins(environment: &Environment) -> impl Iterator<Item = Setting<'sta
 }
 
 /// The key that a variable sets, or none when it is no setting of ours:
-/// Kubernetes puts variables such as TRUNKLINE_PORT_8080_TCP into every pod
+/// Kubernetes puts variables such as `TRUNKLINE_PORT_8080_TCP` into every pod
 /// beside a service of our name, so that without `__` only a key of the top
 /// level counts.
 fn path_of(name: &str, shape: &Shape, known: &Dict) -> Option<Vec<String>> {

@@ -28,6 +28,8 @@ pub mod raw;
 mod reference;
 
 mod shape;
+#[cfg(test)]
+pub(crate) mod tests;
 mod walk;
 
 pub use environment::Environment;

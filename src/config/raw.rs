@@ -91,7 +91,7 @@ pub struct Admin {
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Cors {
-    /// Exact origins, such as "https://chat.example.com". FRONTEND_URL and ADDITIONAL_CORS_ORIGINS add to them.
+    /// Exact origins, such as `https://chat.example.com`. `FRONTEND_URL` and `ADDITIONAL_CORS_ORIGINS` add to them.
     pub allow_origins: Vec<String>,
 }
 

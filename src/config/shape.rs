@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use schemars::Schema;
 use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
 use serde_json::{Map, Value};
 
 use super::raw;
@@ -42,9 +44,24 @@ pub struct Field {
 #[must_use]
 pub fn schema() -> Value {
     SchemaSettings::draft2020_12()
+        .with_transform(RecursiveTransform(without_null))
         .into_generator()
         .into_root_schema_for::<raw::Config>()
         .to_value()
+}
+
+/// TOML has no null: a key that may be left out is just that.
+fn without_null(schema: &mut Schema) {
+    if schema.get("default").is_some_and(Value::is_null) {
+        schema.remove("default");
+    }
+    if let Some(Value::Array(kinds)) = schema.get("type") {
+        let kind = kinds.iter().find(|kind| *kind != "null").cloned();
+        schema.insert("type".to_owned(), kind.unwrap_or_default());
+    }
+    if let Some(Value::Array(variants)) = schema.get_mut("anyOf") {
+        variants.retain(|variant| kind(variant) != Some("null"));
+    }
 }
 
 impl Shape {
@@ -66,15 +83,17 @@ impl Shape {
                 let items = schema.get("items").unwrap_or(&Value::Null);
                 Self::List(Box::new(Self::read(items, root)))
             }
-            Some("object") => match schema.get("properties").and_then(Value::as_object) {
-                Some(properties) => Self::Table(fields(properties, root)),
-                None => {
-                    let item = schema.get("additionalProperties").unwrap_or(&Value::Null);
-                    Self::Named(Box::new(Self::read(item, root)))
-                }
-            },
+            Some("object") => Self::read_object(schema, root),
             _ => Self::Text,
         }
+    }
+
+    fn read_object(schema: &Value, root: &Value) -> Self {
+        if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+            return Self::Table(fields(properties, root));
+        }
+        let item = schema.get("additionalProperties").unwrap_or(&Value::Null);
+        Self::Named(Box::new(Self::read(item, root)))
     }
 
     /// The shape of what this key holds, or none when there is no such key.
@@ -123,14 +142,7 @@ fn target<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
 }
 
 fn kind(schema: &Value) -> Option<&str> {
-    match schema.get("type")? {
-        Value::String(kind) => Some(kind),
-        Value::Array(kinds) => kinds
-            .iter()
-            .filter_map(Value::as_str)
-            .find(|kind| *kind != "null"),
-        _ => None,
-    }
+    schema.get("type")?.as_str()
 }
 
 fn choice(schema: &Value) -> Option<Vec<(String, String)>> {

@@ -1,6 +1,8 @@
 //! Compares the merged values with the schema: reports what does not belong,
 //! and takes it out, so that everything else can still be checked.
 
+use std::collections::BTreeMap;
+
 use figment::value::Value;
 
 use super::fault::{Faults, KeyPath, Place, nearest};
@@ -43,7 +45,7 @@ impl Walker<'_> {
             (Shape::Table(fields), Value::Dict(_, dict)) => {
                 dict.retain(|key, value| match fields.get(key) {
                     Some(field) => self.fits(value, &field.shape, Some(field), &path.key(key)),
-                    None => self.unknown(key, fields.keys(), path),
+                    None => self.unknown(key, fields, path),
                 });
                 true
             }
@@ -52,12 +54,15 @@ impl Walker<'_> {
                 true
             }
             (Shape::List(item), Value::Array(_, list)) => {
-                let mut index = 0;
-                list.retain_mut(|value| {
-                    index += 1;
-                    self.fits(value, item, None, &path.index(index - 1))
-                });
-                true
+                let all = list
+                    .iter_mut()
+                    .enumerate()
+                    .fold(true, |all, (index, value)| {
+                        self.fits(value, item, None, &path.index(index)) && all
+                    });
+                // Without one item the places of the others would be wrong,
+                // so that a list with a fault goes as a whole.
+                return all;
             }
             (Shape::Choice(words), Value::String(_, text)) => {
                 words.iter().any(|(word, _)| word == text)
@@ -91,23 +96,20 @@ impl Walker<'_> {
     }
 
     /// Always false: an unknown key never stays.
-    fn unknown<'k>(
-        &mut self,
-        key: &str,
-        known: impl Iterator<Item = &'k String> + Clone,
-        path: &KeyPath,
-    ) -> bool {
+    fn unknown(&mut self, key: &str, known: &BTreeMap<String, Field>, path: &KeyPath) -> bool {
         let place = self.layers.place(&path.key(key));
-        let spell = |name: &str| match &place {
-            Place::Variable { .. } => path.key(name).variable(),
-            _ => format!("{name:?}"),
-        };
-        let hint = match nearest(key, known.clone().map(String::as_str)) {
-            Some(name) => format!("did you mean {}?", spell(name)),
-            None => {
-                let known: Vec<&str> = known.map(String::as_str).collect();
-                format!("known here: {}", known.join(", "))
-            }
+        let names = || known.keys().map(String::as_str);
+        let hint = if let Some(name) = nearest(key, names()) {
+            let meant = match (&place, known.get(name)) {
+                (Place::Variable { .. }, Some(field)) if field.shape.is_value() => {
+                    path.key(name).variable()
+                }
+                (Place::Variable { .. }, _) => format!("{}__...", path.key(name).variable()),
+                _ => format!("{name:?}"),
+            };
+            format!("did you mean {meant}?")
+        } else {
+            format!("known here: {}", names().collect::<Vec<_>>().join(", "))
         };
         self.faults
             .push(place, path.key(key), format!("unknown key; {hint}"));

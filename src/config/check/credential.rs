@@ -50,15 +50,13 @@ pub fn settle(
 
 fn literal(check: &mut Check<'_>, path: &KeyPath, key: &str) -> Option<Credential> {
     let place = check.layers.place(path);
-    let source = match &place {
-        Place::Variable { name, .. } => name.clone(),
-        _ => {
-            let text = format!(
-                "{place}: {path}: a key in the file; better to keep it out, by api_key_env or api_key_file"
-            );
-            check.warnings.push(text);
-            "config".to_owned()
-        }
+    let source = if let Place::Variable { name, .. } = &place {
+        name.clone()
+    } else {
+        let cure = "better to keep it out, by api_key_env or api_key_file";
+        let text = format!("{place}: {path}: a key in the file; {cure}");
+        check.warnings.push(text);
+        "config".to_owned()
     };
     accept(check, place, path, key, source)
 }

@@ -46,8 +46,9 @@ fn origin(text: &str) -> Result<String, String> {
     }
     // Desktop shells and extensions send schemes of their own, as they are.
     let visible = rest.bytes().all(|byte| byte.is_ascii_graphic());
-    match visible {
-        true => Ok(format!("{}://{rest}", scheme.to_ascii_lowercase())),
-        false => Err(format!("not an origin; {cure}")),
+    if visible {
+        Ok(format!("{}://{rest}", scheme.to_ascii_lowercase()))
+    } else {
+        Err(format!("not an origin; {cure}"))
     }
 }

@@ -32,7 +32,7 @@ pub fn settle(
         None,
     );
     let pool = pool(check, &KeyPath::new(["pool"]), &whole_pool(&raw.pool), None);
-    let named = named(raw);
+    let spoken_of = spoken_of(raw);
     let names: BTreeSet<&String> = presets
         .providers
         .keys()
@@ -47,7 +47,7 @@ pub fn settle(
             path: KeyPath::new(["providers", name]),
             raw: raw.providers.get(name).unwrap_or(&untouched),
             preset: presets.providers.get(name),
-            named: named.contains(name.as_str()),
+            named: spoken_of.contains(name.as_str()),
         };
         if let Some(provider) = one.settle(check, timeouts, pool, &known, listen) {
             providers.insert(name.clone(), provider);
@@ -57,7 +57,7 @@ pub fn settle(
 }
 
 /// The providers that the configuration speaks of.
-fn named(raw: &raw::Config) -> BTreeSet<&str> {
+fn spoken_of(raw: &raw::Config) -> BTreeSet<&str> {
     let by_models = raw
         .models
         .values()

@@ -1,0 +1,6 @@
+//! Each section's own rules.
+
+mod access;
+mod model;
+mod provider;
+mod server;
