@@ -176,17 +176,22 @@ fn is_private(host: &Host<&str>) -> bool {
         Host::Ipv4(address) => IpAddr::V4(*address),
         Host::Ipv6(address) => IpAddr::V6(*address),
     };
-    match address.to_canonical() {
-        IpAddr::V4(address) => {
-            let [first, second, ..] = address.octets();
-            // RFC 6598: shared address space, such as overlay networks use.
-            let shared = first == 100 && second & 0b1100_0000 == 64;
-            address.is_private() || address.is_loopback() || address.is_link_local() || shared
+    let address = address.to_canonical();
+    is_here(address)
+        || match address {
+            IpAddr::V4(address) => {
+                let [first, second, ..] = address.octets();
+                // RFC 6598: shared address space, such as overlay networks use.
+                let shared = first == 100 && second & 0b1100_0000 == 64;
+                address.is_private() || address.is_link_local() || shared
+            }
+            IpAddr::V6(address) => address.is_unique_local() || address.is_unicast_link_local(),
         }
-        IpAddr::V6(address) => {
-            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
-        }
-    }
+}
+
+/// True for this machine; a connection to the unspecified address ends here too.
+fn is_here(address: IpAddr) -> bool {
+    address.is_loopback() || address.is_unspecified()
 }
 
 /// True when requests sent there would come back to the listener, and go
@@ -199,8 +204,8 @@ pub fn points_at(url: &Url, listen: SocketAddr) -> bool {
     let address = match url.host() {
         Some(Host::Ipv4(address)) => IpAddr::V4(address),
         Some(Host::Ipv6(address)) => IpAddr::V6(address).to_canonical(),
-        Some(Host::Domain("localhost")) => return ours.is_loopback() || ours.is_unspecified(),
+        Some(Host::Domain("localhost")) => return is_here(ours),
         _ => return false,
     };
-    address == ours || (address.is_loopback() && ours.is_unspecified())
+    address == ours || (is_here(address) && is_here(ours))
 }
