@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::secret::Secret;
 
 use super::fault::{Faults, KeyPath, Place};
+use super::file;
 
 /// Environment variables: those of the process, and those of `.env`. Its
 /// debug print shows names only.
@@ -67,12 +68,11 @@ impl Environment {
     #[must_use]
     pub fn with_dotenv(&self, directory: &Path, faults: &mut Faults) -> Self {
         let mut environment = self.clone();
-        let path = directory.join(".env");
-        let bytes = match std::fs::read(&path) {
+        let bytes = match file::read(&directory.join(".env"), file::LARGEST_TEXT) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return environment,
             Err(error) => {
-                let text = format!("cannot be read ({}); mend or remove it", error.kind());
+                let text = format!("cannot be read: {}", file::reason(&error));
                 faults.push(Place::file(".env"), KeyPath::default(), text);
                 return environment;
             }

@@ -21,6 +21,7 @@ mod check;
 mod document;
 mod environment;
 mod fault;
+mod file;
 mod layers;
 mod load;
 mod preset;
