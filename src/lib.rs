@@ -4,9 +4,6 @@
 //! the two words the gateway is there to change: the model's name and the key.
 //! `docs/architecture.md` has the map.
 
-pub mod access;
-pub mod body;
-pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod executor;

@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::secret::Secret;
 
 use super::fault::{Faults, KeyPath, Place};
+use super::file;
 
 /// Environment variables: those of the process, and those of `.env`. Its
 /// debug print shows names only.
@@ -67,12 +68,11 @@ impl Environment {
     #[must_use]
     pub fn with_dotenv(&self, directory: &Path, faults: &mut Faults) -> Self {
         let mut environment = self.clone();
-        let path = directory.join(".env");
-        let bytes = match std::fs::read(&path) {
+        let bytes = match file::read(&directory.join(".env"), file::LARGEST_TEXT) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return environment,
             Err(error) => {
-                let text = format!("cannot be read ({}); mend or remove it", error.kind());
+                let text = format!("cannot be read: {}", file::reason(&error));
                 faults.push(Place::file(".env"), KeyPath::default(), text);
                 return environment;
             }
@@ -110,14 +110,15 @@ impl<Name: Into<String>, Value: Into<String>> FromIterator<(Name, Value)> for En
     }
 }
 
-/// The line of `.env` that could not be read. The error holds its text, which
+/// The line of `.env` that could not be read. The error holds its end, which
 /// serves to find the number and goes no further: it may be a key.
 fn dotenv_place(bytes: &[u8], error: &dotenvy::Error) -> Place {
     let text = String::from_utf8_lossy(bytes);
     let line = match error {
         dotenvy::Error::LineParse(line, _) => {
             let first = line.lines().next().unwrap_or_default().trim().to_owned();
-            text.lines().position(|candidate| candidate.trim() == first)
+            text.lines()
+                .position(|candidate| candidate.trim().ends_with(&first))
         }
         _ => None,
     };

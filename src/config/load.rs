@@ -7,6 +7,7 @@ use super::check;
 use super::document::Document;
 use super::environment::Environment;
 use super::fault::{Faults, KeyPath, Place};
+use super::file;
 use super::layers::{FILE_VARIABLE, Layers};
 use super::preset::Presets;
 use super::shape::Shape;
@@ -113,18 +114,22 @@ fn find(sources: &Sources, environment: &Environment) -> Result<Option<Document>
         (None, None) => None,
     };
     if let Some((path, place)) = named {
-        let text = std::fs::read_to_string(sources.directory.join(&path)).map_err(|error| {
-            let text = format!("{} cannot be read: {}", path.display(), reason(&error));
+        let text = file::read_text(&sources.directory.join(&path)).map_err(|error| {
+            let text = format!(
+                "{} cannot be read: {}",
+                path.display(),
+                file::reason(&error)
+            );
             (place, text)
         })?;
         return parse(&path, text).map(Some);
     }
     for path in ["trunkline.toml", SYSTEM_FILE].map(Path::new) {
-        match std::fs::read_to_string(sources.directory.join(path)) {
+        match file::read_text(&sources.directory.join(path)) {
             Ok(text) => return parse(path, text).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
-                let text = format!("cannot be read: {}", reason(&error));
+                let text = format!("cannot be read: {}", file::reason(&error));
                 return Err((Place::file(path.to_string_lossy()), text));
             }
         }
@@ -134,16 +139,4 @@ fn find(sources: &Sources, environment: &Environment) -> Result<Option<Document>
 
 fn parse(path: &Path, text: String) -> Result<Document, Unreadable> {
     Document::parse(&path.to_string_lossy(), text).map_err(|error| (error.place, error.text))
-}
-
-/// Why a file cannot be read, and what to do.
-pub(super) fn reason(error: &io::Error) -> String {
-    let cure = match error.kind() {
-        io::ErrorKind::NotFound => "name a file that exists",
-        io::ErrorKind::PermissionDenied => "let the user that runs Trunkline read it",
-        io::ErrorKind::IsADirectory => "name a file, not a directory",
-        io::ErrorKind::InvalidData => "save it as UTF-8 text",
-        _ => "mend or remove it",
-    };
-    format!("{}; {cure}", error.kind())
 }

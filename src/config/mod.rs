@@ -21,6 +21,7 @@ mod check;
 mod document;
 mod environment;
 mod fault;
+mod file;
 mod layers;
 mod load;
 mod preset;
@@ -33,7 +34,7 @@ pub(crate) mod tests;
 mod walk;
 
 pub use environment::Environment;
-pub use fault::{Fault, Faults, KeyPath, Place};
+pub use fault::{Fault, Faults, KeyPath, Place, Segment};
 pub use load::{Flags, Sources, load};
 pub use reference::reference;
 pub use shape::schema;
@@ -260,7 +261,7 @@ pub enum Auth {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StreamUsage {
-    /// Ask for it when the caller did not, and keep the extra event.
+    /// Ask for it when the caller did not, and hold the extra event back.
     Inject,
     /// Change nothing.
     Observe,

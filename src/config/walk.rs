@@ -54,12 +54,15 @@ impl Walker<'_> {
                 true
             }
             (Shape::List(item), Value::Array(_, list)) => {
-                let mut index = 0;
-                list.retain_mut(|value| {
-                    index += 1;
-                    self.fits(value, item, None, &path.index(index - 1))
-                });
-                true
+                let all = list
+                    .iter_mut()
+                    .enumerate()
+                    .fold(true, |all, (index, value)| {
+                        self.fits(value, item, None, &path.index(index)) && all
+                    });
+                // Without one item the places of the others would be wrong,
+                // so that a list with a fault goes as a whole.
+                return all;
             }
             (Shape::Choice(words), Value::String(_, text)) => {
                 words.iter().any(|(word, _)| word == text)

@@ -20,21 +20,21 @@ pub fn settle(check: &mut Check<'_>, raw: &raw::Access) -> Access {
         if let Err(text) = super::provider::name(name) {
             check.fault(&path, text);
         }
+        let models = globs(check, &path, raw.models.as_deref());
+        let expires = expires(check, &path, raw.expires.as_deref());
         let Some(sha256) = digest(check, &path, raw) else {
             continue;
         };
         if let Some(owner) = owners.insert(sha256, name) {
-            let text = format!(
-                "the same key as {}; make one for each caller",
-                KeyPath::new(["access", "keys", owner])
-            );
+            let owner = KeyPath::new(["access", "keys", owner]);
+            let text = format!("the same key as {owner}; make one for each caller");
             check.fault(&path.key("sha256"), text);
         }
         keys.push(ClientKey {
             name: name.clone(),
             sha256,
-            models: globs(check, &path, raw.models.as_deref()),
-            expires: expires(check, &path, raw.expires.as_deref()),
+            models,
+            expires,
         });
     }
     let open = raw.open;

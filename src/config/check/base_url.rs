@@ -31,8 +31,7 @@ pub struct Found {
     pub key: KeyPath,
 }
 
-/// Finds the base URL: a TRUNKLINE_ variable goes before the provider's own
-/// variable, that before the file, and that before the built-in table.
+/// Finds the base URL and checks it.
 pub fn settle(
     check: &mut Check<'_>,
     path: &KeyPath,
@@ -41,57 +40,88 @@ pub fn settle(
     presets: &[&str],
 ) -> Option<Found> {
     let key = path.key("base_url");
-    let written = raw
-        .base_url
-        .as_deref()
-        .map(|text| (text, check.layers.place(&key)));
     let preset = preset.map(|preset| &preset.settings);
     let variable = variable(check, path, raw).or_else(|| preset?.base_url_env.clone());
-    let set = variable.as_deref().and_then(|name| {
-        let place = check.environment.place(name);
-        check.environment.get(name).map(|text| (text, place))
-    });
-    let over = written
-        .clone()
-        .filter(|(_, place)| !matches!(place, Place::File { .. }));
-    let (text, place, source) = if let Some((text, place)) = over {
+    if let Some(choice) = choose(check, &key, raw, preset, variable.as_deref()) {
+        let Choice {
+            text,
+            place,
+            source,
+        } = choice;
+        return match parse(text) {
+            Ok(url) => {
+                warn_of_lost_path(check, &url, &source, preset);
+                let base_url = BaseUrl::Set { url, source };
+                Some(Found {
+                    base_url,
+                    place,
+                    key,
+                })
+            }
+            Err(text) => {
+                check.faults.push(place, key, text);
+                None
+            }
+        };
+    }
+    let Some(variable) = variable else {
+        missing(check, path, presets);
+        return None;
+    };
+    Some(Found {
+        base_url: BaseUrl::Missing { variable },
+        place: check.layers.place(path),
+        key,
+    })
+}
+
+/// What sets a base URL.
+struct Choice<'a> {
+    text: &'a str,
+    place: Place,
+    source: String,
+}
+
+/// Of what sets the base URL, what goes first: a variable or flag that sets
+/// `base_url` itself, then the provider's own variable, then the file, then
+/// the built-in table.
+fn choose<'a>(
+    check: &Check<'a>,
+    key: &KeyPath,
+    raw: &'a raw::Provider,
+    preset: Option<&'a raw::Provider>,
+    variable: Option<&str>,
+) -> Option<Choice<'a>> {
+    let written = raw.base_url.as_deref().map(|text| {
+        let place = check.layers.place(key);
         let source = match &place {
             Place::Variable { name, .. } => name.clone(),
             _ => "config".to_owned(),
         };
-        (text, place, source)
-    } else if let Some((text, place)) = set {
-        (text, place, variable.unwrap_or_default())
-    } else if let Some((text, place)) = written {
-        (text, place, "config".to_owned())
-    } else if let Some(text) = preset.and_then(|preset| preset.base_url.as_deref()) {
-        (text, Place::Default, "preset".to_owned())
-    } else if let Some(variable) = variable {
-        let base_url = BaseUrl::Missing { variable };
-        let place = check.layers.place(path);
-        return Some(Found {
-            base_url,
+        Choice {
+            text,
             place,
-            key,
-        });
-    } else {
-        missing(check, path, presets);
-        return None;
-    };
-    match parse(text) {
-        Ok(url) => {
-            warn_of_lost_path(check, &url, &source, preset);
-            let base_url = BaseUrl::Set { url, source };
-            Some(Found {
-                base_url,
-                place,
-                key,
-            })
+            source,
         }
-        Err(text) => {
-            check.faults.push(place, key, text);
-            None
-        }
+    });
+    let environment = check.environment;
+    let set = variable.and_then(|name| {
+        Some(Choice {
+            text: environment.get(name)?,
+            place: environment.place(name),
+            source: name.to_owned(),
+        })
+    });
+    let builtin = preset.and_then(|preset| {
+        Some(Choice {
+            text: preset.base_url.as_deref()?,
+            place: Place::Default,
+            source: "preset".to_owned(),
+        })
+    });
+    match written {
+        Some(over) if !matches!(over.place, Place::File { .. }) => Some(over),
+        written => set.or(written).or(builtin),
     }
 }
 
@@ -176,17 +206,22 @@ fn is_private(host: &Host<&str>) -> bool {
         Host::Ipv4(address) => IpAddr::V4(*address),
         Host::Ipv6(address) => IpAddr::V6(*address),
     };
-    match address.to_canonical() {
-        IpAddr::V4(address) => {
-            let [first, second, ..] = address.octets();
-            // RFC 6598: shared address space, such as overlay networks use.
-            let shared = first == 100 && second & 0b1100_0000 == 64;
-            address.is_private() || address.is_loopback() || address.is_link_local() || shared
+    let address = address.to_canonical();
+    is_here(address)
+        || match address {
+            IpAddr::V4(address) => {
+                let [first, second, ..] = address.octets();
+                // RFC 6598: shared address space, such as overlay networks use.
+                let shared = first == 100 && second & 0b1100_0000 == 64;
+                address.is_private() || address.is_link_local() || shared
+            }
+            IpAddr::V6(address) => address.is_unique_local() || address.is_unicast_link_local(),
         }
-        IpAddr::V6(address) => {
-            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
-        }
-    }
+}
+
+/// True for this machine; a connection to the unspecified address ends here too.
+fn is_here(address: IpAddr) -> bool {
+    address.is_loopback() || address.is_unspecified()
 }
 
 /// True when requests sent there would come back to the listener, and go
@@ -199,8 +234,8 @@ pub fn points_at(url: &Url, listen: SocketAddr) -> bool {
     let address = match url.host() {
         Some(Host::Ipv4(address)) => IpAddr::V4(address),
         Some(Host::Ipv6(address)) => IpAddr::V6(address).to_canonical(),
-        Some(Host::Domain("localhost")) => return ours.is_loopback() || ours.is_unspecified(),
+        Some(Host::Domain("localhost")) => return is_here(ours),
         _ => return false,
     };
-    address == ours || (address.is_loopback() && ours.is_unspecified())
+    address == ours || (is_here(address) && is_here(ours))
 }

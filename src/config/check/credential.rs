@@ -1,12 +1,8 @@
 //! What opens a provider.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
-
 use super::Check;
 use crate::config::fault::{KeyPath, Place};
-use crate::config::load::reason;
+use crate::config::file;
 use crate::config::preset::{KeyNeed, Preset};
 use crate::config::{Credential, raw};
 use crate::secret::Secret;
@@ -84,17 +80,19 @@ fn from_variable(
     )
 }
 
-fn from_file(check: &mut Check<'_>, path: &KeyPath, file: &str) -> Option<Credential> {
+fn from_file(check: &mut Check<'_>, path: &KeyPath, name: &str) -> Option<Credential> {
     let place = check.layers.place(path);
-    match read(&check.directory.join(file), LARGEST_KEY_FILE) {
+    match file::read(&check.directory.join(name), LARGEST_KEY_FILE) {
         Ok(bytes) => {
             let text = Secret::new(String::from_utf8_lossy(&bytes));
             let key = text.expose().trim_end_matches(['\r', '\n']);
-            accept(check, place, path, key, file.to_owned())
+            accept(check, place, path, key, name.to_owned())
         }
-        // The path is not quoted: a key written here by mistake is no path.
         Err(error) => {
-            check.fault(path, format!("the file cannot be read: {}", reason(&error)));
+            check.fault(
+                path,
+                format!("the file cannot be read: {}", file::reason(&error)),
+            );
             None
         }
     }
@@ -117,16 +115,6 @@ fn accept(
     };
     check.faults.push(place, path.clone(), text);
     None
-}
-
-/// Reads a file up to this many bytes; a device or a wrong file may be endless.
-pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length <= limit) {
-        return Ok(bytes);
-    }
-    Err(io::ErrorKind::FileTooLarge.into())
 }
 
 /// Accepts the name of a variable, in capitals. The name is shown when the

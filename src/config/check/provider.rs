@@ -9,7 +9,7 @@ use rustls_pki_types::pem::PemObject;
 
 use super::{Check, base_url, credential, headers, quantity};
 use crate::config::fault::KeyPath;
-use crate::config::load::reason;
+use crate::config::file;
 use crate::config::preset::{Preset, Presets};
 use crate::config::{BaseUrl, Credential, HttpVersion, Pool, Provider, StreamUsage, Timeouts, raw};
 
@@ -246,14 +246,14 @@ fn pool(
     pool
 }
 
-fn certificates(check: &mut Check<'_>, path: &KeyPath, file: Option<&str>) -> Option<Vec<u8>> {
+fn certificates(check: &mut Check<'_>, path: &KeyPath, name: Option<&str>) -> Option<Vec<u8>> {
     let path = path.key("ca_file");
-    let pem = match credential::read(&check.directory.join(file?), LARGEST_CA_FILE) {
+    let pem = match file::read(&check.directory.join(name?), LARGEST_CA_FILE) {
         Ok(pem) => pem,
         Err(error) => {
             check.fault(
                 &path,
-                format!("the file cannot be read: {}", reason(&error)),
+                format!("the file cannot be read: {}", file::reason(&error)),
             );
             return None;
         }

@@ -28,7 +28,6 @@ fn uncommented() -> String {
         Some(rest) if is_setting(rest) => rest,
         _ => line,
     };
-    // One way to set the key is enough.
     let text: &'static str = include_str!("../../../config/trunkline.toml");
     let text: Vec<&str> = text.lines().map(live).collect();
     text.join("\n")

@@ -39,7 +39,7 @@ fn a_named_file_must_be_there() {
     let trial = Trial::file("").config_flag("gone.toml");
     assert_eq!(
         trial.fault(),
-        "--config: gone.toml cannot be read: entity not found; name a file that exists"
+        "--config: gone.toml cannot be read: no such file; name a file that exists"
     );
     let trial = Trial::file("").variable("TRUNKLINE_CONFIG", "gone.toml");
     assert!(
@@ -54,14 +54,26 @@ fn a_directory_in_place_of_the_file_is_told() {
     let trial = Trial::empty().with_directory("trunkline.toml");
     assert_eq!(
         trial.fault(),
-        "trunkline.toml: cannot be read: is a directory; name a file, not a directory"
+        "trunkline.toml: cannot be read: is a directory; name a file"
     );
 }
 
 #[test]
 fn a_file_that_is_not_text_is_told() {
     let trial = Trial::empty().with("trunkline.toml", b"a = \"\xFF\"");
-    assert!(trial.fault().ends_with("save it as UTF-8 text"));
+    assert!(trial.fault().ends_with("not text; save it as UTF-8"));
+}
+
+#[test]
+fn an_endless_file_is_told() {
+    let fault = Trial::file("").config_flag("/dev/zero").fault();
+    assert!(fault.ends_with("too large; name the right file"), "{fault}");
+}
+
+#[test]
+fn a_directory_in_place_of_dotenv_is_told() {
+    let fault = Trial::file("").with_directory(".env").fault();
+    assert_eq!(fault, ".env: cannot be read: is a directory; name a file");
 }
 
 #[test]

@@ -120,6 +120,15 @@ fn wrong_types_say_what_belongs_there() {
 }
 
 #[test]
+fn a_list_with_a_fault_tells_the_right_line() {
+    let trial = Trial::file("[cors]\nallow_origins = [\n1,\n\"http://a/\",\n2,\n]");
+    let faults = trial.faults();
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    assert!(faults[0].starts_with("trunkline.toml:3: cors.allow_origins[0]: must be text"));
+    assert!(faults[1].starts_with("trunkline.toml:5: cors.allow_origins[2]: must be text"));
+}
+
+#[test]
 fn key_paths_read_like_toml_and_stay_on_one_line() {
     assert_eq!(
         KeyPath::new(["models", "gpt-4o", "model"]).to_string(),

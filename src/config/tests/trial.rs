@@ -66,12 +66,15 @@ impl Trial {
         self
     }
 
-    pub fn outcome(&self) -> Result<Config, Faults> {
-        let environment = self.variables.iter().cloned().collect::<Environment>();
-        load(&Sources {
-            environment,
+    pub fn sources(&self) -> Sources {
+        Sources {
+            environment: self.variables.iter().cloned().collect::<Environment>(),
             ..self.sources.clone()
-        })
+        }
+    }
+
+    pub fn outcome(&self) -> Result<Config, Faults> {
+        load(&self.sources())
     }
 
     pub fn config(&self) -> Config {

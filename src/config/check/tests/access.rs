@@ -59,24 +59,12 @@ fn a_day_lasts_until_its_end_in_utc() {
         "\"2199-06-30\"",
         "\"2199-07-01T00:00:00Z\"",
         "2199-07-01T02:00:00+02:00",
+        "2199-07-01 00:00:00Z",
     ] {
-        let text = written.replace("2199-06-30", "2199-06-30");
-        let text = if text.contains('"') {
-            text
-        } else {
-            format!("\"{text}\"")
-        };
-        let config = key(&format!("sha256 = \"{HASH}\"\nexpires = {text}")).config();
-        assert_eq!(
-            config.access.keys[0].expires.unwrap().to_string(),
-            "2199-07-01T00:00:00Z"
-        );
+        let config = key(&format!("sha256 = \"{HASH}\"\nexpires = {written}")).config();
+        let expires = config.access.keys[0].expires.unwrap();
+        assert_eq!(expires.to_string(), "2199-07-01T00:00:00Z");
     }
-    let config = key(&format!("sha256 = \"{HASH}\"\nexpires = 2199-06-30")).config();
-    assert_eq!(
-        config.access.keys[0].expires.unwrap().to_string(),
-        "2199-07-01T00:00:00Z"
-    );
 }
 
 #[test]
