@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows HTTP, sockets or time.
 
+pub mod follow;
 #[cfg(any(test, feature = "fuzzing"))]
 #[allow(
     clippy::expect_used,
@@ -10,3 +11,7 @@
 )]
 pub mod oracle;
 pub mod scan;
+pub mod splice;
+pub mod sse;
+mod token;
+pub mod usage;

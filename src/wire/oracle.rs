@@ -6,9 +6,14 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use serde::de::IgnoredAny;
+use serde_json::{Value, json};
 
+use super::follow::{FinishRule, Follower};
 use super::scan::{MODEL_LIMIT_BYTES, StreamOptions, scan};
+use super::splice::{StreamUsage, encode_model, splice};
+use super::usage::Usage;
 
 const DEPTH_LIMIT: usize = 127;
 
@@ -115,6 +120,56 @@ pub fn check_scan(body: &[u8]) {
     assert_eq!(Some(verdict), expected);
 }
 
+/// Splices a sound body and looks at what came out of it: the members that are
+/// wanted, and all others as they were, byte for byte.
+///
+/// # Panics
+/// When it is anything else.
+pub fn check_splice(body: &[u8], name: &str, usage: StreamUsage) {
+    let body = Bytes::copy_from_slice(body);
+    let Ok(scan) = scan(&body) else { return };
+    let segments = splice(&body, &scan, &encode_model(name), usage);
+    let spliced = segments.iter().flatten().copied().collect::<Vec<u8>>();
+    assert!(segments.iter().all(|part| !part.is_empty()));
+
+    let model = Value::from(name).to_string();
+    let ask = usage == StreamUsage::Inject && scan.would_inject();
+    let mut rest = members(spliced.trim_ascii()).expect("an object");
+    let mut expected = members(body.trim_ascii()).expect("an object");
+    if ask && scan.stream_options == StreamOptions::Absent {
+        let added = rest
+            .iter()
+            .position(|(key, _)| *key == b"\"stream_options\"");
+        let (_, value) = rest.remove(added.expect("the options were added"));
+        assert_eq!(value, br#"{"include_usage":true}"#);
+    }
+    assert_eq!(rest.len(), expected.len());
+    for ((key, value), (expected_key, expected)) in rest.drain(..).zip(expected.drain(..)) {
+        assert_eq!(key, expected_key);
+        let known = serde_json::from_slice::<String>(key).unwrap_or_default();
+        match known.as_str() {
+            "model" => assert_eq!(value, model.as_bytes()),
+            "stream_options" if ask => check_options(value, expected),
+            _ => assert_eq!(value, expected),
+        }
+    }
+}
+
+fn check_options(spliced: &[u8], original: &[u8]) {
+    let parse = |raw: &[u8]| serde_json::from_slice::<Value>(raw);
+    let (Ok(spliced), Ok(original)) = (parse(spliced), parse(original)) else {
+        // A number beyond the range of Rust's, or half a surrogate pair.
+        return;
+    };
+    let mut expected = if original.is_null() {
+        json!({})
+    } else {
+        original
+    };
+    expected["include_usage"] = json!(true);
+    assert_eq!(spliced, expected);
+}
+
 fn options(raw: Option<&[u8]>) -> Options {
     match raw {
         None => Options::Absent,
@@ -190,4 +245,71 @@ fn outside_strings(json: &[u8]) -> impl Iterator<Item = (usize, u8)> {
         }
         !was_inside && !inside
     })
+}
+
+/// Everything that a follower says about a stream.
+#[derive(Debug, PartialEq)]
+pub struct Followed {
+    /// The bytes that were given out, `end` included.
+    pub out: Vec<u8>,
+    /// `at_boundary` before and after `end`.
+    pub at_boundary: [bool; 2],
+    /// `is_complete`, `is_done`, `upstream_error`, `first_data`
+    pub flags: [bool; 4],
+    /// `usage`
+    pub usage: Option<Usage>,
+    /// `events`
+    pub events: u64,
+}
+
+/// Feeds a stream in pieces whose lengths are taken from `cuts` in turn.
+pub fn follow(rule: FinishRule, hide: bool, stream: &[u8], cuts: &[usize]) -> Followed {
+    let mut follower = Follower::new(rule, hide);
+    let mut cuts = cuts.iter().copied().cycle();
+    let (mut out, mut rest) = (Vec::new(), stream);
+    while !rest.is_empty() {
+        let len = cuts.next().unwrap_or(rest.len()).min(rest.len());
+        let (chunk, behind) = rest.split_at(len);
+        rest = behind;
+        let given = follower.feed(Bytes::copy_from_slice(chunk));
+        assert!(given.as_ref().is_none_or(|bytes| !bytes.is_empty()));
+        out.extend(given.into_iter().flatten());
+        assert!(hide || out.len() + rest.len() == stream.len(), "held back");
+    }
+    let before = follower.at_boundary();
+    out.extend(follower.end().into_iter().flatten());
+    Followed {
+        out,
+        at_boundary: [before, follower.at_boundary()],
+        flags: [
+            follower.is_complete(),
+            follower.is_done(),
+            follower.upstream_error(),
+            follower.first_data(),
+        ],
+        usage: follower.usage().copied(),
+        events: follower.events(),
+    }
+}
+
+/// Follows a stream in one piece, byte by byte, and in the given pieces.
+///
+/// # Panics
+/// When that makes a difference, or when bytes are lost that are not to be
+/// hidden.
+pub fn check_follow(stream: &[u8], cuts: &[usize]) {
+    for rule in [
+        FinishRule::Chat,
+        FinishRule::Responses,
+        FinishRule::EndOfBody,
+    ] {
+        for hide in [false, true] {
+            let whole = follow(rule, hide, stream, &[]);
+            assert!(hide || whole.out == stream, "bytes were changed");
+            assert_eq!(whole, follow(rule, hide, stream, &[1]));
+            if cuts.iter().any(|&cut| cut > 0) {
+                assert_eq!(whole, follow(rule, hide, stream, cuts));
+            }
+        }
+    }
 }

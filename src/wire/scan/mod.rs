@@ -131,6 +131,19 @@ pub fn scan(body: &[u8]) -> Result<Scan, ScanError> {
     found.into_scan(last)
 }
 
+// === impl Span ===
+
+impl Span {
+    /// The place before the byte at `offset`.
+    #[must_use]
+    pub const fn empty(offset: usize) -> Self {
+        Self {
+            start: offset,
+            end: offset,
+        }
+    }
+}
+
 // === impl Scan ===
 
 impl Scan {
