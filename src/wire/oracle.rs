@@ -262,7 +262,12 @@ pub struct Followed {
     pub events: u64,
 }
 
-/// Feeds a stream in pieces whose lengths are taken from `cuts` in turn.
+/// Feeds a stream in pieces whose lengths are taken from `cuts` in turn, or in
+/// one piece if there are none.
+///
+/// # Panics
+/// When bytes are held back that are not to be hidden.
+#[must_use]
 pub fn follow(rule: FinishRule, hide: bool, stream: &[u8], cuts: &[usize]) -> Followed {
     let mut follower = Follower::new(rule, hide);
     let mut cuts = cuts.iter().copied().cycle();

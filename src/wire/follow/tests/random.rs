@@ -65,10 +65,10 @@ fn stream() -> impl Strategy<Value = (String, String)> {
         let mut finished = false;
         for ((lines, is_usage), line_end) in events {
             // A lone CR before an LF would make one line end of two.
-            let lines: String = lines
+            let lines = lines
                 .iter()
-                .map(|line| format!("{line}{line_end}"))
-                .collect();
+                .flat_map(|line| [line, line_end])
+                .collect::<String>();
             let text = format!("{lines}{line_end}");
             let joins = all.ends_with('\r') && text.starts_with('\n');
             let text = if joins {
