@@ -12,7 +12,4 @@ pub mod metering;
 pub mod proxy;
 pub mod routing;
 pub mod secret;
-pub mod server;
-pub mod telemetry;
-pub mod upstream;
 pub mod wire;

@@ -86,8 +86,7 @@ impl Splitter {
         for at in memchr2_iter(b'\n', b'\r', piece) {
             let is_lf = piece.get(at) == Some(&b'\n');
             let next = at + 1;
-            let second_half = is_lf && self.after_cr && at == line_start && self.line_empty;
-            if second_half {
+            if is_lf && self.after_cr && at == line_start {
                 self.after_cr = false;
                 line_start = next;
                 continue;

@@ -80,3 +80,64 @@ impl Partial {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{GAP, HEAD, Partial, TAIL, WHOLE_LIMIT, ends_of};
+
+    fn event(len: usize) -> Vec<u8> {
+        b"abcdefghijklmnopqrstuvwxy"
+            .iter()
+            .copied()
+            .cycle()
+            .take(len)
+            .collect()
+    }
+
+    #[test]
+    fn the_view_does_not_depend_on_the_pieces() {
+        for len in [
+            1,
+            TAIL,
+            WHOLE_LIMIT,
+            WHOLE_LIMIT + 1,
+            WHOLE_LIMIT + HEAD + 1,
+            500_000,
+        ] {
+            let event = event(len);
+            for step in [1_000, 4_097, TAIL, TAIL + 1, 140_000, len] {
+                let mut partial = Partial::default();
+                for piece in event.chunks(step) {
+                    partial.push(piece);
+                }
+                assert_eq!(partial.len(), len);
+                assert!(partial.view() == ends_of(&event), "{len} by {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_ends_of_a_long_event_are_seen() {
+        let whole = event(WHOLE_LIMIT);
+        assert!(ends_of(&whole) == whole);
+        let long = event(WHOLE_LIMIT + 1);
+        let seen = ends_of(&long);
+        assert_eq!(seen.len(), HEAD + 1 + TAIL);
+        assert!(seen.starts_with(&long[..HEAD]) && seen[HEAD] == GAP);
+        assert!(seen.ends_with(&long[long.len() - TAIL..]));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_given_back() {
+        let mut partial = Partial::default();
+        let piece = event(50_000);
+        for _ in 0..1_000 {
+            partial.push(&piece);
+            assert!(partial.kept.len() <= WHOLE_LIMIT + HEAD);
+        }
+        assert!(partial.kept.capacity() < 4 * WHOLE_LIMIT);
+        partial.clear();
+        assert!(partial.is_empty());
+        assert_eq!(partial.kept.capacity(), 0);
+    }
+}

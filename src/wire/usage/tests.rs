@@ -67,7 +67,7 @@ fn odd_values_do_not_hide_the_others() {
         [3, NONE, NONE, NONE, NONE],
     );
     finds(
-        r#""usage":{"prompt_tokens":-3,"completion_tokens":1.5,"total_tokens":2,"cached_tokens":true,"reasoning_tokens":1e300}"#,
+        r#""usage":{"prompt_tokens":-3,"input_tokens":-3.0,"completion_tokens":1.5,"total_tokens":2,"cached_tokens":true,"reasoning_tokens":1e300}"#,
         [NONE, NONE, NONE, NONE, 2],
     );
 }

@@ -165,6 +165,8 @@ fn responses_end_by_their_events() {
         }
     }
     assert!(done(&run(FinishRule::Responses, false, DONE)));
+    let field_only = "event: response.completed\ndata: {}\n\n";
+    assert!(done(&run(FinishRule::Responses, false, field_only)));
     let nested = "data: {\"type\":\"response.x\",\"item\":{\"type\":\"response.completed\"}}\n\n";
     assert!(!done(&run(FinishRule::Responses, false, nested)));
 }

@@ -292,6 +292,14 @@ fn every_stop_is_found_at_every_place() {
             let mut text = "a".repeat(len);
             text.replace_range(at..=at, "\u{7f}\u{80}");
             name_beside(&format!(r#"{{"x":"{text}","model":"m"}}"#));
+            let bad = text.into_bytes().into_iter().filter(|&byte| byte != 0xC2);
+            let body = [
+                &b"{\"model\":\"m\",\"x\":\""[..],
+                &bad.collect::<Vec<_>>(),
+                b"\"}",
+            ]
+            .concat();
+            refused(body, Fault::InvalidEncoding, 19 + at);
         }
     }
 }
