@@ -4,6 +4,9 @@
 //! the two words the gateway is there to change: the model's name and the key.
 //! `docs/architecture.md` has the map.
 
+pub mod access;
+pub mod body;
+pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod executor;
@@ -12,4 +15,7 @@ pub mod metering;
 pub mod proxy;
 pub mod routing;
 pub mod secret;
+pub mod server;
+pub mod telemetry;
+pub mod upstream;
 pub mod wire;

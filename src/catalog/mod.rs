@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::config::{Config, Demo, StreamUsage};
+use crate::config::{self, Config, Demo, StreamUsage};
 use crate::wire::splice::encode_model;
 
 mod nearest;
@@ -166,7 +166,7 @@ impl Catalog {
     /// Aliases that can be called now, sorted by name.
     #[must_use]
     pub fn ready(&self) -> Vec<&Arc<Model>> {
-        self.sorted(|model| model.is_ready())
+        self.sorted(Model::is_ready)
     }
 
     /// Every provider, in the order of [`Provider::id`].
@@ -265,7 +265,7 @@ impl Target {
 /// nothing else would answer.
 #[must_use]
 pub fn wants_demo(config: &Config) -> bool {
-    let is_ready = |name: &str| config.providers.get(name).is_some_and(|it| it.is_ready());
+    let is_ready = |name: &str| config.providers.get(name).is_some_and(config::Provider::is_ready);
     match config.demo {
         Demo::On => true,
         Demo::Off => false,

@@ -53,12 +53,13 @@ pub(super) async fn run(
     let mut target = plan.first();
     let mut failure = None;
     while let Some(current) = target {
-        let headers = match plan.has_more() {
-            true => head.headers.clone(),
-            false => std::mem::take(&mut head.headers),
+        let headers = if plan.has_more() {
+            head.headers.clone()
+        } else {
+            std::mem::take(&mut head.headers)
         };
         match send(worker, meter, &current, head, headers, &intake).await {
-            Ok(sent) => return judge(sent, seat).await,
+            Ok(answer) => return judge(answer, seat).await,
             Err(error) => {
                 let request_id = meter.request_id().as_str();
                 let provider = &*current.provider.name;
@@ -73,7 +74,7 @@ pub(super) async fn run(
 }
 
 /// An answer that has not been looked at yet.
-struct Sent {
+struct Unjudged {
     reply: Reply,
     hide_usage: bool,
     gap: Duration,
@@ -87,7 +88,7 @@ async fn send(
     parts: &Parts,
     headers: HeaderMap,
     intake: &Intake,
-) -> Result<Sent, crate::upstream::Error> {
+) -> Result<Unjudged, crate::upstream::Error> {
     let provider = &target.provider;
     let endpoint = meter.endpoint();
     let asks = endpoint.has_stream_usage_option()
@@ -123,7 +124,7 @@ async fn send(
     meter.works();
     meter.attempted(answer.is_ok());
     let gap = limits.map_or(Duration::MAX, |limits| limits.gap);
-    Ok(Sent {
+    Ok(Unjudged {
         reply: answer?,
         hide_usage,
         gap,
@@ -132,13 +133,13 @@ async fn send(
 }
 
 /// Decides whether an answer is one that a caller can use.
-async fn judge(sent: Sent, seat: Share) -> Result<Accepted, Failure> {
-    let Sent {
+async fn judge(answer: Unjudged, seat: Share) -> Result<Accepted, Failure> {
+    let Unjudged {
         mut reply,
         hide_usage,
         gap,
         deadline,
-    } = sent;
+    } = answer;
     let content_type = reply
         .headers
         .get(CONTENT_TYPE)

@@ -34,7 +34,7 @@ pub struct Failure {
     pub error: ApiError,
     /// How the request is accounted.
     pub outcome: Outcome,
-    headers: HeaderMap,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Failure {
@@ -61,7 +61,7 @@ impl Failure {
             status,
             error,
             outcome,
-            headers: HeaderMap::new(),
+            headers: Vec::new(),
         }
     }
 
@@ -71,7 +71,7 @@ impl Failure {
     }
 
     fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.headers.push((name, value));
         self
     }
 
@@ -96,8 +96,8 @@ impl Failure {
     pub fn into_response(self, request_id: &RequestId) -> Response<Bytes> {
         let mut response = Response::new(self.error.to_body());
         *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers;
         let headers = response.headers_mut();
+        headers.extend(self.headers);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         identify(headers, request_id);
         response
@@ -436,7 +436,7 @@ pub fn upstream_error(status: StatusCode, headers: &HeaderMap) -> Failure {
     failure.outcome = Outcome::of_status(status.as_u16());
     for (name, value) in headers {
         if passes_with_error(name) {
-            failure.headers.insert(name.clone(), value.clone());
+            failure.headers.push((name.clone(), value.clone()));
         }
     }
     failure

@@ -119,8 +119,11 @@ pub(super) async fn serve(worker: Rc<Worker>, site: Rc<Site>, tcp: TcpStream) {
         }
     };
     settings.errors.count(&ended);
-    if vigil.has_unread() {
-        linger(&tcp).await;
+    // hyper has let go of the socket, so this is its only owner.
+    if vigil.has_unread()
+        && let Some(tcp) = Rc::into_inner(tcp)
+    {
+        linger(tcp.into_inner()).await;
     }
 }
 
@@ -215,11 +218,7 @@ fn poll_late(
 
 /// Reads on for a while after the answer to a request whose body was not
 /// wanted.
-async fn linger(tcp: &Rc<RefCell<TcpStream>>) {
-    // hyper has let go of the socket, so nobody else borrows it.
-    let Ok(mut tcp) = tcp.try_borrow_mut() else {
-        return;
-    };
+async fn linger(mut tcp: TcpStream) {
     let mut discarded = 0;
     let mut buffer = vec![0; 64 * 1024];
     let discard = async {

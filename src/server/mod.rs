@@ -111,7 +111,7 @@ async fn serve(mut config: Config, log: &LogWriter) -> Result<(), StartError> {
     let listener = listen::bind(listen).map_err(|error| StartError::Listen(listen, error))?;
     let admin = start_admin(&config, &registry)?;
     let workers = Workers::start(&config, &registry, &snapshot)?;
-    announce(&listener, &admin.address, &snapshot)?;
+    announce(&listener, admin.address, &snapshot)?;
     tokio::select! {
         () = workers.accept(listener) => {}
         () = upkeep(&registry, log) => {}
@@ -149,7 +149,7 @@ fn start_admin(config: &Config, registry: &Registry) -> Result<RunningAdmin, Sta
 
 fn announce(
     listener: &TcpListener,
-    admin: &Option<std::net::SocketAddr>,
+    admin: Option<std::net::SocketAddr>,
     snapshot: &Snapshot,
 ) -> io::Result<()> {
     let ready = snapshot.catalog.ready();
@@ -168,23 +168,33 @@ fn announce(
 /// Lets requests in flight finish, tells those that take too long to end, and
 /// gives up at a second signal.
 async fn drain(workers: &Workers, signals: &mut Signals, limit: Duration) {
-    info!(
-        limit_s = limit.as_secs(),
-        connections = workers.load(),
-        "draining"
-    );
+    let limit_s = limit.as_secs();
+    info!(limit_s, connections = workers.load(), "draining");
     workers.ring(Phase::Draining);
-    tokio::select! {
-        () = workers.finished() => return info!("drained"),
-        () = signals.next() => return warn!(connections = workers.load(), "ended at once"),
-        () = sleep(limit) => {}
+    let mut end = wait_for_workers(workers, signals, limit).await;
+    if end == Drained::Late {
+        workers.ring(Phase::Expired);
+        end = wait_for_workers(workers, signals, LAST_WORDS).await;
     }
-    warn!(connections = workers.load(), "drain deadline passed");
-    workers.ring(Phase::Expired);
+    info!(?end, connections = workers.load(), "stopped");
+}
+
+/// How waiting for the workers ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Drained {
+    /// Nothing was in flight any more.
+    Empty,
+    /// The time was over.
+    Late,
+    /// A further signal came.
+    Forced,
+}
+
+async fn wait_for_workers(workers: &Workers, signals: &mut Signals, limit: Duration) -> Drained {
     tokio::select! {
-        () = workers.finished() => info!("drained"),
-        () = sleep(LAST_WORDS) => warn!(connections = workers.load(), "gave up"),
-        () = signals.next() => {}
+        () = workers.finished() => Drained::Empty,
+        () = signals.next() => Drained::Forced,
+        () = sleep(limit) => Drained::Late,
     }
 }
 

@@ -135,21 +135,18 @@ impl Registry {
     }
 
     /// The counter of this row with these labels.
-    #[must_use]
     pub fn counter(&self, metric: &Metric, labels: &[(&'static str, &str)]) -> Counter {
         self.recorder
             .register_counter(&key(metric, labels), &METADATA)
     }
 
     /// The gauge of this row with these labels.
-    #[must_use]
     pub fn gauge(&self, metric: &Metric, labels: &[(&'static str, &str)]) -> Gauge {
         self.recorder
             .register_gauge(&key(metric, labels), &METADATA)
     }
 
     /// The histogram of this row with these labels.
-    #[must_use]
     pub fn histogram(&self, metric: &Metric, labels: &[(&'static str, &str)]) -> Histogram {
         self.recorder
             .register_histogram(&key(metric, labels), &METADATA)

@@ -2,7 +2,10 @@
 //!
 //! Nothing here knows HTTP, sockets or time.
 
+pub mod endpoint;
+pub mod error;
 pub mod follow;
+pub mod media;
 #[cfg(any(test, feature = "fuzzing"))]
 #[allow(
     clippy::expect_used,
