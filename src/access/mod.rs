@@ -138,6 +138,9 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 
 fn prefix(digest: &[u8; 32]) -> [u8; 8] {
     let mut prefix = [0; 8];
-    prefix.iter_mut().zip(digest).for_each(|(to, from)| *to = *from);
+    prefix
+        .iter_mut()
+        .zip(digest)
+        .for_each(|(to, from)| *to = *from);
     prefix
 }

@@ -265,7 +265,12 @@ impl Target {
 /// nothing else would answer.
 #[must_use]
 pub fn wants_demo(config: &Config) -> bool {
-    let is_ready = |name: &str| config.providers.get(name).is_some_and(config::Provider::is_ready);
+    let is_ready = |name: &str| {
+        config
+            .providers
+            .get(name)
+            .is_some_and(config::Provider::is_ready)
+    };
     match config.demo {
         Demo::On => true,
         Demo::Off => false,

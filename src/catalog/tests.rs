@@ -1,5 +1,5 @@
 use super::{Catalog, Unresolved, wants_demo};
-use crate::config::{Config, Demo};
+use crate::config::{self, Config, Demo, Sources};
 
 /// A configuration of three providers: one ready, one without its key, one
 /// local and not named.
@@ -11,7 +11,14 @@ fn config(extra: &str) -> Config {
          [models.faster]\nprovider = \"ready\"\n\
          [models.away]\nprovider = \"keyless\"\n{extra}"
     );
-    crate::config::tests::load_text(&text)
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("trunkline.toml"), text).unwrap();
+    let directory = directory.path().to_owned();
+    config::load(&Sources {
+        directory,
+        ..Sources::default()
+    })
+    .unwrap()
 }
 
 fn everything(_: &str) -> bool {

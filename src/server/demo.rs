@@ -3,8 +3,8 @@
 //!
 //! It is reached over a real loopback connection and by a key, as any other
 //! upstream is, so that it takes no path of its own through the gateway. It
-//! plays somebody else's server and hence answers with nothing that the
-//! gateway's side is made of; only [`offer`] knows both.
+//! plays somebody else's server and hence shares nothing with the gateway's
+//! side.
 //!
 //! Its answers depend on the request alone: ids are a hash of it, and the time
 //! of creation is a constant, since the SDKs take any number there. `n`,
@@ -34,7 +34,6 @@ mod call;
 mod chat;
 mod embedding;
 mod fault;
-mod offer;
 mod pace;
 mod responses;
 #[cfg(test)]
@@ -44,8 +43,6 @@ use call::Call;
 use chat::Style;
 use fault::Fault;
 use pace::{Body, Piece};
-
-pub(super) use offer::{key, offer};
 
 /// Most bytes in one request. The gateway's own limit is met first by default.
 const MAX_BODY: usize = 64 << 20;

@@ -11,6 +11,8 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -22,6 +24,7 @@ use crate::catalog::wants_demo;
 use crate::config::Config;
 use crate::proxy::Snapshot;
 use crate::proxy::curfew::Phase;
+use crate::secret::Secret;
 use crate::telemetry::log::{self, LogWriter};
 use crate::telemetry::metric::{self, Registry};
 use crate::{gateway, upstream};
@@ -58,7 +61,7 @@ enum StartError {
     #[error("cannot listen on {0}: {1}. Set admin.listen, or \"off\".")]
     ListenAdmin(std::net::SocketAddr, io::Error),
     #[error("cannot start the demo model: {0}")]
-    Demo(io::Error),
+    Demo(String),
     #[error("{0}")]
     Build(#[from] upstream::BuildError),
     #[error("cannot set up metrics: {0}")]
@@ -99,12 +102,7 @@ async fn serve(mut config: Config, log: &LogWriter) -> Result<(), StartError> {
         warn!(warning = warning.as_str(), "config");
     }
     if wants_demo(&config) {
-        let key = demo::key()?;
-        let listener = TcpListener::bind("127.0.0.1:0")
-            .await
-            .map_err(StartError::Demo)?;
-        demo::offer(&mut config, listener.local_addr()?, key.clone()).map_err(StartError::Demo)?;
-        spawn_local(demo::serve(listener, key));
+        start_demo(&mut config).await?;
     }
     let snapshot = gateway::build(&config, &registry)?;
     let listen = config.server.listen;
@@ -122,6 +120,17 @@ async fn serve(mut config: Config, log: &LogWriter) -> Result<(), StartError> {
         () = drain(&workers, &mut signals, config.server.drain_timeout) => {}
         () = upkeep(&registry, log) => {}
     }
+    Ok(())
+}
+
+async fn start_demo(config: &mut Config) -> Result<(), StartError> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|error| StartError::Demo(error.to_string()))?;
+    let key = Secret::new(URL_SAFE_NO_PAD.encode(random));
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    gateway::offer_demo(config, listener.local_addr()?, key.clone())
+        .map_err(|error| StartError::Demo(error.to_string()))?;
+    spawn_local(demo::serve(listener, key));
     Ok(())
 }
 
