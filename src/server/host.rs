@@ -1,9 +1,9 @@
 //! Under which names, and to which pages, an open gateway answers.
 //!
-//! A gateway without client keys is open to its own machine, and a browser on
-//! that machine runs pages from everywhere. Two checks keep them out: the host
-//! name (against DNS rebinding, where a foreign name is made to point here)
-//! and the page's origin (against requests that need no preflight).
+//! A gateway without client keys is open to those who reach it, and a browser
+//! there runs pages from everywhere. Two checks keep them out: the host name
+//! (against DNS rebinding, where a foreign name is made to point here) and the
+//! page's origin (against requests that need no preflight).
 
 use http::HeaderMap;
 use http::header::{HOST, ORIGIN};
@@ -13,31 +13,39 @@ use super::cors::Cors;
 use crate::config::Config;
 use crate::proxy::reply::{self, Failure};
 
-/// Under which names we answer.
+/// Whom an open gateway answers; one with client keys answers by key alone.
 #[derive(Debug)]
-pub(super) enum Hosts {
-    /// Client keys are needed, or the operator wants it open: any name.
-    Any,
-    /// Open to this machine: loopback names and these.
-    Local(Vec<String>),
+pub(super) struct Hosts {
+    open: bool,
+    /// The names we answer under besides loopback ones, or none for any name.
+    names: Option<Vec<String>>,
 }
 
 impl Hosts {
     pub(super) fn new(config: &Config) -> Self {
-        if !config.access.is_open() || !config.server.listen.ip().is_loopback() {
-            return Self::Any;
+        let server = &config.server;
+        let open = config.access.is_open();
+        // Beyond loopback we cannot know our names unless we are told.
+        let known = server.listen.ip().is_loopback() || !server.allowed_hosts.is_empty();
+        let names = || {
+            server
+                .allowed_hosts
+                .iter()
+                .map(|name| name.to_ascii_lowercase())
+        };
+        Self {
+            open,
+            names: (open && known).then(|| names().collect()),
         }
-        let names = config.server.allowed_hosts.iter();
-        Self::Local(names.map(|name| name.to_ascii_lowercase()).collect())
     }
 
     /// Refuses a name that is not ours.
     pub(super) fn admit_host(&self, host: &str) -> Result<(), Failure> {
-        let Self::Local(allowed) = self else {
+        let Some(names) = &self.names else {
             return Ok(());
         };
         let host = host.to_ascii_lowercase();
-        if is_loopback(&host) || allowed.contains(&host) {
+        if is_loopback(&host) || names.contains(&host) {
             return Ok(());
         }
         Err(reply::foreign_host())
@@ -45,7 +53,7 @@ impl Hosts {
 
     /// Refuses a page of another origin, while no key is asked for.
     pub(super) fn admit_page(&self, cors: &Cors, headers: &HeaderMap) -> Result<(), Failure> {
-        let (Self::Local(_), Some(origin)) = (self, headers.get(ORIGIN)) else {
+        let Some(origin) = headers.get(ORIGIN).filter(|_| self.open) else {
             return Ok(());
         };
         let own = headers

@@ -59,6 +59,9 @@ pub(super) async fn route(
 
 async fn dispatch(worker: &Worker, site: &Site, request: Request<Inbound>) -> Response<Answer> {
     let path = below_root(&site.root_path, request.uri().path());
+    if path.is_empty() {
+        return page::add_slash(&site.root_path);
+    }
     let Some(route) = Route::find(path).filter(|route| site.page || *route != Route::Page) else {
         let failure = match *request.method() {
             Method::GET
@@ -140,11 +143,11 @@ impl<'a> Route<'a> {
     }
 }
 
-/// The path below the configured prefix; the bare one is served as well.
+/// The path below the configured prefix, empty for the prefix itself. What is
+/// not below it is served as well.
 fn below_root<'a>(root: &str, path: &'a str) -> &'a str {
     match path.strip_prefix(root) {
-        Some("") => "/",
-        Some(rest) if rest.starts_with('/') => rest,
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => rest,
         _ => path,
     }
 }
@@ -231,7 +234,8 @@ mod tests {
             ("", "/health", "/health"),
             ("/api", "/api/health", "/health"),
             ("/api", "/health", "/health"),
-            ("/api", "/api", "/"),
+            ("/api", "/api", ""),
+            ("/api", "/api/", "/"),
             ("/api", "/apiary", "/apiary"),
         ] {
             assert_eq!(below_root(root, path), expected, "{root} {path}");

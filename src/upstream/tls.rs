@@ -93,7 +93,10 @@ impl Connector {
             .map_err(|error| Error::new(ErrorKind::Tls, chain(&error)))?;
         let multiplexed = stream.get_ref().1.alpn_protocol() == Some(H2);
         if self.http == HttpVersion::Http2 && !multiplexed {
-            return Err(Error::new(ErrorKind::Tls, "the upstream does not speak HTTP/2"));
+            return Err(Error::new(
+                ErrorKind::Tls,
+                "the upstream does not speak HTTP/2",
+            ));
         }
         Ok((stream, multiplexed))
     }

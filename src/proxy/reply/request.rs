@@ -46,7 +46,7 @@ pub fn invalid_host() -> Failure {
 pub fn foreign_host() -> Failure {
     let message = "This gateway is open to its own machine only and does not answer under this \
                    host name. Add the name to server.allowed_hosts, or set client keys.";
-    Failure::new(StatusCode::FORBIDDEN, "forbidden_host", message)
+    Failure::new(StatusCode::FORBIDDEN, "forbidden_origin", message)
 }
 
 /// A page of another origin calls, and nobody has allowed it.
