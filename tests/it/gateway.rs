@@ -302,9 +302,10 @@ impl Drop for Gateway {
 }
 
 /// Runs the binary to its end: exit status, standard output, standard error.
+#[track_caller]
 pub fn run(setup: &Setup, arguments: &[&str]) -> (ExitStatus, String, String) {
     let config = setup.file("test.toml", setup.text().as_bytes());
-    let output = Command::new(env!("CARGO_BIN_EXE_trunkline"))
+    let mut child = Command::new(env!("CARGO_BIN_EXE_trunkline"))
         .args(arguments)
         .arg("--config")
         .arg(config)
@@ -312,10 +313,21 @@ pub fn run(setup: &Setup, arguments: &[&str]) -> (ExitStatus, String, String) {
         .envs(&setup.environment)
         .current_dir(setup.directory.path())
         .stdin(Stdio::null())
-        .output()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
-    let read = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status, read(output.stdout), read(output.stderr))
+    let output = Arc::new(Watched::new(Output::default()));
+    follow(child.stdout.take().unwrap(), &output, |output| &mut output.stdout);
+    follow(child.stderr.take().unwrap(), &output, |output| &mut output.stderr);
+    let ended = output.try_wait(|output| (output.closed == 2).then_some(()));
+    if ended.is_none() {
+        let _ = child.kill();
+    }
+    let status = child.wait().unwrap();
+    let (stdout, stderr) = output.with(|output| (output.stdout.join("\n"), output.stderr.join("\n")));
+    assert!(ended.is_some(), "{arguments:?} did not end; it said: {stdout}\n{stderr}");
+    (status, stdout, stderr)
 }
 
 /// The SHA-256 of a key, as the config wants it.
