@@ -35,7 +35,10 @@ fn a_key_opens_by_any_of_three_headers() {
     for (name, value) in ways {
         let answer = gateway.ask(&Request::chat("m").header(name, value));
         assert_eq!(answer.status, 200, "{name}: {value}");
-        assert_eq!(text(&gateway.access_line(&answer.request_id()), "key"), "alice");
+        assert_eq!(
+            text(&gateway.access_line(&answer.request_id()), "key"),
+            "alice"
+        );
     }
     for seen in upstream.requests() {
         assert!(!String::from_utf8_lossy(&seen.head).contains("tk-alice"));
@@ -47,8 +50,19 @@ fn r02_all_bad_keys_get_one_answer() {
     let (upstream, gateway) = start();
     let long = format!("Bearer {}", "x".repeat(5000));
     let values = [
-        "", "Bearer", "Bearer ", "Bearer wrong", "Basic dGstYWxpY2U6", "tk-alice", "Bearer tk-old",
-        "Bearer tk-alic", "Bearer tk-alicee", "Bearer TK-ALICE", "Bearer tk-alice tk-alice", "Bearer tk-älice", &long,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer wrong",
+        "Basic dGstYWxpY2U6",
+        "tk-alice",
+        "Bearer tk-old",
+        "Bearer tk-alic",
+        "Bearer tk-alicee",
+        "Bearer TK-ALICE",
+        "Bearer tk-alice tk-alice",
+        "Bearer tk-älice",
+        &long,
     ];
     let first = gateway.ask(&Request::chat("m"));
     judge::error(&first, 401, "invalid_api_key", None);
@@ -59,7 +73,9 @@ fn r02_all_bad_keys_get_one_answer() {
         assert_eq!(answer.json(), first.json(), "{value}");
     }
     let mut in_query = Request::chat("m");
-    in_query.target.push_str("?api_key=tk-alice&key=tk-alice&access_token=tk-alice");
+    in_query
+        .target
+        .push_str("?api_key=tk-alice&key=tk-alice&access_token=tk-alice");
     judge::error(&gateway.ask(&in_query), 401, "invalid_api_key", None);
     assert!(upstream.requests().is_empty());
     gateway.settle();
@@ -83,7 +99,9 @@ fn a_key_stops_when_it_expires() {
     if jiff::Timestamp::now() < soon {
         assert_eq!(first.status, 200);
     }
-    crate::wait::until("the key's end", || (gateway.ask(&request).status == 401).then_some(()));
+    crate::wait::until("the key's end", || {
+        (gateway.ask(&request).status == 401).then_some(())
+    });
     assert!(jiff::Timestamp::now() >= soon, "it ended early");
 }
 
@@ -91,7 +109,12 @@ fn a_key_stops_when_it_expires() {
 fn r04_a_model_that_a_key_may_not_use_is_as_good_as_none() {
     let (upstream, gateway) = start();
     let ask = |key: &str, model: &str| gateway.ask(&Request::chat(model).key(key));
-    for (key, model) in [("tk-bob", "gpt-large"), ("tk-bob", "gpt-small"), ("tk-carol", "m"), ("tk-carol", "gpt-small")] {
+    for (key, model) in [
+        ("tk-bob", "gpt-large"),
+        ("tk-bob", "gpt-small"),
+        ("tk-carol", "m"),
+        ("tk-carol", "gpt-small"),
+    ] {
         assert_eq!(ask(key, model).status, 200, "{key} {model}");
     }
     let served = upstream.requests().len();
@@ -100,27 +123,71 @@ fn r04_a_model_that_a_key_may_not_use_is_as_good_as_none() {
     judge::error(&forbidden, 404, "model_not_found", Some("model"));
     let unknown = ask("tk-bob", "qqq-hidden-2");
     judge::error(&unknown, 404, "model_not_found", Some("model"));
-    assert_eq!(strip(&forbidden, "qqq-hidden-1"), strip(&unknown, "qqq-hidden-2"), "they can be told apart");
-    let message = judge::error(&ask("tk-carol", "gpt-larg"), 404, "model_not_found", Some("model"));
-    assert!(!message.contains("gpt-large"), "a name that the caller may not see: {message}");
-    judge::error(&ask("tk-carol", "up/anything"), 404, "model_not_found", Some("model"));
+    assert_eq!(
+        strip(&forbidden, "qqq-hidden-1"),
+        strip(&unknown, "qqq-hidden-2"),
+        "they can be told apart"
+    );
+    let message = judge::error(
+        &ask("tk-carol", "gpt-larg"),
+        404,
+        "model_not_found",
+        Some("model"),
+    );
+    assert!(
+        !message.contains("gpt-large"),
+        "a name that the caller may not see: {message}"
+    );
+    judge::error(
+        &ask("tk-carol", "up/anything"),
+        404,
+        "model_not_found",
+        Some("model"),
+    );
     assert_eq!(upstream.requests().len(), served);
 }
 
 #[test]
 fn a_glob_can_open_a_providers_models() {
     let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).key("dave", "tk-dave", "models = [\"up/llama-*\"]").start();
-    assert_eq!(gateway.ask(&Request::chat("up/llama-3").key("tk-dave")).status, 200);
-    judge::error(&gateway.ask(&Request::chat("up/qwen").key("tk-dave")), 404, "model_not_found", Some("model"));
-    judge::error(&gateway.ask(&Request::chat("m").key("tk-dave")), 404, "model_not_found", Some("model"));
+    let gateway = Setup::over(&upstream)
+        .key("dave", "tk-dave", "models = [\"up/llama-*\"]")
+        .start();
+    assert_eq!(
+        gateway
+            .ask(&Request::chat("up/llama-3").key("tk-dave"))
+            .status,
+        200
+    );
+    judge::error(
+        &gateway.ask(&Request::chat("up/qwen").key("tk-dave")),
+        404,
+        "model_not_found",
+        Some("model"),
+    );
+    judge::error(
+        &gateway.ask(&Request::chat("m").key("tk-dave")),
+        404,
+        "model_not_found",
+        Some("model"),
+    );
 }
 
 #[test]
 fn keys_guard_the_list_of_models_but_not_health() {
     let (_upstream, gateway) = start();
-    judge::error(&gateway.ask(&Request::get("/v1/models")), 401, "invalid_api_key", None);
-    judge::error(&gateway.ask(&Request::get("/v1/models/m")), 401, "invalid_api_key", None);
+    judge::error(
+        &gateway.ask(&Request::get("/v1/models")),
+        401,
+        "invalid_api_key",
+        None,
+    );
+    judge::error(
+        &gateway.ask(&Request::get("/v1/models/m")),
+        401,
+        "invalid_api_key",
+        None,
+    );
     assert_eq!(gateway.ask(&Request::get("/health")).status, 200);
 }
 
@@ -149,5 +216,8 @@ fn open_by_mistake_is_impossible() {
     let (status, stdout, stderr) = run(&setup, &["--listen", "0.0.0.0:0"]);
     assert!(!status.success());
     let said = stdout + &stderr;
-    assert!(said.contains("access.open") || said.contains("open = true"), "no cure is named: {said}");
+    assert!(
+        said.contains("access.open") || said.contains("open = true"),
+        "no cure is named: {said}"
+    );
 }

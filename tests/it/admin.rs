@@ -19,8 +19,17 @@ fn the_admin_routes_answer() {
 #[test]
 fn r12_the_admin_routes_are_not_on_the_data_port() {
     let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).server("root_path = \"/api\"").start();
-    for path in ["/livez", "/readyz", "/metrics", "/config", "/api/metrics", "/api/config"] {
+    let gateway = Setup::over(&upstream)
+        .server("root_path = \"/api\"")
+        .start();
+    for path in [
+        "/livez",
+        "/readyz",
+        "/metrics",
+        "/config",
+        "/api/metrics",
+        "/api/config",
+    ] {
         let answer = gateway.ask(&Request::get(path));
         crate::judge::error(&answer, 404, "unknown_url", None);
     }
@@ -50,11 +59,25 @@ fn metrics_are_described_and_named_as_promised() {
         "buffered_bytes",
         "build_info",
     ] {
-        assert!(text.contains(&format!("# HELP trunkline_{name} ")), "{name} has no help");
-        assert!(text.contains(&format!("# TYPE trunkline_{name} ")), "{name} has no type");
+        assert!(
+            text.contains(&format!("# HELP trunkline_{name} ")),
+            "{name} has no help"
+        );
+        assert!(
+            text.contains(&format!("# TYPE trunkline_{name} ")),
+            "{name} has no type"
+        );
     }
-    assert!(text.contains("trunkline_request_duration_seconds_bucket{"), "a summary, not a histogram");
-    let foreign = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty() && !line.starts_with("trunkline_") && !line.starts_with("process_"));
+    assert!(
+        text.contains("trunkline_request_duration_seconds_bucket{"),
+        "a summary, not a histogram"
+    );
+    let foreign = text.lines().filter(|line| {
+        !line.starts_with('#')
+            && !line.is_empty()
+            && !line.starts_with("trunkline_")
+            && !line.starts_with("process_")
+    });
     assert_eq!(foreign.collect::<Vec<_>>(), Vec::<&str>::new());
 }
 
@@ -84,7 +107,10 @@ fn streams_in_flight_are_counted_while_they_are() {
 fn the_build_is_named() {
     let gateway = Setup::new().start();
     let metrics = gateway.metrics();
-    let build = metrics.select("trunkline_build_info", &[]).next().expect("trunkline_build_info");
+    let build = metrics
+        .select("trunkline_build_info", &[])
+        .next()
+        .expect("trunkline_build_info");
     assert_eq!(build.labels["version"], env!("CARGO_PKG_VERSION"));
 }
 
@@ -107,7 +133,10 @@ fn the_first_line_says_where_and_what() {
     let upstream = Upstream::answering(reply::completion("hi"));
     let gateway = Setup::over(&upstream).start();
     let line = gateway.said();
-    let line = line.lines().find(|line| line.contains("\"listening\"")).unwrap();
+    let line = line
+        .lines()
+        .find(|line| line.contains("\"listening\""))
+        .unwrap();
     let line: serde_json::Value = serde_json::from_str(line).unwrap();
     assert_eq!(value(&line, "listen"), gateway.listen.to_string());
     assert_eq!(value(&line, "admin"), gateway.admin.to_string());
@@ -124,7 +153,8 @@ fn every_line_of_the_log_is_json() {
     gateway.signal("TERM");
     gateway.ended();
     for line in gateway.said().lines().filter(|line| !line.is_empty()) {
-        serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        serde_json::from_str::<serde_json::Value>(line)
+            .unwrap_or_else(|error| panic!("{error}: {line}"));
     }
 }
 
@@ -135,5 +165,9 @@ fn access_lines_can_be_switched_off() {
     assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
     gateway.signal("TERM");
     gateway.ended();
-    assert!(!gateway.said().contains("\"message\":\"request\""), "{}", gateway.said());
+    assert!(
+        !gateway.said().contains("\"message\":\"request\""),
+        "{}",
+        gateway.said()
+    );
 }

@@ -6,16 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+pub use crate::request::Request;
 use crate::wait::DEADLINE;
-
-/// A request that can be written as it stands.
-#[derive(Clone)]
-pub struct Request {
-    pub method: String,
-    pub target: String,
-    pub headers: Vec<(String, String)>,
-    pub body: Option<Vec<u8>>,
-}
 
 /// One connection to the gateway.
 pub struct Client {
@@ -66,97 +58,6 @@ enum Body {
     UntilClose,
 }
 
-impl Request {
-    pub fn new(method: &str, target: &str) -> Self {
-        let headers = vec![("Host".to_owned(), "127.0.0.1".to_owned())];
-        Self { method: method.to_owned(), target: target.to_owned(), headers, body: None }
-    }
-
-    pub fn get(target: &str) -> Self {
-        Self::new("GET", target)
-    }
-
-    /// A POST of JSON text.
-    pub fn post(target: &str, body: impl AsRef<[u8]>) -> Self {
-        Self::new("POST", target).header("Content-Type", "application/json").body(body)
-    }
-
-    /// A chat request for a model.
-    pub fn chat(model: &str) -> Self {
-        Self::post(
-            "/v1/chat/completions",
-            format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hi"}}]}}"#),
-        )
-    }
-
-    /// A chat request for a model, to be streamed.
-    pub fn stream(model: &str) -> Self {
-        Self::post(
-            "/v1/chat/completions",
-            format!(
-                r#"{{"model":"{model}","stream":true,"messages":[{{"role":"user","content":"hi"}}]}}"#
-            ),
-        )
-    }
-
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    pub fn without(mut self, name: &str) -> Self {
-        self.headers.retain(|(found, _)| !found.eq_ignore_ascii_case(name));
-        self
-    }
-
-    pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
-        self.body = Some(body.as_ref().to_vec());
-        self
-    }
-
-    /// `Authorization: Bearer key`.
-    pub fn key(self, key: &str) -> Self {
-        self.header("Authorization", &format!("Bearer {key}"))
-    }
-
-    /// The request with its content-length.
-    pub fn bytes(&self) -> Vec<u8> {
-        let body = self.body.clone().unwrap_or_default();
-        let length = self.body.as_ref().map(|body| format!("Content-Length: {}\r\n", body.len()));
-        [self.head(&length.unwrap_or_default()), body].concat()
-    }
-
-    /// The request in chunks of the sizes given, over and over.
-    pub fn chunked(&self, sizes: &[usize]) -> Vec<u8> {
-        let mut bytes = self.head("Transfer-Encoding: chunked\r\n");
-        let body = self.body.clone().unwrap_or_default();
-        let mut rest = body.as_slice();
-        for size in sizes.iter().cycle() {
-            if rest.is_empty() {
-                break;
-            }
-            let (now, later) = rest.split_at(rest.len().min(*size));
-            bytes.extend(format!("{:x}\r\n", now.len()).bytes());
-            bytes.extend(now);
-            bytes.extend(b"\r\n");
-            rest = later;
-        }
-        bytes.extend(b"0\r\n\r\n");
-        bytes
-    }
-
-    /// The head, with these lines after the headers.
-    pub fn head(&self, lines: &str) -> Vec<u8> {
-        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
-        for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        head.push_str(lines);
-        head.push_str("\r\n");
-        head.into_bytes()
-    }
-}
-
 impl Client {
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Self {
@@ -164,7 +65,12 @@ impl Client {
         socket.set_nodelay(true).unwrap();
         socket.set_read_timeout(Some(DEADLINE)).unwrap();
         socket.set_write_timeout(Some(DEADLINE)).unwrap();
-        Self { socket, buffer: Vec::new(), body: Body::Done, head_only: false }
+        Self {
+            socket,
+            buffer: Vec::new(),
+            body: Body::Done,
+            head_only: false,
+        }
     }
 
     /// Writes bytes; they must all go out.
@@ -199,7 +105,11 @@ impl Client {
     #[track_caller]
     pub fn head(&mut self) -> Head {
         let head = self.try_head();
-        assert!(head.is_some(), "closed before an answer; read: {:?}", self.unread());
+        assert!(
+            head.is_some(),
+            "closed before an answer; read: {:?}",
+            self.unread()
+        );
         head.unwrap()
     }
 
@@ -254,7 +164,12 @@ impl Client {
                 other => panic!("{other:?} after {:?}", String::from_utf8_lossy(&taken)),
             }
         }
-        assert_eq!(taken.len(), count, "more came: {:?}", String::from_utf8_lossy(&taken));
+        assert_eq!(
+            taken.len(),
+            count,
+            "more came: {:?}",
+            String::from_utf8_lossy(&taken)
+        );
         taken
     }
 
@@ -282,7 +197,13 @@ impl Client {
             interim.push(head);
         };
         let (body, complete) = self.rest();
-        Answer { status: head.status, head, interim, body, complete }
+        Answer {
+            status: head.status,
+            head,
+            interim,
+            body,
+            complete,
+        }
     }
 
     /// Waits for the other side to end the connection; what it sent before
@@ -307,7 +228,10 @@ impl Client {
                 count > 0
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                panic!("the gateway sent nothing in time; unread: {:?}", self.unread())
+                panic!(
+                    "the gateway sent nothing in time; unread: {:?}",
+                    self.unread()
+                )
             }
             Err(_) => false,
         }
@@ -317,11 +241,16 @@ impl Client {
         if self.head_only || head.status < 200 || matches!(head.status, 204 | 304) {
             return Body::Done;
         }
-        if head.text("transfer-encoding").is_some_and(|coding| coding.contains("chunked")) {
+        if head
+            .text("transfer-encoding")
+            .is_some_and(|coding| coding.contains("chunked"))
+        {
             return Body::Chunked(None);
         }
         head.text("content-length")
-            .map_or(Body::UntilClose, |length| Body::Length(length.parse().unwrap()))
+            .map_or(Body::UntilClose, |length| {
+                Body::Length(length.parse().unwrap())
+            })
     }
 
     fn chunk_size(&mut self) -> Option<u64> {
@@ -379,7 +308,9 @@ impl Client {
 impl Head {
     #[track_caller]
     fn parse(raw: Vec<u8>) -> Self {
-        let mut lines = raw.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let mut lines = raw
+            .split(|byte| *byte == b'\n')
+            .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
         let first = String::from_utf8_lossy(lines.next().unwrap()).into_owned();
         assert!(first.starts_with("HTTP/1."), "no head: {first}");
         let headers = lines
@@ -391,17 +322,25 @@ impl Head {
             })
             .collect();
         let status = first[9..12].parse().unwrap();
-        Self { status, headers, raw }
+        Self {
+            status,
+            headers,
+            raw,
+        }
     }
 
     /// The first value of a header.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_slice())
+        self.headers
+            .iter()
+            .find(|(found, _)| found == name)
+            .map(|(_, value)| value.as_slice())
     }
 
     /// The first value of a header, as text.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.get(name).map(|value| std::str::from_utf8(value).unwrap())
+        self.get(name)
+            .map(|value| std::str::from_utf8(value).unwrap())
     }
 }
 
@@ -423,11 +362,15 @@ impl Answer {
     /// Trunkline's own id of the request.
     #[track_caller]
     pub fn request_id(&self) -> String {
-        self.header("x-trunkline-request-id").expect("an x-trunkline-request-id").to_owned()
+        self.header("x-trunkline-request-id")
+            .expect("an x-trunkline-request-id")
+            .to_owned()
     }
 }
 
 /// Where `needle` first stands in `haystack`.
 pub fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
 }

@@ -59,7 +59,10 @@ fn c01_a_client_that_leaves_inside_its_body_starts_nothing() {
 
 #[test]
 fn c02_a_client_that_leaves_before_the_answer_ends_it() {
-    for (name, request) in [("unary", Request::chat("m")), ("stream", Request::stream("m"))] {
+    for (name, request) in [
+        ("unary", Request::chat("m")),
+        ("stream", Request::stream("m")),
+    ] {
         for reset in [false, true] {
             let upstream = silent();
             let gateway = Setup::over(&upstream).start();
@@ -137,24 +140,37 @@ fn c05_a_slow_reader_slows_its_own_upstream_and_nobody_else() {
     });
     let gateway = Setup::over(&upstream).start();
     let mut slow = gateway.client();
-    socket2::SockRef::from(slow.socket()).set_recv_buffer_size(16 * 1024).unwrap();
+    socket2::SockRef::from(slow.socket())
+        .set_recv_buffer_size(16 * 1024)
+        .unwrap();
     slow.send(&Request::stream("m").bytes());
     assert_eq!(slow.head().status, 200);
     // The upstream comes to a stand: the same count, twenty times in a row.
     let mut last = (0, 0);
     wait::until("the upstream to be slowed", || {
         let now = sent.with(|sent| *sent);
-        last = if now == last.0 { (now, last.1 + 1) } else { (now, 0) };
+        last = if now == last.0 {
+            (now, last.1 + 1)
+        } else {
+            (now, 0)
+        };
         (last.1 == 20 && now > 0).then_some(())
     });
-    assert!(last.0 < EVENTS / 4, "{} MB were taken from a reader who reads nothing", last.0 / 1000);
+    assert!(
+        last.0 < EVENTS / 4,
+        "{} MB were taken from a reader who reads nothing",
+        last.0 / 1000
+    );
     for _ in 0..20 {
         assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
     }
     for _ in 0..3000 {
         slow.piece();
     }
-    assert!(sent.with(|sent| *sent) > last.0, "the upstream never went on");
+    assert!(
+        sent.with(|sent| *sent) > last.0,
+        "the upstream never went on"
+    );
     drop(slow);
     upstream.ended(1);
     gateway.settle();
@@ -171,7 +187,11 @@ fn c07_two_hundred_clients_that_leave_at_once() {
     });
     let gateway = Setup::over(&upstream).start();
     gateway.settle();
-    let descriptors = || std::fs::read_dir(gateway.process().join("fd")).unwrap().count();
+    let descriptors = || {
+        std::fs::read_dir(gateway.process().join("fd"))
+            .unwrap()
+            .count()
+    };
     let before = descriptors();
     for round in 1..=3 {
         let mut clients: Vec<Client> = (0..CLIENTS).map(|_| gateway.client()).collect();
@@ -181,13 +201,18 @@ fn c07_two_hundred_clients_that_leave_at_once() {
         for client in &mut clients {
             assert_eq!(client.head().status, 200);
         }
-        assert!(descriptors() >= before + CLIENTS, "the count of descriptors is not what it seems");
+        assert!(
+            descriptors() >= before + CLIENTS,
+            "the count of descriptors is not what it seems"
+        );
         drop(clients);
         upstream.ended(CLIENTS * round);
         gateway.settle();
     }
     cancelled(&gateway, CLIENTS * 3);
-    wait::until("all descriptors to be given back", || (descriptors() <= before + 8).then_some(()));
+    wait::until("all descriptors to be given back", || {
+        (descriptors() <= before + 8).then_some(())
+    });
 }
 
 #[test]
@@ -224,7 +249,11 @@ fn a_client_that_leaves_does_not_end_its_neighbours() {
     }
     let stay = clients.split_off(10);
     drop(clients);
-    gateway.await_metric("trunkline_requests_total", &[("outcome", "cancelled")], 10.0);
+    gateway.await_metric(
+        "trunkline_requests_total",
+        &[("outcome", "cancelled")],
+        10.0,
+    );
     gate.open_for_good();
     for mut client in stay {
         let (body, complete) = client.rest();

@@ -23,7 +23,9 @@ fn gated(gate: &Arc<Gate>) -> Upstream {
         exchange.send(reply::stream_head());
         exchange.send(reply::chunk(reply::delta("one")));
         gate.pass();
-        exchange.send(reply::chunk(reply::delta("two") + &reply::finish() + reply::DONE));
+        exchange.send(reply::chunk(
+            reply::delta("two") + &reply::finish() + reply::DONE,
+        ));
         exchange.send(reply::LAST_CHUNK);
     })
 }
@@ -40,7 +42,9 @@ fn open_stream(gateway: &Gateway) -> Client {
 
 #[track_caller]
 fn refuses_connections(gateway: &Gateway) {
-    wait::until("the listener to be closed", || TcpStream::connect(gateway.listen).err());
+    wait::until("the listener to be closed", || {
+        TcpStream::connect(gateway.listen).err()
+    });
 }
 
 #[test]
@@ -51,7 +55,9 @@ fn o01_streams_finish_while_new_work_is_refused() {
     assert_eq!(gateway.ask_admin("/readyz").status, 200);
     let mut streams: Vec<Client> = (0..10).map(|_| open_stream(&gateway)).collect();
     gateway.signal("TERM");
-    wait::until("/readyz to turn 503", || (gateway.ask_admin("/readyz").status == 503).then_some(()));
+    wait::until("/readyz to turn 503", || {
+        (gateway.ask_admin("/readyz").status == 503).then_some(())
+    });
     assert_eq!(gateway.ask_admin("/livez").status, 200);
     refuses_connections(&gateway);
     assert!(gateway.is_alive());
@@ -59,7 +65,10 @@ fn o01_streams_finish_while_new_work_is_refused() {
     for stream in &mut streams {
         let (rest, complete) = stream.rest();
         assert!(complete, "a stream was cut");
-        assert_eq!(String::from_utf8(rest).unwrap(), reply::delta("two") + &reply::finish() + reply::DONE);
+        assert_eq!(
+            String::from_utf8(rest).unwrap(),
+            reply::delta("two") + &reply::finish() + reply::DONE
+        );
     }
     assert_eq!(gateway.ended().code(), Some(0));
     for line in gateway.access_lines(10) {
@@ -95,13 +104,19 @@ fn a_connection_at_rest_gets_no_new_work_in() {
     assert_eq!(resting.answer().status, 200);
     let mut stream = open_stream(&gateway);
     gateway.signal("TERM");
-    wait::until("/readyz to turn 503", || (gateway.ask_admin("/readyz").status == 503).then_some(()));
+    wait::until("/readyz to turn 503", || {
+        (gateway.ask_admin("/readyz").status == 503).then_some(())
+    });
     if resting.try_send(&Request::chat("m").bytes()).is_ok() {
         if let Some(head) = resting.try_head() {
             let (body, complete) = resting.rest();
             assert!(complete);
             assert_eq!(head.status, 503, "new work was taken in");
-            assert!(String::from_utf8(body).unwrap().contains("server_shutting_down"));
+            assert!(
+                String::from_utf8(body)
+                    .unwrap()
+                    .contains("server_shutting_down")
+            );
         }
         resting.assert_closed();
     }
@@ -115,7 +130,9 @@ fn a_connection_at_rest_gets_no_new_work_in() {
 fn o02_the_deadline_ends_streams_with_an_error_event() {
     let gate = Arc::new(Gate::default());
     let upstream = gated(&gate);
-    let mut gateway = Setup::over(&upstream).server("drain_timeout = \"300ms\"").start();
+    let mut gateway = Setup::over(&upstream)
+        .server("drain_timeout = \"300ms\"")
+        .start();
     let mut client = gateway.client();
     client.send(&Request::stream("m").bytes());
     upstream.arrived(1);
@@ -124,8 +141,17 @@ fn o02_the_deadline_ends_streams_with_an_error_event() {
     gateway.signal("TERM");
     let (rest, complete) = client.rest();
     body.extend(rest);
-    let answer = crate::client::Answer { status: head.status, head, interim: Vec::new(), body, complete };
-    assert_eq!(judge::stream_error(&answer, "server_shutting_down"), reply::delta("one").into_bytes());
+    let answer = crate::client::Answer {
+        status: head.status,
+        head,
+        interim: Vec::new(),
+        body,
+        complete,
+    };
+    assert_eq!(
+        judge::stream_error(&answer, "server_shutting_down"),
+        reply::delta("one").into_bytes()
+    );
     assert_eq!(gateway.ended().code(), Some(0));
     gate.open_for_good();
 }
@@ -134,7 +160,9 @@ fn o02_the_deadline_ends_streams_with_an_error_event() {
 fn o02_the_deadline_ends_requests_that_have_no_answer_yet() {
     let gate = Arc::new(Gate::default());
     let upstream = gated(&gate);
-    let mut gateway = Setup::over(&upstream).server("drain_timeout = \"300ms\"").start();
+    let mut gateway = Setup::over(&upstream)
+        .server("drain_timeout = \"300ms\"")
+        .start();
     let mut client = gateway.client();
     client.send(&Request::chat("m").bytes());
     upstream.arrived(1);
@@ -142,7 +170,11 @@ fn o02_the_deadline_ends_requests_that_have_no_answer_yet() {
     if let Some(head) = client.try_head() {
         assert_eq!(head.status, 503);
         let (body, _) = client.rest();
-        assert!(String::from_utf8(body).unwrap().contains("server_shutting_down"));
+        assert!(
+            String::from_utf8(body)
+                .unwrap()
+                .contains("server_shutting_down")
+        );
     }
     assert_eq!(gateway.ended().code(), Some(0));
     gate.open_for_good();
@@ -155,13 +187,18 @@ fn a_second_signal_ends_at_once() {
     let mut gateway = Setup::over(&upstream).start();
     let mut stream = open_stream(&gateway);
     gateway.signal("TERM");
-    wait::until("/readyz to turn 503", || (gateway.ask_admin("/readyz").status == 503).then_some(()));
+    wait::until("/readyz to turn 503", || {
+        (gateway.ask_admin("/readyz").status == 503).then_some(())
+    });
     gateway.signal("TERM");
     gateway.ended();
     let (rest, complete) = stream.rest();
     let text = String::from_utf8(rest).unwrap();
     assert!(!text.contains("[DONE]"));
-    assert!(!complete || text.contains("server_shutting_down"), "a cut stream looks whole");
+    assert!(
+        !complete || text.contains("server_shutting_down"),
+        "a cut stream looks whole"
+    );
     gate.open_for_good();
 }
 

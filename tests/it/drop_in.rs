@@ -24,9 +24,15 @@ fn every_endpoint_reaches_its_path_under_the_base_url() {
         assert_eq!(answer.status, 200, "{endpoint}: {}", answer.text());
         assert_eq!(answer.text(), r#"{"answer":"as it came"}"#);
         let seen = &upstream.arrived(index + 1)[index];
-        assert_eq!((seen.method.as_str(), seen.target.as_str()), ("POST", *endpoint));
+        assert_eq!(
+            (seen.method.as_str(), seen.target.as_str()),
+            ("POST", *endpoint)
+        );
         assert_eq!(seen.text(), r#"{"model":"real-model","input":"x"}"#);
-        assert_eq!(seen.all("authorization"), [format!("Bearer {UPSTREAM_KEY}")]);
+        assert_eq!(
+            seen.all("authorization"),
+            [format!("Bearer {UPSTREAM_KEY}")]
+        );
         assert_eq!(seen.all("host"), [format!("127.0.0.1:{}", upstream.port())]);
         assert_eq!(seen.all("content-type"), ["application/json"]);
     }
@@ -45,8 +51,15 @@ fn a_base_url_may_have_any_path_and_a_trailing_slash() {
         .start();
     assert_eq!(gateway.ask(&Request::chat("a")).status, 200);
     assert_eq!(gateway.ask(&Request::chat("b")).status, 200);
-    let targets: Vec<String> = upstream.requests().into_iter().map(|seen| seen.target).collect();
-    assert_eq!(targets, ["/openai/v1/chat/completions", "/chat/completions"]);
+    let targets: Vec<String> = upstream
+        .requests()
+        .into_iter()
+        .map(|seen| seen.target)
+        .collect();
+    assert_eq!(
+        targets,
+        ["/openai/v1/chat/completions", "/chat/completions"]
+    );
 }
 
 #[test]
@@ -54,7 +67,8 @@ fn a_query_goes_upstream_as_it_is_spelled() {
     let upstream = Upstream::answering(reply::completion("hi"));
     let gateway = Setup::over(&upstream).start();
     let mut request = Request::chat("m");
-    request.target = "/v1/chat/completions?api-version=2026-01&x=%0d%0aEvil:%201&y=%2F%c3%a4".to_owned();
+    request.target =
+        "/v1/chat/completions?api-version=2026-01&x=%0d%0aEvil:%201&y=%2F%c3%a4".to_owned();
     assert_eq!(gateway.ask(&request).status, 200);
     let seen = upstream.only();
     assert_eq!(seen.target, request.target);
@@ -73,7 +87,11 @@ fn what_an_sdk_says_about_itself_goes_upstream() {
         ("Idempotency-Key", "stainless-node-retry-1"),
         ("Accept", "application/json"),
     ];
-    let request = said.iter().fold(Request::chat("m"), |request, (name, value)| request.header(name, value));
+    let request = said
+        .iter()
+        .fold(Request::chat("m"), |request, (name, value)| {
+            request.header(name, value)
+        });
     assert_eq!(gateway.ask(&request).status, 200);
     let seen = upstream.only();
     for (name, value) in said {
@@ -88,7 +106,12 @@ fn a_key_can_go_in_a_header_of_the_providers_choice() {
         .provider("up", &upstream.base_url(), "auth = \"api-key\"")
         .model("m", "up", "real-model")
         .start();
-    assert_eq!(gateway.ask(&Request::chat("m").key("the-callers-own")).status, 200);
+    assert_eq!(
+        gateway
+            .ask(&Request::chat("m").key("the-callers-own"))
+            .status,
+        200
+    );
     let seen = upstream.only();
     assert_eq!(seen.all("api-key"), [UPSTREAM_KEY]);
     assert_eq!(seen.header("authorization"), None);
@@ -97,7 +120,8 @@ fn a_key_can_go_in_a_header_of_the_providers_choice() {
 #[test]
 fn a_provider_adds_its_headers_organization_and_project() {
     let upstream = Upstream::answering(reply::completion("hi"));
-    let lines = "organization = \"org-1\"\nproject = \"proj-1\"\nheaders = { \"X-Title\" = \"ours\" }";
+    let lines =
+        "organization = \"org-1\"\nproject = \"proj-1\"\nheaders = { \"X-Title\" = \"ours\" }";
     let gateway = Setup::new()
         .provider("up", &upstream.base_url(), lines)
         .model("m", "up", "real-model")
@@ -132,9 +156,15 @@ fn a_key_can_come_from_the_environment_or_a_file() {
         .start();
     assert_eq!(gateway.ask(&Request::chat("m1")).status, 200);
     assert_eq!(gateway.ask(&Request::chat("m2")).status, 200);
-    let keys: Vec<String> =
-        upstream.requests().iter().map(|seen| seen.header("authorization").unwrap().to_owned()).collect();
-    assert_eq!(keys, ["Bearer key-from-the-environment", "Bearer key-from-a-file"]);
+    let keys: Vec<String> = upstream
+        .requests()
+        .iter()
+        .map(|seen| seen.header("authorization").unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        keys,
+        ["Bearer key-from-the-environment", "Bearer key-from-a-file"]
+    );
 }
 
 #[test]
@@ -161,15 +191,26 @@ fn the_originals_names_work_unchanged() {
         let answer = gateway.ask(&Request::chat(alias));
         assert_eq!(answer.status, 200, "{alias}: {}", answer.text());
         let seen = &upstream.arrived(index + 1)[index];
-        assert!(seen.text().starts_with(&format!("{{\"model\":\"{model}\",")), "{}", seen.text());
+        assert!(
+            seen.text()
+                .starts_with(&format!("{{\"model\":\"{model}\",")),
+            "{}",
+            seen.text()
+        );
         assert_eq!(seen.all("authorization"), [format!("Bearer {key}")]);
     }
 }
 
 #[test]
 fn an_answer_that_is_no_json_comes_back_byte_for_byte() {
-    let sound: Vec<u8> = (0..200_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    let upstream = Upstream::answering(reply::whole("200 OK", &["Content-Type: audio/mpeg"], &sound));
+    let sound: Vec<u8> = (0..200_000_u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    let upstream = Upstream::answering(reply::whole(
+        "200 OK",
+        &["Content-Type: audio/mpeg"],
+        &sound,
+    ));
     let gateway = Setup::over(&upstream).start();
     let body = r#"{"model":"m","input":"say it","voice":"alloy"}"#;
     let answer = gateway.ask(&Request::post("/v1/audio/speech", body));
@@ -188,5 +229,9 @@ fn one_connection_carries_many_requests() {
         assert_eq!(client.answer().status, 200);
     }
     assert_eq!(upstream.requests().len(), 50);
-    assert_eq!(upstream.connections(), 1, "the upstream's connection was not used again");
+    assert_eq!(
+        upstream.connections(),
+        1,
+        "the upstream's connection was not used again"
+    );
 }

@@ -57,22 +57,57 @@ impl Dice {
 
 const SPACES: [&str; 7] = ["", "", " ", "  ", "\n", "\r\n\t", " \t "];
 const NUMBERS: [&str; 12] = [
-    "0", "-0", "1.0", "1", "1e400", "-1E-400", "123456789012345678901234567890", "0.1e+5", "1E5",
-    "3.141592653589793238462643383279", "9007199254740993", "-0.0e-0",
+    "0",
+    "-0",
+    "1.0",
+    "1",
+    "1e400",
+    "-1E-400",
+    "123456789012345678901234567890",
+    "0.1e+5",
+    "1E5",
+    "3.141592653589793238462643383279",
+    "9007199254740993",
+    "-0.0e-0",
 ];
 const STRINGS: [&str; 14] = [
-    "", "plain", r"\/slashed\/", r"\u0041\u00e4\u20ac", r"\ud83d\ude00", "\u{1F600}", "äöü€",
-    r#"\"quoted\""#, r"back\\slash", r"\b\f\n\r\t", r"\\\\\\", "model", "\u{7f}\u{2028}", r"\u0000",
+    "",
+    "plain",
+    r"\/slashed\/",
+    r"\u0041\u00e4\u20ac",
+    r"\ud83d\ude00",
+    "\u{1F600}",
+    "äöü€",
+    r#"\"quoted\""#,
+    r"back\\slash",
+    r"\b\f\n\r\t",
+    r"\\\\\\",
+    "model",
+    "\u{7f}\u{2028}",
+    r"\u0000",
 ];
 const KEYS: [&str; 12] = [
-    "Model", "MODEL", "model ", " model", "mode", "models", "", r#"a\"b"#, r"\u006dodels", "temperature",
-    "x_unknown", "ключ",
+    "Model",
+    "MODEL",
+    "model ",
+    " model",
+    "mode",
+    "models",
+    "",
+    r#"a\"b"#,
+    r"\u006dodels",
+    "temperature",
+    "x_unknown",
+    "ключ",
 ];
 const MODEL_KEYS: [&str; 4] = ["model", "model", r"\u006dodel", r"mode\u006C"];
 const MODEL_VALUES: [&str; 3] = ["\"m\"", r#""\u006d""#, r#""\u006D""#];
 const NOT_TRUE: [&str; 6] = ["false", "null", "\"true\"", "1", "[true]", "{}"];
 const OPTIONS: [&str; 4] = [
-    "{}", "{ \n}", r#"{"include_obfuscation":false}"#, r#"{ "x" : [1 , {"include_usage":true}] }"#,
+    "{}",
+    "{ \n}",
+    r#"{"include_obfuscation":false}"#,
+    r#"{ "x" : [1 , {"include_usage":true}] }"#,
 ];
 
 /// A chat body for the model `m` with a few members in odd order.
@@ -81,18 +116,27 @@ pub fn body(dice: &mut Dice, streaming: Streaming) -> Body {
     for member in &mut members {
         *member = vec![format!("\"{}\"", dice.pick(&KEYS)), value(dice, 4)];
     }
-    let messages = format!("[{{\"role\":\"user\",\"model\":\"decoy\",\"content\":{}}}]", value(dice, 3));
+    let messages = format!(
+        "[{{\"role\":\"user\",\"model\":\"decoy\",\"content\":{}}}]",
+        value(dice, 3)
+    );
     members.push(vec!["\"messages\"".to_owned(), messages]);
     match streaming {
         Streaming::Off => {
             if dice.below(2) == 0 {
-                members.push(vec!["\"stream\"".to_owned(), dice.pick(&NOT_TRUE).to_owned()]);
+                members.push(vec![
+                    "\"stream\"".to_owned(),
+                    dice.pick(&NOT_TRUE).to_owned(),
+                ]);
             }
         }
         Streaming::On => members.push(vec!["\"stream\"".to_owned(), "true".to_owned()]),
         Streaming::WithOptions => {
             members.push(vec!["\"stream\"".to_owned(), "true".to_owned()]);
-            members.push(vec!["\"stream_options\"".to_owned(), dice.pick(&OPTIONS).to_owned()]);
+            members.push(vec![
+                "\"stream_options\"".to_owned(),
+                dice.pick(&OPTIONS).to_owned(),
+            ]);
         }
     }
     for at in (1..members.len()).rev() {
@@ -100,7 +144,10 @@ pub fn body(dice: &mut Dice, streaming: Streaming) -> Body {
         members.swap(at, other);
     }
     let place = dice.below(members.len() + 1);
-    let model = vec![format!("\"{}\"", dice.pick(&MODEL_KEYS)), dice.pick(&MODEL_VALUES).to_owned()];
+    let model = vec![
+        format!("\"{}\"", dice.pick(&MODEL_KEYS)),
+        dice.pick(&MODEL_VALUES).to_owned(),
+    ];
     members.insert(place, model);
     write(dice, &members, place)
 }
@@ -136,13 +183,23 @@ fn value(dice: &mut Dice, depth: usize) -> String {
         3 => dice.pick(&["true", "false", "null"]).to_owned(),
         4 => dice.pick(&["[]", "{}", "[ ]", "{\t}"]).to_owned(),
         5 => {
-            let items: Vec<String> = (0..=dice.below(3)).map(|_| value(dice, depth - 1)).collect();
-            format!("[{}{}]", dice.pick(&SPACES), items.join(dice.pick(&[",", " , ", ",\n"])))
+            let items: Vec<String> = (0..=dice.below(3))
+                .map(|_| value(dice, depth - 1))
+                .collect();
+            format!(
+                "[{}{}]",
+                dice.pick(&SPACES),
+                items.join(dice.pick(&[",", " , ", ",\n"]))
+            )
         }
         _ => {
             let key = dice.pick(&["model", "stream", "k", r"\u006b", "stream_options"]);
             let inner = value(dice, depth - 1);
-            format!("{{{}\"{key}\"{}:{inner}}}", dice.pick(&SPACES), dice.pick(&SPACES))
+            format!(
+                "{{{}\"{key}\"{}:{inner}}}",
+                dice.pick(&SPACES),
+                dice.pick(&SPACES)
+            )
         }
     }
 }
@@ -153,6 +210,9 @@ fn generates_valid_json_with_the_model_where_it_says() {
         let body = body(&mut Dice::new(seed), Streaming::WithOptions);
         // Syntax only: `Value` would refuse 1e400.
         serde_json::from_str::<serde::de::IgnoredAny>(&body.text).expect(&body.text);
-        assert_eq!(serde_json::from_str::<String>(&body.text[body.model]).unwrap(), "m");
+        assert_eq!(
+            serde_json::from_str::<String>(&body.text[body.model]).unwrap(),
+            "m"
+        );
     }
 }

@@ -26,7 +26,11 @@ pub fn refused(gateway: &Gateway, bytes: &[u8], statuses: &[u16]) {
     let _ = client.try_send(bytes);
     if let Some(head) = client.try_head() {
         let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(300)]).into_owned();
-        assert!(statuses.contains(&head.status), "{} for {shown:?}", head.status);
+        assert!(
+            statuses.contains(&head.status),
+            "{} for {shown:?}",
+            head.status
+        );
         let (body, complete) = client.rest();
         assert!(complete);
         if !body.is_empty() {
@@ -46,7 +50,10 @@ fn h1_01_a_length_and_chunks_together_smuggle_nothing() {
     for lines in [
         "Content-Length: 6\r\nTransfer-Encoding: chunked\r\n".to_owned(),
         "Transfer-Encoding: chunked\r\nContent-Length: 6\r\n".to_owned(),
-        format!("Content-Length: {}\r\nTransfer-Encoding: chunked\r\n", chunked.len()),
+        format!(
+            "Content-Length: {}\r\nTransfer-Encoding: chunked\r\n",
+            chunked.len()
+        ),
     ] {
         let mut client = gateway.client();
         client.send(&[&head(&lines), chunked.as_bytes(), smuggled.as_bytes()].concat());
@@ -77,7 +84,11 @@ fn h1_02_lengths_that_are_none_are_refused() {
         "Content-Length: 99999999999999999999999\r\n",
         "Content-Length: 5 5\r\n",
     ] {
-        refused(&gateway, &[&head(lines), BODY.as_bytes()].concat(), &[400, 413]);
+        refused(
+            &gateway,
+            &[&head(lines), BODY.as_bytes()].concat(),
+            &[400, 413],
+        );
     }
     assert!(upstream.requests().is_empty());
 }
@@ -86,14 +97,37 @@ fn h1_02_lengths_that_are_none_are_refused() {
 fn h1_03_other_transfer_codings_are_refused() {
     let (upstream, gateway) = start();
     let chunked = format!("{:x}\r\n{BODY}\r\n0\r\n\r\n", BODY.len());
-    for coding in ["gzip, chunked", "chunked, gzip", "gzip", "identity", "xchunked", "chunked, chunked", "\x0bchunked"] {
-        let bytes = [&head(&format!("Transfer-Encoding: {coding}\r\n")), chunked.as_bytes()].concat();
+    for coding in [
+        "gzip, chunked",
+        "chunked, gzip",
+        "gzip",
+        "identity",
+        "xchunked",
+        "chunked, chunked",
+        "\x0bchunked",
+    ] {
+        let bytes = [
+            &head(&format!("Transfer-Encoding: {coding}\r\n")),
+            chunked.as_bytes(),
+        ]
+        .concat();
         refused(&gateway, &bytes, &[400, 501]);
     }
     let mut client = gateway.client();
-    client.send(&[&head("Transfer-Encoding: gzip, chunked\r\n"), chunked.as_bytes()].concat());
+    client.send(
+        &[
+            &head("Transfer-Encoding: gzip, chunked\r\n"),
+            chunked.as_bytes(),
+        ]
+        .concat(),
+    );
     let answer = client.answer();
-    judge::error(&answer, answer.status, "unsupported_transfer_encoding", None);
+    judge::error(
+        &answer,
+        answer.status,
+        "unsupported_transfer_encoding",
+        None,
+    );
     assert!(upstream.requests().is_empty());
 }
 
@@ -102,7 +136,9 @@ fn h1_14_a_bad_key_is_refused_before_the_body_is_asked_for() {
     let upstream = Upstream::answering(reply::completion("hi"));
     let gateway = Setup::over(&upstream).key("alice", "tk-alice", "").start();
     let mut client = gateway.client();
-    let request = Request::post("/v1/chat/completions", "").key("wrong").header("Expect", "100-continue");
+    let request = Request::post("/v1/chat/completions", "")
+        .key("wrong")
+        .header("Expect", "100-continue");
     client.send(&request.head("Content-Length: 1000000\r\n"));
     let answer = client.answer();
     assert!(answer.interim.is_empty(), "a body was asked for");
@@ -128,7 +164,12 @@ fn h1_15_other_expectations_fail() {
     let (upstream, gateway) = start();
     let answer = gateway.ask(&Request::chat("m").header("Expect", "200-maybe"));
     assert_eq!(answer.status, 417, "{}", answer.text());
-    judge::error(&answer, 417, answer.json()["error"]["code"].as_str().unwrap(), None);
+    judge::error(
+        &answer,
+        417,
+        answer.json()["error"]["code"].as_str().unwrap(),
+        None,
+    );
     assert!(upstream.requests().is_empty());
 }
 
@@ -144,7 +185,11 @@ fn h1_16_upgrades_are_ignored_or_refused() {
             .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
         let answer = gateway.ask(&request);
         assert!(answer.interim.is_empty(), "{protocol}: switched");
-        assert!([200, 400].contains(&answer.status), "{protocol}: {}", answer.status);
+        assert!(
+            [200, 400].contains(&answer.status),
+            "{protocol}: {}",
+            answer.status
+        );
     }
     for seen in upstream.requests() {
         assert_eq!(seen.header("upgrade"), None);
@@ -155,12 +200,17 @@ fn h1_16_upgrades_are_ignored_or_refused() {
 fn h1_16_an_upstream_that_switches_protocols_is_in_error() {
     let upstream = Upstream::start(|exchange| {
         exchange.read_body();
-        exchange.send(reply::head("101 Switching Protocols", &["Connection: Upgrade", "Upgrade: websocket"]));
+        exchange.send(reply::head(
+            "101 Switching Protocols",
+            &["Connection: Upgrade", "Upgrade: websocket"],
+        ));
         exchange.send("free bytes");
         exchange.gateway_left();
     });
     let gateway = Setup::over(&upstream).start();
-    let request = Request::chat("m").header("Connection", "Upgrade").header("Upgrade", "websocket");
+    let request = Request::chat("m")
+        .header("Connection", "Upgrade")
+        .header("Upgrade", "websocket");
     let answer = gateway.ask(&request);
     assert!(answer.interim.is_empty(), "a tunnel opened");
     judge::error(&answer, 502, "upstream_protocol_error", None);
@@ -184,7 +234,10 @@ fn h1_18_broken_chunks_are_refused_and_nothing_goes_upstream() {
         let bytes = [&head("Transfer-Encoding: chunked\r\n"), chunks.as_bytes()].concat();
         refused(&gateway, &bytes, &[400]);
     }
-    assert!(upstream.requests().iter().all(|seen| !seen.complete), "a broken body went upstream");
+    assert!(
+        upstream.requests().iter().all(|seen| !seen.complete),
+        "a broken body went upstream"
+    );
     gateway.settle();
 }
 
@@ -199,8 +252,14 @@ fn h1_21_get_with_a_body_and_head_and_post_without() {
     let answer = client.answer();
     assert!(matches!(answer.status, 200 | 405), "{}", answer.status);
     client.send(&Request::get("/v1/models").bytes());
-    assert_eq!(client.answer().status, 200, "a body after HEAD, or a needless close");
-    let bare = gateway.ask(&Request::new("POST", "/v1/chat/completions").header("Content-Type", "application/json"));
+    assert_eq!(
+        client.answer().status,
+        200,
+        "a body after HEAD, or a needless close"
+    );
+    let bare = gateway.ask(
+        &Request::new("POST", "/v1/chat/completions").header("Content-Type", "application/json"),
+    );
     judge::error(&bare, 400, "empty_body", None);
     assert!(upstream.requests().is_empty());
 }
@@ -213,7 +272,12 @@ fn h1_22_pipelined_requests_are_answered_in_order() {
     });
     let gateway = Setup::over(&upstream).start();
     let mut client = gateway.client();
-    let request = |n: usize| Request::post("/v1/chat/completions", format!("{{\"model\":\"m\",\"n\":{n}}}"));
+    let request = |n: usize| {
+        Request::post(
+            "/v1/chat/completions",
+            format!("{{\"model\":\"m\",\"n\":{n}}}"),
+        )
+    };
     let all: Vec<u8> = (0..100).flat_map(|n| request(n).bytes()).collect();
     client.send(&all);
     let mut ids = Vec::new();
@@ -231,8 +295,16 @@ fn h1_22_pipelined_requests_are_answered_in_order() {
 fn h1_26_what_is_no_http_is_closed_without_noise() {
     let (upstream, mut gateway) = start();
     let hello = b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03";
-    let noise: Vec<u8> = (0..2000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    for bytes in [hello.as_slice(), &noise, b"GET /\r\n\r\n", b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"] {
+    let noise: Vec<u8> = (0..2000_u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    for bytes in [
+        hello.as_slice(),
+        &noise,
+        b"GET /\r\n\r\n",
+        b"GET / HTTP/2.0\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+    ] {
         let mut client: Client = gateway.client();
         let _ = client.try_send(bytes);
         client.finish_sending();

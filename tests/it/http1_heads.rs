@@ -17,7 +17,14 @@ fn start() -> (Upstream, Gateway) {
 fn with_lines(lines: &[u8]) -> Vec<u8> {
     let body = br#"{"model":"m"}"#;
     let length = format!("Content-Length: {}\r\n", body.len());
-    [b"POST /v1/chat/completions HTTP/1.1\r\n", lines, length.as_bytes(), b"\r\n", body].concat()
+    [
+        b"POST /v1/chat/completions HTTP/1.1\r\n",
+        lines,
+        length.as_bytes(),
+        b"\r\n",
+        body,
+    ]
+    .concat()
 }
 
 #[test]
@@ -48,7 +55,17 @@ fn h1_05_a_host_must_be_there_once_and_be_one() {
 fn loopback_hosts_are_served_in_every_spelling() {
     let (upstream, gateway) = start();
     let port = gateway.listen.port();
-    for host in ["localhost", "LOCALHOST", "127.0.0.1", "[::1]", "localhost:1"].map(str::to_owned).into_iter().chain([format!("127.0.0.1:{port}"), format!("localhost:{port}")]) {
+    for host in [
+        "localhost",
+        "LOCALHOST",
+        "127.0.0.1",
+        "[::1]",
+        "localhost:1",
+    ]
+    .map(str::to_owned)
+    .into_iter()
+    .chain([format!("127.0.0.1:{port}"), format!("localhost:{port}")])
+    {
         let request = Request::chat("m").without("Host").header("Host", &host);
         assert_eq!(gateway.ask(&request).status, 200, "{host}");
     }
@@ -64,7 +81,12 @@ fn a_target_in_absolute_form_is_served_or_refused_but_never_misrouted() {
     assert!(matches!(own.status, 200 | 400), "{}", own.status);
     request.target = "http://evil.example/v1/chat/completions".to_owned();
     let foreign = gateway.ask(&request);
-    assert!(matches!(foreign.status, 400 | 403), "{}: {}", foreign.status, foreign.text());
+    assert!(
+        matches!(foreign.status, 400 | 403),
+        "{}: {}",
+        foreign.status,
+        foreign.text()
+    );
     for seen in upstream.requests() {
         assert_eq!(seen.target, "/v1/chat/completions");
     }
@@ -85,10 +107,19 @@ fn h1_07_no_tunnel_opens() {
 #[test]
 fn h1_08_methods_that_are_not_served() {
     let (upstream, gateway) = start();
-    for (method, target) in [("OPTIONS", "*"), ("TRACE", "/"), ("FOO!", "/"), ("post", "/v1/chat/completions"), ("PROPFIND", "/v1/models")] {
+    for (method, target) in [
+        ("OPTIONS", "*"),
+        ("TRACE", "/"),
+        ("FOO!", "/"),
+        ("post", "/v1/chat/completions"),
+        ("PROPFIND", "/v1/models"),
+    ] {
         let answer = gateway.ask(&Request::new(method, target).header("Content-Length", "0"));
         judge::error(&answer, 405, "method_not_allowed", None);
-        assert!(answer.header("allow").is_some(), "{method} {target}: no allow");
+        assert!(
+            answer.header("allow").is_some(),
+            "{method} {target}: no allow"
+        );
     }
     let echoed = gateway.ask(&Request::new("TRACE", "/v1/models").header("X-Private", "words"));
     assert!(!echoed.text().contains("words"));
@@ -111,7 +142,11 @@ fn h1_09_header_lines_that_are_none_are_refused() {
         b"Content-Length : 5\r\n",
         b"Transfer-Encoding : chunked\r\n",
     ] {
-        refused(&gateway, &with_lines(&[b"Host: 127.0.0.1\r\n", line].concat()), &[400]);
+        refused(
+            &gateway,
+            &with_lines(&[b"Host: 127.0.0.1\r\n", line].concat()),
+            &[400],
+        );
     }
     assert!(upstream.requests().is_empty());
 }
@@ -121,13 +156,19 @@ fn h1_17_heads_that_are_too_large() {
     let (upstream, gateway) = start();
     let many: String = (0..101).map(|n| format!("X-{n}: x\r\n")).collect();
     let wide = format!("X-Wide: {}\r\n", "x".repeat(70 * 1024));
-    let huge: String = (0..20).map(|n| format!("X-{n}: {}\r\n", "x".repeat(25 * 1024))).collect();
+    let huge: String = (0..20)
+        .map(|n| format!("X-{n}: {}\r\n", "x".repeat(25 * 1024)))
+        .collect();
     for lines in [many, wide, huge] {
         let bytes = with_lines(format!("Host: 127.0.0.1\r\n{lines}").as_bytes());
         refused(&gateway, &bytes, &[431]);
     }
     let target = format!("/{}", "a".repeat(70_000));
-    refused(&gateway, format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").as_bytes(), &[414, 431]);
+    refused(
+        &gateway,
+        format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").as_bytes(),
+        &[414, 431],
+    );
     assert!(upstream.requests().is_empty());
     assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
 }
@@ -145,7 +186,9 @@ fn a_head_limit_of_the_config_holds() {
 #[test]
 fn h1_24_a_slow_head_is_cut_the_first_byte_included() {
     let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).server("head_timeout = \"300ms\"").start();
+    let gateway = Setup::over(&upstream)
+        .server("head_timeout = \"300ms\"")
+        .start();
     let full = Request::chat("m").bytes();
     for sent in [0, 1, 10, 60] {
         let mut client = gateway.client();
@@ -156,15 +199,23 @@ fn h1_24_a_slow_head_is_cut_the_first_byte_included() {
         }
         client.assert_closed();
     }
-    gateway.await_metric("trunkline_connection_errors_total", &[("kind", "header_timeout")], 4.0);
+    gateway.await_metric(
+        "trunkline_connection_errors_total",
+        &[("kind", "header_timeout")],
+        4.0,
+    );
     assert!(upstream.requests().is_empty());
 }
 
 #[test]
 fn h1_24_a_head_that_trickles_in_is_cut_too() {
     let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).server("head_timeout = \"400ms\"").start();
-    let full = Request::chat("m").header("X-Filler", &"x".repeat(2000)).bytes();
+    let gateway = Setup::over(&upstream)
+        .server("head_timeout = \"400ms\"")
+        .start();
+    let full = Request::chat("m")
+        .header("X-Filler", &"x".repeat(2000))
+        .bytes();
     let mut client = gateway.client();
     // One byte every 20 ms: none is late by itself, the head is.
     let sent = full.iter().take_while(|byte| {
@@ -189,7 +240,10 @@ fn h1_28_line_breaks_in_a_target_stay_encoded_in_the_log() {
 fn r15_what_a_client_calls_itself_cannot_write_log_lines() {
     let (_upstream, gateway) = start();
     let model = r#"{"model":"x\n{\"level\":\"ERROR\",\"message\":\"forged\"}\u001b[31m"}"#;
-    let answer = gateway.ask(&Request::post("/v1/chat/completions", model).header("User-Agent", "x{\"message\":\"forged\"}"));
+    let answer = gateway.ask(
+        &Request::post("/v1/chat/completions", model)
+            .header("User-Agent", "x{\"message\":\"forged\"}"),
+    );
     judge::error(&answer, 404, "model_not_found", Some("model"));
     gateway.access_line(&answer.request_id());
     assert!(!gateway.said().contains("forged"), "{}", gateway.said());
@@ -199,7 +253,11 @@ fn r15_what_a_client_calls_itself_cannot_write_log_lines() {
 #[test]
 fn r15_a_request_id_is_taken_over_only_in_a_safe_spelling() {
     let (_upstream, gateway) = start();
-    for id in ["abc-123", "A", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"] {
+    for id in [
+        "abc-123",
+        "A",
+        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+    ] {
         let answer = gateway.ask(&Request::chat("m").header("X-Request-Id", id));
         assert_eq!(answer.request_id(), id);
     }
@@ -214,12 +272,16 @@ fn r15_a_request_id_is_taken_over_only_in_a_safe_spelling() {
 fn http_1_0_gets_an_answer_and_a_close() {
     let (_upstream, gateway) = start();
     let body = r#"{"model":"m"}"#;
-    let head = "POST /v1/chat/completions HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json";
+    let head =
+        "POST /v1/chat/completions HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json";
     let mut client = gateway.client();
     client.send(format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).as_bytes());
     let answer = client.answer();
     assert_eq!(answer.status, 200);
-    assert!(answer.header("transfer-encoding").is_none(), "chunks to a client that knows none");
+    assert!(
+        answer.header("transfer-encoding").is_none(),
+        "chunks to a client that knows none"
+    );
     assert!(answer.text().contains("\"object\":\"chat.completion\""));
     client.assert_closed();
 }

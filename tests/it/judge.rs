@@ -25,14 +25,23 @@ pub fn error(answer: &Answer, status: u16, code: &str, param: Option<&str>) -> S
 /// Checks the envelope: four fields and no more. Yields the message.
 #[track_caller]
 pub fn envelope(body: &Value, code: &str, kind: &[&str]) -> String {
-    let fields = body["error"].as_object().unwrap_or_else(|| panic!("no error: {body}"));
+    let fields = body["error"]
+        .as_object()
+        .unwrap_or_else(|| panic!("no error: {body}"));
     let mut names: Vec<&str> = fields.keys().map(String::as_str).collect();
     names.sort_unstable();
     assert_eq!(names, ["code", "message", "param", "type"], "{body}");
     assert_eq!(body["error"]["code"], code, "{body}");
-    let found = body["error"]["type"].as_str().unwrap_or_else(|| panic!("no type: {body}"));
-    assert!(kind.contains(&found), "type {found}, expected one of {kind:?}");
-    let message = body["error"]["message"].as_str().unwrap_or_else(|| panic!("no message: {body}"));
+    let found = body["error"]["type"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no type: {body}"));
+    assert!(
+        kind.contains(&found),
+        "type {found}, expected one of {kind:?}"
+    );
+    let message = body["error"]["message"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no message: {body}"));
     assert!(!message.is_empty(), "an empty message");
     assert!(!message.contains("::"), "a Rust path: {message}");
     message.to_owned()
@@ -43,12 +52,24 @@ pub fn envelope(body: &Value, code: &str, kind: &[&str]) -> String {
 #[track_caller]
 pub fn stream_error(answer: &Answer, code: &str) -> Vec<u8> {
     assert_eq!(answer.status, 200, "{}", answer.text());
-    assert!(answer.complete, "cut instead of ended by an error event: {:?}", answer.text());
+    assert!(
+        answer.complete,
+        "cut instead of ended by an error event: {:?}",
+        answer.text()
+    );
     let text = answer.text();
-    assert!(!text.contains("[DONE]"), "a broken stream that looks whole: {text}");
-    let at = text.rfind("data: {\"error\"").unwrap_or_else(|| panic!("no error event: {text}"));
+    assert!(
+        !text.contains("[DONE]"),
+        "a broken stream that looks whole: {text}"
+    );
+    let at = text
+        .rfind("data: {\"error\"")
+        .unwrap_or_else(|| panic!("no error event: {text}"));
     let event = &text[at..];
-    assert!(event.ends_with("\n\n"), "the error event is not ended: {event:?}");
+    assert!(
+        event.ends_with("\n\n"),
+        "the error event is not ended: {event:?}"
+    );
     let body: Value = serde_json::from_str(event["data: ".len()..].trim_end()).unwrap();
     envelope(&body, code, &["server_error"]);
     answer.body[..at].to_vec()

@@ -26,8 +26,17 @@ const LAYERS: [(&str, &[&str]); 16] = [
 const LOWEST: [&str; 3] = ["secret", "body", "wire"];
 const TO_CONFIG: [&str; 5] = ["secret", "body", "wire", "config", "telemetry"];
 const TO_CATALOG: [&str; 6] = ["secret", "body", "wire", "config", "telemetry", "catalog"];
-const TO_RULES: [&str; 9] =
-    ["secret", "body", "wire", "config", "telemetry", "catalog", "routing", "access", "dialect"];
+const TO_RULES: [&str; 9] = [
+    "secret",
+    "body",
+    "wire",
+    "config",
+    "telemetry",
+    "catalog",
+    "routing",
+    "access",
+    "dialect",
+];
 const TO_UPSTREAM: [&str; 10] = with(TO_RULES, "upstream");
 const TO_METERING: [&str; 11] = with(TO_UPSTREAM, "metering");
 const TO_PROXY: [&str; 12] = with(TO_METERING, "proxy");
@@ -55,8 +64,12 @@ fn faults(module: &[&str], source: &str) -> Vec<String> {
         return vec![format!("`{own}` has no line in the table of layers")];
     };
     let imports = imports(module, source);
-    let upward = imports.iter().filter(|name| *name != own && !allowed.contains(&name.as_str()));
-    upward.map(|name| format!("`{}` imports `{name}`", module.join("::"))).collect()
+    let upward = imports
+        .iter()
+        .filter(|name| *name != own && !allowed.contains(&name.as_str()));
+    upward
+        .map(|name| format!("`{}` imports `{name}`", module.join("::")))
+        .collect()
 }
 
 /// The modules of this crate that a file names: in `use`, and in full paths.
@@ -64,7 +77,9 @@ fn imports(module: &[&str], source: &str) -> BTreeSet<String> {
     let code = code_of(source);
     let mut found = BTreeSet::new();
     for root in ["crate::", "trunkline::"] {
-        let after = code.match_indices(root).filter(|(at, _)| !follows_a_name(&code, *at));
+        let after = code
+            .match_indices(root)
+            .filter(|(at, _)| !follows_a_name(&code, *at));
         after.for_each(|(at, _)| found.extend(heads(&code[at + root.len()..])));
     }
     // `super` leads out of a module only when it is said as often as the
@@ -86,9 +101,14 @@ fn follows_a_name(code: &str, at: usize) -> bool {
 /// The first names of a path, or of each path in a group.
 fn heads(path: &str) -> Vec<String> {
     let name = |path: &str| -> String {
-        path.trim().chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect()
+        path.trim()
+            .chars()
+            .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
+            .collect()
     };
-    let Some(group) = path.strip_prefix('{') else { return vec![name(path)] };
+    let Some(group) = path.strip_prefix('{') else {
+        return vec![name(path)];
+    };
     let mut depth = 0;
     let end = group.find(|letter| match letter {
         '{' => {
@@ -117,7 +137,9 @@ fn heads(path: &str) -> Vec<String> {
 
 /// The file without comments and without the tests at its end.
 fn code_of(source: &str) -> String {
-    let lines = source.lines().take_while(|line| line.trim() != "#[cfg(test)]");
+    let lines = source
+        .lines()
+        .take_while(|line| line.trim() != "#[cfg(test)]");
     let code = lines.map(|line| line.split_once("//").map_or(line, |(code, _)| code));
     code.collect::<Vec<_>>().join("\n")
 }
@@ -174,9 +196,16 @@ fn an_upward_import_is_found_in_every_spelling() {
         "use super::super::proxy;",
         "use trunkline::proxy;",
     ] {
-        assert_eq!(faults(&["config", "load"], source), ["`config::load` imports `proxy`"], "{source}");
+        assert_eq!(
+            faults(&["config", "load"], source),
+            ["`config::load` imports `proxy`"],
+            "{source}"
+        );
     }
-    assert_eq!(faults(&["telemetry"], "use crate::catalog::Model;").len(), 1);
+    assert_eq!(
+        faults(&["telemetry"], "use crate::catalog::Model;").len(),
+        1
+    );
     assert_eq!(faults(&["routing"], "use crate::access::Key;").len(), 1);
     assert_eq!(faults(&["wire", "scan"], "use crate::body::Body;").len(), 1);
     assert_eq!(faults(&["helpers"], "").len(), 1);
@@ -195,7 +224,14 @@ fn what_is_allowed_is_not_found() {
         "use http::proxy;",
         "#[cfg(test)]\nmod tests { use crate::proxy; }",
     ] {
-        assert_eq!(faults(&["config", "load"], source), Vec::<String>::new(), "{source}");
+        assert_eq!(
+            faults(&["config", "load"], source),
+            Vec::<String>::new(),
+            "{source}"
+        );
     }
-    assert_eq!(faults(&["server", "conn"], "use crate::gateway::Snapshot;"), Vec::<String>::new());
+    assert_eq!(
+        faults(&["server", "conn"], "use crate::gateway::Snapshot;"),
+        Vec::<String>::new()
+    );
 }

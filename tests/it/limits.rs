@@ -38,15 +38,25 @@ fn overloaded(answer: &Answer) {
 }
 
 fn shed(gateway: &Gateway) -> f64 {
-    gateway.metrics().sum("trunkline_shed_total", &[]).unwrap_or_default()
+    gateway
+        .metrics()
+        .sum("trunkline_shed_total", &[])
+        .unwrap_or_default()
 }
 
 #[test]
 fn j12_a_body_at_its_limit_passes_and_one_byte_more_does_not() {
     let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).server("max_body = \"10KiB\"").start();
+    let gateway = Setup::over(&upstream)
+        .server("max_body = \"10KiB\"")
+        .start();
     assert_eq!(gateway.ask(&post(10 * 1024)).status, 200);
-    judge::error(&gateway.ask(&post(10 * 1024 + 1)), 413, "request_too_large", None);
+    judge::error(
+        &gateway.ask(&post(10 * 1024 + 1)),
+        413,
+        "request_too_large",
+        None,
+    );
     let mut client = gateway.client();
     client.send(&post(10 * 1024).chunked(&[1000]));
     assert_eq!(client.answer().status, 200);
@@ -63,10 +73,15 @@ fn j12_a_length_beyond_the_limit_is_refused_before_the_body() {
     let gateway = Setup::over(&upstream).start();
     for length in ["10000000000", "9223372036854775807", "18446744073709551615"] {
         let mut client = gateway.client();
-        let head = Request::post("/v1/chat/completions", "").head(&format!("Content-Length: {length}\r\n"));
+        let head = Request::post("/v1/chat/completions", "")
+            .head(&format!("Content-Length: {length}\r\n"));
         client.send(&head);
         if let Some(head) = client.try_head() {
-            assert!(head.status == 413 || length.len() > 19 && head.status == 400, "{length}: {}", head.status);
+            assert!(
+                head.status == 413 || length.len() > 19 && head.status == 400,
+                "{length}: {}",
+                head.status
+            );
             client.rest();
         }
         client.assert_closed();
@@ -81,7 +96,9 @@ fn an_endless_chunked_body_is_cut() {
     let mut client = gateway.client();
     client.send(&Request::post("/v1/chat/completions", "").head("Transfer-Encoding: chunked\r\n"));
     let chunk = reply::chunk("x".repeat(64 * 1024));
-    let taken = (0..1000).take_while(|_| client.try_send(&chunk).is_ok()).count();
+    let taken = (0..1000)
+        .take_while(|_| client.try_send(&chunk).is_ok())
+        .count();
     assert!(taken < 1000, "64 MiB went into a limit of 1 MiB");
     assert!(upstream.requests().is_empty());
     gateway.settle();
@@ -153,8 +170,9 @@ fn a_request_waits_for_a_place_at_its_provider() {
 #[test]
 fn j19_bodies_held_at_once_are_bounded_in_total() {
     let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway =
-        Setup::over(&upstream).server("max_body = \"64KiB\"\nmax_buffered = \"100KiB\"").start();
+    let gateway = Setup::over(&upstream)
+        .server("max_body = \"64KiB\"\nmax_buffered = \"100KiB\"")
+        .start();
     let mut half_sent = gateway.client();
     let bytes = post(60 * 1024).bytes();
     half_sent.send(&bytes[..bytes.len() - 1]);
@@ -163,7 +181,11 @@ fn j19_bodies_held_at_once_are_bounded_in_total() {
         (held >= 50.0 * 1024.0).then_some(())
     });
     overloaded(&gateway.ask(&post(60 * 1024)));
-    assert_eq!(gateway.ask(&post(1024)).status, 200, "a small one has its place");
+    assert_eq!(
+        gateway.ask(&post(1024)).status,
+        200,
+        "a small one has its place"
+    );
     half_sent.send(&bytes[bytes.len() - 1..]);
     assert_eq!(half_sent.answer().status, 200);
     gateway.await_metric("trunkline_buffered_bytes", &[], 0.0);
@@ -173,7 +195,9 @@ fn j19_bodies_held_at_once_are_bounded_in_total() {
 #[test]
 fn a_slow_body_is_cut_and_goes_nowhere() {
     let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).server("body_timeout = \"300ms\"").start();
+    let gateway = Setup::over(&upstream)
+        .server("body_timeout = \"300ms\"")
+        .start();
     let bytes = post(5000).bytes();
     let mut client = gateway.client();
     client.send(&bytes[..bytes.len() - 10]);
@@ -188,7 +212,9 @@ fn a_slow_body_is_cut_and_goes_nowhere() {
 #[test]
 fn a_resting_connection_is_closed_in_the_end() {
     let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).server("idle_timeout = \"300ms\"").start();
+    let gateway = Setup::over(&upstream)
+        .server("idle_timeout = \"300ms\"")
+        .start();
     let mut client = gateway.client();
     client.send(&Request::chat("m").bytes());
     assert_eq!(client.answer().status, 200);
@@ -199,7 +225,9 @@ fn a_resting_connection_is_closed_in_the_end() {
 fn l02_connections_beyond_their_number_do_not_harm_the_others() {
     let gate = Arc::new(Gate::default());
     let upstream = held(&gate);
-    let gateway = Setup::over(&upstream).server("max_connections = 4\nworkers = 1").start();
+    let gateway = Setup::over(&upstream)
+        .server("max_connections = 4\nworkers = 1")
+        .start();
     let mut first = gateway.client();
     first.send(&Request::chat("m").bytes());
     upstream.arrived(1);

@@ -14,15 +14,23 @@
     clippy::print_stderr,
     reason = "a test that meets the unexpected is to stop there and say so"
 )]
+#![allow(
+    clippy::format_collect,
+    clippy::large_stack_arrays,
+    reason = "a test is to be read, not to be fast"
+)]
 
 mod client;
 mod gateway;
 mod judge;
 mod layers;
 mod prometheus;
+mod request;
+mod setup;
 mod upstream;
 mod wait;
 
+mod access;
 mod admin;
 mod bytes_untouched;
 mod client_faults;
@@ -40,7 +48,6 @@ mod metering;
 mod models_route;
 mod responses_api;
 mod routing;
-mod access;
 mod secrets;
 mod streaming_faults;
 mod unbuffered;

@@ -12,7 +12,10 @@ fn ids(gateway: &Gateway, key: Option<&str>) -> Vec<String> {
     let list = answer.json();
     assert_eq!(list["object"], "list");
     let models = list["data"].as_array().unwrap();
-    models.iter().map(|model| model["id"].as_str().unwrap().to_owned()).collect()
+    models
+        .iter()
+        .map(|model| model["id"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[test]
@@ -20,9 +23,19 @@ fn models_have_openais_shape() {
     let upstream = Upstream::answering(reply::completion("hi"));
     let gateway = Setup::over(&upstream).start();
     let answer = gateway.ask(&Request::get("/v1/models"));
-    assert!(answer.header("content-type").unwrap().starts_with("application/json"));
+    assert!(
+        answer
+            .header("content-type")
+            .unwrap()
+            .starts_with("application/json")
+    );
     let list = answer.json();
-    let model = list["data"].as_array().unwrap().iter().find(|model| model["id"] == "m").unwrap();
+    let model = list["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|model| model["id"] == "m")
+        .unwrap();
     assert_eq!(model["object"], "model");
     assert_eq!(model["owned_by"], "up");
     assert!(model["created"].is_u64(), "{model}");
@@ -40,10 +53,16 @@ fn only_ready_models_are_listed() {
         .start();
     let ids = ids(&gateway, None);
     for ready in ["m", "mistral-large", "mistral-small"] {
-        assert!(ids.iter().any(|id| id == ready), "{ready} is not in {ids:?}");
+        assert!(
+            ids.iter().any(|id| id == ready),
+            "{ready} is not in {ids:?}"
+        );
     }
     for missing in ["not-yet", "gpt-4o", "llama3-70b-groq", "demo"] {
-        assert!(!ids.iter().any(|id| id == missing), "{missing} is in {ids:?}");
+        assert!(
+            !ids.iter().any(|id| id == missing),
+            "{missing} is in {ids:?}"
+        );
     }
     let answer = gateway.ask(&Request::chat("not-yet"));
     let message = judge::error(&answer, 503, "upstream_not_configured", None);
@@ -59,9 +78,13 @@ fn a_caller_sees_what_its_key_may_use() {
         .key("alice", "tk-alice", "")
         .key("bob", "tk-bob", "models = [\"gpt-*\"]")
         .start();
-    assert_eq!(ids(&gateway, Some("tk-alice")), ["gpt-large", "gpt-small", "m"]);
+    assert_eq!(
+        ids(&gateway, Some("tk-alice")),
+        ["gpt-large", "gpt-small", "m"]
+    );
     assert_eq!(ids(&gateway, Some("tk-bob")), ["gpt-large", "gpt-small"]);
-    let one = |model: &str| gateway.ask(&Request::get(&format!("/v1/models/{model}")).key("tk-bob"));
+    let one =
+        |model: &str| gateway.ask(&Request::get(&format!("/v1/models/{model}")).key("tk-bob"));
     assert_eq!(one("gpt-small").json()["id"], "gpt-small");
     judge::error(&one("m"), 404, "model_not_found", Some("model"));
     judge::error(&one("nothing"), 404, "model_not_found", Some("model"));
@@ -70,8 +93,14 @@ fn a_caller_sees_what_its_key_may_use() {
 #[test]
 fn names_with_slashes_can_be_asked_for() {
     let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).model("team/fast one", "up", "x").start();
-    for target in ["/v1/models/team/fast%20one", "/v1/models/team%2Ffast%20one", "/v1/models/team%2ffast%20one"] {
+    let gateway = Setup::over(&upstream)
+        .model("team/fast one", "up", "x")
+        .start();
+    for target in [
+        "/v1/models/team/fast%20one",
+        "/v1/models/team%2Ffast%20one",
+        "/v1/models/team%2ffast%20one",
+    ] {
         let answer = gateway.ask(&Request::get(target));
         assert_eq!(answer.status, 200, "{target}: {}", answer.text());
         assert_eq!(answer.json()["id"], "team/fast one");
@@ -92,11 +121,21 @@ fn the_page_and_the_description_answer() {
     let gateway = Setup::new().start();
     let page = gateway.ask(&Request::get("/"));
     assert_eq!(page.status, 200);
-    assert!(page.header("content-type").unwrap().starts_with("text/html"));
+    assert!(
+        page.header("content-type")
+            .unwrap()
+            .starts_with("text/html")
+    );
     let description = gateway.ask(&Request::get("/openapi.json")).json();
-    assert!(description["openapi"].as_str().unwrap().starts_with("3.1"), "{description}");
+    assert!(
+        description["openapi"].as_str().unwrap().starts_with("3.1"),
+        "{description}"
+    );
     let paths = description["paths"].as_object().unwrap();
-    for endpoint in crate::drop_in::ENDPOINTS.into_iter().chain(["/v1/models", "/health"]) {
+    for endpoint in crate::drop_in::ENDPOINTS
+        .into_iter()
+        .chain(["/v1/models", "/health"])
+    {
         assert!(paths.contains_key(endpoint), "{endpoint} is not described");
     }
 }
@@ -108,13 +147,21 @@ fn every_described_route_is_served() {
     let description = gateway.ask(&Request::get("/openapi.json")).json();
     let mut checked = 0;
     for (path, methods) in description["paths"].as_object().unwrap() {
-        let target = path.split('/').map(|part| if part.starts_with('{') { "m" } else { part });
+        let target = path
+            .split('/')
+            .map(|part| if part.starts_with('{') { "m" } else { part });
         let target = target.collect::<Vec<_>>().join("/");
         for method in ["get", "post", "delete", "put"] {
             let method_described = methods.get(method).is_some();
-            let request = Request::new(&method.to_uppercase(), &target).header("Content-Type", "application/json");
+            let request = Request::new(&method.to_uppercase(), &target)
+                .header("Content-Type", "application/json");
             let answer = gateway.ask(&request.body(r#"{"model":"m"}"#));
-            assert_eq!(answer.status < 300, method_described, "{method} {path}: {}", answer.status);
+            assert_eq!(
+                answer.status < 300,
+                method_described,
+                "{method} {path}: {}",
+                answer.status
+            );
             checked += usize::from(method_described);
         }
     }

@@ -18,14 +18,21 @@ impl Metrics {
     /// Parses a scrape; a line that is no sample fails the test.
     #[track_caller]
     pub fn parse(text: &str) -> Self {
-        let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-        Self { samples: lines.map(parse_sample).collect() }
+        let lines = text
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'));
+        Self {
+            samples: lines.map(parse_sample).collect(),
+        }
     }
 
     /// The sum over all series of a name that carry these labels; none when
     /// there is no such series.
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
-        let mut found = self.select(name, labels).map(|sample| sample.value).peekable();
+        let mut found = self
+            .select(name, labels)
+            .map(|sample| sample.value)
+            .peekable();
         found.peek()?;
         Some(found.sum())
     }
@@ -38,7 +45,10 @@ impl Metrics {
     ) -> impl Iterator<Item = &'a Sample> {
         self.samples.iter().filter(move |sample| {
             let carries = |(label, value): &(&str, &str)| {
-                sample.labels.get(*label).is_some_and(|found| found == value)
+                sample
+                    .labels
+                    .get(*label)
+                    .is_some_and(|found| found == value)
             };
             sample.name == name && labels.iter().all(carries)
         })
@@ -51,8 +61,12 @@ impl Metrics {
 
     /// Every value that a label takes, over all series.
     pub fn values_of(&self, label: &str) -> Vec<&str> {
-        let mut values: Vec<&str> =
-            self.samples.iter().filter_map(|sample| sample.labels.get(label)).map(String::as_str).collect();
+        let mut values: Vec<&str> = self
+            .samples
+            .iter()
+            .filter_map(|sample| sample.labels.get(label))
+            .map(String::as_str)
+            .collect();
         values.sort_unstable();
         values.dedup();
         values
@@ -66,7 +80,11 @@ fn parse_sample(line: &str) -> Sample {
         Some((name, labels)) => (name, labels.strip_suffix('}').expect(line)),
         None => (series, ""),
     };
-    Sample { name: name.to_owned(), labels: parse_labels(labels), value: value.parse().expect(line) }
+    Sample {
+        name: name.to_owned(),
+        labels: parse_labels(labels),
+        value: value.parse().expect(line),
+    }
 }
 
 fn parse_labels(text: &str) -> BTreeMap<String, String> {

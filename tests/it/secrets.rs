@@ -29,19 +29,32 @@ struct Exposure {
 const WINDOW: usize = 8;
 
 fn traces(secret: &str) -> HashSet<Vec<u8>> {
-    let mut spellings = vec![secret.to_owned(), hex(secret.as_bytes()), hex(secret.as_bytes()).to_uppercase()];
+    let mut spellings = vec![
+        secret.to_owned(),
+        hex(secret.as_bytes()),
+        hex(secret.as_bytes()).to_uppercase(),
+    ];
     for skip in 0..3 {
         spellings.push(base64(&secret.as_bytes()[skip..]));
     }
-    let mut traces: HashSet<Vec<u8>> =
-        spellings.iter().flat_map(|text| text.as_bytes().windows(WINDOW)).map(<[u8]>::to_vec).collect();
+    let mut traces: HashSet<Vec<u8>> = spellings
+        .iter()
+        .flat_map(|text| text.as_bytes().windows(WINDOW))
+        .map(<[u8]>::to_vec)
+        .collect();
     // Hashes look like the ids of requests: only long pieces of them count.
-    traces.extend([&sha256_hex(secret)[..16], &sha256_hex(secret)[48..]].map(|text| text.as_bytes().to_vec()));
+    traces.extend(
+        [&sha256_hex(secret)[..16], &sha256_hex(secret)[48..]].map(|text| text.as_bytes().to_vec()),
+    );
     traces
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|half| char::from(b"0123456789abcdef"[usize::from(half)]))
+        .collect()
 }
 
 fn base64(bytes: &[u8]) -> String {
@@ -57,10 +70,13 @@ fn base64(bytes: &[u8]) -> String {
 fn leak(output: &[u8], secret: &str) -> Option<String> {
     let traces = traces(secret);
     let hit = |size: usize| {
-        output.windows(size).position(|window| traces.contains(window)).map(|at| {
-            let around = at.saturating_sub(60)..(at + 60).min(output.len());
-            String::from_utf8_lossy(&output[around]).into_owned()
-        })
+        output
+            .windows(size)
+            .position(|window| traces.contains(window))
+            .map(|at| {
+                let around = at.saturating_sub(60)..(at + 60).min(output.len());
+                String::from_utf8_lossy(&output[around]).into_owned()
+            })
     };
     hit(WINDOW).or_else(|| hit(16))
 }
@@ -91,18 +107,46 @@ fn treacherous() -> Upstream {
         let body = String::from_utf8(exchange.read_body()).unwrap();
         let says = |what: &str| body.contains(&format!("\"model\":\"{what}\""));
         if says("good") {
-            let stream = reply::stream(&[reply::delta(COMPLETION), reply::finish(), reply::usage(1, 2), reply::DONE.to_owned()]);
-            exchange.send(if body.contains("\"stream\":true") { stream } else { reply::completion(COMPLETION) });
+            let stream = reply::stream(&[
+                reply::delta(COMPLETION),
+                reply::finish(),
+                reply::usage(1, 2),
+                reply::DONE.to_owned(),
+            ]);
+            exchange.send(if body.contains("\"stream\":true") {
+                stream
+            } else {
+                reply::completion(COMPLETION)
+            });
         } else if says("echo") {
-            let body = format!(r#"{{"error":{{"message":"bad key {UPSTREAM}","type":"x","code":"x","param":null}}}}"#);
-            exchange.send(reply::whole("401 Unauthorized", &["Content-Type: application/json", &format!("WWW-Authenticate: Bearer realm=\"{UPSTREAM}\"")], body));
+            let body = format!(
+                r#"{{"error":{{"message":"bad key {UPSTREAM}","type":"x","code":"x","param":null}}}}"#
+            );
+            exchange.send(reply::whole(
+                "401 Unauthorized",
+                &[
+                    "Content-Type: application/json",
+                    &format!("WWW-Authenticate: Bearer realm=\"{UPSTREAM}\""),
+                ],
+                body,
+            ));
         } else if says("page") {
-            exchange.send(reply::whole("502 Bad", &["Content-Type: text/html"], format!("<p>{UPSTREAM} {PROMPT}</p>")));
+            exchange.send(reply::whole(
+                "502 Bad",
+                &["Content-Type: text/html"],
+                format!("<p>{UPSTREAM} {PROMPT}</p>"),
+            ));
         } else if says("broken-head") {
-            exchange.send(format!("HTTP/1.1 200 OK\r\nBad {UPSTREAM} {COMPLETION}: x\r\n\r\n"));
+            exchange.send(format!(
+                "HTTP/1.1 200 OK\r\nBad {UPSTREAM} {COMPLETION}: x\r\n\r\n"
+            ));
             exchange.close();
         } else if says("redirect") {
-            exchange.send(reply::whole("302 Found", &[&format!("Location: http://127.0.0.1:1/?key={UPSTREAM}")], ""));
+            exchange.send(reply::whole(
+                "302 Found",
+                &[&format!("Location: http://127.0.0.1:1/?key={UPSTREAM}")],
+                "",
+            ));
         } else if says("cut") {
             exchange.send(reply::stream_head());
             exchange.send(reply::chunk(reply::delta(COMPLETION) + "data: {\"half"));
@@ -124,7 +168,9 @@ fn walk(level: &str) -> (Exposure, u16) {
         .log(&format!("level = \"{level}\""))
         .keyed_provider("up", &base_url, UPSTREAM, "stream_usage = \"inject\"")
         .keyed_provider("header", &base_url, UPSTREAM, "auth = \"api-key\"")
-        .section(&format!("[providers.environment]\nbase_url = \"{base_url}\"\napi_key_env = \"SOME_KEY\""))
+        .section(&format!(
+            "[providers.environment]\nbase_url = \"{base_url}\"\napi_key_env = \"SOME_KEY\""
+        ))
         .variable("SOME_KEY", UPSTREAM)
         .keyed_provider("nowhere", &refused_base_url(), UPSTREAM, "")
         .keyed_provider("flawed", &flawed.base_url(), UPSTREAM, "")
@@ -132,12 +178,18 @@ fn walk(level: &str) -> (Exposure, u16) {
         .key("alice", CLIENT, "")
         .key("carol", &format!("{CLIENT}-2"), "models = [\"nothing\"]")
         .start();
-    let mut exposure = Exposure { answers: Vec::new(), heads: Vec::new(), inside: Vec::new() };
+    let mut exposure = Exposure {
+        answers: Vec::new(),
+        heads: Vec::new(),
+        inside: Vec::new(),
+    };
     good_ways(&gateway, &mut exposure);
     bad_ways(&gateway, &mut exposure);
     for path in ["/metrics", "/config", "/livez", "/readyz", "/nothing"] {
         let answer = gateway.ask_admin(path);
-        exposure.inside.push([answer.head.raw, answer.body].concat());
+        exposure
+            .inside
+            .push([answer.head.raw, answer.body].concat());
     }
     gateway.signal("TERM");
     assert!(gateway.ended().success());
@@ -154,30 +206,58 @@ fn good_ways(gateway: &Gateway, exposure: &mut Exposure) {
             exposure.heads.push(answer.head.raw);
         }
     }
-    for target in ["/v1/models", "/v1/models/m", "/health", "/openapi.json", "/"] {
-        exposure.answers.push(whole(gateway.ask(&Request::get(target).key(CLIENT))));
+    for target in [
+        "/v1/models",
+        "/v1/models/m",
+        "/health",
+        "/openapi.json",
+        "/",
+    ] {
+        exposure
+            .answers
+            .push(whole(gateway.ask(&Request::get(target).key(CLIENT))));
     }
 }
 
 fn bad_ways(gateway: &Gateway, exposure: &mut Exposure) {
     let mut requests = vec![
         asking("m", false).without("Authorization").key(WRONG),
-        asking("m", false).without("Authorization").header("api-key", WRONG),
-        asking("m", false).without("Authorization").key(&format!("{CLIENT}-2")),
+        asking("m", false)
+            .without("Authorization")
+            .header("api-key", WRONG),
+        asking("m", false)
+            .without("Authorization")
+            .key(&format!("{CLIENT}-2")),
         asking("nobody", false),
         asking("m", false).header("Content-Encoding", "gzip"),
-        asking("m", false).without("Content-Type").header("Content-Type", "text/plain"),
-        Request::post("/v1/chat/completions", format!("{{\"model\":\"m\",\"a\":\"{PROMPT}\"")).key(CLIENT),
+        asking("m", false)
+            .without("Content-Type")
+            .header("Content-Type", "text/plain"),
+        Request::post(
+            "/v1/chat/completions",
+            format!("{{\"model\":\"m\",\"a\":\"{PROMPT}\""),
+        )
+        .key(CLIENT),
         Request::post("/v1/chat/completions", format!("{{\"{PROMPT}\":{PROMPT}}}")).key(CLIENT),
-        Request::post("/v1/chat/completions", format!("{{\"a\":\"{PROMPT}\",\"model\":7}}")).key(CLIENT),
+        Request::post(
+            "/v1/chat/completions",
+            format!("{{\"a\":\"{PROMPT}\",\"model\":7}}"),
+        )
+        .key(CLIENT),
     ];
-    for (model, stream) in [("echo", false), ("page", true), ("broken-head", false), ("redirect", false), ("vanish", true)] {
+    for (model, stream) in [
+        ("echo", false),
+        ("page", true),
+        ("broken-head", false),
+        ("redirect", false),
+        ("vanish", true),
+    ] {
         requests.push(asking(&format!("up/{model}"), stream));
         requests.push(asking(&format!("header/{model}"), stream));
     }
     requests.extend(["nowhere/x", "flawed/x"].map(|model| asking(model, true)));
     let mut in_query = asking("m", false).without("Authorization");
-    in_query.target.push_str(&format!("?api_key={WRONG}"));
+    in_query.target = format!("{}?api_key={WRONG}", in_query.target);
     requests.push(in_query);
     for request in requests {
         let answer = gateway.ask(&request);
@@ -200,7 +280,11 @@ fn whole(answer: Answer) -> Vec<u8> {
 #[track_caller]
 fn nothing_leaks(level: &str) {
     let (exposure, port) = walk(level);
-    let keys = [("upstream's key", UPSTREAM), ("caller's key", CLIENT), ("wrong key", WRONG)];
+    let keys = [
+        ("upstream's key", UPSTREAM),
+        ("caller's key", CLIENT),
+        ("wrong key", WRONG),
+    ];
     let words = [("prompt", PROMPT), ("completion", COMPLETION)];
     let all: Vec<(&str, &str)> = keys.into_iter().chain(words).collect();
     clean(&exposure.inside, &all);
@@ -209,8 +293,14 @@ fn nothing_leaks(level: &str) {
     let address = format!("127.0.0.1:{port}");
     for answer in exposure.answers.iter().chain(&exposure.heads) {
         let text = String::from_utf8_lossy(answer);
-        assert!(!text.contains(&address), "an upstream's address leaks: {text}");
-        assert!(!text.contains("/tmp/") && !text.contains("src/"), "a path leaks: {text}");
+        assert!(
+            !text.contains(&address),
+            "an upstream's address leaks: {text}"
+        );
+        assert!(
+            !text.contains("/tmp/") && !text.contains("src/"),
+            "a path leaks: {text}"
+        );
     }
 }
 
@@ -243,8 +333,14 @@ fn the_callers_credentials_stay_on_our_side() {
     let upstream = Upstream::answering(reply::completion("hi"));
     let gateway = Setup::over(&upstream).key("alice", CLIENT, "").start();
     for name in ["Authorization", "api-key", "x-api-key"] {
-        let value = if name == "Authorization" { format!("Bearer {CLIENT}") } else { CLIENT.to_owned() };
-        let request = Request::chat("m").header(name, &value).header("Cookie", &format!("session={CLIENT}"));
+        let value = if name == "Authorization" {
+            format!("Bearer {CLIENT}")
+        } else {
+            CLIENT.to_owned()
+        };
+        let request = Request::chat("m")
+            .header(name, &value)
+            .header("Cookie", &format!("session={CLIENT}"));
         assert_eq!(gateway.ask(&request).status, 200);
     }
     for seen in upstream.requests() {
@@ -270,7 +366,9 @@ fn a_key_of_one_provider_never_goes_to_another() {
 #[test]
 fn a_literal_key_is_warned_of_and_not_shown() {
     let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::new().keyed_provider("up", &upstream.base_url(), UPSTREAM, "").start();
+    let gateway = Setup::new()
+        .keyed_provider("up", &upstream.base_url(), UPSTREAM, "")
+        .start();
     let said = gateway.lines_at("WARN").join("\n");
     assert!(said.contains("api_key"), "no warning: {said}");
     assert_eq!(leak(gateway.said().as_bytes(), UPSTREAM), None);

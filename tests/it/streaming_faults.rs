@@ -43,7 +43,13 @@ fn broken(setup: impl Fn(&Upstream) -> Setup, sent: &[String], exit: Exit) -> (A
     let (rest, complete) = client.rest();
     body.extend(rest);
     gateway.settle();
-    let answer = Answer { status: head.status, head, interim: Vec::new(), body, complete };
+    let answer = Answer {
+        status: head.status,
+        head,
+        interim: Vec::new(),
+        body,
+        complete,
+    };
     (answer, gateway)
 }
 
@@ -67,17 +73,30 @@ fn a_break_between_events_becomes_an_error_event() {
 fn a_break_between_events_while_usage_is_injected_becomes_an_error_event() {
     let sent = [reply::delta("one"), reply::delta("two")];
     let (answer, gateway) = broken(Setup::injecting, &sent, Exit::Reset);
-    assert_eq!(judge::stream_error(&answer, "upstream_disconnected"), sent.concat().as_bytes());
+    assert_eq!(
+        judge::stream_error(&answer, "upstream_disconnected"),
+        sent.concat().as_bytes()
+    );
     outcome(&gateway, "upstream_error");
 }
 
 #[test]
 fn a_break_inside_an_event_aborts() {
     for exit in [Exit::Fin, Exit::Reset] {
-        for half in ["data: {\"choices\":[{\"delta\":{\"content\":\"tw", "data: {}\n", "d", "data: {}\r\n", ": comm"] {
+        for half in [
+            "data: {\"choices\":[{\"delta\":{\"content\":\"tw",
+            "data: {}\n",
+            "d",
+            "data: {}\r\n",
+            ": comm",
+        ] {
             let sent = [reply::delta("one"), half.to_owned()];
             let (answer, gateway) = broken(Setup::over, &sent, exit);
-            assert!(!answer.complete, "{exit:?} after {half:?} looks whole: {}", answer.text());
+            assert!(
+                !answer.complete,
+                "{exit:?} after {half:?} looks whole: {}",
+                answer.text()
+            );
             assert_eq!(answer.text(), sent.concat(), "{exit:?} after {half:?}");
             outcome(&gateway, "upstream_error");
         }
@@ -109,7 +128,10 @@ fn whole(events: &[String]) -> (Answer, Gateway) {
 fn a_clean_end_without_a_finish_is_incomplete() {
     let sent = [reply::delta("one"), reply::delta("two")];
     let (answer, gateway) = whole(&sent);
-    assert_eq!(judge::stream_error(&answer, "upstream_incomplete"), sent.concat().as_bytes());
+    assert_eq!(
+        judge::stream_error(&answer, "upstream_incomplete"),
+        sent.concat().as_bytes()
+    );
     outcome(&gateway, "upstream_error");
 }
 
@@ -137,7 +159,9 @@ fn a_clean_end_inside_an_event_is_not_taken_for_complete() {
 
 #[test]
 fn an_error_in_the_stream_is_passed_on_once() {
-    let error = reply::event(r#"{"error":{"message":"no capacity","type":"server_error","code":503,"param":null}}"#);
+    let error = reply::event(
+        r#"{"error":{"message":"no capacity","type":"server_error","code":503,"param":null}}"#,
+    );
     for tail in [vec![], vec![reply::DONE.to_owned()]] {
         let sent = [vec![reply::delta("one"), error.clone()], tail].concat();
         let (answer, gateway) = whole(&sent);
@@ -149,10 +173,17 @@ fn an_error_in_the_stream_is_passed_on_once() {
 
 #[test]
 fn an_error_in_the_stream_before_a_break_is_still_passed_on_once() {
-    let error = reply::event(r#"{"error":{"message":"no capacity","type":"server_error","code":null,"param":null}}"#);
+    let error = reply::event(
+        r#"{"error":{"message":"no capacity","type":"server_error","code":null,"param":null}}"#,
+    );
     let sent = [reply::delta("one"), error];
     let (answer, gateway) = broken(Setup::over, &sent, Exit::Fin);
-    assert_eq!(answer.text().matches("\"error\"").count(), 1, "{}", answer.text());
+    assert_eq!(
+        answer.text().matches("\"error\"").count(),
+        1,
+        "{}",
+        answer.text()
+    );
     outcome(&gateway, "upstream_error");
 }
 
@@ -168,8 +199,9 @@ fn stalled(sent: &[String]) -> (Answer, Gateway) {
         }
         assert!(exchange.gateway_left(), "a stalled upstream was kept");
     });
-    let gateway =
-        Setup::over(&upstream).section("[providers.up.timeouts]\ngap = \"300ms\"").start();
+    let gateway = Setup::over(&upstream)
+        .section("[providers.up.timeouts]\ngap = \"300ms\"")
+        .start();
     let answer = gateway.ask(&Request::stream("m"));
     upstream.ended(1);
     gateway.settle();
@@ -180,7 +212,10 @@ fn stalled(sent: &[String]) -> (Answer, Gateway) {
 fn a_stall_between_events_becomes_an_error_event() {
     let sent = [reply::delta("one"), reply::delta("two")];
     let (answer, gateway) = stalled(&sent);
-    assert_eq!(judge::stream_error(&answer, "upstream_stalled"), sent.concat().as_bytes());
+    assert_eq!(
+        judge::stream_error(&answer, "upstream_stalled"),
+        sent.concat().as_bytes()
+    );
     outcome(&gateway, "timeout");
 }
 
@@ -228,7 +263,9 @@ fn comments_keep_a_slow_stream_alive() {
         exchange.send(reply::chunk(reply::finish() + reply::DONE));
         exchange.send(reply::LAST_CHUNK);
     });
-    let gateway = Setup::over(&upstream).section("[providers.up.timeouts]\ngap = \"1s\"").start();
+    let gateway = Setup::over(&upstream)
+        .section("[providers.up.timeouts]\ngap = \"1s\"")
+        .start();
     let mut client = gateway.client();
     client.send(&Request::stream("m").bytes());
     assert_eq!(client.head().status, 200);

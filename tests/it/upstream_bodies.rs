@@ -40,8 +40,19 @@ fn u11_a_unary_body_shorter_than_it_says_is_cut_or_an_error() {
     for sent in [String::new(), "{\"choices\":".to_owned(), "x".repeat(999)] {
         let (upstream, gateway) = closing(head.clone() + &sent);
         let answer = gateway.ask(&Request::chat("m"));
-        not_whole(&answer, &["upstream_truncated", "upstream_disconnected", "upstream_protocol_error"]);
-        assert!(answer.status == 502 || !answer.complete, "looks whole: {}", answer.text());
+        not_whole(
+            &answer,
+            &[
+                "upstream_truncated",
+                "upstream_disconnected",
+                "upstream_protocol_error",
+            ],
+        );
+        assert!(
+            answer.status == 502 || !answer.complete,
+            "looks whole: {}",
+            answer.text()
+        );
         upstream.ended(1);
         gateway.settle();
     }
@@ -74,7 +85,10 @@ fn u11_what_follows_a_body_never_reaches_the_next_answer() {
         client.send(&Request::chat("m").bytes());
         assert_eq!(client.answer().text(), r#"{"mine":true}"#);
     }
-    assert!(upstream.connections() >= 2, "the poisoned connection was used again");
+    assert!(
+        upstream.connections() >= 2,
+        "the poisoned connection was used again"
+    );
 }
 
 #[test]
@@ -88,8 +102,15 @@ fn u12_heads_that_frame_a_body_twice_are_protocol_errors() {
     ] {
         let (upstream, gateway) = closing(reply::head("200 OK", &[JSON, framing]) + "{}");
         let answer = gateway.ask(&Request::chat("m"));
-        not_whole(&answer, &["upstream_protocol_error", "upstream_disconnected"]);
-        assert!(answer.status == 502 || !answer.complete, "{framing}: {}", answer.text());
+        not_whole(
+            &answer,
+            &["upstream_protocol_error", "upstream_disconnected"],
+        );
+        assert!(
+            answer.status == 502 || !answer.complete,
+            "{framing}: {}",
+            answer.text()
+        );
         upstream.ended(1);
     }
 }
@@ -98,7 +119,10 @@ fn u12_heads_that_frame_a_body_twice_are_protocol_errors() {
 fn u12_a_length_and_chunks_together_leave_no_bytes_behind() {
     let upstream = Upstream::start(|exchange| {
         exchange.read_body();
-        exchange.send(reply::head("200 OK", &[JSON, "Content-Length: 2", "Transfer-Encoding: chunked"]));
+        exchange.send(reply::head(
+            "200 OK",
+            &[JSON, "Content-Length: 2", "Transfer-Encoding: chunked"],
+        ));
         exchange.send([reply::chunk("{\"a\":1}").as_slice(), reply::LAST_CHUNK].concat());
     });
     let gateway = Setup::over(&upstream).server("workers = 1").start();
@@ -116,11 +140,21 @@ fn u12_a_length_and_chunks_together_leave_no_bytes_behind() {
 
 #[test]
 fn u12_broken_chunks_abort() {
-    for tail in ["zz\r\nx\r\n", "-5\r\nx\r\n", "5\r\nabcdeXX", "fffffffffffffffff\r\nx", "5\r\nabc"] {
+    for tail in [
+        "zz\r\nx\r\n",
+        "-5\r\nx\r\n",
+        "5\r\nabcdeXX",
+        "fffffffffffffffff\r\nx",
+        "5\r\nabc",
+    ] {
         let head = reply::head("200 OK", &[JSON, "Transfer-Encoding: chunked"]);
         let (upstream, gateway) = closing(head + "3\r\n{\"a\r\n" + tail);
         let answer = gateway.ask(&Request::chat("m"));
-        assert!(answer.status == 502 || !answer.complete, "{tail:?} looks whole: {}", answer.text());
+        assert!(
+            answer.status == 502 || !answer.complete,
+            "{tail:?} looks whole: {}",
+            answer.text()
+        );
         upstream.ended(1);
         gateway.settle();
     }
@@ -132,7 +166,11 @@ fn u12_chunks_without_their_end_abort() {
     let bytes = [head.as_bytes(), &reply::chunk("{\"a\":1}")].concat();
     let (_upstream, gateway) = closing(bytes);
     let answer = gateway.ask(&Request::chat("m"));
-    assert!(answer.status == 502 || !answer.complete, "looks whole: {}", answer.text());
+    assert!(
+        answer.status == 502 || !answer.complete,
+        "looks whole: {}",
+        answer.text()
+    );
 }
 
 #[test]
@@ -154,11 +192,17 @@ fn a_stream_that_ends_with_the_connection_is_whole_after_done() {
 
 /// Event streams in every spelling that a client may meet.
 fn spellings() -> Vec<String> {
-    let choice = r#"{"choices":[{"index":0,"delta":{"content":"grün \u00fc"},"finish_reason":null}]}"#;
+    let choice =
+        r#"{"choices":[{"index":0,"delta":{"content":"grün \u00fc"},"finish_reason":null}]}"#;
     let finish = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
-    let large = format!(r#"{{"choices":[{{"index":0,"delta":{{"content":"{}"}}}}]}}"#, "y".repeat(64 * 1024));
+    let large = format!(
+        r#"{{"choices":[{{"index":0,"delta":{{"content":"{}"}}}}]}}"#,
+        "y".repeat(64 * 1024)
+    );
     let plain = |end: &str, colon: &str| {
-        [choice, finish, "[DONE]"].map(|data| format!("data:{colon}{data}{end}{end}")).concat()
+        [choice, finish, "[DONE]"]
+            .map(|data| format!("data:{colon}{data}{end}{end}"))
+            .concat()
     };
     vec![
         plain("\n", " "),
@@ -167,8 +211,14 @@ fn spellings() -> Vec<String> {
         plain("\n", ""),
         format!("\u{feff}{}", plain("\n", " ")),
         format!(": hello\n\n:\n\n{}", plain("\n", " ")),
-        format!("event: chunk\nid: 7\nretry: 10\ndata: {choice}\n\n{}", plain("\n", " ")),
-        format!("data: {{\"choices\":[{{\"index\":0,\ndata: \"delta\":{{}}}}]}}\n\n{}", plain("\n", " ")),
+        format!(
+            "event: chunk\nid: 7\nretry: 10\ndata: {choice}\n\n{}",
+            plain("\n", " ")
+        ),
+        format!(
+            "data: {{\"choices\":[{{\"index\":0,\ndata: \"delta\":{{}}}}]}}\n\n{}",
+            plain("\n", " ")
+        ),
         format!("data: {large}\n\n{}", plain("\n", " ")),
         format!("unknown: field\nnocolon\n\n{}", plain("\n", " ")),
         format!("data: {choice}\n\n\n\n\n{}", plain("\n", " ")),
@@ -180,19 +230,30 @@ fn spellings() -> Vec<String> {
 fn u25_event_streams_come_through_in_every_spelling() {
     type Wiring = fn(&Upstream) -> Setup;
     for (at, text) in spellings().into_iter().enumerate() {
-        for (wiring, name) in [(Setup::over as Wiring, "observing"), (Setup::injecting as Wiring, "injecting")] {
+        for (wiring, name) in [
+            (Setup::over as Wiring, "observing"),
+            (Setup::injecting as Wiring, "injecting"),
+        ] {
             let answer = reply::stream(std::slice::from_ref(&text));
             let upstream = Upstream::answering(&answer);
             let answer = wiring(&upstream).start().ask(&Request::stream("m"));
             assert!(answer.complete, "spelling {at}, {name}");
-            assert!(answer.text() == text, "spelling {at}, {name}: {}", answer.text());
+            assert!(
+                answer.text() == text,
+                "spelling {at}, {name}: {}",
+                answer.text()
+            );
         }
     }
 }
 
 #[test]
 fn u25_one_byte_in_a_segment() {
-    for (at, text) in spellings().into_iter().enumerate().filter(|(_, text)| text.len() < 4096) {
+    for (at, text) in spellings()
+        .into_iter()
+        .enumerate()
+        .filter(|(_, text)| text.len() < 4096)
+    {
         let upstream = Upstream::start(move |exchange| {
             exchange.read_body();
             exchange.send(reply::stream_head());
@@ -200,8 +261,14 @@ fn u25_one_byte_in_a_segment() {
             exchange.send(reply::LAST_CHUNK);
         });
         let text = &spellings()[at];
-        let answer = Setup::injecting(&upstream).start().ask(&Request::stream("m"));
-        assert!(answer.complete && answer.text() == *text, "spelling {at}: {}", answer.text());
+        let answer = Setup::injecting(&upstream)
+            .start()
+            .ask(&Request::stream("m"));
+        assert!(
+            answer.complete && answer.text() == *text,
+            "spelling {at}: {}",
+            answer.text()
+        );
     }
 }
 
@@ -209,7 +276,10 @@ fn u25_one_byte_in_a_segment() {
 fn u29_trailers_are_dropped() {
     let upstream = Upstream::start(|exchange| {
         exchange.read_body();
-        exchange.send(reply::head("200 OK", &[JSON, "Transfer-Encoding: chunked", "Trailer: X-Sum"]));
+        exchange.send(reply::head(
+            "200 OK",
+            &[JSON, "Transfer-Encoding: chunked", "Trailer: X-Sum"],
+        ));
         exchange.send(reply::chunk("{}"));
         exchange.send("0\r\nX-Sum: secret-sum\r\n\r\n");
     });

@@ -14,9 +14,20 @@ fn check_request(upstream: &Http2Upstream, count: usize) {
     let seen = upstream.seen();
     assert_eq!(seen.len(), count);
     for request in seen {
-        assert!(request.target.ends_with("/v1/chat/completions"), "{}", request.target);
-        assert_eq!(request.headers["authorization"], format!("Bearer {UPSTREAM_KEY}"));
-        assert!(String::from_utf8(request.body).unwrap().contains("\"real-model\""));
+        assert!(
+            request.target.ends_with("/v1/chat/completions"),
+            "{}",
+            request.target
+        );
+        assert_eq!(
+            request.headers["authorization"],
+            format!("Bearer {UPSTREAM_KEY}")
+        );
+        assert!(
+            String::from_utf8(request.body)
+                .unwrap()
+                .contains("\"real-model\"")
+        );
         for name in ["connection", "transfer-encoding", "keep-alive", "host"] {
             assert!(!request.headers.contains_key(name), "{name} in HTTP/2");
         }
@@ -26,11 +37,19 @@ fn check_request(upstream: &Http2Upstream, count: usize) {
 #[test]
 fn http2_is_spoken_where_tls_negotiates_it() {
     let authority = Authority::new();
-    let upstream = Http2Upstream::start(Some(authority.server(Flaw::None, &["h2", "http/1.1"])), JSON, ANSWER);
+    let upstream = Http2Upstream::start(
+        Some(authority.server(Flaw::None, &["h2", "http/1.1"])),
+        JSON,
+        ANSWER,
+    );
     let setup = Setup::new();
     let ca = setup.file("ca.pem", authority.pem().as_bytes());
     let gateway = setup
-        .provider("up", &upstream.base_url(), &format!("ca_file = \"{}\"", ca.display()))
+        .provider(
+            "up",
+            &upstream.base_url(),
+            &format!("ca_file = \"{}\"", ca.display()),
+        )
         .model("m", "up", "real-model")
         .start();
     for _ in 0..3 {
@@ -72,14 +91,21 @@ fn a_stream_over_http2_comes_through() {
 #[test]
 fn http1_alone_is_offered_where_the_config_says_so() {
     let authority = Authority::new();
-    let upstream = Upstream::start_tls(authority.server(Flaw::None, &["h2", "http/1.1"]), |exchange| {
-        exchange.read_body();
-        exchange.send(reply::completion("hi"));
-    });
+    let upstream = Upstream::start_tls(
+        authority.server(Flaw::None, &["h2", "http/1.1"]),
+        |exchange| {
+            exchange.read_body();
+            exchange.send(reply::completion("hi"));
+        },
+    );
     let setup = Setup::new();
     let ca = setup.file("ca.pem", authority.pem().as_bytes());
     let gateway = setup
-        .provider("up", &upstream.base_url(), &format!("ca_file = \"{}\"\nhttp = \"http1\"", ca.display()))
+        .provider(
+            "up",
+            &upstream.base_url(),
+            &format!("ca_file = \"{}\"\nhttp = \"http1\"", ca.display()),
+        )
         .model("m", "up", "real-model")
         .start();
     assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
@@ -101,6 +127,9 @@ fn an_upstream_that_does_not_speak_http2_is_in_error() {
     let answer = gateway.ask(&Request::chat("m"));
     assert_eq!(answer.status, 502);
     let code = answer.json()["error"]["code"].as_str().unwrap().to_owned();
-    assert!(["upstream_protocol_error", "upstream_disconnected"].contains(&code.as_str()), "{code}");
+    assert!(
+        ["upstream_protocol_error", "upstream_disconnected"].contains(&code.as_str()),
+        "{code}"
+    );
     judge::error(&answer, 502, &code, None);
 }

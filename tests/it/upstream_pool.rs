@@ -26,12 +26,19 @@ fn u22_connections_closed_while_at_rest_cost_nobody_an_error() {
     let mut failed = 0;
     for n in 0..REQUESTS {
         let at = n % clients.len();
-        clients[at].send(&Request::chat("m").header("X-Number", &n.to_string()).bytes());
+        clients[at].send(
+            &Request::chat("m")
+                .header("X-Number", &n.to_string())
+                .bytes(),
+        );
         failed += usize::from(clients[at].answer().status != 200);
     }
     assert_eq!(failed, 0, "of {REQUESTS}");
-    let mut numbers: Vec<String> =
-        upstream.requests().iter().map(|seen| seen.header("x-number").unwrap().to_owned()).collect();
+    let mut numbers: Vec<String> = upstream
+        .requests()
+        .iter()
+        .map(|seen| seen.header("x-number").unwrap().to_owned())
+        .collect();
     assert_eq!(numbers.len(), REQUESTS, "a request was sent twice");
     numbers.sort_unstable();
     numbers.dedup();
@@ -60,7 +67,11 @@ fn a_request_that_may_have_run_is_never_sent_again() {
     assert_eq!(ask(&mut client, "0").status, 200);
     let answer = ask(&mut client, "1");
     crate::judge::error(&answer, 502, "upstream_disconnected", None);
-    let again = upstream.requests().iter().filter(|seen| seen.header("x-number") == Some("1")).count();
+    let again = upstream
+        .requests()
+        .iter()
+        .filter(|seen| seen.header("x-number") == Some("1"))
+        .count();
     assert_eq!(again, 1, "it was sent {again} times");
     assert_eq!(ask(&mut client, "0").status, 200);
 }
@@ -69,7 +80,11 @@ fn a_request_that_may_have_run_is_never_sent_again() {
 fn u29_a_connection_that_says_close_is_not_used_again() {
     let upstream = Upstream::start(|exchange| {
         exchange.read_body();
-        exchange.send(reply::whole("200 OK", &["Content-Type: application/json", "Connection: close"], "{}"));
+        exchange.send(reply::whole(
+            "200 OK",
+            &["Content-Type: application/json", "Connection: close"],
+            "{}",
+        ));
         assert!(exchange.gateway_left(), "the connection was kept");
     });
     let gateway = Setup::over(&upstream).server("workers = 1").start();
@@ -78,7 +93,11 @@ fn u29_a_connection_that_says_close_is_not_used_again() {
         client.send(&Request::chat("m").bytes());
         let answer = client.answer();
         assert_eq!(answer.status, 200);
-        assert_ne!(answer.header("connection"), Some("close"), "the upstream's close became ours");
+        assert_ne!(
+            answer.header("connection"),
+            Some("close"),
+            "the upstream's close became ours"
+        );
     }
     assert_eq!(upstream.connections(), 5);
     upstream.ended(5);
@@ -155,5 +174,7 @@ fn a_cut_stream_takes_its_connection_with_it() {
     upstream.ended(1);
     let answer = gateway.ask(&Request::chat("m"));
     assert!(answer.text().contains("hi"));
-    wait::until("one connection for each", || (upstream.connections() == 2).then_some(()));
+    wait::until("one connection for each", || {
+        (upstream.connections() == 2).then_some(())
+    });
 }

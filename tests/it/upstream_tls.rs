@@ -13,7 +13,11 @@ fn trusting(authority: &Authority, base_url: &str, lines: &str) -> Gateway {
     let setup = Setup::new();
     let ca = setup.file("ca.pem", authority.pem().as_bytes());
     setup
-        .provider("up", base_url, &format!("ca_file = \"{}\"\n{lines}", ca.display()))
+        .provider(
+            "up",
+            base_url,
+            &format!("ca_file = \"{}\"\n{lines}", ca.display()),
+        )
         .model("m", "up", "real-model")
         .start()
 }
@@ -22,7 +26,13 @@ fn trusting(authority: &Authority, base_url: &str, lines: &str) -> Gateway {
 fn refused(gateway: &Gateway) {
     let answer = gateway.ask(&Request::chat("m"));
     let message = judge::error(&answer, 502, "upstream_tls_failed", None);
-    for word in ["127.0.0.1", "elsewhere.test", "CN=", "rustls", "UnknownIssuer"] {
+    for word in [
+        "127.0.0.1",
+        "elsewhere.test",
+        "CN=",
+        "rustls",
+        "UnknownIssuer",
+    ] {
         assert!(!message.contains(word), "{message}");
     }
     gateway.settle();
@@ -64,7 +74,10 @@ fn u04_an_authority_of_nobodys_choice_is_refused() {
     let (authority, other) = (Authority::new(), Authority::new());
     let upstream = answering(&other, Flaw::None, &[]);
     refused(&trusting(&authority, &upstream.base_url(), ""));
-    let plain = Setup::new().provider("up", &upstream.base_url(), "").model("m", "up", "x").start();
+    let plain = Setup::new()
+        .provider("up", &upstream.base_url(), "")
+        .model("m", "up", "x")
+        .start();
     refused(&plain);
     assert!(upstream.requests().is_empty());
 }
@@ -75,7 +88,11 @@ fn u04_plain_http_behind_an_https_address_is_refused() {
     let upstream = Upstream::raw("https", |mut socket| {
         let mut hello = [0; 1024];
         let _ = socket.read(&mut hello);
-        let _ = socket.write_all(&reply::whole("400 Bad Request", &[], "plain HTTP was expected"));
+        let _ = socket.write_all(&reply::whole(
+            "400 Bad Request",
+            &[],
+            "plain HTTP was expected",
+        ));
     });
     refused(&trusting(&authority, &upstream.base_url(), ""));
 }
@@ -114,7 +131,11 @@ fn u04_the_cause_is_in_our_log() {
     let gateway = trusting(&authority, &upstream.base_url(), "");
     refused(&gateway);
     crate::wait::until("the cause in the log", || {
-        gateway.said().to_lowercase().contains("expired").then_some(())
+        gateway
+            .said()
+            .to_lowercase()
+            .contains("expired")
+            .then_some(())
     });
 }
 
@@ -131,5 +152,9 @@ fn a_break_behind_tls_without_a_goodbye_is_a_break() {
     });
     let gateway = trusting(&authority, &upstream.base_url(), "");
     let answer = gateway.ask(&Request::chat("m"));
-    assert!(answer.status == 502 || !answer.complete, "looks whole: {}", answer.text());
+    assert!(
+        answer.status == 502 || !answer.complete,
+        "looks whole: {}",
+        answer.text()
+    );
 }

@@ -31,7 +31,10 @@ pub struct Watched<T> {
 
 impl<T> Watched<T> {
     pub fn new(value: T) -> Self {
-        Self { value: Mutex::new(value), changed: Condvar::new() }
+        Self {
+            value: Mutex::new(value),
+            changed: Condvar::new(),
+        }
     }
 
     /// Reads or changes the value, and wakes whoever waits for it.

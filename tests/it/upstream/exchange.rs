@@ -21,12 +21,21 @@ pub struct Exchange<'link> {
 impl Exchange<'_> {
     /// Reads one head and runs the script; false when the connection is over.
     pub(super) fn run(link: &mut Link, handler: &impl Fn(&mut Exchange<'_>)) -> bool {
-        let Some(request) = link.head() else { return false };
+        let Some(request) = link.head() else {
+            return false;
+        };
         let index = link.ledger.with(|record| {
             record.requests.push(request.clone());
             record.requests.len() - 1
         });
-        let mut exchange = Exchange { link, index, request, body_read: false, keep: true, reset: false };
+        let mut exchange = Exchange {
+            link,
+            index,
+            request,
+            body_read: false,
+            keep: true,
+            reset: false,
+        };
         handler(&mut exchange);
         if exchange.keep && !exchange.body_read {
             exchange.read_body();
@@ -54,7 +63,9 @@ impl Exchange<'_> {
         self.keep &= body.is_some();
         self.request.body = body.unwrap_or_default();
         let (index, request) = (self.index, self.request.clone());
-        self.link.ledger.with(|record| record.requests[index] = request);
+        self.link
+            .ledger
+            .with(|record| record.requests[index] = request);
         self.request.body.clone()
     }
 
@@ -102,7 +113,9 @@ impl Exchange<'_> {
     pub fn reset(&mut self) {
         self.keep = false;
         self.reset = true;
-        socket2::SockRef::from(&self.link.socket).set_linger(Some(Duration::ZERO)).unwrap();
+        socket2::SockRef::from(&self.link.socket)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
     }
 }
 
@@ -141,7 +154,10 @@ impl Link {
         if request.header("transfer-encoding").is_some() {
             return self.chunked();
         }
-        let length = request.header("content-length").map_or(Ok(0), str::parse).ok()?;
+        let length = request
+            .header("content-length")
+            .map_or(Ok(0), str::parse)
+            .ok()?;
         self.exactly(length)
     }
 

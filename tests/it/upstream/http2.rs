@@ -45,7 +45,10 @@ impl Http2Upstream {
         let (stop, mut stopped) = mpsc::channel::<()>(1);
         let record = Arc::clone(&seen);
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async {
                 tokio::select! {
                     () = accept(listener, tls, kind, body, record) => {}
@@ -53,7 +56,12 @@ impl Http2Upstream {
                 }
             });
         });
-        Self { address, scheme, seen, _stop: stop }
+        Self {
+            address,
+            scheme,
+            seen,
+            _stop: stop,
+        }
     }
 
     pub fn base_url(&self) -> String {
@@ -77,12 +85,15 @@ async fn accept(
         let (socket, _) = listener.accept().await.unwrap();
         let (tls, record) = (tls.clone(), Arc::clone(&record));
         tokio::spawn(async move {
-            let service = service_fn(move |request| answer(request, kind, body, Arc::clone(&record)));
+            let service =
+                service_fn(move |request| answer(request, kind, body, Arc::clone(&record)));
             let server = http2::Builder::new(TokioExecutor::new());
             match tls {
                 None => drop(server.serve_connection(TokioIo::new(socket), service).await),
                 Some(config) => {
-                    let Ok(socket) = TlsAcceptor::from(config).accept(socket).await else { return };
+                    let Ok(socket) = TlsAcceptor::from(config).accept(socket).await else {
+                        return;
+                    };
                     drop(server.serve_connection(TokioIo::new(socket), service).await);
                 }
             }
@@ -97,10 +108,21 @@ async fn answer(
     record: Arc<Watched<Vec<Seen>>>,
 ) -> Result<http::Response<Full<Bytes>>, Infallible> {
     let (head, incoming) = request.into_parts();
-    let bytes = incoming.collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
+    let bytes = incoming
+        .collect()
+        .await
+        .map(|body| body.to_bytes().to_vec())
+        .unwrap_or_default();
     record.with(|seen| {
-        seen.push(Seen { target: head.uri.to_string(), headers: head.headers, body: bytes });
+        seen.push(Seen {
+            target: head.uri.to_string(),
+            headers: head.headers,
+            body: bytes,
+        });
     });
     let answer = Full::new(Bytes::from_static(body.as_bytes()));
-    Ok(http::Response::builder().header("content-type", kind).body(answer).unwrap())
+    Ok(http::Response::builder()
+        .header("content-type", kind)
+        .body(answer)
+        .unwrap())
 }

@@ -86,10 +86,7 @@ impl Upstream {
     }
 
     /// Accepts connections and hands each to the handler as it is.
-    pub fn raw(
-        scheme: &'static str,
-        handler: impl Fn(TcpStream) + Send + Sync + 'static,
-    ) -> Self {
+    pub fn raw(scheme: &'static str, handler: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
         let handler = Arc::new(handler);
         Self::listen(scheme, move |socket, number, ledger| {
             handler(socket);
@@ -119,9 +116,10 @@ impl Upstream {
     /// Waits for as many heads, then yields all requests seen so far.
     #[track_caller]
     pub fn arrived(&self, count: usize) -> Vec<Recorded> {
-        self.ledger.wait(&format!("{count} requests at the upstream"), |record| {
-            (record.requests.len() >= count).then(|| record.requests.clone())
-        })
+        self.ledger
+            .wait(&format!("{count} requests at the upstream"), |record| {
+                (record.requests.len() >= count).then(|| record.requests.clone())
+            })
     }
 
     /// The only request seen, complete.
@@ -136,9 +134,10 @@ impl Upstream {
     /// Waits until as many connections have ended on the gateway's side.
     #[track_caller]
     pub fn ended(&self, count: usize) {
-        self.ledger.wait(&format!("the end of {count} upstream connections"), |record| {
-            (record.ended.len() >= count).then_some(())
-        });
+        self.ledger.wait(
+            &format!("the end of {count} upstream connections"),
+            |record| (record.ended.len() >= count).then_some(()),
+        );
     }
 
     fn serve(
@@ -150,7 +149,13 @@ impl Upstream {
             let copy = socket.try_clone().unwrap();
             if let Some(wire) = open(socket) {
                 let ledger = Arc::clone(ledger);
-                let mut link = Link { number, socket: copy, wire, buffer: Vec::new(), ledger };
+                let mut link = Link {
+                    number,
+                    socket: copy,
+                    wire,
+                    buffer: Vec::new(),
+                    ledger,
+                };
                 while Exchange::run(&mut link, &handler) {}
             }
             ledger.with(|record| record.ended.push(number));
@@ -203,7 +208,10 @@ impl Drop for Upstream {
 impl Recorded {
     /// Every value of a header.
     pub fn all(&self, name: &str) -> Vec<&str> {
-        let of_name = self.headers.iter().filter(|(found, _)| found.eq_ignore_ascii_case(name));
+        let of_name = self
+            .headers
+            .iter()
+            .filter(|(found, _)| found.eq_ignore_ascii_case(name));
         of_name.map(|(_, value)| value.as_str()).collect()
     }
 

@@ -34,7 +34,13 @@ pub fn completion(content: &str) -> Vec<u8> {
 
 /// The head of an event stream in chunks.
 pub fn stream_head() -> String {
-    head("200 OK", &["Content-Type: text/event-stream", "Transfer-Encoding: chunked"])
+    head(
+        "200 OK",
+        &[
+            "Content-Type: text/event-stream",
+            "Transfer-Encoding: chunked",
+        ],
+    )
 }
 
 /// One chunk of a body in chunks.

@@ -31,7 +31,10 @@ impl Authority {
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         let pem = parameters.self_signed(&key).unwrap().pem();
-        Self { issuer: Issuer::new(parameters, key), pem }
+        Self {
+            issuer: Issuer::new(parameters, key),
+            pem,
+        }
     }
 
     /// The authority's certificate, for `ca_file`.
@@ -41,7 +44,11 @@ impl Authority {
 
     /// A server for 127.0.0.1 with a certificate of this quality.
     pub fn server(&self, flaw: Flaw, protocols: &[&str]) -> Arc<ServerConfig> {
-        let name = if matches!(flaw, Flaw::WrongName) { "elsewhere.test" } else { "127.0.0.1" };
+        let name = if matches!(flaw, Flaw::WrongName) {
+            "elsewhere.test"
+        } else {
+            "127.0.0.1"
+        };
         let mut parameters = CertificateParams::new(vec![name.to_owned()]).unwrap();
         if matches!(flaw, Flaw::Expired) {
             parameters.not_before = date_time_ymd(2019, 1, 1);
@@ -61,7 +68,10 @@ impl Authority {
             .with_no_client_auth()
             .with_single_cert(chain, key)
             .unwrap();
-        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        config.alpn_protocols = protocols
+            .iter()
+            .map(|name| name.as_bytes().to_vec())
+            .collect();
         Arc::new(config)
     }
 }
