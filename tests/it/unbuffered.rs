@@ -54,7 +54,7 @@ fn stream_in_turns(setup: impl Fn(&Upstream) -> Setup, pieces: &[String]) {
     let gateway = setup(&upstream).start();
     let mut client = gateway.client();
     client.send(&Request::stream("m").bytes());
-    read_in_turns(&mut client, &gate, &pieces);
+    read_in_turns(&mut client, &gate, pieces);
     gate.open();
     assert_eq!(client.rest(), (reply::DONE.as_bytes().to_vec(), true));
     gateway.settle();
