@@ -1,1 +1,7 @@
-fn main() {}
+//! The `trunkline` command: wiring only.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    trunkline::cli::run(std::env::args_os(), trunkline::server::run)
+}

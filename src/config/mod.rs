@@ -10,10 +10,34 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
 use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use url::Url;
 use wildmatch::WildMatch;
 
 use crate::secret::Secret;
+
+mod check;
+mod document;
+mod environment;
+mod fault;
+mod file;
+mod layers;
+mod load;
+mod preset;
+pub mod raw;
+mod reference;
+
+mod shape;
+#[cfg(test)]
+pub(crate) mod tests;
+mod walk;
+
+pub use environment::Environment;
+pub use fault::{Fault, Faults, KeyPath, Place, Segment};
+pub use load::{Flags, Sources, load};
+pub use reference::reference;
+pub use shape::schema;
 
 /// The checked configuration. Every field is settled: no later code asks what
 /// the default is or whether a value makes sense.
@@ -101,7 +125,8 @@ pub struct Log {
 }
 
 /// Severity of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum LogLevel {
     /// Only what needs a person.
     Error,
@@ -116,7 +141,8 @@ pub enum LogLevel {
 }
 
 /// Shape of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// For eyes.
     Text,
@@ -147,7 +173,8 @@ pub struct ClientKey {
 }
 
 /// When the built-in demo model is offered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Demo {
     /// Only while no other model is ready.
     Auto,
@@ -231,9 +258,10 @@ pub enum Auth {
 }
 
 /// Whether usage is asked for in streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum StreamUsage {
-    /// Ask for it when the caller did not, and keep the extra event.
+    /// Ask for it when the caller did not, and hold the extra event back.
     Inject,
     /// Change nothing.
     Observe,
@@ -266,7 +294,8 @@ pub struct Pool {
 }
 
 /// Which HTTP versions an upstream is spoken to in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum HttpVersion {
     /// HTTP/2 where TLS negotiates it (ALPN, RFC 7301), else HTTP/1.1.
     Auto,

@@ -1,0 +1,14 @@
+//! Bodies: the scan and the splice against `serde_json`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use trunkline::wire::oracle::{check_scan, check_splice};
+use trunkline::wire::splice::StreamUsage;
+
+fuzz_target!(|body: &[u8]| {
+    check_scan(body);
+    check_splice(body, "up/stream \"é", StreamUsage::Inject);
+    // Deep inside sound JSON, where noise alone seldom gets.
+    check_scan(&[b"{\"model\":\"m\",\"x\":", body, b"}"].concat());
+    check_scan(&[b"{\"model\":\"", body, b"\"}"].concat());
+});

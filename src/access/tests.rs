@@ -1,0 +1,104 @@
+use http::{HeaderMap, HeaderName, HeaderValue};
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+use wildmatch::WildMatch;
+
+use super::{Caller, Denied, Gate};
+use crate::config::{Access, ClientKey};
+
+fn key(name: &str, text: &str) -> ClientKey {
+    let sha256 = Sha256::digest(text).into();
+    ClientKey {
+        name: name.to_owned(),
+        sha256,
+        models: None,
+        expires: None,
+    }
+}
+
+fn gate(keys: Vec<ClientKey>) -> Gate {
+    Gate::new(&Access { open: false, keys })
+}
+
+fn knock(gate: &Gate, header: &'static str, value: &str) -> Result<Caller, Denied> {
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        HeaderName::from_static(header),
+        HeaderValue::from_str(value).unwrap(),
+    );
+    gate.admit(&headers)
+}
+
+#[test]
+fn open_without_keys() {
+    let caller = gate(vec![]).admit(&HeaderMap::new()).unwrap();
+    assert_eq!(caller.key_name(), None);
+    assert!(caller.may_use("anything"));
+}
+
+#[test]
+fn takes_the_key_from_every_header_that_sdks_use() {
+    let gate = gate(vec![key("alice", "sk-alice"), key("bob", "sk-bob")]);
+    for (header, value) in [
+        ("authorization", "Bearer sk-bob"),
+        ("authorization", "bearer sk-bob"),
+        ("authorization", "BEARER  sk-bob"),
+        ("api-key", "sk-bob"),
+        ("x-api-key", "sk-bob"),
+    ] {
+        let caller = knock(&gate, header, value).unwrap();
+        assert_eq!(caller.key_name(), Some("bob"), "{header}: {value}");
+    }
+}
+
+#[test]
+fn denies_everything_else() {
+    let gate = gate(vec![key("alice", "sk-alice")]);
+    assert!(gate.admit(&HeaderMap::new()).is_err());
+    for (header, value) in [
+        ("authorization", "Bearer sk-alicf"),
+        ("authorization", "Bearer sk-alice2"),
+        ("authorization", "Bearer "),
+        ("authorization", "Bearer"),
+        ("authorization", "Basic sk-alice"),
+        ("authorization", "sk-alice"),
+        ("api-key", ""),
+        ("cookie", "sk-alice"),
+    ] {
+        assert!(knock(&gate, header, value).is_err(), "{header}: {value}");
+    }
+}
+
+#[test]
+fn an_expired_key_opens_nothing() {
+    let hour = SignedDuration::from_hours(1);
+    let mut old = key("old", "sk-old");
+    old.expires = Some(Timestamp::now() - hour);
+    let mut young = key("young", "sk-young");
+    young.expires = Some(Timestamp::now() + hour);
+    let gate = gate(vec![old, young]);
+    assert!(knock(&gate, "api-key", "sk-old").is_err());
+    assert!(knock(&gate, "api-key", "sk-young").is_ok());
+}
+
+#[test]
+fn globs_bound_the_models() {
+    let mut bounded = key("b", "sk-b");
+    bounded.models = Some(vec![
+        WildMatch::new("gpt-*"),
+        WildMatch::new("groq/*"),
+        WildMatch::new("demo"),
+    ]);
+    let gate = gate(vec![bounded]);
+    let caller = knock(&gate, "api-key", "sk-b").unwrap();
+    for (model, may) in [
+        ("gpt-4o", true),
+        ("groq/openai/gpt-oss-20b", true),
+        ("demo", true),
+        ("demo2", false),
+        ("my-gpt-4o", false),
+        ("GPT-4o", false),
+    ] {
+        assert_eq!(caller.may_use(model), may, "{model}");
+    }
+}

@@ -1,0 +1,286 @@
+//! What may be called: aliases and providers, and why one is left out.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::config::{self, Config, Demo, StreamUsage};
+use crate::wire::splice::encode_model;
+
+mod nearest;
+#[cfg(test)]
+mod tests;
+
+/// Alias and provider name of the built-in demo model.
+pub const DEMO: &str = "demo";
+
+/// Every model and provider of one snapshot.
+#[derive(Debug)]
+pub struct Catalog {
+    models: HashMap<Box<str>, Arc<Model>>,
+    providers: Vec<Arc<Provider>>,
+    by_name: HashMap<Box<str>, Arc<Provider>>,
+    /// How many [`Model::id`]s there are.
+    model_count: usize,
+    strict: bool,
+}
+
+/// What one alias stands for, or what `provider/…` stands for as a whole.
+#[derive(Debug)]
+pub struct Model {
+    /// Dense number, for tables with a row per model.
+    pub id: usize,
+    /// Name for callers, logs and metrics: the alias, or `provider/*`.
+    pub label: Box<str>,
+    /// The provider's name, for `owned_by` and metrics.
+    pub provider: Arc<Provider>,
+    /// Where it goes; empty while it is not ready.
+    pub targets: Arc<[Target]>,
+    /// The environment variable (or file) whose lack keeps it from being ready.
+    pub missing: Option<Box<str>>,
+}
+
+/// A provider as the catalog knows it.
+#[derive(Debug)]
+pub struct Provider {
+    /// Dense number, for tables with a row per provider.
+    pub id: usize,
+    /// Name, as in `[providers.NAME]`.
+    pub name: Box<str>,
+    /// Whether usage is asked for in streams.
+    pub stream_usage: StreamUsage,
+    ready: bool,
+    missing: Option<Box<str>>,
+    /// Number of the model `name/*`.
+    any_model: usize,
+}
+
+/// Provider and upstream model name: one place a request can go to.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Whose it is.
+    pub provider: Arc<Provider>,
+    /// The upstream's own model name, as JSON with its quotes.
+    pub encoded_model: Bytes,
+}
+
+/// What a name was found to be.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// The alias's entry, or the entry of `provider/*`.
+    pub model: Arc<Model>,
+    /// Where it goes, in order of preference; never empty.
+    pub targets: Arc<[Target]>,
+}
+
+/// Why a name leads nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unresolved {
+    /// No such name, or not for this caller; the nearest names that are.
+    Unknown {
+        /// At most three names that the caller may use.
+        nearest: Vec<String>,
+    },
+    /// Known, but its provider lacks this variable.
+    NotConfigured {
+        /// The alias.
+        alias: String,
+        /// What to set.
+        variable: String,
+    },
+}
+
+impl Catalog {
+    /// Builds the catalog of one configuration.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let alias_count = config.models.len();
+        let providers: Vec<Arc<Provider>> = config
+            .providers
+            .values()
+            .enumerate()
+            .map(|(id, provider)| {
+                Arc::new(Provider {
+                    id,
+                    name: provider.name.as_str().into(),
+                    stream_usage: provider.stream_usage,
+                    ready: provider.is_ready(),
+                    missing: provider.missing().map(Into::into),
+                    any_model: alias_count + id,
+                })
+            })
+            .collect();
+        let by_name: HashMap<Box<str>, Arc<Provider>> = providers
+            .iter()
+            .map(|provider| (provider.name.clone(), Arc::clone(provider)))
+            .collect();
+        let models = config
+            .models
+            .values()
+            .enumerate()
+            .filter_map(|(id, model)| {
+                let provider = by_name.get(model.provider.as_str())?;
+                let targets = if provider.ready {
+                    vec![Target::new(provider, &model.upstream_model)]
+                } else {
+                    Vec::new()
+                };
+                let entry = Model {
+                    id,
+                    label: model.alias.as_str().into(),
+                    provider: Arc::clone(provider),
+                    targets: targets.into(),
+                    missing: provider.why_not_ready(),
+                };
+                Some((entry.label.clone(), Arc::new(entry)))
+            });
+        Self {
+            models: models.collect(),
+            model_count: alias_count + providers.len(),
+            providers,
+            by_name,
+            strict: config.strict_models,
+        }
+    }
+
+    /// Finds what `name` stands for, for a caller who may use the names that
+    /// `visible` lets through. An alias goes before `provider/model`.
+    pub fn resolve(
+        &self,
+        name: &str,
+        visible: impl Fn(&str) -> bool,
+    ) -> Result<Resolved, Unresolved> {
+        if !visible(name) {
+            return Err(self.unknown(name, visible));
+        }
+        if let Some(model) = self.models.get(name) {
+            return model.resolved();
+        }
+        match self.by_provider(name) {
+            Some(resolved) => Ok(resolved),
+            None => Err(self.unknown(name, visible)),
+        }
+    }
+
+    /// Aliases that can be called now, sorted by name.
+    #[must_use]
+    pub fn ready(&self) -> Vec<&Arc<Model>> {
+        self.sorted(Model::is_ready)
+    }
+
+    /// Every provider, in the order of [`Provider::id`].
+    #[must_use]
+    pub fn providers(&self) -> &[Arc<Provider>] {
+        &self.providers
+    }
+
+    /// How many [`Model::id`]s there are, `provider/*` entries included.
+    #[must_use]
+    pub fn model_count(&self) -> usize {
+        self.model_count
+    }
+
+    fn sorted(&self, keep: impl Fn(&Model) -> bool) -> Vec<&Arc<Model>> {
+        let mut models: Vec<_> = self.models.values().filter(|model| keep(model)).collect();
+        models.sort_unstable_by(|one, other| one.label.cmp(&other.label));
+        models
+    }
+
+    fn by_provider(&self, name: &str) -> Option<Resolved> {
+        let (provider, upstream_model) = name.split_once('/')?;
+        if self.strict || upstream_model.is_empty() {
+            return None;
+        }
+        let provider = self
+            .by_name
+            .get(provider)
+            .filter(|provider| provider.ready)?;
+        Some(Resolved {
+            model: Arc::new(Model {
+                id: provider.any_model,
+                label: format!("{}/*", provider.name).into(),
+                provider: Arc::clone(provider),
+                targets: Arc::new([]),
+                missing: None,
+            }),
+            targets: Arc::new([Target::new(provider, upstream_model)]),
+        })
+    }
+
+    fn unknown(&self, name: &str, visible: impl Fn(&str) -> bool) -> Unresolved {
+        let ready = self.ready();
+        let names = ready
+            .iter()
+            .map(|model| &*model.label)
+            .filter(|name| visible(name));
+        Unresolved::Unknown {
+            nearest: nearest::names(name, names),
+        }
+    }
+}
+
+impl Model {
+    /// True when it can be called now.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.targets.is_empty()
+    }
+
+    fn resolved(self: &Arc<Self>) -> Result<Resolved, Unresolved> {
+        if self.is_ready() {
+            let targets = Arc::clone(&self.targets);
+            return Ok(Resolved {
+                model: Arc::clone(self),
+                targets,
+            });
+        }
+        Err(Unresolved::NotConfigured {
+            alias: self.label.to_string(),
+            variable: self.missing.as_deref().unwrap_or_default().to_owned(),
+        })
+    }
+}
+
+impl Provider {
+    fn why_not_ready(&self) -> Option<Box<str>> {
+        if self.ready {
+            return None;
+        }
+        let table = || format!("[providers.{}] in the config", self.name).into();
+        Some(self.missing.clone().unwrap_or_else(table))
+    }
+}
+
+impl Target {
+    fn new(provider: &Arc<Provider>, upstream_model: &str) -> Self {
+        Self {
+            provider: Arc::clone(provider),
+            encoded_model: encode_model(upstream_model),
+        }
+    }
+}
+
+/// True when the demo model belongs into the catalog: it is asked for, or
+/// nothing else would answer.
+#[must_use]
+pub fn wants_demo(config: &Config) -> bool {
+    let is_ready = |name: &str| {
+        config
+            .providers
+            .get(name)
+            .is_some_and(config::Provider::is_ready)
+    };
+    match config.demo {
+        Demo::On => true,
+        Demo::Off => false,
+        Demo::Auto => {
+            let any_alias = config
+                .models
+                .values()
+                .any(|model| is_ready(&model.provider));
+            let any_provider = config.providers.keys().any(|name| is_ready(name));
+            !any_alias && (config.strict_models || !any_provider)
+        }
+    }
+}

@@ -1,0 +1,103 @@
+use super::{Catalog, Unresolved, wants_demo};
+use crate::config::{self, Config, Demo, Sources};
+
+/// A configuration of three providers: one ready, one without its key, one
+/// local and not named.
+fn config(extra: &str) -> Config {
+    let text = format!(
+        "[providers.ready]\nbase_url = \"http://127.0.0.1:1/v1\"\n\
+         [providers.keyless]\nbase_url = \"http://127.0.0.1:2/v1\"\napi_key_env = \"KEYLESS_KEY\"\n\
+         [models.fast]\nprovider = \"ready\"\nmodel = \"up \\\"stream\\\"\"\n\
+         [models.faster]\nprovider = \"ready\"\n\
+         [models.away]\nprovider = \"keyless\"\n{extra}"
+    );
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("trunkline.toml"), text).unwrap();
+    let directory = directory.path().to_owned();
+    config::load(&Sources {
+        directory,
+        ..Sources::default()
+    })
+    .unwrap()
+}
+
+fn everything(_: &str) -> bool {
+    true
+}
+
+fn encoded(catalog: &Catalog, name: &str) -> String {
+    let resolved = catalog.resolve(name, everything).unwrap();
+    let target = resolved.targets.first().unwrap();
+    String::from_utf8(target.encoded_model.to_vec()).unwrap()
+}
+
+#[test]
+fn an_alias_leads_to_its_upstream_name() {
+    let catalog = Catalog::new(&config(""));
+    assert_eq!(encoded(&catalog, "fast"), r#""up \"stream\"""#);
+    assert_eq!(encoded(&catalog, "faster"), "\"faster\"");
+}
+
+#[test]
+fn a_provider_prefix_reaches_any_model() {
+    let catalog = Catalog::new(&config(""));
+    assert_eq!(encoded(&catalog, "ready/a/b"), "\"a/b\"");
+    let resolved = catalog.resolve("ready/a/b", everything).unwrap();
+    assert_eq!(&*resolved.model.label, "ready/*");
+    assert!(resolved.model.id < catalog.model_count());
+    for name in ["ready/", "keyless/x", "nobody/x", "/x"] {
+        assert!(catalog.resolve(name, everything).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn strict_models_close_the_prefix() {
+    let mut config = config("");
+    config.strict_models = true;
+    let catalog = Catalog::new(&config);
+    assert!(catalog.resolve("fast", everything).is_ok());
+    assert!(catalog.resolve("ready/a", everything).is_err());
+}
+
+#[test]
+fn a_missing_credential_is_named() {
+    let catalog = Catalog::new(&config(""));
+    let expected = Unresolved::NotConfigured {
+        alias: "away".to_owned(),
+        variable: "KEYLESS_KEY".to_owned(),
+    };
+    assert_eq!(catalog.resolve("away", everything).unwrap_err(), expected);
+    let ready: Vec<_> = catalog
+        .ready()
+        .iter()
+        .map(|model| model.label.to_string())
+        .collect();
+    assert_eq!(ready, ["fast", "faster"]);
+}
+
+#[test]
+fn hints_name_only_what_the_caller_may_use() {
+    let catalog = Catalog::new(&config(""));
+    let hint = |visible: fn(&str) -> bool| match catalog.resolve("fsat", visible) {
+        Err(Unresolved::Unknown { nearest }) => nearest,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(hint(everything), ["fast", "faster"]);
+    assert_eq!(hint(|name| name != "fast"), ["faster"]);
+    assert!(hint(|_| false).is_empty());
+    let hidden = catalog.resolve("fast", |name| name != "fast");
+    assert!(matches!(hidden, Err(Unresolved::Unknown { .. })));
+}
+
+#[test]
+fn the_demo_steps_in_when_nothing_else_answers() {
+    let mut config = config("");
+    assert!(!wants_demo(&config));
+    config.demo = Demo::On;
+    assert!(wants_demo(&config));
+    config.demo = Demo::Auto;
+    config.providers.remove("ready");
+    assert!(wants_demo(&config));
+    config.demo = Demo::Off;
+    assert!(!wants_demo(&config));
+}

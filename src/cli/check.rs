@@ -1,0 +1,114 @@
+//! `trunkline check`: what the configuration comes to.
+
+use std::io::{self, Write};
+
+use super::models::{left_out, ready};
+use crate::config::{BaseUrl, Config, Credential, Provider};
+
+/// Writes warnings, a table of the models, and what else there is to know.
+pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
+    for warning in &config.warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    if !config.warnings.is_empty() {
+        writeln!(out)?;
+    }
+    table(&rows(config), out)?;
+    writeln!(out)?;
+    let without_alias: Vec<&str> = without_alias(config).collect();
+    if !without_alias.is_empty() {
+        let use_them = if config.strict_models {
+            "not reachable, as strict_models is set"
+        } else {
+            "call them as provider/model"
+        };
+        writeln!(
+            out,
+            "Ready without an alias ({use_them}): {}",
+            without_alias.join(", ")
+        )?;
+    }
+    writeln!(out, "Listening for callers on {}", config.server.listen)?;
+    match config.admin.listen {
+        Some(address) => writeln!(out, "Listening for operators on {address}")?,
+        None => writeln!(out, "No listener for operators")?,
+    }
+    match config.access.keys.len() {
+        0 => writeln!(out, "No client keys: whoever reaches the listener may call"),
+        1 => writeln!(out, "1 client key"),
+        count => writeln!(out, "{count} client keys"),
+    }
+}
+
+type Row = [String; 6];
+
+fn rows(config: &Config) -> Vec<Row> {
+    let head = [
+        "MODEL",
+        "PROVIDER",
+        "UPSTREAM MODEL",
+        "BASE URL",
+        "CREDENTIAL",
+        "STATE",
+    ];
+    let mut rows = vec![head.map(str::to_owned)];
+    for model in config.models.values() {
+        let Some(provider) = config.providers.get(&model.provider) else {
+            continue;
+        };
+        rows.push([
+            model.alias.clone(),
+            model.provider.clone(),
+            model.upstream_model.clone(),
+            base_url(provider),
+            credential(provider),
+            left_out(provider).unwrap_or_else(|| "ready".to_owned()),
+        ]);
+    }
+    rows
+}
+
+fn base_url(provider: &Provider) -> String {
+    match &provider.base_url {
+        BaseUrl::Missing { variable } => format!("{variable} (not set)"),
+        BaseUrl::Set { url, source } => match source.as_str() {
+            "preset" | "config" => url.to_string(),
+            variable => format!("{url} ({variable})"),
+        },
+    }
+}
+
+/// Where the credential comes from and whether it is there; never what it is.
+fn credential(provider: &Provider) -> String {
+    match &provider.credential {
+        Credential::NotNeeded => "none needed".to_owned(),
+        Credential::Set { source, .. } => format!("{source} (set)"),
+        Credential::Missing { variable } => format!("{variable} (not set)"),
+    }
+}
+
+fn without_alias(config: &Config) -> impl Iterator<Item = &str> {
+    let aliased = |provider: &Provider| ready(config).any(|model| model.provider == provider.name);
+    config
+        .providers
+        .values()
+        .filter(move |provider| provider.is_ready() && !aliased(provider))
+        .map(|provider| provider.name.as_str())
+}
+
+fn table(rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
+    let mut widths = [0; 6];
+    for row in rows {
+        for (width, text) in widths.iter_mut().zip(row) {
+            *width = text.chars().count().max(*width);
+        }
+    }
+    for row in rows {
+        let cells = row
+            .iter()
+            .zip(widths)
+            .map(|(text, width)| format!("{text:width$}"));
+        writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! `trunkline models`: the models that can be called.
+
+use std::io::{self, Write};
+
+use crate::config::{Config, Model, Provider};
+
+/// Writes one ready model on each line; with `all`, also those that are left
+/// out, with the reason behind a tab.
+pub fn write(config: &Config, all: bool, out: &mut dyn Write) -> io::Result<()> {
+    if !all {
+        return ready(config).try_for_each(|model| writeln!(out, "{}", model.alias));
+    }
+    for model in config.models.values() {
+        match config.providers.get(&model.provider).and_then(left_out) {
+            None => writeln!(out, "{}", model.alias)?,
+            Some(reason) => writeln!(out, "{}\t{reason}", model.alias)?,
+        }
+    }
+    Ok(())
+}
+
+/// The aliases whose provider is ready.
+pub fn ready(config: &Config) -> impl Iterator<Item = &Model> {
+    let is_ready = |model: &&Model| {
+        config
+            .providers
+            .get(&model.provider)
+            .is_some_and(Provider::is_ready)
+    };
+    config.models.values().filter(is_ready)
+}
+
+/// Why no model of this provider can be called, or none when they can.
+pub fn left_out(provider: &Provider) -> Option<String> {
+    match provider.missing() {
+        Some(variable) => Some(format!("set {variable}")),
+        None if provider.is_ready() => None,
+        None => Some(format!("name it: [providers.{}]", provider.name)),
+    }
+}

@@ -1,0 +1,113 @@
+//! `[access]`.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use wildmatch::WildMatch;
+
+use super::Check;
+use crate::config::fault::KeyPath;
+use crate::config::{Access, ClientKey, raw};
+
+/// Checks `[access]`.
+pub fn settle(check: &mut Check<'_>, raw: &raw::Access) -> Access {
+    let path = KeyPath::new(["access", "keys"]);
+    let mut owners: BTreeMap<[u8; 32], &str> = BTreeMap::new();
+    let mut keys = Vec::with_capacity(raw.keys.len());
+    for (name, raw) in &raw.keys {
+        let path = path.key(name);
+        if let Err(text) = super::provider::name(name) {
+            check.fault(&path, text);
+        }
+        let models = globs(check, &path, raw.models.as_deref());
+        let expires = expires(check, &path, raw.expires.as_deref());
+        let Some(sha256) = digest(check, &path, raw) else {
+            continue;
+        };
+        if let Some(owner) = owners.insert(sha256, name) {
+            let owner = KeyPath::new(["access", "keys", owner]);
+            let text = format!("the same key as {owner}; make one for each caller");
+            check.fault(&path.key("sha256"), text);
+        }
+        keys.push(ClientKey {
+            name: name.clone(),
+            sha256,
+            models,
+            expires,
+        });
+    }
+    let open = raw.open;
+    Access { open, keys }
+}
+
+fn digest(check: &mut Check<'_>, path: &KeyPath, raw: &raw::ClientKey) -> Option<[u8; 32]> {
+    let Some(text) = &raw.sha256 else {
+        if !check.is_spoiled(path) {
+            check.fault(
+                path,
+                "sha256 is missing; trunkline keygen prints a key and its hash",
+            );
+        }
+        return None;
+    };
+    let digest = hexadecimal(text);
+    if digest.is_none() {
+        let text =
+            "not a SHA-256 in hexadecimal (64 digits); trunkline keygen prints a key and its hash";
+        check.fault(&path.key("sha256"), text);
+    }
+    digest
+}
+
+fn hexadecimal(text: &str) -> Option<[u8; 32]> {
+    let mut digest = [0; 32];
+    if text.len() != 2 * digest.len() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (index, byte) in digest.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok()?;
+    }
+    Some(digest)
+}
+
+fn globs(
+    check: &mut Check<'_>,
+    path: &KeyPath,
+    globs: Option<&[String]>,
+) -> Option<Vec<WildMatch>> {
+    let globs = globs?;
+    for (index, glob) in globs.iter().enumerate() {
+        if let Err(text) = super::model::name(glob) {
+            check.fault(&path.key("models").index(index), text);
+        }
+    }
+    Some(globs.iter().map(|glob| WildMatch::new(glob)).collect())
+}
+
+fn expires(check: &mut Check<'_>, path: &KeyPath, text: Option<&str>) -> Option<Timestamp> {
+    let path = path.key("expires");
+    let Some(expires) = instant(text?) else {
+        let text = "not a time; write one such as \"2027-06-30T12:00:00Z\", or a day such as \"2027-06-30\"";
+        check.fault(&path, text);
+        return None;
+    };
+    if expires <= Timestamp::now() {
+        let text = format!("{path}: has passed, so that the key is refused; renew or remove it");
+        check.warnings.push(text);
+    }
+    Some(expires)
+}
+
+/// An instant; a day without a time of day means its end in UTC, so that the
+/// key still works on the day that is written.
+fn instant(text: &str) -> Option<Timestamp> {
+    if let Ok(instant) = text.parse::<Timestamp>() {
+        return Some(instant);
+    }
+    // Date also reads the day out of a longer text; a time without a zone
+    // must not lose its time in silence.
+    let day: Date = (text.len() == "2027-06-30".len()).then(|| text.parse().ok())??;
+    let next = day.checked_add(1.day()).ok()?;
+    Some(next.to_zoned(TimeZone::UTC).ok()?.timestamp())
+}

@@ -1,0 +1,106 @@
+//! How a credential is sent, and what is sent beside it.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::Check;
+use crate::config::fault::KeyPath;
+use crate::config::{Auth, raw};
+
+/// Headers that belong to one connection (RFC 9110, section 7.6.1) or that the
+/// proxy sets itself, so that a fixed value would break requests.
+const RESERVED: [&str; 14] = [
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Checks `auth`.
+pub fn auth(check: &mut Check<'_>, path: &KeyPath, text: Option<&str>) -> Auth {
+    let Some(text) = text.filter(|text| !text.eq_ignore_ascii_case("bearer")) else {
+        return Auth::Bearer;
+    };
+    let cure =
+        "write \"bearer\", or the name of the header that carries the key, such as \"api-key\"";
+    match HeaderName::from_bytes(text.as_bytes()) {
+        Ok(name) if !RESERVED.contains(&name.as_str()) => Auth::Header(name),
+        Ok(name) => {
+            check.fault(
+                &path.key("auth"),
+                format!("the header {name} carries no key; {cure}"),
+            );
+            Auth::Bearer
+        }
+        Err(_) => {
+            check.fault(&path.key("auth"), cure);
+            Auth::Bearer
+        }
+    }
+}
+
+/// Checks `headers`, `organization` and `project`.
+pub fn settle(
+    check: &mut Check<'_>,
+    path: &KeyPath,
+    raw: &raw::Provider,
+    auth: &Auth,
+) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let own = [
+        ("organization", "openai-organization", &raw.organization),
+        ("project", "openai-project", &raw.project),
+    ];
+    for (key, name, value) in own {
+        let Some(value) = value else { continue };
+        match HeaderValue::from_str(value) {
+            Ok(value) if !value.is_empty() => {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+            _ => check.fault(
+                &path.key(key),
+                "must be visible text, as the provider shows it",
+            ),
+        }
+    }
+    for (name, value) in &raw.headers {
+        match header(name, value, auth, &headers) {
+            Ok((name, value)) => {
+                headers.insert(name, value);
+            }
+            Err(text) => check.fault(&path.key("headers").key(name), text),
+        }
+    }
+    headers
+}
+
+fn header(
+    name: &str,
+    value: &str,
+    auth: &Auth,
+    others: &HeaderMap,
+) -> Result<(HeaderName, HeaderValue), String> {
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "not the name of a header")?;
+    if name == http::header::AUTHORIZATION || matches!(auth, Auth::Header(own) if *own == name) {
+        return Err("carries the key; remove it and set api_key_env".into());
+    }
+    if RESERVED.contains(&name.as_str()) {
+        return Err("set by Trunkline for each request; remove it".into());
+    }
+    if others.contains_key(&name) {
+        return Err("set twice; keep one (names differ by more than capitals, and organization and project are headers too)".into());
+    }
+    let mut value = HeaderValue::from_str(value)
+        .map_err(|_| "its value holds a character that no header can carry")?;
+    value.set_sensitive(true);
+    Ok((name, value))
+}

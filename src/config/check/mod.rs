@@ -1,0 +1,89 @@
+//! From what was written to what the program obeys: each value is read and
+//! judged, and every fault is kept. A value that is at fault is replaced by a
+//! stand-in that nobody will see, so that the checks can go on.
+
+use std::path::Path;
+
+use super::environment::Environment;
+use super::fault::{Faults, KeyPath};
+use super::layers::Layers;
+use super::preset::Presets;
+use super::{Config, raw};
+
+mod access;
+mod base_url;
+mod credential;
+mod headers;
+mod listener;
+mod model;
+mod origin;
+mod provider;
+mod quantity;
+mod server;
+#[cfg(test)]
+mod tests;
+
+/// What the checks read from, and where they put what they find.
+pub struct Check<'a> {
+    /// Says where a key stands.
+    pub layers: &'a Layers<'a>,
+    /// The variables that providers may name.
+    pub environment: &'a Environment,
+    /// The directory that relative paths begin in.
+    pub directory: &'a Path,
+    /// The keys that were taken out because of a fault.
+    pub spoiled: Vec<KeyPath>,
+    /// What is wrong.
+    pub faults: Faults,
+    /// What is accepted but should be mended.
+    pub warnings: Vec<String>,
+}
+
+impl Check<'_> {
+    /// Notes a fault in this key.
+    pub fn fault(&mut self, path: &KeyPath, text: impl Into<String>) {
+        self.faults
+            .push(self.layers.place(path), path.clone(), text);
+    }
+
+    /// The value, or the stand-in and a fault.
+    pub fn settle<T>(&mut self, path: &KeyPath, value: Result<T, String>, stand_in: T) -> T {
+        value.unwrap_or_else(|text| {
+            self.fault(path, text);
+            stand_in
+        })
+    }
+
+    /// True when something under this key was taken out, so that what seems
+    /// to be missing there may only be misspelt.
+    pub fn is_spoiled(&self, path: &KeyPath) -> bool {
+        self.spoiled.iter().any(|spoiled| path.contains(spoiled))
+    }
+}
+
+/// Checks the whole configuration.
+pub fn config(check: &mut Check<'_>, raw: &raw::Config, presets: &Presets) -> Config {
+    let server = server::settle(check, &raw.server);
+    let admin = server::admin(check, &raw.admin, server.listen);
+    let cors = origin::settle(check, &raw.cors);
+    let access = access::settle(check, &raw.access);
+    listener::guard(check, &raw.access, server.listen);
+    let providers = provider::settle(check, raw, presets, server.listen);
+    let models = model::settle(check, raw, presets, &providers);
+    Config {
+        server,
+        admin,
+        cors,
+        log: super::Log {
+            level: raw.log.level,
+            format: raw.log.format,
+            access: raw.log.access,
+        },
+        access,
+        strict_models: raw.strict_models,
+        demo: raw.demo,
+        providers,
+        models,
+        warnings: std::mem::take(&mut check.warnings),
+    }
+}

@@ -1,0 +1,133 @@
+//! `[server]` and `[admin]`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZero;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use url::Host;
+
+use super::{Check, quantity};
+use crate::config::fault::KeyPath;
+use crate::config::{Admin, Server, raw};
+
+/// hyper takes no smaller buffer for a head, and a smaller one would refuse
+/// what browsers send.
+const LEAST_HEAD: u64 = 8 * 1024;
+const MOST_WORKERS: u64 = 1024;
+
+/// Checks `[server]`.
+pub fn settle(check: &mut Check<'_>, raw: &raw::Server) -> Server {
+    let at = |key| KeyPath::new(["server", key]);
+    let listen = check.settle(&at("listen"), address(&raw.listen), nowhere());
+    let root_path = check.settle(&at("root_path"), root_path(&raw.root_path), String::new());
+    let workers = check.settle(&at("workers"), workers(raw.workers), 1);
+    let allowed_hosts = allowed_hosts(check, &raw.allowed_hosts);
+    let mut size = |key, text: &str, least| check.settle(&at(key), quantity::size(text, least), 0);
+    let max_body = size("max_body", &raw.max_body, 1);
+    let max_buffered = size("max_buffered", &raw.max_buffered, 1);
+    let max_head = size("max_head", &raw.max_head, LEAST_HEAD);
+    if max_body > 0 && max_buffered > 0 && max_buffered < max_body {
+        let text =
+            "less than server.max_body, so that the largest body could never be held; raise it";
+        check.fault(&at("max_buffered"), text);
+    }
+    let mut count = |key, number| check.settle(&at(key), quantity::count(number, 1), 1);
+    let max_connections = count("max_connections", raw.max_connections);
+    let max_in_flight = count("max_in_flight", raw.max_in_flight);
+    let mut time =
+        |key, text: &str| check.settle(&at(key), quantity::positive_duration(text), Duration::MAX);
+    let head_timeout = time("head_timeout", &raw.head_timeout);
+    let body_timeout = time("body_timeout", &raw.body_timeout);
+    let idle_timeout = time("idle_timeout", &raw.idle_timeout);
+    let drain_timeout = quantity::duration(&raw.drain_timeout);
+    Server {
+        listen,
+        root_path,
+        workers,
+        allowed_hosts,
+        page: raw.page,
+        max_connections,
+        max_in_flight,
+        max_body,
+        max_buffered,
+        max_head,
+        head_timeout,
+        body_timeout,
+        idle_timeout,
+        drain_timeout: check.settle(&at("drain_timeout"), drain_timeout, Duration::MAX),
+    }
+}
+
+/// Checks `[admin]`.
+pub fn admin(check: &mut Check<'_>, raw: &raw::Admin, server: SocketAddr) -> Admin {
+    if matches!(raw.listen.as_str(), "" | "off") {
+        return Admin { listen: None };
+    }
+    let path = KeyPath::new(["admin", "listen"]);
+    let off = |text| format!("{text}, or \"off\" for no admin listener");
+    let listen = address(&raw.listen).map_err(off);
+    let listen = check.settle(&path, listen, nowhere());
+    if listen == server && listen.port() != 0 {
+        check.fault(
+            &path,
+            "the same address as server.listen; choose another port",
+        );
+    }
+    let listen = Some(listen);
+    Admin { listen }
+}
+
+/// The stand-in for an address at fault.
+fn nowhere() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 0).into()
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let cure = "not an IP address and port; write one such as \"127.0.0.1:8080\" or \"[::]:8080\"";
+    text.parse().map_err(|_| cure.into())
+}
+
+fn root_path(text: &str) -> Result<String, String> {
+    let trimmed = text.trim_end_matches('/');
+    if trimmed.is_empty() {
+        return Ok(String::new());
+    }
+    if !trimmed.starts_with('/') {
+        return Err("must begin with \"/\", such as \"/api\"".into());
+    }
+    let part = |part: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        !matches!(part, "" | "." | "..") && part.bytes().all(plain)
+    };
+    if trimmed.split('/').skip(1).all(part) {
+        Ok(trimmed.to_owned())
+    } else {
+        Err("not a path; write letters, digits, \"-\", \"_\", \".\" and \"~\" between single slashes".into())
+    }
+}
+
+fn workers(number: u64) -> Result<usize, String> {
+    match number {
+        0 => Ok(available_parallelism().map_or(1, NonZero::get)),
+        1..=MOST_WORKERS => quantity::count(number, 1),
+        _ => Err(format!(
+            "must be from 0 to {MOST_WORKERS}; 0 means one for each core"
+        )),
+    }
+}
+
+fn allowed_hosts(check: &mut Check<'_>, hosts: &[String]) -> Vec<String> {
+    let path = KeyPath::new(["server", "allowed_hosts"]);
+    let mut allowed = Vec::with_capacity(hosts.len());
+    for (index, host) in hosts.iter().enumerate() {
+        match Host::parse(host) {
+            Ok(host) if !host.to_string().contains('*') => allowed.push(host.to_string()),
+            _ => check.fault(
+                &path.index(index),
+                "not a host name; write it without scheme, port and path, such as \"llm.example.com\"",
+            ),
+        }
+    }
+    allowed
+}

@@ -1,0 +1,115 @@
+use crate::config::tests::Trial;
+
+const HASH: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+fn key(lines: &str) -> Trial {
+    Trial::file(&format!("[access.keys.a]\n{lines}\n"))
+}
+
+#[test]
+fn a_key_is_its_hash() {
+    let config = key(&format!("sha256 = \"{}\"", HASH.to_uppercase())).config();
+    let [key] = config.access.keys.as_slice() else {
+        panic!("one key");
+    };
+    assert_eq!(
+        (key.name.as_str(), key.sha256[0], key.sha256[31]),
+        ("a", 0xBA, 0xAD)
+    );
+    assert!(key.models.is_none() && key.expires.is_none());
+    assert!(!config.access.is_open());
+}
+
+#[test]
+fn a_hash_has_sixty_four_digits() {
+    assert!(key("").fault().contains("access.keys.a: sha256 is missing"));
+    for hash in [
+        "",
+        "abc",
+        &HASH[1..],
+        &format!("{HASH}0"),
+        &HASH.replace('b', "g"),
+        &"é".repeat(32),
+        &format!("+{}", &HASH[1..]),
+    ] {
+        let fault = key(&format!("sha256 = \"{hash}\"")).fault();
+        assert!(
+            fault.starts_with("trunkline.toml:2: access.keys.a.sha256: not a SHA-256"),
+            "{fault}"
+        );
+    }
+}
+
+#[test]
+fn two_names_do_not_share_a_key() {
+    let fault = key(&format!(
+        "sha256 = \"{HASH}\"\n[access.keys.b]\nsha256 = \"{HASH}\""
+    ))
+    .fault();
+    assert_eq!(
+        fault,
+        "trunkline.toml:4: access.keys.b.sha256: the same key as access.keys.a; make one for each caller"
+    );
+}
+
+#[test]
+fn a_day_lasts_until_its_end_in_utc() {
+    for written in [
+        "2199-06-30",
+        "\"2199-06-30\"",
+        "\"2199-07-01T00:00:00Z\"",
+        "2199-07-01T02:00:00+02:00",
+        "2199-07-01 00:00:00Z",
+    ] {
+        let config = key(&format!("sha256 = \"{HASH}\"\nexpires = {written}")).config();
+        let expires = config.access.keys[0].expires.unwrap();
+        assert_eq!(expires.to_string(), "2199-07-01T00:00:00Z");
+    }
+}
+
+#[test]
+fn a_time_without_a_zone_is_refused() {
+    for text in [
+        "",
+        "soon",
+        "2199-06-30T12:00:00",
+        "2199-13-01",
+        "9999-12-31",
+        "2199-06-30 ",
+    ] {
+        let fault = key(&format!("sha256 = \"{HASH}\"\nexpires = \"{text}\"")).fault();
+        assert!(fault.contains("expires: not a time"), "{text}: {fault}");
+    }
+}
+
+#[test]
+fn an_expired_key_is_warned_of() {
+    let warnings = key(&format!("sha256 = \"{HASH}\"\nexpires = 2020-01-01")).warnings();
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].starts_with("access.keys.a.expires: has passed"));
+}
+
+#[test]
+fn models_are_globs() {
+    let config = key(&format!(
+        "sha256 = \"{HASH}\"\nmodels = [\"gpt-*\", \"fast\"]"
+    ))
+    .config();
+    let globs = config.access.keys[0].models.as_ref().unwrap();
+    let allows = |name: &str| globs.iter().any(|glob| glob.matches(name));
+    assert!(allows("gpt-4o") && allows("fast") && !allows("faster"));
+    assert!(
+        key(&format!("sha256 = \"{HASH}\"\nmodels = [\"\"]"))
+            .fault()
+            .contains("models[0]")
+    );
+}
+
+#[test]
+fn a_name_can_stand_in_a_log() {
+    let fault = Trial::file(&format!("[access.keys.\"a\\nb\"]\nsha256 = \"{HASH}\"")).fault();
+    assert!(
+        fault.contains(r#"access.keys."a\nb": a name has"#),
+        "{fault}"
+    );
+}

@@ -1,0 +1,196 @@
+use crate::config::tests::Trial;
+use crate::config::{Auth, Credential};
+
+fn house(lines: &str) -> Trial {
+    Trial::file(&format!(
+        "[providers.house]\nbase_url = \"https://house.example/v1\"\n{lines}\n"
+    ))
+}
+
+fn credential(provider: &crate::config::Provider) -> (String, String) {
+    match &provider.credential {
+        Credential::NotNeeded => (String::new(), String::new()),
+        Credential::Set { secret, source } => (secret.expose().to_owned(), source.clone()),
+        Credential::Missing { variable } => ("missing".to_owned(), variable.clone()),
+    }
+}
+
+fn pair(one: &str, two: &str) -> (String, String) {
+    (one.to_owned(), two.to_owned())
+}
+
+#[test]
+fn keys_come_from_variables_files_or_the_config() {
+    let provider = Trial::file("")
+        .variable("GROQ_API_KEY", "k1")
+        .provider("groq");
+    assert_eq!(credential(&provider), pair("k1", "GROQ_API_KEY"));
+    assert!(provider.is_ready() && !provider.named);
+    let provider = house("api_key_env = \"HOUSE_KEY\"")
+        .variable("HOUSE_KEY", "k2")
+        .provider("house");
+    assert_eq!(credential(&provider), pair("k2", "HOUSE_KEY"));
+    let provider = house("api_key_file = \"key\"")
+        .with("key", "k3\r\n")
+        .provider("house");
+    assert_eq!(credential(&provider), pair("k3", "key"));
+    let provider = house("api_key = \"k4\"").provider("house");
+    assert_eq!(credential(&provider), pair("k4", "config"));
+    let provider = Trial::file("[providers.groq]\napi_key_file = \"key\"")
+        .with("key", "k5")
+        .provider("groq");
+    assert_eq!(credential(&provider), pair("k5", "key"));
+}
+
+#[test]
+fn a_missing_key_leaves_the_provider_out_and_is_no_fault() {
+    let trial = house("api_key_env = \"HOUSE_KEY\"");
+    assert_eq!(trial.provider("house").missing(), Some("HOUSE_KEY"));
+    assert_eq!(
+        trial.warnings(),
+        ["provider \"house\" is left out: set HOUSE_KEY"]
+    );
+    assert!(Trial::file("").warnings().is_empty());
+    let trial = Trial::file("[models.a]\nprovider = \"groq\"");
+    assert_eq!(
+        trial.warnings(),
+        ["provider \"groq\" is left out: set GROQ_API_KEY"]
+    );
+}
+
+#[test]
+fn a_local_provider_is_ready_once_it_is_named() {
+    assert!(!Trial::file("").provider("ollama").is_ready());
+    assert!(
+        Trial::file("[providers.ollama]")
+            .provider("ollama")
+            .is_ready()
+    );
+    assert!(
+        Trial::file("")
+            .variable("VLLM_BASE_URL", "http://gpu:8000/v1")
+            .provider("vllm")
+            .is_ready()
+    );
+    let provider = Trial::file("[providers.vllm]")
+        .variable("VLLM_API_KEY", "k")
+        .provider("vllm");
+    assert_eq!(credential(&provider), pair("k", "VLLM_API_KEY"));
+    let trial = Trial::file("").variable("TRUNKLINE_PROVIDERS__OLLAMA__HTTP", "http1");
+    assert!(trial.provider("ollama").is_ready());
+}
+
+#[test]
+fn unfit_keys_are_faults() {
+    let faults = [
+        house("api_key = \"\"").fault(),
+        house("api_key = \"a b\"").fault(),
+        house("api_key = \"ä\"").fault(),
+        house("api_key_file = \"key\"").with("key", "\n").fault(),
+        house("api_key_file = \"key\"").with("key", "a\nb").fault(),
+        house("api_key_file = \"key\"")
+            .with("key", b"\xFF\xFE")
+            .fault(),
+        house("api_key_file = \"key\"")
+            .with("key", vec![b'a'; 70_000])
+            .fault(),
+        house("api_key_file = \"gone\"").fault(),
+        house("api_key_file = \"key\"")
+            .with_directory("key")
+            .fault(),
+        house("api_key_env = \"\"").fault(),
+        house("api_key_env = \"gsk_abcdef\"").fault(),
+        house("api_key_env = \"1A\"").fault(),
+    ];
+    for fault in faults {
+        assert!(
+            fault.starts_with("trunkline.toml:3: providers.house.api_key"),
+            "{fault}"
+        );
+    }
+    let fault = Trial::file("").variable("GROQ_API_KEY", "k\n").fault();
+    assert!(fault.starts_with("GROQ_API_KEY: the key holds"), "{fault}");
+}
+
+#[test]
+fn one_way_to_the_key_is_enough() {
+    let fault = house("api_key_env = \"A\"\napi_key_file = \"b\"").fault();
+    assert!(fault.ends_with("more than one of api_key, api_key_env and api_key_file; keep one"));
+}
+
+#[test]
+fn keys_travel_in_clear_text_only_in_private() {
+    let load = |host: &str, more: &str| {
+        let file = format!(
+            "[providers.house]\nbase_url = \"http://{host}/v1\"\napi_key_env = \"K\"\n{more}"
+        );
+        Trial::file(&file).variable("K", "k").faults()
+    };
+    for host in [
+        "localhost:1",
+        "127.0.0.1",
+        "0.0.0.0:8000",
+        "[::]:8000",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.0.1",
+        "169.254.1.1",
+        "100.64.0.1",
+        "[::1]",
+        "[fd00::1]",
+        "[fe80::1]",
+        "[::ffff:10.0.0.1]",
+        "gpu",
+        "gpu.local",
+        "gpu.lan",
+        "llm.ns.svc",
+        "llm.ns.svc.cluster.local",
+        "a.internal",
+        "a.localhost",
+        "a.local.",
+    ] {
+        assert!(load(host, "").is_empty(), "{host}");
+    }
+    for host in [
+        "api.example.com",
+        "8.8.8.8",
+        "172.32.0.1",
+        "100.128.0.1",
+        "[2001:db8::1]",
+        "localhost.example.com",
+    ] {
+        let faults = load(host, "");
+        assert_eq!(faults.len(), 1, "{host}");
+        assert!(
+            faults[0].contains("providers.house.base_url: would send the key in clear text"),
+            "{faults:?}"
+        );
+        assert!(load(host, "insecure_http = true").is_empty());
+    }
+    let trial = Trial::file("")
+        .variable("GROQ_API_KEY", "k")
+        .variable("GROQ_BASE_URL", "http://groq.example/v1");
+    assert!(
+        trial
+            .fault()
+            .starts_with("GROQ_BASE_URL: would send the key")
+    );
+    assert!(house("").outcome().is_ok());
+}
+
+#[test]
+fn keys_are_sent_as_the_provider_wants_them() {
+    assert_eq!(
+        house("auth = \"Bearer\"").provider("house").auth,
+        Auth::Bearer
+    );
+    let auth = house("auth = \"X-API-Key\"").provider("house").auth;
+    assert_eq!(auth, Auth::Header("x-api-key".parse().unwrap()));
+    for auth in ["", "a b", "Host", "content-length"] {
+        assert!(
+            house(&format!("auth = {auth:?}"))
+                .fault()
+                .contains("providers.house.auth: ")
+        );
+    }
+}

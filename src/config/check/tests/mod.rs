@@ -1,0 +1,7 @@
+//! Each section's own rules.
+
+mod access;
+mod credential;
+mod model;
+mod provider;
+mod server;

@@ -1,0 +1,203 @@
+use std::time::Duration;
+
+use crate::config::tests::Trial;
+
+fn fault_of(section: &str, key: &str, value: &str) -> String {
+    let fault = Trial::file(&format!("[{section}]\n{key} = {value}")).fault();
+    let prefix = format!("trunkline.toml:2: {section}.{key}");
+    assert!(fault.starts_with(&prefix), "{value}: {fault}");
+    fault
+}
+
+#[test]
+fn addresses_are_an_ip_address_and_a_port() {
+    for value in [
+        "\"\"",
+        "\"8080\"",
+        "\":8080\"",
+        "\"localhost:8080\"",
+        "\"127.0.0.1\"",
+        "\"127.0.0.1:99999\"",
+    ] {
+        assert!(fault_of("server", "listen", value).contains("127.0.0.1:8080"));
+    }
+    let config = Trial::file("[server]\nlisten = \"[::1]:9000\"").config();
+    assert_eq!(config.server.listen.to_string(), "[::1]:9000");
+}
+
+#[test]
+fn the_admin_listener_can_be_switched_off() {
+    for value in ["off", ""] {
+        let config = Trial::file(&format!("[admin]\nlisten = \"{value}\"")).config();
+        assert_eq!(config.admin.listen, None);
+    }
+    assert!(fault_of("admin", "listen", "\"none\"").contains("or \"off\""));
+    assert!(fault_of("admin", "listen", "\"127.0.0.1:8080\"").contains("same address"));
+}
+
+#[test]
+fn nobody_is_open_to_the_world_by_mistake() {
+    for address in [
+        "0.0.0.0:8080",
+        "[::]:8080",
+        "192.168.1.2:8080",
+        "[::ffff:10.0.0.1]:80",
+    ] {
+        let listen = format!("[server]\nlisten = \"{address}\"\n");
+        let fault = Trial::file(&listen).fault();
+        assert!(
+            fault.starts_with("trunkline.toml:2: server.listen: reachable"),
+            "{fault}"
+        );
+        assert!(
+            Trial::file(&format!("{listen}[access]\nopen = true"))
+                .outcome()
+                .is_ok()
+        );
+        let hash = "0".repeat(64);
+        let key = format!("{listen}[access.keys.a]\nsha256 = \"{hash}\"");
+        assert!(Trial::file(&key).outcome().is_ok());
+    }
+    for address in [
+        "127.0.0.1:1",
+        "127.9.9.9:1",
+        "[::1]:1",
+        "[::ffff:127.0.0.1]:1",
+    ] {
+        assert!(
+            Trial::file("").listen_flag(address).outcome().is_ok(),
+            "{address}"
+        );
+    }
+}
+
+#[test]
+fn root_paths_begin_with_a_slash_and_end_without() {
+    let root_path = |text: &str| {
+        let file = format!("[server]\nroot_path = \"{text}\"");
+        Trial::file(&file).config().server.root_path
+    };
+    assert_eq!(root_path("/"), "");
+    assert_eq!(root_path("/api"), "/api");
+    assert_eq!(root_path("/api/v2/"), "/api/v2");
+    for value in [
+        "\"api\"",
+        "\"//api\"",
+        "\"/a b\"",
+        "\"/a?b\"",
+        "\"/../a\"",
+        "\"/a%2f\"",
+        "\"/ä\"",
+        "\"/a\\n\"",
+    ] {
+        fault_of("server", "root_path", value);
+    }
+}
+
+#[test]
+fn durations_have_units_and_bounds() {
+    for value in [
+        "\"\"",
+        "\"10\"",
+        "\"-1s\"",
+        "\"ten seconds\"",
+        "\"0s\"",
+        "\"off\"",
+        "\"100000000000y\"",
+        "\"1e400s\"",
+        "\"2y\"",
+    ] {
+        fault_of("server", "head_timeout", value);
+    }
+    let config =
+        Trial::file("[server]\nidle_timeout = \"1h 30m\"\ndrain_timeout = \"0s\"").config();
+    assert_eq!(config.server.idle_timeout, Duration::from_secs(5400));
+    assert_eq!(config.server.drain_timeout, Duration::ZERO);
+}
+
+#[test]
+fn sizes_have_units_and_bounds() {
+    let max_body = |text: &str| {
+        let file = format!("[server]\nmax_body = \"{text}\"");
+        Trial::file(&file).config().server.max_body
+    };
+    assert_eq!(max_body("1KiB"), 1024);
+    assert_eq!(max_body("1kB"), 1000);
+    assert_eq!(max_body("4096"), 4096);
+    for value in [
+        "\"\"",
+        "\"0\"",
+        "\"-1MiB\"",
+        "\"big\"",
+        "\"9999999999TiB\"",
+        "\"NaN\"",
+        "\"1 parsec\"",
+    ] {
+        fault_of("server", "max_body", value);
+    }
+    assert!(fault_of("server", "max_head", "\"1KiB\"").contains("at least \"8KiB\""));
+}
+
+#[test]
+fn what_is_held_at_once_holds_the_largest_body() {
+    let fault = Trial::file("[server]\nmax_body = \"2GiB\"\n").fault();
+    assert!(
+        fault.contains("server.max_buffered: less than server.max_body"),
+        "{fault}"
+    );
+}
+
+#[test]
+fn counts_have_bounds() {
+    fault_of("server", "max_connections", "0");
+    fault_of("server", "max_in_flight", "0");
+    fault_of("server", "max_in_flight", "99999999999");
+    fault_of("server", "workers", "100000");
+    fault_of("pool", "max_idle", "99999999999");
+    let config = Trial::file("[server]\nworkers = 7").config();
+    assert_eq!(config.server.workers, 7);
+}
+
+#[test]
+fn allowed_hosts_are_names_alone() {
+    let config =
+        Trial::file("[server]\nallowed_hosts = [\"LLM.Example.com\", \"10.0.0.1\"]").config();
+    assert_eq!(config.server.allowed_hosts, ["llm.example.com", "10.0.0.1"]);
+    for host in ["http://a", "a:80", "a/b", "*.a", "", "a b"] {
+        fault_of("server", "allowed_hosts", &format!("[{host:?}]"));
+    }
+}
+
+#[test]
+fn origins_are_exact() {
+    let origins = |list: &str| {
+        let file = format!("[cors]\nallow_origins = {list}");
+        Trial::file(&file).config().cors.allow_origins
+    };
+    assert_eq!(
+        origins(
+            r#"["HTTPS://Chat.Example.com:443", "http://localhost:3000", "tauri://localhost", "https://chat.example.com"]"#
+        ),
+        [
+            "https://chat.example.com",
+            "http://localhost:3000",
+            "tauri://localhost"
+        ]
+    );
+    for origin in [
+        "*",
+        "https://*.a",
+        "null",
+        "a.example",
+        "https://a/",
+        "https://a/b",
+        "https://u@a",
+        "https://",
+        "https://a?b",
+        "x://a b",
+        "https://a:99999",
+    ] {
+        fault_of("cors", "allow_origins", &format!("[{origin:?}]"));
+    }
+    assert!(fault_of("cors", "allow_origins", "[\"https://a/\"]").ends_with("remove it"));
+}

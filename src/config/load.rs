@@ -1,0 +1,142 @@
+//! The one way from files, variables and flags to a checked configuration.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::check;
+use super::document::Document;
+use super::environment::Environment;
+use super::fault::{Faults, KeyPath, Place};
+use super::file;
+use super::layers::{FILE_VARIABLE, Layers};
+use super::preset::Presets;
+use super::shape::Shape;
+use super::walk;
+use super::{Config, raw};
+
+/// The file that is read when none is named and the working directory has none.
+const SYSTEM_FILE: &str = "/etc/trunkline/trunkline.toml";
+
+/// Where a configuration is to be found.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// The file named by `--config`; it must exist.
+    pub file: Option<PathBuf>,
+    /// The working directory: `trunkline.toml`, `.env` and relative paths are
+    /// looked for in it.
+    pub directory: PathBuf,
+    /// The environment variables, those of `.env` not yet among them.
+    pub environment: Environment,
+    /// What the command line sets.
+    pub flags: Flags,
+}
+
+/// Settings of the command line, as they were written.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--listen`: instead of `server.listen`.
+    pub listen: Option<String>,
+    /// `--log-format`: instead of `log.format`.
+    pub log_format: Option<String>,
+}
+
+impl Flags {
+    /// The flags that were given: flag, key, value.
+    pub(super) fn settings(&self) -> impl Iterator<Item = (&'static str, [String; 2], &str)> {
+        let listen = ("--listen", ["server", "listen"], &self.listen);
+        let format = ("--log-format", ["log", "format"], &self.log_format);
+        [listen, format]
+            .into_iter()
+            .filter_map(|(flag, path, value)| {
+                Some((flag, path.map(str::to_owned), value.as_deref()?))
+            })
+    }
+}
+
+/// Loads and checks the configuration, or says all that is wrong with it.
+pub fn load(sources: &Sources) -> Result<Config, Faults> {
+    let mut faults = Faults::default();
+    let environment = sources
+        .environment
+        .with_dotenv(&sources.directory, &mut faults);
+    // With the file unread, every further fault would be a guess.
+    let document = match find(sources, &environment) {
+        Ok(document) => document,
+        Err((place, text)) => {
+            faults.push(place, KeyPath::default(), text);
+            return Err(faults.sorted());
+        }
+    };
+    let presets = Presets::load().unwrap_or_else(|error| {
+        let text = format!("the built-in table is damaged: {error}");
+        faults.push(Place::file("providers.toml"), KeyPath::default(), text);
+        Presets::default()
+    });
+    let shape = Shape::config();
+    let layers = Layers::merge(
+        document.as_ref(),
+        &environment,
+        &sources.flags,
+        &shape,
+        presets.names(),
+    );
+    let mut values = layers.values();
+    let spoiled = walk::prune(&mut values, &shape, &layers, &mut faults);
+    let raw: raw::Config = values.deserialize().unwrap_or_else(|error| {
+        // Pruned values always fit; the error's own text would quote a value.
+        let text = format!("cannot be read at {:?}", error.path.join("."));
+        faults.push(Place::Default, KeyPath::default(), text);
+        raw::Config::default()
+    });
+    let mut check = check::Check {
+        layers: &layers,
+        environment: &environment,
+        directory: &sources.directory,
+        spoiled,
+        faults,
+        warnings: layers.warnings.clone(),
+    };
+    let config = check::config(&mut check, &raw, &presets);
+    if check.faults.is_empty() {
+        Ok(config)
+    } else {
+        Err(check.faults.sorted())
+    }
+}
+
+type Unreadable = (Place, String);
+
+/// The file that is named, else the first that is there, else none.
+fn find(sources: &Sources, environment: &Environment) -> Result<Option<Document>, Unreadable> {
+    let named = match (&sources.file, environment.get(FILE_VARIABLE)) {
+        (Some(file), _) => Some((file.clone(), Place::Flag("--config".into()))),
+        (None, Some(file)) => Some((PathBuf::from(file), environment.place(FILE_VARIABLE))),
+        (None, None) => None,
+    };
+    if let Some((path, place)) = named {
+        let text = file::read_text(&sources.directory.join(&path)).map_err(|error| {
+            let text = format!(
+                "{} cannot be read: {}",
+                path.display(),
+                file::reason(&error)
+            );
+            (place, text)
+        })?;
+        return parse(&path, text).map(Some);
+    }
+    for path in ["trunkline.toml", SYSTEM_FILE].map(Path::new) {
+        match file::read_text(&sources.directory.join(path)) {
+            Ok(text) => return parse(path, text).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                let text = format!("cannot be read: {}", file::reason(&error));
+                return Err((Place::file(path.to_string_lossy()), text));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn parse(path: &Path, text: String) -> Result<Document, Unreadable> {
+    Document::parse(&path.to_string_lossy(), text).map_err(|error| (error.place, error.text))
+}

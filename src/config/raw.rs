@@ -1,0 +1,320 @@
+//! The configuration as a person writes it.
+//!
+//! These shapes only say which keys there are, what kind of value each takes
+//! and what it is by default; durations, sizes, addresses and URLs are still
+//! text. The comments here are what the JSON Schema and the reference say, so
+//! they are written for the person with the file. None of these types can be
+//! printed, since they may hold a credential.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Demo, HttpVersion, LogFormat, LogLevel, StreamUsage};
+
+/// Settings of Trunkline, an OpenAI-compatible gateway. Durations are written as "10s", "5m" or "1h 30m", sizes as "64KiB" or "32MiB".
+#[derive(Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, rename = "Config")]
+pub struct Config {
+    /// Refuse `provider/model` and serve the configured aliases alone.
+    pub strict_models: bool,
+    /// When the built-in demo model is offered.
+    pub demo: Demo,
+    /// The listener that callers use, and the limits on what they send.
+    pub server: Server,
+    /// The listener that operators use: /metrics, /livez, /readyz, /config.
+    pub admin: Admin,
+    /// Which browser origins may call.
+    pub cors: Cors,
+    /// What is written to standard output.
+    pub log: Log,
+    /// Who may call.
+    pub access: Access,
+    /// Limits in time on one attempt, for every provider that sets none of its own.
+    pub timeouts: Timeouts,
+    /// Limits of the connection pool, for every provider that sets none of its own.
+    pub pool: Pool,
+    /// The providers by name. A name from the built-in table needs only what differs.
+    pub providers: BTreeMap<String, Provider>,
+    /// The aliases by name: the models that callers may ask for.
+    pub models: BTreeMap<String, Model>,
+}
+
+/// `[server]`
+#[derive(Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Server {
+    /// IP address and port to listen on. Beyond loopback, client keys or `access.open` are asked for.
+    pub listen: String,
+    /// Path prefix, such as "/api", under which everything is served as well.
+    pub root_path: String,
+    /// Worker threads; 0 means one for each core.
+    pub workers: u64,
+    /// Host names accepted besides the loopback names while no client key is asked for.
+    pub allowed_hosts: Vec<String>,
+    /// Serve the page at "/".
+    pub page: bool,
+    /// Most connections open at once.
+    pub max_connections: u64,
+    /// Most requests in flight at once.
+    pub max_in_flight: u64,
+    /// Largest request body.
+    pub max_body: String,
+    /// Most bytes of request bodies held at once, over all requests; at least `max_body`.
+    pub max_buffered: String,
+    /// Largest request head; at least 8KiB.
+    pub max_head: String,
+    /// Longest wait for a whole request head.
+    pub head_timeout: String,
+    /// Longest wait for a whole request body.
+    pub body_timeout: String,
+    /// Longest rest of a connection between two requests.
+    pub idle_timeout: String,
+    /// Longest time that requests in flight get to finish on shutdown; "0s" gives none.
+    pub drain_timeout: String,
+}
+
+/// `[admin]`
+#[derive(Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Admin {
+    /// IP address and port to listen on; "off" or "" for no admin listener.
+    pub listen: String,
+}
+
+/// `[cors]`
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Cors {
+    /// Exact origins, such as `https://chat.example.com`. `FRONTEND_URL` and `ADDITIONAL_CORS_ORIGINS` add to them.
+    pub allow_origins: Vec<String>,
+}
+
+/// `[log]`
+#[derive(Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Log {
+    /// Least severity written.
+    pub level: LogLevel,
+    /// Shape of a line.
+    pub format: LogFormat,
+    /// Write one line for each request, at its end.
+    pub access: bool,
+}
+
+/// `[access]`
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Access {
+    /// Allow a listener beyond loopback although there are no client keys.
+    pub open: bool,
+    /// The client keys by name; `trunkline keygen NAME` makes one.
+    pub keys: BTreeMap<String, ClientKey>,
+}
+
+/// `[access.keys.NAME]`
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct ClientKey {
+    /// SHA-256 of the key in hexadecimal; the key itself is not stored.
+    pub sha256: Option<String>,
+    /// Aliases this key may use, with `*` and `?` as wildcards; all of them when not given.
+    pub models: Option<Vec<String>>,
+    /// When the key stops working: "2027-06-30T12:00:00Z", or "2027-06-30" for the end of that day in UTC.
+    pub expires: Option<String>,
+}
+
+/// `[timeouts]`
+#[derive(Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Timeouts {
+    /// Longest wait for a connection: name lookup, TCP and TLS together.
+    pub connect: String,
+    /// Longest wait for the head of the response, once the request is sent.
+    pub head: String,
+    /// Longest silence between two pieces of a response.
+    pub gap: String,
+    /// Longest duration of a whole attempt; "off" for no limit.
+    pub total: String,
+}
+
+/// `[pool]`
+#[derive(Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Pool {
+    /// Most requests in flight at one provider; 0 for no limit.
+    pub max_in_flight: u64,
+    /// Longest wait for a place among them; "0s" to refuse at once.
+    pub wait: String,
+    /// Most connections kept at rest, for each worker; 0 keeps none.
+    pub max_idle: u64,
+    /// Longest rest of a connection before it is closed.
+    pub idle_timeout: String,
+}
+
+/// `[providers.NAME]`
+#[derive(Default, Clone, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Provider {
+    /// Where the provider is, up to and including "/v1" or its like.
+    pub base_url: Option<String>,
+    /// Environment variable that, when set, goes before `base_url`.
+    pub base_url_env: Option<String>,
+    /// The key itself; better kept out of the file by one of the next two.
+    pub api_key: Option<String>,
+    /// Environment variable that holds the key.
+    pub api_key_env: Option<String>,
+    /// File that holds the key; a line break at its end is dropped.
+    pub api_key_file: Option<String>,
+    /// How the key is sent: "bearer", or the name of the header that carries it, such as "api-key".
+    pub auth: Option<String>,
+    /// Headers added to every request. Their values are never shown.
+    pub headers: BTreeMap<String, String>,
+    /// Value of the header `openai-organization`.
+    pub organization: Option<String>,
+    /// Value of the header `openai-project`.
+    pub project: Option<String>,
+    /// Whether token usage is asked for in streams; "observe" for a provider that is not in the built-in table.
+    pub stream_usage: Option<StreamUsage>,
+    /// Limits in time that differ from `[timeouts]`.
+    pub timeouts: ProviderTimeouts,
+    /// Limits of the connection pool that differ from `[pool]`.
+    pub pool: ProviderPool,
+    /// PEM file of certificate authorities to trust besides the usual ones.
+    pub ca_file: Option<String>,
+    /// Which HTTP versions to speak; "auto" by default.
+    pub http: Option<HttpVersion>,
+    /// Allow a key to travel over http:// to a public host.
+    pub insecure_http: Option<bool>,
+}
+
+/// `[providers.NAME.timeouts]`
+#[derive(Default, Clone, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct ProviderTimeouts {
+    /// Instead of `timeouts.connect`.
+    pub connect: Option<String>,
+    /// Instead of `timeouts.head`.
+    pub head: Option<String>,
+    /// Instead of `timeouts.gap`.
+    pub gap: Option<String>,
+    /// Instead of `timeouts.total`.
+    pub total: Option<String>,
+}
+
+/// `[providers.NAME.pool]`
+#[derive(Default, Clone, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct ProviderPool {
+    /// Instead of `pool.max_in_flight`.
+    pub max_in_flight: Option<u64>,
+    /// Instead of `pool.wait`.
+    pub wait: Option<String>,
+    /// Instead of `pool.max_idle`.
+    pub max_idle: Option<u64>,
+    /// Instead of `pool.idle_timeout`.
+    pub idle_timeout: Option<String>,
+}
+
+/// `[models.ALIAS]`
+#[derive(Default, Clone, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Model {
+    /// Name of the provider, as in `[providers.NAME]` or the built-in table.
+    pub provider: Option<String>,
+    /// Name that the provider uses for the model; the alias itself by default.
+    pub model: Option<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            strict_models: false,
+            demo: Demo::Auto,
+            server: Server::default(),
+            admin: Admin::default(),
+            cors: Cors::default(),
+            log: Log::default(),
+            access: Access::default(),
+            timeouts: Timeouts::default(),
+            pool: Pool::default(),
+            providers: BTreeMap::new(),
+            models: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".into(),
+            root_path: String::new(),
+            workers: 0,
+            allowed_hosts: Vec::new(),
+            page: true,
+            max_connections: 16_384,
+            max_in_flight: 8_192,
+            max_body: "32MiB".into(),
+            max_buffered: "512MiB".into(),
+            max_head: "64KiB".into(),
+            head_timeout: "10s".into(),
+            body_timeout: "120s".into(),
+            idle_timeout: "10m".into(),
+            drain_timeout: "600s".into(),
+        }
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8081".into(),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: LogLevel::Info,
+            format: LogFormat::Text,
+            access: true,
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: "5s".into(),
+            head: "300s".into(),
+            gap: "300s".into(),
+            total: "off".into(),
+        }
+    }
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self {
+            max_in_flight: 0,
+            wait: "10s".into(),
+            max_idle: 64,
+            idle_timeout: "20s".into(),
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The files that are handed out say what the program does.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Trial;
+use crate::config::preset::{KeyNeed, Presets};
+use crate::config::shape::Shape;
+use crate::config::{Auth, StreamUsage, reference, schema};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// The complete file, the commented keys and tables brought to life.
+fn uncommented() -> String {
+    let is_setting = |line: &str| {
+        line.starts_with('[')
+            || line
+                .split_once(" = ")
+                .is_some_and(|(key, _)| !key.contains(' '))
+    };
+    let live = |line: &'static str| match line.strip_prefix("# ") {
+        Some(rest) if is_setting(rest) => rest,
+        _ => line,
+    };
+    let text: &'static str = include_str!("../../../config/trunkline.toml");
+    let text: Vec<&str> = text.lines().map(live).collect();
+    text.join("\n")
+}
+
+#[test]
+fn the_complete_file_says_the_defaults() {
+    let written = Trial::file(&read("config/trunkline.toml")).config();
+    let defaults = Trial::file("").config();
+    assert_eq!(format!("{written:#?}"), format!("{defaults:#?}"));
+}
+
+#[test]
+fn the_complete_file_has_every_key() {
+    let document = uncommented();
+    let document = document.parse::<toml_edit::DocumentMut>().unwrap();
+    let mut missing = Vec::new();
+    find_missing(&Shape::config(), document.as_item(), "", &mut missing);
+    assert_eq!(missing, Vec::<String>::new());
+}
+
+fn find_missing(shape: &Shape, item: &toml_edit::Item, path: &str, missing: &mut Vec<String>) {
+    let Some(table) = item.as_table_like() else {
+        return missing.push(path.to_owned());
+    };
+    match shape {
+        // The keys of these two stand once, in the sections of their own.
+        Shape::Table(_) if path.ends_with(".house.timeouts") || path.ends_with(".house.pool") => {}
+        Shape::Table(fields) => {
+            for (key, field) in fields {
+                let path = format!("{path}.{key}");
+                match table.get(key) {
+                    None => missing.push(path),
+                    Some(item) if !field.shape.is_value() => {
+                        find_missing(&field.shape, item, &path, missing);
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+        Shape::Named(shape) if !shape.is_value() => {
+            assert!(!table.is_empty(), "{path} has no example");
+            for (key, item) in table.iter() {
+                find_missing(shape, item, &format!("{path}.{key}"), missing);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn the_commented_examples_are_right() {
+    let text: Vec<String> = uncommented()
+        .lines()
+        .filter(|line| !line.starts_with("api_key = ") && !line.starts_with("api_key_file = "))
+        .filter(|line| !line.starts_with("ca_file = "))
+        .map(str::to_owned)
+        .collect();
+    let config = Trial::file(&text.join("\n")).config();
+    assert!(config.providers.contains_key("house"));
+    assert_eq!(config.access.keys.len(), 1);
+}
+
+#[test]
+fn the_examples_load() {
+    let mut seen = 0;
+    for entry in fs::read_dir(root().join("config/examples")).unwrap() {
+        let path = entry.unwrap().path();
+        let config = Trial::file(&fs::read_to_string(&path).unwrap())
+            .variable("OPENAI_API_KEY", "a")
+            .variable("AZURE_OPENAI_API_KEY", "a")
+            .variable("GROQ_API_KEY", "a")
+            .config();
+        assert!(
+            config.warnings.is_empty(),
+            "{path:?}: {:?}",
+            config.warnings
+        );
+        let ready = |model: &&crate::config::Model| config.providers[&model.provider].is_ready();
+        let written: Vec<_> = config
+            .models
+            .values()
+            .filter(|model| !model.builtin)
+            .collect();
+        assert!(written.iter().all(ready), "{path:?}");
+        seen += 1;
+    }
+    assert!(seen >= 3);
+}
+
+#[test]
+fn docs_are_current() {
+    let path = root().join("docs/configuration.md");
+    if std::env::var_os("TRUNKLINE_BLESS").is_some() {
+        fs::write(&path, reference()).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == reference(),
+        "docs/configuration.md is not current; run TRUNKLINE_BLESS=1 cargo test docs_are_current"
+    );
+}
+
+#[test]
+fn every_key_is_described() {
+    fn check(shape: &Shape, path: &str) {
+        match shape {
+            Shape::Table(fields) => {
+                for (key, field) in fields {
+                    let path = format!("{path}.{key}");
+                    assert!(!field.description.is_empty(), "{path}");
+                    check(&field.shape, &path);
+                }
+            }
+            Shape::Named(shape) | Shape::List(shape) => check(shape, path),
+            _ => {}
+        }
+    }
+    check(&Shape::config(), "");
+}
+
+#[test]
+fn the_schema_is_of_the_draft_it_names_and_refuses_unknown_keys() {
+    let schema = schema();
+    assert_eq!(
+        schema["$schema"],
+        "https://json-schema.org/draft/2020-12/schema"
+    );
+    assert_eq!(schema["additionalProperties"], false);
+    assert_eq!(schema["$defs"]["Server"]["additionalProperties"], false);
+    assert_eq!(
+        schema["$defs"]["Server"]["properties"]["max_body"]["default"],
+        "32MiB"
+    );
+    assert!(!schema.to_string().contains("null"));
+}
+
+#[test]
+fn the_built_in_table_is_whole() {
+    let presets = Presets::load().unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(presets.providers.len(), 18);
+    for (name, preset) in &presets.providers {
+        let settings = &preset.settings;
+        assert!(settings.base_url_env.is_some(), "{name}");
+        assert!(settings.api_key_env.is_some(), "{name}");
+        assert!(settings.stream_usage.is_some(), "{name}");
+    }
+    for model in presets.models.values() {
+        assert!(
+            presets
+                .providers
+                .contains_key(model.provider.as_ref().unwrap())
+        );
+    }
+}
+
+#[test]
+fn the_providers_of_the_original_work_by_their_variables() {
+    let names = [
+        "OPENAI",
+        "GROQ",
+        "MISTRAL",
+        "GEMINI",
+        "FIREWORKS",
+        "TOGETHER",
+    ];
+    let trial = names.into_iter().fold(Trial::file(""), |trial, name| {
+        trial
+            .variable(&format!("{name}_API_KEY"), "a")
+            .variable(&format!("{name}_BASE_URL"), "https://proxy.example/v1/")
+    });
+    let config = trial.config();
+    for name in names {
+        let provider = &config.providers[&name.to_ascii_lowercase()];
+        assert!(provider.is_ready() && provider.named, "{name}");
+    }
+    let aliases: Vec<_> = config
+        .models
+        .values()
+        .map(|model| {
+            assert!(model.builtin && config.providers[&model.provider].is_ready());
+            (
+                model.alias.as_str(),
+                model.provider.as_str(),
+                model.upstream_model.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        aliases,
+        [
+            ("gpt-3.5-turbo", "openai", "gpt-3.5-turbo"),
+            ("gpt-4-turbo", "openai", "gpt-4-turbo"),
+            ("gpt-4o", "openai", "gpt-4o"),
+            ("llama3-70b-groq", "groq", "llama3-70b-8192"),
+            ("llama3-8b-groq", "groq", "llama3-8b-8192"),
+            ("mistral-large", "mistral", "mistral-large-latest"),
+            ("mistral-small", "mistral", "mistral-small-latest"),
+        ]
+    );
+}
+
+#[test]
+fn a_few_rows_of_the_table() {
+    let config = Trial::file("").config();
+    assert_eq!(
+        config.providers["azure"].auth,
+        Auth::Header("api-key".parse().unwrap())
+    );
+    assert_eq!(
+        config.providers["azure"].missing(),
+        Some("AZURE_OPENAI_API_KEY")
+    );
+    assert_eq!(config.providers["openai"].stream_usage, StreamUsage::Inject);
+    assert_eq!(
+        config.providers["fireworks"].stream_usage,
+        StreamUsage::Observe
+    );
+    assert!(!config.providers["ollama"].is_ready());
+    let need = |name: &str| Presets::load().ok().unwrap().providers[name].key;
+    assert!(need("vllm") == KeyNeed::Optional && need("groq") == KeyNeed::Required);
+}

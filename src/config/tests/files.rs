@@ -1,0 +1,165 @@
+use super::Trial;
+use crate::config::LogFormat;
+
+#[test]
+fn an_empty_file_means_the_defaults() {
+    let config = Trial::file("").config();
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.admin.listen.unwrap().to_string(), "127.0.0.1:8081");
+    assert_eq!(config.server.max_body, 32 << 20);
+    assert!(config.access.is_open());
+    assert!(config.warnings.is_empty());
+    assert!(config.server.workers >= 1);
+}
+
+#[test]
+fn a_missing_file_means_the_defaults() {
+    assert!(Trial::empty().outcome().is_ok());
+}
+
+#[test]
+fn a_named_file_goes_before_the_one_in_the_directory() {
+    let trial = Trial::file("strict_models = false")
+        .with("other.toml", "strict_models = true")
+        .config_flag("other.toml");
+    assert!(trial.config().strict_models);
+}
+
+#[test]
+fn a_variable_names_the_file_and_the_flag_goes_before_it() {
+    let trial = Trial::file("")
+        .with("other.toml", "strict_models = true")
+        .variable("TRUNKLINE_CONFIG", "other.toml");
+    assert!(trial.config().strict_models);
+    assert!(!trial.config_flag("trunkline.toml").config().strict_models);
+}
+
+#[test]
+fn a_named_file_must_be_there() {
+    let trial = Trial::file("").config_flag("gone.toml");
+    assert_eq!(
+        trial.fault(),
+        "--config: gone.toml cannot be read: no such file; name a file that exists"
+    );
+    let trial = Trial::file("").variable("TRUNKLINE_CONFIG", "gone.toml");
+    assert!(
+        trial
+            .fault()
+            .starts_with("TRUNKLINE_CONFIG: gone.toml cannot be read")
+    );
+}
+
+#[test]
+fn a_directory_in_place_of_the_file_is_told() {
+    let trial = Trial::empty().with_directory("trunkline.toml");
+    assert_eq!(
+        trial.fault(),
+        "trunkline.toml: cannot be read: is a directory; name a file"
+    );
+}
+
+#[test]
+fn a_file_that_is_not_text_is_told() {
+    let trial = Trial::empty().with("trunkline.toml", b"a = \"\xFF\"");
+    assert!(trial.fault().ends_with("not text; save it as UTF-8"));
+}
+
+#[test]
+fn an_endless_file_is_told() {
+    let fault = Trial::file("").config_flag("/dev/zero").fault();
+    assert!(fault.ends_with("too large; name the right file"), "{fault}");
+}
+
+#[test]
+fn a_directory_in_place_of_dotenv_is_told() {
+    let fault = Trial::file("").with_directory(".env").fault();
+    assert_eq!(fault, ".env: cannot be read: is a directory; name a file");
+}
+
+#[test]
+fn syntax_errors_have_line_and_column_and_quote_nothing() {
+    let fault = Trial::file("[server]\n\n[providers.groq]\napi_key = sk-canary-canary\n").fault();
+    assert!(
+        fault.starts_with("trunkline.toml:4:11: not TOML: "),
+        "{fault}"
+    );
+    assert!(!fault.contains("canary"), "{fault}");
+}
+
+#[test]
+fn a_key_that_stands_twice_is_a_syntax_error() {
+    let fault = Trial::file("[server]\npage = true\npage = false\n").fault();
+    assert!(
+        fault.starts_with("trunkline.toml:3:1: not TOML: "),
+        "{fault}"
+    );
+    assert!(fault.contains("duplicate key `page`"), "{fault}");
+}
+
+#[test]
+fn lines_are_found_however_a_key_is_written() {
+    let cases = [
+        ("\n\nserver.workers = true", 3),
+        ("server = {\n workers = true }", 0),
+        ("server = { workers = true }", 1),
+        ("[server]\r\n# a comment\r\nworkers = true", 3),
+        ("\n[server]\n\"workers\" = true", 3),
+        ("[log]\n[server] # here\n\nworkers = true\n", 4),
+        ("[cors]\nallow_origins = [\n \"http://a\",\n 1,\n]", 4),
+        ("[[server]]\nworkers = 1", 1),
+        ("[models]\n\n[models.x]", 3),
+    ];
+    for (file, line) in cases {
+        let fault = Trial::file(file).faults().remove(0);
+        let expected = format!("trunkline.toml:{line}: ");
+        // TOML 1.0 has no line breaks in inline tables.
+        assert!(
+            line == 0 || fault.starts_with(&expected),
+            "{file:?}: {fault}"
+        );
+    }
+}
+
+#[test]
+fn dotenv_is_read_like_the_environment_and_overrides_nothing() {
+    let trial = Trial::file("").with(
+        ".env",
+        "# keys\nexport GROQ_API_KEY='gsk-1'\nTRUNKLINE_LOG__FORMAT=json\nTRUNKLINE_SERVER__WORKERS=3\n",
+    );
+    let config = trial.variable("TRUNKLINE_SERVER__WORKERS", "2").config();
+    assert!(config.providers["groq"].is_ready());
+    assert_eq!(config.log.format, LogFormat::Json);
+    assert_eq!(config.server.workers, 2);
+}
+
+#[test]
+fn a_variable_that_is_set_to_nothing_takes_back_what_dotenv_says() {
+    let trial = Trial::file("")
+        .with(".env", "GROQ_API_KEY=gsk-1")
+        .variable("GROQ_API_KEY", "");
+    assert!(!trial.config().providers["groq"].is_ready());
+}
+
+#[test]
+fn a_fault_says_that_dotenv_set_the_variable() {
+    let trial = Trial::file("").with(".env", "TRUNKLINE_SERVER__PAGE=maybe");
+    assert_eq!(
+        trial.fault(),
+        "TRUNKLINE_SERVER__PAGE (from .env): must be true or false, not text"
+    );
+}
+
+#[test]
+fn a_damaged_line_of_dotenv_is_told_without_its_text() {
+    let trial = Trial::file("").with(".env", "A=1\nB=two words canary-canary\nC=3\n");
+    assert_eq!(
+        trial.fault(),
+        ".env:2: not a line of the form NAME=value; quote values with spaces"
+    );
+}
+
+#[test]
+fn a_byte_order_mark_in_dotenv_is_no_part_of_a_name() {
+    let trial = Trial::file("").with(".env", "\u{FEFF}GROQ_API_KEY=gsk-1");
+    assert!(trial.config().providers["groq"].is_ready());
+}

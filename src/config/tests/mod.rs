@@ -1,0 +1,188 @@
+//! The configuration as a whole: where it is found, how its layers meet, and
+//! what is said when it is wrong.
+
+mod documents;
+mod files;
+mod layering;
+mod secrets;
+mod trial;
+
+pub use trial::Trial;
+
+use proptest::prelude::*;
+
+use super::fault::{KeyPath, nearest};
+
+#[test]
+fn all_faults_are_told_at_once_one_line_each() {
+    let trial = Trial::file(
+        r#"
+strict_models = "yes"
+[server]
+lisen = "127.0.0.1:1"
+head_timeout = "10 parsecs"
+[providers.house]
+base_url = "ftp://house/"
+[models.x]
+provider = "opnai"
+"#,
+    );
+    assert_eq!(
+        trial.faults(),
+        [
+            "trunkline.toml:2: strict_models: must be true or false, not text",
+            "trunkline.toml:4: server.lisen: unknown key; did you mean \"listen\"?",
+            "trunkline.toml:5: server.head_timeout: not a duration; write a number with a unit, such as \"10s\" or \"5m\"",
+            "trunkline.toml:7: providers.house.base_url: must begin with http:// or https://; write one such as \"https://api.example.com/v1\"",
+            "trunkline.toml:9: models.x.provider: no provider is called \"opnai\"; did you mean \"openai\"?",
+        ]
+    );
+}
+
+#[test]
+fn a_misspelt_key_is_not_missed_a_second_time() {
+    let trial = Trial::file(
+        "[providers.house]\nbase_ulr = \"http://house/v1\"\n[models.x]\nprovidr = \"house\"\n[access.keys.a]\nsha265 = \"x\"\n[server]\nlisten = \"0.0.0.0:1\"",
+    );
+    let faults = trial.faults();
+    assert_eq!(faults.len(), 3, "{faults:#?}");
+    assert!(
+        faults
+            .iter()
+            .all(|fault| fault.contains("unknown key; did you mean"))
+    );
+}
+
+#[test]
+fn an_unknown_key_with_no_near_name_lists_what_is_known() {
+    let trial = Trial::file("[cors]\nzzz = 1");
+    assert_eq!(
+        trial.faults(),
+        ["trunkline.toml:2: cors.zzz: unknown key; known here: allow_origins"]
+    );
+}
+
+#[test]
+fn later_features_are_refused_and_not_ignored() {
+    let trial = Trial::file("[models.fast]\nprovider = \"groq\"\ntargets = []\nfallbacks = []");
+    assert_eq!(trial.faults().len(), 2);
+}
+
+#[test]
+fn wrong_types_say_what_belongs_there() {
+    let cases = [
+        (
+            "[server]\nworkers = \"4\"",
+            "must be a whole number, 0 or more, not text",
+        ),
+        (
+            "[server]\nworkers = -1",
+            "must be a whole number, 0 or more, not a number",
+        ),
+        (
+            "[server]\nworkers = 1.5",
+            "must be a whole number, 0 or more, not a number",
+        ),
+        (
+            "[server]\nmax_body = 1024",
+            "must be text in quotes, such as \"32MiB\", not a number",
+        ),
+        ("[server]\npage = 1", "must be true or false, not a number"),
+        (
+            "[cors]\nallow_origins = \"http://a\"",
+            "must be a list, in brackets, not text",
+        ),
+        ("server = 1", "must be a table, not a number"),
+        ("providers = [1]", "must be a table, not a list"),
+        ("[providers]\ngroq = \"x\"", "must be a table, not text"),
+        (
+            "[providers.groq]\nheaders = { a = 1 }",
+            "must be text in quotes, not a number",
+        ),
+        (
+            "demo = true",
+            "must be one of \"auto\", \"on\", \"off\", not true or false",
+        ),
+        (
+            "[log]\nlevel = \"INFO\"",
+            "must be one of \"error\", \"warn\", \"info\", \"debug\", \"trace\"; did you mean \"info\"?",
+        ),
+        (
+            "[log]\nformat = \"logfmt\"",
+            "must be one of \"text\", \"json\"",
+        ),
+    ];
+    for (file, expected) in cases {
+        let faults = Trial::file(file).faults();
+        assert_eq!(faults.len(), 1, "{file}: {faults:?}");
+        assert!(faults[0].ends_with(expected), "{file}: {faults:?}");
+    }
+}
+
+#[test]
+fn a_list_with_a_fault_tells_the_right_line() {
+    let trial = Trial::file("[cors]\nallow_origins = [\n1,\n\"http://a/\",\n2,\n]");
+    let faults = trial.faults();
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    assert!(faults[0].starts_with("trunkline.toml:3: cors.allow_origins[0]: must be text"));
+    assert!(faults[1].starts_with("trunkline.toml:5: cors.allow_origins[2]: must be text"));
+}
+
+#[test]
+fn key_paths_read_like_toml_and_stay_on_one_line() {
+    assert_eq!(
+        KeyPath::new(["models", "gpt-4o", "model"]).to_string(),
+        "models.gpt-4o.model"
+    );
+    assert_eq!(
+        KeyPath::new(["models", "a.b\n"]).to_string(),
+        "models.\"a.b\\n\""
+    );
+    assert_eq!(
+        KeyPath::new(["cors", "allow_origins"]).index(1).to_string(),
+        "cors.allow_origins[1]"
+    );
+    assert_eq!(
+        KeyPath::new(["models", "gpt-3.5"]).variable(),
+        "TRUNKLINE_MODELS__GPT_3_5"
+    );
+}
+
+#[test]
+fn a_guess_is_made_only_when_it_is_near() {
+    let known = ["listen", "workers", "page"];
+    assert_eq!(nearest("lisen", known), Some("listen"));
+    assert_eq!(nearest("wrokers", known), Some("workers"));
+    assert_eq!(nearest("bogus", known), None);
+    assert_eq!(nearest("", known), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever stands in a value, loading comes to an end, and every fault
+    /// is one line.
+    #[test]
+    fn no_text_stops_the_process(text in "\\PC{0,40}|[0-9]{1,30}[a-zA-Z]{0,4}|https?://\\PC{0,20}") {
+        let quoted = toml_edit::value(text.as_str()).to_string();
+        let file = format!(
+            "[server]\nlisten = {quoted}\nmax_body = {quoted}\nidle_timeout = {quoted}\nroot_path = {quoted}\n\
+             allowed_hosts = [{quoted}]\n[cors]\nallow_origins = [{quoted}]\n[timeouts]\ntotal = {quoted}\n\
+             [access.keys.{quoted}]\nsha256 = {quoted}\nexpires = {quoted}\nmodels = [{quoted}]\n\
+             [providers.{quoted}]\nbase_url = {quoted}\nauth = {quoted}\nheaders = {{ {quoted} = {quoted} }}\napi_key = {quoted}\n\
+             [models.{quoted}]\nprovider = {quoted}\nmodel = {quoted}\n"
+        );
+        for fault in Trial::file(&file).faults() {
+            prop_assert!(!fault.contains(['\n', '\r']), "{}", fault);
+        }
+    }
+
+    /// Nor does a file that is no TOML, nor a variable of any name.
+    #[test]
+    fn no_file_and_no_variable_stops_the_process(file in "\\PC{0,60}", name in "[A-Z_]{0,20}", value in "\\PC{0,20}") {
+        let name = format!("TRUNKLINE_{name}");
+        if name != "TRUNKLINE_CONFIG" {
+            Trial::file(&file).variable(&name, &value).outcome().ok();
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! From a configuration to one snapshot that requests are served from.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderMap;
+use url::Url;
+
+use crate::access::Gate;
+use crate::catalog::{Catalog, DEMO};
+use crate::config::{
+    Auth, BaseUrl, Config, Credential, HttpVersion, Model, Pool, Provider, StreamUsage, Timeouts,
+};
+use crate::metering::Meters;
+use crate::proxy::limits::Allowance;
+use crate::proxy::{Limits, Snapshot};
+use crate::secret::Secret;
+use crate::telemetry::metric::Registry;
+use crate::upstream::{BuildError, Builder};
+
+/// The demo model is in this process: it answers at once or is broken.
+const DEMO_TIMEOUTS: Timeouts = Timeouts {
+    connect: Duration::from_secs(5),
+    head: Duration::from_secs(30),
+    gap: Duration::from_secs(30),
+    total: None,
+};
+const DEMO_POOL: Pool = Pool {
+    max_in_flight: None,
+    wait: Duration::from_secs(5),
+    max_idle: 16,
+    idle_timeout: Duration::from_secs(60),
+};
+
+/// Builds the snapshot of a checked configuration.
+pub fn build(config: &Config, registry: &Registry) -> Result<Arc<Snapshot>, BuildError> {
+    let catalog = Catalog::new(config);
+    let builder = Builder::new(registry.clone());
+    // The catalog numbers providers in the order of this map.
+    let upstreams = config
+        .providers
+        .values()
+        .map(|provider| builder.build(provider))
+        .collect::<Result<_, _>>()?;
+    let server = &config.server;
+    let limits = Limits {
+        max_body: server.max_body,
+        body_timeout: server.body_timeout,
+        buffered: Allowance::bytes(registry, server.max_buffered),
+        in_flight: Allowance::requests(registry, server.max_in_flight),
+    };
+    let meters = Meters::new(registry, &catalog, config.log.access);
+    let gate = Gate::new(&config.access);
+    Ok(Arc::new(Snapshot {
+        catalog,
+        gate,
+        upstreams,
+        meters,
+        limits,
+    }))
+}
+
+/// Adds the demo model, which answers at `address` to those who have `key`. It
+/// is a provider like any other, so that its requests take the same way.
+pub fn offer_demo(
+    config: &mut Config,
+    address: SocketAddr,
+    key: Secret,
+) -> Result<(), url::ParseError> {
+    let provider = Provider {
+        name: DEMO.to_owned(),
+        named: true,
+        base_url: BaseUrl::Set {
+            url: Url::parse(&format!("http://{address}/v1"))?,
+            source: "built in".to_owned(),
+        },
+        credential: Credential::Set {
+            secret: key,
+            source: "built in".to_owned(),
+        },
+        auth: Auth::Bearer,
+        headers: HeaderMap::new(),
+        stream_usage: StreamUsage::Inject,
+        timeouts: DEMO_TIMEOUTS,
+        pool: DEMO_POOL,
+        ca_pem: None,
+        http: HttpVersion::Http1,
+    };
+    let model = Model {
+        alias: DEMO.to_owned(),
+        provider: DEMO.to_owned(),
+        upstream_model: DEMO.to_owned(),
+        builtin: true,
+    };
+    // What the config itself calls by this name goes first.
+    if !config.providers.contains_key(DEMO) && !config.models.contains_key(DEMO) {
+        config.providers.insert(DEMO.to_owned(), provider);
+        config.models.insert(DEMO.to_owned(), model);
+    }
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! Metric handles, looked up once per model and held from then on.
+
+use std::sync::{Arc, OnceLock};
+
+use metrics::{Counter, Gauge, Histogram};
+
+use super::Outcome;
+use crate::catalog::{Catalog, Model};
+use crate::telemetry::metric::{self, Registry};
+use crate::wire::endpoint::Endpoint;
+use crate::wire::usage::Usage;
+
+/// Status classes: 1xx to 5xx.
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// The handles of one snapshot.
+#[derive(Debug)]
+pub struct Meters {
+    registry: Registry,
+    models: Vec<OnceLock<Box<ModelMeters>>>,
+    unknown: OnceLock<Box<ModelMeters>>,
+    pub(super) writes_lines: bool,
+    pub(super) in_flight: Gauge,
+    pub(super) streams_in_flight: Gauge,
+    pub(super) overhead: Histogram,
+    pub(super) bytes_in: Counter,
+    pub(super) bytes_out: Counter,
+}
+
+/// The handles of one model. Made when the model is first called: most of a
+/// long list of aliases never are.
+#[derive(Debug)]
+pub struct ModelMeters {
+    model: Box<str>,
+    provider: Box<str>,
+    requests: Vec<OnceLock<Counter>>,
+    tokens: [OnceLock<Counter>; 4],
+    attempts: [OnceLock<Counter>; 2],
+    registry: Registry,
+    pub(super) duration: Histogram,
+    pub(super) first_byte: Histogram,
+    pub(super) first_token: Histogram,
+    pub(super) stream_gap: Histogram,
+}
+
+impl Meters {
+    /// The handles for this catalog. `writes_lines` asks for a log line per
+    /// request.
+    #[must_use]
+    pub fn new(registry: &Registry, catalog: &Catalog, writes_lines: bool) -> Arc<Self> {
+        let models = (0..catalog.model_count())
+            .map(|_| OnceLock::new())
+            .collect();
+        Arc::new(Self {
+            models,
+            unknown: OnceLock::new(),
+            writes_lines,
+            in_flight: registry.gauge(&metric::REQUESTS_IN_FLIGHT, &[]),
+            streams_in_flight: registry.gauge(&metric::STREAMS_IN_FLIGHT, &[]),
+            overhead: registry.histogram(&metric::OVERHEAD, &[]),
+            bytes_in: registry.counter(&metric::BYTES_IN, &[]),
+            bytes_out: registry.counter(&metric::BYTES_OUT, &[]),
+            registry: registry.clone(),
+        })
+    }
+
+    pub(super) fn model(&self, model: &Model) -> &ModelMeters {
+        let Some(slot) = self.models.get(model.id) else {
+            return self.unknown();
+        };
+        slot.get_or_init(|| self.make(&model.label, &model.provider.name))
+    }
+
+    /// For requests that never came as far as a model.
+    pub(super) fn unknown(&self) -> &ModelMeters {
+        self.unknown.get_or_init(|| self.make("unknown", "unknown"))
+    }
+
+    fn make(&self, model: &str, provider: &str) -> Box<ModelMeters> {
+        let labels = [("model", model), ("provider", provider)];
+        let histogram = |metric| self.registry.histogram(metric, &labels);
+        let cells = Endpoint::ALL.len() * CLASSES.len() * Outcome::ALL.len();
+        Box::new(ModelMeters {
+            model: model.into(),
+            provider: provider.into(),
+            requests: (0..cells).map(|_| OnceLock::new()).collect(),
+            tokens: Default::default(),
+            attempts: Default::default(),
+            duration: histogram(&metric::REQUEST_DURATION),
+            first_byte: histogram(&metric::TIME_TO_FIRST_BYTE),
+            first_token: histogram(&metric::TIME_TO_FIRST_TOKEN),
+            stream_gap: histogram(&metric::STREAM_GAP),
+            registry: self.registry.clone(),
+        })
+    }
+}
+
+impl ModelMeters {
+    pub(super) fn request(&self, endpoint: Endpoint, status: u16, outcome: Outcome) -> Counter {
+        let class = usize::from(status / 100).clamp(1, CLASSES.len()) - 1;
+        let row = endpoint.index() * CLASSES.len() + class;
+        let labels = [
+            ("endpoint", endpoint.label()),
+            ("model", &*self.model),
+            ("provider", &*self.provider),
+            ("status", CLASSES.get(class).copied().unwrap_or_default()),
+            ("outcome", outcome.label()),
+        ];
+        let make = || self.registry.counter(&metric::REQUESTS, &labels);
+        match self
+            .requests
+            .get(row * Outcome::ALL.len() + outcome as usize)
+        {
+            Some(cell) => cell.get_or_init(make).clone(),
+            None => make(),
+        }
+    }
+
+    pub(super) fn attempt(&self, succeeded: bool) {
+        let [failed, answered] = &self.attempts;
+        let (cell, result) = if succeeded {
+            (answered, "answered")
+        } else {
+            (failed, "failed")
+        };
+        let labels = [
+            ("model", &*self.model),
+            ("provider", &*self.provider),
+            ("result", result),
+        ];
+        cell.get_or_init(|| self.registry.counter(&metric::ATTEMPTS, &labels))
+            .increment(1);
+    }
+
+    pub(super) fn count_tokens(&self, usage: &Usage) {
+        let kinds = [
+            ("input", usage.input),
+            ("output", usage.output),
+            ("cached", usage.cached),
+            ("reasoning", usage.reasoning),
+        ];
+        for (cell, (kind, count)) in self.tokens.iter().zip(kinds) {
+            let Some(count) = count else { continue };
+            let labels = [
+                ("model", &*self.model),
+                ("provider", &*self.provider),
+                ("kind", kind),
+            ];
+            cell.get_or_init(|| self.registry.counter(&metric::TOKENS, &labels))
+                .increment(count);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The one log line of a request. It holds no content, no credential and no
+//! word of the caller's choosing but a checked request id.
+
+use std::time::Duration;
+
+use tracing::info;
+
+use super::{Meter, Outcome};
+
+pub(super) fn write(meter: &Meter, status: u16, outcome: Outcome, duration: Duration) {
+    let usage = meter.usage.unwrap_or_default();
+    info!(
+        request_id = meter.request_id.as_str(),
+        key = meter.caller.as_ref().and_then(|caller| caller.key_name()),
+        endpoint = meter.endpoint.label(),
+        model = meter.model.as_ref().map_or("unknown", |model| &model.label),
+        provider = meter.model.as_ref().map(|model| &*model.provider.name),
+        status,
+        outcome = outcome.label(),
+        code = meter.code,
+        stream = meter.streams,
+        bytes_in = meter.bytes_in,
+        bytes_out = meter.bytes_out,
+        input_tokens = usage.input,
+        output_tokens = usage.output,
+        cached_tokens = usage.cached,
+        reasoning_tokens = usage.reasoning,
+        duration_ms = milliseconds(duration),
+        ttfb_ms = meter.first_byte.map(milliseconds),
+        ttft_ms = meter.first_token.map(milliseconds),
+        overhead_ms = milliseconds(meter.own_time),
+        "request"
+    );
+}
+
+/// Milliseconds with microseconds behind the point.
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1000.0
+}

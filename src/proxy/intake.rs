@@ -1,0 +1,202 @@
+//! Reads a request's body, within limits of size and time, and finds in it
+//! what routing needs.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http_body::Body;
+use http_body_util::BodyExt;
+use tokio::time::timeout;
+
+use super::limits::Share;
+use super::reply::{self, Failure};
+use super::{Limits, Worker};
+use crate::metering::Meter;
+use crate::wire::media::MediaType;
+use crate::wire::scan::{Scan, scan};
+
+/// A request that was read whole and understood as far as needed.
+#[derive(Debug)]
+pub(super) struct Intake {
+    /// The body as it came.
+    pub body: Bytes,
+    /// Where in it the edits go.
+    pub scan: Scan,
+    /// The model that the caller asks for.
+    pub model: String,
+    /// Its part of the bytes that may be held.
+    pub _share: Share,
+}
+
+/// Reads and scans the body.
+pub(super) async fn read<B>(
+    worker: &Worker,
+    meter: &mut Meter,
+    headers: &HeaderMap,
+    body: B,
+) -> Result<Intake, Failure>
+where
+    B: Body<Data = Bytes, Error = hyper::Error>,
+{
+    check_media_type(headers)?;
+    let limits = &worker.snapshot.limits;
+    let announced = announced_length(headers);
+    if announced.is_some_and(|length| length > limits.max_body as u64) {
+        return Err(reply::request_too_large(limits.max_body));
+    }
+    let mut share = limits.buffered.take(0)?;
+    meter.waits();
+    let body = within(
+        limits.body_timeout,
+        collect(limits, &mut share, announced, body),
+    )
+    .await?;
+    meter.works();
+    meter.received(body.len());
+    let scan = scan(&body)?;
+    let model = scan.model_name(&body)?.into_owned();
+    Ok(Intake {
+        body,
+        scan,
+        model,
+        _share: share,
+    })
+}
+
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    timeout(limit, work)
+        .await
+        .unwrap_or_else(|_| Err(reply::request_timeout()))
+}
+
+/// A body that came in one piece, as most do, is not copied.
+async fn collect<B>(
+    limits: &Limits,
+    share: &mut Share,
+    announced: Option<u64>,
+    body: B,
+) -> Result<Bytes, Failure>
+where
+    B: Body<Data = Bytes, Error = hyper::Error>,
+{
+    let mut body = std::pin::pin!(body);
+    let mut first = Bytes::new();
+    let mut joined = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame.map_err(|_| reply::invalid_body())?.into_data() else {
+            continue;
+        };
+        let held = first.len() + joined.len();
+        if held + piece.len() > limits.max_body {
+            return Err(reply::request_too_large(limits.max_body));
+        }
+        share.grow(piece.len())?;
+        if held == 0 {
+            first = piece;
+            continue;
+        }
+        if joined.is_empty() {
+            let whole = announced.and_then(|length| usize::try_from(length).ok());
+            joined.reserve(whole.unwrap_or(held + piece.len()));
+            joined.extend_from_slice(&std::mem::take(&mut first));
+        }
+        joined.extend_from_slice(&piece);
+    }
+    Ok(if joined.is_empty() {
+        first
+    } else {
+        joined.freeze()
+    })
+}
+
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// JSON in UTF-8, uncompressed. A missing type is taken for JSON: browsers
+/// cannot be made to send such a request to us from a foreign page without
+/// naming their origin, which the router checks.
+fn check_media_type(headers: &HeaderMap) -> Result<(), Failure> {
+    for encoding in headers.get_all(CONTENT_ENCODING) {
+        if !encoding
+            .as_bytes()
+            .trim_ascii()
+            .eq_ignore_ascii_case(b"identity")
+        {
+            return Err(reply::unsupported_encoding());
+        }
+    }
+    let Some(value) = headers.get(CONTENT_TYPE) else {
+        return Ok(());
+    };
+    let value = value.as_bytes();
+    if MediaType::of(Some(value)) != MediaType::Json || !is_utf8(value) {
+        return Err(reply::unsupported_media_type());
+    }
+    Ok(())
+}
+
+/// True unless a charset other than UTF-8 (or its subset ASCII) is named.
+fn is_utf8(content_type: &[u8]) -> bool {
+    content_type
+        .split(|byte| *byte == b';')
+        .skip(1)
+        .all(|parameter| {
+            let Some((name, value)) = parameter.trim_ascii().split_at_checked("charset=".len())
+            else {
+                return true;
+            };
+            let value = value.trim_ascii();
+            let value = value.strip_prefix(b"\"").unwrap_or(value);
+            let value = value.strip_suffix(b"\"").unwrap_or(value);
+            !name.eq_ignore_ascii_case(b"charset=")
+                || value.eq_ignore_ascii_case(b"utf-8")
+                || value.eq_ignore_ascii_case(b"utf8")
+                || value.eq_ignore_ascii_case(b"us-ascii")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue};
+
+    use super::check_media_type;
+
+    #[test]
+    fn takes_json_in_utf8_only() {
+        for (value, taken) in [
+            ("application/json", true),
+            ("application/json; charset=utf-8", true),
+            ("application/json; Charset=\"UTF-8\"", true),
+            ("application/json; x=y", true),
+            ("application/json; charset=utf-16", false),
+            ("text/plain", false),
+            ("application/x-www-form-urlencoded", false),
+            ("multipart/form-data; boundary=x", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("content-type", HeaderValue::from_static(value));
+            assert_eq!(check_media_type(&headers).is_ok(), taken, "{value}");
+        }
+        assert!(check_media_type(&HeaderMap::new()).is_ok());
+    }
+
+    #[test]
+    fn refuses_compressed_bodies() {
+        for (value, taken) in [
+            ("identity", true),
+            ("gzip", false),
+            ("identity, gzip", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("content-encoding", HeaderValue::from_static(value));
+            assert_eq!(check_media_type(&headers).is_ok(), taken, "{value}");
+        }
+    }
+}

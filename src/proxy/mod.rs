@@ -1,0 +1,147 @@
+//! The story of a request.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Request, Response};
+use http_body::Body;
+
+use crate::access::{Caller, Gate};
+use crate::catalog::{Catalog, Resolved};
+use crate::metering::{Meter, Meters};
+use crate::routing::Plan;
+use crate::telemetry::request_id::RequestIds;
+use crate::upstream::{Client, Upstream};
+use crate::wire::endpoint::Endpoint;
+
+mod attempt;
+pub mod curfew;
+mod intake;
+pub mod limits;
+mod patience;
+mod relay;
+pub mod reply;
+
+pub use relay::{Aborted, Answer};
+
+use curfew::{Curfew, Phase};
+use limits::Allowance;
+use reply::{Failure, REQUEST_ID};
+
+/// One generation of everything that requests are served from. Immutable;
+/// shared by all workers.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// What may be called.
+    pub catalog: Catalog,
+    /// Who may call.
+    pub gate: Gate,
+    /// Where calls go, by [`crate::catalog::Provider::id`]; none where the
+    /// provider is not ready.
+    pub upstreams: Vec<Option<Arc<Upstream>>>,
+    /// What is counted.
+    pub meters: Arc<Meters>,
+    /// How much is taken.
+    pub limits: Limits,
+}
+
+/// How much is taken.
+#[derive(Debug)]
+pub struct Limits {
+    /// Most bytes in one body.
+    pub max_body: usize,
+    /// Longest wait for one body.
+    pub body_timeout: Duration,
+    /// Bytes of bodies held at once.
+    pub buffered: Arc<Allowance>,
+    /// Requests in flight at once.
+    pub in_flight: Arc<Allowance>,
+}
+
+/// One worker's own part: nothing in it is shared with another.
+#[derive(Debug)]
+pub struct Worker {
+    /// What requests are served from.
+    pub snapshot: Arc<Snapshot>,
+    /// Connections to upstreams.
+    pub client: Client,
+    /// When to wind down.
+    pub curfew: Rc<Curfew>,
+    /// Ids for requests.
+    pub request_ids: RequestIds,
+}
+
+impl Worker {
+    /// A worker that serves from this snapshot.
+    #[must_use]
+    pub fn new(snapshot: Arc<Snapshot>) -> Self {
+        let client = Client::new(&snapshot.upstreams);
+        Self {
+            snapshot,
+            client,
+            curfew: Curfew::new(),
+            request_ids: RequestIds::new(),
+        }
+    }
+}
+
+/// Serves one request: whatever happens, there is an answer, and an account
+/// is kept of it.
+pub async fn serve<B>(worker: &Worker, endpoint: Endpoint, request: Request<B>) -> Response<Answer>
+where
+    B: Body<Data = Bytes, Error = hyper::Error>,
+{
+    let (head, body) = request.into_parts();
+    let request_id = worker.request_ids.for_request(head.headers.get(REQUEST_ID));
+    let mut meter = Meter::start(&worker.snapshot.meters, endpoint, request_id);
+    match story(worker, &mut meter, head, body).await {
+        Ok(accepted) => relay::answer(worker, accepted, meter),
+        Err(failure) => refuse(failure, meter),
+    }
+}
+
+async fn story<B>(
+    worker: &Worker,
+    meter: &mut Meter,
+    mut head: Parts,
+    body: B,
+) -> Result<attempt::Accepted, Failure>
+where
+    B: Body<Data = Bytes, Error = hyper::Error>,
+{
+    let seat = enter(worker)?;
+    let caller = worker.snapshot.gate.admit(&head.headers)?;
+    meter.called_by(caller.clone());
+    let intake = intake::read(worker, meter, &head.headers, body).await?;
+    let resolved = resolve(worker, &caller, &intake.model)?;
+    meter.calls(resolved.model);
+    let plan = Plan::new(resolved.targets);
+    attempt::run(worker, meter, plan, &mut head, intake, seat).await
+}
+
+/// A place among the requests in flight, while there are places and we are not
+/// shutting down.
+fn enter(worker: &Worker) -> Result<limits::Share, Failure> {
+    if worker.curfew.phase() > Phase::Serving {
+        return Err(reply::shutting_down());
+    }
+    Ok(worker.snapshot.limits.in_flight.take(1)?)
+}
+
+fn resolve(worker: &Worker, caller: &Caller, model: &str) -> Result<Resolved, Failure> {
+    Ok(worker
+        .snapshot
+        .catalog
+        .resolve(model, |name| caller.may_use(name))?)
+}
+
+fn refuse(failure: Failure, mut meter: Meter) -> Response<Answer> {
+    meter.ends(failure.outcome, Some(failure.error.code));
+    meter.refuses(failure.status.as_u16());
+    let response = failure.into_response(meter.request_id());
+    meter.passed(response.body().len());
+    response.map(Answer::whole)
+}

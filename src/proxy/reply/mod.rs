@@ -1,0 +1,113 @@
+//! The one place that knows HTTP statuses and the error envelope.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+
+use crate::metering::Outcome;
+use crate::telemetry::request_id::RequestId;
+use crate::wire::error::{ApiError, ErrorType};
+
+mod request;
+mod upstream;
+
+pub use request::*;
+pub use upstream::*;
+
+use request::overloaded;
+
+/// The id under which we know a request.
+pub const OWN_REQUEST_ID: HeaderName = HeaderName::from_static("x-trunkline-request-id");
+/// The id that the OpenAI SDKs show: the upstream's where there is one.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Obeyed by the OpenAI SDKs (their `_should_retry`).
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// An error of ours on its way to the caller.
+#[derive(Debug)]
+pub struct Failure {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// What the body says.
+    pub error: ApiError,
+    /// How the request is accounted.
+    pub outcome: Outcome,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Failure {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        let kind = match status {
+            StatusCode::TOO_MANY_REQUESTS => ErrorType::RateLimitError,
+            status if status.is_server_error() => ErrorType::ServerError,
+            _ => ErrorType::InvalidRequestError,
+        };
+        let outcome = match status {
+            StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => Outcome::Timeout,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => Outcome::Shed,
+            StatusCode::INTERNAL_SERVER_ERROR => Outcome::InternalError,
+            status if status.is_server_error() => Outcome::UpstreamError,
+            _ => Outcome::ClientError,
+        };
+        let error = ApiError {
+            message: message.into(),
+            kind,
+            param: None,
+            code,
+        };
+        Self {
+            status,
+            error,
+            outcome,
+            headers: Vec::new(),
+        }
+    }
+
+    fn about(mut self, param: &'static str) -> Self {
+        self.error.param = Some(param);
+        self
+    }
+
+    fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// A retry by the SDK cannot help, or could be billed twice.
+    fn final_word(self) -> Self {
+        self.with(SHOULD_RETRY, HeaderValue::from_static("false"))
+    }
+
+    /// The connection is not to be used again.
+    fn closing(self) -> Self {
+        self.with(CONNECTION, HeaderValue::from_static("close"))
+    }
+
+    /// The error as the last event of a stream.
+    #[must_use]
+    pub fn to_event(&self) -> Bytes {
+        self.error.to_event()
+    }
+
+    /// The status, headers and body of the answer.
+    #[must_use]
+    pub fn into_response(self, request_id: &RequestId) -> Response<Bytes> {
+        let mut response = Response::new(self.error.to_body());
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.extend(self.headers);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        identify(headers, request_id);
+        response
+    }
+}
+
+/// Puts the request's id on an answer; an upstream's own one stays.
+pub fn identify(headers: &mut HeaderMap, request_id: &RequestId) {
+    headers
+        .entry(REQUEST_ID)
+        .or_insert_with(|| request_id.header());
+    headers.insert(OWN_REQUEST_ID, request_id.header());
+}

@@ -1,0 +1,112 @@
+//! The listener that operators use: `/metrics`, `/livez`, `/readyz`, `/config`.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_local;
+use tokio::time::sleep;
+
+use crate::telemetry::metric::Registry;
+
+/// Connections at once; one more waits.
+const MOST_CONNECTIONS: usize = 64;
+/// Longest wait for a request, on a new connection and between two.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Pause after the system refused to hand out a connection.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// Prometheus' text format.
+const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What the admin listener can tell.
+#[derive(Debug)]
+pub(super) struct Admin {
+    pub registry: Registry,
+    /// The configuration in JSON, without secrets.
+    pub config: Bytes,
+    /// True while new requests are welcome.
+    pub ready: Cell<bool>,
+}
+
+/// Serves until the process ends.
+pub(super) async fn serve(listener: TcpListener, admin: Rc<Admin>) {
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        let Ok((tcp, _)) = listener.accept().await else {
+            sleep(ACCEPT_AGAIN).await;
+            continue;
+        };
+        let admin = Rc::clone(&admin);
+        spawn_local(async move {
+            let _place = place;
+            connection(tcp, admin).await;
+        });
+    }
+}
+
+async fn connection(tcp: TcpStream, admin: Rc<Admin>) {
+    // Without it answers are only slower.
+    let _ = tcp.set_nodelay(true);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let response = admin.answer(&request);
+        async move { Ok::<_, Infallible>(response) }
+    });
+    // A caller who breaks off has nothing to be told.
+    let _ = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(tcp), service)
+        .await;
+}
+
+impl Admin {
+    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        if request.method() != Method::GET && request.method() != Method::HEAD {
+            let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "GET only\n");
+            response
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return response;
+        }
+        match request.uri().path() {
+            "/metrics" => typed(StatusCode::OK, METRICS_TYPE, self.registry.render()),
+            "/livez" => text(StatusCode::OK, "ok\n"),
+            "/readyz" if self.ready.get() => text(StatusCode::OK, "ready\n"),
+            "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+            "/config" => typed(StatusCode::OK, "application/json", self.config.clone()),
+            _ => text(StatusCode::NOT_FOUND, "/metrics /livez /readyz /config\n"),
+        }
+    }
+}
+
+fn text(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
+    typed(status, "text/plain; charset=utf-8", body)
+}
+
+fn typed(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}

@@ -1,0 +1,258 @@
+//! One connection from a caller, from its first byte to its last.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use metrics::Counter;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
+
+use super::router::{self, Site};
+use super::vigil::{Inbound, Outbound, Stage, Vigil, Watched};
+use crate::executor::LocalExecutor;
+use crate::proxy::curfew::{Ear, Phase};
+use crate::proxy::{Answer, Worker};
+use crate::telemetry::metric::{self, Registry};
+
+/// First bytes of HTTP/2 without TLS (RFC 9113, section 3.4) that no HTTP/1
+/// request begins with.
+const HTTP2_PREFACE: &[u8] = b"PRI ";
+/// Streams that one HTTP/2 connection may have open.
+const STREAMS_PER_CONNECTION: u32 = 128;
+/// Answer bytes held for a slow reader of one HTTP/2 stream.
+const SEND_BUFFER: usize = 64 * 1024;
+/// Silence on an HTTP/2 connection before the caller is asked whether it
+/// lives, and how long it has to say so.
+const PING_AFTER: Duration = Duration::from_secs(30);
+const PONG_WITHIN: Duration = Duration::from_secs(20);
+/// How long, and how much, is read of a body that nobody wants, so that the
+/// answer is not lost: a socket closed with unread bytes resets its peer.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 64 * 1024 * 1024;
+/// Pause before looking again whether the second byte has come.
+const SNIFF_AGAIN: Duration = Duration::from_millis(5);
+
+/// What connections need besides their worker.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub head_timeout: Duration,
+    pub idle_timeout: Duration,
+    pub max_head: usize,
+    pub errors: Errors,
+}
+
+/// Faults of connections, by kind.
+#[derive(Debug)]
+pub(super) struct Errors {
+    head_timeout: Counter,
+    idle_timeout: Counter,
+    malformed: Counter,
+    head_too_large: Counter,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// Serves a connection until one side ends it.
+pub(super) async fn serve(worker: Rc<Worker>, site: Rc<Site>, tcp: TcpStream) {
+    let settings = &site.connections;
+    let vigil = Vigil::new(settings.head_timeout, settings.idle_timeout);
+    let protocol = match timeout(settings.head_timeout, sniff(&tcp)).await {
+        Ok(Some(protocol)) => protocol,
+        Ok(None) => return,
+        Err(_) => return settings.errors.head_timeout.increment(1),
+    };
+    let tcp = Rc::new(RefCell::new(tcp));
+    let io = TokioIo::new(Watched {
+        tcp: Rc::clone(&tcp),
+        vigil: Rc::clone(&vigil),
+    });
+    let ear = worker.curfew.listen();
+    let service = {
+        let (site, vigil) = (Rc::clone(&site), Rc::clone(&vigil));
+        service_fn(move |request| answer(&worker, &site, &vigil, request))
+    };
+    let ended = match protocol {
+        Protocol::Http1 => {
+            let connection = http1::Builder::new()
+                .max_header_size(settings.max_head)
+                .serve_connection(io, service);
+            watch(
+                pin!(connection),
+                http1::Connection::graceful_shutdown,
+                &ear,
+                &vigil,
+            )
+            .await
+        }
+        Protocol::Http2 => {
+            vigil.is_multiplexed();
+            let connection = http2::Builder::new(LocalExecutor)
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(STREAMS_PER_CONNECTION)
+                .max_send_buf_size(SEND_BUFFER)
+                .max_header_list_size(u32::try_from(settings.max_head).unwrap_or(u32::MAX))
+                .keep_alive_interval(PING_AFTER)
+                .keep_alive_timeout(PONG_WITHIN)
+                .serve_connection(io, service);
+            watch(
+                pin!(connection),
+                http2::Connection::graceful_shutdown,
+                &ear,
+                &vigil,
+            )
+            .await
+        }
+    };
+    settings.errors.count(&ended);
+    // hyper has let go of the socket, so this is its only owner.
+    if vigil.has_unread()
+        && let Some(tcp) = Rc::into_inner(tcp)
+    {
+        linger(tcp.into_inner()).await;
+    }
+}
+
+fn answer(
+    worker: &Rc<Worker>,
+    site: &Rc<Site>,
+    vigil: &Rc<Vigil>,
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<Response<Outbound<Answer>>, Infallible>> + use<> {
+    let turn = vigil.begin();
+    let request = request.map(|body| Inbound::new(body, vigil));
+    let (worker, site) = (Rc::clone(worker), Rc::clone(site));
+    async move {
+        let response = router::route(&worker, &site, request).await;
+        Ok(response.map(|body| Outbound { body, _turn: turn }))
+    }
+}
+
+/// Which protocol a connection's first bytes speak; none when it ends before.
+async fn sniff(tcp: &TcpStream) -> Option<Protocol> {
+    let mut first = [0; HTTP2_PREFACE.len()];
+    loop {
+        let count = tcp.peek(&mut first).await.ok().filter(|count| *count > 0)?;
+        let begun = first.get(..count)?;
+        if !HTTP2_PREFACE.starts_with(begun) {
+            return Some(Protocol::Http1);
+        }
+        if count == HTTP2_PREFACE.len() {
+            return Some(Protocol::Http2);
+        }
+        // Peeked bytes stay readable, so there is nothing to wait for.
+        sleep(SNIFF_AGAIN).await;
+    }
+}
+
+/// How a connection ended.
+enum Ended {
+    Closed,
+    Failed(hyper::Error),
+    Late(Stage),
+}
+
+/// Drives a connection, tells it to finish when the curfew rings, and ends it
+/// when it takes too long.
+async fn watch<C>(
+    mut connection: Pin<&mut C>,
+    finish: fn(Pin<&mut C>),
+    ear: &Ear,
+    vigil: &Vigil,
+) -> Ended
+where
+    C: Future<Output = hyper::Result<()>>,
+{
+    let mut told = false;
+    let mut timer: Option<Pin<Box<Sleep>>> = None;
+    poll_fn(|context| {
+        if ear.poll(context) > Phase::Serving && !told {
+            told = true;
+            finish(connection.as_mut());
+        }
+        match connection.as_mut().poll(context) {
+            Poll::Ready(Ok(())) => Poll::Ready(Ended::Closed),
+            Poll::Ready(Err(error)) => Poll::Ready(Ended::Failed(error)),
+            Poll::Pending => poll_late(vigil, &mut timer, context).map(Ended::Late),
+        }
+    })
+    .await
+}
+
+/// The timer is set only when it would ring too late; one that rings early is
+/// set anew. So a request that comes and goes in time touches no timer.
+fn poll_late(
+    vigil: &Vigil,
+    timer: &mut Option<Pin<Box<Sleep>>>,
+    context: &mut Context<'_>,
+) -> Poll<Stage> {
+    let Some((due, stage)) = vigil.due() else {
+        return Poll::Pending;
+    };
+    let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
+    if timer.deadline() > due {
+        timer.as_mut().reset(due);
+    }
+    while timer.as_mut().poll(context).is_ready() {
+        if Instant::now() >= due {
+            return Poll::Ready(stage);
+        }
+        timer.as_mut().reset(due);
+    }
+    Poll::Pending
+}
+
+/// Reads on for a while after the answer to a request whose body was not
+/// wanted.
+async fn linger(mut tcp: TcpStream) {
+    let mut discarded = 0;
+    let mut buffer = vec![0; 64 * 1024];
+    let discard = async {
+        while let Ok(count @ 1..) = tcp.read(&mut buffer).await {
+            discarded += count;
+            if discarded > LINGER_BYTES {
+                break;
+            }
+        }
+    };
+    // Either way the connection is over.
+    let _ = timeout(LINGER, discard).await;
+}
+
+impl Errors {
+    pub(super) fn new(registry: &Registry) -> Self {
+        let kind = |kind| registry.counter(&metric::CONNECTION_ERRORS, &[("kind", kind)]);
+        Self {
+            head_timeout: kind("header_timeout"),
+            idle_timeout: kind("idle_timeout"),
+            malformed: kind("malformed"),
+            head_too_large: kind("head_too_large"),
+        }
+    }
+
+    fn count(&self, ended: &Ended) {
+        match ended {
+            Ended::Late(Stage::Head) => self.head_timeout.increment(1),
+            Ended::Late(_) => self.idle_timeout.increment(1),
+            Ended::Failed(error) if error.is_parse_too_large() => self.head_too_large.increment(1),
+            Ended::Failed(error) if error.is_parse() => self.malformed.increment(1),
+            // Callers who leave are no fault, and answers that were broken off
+            // are accounted as requests.
+            Ended::Failed(_) | Ended::Closed => {}
+        }
+    }
+}

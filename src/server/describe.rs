@@ -1,0 +1,97 @@
+//! The resolved configuration for `/config`, without secrets: it is built from
+//! what may be shown, so that nothing can be forgotten to be hidden.
+
+use serde_json::{Map, Value, json};
+
+use crate::config::{BaseUrl, Config, Credential, Provider};
+
+/// The configuration in JSON.
+pub(super) fn config(config: &Config) -> Value {
+    let server = &config.server;
+    let keys: Map<String, Value> = config
+        .access
+        .keys
+        .iter()
+        .map(|key| {
+            let models: Option<Vec<String>> = key
+                .models
+                .as_ref()
+                .map(|globs| globs.iter().map(ToString::to_string).collect());
+            let expires = key.expires.map(|at| at.to_string());
+            (
+                key.name.clone(),
+                json!({ "models": models, "expires": expires }),
+            )
+        })
+        .collect();
+    let models: Map<String, Value> = config
+        .models
+        .values()
+        .map(|model| {
+            let shown = json!({ "provider": model.provider, "model": model.upstream_model });
+            (model.alias.clone(), shown)
+        })
+        .collect();
+    let providers: Map<String, Value> = config
+        .providers
+        .values()
+        .map(|it| (it.name.clone(), provider(it)))
+        .collect();
+    json!({
+        "strict_models": config.strict_models,
+        "server": {
+            "listen": server.listen.to_string(),
+            "root_path": server.root_path,
+            "workers": server.workers,
+            "allowed_hosts": server.allowed_hosts,
+            "page": server.page,
+            "max_connections": server.max_connections,
+            "max_in_flight": server.max_in_flight,
+            "max_body": server.max_body,
+            "max_buffered": server.max_buffered,
+            "max_head": server.max_head,
+            "head_timeout_s": server.head_timeout.as_secs_f64(),
+            "body_timeout_s": server.body_timeout.as_secs_f64(),
+            "idle_timeout_s": server.idle_timeout.as_secs_f64(),
+            "drain_timeout_s": server.drain_timeout.as_secs_f64(),
+        },
+        "admin": { "listen": config.admin.listen.map(|address| address.to_string()) },
+        "cors": { "allow_origins": config.cors.allow_origins },
+        "access": { "open": config.access.is_open(), "keys": keys },
+        "providers": providers,
+        "models": models,
+        "warnings": config.warnings,
+    })
+}
+
+fn provider(provider: &Provider) -> Value {
+    let (base_url, base_url_from) = match &provider.base_url {
+        BaseUrl::Set { url, source } => (Some(url.as_str()), source),
+        BaseUrl::Missing { variable } => (None, variable),
+    };
+    let (credential, from) = match &provider.credential {
+        Credential::NotNeeded => ("not needed", None),
+        Credential::Set { source, .. } => ("set", Some(source)),
+        Credential::Missing { variable } => ("missing", Some(variable)),
+    };
+    let headers: Vec<&str> = provider
+        .headers
+        .keys()
+        .map(http::HeaderName::as_str)
+        .collect();
+    json!({
+        "ready": provider.is_ready(),
+        "base_url": base_url,
+        "base_url_from": base_url_from,
+        "credential": credential,
+        "credential_from": from,
+        "headers": headers,
+        "stream_usage": format!("{:?}", provider.stream_usage).to_lowercase(),
+        "timeouts_s": {
+            "connect": provider.timeouts.connect.as_secs_f64(),
+            "head": provider.timeouts.head.as_secs_f64(),
+            "gap": provider.timeouts.gap.as_secs_f64(),
+            "total": provider.timeouts.total.map(|total| total.as_secs_f64()),
+        },
+    })
+}

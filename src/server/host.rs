@@ -1,0 +1,133 @@
+//! Under which names, and to which pages, an open gateway answers.
+//!
+//! A gateway without client keys is open to its own machine, and a browser on
+//! that machine runs pages from everywhere. Two checks keep them out: the host
+//! name (against DNS rebinding, where a foreign name is made to point here)
+//! and the page's origin (against requests that need no preflight).
+
+use http::HeaderMap;
+use http::header::{HOST, ORIGIN};
+use http::uri::Authority;
+
+use super::cors::Cors;
+use crate::config::Config;
+use crate::proxy::reply::{self, Failure};
+
+/// Under which names we answer.
+#[derive(Debug)]
+pub(super) enum Hosts {
+    /// Client keys are needed, or the operator wants it open: any name.
+    Any,
+    /// Open to this machine: loopback names and these.
+    Local(Vec<String>),
+}
+
+impl Hosts {
+    pub(super) fn new(config: &Config) -> Self {
+        if !config.access.is_open() || !config.server.listen.ip().is_loopback() {
+            return Self::Any;
+        }
+        let names = config.server.allowed_hosts.iter();
+        Self::Local(names.map(|name| name.to_ascii_lowercase()).collect())
+    }
+
+    /// Refuses a name that is not ours.
+    pub(super) fn admit_host(&self, host: &str) -> Result<(), Failure> {
+        let Self::Local(allowed) = self else {
+            return Ok(());
+        };
+        let host = host.to_ascii_lowercase();
+        if is_loopback(&host) || allowed.contains(&host) {
+            return Ok(());
+        }
+        Err(reply::foreign_host())
+    }
+
+    /// Refuses a page of another origin, while no key is asked for.
+    pub(super) fn admit_page(&self, cors: &Cors, headers: &HeaderMap) -> Result<(), Failure> {
+        let (Self::Local(_), Some(origin)) = (self, headers.get(ORIGIN)) else {
+            return Ok(());
+        };
+        let own = headers
+            .get(HOST)
+            .zip(origin.to_str().ok())
+            .is_some_and(|(host, origin)| {
+                let origin = origin
+                    .strip_prefix("http://")
+                    .or(origin.strip_prefix("https://"));
+                origin.is_some_and(|origin| origin.as_bytes() == host.as_bytes())
+            });
+        if own || cors.allows(origin) {
+            return Ok(());
+        }
+        Err(reply::foreign_origin())
+    }
+}
+
+/// The host name in a `Host` value, without its port; none when it is not one.
+pub(super) fn parse(value: &str) -> Option<&str> {
+    if value.contains('@') {
+        return None;
+    }
+    let authority: Authority = value.parse().ok()?;
+    let host = authority.host().len();
+    value.get(..host).filter(|host| !host.is_empty())
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
+    bare == "localhost"
+        || bare.ends_with(".localhost")
+        || bare
+            .parse()
+            .is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_loopback, parse};
+
+    #[test]
+    fn reads_host_values() {
+        assert_eq!(parse("localhost:8080"), Some("localhost"));
+        assert_eq!(parse("[::1]:8080"), Some("[::1]"));
+        assert_eq!(parse("a.example"), Some("a.example"));
+        for bad in [
+            "",
+            "a/b",
+            "a/b?c@d",
+            "user@host",
+            "a b",
+            ":80",
+            "a:b:c",
+            "[::1",
+        ] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn knows_this_machine() {
+        for host in [
+            "localhost",
+            "chat.localhost",
+            "127.0.0.1",
+            "127.9.9.9",
+            "[::1]",
+        ] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in [
+            "localhost.example",
+            "10.0.0.1",
+            "[::2]",
+            "0.0.0.0",
+            "example.com",
+        ] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+}

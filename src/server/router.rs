@@ -1,0 +1,273 @@
+//! Which request goes where.
+
+use http::header::{CONTENT_TYPE, EXPECT, HOST, ORIGIN, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+
+use super::conn::Settings;
+use super::cors::Cors;
+use super::host::{self, Hosts};
+use super::vigil::Inbound;
+use super::{models, page};
+use crate::proxy::reply::{self, Failure, REQUEST_ID};
+use crate::proxy::{self, Answer, Worker};
+use crate::wire::endpoint::Endpoint;
+
+/// What the router needs besides the worker.
+#[derive(Debug)]
+pub(super) struct Site {
+    pub root_path: String,
+    pub cors: Cors,
+    pub hosts: Hosts,
+    pub page: bool,
+    pub connections: Settings,
+}
+
+/// A place that is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Route<'a> {
+    /// A call of the OpenAI API.
+    Call(Endpoint),
+    /// `GET /v1/models`
+    Models,
+    /// `GET /v1/models/{id}`, the id still percent-encoded.
+    Model(&'a str),
+    /// `GET /health`
+    Health,
+    /// `GET /openapi.json`
+    OpenApi,
+    /// `GET /`
+    Page,
+}
+
+const GET: &str = "GET, HEAD, OPTIONS";
+const POST: &str = "POST, OPTIONS";
+
+/// Answers one request.
+pub(super) async fn route(
+    worker: &Worker,
+    site: &Site,
+    request: Request<Inbound>,
+) -> Response<Answer> {
+    let origin = request.headers().get(ORIGIN).cloned();
+    let mut response = match check(site, &request) {
+        Ok(()) => dispatch(worker, site, request).await,
+        Err(failure) => refuse(worker, request.headers(), failure),
+    };
+    site.cors.allow(origin.as_ref(), response.headers_mut());
+    response
+}
+
+async fn dispatch(worker: &Worker, site: &Site, request: Request<Inbound>) -> Response<Answer> {
+    let path = below_root(&site.root_path, request.uri().path());
+    let Some(route) = Route::find(path).filter(|route| site.page || *route != Route::Page) else {
+        let failure = match *request.method() {
+            Method::GET
+            | Method::HEAD
+            | Method::POST
+            | Method::PUT
+            | Method::PATCH
+            | Method::DELETE => reply::unknown_url(),
+            _ => reply::method_not_allowed("GET, HEAD, POST, OPTIONS"),
+        };
+        return refuse(worker, request.headers(), failure);
+    };
+    if request.method() == Method::OPTIONS {
+        return site
+            .cors
+            .preflight(request.headers(), route.allow())
+            .map(Answer::whole);
+    }
+    if !route.takes(request.method()) {
+        let failure = reply::method_not_allowed(route.allow());
+        return refuse(worker, request.headers(), failure);
+    }
+    if route.is_guarded()
+        && let Err(failure) = site.hosts.admit_page(&site.cors, request.headers())
+    {
+        return refuse(worker, request.headers(), failure);
+    }
+    match route {
+        Route::Call(endpoint) => proxy::serve(worker, endpoint, request).await,
+        Route::Models => models::list(worker, request.headers()),
+        Route::Model(id) => models::one(worker, request.headers(), id),
+        Route::Health => json(r#"{"status":"ok"}"#),
+        Route::OpenApi => json(include_str!("openapi.json")),
+        Route::Page => page::serve(),
+    }
+}
+
+impl<'a> Route<'a> {
+    /// The route at this path, matched exactly as it is written: nothing is
+    /// decoded or normalised.
+    pub(super) fn find(path: &'a str) -> Option<Self> {
+        match path {
+            "/" => return Some(Self::Page),
+            "/health" => return Some(Self::Health),
+            "/openapi.json" => return Some(Self::OpenApi),
+            _ => {}
+        }
+        let path = path.strip_prefix("/v1")?;
+        if path == "/models" {
+            return Some(Self::Models);
+        }
+        if let Some(id) = path.strip_prefix("/models/") {
+            return (!id.is_empty()).then_some(Self::Model(id));
+        }
+        let call = Endpoint::ALL
+            .into_iter()
+            .find(|endpoint| endpoint.path() == path)?;
+        Some(Self::Call(call))
+    }
+
+    /// The methods it takes, as the `allow` field has it.
+    pub(super) fn allow(self) -> &'static str {
+        match self {
+            Self::Call(_) => POST,
+            _ => GET,
+        }
+    }
+
+    fn takes(self, method: &Method) -> bool {
+        match self {
+            Self::Call(_) => method == Method::POST,
+            _ => method == Method::GET || method == Method::HEAD,
+        }
+    }
+
+    /// True where an answer costs money or tells what is configured.
+    fn is_guarded(self) -> bool {
+        matches!(self, Self::Call(_) | Self::Models | Self::Model(_))
+    }
+}
+
+/// The path below the configured prefix; the bare one is served as well.
+fn below_root<'a>(root: &str, path: &'a str) -> &'a str {
+    match path.strip_prefix(root) {
+        Some("") => "/",
+        Some(rest) if rest.starts_with('/') => rest,
+        _ => path,
+    }
+}
+
+/// What must hold for every request, whatever it asks for.
+fn check(site: &Site, request: &Request<Inbound>) -> Result<(), Failure> {
+    let headers = request.headers();
+    // hyper takes any list that ends in "chunked"; an upstream might not.
+    let odd_coding = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if headers.get_all(TRANSFER_ENCODING).iter().any(odd_coding) {
+        return Err(reply::unsupported_transfer_encoding());
+    }
+    let odd = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if headers.get_all(EXPECT).iter().any(odd) {
+        return Err(reply::expectation_failed());
+    }
+    if request.method() == Method::CONNECT {
+        return Err(reply::method_not_allowed("GET, HEAD, POST, OPTIONS"));
+    }
+    let host = match request.version() {
+        Version::HTTP_2 => request.uri().authority().map(http::uri::Authority::as_str),
+        _ => one_host(headers),
+    };
+    let host = host.and_then(host::parse).ok_or_else(reply::invalid_host)?;
+    site.hosts.admit_host(host)
+}
+
+fn one_host(headers: &HeaderMap) -> Option<&str> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = hosts.next()?.to_str().ok()?;
+    hosts.next().is_none().then_some(host)
+}
+
+/// An error of ours for a request that is not metered as an API call.
+pub(super) fn refuse(worker: &Worker, headers: &HeaderMap, failure: Failure) -> Response<Answer> {
+    let request_id = worker.request_ids.for_request(headers.get(REQUEST_ID));
+    failure.into_response(&request_id).map(Answer::whole)
+}
+
+/// An answer in JSON.
+pub(super) fn json(body: impl Into<bytes::Bytes>) -> Response<Answer> {
+    let mut response = Response::new(Answer::whole(body.into()));
+    *response.status_mut() = StatusCode::OK;
+    let value = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, value);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Route, below_root};
+    use crate::wire::endpoint::Endpoint;
+
+    #[test]
+    fn matches_paths_exactly() {
+        assert_eq!(
+            Route::find("/v1/chat/completions"),
+            Some(Route::Call(Endpoint::ChatCompletions))
+        );
+        assert_eq!(
+            Route::find("/v1/models/a%2Fb/c"),
+            Some(Route::Model("a%2Fb/c"))
+        );
+        for path in [
+            "/v1/chat/completions/",
+            "/v1//chat/completions",
+            "/v1/../v1/models",
+            "/v1/chat%2fcompletions",
+            "/V1/models",
+            "/v1",
+            "/v1/models/",
+            "/metrics",
+            "/config",
+            "*",
+            "",
+        ] {
+            assert_eq!(Route::find(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn serves_below_the_root_path_as_well() {
+        for (root, path, expected) in [
+            ("", "/health", "/health"),
+            ("/api", "/api/health", "/health"),
+            ("/api", "/health", "/health"),
+            ("/api", "/api", "/"),
+            ("/api", "/apiary", "/apiary"),
+        ] {
+            assert_eq!(below_root(root, path), expected, "{root} {path}");
+        }
+    }
+
+    #[test]
+    fn the_api_description_names_every_route() {
+        let description: serde_json::Value =
+            serde_json::from_str(include_str!("openapi.json")).unwrap();
+        let described: std::collections::BTreeMap<_, Vec<_>> = description["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(path, item)| (path.as_str(), item.as_object().unwrap().keys().collect()))
+            .collect();
+        for (path, methods) in &described {
+            let route = Route::find(path).unwrap_or_else(|| panic!("{path} is not served"));
+            for method in methods {
+                let method = method.to_uppercase();
+                assert!(route.allow().contains(&method), "{method} {path}");
+            }
+        }
+        let mut served = vec![
+            "/",
+            "/health",
+            "/openapi.json",
+            "/v1/models",
+            "/v1/models/{model}",
+        ];
+        let calls: Vec<_> = Endpoint::ALL
+            .iter()
+            .map(|endpoint| format!("/v1{}", endpoint.path()))
+            .collect();
+        served.extend(calls.iter().map(String::as_str));
+        served.sort_unstable();
+        assert_eq!(described.into_keys().collect::<Vec<_>>(), served);
+    }
+}

@@ -1,0 +1,236 @@
+//! Watches over one connection: what it is doing, and how long it may.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+/// What one connection is doing.
+#[derive(Debug)]
+pub(super) struct Vigil {
+    stage: Cell<Stage>,
+    since: Cell<Instant>,
+    turns: Cell<usize>,
+    multiplexed: Cell<bool>,
+    unread: Cell<bool>,
+    head_timeout: Duration,
+    idle_timeout: Duration,
+}
+
+/// A stage in a connection's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The head of a request is on its way.
+    Head,
+    /// Between two requests.
+    Idle,
+    /// A request is being served; other limits hold for that.
+    Busy,
+}
+
+/// A request being served.
+#[derive(Debug)]
+pub(super) struct Turn(Rc<Vigil>);
+
+/// A request's body; it is noted when it was not read to its end.
+#[derive(Debug)]
+pub(super) struct Inbound {
+    body: Incoming,
+    vigil: Rc<Vigil>,
+}
+
+/// An answer's body, which ends its request's turn when it is gone.
+#[derive(Debug)]
+pub(super) struct Outbound<B> {
+    pub(super) body: B,
+    pub(super) _turn: Turn,
+}
+
+/// The socket, seen by hyper and by us.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) tcp: Rc<RefCell<TcpStream>>,
+    pub(super) vigil: Rc<Vigil>,
+}
+
+impl Vigil {
+    /// A new connection: its first head is due.
+    pub(super) fn new(head_timeout: Duration, idle_timeout: Duration) -> Rc<Self> {
+        Rc::new(Self {
+            stage: Cell::new(Stage::Head),
+            since: Cell::new(Instant::now()),
+            turns: Cell::new(0),
+            multiplexed: Cell::new(false),
+            unread: Cell::new(false),
+            head_timeout,
+            idle_timeout,
+        })
+    }
+
+    /// HTTP/2 has frames of its own between requests, so bytes do not mean
+    /// that a head has begun.
+    pub(super) fn is_multiplexed(&self) {
+        self.multiplexed.set(true);
+        self.enter(Stage::Idle);
+    }
+
+    pub(super) fn begin(self: &Rc<Self>) -> Turn {
+        self.turns.set(self.turns.get() + 1);
+        self.stage.set(Stage::Busy);
+        Turn(Rc::clone(self))
+    }
+
+    /// When the stage must have ended, and which one it is.
+    pub(super) fn due(&self) -> Option<(Instant, Stage)> {
+        let stage = self.stage.get();
+        let limit = match stage {
+            Stage::Head => self.head_timeout,
+            Stage::Idle => self.idle_timeout,
+            Stage::Busy => return None,
+        };
+        Some((self.since.get() + limit, stage))
+    }
+
+    /// True when a body was left unread, so that its sender may still be
+    /// sending.
+    pub(super) fn has_unread(&self) -> bool {
+        self.unread.get()
+    }
+
+    fn heard(&self) {
+        if self.stage.get() == Stage::Idle && !self.multiplexed.get() {
+            self.enter(Stage::Head);
+        }
+    }
+
+    fn enter(&self, stage: Stage) {
+        self.stage.set(stage);
+        self.since.set(Instant::now());
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let left = self.0.turns.get().saturating_sub(1);
+        self.0.turns.set(left);
+        if left == 0 {
+            self.0.enter(Stage::Idle);
+        }
+    }
+}
+
+// ===== Inbound, Outbound =====
+
+impl Inbound {
+    pub(super) fn new(body: Incoming, vigil: &Rc<Vigil>) -> Self {
+        Self {
+            body,
+            vigil: Rc::clone(vigil),
+        }
+    }
+}
+
+impl Body for Inbound {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Inbound {
+    fn drop(&mut self) {
+        if !self.body.is_end_stream() {
+            self.vigil.unread.set(true);
+        }
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Outbound<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+// ===== Watched =====
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut *self.tcp.borrow_mut()).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.vigil.heard();
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.tcp.borrow_mut()).poll_write(context, bytes)
+    }
+
+    // hyper copies every piece into one buffer unless this pair is forwarded.
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.tcp.borrow_mut()).poll_write_vectored(context, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.borrow().is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.tcp.borrow_mut()).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.tcp.borrow_mut()).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,133 @@
+//! One thread with a runtime of its own, its own connections to upstreams, and
+//! the callers that were handed to it.
+
+use std::io;
+use std::net::TcpStream as StdTcpStream;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use metrics::Gauge;
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::{JoinSet, LocalSet};
+use tokio::time::interval;
+
+use super::conn;
+use super::router::Site;
+use crate::proxy::curfew::Phase;
+use crate::proxy::{Snapshot, Worker};
+
+/// Between two looks for connections that have rested too long.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// A worker, seen from the thread that accepts.
+#[derive(Debug)]
+pub(super) struct Handle {
+    orders: UnboundedSender<Order>,
+    load: Arc<AtomicUsize>,
+    thread: JoinHandle<()>,
+}
+
+/// What a worker is told.
+enum Order {
+    Serve(StdTcpStream, Ticket),
+    Ring(Phase),
+}
+
+/// A caller's place: among all connections, and in its worker's load.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    load: Arc<AtomicUsize>,
+    open: Gauge,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Handle {
+    /// Starts worker number `index`.
+    pub(super) fn start(
+        index: usize,
+        snapshot: Arc<Snapshot>,
+        site: impl FnOnce() -> Site + Send + 'static,
+    ) -> io::Result<Self> {
+        let (orders, received) = unbounded_channel();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{index}"))
+            .spawn(move || {
+                LocalSet::new().block_on(&runtime, run(snapshot, site(), received));
+            })?;
+        Ok(Self {
+            orders,
+            load: Arc::default(),
+            thread,
+        })
+    }
+
+    /// Connections it has.
+    pub(super) fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    /// Hands it a caller, who counts in `open` until it leaves.
+    pub(super) fn serve(&self, tcp: StdTcpStream, permit: OwnedSemaphorePermit, open: Gauge) {
+        self.load.fetch_add(1, Ordering::Relaxed);
+        open.increment(1.0);
+        let ticket = Ticket {
+            load: Arc::clone(&self.load),
+            open,
+            _permit: permit,
+        };
+        // A worker that is gone drops the connection.
+        let _ = self.orders.send(Order::Serve(tcp, ticket));
+    }
+
+    /// Tells it how far the shutdown has come.
+    pub(super) fn ring(&self, phase: Phase) {
+        let _ = self.orders.send(Order::Ring(phase));
+    }
+
+    /// True when it has nothing left to do.
+    pub(super) fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.load.fetch_sub(1, Ordering::Relaxed);
+        self.open.decrement(1.0);
+    }
+}
+
+async fn run(snapshot: Arc<Snapshot>, site: Site, mut orders: UnboundedReceiver<Order>) {
+    let worker = Rc::new(Worker::new(snapshot));
+    let site = Rc::new(site);
+    let mut connections = JoinSet::new();
+    let mut sweep = interval(SWEEP_EVERY);
+    while worker.curfew.phase() == Phase::Serving || !connections.is_empty() {
+        tokio::select! {
+            order = orders.recv() => match order {
+                Some(Order::Serve(tcp, ticket)) => {
+                    let (worker, site) = (Rc::clone(&worker), Rc::clone(&site));
+                    connections.spawn_local(async move {
+                        let _ticket = ticket;
+                        if let Ok(tcp) = TcpStream::from_std(tcp) {
+                            conn::serve(worker, site, tcp).await;
+                        }
+                    });
+                }
+                Some(Order::Ring(phase)) => worker.curfew.ring(phase),
+                None => break,
+            },
+            // The panic hook has told of a task that failed.
+            Some(_) = connections.join_next() => {}
+            _ = sweep.tick() => worker.client.sweep(),
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! What Trunkline tells about itself: log lines, metrics, request ids.
+
+pub mod log;
+pub mod metric;
+pub mod request_id;

@@ -1,0 +1,181 @@
+//! From a provider's configuration to an upstream.
+
+use std::sync::Arc;
+
+use http::header::AUTHORIZATION;
+use http::uri::{Authority, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use metrics::{Counter, Gauge};
+use thiserror::Error;
+use tokio::sync::Semaphore;
+use url::{Host, Url};
+
+use super::Upstream;
+use super::tls::{Connector, Roots};
+use crate::config::{Auth, BaseUrl, Credential, Provider};
+use crate::telemetry::metric::{self, Registry};
+
+/// Why a provider cannot be made into an upstream, in words for the operator.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("providers.{provider}: {fault}")]
+pub struct BuildError {
+    provider: String,
+    fault: String,
+}
+
+/// Builds upstreams that share one set of certificate authorities.
+#[derive(Debug)]
+pub struct Builder {
+    roots: Roots,
+    registry: Registry,
+}
+
+/// What one upstream's connections count in.
+#[derive(Debug)]
+pub(super) struct Gauges {
+    open: Gauge,
+    made: Counter,
+    failed: Counter,
+}
+
+/// Counts a connection as open until it is dropped.
+#[derive(Debug)]
+pub(super) struct Open(Gauge);
+
+impl Builder {
+    /// Loads the certificate authorities, which takes some milliseconds.
+    #[must_use]
+    pub fn new(registry: Registry) -> Self {
+        Self {
+            roots: Roots::load(),
+            registry,
+        }
+    }
+
+    /// The upstream of this provider, or none while it lacks a base URL or a
+    /// credential.
+    pub fn build(&self, provider: &Provider) -> Result<Option<Arc<Upstream>>, BuildError> {
+        let BaseUrl::Set { url, .. } = &provider.base_url else {
+            return Ok(None);
+        };
+        if !provider.is_ready() {
+            return Ok(None);
+        }
+        let fault = |fault: String| BuildError {
+            provider: provider.name.clone(),
+            fault,
+        };
+        let mut headers = provider.headers.clone();
+        let auth_header = credential(provider, &mut headers).map_err(fault)?;
+        let (host, authority) = address(url).map_err(fault)?;
+        let tls = self.tls(provider, url, &host).map_err(fault)?;
+        let scheme = if tls.is_some() {
+            Scheme::HTTPS
+        } else {
+            Scheme::HTTP
+        };
+        let host_header = HeaderValue::try_from(authority.as_str());
+        Ok(Some(Arc::new(Upstream {
+            scheme,
+            host_header: host_header.map_err(|error| fault(error.to_string()))?,
+            authority,
+            port: url.port_or_known_default().unwrap_or(80),
+            host,
+            base_path: url.path().trim_end_matches('/').to_owned(),
+            tls,
+            http: provider.http,
+            headers,
+            auth_header,
+            timeouts: provider.timeouts,
+            limits: provider.pool,
+            places: provider
+                .pool
+                .max_in_flight
+                .map(|most| Arc::new(Semaphore::new(most))),
+            gauges: Gauges::new(&self.registry, &provider.name),
+        })))
+    }
+
+    fn tls(&self, provider: &Provider, url: &Url, host: &str) -> Result<Option<Connector>, String> {
+        if url.scheme() != "https" {
+            return Ok(None);
+        }
+        let roots = match &provider.ca_pem {
+            None => self.roots.clone(),
+            Some(pem) => self
+                .roots
+                .with(pem)
+                .map_err(|error| format!("ca_file: {error}"))?,
+        };
+        Connector::new(host, &roots, provider.http).map(Some)
+    }
+}
+
+/// Adds the credential to `headers` and says in which field it is.
+fn credential(provider: &Provider, headers: &mut HeaderMap) -> Result<Option<HeaderName>, String> {
+    let name = match &provider.auth {
+        Auth::Bearer => AUTHORIZATION,
+        Auth::Header(name) => name.clone(),
+    };
+    let Credential::Set { secret, source } = &provider.credential else {
+        return Ok(Some(name));
+    };
+    let value = match &provider.auth {
+        Auth::Bearer => HeaderValue::try_from(format!("Bearer {}", secret.expose())),
+        Auth::Header(_) => HeaderValue::try_from(secret.expose()),
+    };
+    // The error would quote the value.
+    let mut value =
+        value.map_err(|_| format!("the key from {source} cannot be sent as a header"))?;
+    value.set_sensitive(true);
+    headers.insert(name.clone(), value);
+    Ok(Some(name))
+}
+
+/// The host to connect to (without brackets) and the authority to name.
+fn address(url: &Url) -> Result<(String, Authority), String> {
+    let host = match url.host() {
+        None => return Err("base_url has no host".to_owned()),
+        Some(Host::Domain(name)) => name.to_owned(),
+        Some(Host::Ipv4(address)) => address.to_string(),
+        Some(Host::Ipv6(address)) => address.to_string(),
+    };
+    let shown = url.host_str().unwrap_or_default();
+    let authority = match url.port() {
+        None => shown.to_owned(),
+        Some(port) => format!("{shown}:{port}"),
+    };
+    let authority = Authority::try_from(authority).map_err(|error| error.to_string())?;
+    Ok((host, authority))
+}
+
+impl Gauges {
+    fn new(registry: &Registry, provider: &str) -> Self {
+        let connects = |result| {
+            registry.counter(
+                &metric::UPSTREAM_CONNECTS,
+                &[("provider", provider), ("result", result)],
+            )
+        };
+        Self {
+            open: registry.gauge(&metric::UPSTREAM_CONNECTIONS, &[("provider", provider)]),
+            made: connects("ok"),
+            failed: connects("failed"),
+        }
+    }
+
+    pub(super) fn connects(&self, succeeded: bool) -> &Counter {
+        if succeeded { &self.made } else { &self.failed }
+    }
+
+    pub(super) fn open(&self) -> Open {
+        self.open.increment(1.0);
+        Open(self.open.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}

@@ -1,0 +1,172 @@
+//! From a host name to a connection that takes requests.
+
+use std::cell::Cell;
+use std::future::{Ready, ready};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use http::Uri;
+use hyper::client::conn::{http1, http2};
+use hyper::rt::{Read, Write};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+use tower_service::Service;
+
+use super::Upstream;
+use super::error::{Error, ErrorKind, chain};
+use super::pool::{Http1, Http2, Task};
+use crate::body::Outgoing;
+use crate::config::HttpVersion;
+use crate::executor::LocalExecutor;
+
+/// Silence on an HTTP/2 connection with streams before it is asked whether it
+/// still lives, and how long it has to say so.
+const PING_AFTER: Duration = Duration::from_secs(30);
+const PONG_WITHIN: Duration = Duration::from_secs(15);
+/// Silence on a TCP connection before the system asks.
+const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
+/// HTTP/2 windows: wide enough for a fast answer, narrow enough that one slow
+/// reader cannot hold much memory.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+
+/// A connection that has just been made.
+pub(super) enum Made {
+    Http1(Http1),
+    Http2(Http2),
+}
+
+/// Connects within the upstream's time limit: name, TCP, TLS and HTTP.
+pub(super) async fn connect(upstream: &Arc<Upstream>) -> Result<Made, Error> {
+    let limit = upstream.timeouts.connect;
+    let made = match timeout(limit, make(upstream)).await {
+        Ok(made) => made,
+        Err(_) => Err(Error::new(
+            ErrorKind::ConnectTimeout,
+            "no connection in time",
+        )),
+    };
+    upstream.gauges.connects(made.is_ok()).increment(1);
+    made
+}
+
+async fn make(upstream: &Arc<Upstream>) -> Result<Made, Error> {
+    let tcp = tcp(upstream).await?;
+    match &upstream.tls {
+        None => {
+            let multiplexed = upstream.http == HttpVersion::Http2;
+            handshake(upstream, TokioIo::new(tcp), multiplexed).await
+        }
+        Some(connector) => {
+            let (stream, multiplexed) = connector.connect(tcp).await?;
+            handshake(upstream, TokioIo::new(stream), multiplexed).await
+        }
+    }
+}
+
+// ===== TCP =====
+
+/// Resolves the name, then races the addresses (RFC 8305, by hyper-util).
+async fn tcp(upstream: &Upstream) -> Result<TcpStream, Error> {
+    let target = (upstream.host.as_str(), upstream.port);
+    let found = lookup_host(target).await;
+    let addresses: Vec<SocketAddr> = found
+        .map_err(|error| Error::new(ErrorKind::Dns, chain(&error)))?
+        .collect();
+    if addresses.is_empty() {
+        return Err(Error::new(ErrorKind::Dns, "the name has no address"));
+    }
+    let mut connector = HttpConnector::new_with_resolver(Resolved(addresses));
+    connector.enforce_http(false);
+    connector.set_nodelay(true);
+    connector.set_keepalive(Some(TCP_KEEPALIVE));
+    // Shared out over the addresses, so that a dead one leaves time for the
+    // next.
+    connector.set_connect_timeout(Some(upstream.timeouts.connect));
+    let place = Uri::builder()
+        .scheme(upstream.scheme.clone())
+        .authority(upstream.authority.clone())
+        .path_and_query("/")
+        .build()
+        .map_err(|error| Error::new(ErrorKind::Connect, chain(&error)))?;
+    let stream = connector
+        .call(place)
+        .await
+        .map_err(|error| Error::new(ErrorKind::Connect, chain(&error)))?;
+    Ok(stream.into_inner())
+}
+
+/// Addresses that have been looked up already.
+#[derive(Clone)]
+struct Resolved(Vec<SocketAddr>);
+
+impl Service<Name> for Resolved {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = std::convert::Infallible;
+    type Future = Ready<Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Name) -> Self::Future {
+        ready(Ok(self.0.clone().into_iter()))
+    }
+}
+
+// ===== HTTP =====
+
+async fn handshake<Io>(upstream: &Arc<Upstream>, io: Io, multiplexed: bool) -> Result<Made, Error>
+where
+    Io: Read + Write + Unpin + 'static,
+{
+    let failed = |error: hyper::Error| Error::new(ErrorKind::Connect, chain(&error));
+    if multiplexed {
+        let (sender, connection) = http2::Builder::new(LocalExecutor)
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .keep_alive_interval(PING_AFTER)
+            .keep_alive_timeout(PONG_WITHIN)
+            .handshake::<Io, Outgoing>(io)
+            .await
+            .map_err(failed)?;
+        let task = drive(upstream, connection);
+        let (streams, used) = (Cell::new(0), Cell::new(Instant::now()));
+        Ok(Made::Http2(Http2 {
+            sender,
+            _task: task,
+            streams,
+            used,
+        }))
+    } else {
+        let (sender, connection) = http1::Builder::new()
+            .handshake::<Io, Outgoing>(io)
+            .await
+            .map_err(failed)?;
+        Ok(Made::Http1(Http1 {
+            sender,
+            _task: drive(upstream, connection),
+        }))
+    }
+}
+
+/// Runs a connection on this worker until it ends or its owner lets go.
+fn drive(
+    upstream: &Arc<Upstream>,
+    connection: impl Future<Output = hyper::Result<()>> + 'static,
+) -> Task {
+    let open = upstream.gauges.open();
+    let task = tokio::task::spawn_local(async move {
+        let _open = open;
+        // Its error reaches the request that is on it; without one it only
+        // means that the connection is gone.
+        let _ = connection.await;
+    });
+    Task(task.abort_handle())
+}

@@ -1,0 +1,200 @@
+//! Which headers pass, in either direction.
+
+use std::time::Duration;
+
+use http::header::{
+    ACCEPT_ENCODING, ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST,
+    ORIGIN, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, REFERER, SET_COOKIE,
+    STRICT_TRANSPORT_SECURITY, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// Fields that speak of one connection only (RFC 9110, section 7.6.1), besides
+/// those that `Connection` names.
+const HOP_BY_HOP: [HeaderName; 9] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Fields of a request that are the caller's and ours alone: its credentials
+/// in every spelling that SDKs know, what its browser says of the page it
+/// shows (some upstreams refuse requests with an Origin), and what the new
+/// connection's framing replaces.
+const NOT_UPSTREAM: [HeaderName; 13] = [
+    AUTHORIZATION,
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-api-key"),
+    COOKIE,
+    HeaderName::from_static("openai-organization"),
+    HeaderName::from_static("openai-project"),
+    HeaderName::from_static("http2-settings"),
+    HOST,
+    CONTENT_LENGTH,
+    EXPECT,
+    ORIGIN,
+    REFERER,
+    ACCEPT_ENCODING,
+];
+
+/// Fields of an answer that bind a browser to a host: it talks to us, not to
+/// the upstream.
+const NOT_DOWNSTREAM: [HeaderName; 9] = [
+    SET_COOKIE,
+    ALT_SVC,
+    STRICT_TRANSPORT_SECURITY,
+    http::header::ACCESS_CONTROL_ALLOW_ORIGIN,
+    http::header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+    http::header::ACCESS_CONTROL_ALLOW_HEADERS,
+    http::header::ACCESS_CONTROL_ALLOW_METHODS,
+    http::header::ACCESS_CONTROL_EXPOSE_HEADERS,
+    http::header::ACCESS_CONTROL_MAX_AGE,
+];
+
+/// Takes out of a request what must not go upstream. `auth_header` is the
+/// field in which the upstream expects its credential.
+pub(super) fn strip_request(headers: &mut HeaderMap, auth_header: Option<&HeaderName>) {
+    strip_hop_by_hop(headers);
+    for name in &NOT_UPSTREAM {
+        headers.remove(name);
+    }
+    if let Some(name) = auth_header {
+        headers.remove(name);
+    }
+    // The answer is metered as it passes, so it must not be compressed.
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+}
+
+/// Takes out of an answer what must not go downstream.
+pub(super) fn strip_response(headers: &mut HeaderMap) {
+    strip_hop_by_hop(headers);
+    for name in &NOT_DOWNSTREAM {
+        headers.remove(name);
+    }
+}
+
+/// How long the upstream says it keeps a resting connection (`Keep-Alive:
+/// timeout=5`, RFC 2068, section 19.7.1.1), a second taken off so that we are
+/// the first to close.
+pub(super) fn keep_alive_timeout(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get("keep-alive")?.to_str().ok()?;
+    let seconds = value
+        .split(',')
+        .filter_map(|part| part.trim().strip_prefix("timeout="))
+        .find_map(|seconds| seconds.trim().parse::<u64>().ok())?;
+    Some(Duration::from_secs(seconds.saturating_sub(1)))
+}
+
+fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        for name in named_by_connection(headers) {
+            headers.remove(name);
+        }
+    }
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let values = headers.get_all(CONNECTION).iter();
+    let tokens = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    tokens
+        .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::{keep_alive_timeout, strip_request, strip_response};
+
+    fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pair = |(name, value): &(&'static str, &'static str)| {
+            (
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )
+        };
+        pairs.iter().map(pair).collect()
+    }
+
+    fn names(headers: &HeaderMap) -> Vec<&str> {
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn requests_lose_credentials_and_hop_by_hop_fields() {
+        let mut headers = map(&[
+            ("authorization", "Bearer a"),
+            ("api-key", "a"),
+            ("x-api-key", "a"),
+            ("x-goog-api-key", "a"),
+            ("cookie", "a=b"),
+            ("connection", "close, X-Private ,, bad name"),
+            ("x-private", "1"),
+            ("te", "trailers"),
+            ("transfer-encoding", "chunked"),
+            ("expect", "100-continue"),
+            ("origin", "http://localhost"),
+            ("accept-encoding", "gzip"),
+            ("openai-organization", "org"),
+            ("content-type", "application/json"),
+            ("x-stainless-lang", "python"),
+            ("user-agent", "OpenAI/Python"),
+        ]);
+        strip_request(
+            &mut headers,
+            Some(&HeaderName::from_static("x-goog-api-key")),
+        );
+        let kept = [
+            "accept-encoding",
+            "content-type",
+            "user-agent",
+            "x-stainless-lang",
+        ];
+        assert_eq!(names(&headers), kept);
+        assert_eq!(headers.get("accept-encoding").unwrap(), "identity");
+    }
+
+    #[test]
+    fn answers_lose_what_binds_a_browser() {
+        let mut headers = map(&[
+            ("set-cookie", "a=b"),
+            ("alt-svc", "h3"),
+            ("strict-transport-security", "max-age=1"),
+            ("access-control-allow-origin", "*"),
+            ("connection", "x-hop"),
+            ("x-hop", "1"),
+            ("keep-alive", "timeout=5"),
+            ("x-request-id", "req-1"),
+            ("retry-after", "7"),
+            ("content-length", "3"),
+        ]);
+        strip_response(&mut headers);
+        assert_eq!(
+            names(&headers),
+            ["content-length", "retry-after", "x-request-id"]
+        );
+    }
+
+    #[test]
+    fn reads_how_long_a_connection_may_rest() {
+        let rests = |value| keep_alive_timeout(&map(&[("keep-alive", value)]));
+        assert_eq!(rests("timeout=5, max=100"), Some(Duration::from_secs(4)));
+        assert_eq!(rests("max=100, timeout=1"), Some(Duration::ZERO));
+        assert_eq!(rests("timeout=soon"), None);
+        assert_eq!(keep_alive_timeout(&HeaderMap::new()), None);
+    }
+}

@@ -1,0 +1,199 @@
+//! One provider as something that requests can be sent to.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::body::Outgoing;
+use crate::config::{HttpVersion, Pool as PoolLimits, Timeouts};
+
+mod build;
+mod connect;
+mod error;
+mod header;
+mod pool;
+mod reply;
+mod tls;
+
+pub use build::{BuildError, Builder};
+pub use error::{Error, ErrorKind};
+pub use reply::ReplyBody;
+
+use pool::Pool;
+
+/// One provider: where it is, what opens it and how long it may take.
+/// Immutable, shared by all workers.
+#[derive(Debug)]
+pub struct Upstream {
+    scheme: Scheme,
+    authority: Authority,
+    host_header: HeaderValue,
+    host: String,
+    port: u16,
+    base_path: String,
+    tls: Option<tls::Connector>,
+    http: HttpVersion,
+    /// The credential and the configured headers.
+    headers: HeaderMap,
+    /// The header that carries the credential; the caller's own is dropped.
+    auth_header: Option<HeaderName>,
+    timeouts: Timeouts,
+    limits: PoolLimits,
+    places: Option<Arc<Semaphore>>,
+    gauges: build::Gauges,
+}
+
+/// What is sent: everything but the body.
+#[derive(Debug)]
+pub struct Head {
+    /// The path below the base URL.
+    pub path: &'static str,
+    /// The caller's query, without its `?`.
+    pub query: Option<String>,
+    /// The caller's headers, as they came.
+    pub headers: HeaderMap,
+}
+
+/// An upstream's answer: its head, and the body that is still to come.
+#[derive(Debug)]
+pub struct Reply {
+    /// Status as it came.
+    pub status: StatusCode,
+    /// Headers that may go downstream.
+    pub headers: HeaderMap,
+    /// The rest.
+    pub body: ReplyBody,
+}
+
+/// One worker's connections to every upstream. Nothing in it is shared with
+/// another worker.
+#[derive(Debug)]
+pub struct Client {
+    pools: Vec<Rc<Pool>>,
+}
+
+impl Client {
+    /// A client for these upstreams; [`Client::send`] takes one by its number.
+    #[must_use]
+    pub fn new(upstreams: &[Option<Arc<Upstream>>]) -> Self {
+        let pool = |upstream: &Option<Arc<Upstream>>| Rc::new(Pool::new(upstream.clone()));
+        Self {
+            pools: upstreams.iter().map(pool).collect(),
+        }
+    }
+
+    /// Sends a request to upstream number `id` and waits for the head of its
+    /// answer. Dropping the future ends the request on the wire.
+    pub async fn send(&self, id: usize, head: Head, body: Outgoing) -> Result<Reply, Error> {
+        let unknown = || Error::new(ErrorKind::Connect, "no such upstream");
+        let pool = self.pools.get(id).ok_or_else(unknown)?;
+        let upstream = pool.upstream().ok_or_else(unknown)?;
+        let place = upstream.place().await?;
+        let request = upstream.request(head, body)?;
+        let (response, lease) = pool.exchange(upstream, request, place).await?;
+        let (parts, body) = response.into_parts();
+        let mut headers = parts.headers;
+        let rests_for = header::keep_alive_timeout(&headers);
+        header::strip_response(&mut headers);
+        Ok(Reply {
+            status: parts.status,
+            headers,
+            body: ReplyBody::new(body, lease, rests_for),
+        })
+    }
+
+    /// The limits in time of upstream number `id`.
+    #[must_use]
+    pub fn timeouts(&self, id: usize) -> Option<Timeouts> {
+        Some(self.pools.get(id)?.upstream()?.timeouts)
+    }
+
+    /// Closes connections that have rested too long. To be called every few
+    /// seconds.
+    pub fn sweep(&self) {
+        for pool in &self.pools {
+            pool.sweep();
+        }
+    }
+}
+
+impl Upstream {
+    /// A place among the requests in flight, where there is a limit on them.
+    async fn place(&self) -> Result<Option<OwnedSemaphorePermit>, Error> {
+        let Some(places) = &self.places else {
+            return Ok(None);
+        };
+        match timeout(self.limits.wait, Arc::clone(places).acquire_owned()).await {
+            Ok(Ok(place)) => Ok(Some(place)),
+            _ => Err(Error::new(
+                ErrorKind::Full,
+                "no place among the requests in flight",
+            )),
+        }
+    }
+
+    /// Puts the caller's head into the upstream's terms.
+    fn request(&self, head: Head, body: Outgoing) -> Result<Request<Outgoing>, Error> {
+        let Head {
+            path,
+            query,
+            mut headers,
+        } = head;
+        header::strip_request(&mut headers, self.auth_header.as_ref());
+        // After the stripping, so that no `Connection:` of the caller's can
+        // take our credential away again.
+        for (name, value) in &self.headers {
+            headers.insert(name, value.clone());
+        }
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.uri(path, query.as_deref())?;
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+
+    fn uri(&self, path: &str, query: Option<&str>) -> Result<Uri, Error> {
+        let text = match query {
+            None => format!("{}{path}", self.base_path),
+            Some(query) => format!("{}{path}?{query}", self.base_path),
+        };
+        PathAndQuery::from_maybe_shared(bytes::Bytes::from(text))
+            .map(Uri::from)
+            .map_err(|error| Error::new(ErrorKind::Protocol, error.to_string()))
+    }
+
+    /// HTTP/2 names scheme and authority in the request itself (RFC 9113,
+    /// section 8.3.1), HTTP/1.1 has the Host header for it.
+    fn address(&self, request: &mut Request<Outgoing>, multiplexed: bool) {
+        if multiplexed {
+            let mut parts = std::mem::take(request.uri_mut()).into_parts();
+            parts.scheme = Some(self.scheme.clone());
+            parts.authority = Some(self.authority.clone());
+            if let Ok(uri) = Uri::from_parts(parts) {
+                *request.uri_mut() = uri;
+            }
+            request.headers_mut().remove(http::header::HOST);
+        } else {
+            if let Some(path) = request.uri().path_and_query().cloned() {
+                *request.uri_mut() = Uri::from(path);
+            }
+            request
+                .headers_mut()
+                .insert(http::header::HOST, self.host_header.clone());
+        }
+        *request.version_mut() = if multiplexed {
+            http::Version::HTTP_2
+        } else {
+            http::Version::HTTP_11
+        };
+    }
+
+    fn head_timeout(&self) -> Duration {
+        self.timeouts.head
+    }
+}

@@ -1,0 +1,67 @@
+//! Media types of bodies.
+
+/// What a body is, as far as it matters to a gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaType {
+    /// `text/event-stream`
+    EventStream,
+    /// `application/json` and its relatives.
+    Json,
+    /// `text/html`: an error page or a login form, whatever the status says.
+    Html,
+    /// Anything else, or none given.
+    Other,
+}
+
+impl MediaType {
+    /// Reads the value of a `content-type` field.
+    #[must_use]
+    pub fn of(content_type: Option<&[u8]>) -> Self {
+        let value = content_type.unwrap_or_default();
+        let essence = value
+            .split(|byte| *byte == b';')
+            .next()
+            .unwrap_or_default()
+            .trim_ascii();
+        let is = |name: &str| essence.eq_ignore_ascii_case(name.as_bytes());
+        let ends_in_json = essence.len() > 5
+            && essence
+                .iter()
+                .rev()
+                .zip(b"nosj+")
+                .all(|(a, b)| a.eq_ignore_ascii_case(b));
+        if is("text/event-stream") {
+            Self::EventStream
+        } else if is("application/json") || ends_in_json {
+            Self::Json
+        } else if is("text/html") {
+            Self::Html
+        } else {
+            Self::Other
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MediaType;
+
+    #[test]
+    fn reads_the_essence_only() {
+        for (text, expected) in [
+            ("text/event-stream", MediaType::EventStream),
+            ("Text/Event-Stream; charset=utf-8", MediaType::EventStream),
+            ("application/json", MediaType::Json),
+            ("application/json;charset=utf-8", MediaType::Json),
+            ("application/problem+JSON", MediaType::Json),
+            ("+json", MediaType::Other),
+            ("text/html; charset=utf-8", MediaType::Html),
+            ("text/plain", MediaType::Other),
+            ("application/jsonp", MediaType::Other),
+            ("", MediaType::Other),
+        ] {
+            assert_eq!(MediaType::of(Some(text.as_bytes())), expected, "{text}");
+        }
+        assert_eq!(MediaType::of(None), MediaType::Other);
+    }
+}

@@ -1,0 +1,198 @@
+//! The inside of JSON strings (RFC 8259, 7): most of a body's bytes are here.
+
+use std::str::Chars;
+
+use super::Span;
+
+/// A string in the body.
+#[derive(Clone, Copy)]
+pub(super) struct Text {
+    /// Where it stands, quotes included.
+    pub(super) span: Span,
+    /// Whether it has an escape in it.
+    pub(super) escaped: bool,
+}
+
+/// A run of bytes that need no look of their own.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) len: usize,
+    /// Whether it is ASCII throughout, so that it needs no UTF-8 check.
+    pub(super) ascii: bool,
+}
+
+/// Yields the characters that a string's content means. An `Err` is the offset
+/// of half a surrogate pair.
+pub(super) struct Decoder<'t> {
+    len: usize,
+    rest: Chars<'t>,
+}
+
+const BLOCK: usize = 32;
+const WORD: usize = 8;
+const HIGH_BITS: u64 = repeat(0x80);
+
+const fn repeat(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; WORD])
+}
+
+/// The bytes before the first quote, backslash or control character.
+///
+/// Blocks are compared whole, without a branch for each byte: the compiler turns
+/// that into vector instructions on every target. The exact place within the
+/// last block is found by arithmetic on words.
+pub(super) fn plain_run(bytes: &[u8]) -> Run {
+    let mut run = Run {
+        len: 0,
+        ascii: true,
+    };
+    // Most strings are short; they are done before the blocks can pay.
+    if !run.words(bytes, 2) {
+        return run;
+    }
+    run.blocks(bytes);
+    if run.words(bytes, BLOCK / WORD) {
+        let rest = bytes.get(run.len..).unwrap_or_default();
+        let tail = rest.iter().take_while(|&&byte| !stops(byte));
+        let (len, bits) = tail.fold((0, 0), |(len, bits), &byte| (len + 1, bits | byte));
+        run.len += len;
+        run.ascii &= bits.is_ascii();
+    }
+    run
+}
+
+impl Run {
+    /// Goes on by whole blocks while they are plain.
+    fn blocks(&mut self, bytes: &[u8]) {
+        let (blocks, _) = bytes
+            .get(self.len..)
+            .unwrap_or_default()
+            .as_chunks::<BLOCK>();
+        let mut high = 0_u8;
+        for block in blocks {
+            let (found, bits) = block.iter().fold((0, 0), |(found, bits), &byte| {
+                (found | u8::from(stops(byte)), bits | byte)
+            });
+            if found != 0 {
+                break;
+            }
+            high |= bits;
+            self.len += BLOCK;
+        }
+        self.ascii &= high.is_ascii();
+    }
+
+    /// Goes on by at most `limit` words; false once the end of the run is found.
+    fn words(&mut self, bytes: &[u8], limit: usize) -> bool {
+        let (words, _) = bytes
+            .get(self.len..)
+            .unwrap_or_default()
+            .as_chunks::<WORD>();
+        for word in words.iter().take(limit) {
+            let word = u64::from_le_bytes(*word);
+            let found = stops_in(word);
+            if found != 0 {
+                let before = found.trailing_zeros() / 8;
+                self.len += before as usize;
+                self.ascii &= word & HIGH_BITS & !(u64::MAX << (before * 8)) == 0;
+                return false;
+            }
+            self.ascii &= word & HIGH_BITS == 0;
+            self.len += WORD;
+        }
+        true
+    }
+}
+
+fn stops(byte: u8) -> bool {
+    // Not `||`: a lazy operator would put a branch into every lane.
+    u8::from(byte == b'"') | u8::from(byte == b'\\') | u8::from(byte < 0x20) != 0
+}
+
+/// Marks the bytes of a word for which [`stops`] holds by their highest bit. A
+/// borrow can mark bytes above a true one falsely, never below the first.
+const fn stops_in(word: u64) -> u64 {
+    let quote = word ^ repeat(b'"');
+    let slash = word ^ repeat(b'\\');
+    let zero = repeat(0x01);
+    ((quote.wrapping_sub(zero) & !quote)
+        | (slash.wrapping_sub(zero) & !slash)
+        | (word.wrapping_sub(repeat(0x20)) & !word))
+        & HIGH_BITS
+}
+
+/// The length of the escape that `bytes` begin with, or the offset of the byte
+/// that spoils it. `\u` needs four digits; that halves of surrogate pairs match
+/// is no matter of grammar (RFC 8259, 8.2).
+pub(super) fn escape_len(bytes: &[u8]) -> Result<usize, usize> {
+    match bytes.get(1) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(2),
+        Some(b'u') => {
+            let digits = bytes.iter().skip(2).take(4);
+            match digits.take_while(|byte| byte.is_ascii_hexdigit()).count() {
+                4 => Ok(6),
+                good => Err(2 + good),
+            }
+        }
+        _ => Err(1),
+    }
+}
+
+// === impl Decoder ===
+
+impl<'t> Decoder<'t> {
+    pub(super) fn new(content: &'t str) -> Self {
+        Self {
+            len: content.len(),
+            rest: content.chars(),
+        }
+    }
+
+    /// For content that a cursor has passed, which is UTF-8.
+    pub(super) fn of(content: &'t [u8]) -> Self {
+        Self::new(std::str::from_utf8(content).unwrap_or_default())
+    }
+
+    fn hex4(&mut self) -> Option<u16> {
+        let digits = self.rest.as_str().get(..4)?;
+        let unit = u16::from_str_radix(digits, 16).ok()?;
+        self.rest = self.rest.as_str().get(4..)?.chars();
+        Some(unit)
+    }
+
+    /// The character of a `\u` escape, together with its second half if it
+    /// needs one.
+    fn unicode(&mut self) -> Option<char> {
+        let first = self.hex4()?;
+        if let Some(plain) = char::from_u32(u32::from(first)) {
+            return Some(plain);
+        }
+        self.rest = self.rest.as_str().strip_prefix("\\u")?.chars();
+        let second = self.hex4()?;
+        char::decode_utf16([first, second]).next()?.ok()
+    }
+
+    fn escape(&mut self) -> Option<char> {
+        Some(match self.rest.next()? {
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'u' => return self.unicode(),
+            itself => itself,
+        })
+    }
+}
+
+impl Iterator for Decoder<'_> {
+    type Item = Result<char, usize>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let at = self.len - self.rest.as_str().len();
+        match self.rest.next()? {
+            '\\' => Some(self.escape().ok_or(at)),
+            plain => Some(Ok(plain)),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The scan against `serde_json`, on documents that nobody thought of.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::wire::oracle::check_scan;
+
+fn space() -> impl Strategy<Value = &'static str> {
+    select(vec!["", "", "", " ", "\n", "\t\r\n ", "  "])
+}
+
+fn text() -> impl Strategy<Value = String> {
+    let piece = select(vec![
+        "a",
+        "model",
+        "Z9 ",
+        "{",
+        "}",
+        "[",
+        ",",
+        ":",
+        "é",
+        "模",
+        "😀",
+        "\u{7f}",
+        "\u{2028}",
+        r"\n",
+        r#"\""#,
+        r"\\",
+        r"\/",
+        r"\u0041",
+        r"\u00e9",
+        r"\uD83D\uDE00",
+        r"\ud800",
+        r"\udc00",
+        r"\u0000",
+        "a run that is longer than one block of the scan, so that it counts",
+    ]);
+    vec(piece, 0..6).prop_map(|pieces| format!("\"{}\"", pieces.concat()))
+}
+
+fn number() -> impl Strategy<Value = String> {
+    select(vec![
+        "0",
+        "-0",
+        "1",
+        "-1.5",
+        "1e400",
+        "1E-400",
+        "0.0e+0",
+        "123456789012345678901234567890",
+        "1.0",
+        "-12e7",
+    ])
+    .prop_map(str::to_owned)
+}
+
+fn key() -> impl Strategy<Value = String> {
+    let known = select(vec![
+        "\"model\"",
+        "\"stream\"",
+        "\"stream_options\"",
+        "\"include_usage\"",
+        "\"messages\"",
+        r#""\u006dodel""#,
+        r#""m\u006Fdel""#,
+        r#""str\u0065am""#,
+        r#""stream\u005Foptions""#,
+        r#""include\u005fusage""#,
+        "\"Model\"",
+        "\"model \"",
+        "\"\"",
+    ]);
+    prop_oneof![3 => known.prop_map(str::to_owned), 1 => text()]
+}
+
+fn object(value: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+    let member = (space(), key(), space(), space(), value, space()).prop_map(
+        |(before, key, colon, after, value, end)| {
+            format!("{before}{key}{colon}:{after}{value}{end}")
+        },
+    );
+    (vec(member, 0..5), space())
+        .prop_map(|(members, space)| format!("{{{space}{}}}", members.join(",")))
+}
+
+fn value() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        select(vec!["true", "false", "null"]).prop_map(str::to_owned),
+        number(),
+        text(),
+    ];
+    leaf.prop_recursive(4, 24, 5, |inner| {
+        prop_oneof![
+            (vec(inner.clone(), 0..4), space()).prop_map(|(items, space)| format!(
+                "[{space}{}]",
+                items.join(&format!("{space},{space}"))
+            )),
+            object(inner),
+        ]
+    })
+}
+
+/// A body that often, but not always, holds a model.
+fn body() -> impl Strategy<Value = String> {
+    let model = prop_oneof![
+        2 => Just(r#""model":"m""#.to_owned()),
+        1 => text().prop_map(|text| format!(r#""model" : {text}"#)),
+    ];
+    let with_model = (object(value()), model, space(), any::<bool>()).prop_map(
+        |(object, model, space, last)| {
+            let inside = object[1..object.len() - 1].to_owned();
+            match (inside.trim().is_empty(), last) {
+                (true, _) => format!("{{{model}{space}}}"),
+                (false, true) => format!("{space}{{{inside},{model}}}"),
+                (false, false) => format!("{{{model},{inside}}}{space}"),
+            }
+        },
+    );
+    prop_oneof![6 => with_model, 1 => value()]
+}
+
+/// One wound to a body, at a place given as a share of its length.
+#[derive(Clone, Debug)]
+enum Wound {
+    Set(u8),
+    Insert(u8),
+    Remove,
+    Cut,
+}
+
+fn wound() -> impl Strategy<Value = (u16, Wound)> {
+    let byte = prop_oneof![
+        select(b"\"\\{}[],:0-e.u tn\x00\x1f\x80\xc3\xff".to_vec()),
+        any::<u8>(),
+    ];
+    let wound = prop_oneof![
+        byte.clone().prop_map(Wound::Set),
+        byte.prop_map(Wound::Insert),
+        Just(Wound::Remove),
+        Just(Wound::Cut),
+    ];
+    (any::<u16>(), wound)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn agrees_on_documents(body in body()) {
+        check_scan(body.as_bytes());
+    }
+
+    #[test]
+    fn agrees_on_wounded_documents(body in body(), wounds in vec(wound(), 1..4)) {
+        let mut bytes = body.into_bytes();
+        for (place, wound) in wounds {
+            let at = usize::from(place) * bytes.len() / (1 << 16);
+            match wound {
+                Wound::Set(byte) if at < bytes.len() => bytes[at] = byte,
+                Wound::Remove if at < bytes.len() => { bytes.remove(at); }
+                Wound::Insert(byte) => bytes.insert(at, byte),
+                _ => bytes.truncate(at),
+            }
+        }
+        check_scan(&bytes);
+    }
+
+    #[test]
+    fn agrees_on_noise(bytes in vec(any::<u8>(), 0..64)) {
+        check_scan(&bytes);
+        check_scan(&[b"{\"model\":\"m\",\"x\":\"", &bytes[..], b"\"}"].concat());
+        check_scan(&[b"{\"model\":\"", &bytes[..], b"\"}"].concat());
+    }
+}

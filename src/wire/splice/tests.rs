@@ -1,0 +1,141 @@
+//! A splice changes what it must and not one byte more.
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::{Segments, StreamUsage, encode_model, splice};
+use crate::wire::oracle;
+use crate::wire::scan::scan;
+
+fn segments(body: &str, model: &str, usage: StreamUsage) -> Segments {
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    let scan = scan(&body).unwrap();
+    splice(&body, &scan, &encode_model(model), usage)
+}
+
+fn text(segments: &Segments) -> String {
+    let parts: Vec<u8> = segments.iter().flatten().copied().collect();
+    String::from_utf8(parts).unwrap()
+}
+
+fn injected(body: &str) -> String {
+    text(&segments(body, "up", StreamUsage::Inject))
+}
+
+#[test]
+fn the_model_alone() {
+    let body = r#" { "x" : 1.0, "model" : "a\u0062" ,"y":[ ]}"#;
+    let spliced = segments(body, "b\"/é", StreamUsage::Observe);
+    assert_eq!(
+        text(&spliced),
+        r#" { "x" : 1.0, "model" : "b\"/é" ,"y":[ ]}"#
+    );
+    assert_eq!(spliced.len(), text(&spliced).len());
+    assert_eq!(spliced.iter().count(), 3);
+}
+
+#[test]
+fn usage_is_asked_for_where_there_is_room() {
+    for (body, expected) in [
+        (
+            r#"{"model":"a","stream":true}"#,
+            r#"{"model":"up","stream_options":{"include_usage":true},"stream":true}"#,
+        ),
+        (
+            r#"{"stream":true,"model":"a"}"#,
+            r#"{"stream":true,"model":"up","stream_options":{"include_usage":true}}"#,
+        ),
+        (
+            r#"{"stream_options": null ,"model":"a","stream":true}"#,
+            r#"{"stream_options": {"include_usage":true} ,"model":"up","stream":true}"#,
+        ),
+        (
+            r#"{"model":"a","stream":true,"stream_options":{ }}"#,
+            r#"{"model":"up","stream":true,"stream_options":{"include_usage":true }}"#,
+        ),
+        (
+            r#"{"model":"a","stream":true,"stream_options":{ "x":1}}"#,
+            r#"{"model":"up","stream":true,"stream_options":{"include_usage":true, "x":1}}"#,
+        ),
+    ] {
+        assert_eq!(injected(body), expected);
+        let observed = text(&segments(body, "up", StreamUsage::Observe));
+        assert_eq!(observed, body.replace(r#""a""#, r#""up""#));
+    }
+}
+
+#[test]
+fn the_callers_own_choice_stands() {
+    for body in [
+        r#"{"model":"up","stream":true,"stream_options":{"include_usage":false}}"#,
+        r#"{"model":"up","stream":true,"stream_options":{"include_usage":true}}"#,
+        r#"{"model":"up","stream":true,"stream_options":[]}"#,
+        r#"{"model":"up","stream":false}"#,
+        r#"{"model":"up","stream":"true"}"#,
+    ] {
+        assert_eq!(injected(body), body);
+    }
+}
+
+#[test]
+fn nothing_is_copied() {
+    let body = Bytes::from_static(br#"{"a":1,"model":"x","stream_options":null,"stream":true}"#);
+    let found = scan(&body).unwrap();
+    let spliced = splice(&body, &found, &encode_model("y"), StreamUsage::Inject);
+    let inside = body.as_ptr_range();
+    let parts: Vec<bool> = spliced
+        .iter()
+        .map(|part| inside.contains(&part.as_ptr()))
+        .collect();
+    assert_eq!(parts, [true, false, true, false, true]);
+    // The same name: the body stays in one piece.
+    let same = splice(&body, &found, &encode_model("x"), StreamUsage::Observe);
+    assert_eq!(same.iter().collect::<Vec<_>>(), [&body]);
+}
+
+#[test]
+fn parts_are_handed_out_in_order() {
+    let mut spliced = segments(r#"{"model":"a"}"#, "b", StreamUsage::Observe);
+    let again = spliced.clone();
+    let mut taken = Vec::new();
+    while let Some(part) = spliced.take_next() {
+        taken.extend_from_slice(&part);
+        assert_eq!(taken.len() + spliced.len(), again.len());
+    }
+    assert_eq!(taken, br#"{"model":"b"}"#);
+    assert!(spliced.is_empty() && spliced.iter().next().is_none());
+    assert!(!again.is_empty());
+    assert_eq!(text(&again), r#"{"model":"b"}"#);
+}
+
+fn body() -> impl Strategy<Value = String> {
+    let member = prop_oneof![
+        Just(r#""x" : [1.0, "\u0041", {"model":1}]"#),
+        Just(r#""stream":true"#),
+        Just(r#" "stream":false"#),
+        Just(r#""stream_options":null"#),
+        Just(r#""stream_options": { } "#),
+        Just(r#""stream_options":{"y":{}}"#),
+        Just(r#""stream_options":{"include_usage":false}"#),
+        Just(r#""stream_options":7"#),
+    ];
+    let model = prop_oneof![Just(r#""model":"a""#), Just(r#""\u006dodel" : "\u0061""#)];
+    (
+        proptest::collection::vec(member, 0..4),
+        model,
+        any::<proptest::sample::Index>(),
+    )
+        .prop_map(|(mut members, model, index)| {
+            members.insert(index.index(members.len() + 1), model);
+            format!("{{{}}} ", members.join(" ,"))
+        })
+}
+
+proptest! {
+    #[test]
+    fn only_the_edits_show(body in body(), name in "[a-z\"\\\\/é\n]{1,8}", inject: bool) {
+        prop_assume!(scan(body.as_bytes()).is_ok());
+        let usage = if inject { StreamUsage::Inject } else { StreamUsage::Observe };
+        oracle::check_splice(body.as_bytes(), &name, usage);
+    }
+}

@@ -1,0 +1,106 @@
+//! What a request used, as the upstream reports it.
+
+mod object;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+
+use super::token::Key;
+
+/// How much of the end of a body is looked at. Usage stands near the end, with
+/// at most a few more members behind it.
+pub const TAIL_BYTES: usize = 64 * 1024;
+
+/// How many `usage` members are tried. More than a few do not occur; the bound
+/// keeps a hostile body from being parsed over and over.
+const TRIES: usize = 8;
+
+static USAGE: LazyLock<Key> = LazyLock::new(|| Key::new("\"usage\""));
+
+/// Counts of tokens; what an upstream does not report is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Tokens of the prompt, the cached ones included.
+    pub input: Option<u64>,
+    /// Tokens of the answer, those of reasoning included.
+    pub output: Option<u64>,
+    /// Tokens of the prompt that came out of a cache.
+    pub cached: Option<u64>,
+    /// Tokens of the answer that were spent on reasoning.
+    pub reasoning: Option<u64>,
+    /// The total that the upstream states.
+    pub total: Option<u64>,
+}
+
+/// Remembers the end of a body that passes by, for the usage in it.
+#[derive(Debug, Default)]
+pub struct Tail {
+    frames: VecDeque<Bytes>,
+    len: usize,
+}
+
+/// The usage in (the end of) an answer or an event: the last `usage` object in
+/// it that holds counts, at any depth (Groq nests it in `x_groq`, the Responses
+/// API in `response`). Several are never added up: upstreams that repeat it
+/// report running totals.
+#[must_use]
+pub fn find_usage(bytes: &[u8]) -> Option<Usage> {
+    // Forwards, although the last one is wanted: only that direction has a
+    // vectorised search.
+    let mut last: [Option<&[u8]>; TRIES] = [None; TRIES];
+    for value in USAGE.values(bytes).filter(|value| value.starts_with(b"{")) {
+        last.rotate_right(1);
+        last[0] = Some(value);
+    }
+    last.into_iter().flatten().find_map(object::parse)
+}
+
+// === impl Usage ===
+
+impl Usage {
+    /// Whether it reports anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+// === impl Tail ===
+
+impl Tail {
+    /// Takes note of the next frame of the body. No bytes are copied, but the
+    /// last frames stay in memory: at least [`TAIL_BYTES`] of them.
+    pub fn push(&mut self, frame: &Bytes) {
+        if frame.is_empty() {
+            return;
+        }
+        self.len += frame.len();
+        self.frames.push_back(frame.clone());
+        while let Some(first) = self.frames.front() {
+            if self.len - first.len() < TAIL_BYTES {
+                break;
+            }
+            self.len -= first.len();
+            self.frames.pop_front();
+        }
+    }
+
+    /// The usage in what was remembered.
+    #[must_use]
+    pub fn usage(&self) -> Option<Usage> {
+        if let (Some(only), 1) = (self.frames.front(), self.frames.len()) {
+            return find_usage(only);
+        }
+        // The key may be split between two frames, so they are put together;
+        // this is the one copy, and it is made once.
+        let mut whole = Vec::with_capacity(self.len);
+        for frame in &self.frames {
+            whole.extend_from_slice(frame);
+        }
+        find_usage(&whole)
+    }
+}

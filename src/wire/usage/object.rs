@@ -1,0 +1,137 @@
+//! Parses one `usage` object, whatever dialect it is in.
+//!
+//! Nothing that an upstream writes there may cost the counts beside it, so
+//! members that are unknown or of another type are passed over.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::Usage;
+
+/// Reads the object that `bytes` begin with; what follows it is not looked at.
+pub(super) fn parse(bytes: &[u8]) -> Option<Usage> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = Value::deserialize(&mut json).ok()?;
+    Some(value.usage).filter(|usage| !usage.is_empty())
+}
+
+/// Any JSON value, as far as it can mean something here.
+#[derive(Default)]
+struct Value {
+    /// It is a count.
+    count: Option<u64>,
+    /// It is an object, with these counts in it.
+    usage: Usage,
+}
+
+/// The members that carry counts, in the Chat Completions, the Responses and
+/// DeepSeek's spelling.
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum Member {
+    #[serde(alias = "input_tokens")]
+    PromptTokens,
+    #[serde(alias = "output_tokens")]
+    CompletionTokens,
+    #[serde(alias = "prompt_cache_hit_tokens")]
+    CachedTokens,
+    ReasoningTokens,
+    TotalTokens,
+    #[serde(alias = "input_tokens_details")]
+    PromptTokensDetails,
+    #[serde(alias = "output_tokens_details")]
+    CompletionTokensDetails,
+    #[serde(other)]
+    Unknown,
+}
+
+struct Reader;
+
+impl Usage {
+    fn note(&mut self, member: &Member, value: &Value) {
+        let (slot, count) = match member {
+            Member::PromptTokens => (&mut self.input, value.count),
+            Member::CompletionTokens => (&mut self.output, value.count),
+            Member::TotalTokens => (&mut self.total, value.count),
+            Member::CachedTokens => (&mut self.cached, value.count),
+            Member::ReasoningTokens => (&mut self.reasoning, value.count),
+            Member::PromptTokensDetails => (&mut self.cached, value.usage.cached),
+            Member::CompletionTokensDetails => (&mut self.reasoning, value.usage.reasoning),
+            Member::Unknown => return,
+        };
+        // Some upstreams write both spellings and leave the one that they do
+        // not use at zero.
+        *slot = (*slot).max(count);
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("any JSON value")
+    }
+
+    fn visit_u64<E>(self, count: u64) -> Result<Value, E> {
+        Ok(Value {
+            count: Some(count),
+            ..Value::default()
+        })
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+        // 2^53: up to here every whole number has a float of its own.
+        let whole = number.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&number);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is whole, not negative and in range"
+        )]
+        let count = whole.then_some(number as u64);
+        Ok(Value {
+            count,
+            ..Value::default()
+        })
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Value, E> {
+        Ok(Value::default())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Value, E> {
+        Ok(Value::default())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Value, E> {
+        Ok(Value::default())
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Value::default())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut usage = Usage::default();
+        while let Some(member) = members.next_key::<Member>()? {
+            if matches!(member, Member::Unknown) {
+                members.next_value::<IgnoredAny>()?;
+            } else {
+                usage.note(&member, &members.next_value()?);
+            }
+        }
+        Ok(Value { count: None, usage })
+    }
+}

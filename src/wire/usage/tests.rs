@@ -1,0 +1,147 @@
+//! Usage in the dialects that are met.
+
+use bytes::Bytes;
+
+use super::{TAIL_BYTES, Tail, Usage, find_usage};
+
+fn usage(counts: [u64; 5]) -> Usage {
+    let [input, output, cached, reasoning, total] =
+        counts.map(|count| Some(count).filter(|&count| count != u64::MAX));
+    Usage {
+        input,
+        output,
+        cached,
+        reasoning,
+        total,
+    }
+}
+
+const NONE: u64 = u64::MAX;
+
+#[track_caller]
+fn finds(text: &str, counts: [u64; 5]) {
+    assert_eq!(find_usage(text.as_bytes()), Some(usage(counts)));
+}
+
+#[test]
+fn chat() {
+    finds(
+        r#"{"id":"x","choices":[],"usage":{"prompt_tokens":12,"completion_tokens":34,"total_tokens":46,
+        "prompt_tokens_details":{"cached_tokens":5,"audio_tokens":0},
+        "completion_tokens_details":{"reasoning_tokens":6,"accepted_prediction_tokens":0}}}"#,
+        [12, 34, 5, 6, 46],
+    );
+}
+
+#[test]
+fn responses() {
+    finds(
+        r#"{"type":"response.completed","response":{"id":"r","usage" : {"input_tokens":1,
+        "input_tokens_details":{"cached_tokens":2},"output_tokens":3,
+        "output_tokens_details":{"reasoning_tokens":4},"total_tokens":5},"user":null}}"#,
+        [1, 3, 2, 4, 5],
+    );
+}
+
+#[test]
+fn deepseek_groq_and_embeddings() {
+    finds(
+        r#""usage":{"prompt_tokens":9,"prompt_cache_hit_tokens":7,"prompt_cache_miss_tokens":2}"#,
+        [9, NONE, 7, NONE, NONE],
+    );
+    finds(
+        r#"{"choices":[{}],"x_groq":{"id":"r","usage":{"queue_time":0.1,"prompt_tokens":2,"completion_tokens":3,"total_time":0.25}}}"#,
+        [2, 3, NONE, NONE, NONE],
+    );
+    finds(
+        r#"{"data":[],"model":"e","usage":{"prompt_tokens":8,"total_tokens":8}}"#,
+        [8, NONE, NONE, NONE, 8],
+    );
+}
+
+#[test]
+fn odd_values_do_not_hide_the_others() {
+    finds(
+        r#""usage":{"prompt_tokens":3.0,"completion_tokens":"4","total_tokens":null,"cost":1e-9,
+        "prompt_tokens_details":null,"completion_tokens_details":[1,{"reasoning_tokens":9}],"x":{"prompt_tokens":99}}"#,
+        [3, NONE, NONE, NONE, NONE],
+    );
+    finds(
+        r#""usage":{"prompt_tokens":-3,"input_tokens":-3.0,"completion_tokens":1.5,"total_tokens":2,"cached_tokens":true,"reasoning_tokens":1e300}"#,
+        [NONE, NONE, NONE, NONE, 2],
+    );
+}
+
+#[test]
+fn both_spellings_at_once() {
+    finds(
+        r#""usage":{"prompt_tokens":10,"completion_tokens":5,"input_tokens":0,"output_tokens":0}"#,
+        [10, 5, NONE, NONE, NONE],
+    );
+    finds(
+        r#""usage":{"prompt_cache_hit_tokens":4,"prompt_tokens_details":{"cached_tokens":4}}"#,
+        [NONE, NONE, 4, NONE, NONE],
+    );
+}
+
+#[test]
+fn the_last_one_that_parses_wins() {
+    let first = r#"{"usage":{"prompt_tokens":1}}"#;
+    let second = r#"{"usage":{"prompt_tokens":2}}"#;
+    let only = |input| [input, NONE, NONE, NONE, NONE];
+    finds(&format!("{first}{second}"), only(2));
+    finds(&format!(r#"{first}{{"usage":null}}"#), only(1));
+    finds(&format!(r#"{first}"usage":{{"prompt_tokens":"#), only(1));
+    // A JSON schema that describes a usage is none.
+    let schema = r#"{"usage":{"type":"object","description":"tokens"}}"#;
+    finds(&format!("{first}{schema}"), only(1));
+}
+
+#[test]
+fn text_about_usage_is_not_usage() {
+    for text in [
+        r#"{"content":"\"usage\":{\"prompt_tokens\":1}"}"#,
+        r#"{"x\"usage":{"prompt_tokens":1}}"#,
+        r#"["usage",{"prompt_tokens":1}]"#,
+        r#"{"usage":[{"prompt_tokens":1}]}"#,
+        r#"{"usage":{}}"#,
+        r#"{"usage":12}"#,
+        r#"{"usage""#,
+        "",
+    ] {
+        assert_eq!(find_usage(text.as_bytes()), None, "{text}");
+    }
+}
+
+#[test]
+fn a_hostile_body_is_not_parsed_over_and_over() {
+    let started = std::time::Instant::now();
+    let body = r#""usage":{"#.repeat(300_000);
+    assert_eq!(find_usage(body.as_bytes()), None);
+    assert!(started.elapsed().as_secs() < 5);
+}
+
+#[test]
+fn the_tail_is_enough_and_is_bounded() {
+    let mut tail = Tail::default();
+    assert_eq!(tail.usage(), None);
+    let frame = Bytes::from(vec![b'x'; 10_000]);
+    for _ in 0..100 {
+        tail.push(&frame);
+    }
+    assert!((TAIL_BYTES..TAIL_BYTES + 10_000).contains(&tail.len));
+    assert_eq!(tail.len, tail.frames.iter().map(Bytes::len).sum::<usize>());
+    // No copy: the frames are the very ones that were pushed.
+    assert!(
+        tail.frames
+            .iter()
+            .all(|kept| kept.as_ptr() == frame.as_ptr())
+    );
+    for piece in [r#","usa"#, r#"ge":{"prompt_"#, "", r#"tokens":7}}"#] {
+        tail.push(&Bytes::from_static(piece.as_bytes()));
+    }
+    assert_eq!(tail.usage().and_then(|usage| usage.input), Some(7));
+    tail.push(&Bytes::from(vec![b' '; TAIL_BYTES]));
+    assert_eq!(tail.usage(), None);
+    assert_eq!(tail.frames.len(), 1);
+}
