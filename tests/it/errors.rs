@@ -62,7 +62,7 @@ fn an_unknown_model_is_not_found_and_near_names_are_offered() {
 fn a_model_without_its_credential_names_the_variable() {
     let gateway = Setup::new().root("demo = \"on\"").start();
     let answer = gateway.ask(&Request::chat("llama3-70b-groq"));
-    let message = judge::error(&answer, 503, "upstream_not_configured", None);
+    let message = judge::error(&answer, 503, "upstream_not_configured", Some("model"));
     assert!(message.contains("GROQ_API_KEY"), "{message}");
     final_word(&answer);
 }
@@ -332,6 +332,21 @@ fn an_error_can_be_found_in_the_log_by_its_id() {
     let line = gateway.access_line(&answer.request_id());
     assert_eq!(crate::gateway::text(&line, "outcome"), "client_error");
     assert_eq!(crate::gateway::value(&line, "status"), 404);
+}
+
+#[test]
+fn so_can_an_error_of_the_router() {
+    let (_upstream, gateway) = answering(reply::completion("hi"));
+    for request in [
+        Request::get("/v1/nothing"),
+        Request::get(CHAT),
+        Request::chat("m").without("Host"),
+    ] {
+        let answer = gateway.ask(&request);
+        let line = gateway.access_line(&answer.request_id());
+        assert_eq!(crate::gateway::text(&line, "outcome"), "client_error");
+        assert_eq!(crate::gateway::value(&line, "status"), answer.status);
+    }
 }
 
 #[test]

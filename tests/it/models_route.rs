@@ -65,7 +65,7 @@ fn only_ready_models_are_listed() {
         );
     }
     let answer = gateway.ask(&Request::chat("not-yet"));
-    let message = judge::error(&answer, 503, "upstream_not_configured", None);
+    let message = judge::error(&answer, 503, "upstream_not_configured", Some("model"));
     assert!(message.contains("LATER_KEY"), "{message}");
 }
 

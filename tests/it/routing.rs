@@ -168,7 +168,7 @@ fn r13_a_foreign_host_is_refused_while_access_is_open() {
         );
         let code = answer.json()["error"]["code"].as_str().unwrap().to_owned();
         assert!(
-            ["invalid_host", "forbidden_origin"].contains(&code.as_str()),
+            ["invalid_host", "forbidden_host", "forbidden_origin"].contains(&code.as_str()),
             "{host}: {code}"
         );
         judge::error(&answer, answer.status, &code, None);

@@ -98,7 +98,6 @@ fn u12_heads_that_frame_a_body_twice_are_protocol_errors() {
         "Content-Length: 2, 5",
         "Content-Length: x",
         "Content-Length: -1",
-        "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip",
     ] {
         let (upstream, gateway) = closing(reply::head("200 OK", &[JSON, framing]) + "{}");
         let answer = gateway.ask(&Request::chat("m"));
@@ -112,6 +111,26 @@ fn u12_heads_that_frame_a_body_twice_are_protocol_errors() {
             answer.text()
         );
         upstream.ended(1);
+    }
+}
+
+#[test]
+fn a_coding_that_we_do_not_undo_is_a_protocol_error() {
+    for coding in ["gzip", "chunked, gzip", "gzip, chunked"] {
+        let coding = format!("Transfer-Encoding: {coding}");
+        let body = if coding.ends_with("chunked") {
+            "2\r\n{}\r\n0\r\n\r\n"
+        } else {
+            "{}"
+        };
+        let (_upstream, gateway) = closing(reply::head("200 OK", &[JSON, &coding]) + body);
+        let answer = gateway.ask(&Request::chat("m"));
+        not_whole(&answer, &["upstream_protocol_error"]);
+        assert!(
+            answer.status == 502 || !answer.complete,
+            "{coding}: {}",
+            answer.text()
+        );
     }
 }
 

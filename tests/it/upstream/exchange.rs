@@ -44,6 +44,7 @@ impl Exchange<'_> {
         if !keep && !reset {
             let _ = link.socket.shutdown(Shutdown::Both);
         }
+        link.ledger.with(|record| record.settled += 1);
         keep
     }
 

@@ -29,6 +29,7 @@ type Ledger = Watched<Record>;
 struct Record {
     requests: Vec<Recorded>,
     connections: usize,
+    settled: usize,
     ended: Vec<usize>,
 }
 
@@ -138,6 +139,16 @@ impl Upstream {
             &format!("the end of {count} upstream connections"),
             |record| (record.ended.len() >= count).then_some(()),
         );
+    }
+
+    /// Waits until as many requests are done with, the closing of their
+    /// connections included.
+    #[track_caller]
+    pub fn settled(&self, count: usize) {
+        self.ledger
+            .wait(&format!("{count} requests to be done with"), |record| {
+                (record.settled >= count).then_some(())
+            });
     }
 
     fn serve(
