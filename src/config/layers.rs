@@ -165,11 +165,11 @@ fn added_origins(environment: &Environment) -> impl Iterator<Item = Setting<'sta
     ["FRONTEND_URL", "ADDITIONAL_CORS_ORIGINS"]
         .into_iter()
         .filter_map(|name| {
-            Some((
-                name,
-                keys(["cors", "allow_origins"]),
-                list(environment.get(name)?),
-            ))
+            // The original took a URL here, which people end with a slash.
+            let urls = environment.get(name)?.split(',');
+            let origins: Vec<&str> = urls.map(|url| url.trim().trim_end_matches('/')).collect();
+            let origins = list(&origins.join(","));
+            Some((name, keys(["cors", "allow_origins"]), origins))
         })
 }
 

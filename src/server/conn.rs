@@ -32,6 +32,8 @@ const HTTP2_PREFACE: &[u8] = b"PRI ";
 const STREAMS_PER_CONNECTION: u32 = 128;
 /// Answer bytes held for a slow reader of one HTTP/2 stream.
 const SEND_BUFFER: usize = 64 * 1024;
+/// Bytes that one HTTP/1 connection reads ahead, or holds for a slow reader.
+const BUFFER: usize = 128 * 1024;
 /// Silence on an HTTP/2 connection before the caller is asked whether it
 /// lives, and how long it has to say so.
 const PING_AFTER: Duration = Duration::from_secs(30);
@@ -90,6 +92,7 @@ pub(super) async fn serve(worker: Rc<Worker>, site: Rc<Site>, tcp: TcpStream) {
         Protocol::Http1 => {
             let connection = http1::Builder::new()
                 .max_header_size(settings.max_head)
+                .max_buf_size(BUFFER.max(settings.max_head))
                 .serve_connection(io, service);
             watch(
                 pin!(connection),

@@ -30,6 +30,8 @@ const PING_AFTER: Duration = Duration::from_secs(30);
 const PONG_WITHIN: Duration = Duration::from_secs(15);
 /// Silence on a TCP connection before the system asks.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
+/// Bytes that one HTTP/1 connection reads ahead of a slow reader.
+const BUFFER: usize = 128 * 1024;
 /// HTTP/2 windows: wide enough for a fast answer, narrow enough that one slow
 /// reader cannot hold much memory.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -146,6 +148,7 @@ where
         }))
     } else {
         let (sender, connection) = http1::Builder::new()
+            .max_buf_size(BUFFER)
             .handshake::<Io, Outgoing>(io)
             .await
             .map_err(failed)?;

@@ -21,6 +21,7 @@ const HTTP_1_1: &[u8] = b"http/1.1";
 pub(super) struct Connector {
     connector: TlsConnector,
     name: ServerName<'static>,
+    http: HttpVersion,
 }
 
 /// Certificate authorities, loaded once: the system's, and the bundled ones
@@ -76,6 +77,7 @@ impl Connector {
         Ok(Self {
             connector: TlsConnector::from(Arc::new(config)),
             name,
+            http,
         })
     }
 
@@ -90,6 +92,9 @@ impl Connector {
             .await
             .map_err(|error| Error::new(ErrorKind::Tls, chain(&error)))?;
         let multiplexed = stream.get_ref().1.alpn_protocol() == Some(H2);
+        if self.http == HttpVersion::Http2 && !multiplexed {
+            return Err(Error::new(ErrorKind::Tls, "the upstream does not speak HTTP/2"));
+        }
         Ok((stream, multiplexed))
     }
 }

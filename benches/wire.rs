@@ -1,0 +1,65 @@
+//! What the hot path does to bytes: scanning and splicing a request, following
+//! a stream. `cargo bench` runs it; figures from one run are to be compared
+//! with each other, not with those of another machine.
+
+use std::hint::black_box;
+
+use bytes::Bytes;
+use divan::Bencher;
+use divan::counter::BytesCount;
+use trunkline::wire::follow::{FinishRule, Follower};
+use trunkline::wire::scan::scan;
+use trunkline::wire::splice::{StreamUsage, encode_model, splice};
+
+fn main() {
+    divan::main();
+}
+
+/// A chat request of about this many bytes, its `model` behind the messages as
+/// the official Python SDK writes it.
+fn body(bytes: usize) -> Bytes {
+    let text = "Tell me about the sea, in the words of somebody who never saw it. ";
+    let content = text.repeat(bytes / text.len());
+    format!(
+        r#"{{"messages":[{{"role":"user","content":"{content}"}}],"model":"fast","stream":true}}"#
+    )
+    .into()
+}
+
+#[divan::bench(args = [1 << 10, 32 << 10, 1 << 20, 8 << 20])]
+fn scan_body(bencher: Bencher<'_, '_>, bytes: usize) {
+    let body = body(bytes);
+    bencher
+        .counter(BytesCount::new(body.len()))
+        .bench(|| scan(black_box(&body)));
+}
+
+/// The yardstick of the above: the JSON library checking the same body.
+#[divan::bench(args = [1 << 10, 32 << 10, 1 << 20, 8 << 20])]
+fn check_with_serde_json(bencher: Bencher<'_, '_>, bytes: usize) {
+    let body = body(bytes);
+    bencher
+        .counter(BytesCount::new(body.len()))
+        .bench(|| serde_json::from_slice::<serde::de::IgnoredAny>(black_box(&body)));
+}
+
+#[divan::bench(args = [StreamUsage::Observe, StreamUsage::Inject])]
+fn splice_body(bencher: Bencher<'_, '_>, usage: StreamUsage) {
+    let body = body(32 << 10);
+    let Ok(found) = scan(&body) else { return };
+    let model = encode_model("llama-3.3-70b-versatile");
+    bencher.bench(|| splice(black_box(&body), &found, &model, usage));
+}
+
+#[divan::bench(args = [false, true])]
+fn follow_chunk(bencher: Bencher<'_, '_>, hide_usage: bool) {
+    let chunk = Bytes::from_static(
+        b"data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\
+          \"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" sea\"},\
+          \"logprobs\":null,\"finish_reason\":null}]}\n\n",
+    );
+    let mut follower = Follower::new(FinishRule::Chat, hide_usage);
+    bencher
+        .counter(BytesCount::new(chunk.len()))
+        .bench_local(|| follower.feed(black_box(chunk.clone())));
+}
