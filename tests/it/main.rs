@@ -1,0 +1,58 @@
+//! The promises of Trunkline, held against the real binary over real sockets.
+//!
+//! One binary, one file for each promise or theme. Every test starts a gateway
+//! of its own on ports the system picks, in a directory of its own, with an
+//! empty environment; the upstreams are raw TCP servers that can misbehave.
+//! Nothing sleeps and hopes: a test waits for a cause (a channel, a read) or
+//! polls an observable until [`wait::DEADLINE`].
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test that meets the unexpected is to stop there and say so"
+)]
+#![allow(
+    clippy::format_collect,
+    clippy::large_stack_arrays,
+    reason = "a test is to be read, not to be fast"
+)]
+
+mod client;
+mod gateway;
+mod judge;
+mod layers;
+mod prometheus;
+mod request;
+mod setup;
+mod upstream;
+mod wait;
+
+mod access;
+mod admin;
+mod bytes_untouched;
+mod client_faults;
+mod cors;
+mod demo;
+mod drain;
+mod drop_in;
+mod errors;
+mod generated;
+mod http1;
+mod http1_heads;
+mod json_faults;
+mod limits;
+mod metering;
+mod models_route;
+mod responses_api;
+mod routing;
+mod secrets;
+mod streaming_faults;
+mod unbuffered;
+mod upstream_bodies;
+mod upstream_faults;
+mod upstream_http2;
+mod upstream_pool;
+mod upstream_tls;

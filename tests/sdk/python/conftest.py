@@ -1,0 +1,98 @@
+"""One gateway, one upstream, and clients that differ only in base URL and key."""
+
+import hashlib
+import json
+import os
+import pathlib
+import queue
+import subprocess
+import threading
+
+# The suites talk to this machine only, whatever the environment says.
+for name in list(os.environ):
+    if name.lower().endswith("_proxy") or name.startswith("OPENAI_"):
+        del os.environ[name]
+
+import openai
+import pytest
+
+from upstream import Upstream
+
+KEY = "tk-python-suite"
+START_SECONDS = 30
+CONFIG = """
+[server]
+listen = "127.0.0.1:0"
+[admin]
+listen = "127.0.0.1:0"
+[access.keys.python]
+sha256 = "{sha256}"
+[access.keys.narrow]
+sha256 = "{narrow}"
+models = ["chat"]
+[providers.up]
+base_url = "{base_url}"
+api_key = "upstream-key"
+stream_usage = "inject"
+[providers.up.timeouts]
+head = "2s"
+[models.chat]
+provider = "up"
+model = "real"
+[models.later]
+provider = "groq"
+model = "later"
+"""
+
+
+@pytest.fixture(scope="session")
+def upstream():
+    server = Upstream()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def base_url(upstream, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("gateway")
+    hashed = {name: hashlib.sha256(key.encode()).hexdigest() for name, key in [("sha256", KEY), ("narrow", KEY + "-narrow")]}
+    (directory / "trunkline.toml").write_text(CONFIG.format(base_url=upstream.base_url, **hashed))
+    binary = pathlib.Path(os.environ["TRUNKLINE_BIN"]).resolve()
+    command = [binary, "--config", directory / "trunkline.toml", "--log-format", "json"]
+    process = subprocess.Popen(command, cwd=directory, env={}, stdout=subprocess.PIPE, text=True)
+    try:
+        yield f"http://{_listening(process)}/v1"
+    finally:
+        process.terminate()
+        process.wait(START_SECONDS)
+
+
+def _listening(process):
+    """Waits for the line that says where the gateway listens."""
+    found = queue.Queue()
+
+    def read():
+        for line in process.stdout:
+            entry = json.loads(line)
+            entry = {**entry, **entry.get("fields", {})}
+            if entry.get("message") == "listening":
+                found.put(entry["listen"])
+
+    threading.Thread(target=read, daemon=True).start()
+    return found.get(timeout=START_SECONDS)
+
+
+@pytest.fixture
+def mark(request):
+    """A header that tells the requests of one test from those of the others."""
+    return request.node.name
+
+
+@pytest.fixture
+def client(base_url, mark):
+    with openai.OpenAI(base_url=base_url, api_key=KEY, max_retries=0, default_headers={"x-test": mark}) as client:
+        yield client
+
+
+def ask(client, model="chat", **more):
+    return client.chat.completions.create(model=model, messages=[{"role": "user", "content": "hi"}], **more)
