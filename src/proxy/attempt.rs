@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
@@ -144,7 +144,7 @@ async fn judge(answer: Unjudged, seat: Share) -> Result<Accepted, Failure> {
         .headers
         .get(CONTENT_TYPE)
         .map(http::HeaderValue::as_bytes);
-    let media_type = MediaType::of(content_type);
+    let mut media_type = MediaType::of(content_type);
     let status = reply.status;
     let mut first = None;
     match status {
@@ -165,6 +165,11 @@ async fn judge(answer: Unjudged, seat: Share) -> Result<Accepted, Failure> {
             }
         }
         _ => return Err(reply::upstream_error(status, &reply.headers)),
+    }
+    let encoding = reply.headers.get(CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| encoding.as_bytes() != b"identity") {
+        // It was asked not to; what is compressed cannot be looked into.
+        media_type = MediaType::Other;
     }
     if media_type == MediaType::EventStream {
         // An error event of ours, or an event held back, would make it wrong.

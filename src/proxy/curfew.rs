@@ -2,8 +2,9 @@
 //! on it.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
 
@@ -57,6 +58,16 @@ impl Curfew {
             wakers.extend(sleeper.take());
         }
         wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Waits until those in flight are to end.
+    pub async fn expired(self: &Rc<Self>) {
+        let ear = self.listen();
+        poll_fn(|context| match ear.poll(context) {
+            Phase::Expired => Poll::Ready(()),
+            _ => Poll::Pending,
+        })
+        .await;
     }
 
     /// A place to listen at.

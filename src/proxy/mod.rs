@@ -97,7 +97,12 @@ where
     let (head, body) = request.into_parts();
     let request_id = worker.request_ids.for_request(head.headers.get(REQUEST_ID));
     let mut meter = Meter::start(&worker.snapshot.meters, endpoint, request_id);
-    match story(worker, &mut meter, head, body).await {
+    let told = tokio::select! {
+        biased;
+        told = story(worker, &mut meter, head, body) => told,
+        () = worker.curfew.expired() => Err(reply::cut_short()),
+    };
+    match told {
         Ok(accepted) => relay::answer(worker, accepted, meter),
         Err(failure) => refuse(failure, meter),
     }

@@ -89,13 +89,15 @@ impl Workers {
         // A peer that is gone already fails here.
         listen::tune(&tcp)?;
         let tcp = tcp.into_std()?;
-        if let (Some(worker), Some(place)) = (
-            self.handles.iter().min_by_key(|worker| worker.load()),
-            place,
-        ) {
+        if let (Some(worker), Some(place)) = (self.idlest(), place) {
             worker.serve(tcp, place, self.open.clone());
         }
         Ok(())
+    }
+
+    fn idlest(&self) -> Option<&Handle> {
+        let alive = self.handles.iter().filter(|worker| !worker.is_finished());
+        alive.min_by_key(|worker| worker.load())
     }
 
     /// Connections open.

@@ -13,13 +13,14 @@ use hyper::rt::{Read, Write};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower_service::Service;
 
 use super::Upstream;
 use super::error::{Error, ErrorKind, chain};
 use super::pool::{Http1, Http2, Task};
+use super::resolve::Resolver;
 use crate::body::Outgoing;
 use crate::config::HttpVersion;
 use crate::executor::LocalExecutor;
@@ -44,9 +45,9 @@ pub(super) enum Made {
 }
 
 /// Connects within the upstream's time limit: name, TCP, TLS and HTTP.
-pub(super) async fn connect(upstream: &Arc<Upstream>) -> Result<Made, Error> {
+pub(super) async fn connect(upstream: &Arc<Upstream>, resolver: &Resolver) -> Result<Made, Error> {
     let limit = upstream.timeouts.connect;
-    let made = match timeout(limit, make(upstream)).await {
+    let made = match timeout(limit, make(upstream, resolver)).await {
         Ok(made) => made,
         Err(_) => Err(Error::new(
             ErrorKind::ConnectTimeout,
@@ -57,8 +58,8 @@ pub(super) async fn connect(upstream: &Arc<Upstream>) -> Result<Made, Error> {
     made
 }
 
-async fn make(upstream: &Arc<Upstream>) -> Result<Made, Error> {
-    let tcp = tcp(upstream).await?;
+async fn make(upstream: &Arc<Upstream>, resolver: &Resolver) -> Result<Made, Error> {
+    let tcp = tcp(upstream, resolver).await?;
     match &upstream.tls {
         None => {
             let multiplexed = upstream.http == HttpVersion::Http2;
@@ -74,15 +75,8 @@ async fn make(upstream: &Arc<Upstream>) -> Result<Made, Error> {
 // ===== TCP =====
 
 /// Resolves the name, then races the addresses (RFC 8305, by hyper-util).
-async fn tcp(upstream: &Upstream) -> Result<TcpStream, Error> {
-    let target = (upstream.host.as_str(), upstream.port);
-    let found = lookup_host(target).await;
-    let addresses: Vec<SocketAddr> = found
-        .map_err(|error| Error::new(ErrorKind::Dns, chain(&error)))?
-        .collect();
-    if addresses.is_empty() {
-        return Err(Error::new(ErrorKind::Dns, "the name has no address"));
-    }
+async fn tcp(upstream: &Upstream, resolver: &Resolver) -> Result<TcpStream, Error> {
+    let addresses = resolver.resolve(&upstream.host, upstream.port).await?;
     let mut connector = HttpConnector::new_with_resolver(Resolved(addresses));
     connector.enforce_http(false);
     connector.set_nodelay(true);

@@ -18,6 +18,7 @@ mod error;
 mod header;
 mod pool;
 mod reply;
+mod resolve;
 mod tls;
 
 pub use build::{BuildError, Builder};

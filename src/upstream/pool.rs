@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{Mutex, OwnedSemaphorePermit};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::Upstream;
 use super::connect;
 use super::error::{Error, ErrorKind};
+use super::resolve::Resolver;
 use crate::body::Outgoing;
 use crate::routing::Outcome;
 
@@ -31,6 +32,10 @@ pub(super) struct Pool {
     upstream: Option<Arc<Upstream>>,
     resting: RefCell<Vec<Resting>>,
     multiplexed: RefCell<Vec<Rc<Http2>>>,
+    resolver: Resolver,
+    /// Held while a connection is made that others can share.
+    connecting: Mutex<()>,
+    speaks_http2: Cell<bool>,
 }
 
 /// An HTTP/1.1 connection between two requests.
@@ -98,6 +103,9 @@ impl Pool {
             upstream,
             resting: RefCell::default(),
             multiplexed: RefCell::default(),
+            resolver: Resolver::default(),
+            connecting: Mutex::default(),
+            speaks_http2: Cell::new(false),
         }
     }
 
@@ -124,10 +132,7 @@ impl Pool {
                 Err(Failed::Spent(error)) => return Err(error),
             }
         }
-        let connection = match connect::connect(upstream).await? {
-            connect::Made::Http1(connection) => Connection::Http1(connection),
-            connect::Made::Http2(connection) => self.share(connection),
-        };
+        let connection = self.connect(upstream).await?;
         match connection.exchange(upstream, request).await {
             Ok((response, connection)) => Ok((response, self.lease(connection, place))),
             Err(Failed::Unsent(_, error) | Failed::Spent(error)) => Err(error),
@@ -148,14 +153,35 @@ impl Pool {
         });
     }
 
+    /// A new connection, or a place on one that somebody else has just made.
+    async fn connect(&self, upstream: &Arc<Upstream>) -> Result<Connection, Error> {
+        let mut _turn = None;
+        if self.speaks_http2.get() {
+            // A burst of requests needs one connection, not one for each.
+            let turn = timeout(upstream.timeouts.connect, self.connecting.lock()).await;
+            _turn = Some(turn.map_err(|_| {
+                Error::new(ErrorKind::ConnectTimeout, "no turn to connect in time")
+            })?);
+            if let Some(stream) = self.shared() {
+                return Ok(Connection::Http2(stream));
+            }
+        }
+        Ok(match connect::connect(upstream, &self.resolver).await? {
+            connect::Made::Http1(connection) => Connection::Http1(connection),
+            connect::Made::Http2(connection) => {
+                self.speaks_http2.set(true);
+                self.share(connection)
+            }
+        })
+    }
+
+    fn shared(&self) -> Option<Stream> {
+        let multiplexed = self.multiplexed.borrow();
+        multiplexed.iter().find(|it| it.has_room()).map(Stream::on)
+    }
+
     fn checkout(&self) -> Option<Connection> {
-        let shared = self
-            .multiplexed
-            .borrow()
-            .iter()
-            .find(|it| it.has_room())
-            .map(Stream::on);
-        if let Some(stream) = shared {
+        if let Some(stream) = self.shared() {
             return Some(Connection::Http2(stream));
         }
         let mut resting = self.resting.borrow_mut();

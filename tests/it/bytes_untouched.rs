@@ -344,6 +344,17 @@ fn a_compressed_answer_is_passed_on_as_it_is() {
 }
 
 #[test]
+fn so_is_a_compressed_stream() {
+    let body = b"\x1f\x8b\x08\x00data: nothing that can be looked into";
+    let headers = ["Content-Type: text/event-stream", "Content-Encoding: gzip"];
+    let upstream = Upstream::answering(reply::whole("200 OK", &headers, body));
+    let gateway = Setup::over(&upstream).start();
+    let answer = gateway.ask(&Request::stream("m"));
+    assert!(answer.complete);
+    assert_eq!(answer.body, body);
+}
+
+#[test]
 fn a_status_comes_back_as_it_is() {
     for status in [
         "201 Created",

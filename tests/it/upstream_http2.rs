@@ -133,3 +133,30 @@ fn an_upstream_that_does_not_speak_http2_is_in_error() {
     );
     judge::error(&answer, 502, &code, None);
 }
+
+#[test]
+fn a_burst_of_requests_makes_one_connection() {
+    let upstream = Http2Upstream::start(None, JSON, ANSWER);
+    let gateway = Setup::new()
+        .server("workers = 1")
+        .provider(
+            "up",
+            &upstream.base_url(),
+            "http = \"http2\"\npool.idle_timeout = \"10ms\"",
+        )
+        .model("m", "up", "real-model")
+        .start();
+    let up = [("provider", "up")];
+    let made = [("provider", "up"), ("result", "ok")];
+    assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
+    // It is known now that one connection can carry many; let it grow old.
+    gateway.await_metric("trunkline_upstream_connections", &up, 0.0);
+    let mut clients: Vec<_> = (0..30).map(|_| gateway.client()).collect();
+    for client in &mut clients {
+        client.send(&Request::chat("m").bytes());
+    }
+    for client in &mut clients {
+        assert_eq!(client.answer().status, 200);
+    }
+    gateway.await_metric("trunkline_upstream_connects_total", &made, 2.0);
+}

@@ -101,6 +101,13 @@ pub fn shutting_down() -> Failure {
     .closing()
 }
 
+/// The drain deadline has passed for a request that still waits for its
+/// upstream, which may be at work on it.
+#[must_use]
+pub fn cut_short() -> Failure {
+    shutting_down().final_word()
+}
+
 impl From<Denied> for Failure {
     fn from(_: Denied) -> Self {
         let message = "The API key is missing, wrong or expired. Send one that was given to you \
