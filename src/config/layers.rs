@@ -10,8 +10,8 @@ use figment::{Figment, Metadata, Profile, Provider, Source};
 use super::document::Document;
 use super::environment::Environment;
 use super::fault::{KeyPath, Place, Segment, variable_part};
-use super::load::Flags;
 use super::shape::Shape;
+use super::sources::Flags;
 
 const PREFIX: &str = "TRUNKLINE_";
 /// The variable that names the file. It is no key of the configuration.

@@ -11,47 +11,12 @@ use super::file;
 use super::layers::{FILE_VARIABLE, Layers};
 use super::preset::Presets;
 use super::shape::Shape;
+use super::sources::Sources;
 use super::walk;
 use super::{Config, raw};
 
 /// The file that is read when none is named and the working directory has none.
 const SYSTEM_FILE: &str = "/etc/trunkline/trunkline.toml";
-
-/// Where a configuration is to be found.
-#[derive(Debug, Clone, Default)]
-pub struct Sources {
-    /// The file named by `--config`; it must exist.
-    pub file: Option<PathBuf>,
-    /// The working directory: `trunkline.toml`, `.env` and relative paths are
-    /// looked for in it.
-    pub directory: PathBuf,
-    /// The environment variables, those of `.env` not yet among them.
-    pub environment: Environment,
-    /// What the command line sets.
-    pub flags: Flags,
-}
-
-/// Settings of the command line, as they were written.
-#[derive(Debug, Clone, Default)]
-pub struct Flags {
-    /// `--listen`: instead of `server.listen`.
-    pub listen: Option<String>,
-    /// `--log-format`: instead of `log.format`.
-    pub log_format: Option<String>,
-}
-
-impl Flags {
-    /// The flags that were given: flag, key, value.
-    pub(super) fn settings(&self) -> impl Iterator<Item = (&'static str, [String; 2], &str)> {
-        let listen = ("--listen", ["server", "listen"], &self.listen);
-        let format = ("--log-format", ["log", "format"], &self.log_format);
-        [listen, format]
-            .into_iter()
-            .filter_map(|(flag, path, value)| {
-                Some((flag, path.map(str::to_owned), value.as_deref()?))
-            })
-    }
-}
 
 /// Loads and checks the configuration, or says all that is wrong with it.
 pub fn load(sources: &Sources) -> Result<Config, Faults> {

@@ -29,15 +29,17 @@ pub mod raw;
 mod reference;
 
 mod shape;
+mod sources;
 #[cfg(test)]
 pub(crate) mod tests;
 mod walk;
 
 pub use environment::Environment;
 pub use fault::{Fault, Faults, KeyPath, Place, Segment};
-pub use load::{Flags, Sources, load};
+pub use load::load;
 pub use reference::reference;
 pub use shape::schema;
+pub use sources::{Flags, Sources};
 
 /// The checked configuration. Every field is settled: no later code asks what
 /// the default is or whether a value makes sense.

@@ -10,11 +10,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 use tracing::warn;
 
-use super::conn::{Errors, Settings};
-use super::cors::Cors;
-use super::host::Hosts;
 use super::listen;
-use super::router::Site;
+use super::site::Site;
 use super::worker::Handle;
 use crate::config::Config;
 use crate::proxy::Snapshot;
@@ -116,24 +113,6 @@ impl Workers {
     pub(super) async fn finished(&self) {
         while !self.handles.iter().all(Handle::is_finished) {
             sleep(LOOK_AGAIN).await;
-        }
-    }
-}
-
-impl Site {
-    fn new(config: &Config, registry: &Registry) -> Self {
-        let server = &config.server;
-        Self {
-            root_path: server.root_path.clone(),
-            cors: Cors::new(&config.cors.allow_origins),
-            hosts: Hosts::new(config),
-            page: server.page,
-            connections: Settings {
-                head_timeout: server.head_timeout,
-                idle_timeout: server.idle_timeout,
-                max_head: server.max_head,
-                errors: Errors::new(registry),
-            },
         }
     }
 }

@@ -13,17 +13,16 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use metrics::Counter;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 
-use super::router::{self, Site};
+use super::router;
+use super::site::{Errors, Site};
 use super::vigil::{Inbound, Outbound, Stage, Vigil, Watched};
 use crate::executor::LocalExecutor;
 use crate::proxy::curfew::{Ear, Phase};
 use crate::proxy::{Answer, Worker};
-use crate::telemetry::metric::{self, Registry};
 
 /// First bytes of HTTP/2 without TLS (RFC 9113, section 3.4) that no HTTP/1
 /// request begins with.
@@ -45,24 +44,6 @@ const LINGER_BYTES: usize = 64 * 1024 * 1024;
 /// Pause before looking again whether the second byte has come.
 const SNIFF_AGAIN: Duration = Duration::from_millis(5);
 
-/// What connections need besides their worker.
-#[derive(Debug)]
-pub(super) struct Settings {
-    pub head_timeout: Duration,
-    pub idle_timeout: Duration,
-    pub max_head: usize,
-    pub errors: Errors,
-}
-
-/// Faults of connections, by kind.
-#[derive(Debug)]
-pub(super) struct Errors {
-    head_timeout: Counter,
-    idle_timeout: Counter,
-    malformed: Counter,
-    head_too_large: Counter,
-}
-
 #[derive(Debug, PartialEq, Eq)]
 enum Protocol {
     Http1,
@@ -71,12 +52,11 @@ enum Protocol {
 
 /// Serves a connection until one side ends it.
 pub(super) async fn serve(worker: Rc<Worker>, site: Rc<Site>, tcp: TcpStream) {
-    let settings = &site.connections;
-    let vigil = Vigil::new(settings.head_timeout, settings.idle_timeout);
-    let protocol = match timeout(settings.head_timeout, sniff(&tcp)).await {
+    let vigil = Vigil::new(site.head_timeout, site.idle_timeout);
+    let protocol = match timeout(site.head_timeout, sniff(&tcp)).await {
         Ok(Some(protocol)) => protocol,
         Ok(None) => return,
-        Err(_) => return settings.errors.head_timeout.increment(1),
+        Err(_) => return site.errors.head_timeout.increment(1),
     };
     let tcp = Rc::new(RefCell::new(tcp));
     let io = TokioIo::new(Watched {
@@ -91,8 +71,8 @@ pub(super) async fn serve(worker: Rc<Worker>, site: Rc<Site>, tcp: TcpStream) {
     let ended = match protocol {
         Protocol::Http1 => {
             let connection = http1::Builder::new()
-                .max_header_size(settings.max_head)
-                .max_buf_size(BUFFER.max(settings.max_head))
+                .max_header_size(site.max_head)
+                .max_buf_size(BUFFER.max(site.max_head))
                 .serve_connection(io, service);
             watch(
                 pin!(connection),
@@ -108,7 +88,7 @@ pub(super) async fn serve(worker: Rc<Worker>, site: Rc<Site>, tcp: TcpStream) {
                 .timer(TokioTimer::new())
                 .max_concurrent_streams(STREAMS_PER_CONNECTION)
                 .max_send_buf_size(SEND_BUFFER)
-                .max_header_list_size(u32::try_from(settings.max_head).unwrap_or(u32::MAX))
+                .max_header_list_size(u32::try_from(site.max_head).unwrap_or(u32::MAX))
                 .keep_alive_interval(PING_AFTER)
                 .keep_alive_timeout(PONG_WITHIN)
                 .serve_connection(io, service);
@@ -121,7 +101,7 @@ pub(super) async fn serve(worker: Rc<Worker>, site: Rc<Site>, tcp: TcpStream) {
             .await
         }
     };
-    settings.errors.count(&ended);
+    count(&site.errors, &ended);
     // hyper has let go of the socket, so this is its only owner.
     if vigil.has_unread()
         && let Some(tcp) = Rc::into_inner(tcp)
@@ -236,26 +216,14 @@ async fn linger(mut tcp: TcpStream) {
     let _ = timeout(LINGER, discard).await;
 }
 
-impl Errors {
-    pub(super) fn new(registry: &Registry) -> Self {
-        let kind = |kind| registry.counter(&metric::CONNECTION_ERRORS, &[("kind", kind)]);
-        Self {
-            head_timeout: kind("header_timeout"),
-            idle_timeout: kind("idle_timeout"),
-            malformed: kind("malformed"),
-            head_too_large: kind("head_too_large"),
-        }
-    }
-
-    fn count(&self, ended: &Ended) {
-        match ended {
-            Ended::Late(Stage::Head) => self.head_timeout.increment(1),
-            Ended::Late(_) => self.idle_timeout.increment(1),
-            Ended::Failed(error) if error.is_parse_too_large() => self.head_too_large.increment(1),
-            Ended::Failed(error) if error.is_parse() => self.malformed.increment(1),
-            // Callers who leave are no fault, and answers that were broken off
-            // are accounted as requests.
-            Ended::Failed(_) | Ended::Closed => {}
-        }
+fn count(errors: &Errors, ended: &Ended) {
+    match ended {
+        Ended::Late(Stage::Head) => errors.head_timeout.increment(1),
+        Ended::Late(_) => errors.idle_timeout.increment(1),
+        Ended::Failed(error) if error.is_parse_too_large() => errors.head_too_large.increment(1),
+        Ended::Failed(error) if error.is_parse() => errors.malformed.increment(1),
+        // Callers who leave are no fault, and answers that were broken off are
+        // accounted as requests.
+        Ended::Failed(_) | Ended::Closed => {}
     }
 }

@@ -31,6 +31,7 @@ use crate::{gateway, upstream};
 
 mod accept;
 mod admin;
+mod answer;
 mod conn;
 mod cors;
 mod demo;
@@ -41,6 +42,7 @@ mod models;
 mod page;
 mod router;
 mod shutdown;
+mod site;
 mod vigil;
 mod worker;
 

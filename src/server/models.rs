@@ -4,7 +4,7 @@ use http::{HeaderMap, Response};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
-use super::router::{json, refuse};
+use super::answer::{json, refuse};
 use crate::access::Caller;
 use crate::catalog::{Model, Unresolved};
 use crate::proxy::reply::Failure;

@@ -1,27 +1,16 @@
 //! Which request goes where.
 
-use http::header::{CONTENT_TYPE, EXPECT, HOST, ORIGIN, TRANSFER_ENCODING};
+use http::header::{EXPECT, HOST, ORIGIN, TRANSFER_ENCODING};
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 
-use super::conn::Settings;
-use super::cors::Cors;
-use super::host::{self, Hosts};
+use super::answer::{json, refuse};
+use super::site::Site;
 use super::vigil::Inbound;
-use super::{models, page};
-use crate::proxy::reply::{self, Failure, REQUEST_ID};
+use super::{host, models, page};
+use crate::proxy::reply::{self, Failure};
 use crate::proxy::{self, Answer, Worker};
 use crate::wire::endpoint::Endpoint;
-
-/// What the router needs besides the worker.
-#[derive(Debug)]
-pub(super) struct Site {
-    pub root_path: String,
-    pub cors: Cors,
-    pub hosts: Hosts,
-    pub page: bool,
-    pub connections: Settings,
-}
 
 /// A place that is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,27 +172,6 @@ fn one_host(headers: &HeaderMap) -> Option<&str> {
     let mut hosts = headers.get_all(HOST).iter();
     let host = hosts.next()?.to_str().ok()?;
     hosts.next().is_none().then_some(host)
-}
-
-/// An error of ours for a request that did not come as far as the proxy.
-pub(super) fn refuse(worker: &Worker, headers: &HeaderMap, failure: Failure) -> Response<Answer> {
-    let request_id = worker.request_ids.for_request(headers.get(REQUEST_ID));
-    worker.snapshot.meters.refused(
-        &request_id,
-        failure.status.as_u16(),
-        failure.outcome,
-        failure.error.code,
-    );
-    failure.into_response(&request_id).map(Answer::whole)
-}
-
-/// An answer in JSON.
-pub(super) fn json(body: impl Into<bytes::Bytes>) -> Response<Answer> {
-    let mut response = Response::new(Answer::whole(body.into()));
-    *response.status_mut() = StatusCode::OK;
-    let value = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(CONTENT_TYPE, value);
-    response
 }
 
 #[cfg(test)]

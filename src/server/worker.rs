@@ -17,7 +17,7 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::interval;
 
 use super::conn;
-use super::router::Site;
+use super::site::Site;
 use crate::proxy::curfew::Phase;
 use crate::proxy::{Snapshot, Worker};
 

@@ -1,11 +1,10 @@
 //! From a host name to a connection that takes requests.
 
-use std::cell::Cell;
 use std::future::{Ready, ready};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::Uri;
 use hyper::client::conn::{http1, http2};
@@ -18,8 +17,8 @@ use tokio::time::timeout;
 use tower_service::Service;
 
 use super::Upstream;
+use super::connection::{Http1, Http2, Task};
 use super::error::{Error, ErrorKind, chain};
-use super::pool::{Http1, Http2, Task};
 use super::resolve::Resolver;
 use crate::body::Outgoing;
 use crate::config::HttpVersion;
@@ -132,14 +131,7 @@ where
             .handshake::<Io, Outgoing>(io)
             .await
             .map_err(failed)?;
-        let task = drive(upstream, connection);
-        let (streams, used) = (Cell::new(0), Cell::new(Instant::now()));
-        Ok(Made::Http2(Http2 {
-            sender,
-            _task: task,
-            streams,
-            used,
-        }))
+        Ok(Made::Http2(Http2::new(sender, drive(upstream, connection))))
     } else {
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(BUFFER)

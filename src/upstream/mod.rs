@@ -14,6 +14,7 @@ use crate::config::{HttpVersion, Pool as PoolLimits, Timeouts};
 
 mod build;
 mod connect;
+mod connection;
 mod error;
 mod header;
 mod pool;

@@ -179,11 +179,20 @@ fn faults_in_the_variables_of_the_original_name_them() {
     let fault = Trial::file("").variable("ROOT_PATH", "api").fault();
     assert_eq!(fault, "ROOT_PATH: must begin with \"/\", such as \"/api\"");
     let fault = Trial::file("[cors]\nallow_origins = [\"http://a\"]")
-        .variable("ADDITIONAL_CORS_ORIGINS", "http://b,http://c/")
+        .variable("ADDITIONAL_CORS_ORIGINS", "http://b,http://c/d")
         .fault();
+    assert!(fault.starts_with("ADDITIONAL_CORS_ORIGINS: "), "{fault}");
+}
+
+#[test]
+fn origins_in_the_variables_of_the_original_may_end_with_a_slash() {
+    let config = Trial::file("")
+        .variable("FRONTEND_URL", "http://a/")
+        .variable("ADDITIONAL_CORS_ORIGINS", "http://b/, http://c")
+        .config();
     assert_eq!(
-        fault,
-        "ADDITIONAL_CORS_ORIGINS: an origin has no slash at its end; remove it"
+        config.cors.allow_origins,
+        ["http://a", "http://b", "http://c"]
     );
 }
 

@@ -1,0 +1,27 @@
+//! Answers of our own.
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Response};
+
+use crate::proxy::reply::{Failure, REQUEST_ID};
+use crate::proxy::{Answer, Worker};
+
+/// An error of ours for a request that did not come as far as the proxy.
+pub(super) fn refuse(worker: &Worker, headers: &HeaderMap, failure: Failure) -> Response<Answer> {
+    let request_id = worker.request_ids.for_request(headers.get(REQUEST_ID));
+    worker.snapshot.meters.refused(
+        &request_id,
+        failure.status.as_u16(),
+        failure.outcome,
+        failure.error.code,
+    );
+    failure.into_response(&request_id).map(Answer::whole)
+}
+
+/// An answer in JSON.
+pub(super) fn json(body: impl Into<bytes::Bytes>) -> Response<Answer> {
+    let mut response = Response::new(Answer::whole(body.into()));
+    let value = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, value);
+    response
+}

@@ -1,0 +1,72 @@
+//! What connections and the router go by, the same for every request.
+
+use std::time::Duration;
+
+use metrics::Counter;
+
+use super::cors::Cors;
+use super::host::Hosts;
+use crate::config::Config;
+use crate::telemetry::metric::{self, Registry};
+
+/// What connections and the router go by. Each worker has one of its own.
+#[derive(Debug)]
+pub(super) struct Site {
+    /// Prefix below which everything is served as well.
+    pub root_path: String,
+    /// Pages that may call.
+    pub cors: Cors,
+    /// Names that we answer to.
+    pub hosts: Hosts,
+    /// Whether there is a page at `/`.
+    pub page: bool,
+    /// Longest wait for a request's head.
+    pub head_timeout: Duration,
+    /// Longest rest between two requests.
+    pub idle_timeout: Duration,
+    /// Most bytes in a request's head.
+    pub max_head: usize,
+    /// Faults of connections.
+    pub errors: Errors,
+}
+
+/// Faults of connections, by kind.
+#[derive(Debug)]
+pub(super) struct Errors {
+    /// A head did not come in time.
+    pub head_timeout: Counter,
+    /// A connection rested too long.
+    pub idle_timeout: Counter,
+    /// What came was no HTTP.
+    pub malformed: Counter,
+    /// A head was too large.
+    pub head_too_large: Counter,
+}
+
+impl Site {
+    pub(super) fn new(config: &Config, registry: &Registry) -> Self {
+        let server = &config.server;
+        Self {
+            root_path: server.root_path.clone(),
+            cors: Cors::new(&config.cors.allow_origins),
+            hosts: Hosts::new(config),
+            page: server.page,
+            head_timeout: server.head_timeout,
+            idle_timeout: server.idle_timeout,
+            max_head: server.max_head,
+            errors: Errors::new(registry),
+        }
+    }
+}
+
+impl Errors {
+    fn new(registry: &Registry) -> Self {
+        let kind = |kind| registry.counter(&metric::CONNECTION_ERRORS, &[("kind", kind)]);
+        Self {
+            head_timeout: kind("header_timeout"),
+            idle_timeout: kind("idle_timeout"),
+            malformed: kind("malformed"),
+            head_too_large: kind("head_too_large"),
+        }
+    }
+}
