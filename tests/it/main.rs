@@ -33,6 +33,7 @@ mod wait;
 mod access;
 mod admin;
 mod bytes_untouched;
+mod cli;
 mod client_faults;
 mod cors;
 mod demo;
