@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use super::models::{left_out, ready};
-use crate::config::{BaseUrl, Config, Credential, Provider};
+use crate::catalog::{DEMO, wants_demo};
+use crate::config::{BaseUrl, Config, Credential, Demo, Provider};
 
 /// Writes warnings, a table of the models, and what else there is to know.
 pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
@@ -27,6 +28,13 @@ pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
             "Ready without an alias ({use_them}): {}",
             without_alias.join(", ")
         )?;
+    }
+    if wants_demo(config) {
+        let why = match config.demo {
+            Demo::Auto => "since no other model is ready",
+            _ => "since demo is on",
+        };
+        writeln!(out, "The built-in model {DEMO} answers, {why}")?;
     }
     writeln!(out, "Listening for callers on {}", config.server.listen)?;
     match config.admin.listen {

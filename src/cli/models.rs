@@ -2,11 +2,15 @@
 
 use std::io::{self, Write};
 
+use crate::catalog::{DEMO, wants_demo};
 use crate::config::{Config, Model, Provider};
 
 /// Writes one ready model on each line; with `all`, also those that are left
 /// out, with the reason behind a tab.
 pub fn write(config: &Config, all: bool, out: &mut dyn Write) -> io::Result<()> {
+    if wants_demo(config) {
+        writeln!(out, "{DEMO}")?;
+    }
     if !all {
         return ready(config).try_for_each(|model| writeln!(out, "{}", model.alias));
     }

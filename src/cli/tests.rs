@@ -175,3 +175,17 @@ fn sources_begin_in_the_working_directory() {
     } = arguments.settings.sources(Environment::default());
     assert!(file.is_none() && directory.as_os_str().is_empty());
 }
+
+#[test]
+fn the_demo_model_is_shown_while_it_answers() {
+    let alone = Trial::empty();
+    assert!(check(&alone).contains("The built-in model demo answers, since no other model"));
+    let listed = |trial| output(&Command::Models { all: false }, trial).unwrap();
+    assert_eq!(listed(&alone), "demo\n");
+    let on = Trial::file("demo = \"on\"").variable("GROQ_API_KEY", "gsk");
+    assert!(check(&on).contains("The built-in model demo answers, since demo is on"));
+    assert!(listed(&on).starts_with("demo\n"));
+    let beside = Trial::empty().variable("GROQ_API_KEY", "gsk");
+    assert!(!check(&beside).contains("demo"));
+    assert!(!listed(&beside).contains("demo"));
+}

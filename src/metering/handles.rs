@@ -4,9 +4,10 @@ use std::sync::{Arc, OnceLock};
 
 use metrics::{Counter, Gauge, Histogram};
 
-use super::Outcome;
+use super::{Outcome, line};
 use crate::catalog::{Catalog, Model};
 use crate::telemetry::metric::{self, Registry};
+use crate::telemetry::request_id::RequestId;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::usage::Usage;
 
@@ -62,6 +63,19 @@ impl Meters {
             bytes_out: registry.counter(&metric::BYTES_OUT, &[]),
             registry: registry.clone(),
         })
+    }
+
+    /// Notes a request that was refused before it was known what it calls.
+    pub fn refused(
+        &self,
+        request_id: &RequestId,
+        status: u16,
+        outcome: Outcome,
+        code: &'static str,
+    ) {
+        if self.writes_lines {
+            line::write_refusal(request_id, status, outcome, code);
+        }
     }
 
     pub(super) fn model(&self, model: &Model) -> &ModelMeters {

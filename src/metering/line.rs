@@ -6,6 +6,7 @@ use std::time::Duration;
 use tracing::info;
 
 use super::{Meter, Outcome};
+use crate::telemetry::request_id::RequestId;
 
 pub(super) fn write(meter: &Meter, status: u16, outcome: Outcome, duration: Duration) {
     let usage = meter.usage.unwrap_or_default();
@@ -31,6 +32,17 @@ pub(super) fn write(meter: &Meter, status: u16, outcome: Outcome, duration: Dura
         overhead_ms = milliseconds(meter.own_time),
         "request"
     );
+}
+
+/// The line of a request that was refused before it was known what it calls.
+pub(super) fn write_refusal(
+    request_id: &RequestId,
+    status: u16,
+    outcome: Outcome,
+    code: &'static str,
+) {
+    let (request_id, outcome) = (request_id.as_str(), outcome.label());
+    info!(request_id, status, outcome, code, "request");
 }
 
 /// Milliseconds with microseconds behind the point.

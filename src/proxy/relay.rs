@@ -271,9 +271,15 @@ impl Relay {
         let mut outcome = failure.outcome;
         let mut code = Some(failure.error.code);
         if let Some(stream) = self.tap.stream() {
-            if stream.is_done() {
-                // Only the framing of a complete answer is missing.
-                outcome = self.whole;
+            if stream.is_done() || stream.upstream_error() && stream.at_boundary() {
+                // Only the framing is missing: the answer is complete, or the
+                // upstream itself has said why it is not.
+                let failed = stream.upstream_error();
+                outcome = if failed {
+                    Outcome::UpstreamError
+                } else {
+                    self.whole
+                };
                 code = None;
                 state = State::Closing(stream.end().unwrap_or_default());
             } else if stream.at_boundary() {

@@ -78,8 +78,9 @@ pub(super) fn parse(value: &str) -> Option<&str> {
         return None;
     }
     let authority: Authority = value.parse().ok()?;
-    let host = authority.host().len();
-    value.get(..host).filter(|host| !host.is_empty())
+    let (host, rest) = value.split_at_checked(authority.host().len())?;
+    let port_is_sound = rest.is_empty() || rest == ":" || authority.port_u16().is_some();
+    (port_is_sound && !host.is_empty()).then_some(host)
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -112,6 +113,9 @@ mod tests {
             ":80",
             "a:b:c",
             "[::1",
+            "a:99999",
+            "a:-1",
+            "a:8x",
         ] {
             assert_eq!(parse(bad), None, "{bad}");
         }

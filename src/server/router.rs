@@ -1,6 +1,7 @@
 //! Which request goes where.
 
 use http::header::{CONTENT_TYPE, EXPECT, HOST, ORIGIN, TRANSFER_ENCODING};
+use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use super::conn::Settings;
@@ -165,11 +166,14 @@ fn check(site: &Site, request: &Request<Inbound>) -> Result<(), Failure> {
         return Err(reply::expectation_failed());
     }
     if request.method() == Method::CONNECT {
-        return Err(reply::method_not_allowed("GET, HEAD, POST, OPTIONS"));
+        return Err(reply::no_tunnel());
     }
+    let target = request.uri().authority().map(Authority::as_str);
     let host = match request.version() {
-        Version::HTTP_2 => request.uri().authority().map(http::uri::Authority::as_str),
-        _ => one_host(headers),
+        Version::HTTP_2 => target,
+        // A target that names a host goes before the field (RFC 9112, section
+        // 3.2.2), which must be there all the same.
+        _ => one_host(headers).map(|host| target.unwrap_or(host)),
     };
     let host = host.and_then(host::parse).ok_or_else(reply::invalid_host)?;
     site.hosts.admit_host(host)
@@ -181,9 +185,15 @@ fn one_host(headers: &HeaderMap) -> Option<&str> {
     hosts.next().is_none().then_some(host)
 }
 
-/// An error of ours for a request that is not metered as an API call.
+/// An error of ours for a request that did not come as far as the proxy.
 pub(super) fn refuse(worker: &Worker, headers: &HeaderMap, failure: Failure) -> Response<Answer> {
     let request_id = worker.request_ids.for_request(headers.get(REQUEST_ID));
+    worker.snapshot.meters.refused(
+        &request_id,
+        failure.status.as_u16(),
+        failure.outcome,
+        failure.error.code,
+    );
     failure.into_response(&request_id).map(Answer::whole)
 }
 

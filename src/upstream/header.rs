@@ -91,6 +91,22 @@ pub(super) fn keep_alive_timeout(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds.saturating_sub(1)))
 }
 
+/// Whether an answer's length is told in one way that we understand. Two ways
+/// may be read differently by the next reader (RFC 9112, section 6.3), and of
+/// the transfer codings only chunked is undone on the way.
+pub(super) fn frames_once(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let Some(coding) = codings.next() else {
+        return true;
+    };
+    coding
+        .as_bytes()
+        .trim_ascii()
+        .eq_ignore_ascii_case(b"chunked")
+        && codings.next().is_none()
+        && !headers.contains_key(CONTENT_LENGTH)
+}
+
 fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
         for name in named_by_connection(headers) {
@@ -116,7 +132,7 @@ mod tests {
 
     use http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::{keep_alive_timeout, strip_request, strip_response};
+    use super::{frames_once, keep_alive_timeout, strip_request, strip_response};
 
     fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let pair = |(name, value): &(&'static str, &'static str)| {
@@ -187,6 +203,18 @@ mod tests {
             names(&headers),
             ["content-length", "retry-after", "x-request-id"]
         );
+    }
+
+    #[test]
+    fn an_answer_is_framed_in_one_way() {
+        let sound = |pairs| frames_once(&map(pairs));
+        assert!(sound(&[("content-length", "2")]));
+        assert!(sound(&[("transfer-encoding", "Chunked")]));
+        assert!(!sound(&[("transfer-encoding", "gzip, chunked")]));
+        assert!(!sound(&[
+            ("transfer-encoding", "chunked"),
+            ("content-length", "2")
+        ]));
     }
 
     #[test]

@@ -98,6 +98,11 @@ impl Client {
         let (response, lease) = pool.exchange(upstream, request, place).await?;
         let (parts, body) = response.into_parts();
         let mut headers = parts.headers;
+        if !header::frames_once(&headers) {
+            // The lease goes with this, and the connection with the lease.
+            let detail = "the answer's length is given twice or in an unknown coding";
+            return Err(Error::after_sending(ErrorKind::Protocol, detail));
+        }
         let rests_for = header::keep_alive_timeout(&headers);
         header::strip_response(&mut headers);
         Ok(Reply {

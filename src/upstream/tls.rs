@@ -19,7 +19,7 @@ const HTTP_1_1: &[u8] = b"http/1.1";
 /// Makes TLS connections to one host.
 #[derive(Clone)]
 pub(super) struct Connector {
-    connector: TlsConnector,
+    tls: TlsConnector,
     name: ServerName<'static>,
     http: HttpVersion,
 }
@@ -75,7 +75,7 @@ impl Connector {
         };
         let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
         Ok(Self {
-            connector: TlsConnector::from(Arc::new(config)),
+            tls: TlsConnector::from(Arc::new(config)),
             name,
             http,
         })
@@ -87,7 +87,7 @@ impl Connector {
         tcp: TcpStream,
     ) -> Result<(TlsStream<TcpStream>, bool), Error> {
         let stream = self
-            .connector
+            .tls
             .connect(self.name.clone(), tcp)
             .await
             .map_err(|error| Error::new(ErrorKind::Tls, chain(&error)))?;

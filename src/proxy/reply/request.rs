@@ -33,6 +33,12 @@ pub fn method_not_allowed(allow: &'static str) -> Failure {
     .with(ALLOW, HeaderValue::from_static(allow))
 }
 
+/// We are no proxy to tunnel through (RFC 9110, section 9.3.6).
+#[must_use]
+pub fn no_tunnel() -> Failure {
+    method_not_allowed("GET, HEAD, POST, OPTIONS").closing()
+}
+
 /// `Host` is missing, doubled or malformed (RFC 9112, section 3.2).
 #[must_use]
 pub fn invalid_host() -> Failure {
