@@ -53,6 +53,7 @@ fn c01_a_client_that_leaves_inside_its_body_starts_nothing() {
         gateway.settle();
     }
     assert!(upstream.requests().is_empty());
+    cancelled(&gateway, 2);
     gateway.await_metric("trunkline_buffered_bytes", &[], 0.0);
     assert_eq!(gateway.lines_at("ERROR"), Vec::<String>::new());
 }

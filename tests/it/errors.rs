@@ -313,6 +313,26 @@ fn an_upstreams_error_page_is_wrapped() {
 }
 
 #[test]
+fn an_error_page_that_says_when_to_come_back_still_does() {
+    let headers = [
+        "Content-Type: text/html",
+        "Retry-After: 7",
+        "x-ratelimit-remaining-requests: 0",
+    ];
+    for status in ["503 Unavailable", "429 Many"] {
+        let (_upstream, gateway) = answering(reply::whole(status, &headers, "<html></html>"));
+        let answer = gateway.ask(&Request::chat("m"));
+        judge::error(
+            &answer,
+            status[..3].parse().unwrap(),
+            "upstream_error",
+            None,
+        );
+        assert_eq!(answer.header("retry-after"), Some("7"));
+    }
+}
+
+#[test]
 fn a_page_in_place_of_a_stream_is_an_error() {
     let html = ["Content-Type: text/html"];
     let (_upstream, gateway) = answering(reply::whole("200 OK", &html, "<html>login</html>"));

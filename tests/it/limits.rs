@@ -118,6 +118,7 @@ fn l03_requests_beyond_the_number_in_flight_are_shed() {
         overloaded(&gateway.ask(&Request::chat("m")));
     }
     assert!((shed(&gateway) - 5.0).abs() < 1e-9, "{}", shed(&gateway));
+    gateway.await_metric("trunkline_requests_total", &[("outcome", "shed")], 5.0);
     gate.open_for_good();
     for client in &mut clients {
         assert_eq!(client.answer().status, 200);
