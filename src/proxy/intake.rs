@@ -1,6 +1,8 @@
 //! Reads a request's body, within limits of size and time, and finds in it
 //! what routing needs.
 
+use std::error::Error;
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -88,7 +90,7 @@ where
     let mut first = Bytes::new();
     let mut joined = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(piece) = frame.map_err(|_| reply::invalid_body())?.into_data() else {
+        let Ok(piece) = frame.map_err(|error| unreadable(&error))?.into_data() else {
             continue;
         };
         let held = first.len() + joined.len();
@@ -112,6 +114,18 @@ where
     } else {
         joined.freeze()
     })
+}
+
+/// A body that breaks off tells of a caller who left, any other fault of one
+/// who frames it wrong.
+fn unreadable(error: &hyper::Error) -> Failure {
+    let cause = error
+        .source()
+        .and_then(|cause| cause.downcast_ref::<io::Error>());
+    match cause.map(io::Error::kind) {
+        Some(ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => reply::caller_left(),
+        _ => reply::invalid_body(),
+    }
 }
 
 fn announced_length(headers: &HeaderMap) -> Option<u64> {

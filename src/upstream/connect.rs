@@ -138,14 +138,12 @@ where
             .handshake::<Io, Outgoing>(io)
             .await
             .map_err(failed)?;
-        Ok(Made::Http1(Http1 {
-            sender,
-            _task: drive(upstream, connection),
-        }))
+        let open = upstream.gauges.open();
+        Ok(Made::Http1(Http1::new(sender, connection, open)))
     }
 }
 
-/// Runs a connection on this worker until it ends or its owner lets go.
+/// Runs an HTTP/2 connection on this worker until it ends or its owners let go.
 fn drive(
     upstream: &Arc<Upstream>,
     connection: impl Future<Output = hyper::Result<()>> + 'static,
@@ -153,7 +151,7 @@ fn drive(
     let open = upstream.gauges.open();
     let task = tokio::task::spawn_local(async move {
         let _open = open;
-        // Its error reaches the request that is on it; without one it only
+        // Its error reaches the requests that are on it; without one it only
         // means that the connection is gone.
         let _ = connection.await;
     });

@@ -1,16 +1,21 @@
 //! A connection to an upstream, and one request over it.
 
 use std::cell::Cell;
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::{TrySendError, http1, http2};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::Upstream;
+use super::build::Open;
 use super::error::{Error, ErrorKind};
 use crate::body::Outgoing;
 use crate::routing::Outcome;
@@ -20,25 +25,32 @@ use crate::routing::Outcome;
 const STREAMS_PER_CONNECTION: usize = 100;
 
 /// An HTTP/1.1 connection; it closes when this is dropped.
-#[derive(Debug)]
+///
+/// It has no task of its own: whoever waits for its answer drives it, so that
+/// a piece of an answer wakes one task and not two, and one that rests costs
+/// nothing.
 pub(super) struct Http1 {
-    pub(super) sender: http1::SendRequest<Outgoing>,
-    pub(super) _task: Task,
+    sender: http1::SendRequest<Outgoing>,
+    /// None once the connection has ended.
+    driver: Option<Driver>,
+    _open: Open,
 }
+
+/// What moves a connection's bytes.
+type Driver = Pin<Box<dyn Future<Output = hyper::Result<()>>>>;
 
 /// An HTTP/2 connection, shared by the streams on it.
 #[derive(Debug)]
 pub(super) struct Http2 {
-    pub(super) sender: http2::SendRequest<Outgoing>,
-    pub(super) _task: Task,
+    sender: http2::SendRequest<Outgoing>,
+    _task: Task,
     streams: Cell<usize>,
     used: Cell<Instant>,
     retired: Cell<bool>,
 }
 
-/// The task that drives a connection, ended when its owner lets go. Without
-/// this a connection whose answer came before its request was written whole
-/// would stay open for ever (hyper issue 4176).
+/// The task that drives an HTTP/2 connection, ended when the last stream and
+/// the pool have let go.
 #[derive(Debug)]
 pub(super) struct Task(pub(super) AbortHandle);
 
@@ -52,6 +64,8 @@ pub(super) enum Connection {
 /// One of the streams on an HTTP/2 connection.
 #[derive(Debug)]
 pub(super) struct Stream(Rc<Http2>);
+
+type SendResult = Result<Response<Incoming>, TrySendError<Request<Outgoing>>>;
 
 /// An exchange that brought no answer.
 pub(super) enum Failed {
@@ -75,9 +89,7 @@ impl Connection {
         let limit = upstream.head_timeout();
         let mut kept = None;
         let answer = match &mut self {
-            Self::Http1(connection) => {
-                timeout(limit, connection.sender.try_send_request(request)).await
-            }
+            Self::Http1(connection) => timeout(limit, connection.send(request)).await,
             Self::Http2(stream) => {
                 // HTTP/2 does not hand a refused request back.
                 kept = Some(request.clone());
@@ -126,6 +138,53 @@ impl Failed {
 impl Drop for Task {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+impl Http1 {
+    pub(super) fn new(
+        sender: http1::SendRequest<Outgoing>,
+        driver: impl Future<Output = hyper::Result<()>> + 'static,
+        open: Open,
+    ) -> Self {
+        Self {
+            sender,
+            driver: Some(Box::pin(driver)),
+            _open: open,
+        }
+    }
+
+    async fn send(&mut self, request: Request<Outgoing>) -> SendResult {
+        let mut answer = pin!(self.sender.try_send_request(request));
+        poll_fn(|context| {
+            self.drive(context);
+            answer.as_mut().poll(context)
+        })
+        .await
+    }
+
+    /// Moves what can be moved now. How a connection ends is told to the
+    /// request that is on it.
+    pub(super) fn drive(&mut self, context: &mut Context<'_>) {
+        if let Some(driver) = &mut self.driver
+            && driver.as_mut().poll(context).is_ready()
+        {
+            self.driver = None;
+        }
+    }
+
+    /// Whether another request can be sent now. False after a request whose
+    /// answer came before it was written whole, which would never end (hyper
+    /// issue 4176), and once the upstream has closed.
+    pub(super) fn is_ready(&mut self) -> bool {
+        self.drive(&mut Context::from_waker(Waker::noop()));
+        self.driver.is_some() && self.sender.is_ready()
+    }
+}
+
+impl fmt::Debug for Http1 {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Http1")
     }
 }
 

@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Context;
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
@@ -92,13 +93,12 @@ impl Pool {
         }
     }
 
-    /// Closes what has rested too long, has been closed by the upstream, or
-    /// never became ready again.
+    /// Closes what has rested too long or has been closed by the upstream.
     pub(super) fn sweep(&self) {
         let now = Instant::now();
         self.resting
             .borrow_mut()
-            .retain(|it| it.connection.sender.is_ready() && it.until > now);
+            .retain_mut(|it| it.until > now && it.connection.is_ready());
         let longest = self.longest_rest();
         self.multiplexed
             .borrow_mut()
@@ -137,15 +137,12 @@ impl Pool {
             return Some(Connection::Http2(stream));
         }
         let mut resting = self.resting.borrow_mut();
-        loop {
-            let newest = resting
-                .iter()
-                .rposition(|it| it.connection.sender.is_ready())?;
-            let found = resting.remove(newest);
-            if found.until > Instant::now() {
-                return Some(Connection::Http1(found.connection));
+        while let Some(mut newest) = resting.pop() {
+            if newest.until > Instant::now() && newest.connection.is_ready() {
+                return Some(Connection::Http1(newest.connection));
             }
         }
+        None
     }
 
     fn share(&self, connection: Http2) -> Connection {
@@ -167,14 +164,14 @@ impl Pool {
         }
     }
 
-    fn rest(&self, connection: Http1, rests_for: Option<Duration>) {
+    fn rest(&self, mut connection: Http1, rests_for: Option<Duration>) {
         let most = self
             .upstream
             .as_ref()
             .map_or(0, |upstream| upstream.limits.max_idle);
         let longest = self.longest_rest();
         let rests_for = rests_for.map_or(longest, |told| told.min(longest));
-        if rests_for.is_zero() || connection.sender.is_closed() {
+        if rests_for.is_zero() || !connection.is_ready() {
             return;
         }
         let mut resting = self.resting.borrow_mut();
@@ -196,6 +193,13 @@ impl Pool {
 // ===== Lease =====
 
 impl Lease {
+    /// Moves what can be moved now.
+    pub(super) fn drive(&mut self, context: &mut Context<'_>) {
+        if let Connection::Http1(connection) = &mut self.connection {
+            connection.drive(context);
+        }
+    }
+
     /// Puts the connection back to rest: its answer has been read to the end.
     pub(super) fn give_back(self, rests_for: Option<Duration>) {
         if let Connection::Http1(connection) = self.connection {

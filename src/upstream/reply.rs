@@ -1,7 +1,7 @@
 //! The body of an answer, which holds its connection until it ends.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,6 +20,8 @@ pub struct ReplyBody {
     rests_for: Option<Duration>,
 }
 
+type Fetched = Result<Frame<Bytes>, hyper::Error>;
+
 impl ReplyBody {
     pub(super) fn new(incoming: Incoming, lease: Lease, rests_for: Option<Duration>) -> Self {
         let mut body = Self {
@@ -29,6 +31,21 @@ impl ReplyBody {
         };
         body.let_go_at_end();
         body
+    }
+
+    // Asking is what makes the connection fetch a frame, and driving it is what
+    // fetches it: so the second time round there may be one.
+    fn poll_incoming(&mut self, context: &mut Context<'_>) -> Poll<Option<Fetched>> {
+        for _ in 0..2 {
+            if let Some(lease) = &mut self.lease {
+                lease.drive(context);
+            }
+            let polled = Pin::new(&mut self.incoming).poll_frame(context);
+            if polled.is_ready() {
+                return polled;
+            }
+        }
+        Poll::Pending
     }
 
     // A reader that knows the length never asks for the end, so the last frame
@@ -54,7 +71,9 @@ impl Body for ReplyBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(context));
+        let Poll::Ready(frame) = self.poll_incoming(context) else {
+            return Poll::Pending;
+        };
         match &frame {
             Some(Ok(_)) => self.let_go_at_end(),
             Some(Err(_)) => drop(self.lease.take()),

@@ -174,6 +174,14 @@ pub fn invalid_body() -> Failure {
     Failure::new(StatusCode::BAD_REQUEST, "invalid_body", message).closing()
 }
 
+/// The caller left in the middle of its body. It will hardly read this.
+#[must_use]
+pub fn caller_left() -> Failure {
+    let mut failure = invalid_body();
+    failure.outcome = Outcome::Cancelled;
+    failure
+}
+
 impl From<ScanError> for Failure {
     fn from(error: ScanError) -> Self {
         let at = error.offset;
