@@ -173,3 +173,45 @@ fn many_choices_and_tool_calls_pass() {
     ];
     passes(&Request::stream("m"), &events);
 }
+
+#[test]
+fn words_in_a_text_are_no_marks() {
+    let talk = r#"\"finish_reason\":\"stop\" \"error\":{\"code\":1} \"usage\":{\"prompt_tokens\":9} data: [DONE] \\"#;
+    let sent = [reply::delta(talk), reply::delta("[DONE]")];
+    let (answer, gateway) = streamed(&Request::stream("m"), &sent);
+    assert_eq!(
+        judge::stream_error(&answer_without_talk(&answer), "upstream_incomplete"),
+        b""
+    );
+    let line = &gateway.access_lines(1)[0];
+    assert_eq!(value(line, "input_tokens"), serde_json::Value::Null);
+    let whole = [reply::delta(talk), reply::finish(), reply::DONE.to_owned()];
+    passes(&Request::stream("m"), &whole);
+}
+
+/// The answer from its last event on, its talk of `[DONE]` left out.
+fn answer_without_talk(answer: &Answer) -> Answer {
+    let body = answer.text();
+    let at = body.rfind("data: {").unwrap();
+    Answer {
+        status: answer.status,
+        head: answer.head.clone(),
+        interim: Vec::new(),
+        body: body.as_bytes()[at..].to_vec(),
+        complete: answer.complete,
+    }
+}
+
+#[test]
+fn an_error_deep_inside_an_event_is_not_the_streams() {
+    let deep = reply::event(
+        r#"{"id":"c","choices":[{"index":0,"delta":{"content":"x","tool":{"error":{"message":"tool failed"}}},"finish_reason":null}]}"#,
+    );
+    let null = reply::event(
+        r#"{"id":"c","error":null,"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}"#,
+    );
+    passes(
+        &Request::stream("m"),
+        &[deep, null, reply::finish(), reply::DONE.to_owned()],
+    );
+}
