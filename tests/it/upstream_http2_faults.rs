@@ -92,6 +92,7 @@ impl Faulty {
 
     fn gateway(&self) -> Gateway {
         Setup::new()
+            .server("workers = 1")
             .provider(
                 "up",
                 &format!("http://{}/v1", self.address),
@@ -291,7 +292,7 @@ fn a_connection_that_goes_away_is_followed_by_another() {
 fn an_upstream_that_takes_one_stream_at_a_time_serves_many_callers() {
     let upstream = Faulty::start(&open(), 1, |_| Act::Answer);
     let gateway = upstream.gateway();
-    let mut clients: Vec<Client> = (0..20).map(|_| gateway.client()).collect();
+    let mut clients: Vec<Client> = (0..60).map(|_| gateway.client()).collect();
     for client in &mut clients {
         client.send(&Request::chat("m").bytes());
     }
