@@ -1,5 +1,6 @@
 //! One target after the other until one gives an answer that can be passed on.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -110,9 +111,11 @@ async fn send(
     let deadline = limits
         .and_then(|limits| limits.total)
         .map(|total| Instant::now() + total);
-    let sending = worker
-        .client
-        .send(provider.id, head, Outgoing::new(segments));
+    let sending = pin!(
+        worker
+            .client
+            .send(provider.id, head, Outgoing::new(segments))
+    );
     meter.waits();
     let answer = match deadline {
         None => sending.await,

@@ -2,81 +2,75 @@
 
 use std::time::Duration;
 
-use http::header::{
-    ACCEPT_ENCODING, ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST,
-    ORIGIN, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, REFERER, SET_COOKIE,
-    STRICT_TRANSPORT_SECURITY, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Fields that speak of one connection only (RFC 9110, section 7.6.1), besides
 /// those that `Connection` names.
-const HOP_BY_HOP: [HeaderName; 9] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+    )
+}
 
 /// Fields of a request that are the caller's and ours alone: its credentials
 /// in every spelling that SDKs know, what its browser says of the page it
 /// shows (some upstreams refuse requests with an Origin), and what the new
-/// connection's framing replaces.
-const NOT_UPSTREAM: [HeaderName; 13] = [
-    AUTHORIZATION,
-    HeaderName::from_static("api-key"),
-    HeaderName::from_static("x-api-key"),
-    COOKIE,
-    HeaderName::from_static("openai-organization"),
-    HeaderName::from_static("openai-project"),
-    HeaderName::from_static("http2-settings"),
-    HOST,
-    CONTENT_LENGTH,
-    EXPECT,
-    ORIGIN,
-    REFERER,
-    ACCEPT_ENCODING,
-];
+/// connection replaces.
+fn stays_downstream(name: &str) -> bool {
+    matches!(
+        name,
+        "authorization"
+            | "api-key"
+            | "x-api-key"
+            | "cookie"
+            | "openai-organization"
+            | "openai-project"
+            | "host"
+            | "content-length"
+            | "expect"
+            | "origin"
+            | "referer"
+            | "accept-encoding"
+    )
+}
 
-/// Fields of an answer that bind a browser to a host: it talks to us, not to
-/// the upstream.
-const NOT_DOWNSTREAM: [HeaderName; 9] = [
-    SET_COOKIE,
-    ALT_SVC,
-    STRICT_TRANSPORT_SECURITY,
-    http::header::ACCESS_CONTROL_ALLOW_ORIGIN,
-    http::header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
-    http::header::ACCESS_CONTROL_ALLOW_HEADERS,
-    http::header::ACCESS_CONTROL_ALLOW_METHODS,
-    http::header::ACCESS_CONTROL_EXPOSE_HEADERS,
-    http::header::ACCESS_CONTROL_MAX_AGE,
-];
+/// Fields of an answer that bind a browser to a host, or tell it who may read:
+/// it talks to us, not to the upstream.
+fn stays_upstream(name: &str) -> bool {
+    matches!(name, "set-cookie" | "alt-svc" | "strict-transport-security")
+        || name.starts_with("access-control-")
+}
 
 /// Takes out of a request what must not go upstream. `auth_header` is the
 /// field in which the upstream expects its credential.
 pub(super) fn strip_request(headers: &mut HeaderMap, auth_header: Option<&HeaderName>) {
-    strip_hop_by_hop(headers);
-    for name in &NOT_UPSTREAM {
-        headers.remove(name);
-    }
-    if let Some(name) = auth_header {
-        headers.remove(name);
-    }
+    strip_named_by_connection(headers);
+    strip(headers, |name| {
+        let text = name.as_str();
+        is_hop_by_hop(text) || stays_downstream(text) || auth_header == Some(name)
+    });
     // The answer is metered as it passes, so it must not be compressed.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
 }
 
 /// Takes out of an answer what must not go downstream.
 pub(super) fn strip_response(headers: &mut HeaderMap) {
-    strip_hop_by_hop(headers);
-    for name in &NOT_DOWNSTREAM {
-        headers.remove(name);
-    }
+    strip_named_by_connection(headers);
+    strip(headers, |name| {
+        let text = name.as_str();
+        is_hop_by_hop(text) || stays_upstream(text)
+    });
 }
 
 /// How long the upstream says it keeps a resting connection (`Keep-Alive:
@@ -107,14 +101,24 @@ pub(super) fn frames_once(headers: &HeaderMap) -> bool {
         && !headers.contains_key(CONTENT_LENGTH)
 }
 
-fn strip_hop_by_hop(headers: &mut HeaderMap) {
+/// One look at each field that is there costs less than looking for each that
+/// might be.
+fn strip(headers: &mut HeaderMap, doomed: impl Fn(&HeaderName) -> bool) {
+    let names: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| doomed(name))
+        .cloned()
+        .collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
+
+fn strip_named_by_connection(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
         for name in named_by_connection(headers) {
             headers.remove(name);
         }
-    }
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
     }
 }
 

@@ -118,7 +118,9 @@ impl Pool {
                 return Ok(Connection::Http2(stream));
             }
         }
-        Ok(match connect(upstream, &self.resolver).await? {
+        // Boxed, since it is large and seldom: every request's state would have
+        // to keep room for a TLS handshake.
+        Ok(match Box::pin(connect(upstream, &self.resolver)).await? {
             Made::Http1(connection) => Connection::Http1(connection),
             Made::Http2(connection) => {
                 self.speaks_http2.set(true);
