@@ -92,7 +92,6 @@ impl Faulty {
 
     fn gateway(&self) -> Gateway {
         Setup::new()
-            .server("workers = 1")
             .provider(
                 "up",
                 &format!("http://{}/v1", self.address),
