@@ -148,10 +148,20 @@ fn an_authority_is_checked_like_a_host() {
             "{}",
             answer.status()
         );
+    });
+    assert!(upstream.requests().is_empty());
+}
+
+#[test]
+fn a_host_that_differs_from_the_authority_is_refused() {
+    let upstream = Upstream::answering(reply::completion("hi"));
+    let gateway = Setup::over(&upstream).start();
+    block_on(async {
         let mut torn = chat(false);
         torn.headers_mut()
             .insert("host", "attacker.example".parse().unwrap());
-        if let Ok(answer) = sender.send_request(torn).await {
+        let answer = connect(&gateway).await.send_request(torn).await;
+        if let Ok(answer) = answer {
             assert!(
                 matches!(answer.status().as_u16(), 400 | 403),
                 "{}",

@@ -57,5 +57,6 @@ mod unbuffered;
 mod upstream_bodies;
 mod upstream_faults;
 mod upstream_http2;
+mod upstream_http2_faults;
 mod upstream_pool;
 mod upstream_tls;
