@@ -21,6 +21,7 @@ use crate::body::Outgoing;
 
 /// Resting connections that may turn out dead before a new one is made.
 const MOST_STALE: usize = 3;
+
 /// Connections to one upstream.
 #[derive(Debug)]
 pub(super) struct Pool {
