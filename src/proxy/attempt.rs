@@ -103,7 +103,7 @@ async fn send(
     let segments = splice(&intake.body, &intake.scan, &target.encoded_model, usage);
     let query = parts.uri.query().map(str::to_owned);
     let head = Head {
-        path: endpoint.path(),
+        endpoint,
         query,
         headers,
     };

@@ -159,7 +159,12 @@ fn check(site: &Site, request: &Request<Inbound>) -> Result<(), Failure> {
     }
     let target = request.uri().authority().map(Authority::as_str);
     let host = match request.version() {
-        Version::HTTP_2 => target,
+        // Two names may be read differently by the next reader (RFC 9113,
+        // section 8.3.1).
+        Version::HTTP_2 => target.filter(|target| {
+            let mut hosts = headers.get_all(HOST).iter();
+            hosts.all(|host| host.as_bytes() == target.as_bytes())
+        }),
         // A target that names a host goes before the field (RFC 9112, section
         // 3.2.2), which must be there all the same.
         _ => one_host(headers).map(|host| target.unwrap_or(host)),

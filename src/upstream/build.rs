@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
 use http::uri::{Authority, Scheme};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use metrics::{Counter, Gauge};
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -14,6 +14,7 @@ use super::Upstream;
 use super::tls::{Connector, Roots};
 use crate::config::{Auth, BaseUrl, Credential, Provider};
 use crate::telemetry::metric::{self, Registry};
+use crate::wire::endpoint::Endpoint;
 
 /// Why a provider cannot be made into an upstream, in words for the operator.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -81,7 +82,7 @@ impl Builder {
             authority,
             port: url.port_or_known_default().unwrap_or(80),
             host,
-            base_path: url.path().trim_end_matches('/').to_owned(),
+            targets: targets(url).map_err(fault)?,
             tls,
             http: provider.http,
             headers,
@@ -130,6 +131,16 @@ fn credential(provider: &Provider, headers: &mut HeaderMap) -> Result<Option<Hea
     value.set_sensitive(true);
     headers.insert(name.clone(), value);
     Ok(Some(name))
+}
+
+/// The path of each call below the base URL.
+fn targets(url: &Url) -> Result<Vec<Uri>, String> {
+    let base = url.path().trim_end_matches('/');
+    let target = |call: Endpoint| Uri::try_from(format!("{base}{}", call.path()));
+    let targets = Endpoint::ALL.into_iter().map(target);
+    targets
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())
 }
 
 /// The host to connect to (without brackets) and the authority to name.

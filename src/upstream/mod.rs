@@ -4,13 +4,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::uri::{Authority, PathAndQuery, Scheme};
+use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::body::Outgoing;
 use crate::config::{HttpVersion, Pool as PoolLimits, Timeouts};
+use crate::wire::endpoint::Endpoint;
 
 mod build;
 mod connect;
@@ -37,7 +38,8 @@ pub struct Upstream {
     host_header: HeaderValue,
     host: String,
     port: u16,
-    base_path: String,
+    /// Path of each call, by [`Endpoint::index`].
+    targets: Vec<Uri>,
     tls: Option<tls::Connector>,
     http: HttpVersion,
     /// The credential and the configured headers.
@@ -53,8 +55,8 @@ pub struct Upstream {
 /// What is sent: everything but the body.
 #[derive(Debug)]
 pub struct Head {
-    /// The path below the base URL.
-    pub path: &'static str,
+    /// Which call it is.
+    pub endpoint: Endpoint,
     /// The caller's query, without its `?`.
     pub query: Option<String>,
     /// The caller's headers, as they came.
@@ -147,7 +149,7 @@ impl Upstream {
     /// Puts the caller's head into the upstream's terms.
     fn request(&self, head: Head, body: Outgoing) -> Result<Request<Outgoing>, Error> {
         let Head {
-            path,
+            endpoint,
             query,
             mut headers,
         } = head;
@@ -159,19 +161,22 @@ impl Upstream {
         }
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.uri(path, query.as_deref())?;
+        *request.uri_mut() = self.target(endpoint, query.as_deref())?;
         *request.headers_mut() = headers;
         Ok(request)
     }
 
-    fn uri(&self, path: &str, query: Option<&str>) -> Result<Uri, Error> {
-        let text = match query {
-            None => format!("{}{path}", self.base_path),
-            Some(query) => format!("{}{path}?{query}", self.base_path),
+    /// The target of a call: the path that was put together at the start, and
+    /// the caller's query as it came.
+    fn target(&self, endpoint: Endpoint, query: Option<&str>) -> Result<Uri, Error> {
+        let invalid = |detail: String| Error::new(ErrorKind::Protocol, detail);
+        let target = self.targets.get(endpoint.index());
+        let target = target.ok_or_else(|| invalid("no such call".to_owned()))?;
+        let Some(query) = query else {
+            return Ok(target.clone());
         };
-        PathAndQuery::from_maybe_shared(bytes::Bytes::from(text))
-            .map(Uri::from)
-            .map_err(|error| Error::new(ErrorKind::Protocol, error.to_string()))
+        let text = format!("{}?{query}", target.path());
+        Uri::from_maybe_shared(text).map_err(|error| invalid(error.to_string()))
     }
 
     /// HTTP/2 names scheme and authority in the request itself (RFC 9113,
