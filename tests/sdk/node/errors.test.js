@@ -94,7 +94,7 @@ test('a failure that may pass is retried', async (t) => {
 });
 
 test('a timeout that could be billed twice is not retried', async (t) => {
-  const error = await failure(ask(clientFor(t, { maxRetries: 2 }), 'up/silent'), InternalServerError);
+  const error = await failure(ask(clientFor(t, { maxRetries: 2 }), 'slow/silent'), InternalServerError);
   assert.equal(error.code, 'upstream_timeout');
   assert.equal(error.headers.get('x-should-retry'), 'false');
   assert.equal(seenOf(t).length, 1);

@@ -26,8 +26,11 @@ models = ["chat"]
 base_url = "${baseURL}"
 api_key = "upstream-key"
 stream_usage = "inject"
-[providers.up.timeouts]
-head = "2s"
+[providers.slow]
+base_url = "${baseURL}"
+api_key = "upstream-key"
+[providers.slow.timeouts]
+head = "1s"
 [models.chat]
 provider = "up"
 model = "real"

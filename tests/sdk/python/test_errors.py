@@ -86,7 +86,7 @@ def test_a_failure_that_may_pass_is_retried(client, upstream, mark):
 
 def test_a_timeout_that_could_be_billed_twice_is_not_retried(client, upstream, mark):
     with pytest.raises(openai.InternalServerError) as caught:
-        ask(client.with_options(max_retries=2), model="up/silent")
+        ask(client.with_options(max_retries=2), model="slow/silent")
     assert caught.value.code == "upstream_timeout"
     assert caught.value.response.headers["x-should-retry"] == "false"
     assert len(upstream.seen(mark)) == 1

@@ -15,14 +15,20 @@ EMBEDDING = [0.25, -1.5, 3.0]
 SOUND = bytes(range(256)) * 40
 
 
+class Server(ThreadingHTTPServer):
+    """Takes a burst of connections without dropping any."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+
 class Upstream:
     """A running server and what it saw."""
 
     def __init__(self):
         self.requests = []
         self.left = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), _handler(self))
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     @property
