@@ -1,7 +1,10 @@
 //! From a host name to a connection that takes requests.
 
-use std::future::{Ready, ready};
+use std::cell::Cell;
+use std::future::{Ready, poll_fn, ready};
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -32,6 +35,9 @@ const PONG_WITHIN: Duration = Duration::from_secs(15);
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 /// Bytes that one HTTP/1 connection reads ahead of a slow reader.
 const BUFFER: usize = 128 * 1024;
+/// Streams on an HTTP/2 connection until the upstream has said how many it
+/// takes; more than it takes would be refused.
+const STREAMS_AT_FIRST: usize = 1;
 /// HTTP/2 windows: wide enough for a fast answer, narrow enough that one slow
 /// reader cannot hold much memory.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -124,6 +130,7 @@ where
     if multiplexed {
         let (sender, connection) = http2::Builder::new(LocalExecutor)
             .timer(TokioTimer::new())
+            .initial_max_send_streams(STREAMS_AT_FIRST)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .keep_alive_interval(PING_AFTER)
@@ -131,7 +138,9 @@ where
             .handshake::<Io, Outgoing>(io)
             .await
             .map_err(failed)?;
-        Ok(Made::Http2(Http2::new(sender, drive(upstream, connection))))
+        let room = Rc::new(Cell::new(usize::MAX));
+        let task = drive(upstream, connection, Rc::clone(&room));
+        Ok(Made::Http2(Http2::new(sender, task, room)))
     } else {
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(BUFFER)
@@ -144,16 +153,30 @@ where
 }
 
 /// Runs an HTTP/2 connection on this worker until it ends or its owners let go.
-fn drive(
+fn drive<Io>(
     upstream: &Arc<Upstream>,
-    connection: impl Future<Output = hyper::Result<()>> + 'static,
-) -> Task {
+    mut connection: http2::Connection<Io, Outgoing, LocalExecutor>,
+    room: Rc<Cell<usize>>,
+) -> Task
+where
+    Io: Read + Write + Unpin + 'static,
+{
     let open = upstream.gauges.open();
     let task = tokio::task::spawn_local(async move {
         let _open = open;
         // Its error reaches the requests that are on it; without one it only
         // means that the connection is gone.
-        let _ = connection.await;
+        let _ = poll_fn(|context| {
+            let polled = Pin::new(&mut connection).poll(context);
+            // Until it has spoken, the best guess is that it takes many: they
+            // wait on the connection for its word.
+            let most = connection.current_max_send_streams();
+            if most != STREAMS_AT_FIRST {
+                room.set(most);
+            }
+            polled
+        })
+        .await;
     });
     Task(task.abort_handle())
 }

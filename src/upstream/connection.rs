@@ -44,6 +44,8 @@ type Driver = Pin<Box<dyn Future<Output = hyper::Result<()>>>>;
 pub(super) struct Http2 {
     sender: http2::SendRequest<Outgoing>,
     _task: Task,
+    /// Streams that the upstream takes at once.
+    room: Rc<Cell<usize>>,
     streams: Cell<usize>,
     used: Cell<Instant>,
     retired: Cell<bool>,
@@ -189,10 +191,15 @@ impl fmt::Debug for Http1 {
 }
 
 impl Http2 {
-    pub(super) fn new(sender: http2::SendRequest<Outgoing>, task: Task) -> Self {
+    pub(super) fn new(
+        sender: http2::SendRequest<Outgoing>,
+        task: Task,
+        room: Rc<Cell<usize>>,
+    ) -> Self {
         Self {
             sender,
             _task: task,
+            room,
             streams: Cell::new(0),
             used: Cell::new(Instant::now()),
             retired: Cell::new(false),
@@ -208,7 +215,7 @@ impl Http2 {
 
     pub(super) fn has_room(&self) -> bool {
         !self.retired.get()
-            && self.streams.get() < STREAMS_PER_CONNECTION
+            && self.streams.get() < self.room.get().min(STREAMS_PER_CONNECTION)
             && !self.sender.is_closed()
     }
 }

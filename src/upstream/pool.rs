@@ -21,6 +21,9 @@ use crate::body::Outgoing;
 
 /// Resting connections that may turn out dead before a new one is made.
 const MOST_STALE: usize = 3;
+/// New connections for one request: a second one when the upstream says on the
+/// first that it has not worked on it.
+const MOST_NEW: usize = 2;
 
 /// Connections to one upstream.
 #[derive(Debug)]
@@ -75,22 +78,27 @@ impl Pool {
         mut request: Request<Outgoing>,
         place: Option<OwnedSemaphorePermit>,
     ) -> Result<(Response<Incoming>, Lease), Error> {
-        for _ in 0..MOST_STALE {
-            let Some(connection) = self.checkout() else {
-                break;
+        let (mut rested, mut made) = (0, 0);
+        loop {
+            let resting = if rested < MOST_STALE {
+                self.checkout()
+            } else {
+                None
+            };
+            let connection = if let Some(connection) = resting {
+                rested += 1;
+                connection
+            } else {
+                made += 1;
+                self.connect(upstream).await?
             };
             match connection.exchange(upstream, request).await {
                 Ok((response, connection)) => {
                     return Ok((response, self.lease(connection, place)));
                 }
-                Err(Failed::Unsent(again, _)) => request = *again,
-                Err(Failed::Spent(error)) => return Err(error),
+                Err(Failed::Unsent(again, _)) if made < MOST_NEW => request = *again,
+                Err(Failed::Unsent(_, error) | Failed::Spent(error)) => return Err(error),
             }
-        }
-        let connection = self.connect(upstream).await?;
-        match connection.exchange(upstream, request).await {
-            Ok((response, connection)) => Ok((response, self.lease(connection, place))),
-            Err(Failed::Unsent(_, error) | Failed::Spent(error)) => Err(error),
         }
     }
 
