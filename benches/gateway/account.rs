@@ -31,7 +31,8 @@ pub fn of_group(group: u32) -> Account {
         let path = process.path();
         if let Some(ticks) = ticks_in_group(&path, group) {
             let (resident, peak) = memory(&path);
-            all.cpu += precise(&path).unwrap_or(ticks * TICK);
+            // Ticks also know of threads that have ended.
+            all.cpu += precise(&path).unwrap_or(0).max(ticks * TICK);
             all.resident += resident;
             all.peak += peak;
             all.processes += 1;

@@ -160,7 +160,7 @@ impl Caller {
 impl Incoming {
     fn take(&mut self, kit: &Kit, bytes: &[u8]) -> Result<(), String> {
         let frames = self.message.frames;
-        let before = self.events.count;
+        let (before, pieces) = (self.events.count, self.events.pieces);
         let Answer::Stream { .. } = kit.orders.answer else {
             let keep_text = &mut |part: &[u8]| self.text.extend_from_slice(part);
             return self.message.feed(bytes, keep_text);
@@ -183,9 +183,10 @@ impl Incoming {
                 fault.get_or_insert(wrong);
             }
         })?;
-        let new = u64::from(self.events.count - before);
-        if counts && new > 0 {
-            tally.chunks += new;
+        let pieces = self.events.pieces - pieces;
+        if counts && pieces > 0 {
+            tally.chunks += u64::from(self.events.count - before);
+            tally.pieces += pieces;
             tally.reads += 1;
             tally.frames += self.message.frames - frames;
         }

@@ -11,6 +11,8 @@ pub struct Events {
     begun: Vec<u8>,
     /// Events with a stamp.
     pub count: u32,
+    /// Events of any kind.
+    pub pieces: u64,
     /// `[DONE]` has come.
     pub ended: bool,
 }
@@ -82,6 +84,7 @@ impl Events {
         if self.ended {
             return Err("an event behind [DONE]".to_owned());
         }
+        self.pieces += 1;
         if event == DONE.as_bytes() {
             self.ended = true;
         } else if let Some(stamp) = scanner.stamp(event) {

@@ -40,6 +40,7 @@ pub struct Board {
 pub struct Tally {
     pub requests: u64,
     pub chunks: u64,
+    pub pieces: u64,
     pub reads: u64,
     pub frames: u64,
     pub latency: Vec<u64>,
@@ -123,6 +124,7 @@ impl Tally {
     fn add(&mut self, other: Self) {
         self.requests += other.requests;
         self.chunks += other.chunks;
+        self.pieces += other.pieces;
         self.reads += other.reads;
         self.frames += other.frames;
         self.latency.extend(other.latency);
@@ -133,6 +135,7 @@ impl Tally {
     fn settle(self, seen: &mut Seen) {
         seen.requests = self.requests;
         seen.chunks = self.chunks;
+        seen.pieces = self.pieces;
         seen.reads = self.reads;
         seen.frames = self.frames;
         seen.latency = Spread::of(self.latency);

@@ -78,6 +78,8 @@ pub struct Seen {
     pub requests: u64,
     /// Events of streams, the last `[DONE]` not among them.
     pub chunks: u64,
+    /// The same with the `[DONE]`s and whatever else came.
+    pub pieces: u64,
     /// Reads from the socket that brought an event to its end.
     pub reads: u64,
     /// HTTP chunks that events came in.

@@ -71,7 +71,9 @@ fn columns(kind: Kind) -> Vec<Column> {
         ],
     };
     match kind {
-        Kind::Requests | Kind::Even => columns.extend(LATENCY),
+        // As many as will go wait for each other: the tail says little.
+        Kind::Requests => columns.extend(LATENCY.into_iter().take(2)),
+        Kind::Even => columns.extend(LATENCY),
         Kind::Burst => columns.extend(first),
         Kind::Paced | Kind::Open => columns.extend(relay.into_iter().chain(first)),
     }
@@ -151,17 +153,19 @@ fn cell(column: &Column, name: &str, rounds: &[Figures], results: &Results) -> S
     };
     let is_direct = name == DIRECT;
     let base = match show {
-        Added(_) if !is_direct => of(DIRECT).unwrap_or(0.0),
-        _ => 0.0,
+        Added(_) if !is_direct => of(DIRECT),
+        _ => None,
     };
+    let is_whole = base.is_none();
+    let base = base.unwrap_or(0.0);
     let yardstick = of(YARDSTICK).map(|yardstick| yardstick - base);
     let figure = figure - base;
     let (Plain(decimals) | Ratio(decimals) | Added(decimals)) = *show;
     let text = format!("{figure:.decimals$}");
     match (show, yardstick) {
         (Ratio(_), _) if is_direct && figure == 0.0 => dash(),
-        (Added(_), _) if is_direct => format!("({text} in all)"),
-        (Ratio(_) | Added(_), Some(yardstick)) if yardstick > 0.0 && !is_direct => {
+        (Added(_), _) if is_whole => format!("({text} in all)"),
+        (Ratio(_) | Added(_), Some(yardstick)) if yardstick > 0.0 && figure > 0.0 && !is_direct => {
             format!("{text} = {:.2}", figure / yardstick)
         }
         _ => text,

@@ -127,7 +127,8 @@ fn rounds(site: &Site<'_>, scenario: &Scenario, gateways: &[Present]) -> Result<
     let able: Vec<_> = gateways
         .iter()
         .filter(|(gateway, _)| {
-            gateway.transports.contains(&scenario.transport) && (gateway.names || !scenario.keys)
+            let knows_names = gateway.names || gateway.program.is_none();
+            gateway.transports.contains(&scenario.transport) && (knows_names || !scenario.keys)
         })
         .collect();
     let mut results: Results = able.iter().map(|(it, _)| (it.name, Vec::new())).collect();

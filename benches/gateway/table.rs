@@ -185,6 +185,11 @@ impl Place<'_> {
             .replace("{workers}", &self.workers.to_string())
             // nginx takes memory for every connection that it might have.
             .replace("{open_files}", &self.open_files.min(16_384).to_string())
+            // A caller takes two files, one on each side.
+            .replace(
+                "{callers}",
+                &(self.open_files.min(16_384) / 2 - 128).to_string(),
+            )
             .replace("{scheme}", scheme)
             .replace("{http}", http)
             .replace("{ca_file}", &ca_file)

@@ -206,8 +206,11 @@ fn figures(scenario: &Scenario, seen: &Seen, before: &Accounts, after: &Accounts
         figures.extend([
             ("chunks_per_s", chunks / seen.seconds),
             ("cpu_us_per_chunk", micros(0) / chunks),
-            ("chunks_per_read", chunks / seen.reads as f64),
-            ("chunks_per_frame", chunks / seen.frames.max(1) as f64),
+            ("chunks_per_read", seen.pieces as f64 / seen.reads as f64),
+            (
+                "chunks_per_frame",
+                seen.pieces as f64 / seen.frames.max(1) as f64,
+            ),
             ("first_p50_us", seen.first.p50),
             ("first_p99_us", seen.first.p99),
             ("relay_p50_us", seen.relay.p50),
