@@ -26,6 +26,62 @@ fn body(bytes: usize) -> Bytes {
     .into()
 }
 
+/// What a body of 1 MiB is made of.
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    ModelFirst,
+    ModelLast,
+    /// Text in which every eighth byte or so begins an escape.
+    Escapes,
+    /// Many messages of a few words each.
+    ManyMessages,
+}
+
+impl Shape {
+    const ALL: [Self; 4] = [
+        Self::ModelFirst,
+        Self::ModelLast,
+        Self::Escapes,
+        Self::ManyMessages,
+    ];
+
+    fn body(self) -> Bytes {
+        let (message, content) = match self {
+            Self::Escapes => (
+                String::new(),
+                r#"\"the\" \u00e9t\u00e9\n\tsea "#.repeat(30_000),
+            ),
+            Self::ManyMessages => {
+                let message = r#"{"role":"user","content":"And then?"},"#;
+                (message.repeat((1 << 20) / message.len()), String::new())
+            }
+            _ => return self.plain(),
+        };
+        format!(
+            r#"{{"messages":[{message}{{"role":"user","content":"{content}"}}],"model":"fast"}}"#
+        )
+        .into()
+    }
+
+    fn plain(self) -> Bytes {
+        let last = body(1 << 20);
+        if matches!(self, Self::ModelLast) {
+            return last;
+        }
+        let text = String::from_utf8_lossy(&last).replacen(r#","model":"fast""#, "", 1);
+        text.replacen('{', r#"{"model":"fast","#, 1).into()
+    }
+}
+
+#[divan::bench(args = Shape::ALL)]
+fn scan_shape(bencher: Bencher<'_, '_>, shape: Shape) {
+    let body = shape.body();
+    assert!(scan(&body).is_ok(), "{shape:?} is a body like any other");
+    bencher
+        .counter(BytesCount::new(body.len()))
+        .bench(|| scan(black_box(&body)));
+}
+
 #[divan::bench(args = [1 << 10, 32 << 10, 1 << 20, 8 << 20])]
 fn scan_body(bencher: Bencher<'_, '_>, bytes: usize) {
     let body = body(bytes);

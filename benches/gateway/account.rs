@@ -1,0 +1,76 @@
+//! What processes have used, by the operating system's account of a process
+//! group: a gateway and all its workers.
+
+use std::fs;
+use std::path::Path;
+
+/// Nanoseconds in a tick of `/proc/PID/stat`: Linux shows programs a hundred
+/// ticks a second on every machine this runs on.
+const TICK: u64 = 10_000_000;
+
+/// What a group has used so far and holds now.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Account {
+    /// CPU time in nanoseconds, user and system.
+    pub cpu: u64,
+    /// Memory in KiB, resident now. Pages that processes share count for each.
+    pub resident: u64,
+    /// The most that was resident, of each process at its own time.
+    pub peak: u64,
+    /// Processes that live.
+    pub processes: u32,
+}
+
+/// The account of every process in this group.
+pub fn of_group(group: u32) -> Account {
+    let mut all = Account::default();
+    let Ok(processes) = fs::read_dir("/proc") else {
+        return all;
+    };
+    for process in processes.flatten() {
+        let path = process.path();
+        if let Some(ticks) = ticks_in_group(&path, group) {
+            let (resident, peak) = memory(&path);
+            // Ticks also know of threads that have ended.
+            all.cpu += precise(&path).unwrap_or(0).max(ticks * TICK);
+            all.resident += resident;
+            all.peak += peak;
+            all.processes += 1;
+        }
+    }
+    all
+}
+
+/// Ticks of user and system time, if this is a living process of the group.
+fn ticks_in_group(process: &Path, group: u32) -> Option<u64> {
+    let stat = fs::read_to_string(process.join("stat")).ok()?;
+    // The name, in parentheses, may hold anything; behind it come numbers.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let field = |number: usize| fields.get(number - 3).copied();
+    if field(3)? == "Z" || field(5)?.parse() != Ok(group) {
+        return None;
+    }
+    let ticks = |number| field(number)?.parse::<u64>().ok();
+    Some(ticks(14)? + ticks(15)?)
+}
+
+/// The scheduler's account of each thread, in nanoseconds. Ticks are too
+/// coarse for short windows.
+fn precise(process: &Path) -> Option<u64> {
+    let mut sum = 0;
+    for task in fs::read_dir(process.join("task")).ok()?.flatten() {
+        let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        sum += text.split_whitespace().next()?.parse::<u64>().ok()?;
+    }
+    (sum > 0).then_some(sum)
+}
+
+fn memory(process: &Path) -> (u64, u64) {
+    let status = fs::read_to_string(process.join("status")).unwrap_or_default();
+    let kib = |key: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(key));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        number.unwrap_or(0)
+    };
+    (kib("VmRSS:"), kib("VmHWM:"))
+}

@@ -1,0 +1,154 @@
+//! What a request costs besides its bytes: letting the caller in, finding the
+//! model, keeping the account. `cargo bench` runs it; figures from one run are
+//! to be compared with each other, not with those of another machine.
+
+#![allow(
+    clippy::expect_used,
+    reason = "a bench is no product code: it stops at the unexpected"
+)]
+
+use std::cell::Cell;
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::sync::Arc;
+
+use divan::Bencher;
+use http::{HeaderMap, HeaderValue};
+use sha2::{Digest, Sha256};
+use trunkline::access::Gate;
+use trunkline::catalog::Catalog;
+use trunkline::config::{Config, Sources, load};
+use trunkline::metering::{Meter, Meters, Outcome};
+use trunkline::telemetry::metric::Registry;
+use trunkline::telemetry::request_id::RequestIds;
+use trunkline::wire::endpoint::Endpoint;
+
+/// How many aliases and client keys there are.
+const COUNTS: [usize; 3] = [1, 100, 10_000];
+/// Requests between two upkeeps of the metrics. The process does it every few
+/// seconds; here it keeps the samples from piling up.
+const UPKEEP: u32 = 4096;
+
+fn main() {
+    divan::main();
+}
+
+/// A configuration with so many aliases and keys.
+fn config(count: usize) -> Config {
+    let mut text = "[providers.up]\nbase_url = \"http://127.0.0.1:9/v1\"\n".to_owned();
+    for number in 0..count {
+        write!(
+            text,
+            "[models.alias-{number}]\nprovider = \"up\"\nmodel = \"model-{number}\"\n\
+             [access.keys.key-{number}]\nsha256 = \""
+        )
+        .expect("a string takes anything");
+        for byte in Sha256::digest(key(number)) {
+            write!(text, "{byte:02x}").expect("a string takes anything");
+        }
+        text.push_str("\"\n");
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("bench.toml");
+    std::fs::write(&file, text).expect("a file");
+    let sources = Sources {
+        file: Some(file),
+        directory: directory.path().to_owned(),
+        ..Sources::default()
+    };
+    load(&sources).expect("a sound configuration")
+}
+
+fn key(number: usize) -> String {
+    format!("sk-bench-{number:05}")
+}
+
+/// Numbers from all over the range, the same ones each time.
+fn scattered(count: usize) -> impl FnMut() -> usize {
+    let mut state = 1_usize;
+    move || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 33) % count
+    }
+}
+
+#[divan::bench(args = COUNTS)]
+fn find_model(bencher: Bencher<'_, '_>, count: usize) {
+    let catalog = Catalog::new(&config(count));
+    let names: Vec<String> = (0..count).map(|number| format!("alias-{number}")).collect();
+    let mut next = scattered(count);
+    bencher
+        .with_inputs(|| names.get(next()).cloned().unwrap_or_default())
+        .bench_local_refs(|name| catalog.resolve(black_box(name), |_| true).is_ok());
+}
+
+#[divan::bench(args = COUNTS)]
+fn admit_caller(bencher: Bencher<'_, '_>, count: usize) {
+    let gate = Gate::new(&config(count).access);
+    let headers = |number| {
+        let value = HeaderValue::try_from(format!("Bearer {}", key(number)));
+        HeaderMap::from_iter([(http::header::AUTHORIZATION, value.expect("plain text"))])
+    };
+    assert!(gate.admit(&headers(0)).is_ok(), "the key is known");
+    let mut next = scattered(count);
+    bencher
+        .with_inputs(|| headers(next()))
+        .bench_local_refs(|headers| gate.admit(black_box(headers)).is_ok());
+}
+
+/// Everything that is counted of one unary request, upkeep included.
+#[divan::bench(args = COUNTS)]
+fn account_request(bencher: Bencher<'_, '_>, count: usize) {
+    let catalog = Catalog::new(&config(count));
+    let registry = Registry::new().expect("a registry");
+    let meters = Meters::new(&registry, &catalog, false);
+    let ids = RequestIds::new();
+    let mut next = scattered(count);
+    let rounds = Cell::new(0_u32);
+    bencher
+        .with_inputs(|| {
+            let name = format!("alias-{}", next());
+            catalog.resolve(&name, |_| true).expect("a known alias")
+        })
+        .bench_local_values(|resolved| {
+            let endpoint = Endpoint::ChatCompletions;
+            let mut meter = Meter::start(&meters, endpoint, ids.for_request(None));
+            meter.calls(resolved.model);
+            meter.received(1024);
+            meter.waits();
+            meter.attempted(true);
+            meter.works();
+            meter.answers(200, false);
+            meter.passed(1024);
+            meter.ends(Outcome::Ok, None);
+            drop(meter);
+            rounds.set(rounds.get() + 1);
+            if rounds.get().is_multiple_of(UPKEEP) {
+                registry.run_upkeep();
+            }
+        });
+}
+
+/// What is counted of each piece of a stream, upkeep included.
+#[divan::bench]
+fn account_piece(bencher: Bencher<'_, '_>) {
+    let catalog = Catalog::new(&config(1));
+    let registry = Registry::new().expect("a registry");
+    let meters: Arc<Meters> = Meters::new(&registry, &catalog, false);
+    let resolved = catalog.resolve("alias-0", |_| true);
+    let ids = RequestIds::new();
+    let mut meter = Meter::start(&meters, Endpoint::ChatCompletions, ids.for_request(None));
+    meter.calls(resolved.expect("a known alias").model);
+    meter.answers(200, true);
+    let mut rounds = 0_u32;
+    bencher.bench_local(|| {
+        meter.piece(black_box(true));
+        meter.passed(black_box(190));
+        rounds += 1;
+        if rounds.is_multiple_of(UPKEEP) {
+            registry.run_upkeep();
+        }
+    });
+}
