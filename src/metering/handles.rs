@@ -34,7 +34,9 @@ pub struct Meters {
 pub struct ModelMeters {
     model: Box<str>,
     provider: Box<str>,
-    requests: Vec<OnceLock<Counter>>,
+    /// By endpoint, of which a model answers one or two: a table for all of
+    /// them would be most of what an alias costs.
+    requests: [OnceLock<EndpointMeters>; Endpoint::ALL.len()],
     tokens: [OnceLock<Counter>; 4],
     attempts: [OnceLock<Counter>; 2],
     registry: Registry,
@@ -43,6 +45,9 @@ pub struct ModelMeters {
     pub(super) first_token: Histogram,
     pub(super) stream_gap: Histogram,
 }
+
+/// Requests to one endpoint of one model, by status class and outcome.
+type EndpointMeters = Box<[[OnceLock<Counter>; Outcome::ALL.len()]; CLASSES.len()]>;
 
 impl Meters {
     /// The handles for this catalog. `writes_lines` asks for a log line per
@@ -93,11 +98,10 @@ impl Meters {
     fn make(&self, model: &str, provider: &str) -> Box<ModelMeters> {
         let labels = [("model", model), ("provider", provider)];
         let histogram = |metric| self.registry.histogram(metric, &labels);
-        let cells = Endpoint::ALL.len() * CLASSES.len() * Outcome::ALL.len();
         Box::new(ModelMeters {
             model: model.into(),
             provider: provider.into(),
-            requests: (0..cells).map(|_| OnceLock::new()).collect(),
+            requests: Default::default(),
             tokens: Default::default(),
             attempts: Default::default(),
             duration: histogram(&metric::REQUEST_DURATION),
@@ -112,7 +116,6 @@ impl Meters {
 impl ModelMeters {
     pub(super) fn request(&self, endpoint: Endpoint, status: u16, outcome: Outcome) -> Counter {
         let class = usize::from(status / 100).clamp(1, CLASSES.len()) - 1;
-        let row = endpoint.index() * CLASSES.len() + class;
         let labels = [
             ("endpoint", endpoint.label()),
             ("model", &*self.model),
@@ -121,13 +124,12 @@ impl ModelMeters {
             ("outcome", outcome.label()),
         ];
         let make = || self.registry.counter(&metric::REQUESTS, &labels);
-        match self
-            .requests
-            .get(row * Outcome::ALL.len() + outcome as usize)
-        {
-            Some(cell) => cell.get_or_init(make).clone(),
-            None => make(),
-        }
+        let row = self.requests.get(endpoint.index());
+        let cell = row.and_then(|row| {
+            let table = row.get_or_init(Default::default);
+            table.get(class)?.get(outcome as usize)
+        });
+        cell.map_or_else(make, |cell| cell.get_or_init(make).clone())
     }
 
     pub(super) fn attempt(&self, succeeded: bool) {
