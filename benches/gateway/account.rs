@@ -41,6 +41,19 @@ pub fn of_group(group: u32) -> Account {
     all
 }
 
+/// CPU time in nanoseconds that the whole machine has spent on anything, the
+/// time that its host took from it included.
+pub fn of_machine() -> u64 {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let numbers = stat.lines().next().unwrap_or_default().split_whitespace();
+    let columns: Vec<u64> = numbers.filter_map(|number| number.parse().ok()).collect();
+    // user, nice, system, idle, iowait, irq, softirq, steal; proc(5).
+    let busy = columns.iter().enumerate().take(8);
+    busy.filter(|(column, _)| !matches!(column, 3 | 4))
+        .map(|(_, ticks)| ticks * TICK)
+        .sum()
+}
+
 /// Ticks of user and system time, if this is a living process of the group.
 fn ticks_in_group(process: &Path, group: u32) -> Option<u64> {
     let stat = fs::read_to_string(process.join("stat")).ok()?;

@@ -32,11 +32,13 @@ const LATENCY: [Column; 3] = [
     Column("added p99 µs", "latency_p99_us", Added(0)),
     Column("added p99.9 µs", "latency_p999_us", Added(0)),
 ];
-/// Last in every table: that the harness was not what the run waited for.
-const HELPERS: [Column; 3] = [
+/// Last in every table: that the harness was not what the run waited for, and
+/// that nothing else took the machine.
+const HELPERS: [Column; 4] = [
     Column("cores used", "gateway_cores", Plain(2)),
     Column("by the mock", "mock_cores", Plain(2)),
     Column("by the load", "load_cores", Plain(2)),
+    Column("by others", "other_cores", Plain(2)),
 ];
 
 fn columns(kind: Kind) -> Vec<Column> {

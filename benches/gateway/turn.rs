@@ -85,7 +85,15 @@ pub fn take(
         Some(mock.group()),
         Some(load.group()),
     ];
-    let accounts = || groups.map(|group| group.map(account::of_group).unwrap_or_default());
+    let accounts = || {
+        let [gateway, mock, load] =
+            groups.map(|group| group.map(account::of_group).unwrap_or_default());
+        let machine = Account {
+            cpu: account::of_machine(),
+            ..Account::default()
+        };
+        [gateway, mock, load, machine]
+    };
     let before = accounts();
     load.say("go");
     word(&load, "stop", scenario.window + WORD)?;
@@ -182,16 +190,19 @@ fn fault(line: &str) -> String {
     line.strip_prefix("fault ").unwrap_or(line).to_owned()
 }
 
-type Accounts = [Account; 3];
+/// Gateway, mock, load; last the machine, of which only the CPU time is known.
+type Accounts = [Account; 4];
 
 /// Figures that every turn has, the call straight to the mock included.
 fn figures(scenario: &Scenario, seen: &Seen, before: &Accounts, after: &Accounts) -> Figures {
     let micros = |which: usize| after[which].cpu.saturating_sub(before[which].cpu) as f64 / 1e3;
+    let others = (micros(3) - micros(0) - micros(1) - micros(2)).max(0.0);
     let mut figures = Figures::from([
         ("requests_per_s", seen.requests as f64 / seen.seconds),
         ("gateway_cores", micros(0) / seen.seconds / 1e6),
         ("mock_cores", micros(1) / seen.seconds / 1e6),
         ("load_cores", micros(2) / seen.seconds / 1e6),
+        ("other_cores", others / seen.seconds / 1e6),
     ]);
     if seen.requests > 0 {
         figures.extend([
