@@ -19,7 +19,6 @@ pub const DEMO: &str = "demo";
 #[derive(Debug)]
 pub struct Catalog {
     models: HashMap<Box<str>, Arc<Model>>,
-    providers: Vec<Arc<Provider>>,
     by_name: HashMap<Box<str>, Arc<Provider>>,
     /// How many [`Model::id`]s there are.
     model_count: usize,
@@ -138,7 +137,6 @@ impl Catalog {
         Self {
             models: models.collect(),
             model_count: alias_count + providers.len(),
-            providers,
             by_name,
             strict: config.strict_models,
         }
@@ -167,12 +165,6 @@ impl Catalog {
     #[must_use]
     pub fn ready(&self) -> Vec<&Arc<Model>> {
         self.sorted(Model::is_ready)
-    }
-
-    /// Every provider, in the order of [`Provider::id`].
-    #[must_use]
-    pub fn providers(&self) -> &[Arc<Provider>] {
-        &self.providers
     }
 
     /// How many [`Model::id`]s there are, `provider/*` entries included.
