@@ -1,7 +1,9 @@
 //! From a host name to a connection that takes requests.
 
 use std::cell::Cell;
+use std::error::Error as StdError;
 use std::future::{Ready, poll_fn, ready};
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -95,11 +97,29 @@ async fn tcp(upstream: &Upstream, resolver: &Resolver) -> Result<TcpStream, Erro
         .path_and_query("/")
         .build()
         .map_err(|error| Error::new(ErrorKind::Connect, chain(&error)))?;
-    let stream = connector
-        .call(place)
-        .await
-        .map_err(|error| Error::new(ErrorKind::Connect, chain(&error)))?;
+    let stream = connector.call(place).await.map_err(|error| {
+        let kind = if timed_out(&error) {
+            ErrorKind::ConnectTimeout
+        } else {
+            ErrorKind::Connect
+        };
+        Error::new(kind, chain(&error))
+    })?;
     Ok(stream.into_inner())
+}
+
+/// The connector's own time limit, which may run out a moment before ours, and
+/// the system's come as errors of input and output.
+fn timed_out(error: &(dyn StdError + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<io::Error>();
+        if io.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Addresses that have been looked up already.

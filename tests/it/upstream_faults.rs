@@ -1,7 +1,10 @@
 //! What upstreams do to themselves before, in and after an answer (FAULTS, U
 //! rows): silence, early answers, broken heads, endless bodies.
 
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
 
 use crate::client::{Answer, Request};
 use crate::gateway::{Gateway, Setup, text};
@@ -44,6 +47,42 @@ fn u01_a_refused_connection_is_told_at_once() {
             start.elapsed()
         );
         ends_as(&gateway, &answer, "upstream_error");
+    }
+    gateway.settle();
+}
+
+/// A listener that drops every SYN: nobody accepts, and its queue is full of
+/// these connections.
+fn full_listener() -> (Socket, Vec<TcpStream>) {
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    listener.bind(&any.into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap().as_socket().unwrap();
+    let waiting = Duration::from_millis(200);
+    let queue: Vec<_> = (0..64)
+        .map_while(|_| TcpStream::connect_timeout(&address, waiting).ok())
+        .collect();
+    assert!(queue.len() < 64, "the queue has no end");
+    (listener, queue)
+}
+
+#[test]
+fn u02_a_dropped_syn_is_a_timeout_of_the_connection() {
+    let (listener, _queue) = full_listener();
+    let address = listener.local_addr().unwrap().as_socket().unwrap();
+    let gateway = Setup::new()
+        .provider(
+            "up",
+            &format!("http://{address}/v1"),
+            "timeouts.connect = \"300ms\"",
+        )
+        .model("m", "up", "x")
+        .start();
+    for request in both() {
+        let answer = gateway.ask(&request);
+        judge::error(&answer, 504, "upstream_connect_timeout", None);
+        ends_as(&gateway, &answer, "timeout");
     }
     gateway.settle();
 }
