@@ -22,6 +22,23 @@ impl Outgoing {
     pub fn new(segments: Segments) -> Self {
         Self { segments }
     }
+
+    /// The pieces that were not taken yet, in order.
+    pub fn pieces(&self) -> std::slice::Iter<'_, Bytes> {
+        self.segments.iter()
+    }
+
+    /// The bytes in them.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
 }
 
 impl Body for Outgoing {

@@ -1,5 +1,6 @@
 //! One target after the other until one gives an answer that can be passed on.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -7,7 +8,6 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
-use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::warn;
 
@@ -191,10 +191,10 @@ async fn judge(answer: Unjudged, seat: Share) -> Result<Accepted, Failure> {
 
 /// The first piece of an error's body that has anything in it.
 async fn first_piece(reply: &mut Reply, gap: Duration) -> Option<Bytes> {
-    while let Ok(Some(Ok(frame))) = timeout(gap, reply.body.frame()).await {
-        match frame.into_data() {
-            Ok(piece) if !piece.is_empty() => return Some(piece),
-            _ => {}
+    let mut next = async || poll_fn(|context| reply.body.poll_piece(context)).await;
+    while let Ok(Some(Ok(piece))) = timeout(gap, next()).await {
+        if !piece.is_empty() {
+            return Some(piece);
         }
     }
     None

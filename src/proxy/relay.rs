@@ -103,7 +103,7 @@ impl Answer {
 
     fn relay(mut relay: Relay) -> Self {
         // A body known to be empty is never asked for anything.
-        if relay.first.is_none() && relay.body.is_end_stream() {
+        if relay.first.is_none() && relay.body.has_ended() {
             let _ = relay.upstream_ended(None);
         }
         Self::Relay(Box::new(relay))
@@ -196,12 +196,8 @@ impl Relay {
         if let Some(first) = self.first.take() {
             return Poll::Ready(self.take(first));
         }
-        match Pin::new(&mut self.body).poll_frame(context) {
-            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                Ok(piece) => Poll::Ready(self.take(piece)),
-                // Trailers speak of the upstream's connection.
-                Err(_) => Poll::Ready(None),
-            },
+        match self.body.poll_piece(context) {
+            Poll::Ready(Some(Ok(piece))) => Poll::Ready(self.take(piece)),
             Poll::Ready(Some(Err(_))) => {
                 self.break_off(&reply::stream_disconnected());
                 Poll::Ready(None)
@@ -218,7 +214,7 @@ impl Relay {
             let has_data = self.tap.stream().is_some_and(|stream| stream.first_data());
             meter.piece(has_data);
         }
-        if self.body.is_end_stream() {
+        if self.body.has_ended() {
             self.upstream_ended(piece)
         } else {
             self.pass(piece)

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use hyper::rt::{Read, Write};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
@@ -22,8 +22,9 @@ use tokio::time::timeout;
 use tower_service::Service;
 
 use super::Upstream;
-use super::connection::{Http1, Http2, Task};
+use super::connection::{Http2, Task};
 use super::error::{Error, ErrorKind, chain};
+use super::http1::{Http1, Scratch, Socket};
 use super::resolve::Resolver;
 use crate::body::Outgoing;
 use crate::config::HttpVersion;
@@ -35,8 +36,6 @@ const PING_AFTER: Duration = Duration::from_secs(30);
 const PONG_WITHIN: Duration = Duration::from_secs(15);
 /// Silence on a TCP connection before the system asks.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
-/// Bytes that one HTTP/1 connection reads ahead of a slow reader.
-const BUFFER: usize = 128 * 1024;
 /// Streams on an HTTP/2 connection until the upstream has said how many it
 /// takes; more than it takes would be refused.
 const STREAMS_AT_FIRST: usize = 1;
@@ -47,14 +46,18 @@ const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 
 /// A connection that has just been made.
 pub(super) enum Made {
-    Http1(Http1),
+    Http1(Box<Http1>),
     Http2(Http2),
 }
 
 /// Connects within the upstream's time limit: name, TCP, TLS and HTTP.
-pub(super) async fn connect(upstream: &Arc<Upstream>, resolver: &Resolver) -> Result<Made, Error> {
+pub(super) async fn connect(
+    upstream: &Arc<Upstream>,
+    resolver: &Resolver,
+    scratch: &Scratch,
+) -> Result<Made, Error> {
     let limit = upstream.timeouts.connect;
-    let made = match timeout(limit, make(upstream, resolver)).await {
+    let made = match timeout(limit, make(upstream, resolver, scratch)).await {
         Ok(made) => made,
         Err(_) => Err(Error::new(
             ErrorKind::ConnectTimeout,
@@ -65,17 +68,19 @@ pub(super) async fn connect(upstream: &Arc<Upstream>, resolver: &Resolver) -> Re
     made
 }
 
-async fn make(upstream: &Arc<Upstream>, resolver: &Resolver) -> Result<Made, Error> {
+async fn make(
+    upstream: &Arc<Upstream>,
+    resolver: &Resolver,
+    scratch: &Scratch,
+) -> Result<Made, Error> {
     let tcp = tcp(upstream, resolver).await?;
     match &upstream.tls {
-        None => {
-            let multiplexed = upstream.http == HttpVersion::Http2;
-            handshake(upstream, TokioIo::new(tcp), multiplexed).await
-        }
-        Some(connector) => {
-            let (stream, multiplexed) = connector.connect(tcp).await?;
-            handshake(upstream, TokioIo::new(stream), multiplexed).await
-        }
+        None if upstream.http == HttpVersion::Http2 => http2(upstream, tcp).await,
+        None => Ok(http1(upstream, tcp, scratch)),
+        Some(connector) => match connector.connect(tcp).await? {
+            (stream, true) => http2(upstream, stream).await,
+            (stream, false) => Ok(http1(upstream, stream, scratch)),
+        },
     }
 }
 
@@ -142,34 +147,29 @@ impl Service<Name> for Resolved {
 
 // ===== HTTP =====
 
-async fn handshake<Io>(upstream: &Arc<Upstream>, io: Io, multiplexed: bool) -> Result<Made, Error>
-where
-    Io: Read + Write + Unpin + 'static,
-{
-    let failed = |error: hyper::Error| Error::new(ErrorKind::Connect, chain(&error));
-    if multiplexed {
-        let (sender, connection) = http2::Builder::new(LocalExecutor)
-            .timer(TokioTimer::new())
-            .initial_max_send_streams(STREAMS_AT_FIRST)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .keep_alive_interval(PING_AFTER)
-            .keep_alive_timeout(PONG_WITHIN)
-            .handshake::<Io, Outgoing>(io)
-            .await
-            .map_err(failed)?;
-        let room = Rc::new(Cell::new(usize::MAX));
-        let task = drive(upstream, connection, Rc::clone(&room));
-        Ok(Made::Http2(Http2::new(sender, task, room)))
-    } else {
-        let (sender, connection) = http1::Builder::new()
-            .max_buf_size(BUFFER)
-            .handshake::<Io, Outgoing>(io)
-            .await
-            .map_err(failed)?;
-        let open = upstream.gauges.open();
-        Ok(Made::Http1(Http1::new(sender, connection, open)))
-    }
+fn http1(upstream: &Upstream, socket: impl Socket + 'static, scratch: &Scratch) -> Made {
+    let open = upstream.gauges.open();
+    Made::Http1(Box::new(Http1::new(
+        Box::new(socket),
+        scratch.clone(),
+        open,
+    )))
+}
+
+async fn http2(upstream: &Arc<Upstream>, socket: impl Socket + 'static) -> Result<Made, Error> {
+    let (sender, connection) = http2::Builder::new(LocalExecutor)
+        .timer(TokioTimer::new())
+        .initial_max_send_streams(STREAMS_AT_FIRST)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .keep_alive_interval(PING_AFTER)
+        .keep_alive_timeout(PONG_WITHIN)
+        .handshake::<_, Outgoing>(TokioIo::new(socket))
+        .await
+        .map_err(|error| Error::new(ErrorKind::Connect, chain(&error)))?;
+    let room = Rc::new(Cell::new(usize::MAX));
+    let task = drive(upstream, connection, Rc::clone(&room));
+    Ok(Made::Http2(Http2::new(sender, task, room)))
 }
 
 /// Runs an HTTP/2 connection on this worker until it ends or its owners let go.

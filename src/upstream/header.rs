@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{ACCEPT_ENCODING, CONNECTION};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Fields that speak of one connection only (RFC 9110, section 7.6.1), besides
@@ -64,41 +64,29 @@ pub(super) fn strip_request(headers: &mut HeaderMap, auth_header: Option<&Header
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
 }
 
+/// Whether a field of an answer may go downstream.
+pub(super) fn goes_downstream(name: &HeaderName) -> bool {
+    let text = name.as_str();
+    !is_hop_by_hop(text) && !stays_upstream(text)
+}
+
 /// Takes out of an answer what must not go downstream.
 pub(super) fn strip_response(headers: &mut HeaderMap) {
     strip_named_by_connection(headers);
-    strip(headers, |name| {
-        let text = name.as_str();
-        is_hop_by_hop(text) || stays_upstream(text)
-    });
+    strip(headers, |name| !goes_downstream(name));
 }
 
 /// How long the upstream says it keeps a resting connection (`Keep-Alive:
 /// timeout=5`, RFC 2068, section 19.7.1.1), a second taken off so that we are
 /// the first to close.
-pub(super) fn keep_alive_timeout(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get("keep-alive")?.to_str().ok()?;
+pub(super) fn rest_told(value: &HeaderValue) -> Option<Duration> {
     let seconds = value
+        .to_str()
+        .ok()?
         .split(',')
         .filter_map(|part| part.trim().strip_prefix("timeout="))
         .find_map(|seconds| seconds.trim().parse::<u64>().ok())?;
     Some(Duration::from_secs(seconds.saturating_sub(1)))
-}
-
-/// Whether an answer's length is told in one way that we understand. Two ways
-/// may be read differently by the next reader (RFC 9112, section 6.3), and of
-/// the transfer codings only chunked is undone on the way.
-pub(super) fn frames_once(headers: &HeaderMap) -> bool {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    let Some(coding) = codings.next() else {
-        return true;
-    };
-    coding
-        .as_bytes()
-        .trim_ascii()
-        .eq_ignore_ascii_case(b"chunked")
-        && codings.next().is_none()
-        && !headers.contains_key(CONTENT_LENGTH)
 }
 
 /// One look at each field that is there costs less than looking for each that
@@ -136,7 +124,7 @@ mod tests {
 
     use http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::{frames_once, keep_alive_timeout, strip_request, strip_response};
+    use super::{rest_told, strip_request, strip_response};
 
     fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let pair = |(name, value): &(&'static str, &'static str)| {
@@ -210,23 +198,10 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_framed_in_one_way() {
-        let sound = |pairs| frames_once(&map(pairs));
-        assert!(sound(&[("content-length", "2")]));
-        assert!(sound(&[("transfer-encoding", "Chunked")]));
-        assert!(!sound(&[("transfer-encoding", "gzip, chunked")]));
-        assert!(!sound(&[
-            ("transfer-encoding", "chunked"),
-            ("content-length", "2")
-        ]));
-    }
-
-    #[test]
     fn reads_how_long_a_connection_may_rest() {
-        let rests = |value| keep_alive_timeout(&map(&[("keep-alive", value)]));
+        let rests = |value| rest_told(&HeaderValue::from_static(value));
         assert_eq!(rests("timeout=5, max=100"), Some(Duration::from_secs(4)));
         assert_eq!(rests("max=100, timeout=1"), Some(Duration::ZERO));
         assert_eq!(rests("timeout=soon"), None);
-        assert_eq!(keep_alive_timeout(&HeaderMap::new()), None);
     }
 }

@@ -18,6 +18,7 @@ mod connect;
 mod connection;
 mod error;
 mod header;
+mod http1;
 mod pool;
 mod reply;
 mod resolve;
@@ -25,8 +26,9 @@ mod tls;
 
 pub use build::{BuildError, Builder};
 pub use error::{Error, ErrorKind};
-pub use reply::ReplyBody;
+pub use reply::{BrokenOff, ReplyBody};
 
+use http1::Scratch;
 use pool::Pool;
 
 /// One provider: where it is, what opens it and how long it may take.
@@ -85,7 +87,10 @@ impl Client {
     /// A client for these upstreams; [`Client::send`] takes one by its number.
     #[must_use]
     pub fn new(upstreams: &[Option<Arc<Upstream>>]) -> Self {
-        let pool = |upstream: &Option<Arc<Upstream>>| Rc::new(Pool::new(upstream.clone()));
+        let scratch = Scratch::default();
+        let pool = |upstream: &Option<Arc<Upstream>>| {
+            Rc::new(Pool::new(upstream.clone(), scratch.clone()))
+        };
         Self {
             pools: upstreams.iter().map(pool).collect(),
         }
@@ -99,20 +104,11 @@ impl Client {
         let upstream = pool.upstream().ok_or_else(unknown)?;
         let place = upstream.place().await?;
         let request = upstream.request(head, body)?;
-        let (response, lease) = pool.exchange(upstream, request, place).await?;
-        let (parts, body) = response.into_parts();
-        let mut headers = parts.headers;
-        if !header::frames_once(&headers) {
-            // The lease goes with this, and the connection with the lease.
-            let detail = "the answer's length is given twice or in an unknown coding";
-            return Err(Error::after_sending(ErrorKind::Protocol, detail));
-        }
-        let rests_for = header::keep_alive_timeout(&headers);
-        header::strip_response(&mut headers);
+        let ((head, stream), lease) = pool.exchange(upstream, request, place).await?;
         Ok(Reply {
-            status: parts.status,
-            headers,
-            body: ReplyBody::new(body, lease, rests_for),
+            status: head.status,
+            headers: head.headers,
+            body: ReplyBody::new(lease, stream, head.rests_for),
         })
     }
 
@@ -180,29 +176,15 @@ impl Upstream {
     }
 
     /// HTTP/2 names scheme and authority in the request itself (RFC 9113,
-    /// section 8.3.1), HTTP/1.1 has the Host header for it.
-    fn address(&self, request: &mut Request<Outgoing>, multiplexed: bool) {
-        if multiplexed {
-            let mut parts = std::mem::take(request.uri_mut()).into_parts();
-            parts.scheme = Some(self.scheme.clone());
-            parts.authority = Some(self.authority.clone());
-            if let Ok(uri) = Uri::from_parts(parts) {
-                *request.uri_mut() = uri;
-            }
-            request.headers_mut().remove(http::header::HOST);
-        } else {
-            if let Some(path) = request.uri().path_and_query().cloned() {
-                *request.uri_mut() = Uri::from(path);
-            }
-            request
-                .headers_mut()
-                .insert(http::header::HOST, self.host_header.clone());
+    /// section 8.3.1).
+    fn name_in(&self, request: &mut Request<Outgoing>) {
+        let mut parts = std::mem::take(request.uri_mut()).into_parts();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        if let Ok(uri) = Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
         }
-        *request.version_mut() = if multiplexed {
-            http::Version::HTTP_2
-        } else {
-            http::Version::HTTP_11
-        };
+        *request.version_mut() = http::Version::HTTP_2;
     }
 
     fn head_timeout(&self) -> Duration {

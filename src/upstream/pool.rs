@@ -4,18 +4,19 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Context;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http::{Request, Response};
-use hyper::body::Incoming;
+use bytes::Bytes;
+use http::Request;
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
 use tokio::time::timeout;
 
 use super::Upstream;
 use super::connect::{Made, connect};
-use super::connection::{Connection, Failed, Http1, Http2, Stream};
+use super::connection::{Answer, Connection, Failed, Http2, Stream};
 use super::error::{Error, ErrorKind};
+use super::http1::{Broken, Http1, Scratch};
 use super::resolve::Resolver;
 use crate::body::Outgoing;
 
@@ -32,6 +33,7 @@ pub(super) struct Pool {
     resting: RefCell<Vec<Resting>>,
     multiplexed: RefCell<Vec<Rc<Http2>>>,
     resolver: Resolver,
+    scratch: Scratch,
     /// Held while a connection is made that others can share.
     connecting: Mutex<()>,
     speaks_http2: Cell<bool>,
@@ -40,7 +42,7 @@ pub(super) struct Pool {
 /// An HTTP/1.1 connection between two requests.
 #[derive(Debug)]
 struct Resting {
-    connection: Http1,
+    connection: Box<Http1>,
     until: Instant,
 }
 
@@ -56,9 +58,10 @@ pub(super) struct Lease {
 // ===== Pool =====
 
 impl Pool {
-    pub(super) fn new(upstream: Option<Arc<Upstream>>) -> Self {
+    pub(super) fn new(upstream: Option<Arc<Upstream>>, scratch: Scratch) -> Self {
         Self {
             upstream,
+            scratch,
             resting: RefCell::default(),
             multiplexed: RefCell::default(),
             resolver: Resolver::default(),
@@ -77,7 +80,7 @@ impl Pool {
         upstream: &Arc<Upstream>,
         mut request: Request<Outgoing>,
         place: Option<OwnedSemaphorePermit>,
-    ) -> Result<(Response<Incoming>, Lease), Error> {
+    ) -> Result<(Answer, Lease), Error> {
         let (mut rested, mut made) = (0, 0);
         loop {
             let resting = if rested < MOST_STALE {
@@ -93,8 +96,8 @@ impl Pool {
                 self.connect(upstream).await?
             };
             match connection.exchange(upstream, request).await {
-                Ok((response, connection)) => {
-                    return Ok((response, self.lease(connection, place)));
+                Ok((answer, connection)) => {
+                    return Ok((answer, self.lease(connection, place)));
                 }
                 Err(Failed::Unsent(again, _)) if made < MOST_NEW => request = *again,
                 Err(Failed::Unsent(_, error) | Failed::Spent(error)) => return Err(error),
@@ -129,13 +132,15 @@ impl Pool {
         }
         // Boxed, since it is large and seldom: every request's state would have
         // to keep room for a TLS handshake.
-        Ok(match Box::pin(connect(upstream, &self.resolver)).await? {
-            Made::Http1(connection) => Connection::Http1(connection),
-            Made::Http2(connection) => {
-                self.speaks_http2.set(true);
-                self.share(connection)
-            }
-        })
+        Ok(
+            match Box::pin(connect(upstream, &self.resolver, &self.scratch)).await? {
+                Made::Http1(connection) => Connection::Http1(connection),
+                Made::Http2(connection) => {
+                    self.speaks_http2.set(true);
+                    self.share(connection)
+                }
+            },
+        )
     }
 
     fn shared(&self) -> Option<Stream> {
@@ -175,7 +180,7 @@ impl Pool {
         }
     }
 
-    fn rest(&self, mut connection: Http1, rests_for: Option<Duration>) {
+    fn rest(&self, mut connection: Box<Http1>, rests_for: Option<Duration>) {
         let most = self
             .upstream
             .as_ref()
@@ -204,10 +209,24 @@ impl Pool {
 // ===== Lease =====
 
 impl Lease {
-    /// Moves what can be moved now.
-    pub(super) fn drive(&mut self, context: &mut Context<'_>) {
-        if let Connection::Http1(connection) = &mut self.connection {
-            connection.drive(context);
+    /// The next piece of an answer that comes out of the connection itself,
+    /// and whether it is the last.
+    pub(super) fn poll_body(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<(Bytes, bool), Broken>>> {
+        let Connection::Http1(connection) = &mut self.connection else {
+            return Poll::Ready(None);
+        };
+        let piece = std::task::ready!(connection.poll_body(context));
+        Poll::Ready(piece.map(|piece| Ok((piece?, connection.has_ended()))))
+    }
+
+    /// Whether there is nothing to come out of the connection itself.
+    pub(super) fn has_ended(&self) -> bool {
+        match &self.connection {
+            Connection::Http1(connection) => connection.has_ended(),
+            Connection::Http2(_) => true,
         }
     }
 

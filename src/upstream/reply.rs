@@ -1,11 +1,12 @@
 //! The body of an answer, which holds its connection until it ends.
 
+use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body, Frame};
 use hyper::body::Incoming;
 
 use super::pool::Lease;
@@ -15,45 +16,70 @@ use super::pool::Lease;
 /// that nobody listens any more.
 #[derive(Debug)]
 pub struct ReplyBody {
-    incoming: Incoming,
+    /// None once the body has ended.
     lease: Option<Lease>,
+    /// Where it comes from over HTTP/2; over HTTP/1.1, it comes from the lease.
+    stream: Option<Incoming>,
     rests_for: Option<Duration>,
 }
 
-type Fetched = Result<Frame<Bytes>, hyper::Error>;
+/// The answer breaks off here.
+#[derive(Debug)]
+pub struct BrokenOff;
 
 impl ReplyBody {
-    pub(super) fn new(incoming: Incoming, lease: Lease, rests_for: Option<Duration>) -> Self {
+    pub(super) fn new(lease: Lease, stream: Option<Incoming>, rests_for: Option<Duration>) -> Self {
+        let ended = match &stream {
+            Some(stream) => stream.is_end_stream(),
+            None => lease.has_ended(),
+        };
         let mut body = Self {
-            incoming,
             lease: Some(lease),
+            stream,
             rests_for,
         };
-        body.let_go_at_end();
+        if ended {
+            body.let_go();
+        }
         body
     }
 
-    // Asking is what makes the connection fetch a frame, and driving it is what
-    // fetches it: so the second time round there may be one.
-    fn poll_incoming(&mut self, context: &mut Context<'_>) -> Poll<Option<Fetched>> {
-        for _ in 0..2 {
-            if let Some(lease) = &mut self.lease {
-                lease.drive(context);
-            }
-            let polled = Pin::new(&mut self.incoming).poll_frame(context);
-            if polled.is_ready() {
-                return polled;
-            }
-        }
-        Poll::Pending
+    /// Whether there is nothing more to come.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.lease.is_none()
     }
 
-    // A reader that knows the length never asks for the end, so the last frame
-    // must be recognised as such.
-    fn let_go_at_end(&mut self) {
-        if self.incoming.is_end_stream() {
-            self.let_go();
-        }
+    /// The next piece, as soon as it is there; none at the end.
+    pub fn poll_piece(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, BrokenOff>>> {
+        let Some(lease) = &mut self.lease else {
+            return Poll::Ready(None);
+        };
+        let polled = match &mut self.stream {
+            Some(stream) => ready!(poll_stream(stream, context)),
+            None => ready!(lease.poll_body(context)).map(|piece| piece.map_err(|_| BrokenOff)),
+        };
+        Poll::Ready(match polled {
+            // The last piece must be recognised as such, so that the connection
+            // rests before the caller's next request wants one.
+            Some(Ok((piece, last))) => {
+                if last {
+                    self.let_go();
+                }
+                Some(Ok(piece))
+            }
+            Some(Err(broken)) => {
+                self.lease = None;
+                Some(Err(broken))
+            }
+            None => {
+                self.let_go();
+                None
+            }
+        })
     }
 
     fn let_go(&mut self) {
@@ -63,30 +89,29 @@ impl ReplyBody {
     }
 }
 
-impl Body for ReplyBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Poll::Ready(frame) = self.poll_incoming(context) else {
-            return Poll::Pending;
-        };
-        match &frame {
-            Some(Ok(_)) => self.let_go_at_end(),
-            Some(Err(_)) => drop(self.lease.take()),
-            None => self.let_go(),
+/// The next piece of a stream, and whether it is the last. Trailers speak of the
+/// upstream's connection and are passed over.
+fn poll_stream(
+    stream: &mut Incoming,
+    context: &mut Context<'_>,
+) -> Poll<Option<Result<(Bytes, bool), BrokenOff>>> {
+    loop {
+        let frame = ready!(Pin::new(&mut *stream).poll_frame(context));
+        match frame.map(|frame| frame.map(Frame::into_data)) {
+            Some(Ok(Ok(piece))) => {
+                return Poll::Ready(Some(Ok((piece, stream.is_end_stream()))));
+            }
+            Some(Ok(Err(_))) => {}
+            Some(Err(_)) => return Poll::Ready(Some(Err(BrokenOff))),
+            None => return Poll::Ready(None),
         }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
     }
 }
+
+impl fmt::Display for BrokenOff {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the upstream's answer broke off")
+    }
+}
+
+impl std::error::Error for BrokenOff {}

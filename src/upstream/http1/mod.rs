@@ -1,0 +1,210 @@
+//! A connection to an upstream that speaks HTTP/1.1, and one request at a time
+//! over it (RFC 9112).
+//!
+//! It has no task and no buffers of its own: whoever waits for an answer drives
+//! it, so that a piece of an answer wakes one task, and what is read goes on at
+//! once. One that rests or waits costs a socket and little more.
+
+mod body;
+mod head;
+mod outbound;
+mod scratch;
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::build::Open;
+use super::error::{Error, ErrorKind};
+use crate::body::Outgoing;
+use body::{Body, Malformed};
+use outbound::Outbound;
+pub(super) use scratch::Scratch;
+
+/// What carries a connection's bytes: TCP, or TLS over it.
+pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket for S {}
+
+/// The connection; it closes when this is dropped.
+pub(super) struct Http1 {
+    socket: Box<dyn Socket>,
+    scratch: Scratch,
+    outbound: Outbound,
+    /// What has arrived and was not looked at.
+    unread: BytesMut,
+    body: Body,
+    /// Whether it can take another request once this one's answer has ended.
+    persists: bool,
+    _open: Open,
+}
+
+/// The head of an answer.
+pub(super) struct Answered {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    /// How long the connection may rest afterwards, where the upstream says so.
+    pub(super) rests_for: Option<Duration>,
+}
+
+/// Why an answer does not come, or does not go on.
+#[derive(Debug)]
+pub(super) enum Broken {
+    /// The connection ended.
+    Closed,
+    /// It failed.
+    Failed(io::Error),
+    /// What came is not HTTP.
+    Malformed(&'static str),
+}
+
+impl Http1 {
+    pub(super) fn new(socket: Box<dyn Socket>, scratch: Scratch, open: Open) -> Self {
+        Self {
+            socket,
+            scratch,
+            outbound: Outbound::default(),
+            unread: BytesMut::new(),
+            body: Body::Ended,
+            persists: true,
+            _open: open,
+        }
+    }
+
+    /// Sends a request and waits for the head of its answer, which may come
+    /// before all of the request has left. Dropping the future leaves the
+    /// connection in the middle of it: it can only be dropped as well.
+    pub(super) async fn exchange(
+        &mut self,
+        request: &Request<Outgoing>,
+        host: &HeaderValue,
+    ) -> Result<Answered, Broken> {
+        self.outbound = Outbound::new(head::encode(request, host), request.body());
+        self.persists = false;
+        let mut looked_at = 0;
+        poll_fn(|context| self.poll_head(context, &mut looked_at)).await
+    }
+
+    /// Whether any byte of the last request has left.
+    pub(super) fn has_begun(&self) -> bool {
+        self.outbound.has_begun()
+    }
+
+    /// The next piece of the answer's body; none at its end.
+    pub(super) fn poll_body(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Broken>>> {
+        self.write(context);
+        loop {
+            match self.body.take(&mut self.unread) {
+                Ok(piece) if !piece.is_empty() => return Poll::Ready(Some(Ok(piece))),
+                Ok(_) if self.body.has_ended() => return Poll::Ready(None),
+                Ok(_) => {}
+                Err(Malformed(why)) => return Poll::Ready(Some(Err(Broken::Malformed(why)))),
+            }
+            match ready!(self.poll_read(context)) {
+                Ok(()) => {}
+                Err(Broken::Closed) if self.body.ends_here() => return Poll::Ready(None),
+                Err(broken) => return Poll::Ready(Some(Err(broken))),
+            }
+        }
+    }
+
+    /// Whether all of the body has been handed out.
+    pub(super) fn has_ended(&self) -> bool {
+        self.body.has_ended()
+    }
+
+    /// Whether another request can be sent now. Not after an answer that came
+    /// before its request had left, nor with bytes that nobody asked for, nor
+    /// when the upstream has closed.
+    pub(super) fn is_ready(&mut self) -> bool {
+        let rests = self.persists && self.body.has_ended() && self.unread.is_empty();
+        let sent = self.outbound.is_done() || !self.outbound.has_begun();
+        let context = &mut Context::from_waker(Waker::noop());
+        rests && sent && self.poll_read(context).is_pending()
+    }
+
+    fn poll_head(
+        &mut self,
+        context: &mut Context<'_>,
+        looked_at: &mut usize,
+    ) -> Poll<Result<Answered, Broken>> {
+        if let Some(error) = self.write(context)
+            && !self.has_begun()
+        {
+            return Poll::Ready(Err(Broken::Failed(error)));
+        }
+        loop {
+            match head::take(&mut self.unread, looked_at) {
+                // An interim answer: the one that counts is still to come (RFC
+                // 9110, section 15.2). Nobody asked for a change of protocols.
+                Ok(Some(head)) if head.status.is_informational() => {
+                    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+                        let why = "it changes to a protocol that nobody asked for";
+                        return Poll::Ready(Err(Broken::Malformed(why)));
+                    }
+                }
+                Ok(Some(head)) => {
+                    self.body = head.body;
+                    self.persists = head.persists;
+                    return Poll::Ready(Ok(Answered {
+                        status: head.status,
+                        headers: head.headers,
+                        rests_for: head.rests_for,
+                    }));
+                }
+                Ok(None) => ready!(self.poll_read(context))?,
+                Err(Malformed(why)) => return Poll::Ready(Err(Broken::Malformed(why))),
+            }
+        }
+    }
+
+    /// Writes what can be written. A failure is told, but need not be the end:
+    /// an upstream that wants no more of a request may have answered it.
+    fn write(&mut self, context: &mut Context<'_>) -> Option<io::Error> {
+        if self.outbound.is_done() {
+            return None;
+        }
+        match self.outbound.poll(context, Pin::new(&mut *self.socket)) {
+            Poll::Ready(Err(error)) => Some(error),
+            _ => None,
+        }
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        let socket = Pin::new(&mut *self.socket);
+        let read = ready!(self.scratch.poll_read(context, socket, &mut self.unread));
+        Poll::Ready(match read {
+            Ok(0) => Err(Broken::Closed),
+            Ok(_) => Ok(()),
+            Err(error) => Err(Broken::Failed(error)),
+        })
+    }
+}
+
+impl fmt::Debug for Http1 {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Http1({:?})", self.body)
+    }
+}
+
+impl From<Broken> for Error {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Closed => Self::after_sending(ErrorKind::Disconnected, "the connection ended"),
+            Broken::Failed(error) => {
+                Self::after_sending(ErrorKind::Disconnected, error.to_string())
+            }
+            Broken::Malformed(why) => Self::after_sending(ErrorKind::Protocol, why),
+        }
+    }
+}
