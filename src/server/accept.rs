@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use tracing::warn;
 
 use super::listen;
+use super::page::Page;
 use super::site::Site;
 use super::worker::Handle;
 use crate::config::Config;
@@ -40,10 +41,11 @@ impl Workers {
         registry: &Registry,
         snapshot: &Arc<Snapshot>,
     ) -> io::Result<Self> {
+        let page = config.server.page.then(Page::load);
         let handles = (0..config.server.workers).map(|index| {
             let (config, registry) = (config.clone(), registry.clone());
             Handle::start(index, Arc::clone(snapshot), move || {
-                Site::new(&config, &registry)
+                Site::new(&config, &registry, page)
             })
         });
         Ok(Self {

@@ -27,6 +27,11 @@ pub(super) enum Route<'a> {
     OpenApi,
     /// `GET /`
     Page,
+    /// `GET /docs`
+    Docs,
+    /// `GET /assets/…`: a file of the page's, by its path without the slash
+    /// in front.
+    Asset(&'a str),
 }
 
 const GET: &str = "GET, HEAD, OPTIONS";
@@ -52,7 +57,7 @@ async fn dispatch(worker: &Worker, site: &Site, request: Request<Inbound>) -> Re
     if path.is_empty() {
         return page::add_slash(&site.root_path);
     }
-    let Some(route) = Route::find(path).filter(|route| site.page || *route != Route::Page) else {
+    let Some(route) = Route::find(path).filter(|route| route.is_offered(site)) else {
         let failure = match *request.method() {
             Method::GET
             | Method::HEAD
@@ -85,8 +90,17 @@ async fn dispatch(worker: &Worker, site: &Site, request: Request<Inbound>) -> Re
         Route::Model(id) => models::one(worker, request.headers(), id),
         Route::Health => json(r#"{"status":"ok"}"#),
         Route::OpenApi => json(include_str!("openapi.json")),
-        Route::Page => page::serve(),
+        Route::Page => file(worker, site, &request, "index.html"),
+        Route::Docs => file(worker, site, &request, "docs.html"),
+        Route::Asset(path) => file(worker, site, &request, path),
     }
+}
+
+/// A file of the page's, or the error that there is none.
+fn file(worker: &Worker, site: &Site, request: &Request<Inbound>, path: &str) -> Response<Answer> {
+    let page = site.page.as_ref();
+    page.and_then(|page| page.answer(path, request.headers()))
+        .unwrap_or_else(|| refuse(worker, request.headers(), reply::unknown_url()))
 }
 
 impl<'a> Route<'a> {
@@ -97,7 +111,11 @@ impl<'a> Route<'a> {
             "/" => return Some(Self::Page),
             "/health" => return Some(Self::Health),
             "/openapi.json" => return Some(Self::OpenApi),
+            "/docs" => return Some(Self::Docs),
             _ => {}
+        }
+        if path.starts_with("/assets/") {
+            return path.strip_prefix('/').map(Self::Asset);
         }
         let path = path.strip_prefix("/v1")?;
         if path == "/models" {
@@ -125,6 +143,11 @@ impl<'a> Route<'a> {
             Self::Call(_) => method == Method::POST,
             _ => method == Method::GET || method == Method::HEAD,
         }
+    }
+
+    /// False for what belongs to the page while that is switched off.
+    fn is_offered(self, site: &Site) -> bool {
+        site.page.is_some() || !matches!(self, Self::Page | Self::Docs | Self::Asset(_))
     }
 
     /// True where an answer costs money or tells what is configured.
@@ -244,6 +267,7 @@ mod tests {
         }
         let mut served = vec![
             "/",
+            "/docs",
             "/health",
             "/openapi.json",
             "/v1/models",

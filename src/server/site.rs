@@ -6,6 +6,7 @@ use metrics::Counter;
 
 use super::cors::Cors;
 use super::host::Hosts;
+use super::page::Page;
 use crate::config::Config;
 use crate::telemetry::metric::{self, Registry};
 
@@ -18,8 +19,8 @@ pub(super) struct Site {
     pub cors: Cors,
     /// Names that we answer to.
     pub hosts: Hosts,
-    /// Whether there is a page at `/`.
-    pub page: bool,
+    /// The page at `/`, if there is to be one.
+    pub page: Option<Page>,
     /// Longest wait for a request's head.
     pub head_timeout: Duration,
     /// Longest rest between two requests.
@@ -44,13 +45,13 @@ pub(super) struct Errors {
 }
 
 impl Site {
-    pub(super) fn new(config: &Config, registry: &Registry) -> Self {
+    pub(super) fn new(config: &Config, registry: &Registry, page: Option<Page>) -> Self {
         let server = &config.server;
         Self {
             root_path: server.root_path.clone(),
             cors: Cors::new(&config.cors.allow_origins),
             hosts: Hosts::new(config),
-            page: server.page,
+            page,
             head_timeout: server.head_timeout,
             idle_timeout: server.idle_timeout,
             max_head: server.max_head,

@@ -48,6 +48,7 @@ mod json_faults;
 mod limits;
 mod metering;
 mod models_route;
+mod page;
 mod responses_api;
 mod routing;
 mod secrets;
