@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::HeaderValue;
 
 use crate::config::{self, Config, Demo, StreamUsage};
 use crate::wire::splice::encode_model;
@@ -47,6 +48,8 @@ pub struct Provider {
     pub id: usize,
     /// Name, as in `[providers.NAME]`.
     pub name: Box<str>,
+    /// The name as a header carries it, where it can.
+    pub name_header: Option<HeaderValue>,
     /// Whether usage is asked for in streams.
     pub stream_usage: StreamUsage,
     ready: bool,
@@ -62,6 +65,8 @@ pub struct Target {
     pub provider: Arc<Provider>,
     /// The upstream's own model name, as JSON with its quotes.
     pub encoded_model: Bytes,
+    /// The same name as a header carries it, where it can.
+    pub model_header: Option<HeaderValue>,
 }
 
 /// What a name was found to be.
@@ -103,6 +108,7 @@ impl Catalog {
                 Arc::new(Provider {
                     id,
                     name: provider.name.as_str().into(),
+                    name_header: in_header(&provider.name),
                     stream_usage: provider.stream_usage,
                     ready: provider.is_ready(),
                     missing: provider.missing().map(Into::into),
@@ -249,8 +255,16 @@ impl Target {
         Self {
             provider: Arc::clone(provider),
             encoded_model: encode_model(upstream_model),
+            model_header: in_header(upstream_model),
         }
     }
+}
+
+/// A name as a header carries it; none where readers would not agree on what
+/// it says (RFC 9110, section 5.5).
+fn in_header(name: &str) -> Option<HeaderValue> {
+    let named = HeaderValue::from_str(name).ok();
+    named.filter(|_| name.is_ascii())
 }
 
 /// True when the demo model belongs into the catalog: it is asked for, or

@@ -60,12 +60,17 @@ pub(super) async fn run(
             std::mem::take(&mut head.headers)
         };
         match send(worker, meter, &current, head, headers, &intake).await {
-            Ok(answer) => return judge(answer, seat).await,
+            Ok(answer) => {
+                let judged = judge(answer, seat).await;
+                let mut accepted = judged.map_err(|failure| failure.at(&current))?;
+                reply::name_target(&mut accepted.reply.headers, &current);
+                return Ok(accepted);
+            }
             Err(error) => {
                 let request_id = meter.request_id().as_str();
                 let provider = &*current.provider.name;
                 warn!(request_id, provider, %error, "attempt failed");
-                failure = Some(Failure::from(&error));
+                failure = Some(Failure::from(&error).at(&current));
                 target = plan.after(error.outcome());
             }
         }

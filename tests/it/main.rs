@@ -54,6 +54,7 @@ mod routing;
 mod secrets;
 mod stream_kinds;
 mod streaming_faults;
+mod target_headers;
 mod unbuffered;
 mod upstream_bodies;
 mod upstream_faults;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
+use crate::catalog::Target;
 use crate::metering::Outcome;
 use crate::telemetry::request_id::RequestId;
 use crate::wire::error::{ApiError, ErrorType};
@@ -22,6 +23,10 @@ use request::overloaded;
 pub const OWN_REQUEST_ID: HeaderName = HeaderName::from_static("x-trunkline-request-id");
 /// The id that the OpenAI SDKs show: the upstream's where there is one.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The provider that a request was sent to.
+const PROVIDER: HeaderName = HeaderName::from_static("x-trunkline-provider");
+/// What that provider calls the model.
+const MODEL: HeaderName = HeaderName::from_static("x-trunkline-model");
 /// Obeyed by the OpenAI SDKs (their `_should_retry`).
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
@@ -75,6 +80,14 @@ impl Failure {
         self
     }
 
+    /// Says where the request had been sent.
+    #[must_use]
+    pub fn at(mut self, target: &Target) -> Self {
+        let names = names(target).filter_map(|(name, value)| Some((name, value.clone()?)));
+        self.headers.extend(names);
+        self
+    }
+
     /// A retry by the SDK cannot help, or could be billed twice.
     fn final_word(self) -> Self {
         self.with(SHOULD_RETRY, HeaderValue::from_static("false"))
@@ -102,6 +115,20 @@ impl Failure {
         identify(headers, request_id);
         response
     }
+}
+
+/// Says on an answer where it comes from.
+pub fn name_target(headers: &mut HeaderMap, target: &Target) {
+    for (name, value) in names(target) {
+        if let Some(value) = value {
+            headers.insert(name, value.clone());
+        }
+    }
+}
+
+fn names(target: &Target) -> impl Iterator<Item = (HeaderName, &Option<HeaderValue>)> {
+    let provider = (PROVIDER, &target.provider.name_header);
+    [provider, (MODEL, &target.model_header)].into_iter()
 }
 
 /// Puts the request's id on an answer; an upstream's own one stays.
