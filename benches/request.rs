@@ -10,7 +10,6 @@
 use std::cell::Cell;
 use std::fmt::Write as _;
 use std::hint::black_box;
-use std::sync::Arc;
 
 use divan::Bencher;
 use http::{HeaderMap, HeaderValue};
@@ -18,7 +17,7 @@ use sha2::{Digest, Sha256};
 use trunkline::access::Gate;
 use trunkline::catalog::Catalog;
 use trunkline::config::{Config, Sources, load};
-use trunkline::metering::{Meter, Meters, Outcome};
+use trunkline::metering::{Desk, Meter, Meters, Outcome};
 use trunkline::telemetry::metric::Registry;
 use trunkline::telemetry::request_id::RequestIds;
 use trunkline::wire::endpoint::Endpoint;
@@ -103,7 +102,7 @@ fn admit_caller(bencher: Bencher<'_, '_>, count: usize) {
 fn account_request(bencher: Bencher<'_, '_>, count: usize) {
     let catalog = Catalog::new(&config(count));
     let registry = Registry::new().expect("a registry");
-    let meters = Meters::new(&registry, &catalog, false);
+    let desk = Desk::new(&Meters::new(&registry, &catalog, false, true));
     let ids = RequestIds::new();
     let mut next = scattered(count);
     let rounds = Cell::new(0_u32);
@@ -114,7 +113,7 @@ fn account_request(bencher: Bencher<'_, '_>, count: usize) {
         })
         .bench_local_values(|resolved| {
             let endpoint = Endpoint::ChatCompletions;
-            let mut meter = Meter::start(&meters, endpoint, ids.for_request(None));
+            let mut meter = Meter::start(&desk, endpoint, ids.for_request(None));
             meter.calls(resolved.model);
             meter.received(1024);
             meter.waits();
@@ -136,10 +135,10 @@ fn account_request(bencher: Bencher<'_, '_>, count: usize) {
 fn account_piece(bencher: Bencher<'_, '_>) {
     let catalog = Catalog::new(&config(1));
     let registry = Registry::new().expect("a registry");
-    let meters: Arc<Meters> = Meters::new(&registry, &catalog, false);
+    let desk = Desk::new(&Meters::new(&registry, &catalog, false, true));
     let resolved = catalog.resolve("alias-0", |_| true);
     let ids = RequestIds::new();
-    let mut meter = Meter::start(&meters, Endpoint::ChatCompletions, ids.for_request(None));
+    let mut meter = Meter::start(&desk, Endpoint::ChatCompletions, ids.for_request(None));
     meter.calls(resolved.expect("a known alias").model);
     meter.answers(200, true);
     let mut rounds = 0_u32;

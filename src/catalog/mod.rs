@@ -35,6 +35,8 @@ pub struct Model {
     pub label: Box<str>,
     /// The provider's name, for `owned_by` and metrics.
     pub provider: Arc<Provider>,
+    /// What its provider calls it; empty for `provider/*`.
+    pub upstream_model: Box<str>,
     /// Where it goes; empty while it is not ready.
     pub targets: Arc<[Target]>,
     /// The environment variable (or file) whose lack keeps it from being ready.
@@ -54,8 +56,8 @@ pub struct Provider {
     pub stream_usage: StreamUsage,
     ready: bool,
     missing: Option<Box<str>>,
-    /// Number of the model `name/*`.
-    any_model: usize,
+    /// [`Model::id`] of `name/*`.
+    pub any_model: usize,
 }
 
 /// Provider and upstream model name: one place a request can go to.
@@ -135,6 +137,7 @@ impl Catalog {
                     id,
                     label: model.alias.as_str().into(),
                     provider: Arc::clone(provider),
+                    upstream_model: model.upstream_model.as_str().into(),
                     targets: targets.into(),
                     missing: provider.why_not_ready(),
                 };
@@ -173,6 +176,20 @@ impl Catalog {
         self.sorted(Model::is_ready)
     }
 
+    /// All aliases, sorted by name.
+    #[must_use]
+    pub fn models(&self) -> Vec<&Arc<Model>> {
+        self.sorted(|_| true)
+    }
+
+    /// All providers, sorted by name.
+    #[must_use]
+    pub fn providers(&self) -> Vec<&Arc<Provider>> {
+        let mut providers: Vec<_> = self.by_name.values().collect();
+        providers.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        providers
+    }
+
     /// How many [`Model::id`]s there are, `provider/*` entries included.
     #[must_use]
     pub fn model_count(&self) -> usize {
@@ -199,6 +216,7 @@ impl Catalog {
                 id: provider.any_model,
                 label: format!("{}/*", provider.name).into(),
                 provider: Arc::clone(provider),
+                upstream_model: Box::default(),
                 targets: Arc::new([]),
                 missing: None,
             }),
@@ -241,7 +259,10 @@ impl Model {
 }
 
 impl Provider {
-    fn why_not_ready(&self) -> Option<Box<str>> {
+    /// The environment variable (or table of the config) whose lack keeps it
+    /// from being ready; none when it is.
+    #[must_use]
+    pub fn why_not_ready(&self) -> Option<Box<str>> {
         if self.ready {
             return None;
         }

@@ -4,6 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use metrics::{Counter, Gauge, Histogram};
 
+use super::digest::Digest;
+use super::ledger::{Entry, Ledgers};
 use super::{Outcome, line};
 use crate::catalog::{Catalog, Model};
 use crate::telemetry::metric::{self, Registry};
@@ -20,6 +22,7 @@ pub struct Meters {
     registry: Registry,
     models: Vec<OnceLock<Box<ModelMeters>>>,
     unknown: OnceLock<Box<ModelMeters>>,
+    pub(super) ledgers: Ledgers,
     pub(super) writes_lines: bool,
     pub(super) in_flight: Gauge,
     pub(super) streams_in_flight: Gauge,
@@ -51,15 +54,21 @@ type EndpointMeters = Box<[[OnceLock<Counter>; Outcome::ALL.len()]; CLASSES.len(
 
 impl Meters {
     /// The handles for this catalog. `writes_lines` asks for a log line per
-    /// request.
+    /// request, `keeps_ledgers` for what [`Self::digest`] tells.
     #[must_use]
-    pub fn new(registry: &Registry, catalog: &Catalog, writes_lines: bool) -> Arc<Self> {
+    pub fn new(
+        registry: &Registry,
+        catalog: &Catalog,
+        writes_lines: bool,
+        keeps_ledgers: bool,
+    ) -> Arc<Self> {
         let models = (0..catalog.model_count())
             .map(|_| OnceLock::new())
             .collect();
         Arc::new(Self {
             models,
             unknown: OnceLock::new(),
+            ledgers: Ledgers::new(catalog.model_count(), keeps_ledgers),
             writes_lines,
             in_flight: registry.gauge(&metric::REQUESTS_IN_FLIGHT, &[]),
             streams_in_flight: registry.gauge(&metric::STREAMS_IN_FLIGHT, &[]),
@@ -81,6 +90,13 @@ impl Meters {
         if self.writes_lines {
             line::write_refusal(request_id, status, outcome, code);
         }
+    }
+
+    /// What all workers remember, and of the last requests at most `most` that
+    /// `is_shown` lets through.
+    #[must_use]
+    pub fn digest(&self, most: usize, is_shown: impl Fn(&Entry) -> bool) -> Digest {
+        Digest::of(&self.ledgers, most, is_shown)
     }
 
     pub(super) fn model(&self, model: &Model) -> &ModelMeters {

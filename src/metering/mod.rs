@@ -4,21 +4,32 @@
 //! answer and closes the account when it is dropped, so that no way out of a
 //! request, an abandoned future included, goes uncounted.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::HeaderValue;
+
 use crate::access::Caller;
-use crate::catalog::Model;
+use crate::catalog::{Model, Target};
 use crate::telemetry::request_id::RequestId;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::usage::Usage;
 
+mod digest;
 mod handles;
+mod ledger;
 mod line;
 mod tap;
+#[cfg(test)]
+mod tests;
 
+pub use digest::{Digest, Summary, Times};
 pub use handles::{Meters, ModelMeters};
+pub use ledger::{Counts, Entry, Fault};
 pub use tap::Tap;
+
+use ledger::Ledger;
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,15 +54,23 @@ pub enum Outcome {
 /// sent; the number is nginx's.
 const CALLER_LEFT: u16 = 499;
 
+/// Where one worker keeps its accounts.
+#[derive(Debug)]
+pub struct Desk {
+    meters: Arc<Meters>,
+    ledger: Option<Arc<Ledger>>,
+}
+
 /// The account of one request.
 #[derive(Debug)]
 pub struct Meter {
-    meters: Arc<Meters>,
+    desk: Rc<Desk>,
     started: Instant,
     endpoint: Endpoint,
     request_id: RequestId,
     caller: Option<Caller>,
     model: Option<Arc<Model>>,
+    upstream_model: Option<HeaderValue>,
     status: Option<u16>,
     outcome: Option<Outcome>,
     code: Option<&'static str>,
@@ -66,19 +85,31 @@ pub struct Meter {
     own_time: Duration,
 }
 
+impl Desk {
+    /// A desk for one more worker.
+    #[must_use]
+    pub fn new(meters: &Arc<Meters>) -> Rc<Self> {
+        Rc::new(Self {
+            meters: Arc::clone(meters),
+            ledger: meters.ledgers.open(),
+        })
+    }
+}
+
 impl Meter {
     /// Opens the account of a request whose head has just been read.
     #[must_use]
-    pub fn start(meters: &Arc<Meters>, endpoint: Endpoint, request_id: RequestId) -> Self {
-        meters.in_flight.increment(1.0);
+    pub fn start(desk: &Rc<Desk>, endpoint: Endpoint, request_id: RequestId) -> Self {
+        desk.meters.in_flight.increment(1.0);
         let started = Instant::now();
         Self {
-            meters: Arc::clone(meters),
+            desk: Rc::clone(desk),
             started,
             endpoint,
             request_id,
             caller: None,
             model: None,
+            upstream_model: None,
             status: None,
             outcome: None,
             code: None,
@@ -113,7 +144,15 @@ impl Meter {
 
     /// Notes what is called.
     pub fn calls(&mut self, model: Arc<Model>) {
+        if let Some(ledger) = &self.desk.ledger {
+            ledger.begins(&model);
+        }
         self.model = Some(model);
+    }
+
+    /// Notes whom the model's provider is asked for.
+    pub fn asks(&mut self, target: &Target) {
+        self.upstream_model.clone_from(&target.model_header);
     }
 
     /// Notes the size of the request's body.
@@ -136,7 +175,7 @@ impl Meter {
     /// Notes an attempt at the model's provider.
     pub fn attempted(&self, answered: bool) {
         if let Some(model) = &self.model {
-            self.meters.model(model).attempt(answered);
+            self.desk.meters.model(model).attempt(answered);
         }
     }
 
@@ -146,7 +185,7 @@ impl Meter {
         self.first_byte = Some(self.started.elapsed());
         self.streams = streams;
         if streams {
-            self.meters.streams_in_flight.increment(1.0);
+            self.desk.meters.streams_in_flight.increment(1.0);
         }
     }
 
@@ -157,7 +196,8 @@ impl Meter {
         }
         let now = Instant::now();
         if let (Some(last), Some(model)) = (self.last_piece, &self.model) {
-            self.meters
+            self.desk
+                .meters
                 .model(model)
                 .stream_gap
                 .record(now.duration_since(last).as_secs_f64());
@@ -197,13 +237,14 @@ impl Meter {
         let status = self.status.unwrap_or(CALLER_LEFT);
         let duration = self.started.elapsed();
         self.waits();
-        self.meters.in_flight.decrement(1.0);
+        let desk = Rc::clone(&self.desk);
+        let meters = &desk.meters;
+        meters.in_flight.decrement(1.0);
         if self.streams {
-            self.meters.streams_in_flight.decrement(1.0);
+            meters.streams_in_flight.decrement(1.0);
         }
-        self.meters.bytes_in.increment(self.bytes_in);
-        self.meters.bytes_out.increment(self.bytes_out);
-        let meters = Arc::clone(&self.meters);
+        meters.bytes_in.increment(self.bytes_in);
+        meters.bytes_out.increment(self.bytes_out);
         let model = match &self.model {
             Some(model) => meters.model(model),
             None => meters.unknown(),
@@ -222,6 +263,30 @@ impl Meter {
         }
         if meters.writes_lines {
             line::write(self, status, outcome, duration);
+        }
+        if let Some(ledger) = &desk.ledger {
+            ledger.ends(self.entry(status, outcome, duration));
+        }
+    }
+
+    /// What is remembered of the request. What it holds is moved, so that
+    /// remembering allocates nothing.
+    fn entry(&mut self, status: u16, outcome: Outcome, duration: Duration) -> Entry {
+        Entry {
+            ended: self.started + duration,
+            request_id: self.request_id.clone(),
+            endpoint: self.endpoint,
+            caller: self.caller.take(),
+            model: self.model.take(),
+            upstream_model: self.upstream_model.take(),
+            status,
+            outcome,
+            code: self.code,
+            streams: self.streams,
+            first_byte: self.first_byte,
+            first_token: self.first_token,
+            duration,
+            usage: self.usage,
         }
     }
 }

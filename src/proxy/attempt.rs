@@ -54,6 +54,7 @@ pub(super) async fn run(
     let mut target = plan.first();
     let mut failure = None;
     while let Some(current) = target {
+        meter.asks(&current);
         let headers = if plan.has_more() {
             head.headers.clone()
         } else {

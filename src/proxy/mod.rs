@@ -11,7 +11,7 @@ use http_body::Body;
 
 use crate::access::{Caller, Gate};
 use crate::catalog::{Catalog, Resolved};
-use crate::metering::{Meter, Meters};
+use crate::metering::{Desk, Meter, Meters};
 use crate::routing::Plan;
 use crate::telemetry::request_id::RequestIds;
 use crate::upstream::{Client, Upstream};
@@ -70,6 +70,8 @@ pub struct Worker {
     pub client: Client,
     /// When to wind down.
     pub curfew: Rc<Curfew>,
+    /// Where accounts are kept.
+    pub desk: Rc<Desk>,
     /// Ids for requests.
     pub request_ids: RequestIds,
 }
@@ -79,8 +81,10 @@ impl Worker {
     #[must_use]
     pub fn new(snapshot: Arc<Snapshot>) -> Self {
         let client = Client::new(&snapshot.upstreams);
+        let desk = Desk::new(&snapshot.meters);
         Self {
             snapshot,
+            desk,
             client,
             curfew: Curfew::new(),
             request_ids: RequestIds::new(),
@@ -96,7 +100,7 @@ where
 {
     let (head, body) = request.into_parts();
     let request_id = worker.request_ids.for_request(head.headers.get(REQUEST_ID));
-    let mut meter = Meter::start(&worker.snapshot.meters, endpoint, request_id);
+    let mut meter = Meter::start(&worker.desk, endpoint, request_id);
     let told = tokio::select! {
         biased;
         told = story(worker, &mut meter, head, body) => told,

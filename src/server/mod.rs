@@ -43,6 +43,7 @@ mod page;
 mod router;
 mod shutdown;
 mod site;
+mod status;
 mod vigil;
 mod worker;
 

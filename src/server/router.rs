@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use super::answer::{json, refuse};
 use super::site::Site;
 use super::vigil::Inbound;
-use super::{host, models, page};
+use super::{host, models, page, status};
 use crate::proxy::reply::{self, Failure};
 use crate::proxy::{self, Answer, Worker};
 use crate::wire::endpoint::Endpoint;
@@ -32,6 +32,12 @@ pub(super) enum Route<'a> {
     /// `GET /assets/…`: a file of the page's, by its path without the slash
     /// in front.
     Asset(&'a str),
+    /// `GET /trunkline/page`
+    Facts,
+    /// `GET /trunkline/status`
+    Status,
+    /// `GET /trunkline/status/events`
+    Events,
 }
 
 const GET: &str = "GET, HEAD, OPTIONS";
@@ -93,6 +99,9 @@ async fn dispatch(worker: &Worker, site: &Site, request: Request<Inbound>) -> Re
         Route::Page => file(worker, site, &request, "index.html"),
         Route::Docs => file(worker, site, &request, "docs.html"),
         Route::Asset(path) => file(worker, site, &request, path),
+        Route::Facts => status::facts(worker),
+        Route::Status => status::status(worker, request.headers()),
+        Route::Events => status::events(worker, &site.watchers, request.headers()),
     }
 }
 
@@ -112,6 +121,9 @@ impl<'a> Route<'a> {
             "/health" => return Some(Self::Health),
             "/openapi.json" => return Some(Self::OpenApi),
             "/docs" => return Some(Self::Docs),
+            "/trunkline/page" => return Some(Self::Facts),
+            "/trunkline/status" => return Some(Self::Status),
+            "/trunkline/status/events" => return Some(Self::Events),
             _ => {}
         }
         if path.starts_with("/assets/") {
@@ -147,12 +159,19 @@ impl<'a> Route<'a> {
 
     /// False for what belongs to the page while that is switched off.
     fn is_offered(self, site: &Site) -> bool {
-        site.page.is_some() || !matches!(self, Self::Page | Self::Docs | Self::Asset(_))
+        let stands_alone = matches!(
+            self,
+            Self::Call(_) | Self::Models | Self::Model(_) | Self::Health | Self::OpenApi
+        );
+        stands_alone || site.page.is_some()
     }
 
     /// True where an answer costs money or tells what is configured.
     fn is_guarded(self) -> bool {
-        matches!(self, Self::Call(_) | Self::Models | Self::Model(_))
+        matches!(
+            self,
+            Self::Call(_) | Self::Models | Self::Model(_) | Self::Status | Self::Events
+        )
     }
 }
 
@@ -270,6 +289,9 @@ mod tests {
             "/docs",
             "/health",
             "/openapi.json",
+            "/trunkline/page",
+            "/trunkline/status",
+            "/trunkline/status/events",
             "/v1/models",
             "/v1/models/{model}",
         ];

@@ -7,6 +7,7 @@ use metrics::Counter;
 use super::cors::Cors;
 use super::host::Hosts;
 use super::page::Page;
+use super::status::Watchers;
 use crate::config::Config;
 use crate::telemetry::metric::{self, Registry};
 
@@ -21,6 +22,8 @@ pub(super) struct Site {
     pub hosts: Hosts,
     /// The page at `/`, if there is to be one.
     pub page: Option<Page>,
+    /// Who watches the gateway's status.
+    pub watchers: Watchers,
     /// Longest wait for a request's head.
     pub head_timeout: Duration,
     /// Longest rest between two requests.
@@ -52,6 +55,7 @@ impl Site {
             cors: Cors::new(&config.cors.allow_origins),
             hosts: Hosts::new(config),
             page,
+            watchers: Watchers::new(),
             head_timeout: server.head_timeout,
             idle_timeout: server.idle_timeout,
             max_head: server.max_head,

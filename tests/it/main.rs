@@ -52,6 +52,7 @@ mod page;
 mod responses_api;
 mod routing;
 mod secrets;
+mod status;
 mod stream_kinds;
 mod streaming_faults;
 mod target_headers;

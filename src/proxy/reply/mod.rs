@@ -17,8 +17,6 @@ mod upstream;
 pub use request::*;
 pub use upstream::*;
 
-use request::overloaded;
-
 /// The id under which we know a request.
 pub const OWN_REQUEST_ID: HeaderName = HeaderName::from_static("x-trunkline-request-id");
 /// The id that the OpenAI SDKs show: the upstream's where there is one.
