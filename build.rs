@@ -20,6 +20,8 @@ use std::process::{Command, ExitCode};
 const PREBUILT: &str = "TRUNKLINE_UI_DIST";
 /// Set to anything: a build without the page is a failure.
 const REQUIRED: &str = "TRUNKLINE_UI_REQUIRED";
+/// Of what npm says when it fails.
+const MOST_LINES: usize = 20;
 /// What the page is built from. Never `web` itself: `node_modules` is in it.
 const SOURCES: [&str; 8] = [
     "index.html",
@@ -134,8 +136,11 @@ fn npm(web: &Path, arguments: &[&str]) -> Result<(), String> {
     if output.status.success() {
         return Ok(());
     }
-    let said = [output.stdout, output.stderr].concat();
+    let said = [output.stderr, output.stdout].concat();
     let said = String::from_utf8_lossy(&said);
+    // npm explains all of its options behind what matters.
+    let said: Vec<&str> = said.lines().take(MOST_LINES).collect();
+    let said = said.join("\n");
     Err(format!("npm {} failed:\n{said}", arguments.join(" ")))
 }
 
