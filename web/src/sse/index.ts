@@ -1,8 +1,8 @@
-export { ChatAccumulator, emptyChat, readUsage, toApiError } from './chat'
-export { readEvents, SseParser } from './events'
-export { createPaintQueue, type PaintQueue } from './paint'
-export { type ReadChatOptions, readChat } from './read-chat'
-export { ThinkSplitter } from './think'
+export { ChatAccumulator, emptyChat, readUsage, toApiError } from './chat';
+export { readEvents, SseParser } from './events';
+export { createPaintQueue, type PaintQueue } from './paint';
+export { type ReadChatOptions, readChat } from './read-chat';
+export { ThinkSplitter } from './think';
 export type {
   ApiError,
   ChatEnd,
@@ -12,4 +12,4 @@ export type {
   SseEvent,
   ToolCall,
   Usage,
-} from './types'
+} from './types';
