@@ -1,5 +1,5 @@
 import { memo, useEffect, useMemo, useRef, useState } from 'react';
-import { saveFile } from './actions';
+import { saveFile } from '../app/ui/copy';
 import { CopyButton } from './CopyButton';
 import { type Chunk, colouredChunks, merge, plainChunks } from './chunks';
 import { highlight, MAX_HIGHLIGHT, type Run } from './highlight';
@@ -42,7 +42,7 @@ export const CodeBlock = memo(function CodeBlock({ code, info, open = false }: P
         <button
           type="button"
           className="md-tool"
-          onClick={() => saveFile(`code.${fileExtension(info)}`, code)}
+          onClick={() => saveFile(`code.${fileExtension(info)}`, 'text/plain', code)}
         >
           Save
         </button>

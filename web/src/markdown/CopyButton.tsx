@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'react';
-import { copyText } from './actions';
+import { copyText } from '../app/ui/copy';
 
 interface Props {
   /** Asked for when pressed: the text may be long or still growing. */
