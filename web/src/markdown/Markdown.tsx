@@ -1,3 +1,4 @@
+import './markdown.css';
 import { memo, useMemo, useRef } from 'react';
 import { BlockView, sameBlock } from './render';
 import { type Block, BlockSplitter } from './splitter';
