@@ -65,7 +65,6 @@ function PhaseLabel({ feed }: { feed: Feed }) {
 function useCountdown(until: number | null): number {
   const left = () => (until === null ? 0 : Math.max(0, Math.ceil((until - Date.now()) / 1000)));
   const [seconds, setSeconds] = useState(left);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `left` is `until`
   useEffect(() => {
     setSeconds(left());
     if (until === null) return;
