@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import { CodeBlock } from '../markdown';
+import { CodeBlock } from '../markdown/CodeBlock';
 import { SNIPPET_LANGUAGES, type SnippetLanguage, snippet } from '../snippets';
 import { exampleBody, fillPath } from './examples';
 import type { Field, Operation } from './spec';

@@ -1,6 +1,6 @@
 import { useEffect, useId, useRef, useState } from 'react';
 import { milliseconds } from '../app/format';
-import { CodeBlock } from '../markdown';
+import { CodeBlock } from '../markdown/CodeBlock';
 import { exampleBody, fillPath } from './examples';
 import { nothing, type Outcome, send } from './send';
 import type { Operation } from './spec';

@@ -1,18 +1,13 @@
 import './markdown.css';
 import { memo, useMemo, useRef } from 'react';
+import type { MarkdownProps } from './LazyMarkdown';
 import { BlockView, sameBlock } from './render';
 import { type Block, BlockSplitter } from './splitter';
-
-interface Props {
-  text: string;
-  /** More is coming: only the end is read again, and what is cut off is closed. */
-  streaming?: boolean;
-}
 
 /** Blocks that start within one stretch of the text are compared as one. */
 const STRETCH = 6000;
 
-export const Markdown = memo(function Markdown({ text, streaming = false }: Props) {
+export const Markdown = memo(function Markdown({ text, streaming = false }: MarkdownProps) {
   const splitter = useRef<BlockSplitter | null>(null);
   splitter.current ??= new BlockSplitter();
   const split = splitter.current;

@@ -1,7 +1,7 @@
 import type { HLJSApi } from 'highlight.js';
 import { loaderOf } from './languages';
 
-/** A stretch of code of one colour. `kind` is a class name of ours, or `''`. */
+/** A stretch of code of one colour. `kind` is highlight.js's name for it, or `''`. */
 export interface Run {
   kind: string;
   text: string;
@@ -10,48 +10,8 @@ export interface Run {
 /** More than this is shown plain: colour is not worth a stall. */
 export const MAX_HIGHLIGHT = 64 * 1024;
 
-const KINDS: Record<string, string> = {
-  keyword: 'k',
-  'selector-tag': 'k',
-  doctag: 'k',
-  section: 'k',
-  operator: 'k',
-  string: 's',
-  regexp: 's',
-  'meta-string': 's',
-  addition: 's',
-  char: 's',
-  link: 's',
-  quote: 's',
-  number: 'n',
-  literal: 'n',
-  symbol: 'n',
-  bullet: 'n',
-  comment: 'c',
-  meta: 'c',
-  title: 't',
-  name: 't',
-  'selector-id': 't',
-  'selector-class': 't',
-  class: 't',
-  type: 'y',
-  built_in: 'y',
-  'template-tag': 'y',
-  attr: 'a',
-  attribute: 'a',
-  variable: 'a',
-  property: 'a',
-  params: '',
-  'template-variable': 'a',
-  deletion: 'd',
-  subst: '',
-  tag: '',
-  punctuation: '',
-  emphasis: '',
-  strong: '',
-  code: '',
-  formula: '',
-};
+/** Scopes that only group. */
+const PLAIN = new Set(['params', 'tag', 'punctuation', 'code', 'formula', 'function', 'class']);
 
 /**
  * Takes the place of highlight.js's own emitter, which builds HTML. This one
@@ -70,7 +30,8 @@ class RunEmitter {
   }
 
   startScope(scope: string): void {
-    this.scopes.push(KINDS[scope.split('.')[0] ?? ''] ?? '');
+    // `title.function` is drawn like any title, and what is nested like what it is in.
+    this.scopes.push(PLAIN.has(scope) ? (this.scopes.at(-1) ?? '') : (scope.split('.')[0] ?? ''));
   }
 
   endScope(): void {

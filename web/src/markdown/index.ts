@@ -1,3 +1,1 @@
-export { CodeBlock } from './CodeBlock';
-export { CopyButton } from './CopyButton';
-export { Markdown } from './Markdown';
+export { loadMarkdown, Markdown, type MarkdownProps } from './LazyMarkdown';
