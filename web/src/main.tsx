@@ -1,6 +1,6 @@
 import './styles/index.css';
 import { createRoot } from 'react-dom/client';
-import { App } from './app/App';
+import { App, start } from './app/App';
 import { applyAppearance } from './app/appearance';
 
 // Before the first paint, so that a chosen theme does not flash.
@@ -14,6 +14,7 @@ if (root) {
     const { Docs } = await import('./docs');
     createRoot(root).render(<Docs />);
   } else {
+    start();
     createRoot(root).render(<App />);
   }
 }

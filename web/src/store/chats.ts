@@ -125,8 +125,10 @@ export function removeChats(ids: string[]): void {
 }
 
 export function restoreChat(id: string): void {
-  const { deleted: _, ...entry } = findEntry(id) ?? {};
-  if (entry.id) putEntry(entry as Parameters<typeof putEntry>[0]);
+  const found = findEntry(id);
+  if (!found) return;
+  const { deleted: _, ...entry } = found;
+  putEntry(entry);
 }
 
 /** Removes for good. */
