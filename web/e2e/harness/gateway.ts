@@ -60,7 +60,7 @@ function config({ upstream, keyed, rootPath = '', bare }: Options, port: number)
     `[models.${alias}]\nprovider = "${provider}"\nmodel = "${alias}-1"\n`;
   const sha256 = createHash('sha256').update(CLIENT_KEY).digest('hex');
   return [
-    'demo = "on"',
+    bare ? 'demo = "auto"' : 'demo = "off"',
     `[server]\nlisten = "127.0.0.1:${port}"\nroot_path = "${rootPath}"`,
     '[admin]\nlisten = "off"',
     '[log]\nlevel = "error"\naccess = false',

@@ -2,7 +2,6 @@ import { expect, test } from '../harness/test.ts';
 
 test('the first message streams an answer with its figures', async ({ chat, page }) => {
   await chat.open();
-  await chat.model('fast');
   await chat.ask('Hello there');
   await expect(chat.last).toContainText('Echo of Hello there');
   const meta = chat.last.locator('.meta');
@@ -36,21 +35,20 @@ test('what is missing for a provider is found without reading anything', async (
 
 test('an answer shows while it streams, and stops', async ({ chat, page }) => {
   await chat.open();
-  await chat.model('fast');
   await chat.send('[[slow]] please');
   await expect(chat.last).toContainText('word word');
   await page.getByRole('button', { name: 'Stop', exact: true }).click();
   await chat.settled();
   await expect(chat.last).toContainText('word word');
   await chat.last.getByRole('button', { name: 'Continue' }).click();
-  await expect(chat.last).toHaveAttribute('aria-busy', 'true');
-  await page.keyboard.press('Escape');
   await chat.settled();
+  await expect(chat.answers).toHaveCount(1);
+  await expect(chat.last).toContainText('word word');
+  await expect(chat.last.getByRole('button', { name: 'Continue' })).toHaveCount(0);
 });
 
 test('a message may be written while one is answered, and goes next', async ({ chat }) => {
   await chat.open();
-  await chat.model('fast');
   await chat.send('[[slow 4]] one');
   await expect(chat.last).toContainText('word');
   await chat.composer.fill('two');
@@ -80,7 +78,6 @@ test('an answer is made again, by another model too, and all versions stay', asy
 
 test('a question is edited and the earlier branch stays', async ({ chat, page }) => {
   await chat.open();
-  await chat.model('fast');
   await chat.ask('First wording');
   const question = page.locator('article.question');
   await question.hover();
@@ -109,12 +106,8 @@ test('the model changes within a conversation and is kept with each answer', asy
 
 test('instructions and parameters are sent', async ({ chat, page, upstream }) => {
   await chat.open();
-  await chat.model('fast');
   await page.getByRole('button', { name: /instructions|parameters/i }).click();
-  await page
-    .getByLabel(/instructions|system/i)
-    .first()
-    .fill('Be brief.');
+  await page.getByLabel('System prompt').fill('Be brief.');
   await page.getByLabel(/temperature/i).fill('0.5');
   await page.keyboard.press('Escape');
   await chat.ask('[[fast]] go');
@@ -125,7 +118,6 @@ test('instructions and parameters are sent', async ({ chat, page, upstream }) =>
 
 test('thinking is shown apart, from a field or from tags', async ({ chat }) => {
   await chat.open();
-  await chat.model('fast');
   await chat.ask('[[reasoning]]');
   await expect(chat.last.locator('details.reasoning')).toBeVisible();
   await expect(chat.last.locator('.prose').last()).toContainText('Then I answer.');
@@ -136,7 +128,6 @@ test('thinking is shown apart, from a field or from tags', async ({ chat }) => {
 
 test('tool calls are shown', async ({ chat }) => {
   await chat.open();
-  await chat.model('fast');
   await chat.ask('[[tools]]');
   await expect(chat.last).toContainText('get_weather');
   await expect(chat.last).toContainText('Bern');
@@ -149,7 +140,6 @@ const PIXEL = Buffer.from(
 
 test('images and text files go along', async ({ chat, page, upstream }) => {
   await chat.open();
-  await chat.model('fast');
   await page.locator('input[type=file]').setInputFiles([
     { name: 'dot.png', mimeType: 'image/png', buffer: PIXEL },
     { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('the notes') },
@@ -186,7 +176,6 @@ test('an image is taken from the clipboard', async ({ chat, page }) => {
 test('a request is copied as code', async ({ chat, page, context }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   await chat.open();
-  await chat.model('fast');
   await chat.ask("It's a question");
   for (const [name, part] of [
     ['curl', "'It'\\''s a question'"],

@@ -97,7 +97,6 @@ for (const each of CASES) {
 
 test('429 counts down, and another model can be asked instead', async ({ chat }) => {
   await chat.open();
-  await chat.model('fast');
   await chat.ask('[[status 429 9]]');
   const card = chat.last.locator('.card.error');
   await expect(card.getByRole('button', { name: /\([89] s\)/ })).toBeVisible();
@@ -108,7 +107,6 @@ test('429 counts down, and another model can be asked instead', async ({ chat })
 
 test('a cut answer keeps what arrived, across a reload, and goes on', async ({ chat, page }) => {
   await chat.open();
-  await chat.model('fast');
   await chat.ask('[[cut]]');
   await expect(chat.last).toContainText('This much arrived before the');
   const card = chat.last.locator('.card.error');
@@ -122,7 +120,6 @@ test('a cut answer keeps what arrived, across a reload, and goes on', async ({ c
 
 test('an error within a stream keeps the text before it', async ({ chat }) => {
   await chat.open();
-  await chat.model('fast');
   await chat.ask('[[error-in-stream]]');
   await expect(chat.last).toContainText('Half an answer');
   const card = chat.last.locator('.card.error');
@@ -146,7 +143,6 @@ test('a connection that breaks is told from one that ends', async ({ chat, page 
 
 test('an empty answer is said to be empty', async ({ chat }) => {
   await chat.open();
-  await chat.model('fast');
   await chat.ask('[[empty]]');
   await expect(chat.last.locator('.card.error')).toHaveAttribute('data-kind', 'empty');
 });

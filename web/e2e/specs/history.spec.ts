@@ -13,7 +13,6 @@ test('a conversation is there after a reload, and in the list', async ({ chat, p
 
 test('what streams is kept over a reload in the middle', async ({ chat, page }) => {
   await chat.open();
-  await chat.model('fast');
   await chat.send('[[slow]]');
   await expect(chat.last).toContainText('word word word');
   await page.reload();
@@ -164,11 +163,9 @@ test('a hundred conversations open fast', async ({ chat, page }) => {
     return paint?.startTime ?? Number.POSITIVE_INFINITY;
   });
   await expect(page.getByRole('link', { name: 'Conversation 7', exact: true })).toBeVisible();
-  test
-    .info()
-    .annotations.push({
-      type: 'first paint with 100 conversations',
-      description: `${Math.round(ms)} ms`,
-    });
+  test.info().annotations.push({
+    type: 'first paint with 100 conversations',
+    description: `${Math.round(ms)} ms`,
+  });
   expect(ms).toBeLessThan(2000);
 });
