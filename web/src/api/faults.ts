@@ -56,7 +56,8 @@ export async function faultOf(response: Response, now = Date.now()): Promise<Fau
   if (raw) fault.raw = raw.slice(0, MOST_RAW);
   const wait = retryAfter(response.headers.get('retry-after'), now);
   if (wait !== undefined) fault.retryAt = wait;
-  const missing = fault.kind === 'setup' ? /\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b/.exec(error.message) : null;
+  const missing =
+    fault.kind === 'setup' ? /\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b/.exec(error.message) : null;
   if (missing) fault.missing = missing[0];
   return fault;
 }

@@ -44,7 +44,10 @@ export function refreshGateway(): Promise<void> {
 
 export function startGateway(): void {
   void refreshGateway();
-  keyStore.subscribe(() => void refreshGateway());
+  keyStore.subscribe(() => {
+    // What is being asked at this moment is asked with the former key.
+    void Promise.resolve(asking).then(refreshGateway);
+  });
   addEventListener('online', () => void refreshGateway());
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'visible') void refreshGateway();

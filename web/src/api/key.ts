@@ -15,15 +15,19 @@ export function authHeaders(): Record<string, string> {
 }
 
 export function setKey(key: string, remember: boolean): void {
-  forgetKey();
+  clear();
   attempt(() => (remember ? localStorage : sessionStorage).setItem(NAME, key));
   keyStore.set(key);
 }
 
 export function forgetKey(): void {
+  clear();
+  keyStore.set('');
+}
+
+function clear(): void {
   attempt(() => localStorage.removeItem(NAME));
   attempt(() => sessionStorage.removeItem(NAME));
-  keyStore.set('');
 }
 
 export function keyIsRemembered(): boolean {

@@ -35,7 +35,7 @@ export async function runChat(request: ChatRequest, options: RunOptions): Promis
   if (!response.ok) return failed(await faultOf(response));
 
   const headersMs = performance.now() - started;
-  const who = whoAnswered(response.headers);
+  const who = whoAnswered(response.headers, request.model);
   const result = await readChat(response, {
     signal: options.signal,
     onChange(state, times) {
@@ -49,7 +49,12 @@ export async function runChat(request: ChatRequest, options: RunOptions): Promis
         text: state.content || state.refusal,
         ...thought(state.reasoning, thinking - (times.firstToken ?? thinking)),
         ...called(state.toolCalls),
-        metrics: { ...metrics, outputTokens: state.deltas, estimated: true },
+        metrics: {
+          ...metrics,
+          totalMs: performance.now() - started,
+          outputTokens: state.deltas,
+          estimated: true,
+        },
       });
     },
   });
@@ -86,7 +91,8 @@ function ending(
     return { state: 'failed', fault: { ...faultInStream(error), ...ids } };
   }
   if (end === 'cut') {
-    const message = 'The connection ended before the answer was complete.';
+    const message =
+      'The connection ended before the answer was complete. What had arrived is kept.';
     return { state: 'cut', fault: { kind: 'cut', message, ...ids } };
   }
   if (!done.text && !done.reasoning && !done.toolCalls) {
@@ -106,10 +112,14 @@ function failed(fault: Fault): Progress {
   };
 }
 
-function whoAnswered(headers: Headers): Partial<Message> {
+function whoAnswered(headers: Headers, model: string): Partial<Message> {
+  // An answer that does not say is from whom the list says.
+  const listed = gatewayStore.get().models.find((each) => each.id === model);
   const upstreamModel = headers.get('x-trunkline-model');
   const upstreamRequestId = headers.get('x-request-id');
   return {
+    ...(listed?.provider && { provider: listed.provider }),
+    ...(listed?.upstreamModel && { upstreamModel: listed.upstreamModel }),
     ...identity(headers),
     ...(upstreamModel && { upstreamModel }),
     ...(upstreamRequestId && { upstreamRequestId }),

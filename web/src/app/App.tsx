@@ -1,13 +1,15 @@
 import { lazy, Suspense, useEffect } from 'react';
 import { startGateway } from '../api/gateway';
+import { COMPARISON } from '../store/actions';
 import { useStore } from '../store/create';
 import { settingsStore } from '../store/settings';
 import { startStore } from '../store/tabs';
 import { useChat } from '../store/useChat';
 import { Banners } from './Banners';
-import { takeQuery } from './composer/draft';
-import { DropZone } from './composer/DropZone';
 import { ChatPage } from './chat/ChatPage';
+import { compareFrom } from './compareFrom';
+import { DropZone } from './composer/DropZone';
+import { takeQuery } from './composer/draft';
 import { Header } from './Header';
 import { startHotkeys } from './hotkeys';
 import { Announcer, Notices } from './Notices';
@@ -65,6 +67,10 @@ function Page({ id }: { id: string | null }) {
   useEffect(() => {
     document.title = chat?.title ? `${chat.title} · Trunkline` : 'Trunkline';
   }, [chat?.title]);
+  const lost = chat === null && id?.startsWith(COMPARISON);
+  useEffect(() => {
+    if (lost) compareFrom([]);
+  }, [lost]);
   if (chat?.lanes) {
     return (
       <Suspense fallback={<main className="chat" />}>

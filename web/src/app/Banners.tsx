@@ -2,8 +2,8 @@ import { useEffect, useState } from 'react';
 import { gatewayStore, refreshGateway } from '../api/gateway';
 import { trouble } from '../store/chats';
 import { useStore } from '../store/create';
-import { openSettings } from './view';
 import { Icon } from './ui/Icon';
+import { openSettings } from './view';
 
 /** What concerns the whole page: a gateway that is away, a disk that is full. */
 export function Banners() {

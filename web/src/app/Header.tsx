@@ -3,8 +3,8 @@ import { useStore } from '../store/create';
 import { findEntry } from '../store/list';
 import { changeSettings, settingsStore } from '../store/settings';
 import { useChat } from '../store/useChat';
-import { compareFrom } from './compareFrom';
 import { chatMenu } from './chatMenu';
+import { compareFrom } from './compareFrom';
 import { newChat, toggleSidebar, toggleStatus } from './hotkeys';
 import { ModelPicker } from './model/ModelPicker';
 import { useModel } from './model/useModel';
@@ -27,7 +27,7 @@ export function Header({ chatId }: { chatId: string | null }) {
         type="button"
         className="icon-button side-toggle"
         data-closed={!sidebar}
-        aria-label="Conversations"
+        aria-label="Show conversations"
         title={`Conversations (${keyName('mod+b')})`}
         onClick={toggleSidebar}
       >
@@ -46,7 +46,12 @@ export function Header({ chatId }: { chatId: string | null }) {
       {chat?.lanes ? (
         <span className="header-title">Compare</span>
       ) : (
-        <ModelPicker value={model} onPick={pick} onCompare={(id) => compareFrom([model, id])} hotkey />
+        <ModelPicker
+          value={model}
+          onPick={pick}
+          onCompare={(id) => compareFrom([model, id])}
+          hotkey
+        />
       )}
       <span className="grow" />
       <button
@@ -72,10 +77,20 @@ export function Header({ chatId }: { chatId: string | null }) {
         label="Menu"
         icon="more"
         items={() => [
-          { label: 'Search and commands', icon: 'search', hint: keyName('mod+k'), run: () => overlayStore.set('palette') },
+          {
+            label: 'Search and commands',
+            icon: 'search',
+            hint: keyName('mod+k'),
+            run: () => overlayStore.set('palette'),
+          },
           ...(routeStore.get() ? chatMenu(findEntry(routeStore.get() ?? '')) : []),
           { label: 'API reference', icon: 'book', run: () => location.assign('./docs') },
-          { label: 'Keyboard shortcuts', icon: 'info', hint: '?', run: () => overlayStore.set('shortcuts') },
+          {
+            label: 'Keyboard shortcuts',
+            icon: 'info',
+            hint: '?',
+            run: () => overlayStore.set('shortcuts'),
+          },
           { label: 'Settings', icon: 'settings', run: () => openSettings() },
         ]}
       />

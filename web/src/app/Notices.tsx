@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react';
 import { useStore } from '../store/create';
-import { dismiss, noticeStore, spokenStore } from '../store/notices';
+import { answeredStore, dismiss, noticeStore, spokenStore } from '../store/notices';
 import { Icon } from './ui/Icon';
 
 export function Notices() {
@@ -22,7 +22,12 @@ export function Notices() {
               {action.label}
             </button>
           )}
-          <button type="button" className="icon-button" aria-label="Dismiss" onClick={() => dismiss(id)}>
+          <button
+            type="button"
+            className="icon-button"
+            aria-label="Dismiss"
+            onClick={() => dismiss(id)}
+          >
             <Icon name="close" size={14} />
           </button>
         </div>
@@ -40,9 +45,15 @@ export function Announcer() {
   const [shown, setShown] = useState('');
   // Into a region that is already there, else nothing is read.
   useEffect(() => setShown(text), [text]);
+  const answer = useStore(answeredStore);
   return (
-    <p className="visually-hidden" role="status" aria-live="polite">
-      {shown}
-    </p>
+    <>
+      <p className="visually-hidden" role="status">
+        {shown}
+      </p>
+      <div className="visually-hidden" role="log" aria-label="Newest answer">
+        {answer}
+      </div>
+    </>
   );
 }

@@ -2,13 +2,13 @@ import { useEffect, useRef, useState } from 'react';
 import { useStore } from '../store/create';
 import { listStore } from '../store/list';
 import { searchChats } from '../store/search';
+import { settingsStore } from '../store/settings';
 import type { IndexEntry } from '../store/types';
 import { compareFrom } from './compareFrom';
 import { dayOf } from './format';
 import { newChat, toggleSidebar } from './hotkeys';
 import { routeStore } from './route';
 import { SidebarRow } from './SidebarRow';
-import { settingsStore } from '../store/settings';
 import { Icon } from './ui/Icon';
 import { drawerStore, isNarrow, keyName, openSettings } from './view';
 
@@ -35,7 +35,13 @@ export function Sidebar() {
         // biome-ignore lint/a11y/noStaticElementInteractions lint/a11y/useKeyWithClickEvents: Escape closes as well.
         <div className="drawer-back" onClick={() => drawerStore.set(false)} />
       )}
-      <nav ref={self} className="sidebar" data-open={drawer} inert={hidden} aria-label="Conversations">
+      <nav
+        ref={self}
+        className="sidebar"
+        data-open={drawer}
+        inert={hidden}
+        aria-label="Conversations"
+      >
         <div className="sidebar-head">
           <span className="wordmark">
             <Mark />
@@ -121,7 +127,8 @@ function Conversations() {
 
   const onScroll = (event: { currentTarget: HTMLElement }) => {
     const { scrollTop, clientHeight, scrollHeight } = event.currentTarget;
-    if (scrollTop + clientHeight > scrollHeight - 400) setRows((n) => Math.max(n, Math.min(shown.length, n + 200)));
+    if (scrollTop + clientHeight > scrollHeight - 400)
+      setRows((n) => Math.max(n, Math.min(shown.length, n + 200)));
   };
 
   return (
@@ -149,7 +156,9 @@ function Conversations() {
         ))}
         {shown.length === 0 && (
           <p className="list-empty">
-            {query ? 'Nothing found.' : 'Your conversations will be listed here. They stay in this browser.'}
+            {query
+              ? 'Nothing found.'
+              : 'Your conversations will be listed here. They stay in this browser.'}
           </p>
         )}
       </div>

@@ -1,6 +1,6 @@
-import { liveChats, stopChat } from '../store/live';
 import { chatStore } from '../store/chats';
 import { listStore } from '../store/list';
+import { liveChats, stopChat } from '../store/live';
 import { changeSettings, settingsStore } from '../store/settings';
 import { laneRoot, pathOf } from '../store/tree';
 import { goTo, routeStore } from './route';
@@ -63,7 +63,9 @@ function matches(keys: string, event: KeyboardEvent): boolean {
 }
 
 function isTyping(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && target.matches('input, textarea, select, [contenteditable]');
+  return (
+    target instanceof HTMLElement && target.matches('input, textarea, select, [contenteditable]')
+  );
 }
 
 function stopHere(): void {
@@ -91,7 +93,10 @@ export function toggleStatus(): void {
 }
 
 function step(by: number): void {
-  const ids = listStore.get().filter((each) => !each.deleted).map((each) => each.id);
+  const ids = listStore
+    .get()
+    .filter((each) => !each.deleted)
+    .map((each) => each.id);
   const at = ids.indexOf(routeStore.get() ?? '');
   const next = ids[Math.max(0, Math.min(ids.length - 1, at + by))];
   if (next) goTo(next);
@@ -102,7 +107,9 @@ function copyLast(code: boolean): void {
   const chat = id ? chatStore(id).get() : null;
   if (!chat) return;
   const path = pathOf(chat, chat.lanes?.[0] ? laneRoot(chat.lanes[0].id) : '');
-  const live = liveChats().find((run) => run.chat === id)?.message.get();
+  const live = liveChats()
+    .find((run) => run.chat === id)
+    ?.message.get();
   const text = live?.text ?? path.findLast((each) => each.role === 'assistant')?.text ?? '';
   const blocks = [...text.matchAll(/^(`{3,}|~{3,})[^\n]*\n([\s\S]*?)^\1/gm)];
   const wanted = code ? blocks.at(-1)?.[2] : text;

@@ -41,6 +41,8 @@ export function keyName(keys: string): string {
   const names: Record<string, string> = isMac
     ? { mod: '⌘', shift: '⇧', alt: '⌥', enter: '↩' }
     : { mod: 'Ctrl', shift: 'Shift', alt: 'Alt', enter: 'Enter' };
-  const parts = keys.split('+').map((key) => names[key] ?? (key.length === 1 ? key.toUpperCase() : key));
+  const parts = keys
+    .split('+')
+    .map((key) => names[key] ?? (key.length === 1 ? key.toUpperCase() : key));
   return parts.join(isMac ? '' : '+');
 }

@@ -9,11 +9,11 @@ import {
   laneRoot,
   momentAfter,
   newConversation,
-  pathOf,
   patched,
+  pathOf,
   titleFrom,
-  without,
   withMessage,
+  without,
 } from './tree';
 import type { Attachment, Conversation, Message } from './types';
 
@@ -43,8 +43,7 @@ export function send(chatId: string | null, draft: Draft): string {
     queueStore.update((all) => ({ ...all, [chatId]: draft }));
     return chatId;
   }
-  const chat =
-    existing ?? newConversation(modelFor(null), settingsStore.get().params);
+  const chat = existing ?? newConversation(modelFor(null), settingsStore.get().params);
   if (!existing) addChat(chat);
   const roots = chat.lanes?.map((lane) => laneRoot(lane.id)) ?? [''];
   const runs = roots.map((root, i) => {
@@ -125,9 +124,13 @@ export function keepLane(chat: Conversation, lane: string): string {
   return fresh.id;
 }
 
+/** How the id of a comparison begins: an empty one is not kept, but its address may be. */
+export const COMPARISON = 'vs-';
+
 /** A conversation with lanes, not yet kept: it is once something is sent. */
 export function startComparison(models: string[]): string {
-  const chat = newConversation(models[0] ?? '', settingsStore.get().params);
+  const fresh = newConversation(models[0] ?? '', settingsStore.get().params);
+  const chat = { ...fresh, id: `${COMPARISON}${fresh.id}` };
   addChat({
     ...chat,
     title: 'New comparison',

@@ -5,7 +5,7 @@ import { changeChat, chatStore } from './chats';
 import { createStore } from './create';
 import { newId } from './id';
 import { beginLive, endLive } from './live';
-import { say } from './notices';
+import { answeredStore, say } from './notices';
 import { before, momentAfter, patched, withMessage } from './tree';
 import type { Message } from './types';
 
@@ -13,6 +13,8 @@ import type { Message } from './types';
 
 /** So much is lost at most when the browser dies in the middle of an answer. */
 const KEEP_EVERY_MS = 2000;
+/** What is longer than this nobody wants read out unasked. */
+const LONGEST_READ = 1500;
 /** Often enough to know that it goes on, too seldom to be a nuisance. */
 const SAY_EVERY_MS = 7000;
 
@@ -86,6 +88,7 @@ async function write(chatId: string, start: Message, kept = ''): Promise<void> {
     endLive(id);
   }
   say(spoken(newest));
+  if (newest.state === 'done') answeredStore.set(newest.text.slice(0, LONGEST_READ));
 }
 
 function instruction(parent: string): Message {

@@ -14,7 +14,15 @@ function database(): Promise<IDBDatabase> {
     request.onupgradeneeded = () => {
       for (const store of STORES) request.result.createObjectStore(store);
     };
-    request.onsuccess = () => resolve(request.result);
+    request.onsuccess = () => {
+      const db = request.result;
+      // A newer page in another tab must not wait for this one to be closed.
+      db.onversionchange = () => {
+        db.close();
+        opened = undefined;
+      };
+      resolve(db);
+    };
     request.onerror = () => reject(request.error ?? new Error('IndexedDB cannot be opened'));
     request.onblocked = () => reject(new Error('IndexedDB is blocked by another tab'));
   });

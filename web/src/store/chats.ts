@@ -68,6 +68,8 @@ export function saveChat(id: string): void {
   const store = open.get(id);
   let chat = store?.get();
   if (!store || !chat) return;
+  // A comparison that nothing was asked in is not worth a place in the list.
+  if (chat.lanes && Object.keys(chat.messages).length === 0) return;
   const onDisk = readDisk(chatKey(id));
   if (onDisk !== null && onDisk !== lastSeen.get(id)) {
     const theirs = parseJson(onDisk, isConversation);
@@ -78,6 +80,7 @@ export function saveChat(id: string): void {
   const entry = { ...entryOf(chat, raw.length), ...deletion(id) };
   const written = writeDisk(chatKey(id), raw);
   if (written === 'ok') {
+    trouble.set(false);
     lastSeen.set(id, raw);
     if (findEntry(id)?.cold) void dropBlob('chats', id).catch(() => {});
     putEntry(entry);
@@ -119,8 +122,7 @@ export function onChatEvent(id: string, raw: string | null, keep: boolean): void
 export function removeChats(ids: string[]): void {
   const now = Date.now();
   for (const id of ids) patchEntry(id, { deleted: now });
-  const text =
-    ids.length === 1 ? 'Conversation deleted.' : `${ids.length} conversations deleted.`;
+  const text = ids.length === 1 ? 'Conversation deleted.' : `${ids.length} conversations deleted.`;
   notify(text, { label: 'Undo', run: () => ids.forEach(restoreChat) }, 12_000);
 }
 

@@ -60,7 +60,7 @@ export function useIsLive(chat: string | null): boolean {
 }
 
 /** Written by another tab that is still alive. */
-const BEAT_LOST_MS = 8000;
+export const BEAT_LOST_MS = 8000;
 
 export function isLost(message: Message, now = Date.now()): boolean {
   return (

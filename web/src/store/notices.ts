@@ -12,6 +12,9 @@ const LASTS_MS = 8000;
 
 export const noticeStore = createStore<Notice[]>([]);
 
+/** The newest complete answer, to be read out once. */
+export const answeredStore = createStore('');
+
 /** What a screen reader is told; see `Announcer`. */
 export const spokenStore = createStore('');
 

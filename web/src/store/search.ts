@@ -26,7 +26,8 @@ export async function searchChats(query: string, signal?: AbortSignal): Promise<
     const chat = await readChat(entry.id);
     const texts = Object.values(chat?.messages ?? {}).map((each) => each.text);
     const found = texts.find((text) => holds(text, words));
-    if (found) hits.push({ id: entry.id, title: entry.title, excerpt: around(found, words[0] ?? '') });
+    if (found)
+      hits.push({ id: entry.id, title: entry.title, excerpt: around(found, words[0] ?? '') });
     if (performance.now() - since > 12) {
       await new Promise((resolve) => setTimeout(resolve));
       since = performance.now();
@@ -43,6 +44,9 @@ function holds(text: string, words: string[]): boolean {
 function around(text: string, word: string): string {
   const at = text.toLowerCase().indexOf(word);
   const from = Math.max(0, at - 30);
-  const cut = text.slice(from, at + 90).replace(/\s+/g, ' ').trim();
+  const cut = text
+    .slice(from, at + 90)
+    .replace(/\s+/g, ' ')
+    .trim();
   return `${from > 0 ? '…' : ''}${cut}${at + 90 < text.length ? '…' : ''}`;
 }

@@ -3,7 +3,7 @@ import { addChat } from './chats';
 import { isConversation, isObject } from './check';
 import { newId } from './id';
 import { findEntry } from './list';
-import { pathOf, laneRoot } from './tree';
+import { laneRoot, pathOf } from './tree';
 import type { Conversation, Message } from './types';
 
 /** Conversations out of this browser and back in. */

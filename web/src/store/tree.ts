@@ -60,6 +60,25 @@ function chosenOf(chat: Conversation, parent: string, siblings: Message[]): Mess
   return found ?? siblings.reduce((a, b) => (b.at >= a.at ? b : a));
 }
 
+/** For each message that has siblings, which of them it is: `2 / 3`. */
+export function versionsOf(chat: Conversation): Map<string, string> {
+  const byParent = new Map<string, Message[]>();
+  for (const message of Object.values(chat.messages)) {
+    const siblings = byParent.get(message.parent);
+    if (siblings) siblings.push(message);
+    else byParent.set(message.parent, [message]);
+  }
+  const versions = new Map<string, string>();
+  for (const siblings of byParent.values()) {
+    if (siblings.length < 2) continue;
+    siblings.sort((a, b) => a.at - b.at);
+    siblings.forEach((each, i) => {
+      versions.set(each.id, `${i + 1} / ${siblings.length}`);
+    });
+  }
+  return versions;
+}
+
 /** The messages before this one, the topmost first. */
 export function before(chat: Conversation, message: Message): Message[] {
   const path: Message[] = [];
@@ -131,7 +150,8 @@ export function titleFrom(text: string): string {
     .trim();
   if (line.length <= 60) return line || 'New chat';
   const cut = line.slice(0, 60);
-  return `${cut.slice(0, Math.max(cut.lastIndexOf(' '), 40)).trimEnd()}…`;
+  const space = cut.lastIndexOf(' ');
+  return `${space > 40 ? cut.slice(0, space) : cut}…`;
 }
 
 /**

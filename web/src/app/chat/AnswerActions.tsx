@@ -1,11 +1,12 @@
 import { useState } from 'react';
 import { gatewayUrl } from '../../api/base';
 import { continueAnswer, regenerate } from '../../store/actions';
+import { chatStore } from '../../store/chats';
 import { before } from '../../store/tree';
-import type { Conversation, Message } from '../../store/types';
+import type { Message } from '../../store/types';
 import { ModelList } from '../model/ModelList';
-import { copyText } from '../ui/copy';
 import { CopyButton } from '../ui/CopyButton';
+import { copyText } from '../ui/copy';
 import { Icon } from '../ui/Icon';
 import { Menu } from '../ui/Menu';
 import { Popover, usePopover } from '../ui/Popover';
@@ -13,22 +14,29 @@ import { Branches } from './Branches';
 import { remove } from './QuestionView';
 
 interface Props {
-  chat: Conversation;
+  chatId: string;
   message: Message;
+  version: string;
   isLast: boolean;
 }
 
-export function AnswerActions({ chat, message, isLast }: Props) {
+export function AnswerActions({ chatId, message, version, isLast }: Props) {
   const { anchor, open, close, toggle } = usePopover();
   const [busy, setBusy] = useState(false);
   const isCut = message.state === 'stopped' || message.finish === 'length';
   const copyAs = async (form: 'curl' | 'python' | 'javascript') => {
+    const chat = chatStore(chatId).get();
+    if (!chat) return;
     setBusy(true);
     const [{ snippet }, { chatRequest }] = await Promise.all([
       import('../../snippets'),
       import('../../api/wire'),
     ]);
-    const request = await chatRequest(message.model ?? chat.model, before(chat, message), chat.params);
+    const request = await chatRequest(
+      message.model ?? chat.model,
+      before(chat, message),
+      chat.params,
+    );
     setBusy(false);
     const root = gatewayUrl('.').replace(/\/$/, '');
     const body = { ...request };
@@ -37,14 +45,14 @@ export function AnswerActions({ chat, message, isLast }: Props) {
   };
   return (
     <div className="actions" data-last={isLast}>
-      <Branches chat={chat} message={message} />
+      <Branches chatId={chatId} message={message} version={version} />
       {message.text && <CopyButton text={() => message.text} label="Copy answer" />}
       <button
         type="button"
         className="icon-button"
         aria-label="Answer again"
         title="Answer again"
-        onClick={() => regenerate(chat.id, message)}
+        onClick={() => regenerate(chatId, message)}
       >
         <Icon name="retry" size={16} />
       </button>
@@ -66,13 +74,17 @@ export function AnswerActions({ chat, message, isLast }: Props) {
             value={message.model ?? ''}
             onPick={(id) => {
               close();
-              regenerate(chat.id, message, id);
+              regenerate(chatId, message, id);
             }}
           />
         </Popover>
       )}
       {isCut && isLast && (
-        <button type="button" className="button small" onClick={() => continueAnswer(chat.id, message)}>
+        <button
+          type="button"
+          className="button small"
+          onClick={() => continueAnswer(chatId, message)}
+        >
           Continue
         </button>
       )}
@@ -86,9 +98,18 @@ export function AnswerActions({ chat, message, isLast }: Props) {
           { label: 'Copy as Python', icon: 'code', run: () => void copyAs('python') },
           { label: 'Copy as JavaScript', icon: 'code', run: () => void copyAs('javascript') },
           message.requestId
-            ? { label: 'Copy request id', icon: 'copy', run: () => void copyText(message.requestId ?? '') }
+            ? {
+                label: 'Copy request id',
+                icon: 'copy',
+                run: () => void copyText(message.requestId ?? ''),
+              }
             : null,
-          { label: 'Delete answer', icon: 'trash', danger: true, run: () => remove(chat, message) },
+          {
+            label: 'Delete answer',
+            icon: 'trash',
+            danger: true,
+            run: () => remove(chatId, message),
+          },
         ]}
       />
       {busy && <span className="visually-hidden">Preparing</span>}

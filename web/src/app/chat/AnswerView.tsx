@@ -1,8 +1,8 @@
 import { memo, useEffect } from 'react';
 import { Markdown } from '../../markdown';
 import { markCut } from '../../store/actions';
-import { isLost, useLive } from '../../store/live';
-import type { Conversation, Message } from '../../store/types';
+import { BEAT_LOST_MS, isLost, useLive } from '../../store/live';
+import type { Message } from '../../store/types';
 import { Dot } from '../model/Dot';
 import { AnswerActions } from './AnswerActions';
 import { ErrorCard } from './ErrorCard';
@@ -12,23 +12,30 @@ import { ToolCards } from './ToolCards';
 import { useNear } from './useNear';
 
 interface Props {
-  chat: Conversation;
+  chatId: string;
   message: Message;
+  version: string;
   isLast: boolean;
   eager: boolean;
   /** In a comparison the lane already says which model it is. */
   bare?: boolean;
 }
 
-export const AnswerView = memo(function AnswerView({ chat, message: kept, isLast, eager, bare }: Props) {
+export const AnswerView = memo(function AnswerView(props: Props) {
+  const { chatId, message: kept, version, isLast, eager, bare } = props;
   const message = useLive(kept);
   const [self, near] = useNear(eager);
   const streaming = message.state === 'streaming';
   const waiting = streaming && !message.text && !message.reasoning && !message.toolCalls;
 
   useEffect(() => {
-    if (isLost(kept)) markCut(chat.id, kept);
-  }, [chat.id, kept]);
+    if (kept.state !== 'streaming') return;
+    // Another tab writes it, or did: its signs of life tell.
+    const look = () => isLost(kept) && markCut(chatId, kept);
+    look();
+    const timer = setTimeout(look, BEAT_LOST_MS + 500);
+    return () => clearTimeout(timer);
+  }, [chatId, kept]);
 
   return (
     <article
@@ -56,9 +63,11 @@ export const AnswerView = memo(function AnswerView({ chat, message: kept, isLast
         ))}
       {message.toolCalls && <ToolCards calls={message.toolCalls} streaming={streaming} />}
       {waiting && <Waiting />}
-      {message.fault && <ErrorCard chat={chat} message={message} fault={message.fault} />}
-      <MetaLine message={message} />
-      {!streaming && <AnswerActions chat={chat} message={message} isLast={isLast} />}
+      {message.fault && <ErrorCard chatId={chatId} message={message} fault={message.fault} />}
+      {near && <MetaLine message={message} />}
+      {near && !streaming && (
+        <AnswerActions chatId={chatId} message={message} version={version} isLast={isLast} />
+      )}
     </article>
   );
 });

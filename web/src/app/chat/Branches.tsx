@@ -1,16 +1,25 @@
 import { choose } from '../../store/actions';
+import { chatStore } from '../../store/chats';
 import { childrenOf } from '../../store/tree';
-import type { Conversation, Message } from '../../store/types';
+import type { Message } from '../../store/types';
 import { Icon } from '../ui/Icon';
 
+interface Props {
+  chatId: string;
+  message: Message;
+  /** As `2 / 3`; empty where there is only this one. */
+  version: string;
+}
+
 /** Which of several versions is shown, and the way to the others. */
-export function Branches({ chat, message }: { chat: Conversation; message: Message }) {
-  const all = childrenOf(chat, message.parent);
-  if (all.length < 2) return null;
-  const at = all.findIndex((each) => each.id === message.id);
-  const go = (to: number) => {
-    const next = all[to];
-    if (next) choose(chat.id, next);
+export function Branches({ chatId, message, version }: Props) {
+  if (!version) return null;
+  const [at, all] = version.split(' / ');
+  const go = (by: number) => {
+    const chat = chatStore(chatId).get();
+    const siblings = chat ? childrenOf(chat, message.parent) : [];
+    const next = siblings[siblings.findIndex((each) => each.id === message.id) + by];
+    if (next) choose(chatId, next);
   };
   return (
     // biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms
@@ -19,20 +28,18 @@ export function Branches({ chat, message }: { chat: Conversation; message: Messa
         type="button"
         className="icon-button"
         aria-label="Previous version"
-        disabled={at === 0}
-        onClick={() => go(at - 1)}
+        disabled={at === '1'}
+        onClick={() => go(-1)}
       >
         <Icon name="left" size={15} />
       </button>
-      <span>
-        {at + 1} / {all.length}
-      </span>
+      <span>{version}</span>
       <button
         type="button"
         className="icon-button"
         aria-label="Next version"
-        disabled={at === all.length - 1}
-        onClick={() => go(at + 1)}
+        disabled={at === all}
+        onClick={() => go(1)}
       >
         <Icon name="right" size={15} />
       </button>

@@ -1,14 +1,14 @@
 import { apiBase } from '../../api/base';
 import { gatewayStore } from '../../api/gateway';
 import { useStore } from '../../store/create';
+import { notify } from '../../store/notices';
 import { compareFrom } from '../compareFrom';
+import { setDraft } from '../composer/draft';
 import { milliseconds } from '../format';
 import { toggleStatus } from '../hotkeys';
 import { Mark } from '../Sidebar';
 import { copyText } from '../ui/copy';
 import { Icon, type IconName } from '../ui/Icon';
-import { setDraft } from '../composer/draft';
-import { notify } from '../../store/notices';
 
 export function Intro() {
   return (
@@ -36,8 +36,17 @@ export function Empty({ model }: { model: string }) {
           <Start
             icon="chat"
             title={isDemo ? 'Ask the demo model' : 'Send a first message'}
-            text={isDemo ? 'See an answer stream, with no key set' : `${model} answers, with times and tokens`}
-            run={() => setDraft(null, { text: 'Show me a table of what you can do, and some code.', attachments: [] })}
+            text={
+              isDemo
+                ? 'See an answer stream, with no key set'
+                : `${model} answers, with times and tokens`
+            }
+            run={() =>
+              setDraft(null, {
+                text: 'Show me a table of what you can do, and some code.',
+                attachments: [],
+              })
+            }
           />
           <Start
             icon="compare"
@@ -49,7 +58,9 @@ export function Empty({ model }: { model: string }) {
             icon="code"
             title="Call it from code"
             text="Copy the base URL for any OpenAI SDK"
-            run={() => void copyText(apiBase()).then((done) => done && notify(`Copied: ${apiBase()}`))}
+            run={() =>
+              void copyText(apiBase()).then((done) => done && notify(`Copied: ${apiBase()}`))
+            }
           />
         </div>
       )}
@@ -78,9 +89,11 @@ function Live() {
   return (
     <p className="live-row">
       <span className={`lamp ${ready > 0 ? 'ok' : 'off'}`} aria-hidden="true" />
-      {status ? `${ready} of ${models.length} models ready` : `${ready} models ready`}
-      {median !== undefined && ` · p50 first token ${milliseconds(median)}`}
-      {status && status.requests.in_flight > 0 && ` · ${status.requests.in_flight} in flight`}
+      <span>
+        {status ? `${ready} of ${models.length} models ready` : `${ready} models ready`}
+        {median !== undefined && ` · p50 first token ${milliseconds(median)}`}
+        {status && status.requests.in_flight > 0 && ` · ${status.requests.in_flight} in flight`}
+      </span>
     </p>
   );
 }

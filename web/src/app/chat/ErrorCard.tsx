@@ -2,7 +2,7 @@ import { gatewayStore } from '../../api/gateway';
 import { forgetKey } from '../../api/key';
 import { continueAnswer, regenerate } from '../../store/actions';
 import { useStore } from '../../store/create';
-import type { Conversation, Fault, Message } from '../../store/types';
+import type { Fault, Message } from '../../store/types';
 import { useCountdown } from '../Banners';
 import { newChat } from '../hotkeys';
 import { CopyButton } from '../ui/CopyButton';
@@ -11,14 +11,15 @@ import { command } from '../view';
 import { type FaultAction, textOf } from './faultText';
 
 interface Props {
-  chat: Conversation;
+  chatId: string;
   message: Message;
   fault: Fault;
 }
 
 /** In the place of the answer that did not come: what happened, and one thing to do. */
-export function ErrorCard({ chat, message, fault }: Props) {
+export function ErrorCard({ chatId, message, fault }: Props) {
   const text = textOf(fault);
+  const isOurs = fault.status === undefined && fault.code === undefined;
   const left = useCountdown(fault.retryAt);
   const tokens = message.metrics?.outputTokens;
   const lost = fault.kind === 'cut' && tokens ? ` after ${tokens} tokens` : '';
@@ -31,18 +32,19 @@ export function ErrorCard({ chat, message, fault }: Props) {
         {text.title}
         {lost}
       </h3>
-      <p>{text.cause}</p>
+      {/* The page's own words would say the same twice. */}
+      <p>{isOurs ? fault.message : text.cause}</p>
       {fault.missing && (
         <p className="error-missing">
           Set <code>{fault.missing}</code> where the gateway runs, and start it again.
           <CopyButton text={() => `export ${fault.missing}=`} label={`Copy ${fault.missing}`} />
         </p>
       )}
-      <p className="error-message">{fault.message}</p>
+      {!isOurs && <p className="error-message">{fault.message}</p>}
       <div className="error-actions">
-        <Primary action={action} chat={chat} message={message} left={left} />
-        {action === 'continue' && <Retry chat={chat} message={message} />}
-        <Switch chat={chat} message={message} fault={fault} />
+        <Primary action={action} chatId={chatId} message={message} left={left} />
+        {action === 'continue' && <Retry chatId={chatId} message={message} />}
+        <Switch chatId={chatId} message={message} fault={fault} />
       </div>
       <Details fault={fault} />
     </section>
@@ -50,14 +52,19 @@ export function ErrorCard({ chat, message, fault }: Props) {
 }
 
 interface ActionProps {
-  chat: Conversation;
+  chatId: string;
   message: Message;
 }
 
-function Primary({ action, chat, message, left }: ActionProps & { action: FaultAction; left: number }) {
+function Primary({
+  action,
+  chatId,
+  message,
+  left,
+}: ActionProps & { action: FaultAction; left: number }) {
   const does: Record<FaultAction, [string, () => void] | null> = {
-    retry: [left > 0 ? `Retry now (${left} s)` : 'Retry', () => regenerate(chat.id, message)],
-    continue: ['Continue', () => continueAnswer(chat.id, message)],
+    retry: [left > 0 ? `Retry now (${left} s)` : 'Retry', () => regenerate(chatId, message)],
+    continue: ['Continue', () => continueAnswer(chatId, message)],
     key: ['Enter a key', askForKey],
     model: ['Choose another model', () => command('models')],
     'new-chat': ['New chat', newChat],
@@ -80,24 +87,36 @@ function askForKey(): void {
   setTimeout(() => command('key'));
 }
 
-function Retry({ chat, message }: ActionProps) {
+function Retry({ chatId, message }: ActionProps) {
   return (
-    <button type="button" className="button" onClick={() => regenerate(chat.id, message)}>
+    <button type="button" className="button" onClick={() => regenerate(chatId, message)}>
       Retry
     </button>
   );
 }
 
 /** The way round a model that is busy: another one that is ready. */
-function Switch({ chat, message, fault }: ActionProps & { fault: Fault }) {
+function Switch({ chatId, message, fault }: ActionProps & { fault: Fault }) {
   const { models } = useStore(gatewayStore);
-  const useful = ['rate', 'overloaded', 'upstream', 'server', 'timeout', 'setup', 'upstream-key', 'payment', 'model'];
+  const useful = [
+    'rate',
+    'overloaded',
+    'upstream',
+    'server',
+    'timeout',
+    'setup',
+    'upstream-key',
+    'payment',
+    'model',
+  ];
   if (!useful.includes(fault.kind)) return null;
-  const usable = models.filter((each) => each.ready && each.state !== 'failing' && each.id !== message.model);
+  const usable = models.filter(
+    (each) => each.ready && each.state !== 'failing' && each.id !== message.model,
+  );
   const other = usable.find((each) => each.provider !== message.provider) ?? usable[0];
   if (!other) return null;
   return (
-    <button type="button" className="button" onClick={() => regenerate(chat.id, message, other.id)}>
+    <button type="button" className="button" onClick={() => regenerate(chatId, message, other.id)}>
       Ask {other.id} instead
     </button>
   );

@@ -29,8 +29,8 @@ export function KeyCard() {
         This gateway wants a key
       </h2>
       <p className="hint" id={`${id}h`}>
-        It is given out by whoever runs the gateway (<code>trunkline keygen</code> makes one) and is sent
-        to this gateway only.
+        It is given out by whoever runs the gateway (<code>trunkline keygen</code> makes one) and is
+        sent to this gateway only.
       </p>
       <div className="key-row">
         <input

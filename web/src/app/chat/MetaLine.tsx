@@ -43,16 +43,18 @@ interface Part {
 }
 
 function partsOf(message: Message): Part[] {
-  const { metrics, provider, upstreamModel, model, finish } = message;
+  const { metrics, provider, upstreamModel, model, finish, requestId } = message;
   const parts: Part[] = [];
   if (provider) parts.push({ text: provider });
-  if (upstreamModel && upstreamModel !== model) parts.push({ text: upstreamModel });
+  const who = upstreamModel ?? model;
+  if (who) parts.push({ text: who });
   if (metrics?.firstTokenMs !== undefined) {
     const time = milliseconds(metrics.firstTokenMs);
     parts.push({ text: `TTFT ${time}`, spoken: `first token after ${time}` });
   }
   const rate = speedOf(metrics);
-  if (rate !== undefined) parts.push({ text: speed(rate), spoken: `${count(rate)} tokens a second` });
+  if (rate !== undefined)
+    parts.push({ text: speed(rate), spoken: `${count(rate)} tokens a second` });
   if (metrics?.outputTokens) {
     const about = metrics.estimated ? '≈' : '';
     const input = metrics.inputTokens;
@@ -69,6 +71,10 @@ function partsOf(message: Message): Part[] {
   if (metrics?.cost !== undefined) parts.push({ text: money(metrics.cost) });
   if (message.state === 'stopped') parts.push({ text: 'stopped' });
   else if (finish) parts.push({ text: finish === 'length' ? 'cut at the token limit' : finish });
+  if (requestId) {
+    const name = requestId.replace(/^req-/, '').slice(0, 8);
+    parts.push({ text: `#${name}`, spoken: `request ${name}` });
+  }
   return parts;
 }
 

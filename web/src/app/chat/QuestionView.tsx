@@ -1,53 +1,67 @@
 import { memo, useState } from 'react';
 import { deleteMessage, edit } from '../../store/actions';
-import { changeChat } from '../../store/chats';
+import { changeChat, chatStore } from '../../store/chats';
 import { notify } from '../../store/notices';
-import type { Conversation, Message } from '../../store/types';
+import type { Message } from '../../store/types';
 import { Attachments } from '../composer/Attachments';
 import { exactTime } from '../format';
 import { CopyButton } from '../ui/CopyButton';
 import { Icon } from '../ui/Icon';
 import { Branches } from './Branches';
+import { useNear } from './useNear';
 
 interface Props {
-  chat: Conversation;
+  chatId: string;
   message: Message;
+  version: string;
   editing: boolean;
-  onEdit: (on: boolean) => void;
+  onEdit: (id: string | null) => void;
   eager: boolean;
 }
 
-export const QuestionView = memo(function QuestionView({ chat, message, editing, onEdit }: Props) {
+export const QuestionView = memo(function QuestionView(props: Props) {
+  const { chatId, message, version, editing, onEdit, eager } = props;
+  const [self, near] = useNear(eager);
   return (
-    <article className="question" data-message={message.id} tabIndex={-1} aria-label="You wrote">
+    <article
+      ref={self}
+      className="question"
+      data-message={message.id}
+      tabIndex={-1}
+      aria-label="You wrote"
+    >
       <h2 className="visually-hidden">You, {exactTime(message.at)}</h2>
       {editing ? (
-        <Editor chat={chat} message={message} onDone={() => onEdit(false)} />
+        <Editor chatId={chatId} message={message} onDone={() => onEdit(null)} />
       ) : (
         <>
-          <Attachments files={message.attachments ?? []} />
+          {near && <Attachments files={message.attachments ?? []} />}
           {message.text && <div className="question-text">{message.text}</div>}
           <div className="actions">
-            <Branches chat={chat} message={message} />
-            <CopyButton text={() => message.text} label="Copy message" />
-            <button
-              type="button"
-              className="icon-button"
-              aria-label="Edit message"
-              title="Edit"
-              onClick={() => onEdit(true)}
-            >
-              <Icon name="edit" size={16} />
-            </button>
-            <button
-              type="button"
-              className="icon-button"
-              aria-label="Delete message"
-              title="Delete"
-              onClick={() => remove(chat, message)}
-            >
-              <Icon name="trash" size={16} />
-            </button>
+            {near && (
+              <>
+                <Branches chatId={chatId} message={message} version={version} />
+                <CopyButton text={() => message.text} label="Copy message" />
+                <button
+                  type="button"
+                  className="icon-button"
+                  aria-label="Edit message"
+                  title="Edit"
+                  onClick={() => onEdit(message.id)}
+                >
+                  <Icon name="edit" size={16} />
+                </button>
+                <button
+                  type="button"
+                  className="icon-button"
+                  aria-label="Delete message"
+                  title="Delete"
+                  onClick={() => remove(chatId, message)}
+                >
+                  <Icon name="trash" size={16} />
+                </button>
+              </>
+            )}
           </div>
         </>
       )}
@@ -56,12 +70,14 @@ export const QuestionView = memo(function QuestionView({ chat, message, editing,
 });
 
 /** Takes a message and all that follows out, with a way back. */
-export function remove(chat: Conversation, message: Message): void {
-  deleteMessage(chat.id, message.id);
+export function remove(chatId: string, message: Message): void {
+  const chat = chatStore(chatId).get();
+  if (!chat) return;
+  deleteMessage(chatId, message.id);
   notify('Message deleted, with what followed it.', {
     label: 'Undo',
     run: () =>
-      changeChat(chat.id, (now) => ({
+      changeChat(chatId, (now) => ({
         ...now,
         messages: { ...chat.messages, ...now.messages },
         chosen: { ...now.chosen, ...chat.chosen },
@@ -70,11 +86,18 @@ export function remove(chat: Conversation, message: Message): void {
   });
 }
 
-function Editor({ chat, message, onDone }: { chat: Conversation; message: Message; onDone: () => void }) {
+interface EditorProps {
+  chatId: string;
+  message: Message;
+  onDone: () => void;
+}
+
+function Editor({ chatId, message, onDone }: EditorProps) {
   const [text, setText] = useState(message.text);
   const send = () => {
     onDone();
-    if (text.trim()) edit(chat.id, message, { text: text.trim(), attachments: message.attachments ?? [] });
+    if (text.trim())
+      edit(chatId, message, { text: text.trim(), attachments: message.attachments ?? [] });
   };
   return (
     <form

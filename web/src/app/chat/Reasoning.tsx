@@ -12,7 +12,7 @@ export function Reasoning({ message }: { message: Message }) {
   const lastLine = text.trimEnd().split('\n').at(-1) ?? '';
   const box = useRef<HTMLDivElement>(null);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the newest thought is kept in view
+  // The newest thought is kept in view.
   useEffect(() => {
     if (thinking && box.current) box.current.scrollTop = box.current.scrollHeight;
   }, [text, thinking]);

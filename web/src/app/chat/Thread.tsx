@@ -1,5 +1,6 @@
-import { useEffect, useState } from 'react';
+import { useEffect, useMemo, useState } from 'react';
 import { useIsLive } from '../../store/live';
+import { versionsOf } from '../../store/tree';
 import type { Conversation, Message } from '../../store/types';
 import { Icon } from '../ui/Icon';
 import { onCommand } from '../view';
@@ -14,6 +15,7 @@ export function Thread({ chat, path }: { chat: Conversation; path: Message[] }) 
   const { scroller, inner, atEnd, toEnd } = useFollow();
   const [editing, setEditing] = useState<string | null>(null);
   const live = useIsLive(chat.id);
+  const versions = useMemo(() => versionsOf(chat), [chat]);
   const lastQuestion = path.findLast((each) => each.role === 'user')?.id;
 
   useEffect(
@@ -25,29 +27,38 @@ export function Thread({ chat, path }: { chat: Conversation; path: Message[] }) 
     [lastQuestion, toEnd],
   );
   // What was just sent is to be seen, wherever the reader was.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new question is the reason
-  useEffect(() => toEnd(), [lastQuestion, toEnd]);
+  useEffect(() => {
+    if (live) toEnd();
+  }, [live, toEnd]);
 
   return (
     <div className="thread-frame">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard */}
-      <section ref={scroller} className="thread" aria-label="Messages" aria-busy={live} tabIndex={0}>
+      <section
+        ref={scroller}
+        className="thread"
+        aria-label="Messages"
+        aria-busy={live}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard
+        tabIndex={0}
+      >
         <div ref={inner} className="thread-inner">
           {path.map((message, i) =>
             message.role === 'user' ? (
               <QuestionView
                 key={message.id}
-                chat={chat}
+                chatId={chat.id}
                 message={message}
+                version={versions.get(message.id) ?? ''}
                 editing={editing === message.id}
-                onEdit={(on) => setEditing(on ? message.id : null)}
+                onEdit={setEditing}
                 eager={i >= path.length - LAST}
               />
             ) : (
               <AnswerView
                 key={message.id}
-                chat={chat}
+                chatId={chat.id}
                 message={message}
+                version={versions.get(message.id) ?? ''}
                 isLast={i === path.length - 1}
                 eager={i >= path.length - LAST}
               />

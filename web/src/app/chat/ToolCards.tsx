@@ -14,7 +14,9 @@ export function ToolCards({ calls, streaming }: { calls: ToolCall[]; streaming: 
             <header>
               <Icon name="tool" size={15} />
               <code>{call.name || 'unnamed tool'}</code>
-              <span className="hint grow">{pretty || streaming ? status : 'arguments are no JSON'}</span>
+              <span className="hint grow">
+                {pretty || streaming ? status : 'arguments are no JSON'}
+              </span>
               <CopyButton text={() => pretty ?? call.arguments} label="Copy arguments" />
             </header>
             {call.arguments && call.arguments !== '{}' && <pre>{pretty ?? call.arguments}</pre>}

@@ -24,6 +24,8 @@ export function useFollow() {
     const content = inner.current;
     if (!element || !content) return;
     let last = element.scrollTop;
+    // The line below the header belongs to the one scroller right below it.
+    const marks = element.classList.contains('thread');
     const onScroll = () => {
       const left = element.scrollHeight - element.scrollTop - element.clientHeight;
       // Growing content moves the end away without a move of the reader's:
@@ -32,7 +34,7 @@ export function useFollow() {
       else if (element.scrollTop < last) following.current = false;
       last = element.scrollTop;
       setAtEnd(left <= NEAR || following.current);
-      element.closest('.main')?.toggleAttribute('data-scrolled', element.scrollTop > 4);
+      if (marks) element.closest('.main')?.toggleAttribute('data-scrolled', element.scrollTop > 4);
     };
     const sizes = new ResizeObserver(() => {
       if (following.current) element.scrollTop = element.scrollHeight;

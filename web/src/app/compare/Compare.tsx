@@ -6,7 +6,7 @@ import { keepLane, send } from '../../store/actions';
 import { changeChat } from '../../store/chats';
 import { useStore } from '../../store/create';
 import { newId } from '../../store/id';
-import { laneRoot, pathOf } from '../../store/tree';
+import { laneRoot, pathOf, versionsOf } from '../../store/tree';
 import type { Conversation, Lane, Message } from '../../store/types';
 import { AnswerView } from '../chat/AnswerView';
 import { KeyCard } from '../chat/KeyCard';
@@ -32,9 +32,16 @@ export function Compare({ chat }: { chat: Conversation }) {
   const begun = paths.some((path) => path.length > 0);
 
   const setLane = (at: number, model: string) =>
-    changeLanes(chat.id, lanes.map((lane, i) => (i === at ? { ...lane, model } : lane)));
+    changeLanes(
+      chat.id,
+      lanes.map((lane, i) => (i === at ? { ...lane, model } : lane)),
+    );
   const addLane = (model: string) => changeLanes(chat.id, [...lanes, { id: newId(), model }]);
-  const dropLane = (at: number) => changeLanes(chat.id, lanes.filter((_, i) => i !== at));
+  const dropLane = (at: number) =>
+    changeLanes(
+      chat.id,
+      lanes.filter((_, i) => i !== at),
+    );
 
   return (
     <main className="chat compare">
@@ -61,11 +68,7 @@ export function Compare({ chat }: { chat: Conversation }) {
           </button>
         )}
         {lanes.length < MOST_LANES && !begun && (
-          <button
-            type="button"
-            className="button small"
-            onClick={() => addLane(nextModel(lanes))}
-          >
+          <button type="button" className="button small" onClick={() => addLane(nextModel(lanes))}>
             <Icon name="plus" size={14} />
             Add model
           </button>
@@ -132,12 +135,13 @@ interface LaneProps {
 
 function LaneThread({ chat, path, sync }: LaneProps) {
   const { scroller, inner } = useFollow();
+  const versions = useMemo(() => versionsOf(chat), [chat]);
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard
     <section
       ref={scroller}
       className="lane-thread"
       aria-label="Messages"
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard
       tabIndex={0}
       onScroll={(event) => sync(event.currentTarget)}
     >
@@ -152,8 +156,9 @@ function LaneThread({ chat, path, sync }: LaneProps) {
           ) : (
             <AnswerView
               key={message.id}
-              chat={chat}
+              chatId={chat.id}
               message={message}
+              version={versions.get(message.id) ?? ''}
               isLast={i === path.length - 1}
               eager={i >= path.length - 4}
               bare
@@ -179,7 +184,8 @@ function useSync(on: boolean): (from: HTMLElement) => void {
     }, 120);
     const room = from.scrollHeight - from.clientHeight;
     const share = room > 0 ? from.scrollTop / room : 1;
-    for (const lane of from.closest('.lanes')?.querySelectorAll<HTMLElement>('.lane-thread') ?? []) {
+    for (const lane of from.closest('.lanes')?.querySelectorAll<HTMLElement>('.lane-thread') ??
+      []) {
       if (lane !== from) lane.scrollTop = share * (lane.scrollHeight - lane.clientHeight);
     }
   };

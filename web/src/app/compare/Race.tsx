@@ -12,24 +12,31 @@ interface Props {
 /** The lanes' latest answers on one scale of time: a dot for the first token, a bar to the last. */
 export function Race({ messages, names }: Props) {
   const known = messages.filter((each) => each !== undefined);
-  if (known.length === 0) return <p className="hint">One question, and each model's time beside it.</p>;
+  if (known.length === 0)
+    return <p className="hint">One question, and each model's time beside it.</p>;
   const end = Math.max(1, ...known.map((each) => each.metrics?.totalMs ?? 0));
-  const firsts = known.map((each) => each.metrics?.firstTokenMs ?? Number.POSITIVE_INFINITY);
-  const costs = known.map((each) => each.metrics?.cost ?? Number.POSITIVE_INFINITY);
+  const best = (pick: (metrics: Metrics) => number | undefined) => {
+    const values = known.flatMap((each) => pick(each.metrics ?? {}) ?? []);
+    // Against nobody there is nothing to win.
+    return values.length < 2 ? undefined : Math.min(...values);
+  };
+  const first = best((each) => each.firstTokenMs);
+  const total = best((each) => each.totalMs);
+  const cost = best((each) => each.cost);
   return (
     <ol className="race" aria-label="Times">
-      {messages.map((message, i) =>
-        message ? (
-          <Runner
-            key={message.id}
-            name={names[i] ?? ''}
-            message={message}
-            end={end}
-            fastest={message.metrics?.firstTokenMs === Math.min(...firsts)}
-            cheapest={message.metrics?.cost === Math.min(...costs)}
-          />
-        ) : null,
-      )}
+      {messages.map((message, i) => {
+        if (!message) return null;
+        const { metrics } = message;
+        const won = [
+          first !== undefined && metrics?.firstTokenMs === first && 'first token',
+          total !== undefined && metrics?.totalMs === total && 'done first',
+          cost !== undefined && metrics?.cost === cost && 'cheapest',
+        ].filter((each) => each !== false);
+        return (
+          <Runner key={message.id} name={names[i] ?? ''} message={message} end={end} won={won} />
+        );
+      })}
     </ol>
   );
 }
@@ -38,43 +45,47 @@ interface RunnerProps {
   name: string;
   message: Message;
   end: number;
-  fastest: boolean;
-  cheapest: boolean;
+  won: string[];
 }
 
-function Runner({ name, message: kept, end, fastest, cheapest }: RunnerProps) {
+function Runner({ name, message: kept, end, won }: RunnerProps) {
   const message = useLive(kept);
   const metrics: Metrics = message.metrics ?? {};
-  const first = metrics.firstTokenMs;
-  const total = metrics.totalMs ?? (first === undefined ? 0 : end);
+  const { firstTokenMs: first, totalMs: total = 0 } = metrics;
   const rate = speedOf(metrics);
-  const at = (ms: number) => Math.min(100, (ms / Math.max(end, total, 1)) * 100);
+  const scale = Math.max(end, total, 1);
+  const at = (ms: number) => (ms / scale) * 100;
   return (
     <li className="runner">
-      <span className="runner-name">{name}</span>
-      <svg className="runner-bar" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
-        <rect className="runner-track" x="0" y="2" width="100" height="2" />
+      <span className="runner-head">
+        <span className="runner-name">{name}</span>
+        {message.state !== 'streaming' &&
+          won.map((each) => (
+            <span key={each} className="winner">
+              <Icon name="flag" size={12} />
+              {each}
+            </span>
+          ))}
+      </span>
+      <svg className="runner-bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
+        <rect className="runner-track" x="0" y="3" width="100" height="2" />
         {first !== undefined && (
           <>
-            <rect className="runner-fill" x={at(first)} y="2" width={Math.max(1, at(total) - at(first))} height="2" />
-            <rect className="runner-dot" x={at(first)} y="0" width="1.2" height="6" />
+            <rect
+              className="runner-fill"
+              x={at(first)}
+              y="3"
+              width={Math.max(0.5, at(total - first))}
+              height="2"
+            />
+            <rect className="runner-dot" x={at(first)} y="0" width="1" height="8" />
           </>
         )}
       </svg>
       <span className="runner-facts">
-        {first === undefined ? 'waiting' : milliseconds(first)}
+        {first === undefined ? (message.fault ? 'no answer' : 'waiting') : milliseconds(first)}
         {rate !== undefined && ` · ${speed(rate)}`}
         {metrics.cost !== undefined && ` · ${money(metrics.cost)}`}
-        {fastest && message.state !== 'streaming' && (
-          <span className="winner">
-            <Icon name="flag" size={12} /> first
-          </span>
-        )}
-        {cheapest && (
-          <span className="winner">
-            <Icon name="flag" size={12} /> cheapest
-          </span>
-        )}
       </span>
     </li>
   );

@@ -22,6 +22,7 @@ export function asTable(lanes: Lane[], latest: (Message | undefined)[]): string 
     ];
   });
   const head = ['Model', 'Provider', 'First token', 'Speed', 'In all', 'Tokens', 'Cost', 'End'];
-  const line = (cells: string[]) => `| ${cells.map((each) => each.replaceAll('|', '\\|')).join(' | ')} |`;
+  const line = (cells: string[]) =>
+    `| ${cells.map((each) => each.replaceAll('|', '\\|')).join(' | ')} |`;
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }

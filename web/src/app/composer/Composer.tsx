@@ -38,14 +38,12 @@ export function Composer({ chatId, model, history, placeholder, onSend }: Props)
     setState(next);
     keepDraft(chatId, next);
   };
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `replaced` says that the draft was set from elsewhere
   useEffect(() => setState(readDraft(chatId)), [chatId, replaced]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a keyboard that opens by itself hides half a phone
+  // A keyboard that opens by itself would hide half a phone.
   useEffect(() => {
     if (!isNarrow()) area.current?.focus();
   }, [chatId]);
   useEffect(() => onCommand((name) => name === 'focus-composer' && area.current?.focus()), []);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the height follows the text
   useLayoutEffect(() => grow(area.current), [draft.text]);
 
   const send = () => {
@@ -84,14 +82,8 @@ export function Composer({ chatId, model, history, placeholder, onSend }: Props)
   };
 
   return (
-    <form
-      className="composer"
-      aria-label="Message"
-      onSubmit={(event) => {
-        event.preventDefault();
-        send();
-      }}
-    >
+    // biome-ignore lint/a11y/useSemanticElements: no form, since the fields of what opens from it would send it
+    <div className="composer" role="group" aria-label="Your message">
       {queued && chatId && (
         <div className="queued">
           <Icon name="clock" size={14} />
@@ -150,21 +142,28 @@ export function Composer({ chatId, model, history, placeholder, onSend }: Props)
         <span className="grow" />
         <Estimate draft={draft} history={history} model={model} />
         {live && !canSend ? (
-          <button type="button" className="send stop" aria-label="Stop" title="Stop (Esc)" onClick={() => chatId && stopChat(chatId)}>
+          <button
+            type="button"
+            className="send stop"
+            aria-label="Stop"
+            title="Stop (Esc)"
+            onClick={() => chatId && stopChat(chatId)}
+          >
             <Icon name="stop" size={16} />
           </button>
         ) : (
           <button
-            type="submit"
+            type="button"
             className="send"
             aria-label={live ? 'Send after this answer' : 'Send'}
             disabled={!canSend}
+            onClick={send}
           >
             <Icon name="send" size={18} />
           </button>
         )}
       </div>
-    </form>
+    </div>
   );
 }
 

@@ -3,8 +3,8 @@ import { changeChat } from '../../store/chats';
 import { useStore } from '../../store/create';
 import { newId } from '../../store/id';
 import { changeSettings, settingsStore } from '../../store/settings';
-import { useChat } from '../../store/useChat';
 import type { Params, Preset } from '../../store/types';
+import { useChat } from '../../store/useChat';
 import { Icon } from '../ui/Icon';
 import { Popover, usePopover } from '../ui/Popover';
 import { ParamsFields } from './ParamsFields';
@@ -47,12 +47,17 @@ export function ParamsButton({ chatId }: { chatId: string | null }) {
         <Icon name="sliders" />
       </button>
       {open && (
-        <Popover anchor={anchor} onClose={close} label="Instructions and parameters" className="params">
+        <Popover
+          anchor={anchor}
+          onClose={close}
+          label="Instructions and parameters"
+          className="params"
+        >
           <Presets presets={settings.presets} params={params} onApply={apply} />
           <ParamsFields params={params} onChange={set} />
           <p className="hint">
-            {chatId ? 'For this conversation.' : 'For new conversations.'} What is empty is left to the
-            provider.
+            {chatId ? 'For this conversation.' : 'For new conversations.'} What is empty is left to
+            the provider.
           </p>
         </Popover>
       )}

@@ -26,9 +26,30 @@ export function ParamsFields({ params, onChange }: Props) {
         onInput={(event) => set('system', event.currentTarget.value)}
       />
       <div className="params-grid">
-        <Num label="Temperature" hint="0 to 2" step={0.1} max={2} value={params.temperature} onChange={(n) => set('temperature', n)} />
-        <Num label="Top p" hint="0 to 1" step={0.05} max={1} value={params.topP} onChange={(n) => set('topP', n)} />
-        <Num label="Most tokens" hint="in the answer" step={1} min={1} value={params.maxTokens} onChange={(n) => set('maxTokens', n && Math.round(n))} />
+        <Num
+          label="Temperature"
+          hint="0 to 2"
+          step={0.1}
+          max={2}
+          value={params.temperature}
+          onChange={(n) => set('temperature', n)}
+        />
+        <Num
+          label="Top p"
+          hint="0 to 1"
+          step={0.05}
+          max={1}
+          value={params.topP}
+          onChange={(n) => set('topP', n)}
+        />
+        <Num
+          label="Most tokens"
+          hint="in the answer"
+          step={1}
+          min={1}
+          value={params.maxTokens}
+          onChange={(n) => set('maxTokens', n && Math.round(n))}
+        />
       </div>
     </div>
   );

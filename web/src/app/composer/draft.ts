@@ -1,7 +1,7 @@
 import type { Draft } from '../../store/actions';
 import { isObject } from '../../store/check';
-import { draftKey, dropDisk, readDisk, writeDisk } from '../../store/disk';
 import { createStore } from '../../store/create';
+import { draftKey, dropDisk, readDisk, writeDisk } from '../../store/disk';
 import { command } from '../view';
 
 /** What has been typed and not yet sent, kept for each conversation. */

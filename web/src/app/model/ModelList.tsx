@@ -21,7 +21,10 @@ export function ModelList({ value, onPick, onCompare }: Props) {
   const [query, setQuery] = useState('');
   const groups = grouped(models, query);
   const flat = groups.flatMap((group) => group.models);
-  const start = Math.max(0, flat.findIndex((each) => each.id === value));
+  const start = Math.max(
+    0,
+    flat.findIndex((each) => each.id === value),
+  );
   const [active, setActive] = useState(start);
   const at = Math.min(active, flat.length - 1);
   const base = useId();
@@ -69,8 +72,14 @@ export function ModelList({ value, onPick, onCompare }: Props) {
           onKeyDown={onKeyDown}
         />
       </label>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard */}
-      <div ref={list} className="model-list" role="listbox" id={`${base}list`} aria-label="Models" tabIndex={-1}>
+      <div
+        ref={list}
+        className="model-list"
+        role="listbox"
+        id={`${base}list`}
+        aria-label="Models"
+        tabIndex={-1}
+      >
         {groups.map((group) => (
           // biome-ignore lint/a11y/useSemanticElements: a listbox knows groups only
           <div key={group.provider} role="group" aria-label={group.provider || 'Models'}>
@@ -168,7 +177,11 @@ function Missing({ models }: { models: Model[] }) {
       <CopyButton
         text={() => names.map((name) => `export ${name}=`).join('\n')}
         label="Copy the names of the missing variables as shell lines"
-        caption={names.length === 1 ? 'Copy the missing variable' : `Copy ${names.length} missing variables`}
+        caption={
+          names.length === 1
+            ? 'Copy the missing variable'
+            : `Copy ${names.length} missing variables`
+        }
       />
       <span className="grow" />
     </>

@@ -47,7 +47,9 @@ export function ModelPicker({ value, onPick, onCompare, hotkey, label = 'Model' 
       >
         <Dot name={model?.provider ?? ''} />
         <span className="picker-name">{shown}</span>
-        {health && health.tone !== 'ok' && <span className={`state ${health.tone}`}>{health.word}</span>}
+        {health && health.tone !== 'ok' && (
+          <span className={`state ${health.tone}`}>{health.word}</span>
+        )}
         {value && !model && phase === 'ready' && <span className="state warn">not listed</span>}
         <Icon name="down" size={15} />
       </button>

@@ -52,11 +52,12 @@ export function Palette({ onClose }: { onClose: () => void }) {
       words.every((word) => `${each.label} ${each.group}`.toLowerCase().includes(word)),
     );
     const shown = query.trim() ? others : others.filter((each) => each.group !== 'Models');
-    return [...shown.slice(0, 12), ...found.slice(0, 20).map(chatEntry)];
+    const chatEntries = found.slice(0, 20).map(chatEntry);
+    return query.trim() ? [...shown.slice(0, 12), ...chatEntries] : [...chatEntries, ...shown];
   }, [query, hits, models, chats]);
   const at = Math.min(active, entries.length - 1);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: what is chosen is kept in view
+  // What is chosen is kept in view.
   useEffect(() => {
     list.current?.querySelector('[data-active=true]')?.scrollIntoView({ block: 'nearest' });
   }, [at]);
@@ -97,7 +98,14 @@ export function Palette({ onClose }: { onClose: () => void }) {
         />
         <kbd>Esc</kbd>
       </label>
-      <div ref={list} className="palette-list" role="listbox" id={`${base}l`} aria-label="Found" tabIndex={-1}>
+      <div
+        ref={list}
+        className="palette-list"
+        role="listbox"
+        id={`${base}l`}
+        aria-label="Found"
+        tabIndex={-1}
+      >
         {entries.map((entry, i) => (
           <div key={entry.id} role="presentation">
             {entry.group !== entries[i - 1]?.group && (
@@ -177,6 +185,8 @@ function commands(): Entry[] {
     ['Dark theme', 'settings', () => changeSettings({ theme: 'dark' })],
     ["The system's theme", 'settings', () => changeSettings({ theme: 'system' })],
   ];
-  const rest = more.map(([label, icon, run]): Entry => ({ id: label, group: 'Commands', label, icon, run }));
+  const rest = more.map(
+    ([label, icon, run]): Entry => ({ id: label, group: 'Commands', label, icon, run }),
+  );
   return [...own, ...rest];
 }

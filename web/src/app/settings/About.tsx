@@ -23,7 +23,13 @@ export function About() {
       .catch(() => {});
   }, []);
   const version = status?.version ?? page?.version;
-  const health = { ready: 'answers', loading: 'is being asked', down: 'does not answer', key: 'wants a key', refused: 'refuses this page' };
+  const health = {
+    ready: 'answers',
+    loading: 'is being asked',
+    down: 'does not answer',
+    key: 'wants a key',
+    refused: 'refuses this page',
+  };
   return (
     <>
       <p className="wordmark big">

@@ -19,12 +19,17 @@ export function Data({ onClose }: { onClose: () => void }) {
   const cold = list.filter((each) => each.cold).length;
   const used = diskKeys().reduce((n, key) => n + key.length + (readDisk(key)?.length ?? 0), 0);
 
-  const all = async () => (await Promise.all(list.map((each) => readChat(each.id)))).filter((each) => each !== null);
+  const all = async () =>
+    (await Promise.all(list.map((each) => readChat(each.id)))).filter((each) => each !== null);
   const day = new Date().toISOString().slice(0, 10);
   const exportJson = async () =>
     saveFile(`trunkline-${day}.json`, 'application/json', await asJson(await all()));
   const exportMarkdown = async () =>
-    saveFile(`trunkline-${day}.md`, 'text/markdown', (await all()).map(asMarkdown).join('\n\n---\n\n'));
+    saveFile(
+      `trunkline-${day}.md`,
+      'text/markdown',
+      (await all()).map(asMarkdown).join('\n\n---\n\n'),
+    );
   const take = async (chosen: File | undefined) => {
     if (!chosen) return;
     try {
@@ -41,21 +46,39 @@ export function Data({ onClose }: { onClose: () => void }) {
         Conversations are kept in this browser only. Nothing of them is stored on the gateway.
       </p>
       <div className="meter-row">
-        <meter className="storage" min={0} max={ROOM} high={ROOM * 0.8} value={used} aria-label="Room used" />
+        <meter
+          className="storage"
+          min={0}
+          max={ROOM}
+          high={ROOM * 0.8}
+          value={used}
+          aria-label="Room used"
+        />
         <span>
           {bytes(used)} of {bytes(ROOM)}
         </span>
       </div>
       <p className="hint">
-        {count(list.length)} conversations{cold > 0 && `, ${count(cold)} of them moved to the larger store`}.
+        {count(list.length)} conversations
+        {cold > 0 && `, ${count(cold)} of them moved to the larger store`}.
         <Persist />
       </p>
       <div className="button-row">
-        <button type="button" className="button" disabled={list.length === 0} onClick={() => void exportJson()}>
+        <button
+          type="button"
+          className="button"
+          disabled={list.length === 0}
+          onClick={() => void exportJson()}
+        >
           <Icon name="download" size={15} />
           Export all as JSON
         </button>
-        <button type="button" className="button" disabled={list.length === 0} onClick={() => void exportMarkdown()}>
+        <button
+          type="button"
+          className="button"
+          disabled={list.length === 0}
+          onClick={() => void exportMarkdown()}
+        >
           <Icon name="download" size={15} />
           As Markdown
         </button>
@@ -122,7 +145,9 @@ function Damaged() {
   return (
     <>
       <h3>Set aside</h3>
-      <p className="hint">These entries could not be read. Their raw text may still hold your words.</p>
+      <p className="hint">
+        These entries could not be read. Their raw text may still hold your words.
+      </p>
       <ul className="damaged">
         {keys.map((key) => (
           <li key={key}>

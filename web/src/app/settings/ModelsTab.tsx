@@ -13,7 +13,9 @@ export function ModelsTab() {
   const { models } = useStore(gatewayStore);
   const ready = models.filter((each) => each.ready);
   const setPreset = (id: string, patch: Partial<Preset>) =>
-    changeSettings({ presets: presets.map((each) => (each.id === id ? { ...each, ...patch } : each)) });
+    changeSettings({
+      presets: presets.map((each) => (each.id === id ? { ...each, ...patch } : each)),
+    });
   return (
     <>
       <label className="setting">
@@ -66,11 +68,16 @@ export function ModelsTab() {
               ))}
             </select>
           </label>
-          <ParamsFields params={preset.params} onChange={(next) => setPreset(preset.id, { params: next })} />
+          <ParamsFields
+            params={preset.params}
+            onChange={(next) => setPreset(preset.id, { params: next })}
+          />
           <button
             type="button"
             className="button danger"
-            onClick={() => changeSettings({ presets: presets.filter((each) => each.id !== preset.id) })}
+            onClick={() =>
+              changeSettings({ presets: presets.filter((each) => each.id !== preset.id) })
+            }
           >
             Delete preset
           </button>
@@ -81,7 +88,10 @@ export function ModelsTab() {
         className="button"
         onClick={() =>
           changeSettings({
-            presets: [...presets, { id: newId(), name: `Preset ${presets.length + 1}`, model: '', params: {} }],
+            presets: [
+              ...presets,
+              { id: newId(), name: `Preset ${presets.length + 1}`, model: '', params: {} },
+            ],
           })
         }
       >

@@ -42,8 +42,14 @@ export function Settings({ onClose }: { onClose: () => void }) {
           </button>
         ))}
       </div>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard */}
-      <div className="tab-panel" role="tabpanel" id="settings-panel" aria-labelledby={`tab-${tab}`} tabIndex={0}>
+      <div
+        className="tab-panel"
+        role="tabpanel"
+        id="settings-panel"
+        aria-labelledby={`tab-${tab}`}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard
+        tabIndex={0}
+      >
         {tab === 'general' && <General />}
         {tab === 'models' && <ModelsTab />}
         {tab === 'data' && <Data onClose={onClose} />}

@@ -37,7 +37,12 @@ export function Dialog({ title, onClose, className = '', bare, children }: Props
         {!bare && (
           <header className="dialog-head">
             <h2>{title}</h2>
-            <button type="button" className="icon-button" aria-label="Close" onClick={() => self.current?.close()}>
+            <button
+              type="button"
+              className="icon-button"
+              aria-label="Close"
+              onClick={() => self.current?.close()}
+            >
               <Icon name="close" />
             </button>
           </header>

@@ -20,7 +20,14 @@ interface Props {
 }
 
 /** A button with a list of things to do. */
-export function Menu({ label, icon, items, align = 'end', className = 'icon-button', children }: Props) {
+export function Menu({
+  label,
+  icon,
+  items,
+  align = 'end',
+  className = 'icon-button',
+  children,
+}: Props) {
   const { anchor, open, close, toggle } = usePopover();
   return (
     <>
@@ -37,7 +44,14 @@ export function Menu({ label, icon, items, align = 'end', className = 'icon-butt
         {children ?? <Icon name={icon} />}
       </button>
       {open && (
-        <Popover anchor={anchor} onClose={close} label={label} align={align} className="menu" role="menu">
+        <Popover
+          anchor={anchor}
+          onClose={close}
+          label={label}
+          align={align}
+          className="menu"
+          role="menu"
+        >
           <Items items={items().filter((each) => each !== null)} onDone={close} />
         </Popover>
       )}
@@ -61,6 +75,7 @@ function Items({ items, onDone }: { items: MenuItem[]; onDone: () => void }) {
     at(to);
   };
   return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: the keys belong to the items within
     <div ref={list} role="presentation" onKeyDown={onKeyDown}>
       {items.map((item) => (
         <button

@@ -1,4 +1,11 @@
-import { type ReactNode, type RefObject, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import {
+  type ReactNode,
+  type RefObject,
+  useEffect,
+  useLayoutEffect,
+  useRef,
+  useState,
+} from 'react';
 
 const GAP = 6;
 const EDGE = 8;
@@ -64,6 +71,7 @@ export function Popover({ anchor, onClose, label, className = '', align, role, c
   }, []);
 
   return (
+    // biome-ignore lint/a11y/useAriaPropsSupportedByRole: the role is always one that is named
     <div
       ref={self}
       popover="auto"
