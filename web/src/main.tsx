@@ -11,8 +11,8 @@ if (root) {
   // Both documents load this one file: a second entry would split what they
   // share into further files, and the first load has to stay at a few requests.
   if (document.documentElement.dataset.page === 'docs') {
-    const { Docs } = await import('./docs');
-    createRoot(root).render(<Docs />);
+    // Not awaited: the chunk imports this file, which would then wait for itself.
+    void import('./docs').then(({ Docs }) => createRoot(root).render(<Docs />));
   } else {
     start();
     createRoot(root).render(<App />);

@@ -2,8 +2,9 @@ import { expect, test } from '../harness/test.ts';
 
 test('the first message streams an answer with its figures', async ({ chat, page }) => {
   await chat.open();
-  await chat.ask('Hello there');
-  await expect(chat.last).toContainText('Echo of Hello there');
+  // Long enough that a speed can be told.
+  await chat.ask('[[fast]] Hello there');
+  await expect(chat.last).toContainText('quick quick');
   const meta = chat.last.locator('.meta');
   await expect(meta).toContainText('alpha');
   await expect(meta).toContainText('fast-1');
