@@ -46,6 +46,6 @@ export function dayOf(at: number, now = Date.now()): string {
   return new Date(at).toLocaleDateString(undefined, { month: 'long', year: 'numeric' });
 }
 
-export function exactTime(at: number): string {
-  return new Date(at).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
-}
+const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+
+export const exactTime = (at: number) => moment.format(at);

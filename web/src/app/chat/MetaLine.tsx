@@ -22,9 +22,9 @@ export function MetaLine({ message }: { message: Message }) {
       >
         {parts.map(({ text, spoken }, i) => (
           <span key={spoken ?? text}>
-            {i > 0 && <span className="sep"> · </span>}
             <span aria-hidden={spoken ? 'true' : undefined}>{text}</span>
             {spoken && <span className="visually-hidden">{spoken}</span>}
+            {i < parts.length - 1 && ' · '}
           </span>
         ))}
       </button>

@@ -152,9 +152,13 @@ function Row({ id, model, chosen, active, onPoint, onPick }: RowProps) {
         )}
       </span>
       <span className="model-facts">
-        {model.context && <span title="Context in tokens">{short(model.context)}</span>}
+        {model.context && (
+          <span className="wide-only" title="Context in tokens">
+            {short(model.context)}
+          </span>
+        )}
         {model.price && (
-          <span title="US dollars for a million tokens in and out">
+          <span className="wide-only" title="US dollars for a million tokens in and out">
             ${model.price.input_per_million ?? '?'} / ${model.price.output_per_million ?? '?'}
           </span>
         )}
