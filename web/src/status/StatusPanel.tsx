@@ -108,8 +108,9 @@ function Figures({ feed, status }: { feed: Feed; status: GatewayStatus }) {
           atLeast={1}
         />
         <Sparkline
-          label="First token p50 / p95"
-          value={`${last?.p50 == null ? '–' : milliseconds(last.p50)} / ${last?.p95 == null ? '–' : milliseconds(last.p95)}`}
+          label="First token"
+          value={last?.p50 == null ? '–' : milliseconds(last.p50)}
+          more={last?.p95 == null ? '' : `p95 ${milliseconds(last.p95)}`}
           points={points}
           lines={[
             { pick: (p) => p.p95, className: 'line faint' },

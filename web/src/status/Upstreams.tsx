@@ -55,9 +55,11 @@ function Provider({ provider }: { provider: ProviderStatus }) {
 }
 
 export const Models = memo(function Models({ models }: { models: ModelStatus[] }) {
+  // What can be used comes first; the rest says what it lacks.
+  const sorted = [...models].sort((a, b) => Number(b.ready) - Number(a.ready));
   return (
     <ul className="st-list">
-      {models.map((model) => (
+      {sorted.map((model) => (
         <li key={model.id}>
           <div className="st-line">
             <span className={`st-dot ${model.ready ? 'ok' : 'idle'}`} aria-hidden="true" />
