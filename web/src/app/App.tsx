@@ -1,5 +1,5 @@
 import { lazy, Suspense, useEffect } from 'react';
-import { startGateway } from '../api/gateway';
+import { gatewayStore, startGateway } from '../api/gateway';
 import { COMPARISON } from '../store/actions';
 import { useStore } from '../store/create';
 import { settingsStore } from '../store/settings';
@@ -36,11 +36,14 @@ export function start(): void {
 export function App() {
   const id = useStore(routeStore);
   const { sidebar, status } = useStore(settingsStore);
+  const { phase } = useStore(gatewayStore);
   return (
     <div className="app" data-sidebar={sidebar} data-status={status}>
-      <a className="skip" href="#composer">
-        Skip to the message field
-      </a>
+      {phase !== 'key' && (
+        <a className="skip" href="#composer">
+          Skip to the message field
+        </a>
+      )}
       <Sidebar />
       <div className="main">
         <Header chatId={id} />
@@ -73,12 +76,18 @@ function Page({ id }: { id: string | null }) {
   }, [lost]);
   if (chat?.lanes) {
     return (
-      <Suspense fallback={<main className="chat" />}>
+      <Suspense fallback={<main id="main" tabIndex={-1} className="chat" />}>
         <Compare chat={chat} />
       </Suspense>
     );
   }
   return <ChatPage id={id} chat={chat} />;
+}
+
+function skip(event: { preventDefault(): void }): void {
+  // The hash says which conversation is shown: it must stay as it is.
+  event.preventDefault();
+  document.getElementById('main')?.focus();
 }
 
 function Overlays() {

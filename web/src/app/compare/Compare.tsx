@@ -44,7 +44,7 @@ export function Compare({ chat }: { chat: Conversation }) {
     );
 
   return (
-    <main className="chat compare">
+    <main id="main" tabIndex={-1} className="chat compare">
       <h1 className="visually-hidden">{chat.title}</h1>
       <div className="compare-bar">
         <Race messages={latest} names={lanes.map((lane) => lane.model)} />
@@ -105,7 +105,7 @@ export function Compare({ chat }: { chat: Conversation }) {
                 </button>
               )}
             </header>
-            <LaneThread chat={chat} path={paths[i] ?? []} sync={sync} />
+            <LaneThread chat={chat} path={paths[i] ?? []} sync={sync} number={i + 1} />
           </section>
         ))}
       </div>
@@ -131,16 +131,20 @@ interface LaneProps {
   chat: Conversation;
   path: Message[];
   sync: (from: HTMLElement) => void;
+  /** Tells the lanes apart where two have the same model. */
+  number: number;
 }
 
-function LaneThread({ chat, path, sync }: LaneProps) {
+function LaneThread({ chat, path, sync, number }: LaneProps) {
   const { scroller, inner } = useFollow();
   const versions = useMemo(() => versionsOf(chat), [chat]);
   return (
-    <section
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms
+    <div
       ref={scroller}
+      role="group"
       className="lane-thread"
-      aria-label="Messages"
+      aria-label={`Messages of lane ${number}`}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard
       tabIndex={0}
       onScroll={(event) => sync(event.currentTarget)}
@@ -166,7 +170,7 @@ function LaneThread({ chat, path, sync }: LaneProps) {
           ),
         )}
       </div>
-    </section>
+    </div>
   );
 }
 

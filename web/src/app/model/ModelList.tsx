@@ -109,7 +109,7 @@ export function ModelList({ value, onPick, onCompare }: Props) {
           {models.length === 0 ? 'The gateway lists no model for you.' : 'No model of that name.'}
         </p>
       )}
-      <footer className="model-foot">
+      <div className="model-foot">
         <Missing models={models} />
         {onCompare && (
           <span className="hint">
@@ -117,7 +117,7 @@ export function ModelList({ value, onPick, onCompare }: Props) {
           </span>
         )}
         {!status && models.length > 0 && <span className="hint">ready models only</span>}
-      </footer>
+      </div>
     </>
   );
 }

@@ -41,12 +41,15 @@ export function ModelPicker({ value, onPick, onCompare, hotkey, label = 'Model' 
         className="picker"
         aria-haspopup="listbox"
         aria-expanded={open}
-        aria-label={`${label}: ${shown}${health ? `, ${health.word}` : ''}`}
         title={hotkey ? `Choose a model (${keyName('mod+/')})` : 'Choose a model'}
         onClick={toggle}
       >
         <Dot name={model?.provider ?? ''} />
+        <span className="visually-hidden">{label}: </span>
+        {/* Part of the content, so that what is said holds what is seen. */}
+        <span className="visually-hidden">{label}: </span>
         <span className="picker-name">{shown}</span>
+        {health?.tone === 'ok' && <span className="visually-hidden">, {health.word}</span>}
         {health && health.tone !== 'ok' && (
           <span className={`state ${health.tone}`}>{health.word}</span>
         )}
