@@ -82,7 +82,7 @@ export function faultOfNetwork(online: boolean): Fault {
   return {
     kind: 'offline',
     message: online
-      ? 'The gateway does not answer. It may have been stopped, or is starting again.'
+      ? 'Nothing came back. It may have been stopped, or is starting again.'
       : 'This computer has no network connection.',
   };
 }

@@ -1,5 +1,5 @@
 import { lazy, Suspense, useEffect } from 'react';
-import { gatewayStore, startGateway } from '../api/gateway';
+import { startGateway } from '../api/gateway';
 import { COMPARISON } from '../store/actions';
 import { useStore } from '../store/create';
 import { settingsStore } from '../store/settings';
@@ -36,14 +36,11 @@ export function start(): void {
 export function App() {
   const id = useStore(routeStore);
   const { sidebar, status } = useStore(settingsStore);
-  const { phase } = useStore(gatewayStore);
   return (
     <div className="app" data-sidebar={sidebar} data-status={status}>
-      {phase !== 'key' && (
-        <a className="skip" href="#composer">
-          Skip to the message field
-        </a>
-      )}
+      <a className="skip" href="#main" onClick={skip}>
+        Skip to the conversation
+      </a>
       <Sidebar />
       <div className="main">
         <Header chatId={id} />

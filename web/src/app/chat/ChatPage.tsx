@@ -32,7 +32,8 @@ export function ChatPage({ id, chat }: Props) {
   const isEmpty = path.length === 0;
   const onSend = (draft: Draft) => goTo(send(chat ? id : null, draft));
 
-  if (id && chat === undefined) return <main className="chat" aria-busy="true" />;
+  if (id && chat === undefined)
+    return <main id="main" tabIndex={-1} className="chat" aria-busy="true" />;
   if (id && chat === null) return <NotHere />;
   const nothingReady = phase === 'ready' && !models.some((each) => each.ready);
   const composer = (
@@ -47,7 +48,7 @@ export function ChatPage({ id, chat }: Props) {
   );
   if (isEmpty) {
     return (
-      <main className="chat empty">
+      <main id="main" tabIndex={-1} className="chat empty">
         <h1 className="visually-hidden">New chat</h1>
         <div className="empty-page">
           <Intro />
@@ -59,7 +60,7 @@ export function ChatPage({ id, chat }: Props) {
     );
   }
   return (
-    <main className="chat">
+    <main id="main" tabIndex={-1} className="chat">
       <h1 className="visually-hidden">{chat?.title || 'Conversation'}</h1>
       {chat && <Thread key={chat.id} chat={chat} path={path} />}
       <div className="composer-dock">
@@ -72,7 +73,7 @@ export function ChatPage({ id, chat }: Props) {
 
 function NotHere() {
   return (
-    <main className="chat empty">
+    <main id="main" tabIndex={-1} className="chat empty">
       <div className="empty-page">
         <h1 className="empty-title">This conversation is not in this browser</h1>
         <p className="empty-line">

@@ -26,7 +26,8 @@ export function ErrorCard({ chatId, message, fault }: Props) {
   // With nothing there is nothing to go on from.
   const action = text.action === 'continue' && !message.text ? 'retry' : text.action;
   return (
-    <section className="card error" data-kind={fault.kind} aria-label="Error">
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms
+    <div role="group" className="card error" data-kind={fault.kind} aria-label="Error">
       <h3>
         <Icon name={text.icon} />
         {text.title}
@@ -47,7 +48,7 @@ export function ErrorCard({ chatId, message, fault }: Props) {
         <Switch chatId={chatId} message={message} fault={fault} />
       </div>
       <Details fault={fault} />
-    </section>
+    </div>
   );
 }
 

@@ -45,8 +45,10 @@ interface Part {
 function partsOf(message: Message): Part[] {
   const { metrics, provider, upstreamModel, model, finish, requestId } = message;
   const parts: Part[] = [];
-  if (provider) parts.push({ text: provider });
+  // Nothing came back: there is nobody to name.
+  if (!metrics && !requestId) return parts;
   const who = upstreamModel ?? model;
+  if (provider) parts.push({ text: provider });
   if (who) parts.push({ text: who });
   if (metrics?.firstTokenMs !== undefined) {
     const time = milliseconds(metrics.firstTokenMs);

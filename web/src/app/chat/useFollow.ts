@@ -5,7 +5,7 @@ const NEAR = 80;
 
 /** A scroller that stays at its end while the reader is there, and only then. */
 export function useFollow() {
-  const scroller = useRef<HTMLElement>(null);
+  const scroller = useRef<HTMLDivElement>(null);
   const inner = useRef<HTMLDivElement>(null);
   const following = useRef(true);
   const [atEnd, setAtEnd] = useState(true);
