@@ -101,5 +101,3 @@ export const SIZES = {
   desktop: { width: 1280, height: 800 },
   phone: { width: 390, height: 844 },
 } as const;
-
-export const THEMES = ['light', 'dark'] as const;
