@@ -53,6 +53,7 @@ mod responses_api;
 mod routing;
 mod secrets;
 mod status;
+mod status_events;
 mod stream_kinds;
 mod streaming_faults;
 mod target_headers;

@@ -1,5 +1,6 @@
 import { isObject } from '../store/check';
 import { createStore } from '../store/create';
+import { notify } from '../store/notices';
 import { gatewayUrl } from './base';
 import { faultOf } from './faults';
 import { authHeaders, keyStore } from './key';
@@ -119,6 +120,10 @@ function again(): void {
 }
 
 function settle(patch: Partial<Gateway>): void {
+  if (patch.phase === 'ready' && gatewayStore.get().phase === 'key' && keyStore.get()) {
+    const names = (patch.models ?? []).filter((each) => each.ready).map((each) => each.id);
+    notify(`Key accepted. It may use: ${names.join(', ') || 'no model that is ready'}.`);
+  }
   gatewayStore.update((now) => ({ ...now, retryAt: null, problem: null, ...patch }));
 }
 

@@ -2,7 +2,7 @@ import { lazy, Suspense, useEffect } from 'react';
 import { startGateway } from '../api/gateway';
 import { COMPARISON } from '../store/actions';
 import { useStore } from '../store/create';
-import { settingsStore } from '../store/settings';
+import { changeSettings, settingsStore } from '../store/settings';
 import { startStore } from '../store/tabs';
 import { useChat } from '../store/useChat';
 import { Banners } from './Banners';
@@ -15,7 +15,7 @@ import { startHotkeys } from './hotkeys';
 import { Announcer, Notices } from './Notices';
 import { routeStore, startRoute } from './route';
 import { Sidebar } from './Sidebar';
-import { overlayStore } from './view';
+import { isNarrow, overlayStore } from './view';
 
 // Parts that most visits never open stay out of the first load.
 const StatusPanel = lazy(() => import('../status').then((m) => ({ default: m.StatusPanel })));
@@ -31,6 +31,8 @@ export function start(): void {
   takeQuery();
   startGateway();
   startHotkeys();
+  // On a phone it covers everything: there it opens on request only.
+  if (settingsStore.get().status && isNarrow()) changeSettings({ status: false });
 }
 
 export function App() {
@@ -38,6 +40,7 @@ export function App() {
   const { sidebar, status } = useStore(settingsStore);
   return (
     <div className="app" data-sidebar={sidebar} data-status={status}>
+      {/* biome-ignore lint/a11y/useValidAnchor: it leads to a place in the page, though not by its hash */}
       <a className="skip" href="#main" onClick={skip}>
         Skip to the conversation
       </a>

@@ -2,7 +2,6 @@ import { useEffect, useRef, useState } from 'react';
 import { useStore } from '../store/create';
 import { listStore } from '../store/list';
 import { searchChats } from '../store/search';
-import { settingsStore } from '../store/settings';
 import type { IndexEntry } from '../store/types';
 import { compareFrom } from './compareFrom';
 import { dayOf } from './format';
@@ -10,16 +9,14 @@ import { newChat, toggleSidebar } from './hotkeys';
 import { routeStore } from './route';
 import { SidebarRow } from './SidebarRow';
 import { Icon } from './ui/Icon';
-import { drawerStore, isNarrow, keyName, openSettings } from './view';
+import { drawerStore, keyName, openSettings } from './view';
 
 /** Drawn at once; the rest when the list is scrolled that far. */
 const FIRST_ROWS = 120;
 
 export function Sidebar() {
   const drawer = useStore(drawerStore);
-  const sidebar = useStore(settingsStore, (each) => each.sidebar);
   const self = useRef<HTMLElement>(null);
-  const hidden = isNarrow() ? !drawer : !sidebar;
 
   useEffect(() => {
     if (!drawer) return;
@@ -35,13 +32,7 @@ export function Sidebar() {
         // biome-ignore lint/a11y/noStaticElementInteractions lint/a11y/useKeyWithClickEvents: Escape closes as well.
         <div className="drawer-back" onClick={() => drawerStore.set(false)} />
       )}
-      <nav
-        ref={self}
-        className="sidebar"
-        data-open={drawer}
-        inert={hidden}
-        aria-label="Conversations"
-      >
+      <nav ref={self} className="sidebar" data-open={drawer} aria-label="Conversations">
         <div className="sidebar-head">
           <span className="wordmark">
             <Mark />

@@ -62,6 +62,8 @@ export function regenerate(chatId: string, message: Message, model?: string): vo
   const chat = chatStore(chatId).get();
   if (!chat) return;
   const next = model ?? message.model ?? modelFor(chat);
+  // An error is no version of the answer that anyone would go back to.
+  if (message.state === 'failed' && !message.text) deleteMessage(chatId, message.id);
   void answer(chatId, message.parent, next).then(() => afterAnswer(chatId));
 }
 
