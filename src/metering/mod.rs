@@ -4,7 +4,7 @@
 //! answer and closes the account when it is dropped, so that no way out of a
 //! request, an abandoned future included, goes uncounted.
 
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::access::Caller;
@@ -17,7 +17,7 @@ mod handles;
 mod line;
 mod tap;
 
-pub use handles::{Meters, ModelMeters};
+pub use handles::{Ledger, Meters, ModelMeters};
 pub use tap::Tap;
 
 /// How a request ended.
@@ -46,12 +46,12 @@ const CALLER_LEFT: u16 = 499;
 /// The account of one request.
 #[derive(Debug)]
 pub struct Meter {
-    meters: Arc<Meters>,
+    ledger: Rc<Ledger>,
     started: Instant,
     endpoint: Endpoint,
     request_id: RequestId,
     caller: Option<Caller>,
-    model: Option<Arc<Model>>,
+    model: Option<Rc<ModelMeters>>,
     status: Option<u16>,
     outcome: Option<Outcome>,
     code: Option<&'static str>,
@@ -69,11 +69,11 @@ pub struct Meter {
 impl Meter {
     /// Opens the account of a request whose head has just been read.
     #[must_use]
-    pub fn start(meters: &Arc<Meters>, endpoint: Endpoint, request_id: RequestId) -> Self {
-        meters.in_flight.increment(1.0);
+    pub fn start(ledger: &Rc<Ledger>, endpoint: Endpoint, request_id: RequestId) -> Self {
+        ledger.in_flight.increment(1);
         let started = Instant::now();
         Self {
-            meters: Arc::clone(meters),
+            ledger: Rc::clone(ledger),
             started,
             endpoint,
             request_id,
@@ -112,8 +112,8 @@ impl Meter {
     }
 
     /// Notes what is called.
-    pub fn calls(&mut self, model: Arc<Model>) {
-        self.model = Some(model);
+    pub fn calls(&mut self, model: &Model) {
+        self.model = Some(Rc::clone(self.ledger.model(model)));
     }
 
     /// Notes the size of the request's body.
@@ -136,17 +136,19 @@ impl Meter {
     /// Notes an attempt at the model's provider.
     pub fn attempted(&self, answered: bool) {
         if let Some(model) = &self.model {
-            self.meters.model(model).attempt(answered);
+            model.attempt(answered);
         }
     }
 
     /// Notes the head of the answer that goes to the caller.
     pub fn answers(&mut self, status: u16, streams: bool) {
         self.status = Some(status);
-        self.first_byte = Some(self.started.elapsed());
+        // It came when we went on with our work.
+        let came = self.own_since.unwrap_or_else(Instant::now);
+        self.first_byte = Some(came.duration_since(self.started));
         self.streams = streams;
         if streams {
-            self.meters.streams_in_flight.increment(1.0);
+            self.ledger.streams_in_flight.increment(1);
         }
     }
 
@@ -157,10 +159,7 @@ impl Meter {
         }
         let now = Instant::now();
         if let (Some(last), Some(model)) = (self.last_piece, &self.model) {
-            self.meters
-                .model(model)
-                .stream_gap
-                .record(now.duration_since(last).as_secs_f64());
+            model.stream_gap.record(now.duration_since(last));
         }
         self.last_piece = Some(now);
         if has_data && self.first_token.is_none() {
@@ -197,30 +196,27 @@ impl Meter {
         let status = self.status.unwrap_or(CALLER_LEFT);
         let duration = self.started.elapsed();
         self.waits();
-        self.meters.in_flight.decrement(1.0);
+        let ledger = &self.ledger;
+        ledger.in_flight.decrement(1);
         if self.streams {
-            self.meters.streams_in_flight.decrement(1.0);
+            ledger.streams_in_flight.decrement(1);
         }
-        self.meters.bytes_in.increment(self.bytes_in);
-        self.meters.bytes_out.increment(self.bytes_out);
-        let meters = Arc::clone(&self.meters);
-        let model = match &self.model {
-            Some(model) => meters.model(model),
-            None => meters.unknown(),
-        };
-        model.request(self.endpoint, status, outcome).increment(1);
-        model.duration.record(duration.as_secs_f64());
+        ledger.bytes_in.increment(self.bytes_in);
+        ledger.bytes_out.increment(self.bytes_out);
+        let model = self.model.as_ref().unwrap_or_else(|| ledger.unknown());
+        model.request(self.endpoint, status, outcome);
+        model.duration.record(duration);
         if let Some(first_byte) = self.first_byte {
-            model.first_byte.record(first_byte.as_secs_f64());
-            meters.overhead.record(self.own_time.as_secs_f64());
+            model.first_byte.record(first_byte);
+            ledger.overhead.record(self.own_time);
         }
         if let Some(first_token) = self.first_token {
-            model.first_token.record(first_token.as_secs_f64());
+            model.first_token.record(first_token);
         }
         if let Some(usage) = &self.usage {
             model.count_tokens(usage);
         }
-        if meters.writes_lines {
+        if ledger.writes_lines() {
             line::write(self, status, outcome, duration);
         }
     }

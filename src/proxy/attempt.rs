@@ -46,7 +46,7 @@ pub(super) struct Accepted {
 pub(super) async fn run(
     worker: &Worker,
     meter: &mut Meter,
-    mut plan: Plan,
+    mut plan: Plan<'_>,
     head: &mut Parts,
     intake: Intake,
     seat: Share,
@@ -59,7 +59,7 @@ pub(super) async fn run(
         } else {
             std::mem::take(&mut head.headers)
         };
-        match send(worker, meter, &current, head, headers, &intake).await {
+        match send(worker, meter, current, head, headers, &intake).await {
             Ok(answer) => return judge(answer, seat).await,
             Err(error) => {
                 let request_id = meter.request_id().as_str();

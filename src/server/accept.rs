@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::{Counter, Gauge};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
@@ -16,7 +15,7 @@ use super::worker::Handle;
 use crate::config::Config;
 use crate::proxy::Snapshot;
 use crate::proxy::curfew::Phase;
-use crate::telemetry::metric::{self, Registry};
+use crate::telemetry::metric::{self, Counter, Gauge, Registry};
 
 /// Pause after the system refused to hand out a connection (too many open
 /// files, most likely).
@@ -41,10 +40,8 @@ impl Workers {
         snapshot: &Arc<Snapshot>,
     ) -> io::Result<Self> {
         let handles = (0..config.server.workers).map(|index| {
-            let (config, registry) = (config.clone(), registry.clone());
-            Handle::start(index, Arc::clone(snapshot), move || {
-                Site::new(&config, &registry)
-            })
+            let site = Site::new(config, registry);
+            Handle::start(index, Arc::clone(snapshot), site)
         });
         Ok(Self {
             handles: handles.collect::<io::Result<_>>()?,
