@@ -1,5 +1,6 @@
 //! What may be called: aliases and providers, and why one is left out.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ pub const DEMO: &str = "demo";
 /// Every model and provider of one snapshot.
 #[derive(Debug)]
 pub struct Catalog {
-    models: HashMap<Box<str>, Arc<Model>>,
+    models: HashMap<Box<str>, Model>,
     by_name: HashMap<Box<str>, Arc<Provider>>,
     /// How many [`Model::id`]s there are.
     model_count: usize,
@@ -27,7 +28,7 @@ pub struct Catalog {
 }
 
 /// What one alias stands for, or what `provider/…` stands for as a whole.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Model {
     /// Dense number, for tables with a row per model.
     pub id: usize,
@@ -38,7 +39,7 @@ pub struct Model {
     /// What its provider calls it; empty for `provider/*`.
     pub upstream_model: Box<str>,
     /// Where it goes; empty while it is not ready.
-    pub targets: Arc<[Target]>,
+    pub targets: Box<[Target]>,
     /// The environment variable (or file) whose lack keeps it from being ready.
     pub missing: Option<Box<str>>,
 }
@@ -71,13 +72,14 @@ pub struct Target {
     pub model_header: Option<HeaderValue>,
 }
 
-/// What a name was found to be.
+/// What a name was found to be. Borrowed where it can be: a counted reference
+/// would be counted by all workers in one place.
 #[derive(Debug, Clone)]
-pub struct Resolved {
+pub struct Resolved<'c> {
     /// The alias's entry, or the entry of `provider/*`.
-    pub model: Arc<Model>,
+    pub model: Cow<'c, Model>,
     /// Where it goes, in order of preference; never empty.
-    pub targets: Arc<[Target]>,
+    pub targets: Cow<'c, [Target]>,
 }
 
 /// Why a name leads nowhere.
@@ -141,7 +143,7 @@ impl Catalog {
                     targets: targets.into(),
                     missing: provider.why_not_ready(),
                 };
-                Some((entry.label.clone(), Arc::new(entry)))
+                Some((entry.label.clone(), entry))
             });
         Self {
             models: models.collect(),
@@ -157,7 +159,7 @@ impl Catalog {
         &self,
         name: &str,
         visible: impl Fn(&str) -> bool,
-    ) -> Result<Resolved, Unresolved> {
+    ) -> Result<Resolved<'_>, Unresolved> {
         if !visible(name) {
             return Err(self.unknown(name, visible));
         }
@@ -172,13 +174,13 @@ impl Catalog {
 
     /// Aliases that can be called now, sorted by name.
     #[must_use]
-    pub fn ready(&self) -> Vec<&Arc<Model>> {
+    pub fn ready(&self) -> Vec<&Model> {
         self.sorted(Model::is_ready)
     }
 
     /// All aliases, sorted by name.
     #[must_use]
-    pub fn models(&self) -> Vec<&Arc<Model>> {
+    pub fn models(&self) -> Vec<&Model> {
         self.sorted(|_| true)
     }
 
@@ -196,13 +198,13 @@ impl Catalog {
         self.model_count
     }
 
-    fn sorted(&self, keep: impl Fn(&Model) -> bool) -> Vec<&Arc<Model>> {
+    fn sorted(&self, keep: impl Fn(&Model) -> bool) -> Vec<&Model> {
         let mut models: Vec<_> = self.models.values().filter(|model| keep(model)).collect();
         models.sort_unstable_by(|one, other| one.label.cmp(&other.label));
         models
     }
 
-    fn by_provider(&self, name: &str) -> Option<Resolved> {
+    fn by_provider(&self, name: &str) -> Option<Resolved<'_>> {
         let (provider, upstream_model) = name.split_once('/')?;
         if self.strict || upstream_model.is_empty() {
             return None;
@@ -212,15 +214,15 @@ impl Catalog {
             .get(provider)
             .filter(|provider| provider.ready)?;
         Some(Resolved {
-            model: Arc::new(Model {
+            model: Cow::Owned(Model {
                 id: provider.any_model,
                 label: format!("{}/*", provider.name).into(),
                 provider: Arc::clone(provider),
                 upstream_model: Box::default(),
-                targets: Arc::new([]),
+                targets: Box::default(),
                 missing: None,
             }),
-            targets: Arc::new([Target::new(provider, upstream_model)]),
+            targets: Cow::Owned(vec![Target::new(provider, upstream_model)]),
         })
     }
 
@@ -243,12 +245,11 @@ impl Model {
         !self.targets.is_empty()
     }
 
-    fn resolved(self: &Arc<Self>) -> Result<Resolved, Unresolved> {
+    fn resolved(&self) -> Result<Resolved<'_>, Unresolved> {
         if self.is_ready() {
-            let targets = Arc::clone(&self.targets);
             return Ok(Resolved {
-                model: Arc::clone(self),
-                targets,
+                model: Cow::Borrowed(self),
+                targets: Cow::Borrowed(&self.targets),
             });
         }
         Err(Unresolved::NotConfigured {

@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 
-use super::Outcome;
+use super::{ModelName, Outcome};
 use crate::access::Caller;
-use crate::catalog::Model;
 use crate::telemetry::request_id::RequestId;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::usage::Usage;
@@ -41,7 +40,7 @@ pub(super) struct Ledger(Mutex<Pages>);
 /// What is in a ledger.
 #[derive(Debug)]
 pub(super) struct Pages {
-    /// By [`Model::id`]; made at a model's first request.
+    /// By [`crate::catalog::Model::id`]; made at a model's first request.
     pub models: Vec<Option<Box<Tally>>>,
     /// Requests that never came as far as a model.
     pub unknown: Tally,
@@ -61,7 +60,7 @@ pub struct Entry {
     /// Who called, where that was found out.
     pub caller: Option<Caller>,
     /// What was called, where that was found out.
-    pub model: Option<Arc<Model>>,
+    pub model: Option<Arc<ModelName>>,
     /// What the provider that was asked calls it.
     pub upstream_model: Option<HeaderValue>,
     /// Status of the answer.
@@ -161,16 +160,17 @@ impl Ledgers {
 }
 
 impl Ledger {
-    /// A request for this model has begun.
-    pub(super) fn begins(&self, model: &Model) {
+    /// A request for the model of this [`crate::catalog::Model::id`] has begun.
+    pub(super) fn begins(&self, model: usize) {
         lock(&self.0).tally(Some(model)).in_flight += 1;
     }
 
     /// A request has ended; one that has a model had begun.
     pub(super) fn ends(&self, entry: Entry) {
         let mut pages = lock(&self.0);
-        let tally = pages.tally(entry.model.as_deref());
-        if entry.model.is_some() {
+        let model = entry.model.as_ref().and_then(|model| model.id);
+        let tally = pages.tally(model);
+        if model.is_some() {
             tally.in_flight = tally.in_flight.saturating_sub(1);
         }
         tally.add(&entry);
@@ -182,8 +182,8 @@ impl Ledger {
 }
 
 impl Pages {
-    fn tally(&mut self, model: Option<&Model>) -> &mut Tally {
-        match model.and_then(|model| self.models.get_mut(model.id)) {
+    fn tally(&mut self, model: Option<usize>) -> &mut Tally {
+        match model.and_then(|id| self.models.get_mut(id)) {
             Some(tally) => tally.get_or_insert_default(),
             None => &mut self.unknown,
         }

@@ -14,8 +14,11 @@ pub(super) fn write(meter: &Meter, status: u16, outcome: Outcome, duration: Dura
         request_id = meter.request_id.as_str(),
         key = meter.caller.as_ref().and_then(|caller| caller.key_name()),
         endpoint = meter.endpoint.label(),
-        model = meter.model.as_ref().map_or("unknown", |model| &model.label),
-        provider = meter.model.as_ref().map(|model| &*model.provider.name),
+        model = meter
+            .model
+            .as_ref()
+            .map_or("unknown", |model| &*model.name.label),
+        provider = meter.model.as_ref().map(|model| &*model.name.provider),
         status,
         outcome = outcome.label(),
         code = meter.code,

@@ -25,11 +25,9 @@ mod tap;
 mod tests;
 
 pub use digest::{Digest, Summary, Times};
-pub use handles::{Meters, ModelMeters};
+pub use handles::{Desk, Meters, ModelMeters, ModelName};
 pub use ledger::{Counts, Entry, Fault};
 pub use tap::Tap;
-
-use ledger::Ledger;
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,13 +52,6 @@ pub enum Outcome {
 /// sent; the number is nginx's.
 const CALLER_LEFT: u16 = 499;
 
-/// Where one worker keeps its accounts.
-#[derive(Debug)]
-pub struct Desk {
-    meters: Arc<Meters>,
-    ledger: Option<Arc<Ledger>>,
-}
-
 /// The account of one request.
 #[derive(Debug)]
 pub struct Meter {
@@ -69,7 +60,7 @@ pub struct Meter {
     endpoint: Endpoint,
     request_id: RequestId,
     caller: Option<Caller>,
-    model: Option<Arc<Model>>,
+    model: Option<Rc<ModelMeters>>,
     upstream_model: Option<HeaderValue>,
     status: Option<u16>,
     outcome: Option<Outcome>,
@@ -85,22 +76,11 @@ pub struct Meter {
     own_time: Duration,
 }
 
-impl Desk {
-    /// A desk for one more worker.
-    #[must_use]
-    pub fn new(meters: &Arc<Meters>) -> Rc<Self> {
-        Rc::new(Self {
-            meters: Arc::clone(meters),
-            ledger: meters.ledgers.open(),
-        })
-    }
-}
-
 impl Meter {
     /// Opens the account of a request whose head has just been read.
     #[must_use]
     pub fn start(desk: &Rc<Desk>, endpoint: Endpoint, request_id: RequestId) -> Self {
-        desk.meters.in_flight.increment(1.0);
+        desk.in_flight.increment(1);
         let started = Instant::now();
         Self {
             desk: Rc::clone(desk),
@@ -143,11 +123,11 @@ impl Meter {
     }
 
     /// Notes what is called.
-    pub fn calls(&mut self, model: Arc<Model>) {
+    pub fn calls(&mut self, model: &Model) {
         if let Some(ledger) = &self.desk.ledger {
-            ledger.begins(&model);
+            ledger.begins(model.id);
         }
-        self.model = Some(model);
+        self.model = Some(Rc::clone(self.desk.model(model)));
     }
 
     /// Notes whom the model's provider is asked for.
@@ -175,17 +155,19 @@ impl Meter {
     /// Notes an attempt at the model's provider.
     pub fn attempted(&self, answered: bool) {
         if let Some(model) = &self.model {
-            self.desk.meters.model(model).attempt(answered);
+            model.attempt(answered);
         }
     }
 
     /// Notes the head of the answer that goes to the caller.
     pub fn answers(&mut self, status: u16, streams: bool) {
         self.status = Some(status);
-        self.first_byte = Some(self.started.elapsed());
+        // It came when we went on with our work.
+        let came = self.own_since.unwrap_or_else(Instant::now);
+        self.first_byte = Some(came.duration_since(self.started));
         self.streams = streams;
         if streams {
-            self.desk.meters.streams_in_flight.increment(1.0);
+            self.desk.streams_in_flight.increment(1);
         }
     }
 
@@ -196,11 +178,7 @@ impl Meter {
         }
         let now = Instant::now();
         if let (Some(last), Some(model)) = (self.last_piece, &self.model) {
-            self.desk
-                .meters
-                .model(model)
-                .stream_gap
-                .record(now.duration_since(last).as_secs_f64());
+            model.stream_gap.record(now.duration_since(last));
         }
         self.last_piece = Some(now);
         if has_data && self.first_token.is_none() {
@@ -238,30 +216,26 @@ impl Meter {
         let duration = self.started.elapsed();
         self.waits();
         let desk = Rc::clone(&self.desk);
-        let meters = &desk.meters;
-        meters.in_flight.decrement(1.0);
+        desk.in_flight.decrement(1);
         if self.streams {
-            meters.streams_in_flight.decrement(1.0);
+            desk.streams_in_flight.decrement(1);
         }
-        meters.bytes_in.increment(self.bytes_in);
-        meters.bytes_out.increment(self.bytes_out);
-        let model = match &self.model {
-            Some(model) => meters.model(model),
-            None => meters.unknown(),
-        };
-        model.request(self.endpoint, status, outcome).increment(1);
-        model.duration.record(duration.as_secs_f64());
+        desk.bytes_in.increment(self.bytes_in);
+        desk.bytes_out.increment(self.bytes_out);
+        let model = self.model.as_ref().unwrap_or_else(|| desk.unknown());
+        model.request(self.endpoint, status, outcome);
+        model.duration.record(duration);
         if let Some(first_byte) = self.first_byte {
-            model.first_byte.record(first_byte.as_secs_f64());
-            meters.overhead.record(self.own_time.as_secs_f64());
+            model.first_byte.record(first_byte);
+            desk.overhead.record(self.own_time);
         }
         if let Some(first_token) = self.first_token {
-            model.first_token.record(first_token.as_secs_f64());
+            model.first_token.record(first_token);
         }
         if let Some(usage) = &self.usage {
             model.count_tokens(usage);
         }
-        if meters.writes_lines {
+        if desk.writes_lines() {
             line::write(self, status, outcome, duration);
         }
         if let Some(ledger) = &desk.ledger {
@@ -277,7 +251,7 @@ impl Meter {
             request_id: self.request_id.clone(),
             endpoint: self.endpoint,
             caller: self.caller.take(),
-            model: self.model.take(),
+            model: self.model.take().map(|model| Arc::clone(&model.name)),
             upstream_model: self.upstream_model.take(),
             status,
             outcome,

@@ -14,7 +14,7 @@ use crate::wire::endpoint::Endpoint;
 use crate::wire::usage::Usage;
 
 /// Meters over the models `one` and `two`, and both models.
-fn meters(keeps_ledgers: bool) -> (Arc<Meters>, [Arc<Model>; 2]) {
+fn meters(keeps_ledgers: bool) -> (Arc<Meters>, [Model; 2]) {
     let text = "[providers.up]\nbase_url = \"http://127.0.0.1:1/v1\"\n\
                 [models.one]\nprovider = \"up\"\n[models.two]\nprovider = \"up\"\n";
     let directory = tempfile::tempdir().unwrap();
@@ -24,18 +24,19 @@ fn meters(keeps_ledgers: bool) -> (Arc<Meters>, [Arc<Model>; 2]) {
         ..Sources::default()
     };
     let catalog = Catalog::new(&config::load(&sources).unwrap());
-    let registry = Registry::new().unwrap();
-    let models = ["one", "two"].map(|name| catalog.resolve(name, |_| true).unwrap().model);
+    let registry = Registry::new();
+    let models =
+        ["one", "two"].map(|name| catalog.resolve(name, |_| true).unwrap().model.into_owned());
     (
         Meters::new(&registry, &catalog, false, keeps_ledgers),
         models,
     )
 }
 
-fn begin(desk: &Rc<Desk>, model: &Arc<Model>) -> Meter {
+fn begin(desk: &Rc<Desk>, model: &Model) -> Meter {
     let id = RequestIds::new().for_request(None);
     let mut meter = Meter::start(desk, Endpoint::ChatCompletions, id);
-    meter.calls(Arc::clone(model));
+    meter.calls(model);
     meter
 }
 
@@ -102,7 +103,10 @@ fn only_the_last_requests_are_remembered() {
     assert_eq!(all.models[&one.id].first_byte.count(), 32);
     assert_eq!(meters.digest(5, |_| true).last.len(), 5);
     let shown = meters.digest(5, |entry| {
-        entry.model.as_ref().is_some_and(|model| model.id == two.id)
+        entry
+            .model
+            .as_ref()
+            .is_some_and(|model| model.id == Some(two.id))
     });
     assert_eq!(shown.last.len(), 1);
 }

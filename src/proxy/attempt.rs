@@ -46,7 +46,7 @@ pub(super) struct Accepted {
 pub(super) async fn run(
     worker: &Worker,
     meter: &mut Meter,
-    mut plan: Plan,
+    mut plan: Plan<'_>,
     head: &mut Parts,
     intake: Intake,
     seat: Share,
@@ -60,11 +60,11 @@ pub(super) async fn run(
         } else {
             std::mem::take(&mut head.headers)
         };
-        match send(worker, meter, &current, head, headers, &intake).await {
+        match send(worker, meter, current, head, headers, &intake).await {
             Ok(answer) => {
                 let judged = judge(answer, seat).await;
-                let mut accepted = judged.map_err(|failure| failure.at(&current))?;
-                reply::name_target(&mut accepted.reply.headers, &current);
+                let mut accepted = judged.map_err(|failure| failure.at(current))?;
+                reply::name_target(&mut accepted.reply.headers, current);
                 return Ok(accepted);
             }
             Err(error) => {

@@ -1,7 +1,10 @@
 //! The story of a request.
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -28,7 +31,7 @@ pub mod reply;
 pub use relay::{Aborted, Answer};
 
 use curfew::{Curfew, Phase};
-use limits::Allowance;
+use limits::{Allowance, Purse};
 use reply::{Failure, REQUEST_ID};
 
 /// One generation of everything that requests are served from. Immutable;
@@ -74,20 +77,24 @@ pub struct Worker {
     pub desk: Rc<Desk>,
     /// Ids for requests.
     pub request_ids: RequestIds,
+    /// The way to [`Limits::buffered`].
+    pub buffered: Rc<Purse>,
+    /// The way to [`Limits::in_flight`].
+    pub in_flight: Rc<Purse>,
 }
 
 impl Worker {
     /// A worker that serves from this snapshot.
     #[must_use]
     pub fn new(snapshot: Arc<Snapshot>) -> Self {
-        let client = Client::new(&snapshot.upstreams);
-        let desk = Desk::new(&snapshot.meters);
         Self {
-            snapshot,
-            desk,
-            client,
+            client: Client::new(&snapshot.upstreams),
+            desk: Desk::new(&snapshot.meters),
             curfew: Curfew::new(),
             request_ids: RequestIds::new(),
+            buffered: Purse::new(&snapshot.limits.buffered),
+            in_flight: Purse::new(&snapshot.limits.in_flight),
+            snapshot,
         }
     }
 }
@@ -101,15 +108,26 @@ where
     let (head, body) = request.into_parts();
     let request_id = worker.request_ids.for_request(head.headers.get(REQUEST_ID));
     let mut meter = Meter::start(&worker.desk, endpoint, request_id);
-    let told = tokio::select! {
-        biased;
-        told = story(worker, &mut meter, head, body) => told,
-        () = worker.curfew.expired() => Err(reply::cut_short()),
-    };
+    let told = unless_expired(worker, pin!(story(worker, &mut meter, head, body))).await;
     match told {
         Ok(accepted) => relay::answer(worker, accepted, meter),
         Err(failure) => refuse(failure, meter),
     }
+}
+
+/// Breaks a story off when those in flight are to end.
+async fn unless_expired<T>(
+    worker: &Worker,
+    mut story: Pin<&mut impl Future<Output = Result<T, Failure>>>,
+) -> Result<T, Failure> {
+    let ear = worker.curfew.listen();
+    poll_fn(|context| match story.as_mut().poll(context) {
+        Poll::Pending if ear.poll(context) == Phase::Expired => {
+            Poll::Ready(Err(reply::cut_short()))
+        }
+        polled => polled,
+    })
+    .await
 }
 
 async fn story<B>(
@@ -126,8 +144,8 @@ where
     meter.called_by(caller.clone());
     let intake = intake::read(worker, meter, &head.headers, body).await?;
     let resolved = resolve(worker, &caller, &intake.model)?;
-    meter.calls(resolved.model);
-    let plan = Plan::new(resolved.targets);
+    meter.calls(&resolved.model);
+    let plan = Plan::new(&resolved.targets);
     attempt::run(worker, meter, plan, &mut head, intake, seat).await
 }
 
@@ -137,10 +155,10 @@ fn enter(worker: &Worker) -> Result<limits::Share, Failure> {
     if worker.curfew.phase() > Phase::Serving {
         return Err(reply::shutting_down());
     }
-    Ok(worker.snapshot.limits.in_flight.take(1)?)
+    Ok(worker.in_flight.take(1)?)
 }
 
-fn resolve(worker: &Worker, caller: &Caller, model: &str) -> Result<Resolved, Failure> {
+fn resolve<'w>(worker: &'w Worker, caller: &Caller, model: &str) -> Result<Resolved<'w>, Failure> {
     Ok(worker
         .snapshot
         .catalog

@@ -1,13 +1,11 @@
 //! Whom to try, in which order, and when to stop.
 
-use std::sync::Arc;
-
 use crate::catalog::Target;
 
 /// The ordered targets for one request. A target is handed out once.
 #[derive(Debug)]
-pub struct Plan {
-    targets: Arc<[Target]>,
+pub struct Plan<'t> {
+    targets: &'t [Target],
     tried: usize,
 }
 
@@ -20,21 +18,21 @@ pub enum Outcome {
     MaybeProcessed,
 }
 
-impl Plan {
+impl<'t> Plan<'t> {
     /// A plan over these targets, the first one first.
     #[must_use]
-    pub fn new(targets: Arc<[Target]>) -> Self {
+    pub fn new(targets: &'t [Target]) -> Self {
         Self { targets, tried: 0 }
     }
 
     /// The target of the first attempt.
-    pub fn first(&mut self) -> Option<Target> {
+    pub fn first(&mut self) -> Option<&'t Target> {
         self.next()
     }
 
     /// The target of the next attempt after one that ended like this, or none
     /// when the failure is to be told.
-    pub fn after(&mut self, outcome: Outcome) -> Option<Target> {
+    pub fn after(&mut self, outcome: Outcome) -> Option<&'t Target> {
         match outcome {
             Outcome::NotProcessed => self.next(),
             Outcome::MaybeProcessed => None,
@@ -47,8 +45,8 @@ impl Plan {
         self.tried < self.targets.len()
     }
 
-    fn next(&mut self) -> Option<Target> {
-        let target = self.targets.get(self.tried).cloned();
+    fn next(&mut self) -> Option<&'t Target> {
+        let target = self.targets.get(self.tried);
         self.tried += 1;
         target
     }

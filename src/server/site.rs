@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use metrics::Counter;
-
 use super::cors::Cors;
 use super::host::Hosts;
 use super::page::Page;
 use super::status::Watchers;
 use crate::config::Config;
-use crate::telemetry::metric::{self, Registry};
+use crate::telemetry::metric::{self, Counter, Registry};
 
 /// What connections and the router go by. Each worker has one of its own.
 #[derive(Debug)]

@@ -1,10 +1,8 @@
 //! One caller who watches.
 
-use std::cell::RefCell;
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -26,7 +24,7 @@ const EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Watch {
     snapshot: Arc<Snapshot>,
-    latest: Rc<RefCell<Option<Rendering>>>,
+    latest: Arc<Mutex<Option<Rendering>>>,
     caller: Caller,
     ear: Ear,
     beat: Interval,
@@ -46,7 +44,7 @@ impl Watch {
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             snapshot: Arc::clone(&worker.snapshot),
-            latest: Rc::clone(&watchers.latest),
+            latest: Arc::clone(&watchers.latest),
             caller,
             ear: worker.curfew.listen(),
             beat,

@@ -2,9 +2,7 @@
 //! stand, and how they change. Names of models, providers and variables;
 //! never what was asked or answered, no key and no address.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -38,7 +36,8 @@ const FRESH: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Watchers {
     places: Arc<Semaphore>,
-    latest: Rc<RefCell<Option<Rendering>>>,
+    /// Only one worker's own: the lock is as good as free.
+    latest: Arc<Mutex<Option<Rendering>>>,
 }
 
 /// An event that was made for one key, and does for others with it.
@@ -125,23 +124,24 @@ impl Watchers {
     pub(super) fn new() -> Self {
         Self {
             places: Arc::new(Semaphore::new(WATCHERS)),
-            latest: Rc::default(),
+            latest: Arc::default(),
         }
     }
 }
 
 /// An event for this caller: the one that another with its key was just given,
 /// or a new one.
-fn event(latest: &RefCell<Option<Rendering>>, snapshot: &Snapshot, caller: &Caller) -> Bytes {
+fn event(latest: &Mutex<Option<Rendering>>, snapshot: &Snapshot, caller: &Caller) -> Bytes {
     let key = caller.key_name();
-    if let Some(rendering) = &*latest.borrow()
+    let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(rendering) = &*latest
         && rendering.key.as_deref() == key
         && rendering.at.elapsed() < FRESH
     {
         return rendering.event.clone();
     }
     let event = render(snapshot, caller, false);
-    *latest.borrow_mut() = Some(Rendering {
+    *latest = Some(Rendering {
         at: Instant::now(),
         key: key.map(str::to_owned),
         event: event.clone(),

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
@@ -169,7 +168,7 @@ fn is_own(caller: &Caller, entry: &Entry) -> bool {
 fn by_provider(
     snapshot: &Snapshot,
     caller: &Caller,
-    models: &[&Arc<Model>],
+    models: &[&Model],
     digest: &Digest,
 ) -> HashMap<usize, Summary> {
     let mut sums: HashMap<usize, Summary> = HashMap::new();
@@ -266,7 +265,7 @@ impl<'a> RecentRow<'a> {
             id: entry.request_id.as_str(),
             endpoint: entry.endpoint.label(),
             model: model.map_or(UNKNOWN, |model| &model.label),
-            provider: model.map_or(UNKNOWN, |model| &model.provider.name),
+            provider: model.map_or(UNKNOWN, |model| &model.provider),
             upstream_model: upstream_model
                 .and_then(|name| name.to_str().ok())
                 .or(model.map(|model| &*model.upstream_model))
