@@ -73,6 +73,7 @@ export const STATES: State[] = [
     name: 'settings',
     async enter(page) {
       await page.keyboard.press('Control+k');
+      await expect(page.getByRole('dialog')).toBeVisible();
       await page.keyboard.type('settings');
       await page.keyboard.press('Enter');
       await expect(page.getByRole('dialog', { name: 'Settings' })).toBeVisible();

@@ -183,8 +183,12 @@ test('a request is copied as code', async ({ chat, page, context }) => {
     ['Python', 'client.chat.completions.create('],
     ['JavaScript', 'new OpenAI({'],
   ]) {
-    await chat.last.getByRole('button', { name: 'More' }).click();
-    await page.getByRole('menuitem', { name: `Copy as ${name}` }).click();
+    const item = page.getByRole('menuitem', { name: `Copy as ${name}` });
+    await expect(async () => {
+      await chat.last.getByRole('button', { name: 'More' }).click();
+      await expect(item).toBeVisible({ timeout: 1000 });
+    }).toPass();
+    await item.click();
     await expect
       .poll(() => page.evaluate(() => navigator.clipboard.readText()))
       .toContain(name === 'curl' ? "It'\\''s a question" : part);

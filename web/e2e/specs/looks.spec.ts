@@ -11,17 +11,26 @@ async function axe(page: Page, rules?: string[]): Promise<void> {
   const builder = new AxeBuilder({ page }).options({ resultTypes: ['violations'] });
   const { violations } = await (rules ? builder.withRules(rules) : builder).analyze();
   const found = violations.map(
-    (each) => `${each.id}: ${each.nodes.map((node) => node.html).join('\n  ')}`,
+    (each) =>
+      `${each.id}: ${each.nodes.map((node) => `${node.html} ${node.failureSummary}`).join('\n  ')}`,
   );
   expect(found).toEqual([]);
 }
 
+/** A changed theme is drawn with the next frames. */
+async function theme(page: Page, colorScheme: 'light' | 'dark'): Promise<void> {
+  await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+  await page.evaluate(
+    () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))),
+  );
+}
+
 /** Both themes, and nothing wider than the screen. */
 async function inspect(page: Page, shot?: string): Promise<void> {
-  await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
+  await theme(page, 'light');
   await axe(page);
   if (shot) await page.screenshot({ path: `shots/${shot}-light.png` });
-  await page.emulateMedia({ colorScheme: 'dark', reducedMotion: 'reduce' });
+  await theme(page, 'dark');
   await axe(page, COLOURS);
   if (shot) await page.screenshot({ path: `shots/${shot}-dark.png` });
   const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);

@@ -1,5 +1,6 @@
 import { lazy, Suspense, useEffect } from 'react';
 import { startGateway } from '../api/gateway';
+import { loadMarkdown } from '../markdown';
 import { COMPARISON } from '../store/actions';
 import { useStore } from '../store/create';
 import { changeSettings, settingsStore } from '../store/settings';
@@ -28,6 +29,8 @@ const Compare = lazy(() => import('./compare/Compare').then((m) => ({ default: m
 export function start(): void {
   startStore();
   startRoute();
+  // At once where there is something to draw with it.
+  if (routeStore.get()) void loadMarkdown().catch(() => {});
   takeQuery();
   startGateway();
   startHotkeys();

@@ -58,6 +58,11 @@ export function Popover({ anchor, onClose, label, className = '', align, role, c
     return () => {
       sizes.disconnect();
       removeEventListener('resize', place);
+      // What had the focus goes with the popover: the button that opened it is next.
+      const opener = anchor.current;
+      requestAnimationFrame(() => {
+        if (document.activeElement === document.body) opener?.focus();
+      });
     };
   }, [anchor, align]);
 
