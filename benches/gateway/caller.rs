@@ -108,6 +108,7 @@ impl Caller {
             }
         }
         answer.check(&kit)?;
+        kit.board.answered.fetch_add(1, Relaxed);
         if answer.events.count > 0 {
             kit.board.open.fetch_sub(1, Relaxed);
         }

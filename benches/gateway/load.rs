@@ -17,6 +17,9 @@ use crate::protocol::{LoadOrders, Seen, Spread};
 
 /// More samples than this a thread keeps of no figure.
 const MOST_SAMPLES: usize = 4 << 20;
+/// Calls of each name before the window opens. What a gateway does at an
+/// alias's first call, it does once for each of its workers.
+const CALLS_BEFORE: usize = 4;
 /// Pause between two looks at whether all is ready.
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -32,6 +35,8 @@ pub struct Board {
     pub ready: AtomicUsize,
     /// Streams between their first event and their end.
     pub open: AtomicUsize,
+    /// Requests answered, before the window and within it.
+    pub answered: AtomicUsize,
     fault: Mutex<Option<String>>,
 }
 
@@ -95,6 +100,15 @@ pub fn run(orders: &LoadOrders) {
         board.check();
     }
     std::thread::sleep(orders.warm_up);
+    let calls_before = match orders.names {
+        // Streams are answered when they end, which is behind the window.
+        1 => 0,
+        names => names * CALLS_BEFORE,
+    };
+    while board.answered.load(Relaxed) < calls_before {
+        std::thread::sleep(LOOK);
+        board.check();
+    }
     println!("ready");
     std::io::stdin().lock().read_line(&mut order).unwrap();
     child::exit_with_parent();

@@ -54,7 +54,7 @@ pub(super) async fn run(
     let mut target = plan.first();
     let mut failure = None;
     while let Some(current) = target {
-        meter.asks(&current);
+        meter.asks(current);
         let headers = if plan.has_more() {
             head.headers.clone()
         } else {
@@ -71,7 +71,7 @@ pub(super) async fn run(
                 let request_id = meter.request_id().as_str();
                 let provider = &*current.provider.name;
                 warn!(request_id, provider, %error, "attempt failed");
-                failure = Some(Failure::from(&error).at(&current));
+                failure = Some(Failure::from(&error).at(current));
                 target = plan.after(error.outcome());
             }
         }

@@ -294,6 +294,38 @@ mod tests {
         }
     }
 
+    /// A member that is said to be required must be described.
+    fn check_schema(place: &str, value: &serde_json::Value) {
+        if let Some(required) = value.get("required").and_then(|it| it.as_array()) {
+            for name in required {
+                let name = name.as_str();
+                let name = name.unwrap_or_else(|| panic!("{place}: required is not a name"));
+                let described = value["properties"].get(name).is_some();
+                assert!(described, "{place}: {name} is required, not described");
+            }
+        }
+        match value {
+            serde_json::Value::Object(members) => {
+                for (name, member) in members {
+                    check_schema(&format!("{place}/{name}"), member);
+                }
+            }
+            serde_json::Value::Array(items) => {
+                for item in items {
+                    check_schema(place, item);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn the_api_description_requires_what_it_describes() {
+        let description: serde_json::Value =
+            serde_json::from_str(include_str!("openapi.json")).unwrap();
+        check_schema("", &description["components"]["schemas"]);
+    }
+
     #[test]
     fn the_api_description_names_every_route() {
         let description: serde_json::Value =

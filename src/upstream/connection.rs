@@ -68,7 +68,7 @@ impl Connection {
     pub(super) async fn exchange(
         mut self,
         upstream: &Upstream,
-        request: Request<Outgoing>,
+        request: Box<Request<Outgoing>>,
     ) -> Result<(Answer, Self), Failed> {
         let limit = upstream.head_timeout();
         let answer = match &mut self {
@@ -89,12 +89,12 @@ impl Http1 {
     async fn send(
         &mut self,
         upstream: &Upstream,
-        request: Request<Outgoing>,
+        request: Box<Request<Outgoing>>,
     ) -> Result<Answer, Failed> {
         match self.exchange(&request, &upstream.host_header).await {
             Ok(head) => Ok((head, None)),
             Err(broken) if self.has_begun() => Err(Failed::Spent(broken.into())),
-            Err(broken) => Err(Failed::Unsent(Box::new(request), broken.into())),
+            Err(broken) => Err(Failed::Unsent(request, broken.into())),
         }
     }
 }
@@ -144,13 +144,13 @@ impl Stream {
     async fn send(
         &self,
         upstream: &Upstream,
-        mut request: Request<Outgoing>,
+        mut request: Box<Request<Outgoing>>,
     ) -> Result<Answer, Failed> {
         upstream.name_in(&mut request);
         // HTTP/2 does not hand a refused request back.
         let kept = request.clone();
         let mut sender = self.0.sender.clone();
-        match sender.try_send_request(request).await {
+        match sender.try_send_request(*request).await {
             Ok(response) => {
                 let (parts, body) = response.into_parts();
                 let mut headers = parts.headers;
@@ -170,8 +170,8 @@ impl Stream {
                 // A copy may be used when the peer says that it did not work on
                 // the request.
                 let refused = error.outcome() == Outcome::NotProcessed;
-                Err(match unsent.or(refused.then_some(kept)) {
-                    Some(request) => Failed::Unsent(Box::new(request), error),
+                Err(match unsent.map(Box::new).or(refused.then_some(kept)) {
+                    Some(request) => Failed::Unsent(request, error),
                     None => Failed::Spent(error),
                 })
             }

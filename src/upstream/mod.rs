@@ -144,8 +144,9 @@ impl Upstream {
         }
     }
 
-    /// Puts the caller's head into the upstream's terms.
-    fn request(&self, head: Head, body: Outgoing) -> Result<Request<Outgoing>, Error> {
+    /// Puts the caller's head into the upstream's terms. Boxed, since it is large
+    /// and goes through several hands.
+    fn request(&self, head: Head, body: Outgoing) -> Result<Box<Request<Outgoing>>, Error> {
         let Head {
             endpoint,
             query,
@@ -157,7 +158,7 @@ impl Upstream {
         for (name, value) in &self.headers {
             headers.insert(name, value.clone());
         }
-        let mut request = Request::new(body);
+        let mut request = Box::new(Request::new(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.target(endpoint, query.as_deref())?;
         *request.headers_mut() = headers;

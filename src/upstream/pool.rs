@@ -78,7 +78,7 @@ impl Pool {
     pub(super) async fn exchange(
         self: &Rc<Self>,
         upstream: &Arc<Upstream>,
-        mut request: Request<Outgoing>,
+        mut request: Box<Request<Outgoing>>,
         place: Option<OwnedSemaphorePermit>,
     ) -> Result<(Answer, Lease), Error> {
         let (mut rested, mut made) = (0, 0);
@@ -99,7 +99,7 @@ impl Pool {
                 Ok((answer, connection)) => {
                     return Ok((answer, self.lease(connection, place)));
                 }
-                Err(Failed::Unsent(again, _)) if made < MOST_NEW => request = *again,
+                Err(Failed::Unsent(again, _)) if made < MOST_NEW => request = again,
                 Err(Failed::Unsent(_, error) | Failed::Spent(error)) => return Err(error),
             }
         }
