@@ -8,7 +8,7 @@ use super::digest::Digest;
 use super::ledger::{Entry, Ledger, Ledgers};
 use super::{Outcome, line};
 use crate::catalog::{Catalog, Model};
-use crate::telemetry::metric::{self, CounterPart, GaugePart, HistogramPart, Registry};
+use crate::telemetry::metric::{self, CounterPart, GaugePart, HistogramPart, Metric, Registry};
 use crate::telemetry::request_id::RequestId;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::usage::Usage;
@@ -66,8 +66,9 @@ pub struct ModelMeters {
     registry: Registry,
     pub(super) duration: HistogramPart,
     pub(super) first_byte: HistogramPart,
-    pub(super) first_token: HistogramPart,
-    pub(super) stream_gap: HistogramPart,
+    /// Of streams only, which many models never send.
+    first_token: OnceCell<HistogramPart>,
+    stream_gap: OnceCell<HistogramPart>,
 }
 
 /// Requests to one endpoint of one model, by status class and outcome.
@@ -169,8 +170,8 @@ impl Desk {
         Rc::new(ModelMeters {
             duration: histogram(&metric::REQUEST_DURATION),
             first_byte: histogram(&metric::TIME_TO_FIRST_BYTE),
-            first_token: histogram(&metric::TIME_TO_FIRST_TOKEN),
-            stream_gap: histogram(&metric::STREAM_GAP),
+            first_token: OnceCell::new(),
+            stream_gap: OnceCell::new(),
             name: Arc::new(name),
             requests: Default::default(),
             tokens: Default::default(),
@@ -181,6 +182,22 @@ impl Desk {
 }
 
 impl ModelMeters {
+    pub(super) fn first_token(&self) -> &HistogramPart {
+        let make = || self.histogram(&metric::TIME_TO_FIRST_TOKEN);
+        self.first_token.get_or_init(make)
+    }
+
+    pub(super) fn stream_gap(&self) -> &HistogramPart {
+        let make = || self.histogram(&metric::STREAM_GAP);
+        self.stream_gap.get_or_init(make)
+    }
+
+    fn histogram(&self, metric: &Metric) -> HistogramPart {
+        let name = &self.name;
+        let labels = [("model", &*name.label), ("provider", &*name.provider)];
+        self.registry.histogram(metric, &labels).part()
+    }
+
     pub(super) fn request(&self, endpoint: Endpoint, status: u16, outcome: Outcome) {
         let class = usize::from(status / 100).clamp(1, CLASSES.len()) - 1;
         let make = || {

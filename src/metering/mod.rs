@@ -178,7 +178,7 @@ impl Meter {
         }
         let now = Instant::now();
         if let (Some(last), Some(model)) = (self.last_piece, &self.model) {
-            model.stream_gap.record(now.duration_since(last));
+            model.stream_gap().record(now.duration_since(last));
         }
         self.last_piece = Some(now);
         if has_data && self.first_token.is_none() {
@@ -230,7 +230,7 @@ impl Meter {
             desk.overhead.record(self.own_time);
         }
         if let Some(first_token) = self.first_token {
-            model.first_token.record(first_token);
+            model.first_token().record(first_token);
         }
         if let Some(usage) = &self.usage {
             model.count_tokens(usage);
