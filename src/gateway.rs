@@ -10,7 +10,8 @@ use url::Url;
 use crate::access::Gate;
 use crate::catalog::{Catalog, DEMO};
 use crate::config::{
-    Auth, BaseUrl, Config, Credential, HttpVersion, Model, Pool, Provider, StreamUsage, Timeouts,
+    Auth, BaseUrl, Config, Credential, HttpVersion, Model, Pool, Provider, StreamUsage, Target,
+    Timeouts,
 };
 use crate::metering::Meters;
 use crate::proxy::limits::Allowance;
@@ -75,10 +76,10 @@ pub fn offer_demo(
             url: Url::parse(&format!("http://{address}/v1"))?,
             source: "built in".to_owned(),
         },
-        credential: Credential::Set {
+        credentials: vec![Credential::Set {
             secret: key,
             source: "built in".to_owned(),
-        },
+        }],
         auth: Auth::Bearer,
         headers: HeaderMap::new(),
         stream_usage: StreamUsage::Inject,
@@ -89,8 +90,8 @@ pub fn offer_demo(
     };
     let model = Model {
         alias: DEMO.to_owned(),
-        provider: DEMO.to_owned(),
-        upstream_model: DEMO.to_owned(),
+        targets: vec![Target::new(DEMO, DEMO)],
+        fallbacks: Vec::new(),
         builtin: true,
     };
     // What the config itself calls by this name goes first.

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::config::{self, Config, Demo, StreamUsage};
-use crate::wire::splice::encode_model;
 
 mod nearest;
+mod target;
 #[cfg(test)]
 mod tests;
+
+pub use target::Target;
 
 /// Alias and provider name of the built-in demo model.
 pub const DEMO: &str = "demo";
@@ -32,9 +32,10 @@ pub struct Model {
     pub id: usize,
     /// Name for callers, logs and metrics: the alias, or `provider/*`.
     pub label: Box<str>,
-    /// The provider's name, for `owned_by` and metrics.
+    /// The provider of its first target, for `owned_by` and metrics.
     pub provider: Arc<Provider>,
-    /// Where it goes; empty while it is not ready.
+    /// Where it goes, its fallbacks' targets behind its own; empty while none of
+    /// them is ready.
     pub targets: Arc<[Target]>,
     /// The environment variable (or file) whose lack keeps it from being ready.
     pub missing: Option<Box<str>>,
@@ -49,19 +50,12 @@ pub struct Provider {
     pub name: Box<str>,
     /// Whether usage is asked for in streams.
     pub stream_usage: StreamUsage,
+    /// How many credentials open it; 1 where it asks for none.
+    credentials: usize,
     ready: bool,
     missing: Option<Box<str>>,
     /// Number of the model `name/*`.
     any_model: usize,
-}
-
-/// Provider and upstream model name: one place a request can go to.
-#[derive(Debug, Clone)]
-pub struct Target {
-    /// Whose it is.
-    pub provider: Arc<Provider>,
-    /// The upstream's own model name, as JSON with its quotes.
-    pub encoded_model: Bytes,
 }
 
 /// What a name was found to be.
@@ -104,6 +98,7 @@ impl Catalog {
                     id,
                     name: provider.name.as_str().into(),
                     stream_usage: provider.stream_usage,
+                    credentials: provider.usable().count(),
                     ready: provider.is_ready(),
                     missing: provider.missing().map(Into::into),
                     any_model: alias_count + id,
@@ -119,18 +114,17 @@ impl Catalog {
             .values()
             .enumerate()
             .filter_map(|(id, model)| {
-                let provider = by_name.get(model.provider.as_str())?;
-                let targets = if provider.ready {
-                    vec![Target::new(provider, &model.upstream_model)]
-                } else {
-                    Vec::new()
-                };
+                let targets = target::plan(model, &config.models, &by_name);
+                // The first that can be called, else the first that is meant.
+                let ready = targets.first().map(|target| Arc::clone(&target.provider));
+                let first = model.targets.first()?;
+                let provider = ready.or_else(|| by_name.get(&*first.provider).cloned())?;
                 let entry = Model {
                     id,
                     label: model.alias.as_str().into(),
-                    provider: Arc::clone(provider),
                     targets: targets.into(),
                     missing: provider.why_not_ready(),
+                    provider,
                 };
                 Some((entry.label.clone(), Arc::new(entry)))
             });
@@ -196,7 +190,7 @@ impl Catalog {
                 targets: Arc::new([]),
                 missing: None,
             }),
-            targets: Arc::new([Target::new(provider, upstream_model)]),
+            targets: target::all(provider, upstream_model).collect(),
         })
     }
 
@@ -244,15 +238,6 @@ impl Provider {
     }
 }
 
-impl Target {
-    fn new(provider: &Arc<Provider>, upstream_model: &str) -> Self {
-        Self {
-            provider: Arc::clone(provider),
-            encoded_model: encode_model(upstream_model),
-        }
-    }
-}
-
 /// True when the demo model belongs into the catalog: it is asked for, or
 /// nothing else would answer.
 #[must_use]
@@ -270,7 +255,7 @@ pub fn wants_demo(config: &Config) -> bool {
             let any_alias = config
                 .models
                 .values()
-                .any(|model| is_ready(&model.provider));
+                .any(|model| model.is_ready(&config.models, &config.providers));
             let any_provider = config.providers.keys().any(|name| is_ready(name));
             !any_alias && (config.strict_models || !any_provider)
         }

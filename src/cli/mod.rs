@@ -13,6 +13,7 @@ use crate::config::{self, Config, Environment, Faults, Flags, Sources};
 mod check;
 mod keygen;
 mod models;
+mod plan;
 mod schema;
 #[cfg(test)]
 mod tests;

@@ -24,6 +24,7 @@ mod fault;
 mod file;
 mod layers;
 mod load;
+mod model;
 mod preset;
 pub mod raw;
 mod reference;
@@ -37,6 +38,7 @@ mod walk;
 pub use environment::Environment;
 pub use fault::{Fault, Faults, KeyPath, Place, Segment};
 pub use load::load;
+pub use model::{Model, Step, Target};
 pub use reference::reference;
 pub use shape::schema;
 pub use sources::{Flags, Sources};
@@ -196,8 +198,8 @@ pub struct Provider {
     pub named: bool,
     /// Where it is.
     pub base_url: BaseUrl,
-    /// What opens it.
-    pub credential: Credential,
+    /// What opens it: at least one.
+    pub credentials: Vec<Credential>,
     /// How the credential is sent.
     pub auth: Auth,
     /// Headers added to every request, organization and project among them.
@@ -307,36 +309,47 @@ pub enum HttpVersion {
     Http2,
 }
 
-/// One alias, `[models.NAME]`.
-#[derive(Debug, Clone)]
-pub struct Model {
-    /// Name that callers use.
-    pub alias: String,
-    /// Key into [`Config::providers`]; checked to exist.
-    pub provider: String,
-    /// Name that the provider uses.
-    pub upstream_model: String,
-    /// True when it comes from the built-in table.
-    pub builtin: bool,
-}
-
 impl Provider {
-    /// Why no request can be sent to it, or none when it is ready.
+    /// Why no request can be sent to it, or none when it is ready. One key of
+    /// several is enough.
     #[must_use]
     pub fn missing(&self) -> Option<&str> {
-        match (&self.credential, &self.base_url) {
-            (Credential::Missing { variable }, _) | (_, BaseUrl::Missing { variable }) => {
-                Some(variable)
-            }
-            _ => None,
-        }
+        let lacking = self.credentials.iter().map(Credential::missing);
+        let lacking = lacking.reduce(|first, next| next.and(first)).flatten();
+        lacking.or(match &self.base_url {
+            BaseUrl::Missing { variable } => Some(variable),
+            BaseUrl::Set { .. } => None,
+        })
     }
 
     /// True when requests can be sent to it.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.missing().is_none()
-            && (self.named || !matches!(self.credential, Credential::NotNeeded))
+        self.missing().is_none() && (self.named || self.has_key())
+    }
+
+    /// True when a key goes with its requests.
+    #[must_use]
+    pub fn has_key(&self) -> bool {
+        let mut credentials = self.credentials.iter();
+        credentials.any(|credential| matches!(credential, Credential::Set { .. }))
+    }
+
+    /// The credentials that are there, in the order of the config.
+    pub fn usable(&self) -> impl Iterator<Item = &Credential> {
+        let credentials = self.credentials.iter();
+        credentials.filter(|credential| credential.missing().is_none())
+    }
+}
+
+impl Credential {
+    /// The variable that would set it, when it is missing.
+    #[must_use]
+    pub fn missing(&self) -> Option<&str> {
+        match self {
+            Self::Missing { variable } => Some(variable),
+            _ => None,
+        }
     }
 }
 

@@ -104,6 +104,7 @@ async fn send(
     let query = parts.uri.query().map(str::to_owned);
     let head = Head {
         endpoint,
+        credential: target.credential,
         query,
         headers,
     };

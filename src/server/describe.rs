@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::config::{BaseUrl, Config, Credential, Provider};
+use crate::config::{BaseUrl, Config, Credential, Model, Provider};
 
 /// The configuration in JSON.
 pub(super) fn config(config: &Config) -> Value {
@@ -27,10 +27,7 @@ pub(super) fn config(config: &Config) -> Value {
     let models: Map<String, Value> = config
         .models
         .values()
-        .map(|model| {
-            let shown = json!({ "provider": model.provider, "model": model.upstream_model });
-            (model.alias.clone(), shown)
-        })
+        .map(|it| (it.alias.clone(), model(it)))
         .collect();
     let providers: Map<String, Value> = config
         .providers
@@ -64,16 +61,37 @@ pub(super) fn config(config: &Config) -> Value {
     })
 }
 
+fn model(model: &Model) -> Value {
+    let targets: Vec<Value> = model
+        .targets
+        .iter()
+        .map(|target| {
+            json!({
+                "provider": target.provider,
+                "model": target.upstream_model,
+                "weight": target.weight,
+                "priority": target.priority,
+            })
+        })
+        .collect();
+    json!({ "targets": targets, "fallbacks": model.fallbacks })
+}
+
+fn credential(credential: &Credential) -> Value {
+    let (state, from) = match credential {
+        Credential::NotNeeded => ("not needed", None),
+        Credential::Set { source, .. } => ("set", Some(source)),
+        Credential::Missing { variable } => ("missing", Some(variable)),
+    };
+    json!({ "state": state, "from": from })
+}
+
 fn provider(provider: &Provider) -> Value {
     let (base_url, base_url_from) = match &provider.base_url {
         BaseUrl::Set { url, source } => (Some(url.as_str()), source),
         BaseUrl::Missing { variable } => (None, variable),
     };
-    let (credential, from) = match &provider.credential {
-        Credential::NotNeeded => ("not needed", None),
-        Credential::Set { source, .. } => ("set", Some(source)),
-        Credential::Missing { variable } => ("missing", Some(variable)),
-    };
+    let credentials: Vec<Value> = provider.credentials.iter().map(credential).collect();
     let headers: Vec<&str> = provider
         .headers
         .keys()
@@ -83,8 +101,7 @@ fn provider(provider: &Provider) -> Value {
         "ready": provider.is_ready(),
         "base_url": base_url,
         "base_url_from": base_url_from,
-        "credential": credential,
-        "credential_from": from,
+        "credentials": credentials,
         "headers": headers,
         "stream_usage": format!("{:?}", provider.stream_usage).to_lowercase(),
         "timeouts_s": {

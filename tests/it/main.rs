@@ -53,6 +53,7 @@ mod routing;
 mod secrets;
 mod stream_kinds;
 mod streaming_faults;
+mod targets;
 mod unbuffered;
 mod upstream_bodies;
 mod upstream_faults;

@@ -13,6 +13,7 @@ use super::{Config, raw};
 mod access;
 mod base_url;
 mod credential;
+mod fallback;
 mod headers;
 mod listener;
 mod model;

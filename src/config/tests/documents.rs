@@ -83,6 +83,7 @@ fn the_commented_examples_are_right() {
     let text: Vec<String> = uncommented()
         .lines()
         .filter(|line| !line.starts_with("api_key = ") && !line.starts_with("api_key_file = "))
+        .filter(|line| !line.starts_with("api_keys = ") && !line.starts_with("targets = "))
         .filter(|line| !line.starts_with("ca_file = "))
         .map(str::to_owned)
         .collect();
@@ -106,7 +107,8 @@ fn the_examples_load() {
             "{path:?}: {:?}",
             config.warnings
         );
-        let ready = |model: &&crate::config::Model| config.providers[&model.provider].is_ready();
+        let ready =
+            |model: &&crate::config::Model| model.is_ready(&config.models, &config.providers);
         let written: Vec<_> = config
             .models
             .values()
@@ -208,11 +210,12 @@ fn the_providers_of_the_original_work_by_their_variables() {
         .models
         .values()
         .map(|model| {
-            assert!(model.builtin && config.providers[&model.provider].is_ready());
+            let target = &model.targets[0];
+            assert!(model.builtin && config.providers[&target.provider].is_ready());
             (
                 model.alias.as_str(),
-                model.provider.as_str(),
-                model.upstream_model.as_str(),
+                target.provider.as_str(),
+                target.upstream_model.as_str(),
             )
         })
         .collect();

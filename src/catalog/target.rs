@@ -1,0 +1,80 @@
+//! Where a model's requests can go: provider, credential, upstream model.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Provider;
+use crate::config;
+use crate::wire::splice::encode_model;
+
+/// What a weight is multiplied by, so that it can be shared out evenly between
+/// the keys of a provider: every number up to 16 divides it.
+const SHARE: u64 = 720_720;
+
+/// Provider, credential and upstream model name: one place a request can go to.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Whose it is.
+    pub provider: Arc<Provider>,
+    /// Which of the provider's credentials is sent, by its number among those
+    /// that are there.
+    pub credential: usize,
+    /// The upstream's own model name, as JSON with its quotes.
+    pub encoded_model: Bytes,
+    /// Share of the requests among the targets of the same step.
+    pub weight: u64,
+    /// Targets of a lower step are tried first.
+    pub step: usize,
+}
+
+/// One target for each credential of a provider, of equal shares.
+pub(super) fn all(
+    provider: &Arc<Provider>,
+    upstream_model: &str,
+) -> impl ExactSizeIterator<Item = Target> {
+    let model = encode_model(upstream_model);
+    let count = provider.credentials;
+    (0..count).map(move |credential| Target {
+        provider: Arc::clone(provider),
+        credential,
+        encoded_model: model.clone(),
+        weight: SHARE / count as u64,
+        step: 0,
+    })
+}
+
+/// The targets of a model that are ready, in the order of their steps. A place
+/// that several steps lead to stands in the first one only.
+pub(super) fn plan(
+    model: &config::Model,
+    models: &BTreeMap<String, config::Model>,
+    providers: &HashMap<Box<str>, Arc<Provider>>,
+) -> Vec<Target> {
+    let mut found: Vec<Target> = Vec::new();
+    for (step, one) in model.steps(models).into_iter().enumerate() {
+        for place in one.targets {
+            let provider = providers.get(place.provider.as_str());
+            let Some(provider) = provider.filter(|provider| provider.ready) else {
+                continue;
+            };
+            for mut target in all(provider, &place.upstream_model) {
+                target.step = step;
+                target.weight *= u64::from(place.weight);
+                if !found.iter().any(|other| other.is_same_place(&target)) {
+                    found.push(target);
+                }
+            }
+        }
+    }
+    found
+}
+
+impl Target {
+    fn is_same_place(&self, other: &Self) -> bool {
+        self.provider.id == other.provider.id
+            && self.credential == other.credential
+            && self.encoded_model == other.encoded_model
+    }
+}
