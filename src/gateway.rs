@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
+use tokio::time::Instant;
 use url::Url;
 
 use crate::access::Gate;
@@ -16,6 +17,7 @@ use crate::config::{
 use crate::metering::Meters;
 use crate::proxy::limits::Allowance;
 use crate::proxy::{Limits, Snapshot};
+use crate::routing::Fleet;
 use crate::secret::Secret;
 use crate::telemetry::metric::Registry;
 use crate::upstream::{BuildError, Builder};
@@ -44,6 +46,8 @@ pub fn build(config: &Config, registry: &Registry) -> Result<Arc<Snapshot>, Buil
         .values()
         .map(|provider| builder.build(provider))
         .collect::<Result<_, _>>()?;
+    let now = Instant::now().into_std();
+    let fleet = Fleet::new(config.providers.len(), config.retry_budget, now);
     let server = &config.server;
     let limits = Limits {
         max_body: server.max_body,
@@ -57,6 +61,7 @@ pub fn build(config: &Config, registry: &Registry) -> Result<Arc<Snapshot>, Buil
         catalog,
         gate,
         upstreams,
+        fleet,
         meters,
         limits,
     }))
@@ -92,6 +97,7 @@ pub fn offer_demo(
         alias: DEMO.to_owned(),
         targets: vec![Target::new(DEMO, DEMO)],
         fallbacks: Vec::new(),
+        retry: config.retry,
         builtin: true,
     };
     // What the config itself calls by this name goes first.

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::config::{self, Config, Demo, StreamUsage};
+use crate::config::{self, Config, Demo, Retry, StreamUsage};
 
 mod nearest;
 mod target;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use target::Target;
 
@@ -23,6 +23,8 @@ pub struct Catalog {
     /// How many [`Model::id`]s there are.
     model_count: usize,
     strict: bool,
+    /// The rules for `provider/model`.
+    retry: Retry,
 }
 
 /// What one alias stands for, or what `provider/…` stands for as a whole.
@@ -37,6 +39,8 @@ pub struct Model {
     /// Where it goes, its fallbacks' targets behind its own; empty while none of
     /// them is ready.
     pub targets: Arc<[Target]>,
+    /// When and how often they are tried.
+    pub retry: Retry,
     /// The environment variable (or file) whose lack keeps it from being ready.
     pub missing: Option<Box<str>>,
 }
@@ -123,6 +127,7 @@ impl Catalog {
                     id,
                     label: model.alias.as_str().into(),
                     targets: targets.into(),
+                    retry: model.retry,
                     missing: provider.why_not_ready(),
                     provider,
                 };
@@ -133,6 +138,7 @@ impl Catalog {
             model_count: alias_count + providers.len(),
             by_name,
             strict: config.strict_models,
+            retry: config.retry,
         }
     }
 
@@ -188,6 +194,7 @@ impl Catalog {
                 label: format!("{}/*", provider.name).into(),
                 provider: Arc::clone(provider),
                 targets: Arc::new([]),
+                retry: self.retry,
                 missing: None,
             }),
             targets: target::all(provider, upstream_model).collect(),

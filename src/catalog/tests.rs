@@ -162,3 +162,21 @@ fn one_ready_target_makes_a_model_ready() {
     };
     assert_eq!(catalog.resolve("none", everything).unwrap_err(), missing);
 }
+
+/// Targets of one provider with these steps and weights; the credential is the
+/// place in the list.
+pub(crate) fn targets(shape: &[(usize, u64)]) -> Vec<super::Target> {
+    let catalog = Catalog::new(&config(""));
+    let resolved = catalog.resolve("fast", everything).unwrap();
+    let mut shape: Vec<_> = shape.iter().copied().enumerate().collect();
+    shape.sort_by_key(|(_, (step, _))| *step);
+    let targets = shape
+        .into_iter()
+        .map(|(place, (step, weight))| super::Target {
+            credential: place,
+            step,
+            weight,
+            ..resolved.targets.first().unwrap().clone()
+        });
+    targets.collect()
+}

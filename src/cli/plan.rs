@@ -9,7 +9,8 @@ pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     for model in config.models.values() {
         let steps = model.steps(&config.models);
         if steps.iter().map(|step| places(config, step)).sum::<usize>() > 1 {
-            writeln!(out, "\nPlan of {}:", model.alias)?;
+            let most = model.retry.attempts;
+            writeln!(out, "\nPlan of {}, at most {most} attempts:", model.alias)?;
             for (number, step) in (1..).zip(&steps) {
                 writeln!(out, "  {number}. {}", line(config, model, step))?;
             }

@@ -201,7 +201,7 @@ fn check_prints_the_plan_of_a_model_with_several_places() {
     .variable("A", "k")
     .variable("B", "k");
     let text = check(&trial);
-    let plan = "\nPlan of fast:\n  1. groq/g 75 % (2 keys), local/fast 25 %\n  2. xai/fast (left out)\n  3. local/slow, as slow\n";
+    let plan = "\nPlan of fast, at most 3 attempts:\n  1. groq/g 75 % (2 keys), local/fast 25 %\n  2. xai/fast (left out)\n  3. local/slow, as slow\n";
     assert!(text.contains(plan), "{text}");
     assert!(text.contains("A (set), B (set)"), "{text}");
     assert!(!text.contains("Plan of slow"), "{text}");

@@ -38,7 +38,7 @@ mod walk;
 pub use environment::Environment;
 pub use fault::{Fault, Faults, KeyPath, Place, Segment};
 pub use load::load;
-pub use model::{Model, Step, Target};
+pub use model::{Model, Retry, Step, Target};
 pub use reference::reference;
 pub use shape::schema;
 pub use sources::{Flags, Sources};
@@ -61,6 +61,10 @@ pub struct Config {
     pub strict_models: bool,
     /// Whether the built-in demo model is offered.
     pub demo: Demo,
+    /// When a request is tried again, for models that say nothing of their own.
+    pub retry: Retry,
+    /// Second attempts, in percent of the first ones.
+    pub retry_budget: u32,
     /// Every provider that is known, by name: presets and the config's own.
     pub providers: BTreeMap<String, Provider>,
     /// Every alias, by name.

@@ -1,6 +1,7 @@
 //! What an alias stands for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::Provider;
 
@@ -17,6 +18,8 @@ pub struct Model {
     pub targets: Vec<Target>,
     /// Aliases to try after those; checked to exist and to lead in no circle.
     pub fallbacks: Vec<String>,
+    /// When and how often they are tried.
+    pub retry: Retry,
     /// True when it comes from the built-in table.
     pub builtin: bool,
 }
@@ -32,6 +35,17 @@ pub struct Target {
     pub weight: u32,
     /// The lowest number is tried first.
     pub priority: u32,
+}
+
+/// When a request is tried again, or somewhere else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// Most attempts for one request, at least 1.
+    pub attempts: usize,
+    /// Whether to try again what may have been processed.
+    pub processed: bool,
+    /// Longest time, in all, to wait for targets that are tried once more.
+    pub max_wait: Duration,
 }
 
 impl Target {

@@ -14,8 +14,10 @@ use serde::Deserialize;
 use super::{Demo, HttpVersion, LogFormat, LogLevel, StreamUsage};
 
 mod model;
+mod retry;
 
 pub use model::{Model, Target};
+pub use retry::{ModelRetry, Retry};
 
 /// Settings of Trunkline, an OpenAI-compatible gateway. Durations are written as "10s", "5m" or "1h 30m", sizes as "64KiB" or "32MiB".
 #[derive(Deserialize, JsonSchema)]
@@ -40,6 +42,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Limits of the connection pool, for every provider that sets none of its own.
     pub pool: Pool,
+    /// When a request is tried again, or somewhere else.
+    pub retry: Retry,
     /// The providers by name. A name from the built-in table needs only what differs.
     pub providers: BTreeMap<String, Provider>,
     /// The aliases by name: the models that callers may ask for.
@@ -260,6 +264,7 @@ impl Default for Config {
             access: Access::default(),
             timeouts: Timeouts::default(),
             pool: Pool::default(),
+            retry: Retry::default(),
             providers: BTreeMap::new(),
             models: BTreeMap::new(),
         }

@@ -1,10 +1,12 @@
 //! The story of a request.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use fastrand::Rng;
 use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
@@ -12,7 +14,7 @@ use http_body::Body;
 use crate::access::{Caller, Gate};
 use crate::catalog::{Catalog, Resolved};
 use crate::metering::{Meter, Meters};
-use crate::routing::Plan;
+use crate::routing::Fleet;
 use crate::telemetry::request_id::RequestIds;
 use crate::upstream::{Client, Upstream};
 use crate::wire::endpoint::Endpoint;
@@ -42,6 +44,8 @@ pub struct Snapshot {
     /// Where calls go, by [`crate::catalog::Provider::id`]; none where the
     /// provider is not ready.
     pub upstreams: Vec<Option<Arc<Upstream>>>,
+    /// What is known of those that calls go to.
+    pub fleet: Fleet,
     /// What is counted.
     pub meters: Arc<Meters>,
     /// How much is taken.
@@ -72,6 +76,8 @@ pub struct Worker {
     pub curfew: Rc<Curfew>,
     /// Ids for requests.
     pub request_ids: RequestIds,
+    /// Chooses between targets.
+    pub rng: RefCell<Rng>,
 }
 
 impl Worker {
@@ -84,6 +90,7 @@ impl Worker {
             client,
             curfew: Curfew::new(),
             request_ids: RequestIds::new(),
+            rng: RefCell::default(),
         }
     }
 }
@@ -103,7 +110,7 @@ where
         () = worker.curfew.expired() => Err(reply::cut_short()),
     };
     match told {
-        Ok(accepted) => relay::answer(worker, accepted, meter),
+        Ok((accepted, seat)) => relay::answer(worker, accepted, seat, meter),
         Err(failure) => refuse(failure, meter),
     }
 }
@@ -113,7 +120,7 @@ async fn story<B>(
     meter: &mut Meter,
     mut head: Parts,
     body: B,
-) -> Result<attempt::Accepted, Failure>
+) -> Result<(attempt::Accepted, limits::Share), Failure>
 where
     B: Body<Data = Bytes, Error = hyper::Error>,
 {
@@ -122,9 +129,9 @@ where
     meter.called_by(caller.clone());
     let intake = intake::read(worker, meter, &head.headers, body).await?;
     let resolved = resolve(worker, &caller, &intake.model)?;
-    meter.calls(resolved.model);
-    let plan = Plan::new(resolved.targets);
-    attempt::run(worker, meter, plan, &mut head, intake, seat).await
+    meter.calls(Arc::clone(&resolved.model));
+    let accepted = attempt::run(worker, meter, &resolved, &mut head, intake).await?;
+    Ok((accepted, seat))
 }
 
 /// A place among the requests in flight, while there are places and we are not

@@ -60,7 +60,12 @@ enum State {
 pub struct Aborted;
 
 /// The response that relays an accepted answer.
-pub(super) fn answer(worker: &Worker, accepted: Accepted, mut meter: Meter) -> Response<Answer> {
+pub(super) fn answer(
+    worker: &Worker,
+    accepted: Accepted,
+    seat: Share,
+    mut meter: Meter,
+) -> Response<Answer> {
     let Accepted {
         reply,
         first,
@@ -68,7 +73,6 @@ pub(super) fn answer(worker: &Worker, accepted: Accepted, mut meter: Meter) -> R
         hide_usage,
         gap,
         deadline,
-        seat,
     } = accepted;
     let streams = media_type == MediaType::EventStream;
     meter.answers(reply.status.as_u16(), streams);

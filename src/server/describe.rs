@@ -55,6 +55,7 @@ pub(super) fn config(config: &Config) -> Value {
         "admin": { "listen": config.admin.listen.map(|address| address.to_string()) },
         "cors": { "allow_origins": config.cors.allow_origins },
         "access": { "open": config.access.is_open(), "keys": keys },
+        "retry_budget_percent": config.retry_budget,
         "providers": providers,
         "models": models,
         "warnings": config.warnings,
@@ -74,7 +75,15 @@ fn model(model: &Model) -> Value {
             })
         })
         .collect();
-    json!({ "targets": targets, "fallbacks": model.fallbacks })
+    json!({
+        "targets": targets,
+        "fallbacks": model.fallbacks,
+        "retry": {
+            "attempts": model.retry.attempts,
+            "processed": model.retry.processed,
+            "max_wait_s": model.retry.max_wait.as_secs_f64(),
+        },
+    })
 }
 
 fn credential(credential: &Credential) -> Value {

@@ -40,6 +40,7 @@ mod demo;
 mod drain;
 mod drop_in;
 mod errors;
+mod failover;
 mod generated;
 mod http1;
 mod http1_heads;

@@ -20,6 +20,7 @@ mod model;
 mod origin;
 mod provider;
 mod quantity;
+mod retry;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -70,7 +71,8 @@ pub fn config(check: &mut Check<'_>, raw: &raw::Config, presets: &Presets) -> Co
     let access = access::settle(check, &raw.access);
     listener::guard(check, &raw.access, server.listen);
     let providers = provider::settle(check, raw, presets, server.listen);
-    let models = model::settle(check, raw, presets, &providers);
+    let (retry, retry_budget) = retry::settle(check, &raw.retry);
+    let models = model::settle(check, raw, presets, &providers, retry);
     Config {
         server,
         admin,
@@ -83,6 +85,8 @@ pub fn config(check: &mut Check<'_>, raw: &raw::Config, presets: &Presets) -> Co
         access,
         strict_models: raw.strict_models,
         demo: raw.demo,
+        retry,
+        retry_budget,
         providers,
         models,
         warnings: std::mem::take(&mut check.warnings),

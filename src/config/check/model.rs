@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Check, fallback, quantity};
+use super::{Check, fallback, quantity, retry};
 use crate::config::fault::{KeyPath, nearest};
 use crate::config::preset::Presets;
-use crate::config::{Model, Provider, Target, raw};
+use crate::config::{Model, Provider, Retry, Target, raw};
 
 /// Most bytes in the name of a model.
 const LONGEST: usize = 256;
@@ -18,6 +18,7 @@ pub fn settle(
     raw: &raw::Config,
     presets: &Presets,
     providers: &BTreeMap<String, Provider>,
+    retry: Retry,
 ) -> BTreeMap<String, Model> {
     let known: BTreeSet<&str> = providers
         .keys()
@@ -43,6 +44,7 @@ pub fn settle(
         }
         let targets = one.targets(check);
         let fallbacks = fallback::names(check, &one.path, &one.raw.fallbacks, &aliases);
+        let retry = retry::model(check, &one.path.key("retry"), &one.raw.retry, retry);
         if targets.is_empty() {
             continue;
         }
@@ -50,6 +52,7 @@ pub fn settle(
             alias: (*alias).clone(),
             targets,
             fallbacks,
+            retry,
             builtin: written.is_none(),
         };
         models.insert((*alias).clone(), model);

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::ModelRetry;
+
 /// `[models.ALIAS]`
 #[derive(Default, Clone, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -16,6 +18,8 @@ pub struct Model {
     pub targets: Vec<Target>,
     /// Aliases that are tried, in this order, when none of these places gives an answer.
     pub fallbacks: Vec<String>,
+    /// What differs from `[retry]`.
+    pub retry: ModelRetry,
 }
 
 /// `[[models.ALIAS.targets]]`

@@ -54,8 +54,11 @@ fn find_missing(shape: &Shape, item: &toml_edit::Item, path: &str, missing: &mut
         return missing.push(path.to_owned());
     };
     match shape {
-        // The keys of these two stand once, in the sections of their own.
-        Shape::Table(_) if path.ends_with(".house.timeouts") || path.ends_with(".house.pool") => {}
+        // The keys of these stand once, in the sections of their own.
+        Shape::Table(_)
+            if [".house.timeouts", ".house.pool", ".fast.retry"]
+                .iter()
+                .any(|known| path.ends_with(known)) => {}
         Shape::Table(fields) => {
             for (key, field) in fields {
                 let path = format!("{path}.{key}");

@@ -45,7 +45,7 @@ impl From<&Error> for Failure {
                 );
                 match error.outcome() {
                     routing::Outcome::NotProcessed => failure,
-                    routing::Outcome::MaybeProcessed => failure.final_word(),
+                    _ => failure.final_word(),
                 }
             }
             ErrorKind::HeadTimeout => upstream_timeout(),

@@ -1,0 +1,108 @@
+//! Several targets: the next one, where the last one did not answer.
+
+use std::mem;
+use std::time::Duration;
+
+use http::request::Parts;
+use tokio::time::{Instant, sleep};
+use tracing::warn;
+
+use super::judge::{Judged, judge};
+use super::{Accepted, send};
+use crate::catalog::{Resolved, Target};
+use crate::metering::Meter;
+use crate::proxy::Worker;
+use crate::proxy::intake::Intake;
+use crate::proxy::reply::{self, Failure};
+use crate::routing::{Next, Outcome, Plan};
+
+/// Tries target after target, as the plan says.
+pub(super) async fn run(
+    worker: &Worker,
+    meter: &mut Meter,
+    resolved: &Resolved,
+    head: &mut Parts,
+    intake: &Intake,
+) -> Result<Accepted, Failure> {
+    let fleet = &worker.snapshot.fleet;
+    let mut plan = Plan::new(fleet, &resolved.targets, resolved.model.retry);
+    let mut last: Option<Judged> = None;
+    let mut target = plan.first(&mut worker.rng.borrow_mut());
+    while let Some(current) = target {
+        let judged = attempt(worker, meter, &plan, current, head, intake).await;
+        let Some(fault) = judged.fault else {
+            return judged.word;
+        };
+        let next = plan.after(fault, now(), &mut worker.rng.borrow_mut());
+        tell(meter, current, &judged, fault, &next);
+        last = Some(better(last, judged));
+        target = match next {
+            Next::Stop(_) => None,
+            Next::Try(next, pause) => {
+                rest(meter, pause).await;
+                Some(next)
+            }
+        };
+    }
+    // A plan has at least one target, so there is something to tell.
+    last.map_or_else(|| Err(reply::upstream_protocol_error()), |last| last.word)
+}
+
+async fn attempt(
+    worker: &Worker,
+    meter: &mut Meter,
+    plan: &Plan<'_>,
+    target: &Target,
+    head: &mut Parts,
+    intake: &Intake,
+) -> Judged {
+    let headers = if plan.may_go_on() {
+        head.headers.clone()
+    } else {
+        mem::take(&mut head.headers)
+    };
+    match send(worker, meter, target, head, headers, intake).await {
+        Ok(answer) => judge(answer).await,
+        Err(error) => Judged::unanswered(error),
+    }
+}
+
+/// Of two failures, the one that says more to the caller: what an upstream has
+/// answered, before what we say in its place; else the later one.
+fn better(last: Option<Judged>, new: Judged) -> Judged {
+    match last {
+        Some(last) if last.answered && !new.answered => last,
+        _ => new,
+    }
+}
+
+/// One line for each attempt that failed.
+fn tell(meter: &Meter, target: &Target, judged: &Judged, fault: Outcome, next: &Next<'_>) {
+    let status = judged.status().map(|status| status.as_u16());
+    let error = judged.cause.as_ref().map(tracing::field::display);
+    let request_id = meter.request_id().as_str();
+    let provider = &*target.provider.name;
+    let outcome = fault.label();
+    let (then, why) = match next {
+        Next::Try(next, _) => (Some(&*next.provider.name), None),
+        Next::Stop(why) => (None, Some(why.label())),
+    };
+    warn!(
+        request_id,
+        provider, outcome, status, error, then, why, "attempt failed"
+    );
+}
+
+/// Leaves a busy target alone for a while.
+async fn rest(meter: &mut Meter, pause: Duration) {
+    if !pause.is_zero() {
+        meter.waits();
+        sleep(pause).await;
+        meter.works();
+    }
+}
+
+/// The runtime's clock, which tests can set.
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}

@@ -1,0 +1,56 @@
+//! What an attempt came to, in words that no protocol knows.
+
+use std::time::Duration;
+
+/// How an attempt failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The upstream surely did not work on the request.
+    NotProcessed,
+    /// There was no answer, and the upstream may have worked on the request: a
+    /// second try could be billed twice.
+    MaybeProcessed,
+    /// It answered that it has too much to do, and perhaps for how long.
+    Throttled(Option<Duration>),
+    /// It answered that the credential does not open it.
+    Denied,
+    /// It answered that it failed, or in a way that no caller can use.
+    Failed,
+}
+
+impl Outcome {
+    /// What the status of an answer says; none where the answer is for the
+    /// caller, be it good or the caller's own fault. `wait` is how long the
+    /// upstream asks to be left alone.
+    #[must_use]
+    pub fn of_status(status: u16, wait: impl FnOnce() -> Option<Duration>) -> Option<Self> {
+        match status {
+            429 | 503 | 529 => Some(Self::Throttled(wait())),
+            401 | 402 => Some(Self::Denied),
+            // The model is not there or not for this credential; the upstream
+            // gave up waiting. Another one may do better.
+            403 | 404 | 408 => Some(Self::Failed),
+            100..=199 | 300..=399 | 500..=599 => Some(Self::Failed),
+            _ => None,
+        }
+    }
+
+    /// Word for the log and the metrics.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::NotProcessed => "unsent",
+            Self::MaybeProcessed => "lost",
+            Self::Throttled(_) => "throttled",
+            Self::Denied => "denied",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Whether the upstream got the request, so that one more is one more for
+    /// somebody to bear.
+    #[must_use]
+    pub fn was_sent(self) -> bool {
+        self != Self::NotProcessed
+    }
+}
