@@ -7,7 +7,7 @@ use crate::judge;
 use crate::upstream::{Exchange, Upstream, refused_base_url, reply};
 
 /// A model `m` that tries these in this order.
-fn in_order(bases: &[String], lines: &str) -> Setup {
+pub fn in_order(bases: &[String], lines: &str) -> Setup {
     let mut setup = Setup::new();
     let mut targets = String::new();
     for (place, base) in bases.iter().enumerate() {
@@ -20,12 +20,12 @@ fn in_order(bases: &[String], lines: &str) -> Setup {
     setup.section(&format!("[models.m]\ntargets = [{targets}]\n{lines}"))
 }
 
-fn over(upstreams: &[&Upstream], lines: &str) -> Gateway {
+pub fn over(upstreams: &[&Upstream], lines: &str) -> Gateway {
     let bases: Vec<String> = upstreams.iter().map(|it| it.base_url()).collect();
     in_order(&bases, lines).start()
 }
 
-fn good() -> Upstream {
+pub fn good() -> Upstream {
     Upstream::start(|exchange| {
         let streams = String::from_utf8_lossy(&exchange.read_body()).contains("\"stream\":true");
         let answer = if streams {

@@ -41,6 +41,7 @@ mod drain;
 mod drop_in;
 mod errors;
 mod failover;
+mod first_event;
 mod generated;
 mod http1;
 mod http1_heads;

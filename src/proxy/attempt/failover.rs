@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use tracing::warn;
 
 use super::judge::{Judged, judge};
-use super::{Accepted, send};
+use super::{Accepted, first_event, send};
 use crate::catalog::{Resolved, Target};
 use crate::metering::Meter;
 use crate::proxy::Worker;
@@ -61,9 +61,22 @@ async fn attempt(
     } else {
         mem::take(&mut head.headers)
     };
-    match send(worker, meter, target, head, headers, intake).await {
+    let judged = match send(worker, meter, target, head, headers, intake).await {
         Ok(answer) => judge(answer).await,
         Err(error) => Judged::unanswered(error),
+    };
+    match judged {
+        Judged {
+            fault: None,
+            word: Ok(accepted),
+            ..
+        } if plan.may_go_on() => {
+            meter.waits();
+            let judged = first_event::judge(accepted, meter.endpoint().finish_rule()).await;
+            meter.works();
+            judged
+        }
+        judged => judged,
     }
 }
 

@@ -47,6 +47,16 @@ impl Judged {
         self.answered.then_some(status)
     }
 
+    /// An answer that can be passed on, although it may be one to avoid.
+    pub(super) fn answered(fault: Option<Outcome>, accepted: Accepted) -> Self {
+        Self {
+            fault,
+            answered: true,
+            word: Ok(accepted),
+            cause: None,
+        }
+    }
+
     /// An answer that no caller can use.
     pub(super) fn unfit(fault: Outcome, failure: Failure) -> Self {
         Self {
@@ -94,19 +104,15 @@ pub(super) async fn judge(answer: Unjudged) -> Judged {
         // An error event of ours, or an event held back, would make it wrong.
         reply.headers.remove(CONTENT_LENGTH);
     }
-    Judged {
-        fault,
-        answered: true,
-        word: Ok(Accepted {
-            reply,
-            first,
-            media_type,
-            hide_usage: answer.hide_usage,
-            gap: answer.gap,
-            deadline: answer.deadline,
-        }),
-        cause: None,
-    }
+    let accepted = Accepted {
+        reply,
+        first,
+        media_type,
+        hide_usage: answer.hide_usage,
+        gap: answer.gap,
+        deadline: answer.deadline,
+    };
+    Judged::answered(fault, accepted)
 }
 
 /// Whether the words of an error of this status may reach the caller. Those of

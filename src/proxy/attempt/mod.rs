@@ -20,6 +20,7 @@ use crate::wire::media::MediaType;
 use crate::wire::splice::{StreamUsage, splice};
 
 mod failover;
+mod first_event;
 mod judge;
 
 use judge::judge;

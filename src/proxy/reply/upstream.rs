@@ -60,6 +60,13 @@ pub fn upstream_timeout() -> Failure {
     Failure::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message).final_word()
 }
 
+/// The upstream closed before the first event of its stream; it was at work.
+#[must_use]
+pub fn upstream_broke_off() -> Failure {
+    let message = "The upstream closed before it answered.";
+    Failure::new(StatusCode::BAD_GATEWAY, "upstream_disconnected", message).final_word()
+}
+
 /// The upstream points elsewhere; following would carry its key there.
 #[must_use]
 pub fn upstream_redirect() -> Failure {
