@@ -47,7 +47,7 @@ pub fn build(config: &Config, registry: &Registry) -> Result<Arc<Snapshot>, Buil
         .map(|provider| builder.build(provider))
         .collect::<Result<_, _>>()?;
     let now = Instant::now().into_std();
-    let fleet = Fleet::new(config.providers.len(), config.retry_budget, now);
+    let fleet = Fleet::new(config, &catalog, registry, now);
     let server = &config.server;
     let limits = Limits {
         max_body: server.max_body,

@@ -12,6 +12,8 @@ pub(crate) mod tests;
 
 pub use target::Target;
 
+use target::Slots;
+
 /// Alias and provider name of the built-in demo model.
 pub const DEMO: &str = "demo";
 
@@ -22,6 +24,7 @@ pub struct Catalog {
     by_name: HashMap<Box<str>, Arc<Provider>>,
     /// How many [`Model::id`]s there are.
     model_count: usize,
+    slot_count: usize,
     strict: bool,
     /// The rules for `provider/model`.
     retry: Retry,
@@ -56,6 +59,8 @@ pub struct Provider {
     pub stream_usage: StreamUsage,
     /// How many credentials open it; 1 where it asks for none.
     credentials: usize,
+    /// Number of the first of them.
+    first_key: usize,
     ready: bool,
     missing: Option<Box<str>>,
     /// Number of the model `name/*`.
@@ -93,16 +98,21 @@ impl Catalog {
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let alias_count = config.models.len();
+        let mut keys = 0;
         let providers: Vec<Arc<Provider>> = config
             .providers
             .values()
             .enumerate()
             .map(|(id, provider)| {
+                let credentials = provider.usable().count();
+                let first_key = keys;
+                keys += credentials;
                 Arc::new(Provider {
                     id,
                     name: provider.name.as_str().into(),
                     stream_usage: provider.stream_usage,
-                    credentials: provider.usable().count(),
+                    credentials,
+                    first_key,
                     ready: provider.is_ready(),
                     missing: provider.missing().map(Into::into),
                     any_model: alias_count + id,
@@ -113,12 +123,13 @@ impl Catalog {
             .iter()
             .map(|provider| (provider.name.clone(), Arc::clone(provider)))
             .collect();
+        let mut slots = Slots::after(keys);
         let models = config
             .models
             .values()
             .enumerate()
             .filter_map(|(id, model)| {
-                let targets = target::plan(model, &config.models, &by_name);
+                let targets = target::plan(model, &config.models, &by_name, &mut slots);
                 // The first that can be called, else the first that is meant.
                 let ready = targets.first().map(|target| Arc::clone(&target.provider));
                 let first = model.targets.first()?;
@@ -133,8 +144,10 @@ impl Catalog {
                 };
                 Some((entry.label.clone(), Arc::new(entry)))
             });
+        let models = models.collect();
         Self {
-            models: models.collect(),
+            models,
+            slot_count: slots.count(),
             model_count: alias_count + providers.len(),
             by_name,
             strict: config.strict_models,
@@ -171,6 +184,12 @@ impl Catalog {
     #[must_use]
     pub fn model_count(&self) -> usize {
         self.model_count
+    }
+
+    /// How many [`Target::slot`]s there are.
+    #[must_use]
+    pub fn slot_count(&self) -> usize {
+        self.slot_count
     }
 
     fn sorted(&self, keep: impl Fn(&Model) -> bool) -> Vec<&Arc<Model>> {

@@ -21,6 +21,11 @@ pub struct Target {
     /// Which of the provider's credentials is sent, by its number among those
     /// that are there.
     pub credential: usize,
+    /// Number of the credential among those of all providers.
+    pub key: usize,
+    /// Number of the place, for tables with a row per place. Those that no
+    /// alias names share the row of their credential.
+    pub slot: usize,
     /// The upstream's own model name, as JSON with its quotes.
     pub encoded_model: Bytes,
     /// Share of the requests among the targets of the same step.
@@ -39,6 +44,8 @@ pub(super) fn all(
     (0..count).map(move |credential| Target {
         provider: Arc::clone(provider),
         credential,
+        key: provider.first_key + credential,
+        slot: provider.first_key + credential,
         encoded_model: model.clone(),
         weight: SHARE / count as u64,
         step: 0,
@@ -51,6 +58,7 @@ pub(super) fn plan(
     model: &config::Model,
     models: &BTreeMap<String, config::Model>,
     providers: &HashMap<Box<str>, Arc<Provider>>,
+    slots: &mut Slots,
 ) -> Vec<Target> {
     let mut found: Vec<Target> = Vec::new();
     for (step, one) in model.steps(models).into_iter().enumerate() {
@@ -68,7 +76,39 @@ pub(super) fn plan(
             }
         }
     }
+    if found.len() > 1 {
+        for target in &mut found {
+            target.slot = slots.of(target);
+        }
+    }
     found
+}
+
+/// Hands out [`Target::slot`]s, one for each place.
+#[derive(Debug)]
+pub(super) struct Slots {
+    /// The first numbers are those of the credentials.
+    first: usize,
+    known: HashMap<(usize, Bytes), usize>,
+}
+
+impl Slots {
+    pub(super) fn after(first: usize) -> Self {
+        Self {
+            first,
+            known: HashMap::new(),
+        }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.first + self.known.len()
+    }
+
+    fn of(&mut self, target: &Target) -> usize {
+        let next = self.count();
+        let place = (target.key, target.encoded_model.clone());
+        *self.known.entry(place).or_insert(next)
+    }
 }
 
 impl Target {

@@ -3,7 +3,7 @@ use crate::config::{self, Config, Demo, Sources};
 
 /// A configuration of three providers: one ready, one without its key, one
 /// local and not named.
-fn config(extra: &str) -> Config {
+pub(crate) fn config(extra: &str) -> Config {
     let text = format!(
         "[providers.ready]\nbase_url = \"http://127.0.0.1:1/v1\"\n\
          [providers.keyless]\nbase_url = \"http://127.0.0.1:2/v1\"\napi_key_env = \"KEYLESS_KEY\"\n\
@@ -174,6 +174,7 @@ pub(crate) fn targets(shape: &[(usize, u64)]) -> Vec<super::Target> {
         .into_iter()
         .map(|(place, (step, weight))| super::Target {
             credential: place,
+            slot: place,
             step,
             weight,
             ..resolved.targets.first().unwrap().clone()

@@ -38,7 +38,7 @@ mod walk;
 pub use environment::Environment;
 pub use fault::{Fault, Faults, KeyPath, Place, Segment};
 pub use load::load;
-pub use model::{Model, Retry, Step, Target};
+pub use model::{Breaker, Model, Retry, Step, Target};
 pub use reference::reference;
 pub use shape::schema;
 pub use sources::{Flags, Sources};
@@ -65,6 +65,8 @@ pub struct Config {
     pub retry: Retry,
     /// Second attempts, in percent of the first ones.
     pub retry_budget: u32,
+    /// When a target is left out.
+    pub breaker: Breaker,
     /// Every provider that is known, by name: presets and the config's own.
     pub providers: BTreeMap<String, Provider>,
     /// Every alias, by name.

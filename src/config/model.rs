@@ -48,6 +48,23 @@ pub struct Retry {
     pub max_wait: Duration,
 }
 
+/// When a target is left out, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breaker {
+    /// Faults in a row, or 0 to count none.
+    pub failures: u32,
+    /// Share of faults in a window, in percent, or 0 for none.
+    pub error_rate: u32,
+    /// Least attempts in a window for that share to count.
+    pub min_requests: u32,
+    /// Length of a window.
+    pub window: Duration,
+    /// First time out.
+    pub cooldown: Duration,
+    /// Longest time out.
+    pub max_cooldown: Duration,
+}
+
 impl Target {
     /// A target without others beside it.
     #[must_use]

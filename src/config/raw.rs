@@ -13,9 +13,11 @@ use serde::Deserialize;
 
 use super::{Demo, HttpVersion, LogFormat, LogLevel, StreamUsage};
 
+mod breaker;
 mod model;
 mod retry;
 
+pub use breaker::Breaker;
 pub use model::{Model, Target};
 pub use retry::{ModelRetry, Retry};
 
@@ -44,6 +46,8 @@ pub struct Config {
     pub pool: Pool,
     /// When a request is tried again, or somewhere else.
     pub retry: Retry,
+    /// When a target is left out because it fails, and for how long.
+    pub breaker: Breaker,
     /// The providers by name. A name from the built-in table needs only what differs.
     pub providers: BTreeMap<String, Provider>,
     /// The aliases by name: the models that callers may ask for.
@@ -265,6 +269,7 @@ impl Default for Config {
             timeouts: Timeouts::default(),
             pool: Pool::default(),
             retry: Retry::default(),
+            breaker: Breaker::default(),
             providers: BTreeMap::new(),
             models: BTreeMap::new(),
         }

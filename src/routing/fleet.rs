@@ -2,27 +2,103 @@
 
 use std::time::{Duration, Instant};
 
+use tracing::{info, warn};
+
+use super::Outcome;
 use super::budget::Budget;
-use crate::catalog::Target;
+use super::health::{Health, millis};
+use crate::catalog::{Catalog, Target};
+use crate::config::{Breaker, Config};
+use crate::telemetry::metric::{self, Registry};
+
+/// How long a target rests that is busy and did not say for how long.
+const SHORT_REST: Duration = Duration::from_secs(1);
 
 /// What is known of the targets. Shared by all workers; there are only atomics
 /// in it. Requests to a model with a single target never come here.
 #[derive(Debug)]
 pub struct Fleet {
     began: Instant,
+    rules: Breaker,
     /// By the number of the provider.
     budgets: Box<[Budget]>,
+    /// By [`Target::slot`]; the first are the credentials themselves.
+    health: Box<[Health]>,
+    registry: Registry,
 }
 
 impl Fleet {
-    /// A fleet of so many providers. First attempts earn `retry_percent` of a
-    /// further one.
+    /// A fleet that knows nothing ill of anybody.
     #[must_use]
-    pub fn new(providers: usize, retry_percent: u32, now: Instant) -> Self {
+    pub fn new(config: &Config, catalog: &Catalog, registry: &Registry, now: Instant) -> Self {
+        let budget = |_| Budget::new(config.retry_budget);
         Self {
             began: now,
-            budgets: (0..providers).map(|_| Budget::new(retry_percent)).collect(),
+            rules: config.breaker,
+            budgets: (0..config.providers.len()).map(budget).collect(),
+            health: (0..catalog.slot_count())
+                .map(|_| Health::default())
+                .collect(),
+            registry: registry.clone(),
         }
+    }
+
+    /// Notes how an attempt ended; none is a good end.
+    pub fn note(&self, target: &Target, fault: Option<Outcome>, now: Instant) {
+        let Some(health) = self.health.get(target.slot) else {
+            return;
+        };
+        let at = self.at(now);
+        match fault {
+            Some(Outcome::NotProcessed | Outcome::MaybeProcessed | Outcome::Failed) => {
+                let was_ejected = health.is_ejected();
+                if let Some(rest) = health.failed(at, &self.rules) {
+                    if !was_ejected {
+                        self.count_ejected(target, 1.0);
+                    }
+                    self.tell(target, "failed", rest);
+                }
+                return;
+            }
+            Some(Outcome::Throttled(wait)) => {
+                let rest = wait.unwrap_or(SHORT_REST).min(self.rules.max_cooldown);
+                if health.is_fit(at) {
+                    self.tell(target, "throttled", rest);
+                }
+                health.cool(at, rest);
+            }
+            Some(Outcome::Denied) => {
+                let rest = self.rules.max_cooldown;
+                if let Some(key) = self.health.get(target.key) {
+                    if key.is_fit(at) {
+                        self.tell(target, "denied", rest);
+                    }
+                    key.cool(at, rest);
+                }
+            }
+            Some(Outcome::Refused) | None => {}
+        }
+        // It is there and answers, whatever it says.
+        if health.succeeded(at, &self.rules) {
+            self.count_ejected(target, -1.0);
+            let (provider, model) = names(target);
+            info!(provider, model, key = target.credential, "target is back");
+        }
+    }
+
+    /// Whether requests may go there.
+    pub(super) fn is_fit(&self, target: &Target, now: Instant) -> bool {
+        let at = self.at(now);
+        let mut records = [target.slot, target.key]
+            .into_iter()
+            .filter_map(|slot| self.health.get(slot));
+        records.all(|health| health.is_fit(at))
+    }
+
+    /// Takes a fit target for an attempt; false when somebody else tries it out.
+    pub(super) fn claim(&self, target: &Target, now: Instant) -> bool {
+        let health = self.health.get(target.slot);
+        health.is_none_or(|health| health.claim(self.at(now), self.rules.cooldown))
     }
 
     /// Notes a first attempt.
@@ -41,4 +117,35 @@ impl Fleet {
     fn since(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.began)
     }
+
+    fn at(&self, now: Instant) -> u64 {
+        millis(self.since(now))
+    }
+
+    fn count_ejected(&self, target: &Target, more: f64) {
+        let labels = [("provider", &*target.provider.name)];
+        self.registry
+            .gauge(&metric::TARGETS_EJECTED, &labels)
+            .increment(more);
+    }
+
+    /// A target is left out from now on.
+    fn tell(&self, target: &Target, reason: &'static str, rest: Duration) {
+        let (provider, model) = names(target);
+        let labels = [("provider", provider), ("reason", reason)];
+        self.registry
+            .counter(&metric::EJECTIONS, &labels)
+            .increment(1);
+        let (key, rest_ms) = (target.credential, millis(rest));
+        warn!(
+            provider,
+            model, key, reason, rest_ms, "target is left out for a while"
+        );
+    }
+}
+
+/// Provider and model for the log; the latter is JSON, so it holds no line end.
+fn names(target: &Target) -> (&str, &str) {
+    let model = std::str::from_utf8(&target.encoded_model).unwrap_or_default();
+    (&target.provider.name, model)
 }

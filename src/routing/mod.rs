@@ -5,6 +5,7 @@
 
 mod budget;
 mod fleet;
+mod health;
 mod outcome;
 mod plan;
 #[cfg(test)]

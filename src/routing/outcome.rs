@@ -14,6 +14,8 @@ pub enum Outcome {
     Throttled(Option<Duration>),
     /// It answered that the credential does not open it.
     Denied,
+    /// It answered that it has no such model, not for us, or not in time.
+    Refused,
     /// It answered that it failed, or in a way that no caller can use.
     Failed,
 }
@@ -27,9 +29,9 @@ impl Outcome {
         match status {
             429 | 503 | 529 => Some(Self::Throttled(wait())),
             401 | 402 => Some(Self::Denied),
-            // The model is not there or not for this credential; the upstream
-            // gave up waiting. Another one may do better.
-            403 | 404 | 408 => Some(Self::Failed),
+            // Another one may do better, but this one is not broken: callers can
+            // bring such answers about.
+            403 | 404 | 408 => Some(Self::Refused),
             100..=199 | 300..=399 | 500..=599 => Some(Self::Failed),
             _ => None,
         }
@@ -43,6 +45,7 @@ impl Outcome {
             Self::MaybeProcessed => "lost",
             Self::Throttled(_) => "throttled",
             Self::Denied => "denied",
+            Self::Refused => "refused",
             Self::Failed => "failed",
         }
     }

@@ -93,8 +93,8 @@ impl<'p> Plan<'p> {
     }
 
     /// The target of the first attempt.
-    pub fn first(&mut self, rng: &mut Rng) -> Option<&'p Target> {
-        let target = self.choose(rng)?;
+    pub fn first(&mut self, now: Instant, rng: &mut Rng) -> Option<&'p Target> {
+        let target = self.choose(now, rng)?;
         self.fleet.earn(target);
         self.begin(target);
         Some(target)
@@ -154,7 +154,7 @@ impl<'p> Plan<'p> {
     }
 
     fn choose_next(&mut self, now: Instant, rng: &mut Rng) -> Option<(&'p Target, Duration)> {
-        if let Some(target) = self.choose(rng) {
+        if let Some(target) = self.choose(now, rng) {
             return Some((target, Duration::ZERO));
         }
         if self.patience.is_zero() {
@@ -170,28 +170,39 @@ impl<'p> Plan<'p> {
         Some((target, pause))
     }
 
-    /// Of the targets that were not tried, one of the lowest step, by weight.
-    fn choose(&mut self, rng: &mut Rng) -> Option<&'p Target> {
-        let mut untried = self.untried();
-        let (_, first) = untried.next()?;
-        let step = first.step;
-        let whole: u64 = self
-            .untried()
-            .filter(|it| it.1.step == step)
-            .map(|it| it.1.weight)
-            .sum();
-        let mut left = rng.u64(0..whole.max(1));
-        let chosen = self
-            .untried()
-            .filter(|it| it.1.step == step)
-            .find(|(_, target)| {
-                let hit = left < target.weight;
-                left = left.saturating_sub(target.weight);
-                hit
-            });
-        let (place, target) = chosen?;
+    /// A target that was not tried: one that is fit, or, when there is none, any
+    /// other. The last one is never left out.
+    fn choose(&mut self, now: Instant, rng: &mut Rng) -> Option<&'p Target> {
+        let fleet = self.fleet;
+        while let Some((place, target)) = self.draw(rng, |it| fleet.is_fit(it, now)) {
+            // Of those who find an ejection lapsed, one tries it out.
+            if fleet.claim(target, now) {
+                self.tried |= 1 << place;
+                return Some(target);
+            }
+        }
+        let (place, target) = self.draw(rng, |_| true)?;
         self.tried |= 1 << place;
         Some(target)
+    }
+
+    /// Of those that were not tried and are wanted, one of the lowest step, by
+    /// weight.
+    fn draw(
+        &self,
+        rng: &mut Rng,
+        is_wanted: impl Fn(&Target) -> bool,
+    ) -> Option<(usize, &'p Target)> {
+        let wanted = || self.untried().filter(|(_, target)| is_wanted(target));
+        let (_, first) = wanted().next()?;
+        let in_step = || wanted().filter(|(_, target)| target.step == first.step);
+        let whole: u64 = in_step().map(|(_, target)| target.weight).sum();
+        let mut left = rng.u64(0..whole.max(1));
+        in_step().find(|(_, target)| {
+            let hit = left < target.weight;
+            left = left.saturating_sub(target.weight);
+            hit
+        })
     }
 
     /// The targets that were not tried, with their places.
@@ -205,7 +216,7 @@ impl<'p> Plan<'p> {
     /// tried again; none when there is no use in it.
     fn pause(&self, outcome: Outcome, rng: &mut Rng) -> Option<Duration> {
         match outcome {
-            Outcome::Denied => None,
+            Outcome::Denied | Outcome::Refused => None,
             Outcome::Throttled(Some(pause)) => Some(pause),
             // Full jitter: of all who failed at the same time, no two come back
             // at the same time.

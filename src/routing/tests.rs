@@ -6,9 +6,11 @@ use fastrand::Rng;
 use proptest::prelude::*;
 
 use super::{Fleet, Next, Outcome, Plan, Stop, only};
+use crate::catalog::Catalog;
 use crate::catalog::Target;
-use crate::catalog::tests::targets;
+use crate::catalog::tests::{config, targets};
 use crate::config::Retry;
+use crate::telemetry::metric::Registry;
 
 const RETRY: Retry = Retry {
     attempts: 3,
@@ -16,8 +18,16 @@ const RETRY: Retry = Retry {
     max_wait: Duration::ZERO,
 };
 
+/// A fleet that knows the invented targets.
 fn fleet() -> Fleet {
-    Fleet::new(64, 10, Instant::now())
+    fleet_since(Instant::now())
+}
+
+fn fleet_since(now: Instant) -> Fleet {
+    let config = config("");
+    let catalog = Catalog::new(&config);
+    let registry = Registry::new().unwrap();
+    Fleet::new(&config, &catalog, &registry, now)
 }
 
 /// Runs a plan to its end and says what was tried, with the pauses, and how it
@@ -32,7 +42,7 @@ fn run(
     let mut rng = Rng::with_seed(seed);
     let mut now = Instant::now();
     let mut plan = Plan::new(fleet, targets, retry);
-    let mut target = plan.first(&mut rng).unwrap();
+    let mut target = plan.first(now, &mut rng).unwrap();
     let mut tried = vec![(target.credential, Duration::ZERO)];
     loop {
         let Some(outcome) = outcome(target) else {
@@ -181,4 +191,144 @@ fn an_outage_brings_no_storm() {
     // What never arrives is no burden, and every target gets its chance.
     let refuse = |_: &Target| Some(Outcome::NotProcessed);
     assert_eq!(run(&fleet, &targets, RETRY, 1, refuse).0.len(), 3);
+}
+
+/// A model of three targets over a virtual time, one request each millisecond.
+struct Simulation {
+    fleet: Fleet,
+    targets: Vec<Target>,
+    began: Instant,
+    rng: Rng,
+    /// Attempts at each target, and requests that got no good answer.
+    attempts: [usize; 3],
+    failed: usize,
+}
+
+impl Simulation {
+    fn new(shape: &[(usize, u64)]) -> Self {
+        let began = Instant::now();
+        Self {
+            fleet: fleet_since(began),
+            targets: targets(shape),
+            began,
+            rng: Rng::with_seed(7),
+            attempts: [0; 3],
+            failed: 0,
+        }
+    }
+
+    /// Serves requests from one millisecond to another; `fate` tells how each
+    /// target answers.
+    fn serve(&mut self, from: u64, to: u64, fate: impl Fn(usize) -> Option<Outcome>) {
+        (self.attempts, self.failed) = ([0; 3], 0);
+        for at in from..to {
+            let now = self.began + Duration::from_millis(at);
+            let mut plan = Plan::new(&self.fleet, &self.targets, RETRY);
+            let mut target = plan.first(now, &mut self.rng).unwrap();
+            loop {
+                self.attempts[target.credential] += 1;
+                let outcome = fate(target.credential);
+                self.fleet.note(target, outcome, now);
+                let Some(outcome) = outcome else { break };
+                match plan.after(outcome, now, &mut self.rng) {
+                    Next::Try(next, _) => target = next,
+                    Next::Stop(_) => {
+                        self.failed += 1;
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn one_of_three_goes_down_and_comes_back() {
+    let mut simulation = Simulation::new(&[(0, 1), (0, 1), (0, 1)]);
+    simulation.serve(0, 3000, |_| None);
+    assert!(
+        simulation
+            .attempts
+            .iter()
+            .all(|count| (900..1100).contains(count))
+    );
+    for fault in [Outcome::NotProcessed, Outcome::Failed] {
+        let mut simulation = Simulation::new(&[(0, 1), (0, 1), (0, 1)]);
+        simulation.serve(0, 30_000, |target| (target == 0).then_some(fault));
+        // Five faults and a probe after 5, 10 and 20 seconds more.
+        assert!(simulation.attempts[0] <= 5 + 3, "{:?}", simulation.attempts);
+        assert_eq!(simulation.failed, 0);
+        simulation.serve(30_000, 60_000, |_| None);
+        assert_eq!(simulation.failed, 0);
+        simulation.serve(75_000, 78_000, |_| None);
+        assert!(simulation.attempts[0] > 900, "{:?}", simulation.attempts);
+    }
+}
+
+#[test]
+fn a_target_that_fails_every_other_time_is_left_out_too() {
+    let mut simulation = Simulation::new(&[(0, 1), (0, 1), (0, 1)]);
+    let turn = std::cell::Cell::new(false);
+    simulation.serve(0, 5000, |target| {
+        turn.set(turn.get() != (target == 0));
+        (target == 0 && turn.get()).then_some(Outcome::Failed)
+    });
+    assert!(simulation.attempts[0] < 60, "{:?}", simulation.attempts);
+    assert_eq!(simulation.failed, 0);
+}
+
+#[test]
+fn the_last_one_is_never_left_out() {
+    let mut simulation = Simulation::new(&[(0, 1), (1, 1)]);
+    simulation.serve(0, 10_000, |_| Some(Outcome::NotProcessed));
+    assert_eq!(simulation.attempts[0], 10_000);
+    // One of them comes back long before its time out is over.
+    simulation.serve(10_000, 10_100, |target| {
+        (target == 0).then_some(Outcome::NotProcessed)
+    });
+    assert_eq!(simulation.failed, 0);
+}
+
+#[test]
+fn an_outage_of_all_costs_a_tenth_more_and_ends_at_once() {
+    let mut simulation = Simulation::new(&[(0, 1), (0, 1), (1, 1)]);
+    simulation.serve(0, 10_000, |_| Some(Outcome::Failed));
+    assert_eq!(simulation.failed, 10_000);
+    let sent: usize = simulation.attempts.iter().sum();
+    assert!(sent <= 11_000 + 50 + 10, "{sent}");
+    simulation.serve(10_000, 12_000, |_| None);
+    assert_eq!(
+        (simulation.failed, simulation.attempts.iter().sum()),
+        (0, 2000)
+    );
+}
+
+#[test]
+fn a_busy_target_rests_for_as_long_as_it_says_and_a_refused_key_for_a_minute() {
+    let mut simulation = Simulation::new(&[(0, 1), (0, 1)]);
+    let wait = Some(Duration::from_secs(4));
+    simulation.serve(0, 12_000, |target| {
+        (target == 0).then_some(Outcome::Throttled(wait))
+    });
+    assert!(
+        (2..=4).contains(&simulation.attempts[0]),
+        "{:?}",
+        simulation.attempts
+    );
+    assert_eq!(simulation.failed, 0);
+    let mut simulation = Simulation::new(&[(0, 1), (0, 1)]);
+    simulation.targets[0].key = 2;
+    simulation.serve(0, 61_000, |target| (target == 0).then_some(Outcome::Denied));
+    assert!(
+        (1..=2).contains(&simulation.attempts[0]),
+        "{:?}",
+        simulation.attempts
+    );
+}
+
+#[test]
+fn what_a_caller_can_bring_about_ejects_nobody() {
+    let mut simulation = Simulation::new(&[(0, 1), (1, 1)]);
+    simulation.serve(0, 50, |target| (target == 0).then_some(Outcome::Refused));
+    assert_eq!(simulation.attempts[0], 50);
 }

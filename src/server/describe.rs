@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::config::{BaseUrl, Config, Credential, Model, Provider};
+use crate::config::{BaseUrl, Breaker, Config, Credential, Model, Provider};
 
 /// The configuration in JSON.
 pub(super) fn config(config: &Config) -> Value {
@@ -56,9 +56,21 @@ pub(super) fn config(config: &Config) -> Value {
         "cors": { "allow_origins": config.cors.allow_origins },
         "access": { "open": config.access.is_open(), "keys": keys },
         "retry_budget_percent": config.retry_budget,
+        "breaker": breaker(&config.breaker),
         "providers": providers,
         "models": models,
         "warnings": config.warnings,
+    })
+}
+
+fn breaker(breaker: &Breaker) -> Value {
+    json!({
+        "failures": breaker.failures,
+        "error_rate_percent": breaker.error_rate,
+        "min_requests": breaker.min_requests,
+        "window_s": breaker.window.as_secs_f64(),
+        "cooldown_s": breaker.cooldown.as_secs_f64(),
+        "max_cooldown_s": breaker.max_cooldown.as_secs_f64(),
     })
 }
 

@@ -90,14 +90,14 @@ fn every_kind_of_failure_with_an_answer_goes_to_the_next() {
         reply::whole("500 Internal Server Error", &[], ""),
         reply::whole("307 Temporary Redirect", &["Location: /x"], ""),
     ] {
-        let (failing, fine) = (Upstream::answering(&bad), good());
-        let gateway = over(&[&failing, &fine], "");
+        // A gateway for each, since the first may leave the target out.
         for request in both() {
-            let answer = gateway.ask(&request);
+            let (failing, fine) = (Upstream::answering(&bad), good());
+            let answer = over(&[&failing, &fine], "").ask(&request);
             let bad = String::from_utf8_lossy(&bad);
             assert_eq!(answer.status, 200, "{bad}: {}", answer.text());
+            assert_eq!((failing.requests().len(), fine.requests().len()), (1, 1));
         }
-        assert_eq!((failing.requests().len(), fine.requests().len()), (2, 2));
     }
 }
 

@@ -50,6 +50,7 @@ mod json_faults;
 mod limits;
 mod metering;
 mod models_route;
+mod outage;
 mod responses_api;
 mod routing;
 mod secrets;

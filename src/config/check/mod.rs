@@ -12,6 +12,7 @@ use super::{Config, raw};
 
 mod access;
 mod base_url;
+mod breaker;
 mod credential;
 mod fallback;
 mod headers;
@@ -72,6 +73,7 @@ pub fn config(check: &mut Check<'_>, raw: &raw::Config, presets: &Presets) -> Co
     listener::guard(check, &raw.access, server.listen);
     let providers = provider::settle(check, raw, presets, server.listen);
     let (retry, retry_budget) = retry::settle(check, &raw.retry);
+    let breaker = breaker::settle(check, &raw.breaker);
     let models = model::settle(check, raw, presets, &providers, retry);
     Config {
         server,
@@ -87,6 +89,7 @@ pub fn config(check: &mut Check<'_>, raw: &raw::Config, presets: &Presets) -> Co
         demo: raw.demo,
         retry,
         retry_budget,
+        breaker,
         providers,
         models,
         warnings: std::mem::take(&mut check.warnings),

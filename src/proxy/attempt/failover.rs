@@ -27,9 +27,12 @@ pub(super) async fn run(
     let fleet = &worker.snapshot.fleet;
     let mut plan = Plan::new(fleet, &resolved.targets, resolved.model.retry);
     let mut last: Option<Judged> = None;
-    let mut target = plan.first(&mut worker.rng.borrow_mut());
+    let mut target = plan.first(now(), &mut worker.rng.borrow_mut());
     while let Some(current) = target {
         let judged = attempt(worker, meter, &plan, current, head, intake).await;
+        if judged.is_blamed() {
+            fleet.note(current, judged.fault, now());
+        }
         let Some(fault) = judged.fault else {
             return judged.word;
         };

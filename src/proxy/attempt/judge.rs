@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::{Accepted, Unjudged};
 use crate::proxy::reply::{self, Failure};
 use crate::routing::Outcome;
-use crate::upstream::{Error, Reply};
+use crate::upstream::{Error, ErrorKind, Reply};
 use crate::wire::media::MediaType;
 use crate::wire::retry_after;
 
@@ -38,6 +38,13 @@ impl Judged {
             answered: false,
             cause: Some(error),
         }
+    }
+
+    /// Whether the attempt says something about the target. That we have no
+    /// place for more requests to it does not.
+    pub(super) fn is_blamed(&self) -> bool {
+        let cause = self.cause.as_ref();
+        cause.is_none_or(|error| error.kind() != ErrorKind::Full)
     }
 
     /// The status that the upstream answered with, if it did.

@@ -45,3 +45,28 @@ fn numbers_out_of_bounds_are_faults() {
         "{fault}"
     );
 }
+
+#[test]
+fn the_breakers_numbers_are_checked() {
+    for (line, expected) in [
+        (
+            "error_rate = 101",
+            "breaker.error_rate: must be from 0 to 100",
+        ),
+        (
+            "min_requests = 0",
+            "breaker.min_requests: must be from 1 to 1000000",
+        ),
+        (
+            "window = \"0s\"",
+            "breaker.window: must be longer than nothing, such as \"10s\"",
+        ),
+        (
+            "max_cooldown = \"1s\"",
+            "breaker.max_cooldown: must be at least breaker.cooldown",
+        ),
+    ] {
+        let fault = Trial::file(&format!("[breaker]\n{line}")).fault();
+        assert_eq!(fault, format!("trunkline.toml:2: {expected}"));
+    }
+}
