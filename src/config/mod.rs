@@ -8,14 +8,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use url::Url;
 use wildmatch::WildMatch;
-
-use crate::secret::Secret;
 
 mod check;
 mod document;
@@ -26,6 +22,7 @@ mod layers;
 mod load;
 mod model;
 mod preset;
+mod provider;
 pub mod raw;
 mod reference;
 
@@ -39,6 +36,7 @@ pub use environment::Environment;
 pub use fault::{Fault, Faults, KeyPath, Place, Segment};
 pub use load::load;
 pub use model::{Breaker, Model, Retry, Step, Target};
+pub use provider::{Auth, BaseUrl, Credential, Provider};
 pub use reference::reference;
 pub use shape::schema;
 pub use sources::{Flags, Sources};
@@ -194,79 +192,6 @@ pub enum Demo {
     Off,
 }
 
-/// One provider, `[providers.NAME]`, preset and overrides merged.
-#[derive(Debug, Clone)]
-pub struct Provider {
-    /// Name, as in `[providers.NAME]`.
-    pub name: String,
-    /// True when the config or a set environment variable speaks of it; a
-    /// preset that needs no credential is ready only then.
-    pub named: bool,
-    /// Where it is.
-    pub base_url: BaseUrl,
-    /// What opens it: at least one.
-    pub credentials: Vec<Credential>,
-    /// How the credential is sent.
-    pub auth: Auth,
-    /// Headers added to every request, organization and project among them.
-    pub headers: HeaderMap,
-    /// Whether usage is asked for in streams.
-    pub stream_usage: StreamUsage,
-    /// Limits in time.
-    pub timeouts: Timeouts,
-    /// Limits of the connection pool.
-    pub pool: Pool,
-    /// PEM text of extra certificate authorities to trust for this provider.
-    pub ca_pem: Option<Vec<u8>>,
-    /// Which HTTP versions to speak.
-    pub http: HttpVersion,
-}
-
-/// Where a provider is.
-#[derive(Debug, Clone)]
-pub enum BaseUrl {
-    /// The URL, without a trailing slash in its path, and what set it.
-    Set {
-        /// Scheme `http` or `https`, a host, no query, no fragment, no user.
-        url: Url,
-        /// `preset`, `config`, or the variable's name.
-        source: String,
-    },
-    /// There is no default; this variable would set it.
-    Missing {
-        /// Environment variable to set.
-        variable: String,
-    },
-}
-
-/// What opens a provider.
-#[derive(Debug, Clone)]
-pub enum Credential {
-    /// It asks for none.
-    NotNeeded,
-    /// Here it is.
-    Set {
-        /// The credential.
-        secret: Secret,
-        /// The variable's name, the file's path, or `config`.
-        source: String,
-    },
-    /// It needs one, and it is not set.
-    Missing {
-        /// The variable or file to set.
-        variable: String,
-    },
-}
-
-/// How a credential is sent upstream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Auth {
-    /// `Authorization: Bearer …` (RFC 6750).
-    Bearer,
-    /// The bare credential in a header of this name.
-    Header(HeaderName),
-}
-
 /// Whether usage is asked for in streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -313,50 +238,6 @@ pub enum HttpVersion {
     Http1,
     /// HTTP/2 only; without TLS by prior knowledge (RFC 9113, section 3.3).
     Http2,
-}
-
-impl Provider {
-    /// Why no request can be sent to it, or none when it is ready. One key of
-    /// several is enough.
-    #[must_use]
-    pub fn missing(&self) -> Option<&str> {
-        let lacking = self.credentials.iter().map(Credential::missing);
-        let lacking = lacking.reduce(|first, next| next.and(first)).flatten();
-        lacking.or(match &self.base_url {
-            BaseUrl::Missing { variable } => Some(variable),
-            BaseUrl::Set { .. } => None,
-        })
-    }
-
-    /// True when requests can be sent to it.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.missing().is_none() && (self.named || self.has_key())
-    }
-
-    /// True when a key goes with its requests.
-    #[must_use]
-    pub fn has_key(&self) -> bool {
-        let mut credentials = self.credentials.iter();
-        credentials.any(|credential| matches!(credential, Credential::Set { .. }))
-    }
-
-    /// The credentials that are there, in the order of the config.
-    pub fn usable(&self) -> impl Iterator<Item = &Credential> {
-        let credentials = self.credentials.iter();
-        credentials.filter(|credential| credential.missing().is_none())
-    }
-}
-
-impl Credential {
-    /// The variable that would set it, when it is missing.
-    #[must_use]
-    pub fn missing(&self) -> Option<&str> {
-        match self {
-            Self::Missing { variable } => Some(variable),
-            _ => None,
-        }
-    }
 }
 
 impl Access {
