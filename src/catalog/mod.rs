@@ -25,6 +25,7 @@ pub struct Catalog {
     /// How many [`Model::id`]s there are.
     model_count: usize,
     slot_count: usize,
+    row_count: usize,
     strict: bool,
     /// The rules for `provider/model`.
     retry: Retry,
@@ -124,12 +125,14 @@ impl Catalog {
             .map(|provider| (provider.name.clone(), Arc::clone(provider)))
             .collect();
         let mut slots = Slots::after(keys);
+        let mut row_count = alias_count + providers.len();
         let models = config
             .models
             .values()
             .enumerate()
             .filter_map(|(id, model)| {
-                let targets = target::plan(model, &config.models, &by_name, &mut slots);
+                let mut targets = target::plan(model, &config.models, &by_name, &mut slots);
+                target::number_rows(&mut targets, id, &mut row_count);
                 // The first that can be called, else the first that is meant.
                 let ready = targets.first().map(|target| Arc::clone(&target.provider));
                 let first = model.targets.first()?;
@@ -148,6 +151,7 @@ impl Catalog {
         Self {
             models,
             slot_count: slots.count(),
+            row_count,
             model_count: alias_count + providers.len(),
             by_name,
             strict: config.strict_models,
@@ -184,6 +188,12 @@ impl Catalog {
     #[must_use]
     pub fn model_count(&self) -> usize {
         self.model_count
+    }
+
+    /// How many [`Target::row`]s there are; the first are the [`Model::id`]s.
+    #[must_use]
+    pub fn row_count(&self) -> usize {
+        self.row_count
     }
 
     /// How many [`Target::slot`]s there are.

@@ -26,6 +26,10 @@ pub struct Target {
     /// Number of the place, for tables with a row per place. Those that no
     /// alias names share the row of their credential.
     pub slot: usize,
+    /// Row of what is counted of this model at this provider.
+    pub row: usize,
+    /// Whether another model than the one asked for answers here.
+    pub is_fallback: bool,
     /// The upstream's own model name, as JSON with its quotes.
     pub encoded_model: Bytes,
     /// Share of the requests among the targets of the same step.
@@ -46,6 +50,8 @@ pub(super) fn all(
         credential,
         key: provider.first_key + credential,
         slot: provider.first_key + credential,
+        row: provider.any_model,
+        is_fallback: false,
         encoded_model: model.clone(),
         weight: SHARE / count as u64,
         step: 0,
@@ -70,6 +76,7 @@ pub(super) fn plan(
             for mut target in all(provider, &place.upstream_model) {
                 target.step = step;
                 target.weight *= u64::from(place.weight);
+                target.is_fallback = one.model.alias != model.alias;
                 if !found.iter().any(|other| other.is_same_place(&target)) {
                     found.push(target);
                 }
@@ -82,6 +89,22 @@ pub(super) fn plan(
         }
     }
     found
+}
+
+/// Numbers the rows of what is counted of a model: `own` at its first provider,
+/// and from `next` on one for each further one.
+pub(super) fn number_rows(targets: &mut [Target], own: usize, next: &mut usize) {
+    let mut rows = HashMap::new();
+    for target in targets {
+        let is_first = rows.is_empty();
+        target.row = *rows.entry(target.provider.id).or_insert_with(|| {
+            if is_first {
+                return own;
+            }
+            *next += 1;
+            *next - 1
+        });
+    }
 }
 
 /// Hands out [`Target::slot`]s, one for each place.

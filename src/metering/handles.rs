@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 use metrics::{Counter, Gauge, Histogram};
 
 use super::{Outcome, line};
-use crate::catalog::{Catalog, Model};
+use crate::catalog::{Catalog, Model, Target};
+use crate::routing::Outcome as Fault;
 use crate::telemetry::metric::{self, Registry};
 use crate::telemetry::request_id::RequestId;
 use crate::wire::endpoint::Endpoint;
@@ -38,7 +39,8 @@ pub struct ModelMeters {
     /// them would be most of what an alias costs.
     requests: [OnceLock<EndpointMeters>; Endpoint::ALL.len()],
     tokens: [OnceLock<Counter>; 4],
-    attempts: [OnceLock<Counter>; 2],
+    /// By the kind of fault; the last are those without.
+    attempts: [OnceLock<Counter>; Fault::KINDS + 1],
     registry: Registry,
     pub(super) duration: Histogram,
     pub(super) first_byte: Histogram,
@@ -54,9 +56,7 @@ impl Meters {
     /// request.
     #[must_use]
     pub fn new(registry: &Registry, catalog: &Catalog, writes_lines: bool) -> Arc<Self> {
-        let models = (0..catalog.model_count())
-            .map(|_| OnceLock::new())
-            .collect();
+        let models = (0..catalog.row_count()).map(|_| OnceLock::new()).collect();
         Arc::new(Self {
             models,
             unknown: OnceLock::new(),
@@ -88,6 +88,15 @@ impl Meters {
             return self.unknown();
         };
         slot.get_or_init(|| self.make(&model.label, &model.provider.name))
+    }
+
+    /// For a model of several targets: what is counted of it at this one's
+    /// provider.
+    pub(super) fn at(&self, model: &Model, target: &Target) -> &ModelMeters {
+        let Some(slot) = self.models.get(target.row) else {
+            return self.unknown();
+        };
+        slot.get_or_init(|| self.make(&model.label, &target.provider.name))
     }
 
     /// For requests that never came as far as a model.
@@ -132,19 +141,37 @@ impl ModelMeters {
         cell.map_or_else(make, |cell| cell.get_or_init(make).clone())
     }
 
-    pub(super) fn attempt(&self, succeeded: bool) {
-        let [failed, answered] = &self.attempts;
-        let (cell, result) = if succeeded {
-            (answered, "answered")
-        } else {
-            (failed, "failed")
+    pub(super) fn attempt(&self, fault: Option<Fault>) {
+        let Some(cell) = self.attempts.get(fault.map_or(Fault::KINDS, Fault::kind)) else {
+            return;
         };
         let labels = [
             ("model", &*self.model),
             ("provider", &*self.provider),
-            ("result", result),
+            ("result", fault.map_or("answered", Fault::label)),
         ];
         cell.get_or_init(|| self.registry.counter(&metric::ATTEMPTS, &labels))
+            .increment(1);
+    }
+
+    /// Counts an attempt that followed one with this fault. Seldom, so no handle
+    /// is kept.
+    pub(super) fn retry(&self, fault: Fault) {
+        let labels = [
+            ("model", &*self.model),
+            ("provider", &*self.provider),
+            ("after", fault.label()),
+        ];
+        self.registry
+            .counter(&metric::RETRIES, &labels)
+            .increment(1);
+    }
+
+    /// Counts an answer of another model than the one asked for.
+    pub(super) fn fallback(&self) {
+        let labels = [("model", &*self.model), ("provider", &*self.provider)];
+        self.registry
+            .counter(&metric::FALLBACKS, &labels)
             .increment(1);
     }
 

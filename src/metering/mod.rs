@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::access::Caller;
-use crate::catalog::Model;
+use crate::catalog::{Model, Target};
+use crate::routing::Outcome as Fault;
 use crate::telemetry::request_id::RequestId;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::usage::Usage;
@@ -52,6 +53,8 @@ pub struct Meter {
     request_id: RequestId,
     caller: Option<Caller>,
     model: Option<Arc<Model>>,
+    /// Who answers, and after how many attempts, where there was a choice.
+    chosen: Option<(Target, usize)>,
     status: Option<u16>,
     outcome: Option<Outcome>,
     code: Option<&'static str>,
@@ -79,6 +82,7 @@ impl Meter {
             request_id,
             caller: None,
             model: None,
+            chosen: None,
             status: None,
             outcome: None,
             code: None,
@@ -133,10 +137,39 @@ impl Meter {
         self.own_since = Some(Instant::now());
     }
 
-    /// Notes an attempt at the model's provider.
-    pub fn attempted(&self, answered: bool) {
+    /// Notes an attempt at the model's only target, and how it failed, if it
+    /// did.
+    pub fn attempted(&self, fault: Option<Fault>) {
         if let Some(model) = &self.model {
-            self.meters.model(model).attempt(answered);
+            self.meters.model(model).attempt(fault);
+        }
+    }
+
+    /// Notes an attempt at one of several targets.
+    pub fn attempted_at(&mut self, target: &Target, fault: Option<Fault>) {
+        let attempts = self.chosen.take().map_or(0, |(_, attempts)| attempts);
+        if let Some(model) = &self.model {
+            let handles = self.meters.at(model, target);
+            handles.attempt(fault);
+            if fault.is_none() && target.is_fallback {
+                handles.fallback();
+            }
+        }
+        self.chosen = Some((target.clone(), attempts + 1));
+    }
+
+    /// Notes that an attempt at this target follows one that failed so.
+    pub fn retries(&self, target: &Target, fault: Fault) {
+        if let Some(model) = &self.model {
+            self.meters.at(model, target).retry(fault);
+        }
+    }
+
+    fn handles<'m>(&self, meters: &'m Meters) -> &'m ModelMeters {
+        match (&self.model, &self.chosen) {
+            (Some(model), Some((target, _))) => meters.at(model, target),
+            (Some(model), None) => meters.model(model),
+            (None, _) => meters.unknown(),
         }
     }
 
@@ -156,9 +189,8 @@ impl Meter {
             return;
         }
         let now = Instant::now();
-        if let (Some(last), Some(model)) = (self.last_piece, &self.model) {
-            self.meters
-                .model(model)
+        if let Some(last) = self.last_piece {
+            self.handles(&self.meters)
                 .stream_gap
                 .record(now.duration_since(last).as_secs_f64());
         }
@@ -204,10 +236,7 @@ impl Meter {
         self.meters.bytes_in.increment(self.bytes_in);
         self.meters.bytes_out.increment(self.bytes_out);
         let meters = Arc::clone(&self.meters);
-        let model = match &self.model {
-            Some(model) => meters.model(model),
-            None => meters.unknown(),
-        };
+        let model = self.handles(&meters);
         model.request(self.endpoint, status, outcome).increment(1);
         model.duration.record(duration.as_secs_f64());
         if let Some(first_byte) = self.first_byte {

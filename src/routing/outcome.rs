@@ -37,6 +37,22 @@ impl Outcome {
         }
     }
 
+    /// How many kinds there are.
+    pub const KINDS: usize = 6;
+
+    /// Number of the kind.
+    #[must_use]
+    pub fn kind(self) -> usize {
+        match self {
+            Self::NotProcessed => 0,
+            Self::MaybeProcessed => 1,
+            Self::Throttled(_) => 2,
+            Self::Denied => 3,
+            Self::Refused => 4,
+            Self::Failed => 5,
+        }
+    }
+
     /// Word for the log and the metrics.
     #[must_use]
     pub fn label(self) -> &'static str {

@@ -2,21 +2,22 @@
 //! request may have been processed, and with the last word an upstream's own.
 
 use crate::client::Request;
-use crate::gateway::{Gateway, Setup};
+use crate::gateway::{Gateway, Setup, text};
 use crate::judge;
 use crate::upstream::{Exchange, Upstream, refused_base_url, reply};
 
 /// A model `m` that tries these in this order.
 pub fn in_order(bases: &[String], lines: &str) -> Setup {
     let mut setup = Setup::new();
-    let mut targets = String::new();
+    let mut targets = Vec::new();
     for (place, base) in bases.iter().enumerate() {
         let name = format!("p{place}");
         setup = setup.keyed_provider(&name, base, &format!("key-{place}"), "");
-        targets.push_str(&format!(
-            "{{ provider = \"{name}\", model = \"model-{place}\", priority = {place} }},"
+        targets.push(format!(
+            "{{ provider = \"{name}\", model = \"model-{place}\", priority = {place} }}"
         ));
     }
+    let targets = targets.join(", ");
     setup.section(&format!("[models.m]\ntargets = [{targets}]\n{lines}"))
 }
 
@@ -264,4 +265,64 @@ fn each_failed_attempt_has_a_line_in_the_log() {
         attempts[1].contains("\"status\":500") && attempts[1].contains("\"outcome\":\"failed\"")
     );
     assert!(attempts[2].contains("no attempt left"));
+}
+
+#[test]
+fn answers_and_metrics_tell_how_it_went() {
+    let failing = Upstream::answering(reply::json("500 Oops", BUSY));
+    let fine = good();
+    let gateway = Setup::new()
+        .provider("gone", &refused_base_url(), "")
+        .provider("failing", &failing.base_url(), "")
+        .provider("fine", &fine.base_url(), "")
+        .section(
+            "[models.m]\nfallbacks = [\"spare\"]\ntargets = [{ provider = \"gone\" }, { provider = \"failing\", priority = 1 }]\n\
+             [models.spare]\nprovider = \"fine\"\n[models.bad]\nprovider = \"gone\"\nfallbacks = [\"worse\"]\n\
+             [models.worse]\nprovider = \"failing\"",
+        )
+        .start();
+    for request in both() {
+        let answer = gateway.ask(&request);
+        assert_eq!(answer.header("x-trunkline-attempts"), Some("3"));
+        let line = gateway.access_line(&answer.request_id());
+        assert_eq!(text(&line, "provider"), "fine");
+        assert_eq!(text(&line, "attempts"), "3");
+    }
+    assert_eq!(
+        gateway
+            .ask(&Request::chat("bad"))
+            .header("x-trunkline-attempts"),
+        Some("2")
+    );
+    assert_eq!(
+        gateway
+            .ask(&Request::chat("spare"))
+            .header("x-trunkline-attempts"),
+        None
+    );
+    gateway.access_lines(4);
+    let metrics = gateway.metrics();
+    let counts = |name: &str, labels: &[(&str, &str)]| {
+        metrics
+            .sum(&format!("trunkline_{name}_total"), labels)
+            .unwrap_or(0.0)
+    };
+    for (provider, result) in [
+        ("gone", "unsent"),
+        ("failing", "failed"),
+        ("fine", "answered"),
+    ] {
+        let labels = [("model", "m"), ("provider", provider), ("result", result)];
+        assert!(
+            (counts("attempts", &labels) - 2.0).abs() < 0.1,
+            "{provider}"
+        );
+    }
+    let retried = [("model", "m"), ("provider", "fine"), ("after", "failed")];
+    assert!((counts("retries", &retried) - 2.0).abs() < 0.1);
+    let fallen = [("model", "m"), ("provider", "fine")];
+    assert!((counts("fallbacks", &fallen) - 2.0).abs() < 0.1);
+    assert!((counts("requests", &fallen) - 2.0).abs() < 0.1);
+    let last = [("model", "bad"), ("provider", "failing"), ("status", "5xx")];
+    assert!((counts("requests", &last) - 1.0).abs() < 0.1);
 }

@@ -16,7 +16,7 @@ use crate::proxy::intake::Intake;
 use crate::proxy::reply::{self, Failure};
 use crate::routing::{Next, Outcome, Plan};
 
-/// Tries target after target, as the plan says.
+/// Tries target after target, as the plan says, and tells the caller how many.
 pub(super) async fn run(
     worker: &Worker,
     meter: &mut Meter,
@@ -26,12 +26,28 @@ pub(super) async fn run(
 ) -> Result<Accepted, Failure> {
     let fleet = &worker.snapshot.fleet;
     let mut plan = Plan::new(fleet, &resolved.targets, resolved.model.retry);
+    let mut told = follow(worker, meter, &mut plan, head, intake).await;
+    match &mut told {
+        Ok(accepted) => reply::count_attempts(&mut accepted.reply.headers, plan.attempts()),
+        Err(failure) => failure.count_attempts(plan.attempts()),
+    }
+    told
+}
+
+async fn follow(
+    worker: &Worker,
+    meter: &mut Meter,
+    plan: &mut Plan<'_>,
+    head: &mut Parts,
+    intake: &Intake,
+) -> Result<Accepted, Failure> {
     let mut last: Option<Judged> = None;
     let mut target = plan.first(now(), &mut worker.rng.borrow_mut());
     while let Some(current) = target {
-        let judged = attempt(worker, meter, &plan, current, head, intake).await;
+        let judged = attempt(worker, meter, plan, current, head, intake).await;
+        meter.attempted_at(current, judged.fault);
         if judged.is_blamed() {
-            fleet.note(current, judged.fault, now());
+            worker.snapshot.fleet.note(current, judged.fault, now());
         }
         let Some(fault) = judged.fault else {
             return judged.word;
@@ -43,6 +59,7 @@ pub(super) async fn run(
             Next::Stop(_) => None,
             Next::Try(next, pause) => {
                 rest(meter, pause).await;
+                meter.retries(next, fault);
                 Some(next)
             }
         };

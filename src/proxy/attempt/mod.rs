@@ -66,8 +66,13 @@ pub(super) async fn run(
     };
     let headers = std::mem::take(&mut head.headers);
     match send(worker, meter, target, head, headers, &intake).await {
-        Ok(answer) => judge(answer).await.word,
+        Ok(answer) => {
+            let judged = judge(answer).await;
+            meter.attempted(judged.fault);
+            judged.word
+        }
         Err(error) => {
+            meter.attempted(Some(error.outcome()));
             let request_id = meter.request_id().as_str();
             let provider = &*target.provider.name;
             warn!(request_id, provider, %error, "attempt failed");
@@ -120,7 +125,6 @@ async fn send(
         },
     };
     meter.works();
-    meter.attempted(answer.is_ok());
     let gap = limits.map_or(Duration::MAX, |limits| limits.gap);
     Ok(Unjudged {
         reply: answer?,

@@ -22,6 +22,8 @@ use request::overloaded;
 pub const OWN_REQUEST_ID: HeaderName = HeaderName::from_static("x-trunkline-request-id");
 /// The id that the OpenAI SDKs show: the upstream's where there is one.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// How many attempts it took, where a model has several targets.
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-trunkline-attempts");
 /// Obeyed by the OpenAI SDKs (their `_should_retry`).
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
@@ -75,6 +77,11 @@ impl Failure {
         self
     }
 
+    /// Says how many attempts were made.
+    pub fn count_attempts(&mut self, attempts: usize) {
+        self.headers.push((ATTEMPTS, HeaderValue::from(attempts)));
+    }
+
     /// A retry by the SDK cannot help, or could be billed twice.
     fn final_word(self) -> Self {
         self.with(SHOULD_RETRY, HeaderValue::from_static("false"))
@@ -102,6 +109,11 @@ impl Failure {
         identify(headers, request_id);
         response
     }
+}
+
+/// Says on an answer how many attempts it took.
+pub fn count_attempts(headers: &mut HeaderMap, attempts: usize) {
+    headers.insert(ATTEMPTS, HeaderValue::from(attempts));
 }
 
 /// Puts the request's id on an answer; an upstream's own one stays.
