@@ -60,7 +60,7 @@ pub struct Provider {
     pub stream_usage: StreamUsage,
     /// How many credentials open it; 1 where it asks for none.
     credentials: usize,
-    /// Number of the first of them.
+    /// [`Target::key`] of the first of them.
     first_key: usize,
     ready: bool,
     missing: Option<Box<str>>,
@@ -107,7 +107,8 @@ impl Catalog {
             .map(|(id, provider)| {
                 let credentials = provider.usable().count();
                 let first_key = keys;
-                keys += credentials;
+                // One for the credential, one for all that no alias names.
+                keys += 2 * credentials;
                 Arc::new(Provider {
                     id,
                     name: provider.name.as_str().into(),

@@ -21,10 +21,10 @@ pub struct Target {
     /// Which of the provider's credentials is sent, by its number among those
     /// that are there.
     pub credential: usize,
-    /// Number of the credential among those of all providers.
+    /// Number of the credential, in the same tables as [`Self::slot`].
     pub key: usize,
     /// Number of the place, for tables with a row per place. Those that no
-    /// alias names share the row of their credential.
+    /// alias names share one for each credential.
     pub slot: usize,
     /// Row of what is counted of this model at this provider.
     pub row: usize,
@@ -48,8 +48,8 @@ pub(super) fn all(
     (0..count).map(move |credential| Target {
         provider: Arc::clone(provider),
         credential,
-        key: provider.first_key + credential,
-        slot: provider.first_key + credential,
+        key: provider.first_key + 2 * credential,
+        slot: provider.first_key + 2 * credential + 1,
         row: provider.any_model,
         is_fallback: false,
         encoded_model: model.clone(),
@@ -110,7 +110,7 @@ pub(super) fn number_rows(targets: &mut [Target], own: usize, next: &mut usize) 
 /// Hands out [`Target::slot`]s, one for each place.
 #[derive(Debug)]
 pub(super) struct Slots {
-    /// The first numbers are those of the credentials.
+    /// The first numbers are those of the credentials, two for each.
     first: usize,
     known: HashMap<(usize, Bytes), usize>,
 }
@@ -135,6 +135,16 @@ impl Slots {
 }
 
 impl Target {
+    /// The upstream's model as logs may show it: as JSON, and not at all where
+    /// it is a word of the caller's.
+    #[must_use]
+    pub fn shown_model(&self) -> &str {
+        if self.slot == self.key + 1 {
+            return "*";
+        }
+        std::str::from_utf8(&self.encoded_model).unwrap_or_default()
+    }
+
     fn is_same_place(&self, other: &Self) -> bool {
         self.provider.id == other.provider.id
             && self.credential == other.credential

@@ -81,7 +81,8 @@ impl Fleet {
         // It is there and answers, whatever it says.
         if health.succeeded(at, &self.rules) {
             self.count_ejected(target, -1.0);
-            let (provider, model) = names(target);
+            let provider = &*target.provider.name;
+            let model = target.shown_model();
             info!(provider, model, key = target.credential, "target is back");
         }
     }
@@ -131,21 +132,16 @@ impl Fleet {
 
     /// A target is left out from now on.
     fn tell(&self, target: &Target, reason: &'static str, rest: Duration) {
-        let (provider, model) = names(target);
+        let provider = &*target.provider.name;
         let labels = [("provider", provider), ("reason", reason)];
         self.registry
             .counter(&metric::EJECTIONS, &labels)
             .increment(1);
+        let model = target.shown_model();
         let (key, rest_ms) = (target.credential, millis(rest));
         warn!(
             provider,
             model, key, reason, rest_ms, "target is left out for a while"
         );
     }
-}
-
-/// Provider and model for the log; the latter is JSON, so it holds no line end.
-fn names(target: &Target) -> (&str, &str) {
-    let model = std::str::from_utf8(&target.encoded_model).unwrap_or_default();
-    (&target.provider.name, model)
 }

@@ -132,12 +132,6 @@ impl<'p> Plan<'p> {
         self.attempts < self.retry.attempts && (self.has_untried() || !self.patience.is_zero())
     }
 
-    /// True when there is a target that was not tried, and an attempt left.
-    #[must_use]
-    pub fn has_other(&self) -> bool {
-        self.attempts < self.retry.attempts && self.has_untried()
-    }
-
     /// How many attempts were begun.
     #[must_use]
     pub fn attempts(&self) -> usize {

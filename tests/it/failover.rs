@@ -2,7 +2,7 @@
 //! request may have been processed, and with the last word an upstream's own.
 
 use crate::client::Request;
-use crate::gateway::{Gateway, Setup, text};
+use crate::gateway::{Gateway, Setup};
 use crate::judge;
 use crate::upstream::{Exchange, Upstream, refused_base_url, reply};
 
@@ -38,11 +38,11 @@ pub fn good() -> Upstream {
     })
 }
 
-fn both() -> [Request; 2] {
+pub fn both() -> [Request; 2] {
     [Request::chat("m"), Request::stream("m")]
 }
 
-const BUSY: &str =
+pub const BUSY: &str =
     r#"{"error":{"message":"busy","type":"rate_limit_error","param":null,"code":"slow_down"}}"#;
 
 #[test]
@@ -246,83 +246,39 @@ fn requests_are_spread_by_weight_and_over_the_keys() {
 }
 
 #[test]
-fn each_failed_attempt_has_a_line_in_the_log() {
+fn that_it_may_have_been_processed_is_told_before_an_earlier_error() {
     let failing = Upstream::answering(reply::json("500 Oops", BUSY));
-    let bases = [refused_base_url(), failing.base_url(), refused_base_url()];
-    let gateway = in_order(&bases, "").start();
-    gateway.ask(&Request::chat("m"));
-    gateway.access_lines(1);
-    let lines = gateway.lines_at("WARN");
-    let attempts: Vec<&String> = lines
-        .iter()
-        .filter(|line| line.contains("attempt failed"))
-        .collect();
-    assert_eq!(attempts.len(), 3, "{attempts:#?}");
-    assert!(
-        attempts[0].contains("\"outcome\":\"unsent\"") && attempts[0].contains("\"then\":\"p1\"")
-    );
-    assert!(
-        attempts[1].contains("\"status\":500") && attempts[1].contains("\"outcome\":\"failed\"")
-    );
-    assert!(attempts[2].contains("no attempt left"));
+    let (leaving, spare) = (Upstream::start(leave), good());
+    let gateway = over(&[&failing, &leaving, &spare], "");
+    for request in both() {
+        let answer = gateway.ask(&request);
+        judge::error(&answer, 502, "upstream_disconnected", None);
+        assert_eq!(answer.header("x-should-retry"), Some("false"));
+    }
+    assert!(spare.requests().is_empty());
 }
 
 #[test]
-fn answers_and_metrics_tell_how_it_went() {
-    let failing = Upstream::answering(reply::json("500 Oops", BUSY));
-    let fine = good();
-    let gateway = Setup::new()
-        .provider("gone", &refused_base_url(), "")
-        .provider("failing", &failing.base_url(), "")
-        .provider("fine", &fine.base_url(), "")
-        .section(
-            "[models.m]\nfallbacks = [\"spare\"]\ntargets = [{ provider = \"gone\" }, { provider = \"failing\", priority = 1 }]\n\
-             [models.spare]\nprovider = \"fine\"\n[models.bad]\nprovider = \"gone\"\nfallbacks = [\"worse\"]\n\
-             [models.worse]\nprovider = \"failing\"",
-        )
+fn a_full_pool_is_held_against_nobody() {
+    let gate = std::sync::Arc::new(crate::wait::Gate::default());
+    let held = std::sync::Arc::clone(&gate);
+    let small = Upstream::start(move |exchange| {
+        exchange.read_body();
+        held.pass();
+        exchange.send(reply::completion("small"));
+    });
+    let spare = good();
+    let gateway = in_order(&[small.base_url(), spare.base_url()], "")
+        .section("[providers.p0.pool]\nmax_in_flight = 1\nwait = \"0s\"")
         .start();
-    for request in both() {
-        let answer = gateway.ask(&request);
-        assert_eq!(answer.header("x-trunkline-attempts"), Some("3"));
-        let line = gateway.access_line(&answer.request_id());
-        assert_eq!(text(&line, "provider"), "fine");
-        assert_eq!(text(&line, "attempts"), "3");
+    let mut first = gateway.client();
+    first.send(&Request::chat("m").bytes());
+    small.arrived(1);
+    for _ in 0..10 {
+        assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
     }
-    assert_eq!(
-        gateway
-            .ask(&Request::chat("bad"))
-            .header("x-trunkline-attempts"),
-        Some("2")
-    );
-    assert_eq!(
-        gateway
-            .ask(&Request::chat("spare"))
-            .header("x-trunkline-attempts"),
-        None
-    );
-    gateway.access_lines(4);
-    let metrics = gateway.metrics();
-    let counts = |name: &str, labels: &[(&str, &str)]| {
-        metrics
-            .sum(&format!("trunkline_{name}_total"), labels)
-            .unwrap_or(0.0)
-    };
-    for (provider, result) in [
-        ("gone", "unsent"),
-        ("failing", "failed"),
-        ("fine", "answered"),
-    ] {
-        let labels = [("model", "m"), ("provider", provider), ("result", result)];
-        assert!(
-            (counts("attempts", &labels) - 2.0).abs() < 0.1,
-            "{provider}"
-        );
-    }
-    let retried = [("model", "m"), ("provider", "fine"), ("after", "failed")];
-    assert!((counts("retries", &retried) - 2.0).abs() < 0.1);
-    let fallen = [("model", "m"), ("provider", "fine")];
-    assert!((counts("fallbacks", &fallen) - 2.0).abs() < 0.1);
-    assert!((counts("requests", &fallen) - 2.0).abs() < 0.1);
-    let last = [("model", "bad"), ("provider", "failing"), ("status", "5xx")];
-    assert!((counts("requests", &last) - 1.0).abs() < 0.1);
+    assert_eq!(spare.requests().len(), 10);
+    gate.open_for_good();
+    assert!(first.answer().text().contains("small"));
+    assert!(gateway.ask(&Request::chat("m")).text().contains("small"));
 }

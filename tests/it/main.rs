@@ -41,6 +41,7 @@ mod drain;
 mod drop_in;
 mod errors;
 mod failover;
+mod failover_seen;
 mod first_event;
 mod generated;
 mod http1;

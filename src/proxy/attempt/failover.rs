@@ -14,7 +14,7 @@ use crate::metering::Meter;
 use crate::proxy::Worker;
 use crate::proxy::intake::Intake;
 use crate::proxy::reply::{self, Failure};
-use crate::routing::{Next, Outcome, Plan};
+use crate::routing::{Next, Outcome, Plan, Stop};
 
 /// Tries target after target, as the plan says, and tells the caller how many.
 pub(super) async fn run(
@@ -54,7 +54,7 @@ async fn follow(
         };
         let next = plan.after(fault, now(), &mut worker.rng.borrow_mut());
         tell(meter, current, &judged, fault, &next);
-        last = Some(better(last, judged));
+        last = Some(better(last, judged, &next));
         target = match next {
             Next::Stop(_) => None,
             Next::Try(next, pause) => {
@@ -101,10 +101,13 @@ async fn attempt(
 }
 
 /// Of two failures, the one that says more to the caller: what an upstream has
-/// answered, before what we say in its place; else the later one.
-fn better(last: Option<Judged>, new: Judged) -> Judged {
+/// answered, before what we say in its place; else the later one. But that the
+/// request may have been processed must be told, or the caller's SDK would send
+/// it again.
+fn better(last: Option<Judged>, new: Judged, next: &Next<'_>) -> Judged {
+    let must_be_told = matches!(next, Next::Stop(Stop::MaybeProcessed));
     match last {
-        Some(last) if last.answered && !new.answered => last,
+        Some(last) if last.answered && !new.answered && !must_be_told => last,
         _ => new,
     }
 }
