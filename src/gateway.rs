@@ -11,8 +11,8 @@ use url::Url;
 use crate::access::Gate;
 use crate::catalog::{Catalog, DEMO};
 use crate::config::{
-    Auth, BaseUrl, Config, Credential, HttpVersion, Model, Pool, Provider, StreamUsage, Target,
-    Timeouts,
+    Auth, Balance, BaseUrl, Config, Credential, HttpVersion, Model, Pool, Provider, StreamUsage,
+    Target, Timeouts,
 };
 use crate::metering::Meters;
 use crate::proxy::limits::Allowance;
@@ -97,6 +97,7 @@ pub fn offer_demo(
         alias: DEMO.to_owned(),
         targets: vec![Target::new(DEMO, DEMO)],
         fallbacks: Vec::new(),
+        balance: Balance::default(),
         retry: config.retry,
         builtin: true,
     };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::config::{self, Config, Demo, Retry, StreamUsage};
+use crate::config::{self, Balance, Config, Demo, Retry, StreamUsage};
 
 mod nearest;
 mod target;
@@ -43,6 +43,8 @@ pub struct Model {
     /// Where it goes, its fallbacks' targets behind its own; empty while none of
     /// them is ready.
     pub targets: Arc<[Target]>,
+    /// How those of one step share the requests.
+    pub balance: Balance,
     /// When and how often they are tried.
     pub retry: Retry,
     /// The environment variable (or file) whose lack keeps it from being ready.
@@ -143,6 +145,7 @@ impl Catalog {
                     label: model.alias.as_str().into(),
                     targets: targets.into(),
                     retry: model.retry,
+                    balance: model.balance,
                     missing: provider.why_not_ready(),
                     provider,
                 };
@@ -225,6 +228,7 @@ impl Catalog {
                 provider: Arc::clone(provider),
                 targets: Arc::new([]),
                 retry: self.retry,
+                balance: Balance::default(),
                 missing: None,
             }),
             targets: target::all(provider, upstream_model).collect(),

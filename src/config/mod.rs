@@ -35,7 +35,7 @@ mod walk;
 pub use environment::Environment;
 pub use fault::{Fault, Faults, KeyPath, Place, Segment};
 pub use load::load;
-pub use model::{Breaker, Model, Retry, Step, Target};
+pub use model::{Balance, Breaker, Model, Retry, Step, Target};
 pub use provider::{Auth, BaseUrl, Credential, Provider};
 pub use reference::reference;
 pub use shape::schema;

@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::Provider;
 
 /// Most targets of one model, over all its fallbacks and credentials: a plan
@@ -18,6 +21,8 @@ pub struct Model {
     pub targets: Vec<Target>,
     /// Aliases to try after those; checked to exist and to lead in no circle.
     pub fallbacks: Vec<String>,
+    /// How its targets of one priority share the requests.
+    pub balance: Balance,
     /// When and how often they are tried.
     pub retry: Retry,
     /// True when it comes from the built-in table.
@@ -35,6 +40,17 @@ pub struct Target {
     pub weight: u32,
     /// The lowest number is tried first.
     pub priority: u32,
+}
+
+/// How targets of one priority share the requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Balance {
+    /// By their weights.
+    #[default]
+    Weighted,
+    /// The less busy of two that are drawn by weight: requests in flight, times the time to the first byte.
+    LeastLoaded,
 }
 
 /// When a request is tried again, or somewhere else.

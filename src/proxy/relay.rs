@@ -15,6 +15,7 @@ use super::limits::Share;
 use super::patience::{Late, Patience};
 use super::reply::{self, Failure};
 use crate::metering::{Meter, Outcome, Tap};
+use crate::routing::InFlight;
 use crate::upstream::ReplyBody;
 use crate::wire::media::MediaType;
 
@@ -40,6 +41,7 @@ pub struct Relay {
     /// Outcome of the request when its answer comes whole.
     whole: Outcome,
     _seat: Share,
+    _in_flight: Option<InFlight>,
 }
 
 #[derive(Debug)]
@@ -73,6 +75,7 @@ pub(super) fn answer(
         hide_usage,
         gap,
         deadline,
+        in_flight,
     } = accepted;
     let streams = media_type == MediaType::EventStream;
     meter.answers(reply.status.as_u16(), streams);
@@ -89,6 +92,7 @@ pub(super) fn answer(
         ear: worker.curfew.listen(),
         state: State::Relaying,
         _seat: seat,
+        _in_flight: in_flight,
     };
     let mut response = Response::new(Answer::relay(relay));
     *response.status_mut() = reply.status;

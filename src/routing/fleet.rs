@@ -1,5 +1,6 @@
 //! What is known of the targets, from the attempts of all requests.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
@@ -7,6 +8,7 @@ use tracing::{info, warn};
 use super::Outcome;
 use super::budget::Budget;
 use super::health::{Health, millis};
+use super::load::{InFlight, Load};
 use crate::catalog::{Catalog, Target};
 use crate::config::{Breaker, Config};
 use crate::telemetry::metric::{self, Registry};
@@ -24,6 +26,8 @@ pub struct Fleet {
     budgets: Box<[Budget]>,
     /// By [`Target::slot`]; the first are the credentials themselves.
     health: Box<[Health]>,
+    /// By the same number.
+    loads: Box<[Arc<Load>]>,
     registry: Registry,
 }
 
@@ -39,6 +43,7 @@ impl Fleet {
             health: (0..catalog.slot_count())
                 .map(|_| Health::default())
                 .collect(),
+            loads: (0..catalog.slot_count()).map(|_| Arc::default()).collect(),
             registry: registry.clone(),
         }
     }
@@ -85,6 +90,25 @@ impl Fleet {
             let model = target.shown_model();
             info!(provider, model, key = target.credential, "target is back");
         }
+    }
+
+    /// Counts a request in, until what is given is dropped.
+    #[must_use]
+    pub fn enter(&self, target: &Target) -> Option<InFlight> {
+        Some(self.loads.get(target.slot)?.enter())
+    }
+
+    /// Notes how long an answer took to begin.
+    pub fn observe(&self, target: &Target, took: Duration, now: Instant) {
+        if let Some(load) = self.loads.get(target.slot) {
+            load.observe(took, self.at(now));
+        }
+    }
+
+    /// How long one more request would take there.
+    pub(super) fn cost(&self, target: &Target, now: Instant) -> f64 {
+        let load = self.loads.get(target.slot);
+        load.map_or(0.0, |load| load.cost(self.at(now)))
     }
 
     /// Whether requests may go there.

@@ -6,11 +6,13 @@
 mod budget;
 mod fleet;
 mod health;
+mod load;
 mod outcome;
 mod plan;
 #[cfg(test)]
 mod tests;
 
 pub use fleet::Fleet;
+pub use load::InFlight;
 pub use outcome::Outcome;
 pub use plan::{Next, Plan, Stop, only};

@@ -6,7 +6,7 @@ use fastrand::Rng;
 
 use super::{Fleet, Outcome};
 use crate::catalog::Target;
-use crate::config::Retry;
+use crate::config::{Balance, Retry};
 
 /// Shortest and longest pause before a target is tried again that did not say
 /// how long it wants to be left alone.
@@ -21,6 +21,7 @@ pub struct Plan<'p> {
     fleet: &'p Fleet,
     targets: &'p [Target],
     retry: Retry,
+    balance: Balance,
     /// A bit for each target that was handed out.
     tried: u64,
     attempts: usize,
@@ -79,11 +80,12 @@ pub fn only<'p>(targets: &'p [Target], retry: &Retry) -> Option<&'p Target> {
 impl<'p> Plan<'p> {
     /// A plan over these targets, which stand in the order of their steps.
     #[must_use]
-    pub fn new(fleet: &'p Fleet, targets: &'p [Target], retry: Retry) -> Self {
+    pub fn new(fleet: &'p Fleet, targets: &'p [Target], retry: Retry, balance: Balance) -> Self {
         Self {
             fleet,
             targets,
             retry,
+            balance,
             tried: 0,
             attempts: 0,
             current: None,
@@ -132,6 +134,12 @@ impl<'p> Plan<'p> {
         self.attempts < self.retry.attempts && (self.has_untried() || !self.patience.is_zero())
     }
 
+    /// True when it matters how busy the targets are.
+    #[must_use]
+    pub fn weighs_loads(&self) -> bool {
+        self.balance == Balance::LeastLoaded
+    }
+
     /// How many attempts were begun.
     #[must_use]
     pub fn attempts(&self) -> usize {
@@ -168,16 +176,38 @@ impl<'p> Plan<'p> {
     /// other. The last one is never left out.
     fn choose(&mut self, now: Instant, rng: &mut Rng) -> Option<&'p Target> {
         let fleet = self.fleet;
-        while let Some((place, target)) = self.draw(rng, |it| fleet.is_fit(it, now)) {
+        while let Some((place, target)) = self.weigh(now, rng, |it| fleet.is_fit(it, now)) {
             // Of those who find an ejection lapsed, one tries it out.
             if fleet.claim(target, now) {
                 self.tried |= 1 << place;
                 return Some(target);
             }
         }
-        let (place, target) = self.draw(rng, |_| true)?;
+        let (place, target) = self.weigh(now, rng, |_| true)?;
         self.tried |= 1 << place;
         Some(target)
+    }
+
+    /// One that is drawn by weight; or the less busy of two. Two that are drawn
+    /// are nearly as good as the best of all, and not everybody's choice at the
+    /// same time.
+    fn weigh(
+        &self,
+        now: Instant,
+        rng: &mut Rng,
+        is_wanted: impl Fn(&Target) -> bool,
+    ) -> Option<(usize, &'p Target)> {
+        let one = self.draw(rng, |_, target| is_wanted(target))?;
+        if self.balance == Balance::Weighted {
+            return Some(one);
+        }
+        let step = one.1.step;
+        let other = self.draw(rng, |place, target| {
+            place != one.0 && target.step == step && is_wanted(target)
+        });
+        let cost = |target: &Target| self.fleet.cost(target, now);
+        let better = other.filter(|(_, other)| cost(other) < cost(one.1));
+        Some(better.unwrap_or(one))
     }
 
     /// Of those that were not tried and are wanted, one of the lowest step, by
@@ -185,9 +215,12 @@ impl<'p> Plan<'p> {
     fn draw(
         &self,
         rng: &mut Rng,
-        is_wanted: impl Fn(&Target) -> bool,
+        is_wanted: impl Fn(usize, &Target) -> bool,
     ) -> Option<(usize, &'p Target)> {
-        let wanted = || self.untried().filter(|(_, target)| is_wanted(target));
+        let wanted = || {
+            let untried = self.untried();
+            untried.filter(|(place, target)| is_wanted(*place, target))
+        };
         let (_, first) = wanted().next()?;
         let in_step = || wanted().filter(|(_, target)| target.step == first.step);
         let whole: u64 = in_step().map(|(_, target)| target.weight).sum();

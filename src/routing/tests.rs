@@ -9,7 +9,7 @@ use super::{Fleet, Next, Outcome, Plan, Stop, only};
 use crate::catalog::Catalog;
 use crate::catalog::Target;
 use crate::catalog::tests::{config, targets};
-use crate::config::Retry;
+use crate::config::{Balance, Retry};
 use crate::telemetry::metric::Registry;
 
 const RETRY: Retry = Retry {
@@ -41,7 +41,7 @@ fn run(
 ) -> (Vec<(usize, Duration)>, Option<Stop>) {
     let mut rng = Rng::with_seed(seed);
     let mut now = Instant::now();
-    let mut plan = Plan::new(fleet, targets, retry);
+    let mut plan = Plan::new(fleet, targets, retry, Balance::Weighted);
     let mut target = plan.first(now, &mut rng).unwrap();
     let mut tried = vec![(target.credential, Duration::ZERO)];
     loop {
@@ -223,7 +223,7 @@ impl Simulation {
         (self.attempts, self.failed) = ([0; 3], 0);
         for at in from..to {
             let now = self.began + Duration::from_millis(at);
-            let mut plan = Plan::new(&self.fleet, &self.targets, RETRY);
+            let mut plan = Plan::new(&self.fleet, &self.targets, RETRY, Balance::Weighted);
             let mut target = plan.first(now, &mut self.rng).unwrap();
             loop {
                 self.attempts[target.credential] += 1;
@@ -331,4 +331,30 @@ fn what_a_caller_can_bring_about_ejects_nobody() {
     let mut simulation = Simulation::new(&[(0, 1), (1, 1)]);
     simulation.serve(0, 50, |target| (target == 0).then_some(Outcome::Refused));
     assert_eq!(simulation.attempts[0], 50);
+}
+
+#[test]
+fn the_less_busy_of_two_is_chosen_within_a_step() {
+    let targets = targets(&[(0, 1), (0, 1), (0, 1), (1, 1)]);
+    let now = Instant::now();
+    let fleet = fleet_since(now);
+    let milliseconds = [50, 5, 5, 1];
+    for (target, took) in targets.iter().zip(milliseconds) {
+        fleet.observe(target, Duration::from_millis(took), now);
+    }
+    let choices = |fleet: &Fleet| {
+        let mut chosen = [0; 4];
+        for seed in 0..600 {
+            let mut plan = Plan::new(fleet, &targets, RETRY, Balance::LeastLoaded);
+            let target = plan.first(now, &mut Rng::with_seed(seed)).unwrap();
+            chosen[target.credential] += 1;
+        }
+        chosen
+    };
+    let [slow, one, other, later] = choices(&fleet);
+    assert_eq!((slow, later), (0, 0));
+    assert!(one > 200 && other > 200);
+    // Twenty in flight there, and the slow one is the better choice.
+    let _held: Vec<_> = (0..20).map(|_| fleet.enter(&targets[1])).collect();
+    assert_eq!(choices(&fleet)[1], 0);
 }

@@ -90,6 +90,7 @@ fn model(model: &Model) -> Value {
     json!({
         "targets": targets,
         "fallbacks": model.fallbacks,
+        "balance": model.balance,
         "retry": {
             "attempts": model.retry.attempts,
             "processed": model.retry.processed,

@@ -1,8 +1,12 @@
 //! A model of several targets: where its requests go, and with which key.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::client::Request;
 use crate::gateway::{Setup, run};
 use crate::upstream::{Upstream, refused_base_url, reply};
+use crate::wait::Gate;
 
 #[test]
 fn what_cannot_be_reached_gives_way_to_the_next_priority_and_then_to_a_fallback() {
@@ -60,4 +64,40 @@ fn a_circle_of_fallbacks_is_refused_at_the_start() {
         stderr.contains("leads back to itself: a -> b -> a"),
         "{stderr}"
     );
+}
+
+#[test]
+fn the_less_busy_target_gets_the_request() {
+    let gate = Arc::new(Gate::default());
+    let is_first = Arc::new(AtomicBool::new(true));
+    let [one, two] = [(); 2].map(|()| {
+        let (gate, is_first) = (Arc::clone(&gate), Arc::clone(&is_first));
+        Upstream::start(move |exchange| {
+            exchange.read_body();
+            if is_first.swap(false, Ordering::SeqCst) {
+                gate.pass();
+            }
+            exchange.send(reply::completion("hi"));
+        })
+    });
+    let gateway = Setup::new()
+        .provider("one", &one.base_url(), "")
+        .provider("two", &two.base_url(), "")
+        .section(
+            "[models.m]\nbalance = \"least_loaded\"\ntargets = [{ provider = \"one\" }, { provider = \"two\" }]",
+        )
+        .start();
+    let mut held = gateway.client();
+    held.send(&Request::chat("m").bytes());
+    crate::wait::until("the first request", || {
+        (one.requests().len() + two.requests().len() == 1).then_some(())
+    });
+    for _ in 0..6 {
+        assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
+    }
+    let mut seen = [one.requests().len(), two.requests().len()];
+    seen.sort_unstable();
+    assert_eq!(seen, [1, 6]);
+    gate.open_for_good();
+    assert_eq!(held.answer().status, 200);
 }

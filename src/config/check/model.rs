@@ -51,6 +51,7 @@ pub fn settle(
         let model = Model {
             alias: (*alias).clone(),
             targets,
+            balance: one.raw.balance.unwrap_or_default(),
             fallbacks,
             retry,
             builtin: written.is_none(),

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::ModelRetry;
+use crate::config::Balance;
 
 /// `[models.ALIAS]`
 #[derive(Default, Clone, Deserialize, JsonSchema)]
@@ -16,6 +17,8 @@ pub struct Model {
     pub model: Option<String>,
     /// Several places that can answer, instead of `provider` and `model`.
     pub targets: Vec<Target>,
+    /// How the targets of one priority share the requests; "weighted" by default.
+    pub balance: Option<Balance>,
     /// Aliases that are tried, in this order, when none of these places gives an answer.
     pub fallbacks: Vec<String>,
     /// What differs from `[retry]`.

@@ -25,7 +25,8 @@ pub(super) async fn run(
     intake: &Intake,
 ) -> Result<Accepted, Failure> {
     let fleet = &worker.snapshot.fleet;
-    let mut plan = Plan::new(fleet, &resolved.targets, resolved.model.retry);
+    let model = &resolved.model;
+    let mut plan = Plan::new(fleet, &resolved.targets, model.retry, model.balance);
     let mut told = follow(worker, meter, &mut plan, head, intake).await;
     match &mut told {
         Ok(accepted) => reply::count_attempts(&mut accepted.reply.headers, plan.attempts()),
@@ -44,7 +45,7 @@ async fn follow(
     let mut last: Option<Judged> = None;
     let mut target = plan.first(now(), &mut worker.rng.borrow_mut());
     while let Some(current) = target {
-        let judged = attempt(worker, meter, plan, current, head, intake).await;
+        let judged = watched(worker, meter, plan, current, head, intake).await;
         meter.attempted_at(current, judged.fault);
         if judged.is_blamed() {
             worker.snapshot.fleet.note(current, judged.fault, now());
@@ -66,6 +67,34 @@ async fn follow(
     }
     // A plan has at least one target, so there is something to tell.
     last.map_or_else(|| Err(reply::upstream_protocol_error()), |last| last.word)
+}
+
+/// An attempt that is counted as in flight, and timed, where it matters who is
+/// less busy.
+async fn watched(
+    worker: &Worker,
+    meter: &mut Meter,
+    plan: &Plan<'_>,
+    target: &Target,
+    head: &mut Parts,
+    intake: &Intake,
+) -> Judged {
+    if !plan.weighs_loads() {
+        return attempt(worker, meter, plan, target, head, intake).await;
+    }
+    let fleet = &worker.snapshot.fleet;
+    let in_flight = fleet.enter(target);
+    let began = now();
+    let mut judged = attempt(worker, meter, plan, target, head, intake).await;
+    // What fails at once is not to look fast.
+    if matches!(judged.fault, None | Some(Outcome::MaybeProcessed)) {
+        let now = now();
+        fleet.observe(target, now.saturating_duration_since(began), now);
+    }
+    if let Ok(accepted) = &mut judged.word {
+        accepted.in_flight = in_flight;
+    }
+    judged
 }
 
 async fn attempt(

@@ -118,6 +118,7 @@ pub(super) async fn judge(answer: Unjudged) -> Judged {
         hide_usage: answer.hide_usage,
         gap: answer.gap,
         deadline: answer.deadline,
+        in_flight: None,
     };
     Judged::answered(fault, accepted)
 }

@@ -14,7 +14,7 @@ use super::reply::Failure;
 use crate::body::Outgoing;
 use crate::catalog::{Resolved, Target};
 use crate::metering::Meter;
-use crate::routing;
+use crate::routing::{self, InFlight};
 use crate::upstream::{Head, Reply};
 use crate::wire::media::MediaType;
 use crate::wire::splice::{StreamUsage, splice};
@@ -40,6 +40,9 @@ pub(super) struct Accepted {
     pub gap: Duration,
     /// When the body must have ended.
     pub deadline: Option<Instant>,
+    /// Its place among the requests in flight at its target, where they are
+    /// counted.
+    pub in_flight: Option<InFlight>,
 }
 
 /// An answer that has not been looked at yet.
