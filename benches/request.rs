@@ -7,10 +7,8 @@
     reason = "a bench is no product code: it stops at the unexpected"
 )]
 
-use std::cell::Cell;
 use std::fmt::Write as _;
 use std::hint::black_box;
-use std::sync::Arc;
 
 use divan::Bencher;
 use http::{HeaderMap, HeaderValue};
@@ -18,16 +16,13 @@ use sha2::{Digest, Sha256};
 use trunkline::access::Gate;
 use trunkline::catalog::Catalog;
 use trunkline::config::{Config, Sources, load};
-use trunkline::metering::{Meter, Meters, Outcome};
+use trunkline::metering::{Desk, Meter, Meters, Outcome};
 use trunkline::telemetry::metric::Registry;
 use trunkline::telemetry::request_id::RequestIds;
 use trunkline::wire::endpoint::Endpoint;
 
 /// How many aliases and client keys there are.
 const COUNTS: [usize; 3] = [1, 100, 10_000];
-/// Requests between two upkeeps of the metrics. The process does it every few
-/// seconds; here it keeps the samples from piling up.
-const UPKEEP: u32 = 4096;
 
 fn main() {
     divan::main();
@@ -98,15 +93,13 @@ fn admit_caller(bencher: Bencher<'_, '_>, count: usize) {
         .bench_local_refs(|headers| gate.admit(black_box(headers)).is_ok());
 }
 
-/// Everything that is counted of one unary request, upkeep included.
+/// Everything that is counted of one unary request.
 #[divan::bench(args = COUNTS)]
 fn account_request(bencher: Bencher<'_, '_>, count: usize) {
     let catalog = Catalog::new(&config(count));
-    let registry = Registry::new().expect("a registry");
-    let meters = Meters::new(&registry, &catalog, false);
+    let desk = Desk::new(&Meters::new(&Registry::new(), &catalog, false, true));
     let ids = RequestIds::new();
     let mut next = scattered(count);
-    let rounds = Cell::new(0_u32);
     bencher
         .with_inputs(|| {
             let name = format!("alias-{}", next());
@@ -114,8 +107,8 @@ fn account_request(bencher: Bencher<'_, '_>, count: usize) {
         })
         .bench_local_values(|resolved| {
             let endpoint = Endpoint::ChatCompletions;
-            let mut meter = Meter::start(&meters, endpoint, ids.for_request(None));
-            meter.calls(resolved.model);
+            let mut meter = Meter::start(&desk, endpoint, ids.for_request(None));
+            meter.calls(&resolved.model);
             meter.received(1024);
             meter.waits();
             meter.attempted(None);
@@ -124,31 +117,21 @@ fn account_request(bencher: Bencher<'_, '_>, count: usize) {
             meter.passed(1024);
             meter.ends(Outcome::Ok, None);
             drop(meter);
-            rounds.set(rounds.get() + 1);
-            if rounds.get().is_multiple_of(UPKEEP) {
-                registry.run_upkeep();
-            }
         });
 }
 
-/// What is counted of each piece of a stream, upkeep included.
+/// What is counted of each piece of a stream.
 #[divan::bench]
 fn account_piece(bencher: Bencher<'_, '_>) {
     let catalog = Catalog::new(&config(1));
-    let registry = Registry::new().expect("a registry");
-    let meters: Arc<Meters> = Meters::new(&registry, &catalog, false);
+    let desk = Desk::new(&Meters::new(&Registry::new(), &catalog, false, true));
     let resolved = catalog.resolve("alias-0", |_| true);
     let ids = RequestIds::new();
-    let mut meter = Meter::start(&meters, Endpoint::ChatCompletions, ids.for_request(None));
-    meter.calls(resolved.expect("a known alias").model);
+    let mut meter = Meter::start(&desk, Endpoint::ChatCompletions, ids.for_request(None));
+    meter.calls(&resolved.expect("a known alias").model);
     meter.answers(200, true);
-    let mut rounds = 0_u32;
     bencher.bench_local(|| {
         meter.piece(black_box(true));
         meter.passed(black_box(190));
-        rounds += 1;
-        if rounds.is_multiple_of(UPKEEP) {
-            registry.run_upkeep();
-        }
     });
 }

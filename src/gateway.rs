@@ -55,7 +55,7 @@ pub fn build(config: &Config, registry: &Registry) -> Result<Arc<Snapshot>, Buil
         buffered: Allowance::bytes(registry, server.max_buffered),
         in_flight: Allowance::requests(registry, server.max_in_flight),
     };
-    let meters = Meters::new(registry, &catalog, config.log.access);
+    let meters = Meters::new(registry, &catalog, config.log.access, server.page);
     let gate = Gate::new(&config.access);
     Ok(Arc::new(Snapshot {
         catalog,

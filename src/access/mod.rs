@@ -82,7 +82,7 @@ impl Gate {
         let key = candidates
             .iter()
             .find(|key| bool::from(key.sha256.ct_eq(&digest)))
-            .filter(|key| key.expires.is_none_or(|expires| Timestamp::now() < expires))
+            .filter(|key| key.is_valid())
             .ok_or(Denied)?;
         Ok(Caller(Some(Arc::clone(key))))
     }
@@ -93,6 +93,12 @@ impl Caller {
     #[must_use]
     pub fn key_name(&self) -> Option<&str> {
         self.0.as_ref().map(|key| &*key.name)
+    }
+
+    /// True until the caller's key has expired.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.0.as_ref().is_none_or(|key| key.is_valid())
     }
 
     /// Whether this caller may use the model of this name.
@@ -111,6 +117,11 @@ impl Key {
             models: key.models.clone(),
             expires: key.expires,
         }
+    }
+
+    fn is_valid(&self) -> bool {
+        let expires = self.expires;
+        expires.is_none_or(|expires| Timestamp::now() < expires)
     }
 }
 

@@ -1,7 +1,10 @@
 //! What may be called: aliases and providers, and why one is left out.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+use http::HeaderValue;
 
 use crate::config::{self, Balance, Config, Demo, Retry, StreamUsage};
 
@@ -20,7 +23,7 @@ pub const DEMO: &str = "demo";
 /// Every model and provider of one snapshot.
 #[derive(Debug)]
 pub struct Catalog {
-    models: HashMap<Box<str>, Arc<Model>>,
+    models: HashMap<Box<str>, Model>,
     by_name: HashMap<Box<str>, Arc<Provider>>,
     /// How many [`Model::id`]s there are.
     model_count: usize,
@@ -32,7 +35,7 @@ pub struct Catalog {
 }
 
 /// What one alias stands for, or what `provider/…` stands for as a whole.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Model {
     /// Dense number, for tables with a row per model.
     pub id: usize,
@@ -40,9 +43,11 @@ pub struct Model {
     pub label: Box<str>,
     /// The provider of its first target, for `owned_by` and metrics.
     pub provider: Arc<Provider>,
+    /// What its provider calls it; empty for `provider/*`.
+    pub upstream_model: Box<str>,
     /// Where it goes, its fallbacks' targets behind its own; empty while none of
     /// them is ready.
-    pub targets: Arc<[Target]>,
+    pub targets: Box<[Target]>,
     /// How those of one step share the requests.
     pub balance: Balance,
     /// When and how often they are tried.
@@ -58,6 +63,8 @@ pub struct Provider {
     pub id: usize,
     /// Name, as in `[providers.NAME]`.
     pub name: Box<str>,
+    /// The name as a header carries it, where it can.
+    pub name_header: Option<HeaderValue>,
     /// Whether usage is asked for in streams.
     pub stream_usage: StreamUsage,
     /// How many credentials open it; 1 where it asks for none.
@@ -66,17 +73,18 @@ pub struct Provider {
     first_key: usize,
     ready: bool,
     missing: Option<Box<str>>,
-    /// Number of the model `name/*`.
-    any_model: usize,
+    /// [`Model::id`] of `name/*`.
+    pub any_model: usize,
 }
 
-/// What a name was found to be.
+/// What a name was found to be. Borrowed where it can be: a counted reference
+/// would be counted by all workers in one place.
 #[derive(Debug, Clone)]
-pub struct Resolved {
+pub struct Resolved<'c> {
     /// The alias's entry, or the entry of `provider/*`.
-    pub model: Arc<Model>,
+    pub model: Cow<'c, Model>,
     /// Where it goes, in order of preference; never empty.
-    pub targets: Arc<[Target]>,
+    pub targets: Cow<'c, [Target]>,
 }
 
 /// Why a name leads nowhere.
@@ -114,6 +122,7 @@ impl Catalog {
                 Arc::new(Provider {
                     id,
                     name: provider.name.as_str().into(),
+                    name_header: in_header(&provider.name),
                     stream_usage: provider.stream_usage,
                     credentials,
                     first_key,
@@ -139,17 +148,21 @@ impl Catalog {
                 // The first that can be called, else the first that is meant.
                 let ready = targets.first().map(|target| Arc::clone(&target.provider));
                 let first = model.targets.first()?;
+                let upstream_model = targets.first().map(Target::upstream_model);
+                let upstream_model =
+                    upstream_model.unwrap_or_else(|| first.upstream_model.as_str().into());
                 let provider = ready.or_else(|| by_name.get(&*first.provider).cloned())?;
                 let entry = Model {
                     id,
                     label: model.alias.as_str().into(),
+                    upstream_model,
                     targets: targets.into(),
                     retry: model.retry,
                     balance: model.balance,
                     missing: provider.why_not_ready(),
                     provider,
                 };
-                Some((entry.label.clone(), Arc::new(entry)))
+                Some((entry.label.clone(), entry))
             });
         let models = models.collect();
         Self {
@@ -169,7 +182,7 @@ impl Catalog {
         &self,
         name: &str,
         visible: impl Fn(&str) -> bool,
-    ) -> Result<Resolved, Unresolved> {
+    ) -> Result<Resolved<'_>, Unresolved> {
         if !visible(name) {
             return Err(self.unknown(name, visible));
         }
@@ -184,8 +197,22 @@ impl Catalog {
 
     /// Aliases that can be called now, sorted by name.
     #[must_use]
-    pub fn ready(&self) -> Vec<&Arc<Model>> {
+    pub fn ready(&self) -> Vec<&Model> {
         self.sorted(Model::is_ready)
+    }
+
+    /// All aliases, sorted by name.
+    #[must_use]
+    pub fn models(&self) -> Vec<&Model> {
+        self.sorted(|_| true)
+    }
+
+    /// All providers, sorted by name.
+    #[must_use]
+    pub fn providers(&self) -> Vec<&Arc<Provider>> {
+        let mut providers: Vec<_> = self.by_name.values().collect();
+        providers.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        providers
     }
 
     /// How many [`Model::id`]s there are, `provider/*` entries included.
@@ -206,13 +233,13 @@ impl Catalog {
         self.slot_count
     }
 
-    fn sorted(&self, keep: impl Fn(&Model) -> bool) -> Vec<&Arc<Model>> {
+    fn sorted(&self, keep: impl Fn(&Model) -> bool) -> Vec<&Model> {
         let mut models: Vec<_> = self.models.values().filter(|model| keep(model)).collect();
         models.sort_unstable_by(|one, other| one.label.cmp(&other.label));
         models
     }
 
-    fn by_provider(&self, name: &str) -> Option<Resolved> {
+    fn by_provider(&self, name: &str) -> Option<Resolved<'_>> {
         let (provider, upstream_model) = name.split_once('/')?;
         if self.strict || upstream_model.is_empty() {
             return None;
@@ -222,16 +249,17 @@ impl Catalog {
             .get(provider)
             .filter(|provider| provider.ready)?;
         Some(Resolved {
-            model: Arc::new(Model {
+            model: Cow::Owned(Model {
                 id: provider.any_model,
                 label: format!("{}/*", provider.name).into(),
                 provider: Arc::clone(provider),
-                targets: Arc::new([]),
+                upstream_model: Box::default(),
+                targets: Box::default(),
                 retry: self.retry,
                 balance: Balance::default(),
                 missing: None,
             }),
-            targets: target::all(provider, upstream_model).collect(),
+            targets: Cow::Owned(target::all(provider, upstream_model).collect()),
         })
     }
 
@@ -254,12 +282,11 @@ impl Model {
         !self.targets.is_empty()
     }
 
-    fn resolved(self: &Arc<Self>) -> Result<Resolved, Unresolved> {
+    fn resolved(&self) -> Result<Resolved<'_>, Unresolved> {
         if self.is_ready() {
-            let targets = Arc::clone(&self.targets);
             return Ok(Resolved {
-                model: Arc::clone(self),
-                targets,
+                model: Cow::Borrowed(self),
+                targets: Cow::Borrowed(&self.targets),
             });
         }
         Err(Unresolved::NotConfigured {
@@ -270,13 +297,23 @@ impl Model {
 }
 
 impl Provider {
-    fn why_not_ready(&self) -> Option<Box<str>> {
+    /// The environment variable (or table of the config) whose lack keeps it
+    /// from being ready; none when it is.
+    #[must_use]
+    pub fn why_not_ready(&self) -> Option<Box<str>> {
         if self.ready {
             return None;
         }
         let table = || format!("[providers.{}] in the config", self.name).into();
         Some(self.missing.clone().unwrap_or_else(table))
     }
+}
+
+/// A name as a header carries it; none where readers would not agree on what
+/// it says (RFC 9110, section 5.5).
+fn in_header(name: &str) -> Option<HeaderValue> {
+    let named = HeaderValue::from_str(name).ok();
+    named.filter(|_| name.is_ascii())
 }
 
 /// True when the demo model belongs into the catalog: it is asked for, or

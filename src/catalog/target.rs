@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::HeaderValue;
 
-use super::Provider;
+use super::{Provider, in_header};
 use crate::config;
 use crate::wire::splice::encode_model;
 
@@ -32,6 +33,8 @@ pub struct Target {
     pub is_fallback: bool,
     /// The upstream's own model name, as JSON with its quotes.
     pub encoded_model: Bytes,
+    /// The same name as a header carries it, where it can.
+    pub model_header: Option<HeaderValue>,
     /// Share of the requests among the targets of the same step.
     pub weight: u64,
     /// Targets of a lower step are tried first.
@@ -44,6 +47,7 @@ pub(super) fn all(
     upstream_model: &str,
 ) -> impl ExactSizeIterator<Item = Target> {
     let model = encode_model(upstream_model);
+    let header = in_header(upstream_model);
     let count = provider.credentials;
     (0..count).map(move |credential| Target {
         provider: Arc::clone(provider),
@@ -53,6 +57,7 @@ pub(super) fn all(
         row: provider.any_model,
         is_fallback: false,
         encoded_model: model.clone(),
+        model_header: header.clone(),
         weight: SHARE / count as u64,
         step: 0,
     })
@@ -143,6 +148,13 @@ impl Target {
             return "*";
         }
         std::str::from_utf8(&self.encoded_model).unwrap_or_default()
+    }
+
+    /// The upstream's own model name as it is spoken.
+    #[must_use]
+    pub fn upstream_model(&self) -> Box<str> {
+        // It was encoded from a string, so it can be decoded.
+        serde_json::from_slice(&self.encoded_model).unwrap_or_default()
     }
 
     fn is_same_place(&self, other: &Self) -> bool {

@@ -9,6 +9,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, Config, Environment, Faults, Flags, Sources};
+use crate::executor::apart;
 
 mod check;
 mod keygen;
@@ -95,7 +96,7 @@ where
     // Buffered, so that a pipe which closes early is met once, at the end.
     let mut out = io::BufWriter::new(io::stdout().lock());
     let done = match command {
-        Command::Serve => match config::load(&sources) {
+        Command::Serve => match apart(|| config::load(&sources)) {
             Ok(config) => {
                 drop(out);
                 return serve(config);

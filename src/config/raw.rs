@@ -67,7 +67,7 @@ pub struct Server {
     pub workers: u64,
     /// Host names accepted besides the loopback names while no client key is asked for.
     pub allowed_hosts: Vec<String>,
-    /// Serve the page at "/".
+    /// Serve the page at "/", the API reference at "/docs", and the status that they show below "/trunkline/".
     pub page: bool,
     /// Most connections open at once.
     pub max_connections: u64,

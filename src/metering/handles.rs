@@ -1,13 +1,15 @@
 //! Metric handles, looked up once per model and held from then on.
 
-use std::sync::{Arc, OnceLock};
+use std::cell::OnceCell;
+use std::rc::Rc;
+use std::sync::Arc;
 
-use metrics::{Counter, Gauge, Histogram};
-
+use super::digest::Digest;
+use super::ledger::{Entry, Ledger, Ledgers};
 use super::{Outcome, line};
 use crate::catalog::{Catalog, Model, Target};
-use crate::routing::Outcome as Fault;
-use crate::telemetry::metric::{self, Registry};
+use crate::routing;
+use crate::telemetry::metric::{self, CounterPart, GaugePart, HistogramPart, Registry};
 use crate::telemetry::request_id::RequestId;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::usage::Usage;
@@ -15,58 +17,79 @@ use crate::wire::usage::Usage;
 /// Status classes: 1xx to 5xx.
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
-/// The handles of one snapshot.
+/// What the accounts of one snapshot have in common.
 #[derive(Debug)]
 pub struct Meters {
     registry: Registry,
-    models: Vec<OnceLock<Box<ModelMeters>>>,
-    unknown: OnceLock<Box<ModelMeters>>,
+    row_count: usize,
+    pub(super) ledgers: Ledgers,
     pub(super) writes_lines: bool,
-    pub(super) in_flight: Gauge,
-    pub(super) streams_in_flight: Gauge,
-    pub(super) overhead: Histogram,
-    pub(super) bytes_in: Counter,
-    pub(super) bytes_out: Counter,
+}
+
+/// Where one worker keeps its accounts. Nobody else counts in its handles.
+#[derive(Debug)]
+pub struct Desk {
+    meters: Arc<Meters>,
+    pub(super) ledger: Option<Arc<Ledger>>,
+    models: Box<[OnceCell<Rc<ModelMeters>>]>,
+    unknown: OnceCell<Rc<ModelMeters>>,
+    pub(super) in_flight: GaugePart,
+    pub(super) streams_in_flight: GaugePart,
+    pub(super) overhead: HistogramPart,
+    pub(super) bytes_in: CounterPart,
+    pub(super) bytes_out: CounterPart,
+}
+
+/// What a model is called.
+#[derive(Debug)]
+pub struct ModelName {
+    /// [`Model::id`]; none for requests that never came as far as a model.
+    pub id: Option<usize>,
+    /// [`Model::label`]
+    pub label: Box<str>,
+    /// Its provider's name.
+    pub provider: Box<str>,
+    /// [`Model::upstream_model`]
+    pub upstream_model: Box<str>,
 }
 
 /// The handles of one model. Made when the model is first called: most of a
 /// long list of aliases never are.
 #[derive(Debug)]
 pub struct ModelMeters {
-    model: Box<str>,
-    provider: Box<str>,
+    /// Counted, so that a ledger can remember it; by this worker alone.
+    pub(super) name: Arc<ModelName>,
     /// By endpoint, of which a model answers one or two: a table for all of
     /// them would be most of what an alias costs.
-    requests: [OnceLock<EndpointMeters>; Endpoint::ALL.len()],
-    tokens: [OnceLock<Counter>; 4],
+    requests: [OnceCell<EndpointMeters>; Endpoint::ALL.len()],
+    tokens: [OnceCell<CounterPart>; 4],
     /// By the kind of fault; the last are those without.
-    attempts: [OnceLock<Counter>; Fault::KINDS + 1],
+    attempts: [OnceCell<CounterPart>; routing::Outcome::KINDS + 1],
     registry: Registry,
-    pub(super) duration: Histogram,
-    pub(super) first_byte: Histogram,
-    pub(super) first_token: Histogram,
-    pub(super) stream_gap: Histogram,
+    pub(super) duration: HistogramPart,
+    pub(super) first_byte: HistogramPart,
+    pub(super) first_token: HistogramPart,
+    pub(super) stream_gap: HistogramPart,
 }
 
 /// Requests to one endpoint of one model, by status class and outcome.
-type EndpointMeters = Box<[[OnceLock<Counter>; Outcome::ALL.len()]; CLASSES.len()]>;
+type EndpointMeters = Box<[[OnceCell<CounterPart>; Outcome::ALL.len()]; CLASSES.len()]>;
 
 impl Meters {
-    /// The handles for this catalog. `writes_lines` asks for a log line per
-    /// request.
+    /// What accounts of this catalog have in common. `writes_lines` asks for a
+    /// log line per request, `keeps_ledgers` for what [`Self::digest`] tells.
     #[must_use]
-    pub fn new(registry: &Registry, catalog: &Catalog, writes_lines: bool) -> Arc<Self> {
-        let models = (0..catalog.row_count()).map(|_| OnceLock::new()).collect();
+    pub fn new(
+        registry: &Registry,
+        catalog: &Catalog,
+        writes_lines: bool,
+        keeps_ledgers: bool,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            models,
-            unknown: OnceLock::new(),
-            writes_lines,
-            in_flight: registry.gauge(&metric::REQUESTS_IN_FLIGHT, &[]),
-            streams_in_flight: registry.gauge(&metric::STREAMS_IN_FLIGHT, &[]),
-            overhead: registry.histogram(&metric::OVERHEAD, &[]),
-            bytes_in: registry.counter(&metric::BYTES_IN, &[]),
-            bytes_out: registry.counter(&metric::BYTES_OUT, &[]),
+            ledgers: Ledgers::new(catalog.model_count(), keeps_ledgers),
             registry: registry.clone(),
+            row_count: catalog.row_count(),
+            writes_lines,
         })
     }
 
@@ -83,83 +106,145 @@ impl Meters {
         }
     }
 
-    pub(super) fn model(&self, model: &Model) -> &ModelMeters {
+    /// What all workers remember, and of the last requests at most `most` that
+    /// `is_shown` lets through.
+    #[must_use]
+    pub fn digest(&self, most: usize, is_shown: impl Fn(&Entry) -> bool) -> Digest {
+        Digest::of(&self.ledgers, most, is_shown)
+    }
+}
+
+impl Desk {
+    /// A desk for one more worker.
+    #[must_use]
+    pub fn new(meters: &Arc<Meters>) -> Rc<Self> {
+        let registry = &meters.registry;
+        let gauge = |metric| registry.gauge(metric, &[]).part();
+        let counter = |metric| registry.counter(metric, &[]).part();
+        Rc::new(Self {
+            models: (0..meters.row_count).map(|_| OnceCell::new()).collect(),
+            unknown: OnceCell::new(),
+            in_flight: gauge(&metric::REQUESTS_IN_FLIGHT),
+            streams_in_flight: gauge(&metric::STREAMS_IN_FLIGHT),
+            overhead: registry.histogram(&metric::OVERHEAD, &[]).part(),
+            bytes_in: counter(&metric::BYTES_IN),
+            bytes_out: counter(&metric::BYTES_OUT),
+            ledger: meters.ledgers.open(),
+            meters: Arc::clone(meters),
+        })
+    }
+
+    pub(super) fn writes_lines(&self) -> bool {
+        self.meters.writes_lines
+    }
+
+    pub(super) fn model(&self, model: &Model) -> &Rc<ModelMeters> {
         let Some(slot) = self.models.get(model.id) else {
             return self.unknown();
         };
-        slot.get_or_init(|| self.make(&model.label, &model.provider.name))
+        slot.get_or_init(|| {
+            self.make(ModelName {
+                id: Some(model.id),
+                label: model.label.clone(),
+                provider: model.provider.name.clone(),
+                upstream_model: model.upstream_model.clone(),
+            })
+        })
     }
 
     /// For a model of several targets: what is counted of it at this one's
     /// provider.
-    pub(super) fn at(&self, model: &Model, target: &Target) -> &ModelMeters {
+    pub(super) fn at(&self, model: &Model, target: &Target) -> &Rc<ModelMeters> {
         let Some(slot) = self.models.get(target.row) else {
             return self.unknown();
         };
-        slot.get_or_init(|| self.make(&model.label, &target.provider.name))
+        slot.get_or_init(|| {
+            self.make(ModelName {
+                id: Some(model.id),
+                label: model.label.clone(),
+                provider: target.provider.name.clone(),
+                upstream_model: target.upstream_model(),
+            })
+        })
     }
 
     /// For requests that never came as far as a model.
-    pub(super) fn unknown(&self) -> &ModelMeters {
-        self.unknown.get_or_init(|| self.make("unknown", "unknown"))
+    pub(super) fn unknown(&self) -> &Rc<ModelMeters> {
+        self.unknown.get_or_init(|| {
+            self.make(ModelName {
+                id: None,
+                label: "unknown".into(),
+                provider: "unknown".into(),
+                upstream_model: Box::default(),
+            })
+        })
     }
 
-    fn make(&self, model: &str, provider: &str) -> Box<ModelMeters> {
-        let labels = [("model", model), ("provider", provider)];
-        let histogram = |metric| self.registry.histogram(metric, &labels);
-        Box::new(ModelMeters {
-            model: model.into(),
-            provider: provider.into(),
-            requests: Default::default(),
-            tokens: Default::default(),
-            attempts: Default::default(),
+    fn make(&self, name: ModelName) -> Rc<ModelMeters> {
+        let labels = [("model", &*name.label), ("provider", &*name.provider)];
+        let registry = &self.meters.registry;
+        let histogram = |metric| registry.histogram(metric, &labels).part();
+        Rc::new(ModelMeters {
             duration: histogram(&metric::REQUEST_DURATION),
             first_byte: histogram(&metric::TIME_TO_FIRST_BYTE),
             first_token: histogram(&metric::TIME_TO_FIRST_TOKEN),
             stream_gap: histogram(&metric::STREAM_GAP),
-            registry: self.registry.clone(),
+            name: Arc::new(name),
+            requests: Default::default(),
+            tokens: Default::default(),
+            attempts: Default::default(),
+            registry: registry.clone(),
         })
     }
 }
 
 impl ModelMeters {
-    pub(super) fn request(&self, endpoint: Endpoint, status: u16, outcome: Outcome) -> Counter {
+    pub(super) fn request(&self, endpoint: Endpoint, status: u16, outcome: Outcome) {
         let class = usize::from(status / 100).clamp(1, CLASSES.len()) - 1;
-        let labels = [
-            ("endpoint", endpoint.label()),
-            ("model", &*self.model),
-            ("provider", &*self.provider),
-            ("status", CLASSES.get(class).copied().unwrap_or_default()),
-            ("outcome", outcome.label()),
-        ];
-        let make = || self.registry.counter(&metric::REQUESTS, &labels);
+        let make = || {
+            let labels = [
+                ("endpoint", endpoint.label()),
+                ("model", &*self.name.label),
+                ("provider", &*self.name.provider),
+                ("status", CLASSES.get(class).copied().unwrap_or_default()),
+                ("outcome", outcome.label()),
+            ];
+            self.registry.counter(&metric::REQUESTS, &labels).part()
+        };
         let row = self.requests.get(endpoint.index());
         let cell = row.and_then(|row| {
             let table = row.get_or_init(Default::default);
             table.get(class)?.get(outcome as usize)
         });
-        cell.map_or_else(make, |cell| cell.get_or_init(make).clone())
+        if let Some(cell) = cell {
+            cell.get_or_init(make).increment(1);
+        }
     }
 
-    pub(super) fn attempt(&self, fault: Option<Fault>) {
-        let Some(cell) = self.attempts.get(fault.map_or(Fault::KINDS, Fault::kind)) else {
+    pub(super) fn attempt(&self, fault: Option<routing::Outcome>) {
+        let Some(cell) = self
+            .attempts
+            .get(fault.map_or(routing::Outcome::KINDS, routing::Outcome::kind))
+        else {
             return;
         };
-        let labels = [
-            ("model", &*self.model),
-            ("provider", &*self.provider),
-            ("result", fault.map_or("answered", Fault::label)),
-        ];
-        cell.get_or_init(|| self.registry.counter(&metric::ATTEMPTS, &labels))
-            .increment(1);
+        let make = || {
+            let labels = [
+                ("model", &*self.name.label),
+                ("provider", &*self.name.provider),
+                ("result", fault.map_or("answered", routing::Outcome::label)),
+            ];
+            self.registry.counter(&metric::ATTEMPTS, &labels).part()
+        };
+        cell.get_or_init(make).increment(1);
     }
 
     /// Counts an attempt that followed one with this fault. Seldom, so no handle
     /// is kept.
-    pub(super) fn retry(&self, fault: Fault) {
+    pub(super) fn retry(&self, fault: routing::Outcome) {
         let labels = [
-            ("model", &*self.model),
-            ("provider", &*self.provider),
+            ("model", &*self.name.label),
+            ("provider", &*self.name.provider),
             ("after", fault.label()),
         ];
         self.registry
@@ -169,7 +254,10 @@ impl ModelMeters {
 
     /// Counts an answer of another model than the one asked for.
     pub(super) fn fallback(&self) {
-        let labels = [("model", &*self.model), ("provider", &*self.provider)];
+        let labels = [
+            ("model", &*self.name.label),
+            ("provider", &*self.name.provider),
+        ];
         self.registry
             .counter(&metric::FALLBACKS, &labels)
             .increment(1);
@@ -184,13 +272,15 @@ impl ModelMeters {
         ];
         for (cell, (kind, count)) in self.tokens.iter().zip(kinds) {
             let Some(count) = count else { continue };
-            let labels = [
-                ("model", &*self.model),
-                ("provider", &*self.provider),
-                ("kind", kind),
-            ];
-            cell.get_or_init(|| self.registry.counter(&metric::TOKENS, &labels))
-                .increment(count);
+            let make = || {
+                let labels = [
+                    ("model", &*self.name.label),
+                    ("provider", &*self.name.provider),
+                    ("kind", kind),
+                ];
+                self.registry.counter(&metric::TOKENS, &labels).part()
+            };
+            cell.get_or_init(make).increment(count);
         }
     }
 }

@@ -14,9 +14,12 @@ pub(super) fn write(meter: &Meter, status: u16, outcome: Outcome, duration: Dura
         request_id = meter.request_id.as_str(),
         key = meter.caller.as_ref().and_then(|caller| caller.key_name()),
         endpoint = meter.endpoint.label(),
-        model = meter.model.as_ref().map_or("unknown", |model| &model.label),
-        provider = provider(meter),
-        attempts = meter.chosen.as_ref().map(|(_, attempts)| attempts),
+        model = meter
+            .model
+            .as_ref()
+            .map_or("unknown", |model| &*model.name.label),
+        provider = meter.model.as_ref().map(|model| &*model.name.provider),
+        attempts = (meter.attempts > 0).then_some(meter.attempts),
         status,
         outcome = outcome.label(),
         code = meter.code,
@@ -33,13 +36,6 @@ pub(super) fn write(meter: &Meter, status: u16, outcome: Outcome, duration: Dura
         overhead_ms = milliseconds(meter.own_time),
         "request"
     );
-}
-
-/// Who answers, or was asked last.
-fn provider(meter: &Meter) -> Option<&str> {
-    let chosen = meter.chosen.as_ref().map(|(target, _)| &target.provider);
-    let provider = chosen.or_else(|| Some(&meter.model.as_ref()?.provider));
-    provider.map(|provider| &*provider.name)
 }
 
 /// The line of a request that was refused before it was known what it calls.

@@ -4,21 +4,30 @@
 //! answer and closes the account when it is dropped, so that no way out of a
 //! request, an abandoned future included, goes uncounted.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::HeaderValue;
+
 use crate::access::Caller;
 use crate::catalog::{Model, Target};
-use crate::routing::Outcome as Fault;
+use crate::routing;
 use crate::telemetry::request_id::RequestId;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::usage::Usage;
 
+mod digest;
 mod handles;
+mod ledger;
 mod line;
 mod tap;
+#[cfg(test)]
+mod tests;
 
-pub use handles::{Meters, ModelMeters};
+pub use digest::{Digest, Summary, Times};
+pub use handles::{Desk, Meters, ModelMeters, ModelName};
+pub use ledger::{Counts, Entry, Fault};
 pub use tap::Tap;
 
 /// How a request ended.
@@ -47,14 +56,15 @@ const CALLER_LEFT: u16 = 499;
 /// The account of one request.
 #[derive(Debug)]
 pub struct Meter {
-    meters: Arc<Meters>,
+    desk: Rc<Desk>,
     started: Instant,
     endpoint: Endpoint,
     request_id: RequestId,
     caller: Option<Caller>,
-    model: Option<Arc<Model>>,
-    /// Who answers, and after how many attempts, where there was a choice.
-    chosen: Option<(Target, usize)>,
+    model: Option<Rc<ModelMeters>>,
+    upstream_model: Option<HeaderValue>,
+    /// Attempts so far, where there was a choice.
+    attempts: usize,
     status: Option<u16>,
     outcome: Option<Outcome>,
     code: Option<&'static str>,
@@ -72,17 +82,18 @@ pub struct Meter {
 impl Meter {
     /// Opens the account of a request whose head has just been read.
     #[must_use]
-    pub fn start(meters: &Arc<Meters>, endpoint: Endpoint, request_id: RequestId) -> Self {
-        meters.in_flight.increment(1.0);
+    pub fn start(desk: &Rc<Desk>, endpoint: Endpoint, request_id: RequestId) -> Self {
+        desk.in_flight.increment(1);
         let started = Instant::now();
         Self {
-            meters: Arc::clone(meters),
+            desk: Rc::clone(desk),
             started,
             endpoint,
             request_id,
             caller: None,
             model: None,
-            chosen: None,
+            upstream_model: None,
+            attempts: 0,
             status: None,
             outcome: None,
             code: None,
@@ -116,8 +127,16 @@ impl Meter {
     }
 
     /// Notes what is called.
-    pub fn calls(&mut self, model: Arc<Model>) {
-        self.model = Some(model);
+    pub fn calls(&mut self, model: &Model) {
+        if let Some(ledger) = &self.desk.ledger {
+            ledger.begins(model.id);
+        }
+        self.model = Some(Rc::clone(self.desk.model(model)));
+    }
+
+    /// Notes whom the model's provider is asked for.
+    pub fn asks(&mut self, target: &Target) {
+        self.upstream_model.clone_from(&target.model_header);
     }
 
     /// Notes the size of the request's body.
@@ -139,47 +158,43 @@ impl Meter {
 
     /// Notes an attempt at the model's only target, and how it failed, if it
     /// did.
-    pub fn attempted(&self, fault: Option<Fault>) {
+    pub fn attempted(&self, fault: Option<routing::Outcome>) {
         if let Some(model) = &self.model {
-            self.meters.model(model).attempt(fault);
+            model.attempt(fault);
         }
     }
 
-    /// Notes an attempt at one of several targets.
-    pub fn attempted_at(&mut self, target: &Target, fault: Option<Fault>) {
-        let attempts = self.chosen.take().map_or(0, |(_, attempts)| attempts);
-        if let Some(model) = &self.model {
-            let handles = self.meters.at(model, target);
-            handles.attempt(fault);
-            if fault.is_none() && target.is_fallback {
-                handles.fallback();
-            }
+    /// Notes an attempt at one of the model's several targets. What is counted
+    /// from here on is counted there.
+    pub fn attempted_at(
+        &mut self,
+        model: &Model,
+        target: &Target,
+        fault: Option<routing::Outcome>,
+    ) {
+        let handles = self.desk.at(model, target);
+        handles.attempt(fault);
+        if fault.is_none() && target.is_fallback {
+            handles.fallback();
         }
-        self.chosen = Some((target.clone(), attempts + 1));
+        self.model = Some(Rc::clone(handles));
+        self.attempts += 1;
     }
 
     /// Notes that an attempt at this target follows one that failed so.
-    pub fn retries(&self, target: &Target, fault: Fault) {
-        if let Some(model) = &self.model {
-            self.meters.at(model, target).retry(fault);
-        }
-    }
-
-    fn handles<'m>(&self, meters: &'m Meters) -> &'m ModelMeters {
-        match (&self.model, &self.chosen) {
-            (Some(model), Some((target, _))) => meters.at(model, target),
-            (Some(model), None) => meters.model(model),
-            (None, _) => meters.unknown(),
-        }
+    pub fn retries(&self, model: &Model, target: &Target, fault: routing::Outcome) {
+        self.desk.at(model, target).retry(fault);
     }
 
     /// Notes the head of the answer that goes to the caller.
     pub fn answers(&mut self, status: u16, streams: bool) {
         self.status = Some(status);
-        self.first_byte = Some(self.started.elapsed());
+        // It came when we went on with our work.
+        let came = self.own_since.unwrap_or_else(Instant::now);
+        self.first_byte = Some(came.duration_since(self.started));
         self.streams = streams;
         if streams {
-            self.meters.streams_in_flight.increment(1.0);
+            self.desk.streams_in_flight.increment(1);
         }
     }
 
@@ -189,10 +204,8 @@ impl Meter {
             return;
         }
         let now = Instant::now();
-        if let Some(last) = self.last_piece {
-            self.handles(&self.meters)
-                .stream_gap
-                .record(now.duration_since(last).as_secs_f64());
+        if let (Some(last), Some(model)) = (self.last_piece, &self.model) {
+            model.stream_gap.record(now.duration_since(last));
         }
         self.last_piece = Some(now);
         if has_data && self.first_token.is_none() {
@@ -229,28 +242,52 @@ impl Meter {
         let status = self.status.unwrap_or(CALLER_LEFT);
         let duration = self.started.elapsed();
         self.waits();
-        self.meters.in_flight.decrement(1.0);
+        let desk = Rc::clone(&self.desk);
+        desk.in_flight.decrement(1);
         if self.streams {
-            self.meters.streams_in_flight.decrement(1.0);
+            desk.streams_in_flight.decrement(1);
         }
-        self.meters.bytes_in.increment(self.bytes_in);
-        self.meters.bytes_out.increment(self.bytes_out);
-        let meters = Arc::clone(&self.meters);
-        let model = self.handles(&meters);
-        model.request(self.endpoint, status, outcome).increment(1);
-        model.duration.record(duration.as_secs_f64());
+        desk.bytes_in.increment(self.bytes_in);
+        desk.bytes_out.increment(self.bytes_out);
+        let model = self.model.as_ref().unwrap_or_else(|| desk.unknown());
+        model.request(self.endpoint, status, outcome);
+        model.duration.record(duration);
         if let Some(first_byte) = self.first_byte {
-            model.first_byte.record(first_byte.as_secs_f64());
-            meters.overhead.record(self.own_time.as_secs_f64());
+            model.first_byte.record(first_byte);
+            desk.overhead.record(self.own_time);
         }
         if let Some(first_token) = self.first_token {
-            model.first_token.record(first_token.as_secs_f64());
+            model.first_token.record(first_token);
         }
         if let Some(usage) = &self.usage {
             model.count_tokens(usage);
         }
-        if meters.writes_lines {
+        if desk.writes_lines() {
             line::write(self, status, outcome, duration);
+        }
+        if let Some(ledger) = &desk.ledger {
+            ledger.ends(self.entry(status, outcome, duration));
+        }
+    }
+
+    /// What is remembered of the request. What it holds is moved, so that
+    /// remembering allocates nothing.
+    fn entry(&mut self, status: u16, outcome: Outcome, duration: Duration) -> Entry {
+        Entry {
+            ended: self.started + duration,
+            request_id: self.request_id.clone(),
+            endpoint: self.endpoint,
+            caller: self.caller.take(),
+            model: self.model.take().map(|model| Arc::clone(&model.name)),
+            upstream_model: self.upstream_model.take(),
+            status,
+            outcome,
+            code: self.code,
+            streams: self.streams,
+            first_byte: self.first_byte,
+            first_token: self.first_token,
+            duration,
+            usage: self.usage,
         }
     }
 }

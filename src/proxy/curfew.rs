@@ -2,9 +2,8 @@
 //! on it.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use slab::Slab;
 
@@ -24,15 +23,21 @@ pub enum Phase {
 #[derive(Debug)]
 pub struct Curfew {
     phase: Cell<Phase>,
+    /// The task that runs now is woken by somebody who listens for all of it.
+    heard: Cell<bool>,
     sleepers: RefCell<Slab<Option<Waker>>>,
 }
 
-/// One listener's place; it is woken when the phase changes.
+/// One listener; it is woken when the phase changes.
 #[derive(Debug)]
 pub struct Ear {
     curfew: Rc<Curfew>,
-    place: usize,
+    /// Its place among the sleepers, once it needed one.
+    place: Cell<Option<usize>>,
 }
+
+/// Ends what [`Ear::hears_for`] began, a panic included.
+struct Hearing<'c>(&'c Curfew);
 
 impl Curfew {
     /// A bell that has not rung.
@@ -40,6 +45,7 @@ impl Curfew {
     pub fn new() -> Rc<Self> {
         Rc::new(Self {
             phase: Cell::new(Phase::Serving),
+            heard: Cell::new(false),
             sleepers: RefCell::default(),
         })
     }
@@ -60,23 +66,12 @@ impl Curfew {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Waits until those in flight are to end.
-    pub async fn expired(self: &Rc<Self>) {
-        let ear = self.listen();
-        poll_fn(|context| match ear.poll(context) {
-            Phase::Expired => Poll::Ready(()),
-            _ => Poll::Pending,
-        })
-        .await;
-    }
-
-    /// A place to listen at.
+    /// Someone who listens.
     #[must_use]
     pub fn listen(self: &Rc<Self>) -> Ear {
-        let place = self.sleepers.borrow_mut().insert(None);
         Ear {
             curfew: Rc::clone(self),
-            place,
+            place: Cell::new(None),
         }
     }
 }
@@ -84,13 +79,27 @@ impl Curfew {
 impl Ear {
     /// The phase now; the task is woken when it changes.
     pub fn poll(&self, context: &mut Context<'_>) -> Phase {
-        if let Some(sleeper) = self.curfew.sleepers.borrow_mut().get_mut(self.place) {
-            match sleeper {
-                Some(waker) if waker.will_wake(context.waker()) => {}
-                _ => *sleeper = Some(context.waker().clone()),
-            }
+        if !self.curfew.heard.get() {
+            self.sleep(context.waker());
         }
         self.curfew.phase()
+    }
+
+    /// Does `work` for a task that is polled again when this ear is woken, all
+    /// that is in it included, so that nobody within needs a place.
+    pub fn hears_for<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.curfew.heard.set(true);
+        let _hearing = Hearing(&self.curfew);
+        work()
+    }
+
+    fn sleep(&self, waker: &Waker) {
+        let mut sleepers = self.curfew.sleepers.borrow_mut();
+        match self.place.get().and_then(|place| sleepers.get_mut(place)) {
+            Some(Some(known)) if known.will_wake(waker) => {}
+            Some(sleeper) => *sleeper = Some(waker.clone()),
+            None => self.place.set(Some(sleepers.insert(Some(waker.clone())))),
+        }
     }
 
     /// The phase now.
@@ -102,6 +111,14 @@ impl Ear {
 
 impl Drop for Ear {
     fn drop(&mut self) {
-        self.curfew.sleepers.borrow_mut().try_remove(self.place);
+        if let Some(place) = self.place.get() {
+            self.curfew.sleepers.borrow_mut().try_remove(place);
+        }
+    }
+}
+
+impl Drop for Hearing<'_> {
+    fn drop(&mut self) {
+        self.0.heard.set(false);
     }
 }

@@ -2,7 +2,10 @@
 //! what routing needs.
 
 use std::error::Error;
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -48,14 +51,9 @@ where
     if announced.is_some_and(|length| length > limits.max_body as u64) {
         return Err(reply::request_too_large(limits.max_body));
     }
-    let mut share = limits.buffered.take(0)?;
-    meter.waits();
-    let body = within(
-        limits.body_timeout,
-        collect(limits, &mut share, announced, body),
-    )
-    .await?;
-    meter.works();
+    let share = worker.buffered.take(0)?;
+    let collecting = pin!(collect(limits, share, announced, body));
+    let (body, share) = within(limits.body_timeout, collecting, meter).await?;
     meter.received(body.len());
     let scan = scan(&body)?;
     let model = scan.model_name(&body)?.into_owned();
@@ -67,22 +65,31 @@ where
     })
 }
 
+/// A body that is here already, as most are, needs neither clock nor timer.
 async fn within<T>(
     limit: Duration,
-    work: impl Future<Output = Result<T, Failure>>,
+    mut work: Pin<&mut impl Future<Output = Result<T, Failure>>>,
+    meter: &mut Meter,
 ) -> Result<T, Failure> {
-    timeout(limit, work)
-        .await
-        .unwrap_or_else(|_| Err(reply::request_timeout()))
+    let at_once = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
+    if let Poll::Ready(done) = at_once {
+        return done;
+    }
+    meter.waits();
+    // Boxed, since it is seldom: every request's state would have to keep room
+    // for a timer.
+    let done = Box::pin(timeout(limit, work)).await;
+    meter.works();
+    done.unwrap_or_else(|_| Err(reply::request_timeout()))
 }
 
 /// A body that came in one piece, as most do, is not copied.
 async fn collect<B>(
     limits: &Limits,
-    share: &mut Share,
+    mut share: Share,
     announced: Option<u64>,
     body: B,
-) -> Result<Bytes, Failure>
+) -> Result<(Bytes, Share), Failure>
 where
     B: Body<Data = Bytes, Error = hyper::Error>,
 {
@@ -109,11 +116,12 @@ where
         }
         joined.extend_from_slice(&piece);
     }
-    Ok(if joined.is_empty() {
+    let whole = if joined.is_empty() {
         first
     } else {
         joined.freeze()
-    })
+    };
+    Ok((whole, share))
 }
 
 /// A body that breaks off tells of a caller who left, any other fault of one

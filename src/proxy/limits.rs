@@ -1,11 +1,14 @@
 //! How much may be in flight at once, over all workers.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use metrics::{Counter, Gauge};
+use crate::telemetry::metric::{self, Counter, Gauge, GaugePart, Registry};
 
-use crate::telemetry::metric::{self, Registry};
+/// Of this many parts of the whole, a [`Purse`] holds at most two in reserve.
+const PARTS: usize = 1024;
 
 /// Something of which there is only so much.
 #[derive(Debug)]
@@ -16,10 +19,21 @@ pub struct Allowance {
     refused: Counter,
 }
 
+/// One worker's way to an [`Allowance`]. It takes a little more than it needs
+/// and keeps a little of what it gets back, so that most requests touch
+/// nothing that other workers touch.
+#[derive(Debug)]
+pub struct Purse {
+    allowance: Arc<Allowance>,
+    /// Taken and not given out.
+    reserve: Cell<usize>,
+    gauge: Option<GaugePart>,
+}
+
 /// A part of an [`Allowance`], given back on drop.
 #[derive(Debug)]
 pub struct Share {
-    allowance: Arc<Allowance>,
+    purse: Rc<Purse>,
     amount: usize,
 }
 
@@ -53,32 +67,92 @@ impl Allowance {
         })
     }
 
+    fn take(&self, amount: usize) -> bool {
+        // Taken first and given back when it was too much: one operation in
+        // the usual case. Two requests at the brim may both be refused.
+        let before = self.taken.fetch_add(amount, Ordering::Relaxed);
+        let fits = before.saturating_add(amount) <= self.most;
+        if !fits {
+            self.give_back(amount);
+        }
+        fits
+    }
+
+    fn give_back(&self, amount: usize) {
+        self.taken.fetch_sub(amount, Ordering::Relaxed);
+    }
+
+    /// A limit of a few requests is kept to the last one.
+    fn step(&self) -> usize {
+        self.most / PARTS
+    }
+}
+
+impl Purse {
+    /// A worker's way to this allowance.
+    #[must_use]
+    pub fn new(allowance: &Arc<Allowance>) -> Rc<Self> {
+        Rc::new(Self {
+            reserve: Cell::new(0),
+            gauge: allowance.gauge.as_ref().map(Gauge::part),
+            allowance: Arc::clone(allowance),
+        })
+    }
+
     /// Takes `amount`, if so much is left.
-    pub fn take(self: &Arc<Self>, amount: usize) -> Result<Share, Exhausted> {
+    pub fn take(self: &Rc<Self>, amount: usize) -> Result<Share, Exhausted> {
         let mut share = Share {
-            allowance: Arc::clone(self),
+            purse: Rc::clone(self),
             amount: 0,
         };
         share.grow(amount)?;
         Ok(share)
+    }
+
+    fn spend(&self, amount: usize) -> Result<(), Exhausted> {
+        let reserve = self.reserve.get();
+        if let Some(left) = reserve.checked_sub(amount) {
+            self.reserve.set(left);
+            return Ok(());
+        }
+        let missing = amount - reserve;
+        let step = self.allowance.step();
+        if self.allowance.take(missing.saturating_add(step)) {
+            self.reserve.set(step);
+        } else if self.allowance.take(missing) {
+            self.reserve.set(0);
+        } else {
+            self.allowance.refused.increment(1);
+            return Err(Exhausted);
+        }
+        Ok(())
+    }
+
+    fn put_back(&self, amount: usize) {
+        let reserve = self.reserve.get() + amount;
+        let step = self.allowance.step();
+        if reserve > 2 * step {
+            self.allowance.give_back(reserve - step);
+            self.reserve.set(step);
+        } else {
+            self.reserve.set(reserve);
+        }
+    }
+}
+
+impl Drop for Purse {
+    fn drop(&mut self) {
+        self.allowance.give_back(self.reserve.get());
     }
 }
 
 impl Share {
     /// Takes `amount` more, if so much is left.
     pub fn grow(&mut self, amount: usize) -> Result<(), Exhausted> {
-        let allowance = &self.allowance;
-        // Taken first and given back when it was too much: one operation in
-        // the usual case. Two requests at the brim may both be refused.
-        let before = allowance.taken.fetch_add(amount, Ordering::Relaxed);
-        if before.saturating_add(amount) > allowance.most {
-            allowance.taken.fetch_sub(amount, Ordering::Relaxed);
-            allowance.refused.increment(1);
-            return Err(Exhausted);
-        }
+        self.purse.spend(amount)?;
         self.amount += amount;
-        if let Some(gauge) = &allowance.gauge {
-            gauge.increment(amount as f64);
+        if let Some(gauge) = &self.purse.gauge {
+            gauge.increment(amount as u64);
         }
         Ok(())
     }
@@ -86,30 +160,57 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.allowance
-            .taken
-            .fetch_sub(self.amount, Ordering::Relaxed);
-        if let Some(gauge) = &self.allowance.gauge {
-            gauge.decrement(self.amount as f64);
+        self.purse.put_back(self.amount);
+        if let Some(gauge) = &self.purse.gauge {
+            gauge.decrement(self.amount as u64);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Allowance, Exhausted};
+    use std::sync::atomic::Ordering;
+
+    use super::{Allowance, Exhausted, PARTS, Purse};
     use crate::telemetry::metric::Registry;
 
     #[test]
     fn gives_no_more_than_there_is() {
-        let allowance = Allowance::bytes(&Registry::new().unwrap(), 10);
-        let mut first = allowance.take(6).unwrap();
-        assert_eq!(allowance.take(5).unwrap_err(), Exhausted);
-        let second = allowance.take(4).unwrap();
+        let registry = Registry::new();
+        let allowance = Allowance::bytes(&registry, 10);
+        let (one, other) = (Purse::new(&allowance), Purse::new(&allowance));
+        let mut first = one.take(6).unwrap();
+        assert_eq!(other.take(5).unwrap_err(), Exhausted);
+        let second = other.take(4).unwrap();
         assert_eq!(first.grow(1), Err(Exhausted));
+        let held = "trunkline_buffered_bytes 10\n";
+        assert!(registry.render().contains(held), "{}", registry.render());
         drop(second);
         assert_eq!(first.grow(4), Ok(()));
         drop(first);
-        assert!(allowance.take(10).is_ok());
+        assert!(other.take(10).is_ok());
+        assert_eq!(allowance.taken.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_reserve_is_small_and_lent_out_first() {
+        let allowance = Allowance::requests(&Registry::new(), 10 * PARTS);
+        let purse = Purse::new(&allowance);
+        let shares: Vec<_> = (0..100).map(|_| purse.take(1).unwrap()).collect();
+        let taken = || allowance.taken.load(Ordering::Relaxed);
+        assert!((100..=120).contains(&taken()), "{}", taken());
+        drop(shares);
+        assert!(taken() <= 20, "{}", taken());
+        let before = taken();
+        drop(purse.take(1));
+        assert_eq!(taken(), before);
+        // With nothing to spare the last ones are given out all the same.
+        let rest = Purse::new(&allowance);
+        let all: Vec<_> = (0..10 * PARTS - before)
+            .map(|_| rest.take(1).unwrap())
+            .collect();
+        assert_eq!(rest.take(1).unwrap_err(), Exhausted);
+        drop((all, purse, rest));
+        assert_eq!(taken(), 0);
     }
 }

@@ -1,8 +1,11 @@
 //! The story of a request.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +16,7 @@ use http_body::Body;
 
 use crate::access::{Caller, Gate};
 use crate::catalog::{Catalog, Resolved};
-use crate::metering::{Meter, Meters};
+use crate::metering::{Desk, Meter, Meters};
 use crate::routing::Fleet;
 use crate::telemetry::request_id::RequestIds;
 use crate::upstream::{Client, Upstream};
@@ -30,7 +33,7 @@ pub mod reply;
 pub use relay::{Aborted, Answer};
 
 use curfew::{Curfew, Phase};
-use limits::Allowance;
+use limits::{Allowance, Purse};
 use reply::{Failure, REQUEST_ID};
 
 /// One generation of everything that requests are served from. Immutable;
@@ -74,8 +77,14 @@ pub struct Worker {
     pub client: Client,
     /// When to wind down.
     pub curfew: Rc<Curfew>,
+    /// Where accounts are kept.
+    pub desk: Rc<Desk>,
     /// Ids for requests.
     pub request_ids: RequestIds,
+    /// The way to [`Limits::buffered`].
+    pub buffered: Rc<Purse>,
+    /// The way to [`Limits::in_flight`].
+    pub in_flight: Rc<Purse>,
     /// Chooses between targets.
     pub rng: RefCell<Rng>,
 }
@@ -84,13 +93,15 @@ impl Worker {
     /// A worker that serves from this snapshot.
     #[must_use]
     pub fn new(snapshot: Arc<Snapshot>) -> Self {
-        let client = Client::new(&snapshot.upstreams);
         Self {
-            snapshot,
-            client,
+            client: Client::new(&snapshot.upstreams),
+            desk: Desk::new(&snapshot.meters),
             curfew: Curfew::new(),
             request_ids: RequestIds::new(),
             rng: RefCell::default(),
+            buffered: Purse::new(&snapshot.limits.buffered),
+            in_flight: Purse::new(&snapshot.limits.in_flight),
+            snapshot,
         }
     }
 }
@@ -103,16 +114,27 @@ where
 {
     let (head, body) = request.into_parts();
     let request_id = worker.request_ids.for_request(head.headers.get(REQUEST_ID));
-    let mut meter = Meter::start(&worker.snapshot.meters, endpoint, request_id);
-    let told = tokio::select! {
-        biased;
-        told = story(worker, &mut meter, head, body) => told,
-        () = worker.curfew.expired() => Err(reply::cut_short()),
-    };
+    let mut meter = Meter::start(&worker.desk, endpoint, request_id);
+    let told = unless_expired(worker, pin!(story(worker, &mut meter, head, body))).await;
     match told {
         Ok((accepted, seat)) => relay::answer(worker, accepted, seat, meter),
         Err(failure) => refuse(failure, meter),
     }
+}
+
+/// Breaks a story off when those in flight are to end.
+async fn unless_expired<T>(
+    worker: &Worker,
+    mut story: Pin<&mut impl Future<Output = Result<T, Failure>>>,
+) -> Result<T, Failure> {
+    let ear = worker.curfew.listen();
+    poll_fn(|context| match story.as_mut().poll(context) {
+        Poll::Pending if ear.poll(context) == Phase::Expired => {
+            Poll::Ready(Err(reply::cut_short()))
+        }
+        polled => polled,
+    })
+    .await
 }
 
 async fn story<B>(
@@ -129,7 +151,7 @@ where
     meter.called_by(caller.clone());
     let intake = intake::read(worker, meter, &head.headers, body).await?;
     let resolved = resolve(worker, &caller, &intake.model)?;
-    meter.calls(Arc::clone(&resolved.model));
+    meter.calls(&resolved.model);
     let accepted = attempt::run(worker, meter, &resolved, &mut head, intake).await?;
     Ok((accepted, seat))
 }
@@ -140,10 +162,10 @@ fn enter(worker: &Worker) -> Result<limits::Share, Failure> {
     if worker.curfew.phase() > Phase::Serving {
         return Err(reply::shutting_down());
     }
-    Ok(worker.snapshot.limits.in_flight.take(1)?)
+    Ok(worker.in_flight.take(1)?)
 }
 
-fn resolve(worker: &Worker, caller: &Caller, model: &str) -> Result<Resolved, Failure> {
+fn resolve<'w>(worker: &'w Worker, caller: &Caller, model: &str) -> Result<Resolved<'w>, Failure> {
     Ok(worker
         .snapshot
         .catalog

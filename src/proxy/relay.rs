@@ -1,5 +1,6 @@
 //! Passes an upstream's answer on, piece by piece as it comes.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -20,13 +21,17 @@ use crate::upstream::ReplyBody;
 use crate::wire::media::MediaType;
 
 /// The body of an answer to a caller.
-#[derive(Debug)]
 pub enum Answer {
     /// Our own words.
     Whole(Option<Bytes>),
     /// The upstream's.
     Relay(Box<Relay>),
+    /// Our own, as they come.
+    Stream(Pin<Box<OwnStream>>),
 }
+
+/// What we say piece by piece.
+type OwnStream = dyn Body<Data = Bytes, Error = Infallible>;
 
 /// An upstream's answer on its way to the caller.
 #[derive(Debug)]
@@ -109,6 +114,12 @@ impl Answer {
         Self::Whole(Some(bytes).filter(|bytes| !bytes.is_empty()))
     }
 
+    /// An answer of our own that comes piece by piece.
+    #[must_use]
+    pub fn stream(body: impl Body<Data = Bytes, Error = Infallible> + 'static) -> Self {
+        Self::Stream(Box::pin(body))
+    }
+
     fn relay(mut relay: Relay) -> Self {
         // A body known to be empty is never asked for anything.
         if relay.first.is_none() && relay.body.has_ended() {
@@ -132,6 +143,10 @@ impl Body for Answer {
                 let piece = piece.transpose()?;
                 Some(piece.map(Frame::data))
             }),
+            Self::Stream(body) => {
+                let frame = body.as_mut().poll_frame(context);
+                frame.map_err(|never| match never {})
+            }
         }
     }
 
@@ -139,6 +154,7 @@ impl Body for Answer {
         match self {
             Self::Whole(bytes) => bytes.is_none(),
             Self::Relay(relay) => matches!(relay.state, State::Ended),
+            Self::Stream(body) => body.is_end_stream(),
         }
     }
 
@@ -148,7 +164,7 @@ impl Body for Answer {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
             // The upstream's own length, where there is one, is in the headers.
-            Self::Relay(_) => SizeHint::default(),
+            Self::Relay(_) | Self::Stream(_) => SizeHint::default(),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::health::{Health, millis};
 use super::load::{InFlight, Load};
 use crate::catalog::{Catalog, Target};
 use crate::config::{Breaker, Config};
-use crate::telemetry::metric::{self, Registry};
+use crate::telemetry::metric::{self, Gauge, Registry};
 
 /// How long a target rests that is busy and did not say for how long.
 const SHORT_REST: Duration = Duration::from_secs(1);
@@ -59,7 +59,7 @@ impl Fleet {
                 let was_ejected = health.is_ejected();
                 if let Some(rest) = health.failed(at, &self.rules) {
                     if !was_ejected {
-                        self.count_ejected(target, 1.0);
+                        self.ejected(target).increment(1);
                     }
                     self.tell(target, "failed", rest);
                 }
@@ -85,7 +85,7 @@ impl Fleet {
         }
         // It is there and answers, whatever it says.
         if health.succeeded(at, &self.rules) {
-            self.count_ejected(target, -1.0);
+            self.ejected(target).decrement(1);
             let provider = &*target.provider.name;
             let model = target.shown_model();
             info!(provider, model, key = target.credential, "target is back");
@@ -147,11 +147,9 @@ impl Fleet {
         millis(self.since(now))
     }
 
-    fn count_ejected(&self, target: &Target, more: f64) {
+    fn ejected(&self, target: &Target) -> Gauge {
         let labels = [("provider", &*target.provider.name)];
-        self.registry
-            .gauge(&metric::TARGETS_EJECTED, &labels)
-            .increment(more);
+        self.registry.gauge(&metric::TARGETS_EJECTED, &labels)
     }
 
     /// A target is left out from now on.

@@ -26,7 +26,7 @@ fn fleet() -> Fleet {
 fn fleet_since(now: Instant) -> Fleet {
     let config = config("");
     let catalog = Catalog::new(&config);
-    let registry = Registry::new().unwrap();
+    let registry = Registry::new();
     Fleet::new(&config, &catalog, &registry, now)
 }
 

@@ -4,19 +4,19 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::{Counter, Gauge};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 use tracing::warn;
 
 use super::listen;
+use super::page::Page;
 use super::site::Site;
 use super::worker::Handle;
 use crate::config::Config;
 use crate::proxy::Snapshot;
 use crate::proxy::curfew::Phase;
-use crate::telemetry::metric::{self, Registry};
+use crate::telemetry::metric::{self, Counter, Gauge, Registry};
 
 /// Pause after the system refused to hand out a connection (too many open
 /// files, most likely).
@@ -40,11 +40,10 @@ impl Workers {
         registry: &Registry,
         snapshot: &Arc<Snapshot>,
     ) -> io::Result<Self> {
+        let page = config.server.page.then(Page::load);
         let handles = (0..config.server.workers).map(|index| {
-            let (config, registry) = (config.clone(), registry.clone());
-            Handle::start(index, Arc::clone(snapshot), move || {
-                Site::new(&config, &registry)
-            })
+            let site = Site::new(config, registry, page);
+            Handle::start(index, Arc::clone(snapshot), site)
         });
         Ok(Self {
             handles: handles.collect::<io::Result<_>>()?,

@@ -50,6 +50,10 @@ enum Protocol {
     Http2,
 }
 
+/// The work on one request.
+type Answering = Pin<Box<dyn Future<Output = Answered>>>;
+type Answered = Result<Response<Outbound<Answer>>, Infallible>;
+
 /// Serves a connection until one side ends it.
 pub(super) async fn serve(worker: Rc<Worker>, site: Rc<Site>, tcp: TcpStream) {
     let vigil = Vigil::new(site.head_timeout, site.idle_timeout);
@@ -115,14 +119,16 @@ fn answer(
     site: &Rc<Site>,
     vigil: &Rc<Vigil>,
     request: Request<Incoming>,
-) -> impl Future<Output = Result<Response<Outbound<Answer>>, Infallible>> + use<> {
+) -> Answering {
     let turn = vigil.begin();
     let request = request.map(|body| Inbound::new(body, vigil));
     let (worker, site) = (Rc::clone(worker), Rc::clone(site));
-    async move {
+    // Boxed: it is large, and hyper would keep room for it while the answer is
+    // passed on and while the connection rests.
+    Box::pin(async move {
         let response = router::route(&worker, &site, request).await;
         Ok(response.map(|body| Outbound { body, _turn: turn }))
-    }
+    })
 }
 
 /// Which protocol a connection's first bytes speak; none when it ends before.
@@ -167,7 +173,8 @@ where
             told = true;
             finish(connection.as_mut());
         }
-        match connection.as_mut().poll(context) {
+        // Requests over HTTP/2 run in tasks of their own and listen themselves.
+        match ear.hears_for(|| connection.as_mut().poll(context)) {
             Poll::Ready(Ok(())) => Poll::Ready(Ended::Closed),
             Poll::Ready(Err(error)) => Poll::Ready(Ended::Failed(error)),
             Poll::Pending => poll_late(vigil, &mut timer, context).map(Ended::Late),

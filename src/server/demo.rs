@@ -60,7 +60,7 @@ enum Reply {
 }
 
 /// Serves the demo model on `listener` to those who have `key`, until the
-/// future is dropped. It must run within a `tokio::task::LocalSet`.
+/// future is dropped. It must run where local tasks can be spawned.
 pub(super) async fn serve(listener: TcpListener, key: Secret) {
     let key = Rc::new(key);
     loop {

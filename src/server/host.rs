@@ -5,6 +5,8 @@
 //! (against DNS rebinding, where a foreign name is made to point here) and the
 //! page's origin (against requests that need no preflight).
 
+use std::cell::RefCell;
+
 use http::HeaderMap;
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
@@ -19,7 +21,12 @@ pub(super) struct Hosts {
     open: bool,
     /// The names we answer under besides loopback ones, or none for any name.
     names: Option<Vec<String>>,
+    /// The last `Host` that passed. Callers send the same one every time.
+    passed: RefCell<Option<String>>,
 }
+
+/// A `Host` longer than this is not remembered.
+const LONGEST: usize = 256;
 
 impl Hosts {
     pub(super) fn new(config: &Config) -> Self {
@@ -36,11 +43,24 @@ impl Hosts {
         Self {
             open,
             names: (open && known).then(|| names().collect()),
+            passed: RefCell::default(),
         }
     }
 
+    /// Refuses what is no `Host` value, and one that does not name us.
+    pub(super) fn admit(&self, value: &str) -> Result<(), Failure> {
+        if self.passed.borrow().as_deref() == Some(value) {
+            return Ok(());
+        }
+        self.admit_host(parse(value).ok_or_else(reply::invalid_host)?)?;
+        if value.len() <= LONGEST {
+            *self.passed.borrow_mut() = Some(value.to_owned());
+        }
+        Ok(())
+    }
+
     /// Refuses a name that is not ours.
-    pub(super) fn admit_host(&self, host: &str) -> Result<(), Failure> {
+    fn admit_host(&self, host: &str) -> Result<(), Failure> {
         let Some(names) = &self.names else {
             return Ok(());
         };
@@ -53,7 +73,10 @@ impl Hosts {
 
     /// Refuses a page of another origin, while no key is asked for.
     pub(super) fn admit_page(&self, cors: &Cors, headers: &HeaderMap) -> Result<(), Failure> {
-        let Some(origin) = headers.get(ORIGIN).filter(|_| self.open) else {
+        if !self.open {
+            return Ok(());
+        }
+        let Some(origin) = headers.get(ORIGIN) else {
             return Ok(());
         };
         let own = headers
@@ -73,7 +96,7 @@ impl Hosts {
 }
 
 /// The host name in a `Host` value, without its port; none when it is not one.
-pub(super) fn parse(value: &str) -> Option<&str> {
+fn parse(value: &str) -> Option<&str> {
     if value.contains('@') {
         return None;
     }

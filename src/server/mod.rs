@@ -13,15 +13,16 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bytes::Bytes;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::task::{LocalSet, spawn_local};
+use tokio::runtime::LocalOptions;
+use tokio::task::spawn_local;
 use tokio::time::{interval, sleep};
 use tracing::{error, info, warn};
 
 use crate::catalog::wants_demo;
 use crate::config::Config;
+use crate::executor::apart;
 use crate::proxy::Snapshot;
 use crate::proxy::curfew::Phase;
 use crate::secret::Secret;
@@ -43,6 +44,7 @@ mod page;
 mod router;
 mod shutdown;
 mod site;
+mod status;
 mod vigil;
 mod worker;
 
@@ -50,7 +52,7 @@ use accept::Workers;
 use admin::Admin;
 use shutdown::Signals;
 
-/// Between two rounds of upkeep: histogram samples pile up until then.
+/// Between two looks whether log lines were lost.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// How long streams that were told to end get to tell their callers.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -66,8 +68,6 @@ enum StartError {
     Demo(String),
     #[error("{0}")]
     Build(#[from] upstream::BuildError),
-    #[error("cannot set up metrics: {0}")]
-    Metrics(String),
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
 }
@@ -78,9 +78,9 @@ pub fn run(config: Config) -> ExitCode {
     let log = log::start(&config.log);
     let served = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()
+        .build_local(LocalOptions::default())
         .map_err(StartError::from)
-        .and_then(|runtime| LocalSet::new().block_on(&runtime, serve(config, &log)));
+        .and_then(|runtime| runtime.block_on(serve(config, &log)));
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
@@ -92,14 +92,14 @@ pub fn run(config: Config) -> ExitCode {
 
 async fn serve(mut config: Config, log: &LogWriter) -> Result<(), StartError> {
     let mut signals = Signals::listen()?;
-    let registry = Registry::new().map_err(|error| StartError::Metrics(error.to_string()))?;
+    let registry = Registry::new();
     count_panics(&registry);
     registry
         .gauge(
             &metric::BUILD_INFO,
             &[("version", env!("CARGO_PKG_VERSION"))],
         )
-        .set(1.0);
+        .increment(1);
     for warning in &config.warnings {
         warn!(warning = warning.as_str(), "config");
     }
@@ -112,6 +112,9 @@ async fn serve(mut config: Config, log: &LogWriter) -> Result<(), StartError> {
     let admin = start_admin(&config, &registry)?;
     let workers = Workers::start(&config, &registry, &snapshot)?;
     announce(&listener, admin.address, &snapshot)?;
+    let drain_timeout = config.server.drain_timeout;
+    // All of it that is still needed has been copied.
+    drop(config);
     tokio::select! {
         () = workers.accept(listener) => {}
         () = upkeep(&registry, log) => {}
@@ -119,7 +122,7 @@ async fn serve(mut config: Config, log: &LogWriter) -> Result<(), StartError> {
     }
     admin.state.ready.set(false);
     tokio::select! {
-        () = drain(&workers, &mut signals, config.server.drain_timeout) => {}
+        () = drain(&workers, &mut signals, drain_timeout) => {}
         () = upkeep(&registry, log) => {}
     }
     Ok(())
@@ -145,7 +148,7 @@ struct RunningAdmin {
 fn start_admin(config: &Config, registry: &Registry) -> Result<RunningAdmin, StartError> {
     let state = Rc::new(Admin {
         registry: registry.clone(),
-        config: Bytes::from(describe::config(config).to_string()),
+        config: apart(|| describe::config(config).to_string()).into(),
         ready: Cell::new(true),
     });
     let mut address = None;
@@ -215,7 +218,6 @@ async fn upkeep(registry: &Registry, log: &LogWriter) {
     let mut round = interval(UPKEEP_EVERY);
     loop {
         round.tick().await;
-        registry.run_upkeep();
         log.report_lost(&lost);
     }
 }

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use super::answer::{json, refuse};
 use super::site::Site;
 use super::vigil::Inbound;
-use super::{host, models, page};
+use super::{models, page, status};
 use crate::proxy::reply::{self, Failure};
 use crate::proxy::{self, Answer, Worker};
 use crate::wire::endpoint::Endpoint;
@@ -27,6 +27,17 @@ pub(super) enum Route<'a> {
     OpenApi,
     /// `GET /`
     Page,
+    /// `GET /docs`
+    Docs,
+    /// `GET /assets/…`: a file of the page's, by its path without the slash
+    /// in front.
+    Asset(&'a str),
+    /// `GET /trunkline/page`
+    Facts,
+    /// `GET /trunkline/status`
+    Status,
+    /// `GET /trunkline/status/events`
+    Events,
 }
 
 const GET: &str = "GET, HEAD, OPTIONS";
@@ -38,8 +49,9 @@ pub(super) async fn route(
     site: &Site,
     request: Request<Inbound>,
 ) -> Response<Answer> {
-    let origin = request.headers().get(ORIGIN).cloned();
-    let mut response = match check(site, &request) {
+    let fields = Fields::of(request.headers());
+    let origin = fields.origin.cloned();
+    let mut response = match check(site, &request, &fields) {
         Ok(()) => dispatch(worker, site, request).await,
         Err(failure) => refuse(worker, request.headers(), failure),
     };
@@ -52,7 +64,7 @@ async fn dispatch(worker: &Worker, site: &Site, request: Request<Inbound>) -> Re
     if path.is_empty() {
         return page::add_slash(&site.root_path);
     }
-    let Some(route) = Route::find(path).filter(|route| site.page || *route != Route::Page) else {
+    let Some(route) = Route::find(path).filter(|route| route.is_offered(site)) else {
         let failure = match *request.method() {
             Method::GET
             | Method::HEAD
@@ -85,8 +97,20 @@ async fn dispatch(worker: &Worker, site: &Site, request: Request<Inbound>) -> Re
         Route::Model(id) => models::one(worker, request.headers(), id),
         Route::Health => json(r#"{"status":"ok"}"#),
         Route::OpenApi => json(include_str!("openapi.json")),
-        Route::Page => page::serve(),
+        Route::Page => file(worker, site, &request, "index.html"),
+        Route::Docs => file(worker, site, &request, "docs.html"),
+        Route::Asset(path) => file(worker, site, &request, path),
+        Route::Facts => status::facts(worker),
+        Route::Status => status::status(worker, request.headers()),
+        Route::Events => status::events(worker, &site.watchers, request.headers()),
     }
+}
+
+/// A file of the page's, or the error that there is none.
+fn file(worker: &Worker, site: &Site, request: &Request<Inbound>, path: &str) -> Response<Answer> {
+    let page = site.page.as_ref();
+    page.and_then(|page| page.answer(path, request.headers()))
+        .unwrap_or_else(|| refuse(worker, request.headers(), reply::unknown_url()))
 }
 
 impl<'a> Route<'a> {
@@ -97,7 +121,14 @@ impl<'a> Route<'a> {
             "/" => return Some(Self::Page),
             "/health" => return Some(Self::Health),
             "/openapi.json" => return Some(Self::OpenApi),
+            "/docs" => return Some(Self::Docs),
+            "/trunkline/page" => return Some(Self::Facts),
+            "/trunkline/status" => return Some(Self::Status),
+            "/trunkline/status/events" => return Some(Self::Events),
             _ => {}
+        }
+        if path.starts_with("/assets/") {
+            return path.strip_prefix('/').map(Self::Asset);
         }
         let path = path.strip_prefix("/v1")?;
         if path == "/models" {
@@ -127,9 +158,21 @@ impl<'a> Route<'a> {
         }
     }
 
+    /// False for what belongs to the page while that is switched off.
+    fn is_offered(self, site: &Site) -> bool {
+        let stands_alone = matches!(
+            self,
+            Self::Call(_) | Self::Models | Self::Model(_) | Self::Health | Self::OpenApi
+        );
+        stands_alone || site.page.is_some()
+    }
+
     /// True where an answer costs money or tells what is configured.
     fn is_guarded(self) -> bool {
-        matches!(self, Self::Call(_) | Self::Models | Self::Model(_))
+        matches!(
+            self,
+            Self::Call(_) | Self::Models | Self::Model(_) | Self::Status | Self::Events
+        )
     }
 }
 
@@ -143,15 +186,11 @@ fn below_root<'a>(root: &str, path: &'a str) -> &'a str {
 }
 
 /// What must hold for every request, whatever it asks for.
-fn check(site: &Site, request: &Request<Inbound>) -> Result<(), Failure> {
-    let headers = request.headers();
-    // hyper takes any list that ends in "chunked"; an upstream might not.
-    let odd_coding = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"chunked");
-    if headers.get_all(TRANSFER_ENCODING).iter().any(odd_coding) {
+fn check(site: &Site, request: &Request<Inbound>, fields: &Fields<'_>) -> Result<(), Failure> {
+    if fields.odd_coding {
         return Err(reply::unsupported_transfer_encoding());
     }
-    let odd = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"100-continue");
-    if headers.get_all(EXPECT).iter().any(odd) {
+    if fields.odd_expectation {
         return Err(reply::expectation_failed());
     }
     if request.method() == Method::CONNECT {
@@ -162,21 +201,51 @@ fn check(site: &Site, request: &Request<Inbound>) -> Result<(), Failure> {
         // Two names may be read differently by the next reader (RFC 9113,
         // section 8.3.1).
         Version::HTTP_2 => target.filter(|target| {
-            let mut hosts = headers.get_all(HOST).iter();
+            let mut hosts = request.headers().get_all(HOST).iter();
             hosts.all(|host| host.as_bytes() == target.as_bytes())
         }),
         // A target that names a host goes before the field (RFC 9112, section
         // 3.2.2), which must be there all the same.
-        _ => one_host(headers).map(|host| target.unwrap_or(host)),
+        _ => fields.one_host().map(|host| target.unwrap_or(host)),
     };
-    let host = host.and_then(host::parse).ok_or_else(reply::invalid_host)?;
-    site.hosts.admit_host(host)
+    site.hosts.admit(host.ok_or_else(reply::invalid_host)?)
 }
 
-fn one_host(headers: &HeaderMap) -> Option<&str> {
-    let mut hosts = headers.get_all(HOST).iter();
-    let host = hosts.next()?.to_str().ok()?;
-    hosts.next().is_none().then_some(host)
+/// The fields that every request is judged by, found in one pass: a look-up
+/// for each took several times as long.
+#[derive(Default)]
+struct Fields<'h> {
+    origin: Option<&'h HeaderValue>,
+    host: Option<&'h HeaderValue>,
+    more_hosts: bool,
+    odd_coding: bool,
+    odd_expectation: bool,
+}
+
+impl<'h> Fields<'h> {
+    fn of(headers: &'h HeaderMap) -> Self {
+        let mut fields = Self::default();
+        for (name, value) in headers {
+            if *name == HOST {
+                fields.more_hosts |= fields.host.replace(value).is_some();
+            } else if *name == ORIGIN {
+                fields.origin = fields.origin.or(Some(value));
+            } else if *name == TRANSFER_ENCODING {
+                // hyper takes any list that ends in "chunked"; an upstream
+                // might not.
+                fields.odd_coding |= !value.as_bytes().eq_ignore_ascii_case(b"chunked");
+            } else if *name == EXPECT {
+                let known = value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+                fields.odd_expectation |= !known;
+            }
+        }
+        fields
+    }
+
+    fn one_host(&self) -> Option<&'h str> {
+        let host = self.host.filter(|_| !self.more_hosts)?;
+        host.to_str().ok()
+    }
 }
 
 #[cfg(test)]
@@ -244,8 +313,12 @@ mod tests {
         }
         let mut served = vec![
             "/",
+            "/docs",
             "/health",
             "/openapi.json",
+            "/trunkline/page",
+            "/trunkline/status",
+            "/trunkline/status/events",
             "/v1/models",
             "/v1/models/{model}",
         ];

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use metrics::Counter;
-
 use super::cors::Cors;
 use super::host::Hosts;
+use super::page::Page;
+use super::status::Watchers;
 use crate::config::Config;
-use crate::telemetry::metric::{self, Registry};
+use crate::telemetry::metric::{self, Counter, Registry};
 
 /// What connections and the router go by. Each worker has one of its own.
 #[derive(Debug)]
@@ -18,8 +18,10 @@ pub(super) struct Site {
     pub cors: Cors,
     /// Names that we answer to.
     pub hosts: Hosts,
-    /// Whether there is a page at `/`.
-    pub page: bool,
+    /// The page at `/`, if there is to be one.
+    pub page: Option<Page>,
+    /// Who watches the gateway's status.
+    pub watchers: Watchers,
     /// Longest wait for a request's head.
     pub head_timeout: Duration,
     /// Longest rest between two requests.
@@ -44,13 +46,14 @@ pub(super) struct Errors {
 }
 
 impl Site {
-    pub(super) fn new(config: &Config, registry: &Registry) -> Self {
+    pub(super) fn new(config: &Config, registry: &Registry, page: Option<Page>) -> Self {
         let server = &config.server;
         Self {
             root_path: server.root_path.clone(),
             cors: Cors::new(&config.cors.allow_origins),
             hosts: Hosts::new(config),
-            page: server.page,
+            page,
+            watchers: Watchers::new(),
             head_timeout: server.head_timeout,
             idle_timeout: server.idle_timeout,
             max_head: server.max_head,

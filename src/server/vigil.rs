@@ -18,7 +18,8 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(super) struct Vigil {
     stage: Cell<Stage>,
-    since: Cell<Instant>,
+    /// When the stage began, once somebody has asked: most end before.
+    since: Cell<Option<Instant>>,
     turns: Cell<usize>,
     multiplexed: Cell<bool>,
     unread: Cell<bool>,
@@ -67,7 +68,7 @@ impl Vigil {
     pub(super) fn new(head_timeout: Duration, idle_timeout: Duration) -> Rc<Self> {
         Rc::new(Self {
             stage: Cell::new(Stage::Head),
-            since: Cell::new(Instant::now()),
+            since: Cell::new(None),
             turns: Cell::new(0),
             multiplexed: Cell::new(false),
             unread: Cell::new(false),
@@ -89,7 +90,8 @@ impl Vigil {
         Turn(Rc::clone(self))
     }
 
-    /// When the stage must have ended, and which one it is.
+    /// When the stage must have ended, and which one it is. To be asked when
+    /// the connection has to wait, which is when the stage's time runs.
     pub(super) fn due(&self) -> Option<(Instant, Stage)> {
         let stage = self.stage.get();
         let limit = match stage {
@@ -97,7 +99,9 @@ impl Vigil {
             Stage::Idle => self.idle_timeout,
             Stage::Busy => return None,
         };
-        Some((self.since.get() + limit, stage))
+        let since = self.since.get().unwrap_or_else(Instant::now);
+        self.since.set(Some(since));
+        Some((since + limit, stage))
     }
 
     /// True when a body was left unread, so that its sender may still be
@@ -114,7 +118,7 @@ impl Vigil {
 
     fn enter(&self, stage: Stage) {
         self.stage.set(stage);
-        self.since.set(Instant::now());
+        self.since.set(None);
     }
 }
 

@@ -9,17 +9,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use metrics::Gauge;
 use tokio::net::TcpStream;
+use tokio::runtime::LocalOptions;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::JoinSet;
 use tokio::time::interval;
 
 use super::conn;
 use super::site::Site;
 use crate::proxy::curfew::Phase;
 use crate::proxy::{Snapshot, Worker};
+use crate::telemetry::metric::Gauge;
 
 /// Between two looks for connections that have rested too long.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
@@ -48,20 +49,25 @@ pub(super) struct Ticket {
 
 impl Handle {
     /// Starts worker number `index`.
-    pub(super) fn start(
-        index: usize,
-        snapshot: Arc<Snapshot>,
-        site: impl FnOnce() -> Site + Send + 'static,
-    ) -> io::Result<Self> {
+    pub(super) fn start(index: usize, snapshot: Arc<Snapshot>, site: Site) -> io::Result<Self> {
         let (orders, received) = unbounded_channel();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let (report, reported) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new()
             .name(format!("worker-{index}"))
             .spawn(move || {
-                LocalSet::new().block_on(&runtime, run(snapshot, site(), received));
+                // It cannot leave the thread it is made on.
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build_local(LocalOptions::default());
+                // Whoever starts us waits for this, so there is one to tell.
+                let _ = report.send(runtime.as_ref().err().map(io::Error::kind));
+                if let Ok(runtime) = runtime {
+                    runtime.block_on(run(snapshot, site, received));
+                }
             })?;
+        if let Ok(Some(kind)) = reported.recv() {
+            return Err(kind.into());
+        }
         Ok(Self {
             orders,
             load: Arc::default(),
@@ -77,7 +83,7 @@ impl Handle {
     /// Hands it a caller, who counts in `open` until it leaves.
     pub(super) fn serve(&self, tcp: StdTcpStream, permit: OwnedSemaphorePermit, open: Gauge) {
         self.load.fetch_add(1, Ordering::Relaxed);
-        open.increment(1.0);
+        open.increment(1);
         let ticket = Ticket {
             load: Arc::clone(&self.load),
             open,
@@ -101,7 +107,7 @@ impl Handle {
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.load.fetch_sub(1, Ordering::Relaxed);
-        self.open.decrement(1.0);
+        self.open.decrement(1);
     }
 }
 

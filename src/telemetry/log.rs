@@ -1,12 +1,12 @@
 //! Log lines on standard output, written by a thread of their own: a reader
 //! that stops reading costs lines, which are counted, never requests.
 
-use metrics::Counter;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::metric::Counter;
 use crate::config::{Log, LogFormat, LogLevel};
 
 /// Lines that wait for the writer before further ones are dropped.

@@ -4,12 +4,16 @@
 //! Names follow Prometheus' conventions (base units, `_total`), label values
 //! come from the config alone: no input can make a new series.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder, Unit};
-use metrics_exporter_prometheus::{
-    BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
-};
+use prometheus::{TextEncoder, proto};
+
+mod series;
+
+pub use series::{Counter, CounterPart, Gauge, GaugePart, Histogram, HistogramPart};
+
+use series::Series;
 
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
@@ -29,23 +33,36 @@ pub enum Kind {
     Counter,
     /// Goes up and down.
     Gauge,
-    /// Seconds, spread over these buckets.
-    Histogram(&'static [f64]),
+    /// Times, spread over buckets with these upper bounds in microseconds.
+    Histogram(&'static [u64]),
 }
 
-/// From a tenth of a millisecond to ten minutes: whole requests and waits for
-/// a model.
-const WAITS: &[f64] = &[
-    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0,
+/// From milliseconds to ten minutes: whole requests and waits for a model.
+const WAITS: &[u64] = &[
+    5_000,
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    30_000_000,
+    60_000_000,
+    120_000_000,
+    300_000_000,
+    600_000_000,
 ];
 /// Between two events of a stream.
-const GAPS: &[f64] = &[
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0,
+const GAPS: &[u64] = &[
+    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000,
+    30_000_000,
 ];
 /// Our own share, in tens of microseconds.
-const OVERHEADS: &[f64] = &[
-    0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05,
-];
+const OVERHEADS: &[u64] = &[25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000];
 
 macro_rules! table {
     ($($constant:ident = $name:literal, $kind:expr, $help:literal;)*) => {
@@ -112,64 +129,70 @@ table! {
 }
 
 /// Where handles come from. One per process, or one per test.
-#[derive(Clone)]
-pub struct Registry {
-    recorder: Arc<PrometheusRecorder>,
-    handle: PrometheusHandle,
-}
+#[derive(Clone, Default)]
+pub struct Registry(Arc<Mutex<Families>>);
 
-static METADATA: Metadata<'static> =
-    Metadata::new("trunkline", Level::INFO, Some("trunkline::telemetry"));
+/// The series of each metric, by name and labels. Hashed: a search among the
+/// labels of ten thousand aliases took as long as a request.
+type Families = BTreeMap<&'static str, Family>;
+type Family = HashMap<Labels, Arc<Series>>;
+type Labels = Box<[(&'static str, Box<str>)]>;
 
 impl Registry {
-    /// A registry that knows every row of the table.
-    pub fn new() -> Result<Self, BuildError> {
-        let mut builder = PrometheusBuilder::new();
-        for metric in ALL {
-            if let Kind::Histogram(buckets) = metric.kind {
-                builder = builder
-                    .set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), buckets)?;
-            }
-        }
-        let recorder = builder.build_recorder();
-        for metric in ALL {
-            describe(&recorder, metric);
-        }
-        let handle = recorder.handle();
-        Ok(Self {
-            recorder: Arc::new(recorder),
-            handle,
-        })
+    /// A registry with no series in it.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// The counter of this row with these labels.
+    #[must_use]
     pub fn counter(&self, metric: &Metric, labels: &[(&'static str, &str)]) -> Counter {
-        self.recorder
-            .register_counter(&key(metric, labels), &METADATA)
+        Counter(self.series(metric, labels))
     }
 
     /// The gauge of this row with these labels.
+    #[must_use]
     pub fn gauge(&self, metric: &Metric, labels: &[(&'static str, &str)]) -> Gauge {
-        self.recorder
-            .register_gauge(&key(metric, labels), &METADATA)
+        Gauge(self.series(metric, labels))
     }
 
     /// The histogram of this row with these labels.
+    #[must_use]
     pub fn histogram(&self, metric: &Metric, labels: &[(&'static str, &str)]) -> Histogram {
-        self.recorder
-            .register_histogram(&key(metric, labels), &METADATA)
+        Histogram(self.series(metric, labels))
     }
 
     /// The text that Prometheus scrapes.
     #[must_use]
     pub fn render(&self) -> String {
-        self.handle.render()
+        let families = self.families();
+        let families: Vec<_> = ALL
+            .iter()
+            .filter_map(|metric| Some((metric, families.get(metric.name)?)))
+            .map(|(metric, series)| family(metric, series))
+            .collect();
+        // It refuses families without a name or a series, which these are not.
+        TextEncoder::new()
+            .encode_to_string(&families)
+            .unwrap_or_default()
     }
 
-    /// Folds buffered histogram samples into their buckets. Must run every few
-    /// seconds, or the samples pile up until the next scrape.
-    pub fn run_upkeep(&self) {
-        self.handle.run_upkeep();
+    fn series(&self, metric: &Metric, labels: &[(&'static str, &str)]) -> Arc<Series> {
+        let labels = labels.iter().map(|(name, value)| (*name, (*value).into()));
+        let mut families = self.families();
+        let family = families.entry(metric.name).or_default();
+        let series = family
+            .entry(labels.collect())
+            .or_insert_with(|| match metric.kind {
+                Kind::Counter | Kind::Gauge => Series::one(),
+                Kind::Histogram(bounds) => Series::spread(bounds),
+            });
+        Arc::clone(series)
+    }
+
+    fn families(&self) -> MutexGuard<'_, Families> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -179,61 +202,68 @@ impl std::fmt::Debug for Registry {
     }
 }
 
-fn describe(recorder: &PrometheusRecorder, metric: &Metric) {
-    let (name, help) = (metric.name.into(), metric.help.into());
-    match metric.kind {
-        Kind::Counter => recorder.describe_counter(name, None, help),
-        Kind::Gauge => recorder.describe_gauge(name, None, help),
-        Kind::Histogram(_) => recorder.describe_histogram(name, Some(Unit::Seconds), help),
-    }
+// ===== Rendering =====
+
+fn family(metric: &Metric, series: &Family) -> proto::MetricFamily {
+    let mut series: Vec<_> = series.iter().collect();
+    series.sort_unstable_by_key(|(labels, _)| *labels);
+    let mut family = proto::MetricFamily::default();
+    family.set_name(metric.name.to_owned());
+    family.set_help(metric.help.to_owned());
+    family.set_field_type(match metric.kind {
+        Kind::Counter => proto::MetricType::COUNTER,
+        Kind::Gauge => proto::MetricType::GAUGE,
+        Kind::Histogram(_) => proto::MetricType::HISTOGRAM,
+    });
+    let samples = series.into_iter().map(|(labels, series)| {
+        let pair = |(name, value): &(&str, Box<str>)| {
+            let mut pair = proto::LabelPair::default();
+            pair.set_name((*name).to_owned());
+            pair.set_value(value.to_string());
+            pair
+        };
+        let mut sample = proto::Metric::from_label(labels.iter().map(pair).collect());
+        match metric.kind {
+            Kind::Counter => {
+                let mut counter = proto::Counter::default();
+                counter.set_value(series.sum() as f64);
+                sample.set_counter(counter);
+            }
+            Kind::Gauge => {
+                let mut gauge = proto::Gauge::default();
+                gauge.set_value(series.sum().cast_signed() as f64);
+                sample.set_gauge(gauge);
+            }
+            Kind::Histogram(_) => sample.set_histogram(histogram(series)),
+        }
+        sample
+    });
+    family.set_metric(samples.collect());
+    family
 }
 
-fn key(metric: &Metric, labels: &[(&'static str, &str)]) -> Key {
-    let labels: Vec<Label> = labels
-        .iter()
-        .map(|(name, value)| Label::new(*name, (*value).to_owned()))
-        .collect();
-    Key::from_parts(metric.name, labels)
+fn histogram(series: &Series) -> proto::Histogram {
+    let sums = series.sums();
+    let mut counts = sums.iter();
+    let nanoseconds = counts.next().copied().unwrap_or_default();
+    let mut total = 0;
+    let buckets = series.bounds().iter().zip(&mut counts);
+    let buckets = buckets.map(|(bound, count)| {
+        total += count;
+        let mut bucket = proto::Bucket::default();
+        bucket.set_upper_bound(*bound as f64 / 1e6);
+        bucket.set_cumulative_count(total);
+        bucket
+    });
+    let buckets = buckets.collect();
+    // What lies above the last bound.
+    total += counts.next().copied().unwrap_or_default();
+    let mut histogram = proto::Histogram::default();
+    histogram.set_bucket(buckets);
+    histogram.set_sample_count(total);
+    histogram.set_sample_sum(nanoseconds as f64 / 1e9);
+    histogram
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{ALL, Kind, REQUESTS, Registry, TIME_TO_FIRST_BYTE};
-
-    #[test]
-    fn names_are_well_formed_and_unique() {
-        let mut names: Vec<_> = ALL.iter().map(|metric| metric.name).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), ALL.len());
-        for metric in ALL {
-            assert!(metric.name.starts_with("trunkline_"), "{}", metric.name);
-            assert_eq!(
-                metric.kind == Kind::Counter,
-                metric.name.ends_with("_total"),
-                "{}",
-                metric.name
-            );
-            assert!(metric.help.ends_with('.'), "{}", metric.name);
-        }
-    }
-
-    #[test]
-    fn renders_buckets_not_quantiles() {
-        let registry = Registry::new().unwrap();
-        registry
-            .counter(&REQUESTS, &[("model", "a\"b")])
-            .increment(2);
-        registry.histogram(&TIME_TO_FIRST_BYTE, &[]).record(0.2);
-        registry.run_upkeep();
-        let text = registry.render();
-        assert!(
-            text.contains("trunkline_requests_total{model=\"a\\\"b\"} 2"),
-            "{text}"
-        );
-        assert!(
-            text.contains("trunkline_time_to_first_byte_seconds_bucket{le=\"0.25\"} 1"),
-            "{text}"
-        );
-    }
-}
+mod tests;

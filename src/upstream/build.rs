@@ -5,7 +5,6 @@ use std::sync::Arc;
 use http::header::AUTHORIZATION;
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use metrics::{Counter, Gauge};
 use thiserror::Error;
 use tokio::sync::Semaphore;
 use url::{Host, Url};
@@ -13,7 +12,7 @@ use url::{Host, Url};
 use super::Upstream;
 use super::tls::{Connector, Roots};
 use crate::config::{Auth, BaseUrl, Credential, Provider};
-use crate::telemetry::metric::{self, Registry};
+use crate::telemetry::metric::{self, Counter, Gauge, Registry};
 use crate::wire::endpoint::Endpoint;
 
 /// Why a provider cannot be made into an upstream, in words for the operator.
@@ -189,13 +188,13 @@ impl Gauges {
     }
 
     pub(super) fn open(&self) -> Open {
-        self.open.increment(1.0);
+        self.open.increment(1);
         Open(self.open.clone())
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.decrement(1.0);
+        self.0.decrement(1);
     }
 }

@@ -46,10 +46,11 @@ fn stays_downstream(name: &str) -> bool {
 }
 
 /// Fields of an answer that bind a browser to a host, or tell it who may read:
-/// it talks to us, not to the upstream.
+/// it talks to us, not to the upstream. And what only we may say of an answer.
 fn stays_upstream(name: &str) -> bool {
     matches!(name, "set-cookie" | "alt-svc" | "strict-transport-security")
         || name.starts_with("access-control-")
+        || name.starts_with("x-trunkline-")
 }
 
 /// Takes out of a request what must not go upstream. `auth_header` is the
@@ -186,6 +187,7 @@ mod tests {
             ("connection", "x-hop"),
             ("x-hop", "1"),
             ("keep-alive", "timeout=5"),
+            ("x-trunkline-provider", "somebody"),
             ("x-request-id", "req-1"),
             ("retry-after", "7"),
             ("content-length", "3"),

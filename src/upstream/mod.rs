@@ -26,6 +26,8 @@ mod tls;
 
 pub use build::{BuildError, Builder};
 pub use error::{Error, ErrorKind};
+#[cfg(feature = "fuzzing")]
+pub use http1::oracle;
 pub use reply::{BrokenOff, ReplyBody};
 
 use http1::Scratch;

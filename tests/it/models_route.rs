@@ -155,13 +155,11 @@ fn every_described_route_is_served() {
             let method_described = methods.get(method).is_some();
             let request = Request::new(&method.to_uppercase(), &target)
                 .header("Content-Type", "application/json");
-            let answer = gateway.ask(&request.body(r#"{"model":"m"}"#));
-            assert_eq!(
-                answer.status < 300,
-                method_described,
-                "{method} {path}: {}",
-                answer.status
-            );
+            let mut client = gateway.client();
+            client.send(&request.body(r#"{"model":"m"}"#).bytes());
+            // The body may never end: some are event streams.
+            let status = client.head().status;
+            assert_eq!(status < 300, method_described, "{method} {path}: {status}");
             checked += usize::from(method_described);
         }
     }

@@ -91,6 +91,15 @@ impl Gate {
         self.steps.with(|steps| *steps = usize::MAX / 2);
     }
 
+    /// Passes if there is leave to; false if there is none.
+    pub fn pass_now(&self) -> bool {
+        self.steps.with(|steps| {
+            let free = *steps > 0;
+            *steps -= usize::from(free);
+            free
+        })
+    }
+
     /// Waits for leave to pass; false when none was given in time.
     pub fn pass(&self) -> bool {
         let passed = self.steps.try_wait(|steps| (*steps > 0).then_some(()));

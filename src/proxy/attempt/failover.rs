@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::judge::{Judged, judge};
 use super::{Accepted, first_event, send};
-use crate::catalog::{Resolved, Target};
+use crate::catalog::{Model, Resolved, Target};
 use crate::metering::Meter;
 use crate::proxy::Worker;
 use crate::proxy::intake::Intake;
@@ -20,14 +20,14 @@ use crate::routing::{Next, Outcome, Plan, Stop};
 pub(super) async fn run(
     worker: &Worker,
     meter: &mut Meter,
-    resolved: &Resolved,
+    resolved: &Resolved<'_>,
     head: &mut Parts,
     intake: &Intake,
 ) -> Result<Accepted, Failure> {
     let fleet = &worker.snapshot.fleet;
     let model = &resolved.model;
     let mut plan = Plan::new(fleet, &resolved.targets, model.retry, model.balance);
-    let mut told = follow(worker, meter, &mut plan, head, intake).await;
+    let mut told = follow(worker, meter, model, &mut plan, head, intake).await;
     match &mut told {
         Ok(accepted) => reply::count_attempts(&mut accepted.reply.headers, plan.attempts()),
         Err(failure) => failure.count_attempts(plan.attempts()),
@@ -35,38 +35,43 @@ pub(super) async fn run(
     told
 }
 
-async fn follow(
+async fn follow<'p>(
     worker: &Worker,
     meter: &mut Meter,
-    plan: &mut Plan<'_>,
+    model: &Model,
+    plan: &mut Plan<'p>,
     head: &mut Parts,
     intake: &Intake,
 ) -> Result<Accepted, Failure> {
-    let mut last: Option<Judged> = None;
+    let mut last: Option<(Judged, &'p Target)> = None;
     let mut target = plan.first(now(), &mut worker.rng.borrow_mut());
     while let Some(current) = target {
+        meter.asks(current);
         let judged = watched(worker, meter, plan, current, head, intake).await;
-        meter.attempted_at(current, judged.fault);
+        meter.attempted_at(model, current, judged.fault);
         if judged.is_blamed() {
             worker.snapshot.fleet.note(current, judged.fault, now());
         }
         let Some(fault) = judged.fault else {
-            return judged.word;
+            return judged.named(current);
         };
         let next = plan.after(fault, now(), &mut worker.rng.borrow_mut());
         tell(meter, current, &judged, fault, &next);
-        last = Some(better(last, judged, &next));
+        last = Some(better(last, (judged, current), &next));
         target = match next {
             Next::Stop(_) => None,
             Next::Try(next, pause) => {
                 rest(meter, pause).await;
-                meter.retries(next, fault);
+                meter.retries(model, next, fault);
                 Some(next)
             }
         };
     }
     // A plan has at least one target, so there is something to tell.
-    last.map_or_else(|| Err(reply::upstream_protocol_error()), |last| last.word)
+    last.map_or_else(
+        || Err(reply::upstream_protocol_error()),
+        |(last, target)| last.named(target),
+    )
 }
 
 /// An attempt that is counted as in flight, and timed, where it matters who is
@@ -133,10 +138,14 @@ async fn attempt(
 /// answered, before what we say in its place; else the later one. But that the
 /// request may have been processed must be told, or the caller's SDK would send
 /// it again.
-fn better(last: Option<Judged>, new: Judged, next: &Next<'_>) -> Judged {
+fn better<'t>(
+    last: Option<(Judged, &'t Target)>,
+    new: (Judged, &'t Target),
+    next: &Next<'_>,
+) -> (Judged, &'t Target) {
     let must_be_told = matches!(next, Next::Stop(Stop::MaybeProcessed));
     match last {
-        Some(last) if last.answered && !new.answered && !must_be_told => last,
+        Some(last) if last.0.answered && !new.0.answered && !must_be_told => last,
         _ => new,
     }
 }

@@ -9,6 +9,7 @@ use http::{HeaderValue, StatusCode};
 use tokio::time::timeout;
 
 use super::{Accepted, Unjudged};
+use crate::catalog::Target;
 use crate::proxy::reply::{self, Failure};
 use crate::routing::Outcome;
 use crate::upstream::{Error, ErrorKind, Reply};
@@ -30,6 +31,13 @@ pub(super) struct Judged {
 }
 
 impl Judged {
+    /// What the caller gets, with the name of the target.
+    pub(super) fn named(self, target: &Target) -> Result<Accepted, Failure> {
+        let mut accepted = self.word.map_err(|failure| failure.at(target))?;
+        reply::name_target(&mut accepted.reply.headers, target);
+        Ok(accepted)
+    }
+
     /// An attempt that brought no answer.
     pub(super) fn unanswered(error: Error) -> Self {
         Self {

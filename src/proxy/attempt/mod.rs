@@ -59,7 +59,7 @@ struct Unjudged {
 pub(super) async fn run(
     worker: &Worker,
     meter: &mut Meter,
-    resolved: &Resolved,
+    resolved: &Resolved<'_>,
     head: &mut Parts,
     intake: Intake,
 ) -> Result<Accepted, Failure> {
@@ -68,18 +68,19 @@ pub(super) async fn run(
         return Box::pin(failover::run(worker, meter, resolved, head, &intake)).await;
     };
     let headers = std::mem::take(&mut head.headers);
+    meter.asks(target);
     match send(worker, meter, target, head, headers, &intake).await {
         Ok(answer) => {
             let judged = judge(answer).await;
             meter.attempted(judged.fault);
-            judged.word
+            judged.named(target)
         }
         Err(error) => {
             meter.attempted(Some(error.outcome()));
             let request_id = meter.request_id().as_str();
             let provider = &*target.provider.name;
             warn!(request_id, provider, %error, "attempt failed");
-            Err(Failure::from(&error))
+            Err(Failure::from(&error).at(target))
         }
     }
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
+use crate::catalog::Target;
 use crate::metering::Outcome;
 use crate::telemetry::request_id::RequestId;
 use crate::wire::error::{ApiError, ErrorType};
@@ -16,12 +17,14 @@ mod upstream;
 pub use request::*;
 pub use upstream::*;
 
-use request::overloaded;
-
 /// The id under which we know a request.
 pub const OWN_REQUEST_ID: HeaderName = HeaderName::from_static("x-trunkline-request-id");
 /// The id that the OpenAI SDKs show: the upstream's where there is one.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The provider that a request was sent to.
+const PROVIDER: HeaderName = HeaderName::from_static("x-trunkline-provider");
+/// What that provider calls the model.
+const MODEL: HeaderName = HeaderName::from_static("x-trunkline-model");
 /// How many attempts it took, where a model has several targets.
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-trunkline-attempts");
 /// Obeyed by the OpenAI SDKs (their `_should_retry`).
@@ -82,6 +85,14 @@ impl Failure {
         self.headers.push((ATTEMPTS, HeaderValue::from(attempts)));
     }
 
+    /// Says where the request had been sent.
+    #[must_use]
+    pub fn at(mut self, target: &Target) -> Self {
+        let names = names(target).filter_map(|(name, value)| Some((name, value.clone()?)));
+        self.headers.extend(names);
+        self
+    }
+
     /// A retry by the SDK cannot help, or could be billed twice.
     fn final_word(self) -> Self {
         self.with(SHOULD_RETRY, HeaderValue::from_static("false"))
@@ -114,6 +125,20 @@ impl Failure {
 /// Says on an answer how many attempts it took.
 pub fn count_attempts(headers: &mut HeaderMap, attempts: usize) {
     headers.insert(ATTEMPTS, HeaderValue::from(attempts));
+}
+
+/// Says on an answer where it comes from.
+pub fn name_target(headers: &mut HeaderMap, target: &Target) {
+    for (name, value) in names(target) {
+        if let Some(value) = value {
+            headers.insert(name, value.clone());
+        }
+    }
+}
+
+fn names(target: &Target) -> impl Iterator<Item = (HeaderName, &Option<HeaderValue>)> {
+    let provider = (PROVIDER, &target.provider.name_header);
+    [provider, (MODEL, &target.model_header)].into_iter()
 }
 
 /// Puts the request's id on an answer; an upstream's own one stays.

@@ -123,7 +123,9 @@ impl From<Exhausted> for Failure {
     }
 }
 
-pub(super) fn overloaded(message: &'static str) -> Failure {
+/// There is as much of something as we take; it may be less in a moment.
+#[must_use]
+pub fn overloaded(message: &'static str) -> Failure {
     Failure::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message)
         .with(RETRY_AFTER, HeaderValue::from_static(SHED_RETRY_AFTER))
 }

@@ -7,6 +7,8 @@
 
 mod body;
 mod head;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod oracle;
 mod outbound;
 mod scratch;
 

@@ -29,6 +29,9 @@ pub(super) struct Decoder<'t> {
 }
 
 const BLOCK: usize = 32;
+/// So much is looked at before the answers are put together: that step is not
+/// a vector one, and took longer than the rest of a small block.
+const WIDE_BLOCK: usize = 128;
 const WORD: usize = 8;
 const HIGH_BITS: u64 = repeat(0x80);
 
@@ -50,7 +53,8 @@ pub(super) fn plain_run(bytes: &[u8]) -> Run {
     if !run.words(bytes, 2) {
         return run;
     }
-    run.blocks(bytes);
+    run.blocks::<WIDE_BLOCK>(bytes);
+    run.blocks::<BLOCK>(bytes);
     if run.words(bytes, BLOCK / WORD) {
         let rest = bytes.get(run.len..).unwrap_or_default();
         let tail = rest.iter().take_while(|&&byte| !stops(byte));
@@ -63,11 +67,11 @@ pub(super) fn plain_run(bytes: &[u8]) -> Run {
 
 impl Run {
     /// Goes on by whole blocks while they are plain.
-    fn blocks(&mut self, bytes: &[u8]) {
+    fn blocks<const SIZE: usize>(&mut self, bytes: &[u8]) {
         let (blocks, _) = bytes
             .get(self.len..)
             .unwrap_or_default()
-            .as_chunks::<BLOCK>();
+            .as_chunks::<SIZE>();
         let mut high = 0_u8;
         for block in blocks {
             let (found, bits) = block.iter().fold((0, 0), |(found, bits), &byte| {
@@ -77,7 +81,7 @@ impl Run {
                 break;
             }
             high |= bits;
-            self.len += BLOCK;
+            self.len += SIZE;
         }
         self.ascii &= high.is_ascii();
     }

@@ -39,7 +39,10 @@ pub struct Usage {
 /// Remembers the end of a body that passes by, for the usage in it.
 #[derive(Debug, Default)]
 pub struct Tail {
-    frames: VecDeque<Bytes>,
+    /// The last frame apart from the others: most bodies have but one.
+    last: Bytes,
+    before: VecDeque<Bytes>,
+    /// Bytes in all of them.
     len: usize,
 }
 
@@ -79,28 +82,35 @@ impl Tail {
             return;
         }
         self.len += frame.len();
-        self.frames.push_back(frame.clone());
-        while let Some(first) = self.frames.front() {
+        let previous = std::mem::replace(&mut self.last, frame.clone());
+        if !previous.is_empty() {
+            self.before.push_back(previous);
+        }
+        while let Some(first) = self.before.front() {
             if self.len - first.len() < TAIL_BYTES {
                 break;
             }
             self.len -= first.len();
-            self.frames.pop_front();
+            self.before.pop_front();
         }
     }
 
     /// The usage in what was remembered.
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
-        if let (Some(only), 1) = (self.frames.front(), self.frames.len()) {
-            return find_usage(only);
+        if self.before.is_empty() {
+            return find_usage(&self.last);
         }
         // The key may be split between two frames, so they are put together;
         // this is the one copy, and it is made once.
         let mut whole = Vec::with_capacity(self.len);
-        for frame in &self.frames {
+        for frame in self.frames() {
             whole.extend_from_slice(frame);
         }
         find_usage(&whole)
+    }
+
+    fn frames(&self) -> impl Iterator<Item = &Bytes> {
+        self.before.iter().chain([&self.last])
     }
 }

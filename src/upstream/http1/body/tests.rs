@@ -3,8 +3,11 @@ use proptest::prelude::*;
 
 use super::{Body, LONGEST_LINE, MOST_TRAILERS, Malformed};
 
-/// Feeds the pieces one by one; what was handed out each time, and the body.
-fn feed(mut body: Body, pieces: &[&[u8]]) -> Result<(Vec<Vec<u8>>, Body, Vec<u8>), Malformed> {
+/// What was handed out each time, the body afterwards, and what was left.
+type Fed = (Vec<Vec<u8>>, Body, Vec<u8>);
+
+/// Feeds the pieces one by one.
+fn feed(mut body: Body, pieces: &[&[u8]]) -> Result<Fed, Malformed> {
     let mut unread = BytesMut::new();
     let mut out = Vec::new();
     for piece in pieces {

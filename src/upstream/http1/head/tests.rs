@@ -3,6 +3,9 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Request, StatusCode};
 
+use proptest::prelude::*;
+
+use super::super::oracle::check_answer;
 use super::{Body, Head, LONGEST, Malformed, encode, take};
 use crate::body::Outgoing;
 use crate::wire::scan::scan;
@@ -158,4 +161,19 @@ fn a_head_has_limits() {
     let long = "y".repeat(LONGEST);
     assert!(is_refused(&format!("HTTP/1.1 200 OK\r\nx: {long}")));
     assert!(is_refused(&format!("HTTP/1.1 200 OK\r\nx: {long}\r\n\r\n")));
+}
+
+proptest! {
+    #[test]
+    fn cuts_change_nothing(
+        lines in prop::collection::vec(prop::sample::select(vec![
+            "HTTP/1.1 200 OK\r\n", "HTTP/1.0 404 No\n", "content-length: 5\r\n",
+            "transfer-encoding: chunked\r\n", "connection: close, x\r\n", "x: y\r\n", "x:\n",
+            "\r\n", "\n", "3\r\n", "abc\r\n", "0\r\n", "5;a=b\r\nabcde\r\n", "\r", "z",
+        ]), 0..14),
+        cuts in prop::collection::vec(1_usize..12, 0..60),
+    ) {
+        check_answer(["HTTP/1.1 200 OK\r\n", &lines.concat()].concat().as_bytes(), &cuts);
+        check_answer(lines.concat().as_bytes(), &cuts);
+    }
 }

@@ -1,0 +1,79 @@
+//! One caller who watches.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use super::{Rendering, Watchers, event, render};
+use crate::access::Caller;
+use crate::proxy::curfew::{Ear, Phase};
+use crate::proxy::{Snapshot, Worker};
+
+/// Between two events.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// The status as an event stream: at once, then once a second, until the
+/// gateway drains or the caller's key expires.
+#[derive(Debug)]
+pub(super) struct Watch {
+    snapshot: Arc<Snapshot>,
+    latest: Arc<Mutex<Option<Rendering>>>,
+    caller: Caller,
+    ear: Ear,
+    beat: Interval,
+    ended: bool,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Watch {
+    pub(super) fn new(
+        worker: &Worker,
+        watchers: &Watchers,
+        caller: Caller,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        let mut beat = interval(EVERY);
+        // Events that could not be sent are not made up for.
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            snapshot: Arc::clone(&worker.snapshot),
+            latest: Arc::clone(&watchers.latest),
+            caller,
+            ear: worker.curfew.listen(),
+            beat,
+            ended: false,
+            _place: place,
+        }
+    }
+}
+
+impl Body for Watch {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    /// An event is made when it can be written, so that none waits for a
+    /// reader that does not read.
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.ended || !self.caller.is_valid() {
+            return Poll::Ready(None);
+        }
+        let event = if self.ear.poll(context) > Phase::Serving {
+            self.ended = true;
+            render(&self.snapshot, &self.caller, true)
+        } else {
+            ready!(self.beat.poll_tick(context));
+            event(&self.latest, &self.snapshot, &self.caller)
+        };
+        Poll::Ready(Some(Ok(Frame::data(event))))
+    }
+}

@@ -1,0 +1,103 @@
+use std::time::Duration;
+
+use super::{
+    ALL, CONNECTIONS, Kind, OVERHEAD, REQUESTS, REQUESTS_IN_FLIGHT, Registry, TIME_TO_FIRST_BYTE,
+};
+
+#[test]
+fn names_are_well_formed_and_unique() {
+    let mut names: Vec<_> = ALL.iter().map(|metric| metric.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), ALL.len());
+    for metric in ALL {
+        assert!(metric.name.starts_with("trunkline_"), "{}", metric.name);
+        assert_eq!(
+            metric.kind == Kind::Counter,
+            metric.name.ends_with("_total"),
+            "{}",
+            metric.name
+        );
+        assert!(metric.help.ends_with('.'), "{}", metric.name);
+        if let Kind::Histogram(bounds) = metric.kind {
+            assert!(bounds.is_sorted(), "{}", metric.name);
+        }
+    }
+}
+
+#[test]
+fn renders_buckets_not_quantiles() {
+    let registry = Registry::new();
+    registry
+        .counter(&REQUESTS, &[("model", "a\"b")])
+        .increment(2);
+    let histogram = registry.histogram(&TIME_TO_FIRST_BYTE, &[]).part();
+    for milliseconds in [200, 250, 251, 1_000_000] {
+        histogram.record(Duration::from_millis(milliseconds));
+    }
+    let text = registry.render();
+    for line in [
+        "# TYPE trunkline_requests_total counter",
+        "trunkline_requests_total{model=\"a\\\"b\"} 2",
+        "# TYPE trunkline_time_to_first_byte_seconds histogram",
+        "trunkline_time_to_first_byte_seconds_bucket{le=\"0.1\"} 0",
+        "trunkline_time_to_first_byte_seconds_bucket{le=\"0.25\"} 2",
+        "trunkline_time_to_first_byte_seconds_bucket{le=\"0.5\"} 3",
+        "trunkline_time_to_first_byte_seconds_bucket{le=\"600\"} 3",
+        "trunkline_time_to_first_byte_seconds_bucket{le=\"+Inf\"} 4",
+        "trunkline_time_to_first_byte_seconds_sum 1000.701",
+        "trunkline_time_to_first_byte_seconds_count 4",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+}
+
+#[test]
+fn bounds_are_written_as_seconds() {
+    let registry = Registry::new();
+    let _part = registry.histogram(&OVERHEAD, &[]).part();
+    let text = registry.render();
+    assert!(text.contains("{le=\"0.000025\"} 0"), "{text}");
+}
+
+#[test]
+fn parts_add_up_whoever_counts_and_whoever_is_gone() {
+    let registry = Registry::new();
+    let shared = registry.counter(&REQUESTS, &[]);
+    let kept = shared.part();
+    kept.increment(1);
+    let threads = [10, 100].map(|amount| {
+        let counter = registry.counter(&REQUESTS, &[]);
+        std::thread::spawn(move || counter.part().increment(amount))
+    });
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    shared.increment(1000);
+    kept.increment(1);
+    assert!(
+        registry
+            .render()
+            .contains("trunkline_requests_total 1112\n"),
+        "{}",
+        registry.render()
+    );
+}
+
+#[test]
+fn what_goes_up_in_one_part_may_go_down_in_another() {
+    let registry = Registry::new();
+    let gauge = registry.gauge(&REQUESTS_IN_FLIGHT, &[]);
+    let (one, other) = (gauge.part(), gauge.part());
+    one.increment(3);
+    other.decrement(1);
+    let shared = registry.gauge(&CONNECTIONS, &[]);
+    shared.decrement(1);
+    let text = registry.render();
+    assert!(text.contains("trunkline_requests_in_flight 2\n"), "{text}");
+    assert!(text.contains("trunkline_connections -1\n"), "{text}");
+    drop(one);
+    other.decrement(2);
+    let text = registry.render();
+    assert!(text.contains("trunkline_requests_in_flight 0\n"), "{text}");
+}

@@ -1,0 +1,43 @@
+/** Answers that a test asks for by name. */
+export const ANSWERS: Record<string, string> = {
+  rich: `# Plan for a **small** service
+
+Here is what it needs, with a [link](https://example.com/guide), \`inline code\` and a note[^1].
+
+## Steps
+
+1. Read the file
+2. Parse it
+   - quickly
+   - *safely*
+3. Serve it
+
+- [x] written
+- [ ] deployed
+
+| Model | Speed | Price |
+| --- | ---: | :---: |
+| fast-1 | 274 | 0.15 |
+| smart, "1" | 81 | 2.50 |
+
+\`\`\`python
+import os
+
+def greet(name: str) -> str:
+    """Say hello."""
+    return f"Hello, {name}! {os.getpid()} and a line that is much too long to fit into the column that it is shown in"
+\`\`\`
+
+> Keep it simple.
+
+The area is $\\pi r^2$ and the whole is
+
+$$
+\\int_0^1 x^2\\,dx = \\frac{1}{3}
+$$
+
+![A chart](https://images.example.net/chart.png?secret=1)
+
+[^1]: Nothing is ever as small as it looks.
+`,
+};

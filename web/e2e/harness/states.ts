@@ -1,0 +1,104 @@
+import { expect, type Page } from '@playwright/test';
+
+/** The page in all the states that are worth a look: for axe, and for our own eyes. */
+export interface State {
+  name: string;
+  /** Worth a picture of its own. */
+  shot?: boolean;
+  enter: (page: Page) => Promise<void>;
+}
+
+async function ask(page: Page, text: string): Promise<void> {
+  const answers = page.locator('article.answer');
+  const before = await answers.count();
+  await page.locator('#composer').fill(text);
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  await expect(answers).toHaveCount(before + 1);
+  await expect(answers.last()).toHaveAttribute('aria-busy', 'false');
+}
+
+export const STATES: State[] = [
+  {
+    name: 'empty',
+    shot: true,
+    enter: (page) => expect(page.locator('.starts, .live-row').first()).toBeVisible(),
+  },
+  {
+    name: 'chat',
+    shot: true,
+    async enter(page) {
+      await ask(page, 'What would a small service need? [[say rich]]');
+      await expect(page.locator('.hl-keyword').first()).toBeVisible();
+      await expect(page.locator('math').first()).toBeAttached();
+      await page.locator('article.answer .md-chip button').click();
+    },
+  },
+  {
+    name: 'thinking',
+    async enter(page) {
+      await ask(page, '[[reasoning]]');
+      await page.locator('details.reasoning summary').click();
+      await ask(page, '[[tools]]');
+    },
+  },
+  {
+    name: 'error',
+    shot: true,
+    async enter(page) {
+      await ask(page, 'Is anybody there? [[status 429 30]]');
+      await page.getByText('Details').click();
+    },
+  },
+  {
+    name: 'models',
+    async enter(page) {
+      await page.locator('header .picker').click();
+      await expect(page.getByRole('listbox')).toBeVisible();
+    },
+  },
+  {
+    name: 'compare',
+    shot: true,
+    async enter(page) {
+      await page.getByRole('button', { name: 'Compare models' }).first().click();
+      await page.locator('#composer').fill('Which of you is faster? [[fast]]');
+      await page.locator('.composer .send').click();
+      const answers = page.locator('article.answer');
+      await expect(answers).toHaveCount(2);
+      for (const each of await answers.all())
+        await expect(each).toHaveAttribute('aria-busy', 'false');
+    },
+  },
+  {
+    name: 'settings',
+    async enter(page) {
+      await page.keyboard.press('Control+k');
+      await expect(page.getByRole('dialog')).toBeVisible();
+      await page.keyboard.type('settings');
+      await page.keyboard.press('Enter');
+      await expect(page.getByRole('dialog', { name: 'Settings' })).toBeVisible();
+    },
+  },
+  {
+    name: 'palette',
+    async enter(page) {
+      await page.keyboard.press('Control+k');
+      await expect(page.getByRole('dialog')).toBeVisible();
+    },
+  },
+  {
+    name: 'status',
+    shot: true,
+    async enter(page) {
+      await ask(page, 'Something to count');
+      await page.getByRole('button', { name: 'Gateway status' }).click();
+      await expect(page.locator('.st-phase')).toContainText('Live');
+      await expect(page.locator('.st-recent li').first()).toBeVisible();
+    },
+  },
+];
+
+export const SIZES = {
+  desktop: { width: 1280, height: 800 },
+  phone: { width: 390, height: 844 },
+} as const;

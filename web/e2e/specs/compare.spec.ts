@@ -1,0 +1,23 @@
+import { expect, test } from '../harness/test.ts';
+
+test('two models answer side by side, and one is kept', async ({ chat, page, upstream }) => {
+  await chat.open();
+  await page.getByRole('button', { name: 'Compare models' }).first().click();
+  await expect(page.locator('.lane')).toHaveCount(2);
+  const before = upstream.requests.length;
+  await chat.composer.fill('[[fast]] Which is better?');
+  await chat.composer.press('Enter');
+  await expect(page.locator('article.answer')).toHaveCount(2);
+  for (const answer of await page.locator('article.answer').all()) {
+    await expect(answer).toHaveAttribute('aria-busy', 'false');
+    await expect(answer).toContainText('quick');
+  }
+  const models = upstream.requests.slice(before).map((each) => each.model);
+  expect(models.sort()).toEqual(['fast-1', 'smart-1']);
+  await page.reload();
+  await expect(page.locator('article.answer')).toHaveCount(2);
+  await page.getByRole('button', { name: /keep/i }).first().click();
+  await expect(page.locator('.lane')).toHaveCount(0);
+  await chat.ask('And now?');
+  await expect(chat.last).toContainText('Echo of And now?');
+});

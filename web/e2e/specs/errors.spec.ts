@@ -1,0 +1,159 @@
+import { expect, test } from '../harness/test.ts';
+
+interface Case {
+  status: number;
+  code?: string;
+  headers?: Record<string, string>;
+  kind: string;
+  title: RegExp;
+  action: RegExp | null;
+}
+
+const CASES: Case[] = [
+  { status: 400, kind: 'request', title: /not accepted/, action: /Retry/ },
+  { status: 401, code: 'invalid_api_key', kind: 'key', title: /valid key/, action: /Enter a key/ },
+  { status: 402, kind: 'payment', title: /no credit/, action: /another model/ },
+  { status: 403, kind: 'forbidden', title: /not allowed/, action: /another model/ },
+  {
+    status: 404,
+    code: 'model_not_found',
+    kind: 'model',
+    title: /no such model/,
+    action: /another model/,
+  },
+  {
+    status: 413,
+    code: 'request_too_large',
+    kind: 'too-large',
+    title: /too large/,
+    action: /New chat/,
+  },
+  {
+    status: 429,
+    headers: { 'retry-after': '12' },
+    kind: 'rate',
+    title: /Too many requests/,
+    action: /Retry now \(1[0-2] s\)/,
+  },
+  { status: 500, kind: 'server', title: /provider failed/, action: /Retry/ },
+  {
+    status: 502,
+    code: 'upstream_connect_failed',
+    kind: 'upstream',
+    title: /cannot be reached/,
+    action: /Retry/,
+  },
+  {
+    status: 502,
+    code: 'upstream_auth_failed',
+    kind: 'upstream-key',
+    title: /refused the gateway's key/,
+    action: /another model/,
+  },
+  { status: 503, code: 'overloaded', kind: 'overloaded', title: /No capacity/, action: /Retry/ },
+  {
+    status: 503,
+    code: 'upstream_not_configured',
+    kind: 'setup',
+    title: /not set up/,
+    action: /another model/,
+  },
+  { status: 504, code: 'upstream_timeout', kind: 'timeout', title: /too long/, action: /Retry/ },
+];
+
+for (const each of CASES) {
+  test(`the card of ${each.status} ${each.code ?? ''}`, async ({ chat, page }) => {
+    await chat.open();
+    await page.route('**/v1/chat/completions', (route) =>
+      route.fulfill({
+        status: each.status,
+        headers: {
+          'x-trunkline-request-id': 'req-1',
+          'x-trunkline-provider': 'alpha',
+          ...each.headers,
+        },
+        json: {
+          error: {
+            message: 'Said so. Set GROQ_API_KEY.',
+            type: 'scripted',
+            param: null,
+            code: each.code ?? null,
+          },
+        },
+      }),
+    );
+    await chat.ask('Hello');
+    const card = chat.last.locator('.card.error');
+    await expect(card).toHaveAttribute('data-kind', each.kind);
+    await expect(card.getByRole('heading')).toHaveText(each.title);
+    await expect(card).toContainText('Said so.');
+    if (each.action)
+      await expect(card.getByRole('button', { name: each.action }).first()).toBeVisible();
+    await card.getByText('Details').click();
+    await expect(card).toContainText('req-1');
+    await expect(page.locator('article.question')).toContainText('Hello');
+  });
+}
+
+test('429 counts down, and another model can be asked instead', async ({ chat }) => {
+  await chat.open();
+  await chat.ask('[[status 429 9]]');
+  const card = chat.last.locator('.card.error');
+  await expect(card.getByRole('button', { name: /\([89] s\)/ })).toBeVisible();
+  await expect(card.getByRole('button', { name: /\([67] s\)/ })).toBeVisible();
+  await card.getByRole('button', { name: /Ask .* instead/ }).click();
+  await expect(chat.last.locator('.answer-model')).not.toContainText('fast');
+});
+
+test('a cut answer keeps what arrived, across a reload, and goes on', async ({ chat, page }) => {
+  await chat.open();
+  await chat.ask('[[cut]]');
+  await expect(chat.last).toContainText('This much arrived before the');
+  const card = chat.last.locator('.card.error');
+  await expect(card).toHaveAttribute('data-kind', /cut|in-stream/);
+  await page.reload();
+  await expect(chat.last).toContainText('This much arrived before the');
+  await expect(card.getByRole('button', { name: 'Continue' })).toBeVisible();
+  await card.getByRole('button', { name: 'Continue' }).click();
+  await expect(chat.last).toHaveAttribute('aria-busy', 'false');
+});
+
+test('an error within a stream keeps the text before it', async ({ chat }) => {
+  await chat.open();
+  await chat.ask('[[error-in-stream]]');
+  await expect(chat.last).toContainText('Half an answer');
+  const card = chat.last.locator('.card.error');
+  await expect(card).toHaveAttribute('data-kind', 'in-stream');
+  await expect(card).toContainText('The engine caught fire.');
+});
+
+test('a connection that breaks is told from one that ends', async ({ chat, page }) => {
+  await chat.open();
+  await page.route('**/v1/chat/completions', (route) =>
+    route.fulfill({
+      headers: { 'content-type': 'text/event-stream' },
+      body: 'data: {"choices":[{"index":0,"delta":{"content":"Half a sen"}}]}\n\n',
+    }),
+  );
+  await chat.ask('Hello');
+  await expect(chat.last).toContainText('Half a sen');
+  await expect(chat.last.locator('.card.error')).toHaveAttribute('data-kind', 'cut');
+  await expect(chat.last.locator('.card.error')).toContainText('Connection lost');
+});
+
+test('an empty answer is said to be empty', async ({ chat }) => {
+  await chat.open();
+  await chat.ask('[[empty]]');
+  await expect(chat.last.locator('.card.error')).toHaveAttribute('data-kind', 'empty');
+});
+
+test('offline is said where the answer would have been', async ({ chat, context }) => {
+  await chat.open();
+  await context.setOffline(true);
+  await chat.ask('Hello');
+  await expect(chat.last.locator('.card.error')).toHaveAttribute('data-kind', 'offline');
+  await context.setOffline(false);
+  await chat.last.getByRole('button', { name: 'Retry', exact: true }).click();
+  await chat.settled();
+  await expect(chat.last.locator('.card.error')).toHaveCount(0);
+});

@@ -1,0 +1,171 @@
+import { readFile } from 'node:fs/promises';
+import { expect, test } from '../harness/test.ts';
+
+test('a conversation is there after a reload, and in the list', async ({ chat, page }) => {
+  await chat.open();
+  await chat.ask('Remember the lighthouse');
+  await page.reload();
+  await expect(chat.last).toBeVisible();
+  await expect(
+    page.getByRole('navigation').getByRole('link', { name: /lighthouse/ }),
+  ).toBeVisible();
+});
+
+test('what streams is kept over a reload in the middle', async ({ chat, page }) => {
+  await chat.open();
+  await chat.send('[[slow]]');
+  await expect(chat.last).toContainText('word word word');
+  await page.reload();
+  await expect(chat.last).toContainText('word');
+});
+
+test('the list is searched, renamed, deleted and undone', async ({ chat, page }) => {
+  await chat.open();
+  await chat.ask('About apples');
+  await page
+    .getByRole('button', { name: /^New chat/ })
+    .first()
+    .click();
+  await chat.ask('About pears');
+  const list = page.getByRole('navigation');
+  await page.getByRole('searchbox', { name: 'Search conversations' }).fill('apples');
+  await expect(list.getByRole('link', { name: /apples/ })).toBeVisible();
+  await expect(list.getByRole('link', { name: /pears/ })).toHaveCount(0);
+  await page.getByRole('searchbox', { name: 'Search conversations' }).fill('');
+
+  const row = list.locator('li', { hasText: 'pears' });
+  await row.hover();
+  await row.getByRole('button', { name: /Options/ }).click();
+  await page.getByRole('menuitem', { name: 'Rename' }).click();
+  await page.getByLabel('New name').fill('Fruit');
+  await page.keyboard.press('Enter');
+  await expect(list.getByRole('link', { name: 'Fruit' })).toBeVisible();
+
+  const fruit = list.locator('li', { hasText: 'Fruit' });
+  await fruit.hover();
+  await fruit.getByRole('button', { name: /Options/ }).click();
+  await page.getByRole('menuitem', { name: /Delete/ }).click();
+  await expect(list.getByRole('link', { name: 'Fruit' })).toHaveCount(0);
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await expect(list.getByRole('link', { name: 'Fruit' })).toBeVisible();
+});
+
+test('two tabs are in step', async ({ chat, page, context, gateway }) => {
+  await chat.open();
+  const other = await context.newPage();
+  await other.goto(gateway);
+  await chat.ask('From the first tab');
+  await other
+    .getByRole('navigation')
+    .getByRole('link', { name: /first tab/ })
+    .click();
+  await expect(other.locator('article.answer')).toContainText('first tab');
+  await other.locator('#composer').fill('From the second tab');
+  await other.keyboard.press('Enter');
+  await expect(page.locator('article.answer')).toHaveCount(2);
+  await expect(page.locator('article.answer').last()).toContainText('second tab');
+  await page.reload();
+  await expect(page.locator('article.answer')).toHaveCount(2);
+});
+
+test('the page shows its history while the gateway is down', async ({ chat, page }) => {
+  await chat.open();
+  await chat.ask('Before the storm');
+  await page.route(/\/(v1|trunkline)\//, (route) => route.abort());
+  await page.reload();
+  await expect(chat.last).toContainText('Before the storm');
+  await expect(page.locator('.banner')).toContainText('does not answer');
+  await page.unroute(/\/(v1|trunkline)\//);
+  await page.locator('.banner').getByRole('button').click();
+  await expect(page.locator('.banner')).toHaveCount(0);
+});
+
+test('a damaged entry does not take the others with it', async ({ chat, page }) => {
+  await chat.open();
+  await chat.ask('Whole one');
+  await page.evaluate(() => {
+    const index = JSON.parse(localStorage.getItem('trunkline:index') ?? '[]');
+    const list = Array.isArray(index) ? index : index.entries;
+    list.push({ ...list[0], id: 'broken', title: 'Broken one' });
+    localStorage.setItem('trunkline:index', JSON.stringify(index));
+    localStorage.setItem('trunkline:c:broken', '{"v":1,"messages"');
+  });
+  await page.goto('about:blank');
+  await chat.open();
+  await page
+    .getByRole('navigation')
+    .getByRole('link', { name: /Whole one/ })
+    .click();
+  await expect(chat.last).toContainText('Whole one');
+});
+
+test('a full disk is said, and nothing is lost from what is there', async ({ chat, page }) => {
+  await chat.open();
+  await chat.ask('Precious');
+  await page.evaluate(() => {
+    const setItem = Storage.prototype.setItem;
+    Storage.prototype.setItem = function (key, value) {
+      if (this === localStorage && key.startsWith('trunkline:c:')) {
+        throw new DOMException('full', 'QuotaExceededError');
+      }
+      setItem.call(this, key, value);
+    };
+  });
+  await chat.ask('One more');
+  await expect(chat.last).toContainText('One more');
+  await page.reload();
+  await expect(chat.answers.first()).toContainText('Precious');
+});
+
+test('everything is exported and imported', async ({ chat, page }) => {
+  await chat.open();
+  await chat.ask('Take me along');
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await page.getByRole('tab', { name: 'Data' }).click();
+  const download = page.waitForEvent('download');
+  await page
+    .getByRole('button', { name: /export/i })
+    .first()
+    .click();
+  const file = await (await download).path();
+  expect(JSON.parse(await readFile(file, 'utf8'))).toBeTruthy();
+  await page.evaluate(() => localStorage.clear());
+  await page.goto('about:blank');
+  await chat.open();
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await page.getByRole('tab', { name: 'Data' }).click();
+  await page.locator('dialog input[type=file]').setInputFiles(file);
+  await page.keyboard.press('Escape');
+  await expect(
+    page.getByRole('navigation').getByRole('link', { name: /Take me along/ }),
+  ).toBeVisible();
+});
+
+test('a hundred conversations open fast', async ({ chat, page }) => {
+  await chat.open();
+  await chat.ask('[[say rich]]');
+  await page.evaluate(() => {
+    const index = JSON.parse(localStorage.getItem('trunkline:index') ?? '[]');
+    const list = Array.isArray(index) ? index : index.entries;
+    const first = list[0];
+    const body = localStorage.getItem(`trunkline:c:${first.id}`) ?? '';
+    for (let i = 0; i < 100; i++) {
+      const id = `copy${i}`;
+      list.push({ ...first, id, title: `Conversation ${i}` });
+      localStorage.setItem(`trunkline:c:${id}`, body.replaceAll(first.id, id));
+    }
+    localStorage.setItem('trunkline:index', JSON.stringify(index));
+  });
+  await page.goto('about:blank');
+  await chat.open();
+  const ms = await page.evaluate(() => {
+    const [paint] = performance.getEntriesByName('first-contentful-paint');
+    return paint?.startTime ?? Number.POSITIVE_INFINITY;
+  });
+  await expect(page.getByRole('link', { name: 'Conversation 7', exact: true })).toBeVisible();
+  test.info().annotations.push({
+    type: 'first paint with 100 conversations',
+    description: `${Math.round(ms)} ms`,
+  });
+  expect(ms).toBeLessThan(2000);
+});

@@ -1,0 +1,87 @@
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Page } from '@playwright/test';
+import { SIZES, STATES } from '../harness/states.ts';
+import { CLIENT_KEY, expect, test } from '../harness/test.ts';
+
+/** The only rules that a change of colours can break. */
+const COLOURS = ['color-contrast', 'link-in-text-block'];
+
+/** No violation of any impact. */
+async function axe(page: Page, rules?: string[]): Promise<void> {
+  const builder = new AxeBuilder({ page }).options({ resultTypes: ['violations'] });
+  const { violations } = await (rules ? builder.withRules(rules) : builder).analyze();
+  const found = violations.map(
+    (each) =>
+      `${each.id}: ${each.nodes.map((node) => `${node.html} ${node.failureSummary}`).join('\n  ')}`,
+  );
+  expect(found).toEqual([]);
+}
+
+/** A changed theme is drawn with the next frames. */
+async function theme(page: Page, colorScheme: 'light' | 'dark'): Promise<void> {
+  await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+  await page.evaluate(
+    () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))),
+  );
+}
+
+/** Both themes, and nothing wider than the screen. */
+async function inspect(page: Page, shot?: string): Promise<void> {
+  await theme(page, 'light');
+  await axe(page);
+  if (shot) await page.screenshot({ path: `shots/${shot}-light.png` });
+  await theme(page, 'dark');
+  await axe(page, COLOURS);
+  if (shot) await page.screenshot({ path: `shots/${shot}-dark.png` });
+  const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  expect(over).toBeLessThanOrEqual(0);
+}
+
+for (const [size, viewport] of Object.entries(SIZES)) {
+  test.describe(size, () => {
+    test.use({ viewport, hasTouch: size === 'phone', reducedMotion: 'reduce' });
+    test.slow();
+
+    for (const state of STATES) {
+      test(`${state.name} has nothing to object to`, async ({ chat, page }) => {
+        await chat.open();
+        await state.enter(page);
+        await inspect(page, state.shot ? `${state.name}-${size}` : undefined);
+      });
+    }
+
+    test('docs have nothing to object to', async ({ page, gateway }) => {
+      await page.goto(`${gateway}/docs`);
+      const call = page.getByRole('region', { name: 'Answer a conversation' });
+      await call.getByRole('button', { name: 'Try it' }).click();
+      await call.getByRole('button', { name: 'Send', exact: true }).click();
+      await expect(call.locator('.dx-result')).toContainText('[DONE]');
+      await inspect(page, `docs-${size}`);
+    });
+  });
+}
+
+test('asking for the key has nothing to object to', async ({ page, another }) => {
+  test.slow();
+  const url = await another({ keyed: true });
+  await page.goto(url);
+  await page.getByLabel('Client key').fill(CLIENT_KEY.slice(1));
+  await page.getByRole('button', { name: 'Use key' }).click();
+  await expect(page.getByRole('alert')).toBeVisible();
+  await inspect(page);
+});
+
+test.describe('a phone', () => {
+  test.use({ viewport: SIZES.phone, hasTouch: true });
+
+  test('keeps its list in a drawer', async ({ chat, page }) => {
+    test.slow();
+    await chat.open();
+    await chat.ask('In the drawer');
+    await page.getByRole('button', { name: 'Conversations' }).click();
+    await expect(page.getByRole('link', { name: /In the drawer/ })).toBeInViewport();
+    await inspect(page);
+    await page.getByRole('link', { name: /In the drawer/ }).click();
+    await expect(page.getByRole('link', { name: /In the drawer/ })).not.toBeInViewport();
+  });
+});

@@ -1,0 +1,96 @@
+import { HOSTILE } from '../../test/corpus/hostile.ts';
+import { expect, test } from '../harness/test.ts';
+
+test('hostile answers run nothing, load nothing, and break no rule', async ({ chat, page }) => {
+  test.setTimeout(60_000);
+  const foreign: string[] = [];
+  page.on('request', (request) => {
+    const url = request.url();
+    if (!url.startsWith(chat.url) && !/^(?:data|blob):/.test(url)) foreign.push(url);
+  });
+  page.on('dialog', (dialog) => dialog.dismiss());
+  await page.addInitScript(() => {
+    const seen: string[] = [];
+    Object.assign(window, { __reports: seen });
+    document.addEventListener('securitypolicyviolation', (event) => {
+      seen.push(`${event.violatedDirective} ${event.blockedURI}`);
+    });
+  });
+  await chat.open();
+  let number = 0;
+  // One answer streams through all states of the renderer; the payloads stand apart in it.
+  for (let at = 0; at < HOSTILE.length; at += 12) {
+    const part = HOSTILE.slice(at, at + 12);
+    await chat.ask(
+      `[[raw]]\n${part.map((each) => `Payload ${++number}:\n\n${each}\n\n---\n`).join('\n')}`,
+    );
+    await chat.last.scrollIntoViewIfNeeded();
+    // Whoever presses everything must not set it off either.
+    for (const chip of await chat.last.locator('.md-chip button').all()) await chip.click();
+  }
+  await page.reload();
+  await expect(chat.last).toBeVisible();
+  expect(number).toBeGreaterThanOrEqual(60);
+
+  const found = await page.evaluate(() => ({
+    ran: '__ran' in window,
+    reports: (window as unknown as { __reports: string[] }).__reports,
+    elements: document.querySelectorAll(
+      '.md :is(script, iframe, object, embed, form, style, link, base, meta, video, audio, svg, template, img[src^="http"])',
+    ).length,
+    links: [...document.querySelectorAll<HTMLAnchorElement>('.md a')].map((a) => [
+      a.protocol,
+      a.rel,
+    ]),
+  }));
+  expect(found.ran).toBe(false);
+  expect(found.reports).toEqual([]);
+  expect(found.elements).toBe(0);
+  for (const [protocol, rel] of found.links) {
+    expect(protocol).toMatch(/^(?:https?|mailto):$/);
+    expect(rel).toBe('noopener noreferrer');
+  }
+  expect(foreign).toEqual([]);
+});
+
+test('a hostile question, title and model name are text', async ({ chat, page }) => {
+  await chat.open();
+  const text = '<img src=x onerror="window.__ran=1"> "><script>window.__ran=1</script>';
+  await chat.ask(text);
+  await expect(page.locator('article.question')).toContainText(text);
+  await expect(page.getByRole('navigation').getByRole('link', { name: '<img' })).toBeVisible();
+  expect(await page.evaluate(() => '__ran' in window)).toBe(false);
+});
+
+test('?q= fills the field and sends nothing', async ({ chat, page, upstream }) => {
+  const before = upstream.requests.length;
+  await chat.open('/?q=Delete%20everything');
+  await expect(chat.composer).toHaveValue('Delete everything');
+  await page.waitForTimeout(500);
+  expect(upstream.requests.length).toBe(before);
+  await expect(chat.answers).toHaveCount(0);
+  await page.reload();
+  await expect(chat.answers).toHaveCount(0);
+});
+
+test('the first load is few requests, all from here', async ({ page, gateway }) => {
+  const files: string[] = [];
+  page.on('request', (request) => {
+    if (request.resourceType() !== 'fetch') files.push(request.url());
+  });
+  await page.goto(gateway);
+  await expect(page.locator('#composer')).toBeVisible();
+  await page.waitForLoadState('networkidle');
+  const real = files.filter((url) => !url.startsWith('data:'));
+  expect(real.length).toBeLessThanOrEqual(4);
+  for (const url of real) expect(url.startsWith(gateway)).toBe(true);
+});
+
+test('the policy that comes with the page is strict', async ({ request, gateway }) => {
+  for (const path of ['/', '/docs']) {
+    const policy = (await request.get(gateway + path)).headers()['content-security-policy'] ?? '';
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).toContain("trusted-types 'none'");
+    expect(policy).not.toContain('unsafe');
+  }
+});

@@ -1,0 +1,61 @@
+import { expect, test } from '../harness/test.ts';
+
+test('the panel shows the gateway live', async ({ chat, page }) => {
+  await chat.open();
+  await chat.ask('Count me');
+  await page.getByRole('button', { name: 'Gateway status' }).click();
+  const panel = page.getByRole('complementary', { name: 'Gateway status' });
+  await expect(panel).toContainText('Live');
+  await expect(panel).toContainText('fast');
+  await expect(panel).toContainText('alpha');
+  await expect(panel.locator('.st-recent li').first()).toContainText('fast');
+  // A model without its key says which variable would give it one.
+  await expect(panel.getByText('OPENAI_API_KEY').first()).toBeVisible();
+  await expect(panel.getByRole('button', { name: 'Copy OPENAI_API_KEY' }).first()).toBeVisible();
+});
+
+test('the panel keeps up by itself, and leads to the message', async ({
+  chat,
+  page,
+  context,
+  gateway,
+}) => {
+  await chat.open();
+  await chat.ask('Find me again');
+  await page
+    .getByRole('button', { name: /^New chat/ })
+    .first()
+    .click();
+  await page.keyboard.press('Control+j');
+  const panel = page.getByRole('complementary', { name: 'Gateway status' });
+  await expect(panel).toContainText('Live');
+  const other = await context.request.post(`${gateway}/v1/chat/completions`, {
+    data: { model: 'smart', messages: [{ role: 'user', content: 'from elsewhere' }], stream: true },
+  });
+  expect(other.ok()).toBe(true);
+  await expect(panel.locator('.st-recent li').first()).toContainText('smart');
+  await panel.getByRole('button', { name: 'Show message' }).first().click();
+  await expect(chat.last).toContainText('Find me again');
+  await panel.getByRole('button', { name: 'Close status' }).click();
+  await expect(panel).toHaveCount(0);
+});
+
+test('the panel says when the gateway is away, and comes back', async ({ chat, page }) => {
+  await chat.open();
+  await page.route('**/trunkline/status/events', (route) => route.abort());
+  await page.getByRole('button', { name: 'Gateway status' }).click();
+  const panel = page.getByRole('complementary', { name: 'Gateway status' });
+  await expect(panel).toContainText(/Retry in \d s/);
+  await page.unroute('**/trunkline/status/events');
+  await expect(panel).toContainText('Live', { timeout: 8000 });
+});
+
+test('snippets name this gateway', async ({ chat, page, context, gateway }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await chat.open();
+  await page.getByRole('button', { name: 'Gateway status' }).click();
+  await page.getByRole('button', { name: 'Python', exact: true }).click();
+  await expect
+    .poll(() => page.evaluate(() => navigator.clipboard.readText()))
+    .toContain(`base_url="${gateway}/v1"`);
+});

@@ -1,0 +1,28 @@
+import { expect, test } from '../harness/test.ts';
+
+const CASES = [
+  { name: 'root_path', options: { rootPath: '/gw' } },
+  { name: 'a proxy that takes the prefix off', options: { prefix: '/tools/ai' } },
+];
+
+for (const { name, options } of CASES) {
+  test(`the page works below ${name}`, async ({ page, another }) => {
+    const url = await another(options);
+    const failed: string[] = [];
+    page.on('response', (response) => {
+      if (response.status() >= 400) failed.push(`${response.status()} ${response.url()}`);
+    });
+    await page.goto(`${url}/`);
+    await page.locator('#composer').fill('[[say rich]]');
+    await page.keyboard.press('Enter');
+    await expect(page.locator('article.answer')).toHaveAttribute('aria-busy', 'false');
+    await expect(page.locator('article.answer math').first()).toBeVisible();
+    await page.reload();
+    await expect(page.locator('article.answer')).toBeVisible();
+    await page.goto(`${url}/docs`);
+    await expect(page.getByRole('region', { name: 'Answer a conversation' })).toContainText(
+      `${url}/v1`,
+    );
+    expect(failed).toEqual([]);
+  });
+}

@@ -1,0 +1,151 @@
+import { isObject } from '../store/check';
+import { createStore } from '../store/create';
+import { notify } from '../store/notices';
+import { gatewayUrl } from './base';
+import { faultOf } from './faults';
+import { authHeaders, keyStore } from './key';
+import type { GatewayStatus, Model } from './types';
+
+/** What is known of the gateway: its models, and whether it answers at all. */
+export interface Gateway {
+  /** `key`: it wants one. `down`: no answer. `refused`: it answers, but not this page. */
+  phase: 'loading' | 'ready' | 'key' | 'down' | 'refused';
+  models: Model[];
+  /** Null where the gateway offers the list of models only. */
+  status: GatewayStatus | null;
+  /** When a gateway that is down will be asked again. */
+  retryAt: number | null;
+  problem: string | null;
+}
+
+export const gatewayStore = createStore<Gateway>({
+  phase: 'loading',
+  models: [],
+  status: null,
+  retryAt: null,
+  problem: null,
+});
+
+/** Seldom enough not to be noticed, often enough that a new model shows up by itself. */
+const REFRESH_MS = 20_000;
+const FIRST_RETRY_MS = 2000;
+const LONGEST_RETRY_MS = 30_000;
+
+let timer: ReturnType<typeof setTimeout> | undefined;
+let retryMs = FIRST_RETRY_MS;
+let asking: Promise<void> | undefined;
+
+/** Asks for the state now, and from then on as long as the page is looked at. */
+export function refreshGateway(): Promise<void> {
+  asking ??= ask().finally(() => {
+    asking = undefined;
+  });
+  return asking;
+}
+
+export function startGateway(): void {
+  void refreshGateway();
+  keyStore.subscribe(() => {
+    // What is being asked at this moment is asked with the former key.
+    void Promise.resolve(asking).then(refreshGateway);
+  });
+  addEventListener('online', () => void refreshGateway());
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'visible') void refreshGateway();
+  });
+}
+
+/** Takes over a status that came by another way, such as the event stream. */
+export function applyStatus(status: GatewayStatus): void {
+  retryMs = FIRST_RETRY_MS;
+  settle({ phase: 'ready', models: modelsOf(status), status });
+}
+
+async function ask(): Promise<void> {
+  clearTimeout(timer);
+  try {
+    const response = await get('trunkline/status');
+    const body: unknown = response.ok ? await response.json().catch(() => null) : null;
+    if (isStatus(body)) applyStatus(body);
+    else if (response.status === 404 || response.ok) await askForList();
+    else await refuse(response);
+  } catch {
+    goDown();
+    return;
+  }
+  timer = setTimeout(again, REFRESH_MS);
+}
+
+/** An older gateway, or one whose status is switched off, still lists its models. */
+async function askForList(): Promise<void> {
+  const response = await get('v1/models');
+  if (!response.ok) {
+    await refuse(response);
+    return;
+  }
+  const body: unknown = await response.json();
+  const data = isObject(body) && Array.isArray(body.data) ? body.data : [];
+  const models = data.filter(isObject).map(
+    (each): Model => ({
+      id: String(each.id),
+      provider: typeof each.owned_by === 'string' ? each.owned_by : '',
+      upstreamModel: '',
+      ready: true,
+      missing: null,
+      state: 'unknown',
+      firstTokenMs: null,
+      price: null,
+      context: null,
+    }),
+  );
+  settle({ phase: 'ready', models, status: null });
+}
+
+async function refuse(response: Response): Promise<void> {
+  const fault = await faultOf(response);
+  if (response.status === 401) settle({ phase: 'key', models: [], status: null });
+  else if (response.status >= 500) throw new Error(fault.message);
+  else settle({ phase: 'refused', problem: fault.message });
+}
+
+function goDown(): void {
+  settle({ phase: 'down', retryAt: Date.now() + retryMs });
+  timer = setTimeout(again, retryMs);
+  retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
+}
+
+function again(): void {
+  // A page that nobody looks at asks when it is looked at again.
+  if (document.visibilityState === 'visible') void refreshGateway();
+}
+
+function settle(patch: Partial<Gateway>): void {
+  if (patch.phase === 'ready' && gatewayStore.get().phase === 'key' && keyStore.get()) {
+    const names = (patch.models ?? []).filter((each) => each.ready).map((each) => each.id);
+    notify(`Key accepted. It may use: ${names.join(', ') || 'no model that is ready'}.`);
+  }
+  gatewayStore.update((now) => ({ ...now, retryAt: null, problem: null, ...patch }));
+}
+
+function get(path: string): Promise<Response> {
+  return fetch(gatewayUrl(path), { headers: authHeaders(), cache: 'no-store' });
+}
+
+function isStatus(value: unknown): value is GatewayStatus {
+  return isObject(value) && Array.isArray(value.models) && Array.isArray(value.providers);
+}
+
+export function modelsOf(status: GatewayStatus): Model[] {
+  const states = new Map(status.providers.map((each) => [each.name, each]));
+  return status.models.map((each) => ({
+    id: each.id,
+    provider: each.provider,
+    upstreamModel: each.upstream_model,
+    ready: each.ready,
+    missing: each.missing ?? states.get(each.provider)?.missing ?? null,
+    state: states.get(each.provider)?.state ?? 'unknown',
+    firstTokenMs: each.first_token_ms?.p50 ?? null,
+    price: each.price ?? null,
+    context: each.context ?? null,
+  }));
+}

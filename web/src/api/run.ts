@@ -1,0 +1,156 @@
+import { readChat } from '../sse';
+import type { Fault, Message, Metrics, ToolCall } from '../store/types';
+import { gatewayUrl } from './base';
+import { faultInStream, faultOf, faultOfNetwork, identity } from './faults';
+import { gatewayStore } from './gateway';
+import { authHeaders } from './key';
+import { costOf, estimateTokens } from './metrics';
+import type { ChatRequest } from './types';
+
+/** What a run knows of its answer so far: the members of a message that it fills. */
+export type Progress = Pick<Message, 'state' | 'text'> & Partial<Message>;
+
+export interface RunOptions {
+  signal: AbortSignal;
+  /** Called for every event; the caller decides how often to draw. */
+  onProgress: (progress: Progress) => void;
+}
+
+/** Sends a chat request and reads the answer to its end. Never throws. */
+export async function runChat(request: ChatRequest, options: RunOptions): Promise<Progress> {
+  const started = performance.now();
+  const since = (at: number | null) => (at === null ? undefined : at - started);
+  let response: Response;
+  try {
+    response = await fetch(gatewayUrl('v1/chat/completions'), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...authHeaders() },
+      body: JSON.stringify(request),
+      signal: options.signal,
+    });
+  } catch {
+    if (options.signal.aborted) return { state: 'stopped', text: '' };
+    return failed(faultOfNetwork(navigator.onLine));
+  }
+  if (!response.ok) return failed(await faultOf(response));
+
+  const headersMs = performance.now() - started;
+  const who = whoAnswered(response.headers, request.model);
+  const result = await readChat(response, {
+    signal: options.signal,
+    onChange(state, times) {
+      const metrics: Metrics = { headersMs };
+      const first = since(times.firstToken);
+      if (first !== undefined) metrics.firstTokenMs = first;
+      const thinking = times.firstAnswer ?? performance.now();
+      options.onProgress({
+        ...who,
+        state: 'streaming',
+        text: state.content || state.refusal,
+        ...thought(state.reasoning, thinking - (times.firstToken ?? thinking)),
+        ...called(state.toolCalls),
+        metrics: {
+          ...metrics,
+          totalMs: performance.now() - started,
+          outputTokens: state.deltas,
+          estimated: true,
+        },
+      });
+    },
+  });
+
+  const { state, times, end } = result;
+  const metrics = measure(request, result.state, headersMs);
+  const first = since(times.firstToken);
+  if (first !== undefined) metrics.firstTokenMs = first;
+  metrics.totalMs = since(times.end) ?? performance.now() - started;
+  const done: Progress = {
+    ...who,
+    state: 'done',
+    text: state.content || state.refusal,
+    ...thought(state.reasoning, (times.firstAnswer ?? times.end ?? 0) - (times.firstToken ?? 0)),
+    ...called(state.toolCalls),
+    metrics,
+  };
+  if (!done.upstreamModel && state.model) done.upstreamModel = state.model;
+  if (state.finishReason) done.finish = state.finishReason;
+  return { ...done, ...ending(end, state.error, done) };
+}
+
+function ending(
+  end: 'complete' | 'cut' | 'error' | 'stopped',
+  error: Parameters<typeof faultInStream>[0] | null,
+  done: Progress,
+): Partial<Progress> {
+  const ids = {
+    ...(done.requestId && { requestId: done.requestId }),
+    ...(done.provider && { provider: done.provider }),
+  };
+  if (end === 'stopped') return { state: 'stopped' };
+  if (end === 'error' && error) {
+    return { state: 'failed', fault: { ...faultInStream(error), ...ids } };
+  }
+  if (end === 'cut') {
+    const message =
+      'The connection ended before the answer was complete. What had arrived is kept.';
+    return { state: 'cut', fault: { kind: 'cut', message, ...ids } };
+  }
+  if (!done.text && !done.reasoning && !done.toolCalls) {
+    const message = 'The model ended its answer without a word.';
+    return { state: 'failed', fault: { kind: 'empty', message, ...ids } };
+  }
+  return {};
+}
+
+function failed(fault: Fault): Progress {
+  return {
+    state: 'failed',
+    text: '',
+    fault,
+    ...(fault.requestId && { requestId: fault.requestId }),
+    ...(fault.provider && { provider: fault.provider }),
+  };
+}
+
+function whoAnswered(headers: Headers, model: string): Partial<Message> {
+  // An answer that does not say is from whom the list says.
+  const listed = gatewayStore.get().models.find((each) => each.id === model);
+  const upstreamModel = headers.get('x-trunkline-model');
+  const upstreamRequestId = headers.get('x-request-id');
+  return {
+    ...(listed?.provider && { provider: listed.provider }),
+    ...(listed?.upstreamModel && { upstreamModel: listed.upstreamModel }),
+    ...identity(headers),
+    ...(upstreamModel && { upstreamModel }),
+    ...(upstreamRequestId && { upstreamRequestId }),
+  };
+}
+
+function measure(
+  request: ChatRequest,
+  state: Awaited<ReturnType<typeof readChat>>['state'],
+  headersMs: number,
+): Metrics {
+  const { usage } = state;
+  const metrics: Metrics = { headersMs };
+  metrics.inputTokens = usage?.input ?? estimateTokens(JSON.stringify(request.messages));
+  metrics.outputTokens = usage?.output ?? state.deltas;
+  if (usage?.input == null || usage.output == null) metrics.estimated = true;
+  if (usage?.reasoning != null) metrics.reasoningTokens = usage.reasoning;
+  const price = gatewayStore.get().models.find((each) => each.id === request.model)?.price;
+  const cost = usage?.cost ?? (metrics.estimated ? undefined : costOf(price, metrics));
+  if (cost !== undefined) metrics.cost = cost;
+  return metrics;
+}
+
+function thought(reasoning: string, ms: number): Partial<Message> {
+  return reasoning ? { reasoning, reasoningMs: Math.max(0, ms) } : {};
+}
+
+function called(calls: { id: string; name: string; arguments: string }[]): {
+  toolCalls?: ToolCall[];
+} {
+  if (calls.length === 0) return {};
+  const copy = calls.map((each) => ({ id: each.id, name: each.name, arguments: each.arguments }));
+  return { toolCalls: copy };
+}

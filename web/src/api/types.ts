@@ -1,0 +1,121 @@
+/** What the gateway sends, and what the page makes of it. */
+
+/** `GET trunkline/page`: what can be known without a key. */
+export interface PageInfo {
+  version: string;
+  key_required: boolean;
+  demo: boolean;
+}
+
+/** Quantiles over a recent window, in milliseconds. */
+export interface Quantiles {
+  count: number;
+  p50: number | null;
+  p95: number | null;
+}
+
+export interface Price {
+  input_per_million?: string;
+  output_per_million?: string;
+}
+
+export interface ModelStatus {
+  id: string;
+  provider: string;
+  upstream_model: string;
+  ready: boolean;
+  /** The name of the variable or setting that would make it ready. */
+  missing: string | null;
+  in_flight: number;
+  total: number;
+  failed: number;
+  first_token_ms: Quantiles;
+  price?: Price | null;
+  context?: number | null;
+}
+
+/** `cooling`, `open` and further states may come: unknown ones are shown as words. */
+export type ProviderState = 'not_configured' | 'unknown' | 'ok' | 'failing' | (string & {});
+
+export interface ProviderStatus {
+  name: string;
+  ready: boolean;
+  missing: string | null;
+  state: ProviderState;
+  in_flight: number;
+  total: number;
+  failed: number;
+  first_byte_ms: Quantiles;
+  last_fault: { at: number; code: string } | null;
+}
+
+export interface RecentRequest {
+  at: number;
+  id: string;
+  endpoint: string;
+  model: string;
+  provider: string;
+  upstream_model: string;
+  status: number;
+  outcome: string;
+  stream: boolean;
+  first_token_ms: number | null;
+  duration_ms: number;
+  input_tokens: number | null;
+  output_tokens: number | null;
+}
+
+/** `GET trunkline/status` and each event of `GET trunkline/status/events`. */
+export interface GatewayStatus {
+  version: string;
+  at: number;
+  uptime_ms: number;
+  draining: boolean;
+  requests: { in_flight: number; total: number; failed: number; cancelled: number };
+  tokens: { input: number; output: number };
+  models: ModelStatus[];
+  providers: ProviderStatus[];
+  recent: RecentRequest[];
+}
+
+/** A model as the picker shows it, whichever endpoint told of it. */
+export interface Model {
+  id: string;
+  provider: string;
+  upstreamModel: string;
+  ready: boolean;
+  missing: string | null;
+  state: ProviderState;
+  firstTokenMs: number | null;
+  price: Price | null;
+  context: number | null;
+}
+
+/** One part of a message with images, in OpenAI's shape. */
+export type ContentPart =
+  | { type: 'text'; text: string }
+  | { type: 'image_url'; image_url: { url: string } };
+
+export interface WireToolCall {
+  id: string;
+  type: 'function';
+  function: { name: string; arguments: string };
+}
+
+export interface WireMessage {
+  role: 'system' | 'user' | 'assistant' | 'tool';
+  content: string | ContentPart[] | null;
+  tool_calls?: WireToolCall[];
+  tool_call_id?: string;
+}
+
+/** The body of `POST v1/chat/completions`. */
+export interface ChatRequest {
+  model: string;
+  messages: WireMessage[];
+  stream?: boolean;
+  stream_options?: { include_usage: boolean };
+  temperature?: number;
+  top_p?: number;
+  max_tokens?: number;
+}

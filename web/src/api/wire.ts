@@ -1,0 +1,56 @@
+import { getBlob } from '../store/blobs';
+import type { Attachment, Message, Params } from '../store/types';
+import type { ChatRequest, ContentPart, WireMessage } from './types';
+
+/** From the messages of a conversation to the body of a request. */
+
+export async function chatRequest(
+  model: string,
+  path: Message[],
+  params: Params,
+): Promise<ChatRequest> {
+  const messages: WireMessage[] = [];
+  if (params.system) messages.push({ role: 'system', content: params.system });
+  for (const message of path) messages.push(...(await wireMessages(message)));
+  const request: ChatRequest = { model, messages, stream: true };
+  request.stream_options = { include_usage: true };
+  if (params.temperature !== undefined) request.temperature = params.temperature;
+  if (params.topP !== undefined) request.top_p = params.topP;
+  if (params.maxTokens !== undefined) request.max_tokens = params.maxTokens;
+  return request;
+}
+
+async function wireMessages(message: Message): Promise<WireMessage[]> {
+  if (message.role === 'assistant') {
+    // An answer that never came, or only called tools that nobody ran, would
+    // make most providers refuse the whole conversation.
+    return message.text ? [{ role: 'assistant', content: message.text }] : [];
+  }
+  const files = message.attachments ?? [];
+  const text = [...files.flatMap(asText), message.text].filter(Boolean).join('\n\n');
+  const images = files.filter((each) => each.kind === 'image');
+  if (images.length === 0) return [{ role: 'user', content: text }];
+  const parts: ContentPart[] = text ? [{ type: 'text', text }] : [];
+  for (const image of images) {
+    const blob = await getBlob<Blob>('images', image.id).catch(() => undefined);
+    if (blob) parts.push({ type: 'image_url', image_url: { url: await dataUrl(blob) } });
+  }
+  return [{ role: 'user', content: parts }];
+}
+
+function asText(file: Attachment): string[] {
+  if (file.kind !== 'text' || file.text === undefined) return [];
+  // A fence longer than any within, so that the file cannot end it.
+  const longest = Math.max(2, ...(file.text.match(/`+/g) ?? []).map((run) => run.length));
+  const fence = '`'.repeat(longest + 1);
+  return [`${file.name}\n${fence}\n${file.text}\n${fence}`];
+}
+
+export function dataUrl(blob: Blob): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(String(reader.result));
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(blob);
+  });
+}

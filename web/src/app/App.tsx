@@ -1,0 +1,106 @@
+import { lazy, Suspense, useEffect } from 'react';
+import { startGateway } from '../api/gateway';
+import { loadMarkdown } from '../markdown';
+import { COMPARISON } from '../store/actions';
+import { useStore } from '../store/create';
+import { changeSettings, settingsStore } from '../store/settings';
+import { startStore } from '../store/tabs';
+import { useChat } from '../store/useChat';
+import { Banners } from './Banners';
+import { ChatPage } from './chat/ChatPage';
+import { compareFrom } from './compareFrom';
+import { DropZone } from './composer/DropZone';
+import { takeQuery } from './composer/draft';
+import { Header } from './Header';
+import { startHotkeys } from './hotkeys';
+import { Announcer, Notices } from './Notices';
+import { routeStore, startRoute } from './route';
+import { Sidebar } from './Sidebar';
+import { isNarrow, overlayStore } from './view';
+
+// Parts that most visits never open stay out of the first load.
+const StatusPanel = lazy(() => import('../status').then((m) => ({ default: m.StatusPanel })));
+const Settings = lazy(() => import('./settings/Settings').then((m) => ({ default: m.Settings })));
+const Palette = lazy(() => import('./palette/Palette').then((m) => ({ default: m.Palette })));
+const Shortcuts = lazy(() => import('./palette/Shortcuts').then((m) => ({ default: m.Shortcuts })));
+const Compare = lazy(() => import('./compare/Compare').then((m) => ({ default: m.Compare })));
+
+/** Everything that listens to the world begins here, once. */
+export function start(): void {
+  startStore();
+  startRoute();
+  // At once where there is something to draw with it.
+  if (routeStore.get()) void loadMarkdown().catch(() => {});
+  takeQuery();
+  startGateway();
+  startHotkeys();
+  // On a phone it covers everything: there it opens on request only.
+  if (settingsStore.get().status && isNarrow()) changeSettings({ status: false });
+}
+
+export function App() {
+  const id = useStore(routeStore);
+  const { sidebar, status } = useStore(settingsStore);
+  return (
+    <div className="app" data-sidebar={sidebar} data-status={status}>
+      {/* biome-ignore lint/a11y/useValidAnchor: it leads to a place in the page, though not by its hash */}
+      <a className="skip" href="#main" onClick={skip}>
+        Skip to the conversation
+      </a>
+      <Sidebar />
+      <div className="main">
+        <Header chatId={id} />
+        <Banners />
+        <Page id={id} />
+      </div>
+      {status && (
+        <aside className="status-side" aria-label="Gateway status">
+          <Suspense fallback={<p className="loading">Loading status…</p>}>
+            <StatusPanel />
+          </Suspense>
+        </aside>
+      )}
+      <Overlays />
+      <DropZone />
+      <Notices />
+      <Announcer />
+    </div>
+  );
+}
+
+function Page({ id }: { id: string | null }) {
+  const chat = useChat(id);
+  useEffect(() => {
+    document.title = chat?.title ? `${chat.title} · Trunkline` : 'Trunkline';
+  }, [chat?.title]);
+  const lost = chat === null && id?.startsWith(COMPARISON);
+  useEffect(() => {
+    if (lost) compareFrom([]);
+  }, [lost]);
+  if (chat?.lanes) {
+    return (
+      <Suspense fallback={<main id="main" tabIndex={-1} className="chat" />}>
+        <Compare chat={chat} />
+      </Suspense>
+    );
+  }
+  return <ChatPage id={id} chat={chat} />;
+}
+
+function skip(event: { preventDefault(): void }): void {
+  // The hash says which conversation is shown: it must stay as it is.
+  event.preventDefault();
+  document.getElementById('main')?.focus();
+}
+
+function Overlays() {
+  const overlay = useStore(overlayStore);
+  const close = () => overlayStore.set(null);
+  return (
+    <Suspense fallback={null}>
+      {overlay === 'settings' && <Settings onClose={close} />}
+      {overlay === 'palette' && <Palette onClose={close} />}
+      {overlay === 'shortcuts' && <Shortcuts onClose={close} />}
+    </Suspense>
+  );
+}

@@ -1,0 +1,169 @@
+import { useEffect, useRef, useState } from 'react';
+import { useStore } from '../store/create';
+import { listStore } from '../store/list';
+import { searchChats } from '../store/search';
+import type { IndexEntry } from '../store/types';
+import { compareFrom } from './compareFrom';
+import { dayOf } from './format';
+import { newChat, toggleSidebar } from './hotkeys';
+import { routeStore } from './route';
+import { SidebarRow } from './SidebarRow';
+import { Icon } from './ui/Icon';
+import { drawerStore, keyName, openSettings } from './view';
+
+/** Drawn at once; the rest when the list is scrolled that far. */
+const FIRST_ROWS = 120;
+
+export function Sidebar() {
+  const drawer = useStore(drawerStore);
+  const self = useRef<HTMLElement>(null);
+
+  useEffect(() => {
+    if (!drawer) return;
+    self.current?.querySelector('button')?.focus();
+    const onKey = (event: KeyboardEvent) => event.key === 'Escape' && drawerStore.set(false);
+    addEventListener('keydown', onKey);
+    return () => removeEventListener('keydown', onKey);
+  }, [drawer]);
+
+  return (
+    <>
+      {drawer && (
+        // biome-ignore lint/a11y/noStaticElementInteractions lint/a11y/useKeyWithClickEvents: Escape closes as well.
+        <div className="drawer-back" onClick={() => drawerStore.set(false)} />
+      )}
+      <nav ref={self} className="sidebar" data-open={drawer} aria-label="Conversations">
+        <div className="sidebar-head">
+          <span className="wordmark">
+            <Mark />
+            Trunkline
+          </span>
+          <button
+            type="button"
+            className="icon-button"
+            aria-label="Hide conversations"
+            title={`Hide (${keyName('mod+b')})`}
+            onClick={toggleSidebar}
+          >
+            <Icon name="sidebar" />
+          </button>
+        </div>
+        <div className="sidebar-actions">
+          <button type="button" className="row-button" onClick={newChat}>
+            <Icon name="plus" size={17} />
+            <span className="grow">New chat</span>
+            <kbd>{keyName('mod+shift+o')}</kbd>
+          </button>
+          <button
+            type="button"
+            className="row-button"
+            onClick={() => {
+              drawerStore.set(false);
+              compareFrom([]);
+            }}
+          >
+            <Icon name="compare" size={17} />
+            Compare models
+          </button>
+        </div>
+        <Conversations />
+        <div className="sidebar-foot">
+          <button type="button" className="row-button" onClick={() => openSettings()}>
+            <Icon name="settings" size={17} />
+            Settings
+          </button>
+          <a className="row-button" href="./docs">
+            <Icon name="book" size={17} />
+            API reference
+          </a>
+        </div>
+      </nav>
+    </>
+  );
+}
+
+export function Mark() {
+  return (
+    <svg className="mark" width="20" height="20" viewBox="0 0 24 24" fill="none" aria-hidden="true">
+      <path d="M3 12h18" className="mark-line" />
+      <path d="M3 6h5c5 0 4 12 9 12h4" className="mark-branch" />
+    </svg>
+  );
+}
+
+function Conversations() {
+  const all = useStore(listStore);
+  const route = useStore(routeStore);
+  const [query, setQuery] = useState('');
+  const [found, setFound] = useState<Set<string> | null>(null);
+  const [rows, setRows] = useState(FIRST_ROWS);
+  const shown = all.filter((each) => !each.deleted && (!found || found.has(each.id)));
+
+  useEffect(() => {
+    if (!query.trim()) {
+      setFound(null);
+      return;
+    }
+    const control = new AbortController();
+    const timer = setTimeout(() => {
+      void searchChats(query, control.signal).then((hits) => {
+        if (!control.signal.aborted) setFound(new Set(hits.map((hit) => hit.id)));
+      });
+    }, 120);
+    return () => {
+      control.abort();
+      clearTimeout(timer);
+    };
+  }, [query]);
+
+  const onScroll = (event: { currentTarget: HTMLElement }) => {
+    const { scrollTop, clientHeight, scrollHeight } = event.currentTarget;
+    if (scrollTop + clientHeight > scrollHeight - 400)
+      setRows((n) => Math.max(n, Math.min(shown.length, n + 200)));
+  };
+
+  return (
+    <>
+      <label className="search">
+        <Icon name="search" size={15} />
+        <input
+          type="search"
+          value={query}
+          placeholder="Search"
+          aria-label="Search conversations"
+          onInput={(event) => setQuery(event.currentTarget.value)}
+        />
+      </label>
+      <div className="list" onScroll={onScroll}>
+        {groups(shown.slice(0, rows)).map(([day, entries]) => (
+          <section key={day}>
+            <h2 className="list-day">{day}</h2>
+            <ul>
+              {entries.map((entry) => (
+                <SidebarRow key={entry.id} entry={entry} current={entry.id === route} />
+              ))}
+            </ul>
+          </section>
+        ))}
+        {shown.length === 0 && (
+          <p className="list-empty">
+            {query
+              ? 'Nothing found.'
+              : 'Your conversations will be listed here. They stay in this browser.'}
+          </p>
+        )}
+      </div>
+    </>
+  );
+}
+
+function groups(entries: IndexEntry[]): [string, IndexEntry[]][] {
+  const result = new Map<string, IndexEntry[]>();
+  for (const entry of entries) {
+    const day = entry.pinned ? 'Pinned' : dayOf(entry.updated);
+    const group = result.get(day);
+    if (group) group.push(entry);
+    else result.set(day, [entry]);
+  }
+  return [...result];
+}

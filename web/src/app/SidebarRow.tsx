@@ -1,0 +1,69 @@
+import { memo } from 'react';
+import { useStore } from '../store/create';
+import { useIsLive } from '../store/live';
+import type { IndexEntry } from '../store/types';
+import { chatMenu, rename, renaming } from './chatMenu';
+import { exactTime } from './format';
+import { Icon } from './ui/Icon';
+import { Menu } from './ui/Menu';
+import { drawerStore } from './view';
+
+export const SidebarRow = memo(function SidebarRow({
+  entry,
+  current,
+}: {
+  entry: IndexEntry;
+  current: boolean;
+}) {
+  const isRenamed = useStore(renaming) === entry.id;
+  const live = useIsLive(entry.id);
+  if (isRenamed) {
+    return (
+      <li className="list-row">
+        <Rename entry={entry} />
+      </li>
+    );
+  }
+  return (
+    <li className="list-row" data-current={current}>
+      <a
+        href={`#/c/${entry.id}`}
+        aria-current={current ? 'page' : undefined}
+        title={`${entry.title}\n${entry.model}, ${exactTime(entry.updated)}`}
+        onClick={() => drawerStore.set(false)}
+        onDoubleClick={() => renaming.set(entry.id)}
+      >
+        {entry.compare && <Icon name="compare" size={14} />}
+        <span className="list-title">{entry.title || 'New chat'}</span>
+        {live && <span className="pulse" role="img" aria-label="Answering" />}
+      </a>
+      <Menu
+        label={`Options for ${entry.title || 'this conversation'}`}
+        icon="more"
+        className="icon-button row-menu"
+        items={() => [
+          { label: 'Rename', icon: 'edit', run: () => renaming.set(entry.id) },
+          ...chatMenu(entry),
+        ]}
+      />
+    </li>
+  );
+});
+
+function Rename({ entry }: { entry: IndexEntry }) {
+  return (
+    <input
+      className="rename"
+      defaultValue={entry.title}
+      aria-label="New name"
+      ref={(input: HTMLInputElement | null) => {
+        if (input && document.activeElement !== input) input.select();
+      }}
+      onBlur={(event) => rename(entry.id, event.currentTarget.value)}
+      onKeyDown={(event) => {
+        if (event.key === 'Enter') rename(entry.id, event.currentTarget.value);
+        if (event.key === 'Escape') renaming.set(null);
+      }}
+    />
+  );
+}

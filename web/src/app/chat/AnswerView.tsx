@@ -1,0 +1,82 @@
+import { memo, useEffect } from 'react';
+import { Markdown } from '../../markdown';
+import { markCut } from '../../store/actions';
+import { BEAT_LOST_MS, isLost, useLive } from '../../store/live';
+import type { Message } from '../../store/types';
+import { Dot } from '../model/Dot';
+import { AnswerActions } from './AnswerActions';
+import { ErrorCard } from './ErrorCard';
+import { MetaLine } from './MetaLine';
+import { Reasoning } from './Reasoning';
+import { ToolCards } from './ToolCards';
+import { useNear } from './useNear';
+
+interface Props {
+  chatId: string;
+  message: Message;
+  version: string;
+  isLast: boolean;
+  eager: boolean;
+  /** In a comparison the lane already says which model it is. */
+  bare?: boolean;
+}
+
+export const AnswerView = memo(function AnswerView(props: Props) {
+  const { chatId, message: kept, version, isLast, eager, bare } = props;
+  const message = useLive(kept);
+  const [self, near] = useNear(eager);
+  const streaming = message.state === 'streaming';
+  const waiting = streaming && !message.text && !message.reasoning && !message.toolCalls;
+
+  useEffect(() => {
+    if (kept.state !== 'streaming') return;
+    // Another tab writes it, or did: its signs of life tell.
+    const look = () => isLost(kept) && markCut(chatId, kept);
+    look();
+    const timer = setTimeout(look, BEAT_LOST_MS + 500);
+    return () => clearTimeout(timer);
+  }, [chatId, kept]);
+
+  return (
+    <article
+      ref={self}
+      className={`answer ${message.state}`}
+      data-message={message.id}
+      tabIndex={-1}
+      aria-label={`Answer of ${message.model ?? 'the model'}`}
+      aria-busy={streaming}
+    >
+      <h2 className={bare ? 'visually-hidden' : 'answer-model'}>
+        <Dot name={message.provider ?? ''} />
+        {message.model}
+      </h2>
+      {message.reasoning && <Reasoning message={message} />}
+      {message.text &&
+        (near ? (
+          <div className="prose">
+            <Markdown text={message.text} streaming={streaming} />
+          </div>
+        ) : (
+          // Not yet near the screen: its words are there to be searched for,
+          // their form comes with the scrolling.
+          <div className="prose plain">{message.text}</div>
+        ))}
+      {message.toolCalls && <ToolCards calls={message.toolCalls} streaming={streaming} />}
+      {waiting && <Waiting />}
+      {message.fault && <ErrorCard chatId={chatId} message={message} fault={message.fault} />}
+      {near && <MetaLine message={message} />}
+      {near && !streaming && (
+        <AnswerActions chatId={chatId} message={message} version={version} isLast={isLast} />
+      )}
+    </article>
+  );
+});
+
+function Waiting() {
+  return (
+    <p className="waiting">
+      <span className="visually-hidden">Waiting for the first token</span>
+      <span className="waiting-bar" aria-hidden="true" />
+    </p>
+  );
+}

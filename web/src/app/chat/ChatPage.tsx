@@ -1,0 +1,91 @@
+import { useMemo } from 'react';
+import { gatewayStore } from '../../api/gateway';
+import { estimateTokens } from '../../api/metrics';
+import { type Draft, send } from '../../store/actions';
+import { useStore } from '../../store/create';
+import { pathOf } from '../../store/tree';
+import type { Conversation } from '../../store/types';
+import { Composer } from '../composer/Composer';
+import { useModel } from '../model/useModel';
+import { goTo } from '../route';
+import { Empty, Intro } from './Empty';
+import { KeyCard } from './KeyCard';
+import { Setup } from './Setup';
+import { Thread } from './Thread';
+
+interface Props {
+  id: string | null;
+  chat: Conversation | null | undefined;
+}
+
+/** One conversation, or the beginning of one. */
+export function ChatPage({ id, chat }: Props) {
+  const { phase, models } = useStore(gatewayStore);
+  const model = useModel(id);
+  const path = useMemo(() => (chat ? pathOf(chat) : []), [chat]);
+  const history = useMemo(
+    () =>
+      path.reduce((n, each) => n + estimateTokens(each.text), 0) +
+      estimateTokens(chat?.params.system ?? ''),
+    [path, chat?.params.system],
+  );
+  const isEmpty = path.length === 0;
+  const onSend = (draft: Draft) => goTo(send(chat ? id : null, draft));
+
+  if (id && chat === undefined)
+    return <main id="main" tabIndex={-1} className="chat" aria-busy="true" />;
+  if (id && chat === null) return <NotHere />;
+  const nothingReady = phase === 'ready' && !models.some((each) => each.ready);
+  const composer = (
+    <Composer
+      key={id ?? 'new'}
+      chatId={chat ? id : null}
+      model={model}
+      history={history}
+      placeholder={model ? `Message ${model}` : 'Message'}
+      onSend={onSend}
+    />
+  );
+  if (isEmpty) {
+    return (
+      <main id="main" tabIndex={-1} className="chat empty">
+        <h1 className="visually-hidden">New chat</h1>
+        <div className="empty-page">
+          <Intro />
+          {phase === 'key' && <KeyCard />}
+          {nothingReady ? <Setup models={models} /> : phase !== 'key' && composer}
+          <Empty model={model} />
+        </div>
+      </main>
+    );
+  }
+  return (
+    <main id="main" tabIndex={-1} className="chat">
+      <h1 className="visually-hidden">{chat?.title || 'Conversation'}</h1>
+      {chat && <Thread key={chat.id} chat={chat} path={path} />}
+      <div className="composer-dock">
+        {phase === 'key' ? <KeyCard /> : composer}
+        <p className="fine">Models make mistakes. Conversations stay in this browser.</p>
+      </div>
+    </main>
+  );
+}
+
+function NotHere() {
+  return (
+    <main id="main" tabIndex={-1} className="chat empty">
+      <div className="empty-page">
+        <h1 className="empty-title">This conversation is not in this browser</h1>
+        <p className="empty-line">
+          It may have been deleted, or belongs to another browser: conversations are not kept on the
+          gateway.
+        </p>
+        <div className="row-centre">
+          <button type="button" className="button primary" onClick={() => goTo(null)}>
+            New chat
+          </button>
+        </div>
+      </div>
+    </main>
+  );
+}

@@ -1,0 +1,152 @@
+import { gatewayStore } from '../../api/gateway';
+import { forgetKey } from '../../api/key';
+import { continueAnswer, regenerate } from '../../store/actions';
+import { useStore } from '../../store/create';
+import type { Fault, Message } from '../../store/types';
+import { useCountdown } from '../Banners';
+import { newChat } from '../hotkeys';
+import { CopyButton } from '../ui/CopyButton';
+import { Icon } from '../ui/Icon';
+import { command } from '../view';
+import { type FaultAction, textOf } from './faultText';
+
+interface Props {
+  chatId: string;
+  message: Message;
+  fault: Fault;
+}
+
+/** In the place of the answer that did not come: what happened, and one thing to do. */
+export function ErrorCard({ chatId, message, fault }: Props) {
+  const text = textOf(fault);
+  const isOurs = fault.status === undefined && fault.code === undefined;
+  const left = useCountdown(fault.retryAt);
+  const tokens = message.metrics?.outputTokens;
+  const lost = fault.kind === 'cut' && tokens ? ` after ${tokens} tokens` : '';
+  // With nothing there is nothing to go on from.
+  const action = text.action === 'continue' && !message.text ? 'retry' : text.action;
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms
+    <div role="group" className="card error" data-kind={fault.kind} aria-label="Error">
+      <h3>
+        <Icon name={text.icon} />
+        {text.title}
+        {lost}
+      </h3>
+      {/* The page's own words would say the same twice. */}
+      <p>{isOurs ? fault.message : text.cause}</p>
+      {fault.missing && (
+        <p className="error-missing">
+          Set <code>{fault.missing}</code> where the gateway runs, and start it again.
+          <CopyButton text={() => `export ${fault.missing}=`} label={`Copy ${fault.missing}`} />
+        </p>
+      )}
+      {!isOurs && <p className="error-message">{fault.message}</p>}
+      <div className="error-actions">
+        <Primary action={action} chatId={chatId} message={message} left={left} />
+        {action === 'continue' && <Retry chatId={chatId} message={message} />}
+        <Switch chatId={chatId} message={message} fault={fault} />
+      </div>
+      <Details fault={fault} />
+    </div>
+  );
+}
+
+interface ActionProps {
+  chatId: string;
+  message: Message;
+}
+
+function Primary({
+  action,
+  chatId,
+  message,
+  left,
+}: ActionProps & { action: FaultAction; left: number }) {
+  const does: Record<FaultAction, [string, () => void] | null> = {
+    retry: [left > 0 ? `Retry now (${left} s)` : 'Retry', () => regenerate(chatId, message)],
+    continue: ['Continue', () => continueAnswer(chatId, message)],
+    key: ['Enter a key', askForKey],
+    model: ['Choose another model', () => command('models')],
+    'new-chat': ['New chat', newChat],
+    status: null,
+    none: null,
+  };
+  const found = does[action];
+  if (!found) return null;
+  return (
+    <button type="button" className="button primary" onClick={found[1]}>
+      {found[0]}
+    </button>
+  );
+}
+
+function askForKey(): void {
+  // The gateway is asked again without one, and the key card takes the composer's place.
+  forgetKey();
+  gatewayStore.update((now) => ({ ...now, phase: 'key' }));
+  setTimeout(() => command('key'));
+}
+
+function Retry({ chatId, message }: ActionProps) {
+  return (
+    <button type="button" className="button" onClick={() => regenerate(chatId, message)}>
+      Retry
+    </button>
+  );
+}
+
+/** The way round a model that is busy: another one that is ready. */
+function Switch({ chatId, message, fault }: ActionProps & { fault: Fault }) {
+  const { models } = useStore(gatewayStore);
+  const useful = [
+    'rate',
+    'overloaded',
+    'upstream',
+    'server',
+    'timeout',
+    'setup',
+    'upstream-key',
+    'payment',
+    'model',
+  ];
+  if (!useful.includes(fault.kind)) return null;
+  const usable = models.filter(
+    (each) => each.ready && each.state !== 'failing' && each.id !== message.model,
+  );
+  const other = usable.find((each) => each.provider !== message.provider) ?? usable[0];
+  if (!other) return null;
+  return (
+    <button type="button" className="button" onClick={() => regenerate(chatId, message, other.id)}>
+      Ask {other.id} instead
+    </button>
+  );
+}
+
+function Details({ fault }: { fault: Fault }) {
+  const rows = Object.entries({
+    Status: fault.status,
+    Code: fault.code,
+    Type: fault.type,
+    Parameter: fault.param,
+    Provider: fault.provider,
+    'Request id': fault.requestId,
+  }).filter(([, value]) => value !== undefined);
+  if (rows.length === 0 && !fault.raw) return null;
+  const all = [...rows.map(([name, value]) => `${name}: ${value}`), fault.raw].filter(Boolean);
+  return (
+    <details className="error-details">
+      <summary>Details</summary>
+      <dl className="facts">
+        {rows.map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd className="mono">{value}</dd>
+          </div>
+        ))}
+      </dl>
+      {fault.raw && <pre>{fault.raw}</pre>}
+      <CopyButton text={() => all.join('\n')} label="Copy the details" caption="Copy" />
+    </details>
+  );
+}

@@ -1,0 +1,41 @@
+import { setTitle, togglePin } from '../store/actions';
+import { readChat, removeChats } from '../store/chats';
+import { createStore } from '../store/create';
+import type { IndexEntry } from '../store/types';
+import { goTo, routeStore } from './route';
+import { saveFile } from './ui/copy';
+import type { MenuItem } from './ui/Menu';
+
+/** The conversation whose name is being changed in the list. */
+export const renaming = createStore<string | null>(null);
+
+/** What can be done with a whole conversation, for the list and for the header. */
+export function chatMenu(entry: IndexEntry | undefined): MenuItem[] {
+  if (!entry) return [];
+  const { id } = entry;
+  return [
+    { label: entry.pinned ? 'Unpin' : 'Pin', icon: 'pin', run: () => togglePin(id) },
+    { label: 'Export as Markdown', icon: 'download', run: () => void exportOne(id, 'md') },
+    { label: 'Export as JSON', icon: 'download', run: () => void exportOne(id, 'json') },
+    { label: 'Delete conversation', icon: 'trash', danger: true, run: () => remove(id) },
+  ];
+}
+
+export function remove(id: string): void {
+  removeChats([id]);
+  if (routeStore.get() === id) goTo(null);
+}
+
+export function rename(id: string, title: string): void {
+  renaming.set(null);
+  setTitle(id, title);
+}
+
+async function exportOne(id: string, kind: 'md' | 'json'): Promise<void> {
+  const chat = await readChat(id);
+  if (!chat) return;
+  const { asJson, asMarkdown, fileName } = await import('../store/transfer');
+  const name = fileName(chat.title);
+  if (kind === 'md') saveFile(`${name}.md`, 'text/markdown', asMarkdown(chat));
+  else saveFile(`${name}.json`, 'application/json', await asJson([chat]));
+}

@@ -1,0 +1,206 @@
+import './compare.css';
+import { useMemo, useRef, useState } from 'react';
+import { gatewayStore } from '../../api/gateway';
+import { estimateTokens } from '../../api/metrics';
+import { keepLane, send } from '../../store/actions';
+import { changeChat } from '../../store/chats';
+import { useStore } from '../../store/create';
+import { newId } from '../../store/id';
+import { laneRoot, pathOf, versionsOf } from '../../store/tree';
+import type { Conversation, Lane, Message } from '../../store/types';
+import { AnswerView } from '../chat/AnswerView';
+import { KeyCard } from '../chat/KeyCard';
+import { useFollow } from '../chat/useFollow';
+import { MOST_LANES } from '../compareFrom';
+import { Attachments } from '../composer/Attachments';
+import { Composer } from '../composer/Composer';
+import { ModelPicker } from '../model/ModelPicker';
+import { goTo } from '../route';
+import { copyText } from '../ui/copy';
+import { Icon } from '../ui/Icon';
+import { Race } from './Race';
+import { asTable } from './table';
+
+/** One question to up to four models, their answers side by side. */
+export function Compare({ chat }: { chat: Conversation }) {
+  const lanes = chat.lanes ?? [];
+  const { phase } = useStore(gatewayStore);
+  const [synced, setSynced] = useState(true);
+  const paths = useMemo(() => lanes.map((lane) => pathOf(chat, laneRoot(lane.id))), [chat, lanes]);
+  const sync = useSync(synced);
+  const latest = paths.map((path) => path.findLast((each) => each.role === 'assistant'));
+  const begun = paths.some((path) => path.length > 0);
+
+  const setLane = (at: number, model: string) =>
+    changeLanes(
+      chat.id,
+      lanes.map((lane, i) => (i === at ? { ...lane, model } : lane)),
+    );
+  const addLane = (model: string) => changeLanes(chat.id, [...lanes, { id: newId(), model }]);
+  const dropLane = (at: number) =>
+    changeLanes(
+      chat.id,
+      lanes.filter((_, i) => i !== at),
+    );
+
+  return (
+    <main id="main" tabIndex={-1} className="chat compare">
+      <h1 className="visually-hidden">{chat.title}</h1>
+      <div className="compare-bar">
+        <Race messages={latest} names={lanes.map((lane) => lane.model)} />
+        <span className="grow" />
+        <label className="check">
+          <input
+            type="checkbox"
+            checked={synced}
+            onChange={(event) => setSynced(event.currentTarget.checked)}
+          />
+          Scroll together
+        </label>
+        {begun && (
+          <button
+            type="button"
+            className="button small"
+            onClick={() => void copyText(asTable(lanes, latest), 'Table copied')}
+          >
+            <Icon name="copy" size={14} />
+            Copy figures
+          </button>
+        )}
+        {lanes.length < MOST_LANES && !begun && (
+          <button type="button" className="button small" onClick={() => addLane(nextModel(lanes))}>
+            <Icon name="plus" size={14} />
+            Add model
+          </button>
+        )}
+      </div>
+      <div className="lanes" data-lanes={lanes.length}>
+        {lanes.map((lane, i) => (
+          <section key={lane.id} className="lane" aria-label={`Answers of ${lane.model}`}>
+            <header className="lane-head">
+              <ModelPicker
+                value={lane.model}
+                onPick={(model) => setLane(i, model)}
+                label={`Model ${i + 1}`}
+              />
+              <span className="grow" />
+              {latest[i] && (
+                <button
+                  type="button"
+                  className="button small"
+                  title="Go on with this answer as an ordinary chat"
+                  onClick={() => goTo(keepLane(chat, lane.id))}
+                >
+                  Keep
+                </button>
+              )}
+              {lanes.length > 2 && !begun && (
+                <button
+                  type="button"
+                  className="icon-button"
+                  aria-label={`Remove ${lane.model}`}
+                  onClick={() => dropLane(i)}
+                >
+                  <Icon name="close" size={15} />
+                </button>
+              )}
+            </header>
+            <LaneThread chat={chat} path={paths[i] ?? []} sync={sync} number={i + 1} />
+          </section>
+        ))}
+      </div>
+      <div className="composer-dock">
+        {phase === 'key' ? (
+          <KeyCard />
+        ) : (
+          <Composer
+            key={chat.id}
+            chatId={chat.id}
+            model=""
+            history={paths.flat().reduce((n, each) => n + estimateTokens(each.text), 0)}
+            placeholder={`Ask ${lanes.length === 2 ? 'both' : `all ${lanes.length}`} models`}
+            onSend={(draft) => send(chat.id, draft)}
+          />
+        )}
+      </div>
+    </main>
+  );
+}
+
+interface LaneProps {
+  chat: Conversation;
+  path: Message[];
+  sync: (from: HTMLElement) => void;
+  /** Tells the lanes apart where two have the same model. */
+  number: number;
+}
+
+function LaneThread({ chat, path, sync, number }: LaneProps) {
+  const { scroller, inner } = useFollow();
+  const versions = useMemo(() => versionsOf(chat), [chat]);
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms
+    <div
+      ref={scroller}
+      role="group"
+      className="lane-thread"
+      aria-label={`Messages of lane ${number}`}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard
+      tabIndex={0}
+      onScroll={(event) => sync(event.currentTarget)}
+    >
+      <div ref={inner}>
+        {path.length === 0 && <p className="lane-empty">The answer will appear here.</p>}
+        {path.map((message, i) =>
+          message.role === 'user' ? (
+            <article key={message.id} className="question" aria-label="You wrote">
+              <Attachments files={message.attachments ?? []} />
+              <div className="question-text">{message.text}</div>
+            </article>
+          ) : (
+            <AnswerView
+              key={message.id}
+              chatId={chat.id}
+              message={message}
+              version={versions.get(message.id) ?? ''}
+              isLast={i === path.length - 1}
+              eager={i >= path.length - 4}
+              bare
+            />
+          ),
+        )}
+      </div>
+    </div>
+  );
+}
+
+/** Moves the other lanes along by the same share of their length. */
+function useSync(on: boolean): (from: HTMLElement) => void {
+  const leader = useRef<HTMLElement | null>(null);
+  const release = useRef<ReturnType<typeof setTimeout>>(undefined);
+  return (from) => {
+    if (!on || (leader.current && leader.current !== from)) return;
+    // A scroll that this one causes must not cause another.
+    leader.current = from;
+    clearTimeout(release.current);
+    release.current = setTimeout(() => {
+      leader.current = null;
+    }, 120);
+    const room = from.scrollHeight - from.clientHeight;
+    const share = room > 0 ? from.scrollTop / room : 1;
+    for (const lane of from.closest('.lanes')?.querySelectorAll<HTMLElement>('.lane-thread') ??
+      []) {
+      if (lane !== from) lane.scrollTop = share * (lane.scrollHeight - lane.clientHeight);
+    }
+  };
+}
+
+function changeLanes(id: string, lanes: Lane[]): void {
+  changeChat(id, (chat) => ({ ...chat, lanes }));
+}
+
+function nextModel(lanes: Lane[]): string {
+  const ready = gatewayStore.get().models.filter((each) => each.ready);
+  const unused = ready.find((each) => !lanes.some((lane) => lane.model === each.id));
+  return unused?.id ?? lanes[0]?.model ?? '';
+}

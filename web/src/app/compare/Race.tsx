@@ -1,0 +1,92 @@
+import { speedOf } from '../../api/metrics';
+import { useLive } from '../../store/live';
+import type { Message, Metrics } from '../../store/types';
+import { milliseconds, money, speed } from '../format';
+import { Icon } from '../ui/Icon';
+
+interface Props {
+  messages: (Message | undefined)[];
+  names: string[];
+}
+
+/** The lanes' latest answers on one scale of time: a dot for the first token, a bar to the last. */
+export function Race({ messages, names }: Props) {
+  const known = messages.filter((each) => each !== undefined);
+  if (known.length === 0)
+    return <p className="hint">One question, and each model's time beside it.</p>;
+  const end = Math.max(1, ...known.map((each) => each.metrics?.totalMs ?? 0));
+  const best = (pick: (metrics: Metrics) => number | undefined) => {
+    const values = known.flatMap((each) => pick(each.metrics ?? {}) ?? []);
+    // Against nobody there is nothing to win.
+    return values.length < 2 ? undefined : Math.min(...values);
+  };
+  const first = best((each) => each.firstTokenMs);
+  const total = best((each) => each.totalMs);
+  const cost = best((each) => each.cost);
+  return (
+    <ol className="race" aria-label="Times">
+      {messages.map((message, i) => {
+        if (!message) return null;
+        const { metrics } = message;
+        const won = [
+          first !== undefined && metrics?.firstTokenMs === first && 'first token',
+          total !== undefined && metrics?.totalMs === total && 'done first',
+          cost !== undefined && metrics?.cost === cost && 'cheapest',
+        ].filter((each) => each !== false);
+        return (
+          <Runner key={message.id} name={names[i] ?? ''} message={message} end={end} won={won} />
+        );
+      })}
+    </ol>
+  );
+}
+
+interface RunnerProps {
+  name: string;
+  message: Message;
+  end: number;
+  won: string[];
+}
+
+function Runner({ name, message: kept, end, won }: RunnerProps) {
+  const message = useLive(kept);
+  const metrics: Metrics = message.metrics ?? {};
+  const { firstTokenMs: first, totalMs: total = 0 } = metrics;
+  const rate = speedOf(metrics);
+  const scale = Math.max(end, total, 1);
+  const at = (ms: number) => (ms / scale) * 100;
+  return (
+    <li className="runner">
+      <span className="runner-head">
+        <span className="runner-name">{name}</span>
+        {message.state !== 'streaming' &&
+          won.map((each) => (
+            <span key={each} className="winner">
+              <Icon name="flag" size={12} />
+              {each}
+            </span>
+          ))}
+      </span>
+      <svg className="runner-bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
+        <rect className="runner-track" x="0" y="3" width="100" height="2" />
+        {first !== undefined && (
+          <>
+            <rect
+              className="runner-fill"
+              x={at(first)}
+              y="3"
+              width={Math.max(0.5, at(total - first))}
+              height="2"
+            />
+            <rect className="runner-dot" x={at(first)} y="0" width="1" height="8" />
+          </>
+        )}
+      </svg>
+      <span className="runner-facts">
+        {first === undefined ? (message.fault ? 'no answer' : 'waiting') : milliseconds(first)}
+        {rate !== undefined && ` · ${speed(rate)}`}
+        {metrics.cost !== undefined && ` · ${money(metrics.cost)}`}
+      </span>
+    </li>
+  );
+}

@@ -1,0 +1,191 @@
+import { useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { gatewayStore } from '../../api/gateway';
+import { estimateTokens } from '../../api/metrics';
+import { type Draft, queueStore, unqueue } from '../../store/actions';
+import { useStore } from '../../store/create';
+import { stopChat, useIsLive } from '../../store/live';
+import { settingsStore } from '../../store/settings';
+import { count, short } from '../format';
+import { Icon } from '../ui/Icon';
+import { command, isNarrow, onCommand } from '../view';
+import { Attachments } from './Attachments';
+import { attach, LONG_PASTE, pasted } from './attach';
+import { draftSet, keepDraft, readDraft } from './draft';
+import { ParamsButton } from './ParamsButton';
+
+interface Props {
+  chatId: string | null;
+  model: string;
+  /** Tokens of what would be sent along. */
+  history: number;
+  placeholder: string;
+  onSend: (draft: Draft) => void;
+}
+
+const EMPTY: Draft = { text: '', attachments: [] };
+
+export function Composer({ chatId, model, history, placeholder, onSend }: Props) {
+  const [draft, setState] = useState<Draft>(() => readDraft(chatId));
+  const area = useRef<HTMLTextAreaElement>(null);
+  const picker = useRef<HTMLInputElement>(null);
+  const live = useIsLive(chatId);
+  const queued = useStore(queueStore)[chatId ?? ''];
+  const { sendKey } = useStore(settingsStore);
+  const replaced = useStore(draftSet);
+  const canSend = draft.text.trim() !== '' || draft.attachments.length > 0;
+
+  const change = (next: Draft) => {
+    setState(next);
+    keepDraft(chatId, next);
+  };
+  useEffect(() => setState(readDraft(chatId)), [chatId, replaced]);
+  // A keyboard that opens by itself would hide half a phone.
+  useEffect(() => {
+    if (!isNarrow()) area.current?.focus();
+  }, [chatId]);
+  useEffect(() => onCommand((name) => name === 'focus-composer' && area.current?.focus()), []);
+  useLayoutEffect(() => grow(area.current), [draft.text]);
+
+  const send = () => {
+    if (!canSend) return;
+    change(EMPTY);
+    onSend({ text: draft.text.trim(), attachments: draft.attachments });
+  };
+  const add = async (files: Iterable<File>) => {
+    const attachments = await attach(files);
+    const now = readDraft(chatId);
+    change({ ...now, attachments: [...now.attachments, ...attachments] });
+  };
+  const onKeyDown = (event: React.KeyboardEvent<HTMLTextAreaElement>) => {
+    // Enter also ends the choice of a character in Chinese or Japanese.
+    if (event.nativeEvent.isComposing || event.keyCode === 229) return;
+    const mod = event.ctrlKey || event.metaKey;
+    const plain = !mod && !event.shiftKey && !event.altKey && sendKey === 'enter' && !isTouch();
+    if (event.key === 'Enter' && (mod || plain)) {
+      event.preventDefault();
+      send();
+    } else if (event.key === 'ArrowUp' && draft.text === '') {
+      event.preventDefault();
+      command('edit-last');
+    }
+  };
+  const onPaste = (event: React.ClipboardEvent) => {
+    const files = [...(event.clipboardData?.files ?? [])];
+    const text = event.clipboardData?.getData('text/plain') ?? '';
+    if (files.length > 0 && !text) {
+      event.preventDefault();
+      void add(files);
+    } else if (text.length > LONG_PASTE) {
+      event.preventDefault();
+      change({ ...draft, attachments: [...draft.attachments, pasted(text)] });
+    }
+  };
+
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: no form, since the fields of what opens from it would send it
+    <div className="composer" role="group" aria-label="Your message">
+      {queued && chatId && (
+        <div className="queued">
+          <Icon name="clock" size={14} />
+          <span className="grow ellipsis">Next: {queued.text || 'attachments'}</span>
+          <button
+            type="button"
+            className="button small"
+            onClick={() => {
+              unqueue(chatId);
+              change(queued);
+            }}
+          >
+            Take back
+          </button>
+        </div>
+      )}
+      <Attachments
+        files={draft.attachments}
+        onRemove={(id) =>
+          change({ ...draft, attachments: draft.attachments.filter((each) => each.id !== id) })
+        }
+      />
+      <textarea
+        id="composer"
+        ref={area}
+        rows={1}
+        value={draft.text}
+        placeholder={placeholder}
+        aria-label="Message"
+        onInput={(event) => change({ ...draft, text: event.currentTarget.value })}
+        onKeyDown={onKeyDown}
+        onPaste={onPaste}
+      />
+      <div className="composer-row">
+        <input
+          ref={picker}
+          type="file"
+          multiple
+          hidden
+          aria-label="Files"
+          onChange={(event) => {
+            void add([...(event.currentTarget.files ?? [])]);
+            event.currentTarget.value = '';
+          }}
+        />
+        <button
+          type="button"
+          className="icon-button"
+          aria-label="Attach images or text files"
+          title="Attach images or text files"
+          onClick={() => picker.current?.click()}
+        >
+          <Icon name="attach" />
+        </button>
+        <ParamsButton chatId={chatId} />
+        <span className="grow" />
+        <Estimate draft={draft} history={history} model={model} />
+        {live && !canSend ? (
+          <button
+            type="button"
+            className="send stop"
+            aria-label="Stop"
+            title="Stop (Esc)"
+            onClick={() => chatId && stopChat(chatId)}
+          >
+            <Icon name="stop" size={16} />
+          </button>
+        ) : (
+          <button
+            type="button"
+            className="send"
+            aria-label={live ? 'Send after this answer' : 'Send'}
+            disabled={!canSend}
+            onClick={send}
+          >
+            <Icon name="send" size={18} />
+          </button>
+        )}
+      </div>
+    </div>
+  );
+}
+
+/** How much of the model's context the next message would fill, where that is known. */
+function Estimate({ draft, history, model }: { draft: Draft; history: number; model: string }) {
+  const context = useStore(gatewayStore).models.find((each) => each.id === model)?.context;
+  const own = draft.attachments.reduce((n, each) => n + estimateTokens(each.text ?? ''), 0);
+  const total = history + own + estimateTokens(draft.text);
+  if (total < 50 && !context) return null;
+  return (
+    <span className="estimate" title={`About ${count(total)} tokens would be sent`}>
+      ≈ {short(total)}
+      {context ? ` / ${short(context)}` : ''} tokens
+    </span>
+  );
+}
+
+// On a phone's keyboard Enter is the only way to a new line.
+const isTouch = () => matchMedia('(hover: none) and (pointer: coarse)').matches;
+
+function grow(element: HTMLTextAreaElement | null): void {
+  if (!element || CSS.supports('field-sizing: content')) return;
+  element.style.height = 'auto';
+  element.style.height = `${element.scrollHeight}px`;
+}

@@ -1,0 +1,42 @@
+import { useEffect, useState } from 'react';
+import { routeStore } from '../route';
+import { attach } from './attach';
+import { readDraft, setDraft } from './draft';
+
+/** The whole page takes files. */
+export function DropZone() {
+  const [over, setOver] = useState(false);
+  useEffect(() => {
+    const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes('Files') ?? false;
+    const onOver = (event: DragEvent) => {
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      setOver(true);
+    };
+    const onLeave = (event: DragEvent) => {
+      if (event.relatedTarget === null) setOver(false);
+    };
+    const onDrop = (event: DragEvent) => {
+      setOver(false);
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      void add([...(event.dataTransfer?.files ?? [])]);
+    };
+    addEventListener('dragover', onOver);
+    addEventListener('dragleave', onLeave);
+    addEventListener('drop', onDrop);
+    return () => {
+      removeEventListener('dragover', onOver);
+      removeEventListener('dragleave', onLeave);
+      removeEventListener('drop', onDrop);
+    };
+  }, []);
+  return over ? <div className="drop">Drop to attach</div> : null;
+}
+
+async function add(files: File[]): Promise<void> {
+  const chat = routeStore.get();
+  const attachments = await attach(files);
+  const draft = readDraft(chat);
+  setDraft(chat, { ...draft, attachments: [...draft.attachments, ...attachments] });
+}

@@ -1,0 +1,86 @@
+import { putBlob } from '../../store/blobs';
+import { newId } from '../../store/id';
+import { notify } from '../../store/notices';
+import type { Attachment } from '../../store/types';
+import { bytes } from '../format';
+
+/** Files into attachments: images made small enough to send, texts read. */
+
+const LONGEST_SIDE = 2048;
+const MOST_TEXT = 512 * 1024;
+/** A pasted text of this length would bury the field. */
+export const LONG_PASTE = 6000;
+
+export async function attach(files: Iterable<File>): Promise<Attachment[]> {
+  const results: Attachment[] = [];
+  for (const file of files) {
+    try {
+      const made = file.type.startsWith('image/') ? await image(file) : await text(file);
+      results.push(made);
+    } catch (error) {
+      notify(error instanceof Error ? error.message : `${file.name} cannot be attached.`);
+    }
+  }
+  return results;
+}
+
+export function pasted(content: string): Attachment {
+  return {
+    id: newId(),
+    kind: 'text',
+    name: 'Pasted text',
+    mime: 'text/plain',
+    bytes: content.length,
+    text: content,
+  };
+}
+
+async function text(file: File): Promise<Attachment> {
+  if (file.size > MOST_TEXT) {
+    throw new Error(`${file.name} is too large: ${bytes(file.size)}, at most ${bytes(MOST_TEXT)}.`);
+  }
+  const content = await file.text();
+  // A zero byte, or bytes that are no UTF-8: not something to read aloud to a model.
+  if (content.includes('\0') || content.includes('\ufffd')) {
+    throw new Error(`${file.name} is neither a text nor an image.`);
+  }
+  const mime = file.type || 'text/plain';
+  return { id: newId(), kind: 'text', name: file.name, mime, bytes: file.size, text: content };
+}
+
+async function image(file: File): Promise<Attachment> {
+  const blob = await shrunk(file);
+  const id = newId();
+  try {
+    await putBlob('images', id, blob);
+  } catch {
+    throw new Error('This browser has no room for the image.');
+  }
+  return { id, kind: 'image', name: file.name || 'Image', mime: blob.type, bytes: blob.size };
+}
+
+const SENDABLE = new Set(['image/png', 'image/jpeg', 'image/webp', 'image/gif']);
+
+async function shrunk(file: File): Promise<Blob> {
+  const bitmap = await createImageBitmap(file).catch(() => {
+    throw new Error(`${file.name} is not an image that this browser can read.`);
+  });
+  const scale = Math.min(1, LONGEST_SIDE / Math.max(bitmap.width, bitmap.height));
+  if (scale === 1 && SENDABLE.has(file.type)) {
+    bitmap.close();
+    return file;
+  }
+  const canvas = document.createElement('canvas');
+  canvas.width = Math.max(1, Math.round(bitmap.width * scale));
+  canvas.height = Math.max(1, Math.round(bitmap.height * scale));
+  canvas.getContext('2d')?.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  bitmap.close();
+  const type = file.type === 'image/png' ? 'image/png' : 'image/jpeg';
+  return new Promise((resolve, reject) => {
+    canvas.toBlob(
+      (blob) => (blob ? resolve(blob) : reject(new Error(`${file.name} cannot be made smaller.`))),
+      type,
+      0.9,
+    );
+  });
+}

@@ -1,0 +1,117 @@
+import { chatStore } from '../store/chats';
+import { listStore } from '../store/list';
+import { liveChats, stopChat } from '../store/live';
+import { changeSettings, settingsStore } from '../store/settings';
+import { laneRoot, pathOf } from '../store/tree';
+import { goTo, routeStore } from './route';
+import { copyText } from './ui/copy';
+import { command, drawerStore, isNarrow, overlayStore } from './view';
+
+export interface Shortcut {
+  keys: string;
+  label: string;
+  run: () => void;
+}
+
+/** The one list: the palette and the overview draw from it, too. */
+export const shortcuts: Shortcut[] = [
+  { keys: 'mod+shift+o', label: 'New chat', run: () => newChat() },
+  { keys: 'mod+k', label: 'Search and commands', run: () => toggle('palette') },
+  { keys: 'mod+b', label: 'Show or hide the conversations', run: () => toggleSidebar() },
+  { keys: 'mod+j', label: 'Show or hide the gateway status', run: () => toggleStatus() },
+  { keys: 'mod+/', label: 'Choose a model', run: () => command('models') },
+  { keys: 'mod+shift+c', label: 'Copy the last answer', run: () => copyLast(false) },
+  { keys: 'mod+shift+;', label: 'Copy the last code block', run: () => copyLast(true) },
+  { keys: 'mod+shift+e', label: 'Edit your last message', run: () => command('edit-last') },
+  { keys: 'alt+arrowup', label: 'Previous conversation', run: () => step(-1) },
+  { keys: 'alt+arrowdown', label: 'Next conversation', run: () => step(1) },
+];
+
+export function startHotkeys(): void {
+  addEventListener('keydown', (event) => {
+    if (event.defaultPrevented || event.isComposing) return;
+    const found = shortcuts.find((each) => matches(each.keys, event));
+    if (found) {
+      event.preventDefault();
+      found.run();
+      return;
+    }
+    if (isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey) {
+      if (event.key === 'Escape') stopHere();
+      return;
+    }
+    if (event.key === 'Escape') stopHere();
+    else if (settingsStore.get().singleKeys && !overlayStore.get()) single(event);
+  });
+}
+
+function single(event: KeyboardEvent): void {
+  if (event.key === '?') overlayStore.set('shortcuts');
+  else if (event.key === '/') command('focus-composer');
+  else return;
+  event.preventDefault();
+}
+
+function matches(keys: string, event: KeyboardEvent): boolean {
+  const parts = keys.split('+');
+  const key = parts.at(-1);
+  const wants = (name: string) => parts.includes(name);
+  if ((event.ctrlKey || event.metaKey) !== wants('mod')) return false;
+  if (event.altKey !== wants('alt') || event.shiftKey !== wants('shift')) return false;
+  const code = { ';': 'Semicolon', '/': 'Slash' }[key ?? ''];
+  return event.key.toLowerCase() === key || (code !== undefined && event.code === code);
+}
+
+function isTyping(target: EventTarget | null): boolean {
+  return (
+    target instanceof HTMLElement && target.matches('input, textarea, select, [contenteditable]')
+  );
+}
+
+function stopHere(): void {
+  const id = routeStore.get();
+  if (id && !document.querySelector('dialog[open], :popover-open')) stopChat(id);
+}
+
+export function newChat(): void {
+  goTo(null);
+  drawerStore.set(false);
+  command('focus-composer');
+}
+
+function toggle(name: 'palette'): void {
+  overlayStore.update((now) => (now === name ? null : name));
+}
+
+export function toggleSidebar(): void {
+  if (isNarrow()) drawerStore.update((open) => !open);
+  else changeSettings({ sidebar: !settingsStore.get().sidebar });
+}
+
+export function toggleStatus(): void {
+  changeSettings({ status: !settingsStore.get().status });
+}
+
+function step(by: number): void {
+  const ids = listStore
+    .get()
+    .filter((each) => !each.deleted)
+    .map((each) => each.id);
+  const at = ids.indexOf(routeStore.get() ?? '');
+  const next = ids[Math.max(0, Math.min(ids.length - 1, at + by))];
+  if (next) goTo(next);
+}
+
+function copyLast(code: boolean): void {
+  const id = routeStore.get();
+  const chat = id ? chatStore(id).get() : null;
+  if (!chat) return;
+  const path = pathOf(chat, chat.lanes?.[0] ? laneRoot(chat.lanes[0].id) : '');
+  const live = liveChats()
+    .find((run) => run.chat === id)
+    ?.message.get();
+  const text = live?.text ?? path.findLast((each) => each.role === 'assistant')?.text ?? '';
+  const blocks = [...text.matchAll(/^(`{3,}|~{3,})[^\n]*\n([\s\S]*?)^\1/gm)];
+  const wanted = code ? blocks.at(-1)?.[2] : text;
+  if (wanted) void copyText(wanted, code ? 'Code copied' : 'Answer copied');
+}

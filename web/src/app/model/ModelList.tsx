@@ -1,0 +1,193 @@
+import { useEffect, useId, useRef, useState } from 'react';
+import { gatewayStore } from '../../api/gateway';
+import type { Model } from '../../api/types';
+import { useStore } from '../../store/create';
+import { milliseconds, short } from '../format';
+import { CopyButton } from '../ui/CopyButton';
+import { Icon } from '../ui/Icon';
+import { keyName } from '../view';
+import { Dot } from './Dot';
+import { grouped, healthOf } from './useModel';
+
+interface Props {
+  value: string;
+  onPick: (id: string) => void;
+  onCompare?: (id: string) => void;
+}
+
+/** A field to search by, and the models by provider: a combobox with its listbox. */
+export function ModelList({ value, onPick, onCompare }: Props) {
+  const { models, status } = useStore(gatewayStore);
+  const [query, setQuery] = useState('');
+  const groups = grouped(models, query);
+  const flat = groups.flatMap((group) => group.models);
+  const start = Math.max(
+    0,
+    flat.findIndex((each) => each.id === value),
+  );
+  const [active, setActive] = useState(start);
+  const at = Math.min(active, flat.length - 1);
+  const base = useId();
+  const list = useRef<HTMLDivElement>(null);
+  const input = useRef<HTMLInputElement>(null);
+
+  useEffect(() => input.current?.focus(), []);
+  useEffect(() => {
+    list.current?.querySelector('[data-active=true]')?.scrollIntoView({ block: 'nearest' });
+  }, [at]);
+
+  const pick = (model: Model | undefined, compare: boolean) => {
+    if (!model?.ready) return;
+    if (compare && onCompare) onCompare(model.id);
+    else onPick(model.id);
+  };
+  const onKeyDown = (event: { key: string; altKey: boolean; preventDefault(): void }) => {
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + 8, PageUp: at - 8 }[event.key];
+    if (event.key === 'Enter') pick(flat[at], event.altKey);
+    else if (to !== undefined) setActive(Math.max(0, Math.min(flat.length - 1, to)));
+    else return;
+    event.preventDefault();
+  };
+
+  return (
+    <>
+      <label className="search">
+        <Icon name="search" size={15} />
+        <input
+          ref={input}
+          role="combobox"
+          aria-label="Search models"
+          aria-expanded="true"
+          aria-controls={`${base}list`}
+          aria-activedescendant={flat[at] ? `${base}${at}` : undefined}
+          aria-autocomplete="list"
+          autoComplete="off"
+          spellCheck={false}
+          placeholder="Search models"
+          value={query}
+          onInput={(event) => {
+            setQuery(event.currentTarget.value);
+            setActive(0);
+          }}
+          onKeyDown={onKeyDown}
+        />
+      </label>
+      <div
+        ref={list}
+        className="model-list"
+        role="listbox"
+        id={`${base}list`}
+        aria-label="Models"
+        tabIndex={-1}
+      >
+        {groups.map((group) => (
+          // biome-ignore lint/a11y/useSemanticElements: a listbox knows groups only
+          <div key={group.provider} role="group" aria-label={group.provider || 'Models'}>
+            <div className="model-group" aria-hidden="true">
+              <Dot name={group.provider} />
+              {group.provider || 'Models'}
+            </div>
+            {group.models.map((model) => {
+              const index = flat.indexOf(model);
+              return (
+                <Row
+                  key={model.id}
+                  id={`${base}${index}`}
+                  model={model}
+                  chosen={model.id === value}
+                  active={index === at}
+                  onPoint={() => setActive(index)}
+                  onPick={(compare) => pick(model, compare)}
+                />
+              );
+            })}
+          </div>
+        ))}
+      </div>
+      {flat.length === 0 && (
+        <p className="list-empty">
+          {models.length === 0 ? 'The gateway lists no model for you.' : 'No model of that name.'}
+        </p>
+      )}
+      <div className="model-foot">
+        <Missing models={models} />
+        {onCompare && (
+          <span className="hint">
+            <kbd>{keyName('alt+enter')}</kbd> compare
+          </span>
+        )}
+        {!status && models.length > 0 && <span className="hint">ready models only</span>}
+      </div>
+    </>
+  );
+}
+
+interface RowProps {
+  id: string;
+  model: Model;
+  chosen: boolean;
+  active: boolean;
+  onPoint: () => void;
+  onPick: (compare: boolean) => void;
+}
+
+function Row({ id, model, chosen, active, onPoint, onPick }: RowProps) {
+  const health = healthOf(model);
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents lint/a11y/useFocusableInteractive: the field above keeps the focus and takes the keys
+    <div
+      id={id}
+      role="option"
+      className="model-row"
+      aria-selected={chosen}
+      aria-disabled={!health.usable}
+      data-active={active}
+      onPointerMove={onPoint}
+      onClick={(event) => onPick(event.altKey)}
+    >
+      <span className="model-names">
+        <span className="model-name">{model.id}</span>
+        {model.upstreamModel && model.upstreamModel !== model.id && (
+          <span className="model-upstream">{model.upstreamModel}</span>
+        )}
+      </span>
+      <span className="model-facts">
+        {model.context && (
+          <span className="wide-only" title="Context in tokens">
+            {short(model.context)}
+          </span>
+        )}
+        {model.price && (
+          <span className="wide-only" title="US dollars for a million tokens in and out">
+            ${model.price.input_per_million ?? '?'} / ${model.price.output_per_million ?? '?'}
+          </span>
+        )}
+        {model.firstTokenMs !== null && (
+          <span title="Median time to first token">{milliseconds(model.firstTokenMs)}</span>
+        )}
+        <span className={`state ${health.tone}`}>{health.word}</span>
+        {chosen && <Icon name="check" size={16} />}
+      </span>
+    </div>
+  );
+}
+
+/** What to set, as the lines that a shell takes. */
+function Missing({ models }: { models: Model[] }) {
+  const names = [...new Set(models.flatMap((each) => (each.ready ? [] : (each.missing ?? []))))];
+  if (names.length === 0) return <span className="grow" />;
+  return (
+    <>
+      <CopyButton
+        text={() => names.map((name) => `export ${name}=`).join('\n')}
+        label="Copy the names of the missing variables as shell lines"
+        caption={
+          names.length === 1
+            ? 'Copy the missing variable'
+            : `Copy ${names.length} missing variables`
+        }
+      />
+      <span className="grow" />
+    </>
+  );
+}

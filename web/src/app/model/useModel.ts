@@ -1,0 +1,62 @@
+import { gatewayStore } from '../../api/gateway';
+import type { Model } from '../../api/types';
+import { modelFor } from '../../store/actions';
+import { useStore } from '../../store/create';
+import { settingsStore } from '../../store/settings';
+import { useChat } from '../../store/useChat';
+
+/** The model that the next message of this conversation goes to. */
+export function useModel(chatId: string | null): string {
+  const chat = useChat(chatId);
+  useStore(gatewayStore);
+  useStore(settingsStore);
+  return modelFor(chat);
+}
+
+export interface Health {
+  word: string;
+  tone: 'ok' | 'warn' | 'bad' | 'off';
+  usable: boolean;
+}
+
+/** How a model is, in a word or two. */
+export function healthOf(model: Model): Health {
+  if (!model.ready) {
+    const word = model.missing ? `${model.missing} missing` : 'Not set up';
+    return { word, tone: 'off', usable: false };
+  }
+  switch (model.state) {
+    case 'ok':
+    case 'unknown':
+      return { word: 'Ready', tone: 'ok', usable: true };
+    case 'failing':
+      return { word: 'Failing', tone: 'bad', usable: true };
+    default:
+      return { word: model.state.replaceAll('_', ' '), tone: 'warn', usable: true };
+  }
+}
+
+export interface Group {
+  provider: string;
+  models: Model[];
+}
+
+/** By provider, those with a model that can be used first. */
+export function grouped(models: Model[], query: string): Group[] {
+  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+  const groups = new Map<string, Model[]>();
+  for (const model of models) {
+    const text = `${model.id} ${model.provider} ${model.upstreamModel}`.toLowerCase();
+    if (!words.every((word) => text.includes(word))) continue;
+    const group = groups.get(model.provider);
+    if (group) group.push(model);
+    else groups.set(model.provider, [model]);
+  }
+  const all = [...groups].map(([provider, list]) => ({
+    provider,
+    models: list.sort((a, b) => Number(b.ready) - Number(a.ready)),
+  }));
+  return all.sort((a, b) => Number(hasReady(b)) - Number(hasReady(a)));
+}
+
+const hasReady = (group: Group) => group.models.some((each) => each.ready);

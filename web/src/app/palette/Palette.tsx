@@ -1,0 +1,192 @@
+import './palette.css';
+import { useEffect, useId, useMemo, useRef, useState } from 'react';
+import { gatewayStore } from '../../api/gateway';
+import { setModel } from '../../store/actions';
+import { useStore } from '../../store/create';
+import { listStore } from '../../store/list';
+import { type Hit, searchChats } from '../../store/search';
+import { changeSettings } from '../../store/settings';
+import { compareFrom } from '../compareFrom';
+import { shortcuts } from '../hotkeys';
+import { goTo, routeStore } from '../route';
+import { Dialog } from '../ui/Dialog';
+import { Icon, type IconName } from '../ui/Icon';
+import { keyName, openSettings } from '../view';
+
+interface Entry {
+  id: string;
+  group: string;
+  label: string;
+  hint?: string;
+  icon: IconName;
+  run: () => void;
+}
+
+/** Everything by its name: conversations with their text, models, commands. */
+export function Palette({ onClose }: { onClose: () => void }) {
+  const [query, setQuery] = useState('');
+  const [hits, setHits] = useState<Hit[]>([]);
+  const [active, setActive] = useState(0);
+  const { models } = useStore(gatewayStore);
+  const chats = useStore(listStore);
+  const base = useId();
+  const list = useRef<HTMLDivElement>(null);
+
+  useEffect(() => {
+    const control = new AbortController();
+    const timer = setTimeout(async () => {
+      const found = query.trim() ? await searchChats(query, control.signal) : [];
+      if (!control.signal.aborted) setHits(found);
+    }, 80);
+    return () => {
+      control.abort();
+      clearTimeout(timer);
+    };
+  }, [query]);
+
+  const entries = useMemo(() => {
+    const recent = chats.filter((each) => !each.deleted).slice(0, 5);
+    const found = query.trim() ? hits : recent.map(({ id, title }) => ({ id, title, excerpt: '' }));
+    const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+    const others = [...commands(), ...modelEntries(models)].filter((each) =>
+      words.every((word) => `${each.label} ${each.group}`.toLowerCase().includes(word)),
+    );
+    const shown = query.trim() ? others : others.filter((each) => each.group !== 'Models');
+    const chatEntries = found.slice(0, 20).map(chatEntry);
+    return query.trim() ? [...shown.slice(0, 12), ...chatEntries] : [...chatEntries, ...shown];
+  }, [query, hits, models, chats]);
+  const at = Math.min(active, entries.length - 1);
+
+  // What is chosen is kept in view.
+  useEffect(() => {
+    list.current?.querySelector('[data-active=true]')?.scrollIntoView({ block: 'nearest' });
+  }, [at]);
+
+  const run = (entry: Entry | undefined) => {
+    if (!entry) return;
+    onClose();
+    // After the dialog is gone, so that what runs may take the focus.
+    setTimeout(entry.run);
+  };
+  const onKeyDown = (event: { key: string; preventDefault(): void }) => {
+    if (event.key === 'Enter') run(entries[at]);
+    else if (event.key === 'ArrowDown') setActive(Math.min(entries.length - 1, at + 1));
+    else if (event.key === 'ArrowUp') setActive(Math.max(0, at - 1));
+    else return;
+    event.preventDefault();
+  };
+
+  return (
+    <Dialog title="Search and commands" onClose={onClose} className="palette" bare>
+      <label className="search big">
+        <Icon name="search" />
+        <input
+          role="combobox"
+          aria-label="Search conversations, models and commands"
+          aria-expanded="true"
+          aria-controls={`${base}l`}
+          aria-activedescendant={entries[at] ? `${base}${at}` : undefined}
+          autoComplete="off"
+          spellCheck={false}
+          placeholder="Search conversations, models and commands"
+          value={query}
+          onInput={(event) => {
+            setQuery(event.currentTarget.value);
+            setActive(0);
+          }}
+          onKeyDown={onKeyDown}
+        />
+        <kbd>Esc</kbd>
+      </label>
+      <div
+        ref={list}
+        className="palette-list"
+        role="listbox"
+        id={`${base}l`}
+        aria-label="Found"
+        tabIndex={-1}
+      >
+        {entries.map((entry, i) => (
+          <div key={entry.id} role="presentation">
+            {entry.group !== entries[i - 1]?.group && (
+              <div className="palette-group" role="presentation">
+                {entry.group}
+              </div>
+            )}
+            {/* biome-ignore lint/a11y/useKeyWithClickEvents lint/a11y/useFocusableInteractive: the field above keeps the focus and takes the keys */}
+            <div
+              id={`${base}${i}`}
+              role="option"
+              className="palette-row"
+              aria-selected={i === at}
+              data-active={i === at}
+              onPointerMove={() => setActive(i)}
+              onClick={() => run(entry)}
+            >
+              <Icon name={entry.icon} size={16} />
+              <span className="grow ellipsis">{entry.label}</span>
+              {entry.hint && <span className="hint ellipsis">{entry.hint}</span>}
+            </div>
+          </div>
+        ))}
+      </div>
+      {entries.length === 0 && <p className="list-empty">Nothing found.</p>}
+    </Dialog>
+  );
+}
+
+function chatEntry(hit: Hit): Entry {
+  const { id, title, excerpt } = hit;
+  return {
+    id: `c${id}`,
+    group: 'Conversations',
+    label: title || 'New chat',
+    ...(excerpt && { hint: excerpt }),
+    icon: 'chat',
+    run: () => goTo(id),
+  };
+}
+
+function modelEntries(models: { id: string; provider: string; ready: boolean }[]): Entry[] {
+  return models
+    .filter((each) => each.ready)
+    .map((each) => ({
+      id: `m${each.id}`,
+      group: 'Models',
+      label: `Use ${each.id}`,
+      hint: each.provider,
+      icon: 'plug',
+      run: () => {
+        const chat = routeStore.get();
+        if (chat) setModel(chat, each.id);
+        changeSettings({ model: each.id });
+      },
+    }));
+}
+
+function commands(): Entry[] {
+  const own: Entry[] = shortcuts
+    .filter((each) => each.keys !== 'mod+k')
+    .map((each) => ({
+      id: each.keys,
+      group: 'Commands',
+      label: each.label,
+      hint: keyName(each.keys.replace('arrowup', '↑').replace('arrowdown', '↓')),
+      icon: 'right',
+      run: each.run,
+    }));
+  const more: [string, IconName, () => void][] = [
+    ['Compare models', 'compare', () => compareFrom([])],
+    ['Settings', 'settings', () => openSettings()],
+    ['Presets', 'sliders', () => openSettings('models')],
+    ['Export or import conversations', 'download', () => openSettings('data')],
+    ['API reference', 'book', () => location.assign('./docs')],
+    ['Light theme', 'settings', () => changeSettings({ theme: 'light' })],
+    ['Dark theme', 'settings', () => changeSettings({ theme: 'dark' })],
+    ["The system's theme", 'settings', () => changeSettings({ theme: 'system' })],
+  ];
+  const rest = more.map(
+    ([label, icon, run]): Entry => ({ id: label, group: 'Commands', label, icon, run }),
+  );
+  return [...own, ...rest];
+}

@@ -1,0 +1,72 @@
+import { useEffect, useState } from 'react';
+import { apiBase, gatewayUrl } from '../../api/base';
+import { gatewayStore } from '../../api/gateway';
+import type { PageInfo } from '../../api/types';
+import { useStore } from '../../store/create';
+import { Mark } from '../Sidebar';
+import { CopyButton } from '../ui/CopyButton';
+
+const LICENCES = [
+  ['Preact', 'MIT'],
+  ['marked', 'MIT'],
+  ['highlight.js', 'BSD-3-Clause'],
+  ['KaTeX', 'MIT'],
+];
+
+export function About() {
+  const { phase, status } = useStore(gatewayStore);
+  const [page, setPage] = useState<PageInfo | null>(null);
+  useEffect(() => {
+    void fetch(gatewayUrl('trunkline/page'))
+      .then((response) => (response.ok ? response.json() : null))
+      .then(setPage)
+      .catch(() => {});
+  }, []);
+  const version = status?.version ?? page?.version;
+  const health = {
+    ready: 'answers',
+    loading: 'is being asked',
+    down: 'does not answer',
+    key: 'wants a key',
+    refused: 'refuses this page',
+  };
+  return (
+    <>
+      <p className="wordmark big">
+        <Mark />
+        Trunkline
+      </p>
+      <dl className="facts wide">
+        {version && <Row name="Version" value={version} />}
+        <Row name="Gateway" value={health[phase]} />
+        <div>
+          <dt>Base URL</dt>
+          <dd className="mono">
+            {apiBase()}
+            <CopyButton text={apiBase} label="Copy base URL" />
+          </dd>
+        </div>
+        {page && <Row name="Client keys" value={page.key_required ? 'wanted' : 'not wanted'} />}
+      </dl>
+      <h3>What this page is made with</h3>
+      <dl className="facts wide">
+        {LICENCES.map(([name, licence]) => (
+          <Row key={name} name={name ?? ''} value={`${licence} licence`} />
+        ))}
+      </dl>
+      <p className="hint">
+        The page loads nothing from anywhere else, sends nothing but your requests, and only to this
+        gateway.
+      </p>
+    </>
+  );
+}
+
+function Row({ name, value }: { name: string; value: string }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </div>
+  );
+}

@@ -1,0 +1,97 @@
+import { useStore } from '../../store/create';
+import { changeSettings, settingsStore } from '../../store/settings';
+import { keyName } from '../view';
+
+export function General() {
+  const settings = useStore(settingsStore);
+  return (
+    <>
+      <Choice
+        label="Theme"
+        value={settings.theme}
+        options={[
+          ['system', 'System'],
+          ['light', 'Light'],
+          ['dark', 'Dark'],
+        ]}
+        onChange={(theme) => changeSettings({ theme })}
+      />
+      <Choice
+        label="Density"
+        value={settings.density}
+        options={[
+          ['normal', 'Normal'],
+          ['compact', 'Compact'],
+        ]}
+        onChange={(density) => changeSettings({ density })}
+      />
+      <Choice
+        label="Send with"
+        value={settings.sendKey}
+        options={[
+          ['enter', keyName('enter')],
+          ['mod-enter', keyName('mod+enter')],
+        ]}
+        onChange={(sendKey) => changeSettings({ sendKey })}
+      />
+      <label className="setting">
+        <span className="grow">Text size</span>
+        <input
+          type="range"
+          min={13}
+          max={20}
+          step={1}
+          value={settings.fontSize}
+          aria-valuetext={`${settings.fontSize} pixels`}
+          onInput={(event) => changeSettings({ fontSize: Number(event.currentTarget.value) })}
+        />
+        <output>{settings.fontSize} px</output>
+      </label>
+      <label className="setting">
+        <span className="grow">
+          Single-key shortcuts
+          <span className="hint">
+            <kbd>?</kbd> and <kbd>/</kbd> when not typing
+          </span>
+        </span>
+        <input
+          type="checkbox"
+          className="switch"
+          checked={settings.singleKeys}
+          onChange={(event) => changeSettings({ singleKeys: event.currentTarget.checked })}
+        />
+      </label>
+    </>
+  );
+}
+
+interface ChoiceProps<T extends string> {
+  label: string;
+  value: T;
+  options: [T, string][];
+  onChange: (value: T) => void;
+}
+
+function Choice<T extends string>({ label, value, options, onChange }: ChoiceProps<T>) {
+  return (
+    <fieldset className="setting">
+      <legend className="visually-hidden">{label}</legend>
+      <span className="grow" aria-hidden="true">
+        {label}
+      </span>
+      <span className="segments">
+        {options.map(([each, name]) => (
+          <label key={each}>
+            <input
+              type="radio"
+              name={label}
+              checked={each === value}
+              onChange={() => onChange(each)}
+            />
+            <span>{name}</span>
+          </label>
+        ))}
+      </span>
+    </fieldset>
+  );
+}

@@ -1,0 +1,128 @@
+import { gatewayStore } from '../../api/gateway';
+import { forgetKey, keyIsRemembered, keyStore } from '../../api/key';
+import { useStore } from '../../store/create';
+import { newId } from '../../store/id';
+import { changeSettings, settingsStore } from '../../store/settings';
+import type { Preset } from '../../store/types';
+import { ParamsFields } from '../composer/ParamsFields';
+import { Icon } from '../ui/Icon';
+
+/** What a new conversation begins with, and named sets of it. */
+export function ModelsTab() {
+  const { params, presets, model } = useStore(settingsStore);
+  const { models } = useStore(gatewayStore);
+  const ready = models.filter((each) => each.ready);
+  const setPreset = (id: string, patch: Partial<Preset>) =>
+    changeSettings({
+      presets: presets.map((each) => (each.id === id ? { ...each, ...patch } : each)),
+    });
+  return (
+    <>
+      <label className="setting">
+        <span className="grow">Model of new conversations</span>
+        <select
+          className="field"
+          value={ready.some((each) => each.id === model) ? model : ''}
+          onChange={(event) => changeSettings({ model: event.currentTarget.value })}
+        >
+          <option value="">First that is ready</option>
+          {ready.map((each) => (
+            <option key={each.id} value={each.id}>
+              {each.id}
+            </option>
+          ))}
+        </select>
+      </label>
+      <h3>New conversations</h3>
+      <ParamsFields params={params} onChange={(next) => changeSettings({ params: next })} />
+      <h3>Presets</h3>
+      {presets.length === 0 && (
+        <p className="hint">A preset is a system prompt with its parameters, under a name.</p>
+      )}
+      {presets.map((preset) => (
+        <details key={preset.id} className="preset">
+          <summary>
+            <span className="grow">{preset.name}</span>
+            <Icon name="down" size={15} />
+          </summary>
+          <label className="label">
+            Name
+            <input
+              className="field"
+              value={preset.name}
+              onInput={(event) => setPreset(preset.id, { name: event.currentTarget.value })}
+            />
+          </label>
+          <label className="label">
+            Model
+            <select
+              className="field"
+              value={preset.model}
+              onChange={(event) => setPreset(preset.id, { model: event.currentTarget.value })}
+            >
+              <option value="">Whatever is chosen</option>
+              {models.map((each) => (
+                <option key={each.id} value={each.id}>
+                  {each.id}
+                </option>
+              ))}
+            </select>
+          </label>
+          <ParamsFields
+            params={preset.params}
+            onChange={(next) => setPreset(preset.id, { params: next })}
+          />
+          <button
+            type="button"
+            className="button danger"
+            onClick={() =>
+              changeSettings({ presets: presets.filter((each) => each.id !== preset.id) })
+            }
+          >
+            Delete preset
+          </button>
+        </details>
+      ))}
+      <button
+        type="button"
+        className="button"
+        onClick={() =>
+          changeSettings({
+            presets: [
+              ...presets,
+              { id: newId(), name: `Preset ${presets.length + 1}`, model: '', params: {} },
+            ],
+          })
+        }
+      >
+        <Icon name="plus" size={15} />
+        New preset
+      </button>
+      <KeySetting />
+    </>
+  );
+}
+
+/** Which key is in use, as far as may be shown, and what it opens. */
+function KeySetting() {
+  const key = useStore(keyStore);
+  const { models } = useStore(gatewayStore);
+  if (!key) return null;
+  return (
+    <>
+      <h3>Your key</h3>
+      <p className="setting">
+        <span className="grow">
+          Ends in <code>{key.slice(-4)}</code>, kept{' '}
+          {keyIsRemembered() ? 'on this device' : 'until this tab is closed'}
+        </span>
+        <button type="button" className="button danger" onClick={forgetKey}>
+          Forget
+        </button>
+      </p>
+      <p className="hint">
+        It may use: {models.map((each) => each.id).join(', ') || 'no model at the moment'}.
+      </p>
+    </>
+  );
+}

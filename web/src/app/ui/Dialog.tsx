@@ -1,0 +1,54 @@
+import { type ReactNode, useLayoutEffect, useRef } from 'react';
+import { Icon } from './Icon';
+
+interface Props {
+  title: string;
+  onClose: () => void;
+  className?: string;
+  /** Drawn instead of the usual head, where a dialog has a field up there. */
+  bare?: boolean;
+  children: ReactNode;
+}
+
+/** A native modal dialog: focus stays within, Escape and the backdrop close it. */
+export function Dialog({ title, onClose, className = '', bare, children }: Props) {
+  const self = useRef<HTMLDialogElement>(null);
+  useLayoutEffect(() => {
+    const element = self.current;
+    const back = document.activeElement;
+    element?.showModal();
+    return () => {
+      element?.close();
+      if (back instanceof HTMLElement && back.isConnected) back.focus();
+    };
+  }, []);
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: the backdrop is for pointers; Escape closes as well.
+    <dialog
+      ref={self}
+      className={`dialog ${className}`}
+      aria-label={title}
+      onClose={onClose}
+      onClick={(event) => {
+        if (event.target === self.current) self.current?.close();
+      }}
+    >
+      <div className="dialog-body">
+        {!bare && (
+          <header className="dialog-head">
+            <h2>{title}</h2>
+            <button
+              type="button"
+              className="icon-button"
+              aria-label="Close"
+              onClick={() => self.current?.close()}
+            >
+              <Icon name="close" />
+            </button>
+          </header>
+        )}
+        {children}
+      </div>
+    </dialog>
+  );
+}

@@ -1,0 +1,102 @@
+import {
+  type ReactNode,
+  type RefObject,
+  useEffect,
+  useLayoutEffect,
+  useRef,
+  useState,
+} from 'react';
+
+const GAP = 6;
+const EDGE = 8;
+
+/** Open or not, and a button that closes what it opened. */
+export function usePopover() {
+  const anchor = useRef<HTMLButtonElement>(null);
+  const [open, setOpen] = useState(false);
+  const closedAt = useRef(0);
+  const close = () => {
+    closedAt.current = performance.now();
+    setOpen(false);
+  };
+  const toggle = () => {
+    // The press that closed it by touching outside of it is the press on its
+    // own button: it must not open it again.
+    if (performance.now() - closedAt.current > 250) setOpen((now) => !now);
+  };
+  return { anchor, open, setOpen, close, toggle };
+}
+
+interface Props {
+  anchor: RefObject<HTMLElement | null>;
+  onClose: () => void;
+  label: string;
+  className?: string;
+  align?: 'start' | 'end';
+  role?: string;
+  children: ReactNode;
+}
+
+/**
+ * A native popover beside its button: the browser brings the top layer, Escape
+ * and closing by a touch elsewhere. On a phone the style makes it a sheet.
+ */
+export function Popover({ anchor, onClose, label, className = '', align, role, children }: Props) {
+  const self = useRef<HTMLDivElement>(null);
+  const done = useRef(onClose);
+  done.current = onClose;
+
+  useLayoutEffect(() => {
+    const element = self.current;
+    if (!element) return;
+    element.showPopover();
+    const place = () => anchor.current && beside(element, anchor.current, align ?? 'start');
+    place();
+    const sizes = new ResizeObserver(place);
+    sizes.observe(element);
+    addEventListener('resize', place);
+    return () => {
+      sizes.disconnect();
+      removeEventListener('resize', place);
+      // What had the focus goes with the popover: the button that opened it is next.
+      const opener = anchor.current;
+      requestAnimationFrame(() => {
+        if (document.activeElement === document.body) opener?.focus();
+      });
+    };
+  }, [anchor, align]);
+
+  useEffect(() => {
+    const element = self.current;
+    const onToggle = (event: Event) => {
+      if ((event as ToggleEvent).newState === 'closed') done.current();
+    };
+    element?.addEventListener('toggle', onToggle);
+    return () => element?.removeEventListener('toggle', onToggle);
+  }, []);
+
+  return (
+    // biome-ignore lint/a11y/useAriaPropsSupportedByRole: the role is always one that is named
+    <div
+      ref={self}
+      popover="auto"
+      className={`popover ${className}`}
+      role={role ?? 'dialog'}
+      aria-label={label}
+    >
+      {children}
+    </div>
+  );
+}
+
+function beside(element: HTMLElement, anchor: HTMLElement, align: 'start' | 'end'): void {
+  const at = anchor.getBoundingClientRect();
+  const { offsetWidth: width, offsetHeight: height } = element;
+  const rtl = getComputedStyle(anchor).direction === 'rtl';
+  const fromLeft = (align === 'start') !== rtl ? at.left : at.right - width;
+  const below = at.bottom + GAP;
+  const fits = below + height <= innerHeight - EDGE;
+  const top = fits ? below : Math.max(EDGE, at.top - GAP - height);
+  element.style.left = `${Math.max(EDGE, Math.min(fromLeft, innerWidth - width - EDGE))}px`;
+  element.style.top = `${top}px`;
+}

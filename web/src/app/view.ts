@@ -1,0 +1,48 @@
+import { createStore } from '../store/create';
+
+/** What is open beside the conversation. */
+export type Overlay = 'settings' | 'palette' | 'shortcuts' | null;
+
+export const overlayStore = createStore<Overlay>(null);
+
+/** The tab that the settings open with. */
+export const settingsTabStore = createStore<'general' | 'models' | 'data' | 'about'>('general');
+
+/** The drawer on narrow screens; the wide sidebar is a setting. */
+export const drawerStore = createStore(false);
+
+/** Commands for parts of the page that are elsewhere in the tree. */
+export type Command = 'models' | 'edit-last' | 'focus-composer' | 'bottom' | 'key';
+
+const listeners = new Set<(command: Command) => void>();
+
+export function command(name: Command): void {
+  for (const listener of [...listeners]) listener(name);
+}
+
+export function onCommand(listener: (command: Command) => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+export function openSettings(tab: 'general' | 'models' | 'data' | 'about' = 'general'): void {
+  settingsTabStore.set(tab);
+  overlayStore.set('settings');
+}
+
+export const isNarrow = () => matchMedia('(max-width: 1023px)').matches;
+
+export const isMac = /Mac|iPhone|iPad/.test(
+  typeof navigator === 'undefined' ? '' : navigator.userAgent,
+);
+
+/** `mod+shift+o` as the reader's keyboard says it. */
+export function keyName(keys: string): string {
+  const names: Record<string, string> = isMac
+    ? { mod: '⌘', shift: '⇧', alt: '⌥', enter: '↩' }
+    : { mod: 'Ctrl', shift: 'Shift', alt: 'Alt', enter: 'Enter' };
+  const parts = keys
+    .split('+')
+    .map((key) => names[key] ?? (key.length === 1 ? key.toUpperCase() : key));
+  return parts.join(isMac ? '' : '+');
+}

@@ -1,0 +1,117 @@
+import './docs.css';
+import { useEffect, useState } from 'react';
+import { apiBase, gatewayUrl } from '../api/base';
+import { gatewayStore, startGateway } from '../api/gateway';
+import { CopyButton } from '../app/ui/CopyButton';
+import type { SnippetLanguage } from '../snippets';
+import { useStore } from '../store/create';
+import { KeyField } from './KeyField';
+import { anchor, OperationCard } from './OperationCard';
+import { type Operation, readSpec, type Spec } from './spec';
+
+/** The reference, drawn from the description that the gateway serves. */
+export function Docs() {
+  const [spec, setSpec] = useState<Spec | null>(null);
+  const [problem, setProblem] = useState('');
+  const load = () => {
+    setProblem('');
+    fetchSpec().then(setSpec, (error: Error) => setProblem(error.message));
+  };
+  useEffect(() => {
+    startGateway();
+    load();
+  }, []);
+  return (
+    <div className="dx">
+      <header className="dx-head">
+        <a className="dx-mark" href={gatewayUrl('.')}>
+          Trunkline
+        </a>
+        <span className="dx-muted">API reference{spec && ` · ${spec.version}`}</span>
+        <a className="dx-back" href={gatewayUrl('.')}>
+          Chat
+        </a>
+      </header>
+      {spec ? (
+        <Reference spec={spec} />
+      ) : (
+        <main className="dx-main">
+          <h1>API reference</h1>
+          <p role="status">{problem || 'Loading…'}</p>
+          {problem && (
+            <button type="button" className="button" onClick={load}>
+              Try again
+            </button>
+          )}
+        </main>
+      )}
+    </div>
+  );
+}
+
+async function fetchSpec(): Promise<Spec> {
+  const failed = 'The gateway did not send its description.';
+  const response = await fetch(gatewayUrl('openapi.json')).catch(() => null);
+  if (!response?.ok) throw new Error(failed);
+  return readSpec(
+    await response.json().catch(() => {
+      throw new Error(failed);
+    }),
+  );
+}
+
+function Reference({ spec }: { spec: Spec }) {
+  const gateway = useStore(gatewayStore);
+  const [language, setLanguage] = useState<SnippetLanguage>('curl');
+  const model = gateway.models.find((each) => each.ready)?.id ?? 'demo';
+  const root = gatewayUrl('.').replace(/\/$/, '');
+  const groups = grouped(spec.operations);
+  // The fragment of the address could not be found before the parts were there.
+  useEffect(() => {
+    const id = location.hash.slice(1);
+    if (id) document.getElementById(id)?.scrollIntoView();
+  }, []);
+  return (
+    <div className="dx-columns">
+      <nav className="dx-nav" aria-label="Calls">
+        {groups.map(([tag, operations]) => (
+          <div key={tag}>
+            <h2>{tag}</h2>
+            <ul>
+              {operations.map((operation) => (
+                <li key={operation.id}>
+                  <a href={`#${anchor(operation)}`}>{operation.summary}</a>
+                </li>
+              ))}
+            </ul>
+          </div>
+        ))}
+      </nav>
+      <main className="dx-main">
+        <h1>API reference</h1>
+        <p>{spec.description}</p>
+        <p className="dx-base">
+          <span>Base URL</span> <code>{apiBase()}</code>
+          <CopyButton text={apiBase} label="Copy base URL" />
+        </p>
+        <KeyField wanted={gateway.phase === 'key'} />
+        {spec.operations.map((operation) => (
+          <OperationCard
+            key={operation.id}
+            operation={operation}
+            root={root}
+            model={model}
+            language={language}
+            onLanguage={setLanguage}
+          />
+        ))}
+      </main>
+    </div>
+  );
+}
+
+function grouped(operations: Operation[]): [string, Operation[]][] {
+  const groups = new Map<string, Operation[]>();
+  for (const each of operations) groups.set(each.tag, [...(groups.get(each.tag) ?? []), each]);
+  return [...groups];
+}

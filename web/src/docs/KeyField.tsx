@@ -1,0 +1,54 @@
+import { useState } from 'react';
+import { forgetKey, keyIsRemembered, keyStore, setKey } from '../api/key';
+import { useStore } from '../store/create';
+
+/** The key that try-it sends. It is the chat page's too. */
+export function KeyField({ wanted }: { wanted: boolean }) {
+  const key = useStore(keyStore);
+  const [draft, setDraft] = useState('');
+  const [remember, setRemember] = useState(false);
+  if (key) {
+    return (
+      <div className="dx-key">
+        <span>
+          A key is set, {keyIsRemembered() ? 'remembered on this device' : 'for this session only'}.
+        </span>
+        <button type="button" className="button" onClick={forgetKey}>
+          Forget it
+        </button>
+      </div>
+    );
+  }
+  return (
+    <form
+      className="dx-key"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (draft.trim() === '') return;
+        setKey(draft.trim(), remember);
+        setDraft('');
+      }}
+    >
+      <label>
+        <span>{wanted ? 'This gateway wants a key' : 'Key (not needed here)'}</span>
+        <input
+          type="password"
+          autoComplete="off"
+          value={draft}
+          onInput={(event) => setDraft((event.target as HTMLInputElement).value)}
+        />
+      </label>
+      <label className="dx-check">
+        <input
+          type="checkbox"
+          checked={remember}
+          onChange={(event) => setRemember((event.target as HTMLInputElement).checked)}
+        />
+        Remember on this device
+      </label>
+      <button type="submit" className="button">
+        Use it
+      </button>
+    </form>
+  );
+}

@@ -1,0 +1,134 @@
+import { memo, useEffect, useMemo, useRef, useState } from 'react';
+import { saveFile } from '../app/ui/copy';
+import { CopyButton } from './CopyButton';
+import { type Chunk, colouredChunks, merge, plainChunks } from './chunks';
+import { highlight, MAX_HIGHLIGHT, type Run } from './highlight';
+import { fileExtension, languageOf, nameOf } from './languages';
+import { useNear } from './use-near';
+
+interface Props {
+  code: string;
+  /** The info string of the fence. */
+  info: string;
+  /** No closing fence yet: more is coming. */
+  open?: boolean;
+}
+
+const EVERY_MS = 250;
+/** Highlighting a growing block may take one part in so many of the time. */
+const SHARE = 12;
+
+export const CodeBlock = memo(function CodeBlock({ code, info, open = false }: Props) {
+  const [wrap, setWrap] = useState(false);
+  const [box, near] = useNear<HTMLPreElement>();
+  const runs = useHighlight(code, languageOf(info), open, near);
+  const chunks = useMemo(
+    () => (runs ? colouredChunks(merge(runs, code)) : plainChunks(code)),
+    [runs, code],
+  );
+  const name = nameOf(info);
+  return (
+    <div className="md-code">
+      <div className="md-bar">
+        <span className="md-lang">{name || 'text'}</span>
+        <button
+          type="button"
+          className="md-tool"
+          aria-pressed={wrap}
+          onClick={() => setWrap(!wrap)}
+        >
+          Wrap
+        </button>
+        <button
+          type="button"
+          className="md-tool"
+          onClick={() => saveFile(`code.${fileExtension(info)}`, 'text/plain', code)}
+        >
+          Save
+        </button>
+        <CopyButton text={() => code} />
+      </div>
+      {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms */}
+      <pre
+        ref={box}
+        className={wrap ? 'md-pre wrap' : 'md-pre'}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+        tabIndex={0}
+        role="group"
+        aria-label={`${name || 'text'} code`}
+      >
+        <code>
+          {chunks.map((chunk, i) => (
+            <Lines key={i} chunk={chunk} />
+          ))}
+        </code>
+      </pre>
+    </div>
+  );
+});
+
+const Lines = memo(
+  function Lines({ chunk }: { chunk: Chunk }) {
+    return (
+      <span className="md-lines">
+        {chunk.runs.map((run, i) =>
+          run.kind === '' ? (
+            run.text
+          ) : (
+            <span key={i} className={`hl-${run.kind}`}>
+              {run.text}
+            </span>
+          ),
+        )}
+      </span>
+    );
+  },
+  (a, b) => a.chunk.id === b.chunk.id,
+);
+
+/** Colours for the code, late and never at the cost of the stream. */
+function useHighlight(
+  code: string,
+  language: string,
+  open: boolean,
+  near: boolean,
+): Run[] | undefined {
+  const [runs, setRuns] = useState<Run[] | undefined>(undefined);
+  const latest = useRef(code);
+  latest.current = code;
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  const cost = useRef(0);
+  const wanted = near && language !== '' && code.length <= MAX_HIGHLIGHT;
+
+  useEffect(() => {
+    if (!wanted || (open && timer.current !== undefined)) return;
+    const run = async () => {
+      timer.current = undefined;
+      const text = latest.current;
+      const began = performance.now();
+      const next = await highlight(text, language);
+      cost.current = performance.now() - began;
+      // What was coloured must still be how the code begins.
+      if (next && latest.current.startsWith(text)) setRuns(next);
+    };
+    clearTimeout(timer.current);
+    timer.current = setTimeout(run, open ? Math.max(EVERY_MS, cost.current * SHARE) : 0);
+  }, [wanted, open, language, code]);
+  useEffect(() => () => clearTimeout(timer.current), []);
+
+  return useMemo(
+    () => (wanted && runs && covers(runs, code) ? runs : undefined),
+    [wanted, runs, code],
+  );
+}
+
+/** Colours of an earlier text are of use only if this one continues it. */
+function covers(runs: Run[], code: string): boolean {
+  let at = 0;
+  for (const run of runs) {
+    if (at + run.text.length > code.length) return false;
+    at += run.text.length;
+  }
+  const last = runs.at(-1);
+  return !last || code.startsWith(last.text, at - last.text.length);
+}

@@ -1,0 +1,28 @@
+import { useState } from 'react';
+import { hostOf, safeHref } from './url';
+
+/**
+ * Stands for a picture that lies elsewhere. Loading it would tell its host who
+ * reads what, and the address may carry the conversation: so it is never
+ * loaded, and its whole address is shown before it can be opened.
+ */
+export function ImageChip({ href, alt }: { href: string; alt: string }) {
+  const [shown, setShown] = useState(false);
+  const target = safeHref(href);
+  const host = target ? hostOf(target) : '';
+  if (!target || host === '') {
+    return <span className="md-chip">Image{alt ? `: ${alt}` : ''} (no web address)</span>;
+  }
+  return (
+    <span className="md-chip">
+      <button type="button" aria-expanded={shown} onClick={() => setShown(!shown)}>
+        Image{alt ? `: ${alt}` : ''} <span className="md-host">{host}</span>
+      </button>
+      {shown && (
+        <a href={target} target="_blank" rel="noopener noreferrer">
+          {target}
+        </a>
+      )}
+    </span>
+  );
+}

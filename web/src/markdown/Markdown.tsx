@@ -1,0 +1,48 @@
+import './markdown.css';
+import { memo, useMemo, useRef } from 'react';
+import type { MarkdownProps } from './LazyMarkdown';
+import { BlockView, sameBlock } from './render';
+import { type Block, BlockSplitter } from './splitter';
+
+/** Blocks that start within one stretch of the text are compared as one. */
+const STRETCH = 6000;
+
+export const Markdown = memo(function Markdown({ text, streaming = false }: MarkdownProps) {
+  const splitter = useRef<BlockSplitter | null>(null);
+  splitter.current ??= new BlockSplitter();
+  const split = splitter.current;
+  const blocks = useMemo(
+    () => (streaming ? split.update(text) : split.finish(text)),
+    [split, text, streaming],
+  );
+  return (
+    <div className={streaming ? 'md streaming' : 'md'}>
+      {stretches(blocks).map((group) => (
+        <Stretch key={group.key} blocks={group.blocks} />
+      ))}
+    </div>
+  );
+});
+
+const Stretch = memo(
+  function Stretch({ blocks }: { blocks: Block[] }) {
+    return blocks.map((block) => <BlockView key={block.key} block={block} />);
+  },
+  (a, b) =>
+    a.blocks.length === b.blocks.length &&
+    a.blocks.every((block, i) => {
+      const other = b.blocks[i];
+      return other !== undefined && sameBlock(block, other);
+    }),
+);
+
+function stretches(blocks: Block[]): { key: number; blocks: Block[] }[] {
+  const out: { key: number; blocks: Block[] }[] = [];
+  for (const block of blocks) {
+    const key = Math.floor(block.key / STRETCH);
+    const last = out.at(-1);
+    if (last?.key === key) last.blocks.push(block);
+    else out.push({ key, blocks: [block] });
+  }
+  return out;
+}

@@ -1,0 +1,44 @@
+import { memo, type ReactNode, useEffect, useState } from 'react';
+
+type ToMath = (tex: string, display: boolean) => ReactNode;
+
+let loaded: ToMath | undefined;
+let loading: Promise<ToMath> | undefined;
+
+function load(): Promise<ToMath> {
+  loading ??= import('./math-render').then(
+    (module) => {
+      loaded = module.toMath;
+      return module.toMath;
+    },
+    (error) => {
+      loading = undefined;
+      throw error;
+    },
+  );
+  return loading;
+}
+
+/** A formula: its source until the renderer is there, or where it makes no sense. */
+export const MathView = memo(function MathView({
+  tex,
+  display,
+}: {
+  tex: string;
+  display: boolean;
+}) {
+  const [render, setRender] = useState<ToMath | undefined>(() => loaded);
+  useEffect(() => {
+    let live = true;
+    if (!render)
+      load().then(
+        (found) => live && setRender(() => found),
+        () => {},
+      );
+    return () => {
+      live = false;
+    };
+  }, [render]);
+  const formula = render?.(tex, display) ?? <code>{tex}</code>;
+  return <span className={display ? 'md-math display' : 'md-math'}>{formula}</span>;
+});

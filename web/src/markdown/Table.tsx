@@ -1,0 +1,70 @@
+import type { Tokens } from 'marked';
+import { memo } from 'react';
+import { CopyButton } from './CopyButton';
+import { tableToCsv } from './csv';
+import { Inline } from './inline';
+
+interface Props {
+  table: Tokens.Table;
+  /** Definitions are known now, so the same text may hold more links. */
+  settled: boolean;
+}
+
+export function Table({ table, settled }: Props) {
+  return (
+    <div className="md-table">
+      <div className="md-bar">
+        <span className="md-lang">table</span>
+        <CopyButton label="Copy as CSV" text={() => tableToCsv(table)} />
+      </div>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+      {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms */}
+      <div className="md-scroll" tabIndex={0} role="group" aria-label="Table">
+        <table>
+          <thead>
+            <Row cells={table.header} settled={settled} head />
+          </thead>
+          <tbody>
+            {table.rows.map((cells, i) => (
+              <Row key={i} cells={cells} settled={settled} />
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </div>
+  );
+}
+
+interface RowProps {
+  cells: Tokens.TableCell[];
+  settled: boolean;
+  head?: boolean;
+}
+
+const Row = memo(
+  function Row({ cells, head = false }: RowProps) {
+    const Cell = head ? 'th' : 'td';
+    return (
+      <tr>
+        {cells.map((cell, i) => (
+          <Cell
+            key={i}
+            className={cell.align ? `to-${cell.align}` : undefined}
+            {...(head ? { scope: 'col' } : {})}
+          >
+            <Inline tokens={cell.tokens} />
+          </Cell>
+        ))}
+      </tr>
+    );
+  },
+  (a, b) => a.settled === b.settled && sameCells(a.cells, b.cells),
+);
+
+function sameCells(a: Tokens.TableCell[], b: Tokens.TableCell[]): boolean {
+  if (a === b) return true;
+  return (
+    a.length === b.length &&
+    a.every((cell, i) => cell.text === b[i]?.text && cell.align === b[i]?.align)
+  );
+}

@@ -1,0 +1,61 @@
+import type { Run } from './highlight';
+
+/** Lines that are laid out together. A change costs one of these, not the block. */
+const LINES = 40;
+
+export interface Chunk {
+  /** Equal ids look equal. */
+  id: string;
+  runs: Run[];
+}
+
+/** Cuts code into groups of lines, so that a growing block redraws only its end. */
+export function plainChunks(code: string): Chunk[] {
+  const out: Chunk[] = [];
+  let from = 0;
+  while (from < code.length || from === 0) {
+    let to = from;
+    for (let n = 0; n < LINES && to < code.length; n++) {
+      const end = code.indexOf('\n', to);
+      to = end < 0 ? code.length : end + 1;
+    }
+    const text = code.slice(from, to);
+    out.push({ id: text, runs: [{ kind: '', text }] });
+    if (to >= code.length) break;
+    from = to;
+  }
+  return out;
+}
+
+/** The same for coloured code; both cut at the same lines. */
+export function colouredChunks(runs: Run[]): Chunk[] {
+  const out: Chunk[] = [];
+  let current: Run[] = [];
+  let lines = 0;
+  const close = () => {
+    out.push({ id: current.map((r) => `${r.kind}\0${r.text}`).join('\0'), runs: current });
+    current = [];
+    lines = 0;
+  };
+  for (const { kind, text } of runs) {
+    let from = 0;
+    for (let nl = text.indexOf('\n'); nl >= 0; nl = text.indexOf('\n', nl + 1)) {
+      if (++lines < LINES) continue;
+      current.push({ kind, text: text.slice(from, nl + 1) });
+      from = nl + 1;
+      close();
+    }
+    if (from < text.length) current.push({ kind, text: text.slice(from) });
+  }
+  if (current.length > 0 || out.length === 0) close();
+  return out;
+}
+
+/**
+ * While code is still growing, colours lag behind the text: the coloured part
+ * as far as it goes, the rest plain.
+ */
+export function merge(coloured: Run[], code: string): Run[] {
+  const length = coloured.reduce((sum, run) => sum + run.text.length, 0);
+  return length < code.length ? [...coloured, { kind: '', text: code.slice(length) }] : coloured;
+}

@@ -1,0 +1,152 @@
+import type { Token, Tokens } from 'marked';
+import { memo, type ReactNode } from 'react';
+import { CodeBlock } from './CodeBlock';
+import { Inline } from './inline';
+import type { FootnoteDef } from './lex';
+import { MathView } from './MathView';
+import type { MathToken } from './math-syntax';
+import type { Block } from './splitter';
+import { Table } from './Table';
+
+const DEEP = 24;
+
+interface BlockProps {
+  block: Block;
+}
+
+export const BlockView = memo(
+  function BlockView({ block }: BlockProps) {
+    return element(block.token, block.key, block.look !== undefined, 0, block.open);
+  },
+  (a, b) => sameBlock(a.block, b.block),
+);
+
+/** Whether two blocks would be drawn alike. */
+export function sameBlock(a: Block, b: Block): boolean {
+  if (a === b) return true;
+  if (a.key !== b.key || a.token.type !== b.token.type || a.open !== b.open) return false;
+  return (a.look ?? a.raw) === (b.look ?? b.raw);
+}
+
+function Blocks({ tokens, settled, depth }: { tokens: Token[]; settled: boolean; depth: number }) {
+  return tokens.map((token, i) => element(token, i, settled, depth));
+}
+
+function element(
+  token: Token,
+  key: number,
+  settled: boolean,
+  depth: number,
+  open = false,
+): ReactNode {
+  if (depth > DEEP) return <p key={key}>{token.raw}</p>;
+  const inner = (tokens: Token[]) => <Blocks tokens={tokens} settled={settled} depth={depth + 1} />;
+  switch (token.type) {
+    case 'space':
+    case 'def':
+    case 'checkbox':
+      return null;
+    case 'heading':
+      // One level for all: a reply's own levels skip and start anywhere, and the
+      // page's outline has to stay whole. How they look still differs.
+      return (
+        <h3 key={key} className={`md-h${Math.min((token as Tokens.Heading).depth, 4)}`}>
+          <Inline tokens={token.tokens} />
+        </h3>
+      );
+    case 'paragraph':
+      return (
+        <p key={key}>
+          <Inline tokens={token.tokens} />
+        </p>
+      );
+    case 'text':
+      return <Inline key={key} tokens={token.tokens ?? [token]} />;
+    case 'code':
+      return (
+        <CodeBlock
+          key={key}
+          code={(token as Tokens.Code).text}
+          info={(token as Tokens.Code).lang ?? ''}
+          open={open}
+        />
+      );
+    case 'blockquote':
+      return <blockquote key={key}>{inner(token.tokens ?? [])}</blockquote>;
+    case 'list':
+      return <List key={key} list={token as Tokens.List} settled={settled} depth={depth} />;
+    case 'table':
+      return <Table key={key} table={token as Tokens.Table} settled={settled} />;
+    case 'hr':
+      return <hr key={key} />;
+    case 'math':
+      return (
+        <MathView key={key} tex={(token as MathToken).tex} display={(token as MathToken).display} />
+      );
+    case 'footnoteDef':
+      return <Footnote key={key} note={token as FootnoteDef} />;
+    case 'html':
+      return (
+        <p key={key} className="md-html">
+          {token.raw.trimEnd()}
+        </p>
+      );
+    default:
+      return <p key={key}>{token.raw}</p>;
+  }
+}
+
+interface ListProps {
+  list: Tokens.List;
+  settled: boolean;
+  depth: number;
+}
+
+function List({ list, settled, depth }: ListProps) {
+  const items = list.items.map((item, i) => (
+    <Item key={i} item={item} settled={settled} depth={depth} />
+  ));
+  if (!list.ordered)
+    return <ul className={list.items.some((i) => i.task) ? 'tasks' : undefined}>{items}</ul>;
+  return <ol start={list.start === 1 || list.start === '' ? undefined : list.start}>{items}</ol>;
+}
+
+interface ItemProps {
+  item: Tokens.ListItem;
+  settled: boolean;
+  depth: number;
+}
+
+const Item = memo(
+  function Item({ item, settled, depth }: ItemProps) {
+    return (
+      <li className={item.task ? 'task' : undefined}>
+        {item.task && (
+          <input
+            type="checkbox"
+            checked={item.checked ?? false}
+            disabled
+            aria-label={item.checked ? 'Done' : 'To do'}
+          />
+        )}
+        <Blocks tokens={item.tokens} settled={settled} depth={depth + 1} />
+      </li>
+    );
+  },
+  (a, b) =>
+    a.settled === b.settled &&
+    a.item.raw === b.item.raw &&
+    a.item.loose === b.item.loose &&
+    a.depth === b.depth,
+);
+
+function Footnote({ note }: { note: FootnoteDef }) {
+  return (
+    <div className="md-note" data-note={note.label} tabIndex={-1}>
+      <span className="md-notemark">{note.label}</span>
+      <div>
+        <Inline tokens={note.tokens} />
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,63 @@
+import { ChatAccumulator } from './chat';
+import { readEvents } from './events';
+import type { ChatResult, ChatState, ChatTimes } from './types';
+
+export interface ReadChatOptions {
+  /** Called after every event that changed something; batch paints yourself. */
+  onChange?: (state: ChatState, times: ChatTimes) => void;
+  /** The signal that was given to fetch: tells "stopped" from "cut". */
+  signal?: AbortSignal;
+  now?: () => number;
+}
+
+/**
+ * Reads the body of a chat answer with a status of 2xx, streamed or not.
+ * Never throws: what arrived before a break is in the result.
+ */
+export async function readChat(
+  response: Response,
+  options: ReadChatOptions = {},
+): Promise<ChatResult> {
+  const now = options.now ?? (() => performance.now());
+  const chat = new ChatAccumulator();
+  const times: ChatTimes = { firstByte: null, firstToken: null, firstAnswer: null, end: null };
+  const changed = () => {
+    const state = chat.state;
+    if (times.firstToken === null && state.deltas > 0) times.firstToken = now();
+    if (times.firstAnswer === null && (state.content !== '' || state.toolCalls.length > 0))
+      times.firstAnswer = now();
+    options.onChange?.(state, times);
+  };
+  let cause: unknown;
+  try {
+    if (isJson(response)) {
+      const text = await response.text();
+      times.firstByte = now();
+      chat.whole(JSON.parse(text));
+      changed();
+    } else if (response.body) {
+      const onBytes = () => {
+        times.firstByte ??= now();
+      };
+      for await (const event of readEvents(response.body, onBytes)) {
+        const more = chat.push(event.data);
+        changed();
+        if (!more) break;
+      }
+    }
+  } catch (error) {
+    cause = error;
+  }
+  const end = chat.finish();
+  times.end = now();
+  options.onChange?.(chat.state, times);
+  const result: ChatResult = { end, state: chat.state, times };
+  if (cause !== undefined) result.cause = cause;
+  if (end === 'cut' && options.signal?.aborted) result.end = 'stopped';
+  return result;
+}
+
+/** Only a body that says it is JSON is read whole: anything else may be a stream. */
+function isJson(response: Response): boolean {
+  return /^application\/(?:[\w.-]+\+)?json\b/i.test(response.headers.get('content-type') ?? '');
+}

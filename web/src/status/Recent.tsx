@@ -1,0 +1,70 @@
+import { memo } from 'react';
+import type { RecentRequest } from '../api/types';
+import { count, exactTime, milliseconds } from '../app/format';
+import { jumpTo, placeOf } from './ours';
+
+export const Recent = memo(function Recent({ requests }: { requests: RecentRequest[] }) {
+  if (requests.length === 0) return <p className="st-none">None yet.</p>;
+  return (
+    <ol className="st-recent">
+      {requests.map((request) => (
+        <Request key={request.id} request={request} />
+      ))}
+    </ol>
+  );
+});
+
+const clock = new Intl.DateTimeFormat(undefined, {
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+});
+
+function Request({ request }: { request: RecentRequest }) {
+  const bad = request.outcome !== 'ok';
+  const place = placeOf(request.id);
+  const tokens = tokensOf(request);
+  return (
+    <li>
+      <div className="st-line">
+        <time dateTime={new Date(request.at).toISOString()} title={exactTime(request.at)}>
+          {clock.format(request.at)}
+        </time>
+        <span
+          className="st-name"
+          title={`${request.model} → ${request.provider} ${request.upstream_model}`}
+        >
+          {request.model}
+        </span>
+        <span className={bad ? 'st-bad' : 'st-ok'}>
+          {request.status}
+          {bad && ` ${words(request.outcome)}`}
+        </span>
+      </div>
+      <div className="st-line st-muted">
+        <span>{request.provider}</span>
+        {request.first_token_ms !== null && (
+          <span>first {milliseconds(request.first_token_ms)}</span>
+        )}
+        <span>{milliseconds(request.duration_ms)}</span>
+        {tokens && <span>{tokens}</span>}
+        {place && (
+          <button type="button" className="st-jump" onClick={() => jumpTo(place)}>
+            Show message
+          </button>
+        )}
+      </div>
+    </li>
+  );
+}
+
+function tokensOf({ input_tokens: input, output_tokens: output }: RecentRequest): string {
+  if (input === null && output === null) return '';
+  const one = (n: number | null) => (n === null ? '?' : count(n));
+  return `${one(input)}→${one(output)} tok`;
+}
+
+/** `upstream_timeout` as a reader would say it. */
+export function words(code: string): string {
+  return code.replaceAll('_', ' ');
+}

@@ -1,0 +1,104 @@
+import { memo } from 'react';
+import type { ModelStatus, ProviderStatus } from '../api/types';
+import { count, exactTime, milliseconds } from '../app/format';
+import { CopyButton } from '../app/ui/CopyButton';
+import { words } from './Recent';
+
+const STATES: Record<string, [string, string]> = {
+  not_configured: ['idle', 'Not set up'],
+  unknown: ['idle', 'No traffic yet'],
+  ok: ['ok', 'OK'],
+  failing: ['bad', 'Failing'],
+};
+
+export const Providers = memo(function Providers({ providers }: { providers: ProviderStatus[] }) {
+  return (
+    <ul className="st-list">
+      {providers.map((provider) => (
+        <Provider key={provider.name} provider={provider} />
+      ))}
+    </ul>
+  );
+});
+
+function Provider({ provider }: { provider: ProviderStatus }) {
+  const [tone, word] = STATES[provider.state] ?? ['warn', words(provider.state)];
+  const share = provider.total > 0 ? 1 - provider.failed / provider.total : null;
+  return (
+    <li>
+      <div className="st-line">
+        <span className={`st-dot ${tone}`} aria-hidden="true" />
+        <span className="st-name">{provider.name}</span>
+        <span className={`st-${tone}`}>{word}</span>
+      </div>
+      {provider.missing ? (
+        <Missing name={provider.missing} />
+      ) : (
+        <div className="st-line st-muted">
+          <span>{count(provider.total)} requests</span>
+          {share !== null && <span>{Math.floor(share * 1000) / 10} % ok</span>}
+          {provider.first_byte_ms.p50 !== null && (
+            <span>p50 {milliseconds(provider.first_byte_ms.p50)}</span>
+          )}
+          {provider.in_flight > 0 && <span>{count(provider.in_flight)} in flight</span>}
+        </div>
+      )}
+      {provider.last_fault && (
+        <div className="st-line st-muted">
+          <span title={exactTime(provider.last_fault.at)}>
+            Last fault: {words(provider.last_fault.code)}
+          </span>
+        </div>
+      )}
+    </li>
+  );
+}
+
+export const Models = memo(function Models({ models }: { models: ModelStatus[] }) {
+  // What can be used comes first; the rest says what it lacks.
+  const sorted = [...models].sort((a, b) => Number(b.ready) - Number(a.ready));
+  return (
+    <ul className="st-list">
+      {sorted.map((model) => (
+        <li key={model.id}>
+          <div className="st-line">
+            <span className={`st-dot ${model.ready ? 'ok' : 'idle'}`} aria-hidden="true" />
+            <span className="st-name" title={`${model.provider} ${model.upstream_model}`}>
+              {model.id}
+            </span>
+            <span className={model.ready ? 'st-ok' : 'st-muted'}>
+              {model.ready ? 'Ready' : 'Not ready'}
+            </span>
+          </div>
+          {model.missing ? <Missing name={model.missing} /> : <Figures model={model} />}
+        </li>
+      ))}
+    </ul>
+  );
+});
+
+function Figures({ model }: { model: ModelStatus }) {
+  const { p50, p95 } = model.first_token_ms;
+  return (
+    <div className="st-line st-muted">
+      <span>{model.provider}</span>
+      {p50 !== null && (
+        <span title={p95 === null ? undefined : `95 of 100 within ${milliseconds(p95)}`}>
+          first token {milliseconds(p50)}
+        </span>
+      )}
+      {model.in_flight > 0 && <span>{count(model.in_flight)} in flight</span>}
+    </div>
+  );
+}
+
+function Missing({ name }: { name: string }) {
+  return (
+    <div className="st-line st-muted">
+      <span>
+        Needs <code>{name}</code>
+      </span>
+      <CopyButton text={() => name} label={`Copy ${name}`} className="st-copy" />
+    </div>
+  );
+}

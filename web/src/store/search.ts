@@ -1,0 +1,52 @@
+import { readChat } from './chats';
+import { listStore } from './list';
+
+export interface Hit {
+  id: string;
+  title: string;
+  /** The words around the find; empty where the title matched. */
+  excerpt: string;
+}
+
+const MOST_HITS = 50;
+
+/** Looks through titles and texts. Gives way to the page between conversations. */
+export async function searchChats(query: string, signal?: AbortSignal): Promise<Hit[]> {
+  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+  const hits: Hit[] = [];
+  let since = performance.now();
+  for (const entry of listStore.get()) {
+    if (signal?.aborted || hits.length >= MOST_HITS) break;
+    if (entry.deleted) continue;
+    const title = entry.title.toLowerCase();
+    if (words.every((word) => title.includes(word))) {
+      hits.push({ id: entry.id, title: entry.title, excerpt: '' });
+      continue;
+    }
+    const chat = await readChat(entry.id);
+    const texts = Object.values(chat?.messages ?? {}).map((each) => each.text);
+    const found = texts.find((text) => holds(text, words));
+    if (found)
+      hits.push({ id: entry.id, title: entry.title, excerpt: around(found, words[0] ?? '') });
+    if (performance.now() - since > 12) {
+      await new Promise((resolve) => setTimeout(resolve));
+      since = performance.now();
+    }
+  }
+  return hits;
+}
+
+function holds(text: string, words: string[]): boolean {
+  const lower = text.toLowerCase();
+  return words.every((word) => lower.includes(word));
+}
+
+function around(text: string, word: string): string {
+  const at = text.toLowerCase().indexOf(word);
+  const from = Math.max(0, at - 30);
+  const cut = text
+    .slice(from, at + 90)
+    .replace(/\s+/g, ' ')
+    .trim();
+  return `${from > 0 ? '…' : ''}${cut}${at + 90 < text.length ? '…' : ''}`;
+}

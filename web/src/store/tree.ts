@@ -1,0 +1,182 @@
+import { newId } from './id';
+import type { Conversation, Message, Params } from './types';
+
+/** Pure functions on a conversation's tree of messages. None changes what it is given. */
+
+export function newConversation(model: string, params: Params): Conversation {
+  const now = Date.now();
+  return {
+    v: 1,
+    id: newId(),
+    title: '',
+    named: false,
+    model,
+    params,
+    created: now,
+    updated: now,
+    pinned: false,
+    messages: {},
+    chosen: {},
+    gone: [],
+  };
+}
+
+/** Where the messages of a lane begin. */
+export function laneRoot(lane: string): string {
+  return `lane:${lane}`;
+}
+
+/** The messages with this parent, oldest first. */
+export function childrenOf(chat: Conversation, parent: string): Message[] {
+  return Object.values(chat.messages)
+    .filter((message) => message.parent === parent)
+    .sort((a, b) => a.at - b.at);
+}
+
+/** The messages that are shown, from the top: at each fork the chosen branch, else the newest. */
+export function pathOf(chat: Conversation, root = ''): Message[] {
+  const byParent = new Map<string, Message[]>();
+  for (const message of Object.values(chat.messages)) {
+    const siblings = byParent.get(message.parent);
+    if (siblings) siblings.push(message);
+    else byParent.set(message.parent, [message]);
+  }
+  const path: Message[] = [];
+  let parent = root;
+  for (;;) {
+    const siblings = byParent.get(parent);
+    if (!siblings) return path;
+    const next = chosenOf(chat, parent, siblings);
+    // A damaged tree could name itself as its own parent.
+    if (!next || path.includes(next)) return path;
+    path.push(next);
+    parent = next.id;
+  }
+}
+
+function chosenOf(chat: Conversation, parent: string, siblings: Message[]): Message | undefined {
+  const wanted = chat.chosen[parent];
+  const found = siblings.find((message) => message.id === wanted);
+  return found ?? siblings.reduce((a, b) => (b.at >= a.at ? b : a));
+}
+
+/** For each message that has siblings, which of them it is: `2 / 3`. */
+export function versionsOf(chat: Conversation): Map<string, string> {
+  const byParent = new Map<string, Message[]>();
+  for (const message of Object.values(chat.messages)) {
+    const siblings = byParent.get(message.parent);
+    if (siblings) siblings.push(message);
+    else byParent.set(message.parent, [message]);
+  }
+  const versions = new Map<string, string>();
+  for (const siblings of byParent.values()) {
+    if (siblings.length < 2) continue;
+    siblings.sort((a, b) => a.at - b.at);
+    siblings.forEach((each, i) => {
+      versions.set(each.id, `${i + 1} / ${siblings.length}`);
+    });
+  }
+  return versions;
+}
+
+/** The messages before this one, the topmost first. */
+export function before(chat: Conversation, message: Message): Message[] {
+  const path: Message[] = [];
+  const seen = new Set([message.id]);
+  let parent = chat.messages[message.parent];
+  while (parent && !seen.has(parent.id)) {
+    seen.add(parent.id);
+    path.unshift(parent);
+    parent = chat.messages[parent.parent];
+  }
+  return path;
+}
+
+/** The chat with the message in it, and shown. */
+export function withMessage(chat: Conversation, message: Message): Conversation {
+  return {
+    ...chat,
+    updated: Date.now(),
+    messages: { ...chat.messages, [message.id]: message },
+    chosen: { ...chat.chosen, [message.parent]: message.id },
+  };
+}
+
+/** The chat with some members of a message replaced; the same chat if it is not there. */
+export function patched(chat: Conversation, id: string, patch: Partial<Message>): Conversation {
+  const message = chat.messages[id];
+  if (!message) return chat;
+  const next = { ...message, ...patch };
+  return { ...chat, updated: Date.now(), messages: { ...chat.messages, [id]: next } };
+}
+
+/** The chat without a message and all that follows it. */
+export function without(chat: Conversation, id: string): Conversation {
+  const removed = new Set([id]);
+  const queue = [id];
+  for (let parent = queue.pop(); parent !== undefined; parent = queue.pop()) {
+    for (const child of childrenOf(chat, parent)) {
+      if (removed.has(child.id)) continue;
+      removed.add(child.id);
+      queue.push(child.id);
+    }
+  }
+  const keep = Object.entries(chat.messages).filter(([each]) => !removed.has(each));
+  const chosen = Object.entries(chat.chosen).filter(
+    ([parent, child]) => !removed.has(parent) && !removed.has(child),
+  );
+  return {
+    ...chat,
+    updated: Date.now(),
+    messages: Object.fromEntries(keep),
+    chosen: Object.fromEntries(chosen),
+    gone: [...chat.gone, ...removed],
+  };
+}
+
+/** A moment after the message before it, so that siblings keep their order. */
+export function momentAfter(chat: Conversation, parent: string): number {
+  const siblings = childrenOf(chat, parent);
+  const last = siblings.at(-1)?.at ?? chat.messages[parent]?.at ?? 0;
+  return Math.max(Date.now(), last + 1);
+}
+
+/** A title from what was said first. */
+export function titleFrom(text: string): string {
+  const line = text
+    .replace(/```[\s\S]*?(```|$)/g, ' ')
+    .replace(/[#*_`>[\]]+/g, ' ')
+    .replace(/\s+/g, ' ')
+    .trim();
+  if (line.length <= 60) return line || 'New chat';
+  const cut = line.slice(0, 60);
+  const space = cut.lastIndexOf(' ');
+  return `${space > 40 ? cut.slice(0, space) : cut}…`;
+}
+
+/**
+ * Two tabs' versions of one conversation as one. Messages of both are kept;
+ * where both have the same one, the version with the later sign of life wins.
+ */
+export function merged(ours: Conversation, theirs: Conversation): Conversation {
+  const gone = new Set([...ours.gone, ...theirs.gone]);
+  const messages: Record<string, Message> = {};
+  for (const [id, message] of Object.entries({ ...theirs.messages, ...ours.messages })) {
+    if (gone.has(id)) continue;
+    const other = theirs.messages[id];
+    messages[id] = other && isFurther(other, message) ? other : message;
+  }
+  const newer = theirs.updated > ours.updated ? theirs : ours;
+  return {
+    ...newer,
+    messages,
+    chosen: { ...theirs.chosen, ...ours.chosen },
+    gone: [...gone],
+    updated: Math.max(ours.updated, theirs.updated),
+  };
+}
+
+function isFurther(a: Message, b: Message): boolean {
+  if (a.state !== b.state) return b.state === 'streaming';
+  return (a.beat ?? 0) > (b.beat ?? 0);
+}

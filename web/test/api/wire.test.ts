@@ -1,0 +1,68 @@
+import 'fake-indexeddb/auto';
+import { describe, expect, it } from 'vitest';
+import { costOf, estimateTokens, speedOf } from '../../src/api/metrics';
+import { chatRequest } from '../../src/api/wire';
+import type { Message } from '../../src/store/types';
+
+function message(role: 'user' | 'assistant', text: string, patch: Partial<Message> = {}): Message {
+  return { id: text, parent: '', role, at: 0, state: 'done', text, ...patch };
+}
+
+describe('the request', () => {
+  it('holds the instructions, the messages and what was set', async () => {
+    const path = [message('user', 'Hello'), message('assistant', 'Hi'), message('user', 'Bye')];
+    const params = { system: 'Be brief.', temperature: 0, maxTokens: 5 };
+    expect(await chatRequest('m', path, params)).toEqual({
+      model: 'm',
+      stream: true,
+      stream_options: { include_usage: true },
+      temperature: 0,
+      max_tokens: 5,
+      messages: [
+        { role: 'system', content: 'Be brief.' },
+        { role: 'user', content: 'Hello' },
+        { role: 'assistant', content: 'Hi' },
+        { role: 'user', content: 'Bye' },
+      ],
+    });
+  });
+
+  it('leaves out an answer that never came', async () => {
+    const path = [message('user', 'a'), message('assistant', ''), message('user', 'b')];
+    expect((await chatRequest('m', path, {})).messages).toHaveLength(2);
+  });
+
+  it('puts a text file in a fence that it cannot end', async () => {
+    const text = 'a\n````\nb';
+    const file = { id: 'f', kind: 'text' as const, name: 'x.md', mime: '', bytes: 9, text };
+    const request = await chatRequest('m', [message('user', 'Read', { attachments: [file] })], {});
+    expect(request.messages[0]?.content).toBe('x.md\n`````\na\n````\nb\n`````\n\nRead');
+  });
+
+  it('goes without an image that is no longer there', async () => {
+    const image = { id: 'gone', kind: 'image' as const, name: 'x.png', mime: '', bytes: 9 };
+    const request = await chatRequest('m', [message('user', 'See', { attachments: [image] })], {});
+    expect(request.messages[0]?.content).toEqual([{ type: 'text', text: 'See' }]);
+  });
+});
+
+describe('figures', () => {
+  it('counts tokens per second after the first', () => {
+    expect(speedOf({ outputTokens: 101, firstTokenMs: 500, totalMs: 1500 })).toBe(100);
+    expect(speedOf({ outputTokens: 101, firstTokenMs: 500, totalMs: 500 })).toBeUndefined();
+    expect(speedOf({ outputTokens: 1, firstTokenMs: 0, totalMs: 1000 })).toBeUndefined();
+    expect(speedOf(undefined)).toBeUndefined();
+  });
+
+  it('knows a cost only where both prices are known', () => {
+    const metrics = { inputTokens: 1_000_000, outputTokens: 500_000 };
+    const price = { input_per_million: '0.15', output_per_million: '0.60' };
+    expect(costOf(price, metrics)).toBeCloseTo(0.45);
+    expect(costOf({ input_per_million: '1' }, metrics)).toBeUndefined();
+    expect(costOf(null, metrics)).toBeUndefined();
+  });
+
+  it('guesses tokens', () => {
+    expect(estimateTokens('four letters')).toBe(3);
+  });
+});

@@ -1,0 +1,219 @@
+import { describe, expect, it } from 'vitest';
+import {
+  ChatAccumulator,
+  type ChatEnd,
+  type ChatState,
+  ThinkSplitter,
+  toApiError,
+} from '../../src/sse';
+
+type Delta = Record<string, unknown>;
+
+function chunk(delta: Delta, finish: string | null = null): string {
+  return JSON.stringify({
+    id: 'c1',
+    model: 'm',
+    choices: [{ index: 0, delta, finish_reason: finish }],
+  });
+}
+
+function run(...events: string[]): { end: ChatEnd; state: ChatState } {
+  const chat = new ChatAccumulator();
+  for (const event of events) if (!chat.push(event)) break;
+  return { end: chat.finish(), state: chat.state };
+}
+
+describe('a streamed answer', () => {
+  it('adds up text, usage and finish reason', () => {
+    const { end, state } = run(
+      chunk({ role: 'assistant', content: '' }),
+      chunk({ content: 'Hel' }),
+      chunk({ content: 'lo' }, 'stop'),
+      JSON.stringify({
+        choices: [],
+        usage: {
+          prompt_tokens: 3,
+          completion_tokens: 2,
+          completion_tokens_details: { reasoning_tokens: 1 },
+          prompt_tokens_details: { cached_tokens: 2 },
+          cost: 0.001,
+        },
+      }),
+      '[DONE]',
+    );
+    expect(end).toBe('complete');
+    expect(state).toMatchObject({ id: 'c1', model: 'm', content: 'Hello', finishReason: 'stop' });
+    expect(state.deltas).toBe(2);
+    expect(state.usage).toEqual({
+      input: 3,
+      output: 2,
+      total: 5,
+      reasoning: 1,
+      cached: 2,
+      cost: 0.001,
+    });
+  });
+
+  it.each(['reasoning_content', 'reasoning', 'thinking'])('takes thinking from %s', (key) => {
+    const { state } = run(
+      chunk({ [key]: 'hm ' }),
+      chunk({ [key]: 'so' }),
+      chunk({ content: 'A' }, 'stop'),
+    );
+    expect(state).toMatchObject({ reasoning: 'hm so', content: 'A' });
+  });
+
+  it('takes thinking once where a provider sends it under two names', () => {
+    expect(run(chunk({ reasoning: 'a', reasoning_content: 'a' })).state.reasoning).toBe('a');
+  });
+
+  it('builds tool calls by index', () => {
+    const call = (index: number, id: string | undefined, name: string | undefined, args: string) =>
+      chunk({
+        tool_calls: [
+          { index, ...(id && { id }), function: { ...(name && { name }), arguments: args } },
+        ],
+      });
+    const { state } = run(
+      call(1, 'b', 'second', ''),
+      call(0, 'a', 'first', '{"x"'),
+      call(1, undefined, undefined, '{}'),
+      call(0, undefined, undefined, ':1}'),
+      chunk({}, 'tool_calls'),
+    );
+    expect(state.toolCalls.map((c) => [c.index, c.id, c.name, c.arguments])).toEqual([
+      [0, 'a', 'first', '{"x":1}'],
+      [1, 'b', 'second', '{}'],
+    ]);
+  });
+
+  it('keeps calls apart that share an index but not an id', () => {
+    const { state } = run(
+      chunk({ tool_calls: [{ index: 0, id: 'a', function: { name: 'f', arguments: { x: 1 } } }] }),
+      chunk(
+        { tool_calls: [{ index: 0, id: 'b', function: { name: 'g', arguments: '{}' } }] },
+        'tool_calls',
+      ),
+      chunk({ tool_calls: [{ index: 0, id: 'b', function: { arguments: '' } }] }),
+    );
+    expect(state.toolCalls.map((c) => [c.name, c.arguments])).toEqual([
+      ['f', '{"x":1}'],
+      ['g', '{}'],
+    ]);
+  });
+
+  it('keeps a refusal, parts of text, and the first choice only', () => {
+    const { state } = run(
+      chunk({ refusal: 'No.' }),
+      chunk({ content: [{ type: 'text', text: 'a' }, { type: 'other' }] }),
+      JSON.stringify({ choices: [{ index: 1, delta: { content: 'zzz' } }, null] }),
+    );
+    expect(state).toMatchObject({ refusal: 'No.', content: 'a' });
+  });
+
+  it('ends in error where an error comes, and hears nothing after it', () => {
+    const { end, state } = run(
+      chunk({ content: 'half' }),
+      '{"error":{"message":"gone","type":"server_error","param":null,"code":"upstream_disconnected"}}',
+      chunk({ content: 'more' }, 'stop'),
+      '[DONE]',
+    );
+    expect(end).toBe('error');
+    expect(state.content).toBe('half');
+    expect(state.error).toEqual({
+      message: 'gone',
+      type: 'server_error',
+      param: null,
+      code: 'upstream_disconnected',
+    });
+  });
+
+  it.each([
+    ['no [DONE] and no finish reason', [chunk({ content: 'a' })], 'cut'],
+    ['nothing at all', [], 'cut'],
+    ['half an event', [chunk({ content: 'a' }), '{"choices":[{"del'], 'cut'],
+    ['a broken event before [DONE]', ['oops', '[DONE]'], 'cut'],
+    ['a finish reason, but no [DONE]', [chunk({ content: 'a' }, 'stop')], 'complete'],
+    ['[DONE], but no finish reason', [chunk({ content: 'a' }), ' [DONE] '], 'complete'],
+  ] as [string, string[], ChatEnd][])('with %s', (_, events, end) => {
+    expect(run(...events).end).toBe(end);
+  });
+});
+
+describe('a whole answer', () => {
+  const whole = (body: unknown) => {
+    const chat = new ChatAccumulator();
+    chat.whole(body);
+    return { end: chat.finish(), state: chat.state };
+  };
+
+  it('is read like a streamed one', () => {
+    const { end, state } = whole({
+      choices: [
+        {
+          message: {
+            content: '<think>hm</think>Hi',
+            tool_calls: [{ id: 'a', type: 'function', function: { name: 'f', arguments: '{}' } }],
+          },
+          finish_reason: 'stop',
+        },
+      ],
+      usage: { input_tokens: 1, output_tokens: 2 },
+    });
+    expect(end).toBe('complete');
+    expect(state).toMatchObject({ content: 'Hi', reasoning: 'hm', finishReason: 'stop' });
+    expect(state.toolCalls[0]?.name).toBe('f');
+    expect(state.usage?.total).toBe(3);
+  });
+
+  it('may be an error, or nothing of use', () => {
+    expect(whole({ error: { message: 'x' } }).end).toBe('error');
+    expect(whole({ hello: 1 }).end).toBe('cut');
+    expect(whole([1]).end).toBe('cut');
+  });
+});
+
+describe('thinking in the text', () => {
+  const cases: [string, string, string][] = [
+    ['<think>\nfirst\n</think>\n\nanswer', 'first', 'answer'],
+    ['  <thinking>a < b</thinking>c', 'a < b', 'c'],
+    ['<thought>x</thought>', 'x', ''],
+    ['<think>never closed </thi', 'never closed </thi', ''],
+    ['a <think>later</think> b', '', 'a <think>later</think> b'],
+    ['<thin', '', '<thin'],
+    ['<table>', '', '<table>'],
+    ['<think></think>none', '', 'none'],
+    ['plain', '', 'plain'],
+  ];
+
+  it.each(cases)('%s', (text, reasoning, content) => {
+    for (let size = 1; size <= text.length; size++) {
+      const think = new ThinkSplitter();
+      const got = { content: '', reasoning: '' };
+      const add = (part: { content: string; reasoning: string }) => {
+        got.content += part.content;
+        got.reasoning += part.reasoning;
+      };
+      for (let at = 0; at < text.length; at += size) add(think.push(text.slice(at, at + size)));
+      add(think.end());
+      expect(
+        { content: got.content, reasoning: got.reasoning.trimEnd() },
+        `pieces of ${size}`,
+      ).toEqual({
+        content,
+        reasoning,
+      });
+    }
+  });
+});
+
+describe('toApiError', () => {
+  it.each([
+    [{ error: { message: 'm', code: 7 } }, 'm', '7'],
+    [{ error: 'text' }, 'text', null],
+    [{ message: 'bare' }, 'bare', null],
+    [null, 'The provider sent an error without a message.', null],
+  ])('%j', (body, message, code) => {
+    expect(toApiError(body)).toMatchObject({ message, code });
+  });
+});

@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest';
+import {
+  before,
+  laneRoot,
+  merged,
+  momentAfter,
+  newConversation,
+  patched,
+  pathOf,
+  titleFrom,
+  versionsOf,
+  withMessage,
+  without,
+} from '../../src/store/tree';
+import type { Conversation, Message } from '../../src/store/types';
+
+let clock = 0;
+
+function message(id: string, parent: string, patch: Partial<Message> = {}): Message {
+  clock += 1;
+  return { id, parent, role: 'user', at: clock, state: 'done', text: id, ...patch };
+}
+
+function chatOf(...messages: Message[]): Conversation {
+  return messages.reduce(withMessage, newConversation('m', {}));
+}
+
+const ids = (path: Message[]) => path.map((each) => each.id).join('');
+
+describe('the path that is shown', () => {
+  const chat = chatOf(message('a', ''), message('b', 'a'), message('c', 'a'), message('d', 'c'));
+
+  it('follows what was chosen last', () => {
+    expect(ids(pathOf(chat))).toBe('acd');
+  });
+
+  it('follows another choice', () => {
+    expect(ids(pathOf({ ...chat, chosen: { '': 'a', a: 'b' } }))).toBe('ab');
+  });
+
+  it('takes the newest where the choice is gone', () => {
+    expect(ids(pathOf({ ...chat, chosen: { a: 'nobody' } }))).toBe('acd');
+  });
+
+  it('ends on a damaged tree', () => {
+    const self = message('x', 'y');
+    const other = message('y', 'x');
+    const looped = { ...chatOf(message('a', '')), messages: { x: self, y: other } };
+    expect(ids(pathOf(looped, 'y'))).toBe('xy');
+    expect(before(looped, self).length).toBeLessThan(3);
+  });
+
+  it('begins at the root of a lane', () => {
+    const lanes = chatOf(message('a', laneRoot('1')), message('b', laneRoot('2')));
+    expect(ids(pathOf(lanes, laneRoot('2')))).toBe('b');
+    expect(pathOf(lanes)).toEqual([]);
+  });
+
+  it('takes a thousand messages', () => {
+    const many = chatOf();
+    for (let i = 0; i < 1000; i++) many.messages[`${i}`] = message(`${i}`, i ? `${i - 1}` : '');
+    expect(pathOf(many)).toHaveLength(1000);
+  });
+});
+
+describe('changing a tree', () => {
+  it('removes a message with all that follows', () => {
+    const chat = chatOf(message('a', ''), message('b', 'a'), message('c', 'b'), message('d', 'a'));
+    const rest = without(chat, 'b');
+    expect(Object.keys(rest.messages)).toEqual(['a', 'd']);
+    expect(rest.gone.sort()).toEqual(['b', 'c']);
+    expect(ids(pathOf(rest))).toBe('ad');
+  });
+
+  it('changes a message and nothing else', () => {
+    const chat = chatOf(message('a', ''), message('b', 'a'));
+    const next = patched(chat, 'a', { text: 'new' });
+    expect(next.messages.a?.text).toBe('new');
+    expect(next.messages.b).toBe(chat.messages.b);
+    expect(patched(chat, 'nobody', {})).toBe(chat);
+  });
+
+  it('numbers the versions of a message', () => {
+    const chat = chatOf(message('a', ''), message('b', 'a'), message('c', 'a'));
+    expect([...versionsOf(chat)]).toEqual([
+      ['b', '1 / 2'],
+      ['c', '2 / 2'],
+    ]);
+  });
+
+  it('keeps siblings in order also within one millisecond', () => {
+    const chat = chatOf(message('a', '', { at: Date.now() + 5000 }));
+    expect(momentAfter(chat, '')).toBeGreaterThan(chat.messages.a?.at ?? 0);
+  });
+});
+
+describe('two tabs', () => {
+  it('keeps the messages of both', () => {
+    const base = chatOf(message('a', ''));
+    const ours = withMessage(base, message('b', 'a'));
+    const theirs = withMessage(base, message('c', 'a'));
+    expect(Object.keys(merged(ours, theirs).messages).sort()).toEqual(['a', 'b', 'c']);
+  });
+
+  it('does not bring back what one has deleted', () => {
+    const base = chatOf(message('a', ''), message('b', 'a'));
+    expect(Object.keys(merged(base, without(base, 'b')).messages)).toEqual(['a']);
+    expect(Object.keys(merged(without(base, 'b'), base).messages)).toEqual(['a']);
+  });
+
+  it('prefers a finished answer to an unfinished one, and the later sign of life', () => {
+    const base = chatOf(message('a', '', { state: 'streaming', beat: 1, text: 'half' }));
+    const done = patched(base, 'a', { state: 'done', text: 'whole' });
+    const later = patched(base, 'a', { beat: 2, text: 'more' });
+    expect(merged(base, done).messages.a?.text).toBe('whole');
+    expect(merged(done, base).messages.a?.text).toBe('whole');
+    expect(merged(base, later).messages.a?.text).toBe('more');
+  });
+});
+
+describe('titles', () => {
+  it.each([
+    ['  Hello **world** ', 'Hello world'],
+    ['```js\ncode\n``` and what it does', 'and what it does'],
+    ['', 'New chat'],
+    ['a'.repeat(80), `${'a'.repeat(60)}…`],
+  ])('%j', (text, title) => {
+    expect(titleFrom(text)).toBe(title);
+  });
+
+  it('cuts between words', () => {
+    const text = 'one two three four five six seven eight nine ten eleven twelve thirteen';
+    expect(titleFrom(text)).toMatch(/^one .* \w+…$/);
+    expect(titleFrom(text).length).toBeLessThan(62);
+  });
+});

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+import { alias } from './vite/alias';
+
+export default defineConfig({
+  resolve: { alias },
+  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  test: {
+    environment: 'node',
+    include: ['src/**/*.test.{ts,tsx}', 'test/**/*.test.{ts,tsx}'],
+    // The browser tests are a project of their own.
+    exclude: ['e2e/**', 'node_modules/**', 'dist/**'],
+  },
+});
