@@ -15,7 +15,7 @@ pub(crate) mod tests;
 
 pub use target::Target;
 
-use target::Slots;
+use target::{Slots, in_header};
 
 /// Alias and provider name of the built-in demo model.
 pub const DEMO: &str = "demo";
@@ -108,68 +108,24 @@ impl Catalog {
     /// Builds the catalog of one configuration.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let alias_count = config.models.len();
-        let mut keys = 0;
-        let providers: Vec<Arc<Provider>> = config
-            .providers
-            .values()
-            .enumerate()
-            .map(|(id, provider)| {
-                let credentials = provider.usable().count();
-                let first_key = keys;
-                // One for the credential, one for all that no alias names.
-                keys += 2 * credentials;
-                Arc::new(Provider {
-                    id,
-                    name: provider.name.as_str().into(),
-                    name_header: in_header(&provider.name),
-                    stream_usage: provider.stream_usage,
-                    credentials,
-                    first_key,
-                    ready: provider.is_ready(),
-                    missing: provider.missing().map(Into::into),
-                    any_model: alias_count + id,
-                })
-            })
-            .collect();
-        let by_name: HashMap<Box<str>, Arc<Provider>> = providers
-            .iter()
-            .map(|provider| (provider.name.clone(), Arc::clone(provider)))
-            .collect();
+        let model_count = config.models.len() + config.providers.len();
+        let (by_name, keys) = providers(config);
         let mut slots = Slots::after(keys);
-        let mut row_count = alias_count + providers.len();
-        let models = config
-            .models
-            .values()
-            .enumerate()
+        let mut row_count = model_count;
+        let models = config.models.values().enumerate();
+        let models = models
             .filter_map(|(id, model)| {
                 let mut targets = target::plan(model, &config.models, &by_name, &mut slots);
                 target::number_rows(&mut targets, id, &mut row_count);
-                // The first that can be called, else the first that is meant.
-                let ready = targets.first().map(|target| Arc::clone(&target.provider));
-                let first = model.targets.first()?;
-                let upstream_model = targets.first().map(Target::upstream_model);
-                let upstream_model =
-                    upstream_model.unwrap_or_else(|| first.upstream_model.as_str().into());
-                let provider = ready.or_else(|| by_name.get(&*first.provider).cloned())?;
-                let entry = Model {
-                    id,
-                    label: model.alias.as_str().into(),
-                    upstream_model,
-                    targets: targets.into(),
-                    retry: model.retry,
-                    balance: model.balance,
-                    missing: provider.why_not_ready(),
-                    provider,
-                };
+                let entry = Model::new(id, model, targets, &by_name)?;
                 Some((entry.label.clone(), entry))
-            });
-        let models = models.collect();
+            })
+            .collect();
         Self {
             models,
             slot_count: slots.count(),
             row_count,
-            model_count: alias_count + providers.len(),
+            model_count,
             by_name,
             strict: config.strict_models,
             retry: config.retry,
@@ -275,7 +231,61 @@ impl Catalog {
     }
 }
 
+/// The providers by name, and how many [`Target::key`]s they take up.
+fn providers(config: &Config) -> (HashMap<Box<str>, Arc<Provider>>, usize) {
+    let mut keys = 0;
+    let providers = config.providers.values().enumerate();
+    let by_name = providers
+        .map(|(id, provider)| {
+            let credentials = provider.usable().count();
+            let first_key = keys;
+            // One for the credential, one for all that no alias names.
+            keys += 2 * credentials;
+            let entry = Provider {
+                id,
+                name: provider.name.as_str().into(),
+                name_header: in_header(&provider.name),
+                stream_usage: provider.stream_usage,
+                credentials,
+                first_key,
+                ready: provider.is_ready(),
+                missing: provider.missing().map(Into::into),
+                any_model: config.models.len() + id,
+            };
+            (entry.name.clone(), Arc::new(entry))
+        })
+        .collect();
+    (by_name, keys)
+}
+
 impl Model {
+    fn new(
+        id: usize,
+        model: &config::Model,
+        targets: Vec<Target>,
+        providers: &HashMap<Box<str>, Arc<Provider>>,
+    ) -> Option<Self> {
+        // The first that can be called, else the first that is meant.
+        let meant = model.targets.first()?;
+        let (provider, upstream_model) = match targets.first() {
+            Some(target) => (Arc::clone(&target.provider), target.upstream_model()),
+            None => (
+                Arc::clone(providers.get(meant.provider.as_str())?),
+                meant.upstream_model.as_str().into(),
+            ),
+        };
+        Some(Self {
+            id,
+            label: model.alias.as_str().into(),
+            upstream_model,
+            targets: targets.into(),
+            balance: model.balance,
+            retry: model.retry,
+            missing: provider.why_not_ready(),
+            provider,
+        })
+    }
+
     /// True when it can be called now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -307,13 +317,6 @@ impl Provider {
         let table = || format!("[providers.{}] in the config", self.name).into();
         Some(self.missing.clone().unwrap_or_else(table))
     }
-}
-
-/// A name as a header carries it; none where readers would not agree on what
-/// it says (RFC 9110, section 5.5).
-fn in_header(name: &str) -> Option<HeaderValue> {
-    let named = HeaderValue::from_str(name).ok();
-    named.filter(|_| name.is_ascii())
 }
 
 /// True when the demo model belongs into the catalog: it is asked for, or

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderValue;
 
-use super::{Provider, in_header};
+use super::Provider;
 use crate::config;
 use crate::wire::splice::encode_model;
 
@@ -162,4 +162,11 @@ impl Target {
             && self.credential == other.credential
             && self.encoded_model == other.encoded_model
     }
+}
+
+/// A name as a header carries it; none where readers would not agree on what
+/// it says (RFC 9110, section 5.5).
+pub(super) fn in_header(name: &str) -> Option<HeaderValue> {
+    let named = HeaderValue::from_str(name).ok();
+    named.filter(|_| name.is_ascii())
 }

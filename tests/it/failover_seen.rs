@@ -44,6 +44,8 @@ fn answers_and_metrics_tell_how_it_went() {
     for request in both() {
         let answer = gateway.ask(&request);
         assert_eq!(answer.header("x-trunkline-attempts"), Some("3"));
+        assert_eq!(answer.header("x-trunkline-provider"), Some("fine"));
+        assert_eq!(answer.header("x-trunkline-model"), Some("spare"));
         let line = gateway.access_line(&answer.request_id());
         assert_eq!(text(&line, "provider"), "fine");
         assert_eq!(text(&line, "attempts"), "3");
