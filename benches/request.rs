@@ -111,7 +111,7 @@ fn account_request(bencher: Bencher<'_, '_>, count: usize) {
             meter.calls(&resolved.model);
             meter.received(1024);
             meter.waits();
-            meter.attempted(true);
+            meter.attempted(None);
             meter.works();
             meter.answers(200, false);
             meter.passed(1024);

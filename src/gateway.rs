@@ -5,16 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
+use tokio::time::Instant;
 use url::Url;
 
 use crate::access::Gate;
 use crate::catalog::{Catalog, DEMO};
 use crate::config::{
-    Auth, BaseUrl, Config, Credential, HttpVersion, Model, Pool, Provider, StreamUsage, Timeouts,
+    Auth, Balance, BaseUrl, Config, Credential, HttpVersion, Model, Pool, Provider, StreamUsage,
+    Target, Timeouts,
 };
 use crate::metering::Meters;
 use crate::proxy::limits::Allowance;
 use crate::proxy::{Limits, Snapshot};
+use crate::routing::Fleet;
 use crate::secret::Secret;
 use crate::telemetry::metric::Registry;
 use crate::upstream::{BuildError, Builder};
@@ -43,6 +46,8 @@ pub fn build(config: &Config, registry: &Registry) -> Result<Arc<Snapshot>, Buil
         .values()
         .map(|provider| builder.build(provider))
         .collect::<Result<_, _>>()?;
+    let now = Instant::now().into_std();
+    let fleet = Fleet::new(config, &catalog, registry, now);
     let server = &config.server;
     let limits = Limits {
         max_body: server.max_body,
@@ -56,6 +61,7 @@ pub fn build(config: &Config, registry: &Registry) -> Result<Arc<Snapshot>, Buil
         catalog,
         gate,
         upstreams,
+        fleet,
         meters,
         limits,
     }))
@@ -75,10 +81,10 @@ pub fn offer_demo(
             url: Url::parse(&format!("http://{address}/v1"))?,
             source: "built in".to_owned(),
         },
-        credential: Credential::Set {
+        credentials: vec![Credential::Set {
             secret: key,
             source: "built in".to_owned(),
-        },
+        }],
         auth: Auth::Bearer,
         headers: HeaderMap::new(),
         stream_usage: StreamUsage::Inject,
@@ -89,8 +95,10 @@ pub fn offer_demo(
     };
     let model = Model {
         alias: DEMO.to_owned(),
-        provider: DEMO.to_owned(),
-        upstream_model: DEMO.to_owned(),
+        targets: vec![Target::new(DEMO, DEMO)],
+        fallbacks: Vec::new(),
+        balance: Balance::default(),
+        retry: config.retry,
         builtin: true,
     };
     // What the config itself calls by this name goes first.

@@ -4,15 +4,18 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::HeaderValue;
 
-use crate::config::{self, Config, Demo, StreamUsage};
-use crate::wire::splice::encode_model;
+use crate::config::{self, Balance, Config, Demo, Retry, StreamUsage};
 
 mod nearest;
+mod target;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+
+pub use target::Target;
+
+use target::{Slots, in_header};
 
 /// Alias and provider name of the built-in demo model.
 pub const DEMO: &str = "demo";
@@ -24,7 +27,11 @@ pub struct Catalog {
     by_name: HashMap<Box<str>, Arc<Provider>>,
     /// How many [`Model::id`]s there are.
     model_count: usize,
+    slot_count: usize,
+    row_count: usize,
     strict: bool,
+    /// The rules for `provider/model`.
+    retry: Retry,
 }
 
 /// What one alias stands for, or what `provider/…` stands for as a whole.
@@ -34,12 +41,17 @@ pub struct Model {
     pub id: usize,
     /// Name for callers, logs and metrics: the alias, or `provider/*`.
     pub label: Box<str>,
-    /// The provider's name, for `owned_by` and metrics.
+    /// The provider of its first target, for `owned_by` and metrics.
     pub provider: Arc<Provider>,
     /// What its provider calls it; empty for `provider/*`.
     pub upstream_model: Box<str>,
-    /// Where it goes; empty while it is not ready.
+    /// Where it goes, its fallbacks' targets behind its own; empty while none of
+    /// them is ready.
     pub targets: Box<[Target]>,
+    /// How those of one step share the requests.
+    pub balance: Balance,
+    /// When and how often they are tried.
+    pub retry: Retry,
     /// The environment variable (or file) whose lack keeps it from being ready.
     pub missing: Option<Box<str>>,
 }
@@ -55,21 +67,14 @@ pub struct Provider {
     pub name_header: Option<HeaderValue>,
     /// Whether usage is asked for in streams.
     pub stream_usage: StreamUsage,
+    /// How many credentials open it; 1 where it asks for none.
+    credentials: usize,
+    /// [`Target::key`] of the first of them.
+    first_key: usize,
     ready: bool,
     missing: Option<Box<str>>,
     /// [`Model::id`] of `name/*`.
     pub any_model: usize,
-}
-
-/// Provider and upstream model name: one place a request can go to.
-#[derive(Debug, Clone)]
-pub struct Target {
-    /// Whose it is.
-    pub provider: Arc<Provider>,
-    /// The upstream's own model name, as JSON with its quotes.
-    pub encoded_model: Bytes,
-    /// The same name as a header carries it, where it can.
-    pub model_header: Option<HeaderValue>,
 }
 
 /// What a name was found to be. Borrowed where it can be: a counted reference
@@ -103,53 +108,27 @@ impl Catalog {
     /// Builds the catalog of one configuration.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let alias_count = config.models.len();
-        let providers: Vec<Arc<Provider>> = config
-            .providers
-            .values()
-            .enumerate()
-            .map(|(id, provider)| {
-                Arc::new(Provider {
-                    id,
-                    name: provider.name.as_str().into(),
-                    name_header: in_header(&provider.name),
-                    stream_usage: provider.stream_usage,
-                    ready: provider.is_ready(),
-                    missing: provider.missing().map(Into::into),
-                    any_model: alias_count + id,
-                })
+        let model_count = config.models.len() + config.providers.len();
+        let (by_name, keys) = providers(config);
+        let mut slots = Slots::after(keys);
+        let mut row_count = model_count;
+        let models = config.models.values().enumerate();
+        let models = models
+            .filter_map(|(id, model)| {
+                let mut targets = target::plan(model, &config.models, &by_name, &mut slots);
+                target::number_rows(&mut targets, id, &mut row_count);
+                let entry = Model::new(id, model, targets, &by_name)?;
+                Some((entry.label.clone(), entry))
             })
             .collect();
-        let by_name: HashMap<Box<str>, Arc<Provider>> = providers
-            .iter()
-            .map(|provider| (provider.name.clone(), Arc::clone(provider)))
-            .collect();
-        let models = config
-            .models
-            .values()
-            .enumerate()
-            .filter_map(|(id, model)| {
-                let provider = by_name.get(model.provider.as_str())?;
-                let targets = if provider.ready {
-                    vec![Target::new(provider, &model.upstream_model)]
-                } else {
-                    Vec::new()
-                };
-                let entry = Model {
-                    id,
-                    label: model.alias.as_str().into(),
-                    provider: Arc::clone(provider),
-                    upstream_model: model.upstream_model.as_str().into(),
-                    targets: targets.into(),
-                    missing: provider.why_not_ready(),
-                };
-                Some((entry.label.clone(), entry))
-            });
         Self {
-            models: models.collect(),
-            model_count: alias_count + providers.len(),
+            models,
+            slot_count: slots.count(),
+            row_count,
+            model_count,
             by_name,
             strict: config.strict_models,
+            retry: config.retry,
         }
     }
 
@@ -198,6 +177,18 @@ impl Catalog {
         self.model_count
     }
 
+    /// How many [`Target::row`]s there are; the first are the [`Model::id`]s.
+    #[must_use]
+    pub fn row_count(&self) -> usize {
+        self.row_count
+    }
+
+    /// How many [`Target::slot`]s there are.
+    #[must_use]
+    pub fn slot_count(&self) -> usize {
+        self.slot_count
+    }
+
     fn sorted(&self, keep: impl Fn(&Model) -> bool) -> Vec<&Model> {
         let mut models: Vec<_> = self.models.values().filter(|model| keep(model)).collect();
         models.sort_unstable_by(|one, other| one.label.cmp(&other.label));
@@ -220,9 +211,11 @@ impl Catalog {
                 provider: Arc::clone(provider),
                 upstream_model: Box::default(),
                 targets: Box::default(),
+                retry: self.retry,
+                balance: Balance::default(),
                 missing: None,
             }),
-            targets: Cow::Owned(vec![Target::new(provider, upstream_model)]),
+            targets: Cow::Owned(target::all(provider, upstream_model).collect()),
         })
     }
 
@@ -238,7 +231,61 @@ impl Catalog {
     }
 }
 
+/// The providers by name, and how many [`Target::key`]s they take up.
+fn providers(config: &Config) -> (HashMap<Box<str>, Arc<Provider>>, usize) {
+    let mut keys = 0;
+    let providers = config.providers.values().enumerate();
+    let by_name = providers
+        .map(|(id, provider)| {
+            let credentials = provider.usable().count();
+            let first_key = keys;
+            // One for the credential, one for all that no alias names.
+            keys += 2 * credentials;
+            let entry = Provider {
+                id,
+                name: provider.name.as_str().into(),
+                name_header: in_header(&provider.name),
+                stream_usage: provider.stream_usage,
+                credentials,
+                first_key,
+                ready: provider.is_ready(),
+                missing: provider.missing().map(Into::into),
+                any_model: config.models.len() + id,
+            };
+            (entry.name.clone(), Arc::new(entry))
+        })
+        .collect();
+    (by_name, keys)
+}
+
 impl Model {
+    fn new(
+        id: usize,
+        model: &config::Model,
+        targets: Vec<Target>,
+        providers: &HashMap<Box<str>, Arc<Provider>>,
+    ) -> Option<Self> {
+        // The first that can be called, else the first that is meant.
+        let meant = model.targets.first()?;
+        let (provider, upstream_model) = match targets.first() {
+            Some(target) => (Arc::clone(&target.provider), target.upstream_model()),
+            None => (
+                Arc::clone(providers.get(meant.provider.as_str())?),
+                meant.upstream_model.as_str().into(),
+            ),
+        };
+        Some(Self {
+            id,
+            label: model.alias.as_str().into(),
+            upstream_model,
+            targets: targets.into(),
+            balance: model.balance,
+            retry: model.retry,
+            missing: provider.why_not_ready(),
+            provider,
+        })
+    }
+
     /// True when it can be called now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -272,23 +319,6 @@ impl Provider {
     }
 }
 
-impl Target {
-    fn new(provider: &Arc<Provider>, upstream_model: &str) -> Self {
-        Self {
-            provider: Arc::clone(provider),
-            encoded_model: encode_model(upstream_model),
-            model_header: in_header(upstream_model),
-        }
-    }
-}
-
-/// A name as a header carries it; none where readers would not agree on what
-/// it says (RFC 9110, section 5.5).
-fn in_header(name: &str) -> Option<HeaderValue> {
-    let named = HeaderValue::from_str(name).ok();
-    named.filter(|_| name.is_ascii())
-}
-
 /// True when the demo model belongs into the catalog: it is asked for, or
 /// nothing else would answer.
 #[must_use]
@@ -306,7 +336,7 @@ pub fn wants_demo(config: &Config) -> bool {
             let any_alias = config
                 .models
                 .values()
-                .any(|model| is_ready(&model.provider));
+                .any(|model| model.is_ready(&config.models, &config.providers));
             let any_provider = config.providers.keys().any(|name| is_ready(name));
             !any_alias && (config.strict_models || !any_provider)
         }

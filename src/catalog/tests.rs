@@ -3,7 +3,7 @@ use crate::config::{self, Config, Demo, Sources};
 
 /// A configuration of three providers: one ready, one without its key, one
 /// local and not named.
-fn config(extra: &str) -> Config {
+pub(crate) fn config(extra: &str) -> Config {
     let text = format!(
         "[providers.ready]\nbase_url = \"http://127.0.0.1:1/v1\"\n\
          [providers.keyless]\nbase_url = \"http://127.0.0.1:2/v1\"\napi_key_env = \"KEYLESS_KEY\"\n\
@@ -100,4 +100,84 @@ fn the_demo_steps_in_when_nothing_else_answers() {
     assert!(wants_demo(&config));
     config.demo = Demo::Off;
     assert!(!wants_demo(&config));
+}
+
+fn steps(catalog: &Catalog, name: &str) -> Vec<(usize, String, usize)> {
+    let resolved = catalog.resolve(name, everything).unwrap();
+    let target = |it: &super::Target| {
+        let model = String::from_utf8(it.encoded_model.to_vec()).unwrap();
+        (
+            it.step,
+            format!("{}/{model}", it.provider.name),
+            it.credential,
+        )
+    };
+    resolved.targets.iter().map(target).collect()
+}
+
+#[test]
+fn a_plan_is_in_steps_and_names_no_place_twice() {
+    let catalog = Catalog::new(&config(
+        "[providers.pair]\nbase_url = \"http://127.0.0.1:3/v1\"\napi_keys = [{ key = \"a\" }, { env = \"GONE\" }, { key = \"b\" }]\n\
+         [models.many]\nfallbacks = [\"fast\", \"last\"]\ntargets = [\
+         { provider = \"pair\", model = \"p\", priority = 7, weight = 4 },\
+         { provider = \"keyless\" },\
+         { provider = \"ready\", model = \"r\" }]\n\
+         [models.last]\ntargets = [{ provider = \"ready\", model = \"r\" }, { provider = \"ready\", model = \"s\" }]",
+    ));
+    let expected = [
+        (0, "ready/\"r\"".to_owned(), 0),
+        (1, "pair/\"p\"".to_owned(), 0),
+        (1, "pair/\"p\"".to_owned(), 1),
+        (2, "ready/\"up \\\"stream\\\"\"".to_owned(), 0),
+        (3, "ready/\"s\"".to_owned(), 0),
+    ];
+    assert_eq!(steps(&catalog, "many"), expected);
+    let resolved = catalog.resolve("many", everything).unwrap();
+    let weights: Vec<u64> = resolved.targets.iter().map(|it| it.weight).collect();
+    assert_eq!(weights[1] + weights[2], 4 * weights[0]);
+    assert_eq!(steps(&catalog, "pair/x").len(), 2);
+}
+
+#[test]
+fn one_ready_target_makes_a_model_ready() {
+    let catalog = Catalog::new(&config(
+        "[models.some]\ntargets = [{ provider = \"keyless\" }, { provider = \"ready\" }]\n\
+         [models.none]\ntargets = [{ provider = \"keyless\" }, { provider = \"keyless\", model = \"b\" }]\n\
+         [models.rescued]\nprovider = \"keyless\"\nfallbacks = [\"fast\"]",
+    ));
+    assert_eq!(steps(&catalog, "some").len(), 1);
+    assert_eq!(
+        &*catalog
+            .resolve("rescued", everything)
+            .unwrap()
+            .model
+            .provider
+            .name,
+        "ready"
+    );
+    let missing = Unresolved::NotConfigured {
+        alias: "none".to_owned(),
+        variable: "KEYLESS_KEY".to_owned(),
+    };
+    assert_eq!(catalog.resolve("none", everything).unwrap_err(), missing);
+}
+
+/// Targets of one provider with these steps and weights; the credential is the
+/// place in the list.
+pub(crate) fn targets(shape: &[(usize, u64)]) -> Vec<super::Target> {
+    let catalog = Catalog::new(&config(""));
+    let resolved = catalog.resolve("fast", everything).unwrap();
+    let mut shape: Vec<_> = shape.iter().copied().enumerate().collect();
+    shape.sort_by_key(|(_, (step, _))| *step);
+    let targets = shape
+        .into_iter()
+        .map(|(place, (step, weight))| super::Target {
+            credential: place,
+            slot: place,
+            step,
+            weight,
+            ..resolved.targets.first().unwrap().clone()
+        });
+    targets.collect()
 }

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::models::{left_out, ready};
+use super::plan;
 use crate::catalog::{DEMO, wants_demo};
 use crate::config::{BaseUrl, Config, Credential, Demo, Provider};
 
@@ -15,6 +16,7 @@ pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out)?;
     }
     table(&rows(config), out)?;
+    plan::write(config, out)?;
     writeln!(out)?;
     let without_alias: Vec<&str> = without_alias(config).collect();
     if !without_alias.is_empty() {
@@ -61,17 +63,19 @@ fn rows(config: &Config) -> Vec<Row> {
     ];
     let mut rows = vec![head.map(str::to_owned)];
     for model in config.models.values() {
-        let Some(provider) = config.providers.get(&model.provider) else {
-            continue;
-        };
-        rows.push([
-            model.alias.clone(),
-            model.provider.clone(),
-            model.upstream_model.clone(),
-            base_url(provider),
-            credential(provider),
-            left_out(provider).unwrap_or_else(|| "ready".to_owned()),
-        ]);
+        for target in &model.targets {
+            let Some(provider) = config.providers.get(&target.provider) else {
+                continue;
+            };
+            rows.push([
+                model.alias.clone(),
+                target.provider.clone(),
+                target.upstream_model.clone(),
+                base_url(provider),
+                credentials(provider),
+                left_out(provider).unwrap_or_else(|| "ready".to_owned()),
+            ]);
+        }
     }
     rows
 }
@@ -86,9 +90,15 @@ fn base_url(provider: &Provider) -> String {
     }
 }
 
-/// Where the credential comes from and whether it is there; never what it is.
-fn credential(provider: &Provider) -> String {
-    match &provider.credential {
+/// Where the credentials come from and whether they are there; never what they
+/// are.
+fn credentials(provider: &Provider) -> String {
+    let texts: Vec<String> = provider.credentials.iter().map(credential).collect();
+    texts.join(", ")
+}
+
+fn credential(credential: &Credential) -> String {
+    match credential {
         Credential::NotNeeded => "none needed".to_owned(),
         Credential::Set { source, .. } => format!("{source} (set)"),
         Credential::Missing { variable } => format!("{variable} (not set)"),
@@ -96,7 +106,10 @@ fn credential(provider: &Provider) -> String {
 }
 
 fn without_alias(config: &Config) -> impl Iterator<Item = &str> {
-    let aliased = |provider: &Provider| ready(config).any(|model| model.provider == provider.name);
+    let aliased = |provider: &Provider| {
+        let mut targets = ready(config).flat_map(|model| &model.targets);
+        targets.any(|target| target.provider == provider.name)
+    };
     config
         .providers
         .values()

@@ -14,6 +14,7 @@ use crate::executor::apart;
 mod check;
 mod keygen;
 mod models;
+mod plan;
 mod schema;
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ pub fn write(config: &Config, all: bool, out: &mut dyn Write) -> io::Result<()> 
         return ready(config).try_for_each(|model| writeln!(out, "{}", model.alias));
     }
     for model in config.models.values() {
-        match config.providers.get(&model.provider).and_then(left_out) {
+        match why_left_out(config, model) {
             None => writeln!(out, "{}", model.alias)?,
             Some(reason) => writeln!(out, "{}\t{reason}", model.alias)?,
         }
@@ -23,15 +23,20 @@ pub fn write(config: &Config, all: bool, out: &mut dyn Write) -> io::Result<()> 
     Ok(())
 }
 
-/// The aliases whose provider is ready.
+/// The aliases that have a provider that is ready.
 pub fn ready(config: &Config) -> impl Iterator<Item = &Model> {
-    let is_ready = |model: &&Model| {
-        config
-            .providers
-            .get(&model.provider)
-            .is_some_and(Provider::is_ready)
-    };
+    let is_ready = |model: &&Model| model.is_ready(&config.models, &config.providers);
     config.models.values().filter(is_ready)
+}
+
+/// Why the alias cannot be called, or none when it can. Any of its targets will
+/// do; the first is the one to speak of.
+fn why_left_out(config: &Config, model: &Model) -> Option<String> {
+    if model.is_ready(&config.models, &config.providers) {
+        return None;
+    }
+    let first = model.targets.first()?;
+    config.providers.get(&first.provider).and_then(left_out)
 }
 
 /// Why no model of this provider can be called, or none when they can.

@@ -189,3 +189,20 @@ fn the_demo_model_is_shown_while_it_answers() {
     assert!(!check(&beside).contains("demo"));
     assert!(!listed(&beside).contains("demo"));
 }
+
+#[test]
+fn check_prints_the_plan_of_a_model_with_several_places() {
+    let trial = Trial::file(
+        "[providers.groq]\napi_keys = [{ env = \"A\" }, { env = \"B\" }]\n[providers.local]\nbase_url = \"http://gpu/v1\"\n\
+         [models.fast]\nfallbacks = [\"slow\"]\ntargets = [\
+         { provider = \"groq\", model = \"g\", weight = 3 }, { provider = \"local\" }, { provider = \"xai\", priority = 2 }]\n\
+         [models.slow]\nprovider = \"local\"",
+    )
+    .variable("A", "k")
+    .variable("B", "k");
+    let text = check(&trial);
+    let plan = "\nPlan of fast, at most 3 attempts:\n  1. groq/g 75 % (2 keys), local/fast 25 %\n  2. xai/fast (left out)\n  3. local/slow, as slow\n";
+    assert!(text.contains(plan), "{text}");
+    assert!(text.contains("A (set), B (set)"), "{text}");
+    assert!(!text.contains("Plan of slow"), "{text}");
+}

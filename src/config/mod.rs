@@ -8,14 +8,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use url::Url;
 use wildmatch::WildMatch;
-
-use crate::secret::Secret;
 
 mod check;
 mod document;
@@ -24,7 +20,9 @@ mod fault;
 mod file;
 mod layers;
 mod load;
+mod model;
 mod preset;
+mod provider;
 pub mod raw;
 mod reference;
 
@@ -37,6 +35,8 @@ mod walk;
 pub use environment::Environment;
 pub use fault::{Fault, Faults, KeyPath, Place, Segment};
 pub use load::load;
+pub use model::{Balance, Breaker, Model, Retry, Step, Target};
+pub use provider::{Auth, BaseUrl, Credential, Provider};
 pub use reference::reference;
 pub use shape::schema;
 pub use sources::{Flags, Sources};
@@ -59,6 +59,12 @@ pub struct Config {
     pub strict_models: bool,
     /// Whether the built-in demo model is offered.
     pub demo: Demo,
+    /// When a request is tried again, for models that say nothing of their own.
+    pub retry: Retry,
+    /// Second attempts, in percent of the first ones.
+    pub retry_budget: u32,
+    /// When a target is left out.
+    pub breaker: Breaker,
     /// Every provider that is known, by name: presets and the config's own.
     pub providers: BTreeMap<String, Provider>,
     /// Every alias, by name.
@@ -186,79 +192,6 @@ pub enum Demo {
     Off,
 }
 
-/// One provider, `[providers.NAME]`, preset and overrides merged.
-#[derive(Debug, Clone)]
-pub struct Provider {
-    /// Name, as in `[providers.NAME]`.
-    pub name: String,
-    /// True when the config or a set environment variable speaks of it; a
-    /// preset that needs no credential is ready only then.
-    pub named: bool,
-    /// Where it is.
-    pub base_url: BaseUrl,
-    /// What opens it.
-    pub credential: Credential,
-    /// How the credential is sent.
-    pub auth: Auth,
-    /// Headers added to every request, organization and project among them.
-    pub headers: HeaderMap,
-    /// Whether usage is asked for in streams.
-    pub stream_usage: StreamUsage,
-    /// Limits in time.
-    pub timeouts: Timeouts,
-    /// Limits of the connection pool.
-    pub pool: Pool,
-    /// PEM text of extra certificate authorities to trust for this provider.
-    pub ca_pem: Option<Vec<u8>>,
-    /// Which HTTP versions to speak.
-    pub http: HttpVersion,
-}
-
-/// Where a provider is.
-#[derive(Debug, Clone)]
-pub enum BaseUrl {
-    /// The URL, without a trailing slash in its path, and what set it.
-    Set {
-        /// Scheme `http` or `https`, a host, no query, no fragment, no user.
-        url: Url,
-        /// `preset`, `config`, or the variable's name.
-        source: String,
-    },
-    /// There is no default; this variable would set it.
-    Missing {
-        /// Environment variable to set.
-        variable: String,
-    },
-}
-
-/// What opens a provider.
-#[derive(Debug, Clone)]
-pub enum Credential {
-    /// It asks for none.
-    NotNeeded,
-    /// Here it is.
-    Set {
-        /// The credential.
-        secret: Secret,
-        /// The variable's name, the file's path, or `config`.
-        source: String,
-    },
-    /// It needs one, and it is not set.
-    Missing {
-        /// The variable or file to set.
-        variable: String,
-    },
-}
-
-/// How a credential is sent upstream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Auth {
-    /// `Authorization: Bearer …` (RFC 6750).
-    Bearer,
-    /// The bare credential in a header of this name.
-    Header(HeaderName),
-}
-
 /// Whether usage is asked for in streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -305,39 +238,6 @@ pub enum HttpVersion {
     Http1,
     /// HTTP/2 only; without TLS by prior knowledge (RFC 9113, section 3.3).
     Http2,
-}
-
-/// One alias, `[models.NAME]`.
-#[derive(Debug, Clone)]
-pub struct Model {
-    /// Name that callers use.
-    pub alias: String,
-    /// Key into [`Config::providers`]; checked to exist.
-    pub provider: String,
-    /// Name that the provider uses.
-    pub upstream_model: String,
-    /// True when it comes from the built-in table.
-    pub builtin: bool,
-}
-
-impl Provider {
-    /// Why no request can be sent to it, or none when it is ready.
-    #[must_use]
-    pub fn missing(&self) -> Option<&str> {
-        match (&self.credential, &self.base_url) {
-            (Credential::Missing { variable }, _) | (_, BaseUrl::Missing { variable }) => {
-                Some(variable)
-            }
-            _ => None,
-        }
-    }
-
-    /// True when requests can be sent to it.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.missing().is_none()
-            && (self.named || !matches!(self.credential, Credential::NotNeeded))
-    }
 }
 
 impl Access {

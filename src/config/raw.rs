@@ -13,6 +13,14 @@ use serde::Deserialize;
 
 use super::{Demo, HttpVersion, LogFormat, LogLevel, StreamUsage};
 
+mod breaker;
+mod model;
+mod retry;
+
+pub use breaker::Breaker;
+pub use model::{Model, Target};
+pub use retry::{ModelRetry, Retry};
+
 /// Settings of Trunkline, an OpenAI-compatible gateway. Durations are written as "10s", "5m" or "1h 30m", sizes as "64KiB" or "32MiB".
 #[derive(Deserialize, JsonSchema)]
 #[serde(default)]
@@ -36,6 +44,10 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Limits of the connection pool, for every provider that sets none of its own.
     pub pool: Pool,
+    /// When a request is tried again, or somewhere else.
+    pub retry: Retry,
+    /// When a target is left out because it fails, and for how long.
+    pub breaker: Breaker,
     /// The providers by name. A name from the built-in table needs only what differs.
     pub providers: BTreeMap<String, Provider>,
     /// The aliases by name: the models that callers may ask for.
@@ -177,6 +189,8 @@ pub struct Provider {
     pub api_key_env: Option<String>,
     /// File that holds the key; a line break at its end is dropped.
     pub api_key_file: Option<String>,
+    /// Several keys instead of one; requests are spread over them.
+    pub api_keys: Vec<ApiKey>,
     /// How the key is sent: "bearer", or the name of the header that carries it, such as "api-key".
     pub auth: Option<String>,
     /// Headers added to every request. Their values are never shown.
@@ -197,6 +211,19 @@ pub struct Provider {
     pub http: Option<HttpVersion>,
     /// Allow a key to travel over http:// to a public host.
     pub insecure_http: Option<bool>,
+}
+
+/// `[[providers.NAME.api_keys]]`
+#[derive(Default, Clone, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct ApiKey {
+    /// Environment variable that holds the key.
+    pub env: Option<String>,
+    /// File that holds the key; a line break at its end is dropped.
+    pub file: Option<String>,
+    /// The key itself; better kept out of the file by one of the other two.
+    pub key: Option<String>,
 }
 
 /// `[providers.NAME.timeouts]`
@@ -229,17 +256,6 @@ pub struct ProviderPool {
     pub idle_timeout: Option<String>,
 }
 
-/// `[models.ALIAS]`
-#[derive(Default, Clone, Deserialize, JsonSchema)]
-#[serde(default)]
-#[schemars(deny_unknown_fields)]
-pub struct Model {
-    /// Name of the provider, as in `[providers.NAME]` or the built-in table.
-    pub provider: Option<String>,
-    /// Name that the provider uses for the model; the alias itself by default.
-    pub model: Option<String>,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -252,6 +268,8 @@ impl Default for Config {
             access: Access::default(),
             timeouts: Timeouts::default(),
             pool: Pool::default(),
+            retry: Retry::default(),
+            breaker: Breaker::default(),
             providers: BTreeMap::new(),
             models: BTreeMap::new(),
         }

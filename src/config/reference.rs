@@ -101,6 +101,12 @@ fn section(page: &mut String, path: &str, shape: &Shape, about: &str) {
             let fields: Vec<_> = fields.clone().into_iter().collect();
             table(page, path, &format!("`[{path}]`"), about, &fields);
         }
+        Shape::List(item) => {
+            if let Shape::Table(fields) = &**item {
+                let fields: Vec<_> = fields.clone().into_iter().collect();
+                table(page, path, &format!("`[[{path}]]`"), about, &fields);
+            }
+        }
         Shape::Named(item) => {
             let name = if path == "models" { "ALIAS" } else { "NAME" };
             section(page, &format!("{path}.{name}"), item, about);
@@ -113,7 +119,7 @@ fn section(page: &mut String, path: &str, shape: &Shape, about: &str) {
 fn is_section(shape: &Shape) -> bool {
     match shape {
         Shape::Table(_) => true,
-        Shape::Named(item) => is_section(item),
+        Shape::Named(item) | Shape::List(item) => is_section(item),
         _ => false,
     }
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::digest::Digest;
 use super::ledger::{Entry, Ledger, Ledgers};
 use super::{Outcome, line};
-use crate::catalog::{Catalog, Model};
+use crate::catalog::{Catalog, Model, Target};
+use crate::routing;
 use crate::telemetry::metric::{self, CounterPart, GaugePart, HistogramPart, Metric, Registry};
 use crate::telemetry::request_id::RequestId;
 use crate::wire::endpoint::Endpoint;
@@ -20,7 +21,7 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 #[derive(Debug)]
 pub struct Meters {
     registry: Registry,
-    model_count: usize,
+    row_count: usize,
     pub(super) ledgers: Ledgers,
     pub(super) writes_lines: bool,
 }
@@ -62,7 +63,8 @@ pub struct ModelMeters {
     /// them would be most of what an alias costs.
     requests: [OnceCell<EndpointMeters>; Endpoint::ALL.len()],
     tokens: [OnceCell<CounterPart>; 4],
-    attempts: [OnceCell<CounterPart>; 2],
+    /// By the kind of fault; the last are those without.
+    attempts: [OnceCell<CounterPart>; routing::Outcome::KINDS + 1],
     registry: Registry,
     pub(super) duration: HistogramPart,
     pub(super) first_byte: HistogramPart,
@@ -87,7 +89,7 @@ impl Meters {
         Arc::new(Self {
             ledgers: Ledgers::new(catalog.model_count(), keeps_ledgers),
             registry: registry.clone(),
-            model_count: catalog.model_count(),
+            row_count: catalog.row_count(),
             writes_lines,
         })
     }
@@ -121,7 +123,7 @@ impl Desk {
         let gauge = |metric| registry.gauge(metric, &[]).part();
         let counter = |metric| registry.counter(metric, &[]).part();
         Rc::new(Self {
-            models: (0..meters.model_count).map(|_| OnceCell::new()).collect(),
+            models: (0..meters.row_count).map(|_| OnceCell::new()).collect(),
             unknown: OnceCell::new(),
             in_flight: gauge(&metric::REQUESTS_IN_FLIGHT),
             streams_in_flight: gauge(&metric::STREAMS_IN_FLIGHT),
@@ -147,6 +149,22 @@ impl Desk {
                 label: model.label.clone(),
                 provider: model.provider.name.clone(),
                 upstream_model: model.upstream_model.clone(),
+            })
+        })
+    }
+
+    /// For a model of several targets: what is counted of it at this one's
+    /// provider.
+    pub(super) fn at(&self, model: &Model, target: &Target) -> &Rc<ModelMeters> {
+        let Some(slot) = self.models.get(target.row) else {
+            return self.unknown();
+        };
+        slot.get_or_init(|| {
+            self.make(ModelName {
+                id: Some(model.id),
+                label: model.label.clone(),
+                provider: target.provider.name.clone(),
+                upstream_model: target.upstream_model(),
             })
         })
     }
@@ -220,22 +238,46 @@ impl ModelMeters {
         }
     }
 
-    pub(super) fn attempt(&self, succeeded: bool) {
-        let [failed, answered] = &self.attempts;
-        let (cell, result) = if succeeded {
-            (answered, "answered")
-        } else {
-            (failed, "failed")
+    pub(super) fn attempt(&self, fault: Option<routing::Outcome>) {
+        let Some(cell) = self
+            .attempts
+            .get(fault.map_or(routing::Outcome::KINDS, routing::Outcome::kind))
+        else {
+            return;
         };
         let make = || {
             let labels = [
                 ("model", &*self.name.label),
                 ("provider", &*self.name.provider),
-                ("result", result),
+                ("result", fault.map_or("answered", routing::Outcome::label)),
             ];
             self.registry.counter(&metric::ATTEMPTS, &labels).part()
         };
         cell.get_or_init(make).increment(1);
+    }
+
+    /// Counts an attempt that followed one with this fault. Seldom, so no handle
+    /// is kept.
+    pub(super) fn retry(&self, fault: routing::Outcome) {
+        let labels = [
+            ("model", &*self.name.label),
+            ("provider", &*self.name.provider),
+            ("after", fault.label()),
+        ];
+        self.registry
+            .counter(&metric::RETRIES, &labels)
+            .increment(1);
+    }
+
+    /// Counts an answer of another model than the one asked for.
+    pub(super) fn fallback(&self) {
+        let labels = [
+            ("model", &*self.name.label),
+            ("provider", &*self.name.provider),
+        ];
+        self.registry
+            .counter(&metric::FALLBACKS, &labels)
+            .increment(1);
     }
 
     pub(super) fn count_tokens(&self, usage: &Usage) {

@@ -12,6 +12,7 @@ use http::HeaderValue;
 
 use crate::access::Caller;
 use crate::catalog::{Model, Target};
+use crate::routing;
 use crate::telemetry::request_id::RequestId;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::usage::Usage;
@@ -62,6 +63,8 @@ pub struct Meter {
     caller: Option<Caller>,
     model: Option<Rc<ModelMeters>>,
     upstream_model: Option<HeaderValue>,
+    /// Attempts so far, where there was a choice.
+    attempts: usize,
     status: Option<u16>,
     outcome: Option<Outcome>,
     code: Option<&'static str>,
@@ -90,6 +93,7 @@ impl Meter {
             caller: None,
             model: None,
             upstream_model: None,
+            attempts: 0,
             status: None,
             outcome: None,
             code: None,
@@ -152,11 +156,34 @@ impl Meter {
         self.own_since = Some(Instant::now());
     }
 
-    /// Notes an attempt at the model's provider.
-    pub fn attempted(&self, answered: bool) {
+    /// Notes an attempt at the model's only target, and how it failed, if it
+    /// did.
+    pub fn attempted(&self, fault: Option<routing::Outcome>) {
         if let Some(model) = &self.model {
-            model.attempt(answered);
+            model.attempt(fault);
         }
+    }
+
+    /// Notes an attempt at one of the model's several targets. What is counted
+    /// from here on is counted there.
+    pub fn attempted_at(
+        &mut self,
+        model: &Model,
+        target: &Target,
+        fault: Option<routing::Outcome>,
+    ) {
+        let handles = self.desk.at(model, target);
+        handles.attempt(fault);
+        if fault.is_none() && target.is_fallback {
+            handles.fallback();
+        }
+        self.model = Some(Rc::clone(handles));
+        self.attempts += 1;
+    }
+
+    /// Notes that an attempt at this target follows one that failed so.
+    pub fn retries(&self, model: &Model, target: &Target, fault: routing::Outcome) {
+        self.desk.at(model, target).retry(fault);
     }
 
     /// Notes the head of the answer that goes to the caller.

@@ -1,5 +1,6 @@
 //! The story of a request.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -8,6 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use fastrand::Rng;
 use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
@@ -15,7 +17,7 @@ use http_body::Body;
 use crate::access::{Caller, Gate};
 use crate::catalog::{Catalog, Resolved};
 use crate::metering::{Desk, Meter, Meters};
-use crate::routing::Plan;
+use crate::routing::Fleet;
 use crate::telemetry::request_id::RequestIds;
 use crate::upstream::{Client, Upstream};
 use crate::wire::endpoint::Endpoint;
@@ -45,6 +47,8 @@ pub struct Snapshot {
     /// Where calls go, by [`crate::catalog::Provider::id`]; none where the
     /// provider is not ready.
     pub upstreams: Vec<Option<Arc<Upstream>>>,
+    /// What is known of those that calls go to.
+    pub fleet: Fleet,
     /// What is counted.
     pub meters: Arc<Meters>,
     /// How much is taken.
@@ -81,6 +85,8 @@ pub struct Worker {
     pub buffered: Rc<Purse>,
     /// The way to [`Limits::in_flight`].
     pub in_flight: Rc<Purse>,
+    /// Chooses between targets.
+    pub rng: RefCell<Rng>,
 }
 
 impl Worker {
@@ -92,6 +98,7 @@ impl Worker {
             desk: Desk::new(&snapshot.meters),
             curfew: Curfew::new(),
             request_ids: RequestIds::new(),
+            rng: RefCell::default(),
             buffered: Purse::new(&snapshot.limits.buffered),
             in_flight: Purse::new(&snapshot.limits.in_flight),
             snapshot,
@@ -110,7 +117,7 @@ where
     let mut meter = Meter::start(&worker.desk, endpoint, request_id);
     let told = unless_expired(worker, pin!(story(worker, &mut meter, head, body))).await;
     match told {
-        Ok(accepted) => relay::answer(worker, accepted, meter),
+        Ok((accepted, seat)) => relay::answer(worker, accepted, seat, meter),
         Err(failure) => refuse(failure, meter),
     }
 }
@@ -135,7 +142,7 @@ async fn story<B>(
     meter: &mut Meter,
     mut head: Parts,
     body: B,
-) -> Result<attempt::Accepted, Failure>
+) -> Result<(attempt::Accepted, limits::Share), Failure>
 where
     B: Body<Data = Bytes, Error = hyper::Error>,
 {
@@ -145,8 +152,8 @@ where
     let intake = intake::read(worker, meter, &head.headers, body).await?;
     let resolved = resolve(worker, &caller, &intake.model)?;
     meter.calls(&resolved.model);
-    let plan = Plan::new(&resolved.targets);
-    attempt::run(worker, meter, plan, &mut head, intake, seat).await
+    let accepted = attempt::run(worker, meter, &resolved, &mut head, intake).await?;
+    Ok((accepted, seat))
 }
 
 /// A place among the requests in flight, while there are places and we are not

@@ -16,6 +16,7 @@ use super::limits::Share;
 use super::patience::{Late, Patience};
 use super::reply::{self, Failure};
 use crate::metering::{Meter, Outcome, Tap};
+use crate::routing::InFlight;
 use crate::upstream::ReplyBody;
 use crate::wire::media::MediaType;
 
@@ -45,6 +46,7 @@ pub struct Relay {
     /// Outcome of the request when its answer comes whole.
     whole: Outcome,
     _seat: Share,
+    _in_flight: Option<InFlight>,
 }
 
 #[derive(Debug)]
@@ -65,7 +67,12 @@ enum State {
 pub struct Aborted;
 
 /// The response that relays an accepted answer.
-pub(super) fn answer(worker: &Worker, accepted: Accepted, mut meter: Meter) -> Response<Answer> {
+pub(super) fn answer(
+    worker: &Worker,
+    accepted: Accepted,
+    seat: Share,
+    mut meter: Meter,
+) -> Response<Answer> {
     let Accepted {
         reply,
         first,
@@ -73,7 +80,7 @@ pub(super) fn answer(worker: &Worker, accepted: Accepted, mut meter: Meter) -> R
         hide_usage,
         gap,
         deadline,
-        seat,
+        in_flight,
     } = accepted;
     let streams = media_type == MediaType::EventStream;
     meter.answers(reply.status.as_u16(), streams);
@@ -90,6 +97,7 @@ pub(super) fn answer(worker: &Worker, accepted: Accepted, mut meter: Meter) -> R
         ear: worker.curfew.listen(),
         state: State::Relaying,
         _seat: seat,
+        _in_flight: in_flight,
     };
     let mut response = Response::new(Answer::relay(relay));
     *response.status_mut() = reply.status;

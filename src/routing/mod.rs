@@ -1,53 +1,18 @@
 //! Whom to try, in which order, and when to stop.
+//!
+//! [`Plan`] is one request's, [`Fleet`] is what all requests have learned.
+//! Neither knows HTTP or a connection: an attempt is judged by its [`Outcome`].
 
-use crate::catalog::Target;
+mod budget;
+mod fleet;
+mod health;
+mod load;
+mod outcome;
+mod plan;
+#[cfg(test)]
+mod tests;
 
-/// The ordered targets for one request. A target is handed out once.
-#[derive(Debug)]
-pub struct Plan<'t> {
-    targets: &'t [Target],
-    tried: usize,
-}
-
-/// What an attempt that was not accepted says about further ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// The upstream surely did not work on the request: the next target may.
-    NotProcessed,
-    /// It may have; a second try could be billed twice.
-    MaybeProcessed,
-}
-
-impl<'t> Plan<'t> {
-    /// A plan over these targets, the first one first.
-    #[must_use]
-    pub fn new(targets: &'t [Target]) -> Self {
-        Self { targets, tried: 0 }
-    }
-
-    /// The target of the first attempt.
-    pub fn first(&mut self) -> Option<&'t Target> {
-        self.next()
-    }
-
-    /// The target of the next attempt after one that ended like this, or none
-    /// when the failure is to be told.
-    pub fn after(&mut self, outcome: Outcome) -> Option<&'t Target> {
-        match outcome {
-            Outcome::NotProcessed => self.next(),
-            Outcome::MaybeProcessed => None,
-        }
-    }
-
-    /// True while there is a target that has not been handed out.
-    #[must_use]
-    pub fn has_more(&self) -> bool {
-        self.tried < self.targets.len()
-    }
-
-    fn next(&mut self) -> Option<&'t Target> {
-        let target = self.targets.get(self.tried);
-        self.tried += 1;
-        target
-    }
-}
+pub use fleet::Fleet;
+pub use load::InFlight;
+pub use outcome::Outcome;
+pub use plan::{Next, Plan, Stop, only};

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::config::{BaseUrl, Config, Credential, Provider};
+use crate::config::{BaseUrl, Breaker, Config, Credential, Model, Provider};
 
 /// The configuration in JSON.
 pub(super) fn config(config: &Config) -> Value {
@@ -27,10 +27,7 @@ pub(super) fn config(config: &Config) -> Value {
     let models: Map<String, Value> = config
         .models
         .values()
-        .map(|model| {
-            let shown = json!({ "provider": model.provider, "model": model.upstream_model });
-            (model.alias.clone(), shown)
-        })
+        .map(|it| (it.alias.clone(), model(it)))
         .collect();
     let providers: Map<String, Value> = config
         .providers
@@ -58,10 +55,57 @@ pub(super) fn config(config: &Config) -> Value {
         "admin": { "listen": config.admin.listen.map(|address| address.to_string()) },
         "cors": { "allow_origins": config.cors.allow_origins },
         "access": { "open": config.access.is_open(), "keys": keys },
+        "retry_budget_percent": config.retry_budget,
+        "breaker": breaker(&config.breaker),
         "providers": providers,
         "models": models,
         "warnings": config.warnings,
     })
+}
+
+fn breaker(breaker: &Breaker) -> Value {
+    json!({
+        "failures": breaker.failures,
+        "error_rate_percent": breaker.error_rate,
+        "min_requests": breaker.min_requests,
+        "window_s": breaker.window.as_secs_f64(),
+        "cooldown_s": breaker.cooldown.as_secs_f64(),
+        "max_cooldown_s": breaker.max_cooldown.as_secs_f64(),
+    })
+}
+
+fn model(model: &Model) -> Value {
+    let targets: Vec<Value> = model
+        .targets
+        .iter()
+        .map(|target| {
+            json!({
+                "provider": target.provider,
+                "model": target.upstream_model,
+                "weight": target.weight,
+                "priority": target.priority,
+            })
+        })
+        .collect();
+    json!({
+        "targets": targets,
+        "fallbacks": model.fallbacks,
+        "balance": model.balance,
+        "retry": {
+            "attempts": model.retry.attempts,
+            "processed": model.retry.processed,
+            "max_wait_s": model.retry.max_wait.as_secs_f64(),
+        },
+    })
+}
+
+fn credential(credential: &Credential) -> Value {
+    let (state, from) = match credential {
+        Credential::NotNeeded => ("not needed", None),
+        Credential::Set { source, .. } => ("set", Some(source)),
+        Credential::Missing { variable } => ("missing", Some(variable)),
+    };
+    json!({ "state": state, "from": from })
 }
 
 fn provider(provider: &Provider) -> Value {
@@ -69,11 +113,7 @@ fn provider(provider: &Provider) -> Value {
         BaseUrl::Set { url, source } => (Some(url.as_str()), source),
         BaseUrl::Missing { variable } => (None, variable),
     };
-    let (credential, from) = match &provider.credential {
-        Credential::NotNeeded => ("not needed", None),
-        Credential::Set { source, .. } => ("set", Some(source)),
-        Credential::Missing { variable } => ("missing", Some(variable)),
-    };
+    let credentials: Vec<Value> = provider.credentials.iter().map(credential).collect();
     let headers: Vec<&str> = provider
         .headers
         .keys()
@@ -83,8 +123,7 @@ fn provider(provider: &Provider) -> Value {
         "ready": provider.is_ready(),
         "base_url": base_url,
         "base_url_from": base_url_from,
-        "credential": credential,
-        "credential_from": from,
+        "credentials": credentials,
         "headers": headers,
         "stream_usage": format!("{:?}", provider.stream_usage).to_lowercase(),
         "timeouts_s": {

@@ -92,6 +92,14 @@ table! {
         "Tokens as the upstream reported them, by kind: input, output, cached, reasoning.";
     ATTEMPTS = "trunkline_attempts_total", Kind::Counter,
         "Requests sent or tried to be sent to a provider, by result.";
+    RETRIES = "trunkline_retries_total", Kind::Counter,
+        "Attempts that followed a failed one, by the provider they went to and how the one before had failed.";
+    FALLBACKS = "trunkline_fallbacks_total", Kind::Counter,
+        "Answers of another model than the one asked for.";
+    TARGETS_EJECTED = "trunkline_targets_ejected", Kind::Gauge,
+        "Targets of a provider that are left out because they failed.";
+    EJECTIONS = "trunkline_ejections_total", Kind::Counter,
+        "Times that a target was left out, by provider and reason.";
     REQUESTS_IN_FLIGHT = "trunkline_requests_in_flight", Kind::Gauge,
         "API requests that have begun and not ended.";
     STREAMS_IN_FLIGHT = "trunkline_streams_in_flight", Kind::Gauge,

@@ -65,8 +65,16 @@ impl Builder {
             provider: provider.name.clone(),
             fault,
         };
-        let mut headers = provider.headers.clone();
-        let auth_header = credential(provider, &mut headers).map_err(fault)?;
+        let auth_header = match &provider.auth {
+            Auth::Bearer => AUTHORIZATION,
+            Auth::Header(name) => name.clone(),
+        };
+        let headers = provider.usable().map(|credential| {
+            let mut headers = provider.headers.clone();
+            add(credential, provider, &auth_header, &mut headers)?;
+            Ok(headers)
+        });
+        let headers = headers.collect::<Result<_, _>>().map_err(fault)?;
         let (host, authority) = address(url).map_err(fault)?;
         let tls = self.tls(provider, url, &host).map_err(fault)?;
         let scheme = if tls.is_some() {
@@ -85,7 +93,7 @@ impl Builder {
             tls,
             http: provider.http,
             headers,
-            auth_header,
+            auth_header: Some(auth_header),
             timeouts: provider.timeouts,
             limits: provider.pool,
             places: provider
@@ -111,14 +119,15 @@ impl Builder {
     }
 }
 
-/// Adds the credential to `headers` and says in which field it is.
-fn credential(provider: &Provider, headers: &mut HeaderMap) -> Result<Option<HeaderName>, String> {
-    let name = match &provider.auth {
-        Auth::Bearer => AUTHORIZATION,
-        Auth::Header(name) => name.clone(),
-    };
-    let Credential::Set { secret, source } = &provider.credential else {
-        return Ok(Some(name));
+/// Adds a credential to `headers`, in the field of this name.
+fn add(
+    credential: &Credential,
+    provider: &Provider,
+    name: &HeaderName,
+    headers: &mut HeaderMap,
+) -> Result<(), String> {
+    let Credential::Set { secret, source } = credential else {
+        return Ok(());
     };
     let value = match &provider.auth {
         Auth::Bearer => HeaderValue::try_from(format!("Bearer {}", secret.expose())),
@@ -129,7 +138,7 @@ fn credential(provider: &Provider, headers: &mut HeaderMap) -> Result<Option<Hea
         value.map_err(|_| format!("the key from {source} cannot be sent as a header"))?;
     value.set_sensitive(true);
     headers.insert(name.clone(), value);
-    Ok(Some(name))
+    Ok(())
 }
 
 /// The path of each call below the base URL.

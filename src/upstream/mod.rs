@@ -46,8 +46,8 @@ pub struct Upstream {
     targets: Vec<Uri>,
     tls: Option<tls::Connector>,
     http: HttpVersion,
-    /// The credential and the configured headers.
-    headers: HeaderMap,
+    /// The configured headers, and a credential: one map for each of those.
+    headers: Vec<HeaderMap>,
     /// The header that carries the credential; the caller's own is dropped.
     auth_header: Option<HeaderName>,
     timeouts: Timeouts,
@@ -61,6 +61,9 @@ pub struct Upstream {
 pub struct Head {
     /// Which call it is.
     pub endpoint: Endpoint,
+    /// Which of the provider's credentials to send, by its number among those
+    /// that are there.
+    pub credential: usize,
     /// The caller's query, without its `?`.
     pub query: Option<String>,
     /// The caller's headers, as they came.
@@ -149,13 +152,15 @@ impl Upstream {
     fn request(&self, head: Head, body: Outgoing) -> Result<Box<Request<Outgoing>>, Error> {
         let Head {
             endpoint,
+            credential,
             query,
             mut headers,
         } = head;
         header::strip_request(&mut headers, self.auth_header.as_ref());
         // After the stripping, so that no `Connection:` of the caller's can
         // take our credential away again.
-        for (name, value) in &self.headers {
+        let own = self.headers.get(credential);
+        for (name, value) in own.into_iter().flatten() {
             headers.insert(name, value.clone());
         }
         let mut request = Box::new(Request::new(body));

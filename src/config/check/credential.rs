@@ -10,23 +10,52 @@ use crate::secret::Secret;
 /// Most bytes of a file that holds a key.
 const LARGEST_KEY_FILE: u64 = 64 * 1024;
 
-/// Finds the credential, or none and a fault when what is set is unfit.
+/// Most keys of one provider.
+const MOST_KEYS: usize = 16;
+
+/// Finds the credentials, or none and a fault when what is set is unfit.
 pub fn settle(
+    check: &mut Check<'_>,
+    path: &KeyPath,
+    raw: &raw::Provider,
+    preset: Option<&Preset>,
+) -> Option<Vec<Credential>> {
+    if raw.api_keys.is_empty() {
+        return one(check, path, raw, preset).map(|credential| vec![credential]);
+    }
+    let path_of_list = path.key("api_keys");
+    if raw.api_key.is_some() || raw.api_key_env.is_some() || raw.api_key_file.is_some() {
+        check.fault(path, MORE_THAN_ONE);
+        return None;
+    }
+    if raw.api_keys.len() > MOST_KEYS {
+        check.fault(&path_of_list, format!("more than {MOST_KEYS} keys"));
+        return None;
+    }
+    let keys = raw.api_keys.iter().enumerate();
+    let found: Vec<_> = keys
+        .map(|(index, key)| one_of_several(check, &path_of_list.index(index), key))
+        .collect();
+    found.into_iter().collect()
+}
+
+const MORE_THAN_ONE: &str =
+    "more than one of api_key, api_key_env, api_key_file and api_keys; keep one";
+
+fn one(
     check: &mut Check<'_>,
     path: &KeyPath,
     raw: &raw::Provider,
     preset: Option<&Preset>,
 ) -> Option<Credential> {
     match (&raw.api_key, &raw.api_key_env, &raw.api_key_file) {
-        (Some(key), None, None) => literal(check, &path.key("api_key"), key),
-        (None, Some(variable), None) => {
-            let path = path.key("api_key_env");
-            if let Err(text) = variable_name(variable) {
-                check.fault(&path, text);
-                return None;
-            }
-            from_variable(check, &path, variable, KeyNeed::Required)
-        }
+        (Some(key), None, None) => literal(
+            check,
+            &path.key("api_key"),
+            key,
+            "api_key_env or api_key_file",
+        ),
+        (None, Some(variable), None) => named(check, &path.key("api_key_env"), variable),
         (None, None, Some(file)) => from_file(check, &path.key("api_key_file"), file),
         (None, None, None) => match preset
             .and_then(|preset| Some((preset.settings.api_key_env.as_deref()?, preset.key)))
@@ -35,21 +64,41 @@ pub fn settle(
             None => Some(Credential::NotNeeded),
         },
         _ => {
-            check.fault(
-                path,
-                "more than one of api_key, api_key_env and api_key_file; keep one",
-            );
+            check.fault(path, MORE_THAN_ONE);
             None
         }
     }
 }
 
-fn literal(check: &mut Check<'_>, path: &KeyPath, key: &str) -> Option<Credential> {
+fn one_of_several(check: &mut Check<'_>, path: &KeyPath, raw: &raw::ApiKey) -> Option<Credential> {
+    match (&raw.key, &raw.env, &raw.file) {
+        (Some(key), None, None) => literal(check, &path.key("key"), key, "env or file"),
+        (None, Some(variable), None) => named(check, &path.key("env"), variable),
+        (None, None, Some(file)) => from_file(check, &path.key("file"), file),
+        _ => {
+            // What is misspelt has its own fault.
+            if !check.is_spoiled(path) {
+                check.fault(path, "each key has one of env, file and key");
+            }
+            None
+        }
+    }
+}
+
+fn named(check: &mut Check<'_>, path: &KeyPath, variable: &str) -> Option<Credential> {
+    if let Err(text) = variable_name(variable) {
+        check.fault(path, text);
+        return None;
+    }
+    from_variable(check, path, variable, KeyNeed::Required)
+}
+
+fn literal(check: &mut Check<'_>, path: &KeyPath, key: &str, instead: &str) -> Option<Credential> {
     let place = check.layers.place(path);
     let source = if let Place::Variable { name, .. } = &place {
         name.clone()
     } else {
-        let cure = "better to keep it out, by api_key_env or api_key_file";
+        let cure = format!("better to keep it out, by {instead}");
         let text = format!("{place}: {path}: a key in the file; {cure}");
         check.warnings.push(text);
         "config".to_owned()

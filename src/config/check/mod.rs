@@ -12,13 +12,16 @@ use super::{Config, raw};
 
 mod access;
 mod base_url;
+mod breaker;
 mod credential;
+mod fallback;
 mod headers;
 mod listener;
 mod model;
 mod origin;
 mod provider;
 mod quantity;
+mod retry;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -69,7 +72,9 @@ pub fn config(check: &mut Check<'_>, raw: &raw::Config, presets: &Presets) -> Co
     let access = access::settle(check, &raw.access);
     listener::guard(check, &raw.access, server.listen);
     let providers = provider::settle(check, raw, presets, server.listen);
-    let models = model::settle(check, raw, presets, &providers);
+    let (retry, retry_budget) = retry::settle(check, &raw.retry);
+    let breaker = breaker::settle(check, &raw.breaker);
+    let models = model::settle(check, raw, presets, &providers, retry);
     Config {
         server,
         admin,
@@ -82,6 +87,9 @@ pub fn config(check: &mut Check<'_>, raw: &raw::Config, presets: &Presets) -> Co
         access,
         strict_models: raw.strict_models,
         demo: raw.demo,
+        retry,
+        retry_budget,
+        breaker,
         providers,
         models,
         warnings: std::mem::take(&mut check.warnings),

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Check;
+use super::{Check, fallback, quantity, retry};
 use crate::config::fault::{KeyPath, nearest};
 use crate::config::preset::Presets;
-use crate::config::{Model, Provider, raw};
+use crate::config::{Model, Provider, Retry, Target, raw};
 
 /// Most bytes in the name of a model.
 const LONGEST: usize = 256;
+/// Largest share and largest priority; beyond it, a number is a slip.
+const MOST: u64 = 1_000;
 
 /// Checks every alias, the built-in ones among them.
 pub fn settle(
@@ -16,6 +18,7 @@ pub fn settle(
     raw: &raw::Config,
     presets: &Presets,
     providers: &BTreeMap<String, Provider>,
+    retry: Retry,
 ) -> BTreeMap<String, Model> {
     let known: BTreeSet<&str> = providers
         .keys()
@@ -25,73 +28,150 @@ pub fn settle(
         .map(String::as_str)
         .collect();
     let mut models = BTreeMap::new();
+    let untouched = raw::Model::default();
     let aliases: BTreeSet<&String> = presets.models.keys().chain(raw.models.keys()).collect();
-    for alias in aliases {
-        let written = raw.models.get(alias);
-        let builtin = presets.models.get(alias);
-        let path = KeyPath::new(["models", alias]);
-        if let Err(text) = name(alias) {
-            check.fault(&path, text);
-        }
-        let Some(provider) = provider(check, &path, written, builtin, &known) else {
-            continue;
+    for alias in &aliases {
+        let written = raw.models.get(*alias);
+        let one = One {
+            alias,
+            path: KeyPath::new(["models", alias]),
+            raw: written.unwrap_or(&untouched),
+            builtin: presets.models.get(*alias),
+            known: &known,
         };
+        if let Err(text) = name(alias) {
+            check.fault(&one.path, text);
+        }
+        let targets = one.targets(check);
+        let fallbacks = fallback::names(check, &one.path, &one.raw.fallbacks, &aliases);
+        let retry = retry::model(check, &one.path.key("retry"), &one.raw.retry, retry);
+        if targets.is_empty() {
+            continue;
+        }
         let model = Model {
-            alias: alias.clone(),
-            provider,
-            upstream_model: upstream_model(check, &path, written, builtin, alias),
+            alias: (*alias).clone(),
+            targets,
+            balance: one.raw.balance.unwrap_or_default(),
+            fallbacks,
+            retry,
             builtin: written.is_none(),
         };
-        models.insert(alias.clone(), model);
+        models.insert((*alias).clone(), model);
     }
+    fallback::judge(check, &models, providers);
     models
 }
 
-fn provider(
-    check: &mut Check<'_>,
-    path: &KeyPath,
-    written: Option<&raw::Model>,
-    builtin: Option<&raw::Model>,
-    known: &BTreeSet<&str>,
-) -> Option<String> {
-    let Some(name) = written.and_then(|model| model.provider.as_deref()) else {
-        let provider = builtin.and_then(|model| model.provider.clone());
-        if provider.is_none() && !check.is_spoiled(path) {
-            check.fault(
-                path,
-                "provider is missing; name one, such as provider = \"openai\"",
-            );
-        }
-        return provider;
-    };
-    if known.contains(name) {
-        return Some(name.to_owned());
-    }
-    let hint = match nearest(name, known.iter().copied()) {
-        Some(meant) => format!("did you mean {meant:?}?"),
-        None => "write a [providers] table for it, or name a built-in one".into(),
-    };
-    let text = format!("no provider is called {name:?}; {hint}");
-    check.fault(&path.key("provider"), text);
-    None
+struct One<'a> {
+    alias: &'a str,
+    path: KeyPath,
+    raw: &'a raw::Model,
+    builtin: Option<&'a raw::Model>,
+    known: &'a BTreeSet<&'a str>,
 }
 
-/// The provider's name for the model. An alias that is moved to another
-/// provider does not keep the name that the built-in one had there.
-fn upstream_model(
-    check: &mut Check<'_>,
-    path: &KeyPath,
-    written: Option<&raw::Model>,
-    builtin: Option<&raw::Model>,
-    alias: &str,
-) -> String {
-    let builtin = builtin.filter(|_| written.is_none_or(|model| model.provider.is_none()));
-    let text = written.and_then(|model| model.model.as_deref());
-    if let Some(Err(text)) = text.map(name) {
-        check.fault(&path.key("model"), text);
+impl One<'_> {
+    /// Where the alias goes; none when that is at fault.
+    fn targets(&self, check: &mut Check<'_>) -> Vec<Target> {
+        let raw = self.raw;
+        if raw.targets.is_empty() {
+            return self.short_form(check).into_iter().collect();
+        }
+        if raw.provider.is_some() || raw.model.is_some() {
+            let text = "targets stand instead of provider and model; write one or the other";
+            check.fault(&self.path.key("targets"), text);
+        }
+        let targets = raw.targets.iter().enumerate();
+        let found: Vec<_> = targets
+            .filter_map(|(index, target)| self.target(check, index, target))
+            .collect();
+        for (index, target) in found.iter().enumerate() {
+            let earlier = found.get(..index).unwrap_or_default();
+            if earlier.iter().any(|it| is_same_place(it, target)) {
+                let path = self.path.key("targets").index(index);
+                let text = "stands in the list already; give the first one more weight instead";
+                check.fault(&path, text);
+            }
+        }
+        found
     }
-    let text = text.or_else(|| builtin?.model.as_deref());
-    text.unwrap_or(alias).to_owned()
+
+    fn short_form(&self, check: &mut Check<'_>) -> Option<Target> {
+        let provider = if self.raw.provider.is_some() {
+            self.provider(check, &self.path, self.raw.provider.as_deref())?
+        } else {
+            let builtin = self.builtin.and_then(|model| model.provider.clone());
+            if builtin.is_none() && !check.is_spoiled(&self.path) {
+                let text = "provider is missing; name one, such as provider = \"openai\"";
+                check.fault(&self.path, text);
+            }
+            builtin?
+        };
+        Some(Target::new(provider, self.upstream_model(check)))
+    }
+
+    fn target(&self, check: &mut Check<'_>, index: usize, raw: &raw::Target) -> Option<Target> {
+        let path = self.path.key("targets").index(index);
+        let provider = self.provider(check, &path, raw.provider.as_deref())?;
+        if let Some(Err(text)) = raw.model.as_deref().map(name) {
+            check.fault(&path.key("model"), text);
+        }
+        let weight = number(raw.weight, 1, 1);
+        let priority = number(raw.priority, 0, 0);
+        Some(Target {
+            provider,
+            upstream_model: raw.model.as_deref().unwrap_or(self.alias).to_owned(),
+            weight: check.settle(&path.key("weight"), weight, 1),
+            priority: check.settle(&path.key("priority"), priority, 0),
+        })
+    }
+
+    fn provider(
+        &self,
+        check: &mut Check<'_>,
+        path: &KeyPath,
+        name: Option<&str>,
+    ) -> Option<String> {
+        let Some(name) = name else {
+            if !check.is_spoiled(path) {
+                check.fault(path, "provider is missing; each target names one");
+            }
+            return None;
+        };
+        if self.known.contains(name) {
+            return Some(name.to_owned());
+        }
+        let hint = match nearest(name, self.known.iter().copied()) {
+            Some(meant) => format!("did you mean {meant:?}?"),
+            None => "write a [providers] table for it, or name a built-in one".into(),
+        };
+        let text = format!("no provider is called {name:?}; {hint}");
+        check.fault(&path.key("provider"), text);
+        None
+    }
+
+    /// The provider's name for the model. An alias that is moved to another
+    /// provider does not keep the name that the built-in one had there.
+    fn upstream_model(&self, check: &mut Check<'_>) -> String {
+        let builtin = self.builtin.filter(|_| self.raw.provider.is_none());
+        let text = self.raw.model.as_deref();
+        if let Some(Err(text)) = text.map(name) {
+            check.fault(&self.path.key("model"), text);
+        }
+        let text = text.or_else(|| builtin?.model.as_deref());
+        text.unwrap_or(self.alias).to_owned()
+    }
+}
+
+fn is_same_place(one: &Target, other: &Target) -> bool {
+    one.provider == other.provider && one.upstream_model == other.upstream_model
+}
+
+fn number(written: Option<u64>, default: u32, least: u64) -> Result<u32, String> {
+    let Some(number) = written else {
+        return Ok(default);
+    };
+    quantity::within(number, least, MOST)
 }
 
 /// Accepts a name that a caller can send and a log can show.

@@ -58,10 +58,12 @@ pub fn settle(
 
 /// The providers that the configuration speaks of.
 fn spoken_of(raw: &raw::Config) -> BTreeSet<&str> {
-    let by_models = raw
-        .models
-        .values()
-        .filter_map(|model| model.provider.as_deref());
+    let by_models = raw.models.values().flat_map(|model| {
+        let targets = model.targets.iter().map(|target| &target.provider);
+        targets
+            .chain([&model.provider])
+            .filter_map(Option::as_deref)
+    });
     raw.providers
         .keys()
         .map(String::as_str)
@@ -97,14 +99,14 @@ impl One<'_> {
         let timeouts = self::timeouts(check, &path.key("timeouts"), &raw.timeouts, Some(timeouts));
         let pool = self::pool(check, &path.key("pool"), &raw.pool, Some(pool));
         let ca_pem = certificates(check, path, raw.ca_file.as_deref());
-        let credential = credential::settle(check, path, raw, self.preset);
+        let credentials = credential::settle(check, path, raw, self.preset);
         let found = base_url::settle(check, path, raw, self.preset, presets)?;
-        let credential = credential?;
+        let credentials = credentials?;
         let provider = Provider {
             name: self.name.to_owned(),
             named: self.named || self.is_placed(&found.base_url),
             base_url: found.base_url.clone(),
-            credential,
+            credentials,
             auth,
             headers,
             stream_usage: raw
@@ -139,12 +141,19 @@ impl One<'_> {
         if let (true, Some(variable)) = (self.named, provider.missing()) {
             let text = format!("provider {:?} is left out: set {variable}", self.name);
             check.warnings.push(text);
+        } else if self.named {
+            for variable in provider.credentials.iter().filter_map(Credential::missing) {
+                let text = format!(
+                    "provider {:?} lacks one of its keys: set {variable}",
+                    self.name
+                );
+                check.warnings.push(text);
+            }
         }
         let BaseUrl::Set { url, .. } = &provider.base_url else {
             return;
         };
-        let has_key = matches!(provider.credential, Credential::Set { .. });
-        if has_key && base_url::exposes(url) && self.raw.insecure_http != Some(true) {
+        if provider.has_key() && base_url::exposes(url) && self.raw.insecure_http != Some(true) {
             let allow = self.path.key("insecure_http");
             let text = format!(
                 "would send the key in clear text to a public host; use https://, or set {allow} = true"

@@ -70,3 +70,11 @@ pub fn count(number: u64, least: u64) -> Result<usize, String> {
         _ => Err(format!("must be from {least} to {MOST}")),
     }
 }
+
+/// A small number within these bounds.
+pub fn within(number: u64, least: u64, most: u64) -> Result<u32, String> {
+    match u32::try_from(number) {
+        Ok(small) if (least..=most).contains(&number) => Ok(small),
+        _ => Err(format!("must be from {least} to {most}")),
+    }
+}

@@ -31,7 +31,7 @@ fn variables_become_what_the_schema_expects() {
     assert_eq!(config.server.workers, 3);
     assert!(!config.server.page);
     assert_eq!(config.server.allowed_hosts, ["a.example", "b.example"]);
-    let Credential::Set { secret, source } = &config.providers["groq"].credential else {
+    let Credential::Set { secret, source } = &config.providers["groq"].credentials[0] else {
         panic!("a key of digits is lost");
     };
     assert_eq!(secret.expose(), "123456");
@@ -53,8 +53,11 @@ fn variables_reach_names_that_they_cannot_spell() {
             .map(|provider| &provider.name),
         None
     );
-    assert_eq!(config.models["gpt-3.5-turbo"].upstream_model, "gpt-5");
-    assert_eq!(config.models["new"].provider, "my-house");
+    assert_eq!(
+        config.models["gpt-3.5-turbo"].targets[0].upstream_model,
+        "gpt-5"
+    );
+    assert_eq!(config.models["new"].targets[0].provider, "my-house");
 }
 
 #[test]

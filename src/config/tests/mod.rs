@@ -64,7 +64,7 @@ fn an_unknown_key_with_no_near_name_lists_what_is_known() {
 
 #[test]
 fn later_features_are_refused_and_not_ignored() {
-    let trial = Trial::file("[models.fast]\nprovider = \"groq\"\ntargets = []\nfallbacks = []");
+    let trial = Trial::file("[models.fast]\nprovider = \"groq\"\ncache = true\nhedge = \"1s\"");
     assert_eq!(trial.faults().len(), 2);
 }
 

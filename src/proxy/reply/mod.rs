@@ -25,6 +25,8 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const PROVIDER: HeaderName = HeaderName::from_static("x-trunkline-provider");
 /// What that provider calls the model.
 const MODEL: HeaderName = HeaderName::from_static("x-trunkline-model");
+/// How many attempts it took, where a model has several targets.
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-trunkline-attempts");
 /// Obeyed by the OpenAI SDKs (their `_should_retry`).
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
@@ -78,6 +80,11 @@ impl Failure {
         self
     }
 
+    /// Says how many attempts were made.
+    pub fn count_attempts(&mut self, attempts: usize) {
+        self.headers.push((ATTEMPTS, HeaderValue::from(attempts)));
+    }
+
     /// Says where the request had been sent.
     #[must_use]
     pub fn at(mut self, target: &Target) -> Self {
@@ -113,6 +120,11 @@ impl Failure {
         identify(headers, request_id);
         response
     }
+}
+
+/// Says on an answer how many attempts it took.
+pub fn count_attempts(headers: &mut HeaderMap, attempts: usize) {
+    headers.insert(ATTEMPTS, HeaderValue::from(attempts));
 }
 
 /// Says on an answer where it comes from.

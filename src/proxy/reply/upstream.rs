@@ -45,7 +45,7 @@ impl From<&Error> for Failure {
                 );
                 match error.outcome() {
                     routing::Outcome::NotProcessed => failure,
-                    routing::Outcome::MaybeProcessed => failure.final_word(),
+                    _ => failure.final_word(),
                 }
             }
             ErrorKind::HeadTimeout => upstream_timeout(),
@@ -58,6 +58,13 @@ impl From<&Error> for Failure {
 pub fn upstream_timeout() -> Failure {
     let message = "The upstream did not answer in time; it may still be at work.";
     Failure::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message).final_word()
+}
+
+/// The upstream closed before the first event of its stream; it was at work.
+#[must_use]
+pub fn upstream_broke_off() -> Failure {
+    let message = "The upstream closed before it answered.";
+    Failure::new(StatusCode::BAD_GATEWAY, "upstream_disconnected", message).final_word()
 }
 
 /// The upstream points elsewhere; following would carry its key there.

@@ -8,7 +8,7 @@ fn house(lines: &str) -> Trial {
 }
 
 fn credential(provider: &crate::config::Provider) -> (String, String) {
-    match &provider.credential {
+    match &provider.credentials[0] {
         Credential::NotNeeded => (String::new(), String::new()),
         Credential::Set { secret, source } => (secret.expose().to_owned(), source.clone()),
         Credential::Missing { variable } => ("missing".to_owned(), variable.clone()),
@@ -115,7 +115,11 @@ fn unfit_keys_are_faults() {
 #[test]
 fn one_way_to_the_key_is_enough() {
     let fault = house("api_key_env = \"A\"\napi_key_file = \"b\"").fault();
-    assert!(fault.ends_with("more than one of api_key, api_key_env and api_key_file; keep one"));
+    assert!(
+        fault.ends_with(
+            "more than one of api_key, api_key_env, api_key_file and api_keys; keep one"
+        )
+    );
 }
 
 #[test]
@@ -193,4 +197,61 @@ fn keys_are_sent_as_the_provider_wants_them() {
                 .contains("providers.house.auth: ")
         );
     }
+}
+
+#[test]
+fn a_provider_may_have_several_keys() {
+    let trial = house(
+        "api_keys = [{ env = \"A\" }, { file = \"key\" }, { key = \"k3\" }, { env = \"B\" }]",
+    )
+    .variable("A", "k1")
+    .with("key", "k2\n");
+    let provider = trial.provider("house");
+    assert!(provider.is_ready());
+    let keys: Vec<_> = provider
+        .usable()
+        .map(|one| match one {
+            Credential::Set { secret, .. } => secret.expose().to_owned(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(keys, ["k1", "k2", "k3"]);
+    assert_eq!(
+        trial.warnings(),
+        [
+            "trunkline.toml:3: providers.house.api_keys[2].key: a key in the file; better to keep it out, by env or file",
+            "provider \"house\" lacks one of its keys: set B",
+        ]
+    );
+    let none = house("api_keys = [{ env = \"A\" }, { env = \"B\" }]");
+    assert_eq!(none.provider("house").missing(), Some("A"));
+}
+
+#[test]
+fn unfit_lists_of_keys_are_faults() {
+    let fault = house("api_keys = [{ env = \"A\", file = \"b\" }]").fault();
+    assert!(
+        fault.ends_with("providers.house.api_keys[0]: each key has one of env, file and key"),
+        "{fault}"
+    );
+    let fault = house("api_keys = [{ envv = \"A\" }]").fault();
+    assert!(fault.contains("api_keys[0].envv: unknown key"), "{fault}");
+    let fault = house("api_keys = [{ env = \"sk-secret\" }]").fault();
+    assert!(
+        fault.contains("api_keys[0].env: not the name of a variable")
+            && !fault.contains("sk-secret")
+    );
+    let fault = house("api_keys = [\"sk-secret\"]").fault();
+    assert!(
+        fault.contains("must be a table, not text") && !fault.contains("sk-secret"),
+        "{fault}"
+    );
+    let fault = house("api_key = \"a\"\napi_keys = [{ env = \"A\" }]").fault();
+    assert!(fault.ends_with("and api_keys; keep one"), "{fault}");
+    let many = vec!["{ env = \"A\" }"; 17].join(",");
+    assert!(
+        house(&format!("api_keys = [{many}]"))
+            .fault()
+            .ends_with("more than 16 keys")
+    );
 }

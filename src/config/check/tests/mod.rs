@@ -4,4 +4,5 @@ mod access;
 mod credential;
 mod model;
 mod provider;
+mod retry;
 mod server;

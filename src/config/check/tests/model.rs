@@ -1,3 +1,4 @@
+use crate::config::Target;
 use crate::config::tests::Trial;
 
 #[test]
@@ -6,8 +7,8 @@ fn an_alias_is_its_own_upstream_name_until_told_otherwise() {
         "[models.a]\nprovider = \"groq\"\n[models.b]\nprovider = \"groq\"\nmodel = \"c\"",
     )
     .config();
-    assert_eq!(config.models["a"].upstream_model, "a");
-    assert_eq!(config.models["b"].upstream_model, "c");
+    assert_eq!(config.models["a"].targets[0].upstream_model, "a");
+    assert_eq!(config.models["b"].targets[0].upstream_model, "c");
     assert!(!config.models["a"].builtin);
     assert!(config.models["gpt-4o"].builtin);
 }
@@ -18,17 +19,18 @@ fn a_built_in_alias_can_be_changed_or_moved() {
         "[models.mistral-small]\nmodel = \"m2\"\n[models.mistral-large]\nprovider = \"together\"",
     )
     .config();
-    let small = &config.models["mistral-small"];
+    let small = &config.models["mistral-small"].targets[0];
     assert_eq!(
         (small.provider.as_str(), small.upstream_model.as_str()),
         ("mistral", "m2")
     );
-    let large = &config.models["mistral-large"];
+    let large = &config.models["mistral-large"].targets[0];
     assert_eq!(
         (large.provider.as_str(), large.upstream_model.as_str()),
         ("together", "mistral-large")
     );
-    assert!(!small.builtin && !large.builtin);
+    let builtin = |alias| config.models[alias].builtin;
+    assert!(!builtin("mistral-small") && !builtin("mistral-large"));
 }
 
 #[test]
@@ -69,11 +71,130 @@ fn names_are_short_and_printable() {
     }
     let name = "Modèle/1: 大 (v2)";
     let config = Trial::file(&format!("[models.\"{name}\"]\nprovider = \"groq\"")).config();
-    assert_eq!(config.models[name].upstream_model, name);
+    assert_eq!(config.models[name].targets[0].upstream_model, name);
 }
 
 #[test]
 fn an_alias_of_ours_names_its_provider() {
     let config = Trial::file("[models.qwen3]\nprovider = \"ollama\"").config();
     assert!(config.providers["ollama"].is_ready());
+}
+
+#[test]
+fn an_alias_may_have_several_targets() {
+    let config = Trial::file(
+        "[models.a]\ntargets = [{ provider = \"groq\", model = \"b\", weight = 3 }, { provider = \"xai\", priority = 1 }]\n\
+         [[models.c.targets]]\nprovider = \"groq\"\n[models.gpt-4o]\nfallbacks = [\"a\"]",
+    )
+    .config();
+    let first = Target {
+        weight: 3,
+        ..Target::new("groq", "b")
+    };
+    let second = Target {
+        priority: 1,
+        ..Target::new("xai", "a")
+    };
+    assert_eq!(config.models["a"].targets, [first, second]);
+    assert_eq!(config.models["c"].targets, [Target::new("groq", "c")]);
+    let known = &config.models["gpt-4o"];
+    assert_eq!(known.targets, [Target::new("openai", "gpt-4o")]);
+    assert_eq!(known.fallbacks, ["a"]);
+    assert_eq!(known.steps(&config.models).len(), 3);
+}
+
+#[test]
+fn a_target_at_fault_is_named_with_its_line() {
+    let fault = |target: &str| {
+        Trial::file(&format!(
+            "[models.a]\ntargets = [\n  {{ provider = \"groq\" }},\n  {{ {target} }},\n]"
+        ))
+        .fault()
+    };
+    for (target, expected) in [
+        (
+            "model = \"x\"",
+            "models.a.targets[1]: provider is missing; each target names one",
+        ),
+        (
+            "provider = \"gorq\"",
+            "models.a.targets[1].provider: no provider is called \"gorq\"; did you mean \"groq\"?",
+        ),
+        (
+            "provider = \"xai\", weight = 0",
+            "models.a.targets[1].weight: must be from 1 to 1000",
+        ),
+        (
+            "provider = \"xai\", priority = 1001",
+            "models.a.targets[1].priority: must be from 0 to 1000",
+        ),
+        (
+            "provider = \"xai\", modle = \"b\"",
+            "models.a.targets[1].modle: unknown key; did you mean \"model\"?",
+        ),
+        (
+            "provider = \"groq\"",
+            "models.a.targets[1]: stands in the list already; give the first one more weight instead",
+        ),
+        (
+            "provider = \"xai\", model = \"\"",
+            "models.a.targets[1].model: the name of a model has 1 to 256 bytes and no control characters",
+        ),
+    ] {
+        assert_eq!(fault(target), format!("trunkline.toml:4: {expected}"));
+    }
+}
+
+#[test]
+fn targets_and_the_short_form_exclude_each_other() {
+    let fault =
+        Trial::file("[models.a]\nprovider = \"groq\"\ntargets = [{ provider = \"xai\" }]").fault();
+    assert!(
+        fault.contains("models.a.targets: targets stand instead of"),
+        "{fault}"
+    );
+}
+
+#[test]
+fn fallbacks_exist_and_lead_in_no_circle() {
+    let fault = Trial::file("[models.a]\nprovider = \"groq\"\nfallbacks = [\"gpt-40\"]").fault();
+    assert_eq!(
+        fault,
+        "trunkline.toml:3: models.a.fallbacks[0]: no model is called \"gpt-40\"; did you mean \"gpt-4o\"?"
+    );
+    let fault = Trial::file("[models.a]\nprovider = \"groq\"\nfallbacks = [\"a\"]").fault();
+    assert!(fault.contains("leads back to itself: a -> a;"), "{fault}");
+    let model = |name: &str, next: &str| {
+        format!("[models.{name}]\nprovider = \"groq\"\nfallbacks = [{next}]\n")
+    };
+    let circle =
+        model("a", "\"b\"") + &model("b", "\"d\", \"c\"") + &model("c", "\"a\"") + &model("d", "");
+    let fault = Trial::file(&circle).fault();
+    assert_eq!(
+        fault,
+        "trunkline.toml:3: models.a.fallbacks: leads back to itself: a -> b -> c -> a; take one of these fallbacks out"
+    );
+    let diamond =
+        model("a", "\"b\", \"c\"") + &model("b", "\"d\"") + &model("c", "\"d\"") + &model("d", "");
+    let config = Trial::file(&diamond).config();
+    assert_eq!(config.models["a"].steps(&config.models).len(), 4);
+}
+
+#[test]
+fn a_plan_has_an_end() {
+    let keys = vec!["{ env = \"K\" }"; 16].join(", ");
+    let targets: Vec<String> = (0..5)
+        .map(|n| format!("{{ provider = \"groq\", model = \"m{n}\" }}"))
+        .collect();
+    let file = format!(
+        "[providers.groq]\napi_keys = [{keys}]\n[models.a]\ntargets = [{}]",
+        targets.join(", ")
+    );
+    let fault = Trial::file(&file).variable("K", "k").fault();
+    assert!(
+        fault.ends_with(
+            "models.a: comes to 80 targets, keys and fallbacks counted; at most 64 are tried"
+        ),
+        "{fault}"
+    );
 }

@@ -25,7 +25,7 @@ fn a_provider_of_ones_own_needs_an_address_and_no_key() {
     let provider = house("").provider("house");
     assert!(provider.is_ready() && provider.named);
     assert_eq!(url(&provider), pair("https://house.example/v1", "config"));
-    assert!(matches!(provider.credential, Credential::NotNeeded));
+    assert!(matches!(provider.credentials[..], [Credential::NotNeeded]));
     assert_eq!(
         (provider.auth, provider.stream_usage),
         (Auth::Bearer, StreamUsage::Observe)

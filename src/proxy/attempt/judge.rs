@@ -1,0 +1,161 @@
+//! Whether an answer is one that a caller can use.
+
+use std::future::poll_fn;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
+use tokio::time::timeout;
+
+use super::{Accepted, Unjudged};
+use crate::catalog::Target;
+use crate::proxy::reply::{self, Failure};
+use crate::routing::Outcome;
+use crate::upstream::{Error, ErrorKind, Reply};
+use crate::wire::media::MediaType;
+use crate::wire::retry_after;
+
+/// What is thought of an answer.
+#[derive(Debug)]
+pub(super) struct Judged {
+    /// How the attempt failed, if it did.
+    pub fault: Option<Outcome>,
+    /// True when the upstream's own answer can be told from what the caller
+    /// gets.
+    pub answered: bool,
+    /// What the caller gets if nothing better comes.
+    pub word: Result<Accepted, Failure>,
+    /// Why there was no answer, for our own log.
+    pub cause: Option<Error>,
+}
+
+impl Judged {
+    /// What the caller gets, with the name of the target.
+    pub(super) fn named(self, target: &Target) -> Result<Accepted, Failure> {
+        let mut accepted = self.word.map_err(|failure| failure.at(target))?;
+        reply::name_target(&mut accepted.reply.headers, target);
+        Ok(accepted)
+    }
+
+    /// An attempt that brought no answer.
+    pub(super) fn unanswered(error: Error) -> Self {
+        Self {
+            word: Err((&error).into()),
+            fault: Some(error.outcome()),
+            answered: false,
+            cause: Some(error),
+        }
+    }
+
+    /// Whether the attempt says something about the target. That we have no
+    /// place for more requests to it does not.
+    pub(super) fn is_blamed(&self) -> bool {
+        let cause = self.cause.as_ref();
+        cause.is_none_or(|error| error.kind() != ErrorKind::Full)
+    }
+
+    /// The status that the upstream answered with, if it did.
+    pub(super) fn status(&self) -> Option<StatusCode> {
+        let told = self.word.as_ref();
+        let status = told.map_or_else(|failure| failure.status, |told| told.reply.status);
+        self.answered.then_some(status)
+    }
+
+    /// An answer that can be passed on, although it may be one to avoid.
+    pub(super) fn answered(fault: Option<Outcome>, accepted: Accepted) -> Self {
+        Self {
+            fault,
+            answered: true,
+            word: Ok(accepted),
+            cause: None,
+        }
+    }
+
+    /// An answer that no caller can use.
+    pub(super) fn unfit(fault: Outcome, failure: Failure) -> Self {
+        Self {
+            fault: Some(fault),
+            answered: false,
+            word: Err(failure),
+            cause: None,
+        }
+    }
+}
+
+/// Looks at the head of an answer.
+pub(super) async fn judge(answer: Unjudged) -> Judged {
+    let mut reply = answer.reply;
+    let content_type = reply.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let mut media_type = MediaType::of(content_type);
+    let status = reply.status;
+    let mut first = None;
+    let mut fault = None;
+    if !status.is_success() {
+        fault = Outcome::of_status(status.as_u16(), || {
+            let field = |name: &str| reply.headers.get(name)?.to_str().ok();
+            retry_after::wait(field, SystemTime::now())
+        });
+        if media_type == MediaType::Json && may_pass(status) {
+            first = first_piece(&mut reply, answer.gap).await;
+        }
+        if first.is_none() {
+            return Judged {
+                fault,
+                answered: may_pass(status),
+                word: Err(instead_of(&reply)),
+                cause: None,
+            };
+        }
+    } else if media_type == MediaType::Html {
+        return Judged::unfit(Outcome::Failed, reply::upstream_bad_content_type());
+    }
+    let encoding = reply.headers.get(CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| encoding.as_bytes() != b"identity") {
+        // It was asked not to; what is compressed cannot be looked into.
+        media_type = MediaType::Other;
+    }
+    if media_type == MediaType::EventStream {
+        // An error event of ours, or an event held back, would make it wrong.
+        reply.headers.remove(CONTENT_LENGTH);
+    }
+    let accepted = Accepted {
+        reply,
+        first,
+        media_type,
+        hide_usage: answer.hide_usage,
+        gap: answer.gap,
+        deadline: answer.deadline,
+        in_flight: None,
+    };
+    Judged::answered(fault, accepted)
+}
+
+/// Whether the words of an error of this status may reach the caller. Those of
+/// 401 and 403 may echo our credential.
+fn may_pass(status: StatusCode) -> bool {
+    (status.is_client_error() || status.is_server_error())
+        && status != StatusCode::UNAUTHORIZED
+        && status != StatusCode::FORBIDDEN
+}
+
+/// What the caller gets instead of an error that cannot be passed on.
+fn instead_of(reply: &Reply) -> Failure {
+    match reply.status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => reply::upstream_auth_failed(),
+        status if status.is_informational() => reply::upstream_protocol_error(),
+        status if status.is_redirection() => reply::upstream_redirect(),
+        status => reply::upstream_error(status, &reply.headers),
+    }
+}
+
+/// The first piece of an error's body that has anything in it.
+async fn first_piece(reply: &mut Reply, gap: Duration) -> Option<Bytes> {
+    let mut next = async || poll_fn(|context| reply.body.poll_piece(context)).await;
+    while let Ok(Some(Ok(piece))) = timeout(gap, next()).await {
+        if !piece.is_empty() {
+            return Some(piece);
+        }
+    }
+    None
+}

@@ -1,0 +1,139 @@
+//! One target after the other until one gives an answer that can be passed on.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::request::Parts;
+use tokio::time::{Instant, timeout_at};
+use tracing::warn;
+
+use super::Worker;
+use super::intake::Intake;
+use super::reply::Failure;
+use crate::body::Outgoing;
+use crate::catalog::{Resolved, Target};
+use crate::metering::Meter;
+use crate::routing::{self, InFlight};
+use crate::upstream::{Head, Reply};
+use crate::wire::media::MediaType;
+use crate::wire::splice::{StreamUsage, splice};
+
+mod failover;
+mod first_event;
+mod judge;
+
+use judge::judge;
+
+/// An answer that is passed on.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    /// The upstream's answer.
+    pub reply: Reply,
+    /// A piece of its body that has been read already.
+    pub first: Option<Bytes>,
+    /// What its body is.
+    pub media_type: MediaType,
+    /// True when usage was asked for on our own account.
+    pub hide_usage: bool,
+    /// Longest silence within the body.
+    pub gap: Duration,
+    /// When the body must have ended.
+    pub deadline: Option<Instant>,
+    /// Its place among the requests in flight at its target, where they are
+    /// counted.
+    pub in_flight: Option<InFlight>,
+}
+
+/// An answer that has not been looked at yet.
+#[derive(Debug)]
+struct Unjudged {
+    reply: Reply,
+    hide_usage: bool,
+    gap: Duration,
+    deadline: Option<Instant>,
+}
+
+/// Tries what the model stands for. Most models have one target, whose answer
+/// is taken as it comes.
+pub(super) async fn run(
+    worker: &Worker,
+    meter: &mut Meter,
+    resolved: &Resolved<'_>,
+    head: &mut Parts,
+    intake: Intake,
+) -> Result<Accepted, Failure> {
+    let Some(target) = routing::only(&resolved.targets, &resolved.model.retry) else {
+        // Boxed, so that those with one target need no room for the rest.
+        return Box::pin(failover::run(worker, meter, resolved, head, &intake)).await;
+    };
+    let headers = std::mem::take(&mut head.headers);
+    meter.asks(target);
+    match send(worker, meter, target, head, headers, &intake).await {
+        Ok(answer) => {
+            let judged = judge(answer).await;
+            meter.attempted(judged.fault);
+            judged.named(target)
+        }
+        Err(error) => {
+            meter.attempted(Some(error.outcome()));
+            let request_id = meter.request_id().as_str();
+            let provider = &*target.provider.name;
+            warn!(request_id, provider, %error, "attempt failed");
+            Err(Failure::from(&error).at(target))
+        }
+    }
+}
+
+async fn send(
+    worker: &Worker,
+    meter: &mut Meter,
+    target: &Target,
+    parts: &Parts,
+    headers: HeaderMap,
+    intake: &Intake,
+) -> Result<Unjudged, crate::upstream::Error> {
+    let provider = &target.provider;
+    let endpoint = meter.endpoint();
+    let asks = endpoint.has_stream_usage_option()
+        && provider.stream_usage == crate::config::StreamUsage::Inject;
+    let usage = if asks {
+        StreamUsage::Inject
+    } else {
+        StreamUsage::Observe
+    };
+    let hide_usage = asks && intake.scan.would_inject();
+    let segments = splice(&intake.body, &intake.scan, &target.encoded_model, usage);
+    let query = parts.uri.query().map(str::to_owned);
+    let head = Head {
+        endpoint,
+        credential: target.credential,
+        query,
+        headers,
+    };
+    let limits = worker.client.timeouts(provider.id);
+    let deadline = limits
+        .and_then(|limits| limits.total)
+        .map(|total| Instant::now() + total);
+    let sending = std::pin::pin!(
+        worker
+            .client
+            .send(provider.id, head, Outgoing::new(segments))
+    );
+    meter.waits();
+    let answer = match deadline {
+        None => sending.await,
+        Some(deadline) => match timeout_at(deadline, sending).await {
+            Ok(answer) => answer,
+            Err(_) => Err(crate::upstream::Error::out_of_time()),
+        },
+    };
+    meter.works();
+    let gap = limits.map_or(Duration::MAX, |limits| limits.gap);
+    Ok(Unjudged {
+        reply: answer?,
+        hide_usage,
+        gap,
+        deadline,
+    })
+}

@@ -1,0 +1,257 @@
+//! The order in which one request tries its targets.
+
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+
+use super::{Fleet, Outcome};
+use crate::catalog::Target;
+use crate::config::{Balance, Retry};
+
+/// Shortest and longest pause before a target is tried again that did not say
+/// how long it wants to be left alone.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// The plan of one request over several targets: by weight within a step, then
+/// the next step. No target comes twice, except that one may be tried again
+/// after a pause when all others were tried and the config gives it the time.
+#[derive(Debug)]
+pub struct Plan<'p> {
+    fleet: &'p Fleet,
+    targets: &'p [Target],
+    retry: Retry,
+    balance: Balance,
+    /// A bit for each target that was handed out.
+    tried: u64,
+    attempts: usize,
+    current: Option<&'p Target>,
+    /// Targets that may be tried again, and when.
+    again: Vec<(&'p Target, Instant)>,
+    /// What is left of the time for pauses.
+    patience: Duration,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, Copy)]
+pub enum Next<'p> {
+    /// Try this target, once the pause is over.
+    Try(&'p Target, Duration),
+    /// Tell the caller how the last attempt ended.
+    Stop(Stop),
+}
+
+/// Why no further attempt is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// The request may have been processed.
+    MaybeProcessed,
+    /// No attempt is left.
+    Attempts,
+    /// No target is left, or none that can be tried in time.
+    Targets,
+    /// Too many requests were tried again of late.
+    Budget,
+}
+
+impl Stop {
+    /// Word for the log.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::MaybeProcessed => "it may have been processed",
+            Self::Attempts => "no attempt left",
+            Self::Targets => "no target left",
+            Self::Budget => "too many retries",
+        }
+    }
+}
+
+/// The one target of a model that has no other, and whose config does not ask
+/// to try it again: there is nothing to plan.
+#[must_use]
+pub fn only<'p>(targets: &'p [Target], retry: &Retry) -> Option<&'p Target> {
+    match targets {
+        [target] if retry.max_wait.is_zero() => Some(target),
+        _ => None,
+    }
+}
+
+impl<'p> Plan<'p> {
+    /// A plan over these targets, which stand in the order of their steps.
+    #[must_use]
+    pub fn new(fleet: &'p Fleet, targets: &'p [Target], retry: Retry, balance: Balance) -> Self {
+        Self {
+            fleet,
+            targets,
+            retry,
+            balance,
+            tried: 0,
+            attempts: 0,
+            current: None,
+            again: Vec::new(),
+            patience: retry.max_wait,
+        }
+    }
+
+    /// The target of the first attempt.
+    pub fn first(&mut self, now: Instant, rng: &mut Rng) -> Option<&'p Target> {
+        let target = self.choose(now, rng)?;
+        self.fleet.earn(target);
+        self.begin(target);
+        Some(target)
+    }
+
+    /// What follows an attempt that ended like this.
+    pub fn after(&mut self, outcome: Outcome, now: Instant, rng: &mut Rng) -> Next<'p> {
+        let Some(failed) = self.current else {
+            return Next::Stop(Stop::Targets);
+        };
+        if outcome == Outcome::MaybeProcessed && !self.retry.processed {
+            return Next::Stop(Stop::MaybeProcessed);
+        }
+        if self.attempts >= self.retry.attempts {
+            return Next::Stop(Stop::Attempts);
+        }
+        if let Some(pause) = self.pause(outcome, rng) {
+            self.again.push((failed, now + pause));
+        }
+        let Some((target, pause)) = self.choose_next(now, rng) else {
+            return Next::Stop(Stop::Targets);
+        };
+        // A request that never arrived was no burden to anybody.
+        if outcome.was_sent() && !self.fleet.spend(failed, now) {
+            return Next::Stop(Stop::Budget);
+        }
+        self.patience = self.patience.saturating_sub(pause);
+        self.begin(target);
+        Next::Try(target, pause)
+    }
+
+    /// True when the attempt that runs now may be followed by another one.
+    #[must_use]
+    pub fn may_go_on(&self) -> bool {
+        self.attempts < self.retry.attempts && (self.has_untried() || !self.patience.is_zero())
+    }
+
+    /// True when it matters how busy the targets are.
+    #[must_use]
+    pub fn weighs_loads(&self) -> bool {
+        self.balance == Balance::LeastLoaded
+    }
+
+    /// How many attempts were begun.
+    #[must_use]
+    pub fn attempts(&self) -> usize {
+        self.attempts
+    }
+
+    fn has_untried(&self) -> bool {
+        (self.tried.count_ones() as usize) < self.targets.len()
+    }
+
+    fn begin(&mut self, target: &'p Target) {
+        self.attempts += 1;
+        self.current = Some(target);
+    }
+
+    fn choose_next(&mut self, now: Instant, rng: &mut Rng) -> Option<(&'p Target, Duration)> {
+        if let Some(target) = self.choose(now, rng) {
+            return Some((target, Duration::ZERO));
+        }
+        if self.patience.is_zero() {
+            return None;
+        }
+        let soonest = (0..self.again.len()).min_by_key(|at| self.again.get(*at).map(|it| it.1))?;
+        let (_, due) = self.again.get(soonest)?;
+        let pause = due.saturating_duration_since(now);
+        if pause > self.patience {
+            return None;
+        }
+        let (target, _) = self.again.swap_remove(soonest);
+        Some((target, pause))
+    }
+
+    /// A target that was not tried: one that is fit, or, when there is none, any
+    /// other. The last one is never left out.
+    fn choose(&mut self, now: Instant, rng: &mut Rng) -> Option<&'p Target> {
+        let fleet = self.fleet;
+        while let Some((place, target)) = self.weigh(now, rng, |it| fleet.is_fit(it, now)) {
+            // Of those who find an ejection lapsed, one tries it out.
+            if fleet.claim(target, now) {
+                self.tried |= 1 << place;
+                return Some(target);
+            }
+        }
+        let (place, target) = self.weigh(now, rng, |_| true)?;
+        self.tried |= 1 << place;
+        Some(target)
+    }
+
+    /// One that is drawn by weight; or the less busy of two. Two that are drawn
+    /// are nearly as good as the best of all, and not everybody's choice at the
+    /// same time.
+    fn weigh(
+        &self,
+        now: Instant,
+        rng: &mut Rng,
+        is_wanted: impl Fn(&Target) -> bool,
+    ) -> Option<(usize, &'p Target)> {
+        let one = self.draw(rng, |_, target| is_wanted(target))?;
+        if self.balance == Balance::Weighted {
+            return Some(one);
+        }
+        let step = one.1.step;
+        let other = self.draw(rng, |place, target| {
+            place != one.0 && target.step == step && is_wanted(target)
+        });
+        let cost = |target: &Target| self.fleet.cost(target, now);
+        let better = other.filter(|(_, other)| cost(other) < cost(one.1));
+        Some(better.unwrap_or(one))
+    }
+
+    /// Of those that were not tried and are wanted, one of the lowest step, by
+    /// weight.
+    fn draw(
+        &self,
+        rng: &mut Rng,
+        is_wanted: impl Fn(usize, &Target) -> bool,
+    ) -> Option<(usize, &'p Target)> {
+        let wanted = || {
+            let untried = self.untried();
+            untried.filter(|(place, target)| is_wanted(*place, target))
+        };
+        let (_, first) = wanted().next()?;
+        let in_step = || wanted().filter(|(_, target)| target.step == first.step);
+        let whole: u64 = in_step().map(|(_, target)| target.weight).sum();
+        let mut left = rng.u64(0..whole.max(1));
+        in_step().find(|(_, target)| {
+            let hit = left < target.weight;
+            left = left.saturating_sub(target.weight);
+            hit
+        })
+    }
+
+    /// The targets that were not tried, with their places.
+    fn untried(&self) -> impl Iterator<Item = (usize, &'p Target)> + use<'p> {
+        let tried = self.tried;
+        let places = self.targets.iter().enumerate().take(64);
+        places.filter(move |(place, _)| tried & (1 << place) == 0)
+    }
+
+    /// How long to leave a target alone that failed like this, before it is
+    /// tried again; none when there is no use in it.
+    fn pause(&self, outcome: Outcome, rng: &mut Rng) -> Option<Duration> {
+        match outcome {
+            Outcome::Denied | Outcome::Refused => None,
+            Outcome::Throttled(Some(pause)) => Some(pause),
+            // Full jitter: of all who failed at the same time, no two come back
+            // at the same time.
+            _ => {
+                let doubled = u32::try_from(self.attempts).unwrap_or(u32::MAX).min(16);
+                let most = (SHORTEST_PAUSE * (1 << doubled)).min(LONGEST_PAUSE);
+                Some(most.mul_f64(rng.f64()))
+            }
+        }
+    }
+}

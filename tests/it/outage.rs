@@ -1,0 +1,142 @@
+//! Upstreams that refuse, stall, die and come back, and callers who notice
+//! nothing of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::client::Request;
+use crate::failover::{good, over};
+use crate::gateway::{Gateway, Setup};
+use crate::upstream::{Upstream, refused_base_url, reply};
+
+/// Streams from many callers at once; every one must come whole.
+fn stream_all(gateway: &Gateway, callers: usize, each: usize) {
+    std::thread::scope(|scope| {
+        for _ in 0..callers {
+            scope.spawn(|| {
+                let mut client = gateway.client();
+                for _ in 0..each {
+                    client.send(&Request::stream("m").bytes());
+                    let answer = client.answer();
+                    assert_eq!(answer.status, 200, "{}", answer.text());
+                    assert!(answer.complete && answer.text().ends_with(reply::DONE));
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn one_refuses_one_stalls_one_answers_and_every_stream_comes_whole() {
+    let stalling = Upstream::start(|exchange| {
+        exchange.read_body();
+        exchange.gateway_left();
+    });
+    let fine = good();
+    let gateway = Setup::new()
+        .provider("refusing", &refused_base_url(), "")
+        .provider(
+            "stalling",
+            &stalling.base_url(),
+            "timeouts = { head = \"200ms\" }",
+        )
+        .provider("fine", &fine.base_url(), "")
+        .section(
+            "[models.m]\nretry = { processed = true }\ntargets = [{ provider = \"refusing\" }, \
+             { provider = \"stalling\" }, { provider = \"fine\" }]",
+        )
+        .start();
+    stream_all(&gateway, 16, 125);
+    assert_eq!(fine.requests().len(), 2000);
+    // Both were left out soon, and tried out now and then.
+    assert!(
+        stalling.requests().len() < 100,
+        "{}",
+        stalling.requests().len()
+    );
+    let metrics = gateway.metrics();
+    for provider in ["refusing", "stalling"] {
+        let labels = [("provider", provider)];
+        assert_eq!(metrics.sum("trunkline_targets_ejected", &labels), Some(1.0));
+    }
+    gateway.settle();
+}
+
+#[test]
+fn a_target_that_fails_is_left_out_and_comes_back() {
+    let works = Arc::new(AtomicBool::new(false));
+    let seen = Arc::new(AtomicUsize::new(0));
+    let (answers, count) = (Arc::clone(&works), Arc::clone(&seen));
+    let flapping = Upstream::start(move |exchange| {
+        exchange.read_body();
+        count.fetch_add(1, Ordering::SeqCst);
+        let answer = if answers.load(Ordering::SeqCst) {
+            reply::good_stream()
+        } else {
+            reply::json("500 Internal Server Error", "{}")
+        };
+        exchange.send(answer);
+    });
+    let spare = good();
+    let bases = [flapping.base_url(), spare.base_url()];
+    let gateway = crate::failover::in_order(&bases, "")
+        .section("[breaker]\nfailures = 2\ncooldown = \"300ms\"")
+        .start();
+    stream_all(&gateway, 1, 20);
+    let before = seen.load(Ordering::SeqCst);
+    assert!((2..20).contains(&before), "{before}");
+    works.store(true, Ordering::SeqCst);
+    crate::wait::until("the target to be back", || {
+        stream_all(&gateway, 1, 1);
+        let metrics = gateway.metrics();
+        let ejected = metrics.sum("trunkline_targets_ejected", &[("provider", "p0")]);
+        (ejected == Some(0.0)).then_some(())
+    });
+    let spared = spare.requests().len();
+    stream_all(&gateway, 1, 5);
+    assert_eq!(spare.requests().len(), spared);
+}
+
+#[test]
+fn the_only_targets_left_answer_for_themselves() {
+    let failing = [(); 2].map(|()| Upstream::answering(reply::json("500 Oops", "{\"a\":1}")));
+    let gateway = over(&failing.each_ref(), "");
+    for _ in 0..30 {
+        let answer = gateway.ask(&Request::chat("m"));
+        assert_eq!(
+            (answer.status, answer.text()),
+            (500, "{\"a\":1}".to_owned())
+        );
+    }
+    assert!(failing[0].requests().len() >= 30);
+}
+
+#[test]
+fn a_refused_key_is_benched_and_the_providers_other_keys_go_on() {
+    let upstream = Upstream::start(|exchange| {
+        exchange.read_body();
+        let answer = if exchange.request().all("authorization") == ["Bearer bad"] {
+            reply::json("401 Unauthorized", "{}")
+        } else {
+            reply::completion("hi")
+        };
+        exchange.send(answer);
+    });
+    let gateway = Setup::new()
+        .section(&format!(
+            "[providers.up]\nbase_url = \"{}\"\napi_keys = [{{ key = \"bad\" }}, {{ key = \"good\" }}]\n\
+             [models.m]\nprovider = \"up\"",
+            upstream.base_url()
+        ))
+        .start();
+    for _ in 0..40 {
+        for model in ["m", "up/other"] {
+            assert_eq!(gateway.ask(&Request::chat(model)).status, 200);
+        }
+    }
+    let seen = upstream.requests();
+    let bad = seen
+        .iter()
+        .filter(|seen| seen.all("authorization") == ["Bearer bad"]);
+    assert_eq!(bad.count(), 1);
+}
