@@ -19,6 +19,8 @@ export interface Upstream {
   url: string;
   /** The bodies of all chat requests, oldest first. */
   requests: Chat[];
+  /** Lets the answers to `[[hold]]` go on to their end. */
+  release(): void;
   close(): Promise<void>;
 }
 
@@ -29,7 +31,14 @@ export async function startUpstream(): Promise<Upstream> {
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, requests, close: () => stop(server) };
+  return {
+    url: `http://127.0.0.1:${port}`,
+    requests,
+    release() {
+      for (const go of held.splice(0)) go();
+    },
+    close: () => stop(server),
+  };
 }
 
 export function stop(server: Server): Promise<void> {
@@ -62,6 +71,9 @@ function lastQuestion(chat: Chat): string {
   return typeof content === 'string' ? content : content.map((part) => part.text ?? '').join('');
 }
 
+/** Answers that wait for the test. */
+const held: (() => void)[] = [];
+
 interface Turn {
   chat: Chat;
   response: ServerResponse;
@@ -75,7 +87,13 @@ const SCENARIOS: Record<string, (turn: Turn) => Promise<void>> = {
   raw: (turn) => stream(turn, pieces(turn.rest, 40)),
   /** One of the prepared answers. */
   say: (turn) => stream(turn, pieces(ANSWERS[turn.argument] ?? '', 24)),
-  slow: (turn) => stream(turn, words('word '.repeat(400)), { gap: Number(turn.argument) || 50 }),
+  /** Begins, and ends when the test says so. */
+  async hold(turn) {
+    begin(turn.response);
+    turn.response.write(chunk(turn, { content: 'word word ' }));
+    await new Promise<void>((go) => held.push(go));
+    await stream(turn, ['and the end.'], { begun: true });
+  },
   fast: (turn) => stream(turn, words('quick '.repeat(30)), { gap: 4 }),
   /** What arrived here, so that a test can see it. */
   show: (turn) => stream(turn, [JSON.stringify(turn.chat)]),
@@ -145,6 +163,7 @@ const SCENARIOS: Record<string, (turn: Turn) => Promise<void>> = {
 
 interface StreamOptions {
   gap?: number;
+  begun?: boolean;
   finish?: string;
 }
 
@@ -154,7 +173,7 @@ async function stream(
   options: StreamOptions = {},
 ): Promise<void> {
   const { response } = turn;
-  begin(response);
+  if (!options.begun) begin(response);
   for (const part of parts) {
     if (response.destroyed) return;
     response.write(chunk(turn, typeof part === 'string' ? { content: part } : part));

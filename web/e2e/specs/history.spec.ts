@@ -13,8 +13,8 @@ test('a conversation is there after a reload, and in the list', async ({ chat, p
 
 test('what streams is kept over a reload in the middle', async ({ chat, page }) => {
   await chat.open();
-  await chat.send('[[slow]]');
-  await expect(chat.last).toContainText('word word word');
+  await chat.send('[[hold]]');
+  await expect(chat.last).toContainText('word word');
   await page.reload();
   await expect(chat.last).toContainText('word');
 });
