@@ -192,11 +192,29 @@ test('a request is copied as code', async ({ chat, page, context }) => {
     const item = page.getByRole('menuitem', { name: `Copy as ${name}` });
     await chat.last.getByRole('button', { name: 'More' }).click();
     await item.click();
-    await expect(item).toBeHidden();
     await expect
       .poll(() => page.evaluate(() => navigator.clipboard.readText()))
       .toContain(name === 'curl' ? "It'\\''s a question" : part);
   }
+});
+
+test('a menu closes by its own button and opens again at once', async ({ chat, page }) => {
+  await chat.open();
+  const button = page.locator('header').getByRole('button', { name: 'Menu' });
+  const menu = page.getByRole('menu');
+  for (let times = 0; times < 2; times++) {
+    await button.click();
+    await expect(menu).toBeVisible();
+    await button.click();
+    await expect(menu).toHaveCount(0);
+  }
+  await button.press('Enter');
+  await expect(menu).toBeVisible();
+  await page.keyboard.press('Escape');
+  await expect(menu).toHaveCount(0);
+  await expect(button).toBeFocused();
+  await page.keyboard.press('Enter');
+  await expect(menu).toBeVisible();
 });
 
 test('the palette finds commands by keyboard', async ({ chat, page }) => {
