@@ -29,7 +29,7 @@ const report = { empty: [], conversation: [], thousand: [], switched: [] };
 for (let run = 0; run < RUNS; run++) {
   report.empty.push(await opened('#/', '#composer'));
   report.conversation.push(await opened('#/c/chat50', 'article.answer:last-child .prose ul'));
-  for (const id of ['chat51', 'chat52']) report.switched.push(await switched(id));
+  for (const id of ['chat3', 'chat4']) report.switched.push(await switched(id));
   report.thousand.push(await opened('#/c/thousand', 'article.answer:last-child .prose ul'));
 }
 console.table({

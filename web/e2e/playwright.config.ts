@@ -1,7 +1,11 @@
 import { defineConfig } from '@playwright/test';
 
 export default defineConfig({
-  testDir: './specs',
+  projects: [
+    { name: 'page', testDir: './specs' },
+    // By itself, when all else is done: it measures.
+    { name: 'lighthouse', testDir: './after', dependencies: ['page'], fullyParallel: false },
+  ],
   outputDir: './results',
   fullyParallel: true,
   workers: 2,

@@ -9,7 +9,7 @@ import { QuestionView } from './QuestionView';
 import { useFollow } from './useFollow';
 
 /** These are drawn in full at once; earlier ones when they come near the screen. */
-const LAST = 8;
+const LAST = 4;
 
 export function Thread({ chat, path }: { chat: Conversation; path: Message[] }) {
   const { scroller, inner, atEnd, toEnd } = useFollow();
