@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ANSWERS } from './answers.ts';
+import { ANSWERS, SCRIPT } from './answers.ts';
 
 type Json = Record<string, unknown>;
 
@@ -60,7 +60,9 @@ async function answer(
   const chat = JSON.parse(text) as Chat;
   seen.push(chat);
   const question = lastQuestion(chat);
-  const [, name = 'echo', argument = ''] = /\[\[([\w-]+) ?([^\]]*)\]\]/.exec(question) ?? [];
+  const [, name = 'echo', argument = ''] =
+    /\[\[([\w-]+) ?([^\]]*)\]\]/.exec(SCRIPT[question] ? `[[${SCRIPT[question]}]]` : question) ??
+    [];
   const rest = question.replace(/\[\[[^\]]*\]\]\n?/, '');
   const scenario = SCENARIOS[name] ?? SCENARIOS.echo;
   await scenario?.({ chat, response, argument, rest });
