@@ -1,5 +1,13 @@
 /** Answers that a test asks for by name. */
 export const ANSWERS: Record<string, string> = {
+  fail: `A service should fail **early, loudly and in one place**:
+
+1. Refuse what it cannot do before it begins.
+2. Say what was wrong, and what to change.
+3. Keep what was already done.
+
+A caller can then tell a mistake of its own from one of yours, and needs no retry that could never help.
+`,
   code: `Point the official SDK at this gateway, ask for a **stream**, and print the pieces as they come:
 
 \`\`\`python
@@ -66,7 +74,7 @@ $$
 /** What some plain questions are answered with, for pictures that show no markers. */
 export const SCRIPT: Record<string, string> = {
   'What would a small service need?': 'say rich',
-  'Which of you is faster?': 'fast',
+  'How should a service fail?': 'fast fail',
   'How do I stream an answer in Python?': 'say code',
   'Is anybody there?': 'status 429 30',
 };

@@ -63,7 +63,7 @@ export const STATES: State[] = [
     shot: true,
     async enter(page) {
       await page.getByRole('button', { name: 'Compare models' }).first().click();
-      await page.locator('#composer').fill('Which of you is faster?');
+      await page.locator('#composer').fill('How should a service fail?');
       await page.locator('.composer .send').click();
       const answers = page.locator('article.answer');
       await expect(answers).toHaveCount(2);
@@ -98,6 +98,8 @@ export const STATES: State[] = [
       await page.getByRole('button', { name: 'Gateway status' }).click();
       await expect(page.locator('.st-phase')).toContainText('Live');
       await expect(page.locator('.st-recent li').first()).toBeVisible();
+      // A line wants two points.
+      await expect(page.locator('.st-spark path[d*="L"]').first()).toBeAttached();
     },
   },
 ];

@@ -96,7 +96,7 @@ const SCENARIOS: Record<string, (turn: Turn) => Promise<void>> = {
     await new Promise<void>((go) => held.push(go));
     await stream(turn, ['and the end.'], { begun: true });
   },
-  fast: (turn) => stream(turn, words('quick '.repeat(30)), { gap: 4 }),
+  fast: (turn) => stream(turn, words(ANSWERS[turn.argument] ?? 'quick '.repeat(30)), { gap: 4 }),
   /** What arrived here, so that a test can see it. */
   show: (turn) => stream(turn, [JSON.stringify(turn.chat)]),
   long: (turn) => stream(turn, ['So far'], { finish: 'length' }),
