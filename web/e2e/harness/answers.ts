@@ -1,5 +1,34 @@
 /** Answers that a test asks for by name. */
 export const ANSWERS: Record<string, string> = {
+  fail: `A service should fail **early, loudly and in one place**:
+
+1. Refuse what it cannot do before it begins.
+2. Say what was wrong, and what to change.
+3. Keep what was already done.
+
+A caller can then tell a mistake of its own from one of yours, and needs no retry that could never help.
+`,
+  code: `Point the official SDK at this gateway, ask for a **stream**, and print the pieces as they come:
+
+\`\`\`python
+from openai import OpenAI
+
+client = OpenAI(base_url="http://127.0.0.1:8080/v1", api_key="-")
+stream = client.chat.completions.create(
+    model="fast",
+    messages=[{"role": "user", "content": "Hello"}],
+    stream=True,
+)
+for chunk in stream:
+    if chunk.choices:
+        print(chunk.choices[0].delta.content or "", end="")
+\`\`\`
+
+| Setting | Where it is |
+| --- | --- |
+| Model | any name that the model list shows |
+| Key | only where the gateway wants one |
+`,
   rich: `# Plan for a **small** service
 
 Here is what it needs, with a [link](https://example.com/guide), \`inline code\` and a note[^1].
@@ -40,4 +69,12 @@ $$
 
 [^1]: Nothing is ever as small as it looks.
 `,
+};
+
+/** What some plain questions are answered with, for pictures that show no markers. */
+export const SCRIPT: Record<string, string> = {
+  'What would a small service need?': 'say rich',
+  'How should a service fail?': 'fast fail',
+  'How do I stream an answer in Python?': 'say code',
+  'Is anybody there?': 'status 429 30',
 };

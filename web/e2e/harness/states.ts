@@ -27,7 +27,7 @@ export const STATES: State[] = [
     name: 'chat',
     shot: true,
     async enter(page) {
-      await ask(page, 'What would a small service need? [[say rich]]');
+      await ask(page, 'What would a small service need?');
       await expect(page.locator('.hl-keyword').first()).toBeVisible();
       await expect(page.locator('math').first()).toBeAttached();
       await page.locator('article.answer .md-chip button').click();
@@ -35,6 +35,7 @@ export const STATES: State[] = [
   },
   {
     name: 'thinking',
+    shot: true,
     async enter(page) {
       await ask(page, '[[reasoning]]');
       await page.locator('details.reasoning summary').click();
@@ -45,12 +46,13 @@ export const STATES: State[] = [
     name: 'error',
     shot: true,
     async enter(page) {
-      await ask(page, 'Is anybody there? [[status 429 30]]');
+      await ask(page, 'Is anybody there?');
       await page.getByText('Details').click();
     },
   },
   {
     name: 'models',
+    shot: true,
     async enter(page) {
       await page.locator('header .picker').click();
       await expect(page.getByRole('listbox')).toBeVisible();
@@ -61,7 +63,7 @@ export const STATES: State[] = [
     shot: true,
     async enter(page) {
       await page.getByRole('button', { name: 'Compare models' }).first().click();
-      await page.locator('#composer').fill('Which of you is faster? [[fast]]');
+      await page.locator('#composer').fill('How should a service fail?');
       await page.locator('.composer .send').click();
       const answers = page.locator('article.answer');
       await expect(answers).toHaveCount(2);
@@ -71,6 +73,7 @@ export const STATES: State[] = [
   },
   {
     name: 'settings',
+    shot: true,
     async enter(page) {
       await page.keyboard.press('Control+k');
       await expect(page.getByRole('dialog')).toBeVisible();
@@ -81,6 +84,7 @@ export const STATES: State[] = [
   },
   {
     name: 'palette',
+    shot: true,
     async enter(page) {
       await page.keyboard.press('Control+k');
       await expect(page.getByRole('dialog')).toBeVisible();
@@ -90,10 +94,12 @@ export const STATES: State[] = [
     name: 'status',
     shot: true,
     async enter(page) {
-      await ask(page, 'Something to count');
+      await ask(page, 'How do I stream an answer in Python?');
       await page.getByRole('button', { name: 'Gateway status' }).click();
       await expect(page.locator('.st-phase')).toContainText('Live');
       await expect(page.locator('.st-recent li').first()).toBeVisible();
+      // A line wants two points.
+      await expect(page.locator('.st-spark path[d*="L"]').first()).toBeAttached();
     },
   },
 ];

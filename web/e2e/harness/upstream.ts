@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ANSWERS } from './answers.ts';
+import { ANSWERS, SCRIPT } from './answers.ts';
 
 type Json = Record<string, unknown>;
 
@@ -19,6 +19,8 @@ export interface Upstream {
   url: string;
   /** The bodies of all chat requests, oldest first. */
   requests: Chat[];
+  /** Lets the answers to `[[hold]]` go on to their end. */
+  release(): void;
   close(): Promise<void>;
 }
 
@@ -29,7 +31,14 @@ export async function startUpstream(): Promise<Upstream> {
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, requests, close: () => stop(server) };
+  return {
+    url: `http://127.0.0.1:${port}`,
+    requests,
+    release() {
+      for (const go of held.splice(0)) go();
+    },
+    close: () => stop(server),
+  };
 }
 
 export function stop(server: Server): Promise<void> {
@@ -51,7 +60,9 @@ async function answer(
   const chat = JSON.parse(text) as Chat;
   seen.push(chat);
   const question = lastQuestion(chat);
-  const [, name = 'echo', argument = ''] = /\[\[([\w-]+) ?([^\]]*)\]\]/.exec(question) ?? [];
+  const [, name = 'echo', argument = ''] =
+    /\[\[([\w-]+) ?([^\]]*)\]\]/.exec(SCRIPT[question] ? `[[${SCRIPT[question]}]]` : question) ??
+    [];
   const rest = question.replace(/\[\[[^\]]*\]\]\n?/, '');
   const scenario = SCENARIOS[name] ?? SCENARIOS.echo;
   await scenario?.({ chat, response, argument, rest });
@@ -61,6 +72,9 @@ function lastQuestion(chat: Chat): string {
   const content = chat.messages.findLast((each) => each.role === 'user')?.content ?? '';
   return typeof content === 'string' ? content : content.map((part) => part.text ?? '').join('');
 }
+
+/** Answers that wait for the test. */
+const held: (() => void)[] = [];
 
 interface Turn {
   chat: Chat;
@@ -75,8 +89,14 @@ const SCENARIOS: Record<string, (turn: Turn) => Promise<void>> = {
   raw: (turn) => stream(turn, pieces(turn.rest, 40)),
   /** One of the prepared answers. */
   say: (turn) => stream(turn, pieces(ANSWERS[turn.argument] ?? '', 24)),
-  slow: (turn) => stream(turn, words('word '.repeat(400)), { gap: Number(turn.argument) || 50 }),
-  fast: (turn) => stream(turn, words('quick '.repeat(30)), { gap: 4 }),
+  /** Begins, and ends when the test says so. */
+  async hold(turn) {
+    begin(turn.response);
+    turn.response.write(chunk(turn, { content: 'word word ' }));
+    await new Promise<void>((go) => held.push(go));
+    await stream(turn, ['and the end.'], { begun: true });
+  },
+  fast: (turn) => stream(turn, words(ANSWERS[turn.argument] ?? 'quick '.repeat(30)), { gap: 4 }),
   /** What arrived here, so that a test can see it. */
   show: (turn) => stream(turn, [JSON.stringify(turn.chat)]),
   long: (turn) => stream(turn, ['So far'], { finish: 'length' }),
@@ -145,6 +165,7 @@ const SCENARIOS: Record<string, (turn: Turn) => Promise<void>> = {
 
 interface StreamOptions {
   gap?: number;
+  begun?: boolean;
   finish?: string;
 }
 
@@ -154,7 +175,7 @@ async function stream(
   options: StreamOptions = {},
 ): Promise<void> {
   const { response } = turn;
-  begin(response);
+  if (!options.begun) begin(response);
   for (const part of parts) {
     if (response.destroyed) return;
     response.write(chunk(turn, typeof part === 'string' ? { content: part } : part));

@@ -13,8 +13,8 @@ test('a conversation is there after a reload, and in the list', async ({ chat, p
 
 test('what streams is kept over a reload in the middle', async ({ chat, page }) => {
   await chat.open();
-  await chat.send('[[slow]]');
-  await expect(chat.last).toContainText('word word word');
+  await chat.send('[[hold]]');
+  await expect(chat.last).toContainText('word word');
   await page.reload();
   await expect(chat.last).toContainText('word');
 });
@@ -168,4 +168,30 @@ test('a hundred conversations open fast', async ({ chat, page }) => {
     description: `${Math.round(ms)} ms`,
   });
   expect(ms).toBeLessThan(2000);
+});
+
+test('a long conversation opens at its end, and is whole', async ({ chat, page }) => {
+  await chat.open();
+  await chat.ask('One of many');
+  await page.evaluate(() => {
+    const key = Object.keys(localStorage).find((each) => each.startsWith('trunkline:c:')) ?? '';
+    const body = JSON.parse(localStorage.getItem(key) ?? '');
+    let last = Object.values<{ id: string; parent: string; role: string }>(body.messages).find(
+      (each) => each.role === 'assistant',
+    );
+    if (!last) throw new Error('There is no answer.');
+    const answer = last;
+    for (let i = 0; i < 298; i++) {
+      last = { ...answer, id: `copy${i}`, parent: last.id, role: i % 2 ? 'assistant' : 'user' };
+      body.messages[last.id] = last;
+    }
+    body.chosen = {};
+    localStorage.setItem(key, JSON.stringify(body));
+  });
+  await page.reload();
+  await expect(chat.last).toBeInViewport();
+  await expect(chat.answers).toHaveCount(150);
+  await expect(chat.last).toBeInViewport();
+  await chat.answers.first().scrollIntoViewIfNeeded();
+  await expect(chat.answers.first()).toBeInViewport();
 });

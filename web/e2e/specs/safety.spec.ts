@@ -2,7 +2,6 @@ import { HOSTILE } from '../../test/corpus/hostile.ts';
 import { expect, test } from '../harness/test.ts';
 
 test('hostile answers run nothing, load nothing, and break no rule', async ({ chat, page }) => {
-  test.setTimeout(60_000);
   const foreign: string[] = [];
   page.on('request', (request) => {
     const url = request.url();
@@ -66,11 +65,13 @@ test('?q= fills the field and sends nothing', async ({ chat, page, upstream }) =
   const before = upstream.requests.length;
   await chat.open('/?q=Delete%20everything');
   await expect(chat.composer).toHaveValue('Delete everything');
-  await page.waitForTimeout(500);
-  expect(upstream.requests.length).toBe(before);
   await expect(chat.answers).toHaveCount(0);
   await page.reload();
+  await expect(chat.composer).toBeVisible();
   await expect(chat.answers).toHaveCount(0);
+  // Whatever the page had sent by itself would have arrived before this.
+  await chat.ask('Mine');
+  expect(upstream.requests.length).toBe(before + 1);
 });
 
 test('the first load is few requests, all from here', async ({ page, gateway }) => {

@@ -11,8 +11,9 @@ import { SidebarRow } from './SidebarRow';
 import { Icon } from './ui/Icon';
 import { drawerStore, keyName, openSettings } from './view';
 
-/** Drawn at once; the rest when the list is scrolled that far. */
-const FIRST_ROWS = 120;
+/** A screenful, drawn at once; more when there is time, the rest by scrolling. */
+const FIRST_ROWS = 30;
+const MORE_ROWS = 120;
 
 export function Sidebar() {
   const drawer = useStore(drawerStore);
@@ -115,6 +116,11 @@ function Conversations() {
       clearTimeout(timer);
     };
   }, [query]);
+
+  useEffect(() => {
+    const later = setTimeout(() => setRows((n) => Math.max(n, MORE_ROWS)), 300);
+    return () => clearTimeout(later);
+  }, []);
 
   const onScroll = (event: { currentTarget: HTMLElement }) => {
     const { scrollTop, clientHeight, scrollHeight } = event.currentTarget;

@@ -1,4 +1,5 @@
 import './docs.css';
+import './try.css';
 import { useEffect, useState } from 'react';
 import { apiBase, gatewayUrl } from '../api/base';
 import { gatewayStore, startGateway } from '../api/gateway';

@@ -3,6 +3,7 @@ import { answer, resume } from './answer';
 import { addChat, changeChat, chatStore } from './chats';
 import { createStore } from './create';
 import { newId } from './id';
+import { listStore } from './list';
 import { isLive } from './live';
 import { settingsStore } from './settings';
 import {
@@ -44,7 +45,10 @@ export function send(chatId: string | null, draft: Draft): string {
     return chatId;
   }
   const chat = existing ?? newConversation(modelFor(null), settingsStore.get().params);
-  if (!existing) addChat(chat);
+  if (!existing) {
+    addChat(chat);
+    askToKeep();
+  }
   const roots = chat.lanes?.map((lane) => laneRoot(lane.id)) ?? [''];
   const runs = roots.map((root, i) => {
     const now = chatStore(chat.id).get() ?? chat;
@@ -55,6 +59,12 @@ export function send(chatId: string | null, draft: Draft): string {
   });
   void Promise.all(runs).then(() => afterAnswer(chat.id));
   return chat.id;
+}
+
+/** With the first conversation there is something that the browser should not clear away. */
+function askToKeep(): void {
+  if (listStore.get().length === 1)
+    globalThis.navigator?.storage?.persist?.().catch(() => undefined);
 }
 
 /** Another answer to the same message, beside the ones that are there. */

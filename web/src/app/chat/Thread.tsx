@@ -9,13 +9,19 @@ import { QuestionView } from './QuestionView';
 import { useFollow } from './useFollow';
 
 /** These are drawn in full at once; earlier ones when they come near the screen. */
-const LAST = 8;
+const LAST = 4;
+/** Of a long conversation this many come with the first frame, the others behind it. */
+const FIRST = 40;
+const MORE = 120;
 
 export function Thread({ chat, path }: { chat: Conversation; path: Message[] }) {
   const { scroller, inner, atEnd, toEnd } = useFollow();
   const [editing, setEditing] = useState<string | null>(null);
   const live = useIsLive(chat.id);
   const versions = useMemo(() => versionsOf(chat), [chat]);
+  const [left, setLeft] = useState(() => path.length - FIRST);
+  // Another branch may be shorter than the one that was opened.
+  const hidden = Math.max(0, Math.min(left, path.length - FIRST));
   const lastQuestion = path.findLast((each) => each.role === 'user')?.id;
 
   useEffect(
@@ -26,6 +32,13 @@ export function Thread({ chat, path }: { chat: Conversation; path: Message[] }) 
       }),
     [lastQuestion, toEnd],
   );
+  // What is added above moves nothing: the view follows the end, or the
+  // browser holds on to what is in it.
+  useEffect(() => {
+    if (left <= 0) return;
+    const later = setTimeout(() => setLeft(left - MORE), 50);
+    return () => clearTimeout(later);
+  }, [left]);
   // What was just sent is to be seen, wherever the reader was.
   useEffect(() => {
     if (live) toEnd();
@@ -42,8 +55,9 @@ export function Thread({ chat, path }: { chat: Conversation; path: Message[] }) 
         tabIndex={0}
       >
         <div ref={inner} className="thread-inner">
-          {path.map((message, i) =>
-            message.role === 'user' ? (
+          {path.slice(hidden).map((message, at) => {
+            const i = hidden + at;
+            return message.role === 'user' ? (
               <QuestionView
                 key={message.id}
                 chatId={chat.id}
@@ -62,8 +76,8 @@ export function Thread({ chat, path }: { chat: Conversation; path: Message[] }) 
                 isLast={i === path.length - 1}
                 eager={i >= path.length - LAST}
               />
-            ),
-          )}
+            );
+          })}
         </div>
       </section>
       {!atEnd && (

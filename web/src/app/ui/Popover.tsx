@@ -10,19 +10,23 @@ import {
 const GAP = 6;
 const EDGE = 8;
 
+let presses = 0;
+if (typeof document !== 'undefined')
+  document.addEventListener('pointerdown', () => presses++, { capture: true });
+
 /** Open or not, and a button that closes what it opened. */
 export function usePopover() {
   const anchor = useRef<HTMLButtonElement>(null);
   const [open, setOpen] = useState(false);
-  const closedAt = useRef(0);
+  const closedBy = useRef(-1);
   const close = () => {
-    closedAt.current = performance.now();
+    closedBy.current = presses;
     setOpen(false);
   };
-  const toggle = () => {
-    // The press that closed it by touching outside of it is the press on its
-    // own button: it must not open it again.
-    if (performance.now() - closedAt.current > 250) setOpen((now) => !now);
+  const toggle = (event?: { detail: number }) => {
+    // The press that closed it by touching outside of it may be the press on
+    // its own button: it must not open it again. Keys touch nothing.
+    if (closedBy.current !== presses || event?.detail === 0) setOpen((now) => !now);
   };
   return { anchor, open, setOpen, close, toggle };
 }
