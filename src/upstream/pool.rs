@@ -43,6 +43,7 @@ pub(super) struct Pool {
 #[derive(Debug)]
 struct Resting {
     connection: Box<Http1>,
+    since: Instant,
     until: Instant,
 }
 
@@ -108,9 +109,7 @@ impl Pool {
     /// Closes what has rested too long or has been closed by the upstream.
     pub(super) fn sweep(&self) {
         let now = Instant::now();
-        self.resting
-            .borrow_mut()
-            .retain_mut(|it| it.until > now && it.connection.is_ready());
+        self.resting.borrow_mut().retain_mut(|it| it.is_ready(now));
         let longest = self.longest_rest();
         self.multiplexed
             .borrow_mut()
@@ -154,7 +153,7 @@ impl Pool {
         }
         let mut resting = self.resting.borrow_mut();
         while let Some(mut newest) = resting.pop() {
-            if newest.until > Instant::now() && newest.connection.is_ready() {
+            if newest.is_ready(Instant::now()) {
                 return Some(Connection::Http1(newest.connection));
             }
         }
@@ -187,14 +186,16 @@ impl Pool {
             .map_or(0, |upstream| upstream.limits.max_idle);
         let longest = self.longest_rest();
         let rests_for = rests_for.map_or(longest, |told| told.min(longest));
-        if rests_for.is_zero() || !connection.is_ready() {
+        if rests_for.is_zero() || !connection.is_ready(Duration::ZERO) {
             return;
         }
         let mut resting = self.resting.borrow_mut();
         if resting.len() < most {
+            let since = Instant::now();
             resting.push(Resting {
                 connection,
-                until: Instant::now() + rests_for,
+                since,
+                until: since + rests_for,
             });
         }
     }
@@ -203,6 +204,13 @@ impl Pool {
         self.upstream
             .as_ref()
             .map_or(Duration::ZERO, |upstream| upstream.limits.idle_timeout)
+    }
+}
+
+impl Resting {
+    fn is_ready(&mut self, now: Instant) -> bool {
+        let rested = now.duration_since(self.since);
+        self.until > now && self.connection.is_ready(rested)
     }
 }
 

@@ -15,13 +15,17 @@ mod scratch;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use super::build::Open;
 use super::error::{Error, ErrorKind};
@@ -31,9 +35,28 @@ use outbound::Outbound;
 pub(super) use scratch::Scratch;
 
 /// What carries a connection's bytes: TCP, or TLS over it.
-pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin {}
+pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin {
+    /// The TCP connection below it all.
+    fn tcp(&self) -> &TcpStream;
+}
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Socket for S {}
+impl Socket for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Socket for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
+/// After so long a rest the system is asked whether the upstream has closed.
+/// What has come since the last poll is not known to the runtime yet; with a
+/// shorter rest that is unlikely, and on a busy path the question would cost a
+/// system call for every request.
+const ASK_AFTER: Duration = Duration::from_micros(500);
 
 /// The connection; it closes when this is dropped.
 pub(super) struct Http1 {
@@ -128,11 +151,14 @@ impl Http1 {
     /// Whether another request can be sent now. Not after an answer that came
     /// before its request had left, nor with bytes that nobody asked for, nor
     /// when the upstream has closed.
-    pub(super) fn is_ready(&mut self) -> bool {
+    pub(super) fn is_ready(&mut self, rested: Duration) -> bool {
         let rests = self.persists && self.body.has_ended() && self.unread.is_empty();
         let sent = self.outbound.is_done() || !self.outbound.has_begun();
         let context = &mut Context::from_waker(Waker::noop());
-        rests && sent && self.poll_read(context).is_pending()
+        rests
+            && sent
+            && self.poll_read(context).is_pending()
+            && (rested < ASK_AFTER || !has_closed(self.socket.tcp()))
     }
 
     fn poll_head(
@@ -190,6 +216,16 @@ impl Http1 {
             Ok(_) => Ok(()),
             Err(error) => Err(Broken::Failed(error)),
         })
+    }
+}
+
+/// Asks the system, past what the runtime knows. Bytes that wait are no end:
+/// TLS has messages of its own.
+fn has_closed(tcp: &TcpStream) -> bool {
+    let mut byte = [MaybeUninit::uninit()];
+    match SockRef::from(tcp).peek(&mut byte) {
+        Ok(count) => count == 0,
+        Err(error) => error.kind() != io::ErrorKind::WouldBlock,
     }
 }
 
