@@ -1,6 +1,6 @@
 // Puts the README's pictures of the page into docs/images, from those that the
 // browser tests took: without what PNG files carry along, and packed tighter.
-//   (cd e2e && npm test) && node scripts/pictures.mjs
+//   (cd e2e && npm test -- --project=page -g 'desktop (status|compare)') && node scripts/pictures.mjs
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { constants, crc32, deflateSync, inflateSync } from 'node:zlib';

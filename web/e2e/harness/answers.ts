@@ -8,7 +8,7 @@ export const ANSWERS: Record<string, string> = {
 
 A caller can then tell a mistake of its own from one of yours, and needs no retry that could never help.
 `,
-  code: `Point the official SDK at this gateway, ask for a **stream**, and print the pieces as they come:
+  code: `Ask for a **stream** and print the pieces as they come:
 
 \`\`\`python
 from openai import OpenAI
@@ -24,10 +24,7 @@ for chunk in stream:
         print(chunk.choices[0].delta.content or "", end="")
 \`\`\`
 
-| Setting | Where it is |
-| --- | --- |
-| Model | any name that the model list shows |
-| Key | only where the gateway wants one |
+Any name that the model list shows will do.
 `,
   rich: `# Plan for a **small** service
 
