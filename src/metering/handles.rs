@@ -65,6 +65,9 @@ pub struct ModelMeters {
     tokens: [OnceCell<CounterPart>; 4],
     /// By the kind of fault; the last are those without.
     attempts: [OnceCell<CounterPart>; routing::Outcome::KINDS + 1],
+    /// By the kind of the fault before.
+    retries: [OnceCell<CounterPart>; routing::Outcome::KINDS],
+    fallbacks: OnceCell<CounterPart>,
     registry: Registry,
     pub(super) duration: HistogramPart,
     pub(super) first_byte: HistogramPart,
@@ -194,6 +197,8 @@ impl Desk {
             requests: Default::default(),
             tokens: Default::default(),
             attempts: Default::default(),
+            retries: Default::default(),
+            fallbacks: OnceCell::new(),
             registry: registry.clone(),
         })
     }
@@ -256,28 +261,31 @@ impl ModelMeters {
         cell.get_or_init(make).increment(1);
     }
 
-    /// Counts an attempt that followed one with this fault. Seldom, so no handle
-    /// is kept.
+    /// Counts an attempt that followed one with this fault.
     pub(super) fn retry(&self, fault: routing::Outcome) {
-        let labels = [
-            ("model", &*self.name.label),
-            ("provider", &*self.name.provider),
-            ("after", fault.label()),
-        ];
-        self.registry
-            .counter(&metric::RETRIES, &labels)
-            .increment(1);
+        let make = || {
+            let labels = [
+                ("model", &*self.name.label),
+                ("provider", &*self.name.provider),
+                ("after", fault.label()),
+            ];
+            self.registry.counter(&metric::RETRIES, &labels).part()
+        };
+        if let Some(cell) = self.retries.get(fault.kind()) {
+            cell.get_or_init(make).increment(1);
+        }
     }
 
     /// Counts an answer of another model than the one asked for.
     pub(super) fn fallback(&self) {
-        let labels = [
-            ("model", &*self.name.label),
-            ("provider", &*self.name.provider),
-        ];
-        self.registry
-            .counter(&metric::FALLBACKS, &labels)
-            .increment(1);
+        let make = || {
+            let labels = [
+                ("model", &*self.name.label),
+                ("provider", &*self.name.provider),
+            ];
+            self.registry.counter(&metric::FALLBACKS, &labels).part()
+        };
+        self.fallbacks.get_or_init(make).increment(1);
     }
 
     pub(super) fn count_tokens(&self, usage: &Usage) {

@@ -1,17 +1,18 @@
 //! What is known of the targets, from the attempts of all requests.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
 use super::Outcome;
 use super::budget::Budget;
+use super::counts::{Counts, Reason};
 use super::health::{Health, millis};
 use super::load::{InFlight, Load};
 use crate::catalog::{Catalog, Target};
 use crate::config::{Breaker, Config};
-use crate::telemetry::metric::{self, Gauge, Registry};
+use crate::telemetry::metric::Registry;
 
 /// How long a target rests that is busy and did not say for how long.
 const SHORT_REST: Duration = Duration::from_secs(1);
@@ -28,6 +29,8 @@ pub struct Fleet {
     health: Box<[Health]>,
     /// By the same number.
     loads: Box<[Arc<Load>]>,
+    /// By the number of the provider.
+    counts: Box<[OnceLock<Counts>]>,
     registry: Registry,
 }
 
@@ -44,6 +47,7 @@ impl Fleet {
                 .map(|_| Health::default())
                 .collect(),
             loads: (0..catalog.slot_count()).map(|_| Arc::default()).collect(),
+            counts: config.providers.iter().map(|_| OnceLock::new()).collect(),
             registry: registry.clone(),
         }
     }
@@ -56,19 +60,18 @@ impl Fleet {
         let at = self.at(now);
         match fault {
             Some(Outcome::NotProcessed | Outcome::MaybeProcessed | Outcome::Failed) => {
-                let was_ejected = health.is_ejected();
-                if let Some(rest) = health.failed(at, &self.rules) {
-                    if !was_ejected {
-                        self.ejected(target).increment(1);
+                if let Some(ejection) = health.failed(at, &self.rules) {
+                    if ejection.is_new {
+                        self.count(target, |counts| counts.ejected.increment(1));
                     }
-                    self.tell(target, "failed", rest);
+                    self.tell(target, Reason::Failed, ejection.rest);
                 }
                 return;
             }
             Some(Outcome::Throttled(wait)) => {
                 let rest = wait.unwrap_or(SHORT_REST).min(self.rules.max_cooldown);
                 if health.is_fit(at) {
-                    self.tell(target, "throttled", rest);
+                    self.tell(target, Reason::Throttled, rest);
                 }
                 health.cool(at, rest);
             }
@@ -76,7 +79,7 @@ impl Fleet {
                 let rest = self.rules.max_cooldown;
                 if let Some(key) = self.health.get(target.key) {
                     if key.is_fit(at) {
-                        self.tell(target, "denied", rest);
+                        self.tell(target, Reason::Denied, rest);
                     }
                     key.cool(at, rest);
                 }
@@ -85,7 +88,7 @@ impl Fleet {
         }
         // It is there and answers, whatever it says.
         if health.succeeded(at, &self.rules) {
-            self.ejected(target).decrement(1);
+            self.count(target, |counts| counts.ejected.decrement(1));
             let provider = &*target.provider.name;
             let model = target.shown_model();
             info!(provider, model, key = target.credential, "target is back");
@@ -147,20 +150,20 @@ impl Fleet {
         millis(self.since(now))
     }
 
-    fn ejected(&self, target: &Target) -> Gauge {
-        let labels = [("provider", &*target.provider.name)];
-        self.registry.gauge(&metric::TARGETS_EJECTED, &labels)
+    /// Counts what befalls a provider's targets. The first time makes handles.
+    fn count(&self, target: &Target, count: impl FnOnce(&Counts)) {
+        let provider = &target.provider;
+        if let Some(counts) = self.counts.get(provider.id) {
+            count(counts.get_or_init(|| Counts::new(&self.registry, &provider.name)));
+        }
     }
 
     /// A target is left out from now on.
-    fn tell(&self, target: &Target, reason: &'static str, rest: Duration) {
+    fn tell(&self, target: &Target, reason: Reason, rest: Duration) {
+        self.count(target, |counts| counts.left_out(reason));
         let provider = &*target.provider.name;
-        let labels = [("provider", provider), ("reason", reason)];
-        self.registry
-            .counter(&metric::EJECTIONS, &labels)
-            .increment(1);
         let model = target.shown_model();
-        let (key, rest_ms) = (target.credential, millis(rest));
+        let (key, rest_ms, reason) = (target.credential, millis(rest), reason.label());
         warn!(
             provider,
             model, key, reason, rest_ms, "target is left out for a while"

@@ -25,6 +25,15 @@ pub(super) struct Health {
     cool_until: AtomicU64,
 }
 
+/// A target is left out, by one fault too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ejection {
+    /// For how long.
+    pub(super) rest: Duration,
+    /// False when it goes on with one that was lapsing.
+    pub(super) is_new: bool,
+}
+
 /// Attempts and faults of the present window: its number, then the counts, in
 /// one word.
 #[derive(Debug, Default)]
@@ -69,9 +78,9 @@ impl Health {
         true
     }
 
-    /// Notes a fault. Says for how long the target is ejected when this was one
-    /// too many.
-    pub(super) fn failed(&self, now: u64, rules: &Breaker) -> Option<Duration> {
+    /// Notes a fault. Says so when this was one too many; of several at the same
+    /// time only one is told, so that what begins is counted once.
+    pub(super) fn failed(&self, now: u64, rules: &Breaker) -> Option<Ejection> {
         let consecutive = self.consecutive.fetch_add(1, Ordering::Relaxed) + 1;
         let (attempts, faults) = self.window.add(now, rules, true);
         let ejected = self.ejected.load(Ordering::Relaxed);
@@ -90,18 +99,16 @@ impl Health {
             return None;
         }
         self.times.store(times.saturating_add(1), Ordering::Relaxed);
-        Some(rest)
+        Some(Ejection {
+            rest,
+            is_new: ejected == 0,
+        })
     }
 
     /// Leaves it alone for a while.
     pub(super) fn cool(&self, now: u64, pause: Duration) {
         self.cool_until
             .fetch_max(now + millis(pause), Ordering::Relaxed);
-    }
-
-    /// Whether it is ejected, if only until the attempt that tries it out ends.
-    pub(super) fn is_ejected(&self) -> bool {
-        self.ejected.load(Ordering::Relaxed) != 0
     }
 
     fn swap(&self, from: u64, to: u64) -> bool {
@@ -145,7 +152,7 @@ pub(super) fn millis(duration: Duration) -> u64 {
 mod tests {
     use std::time::Duration;
 
-    use super::Health;
+    use super::{Ejection, Health};
     use crate::config::Breaker;
 
     const RULES: Breaker = Breaker {
@@ -157,6 +164,10 @@ mod tests {
         max_cooldown: Duration::from_secs(15),
     };
     const REST: Duration = RULES.cooldown;
+    const EJECTED: Option<Ejection> = Some(Ejection {
+        rest: REST,
+        is_new: true,
+    });
 
     #[test]
     fn three_faults_in_a_row_eject() {
@@ -170,12 +181,12 @@ mod tests {
             assert_eq!(health.failed(round, &rules), None);
             assert!(!health.succeeded(round, &rules) && health.is_fit(round));
         }
-        for expected in [None, None, Some(REST), None] {
+        for expected in [None, None, EJECTED, None] {
             assert_eq!(health.failed(100, &rules), expected);
         }
         assert!(!health.is_fit(5099) && health.is_fit(5100));
         // What began before the ejection does not end it.
-        assert!(!health.succeeded(200, &rules) && health.is_ejected());
+        assert!(!health.succeeded(200, &rules) && !health.is_fit(200));
     }
 
     #[test]
@@ -191,7 +202,9 @@ mod tests {
         let mut now = 5000;
         for rest in [10, 15, 15] {
             let rest = Duration::from_secs(rest);
-            assert_eq!(health.failed(now, &RULES), Some(rest));
+            let is_new = false;
+            let again = Some(Ejection { rest, is_new });
+            assert_eq!(health.failed(now, &RULES), again);
             now += u64::try_from(rest.as_millis()).unwrap();
             assert!(health.claim(now, REST));
         }
@@ -216,7 +229,40 @@ mod tests {
             assert_eq!(health.failed(turn, &RULES), None);
         }
         health.succeeded(10_004, &RULES);
-        assert_eq!(health.failed(10_004, &RULES), Some(REST));
+        assert_eq!(health.failed(10_004, &RULES), EJECTED);
+    }
+
+    #[test]
+    fn of_many_at_once_one_begins_an_ejection_and_one_ends_it() {
+        let health = Health::default();
+        let count = |turn: &(dyn Fn() -> bool + Sync)| {
+            let turns = || (0..2000).filter(|_| turn()).count();
+            std::thread::scope(|scope| {
+                let threads = [(); 4].map(|()| scope.spawn(turns));
+                let counts = threads.map(|thread| thread.join().unwrap());
+                counts.iter().sum::<usize>()
+            })
+        };
+        for round in 0..20 {
+            let now = round * 100_000;
+            let begun = count(&|| health.failed(now, &RULES).is_some_and(|it| it.is_new));
+            let ended = count(&|| health.succeeded(now + 90_000, &RULES));
+            assert_eq!((begun, ended), (1, 1));
+        }
+        // Both at once: whatever has begun has ended, or still goes on.
+        let (begun, ended) = std::thread::scope(|scope| {
+            let failing = scope.spawn(|| {
+                let faults = (0..100_000).filter_map(|_| health.failed(0, &RULES));
+                faults.filter(|ejection| ejection.is_new).count()
+            });
+            let recovering = scope.spawn(|| {
+                let turns = (0..100_000).filter(|_| health.succeeded(90_000, &RULES));
+                turns.count()
+            });
+            (failing.join().unwrap(), recovering.join().unwrap())
+        });
+        let goes_on = usize::from(!health.is_fit(0));
+        assert_eq!(begun, ended + goes_on);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Neither knows HTTP or a connection: an attempt is judged by its [`Outcome`].
 
 mod budget;
+mod counts;
 mod fleet;
 mod health;
 mod load;
