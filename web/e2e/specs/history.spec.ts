@@ -117,6 +117,122 @@ test('a full disk is said, and nothing is lost from what is there', async ({ cha
   await expect(chat.answers.first()).toContainText('Precious');
 });
 
+test('a localStorage filled to its last character takes one more conversation', async ({
+  chat,
+  page,
+}) => {
+  await chat.open();
+  // All of them new, so that none has been moved before there is need.
+  const count = await page.evaluate(fill, { chats: 400, characters: 60_000, apart: 0 });
+  expect(count).toBeGreaterThan(50);
+  expect(count).toBeLessThan(400);
+  await page.goto('about:blank');
+  await chat.open();
+  await chat.ask('The last straw');
+  await page.reload();
+  await expect(chat.last).toContainText('The last straw');
+  await expect(page.locator('.banner')).toHaveCount(0);
+  const moved = await page.evaluate(
+    () =>
+      JSON.parse(localStorage.getItem('trunkline:index') ?? '[]').filter(
+        (each: { cold?: boolean }) => each.cold,
+      ).length,
+  );
+  expect(moved).toBeGreaterThan(0);
+  // The oldest was the first to go, and is there.
+  await page.goto(`${chat.url}/#/c/old${count - 1}`);
+  await expect(chat.last).toContainText(`answer ${count - 1}.`);
+});
+
+test('a long history moves to the larger store but for the newest, and is whole', async ({
+  chat,
+  page,
+  context,
+}) => {
+  await chat.open();
+  const count = await page.evaluate(fill, { chats: 60, characters: 60_000, apart: 3_600_000 });
+  expect(count).toBe(60);
+  await page.goto('about:blank');
+  await chat.open();
+  const inLocalStorage = () =>
+    page.evaluate(() => Object.keys(localStorage).filter((key) => /^trunkline:c:/.test(key)));
+  await expect.poll(async () => (await inLocalStorage()).length).toBeLessThan(10);
+  expect(await inLocalStorage()).toContain('trunkline:c:old0');
+  await page.reload();
+  await expect(page.locator('.list-row')).toHaveCount(60);
+  await page.getByRole('searchbox', { name: 'Search conversations' }).fill('answer 58.');
+  await expect(page.locator('.list-row')).toHaveCount(1);
+  await page.getByRole('link', { name: 'Old 58', exact: true }).click();
+  await expect(chat.last).toContainText('answer 58.');
+
+  // Going on with an old one, seen from another tab that has it open as well.
+  const other = await context.newPage();
+  await other.goto(`${chat.url}/#/c/old58`);
+  await expect(other.locator('article.answer')).toContainText('answer 58.');
+  await chat.ask('Going on');
+  await expect(other.locator('article.answer')).toHaveCount(2);
+  await other.reload();
+  await expect(other.locator('article.answer').last()).toContainText('Going on');
+  expect(await inLocalStorage()).toContain('trunkline:c:old58');
+});
+
+/** Writes conversations as they were always written, until there are so many or no more room. */
+function fill(wanted: { chats: number; characters: number; apart: number }): number {
+  const index: object[] = [];
+  let written = 0;
+  for (let i = 0; i < wanted.chats; i++) {
+    const id = `old${i}`;
+    const updated = Date.now() - 1000 * i - wanted.apart * i;
+    const message = (role: string, text: string, parent: string) => ({
+      id: `${id}${role}`,
+      parent,
+      role,
+      at: updated,
+      state: 'done',
+      text,
+    });
+    const question = message('user', `Question ${i}`, '');
+    const answer = message('assistant', `This is answer ${i}. `, question.id);
+    answer.text += 'word '.repeat(wanted.characters / 5);
+    const title = `Old ${i}`;
+    const entry = { id, title, model: 'fast', updated, pinned: false };
+    const chat = {
+      ...entry,
+      v: 1,
+      named: true,
+      params: {},
+      created: updated,
+      messages: { [question.id]: question, [answer.id]: answer },
+      chosen: {},
+      gone: [],
+    };
+    const raw = JSON.stringify(chat);
+    try {
+      index.push({ ...entry, bytes: raw.length });
+      localStorage.setItem('trunkline:index', JSON.stringify(index));
+      localStorage.setItem(`trunkline:c:${id}`, raw);
+    } catch {
+      index.pop();
+      localStorage.setItem('trunkline:index', JSON.stringify(index));
+      break;
+    }
+    written += 1;
+  }
+  if (written < wanted.chats) {
+    // The rest to the last character, in smaller and smaller pieces.
+    let filler = '';
+    for (let piece = 65_536; piece >= 1; piece /= 2) {
+      try {
+        for (;;) {
+          localStorage.setItem('filler', filler + 'x'.repeat(piece));
+          filler += 'x'.repeat(piece);
+        }
+      } catch {}
+    }
+  }
+  return written;
+}
+
 test('everything is exported and imported', async ({ chat, page }) => {
   await chat.open();
   await chat.ask('Take me along');

@@ -5,13 +5,14 @@ import { searchChats } from '../store/search';
 import type { IndexEntry } from '../store/types';
 import { compareFrom } from './compareFrom';
 import { dayOf } from './format';
+import { afterFrame } from './frame';
 import { newChat, toggleSidebar } from './hotkeys';
 import { routeStore } from './route';
 import { SidebarRow } from './SidebarRow';
 import { Icon } from './ui/Icon';
 import { drawerStore, keyName, openSettings } from './view';
 
-/** A screenful, drawn at once; more when there is time, the rest by scrolling. */
+/** A screenful, drawn behind the first frame; more when there is time, the rest by scrolling. */
 const FIRST_ROWS = 30;
 const MORE_ROWS = 120;
 
@@ -97,7 +98,7 @@ function Conversations() {
   const route = useStore(routeStore);
   const [query, setQuery] = useState('');
   const [found, setFound] = useState<Set<string> | null>(null);
-  const [rows, setRows] = useState(FIRST_ROWS);
+  const [rows, setRows] = useState(0);
   const shown = all.filter((each) => !each.deleted && (!found || found.has(each.id)));
 
   useEffect(() => {
@@ -118,8 +119,13 @@ function Conversations() {
   }, [query]);
 
   useEffect(() => {
+    // The composer is there a frame before the list, which its own size does not move.
+    const stop = afterFrame(() => setRows(FIRST_ROWS));
     const later = setTimeout(() => setRows((n) => Math.max(n, MORE_ROWS)), 300);
-    return () => clearTimeout(later);
+    return () => {
+      stop();
+      clearTimeout(later);
+    };
   }, []);
 
   const onScroll = (event: { currentTarget: HTMLElement }) => {
@@ -151,7 +157,7 @@ function Conversations() {
             </ul>
           </section>
         ))}
-        {shown.length === 0 && (
+        {shown.length === 0 && rows > 0 && (
           <p className="list-empty">
             {query
               ? 'Nothing found.'

@@ -1,6 +1,6 @@
 /**
  * IndexedDB for what is too big for localStorage: images, and conversations
- * that had to make room. Every call may fail, and says so by rejecting.
+ * but for the newest. Every call may fail, and says so by rejecting.
  */
 const NAME = 'trunkline';
 const STORES = ['images', 'chats'] as const;
@@ -36,24 +36,34 @@ function database(): Promise<IDBDatabase> {
 async function run<T>(
   store: BlobStore,
   mode: IDBTransactionMode,
-  action: (store: IDBObjectStore) => IDBRequest<T>,
-): Promise<T> {
+  action: (store: IDBObjectStore) => IDBRequest<T> | undefined,
+): Promise<T | undefined> {
   const db = await database();
-  return new Promise<T>((resolve, reject) => {
+  return new Promise((resolve, reject) => {
     const transaction = db.transaction(store, mode);
     const request = action(transaction.objectStore(store));
     // Only a completed transaction is on disk.
-    transaction.oncomplete = () => resolve(request.result);
+    transaction.oncomplete = () => resolve(request?.result);
     transaction.onabort = () => reject(transaction.error ?? new Error('IndexedDB gave up'));
-    transaction.onerror = () => reject(transaction.error ?? request.error);
+    transaction.onerror = () => reject(transaction.error ?? request?.error);
   });
 }
 
 export const putBlob = (store: BlobStore, id: string, value: unknown) =>
   run(store, 'readwrite', (each) => each.put(value, id));
 
+/** All of them or none. */
+export const putBlobs = (store: BlobStore, entries: [string, unknown][]) =>
+  run(store, 'readwrite', (each) => {
+    for (const [id, value] of entries) each.put(value, id);
+    return undefined;
+  });
+
 export const getBlob = <T>(store: BlobStore, id: string) =>
   run<T | undefined>(store, 'readonly', (each) => each.get(id));
 
 export const dropBlob = (store: BlobStore, id: string) =>
   run(store, 'readwrite', (each) => each.delete(id));
+
+export const blobKeys = async (store: BlobStore) =>
+  ((await run(store, 'readonly', (each) => each.getAllKeys())) ?? []).map(String);

@@ -1,7 +1,7 @@
 import { dropBlob, getBlob, putBlob } from './blobs';
 import { isConversation } from './check';
 import { createStore, type Store } from './create';
-import { chatKey, dropDisk, parseJson, quarantine, readDisk, writeDisk } from './disk';
+import { badKey, chatKey, dropDisk, parseJson, quarantine, readDisk, writeDisk } from './disk';
 import { entryOf, findEntry, forgetEntry, listStore, patchEntry, putEntry } from './list';
 import { notify } from './notices';
 import { makeRoom } from './room';
@@ -26,7 +26,7 @@ export function chatStore(id: string): ChatStore {
   if (known) return known;
   const store = createStore<Conversation | null | undefined>(fromDisk(id));
   open.set(id, store);
-  if (store.get() === null && findEntry(id)?.cold) {
+  if (store.get() === null && findEntry(id)) {
     store.set(undefined);
     void thaw(id).then((chat) => {
       if (store.get() === undefined) store.set(chat);
@@ -39,7 +39,7 @@ export function chatStore(id: string): ChatStore {
 export async function readChat(id: string): Promise<Conversation | null> {
   const here = open.get(id)?.get();
   if (here) return here;
-  return findEntry(id)?.cold ? thaw(id) : fromDisk(id);
+  return fromDisk(id) ?? (findEntry(id) ? thaw(id) : null);
 }
 
 export function openIds(): string[] {
@@ -111,11 +111,23 @@ async function saveElsewhere(id: string, raw: string): Promise<void> {
 export function onChatEvent(id: string, raw: string | null, keep: boolean): void {
   const store = open.get(id);
   const now = store?.get();
-  if (!store || raw === null) return;
+  if (!store) return;
+  if (raw === null) return void keepOurs(id);
   const theirs = parseJson(raw, isConversation);
   if (theirs === 'bad') return;
   lastSeen.set(id, raw);
   store.set(now && keep ? merged(now, theirs) : theirs);
+}
+
+/** Another tab has put it away, or removed it for good: what this tab knows more of stays. */
+async function keepOurs(id: string): Promise<void> {
+  const away = await thaw(id);
+  const store = open.get(id);
+  const now = store?.get();
+  if (!away || !store || !now || readDisk(chatKey(id)) !== null) return;
+  if (JSON.stringify(away) === lastSeen.get(id)) return;
+  store.set(merged(now, away));
+  saveChat(id);
 }
 
 /** Hides a conversation at once. It can be brought back for a while. */
@@ -142,7 +154,13 @@ export async function purge(ids: string[]): Promise<void> {
     for (const image of images) {
       if (!shared.has(image)) void dropBlob('images', image).catch(() => {});
     }
-    if (findEntry(id)?.cold) void dropBlob('chats', id).catch(() => {});
+    try {
+      // First, so that none is found again that the list has forgotten.
+      await dropBlob('chats', id);
+    } catch {
+      // Without IndexedDB there is none there; one that fails is kept for the next try.
+      if (findEntry(id)?.cold) continue;
+    }
     open.delete(id);
     lastSeen.delete(id);
     forgetEntry(id);
@@ -178,8 +196,7 @@ function fromDisk(id: string): Conversation | null {
   const chat = parseJson(raw, isConversation);
   if (chat === 'bad') {
     quarantine(chatKey(id), id);
-    forgetEntry(id);
-    notify('One conversation was damaged. It was set aside; Settings, Data can hand it out.');
+    sayDamaged(id);
     return null;
   }
   lastSeen.set(id, raw);
@@ -189,9 +206,21 @@ function fromDisk(id: string): Conversation | null {
 async function thaw(id: string): Promise<Conversation | null> {
   try {
     const raw = await getBlob<string>('chats', id);
-    const chat = raw === undefined ? 'bad' : parseJson(raw, isConversation);
-    return chat === 'bad' ? null : chat;
+    // Another tab may have brought it back since.
+    if (raw === undefined) return fromDisk(id);
+    const chat = parseJson(raw, isConversation);
+    if (chat !== 'bad') return chat;
+    if (writeDisk(badKey(id), raw) === 'ok') {
+      await dropBlob('chats', id);
+      sayDamaged(id);
+    }
+    return null;
   } catch {
     return null;
   }
+}
+
+function sayDamaged(id: string): void {
+  forgetEntry(id);
+  notify('One conversation was damaged. It was set aside; Settings, Data can hand it out.');
 }

@@ -1,18 +1,30 @@
+import { findArchived } from './archive';
 import { onChatEvent, purge, saveChat } from './chats';
 import { chatKey, INDEX, SETTINGS } from './disk';
 import { expired, loadList, reloadList } from './list';
 import { isLive, liveChats } from './live';
+import { keepRecent } from './room';
 import { onSettingsEvent } from './settings';
+
+/** When nobody waits any more for the page to open. */
+const TIDY_AFTER_MS = 2000;
 
 /** Starts the store: reads the list, follows the other tabs, saves before the page goes. */
 export function startStore(): void {
   loadList();
-  void purge(expired().map((each) => each.id));
+  // Without IndexedDB all stays where it is.
+  setTimeout(() => void tidy().catch(() => {}), TIDY_AFTER_MS);
   addEventListener('storage', onStorage);
   addEventListener('pagehide', saveLive);
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'hidden') saveLive();
   });
+}
+
+async function tidy(): Promise<void> {
+  await purge(expired().map((each) => each.id));
+  await findArchived();
+  await keepRecent();
 }
 
 function onStorage(event: StorageEvent): void {

@@ -145,7 +145,7 @@ export interface IndexEntry {
   updated: number;
   bytes: number;
   pinned: boolean;
-  /** Moved to IndexedDB for want of room. */
+  /** In IndexedDB, not in localStorage. */
   cold?: boolean;
   /** When it was deleted; removed for good once it can no longer be undone. */
   deleted?: number;

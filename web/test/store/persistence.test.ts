@@ -9,17 +9,19 @@ let local: FakeStorage;
 /** The modules anew, as after a reload: what they remember is part of the test. */
 async function load() {
   vi.resetModules();
-  const [chats, list, notices, settings, tree, blobs, transfer, live, room] = await Promise.all([
-    import('../../src/store/chats'),
-    import('../../src/store/list'),
-    import('../../src/store/notices'),
-    import('../../src/store/settings'),
-    import('../../src/store/tree'),
-    import('../../src/store/blobs'),
-    import('../../src/store/transfer'),
-    import('../../src/store/live'),
-    import('../../src/store/room'),
-  ]);
+  const [chats, list, notices, settings, tree, blobs, transfer, live, room, archive] =
+    await Promise.all([
+      import('../../src/store/chats'),
+      import('../../src/store/list'),
+      import('../../src/store/notices'),
+      import('../../src/store/settings'),
+      import('../../src/store/tree'),
+      import('../../src/store/blobs'),
+      import('../../src/store/transfer'),
+      import('../../src/store/live'),
+      import('../../src/store/room'),
+      import('../../src/store/archive'),
+    ]);
   list.loadList();
   return {
     ...chats,
@@ -31,6 +33,7 @@ async function load() {
     ...transfer,
     ...live,
     ...room,
+    ...archive,
   };
 }
 
@@ -168,6 +171,143 @@ describe('a full disk', () => {
     expect(page.listStore.get()[0]?.title).toBe('In memory');
     expect(page.chatStore(chat.id).get()?.title).toBe('In memory');
     vi.unstubAllGlobals();
+  });
+});
+
+describe('older conversations', () => {
+  const HOUR = 3_600_000;
+
+  /** As a page left them that kept all in localStorage. */
+  async function filled(count: number, characters: number) {
+    const page = await load();
+    const chats = Array.from({ length: count }, (_, i) => ({
+      ...talk(page, `Chat ${i}`, `words of ${i} `.padEnd(characters, 'x')),
+      updated: Date.now() - i * HOUR,
+    }));
+    const index = chats.map((chat) => page.entryOf(chat, JSON.stringify(chat).length));
+    for (const chat of chats) local.setItem(`trunkline:c:${chat.id}`, JSON.stringify(chat));
+    local.setItem('trunkline:index', JSON.stringify(index));
+    return chats;
+  }
+
+  const hot = () => [...local.entries.keys()].filter((key) => key.startsWith('trunkline:c:'));
+
+  it('leave localStorage behind the newest, and none is lost', async () => {
+    const chats = await filled(30, 50_000);
+    const page = await load();
+    await page.keepRecent();
+    expect(hot().length).toBeGreaterThan(5);
+    expect(hot().length).toBeLessThan(11);
+    expect(hot()).toContain(`trunkline:c:${chats[0]?.id}`);
+    expect(hot()).not.toContain(`trunkline:c:${chats[29]?.id}`);
+
+    const after = await load();
+    expect(after.listStore.get().map((each) => each.title)).toEqual(chats.map((c) => c.title));
+    for (const chat of chats) expect(await after.readChat(chat.id)).toEqual(chat);
+  });
+
+  it('stay where they are while there are few, or without IndexedDB', async () => {
+    await filled(3, 50_000);
+    await (await load()).keepRecent();
+    expect(hot()).toHaveLength(3);
+    await filled(30, 50_000);
+    const page = await load();
+    vi.stubGlobal('indexedDB', {
+      open: () => {
+        throw new Error('none');
+      },
+    });
+    await expect(page.keepRecent()).rejects.toThrow();
+    vi.unstubAllGlobals();
+    expect(hot()).toHaveLength(33);
+    expect(page.listStore.get().some((each) => each.cold)).toBe(false);
+  });
+
+  it('stay while another tab may be at them', async () => {
+    const chats = await filled(2, 600_000);
+    const page = await load();
+    await page.keepRecent((chats[0]?.updated ?? 0) + HOUR / 10);
+    expect(hot()).toEqual([`trunkline:c:${chats[0]?.id}`]);
+  });
+
+  it('come back when they are written to', async () => {
+    const chats = await filled(30, 50_000);
+    const page = await load();
+    await page.keepRecent();
+    const old = chats[29]?.id ?? '';
+    page.chatStore(old);
+    await settle();
+    page.changeChat(old, (now) => ({ ...now, title: 'New again', updated: Date.now() }));
+    expect(hot()).toContain(`trunkline:c:${old}`);
+    await settle();
+    expect(await page.blobKeys('chats')).not.toContain(old);
+    const after = await load();
+    expect(after.listStore.get()[0]).toMatchObject({ id: old, title: 'New again' });
+    expect(after.listStore.get()[0]?.cold).toBeUndefined();
+  });
+
+  it('are found again when the list has lost them', async () => {
+    const chats = await filled(30, 50_000);
+    await (await load()).keepRecent();
+    local.setItem('trunkline:index', 'nonsense');
+    const page = await load();
+    expect(page.listStore.get().length).toBeLessThan(30);
+    await page.findArchived();
+    expect(page.listStore.get().map((each) => each.title)).toEqual(chats.map((c) => c.title));
+    const after = await load();
+    expect((await after.readChat(chats[29]?.id ?? ''))?.title).toBe('Chat 29');
+  });
+
+  it('are removed for good where they lie', async () => {
+    const chats = await filled(30, 50_000);
+    const page = await load();
+    await page.keepRecent();
+    await page.purge([chats[29]?.id ?? '', chats[0]?.id ?? '']);
+    await page.findArchived();
+    expect(page.listStore.get()).toHaveLength(28);
+    expect(await page.blobKeys('chats')).not.toContain(chats[29]?.id);
+  });
+
+  it('do not take with them what this tab knows more of', async () => {
+    const page = await load();
+    const chat = talk(page, 'Ours');
+    page.addChat(chat);
+    // Another tab puts away what it read before.
+    await page.putBlob('chats', chat.id, JSON.stringify({ ...chat, messages: {} }));
+    local.removeItem(`trunkline:c:${chat.id}`);
+    page.onChatEvent(chat.id, null, false);
+    await settle();
+    expect(local.getItem(`trunkline:c:${chat.id}`)).toContain('words');
+    // And what it put away whole stays there.
+    const whole = local.getItem(`trunkline:c:${chat.id}`);
+    await page.putBlob('chats', chat.id, whole);
+    local.removeItem(`trunkline:c:${chat.id}`);
+    page.onChatEvent(chat.id, null, false);
+    await settle();
+    expect(local.getItem(`trunkline:c:${chat.id}`)).toBeNull();
+  });
+
+  it('are set aside when damaged, there as here', async () => {
+    const page = await load();
+    const chat = talk(page, 'Bad');
+    page.addChat(chat);
+    local.removeItem(`trunkline:c:${chat.id}`);
+    page.patchEntry(chat.id, { cold: true });
+    await page.putBlob('chats', chat.id, '{"v":1,"id":');
+    const after = await load();
+    expect(await after.readChat(chat.id)).toBeNull();
+    expect(local.getItem(`trunkline:bad:${chat.id}`)).toBe('{"v":1,"id":');
+    expect(after.listStore.get()).toEqual([]);
+    expect(await after.blobKeys('chats')).toEqual([]);
+    expect(after.noticeStore.get()).toHaveLength(1);
+  });
+
+  it('stay in localStorage to be set aside when damaged', async () => {
+    const chats = await filled(30, 50_000);
+    const last = `trunkline:c:${chats[29]?.id}`;
+    local.setItem(last, '{"v":1');
+    await (await load()).keepRecent();
+    expect(local.getItem(last)).toBe('{"v":1');
   });
 });
 
