@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
+use http::Uri;
 
 use crate::config::{self, Config, Environment, Faults, Flags, Sources};
 use crate::executor::apart;
@@ -15,6 +16,7 @@ mod check;
 mod keygen;
 mod models;
 mod plan;
+mod probe;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -64,6 +66,16 @@ enum Command {
     },
     /// Print the JSON Schema of the configuration file
     Schema,
+    /// Ask a running gateway on its admin listener whether it is well
+    Probe {
+        /// What to ask
+        #[arg(value_enum, default_value = "readyz")]
+        question: probe::Question,
+        /// Ask this instead, such as `http://127.0.0.1:8081/readyz`; no
+        /// configuration is read
+        #[arg(long, value_name = "URL", conflicts_with = "question")]
+        url: Option<Uri>,
+    },
 }
 
 /// Why a command did not succeed.
@@ -75,6 +87,8 @@ enum Failure {
     Write(#[from] io::Error),
     #[error("{0}")]
     Keygen(#[from] keygen::Error),
+    #[error("{0}")]
+    Probe(#[from] probe::Error),
 }
 
 /// Parses the command line, obeys it, and says how that went. `serve` runs the
@@ -133,6 +147,11 @@ fn obey(command: &Command, sources: &Sources, out: &mut dyn Write) -> Result<(),
         Command::Models { all } => models::write(&config::load(sources)?, *all, out)?,
         Command::Keygen { name } => keygen::write(name, out)?,
         Command::Schema => schema::write(out)?,
+        Command::Probe { url: Some(url), .. } => probe::write(url, out)?,
+        Command::Probe { question, .. } => {
+            let config = config::load(sources)?;
+            probe::write(&probe::url(&config.admin, *question)?, out)?;
+        }
     }
     Ok(())
 }

@@ -40,6 +40,7 @@ mod describe;
 mod host;
 mod listen;
 mod models;
+mod notify;
 mod page;
 mod router;
 mod shutdown;
@@ -112,6 +113,8 @@ async fn serve(mut config: Config, log: &LogWriter) -> Result<(), StartError> {
     let admin = start_admin(&config, &registry)?;
     let workers = Workers::start(&config, &registry, &snapshot)?;
     announce(&listener, admin.address, &snapshot)?;
+    notify::ready();
+    spawn_local(notify::feed_watchdog());
     let drain_timeout = config.server.drain_timeout;
     // All of it that is still needed has been copied.
     drop(config);
@@ -121,6 +124,7 @@ async fn serve(mut config: Config, log: &LogWriter) -> Result<(), StartError> {
         () = signals.next() => {}
     }
     admin.state.ready.set(false);
+    notify::stopping(drain_timeout + LAST_WORDS);
     tokio::select! {
         () = drain(&workers, &mut signals, drain_timeout) => {}
         () = upkeep(&registry, log) => {}

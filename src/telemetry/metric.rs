@@ -22,6 +22,8 @@ pub struct Metric {
     pub name: &'static str,
     /// What it counts or measures.
     pub kind: Kind,
+    /// What its series are told apart by.
+    pub labels: &'static [&'static str],
     /// One sentence.
     pub help: &'static str,
 }
@@ -65,10 +67,15 @@ const GAPS: &[u64] = &[
 const OVERHEADS: &[u64] = &[25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000];
 
 macro_rules! table {
-    ($($constant:ident = $name:literal, $kind:expr, $help:literal;)*) => {
+    ($($constant:ident = $name:literal, $kind:expr, $([$($label:literal),*],)? $help:literal;)*) => {
         $(
             #[doc = $help]
-            pub const $constant: Metric = Metric { name: $name, kind: $kind, help: $help };
+            pub const $constant: Metric = Metric {
+                name: $name,
+                kind: $kind,
+                labels: &[$($($label),*)?],
+                help: $help,
+            };
         )*
         /// Every metric there is.
         pub const ALL: &[Metric] = &[$($constant),*];
@@ -76,29 +83,29 @@ macro_rules! table {
 }
 
 table! {
-    REQUESTS = "trunkline_requests_total", Kind::Counter,
+    REQUESTS = "trunkline_requests_total", Kind::Counter, ["endpoint", "model", "provider", "status", "outcome"],
         "API requests that came to their end, by endpoint, model, provider, status class and outcome.";
-    REQUEST_DURATION = "trunkline_request_duration_seconds", Kind::Histogram(WAITS),
+    REQUEST_DURATION = "trunkline_request_duration_seconds", Kind::Histogram(WAITS), ["model", "provider"],
         "From the first byte of a request to the last byte of its answer.";
-    TIME_TO_FIRST_BYTE = "trunkline_time_to_first_byte_seconds", Kind::Histogram(WAITS),
+    TIME_TO_FIRST_BYTE = "trunkline_time_to_first_byte_seconds", Kind::Histogram(WAITS), ["model", "provider"],
         "From a request to the head of the upstream's answer.";
-    TIME_TO_FIRST_TOKEN = "trunkline_time_to_first_token_seconds", Kind::Histogram(WAITS),
+    TIME_TO_FIRST_TOKEN = "trunkline_time_to_first_token_seconds", Kind::Histogram(WAITS), ["model", "provider"],
         "From a request to the first data event of its stream; comments do not count.";
-    STREAM_GAP = "trunkline_stream_gap_seconds", Kind::Histogram(GAPS),
+    STREAM_GAP = "trunkline_stream_gap_seconds", Kind::Histogram(GAPS), ["model", "provider"],
         "Between two pieces of a stream.";
     OVERHEAD = "trunkline_overhead_seconds", Kind::Histogram(OVERHEADS),
         "Time a request spent in Trunkline itself, waits for caller and upstream left out.";
-    TOKENS = "trunkline_tokens_total", Kind::Counter,
+    TOKENS = "trunkline_tokens_total", Kind::Counter, ["model", "provider", "kind"],
         "Tokens as the upstream reported them, by kind: input, output, cached, reasoning.";
-    ATTEMPTS = "trunkline_attempts_total", Kind::Counter,
+    ATTEMPTS = "trunkline_attempts_total", Kind::Counter, ["model", "provider", "result"],
         "Requests sent or tried to be sent to a provider, by result.";
-    RETRIES = "trunkline_retries_total", Kind::Counter,
+    RETRIES = "trunkline_retries_total", Kind::Counter, ["model", "provider", "after"],
         "Attempts that followed a failed one, by the provider they went to and how the one before had failed.";
-    FALLBACKS = "trunkline_fallbacks_total", Kind::Counter,
+    FALLBACKS = "trunkline_fallbacks_total", Kind::Counter, ["model", "provider"],
         "Answers of another model than the one asked for.";
-    TARGETS_EJECTED = "trunkline_targets_ejected", Kind::Gauge,
+    TARGETS_EJECTED = "trunkline_targets_ejected", Kind::Gauge, ["provider"],
         "Targets of a provider that are left out because they failed.";
-    EJECTIONS = "trunkline_ejections_total", Kind::Counter,
+    EJECTIONS = "trunkline_ejections_total", Kind::Counter, ["provider", "reason"],
         "Times that a target was left out, by provider and reason.";
     REQUESTS_IN_FLIGHT = "trunkline_requests_in_flight", Kind::Gauge,
         "API requests that have begun and not ended.";
@@ -108,23 +115,23 @@ table! {
         "Bytes of request bodies received from callers.";
     BYTES_OUT = "trunkline_response_bytes_total", Kind::Counter,
         "Bytes of response bodies passed to callers.";
-    UPSTREAM_CONNECTIONS = "trunkline_upstream_connections", Kind::Gauge,
+    UPSTREAM_CONNECTIONS = "trunkline_upstream_connections", Kind::Gauge, ["provider"],
         "Connections open to a provider.";
-    UPSTREAM_CONNECTS = "trunkline_upstream_connects_total", Kind::Counter,
+    UPSTREAM_CONNECTS = "trunkline_upstream_connects_total", Kind::Counter, ["provider", "result"],
         "Connections opened to a provider, by result.";
     CONNECTIONS = "trunkline_connections", Kind::Gauge,
         "Connections open from callers.";
-    CONNECTION_ERRORS = "trunkline_connection_errors_total", Kind::Counter,
+    CONNECTION_ERRORS = "trunkline_connection_errors_total", Kind::Counter, ["kind"],
         "Connections from callers that ended in a fault, by kind.";
     BUFFERED_BYTES = "trunkline_buffered_bytes", Kind::Gauge,
         "Bytes of request bodies held in memory.";
-    SHED = "trunkline_shed_total", Kind::Counter,
+    SHED = "trunkline_shed_total", Kind::Counter, ["reason"],
         "Requests and connections refused because a limit was reached, by reason.";
     LOG_LINES_LOST = "trunkline_log_lines_lost_total", Kind::Counter,
         "Log lines dropped because standard output did not keep up.";
     PANICS = "trunkline_panics_total", Kind::Counter,
         "Faults of our own that ended a task; each is a bug to report.";
-    BUILD_INFO = "trunkline_build_info", Kind::Gauge,
+    BUILD_INFO = "trunkline_build_info", Kind::Gauge, ["version"],
         "Always 1; the version is in the label.";
 }
 
@@ -265,5 +272,7 @@ fn histogram(series: &Series) -> proto::Histogram {
     histogram
 }
 
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;
