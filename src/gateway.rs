@@ -11,8 +11,8 @@ use url::Url;
 use crate::access::Gate;
 use crate::catalog::{Catalog, DEMO};
 use crate::config::{
-    Auth, Balance, BaseUrl, Config, Credential, HttpVersion, Model, Pool, Provider, StreamUsage,
-    Target, Timeouts,
+    Auth, Balance, BaseUrl, Config, Credential, HttpVersion, Model, Pool, PriceList, Provider,
+    StreamUsage, Target, Timeouts,
 };
 use crate::metering::Meters;
 use crate::proxy::limits::Allowance;
@@ -92,6 +92,7 @@ pub fn offer_demo(
         pool: DEMO_POOL,
         ca_pem: None,
         http: HttpVersion::Http1,
+        prices: PriceList::default(),
     };
     let model = Model {
         alias: DEMO.to_owned(),

@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
-use crate::config::{self, Balance, Config, Demo, Retry, StreamUsage};
+use crate::config::{self, Balance, Config, Demo, PriceList, Retry, StreamUsage};
 
+mod cost;
 mod nearest;
 mod target;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use cost::Cost;
 pub use target::Target;
 
 use target::{Slots, in_header};
@@ -71,6 +73,8 @@ pub struct Provider {
     credentials: usize,
     /// [`Target::key`] of the first of them.
     first_key: usize,
+    /// What the tokens of its models cost.
+    prices: PriceList,
     ready: bool,
     missing: Option<Box<str>>,
     /// [`Model::id`] of `name/*`.
@@ -248,6 +252,7 @@ fn providers(config: &Config) -> (HashMap<Box<str>, Arc<Provider>>, usize) {
                 stream_usage: provider.stream_usage,
                 credentials,
                 first_key,
+                prices: provider.prices.clone(),
                 ready: provider.is_ready(),
                 missing: provider.missing().map(Into::into),
                 any_model: config.models.len() + id,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use super::Provider;
-use crate::config;
+use crate::config::{self, Price};
 use crate::wire::splice::encode_model;
 
 /// What a weight is multiplied by, so that it can be shared out evenly between
@@ -35,6 +35,8 @@ pub struct Target {
     pub encoded_model: Bytes,
     /// The same name as a header carries it, where it can.
     pub model_header: Option<HeaderValue>,
+    /// What its tokens cost, if that is known.
+    pub price: Option<Arc<Price>>,
     /// Share of the requests among the targets of the same step.
     pub weight: u64,
     /// Targets of a lower step are tried first.
@@ -48,6 +50,7 @@ pub(super) fn all(
 ) -> impl ExactSizeIterator<Item = Target> {
     let model = encode_model(upstream_model);
     let header = in_header(upstream_model);
+    let price = provider.prices.of(upstream_model).cloned();
     let count = provider.credentials;
     (0..count).map(move |credential| Target {
         provider: Arc::clone(provider),
@@ -58,6 +61,7 @@ pub(super) fn all(
         is_fallback: false,
         encoded_model: model.clone(),
         model_header: header.clone(),
+        price: price.clone(),
         weight: SHARE / count as u64,
         step: 0,
     })

@@ -50,7 +50,7 @@ pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     }
 }
 
-type Row = [String; 6];
+type Row = [String; 7];
 
 fn rows(config: &Config) -> Vec<Row> {
     let head = [
@@ -59,6 +59,7 @@ fn rows(config: &Config) -> Vec<Row> {
         "UPSTREAM MODEL",
         "BASE URL",
         "CREDENTIAL",
+        "USD PER MILLION TOKENS",
         "STATE",
     ];
     let mut rows = vec![head.map(str::to_owned)];
@@ -73,6 +74,7 @@ fn rows(config: &Config) -> Vec<Row> {
                 target.upstream_model.clone(),
                 base_url(provider),
                 credentials(provider),
+                price(provider, &target.upstream_model),
                 left_out(provider).unwrap_or_else(|| "ready".to_owned()),
             ]);
         }
@@ -105,6 +107,11 @@ fn credential(credential: &Credential) -> String {
     }
 }
 
+fn price(provider: &Provider, upstream_model: &str) -> String {
+    let price = provider.prices.of(upstream_model);
+    price.map_or_else(|| "no price".to_owned(), ToString::to_string)
+}
+
 fn without_alias(config: &Config) -> impl Iterator<Item = &str> {
     let aliased = |provider: &Provider| {
         let mut targets = ready(config).flat_map(|model| &model.targets);
@@ -118,7 +125,7 @@ fn without_alias(config: &Config) -> impl Iterator<Item = &str> {
 }
 
 fn table(rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
-    let mut widths = [0; 6];
+    let mut widths = [0; 7];
     for row in rows {
         for (width, text) in widths.iter_mut().zip(row) {
             *width = text.chars().count().max(*width);

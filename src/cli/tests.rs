@@ -76,16 +76,16 @@ fn check_shows_what_the_configuration_comes_to() {
     let expected = "\
 warning: provider \"xai\" is left out: set XAI_API_KEY
 
-MODEL            PROVIDER  UPSTREAM MODEL        BASE URL                                 CREDENTIAL                 STATE
-a                house     b                     https://house/v1                         none needed                ready
-c                xai       c                     https://api.x.ai/v1                      XAI_API_KEY (not set)      set XAI_API_KEY
-gpt-3.5-turbo    openai    gpt-3.5-turbo         https://api.openai.com/v1                OPENAI_API_KEY (not set)   set OPENAI_API_KEY
-gpt-4-turbo      openai    gpt-4-turbo           https://api.openai.com/v1                OPENAI_API_KEY (not set)   set OPENAI_API_KEY
-gpt-4o           openai    gpt-4o                https://api.openai.com/v1                OPENAI_API_KEY (not set)   set OPENAI_API_KEY
-llama3-70b-groq  groq      llama3-70b-8192       https://groq.example/v1 (GROQ_BASE_URL)  GROQ_API_KEY (set)         ready
-llama3-8b-groq   groq      llama3-8b-8192        https://groq.example/v1 (GROQ_BASE_URL)  GROQ_API_KEY (set)         ready
-mistral-large    mistral   mistral-large-latest  https://api.mistral.ai/v1                MISTRAL_API_KEY (not set)  set MISTRAL_API_KEY
-mistral-small    mistral   mistral-small-latest  https://api.mistral.ai/v1                MISTRAL_API_KEY (not set)  set MISTRAL_API_KEY
+MODEL            PROVIDER  UPSTREAM MODEL        BASE URL                                 CREDENTIAL                 USD PER MILLION TOKENS       STATE
+a                house     b                     https://house/v1                         none needed                no price                     ready
+c                xai       c                     https://api.x.ai/v1                      XAI_API_KEY (not set)      no price                     set XAI_API_KEY
+gpt-3.5-turbo    openai    gpt-3.5-turbo         https://api.openai.com/v1                OPENAI_API_KEY (not set)   0.5 in, 1.5 out              set OPENAI_API_KEY
+gpt-4-turbo      openai    gpt-4-turbo           https://api.openai.com/v1                OPENAI_API_KEY (not set)   10 in, 30 out                set OPENAI_API_KEY
+gpt-4o           openai    gpt-4o                https://api.openai.com/v1                OPENAI_API_KEY (not set)   2.5 in, 1.25 cached, 10 out  set OPENAI_API_KEY
+llama3-70b-groq  groq      llama3-70b-8192       https://groq.example/v1 (GROQ_BASE_URL)  GROQ_API_KEY (set)         no price                     ready
+llama3-8b-groq   groq      llama3-8b-8192        https://groq.example/v1 (GROQ_BASE_URL)  GROQ_API_KEY (set)         no price                     ready
+mistral-large    mistral   mistral-large-latest  https://api.mistral.ai/v1                MISTRAL_API_KEY (not set)  no price                     set MISTRAL_API_KEY
+mistral-small    mistral   mistral-small-latest  https://api.mistral.ai/v1                MISTRAL_API_KEY (not set)  no price                     set MISTRAL_API_KEY
 
 Ready without an alias (call them as provider/model): ollama
 Listening for callers on 127.0.0.1:8080

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName};
 use url::Url;
 
-use super::{HttpVersion, Pool, StreamUsage, Timeouts};
+use super::{HttpVersion, Pool, PriceList, StreamUsage, Timeouts};
 use crate::secret::Secret;
 
 /// One provider, `[providers.NAME]`, preset and overrides merged.
@@ -32,6 +32,8 @@ pub struct Provider {
     pub ca_pem: Option<Vec<u8>>,
     /// Which HTTP versions to speak.
     pub http: HttpVersion,
+    /// What the tokens of its models cost.
+    pub prices: PriceList,
 }
 
 /// Where a provider is.

@@ -15,10 +15,12 @@ use super::{Demo, HttpVersion, LogFormat, LogLevel, StreamUsage};
 
 mod breaker;
 mod model;
+mod price;
 mod retry;
 
 pub use breaker::Breaker;
 pub use model::{Model, Target};
+pub use price::Price;
 pub use retry::{ModelRetry, Retry};
 
 /// Settings of Trunkline, an OpenAI-compatible gateway. Durations are written as "10s", "5m" or "1h 30m", sizes as "64KiB" or "32MiB".
@@ -52,6 +54,8 @@ pub struct Config {
     pub providers: BTreeMap<String, Provider>,
     /// The aliases by name: the models that callers may ask for.
     pub models: BTreeMap<String, Model>,
+    /// What tokens cost, by provider and its own name for the model, both with `*` and `?` as wildcards. Goes before the built-in table; a row without a price takes one of that table away.
+    pub prices: BTreeMap<String, Price>,
 }
 
 /// `[server]`
@@ -209,6 +213,8 @@ pub struct Provider {
     pub ca_file: Option<String>,
     /// Which HTTP versions to speak; "auto" by default.
     pub http: Option<HttpVersion>,
+    /// Name of the built-in provider whose prices hold; its own name by default, while it is at its built-in address.
+    pub prices: Option<String>,
     /// Allow a key to travel over http:// to a public host.
     pub insecure_http: Option<bool>,
 }
@@ -272,6 +278,7 @@ impl Default for Config {
             breaker: Breaker::default(),
             providers: BTreeMap::new(),
             models: BTreeMap::new(),
+            prices: BTreeMap::new(),
         }
     }
 }

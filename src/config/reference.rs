@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::preset::{KeyNeed, Presets};
+use super::preset::{KeyNeed, Presets, Prices};
 use super::shape::{Field, Shape};
 
 const HEAD: &str = "# Configuration
@@ -52,7 +52,9 @@ pub fn reference() -> String {
         );
     }
     page.push_str(TAIL);
-    presets(&mut page, &Presets::load().unwrap_or_default());
+    let builtin = Presets::load().unwrap_or_default();
+    presets(&mut page, &builtin);
+    prices(&mut page, &builtin.prices);
     page
 }
 
@@ -108,7 +110,11 @@ fn section(page: &mut String, path: &str, shape: &Shape, about: &str) {
             }
         }
         Shape::Named(item) => {
-            let name = if path == "models" { "ALIAS" } else { "NAME" };
+            let name = match path {
+                "models" => "ALIAS",
+                "prices" => "\"PROVIDER/MODEL\"",
+                _ => "NAME",
+            };
             section(page, &format!("{path}.{name}"), item, about);
         }
         _ => {}
@@ -185,6 +191,24 @@ fn presets(page: &mut String, presets: &Presets) {
         line(
             page,
             format_args!("| `{alias}` | `{provider}` | `{upstream}` |"),
+        );
+    }
+}
+
+fn prices(page: &mut String, prices: &Prices) {
+    line(
+        page,
+        format_args!(
+            "\n## Built-in prices\n\nUS dollars per million tokens: list prices of the standard tier, put together in {}.\n\
+             Providers change them; `[prices]` goes before them. They hold for a provider at its built-in address.\n\n\
+             | Model | Price |\n|---|---|",
+            prices.as_of
+        ),
+    );
+    for row in &prices.rows {
+        line(
+            page,
+            format_args!("| `{}/{}` | {} |", row.provider, row.model, row.price),
         );
     }
 }

@@ -38,6 +38,8 @@ pub struct Field {
     pub description: String,
     /// What it is when it is not written, if it then is anything.
     pub default: Option<Value>,
+    /// What it might be.
+    pub example: Option<Value>,
 }
 
 /// The JSON Schema (draft 2020-12) of the configuration file.
@@ -121,6 +123,7 @@ fn fields(properties: &Map<String, Value>, root: &Value) -> BTreeMap<String, Fie
                 .get("default")
                 .filter(|value| !value.is_null())
                 .cloned(),
+            example: schema.pointer("/examples/0").cloned(),
         };
         (name.clone(), field)
     };

@@ -119,7 +119,7 @@ impl Walker<'_> {
 }
 
 fn expected(shape: &Shape, field: Option<&Field>) -> String {
-    let example = field.and_then(|field| field.default.as_ref());
+    let example = field.and_then(|field| field.default.as_ref().or(field.example.as_ref()));
     let example = example.filter(|value| value.as_str() != Some(""));
     match shape {
         Shape::Table(_) | Shape::Named(_) => "a table".into(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::digest::Digest;
 use super::ledger::{Entry, Ledger, Ledgers};
 use super::{Outcome, line};
-use crate::catalog::{Catalog, Model, Target};
+use crate::catalog::{Catalog, Cost, Model, Target};
 use crate::routing;
 use crate::telemetry::metric::{self, CounterPart, GaugePart, HistogramPart, Metric, Registry};
 use crate::telemetry::request_id::RequestId;
@@ -63,6 +63,8 @@ pub struct ModelMeters {
     /// them would be most of what an alias costs.
     requests: [OnceCell<EndpointMeters>; Endpoint::ALL.len()],
     tokens: [OnceCell<CounterPart>; 4],
+    /// Made when a cost is first known: a model without a price has none.
+    cost: OnceCell<CounterPart>,
     /// By the kind of fault; the last are those without.
     attempts: [OnceCell<CounterPart>; routing::Outcome::KINDS + 1],
     /// By the kind of the fault before.
@@ -196,6 +198,7 @@ impl Desk {
             name: Arc::new(name),
             requests: Default::default(),
             tokens: Default::default(),
+            cost: OnceCell::new(),
             attempts: Default::default(),
             retries: Default::default(),
             fallbacks: OnceCell::new(),
@@ -286,6 +289,17 @@ impl ModelMeters {
             self.registry.counter(&metric::FALLBACKS, &labels).part()
         };
         self.fallbacks.get_or_init(make).increment(1);
+    }
+
+    pub(super) fn count_cost(&self, cost: Cost) {
+        let make = || {
+            let labels = [
+                ("model", &*self.name.label),
+                ("provider", &*self.name.provider),
+            ];
+            self.registry.counter(&metric::COST, &labels).part()
+        };
+        self.cost.get_or_init(make).increment(cost.picodollars());
     }
 
     pub(super) fn count_tokens(&self, usage: &Usage) {

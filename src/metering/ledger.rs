@@ -12,6 +12,7 @@ use http::HeaderValue;
 
 use super::{ModelName, Outcome};
 use crate::access::Caller;
+use crate::catalog::Cost;
 use crate::telemetry::request_id::RequestId;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::usage::Usage;
@@ -79,6 +80,8 @@ pub struct Entry {
     pub duration: Duration,
     /// Tokens, as the provider reported them.
     pub usage: Option<Usage>,
+    /// What they cost, where that is known.
+    pub cost: Option<Cost>,
 }
 
 /// What has become of the requests for one model.
@@ -105,6 +108,10 @@ pub struct Counts {
     pub input_tokens: u64,
     /// Tokens of answers.
     pub output_tokens: u64,
+    /// What those requests cost of which it is known; none where it is of none.
+    pub cost: Option<Cost>,
+    /// Those that were answered well, and whose cost is not known.
+    pub without_cost: u64,
 }
 
 /// A fault of a provider's.
@@ -214,6 +221,9 @@ impl Tally {
             self.counts.input_tokens += usage.input.unwrap_or_default();
             self.counts.output_tokens += usage.output.unwrap_or_default();
         }
+        self.counts.cost = Cost::sum(self.counts.cost, entry.cost);
+        let answered = entry.first_byte.is_some() && entry.status < 300;
+        self.counts.without_cost += u64::from(answered && entry.cost.is_none());
         self.first_byte.add(entry.first_byte);
         self.first_token.add(entry.first_token);
     }
@@ -227,6 +237,8 @@ impl Counts {
         self.cancelled += other.cancelled;
         self.input_tokens += other.input_tokens;
         self.output_tokens += other.output_tokens;
+        self.cost = Cost::sum(self.cost, other.cost);
+        self.without_cost += other.without_cost;
     }
 }
 

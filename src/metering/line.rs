@@ -30,6 +30,7 @@ pub(super) fn write(meter: &Meter, status: u16, outcome: Outcome, duration: Dura
         output_tokens = usage.output,
         cached_tokens = usage.cached,
         reasoning_tokens = usage.reasoning,
+        cost_usd = meter.cost.map(tracing::field::display),
         duration_ms = milliseconds(duration),
         ttfb_ms = meter.first_byte.map(milliseconds),
         ttft_ms = meter.first_token.map(milliseconds),

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use http::HeaderValue;
 
 use crate::access::Caller;
-use crate::catalog::{Model, Target};
+use crate::catalog::{Cost, Model, Target};
+use crate::config::Price;
 use crate::routing;
 use crate::telemetry::request_id::RequestId;
 use crate::wire::endpoint::Endpoint;
@@ -63,6 +64,7 @@ pub struct Meter {
     caller: Option<Caller>,
     model: Option<Rc<ModelMeters>>,
     upstream_model: Option<HeaderValue>,
+    price: Option<Price>,
     /// Attempts so far, where there was a choice.
     attempts: usize,
     status: Option<u16>,
@@ -72,6 +74,7 @@ pub struct Meter {
     bytes_in: u64,
     bytes_out: u64,
     usage: Option<Usage>,
+    cost: Option<Cost>,
     first_byte: Option<Duration>,
     first_token: Option<Duration>,
     last_piece: Option<Instant>,
@@ -93,6 +96,7 @@ impl Meter {
             caller: None,
             model: None,
             upstream_model: None,
+            price: None,
             attempts: 0,
             status: None,
             outcome: None,
@@ -101,6 +105,7 @@ impl Meter {
             bytes_in: 0,
             bytes_out: 0,
             usage: None,
+            cost: None,
             first_byte: None,
             first_token: None,
             last_piece: None,
@@ -137,6 +142,7 @@ impl Meter {
     /// Notes whom the model's provider is asked for.
     pub fn asks(&mut self, target: &Target) {
         self.upstream_model.clone_from(&target.model_header);
+        self.price = target.price.as_deref().copied();
     }
 
     /// Notes the size of the request's body.
@@ -261,6 +267,10 @@ impl Meter {
         }
         if let Some(usage) = &self.usage {
             model.count_tokens(usage);
+            self.cost = self.price.and_then(|price| Cost::of(&price, usage));
+        }
+        if let Some(cost) = self.cost {
+            model.count_cost(cost);
         }
         if desk.writes_lines() {
             line::write(self, status, outcome, duration);
@@ -288,6 +298,7 @@ impl Meter {
             first_token: self.first_token,
             duration,
             usage: self.usage,
+            cost: self.cost,
         }
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn config(config: &Config) -> Value {
     let models: Map<String, Value> = config
         .models
         .values()
-        .map(|it| (it.alias.clone(), model(it)))
+        .map(|it| (it.alias.clone(), model(config, it)))
         .collect();
     let providers: Map<String, Value> = config
         .providers
@@ -74,16 +74,19 @@ fn breaker(breaker: &Breaker) -> Value {
     })
 }
 
-fn model(model: &Model) -> Value {
+fn model(config: &Config, model: &Model) -> Value {
     let targets: Vec<Value> = model
         .targets
         .iter()
         .map(|target| {
+            let provider = config.providers.get(&target.provider);
+            let price = provider.and_then(|it| it.prices.of(&target.upstream_model));
             json!({
                 "provider": target.provider,
                 "model": target.upstream_model,
                 "weight": target.weight,
                 "priority": target.priority,
+                "price": price.map(|price| **price),
             })
         })
         .collect();

@@ -33,6 +33,10 @@ pub struct Metric {
 pub enum Kind {
     /// Only grows.
     Counter,
+    /// Only grows; counted in picodollars (10⁻¹² US dollars) and shown in
+    /// dollars. It begins again from zero at 18.4 million dollars, which
+    /// readers take for a restart.
+    Dollars,
     /// Goes up and down.
     Gauge,
     /// Times, spread over buckets with these upper bounds in microseconds.
@@ -97,6 +101,8 @@ table! {
         "Time a request spent in Trunkline itself, waits for caller and upstream left out.";
     TOKENS = "trunkline_tokens_total", Kind::Counter, ["model", "provider", "kind"],
         "Tokens as the upstream reported them, by kind: input, output, cached, reasoning.";
+    COST = "trunkline_cost_usd_total", Kind::Dollars, ["model", "provider"],
+        "US dollars that the tokens of requests cost by the price table; requests without a price are not in it.";
     ATTEMPTS = "trunkline_attempts_total", Kind::Counter, ["model", "provider", "result"],
         "Requests sent or tried to be sent to a provider, by result.";
     RETRIES = "trunkline_retries_total", Kind::Counter, ["model", "provider", "after"],
@@ -192,7 +198,7 @@ impl Registry {
         let series = family
             .entry(labels.collect())
             .or_insert_with(|| match metric.kind {
-                Kind::Counter | Kind::Gauge => Series::one(),
+                Kind::Counter | Kind::Dollars | Kind::Gauge => Series::one(),
                 Kind::Histogram(bounds) => Series::spread(bounds),
             });
         Arc::clone(series)
@@ -218,7 +224,7 @@ fn family(metric: &Metric, series: &Family) -> proto::MetricFamily {
     family.set_name(metric.name.to_owned());
     family.set_help(metric.help.to_owned());
     family.set_field_type(match metric.kind {
-        Kind::Counter => proto::MetricType::COUNTER,
+        Kind::Counter | Kind::Dollars => proto::MetricType::COUNTER,
         Kind::Gauge => proto::MetricType::GAUGE,
         Kind::Histogram(_) => proto::MetricType::HISTOGRAM,
     });
@@ -231,11 +237,8 @@ fn family(metric: &Metric, series: &Family) -> proto::MetricFamily {
         };
         let mut sample = proto::Metric::from_label(labels.iter().map(pair).collect());
         match metric.kind {
-            Kind::Counter => {
-                let mut counter = proto::Counter::default();
-                counter.set_value(series.sum() as f64);
-                sample.set_counter(counter);
-            }
+            Kind::Counter => sample.set_counter(counter(series.sum() as f64)),
+            Kind::Dollars => sample.set_counter(counter(series.sum() as f64 / 1e12)),
             Kind::Gauge => {
                 let mut gauge = proto::Gauge::default();
                 gauge.set_value(series.sum().cast_signed() as f64);
@@ -247,6 +250,12 @@ fn family(metric: &Metric, series: &Family) -> proto::MetricFamily {
     });
     family.set_metric(samples.collect());
     family
+}
+
+fn counter(value: f64) -> proto::Counter {
+    let mut counter = proto::Counter::default();
+    counter.set_value(value);
+    counter
 }
 
 fn histogram(series: &Series) -> proto::Histogram {

@@ -36,6 +36,7 @@ mod bytes_untouched;
 mod cli;
 mod client_faults;
 mod cors;
+mod cost;
 mod demo;
 mod drain;
 mod drop_in;

@@ -69,6 +69,8 @@ fn a_fresh_gateway_says_what_is_ready_and_what_is_missing() {
     let none = json!({ "in_flight": 0, "total": 0, "failed": 0, "cancelled": 0 });
     assert_eq!(status["requests"], none);
     assert_eq!(status["tokens"], json!({ "input": 0, "output": 0 }));
+    let no_cost = json!({ "usd": null, "unknown": 0 });
+    assert_eq!(status["cost"], no_cost);
     assert_eq!(status["recent"], json!([]));
     let no_times = json!({ "count": 0, "p50": null, "p95": null });
     assert_eq!(
@@ -76,7 +78,8 @@ fn a_fresh_gateway_says_what_is_ready_and_what_is_missing() {
         json!({
             "id": "llama3-70b-groq", "provider": "groq", "upstream_model": "llama3-70b-8192",
             "ready": false, "missing": "GROQ_API_KEY",
-            "in_flight": 0, "total": 0, "failed": 0, "first_token_ms": no_times
+            "in_flight": 0, "total": 0, "failed": 0, "first_token_ms": no_times,
+            "price": null, "cost": no_cost
         })
     );
     assert_eq!(

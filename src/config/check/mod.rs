@@ -19,6 +19,7 @@ mod headers;
 mod listener;
 mod model;
 mod origin;
+mod price;
 mod provider;
 mod quantity;
 mod retry;
@@ -71,7 +72,8 @@ pub fn config(check: &mut Check<'_>, raw: &raw::Config, presets: &Presets) -> Co
     let cors = origin::settle(check, &raw.cors);
     let access = access::settle(check, &raw.access);
     listener::guard(check, &raw.access, server.listen);
-    let providers = provider::settle(check, raw, presets, server.listen);
+    let mut providers = provider::settle(check, raw, presets, server.listen);
+    price::settle(check, raw, presets, &mut providers);
     let (retry, retry_budget) = retry::settle(check, &raw.retry);
     let breaker = breaker::settle(check, &raw.breaker);
     let models = model::settle(check, raw, presets, &providers, retry);

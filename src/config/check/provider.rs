@@ -11,7 +11,9 @@ use super::{Check, base_url, credential, headers, quantity};
 use crate::config::fault::KeyPath;
 use crate::config::file;
 use crate::config::preset::{Preset, Presets};
-use crate::config::{BaseUrl, Credential, HttpVersion, Pool, Provider, StreamUsage, Timeouts, raw};
+use crate::config::{
+    BaseUrl, Credential, HttpVersion, Pool, PriceList, Provider, StreamUsage, Timeouts, raw,
+};
 
 /// Most bytes of a file with certificates.
 const LARGEST_CA_FILE: u64 = 16 * 1024 * 1024;
@@ -120,6 +122,7 @@ impl One<'_> {
                 .http
                 .or_else(|| preset?.http)
                 .unwrap_or(HttpVersion::Auto),
+            prices: PriceList::default(),
         };
         self.judge(check, &provider, found, listen);
         Some(provider)

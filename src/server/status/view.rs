@@ -7,8 +7,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use crate::access::Caller;
-use crate::catalog::{Model, Provider};
-use crate::metering::{Digest, Entry, Fault, Summary, Times};
+use crate::catalog::{Cost, Model, Provider};
+use crate::config::Price;
+use crate::metering::{Counts, Digest, Entry, Fault, Summary, Times};
 use crate::proxy::Snapshot;
 
 /// Requests that are shown.
@@ -24,6 +25,7 @@ struct Status<'a> {
     draining: bool,
     requests: Requests,
     tokens: Tokens,
+    cost: Sum,
     models: Vec<ModelRow<'a>>,
     providers: Vec<ProviderRow<'a>>,
     recent: Vec<RecentRow<'a>>,
@@ -43,6 +45,14 @@ struct Tokens {
     output: u64,
 }
 
+/// What requests cost, as far as it is known.
+#[derive(Serialize)]
+struct Sum {
+    usd: Option<Cost>,
+    /// Requests that were answered and are not in the sum.
+    unknown: u64,
+}
+
 #[derive(Serialize)]
 struct ModelRow<'a> {
     id: &'a str,
@@ -54,6 +64,8 @@ struct ModelRow<'a> {
     total: u64,
     failed: u64,
     first_token_ms: Quantiles,
+    price: Option<&'a Price>,
+    cost: Sum,
 }
 
 #[derive(Serialize)]
@@ -97,6 +109,7 @@ struct RecentRow<'a> {
     duration_ms: f64,
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,
+    cost_usd: Option<Cost>,
 }
 
 /// What time it is, by both clocks.
@@ -138,6 +151,7 @@ pub(super) fn write(text: &mut Vec<u8>, snapshot: &Snapshot, caller: &Caller, dr
             input: all.counts.input_tokens,
             output: all.counts.output_tokens,
         },
+        cost: Sum::of(&all.counts),
         models: models
             .iter()
             .map(|model| ModelRow::new(model, digest.models.get(&model.id).unwrap_or(&none)))
@@ -201,6 +215,8 @@ impl<'a> ModelRow<'a> {
             total: summary.counts.total,
             failed: summary.counts.failed,
             first_token_ms: Quantiles::of(&summary.first_token),
+            price: model.price(),
+            cost: Sum::of(&summary.counts),
         }
     }
 }
@@ -225,6 +241,15 @@ impl<'a> ProviderRow<'a> {
             failed: summary.counts.failed,
             first_byte_ms: Quantiles::of(&summary.first_byte),
             last_fault: fault.map(|fault| LastFault::new(&fault, clock)),
+        }
+    }
+}
+
+impl Sum {
+    fn of(counts: &Counts) -> Self {
+        Self {
+            usd: counts.cost,
+            unknown: counts.without_cost,
         }
     }
 }
@@ -277,6 +302,7 @@ impl<'a> RecentRow<'a> {
             duration_ms: milliseconds(entry.duration),
             input_tokens: usage.input,
             output_tokens: usage.output,
+            cost_usd: entry.cost,
         }
     }
 }

@@ -12,8 +12,8 @@ const HEAD: &str = "# Metrics
 <!-- Written from src/telemetry/metric.rs. To renew it: TRUNKLINE_BLESS=1 cargo test docs_are_current -->
 
 The admin listener serves them at `/metrics` in Prometheus' text format. A series is made when it first
-counts something, so one that is absent stands for zero. Labels come from the configuration alone, never
-from input: `model` is an alias or, where a caller wrote `provider/model`, the provider's entry for such
+counts something, so one that is absent stands for zero, save a cost, which is then not known. Labels
+come from the configuration alone, never from input: `model` is an alias or, where a caller wrote `provider/model`, the provider's entry for such
 names, and `unknown` for a name that nobody configured.
 
 | Metric | Kind | Labels | Meaning |
@@ -56,7 +56,7 @@ fn page() -> String {
 
 fn kind(metric: &Metric) -> String {
     match metric.kind {
-        Kind::Counter => "counter".to_owned(),
+        Kind::Counter | Kind::Dollars => "counter".to_owned(),
         Kind::Gauge => "gauge".to_owned(),
         Kind::Histogram(bounds) => {
             let seconds = |bound: Option<&u64>| *bound.unwrap() as f64 / 1e6;

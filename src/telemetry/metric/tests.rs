@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use super::{
-    ALL, CONNECTIONS, Kind, OVERHEAD, REQUESTS, REQUESTS_IN_FLIGHT, Registry, TIME_TO_FIRST_BYTE,
+    ALL, CONNECTIONS, COST, Kind, OVERHEAD, REQUESTS, REQUESTS_IN_FLIGHT, Registry,
+    TIME_TO_FIRST_BYTE,
 };
 
 #[test]
@@ -13,7 +14,7 @@ fn names_are_well_formed_and_unique() {
     for metric in ALL {
         assert!(metric.name.starts_with("trunkline_"), "{}", metric.name);
         assert_eq!(
-            metric.kind == Kind::Counter,
+            matches!(metric.kind, Kind::Counter | Kind::Dollars),
             metric.name.ends_with("_total"),
             "{}",
             metric.name
@@ -58,6 +59,26 @@ fn bounds_are_written_as_seconds() {
     let _part = registry.histogram(&OVERHEAD, &[]).part();
     let text = registry.render();
     assert!(text.contains("{le=\"0.000025\"} 0"), "{text}");
+}
+
+#[test]
+fn picodollars_are_added_up_and_dollars_are_shown() {
+    let registry = Registry::new();
+    let shared = registry.counter(&COST, &[("model", "m")]);
+    let (one, other) = (shared.part(), shared.part());
+    for _ in 0..1_000_000 {
+        one.increment(100_000);
+    }
+    other.increment(2_000_000_000_000);
+    shared.increment(1);
+    drop(other);
+    let text = registry.render();
+    for line in [
+        "# TYPE trunkline_cost_usd_total counter",
+        "trunkline_cost_usd_total{model=\"m\"} 2.100000000001",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
 }
 
 #[test]

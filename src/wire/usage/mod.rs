@@ -70,6 +70,16 @@ impl Usage {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// The tokens that are billed as the answer's. Some upstreams leave those
+    /// of reasoning out of the answer and count them in the total alone (xAI,
+    /// Gemini).
+    #[must_use]
+    pub fn billed_output(&self) -> u64 {
+        let input = self.input.unwrap_or_default();
+        let rest = self.total.unwrap_or_default().saturating_sub(input);
+        self.output.unwrap_or_default().max(rest)
+    }
 }
 
 // === impl Tail ===

@@ -1,3 +1,4 @@
+import type { Usage } from '../sse/types';
 import type { Metrics } from '../store/types';
 import type { Price } from './types';
 
@@ -17,9 +18,16 @@ export function speedOf(metrics: Metrics | undefined): number | undefined {
   return seconds > 0.02 ? (outputTokens - 1) / seconds : undefined;
 }
 
-export function costOf(price: Price | null | undefined, metrics: Metrics): number | undefined {
-  const input = Number(price?.input_per_million ?? Number.NaN);
-  const output = Number(price?.output_per_million ?? Number.NaN);
-  if (!Number.isFinite(input) || !Number.isFinite(output)) return undefined;
-  return ((metrics.inputTokens ?? 0) * input + (metrics.outputTokens ?? 0) * output) / 1e6;
+/** Shown, not billed: the gateway's own figures are exact, this one is a float. */
+export function costOf(price: Price | null | undefined, usage: Usage): number | undefined {
+  const rate = (text: string | null | undefined) => Number(text ?? Number.NaN);
+  const input = rate(price?.input_per_million);
+  const cached = rate(price?.cached_input_per_million ?? price?.input_per_million);
+  const output = rate(price?.output_per_million);
+  const sent = usage.input ?? 0;
+  const hit = Math.min(usage.cached ?? 0, sent);
+  // Some providers leave tokens of thought out of the answer's, not out of the total.
+  const received = Math.max(usage.output ?? 0, (usage.total ?? 0) - sent);
+  const cost = ((sent - hit) * input + hit * cached + received * output) / 1e6;
+  return Number.isFinite(cost) ? cost : undefined;
 }

@@ -138,7 +138,7 @@ function measure(
   if (usage?.input == null || usage.output == null) metrics.estimated = true;
   if (usage?.reasoning != null) metrics.reasoningTokens = usage.reasoning;
   const price = gatewayStore.get().models.find((each) => each.id === request.model)?.price;
-  const cost = usage?.cost ?? (metrics.estimated ? undefined : costOf(price, metrics));
+  const cost = usage?.cost ?? (usage && !metrics.estimated ? costOf(price, usage) : undefined);
   if (cost !== undefined) metrics.cost = cost;
   return metrics;
 }

@@ -7,6 +7,12 @@ export interface PageInfo {
   demo: boolean;
 }
 
+/** What requests cost; `unknown` of them were answered and are not in the sum. */
+export interface Cost {
+  usd: string | null;
+  unknown: number;
+}
+
 /** Quantiles over a recent window, in milliseconds. */
 export interface Quantiles {
   count: number;
@@ -14,9 +20,11 @@ export interface Quantiles {
   p95: number | null;
 }
 
+/** US dollars for a million tokens, in decimal digits. */
 export interface Price {
-  input_per_million?: string;
-  output_per_million?: string;
+  input_per_million: string;
+  cached_input_per_million: string;
+  output_per_million: string | null;
 }
 
 export interface ModelStatus {
@@ -31,6 +39,7 @@ export interface ModelStatus {
   failed: number;
   first_token_ms: Quantiles;
   price?: Price | null;
+  cost?: Cost;
   context?: number | null;
 }
 
@@ -63,6 +72,7 @@ export interface RecentRequest {
   duration_ms: number;
   input_tokens: number | null;
   output_tokens: number | null;
+  cost_usd?: string | null;
 }
 
 /** `GET trunkline/status` and each event of `GET trunkline/status/events`. */
@@ -73,6 +83,7 @@ export interface GatewayStatus {
   draining: boolean;
   requests: { in_flight: number; total: number; failed: number; cancelled: number };
   tokens: { input: number; output: number };
+  cost?: Cost;
   models: ModelStatus[];
   providers: ProviderStatus[];
   recent: RecentRequest[];

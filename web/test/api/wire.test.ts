@@ -54,12 +54,30 @@ describe('figures', () => {
     expect(speedOf(undefined)).toBeUndefined();
   });
 
-  it('knows a cost only where both prices are known', () => {
-    const metrics = { inputTokens: 1_000_000, outputTokens: 500_000 };
-    const price = { input_per_million: '0.15', output_per_million: '0.60' };
-    expect(costOf(price, metrics)).toBeCloseTo(0.45);
-    expect(costOf({ input_per_million: '1' }, metrics)).toBeUndefined();
-    expect(costOf(null, metrics)).toBeUndefined();
+  const price = {
+    input_per_million: '0.15',
+    cached_input_per_million: '0.075',
+    output_per_million: '0.60',
+  };
+  const used = {
+    input: 1_000_000,
+    output: 500_000,
+    total: 1_500_000,
+    reasoning: null,
+    cached: null,
+    cost: null,
+  };
+
+  it('knows a cost only where the prices are known', () => {
+    expect(costOf(price, used)).toBeCloseTo(0.45);
+    expect(costOf({ ...price, output_per_million: null }, used)).toBeUndefined();
+    expect(costOf(null, used)).toBeUndefined();
+  });
+
+  it('takes cached tokens at their own price, and thoughts that stand apart', () => {
+    expect(costOf(price, { ...used, cached: 400_000 })).toBeCloseTo(0.42);
+    expect(costOf(price, { ...used, cached: 2_000_000 })).toBeCloseTo(0.375);
+    expect(costOf(price, { ...used, total: 2_000_000 })).toBeCloseTo(0.75);
   });
 
   it('guesses tokens', () => {

@@ -3,6 +3,7 @@
 mod access;
 mod credential;
 mod model;
+mod price;
 mod provider;
 mod retry;
 mod server;

@@ -1,0 +1,154 @@
+use crate::config::tests::Trial;
+
+/// The price that this configuration comes to, as `check` shows it.
+fn price(text: &str, provider: &str, model: &str) -> Option<String> {
+    let config = Trial::file(text).variable("OPENAI_API_KEY", "a").config();
+    let price = config.providers[provider].prices.of(model);
+    price.map(ToString::to_string)
+}
+
+#[test]
+fn what_is_built_in_holds_for_a_provider_at_its_own_address() {
+    let of = |model| price("", "openai", model);
+    let shown = Some("2.5 in, 1.25 cached, 10 out");
+    assert_eq!(of("gpt-4o").as_deref(), shown);
+    assert_eq!(of("gpt-4o-2024-08-06").as_deref(), shown);
+    assert_eq!(of("gpt-4o-2024-05-13").as_deref(), Some("5 in, 15 out"));
+    assert_eq!(of("text-embedding-3-small").as_deref(), Some("0.02 in"));
+    for unknown in ["gpt-4o-audio-preview", "gpt-4", "GPT-4o", "", "gpt-4o-2024"] {
+        let expected = (unknown == "gpt-4").then_some("30 in, 60 out");
+        assert_eq!(of(unknown).as_deref(), expected, "{unknown}");
+    }
+    assert_eq!(price("", "groq", "gpt-4o"), None);
+    assert_eq!(
+        price("", "groq", "openai/gpt-oss-120b").as_deref(),
+        Some("0.15 in, 0.075 cached, 0.6 out")
+    );
+    let same = "[providers.openai]\nbase_url = \"https://api.openai.com/v1/\"";
+    assert_eq!(price(same, "openai", "gpt-4o").as_deref(), shown);
+    let elsewhere = "[providers.openai]\nbase_url = \"https://llm.example/v1\"";
+    assert_eq!(price(elsewhere, "openai", "gpt-4o"), None);
+}
+
+#[test]
+fn a_provider_can_take_over_the_prices_of_a_built_in_one() {
+    let text = "[providers.team-b]\nbase_url = \"https://llm.example/v1\"\nprices = \"openai\"";
+    assert_eq!(
+        price(text, "team-b", "gpt-4o-mini").as_deref(),
+        Some("0.15 in, 0.075 cached, 0.6 out")
+    );
+    let fault = Trial::file("[providers.openai]\nprices = \"mistral\"").fault();
+    assert_eq!(
+        fault,
+        "trunkline.toml:2: providers.openai.prices: no prices of \"mistral\" are built in; there are those of anthropic, groq, openai"
+    );
+}
+
+#[test]
+fn what_is_written_goes_before_what_is_built_in() {
+    let text = r#"
+[prices."openai/gpt-4o"]
+input = "2.00"
+output = "8"
+[prices."openai/gpt-4*"]
+input = "1"
+[prices."openai/gpt-4o-m*"]
+input = "0.1"
+output = "0.2"
+[prices."openai/gpt-4-turbo"]
+[prices."*/free-*"]
+input = "0"
+output = "0"
+"#;
+    for (model, expected) in [
+        // As a whole: what it does not say is not taken from the table.
+        ("gpt-4o", Some("2 in, 8 out")),
+        // A pattern goes before a name of the table, the longer one first.
+        ("gpt-4o-2024-05-13", Some("1 in")),
+        ("gpt-4o-mini", Some("0.1 in, 0.2 out")),
+        // An empty row takes the price away.
+        ("gpt-4-turbo", None),
+        ("gpt-5", Some("1.25 in, 0.125 cached, 10 out")),
+        ("free-chat", Some("0 in, 0 out")),
+    ] {
+        let found = price(text, "openai", model);
+        assert_eq!(found.as_deref(), expected, "{model}");
+    }
+    let found = price(text, "ollama", "free-chat");
+    assert_eq!(found.as_deref(), Some("0 in, 0 out"));
+}
+
+#[test]
+fn a_price_is_kept_to_the_last_digit() {
+    for (written, shown) in [
+        ("0", "0 in"),
+        ("0.000001", "0.000001 in"),
+        ("0.1", "0.1 in"),
+        ("0.30000000", "0.3 in"),
+        ("007.10", "7.1 in"),
+        ("1000000", "1000000 in"),
+    ] {
+        let text = format!("[prices.\"openai/x\"]\ninput = \"{written}\"");
+        assert_eq!(price(&text, "openai", "x").as_deref(), Some(shown));
+    }
+}
+
+#[test]
+fn a_price_that_is_none_is_refused_with_the_cure() {
+    let none = "not a price; write dollars per million tokens in digits, such as \"2.50\"";
+    let much = "must be at most \"1000000\"; it is the price of a million tokens";
+    // A float in TOML is not the number that was written.
+    let number = "must be text in quotes, such as \"2.50\", not a number";
+    for (written, expected) in [
+        ("'-1'", none),
+        ("'$2'", none),
+        ("'2,5'", none),
+        ("'1e-6'", none),
+        ("'.5'", none),
+        ("'5.'", none),
+        ("'1.2.3'", none),
+        ("''", none),
+        (
+            "'0.0000001'",
+            "has more than 6 digits behind the point; round it",
+        ),
+        ("'1000000.000001'", much),
+        ("'99999999999999999999999'", much),
+        ("2.5", number),
+        ("3", number),
+    ] {
+        let text = format!("[prices.\"openai/x\"]\ninput = {written}");
+        let fault = Trial::file(&text).fault();
+        let expected = format!("trunkline.toml:2: prices.\"openai/x\".input: {expected}");
+        assert_eq!(fault, expected, "{written}");
+    }
+}
+
+#[test]
+fn a_row_needs_a_model_and_a_price_for_its_prompt() {
+    for (text, expected) in [
+        (
+            "[prices.gpt-4o]\ninput = \"1\"",
+            "trunkline.toml:1: prices.gpt-4o: a price is for \"provider/model\", such as \"openai/gpt-4o\"",
+        ),
+        (
+            "[prices.\"opnai/gpt-4o\"]\ninput = \"1\"",
+            "trunkline.toml:1: prices.\"opnai/gpt-4o\": no provider is called \"opnai\"; did you mean \"openai\"?",
+        ),
+        (
+            "[prices.\"openai/x\"]\noutput = \"1\"",
+            "trunkline.toml:1: prices.\"openai/x\": input is missing; write it, \"0\" where the prompt is free",
+        ),
+    ] {
+        assert_eq!(Trial::file(text).fault(), expected);
+    }
+}
+
+#[test]
+fn a_variable_sets_a_price_that_is_built_in() {
+    let config = Trial::file("")
+        .variable("TRUNKLINE_PRICES__OPENAI_GPT_4O__INPUT", "1.75")
+        .config();
+    let price = config.providers["openai"].prices.of("gpt-4o");
+    assert_eq!(price.unwrap().to_string(), "1.75 in");
+}
