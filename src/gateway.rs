@@ -11,8 +11,8 @@ use url::Url;
 use crate::access::Gate;
 use crate::catalog::{Catalog, DEMO};
 use crate::config::{
-    Auth, Balance, BaseUrl, Config, Credential, HttpVersion, Model, Pool, PriceList, Provider,
-    StreamUsage, Target, Timeouts,
+    Auth, Balance, BaseUrl, Config, Credential, HttpVersion, Model, OwnTimeouts, Pool, PriceList,
+    Provider, StreamUsage, Target, Timeouts,
 };
 use crate::metering::Meters;
 use crate::proxy::limits::Allowance;
@@ -25,7 +25,9 @@ use crate::upstream::{BuildError, Builder};
 /// The demo model is in this process: it answers at once or is broken.
 const DEMO_TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_secs(5),
+    tls: None,
     head: Duration::from_secs(30),
+    first_event: None,
     gap: Duration::from_secs(30),
     total: None,
 };
@@ -52,6 +54,9 @@ pub fn build(config: &Config, registry: &Registry) -> Result<Arc<Snapshot>, Buil
     let limits = Limits {
         max_body: server.max_body,
         body_timeout: server.body_timeout,
+        body_gap: server.body_gap,
+        keepalive_comments: server.keepalive_comments,
+        server_timing: server.server_timing,
         buffered: Allowance::bytes(registry, server.max_buffered),
         in_flight: Allowance::requests(registry, server.max_in_flight),
     };
@@ -100,6 +105,7 @@ pub fn offer_demo(
         fallbacks: Vec::new(),
         balance: Balance::default(),
         retry: config.retry,
+        timeouts: OwnTimeouts::default(),
         builtin: true,
     };
     // What the config itself calls by this name goes first.

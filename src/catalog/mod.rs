@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
-use crate::config::{self, Balance, Config, Demo, PriceList, Retry, StreamUsage};
+use crate::config::{
+    self, Balance, Config, Demo, OwnTimeouts, PriceList, Retry, StreamUsage, Timeouts,
+};
 
 mod cost;
 mod nearest;
@@ -69,6 +71,8 @@ pub struct Provider {
     pub name_header: Option<HeaderValue>,
     /// Whether usage is asked for in streams.
     pub stream_usage: StreamUsage,
+    /// Limits in time on an attempt.
+    timeouts: Timeouts,
     /// How many credentials open it; 1 where it asks for none.
     credentials: usize,
     /// [`Target::key`] of the first of them.
@@ -219,7 +223,9 @@ impl Catalog {
                 balance: Balance::default(),
                 missing: None,
             }),
-            targets: Cow::Owned(target::all(provider, upstream_model).collect()),
+            targets: Cow::Owned(
+                target::all(provider, upstream_model, &OwnTimeouts::default()).collect(),
+            ),
         })
     }
 
@@ -250,6 +256,7 @@ fn providers(config: &Config) -> (HashMap<Box<str>, Arc<Provider>>, usize) {
                 name: provider.name.as_str().into(),
                 name_header: in_header(&provider.name),
                 stream_usage: provider.stream_usage,
+                timeouts: provider.timeouts,
                 credentials,
                 first_key,
                 prices: provider.prices.clone(),

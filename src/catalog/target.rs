@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use super::Provider;
-use crate::config::{self, Price};
+use crate::config::{self, OwnTimeouts, Price, Timeouts};
 use crate::wire::splice::encode_model;
 
 /// What a weight is multiplied by, so that it can be shared out evenly between
@@ -41,12 +41,16 @@ pub struct Target {
     pub weight: u64,
     /// Targets of a lower step are tried first.
     pub step: usize,
+    /// Limits in time on an attempt there: the provider's, but for what the
+    /// alias that names the place sets itself.
+    pub timeouts: Timeouts,
 }
 
 /// One target for each credential of a provider, of equal shares.
 pub(super) fn all(
     provider: &Arc<Provider>,
     upstream_model: &str,
+    own: &OwnTimeouts,
 ) -> impl ExactSizeIterator<Item = Target> {
     let model = encode_model(upstream_model);
     let header = in_header(upstream_model);
@@ -64,6 +68,7 @@ pub(super) fn all(
         price: price.clone(),
         weight: SHARE / count as u64,
         step: 0,
+        timeouts: provider.timeouts.with(own),
     })
 }
 
@@ -82,7 +87,7 @@ pub(super) fn plan(
             let Some(provider) = provider.filter(|provider| provider.ready) else {
                 continue;
             };
-            for mut target in all(provider, &place.upstream_model) {
+            for mut target in all(provider, &place.upstream_model, &one.model.timeouts) {
                 target.step = step;
                 target.weight *= u64::from(place.weight);
                 target.is_fallback = one.model.alias != model.alias;

@@ -31,6 +31,7 @@ mod shape;
 mod sources;
 #[cfg(test)]
 pub(crate) mod tests;
+mod timeouts;
 mod walk;
 
 pub use environment::Environment;
@@ -42,6 +43,7 @@ pub use provider::{Auth, BaseUrl, Credential, Provider};
 pub use reference::reference;
 pub use shape::schema;
 pub use sources::{Flags, Sources};
+pub use timeouts::{OwnTimeouts, Timeouts};
 
 /// The checked configuration. Every field is settled: no later code asks what
 /// the default is or whether a value makes sense.
@@ -103,6 +105,15 @@ pub struct Server {
     pub head_timeout: Duration,
     /// Longest wait for a whole request body.
     pub body_timeout: Duration,
+    /// Longest silence within a request body.
+    pub body_gap: Duration,
+    /// Longest time in which a caller takes nothing of what waits for it.
+    pub write_timeout: Duration,
+    /// Silence of an event stream after which its caller gets a comment, or
+    /// none for no comments.
+    pub keepalive_comments: Option<Duration>,
+    /// Whether answers say how long they took.
+    pub server_timing: bool,
     /// Longest time a connection may rest between two requests.
     pub idle_timeout: Duration,
     /// Longest time that requests in flight get to finish on shutdown.
@@ -202,19 +213,6 @@ pub enum StreamUsage {
     Inject,
     /// Change nothing.
     Observe,
-}
-
-/// Limits in time on one attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
-    /// Name lookup, TCP and TLS together.
-    pub connect: Duration,
-    /// From the request's last byte to the response head.
-    pub head: Duration,
-    /// Between two pieces of a response body.
-    pub gap: Duration,
-    /// The whole attempt, or none for no limit.
-    pub total: Option<Duration>,
 }
 
 /// Limits of one provider's connection pool.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Provider;
+use super::{OwnTimeouts, Provider};
 
 /// Most targets of one model, over all its fallbacks and credentials: a plan
 /// marks the tried ones in the bits of a `u64`.
@@ -25,6 +25,8 @@ pub struct Model {
     pub balance: Balance,
     /// When and how often they are tried.
     pub retry: Retry,
+    /// Limits in time that it sets over those of its providers.
+    pub timeouts: OwnTimeouts,
     /// True when it comes from the built-in table.
     pub builtin: bool,
 }

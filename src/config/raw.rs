@@ -17,11 +17,13 @@ mod breaker;
 mod model;
 mod price;
 mod retry;
+mod timeouts;
 
 pub use breaker::Breaker;
 pub use model::{Model, Target};
 pub use price::Price;
 pub use retry::{ModelRetry, Retry};
+pub use timeouts::{OwnTimeouts, Timeouts};
 
 /// Settings of Trunkline, an OpenAI-compatible gateway. Durations are written as "10s", "5m" or "1h 30m", sizes as "64KiB" or "32MiB".
 #[derive(Deserialize, JsonSchema)]
@@ -42,7 +44,7 @@ pub struct Config {
     pub log: Log,
     /// Who may call.
     pub access: Access,
-    /// Limits in time on one attempt, for every provider that sets none of its own.
+    /// Limits in time on one attempt, for every provider and model that sets none of its own.
     pub timeouts: Timeouts,
     /// Limits of the connection pool, for every provider that sets none of its own.
     pub pool: Pool,
@@ -87,6 +89,14 @@ pub struct Server {
     pub head_timeout: String,
     /// Longest wait for a whole request body.
     pub body_timeout: String,
+    /// Longest silence within a request body.
+    pub body_gap: String,
+    /// Longest time in which a caller takes nothing of an answer that waits for it.
+    pub write_timeout: String,
+    /// Silence of an event stream after which its caller gets a comment, ": keep-alive", between two events; "off" for none.
+    pub keepalive_comments: String,
+    /// Say in the header `server-timing` how long an answer took, here and upstream.
+    pub server_timing: bool,
     /// Longest rest of a connection between two requests.
     pub idle_timeout: String,
     /// Longest time that requests in flight get to finish on shutdown; "0s" gives none.
@@ -148,21 +158,6 @@ pub struct ClientKey {
     pub expires: Option<String>,
 }
 
-/// `[timeouts]`
-#[derive(Deserialize, JsonSchema)]
-#[serde(default)]
-#[schemars(deny_unknown_fields)]
-pub struct Timeouts {
-    /// Longest wait for a connection: name lookup, TCP and TLS together.
-    pub connect: String,
-    /// Longest wait for the head of the response, once the request is sent.
-    pub head: String,
-    /// Longest silence between two pieces of a response.
-    pub gap: String,
-    /// Longest duration of a whole attempt; "off" for no limit.
-    pub total: String,
-}
-
 /// `[pool]`
 #[derive(Deserialize, JsonSchema)]
 #[serde(default)]
@@ -206,7 +201,7 @@ pub struct Provider {
     /// Whether token usage is asked for in streams; "observe" for a provider that is not in the built-in table.
     pub stream_usage: Option<StreamUsage>,
     /// Limits in time that differ from `[timeouts]`.
-    pub timeouts: ProviderTimeouts,
+    pub timeouts: OwnTimeouts,
     /// Limits of the connection pool that differ from `[pool]`.
     pub pool: ProviderPool,
     /// PEM file of certificate authorities to trust besides the usual ones.
@@ -230,21 +225,6 @@ pub struct ApiKey {
     pub file: Option<String>,
     /// The key itself; better kept out of the file by one of the other two.
     pub key: Option<String>,
-}
-
-/// `[providers.NAME.timeouts]`
-#[derive(Default, Clone, Deserialize, JsonSchema)]
-#[serde(default)]
-#[schemars(deny_unknown_fields)]
-pub struct ProviderTimeouts {
-    /// Instead of `timeouts.connect`.
-    pub connect: Option<String>,
-    /// Instead of `timeouts.head`.
-    pub head: Option<String>,
-    /// Instead of `timeouts.gap`.
-    pub gap: Option<String>,
-    /// Instead of `timeouts.total`.
-    pub total: Option<String>,
 }
 
 /// `[providers.NAME.pool]`
@@ -298,6 +278,10 @@ impl Default for Server {
             max_head: "64KiB".into(),
             head_timeout: "10s".into(),
             body_timeout: "120s".into(),
+            body_gap: "30s".into(),
+            write_timeout: "60s".into(),
+            keepalive_comments: "off".into(),
+            server_timing: true,
             idle_timeout: "10m".into(),
             drain_timeout: "600s".into(),
         }
@@ -318,17 +302,6 @@ impl Default for Log {
             level: LogLevel::Info,
             format: LogFormat::Text,
             access: true,
-        }
-    }
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            connect: "5s".into(),
-            head: "300s".into(),
-            gap: "300s".into(),
-            total: "off".into(),
         }
     }
 }

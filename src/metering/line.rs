@@ -34,7 +34,7 @@ pub(super) fn write(meter: &Meter, status: u16, outcome: Outcome, duration: Dura
         duration_ms = milliseconds(duration),
         ttfb_ms = meter.first_byte.map(milliseconds),
         ttft_ms = meter.first_token.map(milliseconds),
-        overhead_ms = milliseconds(meter.own_time),
+        overhead_ms = milliseconds(meter.clock.own()),
         "request"
     );
 }

@@ -18,6 +18,7 @@ use crate::telemetry::request_id::RequestId;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::usage::Usage;
 
+mod clock;
 mod digest;
 mod handles;
 mod ledger;
@@ -26,6 +27,7 @@ mod tap;
 #[cfg(test)]
 mod tests;
 
+use clock::Clock;
 pub use digest::{Digest, Summary, Times};
 pub use handles::{Desk, Meters, ModelMeters, ModelName};
 pub use ledger::{Counts, Entry, Fault};
@@ -58,7 +60,7 @@ const CALLER_LEFT: u16 = 499;
 #[derive(Debug)]
 pub struct Meter {
     desk: Rc<Desk>,
-    started: Instant,
+    clock: Clock,
     endpoint: Endpoint,
     request_id: RequestId,
     caller: Option<Caller>,
@@ -78,8 +80,6 @@ pub struct Meter {
     first_byte: Option<Duration>,
     first_token: Option<Duration>,
     last_piece: Option<Instant>,
-    own_since: Option<Instant>,
-    own_time: Duration,
 }
 
 impl Meter {
@@ -87,10 +87,9 @@ impl Meter {
     #[must_use]
     pub fn start(desk: &Rc<Desk>, endpoint: Endpoint, request_id: RequestId) -> Self {
         desk.in_flight.increment(1);
-        let started = Instant::now();
         Self {
             desk: Rc::clone(desk),
-            started,
+            clock: Clock::start(),
             endpoint,
             request_id,
             caller: None,
@@ -109,8 +108,6 @@ impl Meter {
             first_byte: None,
             first_token: None,
             last_piece: None,
-            own_since: Some(started),
-            own_time: Duration::ZERO,
         }
     }
 
@@ -145,21 +142,29 @@ impl Meter {
         self.price = target.price.as_deref().copied();
     }
 
-    /// Notes the size of the request's body.
+    /// Notes the size of the request's body, all of which is here. Who was
+    /// waited for until now is the caller.
     pub fn received(&mut self, bytes: usize) {
         self.bytes_in = bytes as u64;
+        self.clock.forget_waits();
     }
 
     /// From here on we wait for somebody else.
     pub fn waits(&mut self) {
-        if let Some(since) = self.own_since.take() {
-            self.own_time += since.elapsed();
-        }
+        self.clock.waits();
     }
 
     /// From here on it is our own time again.
     pub fn works(&mut self) {
-        self.own_since = Some(Instant::now());
+        self.clock.works();
+    }
+
+    /// How long this took until now, or until the last wait began: our own
+    /// part, and that of the upstreams, where any was asked.
+    #[must_use]
+    pub fn times(&self) -> (Duration, Option<Duration>) {
+        let upstream = Some(self.clock.waited()).filter(|time| !time.is_zero());
+        (self.clock.own(), upstream)
     }
 
     /// Notes an attempt at the model's only target, and how it failed, if it
@@ -196,8 +201,8 @@ impl Meter {
     pub fn answers(&mut self, status: u16, streams: bool) {
         self.status = Some(status);
         // It came when we went on with our work.
-        let came = self.own_since.unwrap_or_else(Instant::now);
-        self.first_byte = Some(came.duration_since(self.started));
+        let came = self.clock.own_since();
+        self.first_byte = Some(came.duration_since(self.clock.started));
         self.streams = streams;
         if streams {
             self.desk.streams_in_flight.increment(1);
@@ -215,7 +220,7 @@ impl Meter {
         }
         self.last_piece = Some(now);
         if has_data && self.first_token.is_none() {
-            self.first_token = Some(now.duration_since(self.started));
+            self.first_token = Some(now.duration_since(self.clock.started));
         }
     }
 
@@ -238,15 +243,17 @@ impl Meter {
         }
     }
 
-    /// Notes the status of an answer of our own.
+    /// Notes the status of an answer of our own, which may come while an
+    /// upstream is waited for.
     pub fn refuses(&mut self, status: u16) {
         self.status = Some(status);
+        self.clock.stops();
     }
 
     fn close(&mut self) {
         let outcome = *self.outcome.get_or_insert(Outcome::Cancelled);
         let status = self.status.unwrap_or(CALLER_LEFT);
-        let duration = self.started.elapsed();
+        let duration = self.clock.started.elapsed();
         self.waits();
         let desk = Rc::clone(&self.desk);
         desk.in_flight.decrement(1);
@@ -260,7 +267,7 @@ impl Meter {
         model.duration.record(duration);
         if let Some(first_byte) = self.first_byte {
             model.first_byte.record(first_byte);
-            desk.overhead.record(self.own_time);
+            desk.overhead.record(self.clock.own());
         }
         if let Some(first_token) = self.first_token {
             model.first_token().record(first_token);
@@ -284,7 +291,7 @@ impl Meter {
     /// remembering allocates nothing.
     fn entry(&mut self, status: u16, outcome: Outcome, duration: Duration) -> Entry {
         Entry {
-            ended: self.started + duration,
+            ended: self.clock.started + duration,
             request_id: self.request_id.clone(),
             endpoint: self.endpoint,
             caller: self.caller.take(),

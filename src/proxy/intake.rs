@@ -1,21 +1,22 @@
 //! Reads a request's body, within limits of size and time, and finds in it
 //! what routing needs.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::pin::{Pin, pin};
 use std::task::Poll;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body::Body;
 use http_body_util::BodyExt;
-use tokio::time::timeout;
+use tokio::time::Instant;
 
 use super::limits::Share;
+use super::patience::{Bounds, Patience};
 use super::reply::{self, Failure};
 use super::{Limits, Worker};
 use crate::metering::Meter;
@@ -52,8 +53,9 @@ where
         return Err(reply::request_too_large(limits.max_body));
     }
     let share = worker.buffered.take(0)?;
-    let collecting = pin!(collect(limits, share, announced, body));
-    let (body, share) = within(limits.body_timeout, collecting, meter).await?;
+    let arrived = Cell::new(false);
+    let collecting = pin!(collect(limits, share, announced, body, &arrived));
+    let (body, share) = within(limits, collecting, &arrived, meter).await?;
     meter.received(body.len());
     let scan = scan(&body)?;
     let model = scan.model_name(&body)?.into_owned();
@@ -67,8 +69,9 @@ where
 
 /// A body that is here already, as most are, needs neither clock nor timer.
 async fn within<T>(
-    limit: Duration,
+    limits: &Limits,
     mut work: Pin<&mut impl Future<Output = Result<T, Failure>>>,
+    arrived: &Cell<bool>,
     meter: &mut Meter,
 ) -> Result<T, Failure> {
     let at_once = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
@@ -76,11 +79,27 @@ async fn within<T>(
         return done;
     }
     meter.waits();
+    let bounds = Bounds {
+        gap: limits.body_gap,
+        first_by: None,
+        deadline: Some(Instant::now() + limits.body_timeout),
+    };
+    let mut patience = Patience::new(bounds, None);
     // Boxed, since it is seldom: every request's state would have to keep room
     // for a timer.
-    let done = Box::pin(timeout(limit, work)).await;
+    let done = Box::pin(poll_fn(move |context| {
+        if let Poll::Ready(done) = work.as_mut().poll(context) {
+            return Poll::Ready(done);
+        }
+        if arrived.take() {
+            patience.fed();
+        }
+        let late = patience.poll_late(context);
+        late.map(|_| Err(reply::request_timeout()))
+    }));
+    let done = done.await;
     meter.works();
-    done.unwrap_or_else(|_| Err(reply::request_timeout()))
+    done
 }
 
 /// A body that came in one piece, as most do, is not copied.
@@ -89,6 +108,7 @@ async fn collect<B>(
     mut share: Share,
     announced: Option<u64>,
     body: B,
+    arrived: &Cell<bool>,
 ) -> Result<(Bytes, Share), Failure>
 where
     B: Body<Data = Bytes, Error = hyper::Error>,
@@ -105,6 +125,7 @@ where
             return Err(reply::request_too_large(limits.max_body));
         }
         share.grow(piece.len())?;
+        arrived.set(true);
         if held == 0 {
             first = piece;
             continue;

@@ -22,6 +22,7 @@ use crate::telemetry::request_id::RequestIds;
 use crate::upstream::{Client, Upstream};
 use crate::wire::endpoint::Endpoint;
 
+mod answer;
 mod attempt;
 pub mod curfew;
 mod intake;
@@ -30,7 +31,7 @@ mod patience;
 mod relay;
 pub mod reply;
 
-pub use relay::{Aborted, Answer};
+pub use answer::{Aborted, Answer};
 
 use curfew::{Curfew, Phase};
 use limits::{Allowance, Purse};
@@ -62,6 +63,12 @@ pub struct Limits {
     pub max_body: usize,
     /// Longest wait for one body.
     pub body_timeout: Duration,
+    /// Longest silence within one body.
+    pub body_gap: Duration,
+    /// Silence of an event stream after which its caller gets a comment.
+    pub keepalive_comments: Option<Duration>,
+    /// Whether answers say how long they took.
+    pub server_timing: bool,
     /// Bytes of bodies held at once.
     pub buffered: Arc<Allowance>,
     /// Requests in flight at once.
@@ -118,7 +125,7 @@ where
     let told = unless_expired(worker, pin!(story(worker, &mut meter, head, body))).await;
     match told {
         Ok((accepted, seat)) => relay::answer(worker, accepted, seat, meter),
-        Err(failure) => refuse(failure, meter),
+        Err(failure) => refuse(worker, failure, meter),
     }
 }
 
@@ -172,10 +179,13 @@ fn resolve<'w>(worker: &'w Worker, caller: &Caller, model: &str) -> Result<Resol
         .resolve(model, |name| caller.may_use(name))?)
 }
 
-fn refuse(failure: Failure, mut meter: Meter) -> Response<Answer> {
+fn refuse(worker: &Worker, failure: Failure, mut meter: Meter) -> Response<Answer> {
     meter.ends(failure.outcome, Some(failure.error.code));
     meter.refuses(failure.status.as_u16());
-    let response = failure.into_response(meter.request_id());
+    let mut response = failure.into_response(meter.request_id());
+    if worker.snapshot.limits.server_timing {
+        reply::tell_times(response.headers_mut(), &meter);
+    }
     meter.passed(response.body().len());
     response.map(Answer::whole)
 }

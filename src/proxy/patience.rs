@@ -6,14 +6,28 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Two limits on one timer: the silence between two pieces, and the end of all
-/// patience. The timer is not set anew at every piece: when it rings, it is
-/// looked up whether it should have, and set to when it should.
+/// Limits in time on what is to come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Longest silence.
+    pub gap: Duration,
+    /// When the first event of a stream, or the first byte of anything else,
+    /// must have come.
+    pub first_by: Option<Instant>,
+    /// When all of it must have come.
+    pub deadline: Option<Instant>,
+}
+
+/// All limits on one timer. The timer is not set anew at every piece: when it
+/// rings, it is looked up whether it should have, and set to when it should.
 #[derive(Debug)]
 pub(super) struct Patience {
-    gap: Duration,
-    deadline: Option<Instant>,
+    bounds: Bounds,
+    /// Silence after which the caller is to hear something.
+    quiet: Option<Duration>,
     waiting_since: Option<Instant>,
+    /// When the caller was last to hear something, if that was later.
+    heard: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -22,17 +36,17 @@ pub(super) struct Patience {
 pub(super) enum Late {
     Silent,
     TooLong,
+    /// No end: the caller is to hear something.
+    Quiet,
 }
 
-/// A century: further than any answer, near enough to be added to a clock.
-const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-
 impl Patience {
-    pub(super) fn new(gap: Duration, deadline: Option<Instant>) -> Self {
+    pub(super) fn new(bounds: Bounds, quiet: Option<Duration>) -> Self {
         Self {
-            gap: gap.min(NEVER),
-            deadline,
+            bounds,
+            quiet,
             waiting_since: None,
+            heard: None,
             timer: None,
         }
     }
@@ -42,69 +56,140 @@ impl Patience {
         self.waiting_since = None;
     }
 
+    /// The first event, or byte, has come.
+    pub(super) fn begun(&mut self) {
+        self.bounds.first_by = None;
+    }
+
     /// To be asked whenever there is nothing to relay. Time in which the
     /// caller did not read does not count as the upstream's silence.
     pub(super) fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<Late> {
-        let since = *self.waiting_since.get_or_insert_with(Instant::now);
-        let silent = since + self.gap;
-        let (due, late) = match self.deadline {
-            Some(deadline) if deadline < silent => (deadline, Late::TooLong),
-            _ => (silent, Late::Silent),
-        };
+        let (due, late) = self.due();
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
         while timer.as_mut().poll(context).is_ready() {
-            if Instant::now() >= due {
+            let now = Instant::now();
+            if now >= due {
+                self.heard = Some(now);
                 return Poll::Ready(late);
             }
             timer.as_mut().reset(due);
         }
         Poll::Pending
     }
+
+    /// What is due first. It never comes sooner than what was due before, so
+    /// the timer never has to be set back.
+    fn due(&mut self) -> (Instant, Late) {
+        let since = *self.waiting_since.get_or_insert_with(Instant::now);
+        let quiet = self.quiet.map(|quiet| {
+            let heard = self.heard.map_or(since, |heard| heard.max(since));
+            (heard + quiet, Late::Quiet)
+        });
+        let others = [
+            self.bounds.first_by.map(|by| (by, Late::Silent)),
+            self.bounds.deadline.map(|by| (by, Late::TooLong)),
+            quiet,
+        ];
+        let silent = (since + self.bounds.gap, Late::Silent);
+        let others = others.into_iter().flatten();
+        others.fold(
+            silent,
+            |first, next| {
+                if next.0 < first.0 { next } else { first }
+            },
+        )
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
+    use std::task::Poll;
     use std::time::Duration;
 
     use tokio::time::{Instant, advance};
 
-    use super::{Late, Patience};
+    use super::{Bounds, Late, Patience};
 
     const GAP: Duration = Duration::from_secs(10);
+
+    fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    fn patience(first_by: Option<Instant>, deadline: Option<Instant>) -> Patience {
+        let bounds = Bounds {
+            gap: GAP,
+            first_by,
+            deadline,
+        };
+        Patience::new(bounds, None)
+    }
+
+    async fn late(patience: &mut Patience) -> Late {
+        poll_fn(|context| patience.poll_late(context)).await
+    }
+
+    async fn is_patient(patience: &mut Patience) -> bool {
+        poll_fn(|context| Poll::Ready(patience.poll_late(context).is_pending())).await
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_piece_starts_the_wait_anew() {
         let begun = Instant::now();
-        let mut patience = Patience::new(GAP, None);
-        assert!(futures_pending(&mut patience).await);
-        advance(Duration::from_secs(6)).await;
+        let mut patience = patience(None, None);
+        assert!(is_patient(&mut patience).await);
+        advance(seconds(6)).await;
         patience.fed();
-        assert!(futures_pending(&mut patience).await);
-        assert_eq!(
-            poll_fn(|context| patience.poll_late(context)).await,
-            Late::Silent
-        );
-        assert_eq!(begun.elapsed(), Duration::from_secs(16));
+        assert!(is_patient(&mut patience).await);
+        assert_eq!(late(&mut patience).await, Late::Silent);
+        assert_eq!(begun.elapsed(), seconds(16));
     }
 
     #[tokio::test(start_paused = true)]
     async fn pieces_do_not_move_the_deadline() {
         let begun = Instant::now();
-        let mut patience = Patience::new(GAP, Some(begun + Duration::from_secs(15)));
+        let mut patience = patience(None, Some(begun + seconds(15)));
         for _ in 0..2 {
-            assert!(futures_pending(&mut patience).await);
-            advance(Duration::from_secs(6)).await;
+            assert!(is_patient(&mut patience).await);
+            advance(seconds(6)).await;
             patience.fed();
         }
-        assert_eq!(
-            poll_fn(|context| patience.poll_late(context)).await,
-            Late::TooLong
-        );
-        assert_eq!(begun.elapsed(), Duration::from_secs(15));
+        assert_eq!(late(&mut patience).await, Late::TooLong);
+        assert_eq!(begun.elapsed(), seconds(15));
     }
 
-    async fn futures_pending(patience: &mut Patience) -> bool {
-        poll_fn(|context| std::task::Poll::Ready(patience.poll_late(context).is_pending())).await
+    #[tokio::test(start_paused = true)]
+    async fn the_first_event_has_a_limit_of_its_own_until_it_comes() {
+        let begun = Instant::now();
+        let first_by = Some(begun + seconds(5));
+        let mut waits = patience(first_by, None);
+        for _ in 0..2 {
+            assert!(is_patient(&mut waits).await);
+            advance(seconds(2)).await;
+            waits.fed();
+        }
+        assert_eq!(late(&mut waits).await, Late::Silent);
+        assert_eq!(begun.elapsed(), seconds(5));
+        let mut served = patience(first_by, None);
+        served.begun();
+        assert_eq!(late(&mut served).await, Late::Silent);
+        assert_eq!(begun.elapsed(), seconds(15));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn in_a_long_silence_the_caller_is_to_hear_something_now_and_then() {
+        let begun = Instant::now();
+        let mut patience = patience(None, None);
+        patience.quiet = Some(seconds(4));
+        for expected in [4, 8] {
+            assert_eq!(late(&mut patience).await, Late::Quiet);
+            assert_eq!(begun.elapsed(), seconds(expected));
+        }
+        assert_eq!(late(&mut patience).await, Late::Silent);
+        assert_eq!(begun.elapsed(), seconds(10));
+        patience.fed();
+        assert_eq!(late(&mut patience).await, Late::Quiet);
+        assert_eq!(begun.elapsed(), seconds(14));
     }
 }

@@ -1,15 +1,12 @@
 //! Passes an upstream's answer on, piece by piece as it comes.
 
-use std::convert::Infallible;
-use std::fmt;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::Response;
-use http_body::{Body, Frame, SizeHint};
 
 use super::Worker;
+use super::answer::{Aborted, Answer};
 use super::attempt::Accepted;
 use super::curfew::{Ear, Phase};
 use super::limits::Share;
@@ -20,18 +17,9 @@ use crate::routing::InFlight;
 use crate::upstream::ReplyBody;
 use crate::wire::media::MediaType;
 
-/// The body of an answer to a caller.
-pub enum Answer {
-    /// Our own words.
-    Whole(Option<Bytes>),
-    /// The upstream's.
-    Relay(Box<Relay>),
-    /// Our own, as they come.
-    Stream(Pin<Box<OwnStream>>),
-}
-
-/// What we say piece by piece.
-type OwnStream = dyn Body<Data = Bytes, Error = Infallible>;
+/// A comment, which readers of an event stream pass over (WHATWG HTML, section
+/// 9.2.7, proposes it against proxies that give up on a silent stream).
+const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
 
 /// An upstream's answer on its way to the caller.
 #[derive(Debug)]
@@ -61,11 +49,6 @@ enum State {
     Ended,
 }
 
-/// An answer that must not look complete: the connection ends in a way that no
-/// client takes for the end of the answer.
-#[derive(Debug)]
-pub struct Aborted;
-
 /// The response that relays an accepted answer.
 pub(super) fn answer(
     worker: &Worker,
@@ -78,8 +61,7 @@ pub(super) fn answer(
         first,
         media_type,
         hide_usage,
-        gap,
-        deadline,
+        bounds,
         in_flight,
     } = accepted;
     let streams = media_type == MediaType::EventStream;
@@ -87,101 +69,48 @@ pub(super) fn answer(
     let mut headers = reply.headers;
     reply::identify(&mut headers, meter.request_id());
     meter.waits();
+    let limits = &worker.snapshot.limits;
+    if limits.server_timing {
+        reply::tell_times(&mut headers, &meter);
+    }
+    let quiet = limits.keepalive_comments.filter(|_| streams);
     let relay = Relay {
         first,
         body: reply.body,
         tap: Tap::new(media_type, meter.endpoint().finish_rule(), hide_usage),
         whole: Outcome::of_status(reply.status.as_u16()),
         meter: Some(meter),
-        patience: Patience::new(gap, deadline),
+        patience: Patience::new(bounds, quiet),
         ear: worker.curfew.listen(),
         state: State::Relaying,
         _seat: seat,
         _in_flight: in_flight,
     };
-    let mut response = Response::new(Answer::relay(relay));
+    let mut response = Response::new(Answer::Relay(Box::new(relay.at_once())));
     *response.status_mut() = reply.status;
     *response.headers_mut() = headers;
     response
 }
 
-// ===== Answer =====
-
-impl Answer {
-    /// An answer of our own.
-    #[must_use]
-    pub fn whole(bytes: Bytes) -> Self {
-        Self::Whole(Some(bytes).filter(|bytes| !bytes.is_empty()))
-    }
-
-    /// An answer of our own that comes piece by piece.
-    #[must_use]
-    pub fn stream(body: impl Body<Data = Bytes, Error = Infallible> + 'static) -> Self {
-        Self::Stream(Box::pin(body))
-    }
-
-    fn relay(mut relay: Relay) -> Self {
-        // A body known to be empty is never asked for anything.
-        if relay.first.is_none() && relay.body.has_ended() {
-            let _ = relay.upstream_ended(None);
-        }
-        Self::Relay(Box::new(relay))
-    }
-}
-
-impl Body for Answer {
-    type Data = Bytes;
-    type Error = Aborted;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
-        match &mut *self {
-            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Relay(relay) => relay.poll(context).map(|piece| {
-                let piece = piece.transpose()?;
-                Some(piece.map(Frame::data))
-            }),
-            Self::Stream(body) => {
-                let frame = body.as_mut().poll_frame(context);
-                frame.map_err(|never| match never {})
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Whole(bytes) => bytes.is_none(),
-            Self::Relay(relay) => matches!(relay.state, State::Ended),
-            Self::Stream(body) => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Whole(bytes) => {
-                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
-            }
-            // The upstream's own length, where there is one, is in the headers.
-            Self::Relay(_) | Self::Stream(_) => SizeHint::default(),
-        }
-    }
-}
-
-impl fmt::Display for Aborted {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("the answer was broken off")
-    }
-}
-
-impl std::error::Error for Aborted {}
-
-// ===== Relay =====
-
 impl Relay {
+    /// A body known to be empty is never asked for anything.
+    fn at_once(mut self) -> Self {
+        if self.first.is_none() && self.body.has_ended() {
+            let _ = self.upstream_ended(None);
+        }
+        self
+    }
+
+    /// Whether all of it has been passed on.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.state, State::Ended)
+    }
+
     /// The next piece; `Ok(None)` is the end.
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Aborted>> {
+    pub(super) fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, Aborted>> {
         loop {
             match &mut self.state {
                 State::Ended => return Poll::Ready(Ok(None)),
@@ -235,8 +164,11 @@ impl Relay {
         self.patience.fed();
         let piece = self.tap.feed(piece);
         if let Some(meter) = &mut self.meter {
-            let has_data = self.tap.stream().is_some_and(|stream| stream.first_data());
-            meter.piece(has_data);
+            let stream = self.tap.stream().map(|stream| stream.first_data());
+            meter.piece(stream == Some(true));
+            if stream != Some(false) {
+                self.patience.begun();
+            }
         }
         if self.body.has_ended() {
             self.upstream_ended(piece)
@@ -250,12 +182,20 @@ impl Relay {
             self.break_off(&reply::shutting_down());
             return Poll::Ready(None);
         }
-        let late = std::task::ready!(self.patience.poll_late(context));
-        self.break_off(&match late {
-            Late::Silent => reply::stream_stalled(),
-            Late::TooLong => reply::stream_too_long(),
-        });
+        match std::task::ready!(self.patience.poll_late(context)) {
+            Late::Silent => self.break_off(&reply::stream_stalled()),
+            Late::TooLong => self.break_off(&reply::stream_too_long()),
+            Late::Quiet => return Poll::Ready(self.comment()),
+        }
         Poll::Ready(None)
+    }
+
+    /// A sign of life, where one can stand between two events.
+    fn comment(&mut self) -> Option<Bytes> {
+        let stream = self.tap.stream()?;
+        let goes_on = !stream.is_done() && !stream.upstream_error();
+        let comment = (goes_on && stream.interpose()).then_some(KEEP_ALIVE);
+        self.pass(comment.map(Bytes::from_static))
     }
 
     fn pass(&mut self, piece: Option<Bytes>) -> Option<Bytes> {

@@ -28,6 +28,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Workers {
     handles: Vec<Handle>,
+    write_timeout: Duration,
     places: Arc<Semaphore>,
     full: Counter,
     open: Gauge,
@@ -47,6 +48,7 @@ impl Workers {
         });
         Ok(Self {
             handles: handles.collect::<io::Result<_>>()?,
+            write_timeout: config.server.write_timeout,
             places: Arc::new(Semaphore::new(config.server.max_connections)),
             full: registry.counter(&metric::SHED, &[("reason", "connections")]),
             open: registry.gauge(&metric::CONNECTIONS, &[]),
@@ -83,7 +85,7 @@ impl Workers {
 
     fn hand_out(&self, tcp: TcpStream, place: Option<OwnedSemaphorePermit>) -> io::Result<()> {
         // A peer that is gone already fails here.
-        listen::tune(&tcp)?;
+        listen::tune(&tcp, self.write_timeout)?;
         let tcp = tcp.into_std()?;
         if let (Some(worker), Some(place)) = (self.idlest(), place) {
             worker.serve(tcp, place, self.open.clone());

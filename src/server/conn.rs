@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 use std::convert::Infallible;
+use std::error::Error;
 use std::future::poll_fn;
+use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -15,12 +17,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout, timeout_at};
 
+use super::pace::Pacer;
 use super::router;
 use super::site::{Errors, Site};
 use super::vigil::{Inbound, Outbound, Stage, Vigil, Watched};
-use crate::executor::LocalExecutor;
 use crate::proxy::curfew::{Ear, Phase};
 use crate::proxy::{Answer, Worker};
 
@@ -56,8 +58,9 @@ type Answered = Result<Response<Outbound<Answer>>, Infallible>;
 
 /// Serves a connection until one side ends it.
 pub(super) async fn serve(worker: Rc<Worker>, site: Rc<Site>, tcp: TcpStream) {
-    let vigil = Vigil::new(site.head_timeout, site.idle_timeout);
-    let protocol = match timeout(site.head_timeout, sniff(&tcp)).await {
+    let began = Instant::now();
+    let vigil = Vigil::new(began, site.head_timeout, site.idle_timeout);
+    let protocol = match timeout_at(began + site.head_timeout, sniff(&tcp)).await {
         Ok(Some(protocol)) => protocol,
         Ok(None) => return,
         Err(_) => return site.errors.head_timeout.increment(1),
@@ -88,7 +91,7 @@ pub(super) async fn serve(worker: Rc<Worker>, site: Rc<Site>, tcp: TcpStream) {
         }
         Protocol::Http2 => {
             vigil.is_multiplexed();
-            let connection = http2::Builder::new(LocalExecutor)
+            let connection = http2::Builder::new(Pacer::new(&vigil, &site))
                 .timer(TokioTimer::new())
                 .max_concurrent_streams(STREAMS_PER_CONNECTION)
                 .max_send_buf_size(SEND_BUFFER)
@@ -127,7 +130,7 @@ fn answer(
     // passed on and while the connection rests.
     Box::pin(async move {
         let response = router::route(&worker, &site, request).await;
-        Ok(response.map(|body| Outbound { body, _turn: turn }))
+        Ok(response.map(|body| Outbound { body, turn }))
     })
 }
 
@@ -223,12 +226,25 @@ async fn linger(mut tcp: TcpStream) {
     let _ = timeout(LINGER, discard).await;
 }
 
+/// Whether the system took the caller for gone.
+fn timed_out(error: &hyper::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return error.kind() == io::ErrorKind::TimedOut;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 fn count(errors: &Errors, ended: &Ended) {
     match ended {
         Ended::Late(Stage::Head) => errors.head_timeout.increment(1),
         Ended::Late(_) => errors.idle_timeout.increment(1),
         Ended::Failed(error) if error.is_parse_too_large() => errors.head_too_large.increment(1),
         Ended::Failed(error) if error.is_parse() => errors.malformed.increment(1),
+        Ended::Failed(error) if timed_out(error) => errors.write_timeout.increment(1),
         // Callers who leave are no fault, and answers that were broken off are
         // accounted as requests.
         Ended::Failed(_) | Ended::Closed => {}

@@ -1,9 +1,11 @@
 //! The resolved configuration for `/config`, without secrets: it is built from
 //! what may be shown, so that nothing can be forgotten to be hidden.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
-use crate::config::{BaseUrl, Breaker, Config, Credential, Model, Provider};
+use crate::config::{BaseUrl, Breaker, Config, Credential, Model, OwnTimeouts, Provider, Timeouts};
 
 /// The configuration in JSON.
 pub(super) fn config(config: &Config) -> Value {
@@ -49,6 +51,10 @@ pub(super) fn config(config: &Config) -> Value {
             "max_head": server.max_head,
             "head_timeout_s": server.head_timeout.as_secs_f64(),
             "body_timeout_s": server.body_timeout.as_secs_f64(),
+            "body_gap_s": server.body_gap.as_secs_f64(),
+            "write_timeout_s": server.write_timeout.as_secs_f64(),
+            "keepalive_comments_s": seconds(server.keepalive_comments),
+            "server_timing": server.server_timing,
             "idle_timeout_s": server.idle_timeout.as_secs_f64(),
             "drain_timeout_s": server.drain_timeout.as_secs_f64(),
         },
@@ -99,6 +105,7 @@ fn model(config: &Config, model: &Model) -> Value {
             "processed": model.retry.processed,
             "max_wait_s": model.retry.max_wait.as_secs_f64(),
         },
+        "timeouts_s": own_timeouts(&model.timeouts),
     })
 }
 
@@ -129,11 +136,39 @@ fn provider(provider: &Provider) -> Value {
         "credentials": credentials,
         "headers": headers,
         "stream_usage": format!("{:?}", provider.stream_usage).to_lowercase(),
-        "timeouts_s": {
-            "connect": provider.timeouts.connect.as_secs_f64(),
-            "head": provider.timeouts.head.as_secs_f64(),
-            "gap": provider.timeouts.gap.as_secs_f64(),
-            "total": provider.timeouts.total.map(|total| total.as_secs_f64()),
-        },
+        "timeouts_s": timeouts(&provider.timeouts),
     })
+}
+
+fn timeouts(timeouts: &Timeouts) -> Value {
+    json!({
+        "connect": timeouts.connect.as_secs_f64(),
+        "tls": seconds(timeouts.tls),
+        "head": timeouts.head.as_secs_f64(),
+        "first_event": seconds(timeouts.first_event),
+        "gap": timeouts.gap.as_secs_f64(),
+        "total": seconds(timeouts.total),
+    })
+}
+
+/// What a model sets itself; "off" where that is no limit.
+fn own_timeouts(own: &OwnTimeouts) -> Value {
+    let mut set = Map::new();
+    let mut note = |key: &str, limit: Option<Value>| {
+        if let Some(limit) = limit {
+            set.insert(key.to_owned(), limit);
+        }
+    };
+    let or_off = |limit: Option<Duration>| seconds(limit).map_or(json!("off"), Value::from);
+    note("connect", seconds(own.connect).map(Value::from));
+    note("tls", own.tls.map(or_off));
+    note("head", seconds(own.head).map(Value::from));
+    note("first_event", own.first_event.map(or_off));
+    note("gap", seconds(own.gap).map(Value::from));
+    note("total", own.total.map(or_off));
+    Value::Object(set)
+}
+
+fn seconds(limit: Option<Duration>) -> Option<f64> {
+    limit.map(|limit| limit.as_secs_f64())
 }

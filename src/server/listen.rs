@@ -13,11 +13,6 @@ const BACKLOG: i32 = 1024;
 /// between two questions.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
-/// How long sent bytes may stay unacknowledged, or a reader's window shut,
-/// before the peer counts as gone (`TCP_USER_TIMEOUT`, RFC 5482).
-#[cfg(target_os = "linux")]
-const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
-
 /// Listens on `address`; port 0 takes a free one.
 pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(
@@ -33,8 +28,11 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Sets the options of a connection from a caller.
-pub(super) fn tune(stream: &TcpStream) -> io::Result<()> {
+/// Sets the options of a connection from a caller. Where the system can, it
+/// takes the peer for gone when sent bytes stay unacknowledged, or its window
+/// shut, for `write_timeout` (`TCP_USER_TIMEOUT`, RFC 5482): it alone sees a
+/// reader who takes a little now and then.
+pub(super) fn tune(stream: &TcpStream, write_timeout: Duration) -> io::Result<()> {
     // hyper writes once per piece; without this each would wait for the
     // acknowledgement of the last one (RFC 896).
     stream.set_nodelay(true)?;
@@ -44,6 +42,8 @@ pub(super) fn tune(stream: &TcpStream) -> io::Result<()> {
         .with_interval(KEEPALIVE_EVERY);
     socket.set_tcp_keepalive(&keepalive)?;
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+    socket.set_tcp_user_timeout(Some(write_timeout))?;
+    #[cfg(not(target_os = "linux"))]
+    let _ = write_timeout;
     Ok(())
 }

@@ -41,6 +41,7 @@ mod host;
 mod listen;
 mod models;
 mod notify;
+mod pace;
 mod page;
 mod router;
 mod shutdown;

@@ -26,6 +26,8 @@ pub(super) struct Site {
     pub head_timeout: Duration,
     /// Longest rest between two requests.
     pub idle_timeout: Duration,
+    /// Longest time in which a caller takes nothing of what waits for it.
+    pub write_timeout: Duration,
     /// Most bytes in a request's head.
     pub max_head: usize,
     /// Faults of connections.
@@ -39,6 +41,8 @@ pub(super) struct Errors {
     pub head_timeout: Counter,
     /// A connection rested too long.
     pub idle_timeout: Counter,
+    /// A caller took nothing of an answer for too long.
+    pub write_timeout: Counter,
     /// What came was no HTTP.
     pub malformed: Counter,
     /// A head was too large.
@@ -56,6 +60,7 @@ impl Site {
             watchers: Watchers::new(),
             head_timeout: server.head_timeout,
             idle_timeout: server.idle_timeout,
+            write_timeout: server.write_timeout,
             max_head: server.max_head,
             errors: Errors::new(registry),
         }
@@ -68,6 +73,7 @@ impl Errors {
         Self {
             head_timeout: kind("header_timeout"),
             idle_timeout: kind("idle_timeout"),
+            write_timeout: kind("write_timeout"),
             malformed: kind("malformed"),
             head_too_large: kind("head_too_large"),
         }

@@ -23,6 +23,9 @@ pub(super) struct Vigil {
     turns: Cell<usize>,
     multiplexed: Cell<bool>,
     unread: Cell<bool>,
+    /// What an answer's body said when it was last asked: true when it had
+    /// something to send.
+    sends: Cell<Option<bool>>,
     head_timeout: Duration,
     idle_timeout: Duration,
 }
@@ -53,7 +56,7 @@ pub(super) struct Inbound {
 #[derive(Debug)]
 pub(super) struct Outbound<B> {
     pub(super) body: B,
-    pub(super) _turn: Turn,
+    pub(super) turn: Turn,
 }
 
 /// The socket, seen by hyper and by us.
@@ -64,14 +67,15 @@ pub(super) struct Watched {
 }
 
 impl Vigil {
-    /// A new connection: its first head is due.
-    pub(super) fn new(head_timeout: Duration, idle_timeout: Duration) -> Rc<Self> {
+    /// A connection that was made at `since`: its first head is due.
+    pub(super) fn new(since: Instant, head_timeout: Duration, idle_timeout: Duration) -> Rc<Self> {
         Rc::new(Self {
             stage: Cell::new(Stage::Head),
-            since: Cell::new(None),
+            since: Cell::new(Some(since)),
             turns: Cell::new(0),
             multiplexed: Cell::new(false),
             unread: Cell::new(false),
+            sends: Cell::new(None),
             head_timeout,
             idle_timeout,
         })
@@ -108,6 +112,12 @@ impl Vigil {
     /// sending.
     pub(super) fn has_unread(&self) -> bool {
         self.unread.get()
+    }
+
+    /// What an answer's body has said since this was last asked: true when it
+    /// gave something to be sent, false when it waits for something to send.
+    pub(super) fn sends(&self) -> Option<bool> {
+        self.sends.take()
     }
 
     fn heard(&self) {
@@ -179,7 +189,9 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Outbound<B> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        self.turn.0.sends.set(Some(polled.is_ready()));
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

@@ -36,6 +36,7 @@ pub(super) struct Gauges {
     open: Gauge,
     made: Counter,
     failed: Counter,
+    full: Counter,
 }
 
 /// Counts a connection as open until it is dropped.
@@ -94,7 +95,6 @@ impl Builder {
             http: provider.http,
             headers,
             auth_header: Some(auth_header),
-            timeouts: provider.timeouts,
             limits: provider.pool,
             places: provider
                 .pool
@@ -180,11 +180,16 @@ impl Gauges {
             open: registry.gauge(&metric::UPSTREAM_CONNECTIONS, &[("provider", provider)]),
             made: connects("ok"),
             failed: connects("failed"),
+            full: registry.counter(&metric::SHED, &[("reason", "provider_in_flight")]),
         }
     }
 
     pub(super) fn connects(&self, succeeded: bool) -> &Counter {
         if succeeded { &self.made } else { &self.failed }
+    }
+
+    pub(super) fn full(&self) -> &Counter {
+        &self.full
     }
 
     pub(super) fn open(&self) -> Open {

@@ -27,7 +27,7 @@ use super::error::{Error, ErrorKind, chain};
 use super::http1::{Http1, Scratch, Socket};
 use super::resolve::Resolver;
 use crate::body::Outgoing;
-use crate::config::HttpVersion;
+use crate::config::{HttpVersion, Timeouts};
 use crate::executor::LocalExecutor;
 
 /// Silence on an HTTP/2 connection with streams before it is asked whether it
@@ -50,44 +50,53 @@ pub(super) enum Made {
     Http2(Http2),
 }
 
-/// Connects within the upstream's time limit: name, TCP, TLS and HTTP.
+/// Connects within a limit in time: name, TCP, TLS and HTTP.
 pub(super) async fn connect(
     upstream: &Arc<Upstream>,
+    timeouts: &Timeouts,
     resolver: &Resolver,
     scratch: &Scratch,
 ) -> Result<Made, Error> {
-    let limit = upstream.timeouts.connect;
-    let made = match timeout(limit, make(upstream, resolver, scratch)).await {
-        Ok(made) => made,
-        Err(_) => Err(Error::new(
-            ErrorKind::ConnectTimeout,
-            "no connection in time",
-        )),
-    };
+    let making = make(upstream, timeouts, resolver, scratch);
+    let made = timeout(timeouts.connect, making).await;
+    let made = made.unwrap_or_else(|_| Err(late("no connection in time")));
     upstream.gauges.connects(made.is_ok()).increment(1);
     made
 }
 
+fn late(detail: &str) -> Error {
+    Error::new(ErrorKind::ConnectTimeout, detail)
+}
+
 async fn make(
     upstream: &Arc<Upstream>,
+    timeouts: &Timeouts,
     resolver: &Resolver,
     scratch: &Scratch,
 ) -> Result<Made, Error> {
-    let tcp = tcp(upstream, resolver).await?;
+    let tcp = tcp(upstream, timeouts, resolver).await?;
     match &upstream.tls {
         None if upstream.http == HttpVersion::Http2 => http2(upstream, tcp).await,
         None => Ok(http1(upstream, tcp, scratch)),
-        Some(connector) => match connector.connect(tcp).await? {
-            (stream, true) => http2(upstream, stream).await,
-            (stream, false) => Ok(http1(upstream, stream, scratch)),
-        },
+        Some(connector) => {
+            let limit = timeouts.tls.unwrap_or(timeouts.connect);
+            let shaken = timeout(limit, connector.connect(tcp)).await;
+            match shaken.map_err(|_| late("no TLS handshake in time"))?? {
+                (stream, true) => http2(upstream, stream).await,
+                (stream, false) => Ok(http1(upstream, stream, scratch)),
+            }
+        }
     }
 }
 
 // ===== TCP =====
 
 /// Resolves the name, then races the addresses (RFC 8305, by hyper-util).
-async fn tcp(upstream: &Upstream, resolver: &Resolver) -> Result<TcpStream, Error> {
+async fn tcp(
+    upstream: &Upstream,
+    timeouts: &Timeouts,
+    resolver: &Resolver,
+) -> Result<TcpStream, Error> {
     let addresses = resolver.resolve(&upstream.host, upstream.port).await?;
     let mut connector = HttpConnector::new_with_resolver(Resolved(addresses));
     connector.enforce_http(false);
@@ -95,7 +104,7 @@ async fn tcp(upstream: &Upstream, resolver: &Resolver) -> Result<TcpStream, Erro
     connector.set_keepalive(Some(TCP_KEEPALIVE));
     // Shared out over the addresses, so that a dead one leaves time for the
     // next.
-    connector.set_connect_timeout(Some(upstream.timeouts.connect));
+    connector.set_connect_timeout(Some(timeouts.connect));
     let place = Uri::builder()
         .scheme(upstream.scheme.clone())
         .authority(upstream.authority.clone())

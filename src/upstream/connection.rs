@@ -8,12 +8,13 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
+use tokio::time::{self, timeout_at};
 
 use super::error::{Error, ErrorKind};
 use super::http1::{Answered, Http1};
 use super::{Upstream, header};
 use crate::body::Outgoing;
+use crate::config::Timeouts;
 use crate::routing::Outcome;
 
 /// Streams put on one HTTP/2 connection before another is opened: the least
@@ -44,13 +45,21 @@ pub(super) enum Connection {
     Http2(Stream),
 }
 
-/// The head of an answer, and its body where that does not come out of the
-/// connection itself.
-pub(super) type Answer = (Answered, Option<Incoming>);
+/// The beginning of an answer.
+pub(super) struct Answer {
+    pub(super) head: Answered,
+    /// Its body, where that does not come out of the connection itself.
+    pub(super) stream: Option<Incoming>,
+    /// When the request began to be sent.
+    pub(super) sent: time::Instant,
+}
 
 /// One of the streams on an HTTP/2 connection.
 #[derive(Debug)]
 pub(super) struct Stream(Rc<Http2>);
+
+/// The head of an answer and, as in [`Answer`], its body.
+type Begun = (Answered, Option<Incoming>);
 
 /// An exchange that brought no answer.
 pub(super) enum Failed {
@@ -69,14 +78,20 @@ impl Connection {
         mut self,
         upstream: &Upstream,
         request: Box<Request<Outgoing>>,
+        timeouts: &Timeouts,
     ) -> Result<(Answer, Self), Failed> {
-        let limit = upstream.head_timeout();
+        let limit = timeouts.first_event.unwrap_or(timeouts.head);
+        let sent = time::Instant::now();
+        let due = sent + limit.min(timeouts.head);
         let answer = match &mut self {
-            Self::Http1(connection) => timeout(limit, connection.send(upstream, request)).await,
-            Self::Http2(stream) => timeout(limit, stream.send(upstream, request)).await,
+            Self::Http1(connection) => timeout_at(due, connection.send(upstream, request)).await,
+            Self::Http2(stream) => timeout_at(due, stream.send(upstream, request)).await,
         };
         match answer {
-            Ok(answer) => Ok((answer?, self)),
+            Ok(answer) => {
+                let (head, stream) = answer?;
+                Ok((Answer { head, stream, sent }, self))
+            }
             Err(_) => Err(Failed::Spent(Error::after_sending(
                 ErrorKind::HeadTimeout,
                 "no head in time",
@@ -90,7 +105,7 @@ impl Http1 {
         &mut self,
         upstream: &Upstream,
         request: Box<Request<Outgoing>>,
-    ) -> Result<Answer, Failed> {
+    ) -> Result<Begun, Failed> {
         match self.exchange(&request, &upstream.host_header).await {
             Ok(head) => Ok((head, None)),
             Err(broken) if self.has_begun() => Err(Failed::Spent(broken.into())),
@@ -145,7 +160,7 @@ impl Stream {
         &self,
         upstream: &Upstream,
         mut request: Box<Request<Outgoing>>,
-    ) -> Result<Answer, Failed> {
+    ) -> Result<Begun, Failed> {
         upstream.name_in(&mut request);
         // HTTP/2 does not hand a refused request back.
         let kept = request.clone();

@@ -2,12 +2,11 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::body::Outgoing;
 use crate::config::{HttpVersion, Pool as PoolLimits, Timeouts};
@@ -30,6 +29,7 @@ pub use error::{Error, ErrorKind};
 pub use http1::oracle;
 pub use reply::{BrokenOff, ReplyBody};
 
+use connection::Answer;
 use http1::Scratch;
 use pool::Pool;
 
@@ -50,7 +50,6 @@ pub struct Upstream {
     headers: Vec<HeaderMap>,
     /// The header that carries the credential; the caller's own is dropped.
     auth_header: Option<HeaderName>,
-    timeouts: Timeouts,
     limits: PoolLimits,
     places: Option<Arc<Semaphore>>,
     gauges: build::Gauges,
@@ -77,6 +76,8 @@ pub struct Reply {
     pub status: StatusCode,
     /// Headers that may go downstream.
     pub headers: HeaderMap,
+    /// When the request began to be sent.
+    pub sent: Instant,
     /// The rest.
     pub body: ReplyBody,
 }
@@ -103,24 +104,26 @@ impl Client {
 
     /// Sends a request to upstream number `id` and waits for the head of its
     /// answer. Dropping the future ends the request on the wire.
-    pub async fn send(&self, id: usize, head: Head, body: Outgoing) -> Result<Reply, Error> {
+    pub async fn send(
+        &self,
+        id: usize,
+        head: Head,
+        body: Outgoing,
+        timeouts: &Timeouts,
+    ) -> Result<Reply, Error> {
         let unknown = || Error::new(ErrorKind::Connect, "no such upstream");
         let pool = self.pools.get(id).ok_or_else(unknown)?;
         let upstream = pool.upstream().ok_or_else(unknown)?;
         let place = upstream.place().await?;
         let request = upstream.request(head, body)?;
-        let ((head, stream), lease) = pool.exchange(upstream, request, place).await?;
+        let (answer, lease) = pool.exchange(upstream, request, timeouts, place).await?;
+        let Answer { head, stream, sent } = answer;
         Ok(Reply {
             status: head.status,
             headers: head.headers,
+            sent,
             body: ReplyBody::new(lease, stream, head.rests_for),
         })
-    }
-
-    /// The limits in time of upstream number `id`.
-    #[must_use]
-    pub fn timeouts(&self, id: usize) -> Option<Timeouts> {
-        Some(self.pools.get(id)?.upstream()?.timeouts)
     }
 
     /// Closes connections that have rested too long. To be called every few
@@ -138,13 +141,13 @@ impl Upstream {
         let Some(places) = &self.places else {
             return Ok(None);
         };
-        match timeout(self.limits.wait, Arc::clone(places).acquire_owned()).await {
-            Ok(Ok(place)) => Ok(Some(place)),
-            _ => Err(Error::new(
-                ErrorKind::Full,
-                "no place among the requests in flight",
-            )),
+        let place = timeout(self.limits.wait, Arc::clone(places).acquire_owned()).await;
+        if let Ok(Ok(place)) = place {
+            return Ok(Some(place));
         }
+        self.gauges.full().increment(1);
+        let detail = "no place among the requests in flight";
+        Err(Error::new(ErrorKind::Full, detail))
     }
 
     /// Puts the caller's head into the upstream's terms. Boxed, since it is large
@@ -193,9 +196,5 @@ impl Upstream {
             *request.uri_mut() = uri;
         }
         *request.version_mut() = http::Version::HTTP_2;
-    }
-
-    fn head_timeout(&self) -> Duration {
-        self.timeouts.head
     }
 }

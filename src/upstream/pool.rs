@@ -19,6 +19,7 @@ use super::error::{Error, ErrorKind};
 use super::http1::{Broken, Http1, Scratch};
 use super::resolve::Resolver;
 use crate::body::Outgoing;
+use crate::config::Timeouts;
 
 /// Resting connections that may turn out dead before a new one is made.
 const MOST_STALE: usize = 3;
@@ -80,6 +81,7 @@ impl Pool {
         self: &Rc<Self>,
         upstream: &Arc<Upstream>,
         mut request: Box<Request<Outgoing>>,
+        timeouts: &Timeouts,
         place: Option<OwnedSemaphorePermit>,
     ) -> Result<(Answer, Lease), Error> {
         let (mut rested, mut made) = (0, 0);
@@ -94,9 +96,9 @@ impl Pool {
                 connection
             } else {
                 made += 1;
-                self.connect(upstream).await?
+                self.connect(upstream, timeouts).await?
             };
-            match connection.exchange(upstream, request).await {
+            match connection.exchange(upstream, request, timeouts).await {
                 Ok((answer, connection)) => {
                     return Ok((answer, self.lease(connection, place)));
                 }
@@ -117,11 +119,15 @@ impl Pool {
     }
 
     /// A new connection, or a place on one that somebody else has just made.
-    async fn connect(&self, upstream: &Arc<Upstream>) -> Result<Connection, Error> {
+    async fn connect(
+        &self,
+        upstream: &Arc<Upstream>,
+        timeouts: &Timeouts,
+    ) -> Result<Connection, Error> {
         let mut _turn = None;
         if self.speaks_http2.get() {
             // A burst of requests needs one connection, not one for each.
-            let turn = timeout(upstream.timeouts.connect, self.connecting.lock()).await;
+            let turn = timeout(timeouts.connect, self.connecting.lock()).await;
             _turn = Some(turn.map_err(|_| {
                 Error::new(ErrorKind::ConnectTimeout, "no turn to connect in time")
             })?);
@@ -132,7 +138,7 @@ impl Pool {
         // Boxed, since it is large and seldom: every request's state would have
         // to keep room for a TLS handshake.
         Ok(
-            match Box::pin(connect(upstream, &self.resolver, &self.scratch)).await? {
+            match Box::pin(connect(upstream, timeouts, &self.resolver, &self.scratch)).await? {
                 Made::Http1(connection) => Connection::Http1(connection),
                 Made::Http2(connection) => {
                     self.speaks_http2.set(true);

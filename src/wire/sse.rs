@@ -78,6 +78,20 @@ impl Splitter {
         len
     }
 
+    /// Whether an event may begin here: none is open, and no line end or byte
+    /// order mark has come in part.
+    #[must_use]
+    pub fn is_between(&self) -> bool {
+        let whole_mark = self.is_at_start() || self.mark == BYTE_ORDER_MARK.len();
+        self.between && !self.after_cr && whole_mark
+    }
+
+    /// Whether nothing has come at all.
+    #[must_use]
+    pub fn is_at_start(&self) -> bool {
+        self.mark == 0
+    }
+
     /// The end of the event that is open where `piece` begins, or `None` when it
     /// goes on in the next piece. Go on with the bytes behind the end.
     pub fn next_end(&mut self, piece: &[u8]) -> Option<End> {

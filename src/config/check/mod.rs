@@ -26,6 +26,7 @@ mod retry;
 mod server;
 #[cfg(test)]
 mod tests;
+mod timeouts;
 
 /// What the checks read from, and where they put what they find.
 pub struct Check<'a> {

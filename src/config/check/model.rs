@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Check, fallback, quantity, retry};
+use super::{Check, fallback, quantity, retry, timeouts};
 use crate::config::fault::{KeyPath, nearest};
 use crate::config::preset::Presets;
 use crate::config::{Model, Provider, Retry, Target, raw};
@@ -45,6 +45,7 @@ pub fn settle(
         let targets = one.targets(check);
         let fallbacks = fallback::names(check, &one.path, &one.raw.fallbacks, &aliases);
         let retry = retry::model(check, &one.path.key("retry"), &one.raw.retry, retry);
+        let timeouts = timeouts::own(check, &one.path.key("timeouts"), &one.raw.timeouts);
         if targets.is_empty() {
             continue;
         }
@@ -54,6 +55,7 @@ pub fn settle(
             balance: one.raw.balance.unwrap_or_default(),
             fallbacks,
             retry,
+            timeouts,
             builtin: written.is_none(),
         };
         models.insert((*alias).clone(), model);

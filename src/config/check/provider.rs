@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use super::{Check, base_url, credential, headers, quantity};
+use super::{Check, base_url, credential, headers, quantity, timeouts};
 use crate::config::fault::KeyPath;
 use crate::config::file;
 use crate::config::preset::{Preset, Presets};
@@ -27,12 +27,7 @@ pub fn settle(
     presets: &Presets,
     listen: SocketAddr,
 ) -> BTreeMap<String, Provider> {
-    let timeouts = timeouts(
-        check,
-        &KeyPath::new(["timeouts"]),
-        &whole_timeouts(&raw.timeouts),
-        None,
-    );
+    let timeouts = timeouts::settle(check, &raw.timeouts);
     let pool = pool(check, &KeyPath::new(["pool"]), &whole_pool(&raw.pool), None);
     let spoken_of = spoken_of(raw);
     let names: BTreeSet<&String> = presets
@@ -98,7 +93,7 @@ impl One<'_> {
         let auth = raw.auth.as_deref().or_else(|| preset?.auth.as_deref());
         let auth = headers::auth(check, path, auth);
         let headers = headers::settle(check, path, raw, &auth);
-        let timeouts = self::timeouts(check, &path.key("timeouts"), &raw.timeouts, Some(timeouts));
+        let own = timeouts::own(check, &path.key("timeouts"), &raw.timeouts);
         let pool = self::pool(check, &path.key("pool"), &raw.pool, Some(pool));
         let ca_pem = certificates(check, path, raw.ca_file.as_deref());
         let credentials = credential::settle(check, path, raw, self.preset);
@@ -115,7 +110,7 @@ impl One<'_> {
                 .stream_usage
                 .or_else(|| preset?.stream_usage)
                 .unwrap_or(StreamUsage::Observe),
-            timeouts,
+            timeouts: timeouts.with(&own),
             pool,
             ca_pem,
             http: raw
@@ -178,46 +173,6 @@ pub fn name(name: &str) -> Result<(), String> {
     Err(format!(
         "a name has 1 to {LONGEST_NAME} letters, digits, \"-\", \"_\" or \".\""
     ))
-}
-
-fn whole_timeouts(raw: &raw::Timeouts) -> raw::ProviderTimeouts {
-    raw::ProviderTimeouts {
-        connect: Some(raw.connect.clone()),
-        head: Some(raw.head.clone()),
-        gap: Some(raw.gap.clone()),
-        total: Some(raw.total.clone()),
-    }
-}
-
-fn timeouts(
-    check: &mut Check<'_>,
-    path: &KeyPath,
-    raw: &raw::ProviderTimeouts,
-    defaults: Option<Timeouts>,
-) -> Timeouts {
-    let defaults = defaults.unwrap_or(Timeouts {
-        connect: Duration::MAX,
-        head: Duration::MAX,
-        gap: Duration::MAX,
-        total: None,
-    });
-    let mut time = |key, text: &Option<String>, default| match text {
-        Some(text) => check.settle(&path.key(key), quantity::positive_duration(text), default),
-        None => default,
-    };
-    let connect = time("connect", &raw.connect, defaults.connect);
-    let head = time("head", &raw.head, defaults.head);
-    let gap = time("gap", &raw.gap, defaults.gap);
-    let total = match &raw.total {
-        Some(text) => check.settle(&path.key("total"), quantity::optional_duration(text), None),
-        None => defaults.total,
-    };
-    Timeouts {
-        connect,
-        head,
-        gap,
-        total,
-    }
 }
 
 fn whole_pool(raw: &raw::Pool) -> raw::ProviderPool {

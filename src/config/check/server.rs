@@ -39,7 +39,11 @@ pub fn settle(check: &mut Check<'_>, raw: &raw::Server) -> Server {
         |key, text: &str| check.settle(&at(key), quantity::positive_duration(text), Duration::MAX);
     let head_timeout = time("head_timeout", &raw.head_timeout);
     let body_timeout = time("body_timeout", &raw.body_timeout);
+    let body_gap = time("body_gap", &raw.body_gap);
+    let write_timeout = time("write_timeout", &raw.write_timeout);
     let idle_timeout = time("idle_timeout", &raw.idle_timeout);
+    let comments = quantity::optional_duration(&raw.keepalive_comments);
+    let keepalive_comments = check.settle(&at("keepalive_comments"), comments, None);
     let drain_timeout = quantity::duration(&raw.drain_timeout);
     Server {
         listen,
@@ -54,6 +58,10 @@ pub fn settle(check: &mut Check<'_>, raw: &raw::Server) -> Server {
         max_head,
         head_timeout,
         body_timeout,
+        body_gap,
+        write_timeout,
+        keepalive_comments,
+        server_timing: raw.server_timing,
         idle_timeout,
         drain_timeout: check.settle(&at("drain_timeout"), drain_timeout, Duration::MAX),
     }

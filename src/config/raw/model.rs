@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::ModelRetry;
+use super::{ModelRetry, OwnTimeouts};
 use crate::config::Balance;
 
 /// `[models.ALIAS]`
@@ -23,6 +23,8 @@ pub struct Model {
     pub fallbacks: Vec<String>,
     /// What differs from `[retry]`.
     pub retry: ModelRetry,
+    /// Limits in time that differ from those of its providers.
+    pub timeouts: OwnTimeouts,
 }
 
 /// `[[models.ALIAS.targets]]`

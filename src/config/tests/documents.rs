@@ -56,9 +56,14 @@ fn find_missing(shape: &Shape, item: &toml_edit::Item, path: &str, missing: &mut
     match shape {
         // The keys of these stand once, in the sections of their own.
         Shape::Table(_)
-            if [".house.timeouts", ".house.pool", ".fast.retry"]
-                .iter()
-                .any(|known| path.ends_with(known)) => {}
+            if [
+                ".house.timeouts",
+                ".house.pool",
+                ".fast.retry",
+                ".fast.timeouts",
+            ]
+            .iter()
+            .any(|known| path.ends_with(known)) => {}
         Shape::Table(fields) => {
             for (key, field) in fields {
                 let path = format!("{path}.{key}");

@@ -35,18 +35,25 @@ enum Came {
     Nothing,
 }
 
-/// Judges an answer with a good status by what it begins with.
+/// Judges an answer with a good status by what it begins with: the first event
+/// of a stream, the first byte of anything else.
 pub(super) async fn judge(mut accepted: Accepted, rule: FinishRule) -> Judged {
-    if accepted.media_type != MediaType::EventStream {
-        // Not even an empty object: nobody can use this.
-        let is_empty = accepted.first.is_none() && accepted.reply.body.has_ended();
-        return Judged::answered(is_empty.then_some(Outcome::Failed), accepted);
+    let is_stream = accepted.media_type == MediaType::EventStream;
+    if accepted.first.is_some() {
+        return Judged::answered(None, accepted);
     }
     let mut held = Held::new(rule);
     let fault = loop {
         match next(&mut accepted).await {
-            Came::Piece(piece) => held.push(piece),
-            Came::End => break held.at_end(),
+            Came::Piece(piece) if is_stream => held.push(piece),
+            Came::Piece(piece) if piece.is_empty() => {}
+            Came::Piece(piece) => {
+                accepted.first = Some(piece);
+                return Judged::answered(None, accepted);
+            }
+            Came::End if is_stream => break held.at_end(),
+            // Not even an empty object: nobody can use this.
+            Came::End => break Some(Outcome::Failed),
             // The head is no answer yet, and the upstream was at work.
             Came::Broken => {
                 return Judged::unfit(Outcome::MaybeProcessed, reply::upstream_broke_off());
@@ -67,22 +74,16 @@ pub(super) async fn judge(mut accepted: Accepted, rule: FinishRule) -> Judged {
 }
 
 async fn next(accepted: &mut Accepted) -> Came {
-    // A gap without a limit is further away than the clock can tell.
-    let silent = Instant::now().checked_add(accepted.gap);
-    let due = [silent, accepted.deadline].into_iter().flatten().min();
+    let bounds = &accepted.bounds;
+    let silent = Instant::now() + bounds.gap;
+    let others = [bounds.first_by, bounds.deadline];
+    let due = others.into_iter().flatten().fold(silent, Instant::min);
     let body = &mut accepted.reply.body;
-    let piece = poll_fn(|context| body.poll_piece(context));
-    let came = match due {
-        None => piece.await,
-        Some(due) => match timeout_at(due, piece).await {
-            Ok(came) => came,
-            Err(_) => return Came::Nothing,
-        },
-    };
-    match came {
-        Some(Ok(piece)) => Came::Piece(piece),
-        Some(Err(_)) => Came::Broken,
-        None => Came::End,
+    match timeout_at(due, poll_fn(|context| body.poll_piece(context))).await {
+        Ok(Some(Ok(piece))) => Came::Piece(piece),
+        Ok(Some(Err(_))) => Came::Broken,
+        Ok(None) => Came::End,
+        Err(_) => Came::Nothing,
     }
 }
 

@@ -97,7 +97,7 @@ pub(super) async fn judge(answer: Unjudged) -> Judged {
             retry_after::wait(field, SystemTime::now())
         });
         if media_type == MediaType::Json && may_pass(status) {
-            first = first_piece(&mut reply, answer.gap).await;
+            first = first_piece(&mut reply, answer.bounds.gap).await;
         }
         if first.is_none() {
             return Judged {
@@ -124,8 +124,7 @@ pub(super) async fn judge(answer: Unjudged) -> Judged {
         first,
         media_type,
         hide_usage: answer.hide_usage,
-        gap: answer.gap,
-        deadline: answer.deadline,
+        bounds: answer.bounds,
         in_flight: None,
     };
     Judged::answered(fault, accepted)

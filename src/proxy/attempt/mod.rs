@@ -1,7 +1,5 @@
 //! One target after the other until one gives an answer that can be passed on.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::HeaderMap;
 use http::request::Parts;
@@ -10,6 +8,7 @@ use tracing::warn;
 
 use super::Worker;
 use super::intake::Intake;
+use super::patience::Bounds;
 use super::reply::Failure;
 use crate::body::Outgoing;
 use crate::catalog::{Resolved, Target};
@@ -36,10 +35,8 @@ pub(super) struct Accepted {
     pub media_type: MediaType,
     /// True when usage was asked for on our own account.
     pub hide_usage: bool,
-    /// Longest silence within the body.
-    pub gap: Duration,
-    /// When the body must have ended.
-    pub deadline: Option<Instant>,
+    /// How long its body may take.
+    pub bounds: Bounds,
     /// Its place among the requests in flight at its target, where they are
     /// counted.
     pub in_flight: Option<InFlight>,
@@ -50,8 +47,7 @@ pub(super) struct Accepted {
 struct Unjudged {
     reply: Reply,
     hide_usage: bool,
-    gap: Duration,
-    deadline: Option<Instant>,
+    bounds: Bounds,
 }
 
 /// Tries what the model stands for. Most models have one target, whose answer
@@ -111,15 +107,10 @@ async fn send(
         query,
         headers,
     };
-    let limits = worker.client.timeouts(provider.id);
-    let deadline = limits
-        .and_then(|limits| limits.total)
-        .map(|total| Instant::now() + total);
-    let sending = std::pin::pin!(
-        worker
-            .client
-            .send(provider.id, head, Outgoing::new(segments))
-    );
+    let limits = &target.timeouts;
+    let deadline = limits.total.map(|total| Instant::now() + total);
+    let body = Outgoing::new(segments);
+    let sending = std::pin::pin!(worker.client.send(provider.id, head, body, limits));
     meter.waits();
     let answer = match deadline {
         None => sending.await,
@@ -129,11 +120,15 @@ async fn send(
         },
     };
     meter.works();
-    let gap = limits.map_or(Duration::MAX, |limits| limits.gap);
-    Ok(Unjudged {
-        reply: answer?,
-        hide_usage,
-        gap,
+    let reply = answer?;
+    let bounds = Bounds {
+        gap: limits.gap,
+        first_by: limits.first_event.map(|limit| reply.sent + limit),
         deadline,
+    };
+    Ok(Unjudged {
+        reply,
+        hide_usage,
+        bounds,
     })
 }

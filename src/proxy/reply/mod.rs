@@ -12,9 +12,11 @@ use crate::telemetry::request_id::RequestId;
 use crate::wire::error::{ApiError, ErrorType};
 
 mod request;
+mod times;
 mod upstream;
 
 pub use request::*;
+pub use times::tell_times;
 pub use upstream::*;
 
 /// The id under which we know a request.

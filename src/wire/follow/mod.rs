@@ -42,7 +42,8 @@ pub struct Follower {
     splitter: Splitter,
     /// What came of the event that is not complete yet.
     partial: Partial,
-    /// Whether the last event was taken out, with it the rest of its line end.
+    /// Whether the last event was taken out, with it the rest of its line end;
+    /// or the place for a byte order mark.
     last_was_cut: bool,
     ended: bool,
     facts: Facts,
@@ -136,6 +137,18 @@ impl Follower {
     #[must_use]
     pub fn at_boundary(&self) -> bool {
         self.partial.held || self.partial.is_empty()
+    }
+
+    /// Whether a comment may be put in behind the bytes that were given out; it
+    /// is then expected to be. A byte order mark that comes behind it is taken
+    /// out, since it is one at the very start alone.
+    pub fn interpose(&mut self) -> bool {
+        if self.partial.held {
+            return true;
+        }
+        let may = self.partial.is_empty() && self.splitter.is_between() && !self.ended;
+        self.last_was_cut |= may && self.splitter.is_at_start();
+        may
     }
 
     /// Whether the answer is complete by the rule. For [`FinishRule::EndOfBody`]

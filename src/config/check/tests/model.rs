@@ -1,5 +1,7 @@
-use crate::config::Target;
+use std::time::Duration;
+
 use crate::config::tests::Trial;
+use crate::config::{Target, Timeouts};
 
 #[test]
 fn an_alias_is_its_own_upstream_name_until_told_otherwise() {
@@ -197,4 +199,49 @@ fn a_plan_has_an_end() {
         ),
         "{fault}"
     );
+}
+
+#[test]
+fn a_model_sets_limits_in_time_over_those_of_its_providers() {
+    let seconds = Duration::from_secs;
+    let config = Trial::file(
+        "[timeouts]\nhead = \"60s\"\nfirst_event = \"9s\"\n\
+         [models.m]\nprovider = \"groq\"\n\
+         timeouts = { tls = \"2s\", first_event = \"off\", total = \"90s\" }",
+    )
+    .config();
+    let provider = config.providers["groq"].timeouts;
+    assert_eq!(
+        (provider.first_event, provider.tls),
+        (Some(seconds(9)), None)
+    );
+    let own = &config.models["m"].timeouts;
+    let expected = Timeouts {
+        connect: seconds(5),
+        tls: Some(seconds(2)),
+        head: seconds(60),
+        first_event: None,
+        gap: seconds(300),
+        total: Some(seconds(90)),
+    };
+    assert_eq!(provider.with(own), expected);
+    assert_eq!(
+        config.models["gpt-4o"].timeouts,
+        crate::config::OwnTimeouts::default()
+    );
+}
+
+#[test]
+fn every_limit_of_a_model_is_checked() {
+    let keys = ["connect", "tls", "head", "first_event", "gap", "total"];
+    let limits = keys.map(|key| format!("{key} = \"soon\"")).join(", ");
+    let text = format!("[models.m]\nprovider = \"groq\"\ntimeouts = {{ {limits} }}");
+    let faults = Trial::file(&text).faults();
+    assert_eq!(faults.len(), keys.len(), "{faults:#?}");
+    for key in keys {
+        let path = format!("models.m.timeouts.{key}: not a duration");
+        assert!(faults.iter().any(|it| it.contains(&path)), "{faults:#?}");
+    }
+    let off = "[models.m]\nprovider = \"groq\"\ntimeouts = { gap = \"off\" }";
+    assert!(Trial::file(off).fault().contains("models.m.timeouts.gap"));
 }

@@ -201,3 +201,31 @@ fn origins_are_exact() {
     }
     assert!(fault_of("cors", "allow_origins", "[\"https://a/\"]").ends_with("remove it"));
 }
+
+#[test]
+fn limits_on_slow_callers_are_durations() {
+    let text = "[server]\nbody_gap = \"2s\"\nwrite_timeout = \"3s\"\nkeepalive_comments = \"15s\"\nserver_timing = false";
+    let server = Trial::file(text).config().server;
+    let seconds = Duration::from_secs;
+    assert_eq!(
+        (server.body_gap, server.write_timeout),
+        (seconds(2), seconds(3))
+    );
+    assert_eq!(server.keepalive_comments, Some(seconds(15)));
+    assert!(!server.server_timing);
+    let server = Trial::empty().config().server;
+    assert_eq!(
+        (server.body_gap, server.write_timeout),
+        (seconds(30), seconds(60))
+    );
+    assert_eq!(server.keepalive_comments, None);
+    for line in [
+        "body_gap = \"0s\"",
+        "write_timeout = \"off\"",
+        "keepalive_comments = \"0s\"",
+    ] {
+        let (key, _) = line.split_once(' ').unwrap();
+        let fault = Trial::file(&format!("[server]\n{line}")).fault();
+        assert!(fault.contains(&format!("server.{key}: ")), "{fault}");
+    }
+}

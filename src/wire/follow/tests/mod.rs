@@ -1,5 +1,6 @@
 //! What a follower learns, and what it lets pass.
 
+mod comments;
 mod random;
 
 use bytes::Bytes;

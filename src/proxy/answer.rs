@@ -1,0 +1,91 @@
+//! What callers get: our own words, or an upstream's.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use super::relay::Relay;
+
+/// The body of an answer to a caller.
+pub enum Answer {
+    /// Our own words.
+    Whole(Option<Bytes>),
+    /// The upstream's.
+    Relay(Box<Relay>),
+    /// Our own, as they come.
+    Stream(Pin<Box<OwnStream>>),
+}
+
+/// What we say piece by piece.
+type OwnStream = dyn Body<Data = Bytes, Error = Infallible>;
+
+/// An answer that must not look complete: the connection ends in a way that no
+/// client takes for the end of the answer.
+#[derive(Debug)]
+pub struct Aborted;
+
+impl Answer {
+    /// An answer of our own.
+    #[must_use]
+    pub fn whole(bytes: Bytes) -> Self {
+        Self::Whole(Some(bytes).filter(|bytes| !bytes.is_empty()))
+    }
+
+    /// An answer of our own that comes piece by piece.
+    #[must_use]
+    pub fn stream(body: impl Body<Data = Bytes, Error = Infallible> + 'static) -> Self {
+        Self::Stream(Box::pin(body))
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = Aborted;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
+        match &mut *self {
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Relay(relay) => relay.poll(context).map(|piece| {
+                let piece = piece.transpose()?;
+                Some(piece.map(Frame::data))
+            }),
+            Self::Stream(body) => {
+                let frame = body.as_mut().poll_frame(context);
+                frame.map_err(|never| match never {})
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => bytes.is_none(),
+            Self::Relay(relay) => relay.has_ended(),
+            Self::Stream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            // The upstream's own length, where there is one, is in the headers.
+            Self::Relay(_) | Self::Stream(_) => SizeHint::default(),
+        }
+    }
+}
+
+impl fmt::Display for Aborted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the answer was broken off")
+    }
+}
+
+impl std::error::Error for Aborted {}
