@@ -1,0 +1,38 @@
+#!/bin/sh
+# Builds the binary: binary.sh OUT. Runs in the root of the repository and
+# wants Rust and a C compiler. TARGETARCH (amd64, arm64) names the machine it is
+# for, this one when empty; LIBC (gnu, musl) the C library.
+#
+# The same sources and tools give the same bytes wherever they lie: no path of
+# this machine and no time gets in.
+set -eu
+
+out=$1
+case ${TARGETARCH:-$(uname -m)} in
+  amd64 | x86_64) machine=x86_64 ;;
+  arm64 | aarch64) machine=aarch64 ;;
+  *)
+    echo "binary.sh: no binaries for ${TARGETARCH:-$(uname -m)}" >&2
+    exit 1
+    ;;
+esac
+libc=${LIBC:-gnu}
+triple=$machine-unknown-linux-$libc
+target=${CARGO_TARGET_DIR:-target}
+
+sources=$(pwd)
+cargo_home=${CARGO_HOME:-$HOME/.cargo}
+RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$sources=trunkline --remap-path-prefix=$cargo_home=cargo"
+CFLAGS="${CFLAGS:-} -ffile-prefix-map=$sources=trunkline -ffile-prefix-map=$cargo_home=cargo"
+export RUSTFLAGS CFLAGS CARGO_INCREMENTAL=0 TRUNKLINE_UI_REQUIRED=1
+
+if [ "$machine" != "$(uname -m)" ]; then
+  # cc finds the cross compiler by itself, cargo has to be told the linker.
+  variable=CARGO_TARGET_$(echo "$triple" | tr 'a-z-' 'A-Z_')_LINKER
+  export "$variable=$machine-linux-$libc-gcc"
+fi
+if command -v rustup >/dev/null; then
+  rustup target add "$triple"
+fi
+cargo build --release --locked --bin trunkline --target "$triple"
+install -D -m 0755 "$target/$triple/release/trunkline" "$out"

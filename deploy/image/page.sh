@@ -1,0 +1,9 @@
+#!/bin/sh
+# Builds the page: page.sh OUT. Runs in web/ and wants Node.js with npm.
+set -eu
+
+out=$1
+npm ci --no-audit --no-fund --ignore-scripts
+npm run build
+mkdir -p "$out"
+cp -R dist/. "$out"

@@ -1,0 +1,78 @@
+"""The kustomizations, rendered."""
+
+import re
+
+import pytest
+import yaml
+
+import manifests
+import tools
+
+FOLDER = tools.DEPLOY / "kubernetes"
+
+
+def rendered(overlay):
+    kubectl = tools.tool("kubectl", "install kubectl 1.27 or later")
+    return manifests.parse(tools.run([kubectl, "kustomize", FOLDER / overlay]))
+
+
+@pytest.mark.parametrize("overlay", ["base", "overlays/shared", "overlays/sidecar"])
+def test_every_overlay_is_valid_and_holds_what_every_pod_should(overlay, tmp_path):
+    manifests.judge(rendered(overlay), tmp_path)
+
+
+def test_the_shared_gateway_is_complete():
+    shared = rendered("overlays/shared")
+    kinds = {manifest["kind"] for manifest in shared}
+    assert kinds == {
+        "Namespace", "ConfigMap", "ServiceAccount", "Service", "Deployment",
+        "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy",
+    }
+    assert manifests.only(shared, "ServiceAccount")["automountServiceAccountToken"] is False
+    namespace = manifests.only(shared, "Namespace")["metadata"]
+    assert namespace["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert all(manifest["metadata"].get("namespace") == namespace["name"] for manifest in shared if manifest["kind"] != "Namespace")
+    labels = manifests.only(shared, "Deployment")["spec"]["template"]["metadata"]["labels"]
+    for selector in (
+        manifests.only(shared, "Service")["spec"]["selector"],
+        manifests.only(shared, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
+        manifests.only(shared, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
+        manifests.only(shared, "Deployment")["spec"]["selector"]["matchLabels"],
+    ):
+        assert selector.items() <= labels.items()
+    assert "replicas" not in manifests.only(shared, "Deployment")["spec"], "the autoscaler and this would fight"
+
+
+def test_a_changed_config_reaches_running_pods():
+    """The name of the ConfigMap stays, so pods see the file change."""
+    pod = manifests.pod_of(rendered("overlays/shared"))
+    (volume,) = [volume for volume in pod["volumes"] if "configMap" in volume]
+    assert volume["configMap"]["name"] == "trunkline"
+
+
+def test_the_metadata_service_of_the_cloud_is_out_of_reach():
+    policy = manifests.only(rendered("overlays/shared"), "NetworkPolicy")
+    blocks = [peer["ipBlock"] for rule in policy["spec"]["egress"] for peer in rule["to"] if "ipBlock" in peer]
+    assert blocks
+    for block in blocks:
+        assert {"169.254.0.0/16", "fe80::/10"} & set(block["except"])
+
+
+def test_the_sidecar_goes_into_labelled_deployments_only(tmp_path):
+    """A second application without the label stays as it is."""
+    application = yaml.safe_load((FOLDER / "overlays/sidecar/application.yaml").read_text())
+    plain = {**application, "metadata": {"name": "plain"}}
+    (tmp_path / "both.yaml").write_text(yaml.safe_dump_all([application, plain]))
+    tools.run(["cp", "-r", FOLDER / "components", tmp_path])
+    (tmp_path / "kustomization.yaml").write_text("resources: [both.yaml]\ncomponents: [components/sidecar]\n")
+    kubectl = tools.tool("kubectl", "install kubectl 1.27 or later")
+    found = manifests.parse(tools.run([kubectl, "kustomize", tmp_path]))
+    pods = {item["metadata"]["name"]: item["spec"]["template"]["spec"] for item in manifests.of_kind(found, "Deployment")}
+    assert [container["name"] for container in pods["application"]["initContainers"]] == ["trunkline"]
+    assert "initContainers" not in pods["plain"]
+
+
+def test_the_image_has_one_name_and_version():
+    version = re.search(r'^version = "(.+)"$', (tools.ROOT / "Cargo.toml").read_text(), re.M)[1]
+    for overlay in ("overlays/shared", "overlays/sidecar"):
+        assert manifests.container_of(manifests.pod_of(rendered(overlay)))["image"] == f"trunkline:{version}"

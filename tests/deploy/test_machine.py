@@ -1,0 +1,94 @@
+"""One machine: compose, and the systemd unit."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+import yaml
+
+import tools
+
+COMPOSE = tools.DEPLOY / "compose.yaml"
+UNIT = tools.DEPLOY / "systemd/trunkline.service"
+MOST_EXPOSURE = 1.5
+
+
+def schema(name, *files):
+    checker = tools.tool("check-jsonschema", "pip install check-jsonschema")
+    tools.run([checker, "--builtin-schema", name, *files])
+
+
+def service(name):
+    return yaml.safe_load(COMPOSE.read_text())["services"][name]
+
+
+def test_compose_obeys_its_specification():
+    schema("vendor.compose-spec", COMPOSE)
+
+
+def test_compose_publishes_on_loopback_only():
+    for name in yaml.safe_load(COMPOSE.read_text())["services"]:
+        assert all(port.startswith("127.0.0.1:") for port in service(name)["ports"]), name
+
+
+def test_compose_mounts_what_is_there():
+    for name in ("prometheus", "grafana"):
+        for volume in service(name)["volumes"]:
+            source = volume.split(":")[0]
+            assert not source.startswith(".") or (tools.DEPLOY / source).exists(), volume
+
+
+def test_compose_starts_with_the_examples_variables(tmp_path):
+    """The gateway takes compose's settings together with every variable of .env.example."""
+    environment = dict(service("trunkline")["environment"])
+    lines = (tools.DEPLOY / ".env.example").read_text().splitlines()
+    variables = dict(line.split("=", 1) for line in lines if re.match(r"^[A-Z_]+=", line))
+    assert {"OPENAI_API_KEY", "GROQ_API_KEY", "MISTRAL_API_KEY", "GEMINI_API_KEY", "FIREWORKS_API_KEY", "ROOT_PATH"} <= set(variables)
+    assert not any(value for name, value in variables.items() if name.endswith("_KEY"))
+    said = tools.check("", tmp_path, **environment, **{**variables, "OPENAI_API_KEY": "sk-test"})
+    assert re.search(r"^gpt-4o .* ready$", said, re.M), said
+    assert "Listening for callers on 0.0.0.0:8080" in said
+
+
+def test_compose_waits_for_the_drain():
+    grace = int(service("trunkline")["stop_grace_period"].removesuffix("s"))
+    default = re.search(r'^drain_timeout = "(\d+)s"', (tools.ROOT / "config/trunkline.toml").read_text(), re.M)
+    assert grace >= int(default[1]) + 5
+
+
+def test_the_unit_is_sound(tmp_path):
+    """The unit as it is, save that the binary is where the tests have it."""
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("skipped: systemd-analyze is missing: install systemd")
+    unit = tmp_path / UNIT.name
+    unit.write_text(UNIT.read_text().replace("/usr/local/bin/trunkline", str(tools.binary())))
+    done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    scored = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--json=short", unit], capture_output=True, text=True
+    )
+    overall = subprocess.run(["systemd-analyze", "security", "--offline=true", unit], capture_output=True, text=True)
+    assert json.loads(scored.stdout)
+    exposure = float(re.search(r"Overall exposure level for .*: ([\d.]+)", overall.stdout)[1])
+    assert exposure <= MOST_EXPOSURE
+
+
+def test_the_units_configuration_is_sound(tmp_path):
+    text = (UNIT.parent / "trunkline.toml").read_text()
+    unit = UNIT.read_text()
+    files = re.findall(r'api_key_file = "(.+)"', text)
+    assert files
+    for file in files:
+        folder, _, name = file.rpartition("/")
+        assert folder == "/run/credentials/trunkline.service"
+        assert re.search(rf"^LoadCredential={name}:/", unit, re.M)
+        (tmp_path / name).write_text("sk-test")
+        text = text.replace(file, str(tmp_path / name))
+    assert "warning" not in tools.check(text, tmp_path)
+
+
+@pytest.mark.parametrize("example", sorted((tools.ROOT / "config/examples").glob("*.toml")), ids=lambda path: path.stem)
+def test_the_examples_are_sound(example, tmp_path):
+    tools.check(example.read_text(), tmp_path)

@@ -1,0 +1,230 @@
+"""Metrics, rules, alerts and the dashboard: by promtool, and by a real Prometheus."""
+
+import json
+import re
+import socket
+import subprocess
+import time
+import urllib.parse
+
+import pytest
+import yaml
+
+import tools
+
+PROMETHEUS = tools.DEPLOY / "prometheus"
+DASHBOARD = tools.DEPLOY / "grafana/trunkline.json"
+CURE = "install Prometheus, such as by `apt-get install prometheus`"
+# What Grafana puts in.
+VARIABLES = {"$__rate_interval": "5m", "$__range": "5m", "$job": ".*", "$instance": ".*", "$model": ".*", "$provider": ".*"}
+
+
+def documented():
+    """Every metric of docs/metrics.md: its kind and labels."""
+    text = (tools.ROOT / "docs/metrics.md").read_text()
+    rows = re.findall(r"^\| `(trunkline_\w+)` \| (\w+)[^|]* \| ([^|]*) \|", text, re.M)
+    assert len(rows) > 20
+    return {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+
+
+def series_names(metrics):
+    """The names under which Prometheus stores them."""
+    names = set()
+    for name, (kind, _) in metrics.items():
+        names |= {f"{name}_{part}" for part in ("bucket", "sum", "count")} if kind == "histogram" else {name}
+    return names
+
+
+def queries():
+    """Every query of the dashboard by its panel, variables put in, and those of the variables."""
+    dashboard = json.loads(DASHBOARD.read_text())
+    found = []
+    for panel in dashboard["panels"]:
+        for target in panel.get("targets", []):
+            found.append((panel["title"], target["expr"]))
+    return [(title, fill(expr)) for title, expr in found]
+
+
+def fill(expr):
+    for name, value in sorted(VARIABLES.items(), key=lambda item: -len(item[0])):
+        expr = expr.replace(name, value)
+    assert "$" not in expr, expr
+    return expr
+
+
+@pytest.fixture(scope="module")
+def promtool():
+    return tools.tool("promtool", CURE)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """A gateway that has answered in several ways."""
+    directory = tmp_path_factory.mktemp("gateway")
+    with tools.provider() as port:
+        config = f"""
+demo = "on"
+[providers.up]
+base_url = "http://127.0.0.1:{port}/v1"
+api_key = "k"
+[providers.dead]
+base_url = "http://127.0.0.1:9/v1"
+api_key = "k"
+[models.good]
+provider = "up"
+[models.broken]
+targets = [{{ provider = "dead", model = "a" }}, {{ provider = "dead", model = "b" }}]
+[models.saved]
+provider = "dead"
+fallbacks = ["good"]
+"""
+        with tools.gateway(directory, config) as (_, listen, admin):
+            exercise(listen)
+            yield listen, admin
+
+
+def exercise(listen):
+    for model in ("good", "saved", "broken", "nobody"):
+        tools.ask(listen, model)
+    code, body = tools.ask(listen, "demo", stream=True)
+    assert code == 200 and "[DONE]" in body
+
+
+@pytest.fixture(scope="module")
+def prometheus(running, tmp_path_factory):
+    """A real Prometheus with our rules and alerts that scrapes the gateway every second."""
+    program = tools.tool("prometheus", CURE)
+    directory = tmp_path_factory.mktemp("prometheus")
+    config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
+    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config["rule_files"] = [str(PROMETHEUS / name) for name in config["rule_files"]]
+    config["scrape_configs"][0]["static_configs"] = [{"targets": [running[1]]}]
+    (directory / "prometheus.yml").write_text(yaml.safe_dump(config))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = "127.0.0.1:%d" % free.getsockname()[1]
+    command = [
+        program, f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data",
+        f"--web.listen-address={address}", "--log.level=warn",
+    ]
+    with tools.process(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        ask = lambda query: evaluate(address, query)
+        until("two scrapes", lambda: ask("count_over_time(trunkline_build_info[1m]) > 1"))
+        exercise(running[0])
+        # What is counted in the scrapes that follow has a rate.
+        until("a rate", lambda: ask('rate(trunkline_requests_total{outcome="ok"}[1m]) > 0'))
+        until("the rules", lambda: ask("model_provider:trunkline_requests:rate5m"))
+        yield address
+
+
+def until(what, look):
+    end = time.monotonic() + tools.WAIT_SECONDS
+    while time.monotonic() < end:
+        try:
+            if look():
+                return
+        except OSError:
+            pass
+        time.sleep(0.1)
+    pytest.fail(f"waited in vain for {what}")
+
+
+def evaluate(address, query):
+    answer = tools.get(f"http://{address}/api/v1/query?{urllib.parse.urlencode({'query': query})}")
+    return json.loads(answer)["data"]["result"]
+
+
+def test_the_scrape_is_well_formed(running, promtool):
+    scrape = tools.get(f"http://{running[1]}/metrics")
+    done = subprocess.run([promtool, "check", "metrics"], input=scrape, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr + done.stdout
+
+
+def test_what_is_scraped_is_documented_with_its_labels(running):
+    metrics = documented()
+    scrape = tools.get(f"http://{running[1]}/metrics")
+    kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", scrape, re.M))
+    for name, kind in kinds.items():
+        assert metrics[name][0] == kind, name
+    for line in scrape.splitlines():
+        if line.startswith("#"):
+            continue
+        name, labels = re.match(r"(\w+)(?:\{(.*)\})? ", line).groups()
+        name = name if name in metrics else re.sub(r"_(bucket|sum|count)$", "", name)
+        found = set(re.findall(r'(\w+)="', labels or "")) - {"le"}
+        assert found == metrics[name][1], name
+
+
+def test_rules_and_alerts_are_sound(promtool):
+    for name in ("rules.yml", "alerts.yml"):
+        tools.run([promtool, "check", "rules", "--lint-fatal", PROMETHEUS / name])
+    tools.run([promtool, "check", "config", PROMETHEUS / "prometheus.yml"])
+
+
+def test_rules_and_alerts_do_what_they_should(promtool):
+    tools.run([promtool, "test", "rules", "rules_test.yml", "alerts_test.yml"], cwd=PROMETHEUS)
+
+
+def test_every_alert_is_tested():
+    alerts = [rule["alert"] for rule in rules("alerts.yml")]
+    tested = yaml.safe_load((PROMETHEUS / "alerts_test.yml").read_text())["tests"]
+    fires = {test["alertname"] for group in tested for test in group["alert_rule_test"] if test.get("exp_alerts")}
+    assert fires == set(alerts)
+
+
+def test_every_recording_is_tested():
+    tested = yaml.safe_load((PROMETHEUS / "rules_test.yml").read_text())["tests"]
+    asked = " ".join(case["expr"] for group in tested for case in group["promql_expr_test"])
+    for rule in rules("rules.yml"):
+        assert rule["record"] in asked, rule["record"]
+
+
+def rules(file):
+    return [rule for group in yaml.safe_load((PROMETHEUS / file).read_text())["groups"] for rule in group["rules"]]
+
+
+def test_every_metric_that_is_asked_for_exists():
+    known = series_names(documented()) | {rule["record"] for rule in rules("rules.yml")}
+    asked = queries() + [(rule.get("alert") or rule["record"], rule["expr"]) for rule in rules("rules.yml") + rules("alerts.yml")]
+    assert len(asked) > 50
+    for title, expr in asked:
+        for name in re.findall(r"[\w:]*trunkline_[\w:]+", expr):
+            assert name in known, f"{title} asks for {name}"
+
+
+def test_every_metric_is_on_the_dashboard():
+    shown = " ".join(expr for _, expr in queries())
+    for name in documented():
+        assert name in shown, f"{name} is nowhere to be seen"
+
+
+def test_panels_are_described_and_do_not_overlap():
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    taken = set()
+    for panel in panels:
+        place = panel["gridPos"]
+        cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
+        assert place["x"] + place["w"] <= 24 and not cells & taken, panel["title"]
+        taken |= cells
+        if panel["type"] != "row":
+            assert panel["targets"] and panel["fieldConfig"] is not None, panel["title"]
+
+
+def test_prometheus_finds_the_gateway_up(prometheus):
+    (result,) = evaluate(prometheus, 'up{job="trunkline"}')
+    assert result["value"][1] == "1"
+
+
+def test_prometheus_answers_every_query_of_the_dashboard(prometheus):
+    empty = [title for title, expr in queries() if not evaluate(prometheus, expr)]
+    # What has not happened here shows nothing; that must stay the exception.
+    print(f"empty: {empty}")
+    assert len(empty) <= len(queries()) / 4, empty
+
+
+def test_prometheus_runs_every_rule_without_a_fault(prometheus):
+    answer = json.loads(tools.get(f"http://{prometheus}/api/v1/rules"))
+    ran = [rule for group in answer["data"]["groups"] for rule in group["rules"]]
+    assert len(ran) == len(rules("rules.yml")) + len(rules("alerts.yml"))
+    for rule in ran:
+        assert rule["health"] == "ok", f"{rule['name']}: {rule.get('lastError')}"

@@ -1,0 +1,146 @@
+"""Programs that the tests run, and the gateway among them."""
+
+import contextlib
+import http.server
+import json
+import os
+import pathlib
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+WAIT_SECONDS = 30
+
+# Loopback only, whatever the environment says.
+urllib.request.install_opener(urllib.request.build_opener(urllib.request.ProxyHandler({})))
+
+
+def binary():
+    """The gateway's binary, built before."""
+    return pathlib.Path(os.environ["TRUNKLINE_BIN"]).resolve()
+
+
+def tool(name, cure):
+    """The path of a program. Where it is absent the test is skipped; in CI it fails."""
+    beside = [pathlib.Path(sys.executable).parent, ROOT / "tests/deploy/node_modules/.bin"]
+    found = shutil.which(name, path=os.pathsep.join([*map(str, beside), os.environ.get("PATH", "")]))
+    if found:
+        return found
+    if os.environ.get("CI"):
+        pytest.fail(f"{name} is missing: {cure}")
+    pytest.skip(f"skipped: {name} is missing: {cure}")
+
+
+def run(command, **more):
+    """Runs a program to its end and yields its standard output; a failure fails the test."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60, **more)
+    assert done.returncode == 0, f"{command[0]} failed:\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def check(config, directory, **environment):
+    """Runs `trunkline check` on the text of a configuration."""
+    file = directory / "checked.toml"
+    file.write_text(config)
+    return run([binary(), "check", "--config", file], cwd=directory, env=environment)
+
+
+@contextlib.contextmanager
+def process(command, **more):
+    """A program that runs until the block ends."""
+    child = subprocess.Popen([str(word) for word in command], **more)
+    try:
+        yield child
+    finally:
+        child.terminate()
+        try:
+            child.wait(WAIT_SECONDS)
+        finally:
+            child.kill()
+
+
+@contextlib.contextmanager
+def gateway(directory, config="", command=None, **environment):
+    """A gateway on ports that the system picks; yields the addresses of both listeners."""
+    environment = {"TRUNKLINE_SERVER__LISTEN": "127.0.0.1:0", "TRUNKLINE_ADMIN__LISTEN": "127.0.0.1:0", **environment}
+    if config:
+        (directory / "trunkline.toml").write_text(config)
+    command = command or [binary()]
+    with process([*command, "--log-format", "json"], cwd=directory, env=environment, stdout=subprocess.PIPE, text=True) as child:
+        yield child, *_listening(child)
+
+
+def _listening(child):
+    """Waits for the line that says where the gateway listens."""
+    found = queue.Queue()
+
+    def read():
+        said = []
+        for line in child.stdout:
+            said.append(line)
+            with contextlib.suppress(json.JSONDecodeError):
+                entry = json.loads(line)
+                if entry.get("message") == "listening":
+                    found.put((entry["listen"], entry["admin"]))
+        found.put("".join(said))
+
+    threading.Thread(target=read, daemon=True).start()
+    addresses = found.get(timeout=WAIT_SECONDS)
+    assert isinstance(addresses, tuple), f"the gateway did not start: {addresses}"
+    return addresses
+
+
+def get(url, timeout=WAIT_SECONDS):
+    with urllib.request.urlopen(url, timeout=timeout) as answer:
+        return answer.read().decode()
+
+
+def ask(address, model="demo", stream=False, headers=None):
+    """One chat request; yields status and body."""
+    body = {"model": model, "stream": stream, "messages": [{"role": "user", "content": "Hello"}]}
+    headers = {"content-type": "application/json", **(headers or {})}
+    request = urllib.request.Request(f"http://{address}/v1/chat/completions", json.dumps(body).encode(), headers)
+    try:
+        with urllib.request.urlopen(request, timeout=WAIT_SECONDS) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+class Provider(http.server.BaseHTTPRequestHandler):
+    """Answers everything with a completion of two words."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        message = {"role": "assistant", "content": "from afar"}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+        body = json.dumps({"id": "c", "object": "chat.completion", "choices": [choice], "usage": usage}).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def provider():
+    """A model server on this machine; yields its port."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Provider)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
