@@ -1,0 +1,54 @@
+"""The pages lead where they say."""
+
+import re
+
+import pytest
+import yaml
+
+import tools
+
+PAGES = sorted([*tools.ROOT.glob("*.md"), *(tools.ROOT / "docs").glob("*.md"), tools.ROOT / "benches/README.md"])
+DEPLOY_PAGE = (tools.ROOT / "docs/deploy.md").read_text()
+
+
+def anchors(page):
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if re.match(r"https?:|mailto:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+def test_the_commands_name_what_is_there():
+    commands = "\n".join(re.findall(r"```sh\n(.*?)```", DEPLOY_PAGE, re.S))
+    paths = set(re.findall(r"(?:^|[\s/])(deploy/[\w./-]+)", commands, re.M)) - {"deploy/.env"}
+    assert len(paths) > 5
+    for path in paths:
+        assert (tools.ROOT / path).exists(), path
+
+
+def test_the_names_of_the_page_are_those_of_the_manifests():
+    kubernetes = tools.DEPLOY / "kubernetes"
+    policy = (kubernetes / "overlays/shared/network-policy.yaml").read_text()
+    assert "kubectl label namespace default trunkline/caller=true" in DEPLOY_PAGE and 'trunkline/caller: "true"' in policy
+    application = yaml.safe_load((kubernetes / "overlays/sidecar/application.yaml").read_text())
+    (container,) = application["spec"]["template"]["spec"]["containers"]
+    assert f"deployment/{application['metadata']['name']} -c {container['name']}" in DEPLOY_PAGE
+    for overlay in ("base", "components/sidecar"):
+        config = (kubernetes / overlay / "trunkline.toml").read_text()
+        assert "/run/secrets/trunkline/openai" in config and "--from-file=openai=openai.key" in DEPLOY_PAGE
+
+
+def test_every_alert_is_explained():
+    groups = yaml.safe_load((tools.DEPLOY / "prometheus/alerts.yml").read_text())["groups"]
+    alerts = {rule["alert"] for group in groups for rule in group["rules"]}
+    assert set(re.findall(r"^\| `(Trunkline\w+)` \|", DEPLOY_PAGE, re.M)) == alerts
