@@ -63,7 +63,6 @@ def running(tmp_path_factory):
     directory = tmp_path_factory.mktemp("gateway")
     with tools.provider() as port:
         config = f"""
-demo = "on"
 [providers.up]
 base_url = "http://127.0.0.1:{port}/v1"
 api_key = "k"
@@ -72,6 +71,9 @@ base_url = "http://127.0.0.1:9/v1"
 api_key = "k"
 [models.good]
 provider = "up"
+[prices."up/good"]
+input = "1"
+output = "2"
 [models.broken]
 targets = [{{ provider = "dead", model = "a" }}, {{ provider = "dead", model = "b" }}]
 [models.saved]
@@ -86,7 +88,7 @@ fallbacks = ["good"]
 def exercise(listen):
     for model in ("good", "saved", "broken", "nobody"):
         tools.ask(listen, model)
-    code, body = tools.ask(listen, "demo", stream=True)
+    code, body = tools.ask(listen, "good", stream=True)
     assert code == 200 and "[DONE]" in body
 
 

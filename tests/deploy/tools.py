@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -119,16 +120,25 @@ class Provider(http.server.BaseHTTPRequestHandler):
     """Answers everything with a completion of two words."""
 
     def do_POST(self):
-        self.rfile.read(int(self.headers["content-length"]))
-        message = {"role": "assistant", "content": "from afar"}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-        body = json.dumps({"id": "c", "object": "chat.completion", "choices": [choice], "usage": usage}).encode()
+        if asked.get("stream"):
+            words = [({"content": "from"}, None), ({"content": " afar"}, None), ({}, "stop")]
+            choices = [{"index": 0, "delta": delta, "finish_reason": finish} for delta, finish in words]
+            events = [{"id": "c", "object": "chat.completion.chunk", "choices": [choice]} for choice in choices]
+            events.append({"id": "c", "object": "chat.completion.chunk", "choices": [], "usage": usage})
+            kind, body = "text/event-stream", "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
+        else:
+            choice = {"index": 0, "message": {"role": "assistant", "content": "from afar"}, "finish_reason": "stop"}
+            kind, body = "application/json", json.dumps({"id": "c", "object": "chat.completion", "choices": [choice], "usage": usage})
         self.send_response(200)
-        self.send_header("content-type", "application/json")
+        self.send_header("content-type", kind)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        for event in body.splitlines(keepends=True):
+            # Apart enough for each to be relayed by itself.
+            time.sleep(0.005 if event == "\n" else 0)
+            self.wfile.write(event.encode())
 
     def log_message(self, *_):
         pass
