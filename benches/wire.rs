@@ -8,7 +8,7 @@ use bytes::Bytes;
 use divan::Bencher;
 use divan::counter::BytesCount;
 use trunkline::wire::follow::{FinishRule, Follower};
-use trunkline::wire::scan::scan;
+use trunkline::wire::scan::{affinity, scan};
 use trunkline::wire::splice::{StreamUsage, encode_model, splice};
 
 fn main() {
@@ -88,6 +88,24 @@ fn scan_body(bencher: Bencher<'_, '_>, bytes: usize) {
     bencher
         .counter(BytesCount::new(body.len()))
         .bench(|| scan(black_box(&body)));
+}
+
+/// The second look that models with affinity take: by the user, whose name may
+/// stand anywhere, and by the prompt, which ends with the first message.
+#[divan::bench(args = Shape::ALL)]
+fn find_caller(bencher: Bencher<'_, '_>, shape: Shape) {
+    let body = shape.body();
+    bencher
+        .counter(BytesCount::new(body.len()))
+        .bench(|| affinity::caller(black_box(&body)));
+}
+
+#[divan::bench(args = Shape::ALL)]
+fn find_opening(bencher: Bencher<'_, '_>, shape: Shape) {
+    let body = shape.body();
+    bencher
+        .counter(BytesCount::new(body.len()))
+        .bench(|| affinity::opening(black_box(&body)));
 }
 
 /// The yardstick of the above: the JSON library checking the same body.

@@ -104,6 +104,7 @@ pub fn offer_demo(
         targets: vec![Target::new(DEMO, DEMO)],
         fallbacks: Vec::new(),
         balance: Balance::default(),
+        affinity: None,
         retry: config.retry,
         timeouts: OwnTimeouts::default(),
         builtin: true,

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use trunkline::wire::oracle::{check_scan, check_splice};
+use trunkline::wire::oracle::{check_affinity, check_scan, check_splice};
 use trunkline::wire::splice::StreamUsage;
 
 fuzz_target!(|body: &[u8]| {
@@ -11,4 +11,7 @@ fuzz_target!(|body: &[u8]| {
     // Deep inside sound JSON, where noise alone seldom gets.
     check_scan(&[b"{\"model\":\"m\",\"x\":", body, b"}"].concat());
     check_scan(&[b"{\"model\":\"", body, b"\"}"].concat());
+    check_affinity(body);
+    check_affinity(&[b"{\"model\":\"m\",\"messages\":", body, b"}"].concat());
+    check_affinity(&[b"{\"model\":\"m\",\"user\":", body, b"}"].concat());
 });

@@ -7,16 +7,18 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::config::{
-    self, Balance, Config, Demo, OwnTimeouts, PriceList, Retry, StreamUsage, Timeouts,
+    self, Affinity, Balance, Config, Demo, OwnTimeouts, PriceList, Retry, StreamUsage, Timeouts,
 };
 
 mod cost;
+mod identity;
 mod nearest;
 mod target;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use cost::Cost;
+pub use identity::fingerprint;
 pub use target::Target;
 
 use target::{Slots, in_header};
@@ -54,6 +56,8 @@ pub struct Model {
     pub targets: Box<[Target]>,
     /// How those of one step share the requests.
     pub balance: Balance,
+    /// Which of its requests go to the same target.
+    pub affinity: Option<Affinity>,
     /// When and how often they are tried.
     pub retry: Retry,
     /// The environment variable (or file) whose lack keeps it from being ready.
@@ -73,8 +77,9 @@ pub struct Provider {
     pub stream_usage: StreamUsage,
     /// Limits in time on an attempt.
     timeouts: Timeouts,
-    /// How many credentials open it; 1 where it asks for none.
-    credentials: usize,
+    /// The credentials that open it, each by a number that is the same in every
+    /// process; one where it asks for none.
+    credentials: Box<[u64]>,
     /// [`Target::key`] of the first of them.
     first_key: usize,
     /// What the tokens of its models cost.
@@ -221,6 +226,7 @@ impl Catalog {
                 targets: Box::default(),
                 retry: self.retry,
                 balance: Balance::default(),
+                affinity: None,
                 missing: None,
             }),
             targets: Cow::Owned(
@@ -247,10 +253,10 @@ fn providers(config: &Config) -> (HashMap<Box<str>, Arc<Provider>>, usize) {
     let providers = config.providers.values().enumerate();
     let by_name = providers
         .map(|(id, provider)| {
-            let credentials = provider.usable().count();
+            let credentials = identity::of_credentials(provider);
             let first_key = keys;
             // One for the credential, one for all that no alias names.
-            keys += 2 * credentials;
+            keys += 2 * credentials.len();
             let entry = Provider {
                 id,
                 name: provider.name.as_str().into(),
@@ -292,6 +298,7 @@ impl Model {
             upstream_model,
             targets: targets.into(),
             balance: model.balance,
+            affinity: model.affinity.clone(),
             retry: model.retry,
             missing: provider.why_not_ready(),
             provider,

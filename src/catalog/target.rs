@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderValue;
 
-use super::Provider;
+use super::{Provider, fingerprint};
 use crate::config::{self, OwnTimeouts, Price, Timeouts};
 use crate::wire::splice::encode_model;
 
@@ -44,6 +44,9 @@ pub struct Target {
     /// Limits in time on an attempt there: the provider's, but for what the
     /// alias that names the place sets itself.
     pub timeouts: Timeouts,
+    /// What affinity knows the place by, in every process the same; 0 where
+    /// there is nothing to choose.
+    pub identity: u64,
 }
 
 /// One target for each credential of a provider, of equal shares.
@@ -55,7 +58,7 @@ pub(super) fn all(
     let model = encode_model(upstream_model);
     let header = in_header(upstream_model);
     let price = provider.prices.of(upstream_model).cloned();
-    let count = provider.credentials;
+    let count = provider.credentials.len();
     (0..count).map(move |credential| Target {
         provider: Arc::clone(provider),
         credential,
@@ -69,6 +72,7 @@ pub(super) fn all(
         weight: SHARE / count as u64,
         step: 0,
         timeouts: provider.timeouts.with(own),
+        identity: 0,
     })
 }
 
@@ -100,6 +104,7 @@ pub(super) fn plan(
     if found.len() > 1 {
         for target in &mut found {
             target.slot = slots.of(target);
+            target.identity = target.identify();
         }
     }
     found
@@ -164,6 +169,12 @@ impl Target {
     pub fn upstream_model(&self) -> Box<str> {
         // It was encoded from a string, so it can be decoded.
         serde_json::from_slice(&self.encoded_model).unwrap_or_default()
+    }
+
+    fn identify(&self) -> u64 {
+        let credential = self.provider.credentials.get(self.credential);
+        let credential = credential.copied().unwrap_or_default();
+        fingerprint([&credential.to_le_bytes()[..], &self.encoded_model[..]])
     }
 
     fn is_same_place(&self, other: &Self) -> bool {

@@ -163,6 +163,31 @@ fn one_ready_target_makes_a_model_ready() {
     assert_eq!(catalog.resolve("none", everything).unwrap_err(), missing);
 }
 
+#[test]
+fn a_place_is_known_by_the_same_number_whatever_stands_beside_it() {
+    let identities = |keys: &str, more: &str| {
+        let catalog = Catalog::new(&config(&format!(
+            "[providers.pool]\nbase_url = \"http://127.0.0.1:3/v1\"\napi_keys = [{keys}]\n\
+             [models.many]\ntargets = [{more}{{ provider = \"pool\", model = \"p\" }}]"
+        )));
+        let resolved = catalog.resolve("many", everything).unwrap();
+        let all: Vec<u64> = resolved.targets.iter().map(|it| it.identity).collect();
+        all
+    };
+    let all = identities("{ key = \"a\" }, { key = \"b\" }", "");
+    assert_eq!(all, [17_410_032_260_717_663_138, 1_737_547_479_605_578_313]);
+    assert_eq!(
+        identities("{ env = \"GONE\" }, { key = \"new\" }, { key = \"b\" }", ""),
+        all
+    );
+    let beside = identities(
+        "{ key = \"a\" }, { key = \"b\" }",
+        "{ provider = \"ready\" }, ",
+    );
+    assert_eq!(beside[1..], all);
+    assert!(!all.contains(&beside[0]));
+}
+
 /// Targets of one provider with these steps and weights; the credential is the
 /// place in the list.
 pub(crate) fn targets(shape: &[(usize, u64)]) -> Vec<super::Target> {
@@ -175,6 +200,7 @@ pub(crate) fn targets(shape: &[(usize, u64)]) -> Vec<super::Target> {
         .map(|(place, (step, weight))| super::Target {
             credential: place,
             slot: place,
+            identity: super::fingerprint([&place.to_le_bytes()[..]]),
             step,
             weight,
             ..resolved.targets.first().unwrap().clone()

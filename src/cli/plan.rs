@@ -10,7 +10,11 @@ pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
         let steps = model.steps(&config.models);
         if steps.iter().map(|step| places(config, step)).sum::<usize>() > 1 {
             let most = model.retry.attempts;
-            writeln!(out, "\nPlan of {}, at most {most} attempts:", model.alias)?;
+            write!(out, "\nPlan of {}, at most {most} attempts", model.alias)?;
+            if let Some(affinity) = &model.affinity {
+                write!(out, ", affinity by {}", affinity.by)?;
+            }
+            writeln!(out, ":")?;
             for (number, step) in (1..).zip(&steps) {
                 writeln!(out, "  {number}. {}", line(config, model, step))?;
             }

@@ -196,11 +196,15 @@ fn check_prints_the_plan_of_a_model_with_several_places() {
         "[providers.groq]\napi_keys = [{ env = \"A\" }, { env = \"B\" }]\n[providers.local]\nbase_url = \"http://gpu/v1\"\n\
          [models.fast]\nfallbacks = [\"slow\"]\ntargets = [\
          { provider = \"groq\", model = \"g\", weight = 3 }, { provider = \"local\" }, { provider = \"xai\", priority = 2 }]\n\
-         [models.slow]\nprovider = \"local\"",
+         [models.slow]\nprovider = \"local\"\n\
+         [models.near]\naffinity = { by = \"header\", header = \"X-Session\" }\n\
+         targets = [{ provider = \"local\", model = \"a\" }, { provider = \"local\", model = \"b\" }]",
     )
     .variable("A", "k")
     .variable("B", "k");
     let text = check(&trial);
+    let near = "\nPlan of near, at most 3 attempts, affinity by header x-session:\n  1. local/a 50 %, local/b 50 %\n";
+    assert!(text.contains(near), "{text}");
     let plan = "\nPlan of fast, at most 3 attempts:\n  1. groq/g 75 % (2 keys), local/fast 25 %\n  2. xai/fast (left out)\n  3. local/slow, as slow\n";
     assert!(text.contains(plan), "{text}");
     assert!(text.contains("A (set), B (set)"), "{text}");

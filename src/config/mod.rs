@@ -37,7 +37,7 @@ mod walk;
 pub use environment::Environment;
 pub use fault::{Fault, Faults, KeyPath, Place, Segment};
 pub use load::load;
-pub use model::{Balance, Breaker, Model, Retry, Step, Target};
+pub use model::{Affinity, AffinityBy, AffinityKind, Balance, Breaker, Model, Retry, Step, Target};
 pub use price::{COST_DIGITS, Decimal, Price, PriceList};
 pub use provider::{Auth, BaseUrl, Credential, Provider};
 pub use reference::reference;

@@ -1,8 +1,10 @@
 //! What an alias stands for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
+use http::HeaderName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +25,8 @@ pub struct Model {
     pub fallbacks: Vec<String>,
     /// How its targets of one priority share the requests.
     pub balance: Balance,
+    /// Which of its requests go to the same target, if any.
+    pub affinity: Option<Affinity>,
     /// When and how often they are tried.
     pub retry: Retry,
     /// Limits in time that it sets over those of its providers.
@@ -53,6 +57,39 @@ pub enum Balance {
     Weighted,
     /// The less busy of two that are drawn by weight: requests in flight, times the time to the first byte.
     LeastLoaded,
+}
+
+/// Which requests go to the same target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Affinity {
+    /// What they have in common.
+    pub by: AffinityBy,
+    /// Most requests in flight at one target, in percent of its share, at least
+    /// 100, or none for no bound.
+    pub max_load: Option<u32>,
+}
+
+/// What requests that belong together have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AffinityBy {
+    /// What they say of whom they are for.
+    User,
+    /// How their prompts begin.
+    Prompt,
+    /// The value of this header.
+    Header(HeaderName),
+}
+
+/// What requests that belong together have in common, as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AffinityKind {
+    /// The body's `prompt_cache_key`, else its `user`, else its `safety_identifier`.
+    User,
+    /// How the prompt begins: the system prompt and the first message.
+    Prompt,
+    /// The value of a header.
+    Header,
 }
 
 /// When a request is tried again, or somewhere else.
@@ -92,6 +129,16 @@ impl Target {
             upstream_model: upstream_model.into(),
             weight: 1,
             priority: 0,
+        }
+    }
+}
+
+impl fmt::Display for AffinityBy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User => formatter.write_str("user"),
+            Self::Prompt => formatter.write_str("prompt"),
+            Self::Header(name) => write!(formatter, "header {name}"),
         }
     }
 }

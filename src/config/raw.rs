@@ -20,7 +20,7 @@ mod retry;
 mod timeouts;
 
 pub use breaker::Breaker;
-pub use model::{Model, Target};
+pub use model::{Affinity, Model, Target};
 pub use price::Price;
 pub use retry::{ModelRetry, Retry};
 pub use timeouts::{OwnTimeouts, Timeouts};

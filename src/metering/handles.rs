@@ -70,6 +70,7 @@ pub struct ModelMeters {
     /// By the kind of the fault before.
     retries: [OnceCell<CounterPart>; routing::Outcome::KINDS],
     fallbacks: OnceCell<CounterPart>,
+    affinity: [OnceCell<CounterPart>; routing::Kept::COUNT],
     registry: Registry,
     pub(super) duration: HistogramPart,
     pub(super) first_byte: HistogramPart,
@@ -202,6 +203,7 @@ impl Desk {
             attempts: Default::default(),
             retries: Default::default(),
             fallbacks: OnceCell::new(),
+            affinity: Default::default(),
             registry: registry.clone(),
         })
     }
@@ -289,6 +291,21 @@ impl ModelMeters {
             self.registry.counter(&metric::FALLBACKS, &labels).part()
         };
         self.fallbacks.get_or_init(make).increment(1);
+    }
+
+    /// Counts a first attempt of a model with affinity.
+    pub(super) fn keeps(&self, kept: routing::Kept) {
+        let make = || {
+            let labels = [
+                ("model", &*self.name.label),
+                ("provider", &*self.name.provider),
+                ("result", kept.label()),
+            ];
+            self.registry.counter(&metric::AFFINITY, &labels).part()
+        };
+        if let Some(cell) = self.affinity.get(kept as usize) {
+            cell.get_or_init(make).increment(1);
+        }
     }
 
     pub(super) fn count_cost(&self, cost: Cost) {

@@ -197,6 +197,12 @@ impl Meter {
         self.desk.at(model, target).retry(fault);
     }
 
+    /// Notes that a model with affinity has this target tried first, and whether
+    /// that is where the request belongs.
+    pub fn keeps(&self, model: &Model, target: &Target, kept: routing::Kept) {
+        self.desk.at(model, target).keeps(kept);
+    }
+
     /// Notes the head of the answer that goes to the caller.
     pub fn answers(&mut self, status: u16, streams: bool) {
         self.status = Some(status);

@@ -108,6 +108,12 @@ impl Fleet {
         }
     }
 
+    /// How many requests are in flight there, of those that are counted.
+    pub(super) fn in_flight(&self, target: &Target) -> u64 {
+        let load = self.loads.get(target.slot);
+        load.map_or(0, |load| load.in_flight())
+    }
+
     /// How long one more request would take there.
     pub(super) fn cost(&self, target: &Target, now: Instant) -> f64 {
         let load = self.loads.get(target.slot);

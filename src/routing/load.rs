@@ -25,6 +25,11 @@ pub(super) struct Load {
 pub struct InFlight(Arc<Load>);
 
 impl Load {
+    /// Requests that are counted in.
+    pub(super) fn in_flight(&self) -> u64 {
+        self.in_flight.load(Ordering::Relaxed).into()
+    }
+
     /// How long one more request would take, by what is known.
     pub(super) fn cost(&self, now: u64) -> f64 {
         let before = f64::from(self.in_flight.load(Ordering::Relaxed));

@@ -3,6 +3,7 @@
 //! [`Plan`] is one request's, [`Fleet`] is what all requests have learned.
 //! Neither knows HTTP or a connection: an attempt is judged by its [`Outcome`].
 
+mod affinity;
 mod budget;
 mod counts;
 mod fleet;
@@ -13,6 +14,7 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
+pub use affinity::{Kept, Kinship};
 pub use fleet::Fleet;
 pub use load::InFlight;
 pub use outcome::Outcome;

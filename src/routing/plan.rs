@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-use super::{Fleet, Outcome};
+use super::{Fleet, Kept, Kinship, Outcome};
 use crate::catalog::Target;
 use crate::config::{Balance, Retry};
 
@@ -22,6 +22,10 @@ pub struct Plan<'p> {
     targets: &'p [Target],
     retry: Retry,
     balance: Balance,
+    /// Whether it says so that the model's requests go to the same target.
+    is_affine: bool,
+    /// What this one is known by, where it is.
+    kinship: Option<Kinship>,
     /// A bit for each target that was handed out.
     tried: u64,
     attempts: usize,
@@ -86,12 +90,36 @@ impl<'p> Plan<'p> {
             targets,
             retry,
             balance,
+            is_affine: false,
+            kinship: None,
             tried: 0,
             attempts: 0,
             current: None,
             again: Vec::new(),
             patience: retry.max_wait,
         }
+    }
+
+    /// The same plan for a model with affinity, and a request that is known by
+    /// this, if by anything.
+    #[must_use]
+    pub fn with_affinity(mut self, kinship: Option<Kinship>) -> Self {
+        self.is_affine = true;
+        self.kinship = kinship;
+        self
+    }
+
+    /// Whether a target is the one where the request belongs; none for a model
+    /// without affinity.
+    #[must_use]
+    pub fn keeps_to(&self, target: &Target) -> Option<Kept> {
+        let Some(kinship) = self.kinship else {
+            return self.is_affine.then_some(Kept::Unknown);
+        };
+        let step = self.targets.first()?.step;
+        let home = kinship.home(self.targets.iter().filter(|it| it.step == step));
+        let is_home = home.is_some_and(|home| home.slot == target.slot);
+        Some(if is_home { Kept::Kept } else { Kept::Moved })
     }
 
     /// The target of the first attempt.
@@ -137,7 +165,7 @@ impl<'p> Plan<'p> {
     /// True when it matters how busy the targets are.
     #[must_use]
     pub fn weighs_loads(&self) -> bool {
-        self.balance == Balance::LeastLoaded
+        self.is_affine || self.balance == Balance::LeastLoaded
     }
 
     /// How many attempts were begun.
@@ -188,15 +216,21 @@ impl<'p> Plan<'p> {
         Some(target)
     }
 
-    /// One that is drawn by weight; or the less busy of two. Two that are drawn
-    /// are nearly as good as the best of all, and not everybody's choice at the
-    /// same time.
+    /// The one where the request belongs; else one that is drawn by weight, or
+    /// the less busy of two. Two that are drawn are nearly as good as the best of
+    /// all, and not everybody's choice at the same time.
     fn weigh(
         &self,
         now: Instant,
         rng: &mut Rng,
         is_wanted: impl Fn(&Target) -> bool,
     ) -> Option<(usize, &'p Target)> {
+        if let Some(kinship) = self.kinship {
+            let is_wanted = |_, target: &Target| is_wanted(target);
+            return kinship.choose(self.in_step(&is_wanted)?, |target| {
+                self.fleet.in_flight(target)
+            });
+        }
         let one = self.draw(rng, |_, target| is_wanted(target))?;
         if self.balance == Balance::Weighted {
             return Some(one);
@@ -210,30 +244,35 @@ impl<'p> Plan<'p> {
         Some(better.unwrap_or(one))
     }
 
-    /// Of those that were not tried and are wanted, one of the lowest step, by
-    /// weight.
+    /// One of [`Self::in_step`], by weight.
     fn draw(
         &self,
         rng: &mut Rng,
         is_wanted: impl Fn(usize, &Target) -> bool,
     ) -> Option<(usize, &'p Target)> {
-        let wanted = || {
-            let untried = self.untried();
-            untried.filter(|(place, target)| is_wanted(*place, target))
-        };
-        let (_, first) = wanted().next()?;
-        let in_step = || wanted().filter(|(_, target)| target.step == first.step);
-        let whole: u64 = in_step().map(|(_, target)| target.weight).sum();
+        let mut in_step = self.in_step(&is_wanted)?;
+        let whole: u64 = in_step.clone().map(|(_, target)| target.weight).sum();
         let mut left = rng.u64(0..whole.max(1));
-        in_step().find(|(_, target)| {
+        in_step.find(|(_, target)| {
             let hit = left < target.weight;
             left = left.saturating_sub(target.weight);
             hit
         })
     }
 
+    /// Of those that were not tried and are wanted, the ones of the lowest step.
+    fn in_step<'s>(
+        &'s self,
+        is_wanted: &'s impl Fn(usize, &Target) -> bool,
+    ) -> Option<impl Iterator<Item = (usize, &'p Target)> + Clone + 's> {
+        let untried = self.untried();
+        let wanted = untried.filter(|(place, target)| is_wanted(*place, target));
+        let (_, first) = wanted.clone().next()?;
+        Some(wanted.filter(move |(_, target)| target.step == first.step))
+    }
+
     /// The targets that were not tried, with their places.
-    fn untried(&self) -> impl Iterator<Item = (usize, &'p Target)> + use<'p> {
+    fn untried(&self) -> impl Iterator<Item = (usize, &'p Target)> + Clone + use<'p> {
         let tried = self.tried;
         let places = self.targets.iter().enumerate().take(64);
         places.filter(move |(place, _)| tried & (1 << place) == 0)

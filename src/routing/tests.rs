@@ -1,5 +1,7 @@
 //! The planner, over invented targets and invented outcomes.
 
+mod affinity;
+
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;

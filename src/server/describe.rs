@@ -100,6 +100,10 @@ fn model(config: &Config, model: &Model) -> Value {
         "targets": targets,
         "fallbacks": model.fallbacks,
         "balance": model.balance,
+        "affinity": model.affinity.as_ref().map(|affinity| json!({
+            "by": affinity.by.to_string(),
+            "max_load_percent": affinity.max_load,
+        })),
         "retry": {
             "attempts": model.retry.attempts,
             "processed": model.retry.processed,

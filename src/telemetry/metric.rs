@@ -109,6 +109,8 @@ table! {
         "Attempts that followed a failed one, by the provider they went to and how the one before had failed.";
     FALLBACKS = "trunkline_fallbacks_total", Kind::Counter, ["model", "provider"],
         "Answers of another model than the one asked for.";
+    AFFINITY = "trunkline_affinity_total", Kind::Counter, ["model", "provider", "result"],
+        "First attempts of models with affinity, by where they went and whether they belong there.";
     TARGETS_EJECTED = "trunkline_targets_ejected", Kind::Gauge, ["provider"],
         "Targets of a provider that are left out because they failed.";
     EJECTIONS = "trunkline_ejections_total", Kind::Counter, ["provider", "reason"],

@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::follow::{FinishRule, Follower};
-use super::scan::{MODEL_LIMIT_BYTES, StreamOptions, scan};
+use super::scan::{MODEL_LIMIT_BYTES, StreamOptions, affinity, scan};
 use super::splice::{StreamUsage, encode_model, splice};
 use super::usage::Usage;
 
@@ -118,6 +118,89 @@ pub fn check_scan(body: &[u8]) {
         },
     };
     assert_eq!(Some(verdict), expected);
+}
+
+/// Holds what a body is kept together by against the oracle; bodies that the
+/// scan refuses must only not stop the process.
+///
+/// # Panics
+/// When they disagree.
+pub fn check_affinity(body: &[u8]) {
+    let (caller, opening) = (affinity::caller(body), affinity::opening(body));
+    if scan(body).is_err() {
+        return;
+    }
+    let members = members(body.trim_ascii()).expect("an object");
+    let named = |wanted: &'static str| {
+        let of_name =
+            move |key: &[u8]| serde_json::from_slice::<String>(key).is_ok_and(|key| key == wanted);
+        members
+            .iter()
+            .filter(move |(key, _)| of_name(key))
+            .map(|(_, value)| *value)
+    };
+    let callers = ["prompt_cache_key", "user", "safety_identifier"];
+    let mut texts = callers
+        .iter()
+        .filter_map(|name| named(name).find(|value| value.starts_with(b"\"") && value.len() > 2));
+    let expected = texts.next().map(|written| {
+        let content = &written[1..written.len() - 1];
+        match serde_json::from_slice::<String>(written) {
+            _ if content.len() >= 1024 => content[..1024].to_vec(),
+            Ok(text) => text.into_bytes(),
+            Err(_) => content.to_vec(),
+        }
+    });
+    assert_eq!(caller.as_deref(), expected.as_deref());
+
+    let cut = |part: &[u8], most: usize| part[..part.len().min(most)].to_vec();
+    let last = |name| named(name).next_back().map_or(&b""[..], opening_of);
+    let most = 256 * 1024;
+    let expected = match named("messages").next() {
+        Some(messages) => [cut(opening_of(messages), most), Vec::new(), Vec::new()],
+        None => [
+            cut(last("instructions"), most),
+            cut(last("input"), most),
+            cut(last("prompt"), 1024),
+        ],
+    };
+    assert_eq!(opening.map(<[u8]>::to_vec), expected);
+}
+
+/// The items of a sound array up to the first that is not the system's.
+fn opening_of(value: &[u8]) -> &[u8] {
+    let Some(inside) = value.strip_prefix(b"[") else {
+        return if value == b"null" { b"" } else { value };
+    };
+    let (mut depth, mut start, mut end) = (0, 0, 0);
+    for (at, byte) in outside_strings(inside) {
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' if depth > 0 => depth -= 1,
+            b',' | b']' if depth == 0 => {
+                let item = inside[start..at].trim_ascii();
+                if !item.is_empty() {
+                    end = start + inside[start..at].trim_ascii_end().len();
+                }
+                if byte == b']' || !is_of_system(item) {
+                    break;
+                }
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    inside[..end].trim_ascii_start()
+}
+
+fn is_of_system(item: &[u8]) -> bool {
+    let roles = members(item).unwrap_or_default();
+    let role = roles.iter().rfind(|(key, value)| {
+        value.starts_with(b"\"")
+            && serde_json::from_slice::<String>(key).is_ok_and(|key| key == "role")
+    });
+    let role = role.and_then(|(_, value)| serde_json::from_slice::<String>(value).ok());
+    matches!(role.as_deref(), Some("system" | "developer"))
 }
 
 /// Splices a sound body and looks at what came out of it: the members that are

@@ -32,6 +32,7 @@ mod wait;
 
 mod access;
 mod admin;
+mod affinity;
 mod bytes_untouched;
 mod cli;
 mod client_faults;

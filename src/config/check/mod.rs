@@ -11,6 +11,7 @@ use super::preset::Presets;
 use super::{Config, raw};
 
 mod access;
+mod affinity;
 mod base_url;
 mod breaker;
 mod credential;

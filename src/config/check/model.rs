@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Check, fallback, quantity, retry, timeouts};
+use super::{Check, affinity, fallback, quantity, retry, timeouts};
 use crate::config::fault::{KeyPath, nearest};
 use crate::config::preset::Presets;
 use crate::config::{Model, Provider, Retry, Target, raw};
@@ -45,6 +45,7 @@ pub fn settle(
         let targets = one.targets(check);
         let fallbacks = fallback::names(check, &one.path, &one.raw.fallbacks, &aliases);
         let retry = retry::model(check, &one.path.key("retry"), &one.raw.retry, retry);
+        let affinity = affinity::settle(check, &one.path.key("affinity"), &one.raw.affinity);
         let timeouts = timeouts::own(check, &one.path.key("timeouts"), &one.raw.timeouts);
         if targets.is_empty() {
             continue;
@@ -53,6 +54,7 @@ pub fn settle(
             alias: (*alias).clone(),
             targets,
             balance: one.raw.balance.unwrap_or_default(),
+            affinity,
             fallbacks,
             retry,
             timeouts,

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{ModelRetry, OwnTimeouts};
-use crate::config::Balance;
+use crate::config::{AffinityKind, Balance};
 
 /// `[models.ALIAS]`
 #[derive(Default, Clone, Deserialize, JsonSchema)]
@@ -19,12 +19,27 @@ pub struct Model {
     pub targets: Vec<Target>,
     /// How the targets of one priority share the requests; "weighted" by default.
     pub balance: Option<Balance>,
+    /// Sends requests that belong together to the same target, so that its prompt cache serves them; off by default.
+    pub affinity: Affinity,
     /// Aliases that are tried, in this order, when none of these places gives an answer.
     pub fallbacks: Vec<String>,
     /// What differs from `[retry]`.
     pub retry: ModelRetry,
     /// Limits in time that differ from those of its providers.
     pub timeouts: OwnTimeouts,
+}
+
+/// `[models.ALIAS.affinity]`
+#[derive(Default, Clone, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Affinity {
+    /// What requests must have in common to belong together. One that has nothing of the kind goes by `balance`.
+    pub by: Option<AffinityKind>,
+    /// The header, where `by` is "header", such as "x-session-id".
+    pub header: Option<String>,
+    /// Most requests in flight at one target before the next one takes over, in percent of its share of all that are; 125 by default, 0 for no bound.
+    pub max_load: Option<u64>,
 }
 
 /// `[[models.ALIAS.targets]]`

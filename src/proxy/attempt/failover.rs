@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use tracing::warn;
 
 use super::judge::{Judged, judge};
-use super::{Accepted, first_event, send};
+use super::{Accepted, first_event, kinship, send};
 use crate::catalog::{Model, Resolved, Target};
 use crate::metering::Meter;
 use crate::proxy::Worker;
@@ -27,6 +27,9 @@ pub(super) async fn run(
     let fleet = &worker.snapshot.fleet;
     let model = &resolved.model;
     let mut plan = Plan::new(fleet, &resolved.targets, model.retry, model.balance);
+    if let Some(affinity) = &model.affinity {
+        plan = plan.with_affinity(kinship::of(affinity, &head.headers, &intake.body));
+    }
     let mut told = follow(worker, meter, model, &mut plan, head, intake).await;
     match &mut told {
         Ok(accepted) => reply::count_attempts(&mut accepted.reply.headers, plan.attempts()),
@@ -45,6 +48,9 @@ async fn follow<'p>(
 ) -> Result<Accepted, Failure> {
     let mut last: Option<(Judged, &'p Target)> = None;
     let mut target = plan.first(now(), &mut worker.rng.borrow_mut());
+    if let Some((target, kept)) = target.and_then(|it| Some((it, plan.keeps_to(it)?))) {
+        meter.keeps(model, target, kept);
+    }
     while let Some(current) = target {
         meter.asks(current);
         let judged = watched(worker, meter, plan, current, head, intake).await;

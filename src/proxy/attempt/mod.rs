@@ -21,6 +21,7 @@ use crate::wire::splice::{StreamUsage, splice};
 mod failover;
 mod first_event;
 mod judge;
+mod kinship;
 
 use judge::judge;
 

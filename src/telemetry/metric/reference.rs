@@ -29,6 +29,7 @@ const TAIL: &str = "
 | `status` | class of the status: `2xx`, `4xx`, `5xx` and so on |
 | `result` of attempts | `answered`; `unsent`: the provider never got it; `lost`: it may have got it and did not answer; `throttled`; `denied`: our key was refused; `refused`: the request was; `failed` |
 | `after` | how the attempt before had ended, in the same words |
+| `result` of affinity | `kept` where the request belongs; `moved` on, as that target was left out or had its share; `unknown`: it said nothing to go by |
 | `result` of connects | `ok`, `failed` |
 | `kind` of tokens | `input`, `output`, `cached` (part of the input), `reasoning` (part of the output) |
 | `kind` of connection errors | `header_timeout`, `idle_timeout`, `malformed`, `head_too_large`; `write_timeout`: a caller took nothing of an answer for too long, counted for a connection or, over HTTP/2, for a stream |

@@ -140,14 +140,28 @@ impl<'b> Cursor<'b> {
 
     /// Consumes the object at the cursor and hands over each of its keys with
     /// the cursor at the value, which `member` must consume.
-    pub(super) fn object(
+    pub(super) fn object<E: From<ScanError>>(
         &mut self,
-        mut member: impl FnMut(&mut Self, Text) -> Result<(), ScanError>,
-    ) -> Result<(), ScanError> {
+        mut member: impl FnMut(&mut Self, Text) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut next = self.enter(true)?;
         while let Next::Value = next {
             let key = self.key()?;
             member(self, key)?;
+            next = self.after_value()?;
+        }
+        Ok(())
+    }
+
+    /// Consumes the array at the cursor and hands over each of its items with
+    /// the cursor there, which `item` must consume.
+    pub(super) fn array<E: From<ScanError>>(
+        &mut self,
+        mut item: impl FnMut(&mut Self) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut next = self.enter(false)?;
+        while let Next::Value = next {
+            item(self)?;
             next = self.after_value()?;
         }
         Ok(())

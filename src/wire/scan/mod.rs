@@ -4,6 +4,7 @@
 //! against RFC 8259 and keeps the byte ranges of the few top-level members that
 //! matter, so that they can be spliced in place later.
 
+pub mod affinity;
 mod cursor;
 mod string;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Each section's own rules.
 
 mod access;
+mod affinity;
 mod credential;
 mod model;
 mod price;

@@ -1,5 +1,6 @@
 //! What the scan accepts, what it refuses, and where it points.
 
+mod affinity;
 mod grammar;
 mod random;
 

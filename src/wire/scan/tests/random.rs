@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::wire::oracle::check_scan;
+use crate::wire::oracle::{check_affinity, check_scan};
 
 fn space() -> impl Strategy<Value = &'static str> {
     select(vec!["", "", "", " ", "\n", "\t\r\n ", "  "])
@@ -144,8 +144,67 @@ fn wound() -> impl Strategy<Value = (u16, Wound)> {
     (any::<u16>(), wound)
 }
 
+/// What a member that keeps requests together may hold, or something else.
+fn affine() -> impl Strategy<Value = String> {
+    let role = prop_oneof![
+        4 => select(vec!["\"system\"", "\"developer\"", "\"user\"", r#""\u0073ystem""#])
+            .prop_map(str::to_owned),
+        1 => value(),
+    ];
+    let message = (role, key(), value(), space(), any::<bool>()).prop_map(
+        |(role, key, value, space, first)| {
+            if first {
+                format!("{{\"role\":{role}{space},{key}:{value}}}")
+            } else {
+                format!("{{ {key} :{value},\"role\" : {role} }}")
+            }
+        },
+    );
+    let item = prop_oneof![4 => message, 1 => value()];
+    let list = (vec(item, 0..4), space(), space()).prop_map(|(items, before, after)| {
+        let items = items.join(&format!("{before},{after}"));
+        format!("[{after}{items}{before}]")
+    });
+    let long = (1000..1100_usize).prop_map(|len| format!("\"{}\"", "\\n".repeat(len / 2)));
+    prop_oneof![4 => list, 2 => text(), 1 => value(), 1 => long]
+}
+
+fn affine_body() -> impl Strategy<Value = String> {
+    let key = select(vec![
+        "\"messages\"",
+        "\"messages\"",
+        "\"instructions\"",
+        "\"input\"",
+        "\"prompt\"",
+        "\"user\"",
+        "\"prompt_cache_key\"",
+        "\"safety_identifier\"",
+        r#""us\u0065r""#,
+        "\"x\"",
+    ]);
+    let member = (space(), key, space(), affine(), space())
+        .prop_map(|(before, key, after, value, end)| format!("{before}{key}:{after}{value}{end}"));
+    (vec(member, 0..6), any::<bool>()).prop_map(|(mut members, last)| {
+        let at = if last { members.len() } else { 0 };
+        members.insert(at, r#""model":"m""#.to_owned());
+        format!("{{{}}}", members.join(","))
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn agrees_on_what_keeps_requests_together(body in affine_body(), wound in wound()) {
+        check_scan(body.as_bytes());
+        check_affinity(body.as_bytes());
+        let mut bytes = body.into_bytes();
+        let at = usize::from(wound.0) * bytes.len() / (1 << 16);
+        if let Wound::Set(byte) | Wound::Insert(byte) = wound.1 {
+            bytes.insert(at, byte);
+        }
+        check_affinity(&bytes);
+    }
 
     #[test]
     fn agrees_on_documents(body in body()) {
@@ -170,6 +229,7 @@ proptest! {
     #[test]
     fn agrees_on_noise(bytes in vec(any::<u8>(), 0..64)) {
         check_scan(&bytes);
+        check_affinity(&bytes);
         check_scan(&[b"{\"model\":\"m\",\"x\":\"", &bytes[..], b"\"}"].concat());
         check_scan(&[b"{\"model\":\"", &bytes[..], b"\"}"].concat());
     }
