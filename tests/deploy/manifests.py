@@ -14,6 +14,7 @@ OLDEST = "1.30"
 FOREIGN = {"monitoring.coreos.com/v1"}
 LAST_WORDS_SECONDS = 5
 SPARE_SECONDS = 5
+USUAL_GRACE_SECONDS = 30
 
 
 def parse(text):
@@ -108,7 +109,7 @@ def drains_in_time(pod, container, config):
     """The kubelet kills nobody who still drains."""
     rest = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
     drain = seconds(config["server"]["drain_timeout"])
-    assert pod["terminationGracePeriodSeconds"] >= rest + drain + LAST_WORDS_SECONDS + SPARE_SECONDS
+    assert pod.get("terminationGracePeriodSeconds", USUAL_GRACE_SECONDS) >= rest + drain + LAST_WORDS_SECONDS + SPARE_SECONDS
 
 
 def seconds(text):
@@ -130,6 +131,7 @@ def resolved(text, container, pod, directory):
     environment = environment_of(container)
     said = tools.check(text, directory, **environment)
     assert "warning" not in said, said
+    assert re.search(r"^gpt-4o .* ready$", said, re.M), said
     drain = environment.get("TRUNKLINE_SERVER__DRAIN_TIMEOUT") or parsed["server"]["drain_timeout"]
     listen = re.search(r"^Listening for callers on (\S+)$", said, re.M)[1]
     assert re.search(r"^Listening for operators on 0\.0\.0\.0:8081$", said, re.M)

@@ -30,8 +30,7 @@ annotations:
 {{- end }}
 {{- end }}
 
-{{/* What both kinds of pods have in common. Other charts may include it, and
-     the two below, to put the sidecar into pods of their own. */}}
+{{/* What both kinds of pods have in common. */}}
 {{- define "trunkline.container" -}}
 name: trunkline
 image: {{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) | quote }}
