@@ -12,6 +12,7 @@ pub mod config;
 pub mod executor;
 pub mod gateway;
 pub mod metering;
+pub mod places;
 pub mod proxy;
 pub mod routing;
 pub mod secret;

@@ -13,12 +13,14 @@ use crate::config::{
 mod cost;
 mod identity;
 mod nearest;
+mod slot;
 mod target;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use cost::Cost;
 pub use identity::fingerprint;
+pub use slot::{Slot, Spot};
 pub use target::Target;
 
 use target::{Slots, in_header};

@@ -9,7 +9,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 use http::Uri;
 
-use crate::config::{self, Config, Environment, Faults, Flags, Sources};
+use crate::config::{self, Config, Environment, Faults, Flags, Origin, Sources};
 use crate::executor::apart;
 
 mod check;
@@ -93,7 +93,7 @@ enum Failure {
 
 /// Parses the command line, obeys it, and says how that went. `serve` runs the
 /// gateway; it is handed in, so that nothing here depends on it.
-pub fn run<Words>(words: Words, serve: impl FnOnce(Config) -> ExitCode) -> ExitCode
+pub fn run<Words>(words: Words, serve: impl FnOnce(Config, Origin) -> ExitCode) -> ExitCode
 where
     Words: IntoIterator<Item = OsString>,
 {
@@ -110,12 +110,12 @@ where
     // Buffered, so that a pipe which closes early is met once, at the end.
     let mut out = io::BufWriter::new(io::stdout().lock());
     let done = match command {
-        Command::Serve => match apart(|| config::load(&sources)) {
-            Ok(config) => {
+        Command::Serve => match apart(|| config::load_seen(&sources)) {
+            (Ok(config), seen) => {
                 drop(out);
-                return serve(config);
+                return serve(config, Origin { sources, seen });
             }
-            Err(faults) => Err(faults.into()),
+            (Err(faults), _) => Err(faults.into()),
         },
         command => obey(&command, &sources, &mut out),
     };

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
 
 use crate::secret::Secret;
 
 use super::fault::{Faults, KeyPath, Place};
-use super::file;
+use super::file::{self, Files};
 
 /// Environment variables: those of the process, and those of `.env`. Its
 /// debug print shows names only.
@@ -62,13 +61,13 @@ impl Environment {
         }
     }
 
-    /// This environment with the variables of `.env` in `directory` added.
+    /// This environment with the variables of `.env` added.
     /// None is overridden, not even one that is set to nothing: an empty one
     /// is how a person takes back what the file says.
     #[must_use]
-    pub fn with_dotenv(&self, directory: &Path, faults: &mut Faults) -> Self {
+    pub(super) fn with_dotenv(&self, files: &Files<'_>, faults: &mut Faults) -> Self {
         let mut environment = self.clone();
-        let bytes = match file::read(&directory.join(".env"), file::LARGEST_TEXT) {
+        let bytes = match files.read(".env", file::LARGEST_TEXT) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return environment,
             Err(error) => {

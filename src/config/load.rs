@@ -7,7 +7,7 @@ use super::check;
 use super::document::Document;
 use super::environment::Environment;
 use super::fault::{Faults, KeyPath, Place};
-use super::file;
+use super::file::{self, Files, Seen};
 use super::layers::{FILE_VARIABLE, Layers};
 use super::preset::Presets;
 use super::shape::Shape;
@@ -20,12 +20,21 @@ const SYSTEM_FILE: &str = "/etc/trunkline/trunkline.toml";
 
 /// Loads and checks the configuration, or says all that is wrong with it.
 pub fn load(sources: &Sources) -> Result<Config, Faults> {
+    load_seen(sources).0
+}
+
+/// The same, and the files that were read for it.
+pub fn load_seen(sources: &Sources) -> (Result<Config, Faults>, Seen) {
+    let files = Files::new(&sources.directory);
+    let loaded = load_from(sources, &files);
+    (loaded, files.seen())
+}
+
+fn load_from(sources: &Sources, files: &Files<'_>) -> Result<Config, Faults> {
     let mut faults = Faults::default();
-    let environment = sources
-        .environment
-        .with_dotenv(&sources.directory, &mut faults);
+    let environment = sources.environment.with_dotenv(files, &mut faults);
     // With the file unread, every further fault would be a guess.
-    let document = match find(sources, &environment) {
+    let document = match find(sources, files, &environment) {
         Ok(document) => document,
         Err((place, text)) => {
             faults.push(place, KeyPath::default(), text);
@@ -56,7 +65,7 @@ pub fn load(sources: &Sources) -> Result<Config, Faults> {
     let mut check = check::Check {
         layers: &layers,
         environment: &environment,
-        directory: &sources.directory,
+        files,
         spoiled,
         faults,
         warnings: layers.warnings.clone(),
@@ -72,14 +81,18 @@ pub fn load(sources: &Sources) -> Result<Config, Faults> {
 type Unreadable = (Place, String);
 
 /// The file that is named, else the first that is there, else none.
-fn find(sources: &Sources, environment: &Environment) -> Result<Option<Document>, Unreadable> {
+fn find(
+    sources: &Sources,
+    files: &Files<'_>,
+    environment: &Environment,
+) -> Result<Option<Document>, Unreadable> {
     let named = match (&sources.file, environment.get(FILE_VARIABLE)) {
         (Some(file), _) => Some((file.clone(), Place::Flag("--config".into()))),
         (None, Some(file)) => Some((PathBuf::from(file), environment.place(FILE_VARIABLE))),
         (None, None) => None,
     };
     if let Some((path, place)) = named {
-        let text = file::read_text(&sources.directory.join(&path)).map_err(|error| {
+        let text = files.read_text(&path).map_err(|error| {
             let text = format!(
                 "{} cannot be read: {}",
                 path.display(),
@@ -90,7 +103,7 @@ fn find(sources: &Sources, environment: &Environment) -> Result<Option<Document>
         return parse(&path, text).map(Some);
     }
     for path in ["trunkline.toml", SYSTEM_FILE].map(Path::new) {
-        match file::read_text(&sources.directory.join(path)) {
+        match files.read_text(path) {
             Ok(text) => return parse(path, text).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {

@@ -36,13 +36,14 @@ mod walk;
 
 pub use environment::Environment;
 pub use fault::{Fault, Faults, KeyPath, Place, Segment};
-pub use load::load;
+pub use file::Seen;
+pub use load::{load, load_seen};
 pub use model::{Affinity, AffinityBy, AffinityKind, Balance, Breaker, Model, Retry, Step, Target};
 pub use price::{COST_DIGITS, Decimal, Price, PriceList};
 pub use provider::{Auth, BaseUrl, Credential, Provider};
 pub use reference::reference;
 pub use shape::schema;
-pub use sources::{Flags, Sources};
+pub use sources::{Flags, Origin, Sources};
 pub use timeouts::{OwnTimeouts, Timeouts};
 
 /// The checked configuration. Every field is settled: no later code asks what
@@ -69,6 +70,8 @@ pub struct Config {
     pub retry_budget: u32,
     /// When a target is left out.
     pub breaker: Breaker,
+    /// Whether a change of the files is obeyed by itself.
+    pub watch: bool,
     /// Every provider that is known, by name: presets and the config's own.
     pub providers: BTreeMap<String, Provider>,
     /// Every alias, by name.

@@ -37,7 +37,7 @@ pub struct Provider {
 }
 
 /// Where a provider is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BaseUrl {
     /// The URL, without a trailing slash in its path, and what set it.
     Set {
@@ -54,7 +54,7 @@ pub enum BaseUrl {
 }
 
 /// What opens a provider.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
     /// It asks for none.
     NotNeeded,
@@ -98,6 +98,35 @@ impl Provider {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.missing().is_none() && (self.named || self.has_key())
+    }
+
+    /// True when requests get to `other` in the very same way, so that one's
+    /// connections serve the other as well.
+    #[must_use]
+    pub fn is_reached_like(&self, other: &Self) -> bool {
+        // Whoever adds a field decides here.
+        let Self {
+            name,
+            named: _,
+            base_url,
+            credentials,
+            auth,
+            headers,
+            stream_usage: _,
+            timeouts: _,
+            pool,
+            ca_pem,
+            http,
+            prices: _,
+        } = self;
+        *name == other.name
+            && *base_url == other.base_url
+            && *credentials == other.credentials
+            && *auth == other.auth
+            && *headers == other.headers
+            && *pool == other.pool
+            && *ca_pem == other.ca_pem
+            && *http == other.http
     }
 
     /// True when a key goes with its requests.

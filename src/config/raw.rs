@@ -16,12 +16,14 @@ use super::{Demo, HttpVersion, LogFormat, LogLevel, StreamUsage};
 mod breaker;
 mod model;
 mod price;
+mod reload;
 mod retry;
 mod timeouts;
 
 pub use breaker::Breaker;
 pub use model::{Affinity, Model, Target};
 pub use price::Price;
+pub use reload::Reload;
 pub use retry::{ModelRetry, Retry};
 pub use timeouts::{OwnTimeouts, Timeouts};
 
@@ -38,6 +40,8 @@ pub struct Config {
     pub server: Server,
     /// The listener that operators use: /metrics, /livez, /readyz, /config.
     pub admin: Admin,
+    /// How changes of the configuration come into force.
+    pub reload: Reload,
     /// Which browser origins may call.
     pub cors: Cors,
     /// What is written to standard output.
@@ -249,6 +253,7 @@ impl Default for Config {
             demo: Demo::Auto,
             server: Server::default(),
             admin: Admin::default(),
+            reload: Reload::default(),
             cors: Cors::default(),
             log: Log::default(),
             access: Access::default(),

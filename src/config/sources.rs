@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::environment::Environment;
+use super::file::Seen;
 
 /// Where a configuration is to be found.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +17,15 @@ pub struct Sources {
     pub environment: Environment,
     /// What the command line sets.
     pub flags: Flags,
+}
+
+/// Where a configuration came from, so that it can be read again.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// Where it is to be found.
+    pub sources: Sources,
+    /// The files that it was read from, as they were.
+    pub seen: Seen,
 }
 
 /// Settings of the command line, as they were written.

@@ -41,9 +41,14 @@ pub struct Summary {
 pub struct Times(Vec<u32>);
 
 impl Digest {
-    /// Reads all ledgers, and of the last requests at most `most` that
-    /// `is_shown` lets through.
-    pub(super) fn of(ledgers: &Ledgers, most: usize, is_shown: impl Fn(&Entry) -> bool) -> Self {
+    /// Reads all ledgers: the rows of all models, in the order of their ids,
+    /// and of the last requests at most `most` that `is_shown` lets through.
+    pub(super) fn of(
+        ledgers: &Ledgers,
+        rows: &(impl Iterator<Item = usize> + Clone),
+        most: usize,
+        is_shown: impl Fn(&Entry) -> bool,
+    ) -> Self {
         let mut digest = Self {
             since: ledgers.since,
             models: HashMap::new(),
@@ -51,8 +56,8 @@ impl Digest {
             last: Vec::new(),
         };
         ledgers.read(|pages| {
-            for (id, tally) in pages.models.iter().enumerate() {
-                if let Some(tally) = tally {
+            for (id, row) in rows.clone().enumerate() {
+                if let Some(Some(tally)) = pages.models.get(row) {
                     digest.models.entry(id).or_default().count(tally);
                 }
             }

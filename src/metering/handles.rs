@@ -21,8 +21,12 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 #[derive(Debug)]
 pub struct Meters {
     registry: Registry,
+    model_count: usize,
     row_count: usize,
-    pub(super) ledgers: Ledgers,
+    pub(super) ledgers: Arc<Ledgers>,
+    /// Rows in the ledgers by [`Model::id`]; the ids themselves where the
+    /// ledgers are no older than they are.
+    ledger_rows: Option<Box<[usize]>>,
     pub(super) writes_lines: bool,
 }
 
@@ -43,8 +47,9 @@ pub struct Desk {
 /// What a model is called.
 #[derive(Debug)]
 pub struct ModelName {
-    /// [`Model::id`]; none for requests that never came as far as a model.
-    pub id: Option<usize>,
+    /// Its row in the ledgers; none for requests that never came as far as a
+    /// model.
+    pub row: Option<usize>,
     /// [`Model::label`]
     pub label: Box<str>,
     /// Its provider's name.
@@ -93,11 +98,51 @@ impl Meters {
         keeps_ledgers: bool,
     ) -> Arc<Self> {
         Arc::new(Self {
-            ledgers: Ledgers::new(catalog.model_count(), keeps_ledgers),
+            ledgers: Arc::new(Ledgers::new(catalog.model_count(), keeps_ledgers)),
+            ledger_rows: None,
             registry: registry.clone(),
+            model_count: catalog.model_count(),
             row_count: catalog.row_count(),
             writes_lines,
         })
+    }
+
+    /// The same for the catalog of the next generation, which goes on in the
+    /// ledgers of this one. `heirs` are the ids, now and before, of the models
+    /// that are still there.
+    #[must_use]
+    pub fn succeed(
+        &self,
+        catalog: &Catalog,
+        writes_lines: bool,
+        keeps_ledgers: bool,
+        heirs: &[(usize, usize)],
+    ) -> Arc<Self> {
+        if self.ledgers.kept != keeps_ledgers {
+            return Self::new(&self.registry, catalog, writes_lines, keeps_ledgers);
+        }
+        let mut rows = vec![None; catalog.model_count()];
+        for (now, then) in heirs {
+            if let Some(row) = rows.get_mut(*now) {
+                *row = Some(self.ledger_row(*then));
+            }
+        }
+        let rows = rows.into_iter();
+        let rows = rows.map(|row| row.unwrap_or_else(|| self.ledgers.add_row()));
+        Arc::new(Self {
+            ledgers: Arc::clone(&self.ledgers),
+            ledger_rows: Some(rows.collect()),
+            registry: self.registry.clone(),
+            model_count: catalog.model_count(),
+            row_count: catalog.row_count(),
+            writes_lines,
+        })
+    }
+
+    fn ledger_row(&self, model: usize) -> usize {
+        let rows = self.ledger_rows.as_ref();
+        rows.and_then(|rows| rows.get(model).copied())
+            .unwrap_or(model)
     }
 
     /// Notes a request that was refused before it was known what it calls.
@@ -117,7 +162,8 @@ impl Meters {
     /// `is_shown` lets through.
     #[must_use]
     pub fn digest(&self, most: usize, is_shown: impl Fn(&Entry) -> bool) -> Digest {
-        Digest::of(&self.ledgers, most, is_shown)
+        let rows = (0..self.model_count).map(|model| self.ledger_row(model));
+        Digest::of(&self.ledgers, &rows, most, is_shown)
     }
 }
 
@@ -125,6 +171,19 @@ impl Desk {
     /// A desk for one more worker.
     #[must_use]
     pub fn new(meters: &Arc<Meters>) -> Rc<Self> {
+        Self::with(meters, meters.ledgers.open())
+    }
+
+    /// This worker's desk in the next generation.
+    #[must_use]
+    pub fn succeed(&self, meters: &Arc<Meters>) -> Rc<Self> {
+        if Arc::ptr_eq(&self.meters.ledgers, &meters.ledgers) {
+            return Self::with(meters, self.ledger.clone());
+        }
+        Self::new(meters)
+    }
+
+    fn with(meters: &Arc<Meters>, ledger: Option<Arc<Ledger>>) -> Rc<Self> {
         let registry = &meters.registry;
         let gauge = |metric| registry.gauge(metric, &[]).part();
         let counter = |metric| registry.counter(metric, &[]).part();
@@ -136,7 +195,7 @@ impl Desk {
             overhead: registry.histogram(&metric::OVERHEAD, &[]).part(),
             bytes_in: counter(&metric::BYTES_IN),
             bytes_out: counter(&metric::BYTES_OUT),
-            ledger: meters.ledgers.open(),
+            ledger,
             meters: Arc::clone(meters),
         })
     }
@@ -151,7 +210,7 @@ impl Desk {
         };
         slot.get_or_init(|| {
             self.make(ModelName {
-                id: Some(model.id),
+                row: Some(self.meters.ledger_row(model.id)),
                 label: model.label.clone(),
                 provider: model.provider.name.clone(),
                 upstream_model: model.upstream_model.clone(),
@@ -167,7 +226,7 @@ impl Desk {
         };
         slot.get_or_init(|| {
             self.make(ModelName {
-                id: Some(model.id),
+                row: Some(self.meters.ledger_row(model.id)),
                 label: model.label.clone(),
                 provider: target.provider.name.clone(),
                 upstream_model: target.upstream_model(),
@@ -179,7 +238,7 @@ impl Desk {
     pub(super) fn unknown(&self) -> &Rc<ModelMeters> {
         self.unknown.get_or_init(|| {
             self.make(ModelName {
-                id: None,
+                row: None,
                 label: "unknown".into(),
                 provider: "unknown".into(),
                 upstream_model: Box::default(),

@@ -5,6 +5,7 @@
 //! know of single requests and must not be told of other callers' ones.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,9 +28,9 @@ const WINDOW: usize = 32;
 #[derive(Debug)]
 pub(super) struct Ledgers {
     all: Mutex<Vec<Arc<Ledger>>>,
-    model_count: usize,
+    row_count: AtomicUsize,
     /// False when nobody will ask.
-    kept: bool,
+    pub kept: bool,
     pub since: Instant,
 }
 
@@ -41,7 +42,7 @@ pub(super) struct Ledger(Mutex<Pages>);
 /// What is in a ledger.
 #[derive(Debug)]
 pub(super) struct Pages {
-    /// By [`crate::catalog::Model::id`]; made at a model's first request.
+    /// By [`ModelName::row`]; made at a model's first request.
     pub models: Vec<Option<Box<Tally>>>,
     /// Requests that never came as far as a model.
     pub unknown: Tally,
@@ -136,7 +137,7 @@ impl Ledgers {
     pub(super) fn new(model_count: usize, kept: bool) -> Self {
         Self {
             all: Mutex::default(),
-            model_count,
+            row_count: AtomicUsize::new(model_count),
             kept,
             since: Instant::now(),
         }
@@ -148,7 +149,7 @@ impl Ledgers {
             return None;
         }
         let mut models = Vec::new();
-        models.resize_with(self.model_count, || None);
+        models.resize_with(self.row_count.load(Ordering::Relaxed), || None);
         let ledger = Arc::new(Ledger(Mutex::new(Pages {
             models,
             unknown: Tally::default(),
@@ -156,6 +157,11 @@ impl Ledgers {
         })));
         lock(&self.all).push(Arc::clone(&ledger));
         Some(ledger)
+    }
+
+    /// A row for one more model.
+    pub(super) fn add_row(&self) -> usize {
+        self.row_count.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Shows each ledger in turn.
@@ -167,7 +173,7 @@ impl Ledgers {
 }
 
 impl Ledger {
-    /// A request for the model of this [`crate::catalog::Model::id`] has begun.
+    /// A request for the model of this [`ModelName::row`] has begun.
     pub(super) fn begins(&self, model: usize) {
         lock(&self.0).tally(Some(model)).in_flight += 1;
     }
@@ -175,7 +181,7 @@ impl Ledger {
     /// A request has ended; one that has a model had begun.
     pub(super) fn ends(&self, entry: Entry) {
         let mut pages = lock(&self.0);
-        let model = entry.model.as_ref().and_then(|model| model.id);
+        let model = entry.model.as_ref().and_then(|model| model.row);
         let tally = pages.tally(model);
         if model.is_some() {
             tally.in_flight = tally.in_flight.saturating_sub(1);
@@ -190,7 +196,13 @@ impl Ledger {
 
 impl Pages {
     fn tally(&mut self, model: Option<usize>) -> &mut Tally {
-        match model.and_then(|id| self.models.get_mut(id)) {
+        let Some(row) = model else {
+            return &mut self.unknown;
+        };
+        if row >= self.models.len() {
+            self.models.resize_with(row + 1, || None);
+        }
+        match self.models.get_mut(row) {
             Some(tally) => tally.get_or_insert_default(),
             None => &mut self.unknown,
         }

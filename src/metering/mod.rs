@@ -130,10 +130,11 @@ impl Meter {
 
     /// Notes what is called.
     pub fn calls(&mut self, model: &Model) {
-        if let Some(ledger) = &self.desk.ledger {
-            ledger.begins(model.id);
+        let handles = self.desk.model(model);
+        if let (Some(ledger), Some(row)) = (&self.desk.ledger, handles.name.row) {
+            ledger.begins(row);
         }
-        self.model = Some(Rc::clone(self.desk.model(model)));
+        self.model = Some(Rc::clone(handles));
     }
 
     /// Notes whom the model's provider is asked for.

@@ -106,7 +106,7 @@ fn only_the_last_requests_are_remembered() {
         entry
             .model
             .as_ref()
-            .is_some_and(|model| model.id == Some(two.id))
+            .is_some_and(|model| model.row == Some(two.id))
     });
     assert_eq!(shown.last.len(), 1);
 }

@@ -13,7 +13,7 @@ const PARTS: usize = 1024;
 /// Something of which there is only so much.
 #[derive(Debug)]
 pub struct Allowance {
-    most: usize,
+    most: AtomicUsize,
     taken: AtomicUsize,
     gauge: Option<Gauge>,
     refused: Counter,
@@ -47,7 +47,7 @@ impl Allowance {
     pub fn requests(registry: &Registry, most: usize) -> Arc<Self> {
         let refused = registry.counter(&metric::SHED, &[("reason", "requests_in_flight")]);
         Arc::new(Self {
-            most,
+            most: AtomicUsize::new(most),
             taken: AtomicUsize::new(0),
             gauge: None,
             refused,
@@ -60,18 +60,27 @@ impl Allowance {
         let refused = registry.counter(&metric::SHED, &[("reason", "buffered_bytes")]);
         let gauge = Some(registry.gauge(&metric::BUFFERED_BYTES, &[]));
         Arc::new(Self {
-            most,
+            most: AtomicUsize::new(most),
             taken: AtomicUsize::new(0),
             gauge,
             refused,
         })
     }
 
+    /// Changes how much there is. What is taken stays so.
+    pub fn resize(&self, most: usize) {
+        self.most.store(most, Ordering::Relaxed);
+    }
+
+    fn most(&self) -> usize {
+        self.most.load(Ordering::Relaxed)
+    }
+
     fn take(&self, amount: usize) -> bool {
         // Taken first and given back when it was too much: one operation in
         // the usual case. Two requests at the brim may both be refused.
         let before = self.taken.fetch_add(amount, Ordering::Relaxed);
-        let fits = before.saturating_add(amount) <= self.most;
+        let fits = before.saturating_add(amount) <= self.most();
         if !fits {
             self.give_back(amount);
         }
@@ -84,7 +93,7 @@ impl Allowance {
 
     /// A limit of a few requests is kept to the last one.
     fn step(&self) -> usize {
-        self.most / PARTS
+        self.most() / PARTS
     }
 }
 
@@ -126,6 +135,12 @@ impl Purse {
             return Err(Exhausted);
         }
         Ok(())
+    }
+
+    /// Gives back what is more than the reserve may be, when there is less of
+    /// everything than there was.
+    pub fn settle(&self) {
+        self.put_back(0);
     }
 
     fn put_back(&self, amount: usize) {
@@ -190,6 +205,22 @@ mod tests {
         drop(first);
         assert!(other.take(10).is_ok());
         assert_eq!(allowance.taken.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_smaller_limit_counts_what_is_taken_already() {
+        let allowance = Allowance::requests(&Registry::new(), 10 * PARTS);
+        let (one, other) = (Purse::new(&allowance), Purse::new(&allowance));
+        let held: Vec<_> = (0..3).map(|_| one.take(1).unwrap()).collect();
+        allowance.resize(4);
+        one.settle();
+        let fourth = other.take(1).unwrap();
+        assert_eq!(other.take(1).unwrap_err(), Exhausted);
+        drop((held, fourth));
+        assert_eq!(allowance.taken.load(Ordering::Relaxed), 0);
+        allowance.resize(1);
+        let _only = other.take(1).unwrap();
+        assert_eq!(one.take(1).unwrap_err(), Exhausted);
     }
 
     #[test]

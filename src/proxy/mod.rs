@@ -56,6 +56,18 @@ pub struct Snapshot {
     pub limits: Limits,
 }
 
+impl Snapshot {
+    /// Puts the limits into force that are shared with the generation before.
+    pub fn enact(&self) {
+        let limits = &self.limits;
+        limits.buffered.resize(limits.max_buffered);
+        limits.in_flight.resize(limits.max_in_flight);
+        for upstream in self.upstreams.iter().flatten() {
+            upstream.enact();
+        }
+    }
+}
+
 /// How much is taken.
 #[derive(Debug)]
 pub struct Limits {
@@ -69,10 +81,15 @@ pub struct Limits {
     pub keepalive_comments: Option<Duration>,
     /// Whether answers say how long they took.
     pub server_timing: bool,
-    /// Bytes of bodies held at once.
+    /// Bytes of bodies held at once, and how many they may be; all generations
+    /// count in the same place.
     pub buffered: Arc<Allowance>,
-    /// Requests in flight at once.
+    /// See [`Self::buffered`].
+    pub max_buffered: usize,
+    /// Requests in flight at once, likewise.
     pub in_flight: Arc<Allowance>,
+    /// See [`Self::in_flight`].
+    pub max_in_flight: usize,
 }
 
 /// One worker's own part: nothing in it is shared with another.
@@ -108,6 +125,24 @@ impl Worker {
             rng: RefCell::default(),
             buffered: Purse::new(&snapshot.limits.buffered),
             in_flight: Purse::new(&snapshot.limits.in_flight),
+            snapshot,
+        }
+    }
+
+    /// The same worker in the next generation, whose limits are in force
+    /// already. Requests that began before go on with this one.
+    #[must_use]
+    pub fn succeed(&self, snapshot: Arc<Snapshot>) -> Self {
+        self.buffered.settle();
+        self.in_flight.settle();
+        Self {
+            client: self.client.succeed(&snapshot.upstreams),
+            desk: self.desk.succeed(&snapshot.meters),
+            curfew: Rc::clone(&self.curfew),
+            request_ids: RequestIds::new(),
+            rng: RefCell::default(),
+            buffered: Rc::clone(&self.buffered),
+            in_flight: Rc::clone(&self.in_flight),
             snapshot,
         }
     }

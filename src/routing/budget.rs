@@ -35,6 +35,11 @@ impl Budget {
         }
     }
 
+    /// Whether it goes by the same rule.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        self.share == other.share
+    }
+
     /// Notes a first attempt.
     pub(super) fn earn(&self) {
         self.add(self.share);

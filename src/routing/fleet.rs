@@ -21,14 +21,14 @@ const SHORT_REST: Duration = Duration::from_secs(1);
 /// in it. Requests to a model with a single target never come here.
 #[derive(Debug)]
 pub struct Fleet {
-    began: Instant,
+    pub(super) began: Instant,
     rules: Breaker,
     /// By the number of the provider.
-    budgets: Box<[Budget]>,
+    pub(super) budgets: Box<[Arc<Budget>]>,
     /// By [`Target::slot`]; the first are the credentials themselves.
-    health: Box<[Health]>,
+    pub(super) health: Box<[Arc<Health>]>,
     /// By the same number.
-    loads: Box<[Arc<Load>]>,
+    pub(super) loads: Box<[Arc<Load>]>,
     /// By the number of the provider.
     counts: Box<[OnceLock<Counts>]>,
     registry: Registry,
@@ -38,14 +38,12 @@ impl Fleet {
     /// A fleet that knows nothing ill of anybody.
     #[must_use]
     pub fn new(config: &Config, catalog: &Catalog, registry: &Registry, now: Instant) -> Self {
-        let budget = |_| Budget::new(config.retry_budget);
+        let budget = |_| Arc::new(Budget::new(config.retry_budget));
         Self {
             began: now,
             rules: config.breaker,
             budgets: (0..config.providers.len()).map(budget).collect(),
-            health: (0..catalog.slot_count())
-                .map(|_| Health::default())
-                .collect(),
+            health: (0..catalog.slot_count()).map(|_| Arc::default()).collect(),
             loads: (0..catalog.slot_count()).map(|_| Arc::default()).collect(),
             counts: config.providers.iter().map(|_| OnceLock::new()).collect(),
             registry: registry.clone(),
@@ -62,7 +60,7 @@ impl Fleet {
             Some(Outcome::NotProcessed | Outcome::MaybeProcessed | Outcome::Failed) => {
                 if let Some(ejection) = health.failed(at, &self.rules) {
                     if ejection.is_new {
-                        self.count(target, |counts| counts.ejected.increment(1));
+                        self.count(target, |counts| health.count(&counts.ejected));
                     }
                     self.tell(target, Reason::Failed, ejection.rest);
                 }
@@ -88,7 +86,7 @@ impl Fleet {
         }
         // It is there and answers, whatever it says.
         if health.succeeded(at, &self.rules) {
-            self.count(target, |counts| counts.ejected.decrement(1));
+            health.uncount();
             let provider = &*target.provider.name;
             let model = target.shown_model();
             info!(provider, model, key = target.credential, "target is back");

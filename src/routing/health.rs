@@ -1,9 +1,11 @@
 //! How one target has fared of late.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::config::Breaker;
+use crate::telemetry::metric::Gauge;
 
 /// Bits of each of the two counts in a [`Window`].
 const COUNT_BITS: u32 = 22;
@@ -23,6 +25,8 @@ pub(super) struct Health {
     times: AtomicU32,
     /// Until when it asked to be left alone, or is not to be bothered.
     cool_until: AtomicU64,
+    /// Where it is counted while it is ejected.
+    gauge: OnceLock<Gauge>,
 }
 
 /// A target is left out, by one fault too many.
@@ -111,11 +115,32 @@ impl Health {
             .fetch_max(now + millis(pause), Ordering::Relaxed);
     }
 
+    /// Counts it as ejected.
+    pub(super) fn count(&self, gauge: &Gauge) {
+        self.gauge.get_or_init(|| gauge.clone()).increment(1);
+    }
+
+    /// Counts it as ejected no more.
+    pub(super) fn uncount(&self) {
+        if let Some(gauge) = self.gauge.get() {
+            gauge.decrement(1);
+        }
+    }
+
     fn swap(&self, from: u64, to: u64) -> bool {
         let swapped = self
             .ejected
             .compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
         swapped.is_ok()
+    }
+}
+
+/// It may be gone from the configuration while it is ejected.
+impl Drop for Health {
+    fn drop(&mut self) {
+        if *self.ejected.get_mut() != 0 {
+            self.uncount();
+        }
     }
 }
 

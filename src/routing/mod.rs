@@ -8,6 +8,7 @@ mod budget;
 mod counts;
 mod fleet;
 mod health;
+mod inherit;
 mod load;
 mod outcome;
 mod plan;
@@ -16,6 +17,7 @@ mod tests;
 
 pub use affinity::{Kept, Kinship};
 pub use fleet::Fleet;
+pub use inherit::Heirs;
 pub use load::InFlight;
 pub use outcome::Outcome;
 pub use plan::{Next, Plan, Stop, only};

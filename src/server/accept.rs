@@ -1,20 +1,18 @@
 //! Takes callers in and hands each to the worker that has the fewest.
 
+use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 use tracing::warn;
 
 use super::listen;
-use super::page::Page;
-use super::site::Site;
+use super::prepare::Prepared;
 use super::worker::Handle;
-use crate::config::Config;
-use crate::proxy::Snapshot;
+use crate::places::{Place, Places};
 use crate::proxy::curfew::Phase;
 use crate::telemetry::metric::{self, Counter, Gauge, Registry};
 
@@ -28,40 +26,64 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Workers {
     handles: Vec<Handle>,
-    write_timeout: Duration,
-    places: Arc<Semaphore>,
+    write_timeout: Cell<Duration>,
+    places: Arc<Places>,
     full: Counter,
     open: Gauge,
 }
 
 impl Workers {
-    /// Starts as many as the configuration asks for.
-    pub(super) fn start(
-        config: &Config,
-        registry: &Registry,
-        snapshot: &Arc<Snapshot>,
-    ) -> io::Result<Self> {
-        let page = config.server.page.then(Page::load);
-        let handles = (0..config.server.workers).map(|index| {
-            let site = Site::new(config, registry, page);
-            Handle::start(index, Arc::clone(snapshot), site)
-        });
+    /// Starts them with their first generation.
+    pub(super) fn start(first: Prepared, registry: &Registry) -> io::Result<Self> {
+        let sites = first.sites.into_iter().enumerate();
+        let handles =
+            sites.map(|(index, site)| Handle::start(index, Arc::clone(&first.snapshot), site));
         Ok(Self {
             handles: handles.collect::<io::Result<_>>()?,
-            write_timeout: config.server.write_timeout,
-            places: Arc::new(Semaphore::new(config.server.max_connections)),
+            write_timeout: Cell::new(first.settings.write_timeout),
+            places: Places::new(first.settings.max_connections),
             full: registry.counter(&metric::SHED, &[("reason", "connections")]),
             open: registry.gauge(&metric::CONNECTIONS, &[]),
         })
     }
 
-    /// Accepts until it is dropped, which closes the listener.
-    pub(super) async fn accept(&self, listener: TcpListener) {
+    /// Goes over to the next generation, for requests that begin from now on.
+    pub(super) fn succeed(&self, next: Prepared) {
+        next.snapshot.enact();
+        self.write_timeout.set(next.settings.write_timeout);
+        self.places.resize(next.settings.max_connections);
+        for (worker, site) in self.handles.iter().zip(next.sites) {
+            worker.succeed(Arc::clone(&next.snapshot), site);
+        }
+    }
+
+    /// Takes in those who wait in the system's queue at a listener that is to
+    /// be closed, which would break their connections. They get in even when
+    /// there are no places left: there is nowhere else for them to wait.
+    pub(super) fn empty(&self, listener: TcpListener) -> io::Result<()> {
+        let listener = listener.into_std()?;
+        loop {
+            match listener.accept() {
+                Ok((tcp, _)) => {
+                    tcp.set_nonblocking(true)?;
+                    let tcp = TcpStream::from_std(tcp)?;
+                    if let Err(error) = self.hand_out(tcp, self.places.try_take()) {
+                        warn!(%error, "lost a connection");
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Accepts until it is dropped.
+    pub(super) async fn accept(&self, listener: &TcpListener) {
         loop {
             let place = self.place().await;
             match listener.accept().await {
                 Ok((tcp, _)) => {
-                    if let Err(error) = self.hand_out(tcp, place) {
+                    if let Err(error) = self.hand_out(tcp, Some(place)) {
                         warn!(%error, "lost a connection");
                     }
                 }
@@ -75,19 +97,19 @@ impl Workers {
 
     /// A place among the connections. While there is none, callers wait in the
     /// system's queue.
-    async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            return Some(place);
+    async fn place(&self) -> Place {
+        if let Some(place) = self.places.try_take() {
+            return place;
         }
         self.full.increment(1);
-        Arc::clone(&self.places).acquire_owned().await.ok()
+        self.places.take().await
     }
 
-    fn hand_out(&self, tcp: TcpStream, place: Option<OwnedSemaphorePermit>) -> io::Result<()> {
+    fn hand_out(&self, tcp: TcpStream, place: Option<Place>) -> io::Result<()> {
         // A peer that is gone already fails here.
-        listen::tune(&tcp, self.write_timeout)?;
+        listen::tune(&tcp, self.write_timeout.get())?;
         let tcp = tcp.into_std()?;
-        if let (Some(worker), Some(place)) = (self.idlest(), place) {
+        if let Some(worker) = self.idlest() {
             worker.serve(tcp, place, self.open.clone());
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! The listener that operators use: `/metrics`, `/livez`, `/readyz`, `/config`.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -35,12 +35,12 @@ const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub(super) struct Admin {
     pub registry: Registry,
     /// The configuration in JSON, without secrets.
-    pub config: Bytes,
+    pub config: RefCell<Bytes>,
     /// True while new requests are welcome.
     pub ready: Cell<bool>,
 }
 
-/// Serves until the process ends.
+/// Serves until it is dropped; whoever is connected then stays.
 pub(super) async fn serve(listener: TcpListener, admin: Rc<Admin>) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
@@ -88,7 +88,11 @@ impl Admin {
             "/livez" => text(StatusCode::OK, "ok\n"),
             "/readyz" if self.ready.get() => text(StatusCode::OK, "ready\n"),
             "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
-            "/config" => typed(StatusCode::OK, "application/json", self.config.clone()),
+            "/config" => typed(
+                StatusCode::OK,
+                "application/json",
+                self.config.borrow().clone(),
+            ),
             _ => text(StatusCode::NOT_FOUND, "/metrics /livez /readyz /config\n"),
         }
     }

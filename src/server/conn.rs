@@ -19,12 +19,13 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout, timeout_at};
 
+use super::generation::{Current, Generation};
 use super::pace::Pacer;
 use super::router;
-use super::site::{Errors, Site};
+use super::site::Errors;
 use super::vigil::{Inbound, Outbound, Stage, Vigil, Watched};
+use crate::proxy::Answer;
 use crate::proxy::curfew::{Ear, Phase};
-use crate::proxy::{Answer, Worker};
 
 /// First bytes of HTTP/2 without TLS (RFC 9113, section 3.4) that no HTTP/1
 /// request begins with.
@@ -57,29 +58,30 @@ type Answering = Pin<Box<dyn Future<Output = Answered>>>;
 type Answered = Result<Response<Outbound<Answer>>, Infallible>;
 
 /// Serves a connection until one side ends it.
-pub(super) async fn serve(worker: Rc<Worker>, site: Rc<Site>, tcp: TcpStream) {
+pub(super) async fn serve(current: Rc<Current>, tcp: TcpStream) {
     let began = Instant::now();
-    let vigil = Vigil::new(began, site.head_timeout, site.idle_timeout);
-    let protocol = match timeout_at(began + site.head_timeout, sniff(&tcp)).await {
-        Ok(Some(protocol)) => protocol,
-        Ok(None) => return,
-        Err(_) => return site.errors.head_timeout.increment(1),
+    let (vigil, ear, max_head) = {
+        let Generation { worker, site } = &*current.get();
+        let vigil = Vigil::new(began, site.head_timeout, site.idle_timeout);
+        (vigil, worker.curfew.listen(), site.max_head)
+    };
+    let Some(protocol) = begin(&current, began, &tcp).await else {
+        return;
     };
     let tcp = Rc::new(RefCell::new(tcp));
     let io = TokioIo::new(Watched {
         tcp: Rc::clone(&tcp),
         vigil: Rc::clone(&vigil),
     });
-    let ear = worker.curfew.listen();
     let service = {
-        let (site, vigil) = (Rc::clone(&site), Rc::clone(&vigil));
-        service_fn(move |request| answer(&worker, &site, &vigil, request))
+        let (current, vigil) = (Rc::clone(&current), Rc::clone(&vigil));
+        service_fn(move |request| answer(&current, &vigil, request))
     };
     let ended = match protocol {
         Protocol::Http1 => {
             let connection = http1::Builder::new()
-                .max_header_size(site.max_head)
-                .max_buf_size(BUFFER.max(site.max_head))
+                .max_header_size(max_head)
+                .max_buf_size(BUFFER.max(max_head))
                 .serve_connection(io, service);
             watch(
                 pin!(connection),
@@ -91,11 +93,11 @@ pub(super) async fn serve(worker: Rc<Worker>, site: Rc<Site>, tcp: TcpStream) {
         }
         Protocol::Http2 => {
             vigil.is_multiplexed();
-            let connection = http2::Builder::new(Pacer::new(&vigil, &site))
+            let connection = http2::Builder::new(Pacer::new(&vigil, &current.get().site))
                 .timer(TokioTimer::new())
                 .max_concurrent_streams(STREAMS_PER_CONNECTION)
                 .max_send_buf_size(SEND_BUFFER)
-                .max_header_list_size(u32::try_from(site.max_head).unwrap_or(u32::MAX))
+                .max_header_list_size(u32::try_from(max_head).unwrap_or(u32::MAX))
                 .keep_alive_interval(PING_AFTER)
                 .keep_alive_timeout(PONG_WITHIN)
                 .serve_connection(io, service);
@@ -108,7 +110,7 @@ pub(super) async fn serve(worker: Rc<Worker>, site: Rc<Site>, tcp: TcpStream) {
             .await
         }
     };
-    count(&site.errors, &ended);
+    count(&current.get().site.errors, &ended);
     // hyper has let go of the socket, so this is its only owner.
     if vigil.has_unread()
         && let Some(tcp) = Rc::into_inner(tcp)
@@ -117,19 +119,28 @@ pub(super) async fn serve(worker: Rc<Worker>, site: Rc<Site>, tcp: TcpStream) {
     }
 }
 
-fn answer(
-    worker: &Rc<Worker>,
-    site: &Rc<Site>,
-    vigil: &Rc<Vigil>,
-    request: Request<Incoming>,
-) -> Answering {
+/// Waits for the first bytes, and says which protocol they speak; none when
+/// there is nothing to serve.
+async fn begin(current: &Current, began: Instant, tcp: &TcpStream) -> Option<Protocol> {
+    let limit = current.get().site.head_timeout;
+    let first = timeout_at(began + limit, sniff(tcp)).await;
+    first.unwrap_or_else(|_| {
+        current.get().site.errors.head_timeout.increment(1);
+        None
+    })
+}
+
+fn answer(current: &Current, vigil: &Rc<Vigil>, request: Request<Incoming>) -> Answering {
     let turn = vigil.begin();
+    let generation = current.get();
+    let site = &generation.site;
+    vigil.go_by(site.head_timeout, site.idle_timeout);
     let request = request.map(|body| Inbound::new(body, vigil));
-    let (worker, site) = (Rc::clone(worker), Rc::clone(site));
     // Boxed: it is large, and hyper would keep room for it while the answer is
     // passed on and while the connection rests.
     Box::pin(async move {
-        let response = router::route(&worker, &site, request).await;
+        let Generation { worker, site } = &*generation;
+        let response = router::route(worker, site, request).await;
         Ok(response.map(|body| Outbound { body, turn }))
     })
 }

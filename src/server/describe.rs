@@ -59,6 +59,7 @@ pub(super) fn config(config: &Config) -> Value {
             "drain_timeout_s": server.drain_timeout.as_secs_f64(),
         },
         "admin": { "listen": config.admin.listen.map(|address| address.to_string()) },
+        "reload": { "watch": config.watch },
         "cors": { "allow_origins": config.cors.allow_origins },
         "access": { "open": config.access.is_open(), "keys": keys },
         "retry_budget_percent": config.retry_budget,

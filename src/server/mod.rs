@@ -5,30 +5,24 @@
 //! Every worker is a thread with a runtime of its own, so that nothing on a
 //! request's way is shared between cores.
 
-use std::cell::Cell;
 use std::io;
+use std::pin::pin;
 use std::process::ExitCode;
-use std::rc::Rc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use thiserror::Error;
-use tokio::net::TcpListener;
 use tokio::runtime::LocalOptions;
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::spawn_local;
 use tokio::time::{interval, sleep};
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
-use crate::catalog::wants_demo;
-use crate::config::Config;
-use crate::executor::apart;
-use crate::proxy::Snapshot;
+use crate::config::{Config, Origin};
 use crate::proxy::curfew::Phase;
 use crate::secret::Secret;
 use crate::telemetry::log::{self, LogWriter};
 use crate::telemetry::metric::{self, Registry};
-use crate::{gateway, upstream};
+use crate::upstream;
 
 mod accept;
 mod admin;
@@ -37,12 +31,16 @@ mod conn;
 mod cors;
 mod demo;
 mod describe;
+mod front;
+mod generation;
 mod host;
 mod listen;
 mod models;
 mod notify;
 mod pace;
 mod page;
+mod prepare;
+mod reload;
 mod router;
 mod shutdown;
 mod site;
@@ -51,8 +49,10 @@ mod vigil;
 mod worker;
 
 use accept::Workers;
-use admin::Admin;
-use shutdown::Signals;
+use front::Front;
+use prepare::{Prepared, Preparer};
+use reload::Reloader;
+use shutdown::{Signals, Told};
 
 /// Between two looks whether log lines were lost.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
@@ -70,19 +70,33 @@ enum StartError {
     Demo(String),
     #[error("{0}")]
     Build(#[from] upstream::BuildError),
+    #[error("the gateway is shutting down")]
+    ShuttingDown,
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
 }
 
-/// Serves until a signal ends it.
+/// What the thread that accepts is told by the one that reloads.
+#[derive(Debug)]
+enum Order {
+    /// Serve the demo model.
+    HostDemo(std::net::TcpListener, Secret),
+    /// Take a generation into service, and say whether that went well.
+    Adopt(
+        Box<Prepared>,
+        std::sync::mpsc::Sender<Result<(), StartError>>,
+    ),
+}
+
+/// Serves until a signal ends it. `origin` is where `config` came from.
 #[must_use]
-pub fn run(config: Config) -> ExitCode {
+pub fn run(config: Config, origin: Origin) -> ExitCode {
     let log = log::start(&config.log);
     let served = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default())
         .map_err(StartError::from)
-        .and_then(|runtime| runtime.block_on(serve(config, &log)));
+        .and_then(|runtime| runtime.block_on(serve(config, origin, &log)));
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
@@ -92,7 +106,7 @@ pub fn run(config: Config) -> ExitCode {
     }
 }
 
-async fn serve(mut config: Config, log: &LogWriter) -> Result<(), StartError> {
+async fn serve(config: Config, origin: Origin, log: &LogWriter) -> Result<(), StartError> {
     let mut signals = Signals::listen()?;
     let registry = Registry::new();
     count_panics(&registry);
@@ -102,85 +116,30 @@ async fn serve(mut config: Config, log: &LogWriter) -> Result<(), StartError> {
             &[("version", env!("CARGO_PKG_VERSION"))],
         )
         .increment(1);
-    for warning in &config.warnings {
-        warn!(warning = warning.as_str(), "config");
-    }
-    if wants_demo(&config) {
-        start_demo(&mut config).await?;
-    }
-    let snapshot = gateway::build(&config, &registry)?;
-    let listen = config.server.listen;
-    let listener = listen::bind(listen).map_err(|error| StartError::Listen(listen, error))?;
-    let admin = start_admin(&config, &registry)?;
-    let workers = Workers::start(&config, &registry, &snapshot)?;
-    announce(&listener, admin.address, &snapshot)?;
+    let (orders, mut received) = unbounded_channel();
+    let mut preparer = Preparer::new(registry.clone(), orders.clone());
+    let first = preparer.prepare(config, None)?;
+    let reloader = Reloader::new(origin, preparer, orders, &first, &registry);
+    let mut front = Front::open(first, &registry)?;
+    let knocker = reloader.start()?;
     notify::ready();
     spawn_local(notify::feed_watchdog());
-    let drain_timeout = config.server.drain_timeout;
-    // All of it that is still needed has been copied.
-    drop(config);
+    let mut upkeep = pin!(upkeep(&registry, log));
+    loop {
+        tokio::select! {
+            () = front.accept() => {}
+            () = &mut upkeep => {}
+            Some(order) = received.recv() => front.obey(order),
+            told = signals.next() => match told {
+                Told::Reload => knocker.knock(),
+                Told::End => break,
+            },
+        }
+    }
     tokio::select! {
-        () = workers.accept(listener) => {}
-        () = upkeep(&registry, log) => {}
-        () = signals.next() => {}
+        () = front.shut(&mut signals) => {}
+        () = &mut upkeep => {}
     }
-    admin.state.ready.set(false);
-    notify::stopping(drain_timeout + LAST_WORDS);
-    tokio::select! {
-        () = drain(&workers, &mut signals, drain_timeout) => {}
-        () = upkeep(&registry, log) => {}
-    }
-    Ok(())
-}
-
-async fn start_demo(config: &mut Config) -> Result<(), StartError> {
-    let mut random = [0; 32];
-    getrandom::fill(&mut random).map_err(|error| StartError::Demo(error.to_string()))?;
-    let key = Secret::new(URL_SAFE_NO_PAD.encode(random));
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    gateway::offer_demo(config, listener.local_addr()?, key.clone())
-        .map_err(|error| StartError::Demo(error.to_string()))?;
-    spawn_local(demo::serve(listener, key));
-    Ok(())
-}
-
-/// The admin listener, running.
-struct RunningAdmin {
-    state: Rc<Admin>,
-    address: Option<std::net::SocketAddr>,
-}
-
-fn start_admin(config: &Config, registry: &Registry) -> Result<RunningAdmin, StartError> {
-    let state = Rc::new(Admin {
-        registry: registry.clone(),
-        config: apart(|| describe::config(config).to_string()).into(),
-        ready: Cell::new(true),
-    });
-    let mut address = None;
-    if let Some(listen) = config.admin.listen {
-        let listener =
-            listen::bind(listen).map_err(|error| StartError::ListenAdmin(listen, error))?;
-        address = Some(listener.local_addr()?);
-        spawn_local(admin::serve(listener, Rc::clone(&state)));
-    }
-    Ok(RunningAdmin { state, address })
-}
-
-fn announce(
-    listener: &TcpListener,
-    admin: Option<std::net::SocketAddr>,
-    snapshot: &Snapshot,
-) -> io::Result<()> {
-    let ready = snapshot.catalog.ready();
-    let models: Vec<&str> = ready.iter().map(|model| &*model.label).collect();
-    info!(
-        listen = %listener.local_addr()?,
-        admin = admin.map_or_else(|| "off".to_owned(), |address| address.to_string()),
-        models = models.join(","),
-        open = snapshot.gate.is_open(),
-        version = env!("CARGO_PKG_VERSION"),
-        "listening"
-    );
     Ok(())
 }
 
@@ -212,7 +171,7 @@ enum Drained {
 async fn wait_for_workers(workers: &Workers, signals: &mut Signals, limit: Duration) -> Drained {
     tokio::select! {
         () = workers.finished() => Drained::Empty,
-        () = signals.next() => Drained::Forced,
+        () = signals.end() => Drained::Forced,
         () = sleep(limit) => Drained::Late,
     }
 }

@@ -1,14 +1,22 @@
-//! The signals that end the process.
+//! The signals that the process obeys.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM and SIGINT.
+/// SIGTERM and SIGINT end it, SIGHUP has the configuration read anew.
 #[derive(Debug)]
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
+}
+
+/// What a signal says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    End,
+    Reload,
 }
 
 impl Signals {
@@ -17,14 +25,21 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
-    /// Waits for either of them.
-    pub(super) async fn next(&mut self) {
+    /// Waits for the next of them.
+    pub(super) async fn next(&mut self) -> Told {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Told::End,
+            _ = self.interrupt.recv() => Told::End,
+            _ = self.hangup.recv() => Told::Reload,
         }
+    }
+
+    /// Waits for one that ends the process.
+    pub(super) async fn end(&mut self) {
+        while self.next().await != Told::End {}
     }
 }

@@ -26,8 +26,8 @@ pub(super) struct Vigil {
     /// What an answer's body said when it was last asked: true when it had
     /// something to send.
     sends: Cell<Option<bool>>,
-    head_timeout: Duration,
-    idle_timeout: Duration,
+    head_timeout: Cell<Duration>,
+    idle_timeout: Cell<Duration>,
 }
 
 /// A stage in a connection's life.
@@ -76,9 +76,15 @@ impl Vigil {
             multiplexed: Cell::new(false),
             unread: Cell::new(false),
             sends: Cell::new(None),
-            head_timeout,
-            idle_timeout,
+            head_timeout: Cell::new(head_timeout),
+            idle_timeout: Cell::new(idle_timeout),
         })
+    }
+
+    /// Changes the limits, from the next wait on.
+    pub(super) fn go_by(&self, head_timeout: Duration, idle_timeout: Duration) {
+        self.head_timeout.set(head_timeout);
+        self.idle_timeout.set(idle_timeout);
     }
 
     /// HTTP/2 has frames of its own between requests, so bytes do not mean
@@ -99,8 +105,8 @@ impl Vigil {
     pub(super) fn due(&self) -> Option<(Instant, Stage)> {
         let stage = self.stage.get();
         let limit = match stage {
-            Stage::Head => self.head_timeout,
-            Stage::Idle => self.idle_timeout,
+            Stage::Head => self.head_timeout.get(),
+            Stage::Idle => self.idle_timeout.get(),
             Stage::Busy => return None,
         };
         let since = self.since.get().unwrap_or_else(Instant::now);

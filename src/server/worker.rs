@@ -11,15 +11,16 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::runtime::LocalOptions;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::interval;
 
 use super::conn;
+use super::generation::Current;
 use super::site::Site;
+use crate::places::Place;
+use crate::proxy::Snapshot;
 use crate::proxy::curfew::Phase;
-use crate::proxy::{Snapshot, Worker};
 use crate::telemetry::metric::Gauge;
 
 /// Between two looks for connections that have rested too long.
@@ -36,6 +37,7 @@ pub(super) struct Handle {
 /// What a worker is told.
 enum Order {
     Serve(StdTcpStream, Ticket),
+    Succeed(Arc<Snapshot>, Box<Site>),
     Ring(Phase),
 }
 
@@ -44,7 +46,8 @@ enum Order {
 pub(super) struct Ticket {
     load: Arc<AtomicUsize>,
     open: Gauge,
-    _permit: OwnedSemaphorePermit,
+    /// None for one that got in when its listener was closed.
+    _place: Option<Place>,
 }
 
 impl Handle {
@@ -81,16 +84,21 @@ impl Handle {
     }
 
     /// Hands it a caller, who counts in `open` until it leaves.
-    pub(super) fn serve(&self, tcp: StdTcpStream, permit: OwnedSemaphorePermit, open: Gauge) {
+    pub(super) fn serve(&self, tcp: StdTcpStream, place: Option<Place>, open: Gauge) {
         self.load.fetch_add(1, Ordering::Relaxed);
         open.increment(1);
         let ticket = Ticket {
             load: Arc::clone(&self.load),
             open,
-            _permit: permit,
+            _place: place,
         };
         // A worker that is gone drops the connection.
         let _ = self.orders.send(Order::Serve(tcp, ticket));
+    }
+
+    /// Tells it to serve new requests from this generation.
+    pub(super) fn succeed(&self, snapshot: Arc<Snapshot>, site: Site) {
+        let _ = self.orders.send(Order::Succeed(snapshot, Box::new(site)));
     }
 
     /// Tells it how far the shutdown has come.
@@ -112,28 +120,29 @@ impl Drop for Ticket {
 }
 
 async fn run(snapshot: Arc<Snapshot>, site: Site, mut orders: UnboundedReceiver<Order>) {
-    let worker = Rc::new(Worker::new(snapshot));
-    let site = Rc::new(site);
+    let current = Current::new(snapshot, site);
+    let curfew = Rc::clone(&current.get().worker.curfew);
     let mut connections = JoinSet::new();
     let mut sweep = interval(SWEEP_EVERY);
-    while worker.curfew.phase() == Phase::Serving || !connections.is_empty() {
+    while curfew.phase() == Phase::Serving || !connections.is_empty() {
         tokio::select! {
             order = orders.recv() => match order {
                 Some(Order::Serve(tcp, ticket)) => {
-                    let (worker, site) = (Rc::clone(&worker), Rc::clone(&site));
+                    let current = Rc::clone(&current);
                     connections.spawn_local(async move {
                         let _ticket = ticket;
                         if let Ok(tcp) = TcpStream::from_std(tcp) {
-                            conn::serve(worker, site, tcp).await;
+                            conn::serve(current, tcp).await;
                         }
                     });
                 }
-                Some(Order::Ring(phase)) => worker.curfew.ring(phase),
+                Some(Order::Succeed(snapshot, site)) => current.succeed(snapshot, *site),
+                Some(Order::Ring(phase)) => curfew.ring(phase),
                 None => break,
             },
             // The panic hook has told of a task that failed.
             Some(_) = connections.join_next() => {}
-            _ = sweep.tick() => worker.client.sweep(),
+            _ = sweep.tick() => current.get().worker.client.sweep(),
         }
     }
 }

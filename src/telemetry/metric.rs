@@ -139,6 +139,16 @@ table! {
         "Log lines dropped because standard output did not keep up.";
     PANICS = "trunkline_panics_total", Kind::Counter,
         "Faults of our own that ended a task; each is a bug to report.";
+    RELOADS = "trunkline_config_reloads_total", Kind::Counter, ["result"],
+        "Times that the configuration was read anew, by result: applied, rejected, unchanged.";
+    GENERATION = "trunkline_config_generation", Kind::Gauge,
+        "Number of the configuration in force: 1 at the start, and one more with each reload that was applied.";
+    GENERATIONS_HELD = "trunkline_config_generations_held", Kind::Gauge,
+        "Configurations in memory: the one in force, and older ones that requests without an answer yet began with.";
+    RELOAD_SUCCESSFUL = "trunkline_config_last_reload_successful", Kind::Gauge,
+        "1 when the configuration, as it was last read, is in force; 0 when it was rejected.";
+    RELOAD_TIME = "trunkline_config_last_reload_success_timestamp_seconds", Kind::Gauge,
+        "When the configuration in force came into force, in seconds since 1970.";
     BUILD_INFO = "trunkline_build_info", Kind::Gauge, ["version"],
         "Always 1; the version is in the label.";
 }

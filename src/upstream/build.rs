@@ -1,17 +1,20 @@
 //! From a provider's configuration to an upstream.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use thiserror::Error;
-use tokio::sync::Semaphore;
 use url::{Host, Url};
 
 use super::Upstream;
 use super::tls::{Connector, Roots};
 use crate::config::{Auth, BaseUrl, Credential, Provider};
+use crate::places::Places;
+use crate::secret::Secret;
 use crate::telemetry::metric::{self, Counter, Gauge, Registry};
 use crate::wire::endpoint::Endpoint;
 
@@ -26,7 +29,8 @@ pub struct BuildError {
 /// Builds upstreams that share one set of certificate authorities.
 #[derive(Debug)]
 pub struct Builder {
-    roots: Roots,
+    /// Loaded when first needed, which takes some milliseconds.
+    roots: OnceCell<Roots>,
     registry: Registry,
 }
 
@@ -44,18 +48,26 @@ pub(super) struct Gauges {
 pub(super) struct Open(Gauge);
 
 impl Builder {
-    /// Loads the certificate authorities, which takes some milliseconds.
+    /// A builder whose upstreams count in this registry.
     #[must_use]
     pub fn new(registry: Registry) -> Self {
         Self {
-            roots: Roots::load(),
+            roots: OnceCell::new(),
             registry,
         }
     }
 
     /// The upstream of this provider, or none while it lacks a base URL or a
-    /// credential.
-    pub fn build(&self, provider: &Provider) -> Result<Option<Arc<Upstream>>, BuildError> {
+    /// credential. `before` is the one it had in the last generation: it stays,
+    /// with all its connections, where requests get there as they did.
+    pub fn build(
+        &self,
+        provider: &Provider,
+        before: Option<&Arc<Upstream>>,
+    ) -> Result<Option<Arc<Upstream>>, BuildError> {
+        if let Some(before) = before.filter(|before| provider.is_reached_like(&before.made_from)) {
+            return Ok(Some(Arc::clone(before)));
+        }
         let BaseUrl::Set { url, .. } = &provider.base_url else {
             return Ok(None);
         };
@@ -96,11 +108,12 @@ impl Builder {
             headers,
             auth_header: Some(auth_header),
             limits: provider.pool,
-            places: provider
-                .pool
-                .max_in_flight
-                .map(|most| Arc::new(Semaphore::new(most))),
+            places: provider.pool.max_in_flight.map(|most| {
+                let known = before.and_then(|before| before.places.clone());
+                known.unwrap_or_else(|| Places::new(most))
+            }),
             gauges: Gauges::new(&self.registry, &provider.name),
+            made_from: provider.clone(),
         })))
     }
 
@@ -108,10 +121,10 @@ impl Builder {
         if url.scheme() != "https" {
             return Ok(None);
         }
+        let roots = self.roots.get_or_init(Roots::load);
         let roots = match &provider.ca_pem {
-            None => self.roots.clone(),
-            Some(pem) => self
-                .roots
+            None => roots.clone(),
+            Some(pem) => roots
                 .with(pem)
                 .map_err(|error| format!("ca_file: {error}"))?,
         };
@@ -129,10 +142,12 @@ fn add(
     let Credential::Set { secret, source } = credential else {
         return Ok(());
     };
-    let value = match &provider.auth {
-        Auth::Bearer => HeaderValue::try_from(format!("Bearer {}", secret.expose())),
-        Auth::Header(_) => HeaderValue::try_from(secret.expose()),
+    let sent = match &provider.auth {
+        Auth::Bearer => Secret::new(format!("Bearer {}", secret.expose())),
+        Auth::Header(_) => secret.clone(),
     };
+    // Shared by all requests, and wiped when the last of them is over.
+    let value = HeaderValue::from_maybe_shared(Bytes::from_owner(sent));
     // The error would quote the value.
     let mut value =
         value.map_err(|_| format!("the key from {source} cannot be sent as a header"))?;

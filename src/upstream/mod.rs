@@ -1,15 +1,16 @@
 //! One provider as something that requests can be sent to.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use crate::body::Outgoing;
-use crate::config::{HttpVersion, Pool as PoolLimits, Timeouts};
+use crate::config::{HttpVersion, Pool as PoolLimits, Provider, Timeouts};
+use crate::places::{Place, Places};
 use crate::wire::endpoint::Endpoint;
 
 mod build;
@@ -51,8 +52,9 @@ pub struct Upstream {
     /// The header that carries the credential; the caller's own is dropped.
     auth_header: Option<HeaderName>,
     limits: PoolLimits,
-    places: Option<Arc<Semaphore>>,
+    places: Option<Arc<Places>>,
     gauges: build::Gauges,
+    made_from: Provider,
 }
 
 /// What is sent: everything but the body.
@@ -87,6 +89,7 @@ pub struct Reply {
 #[derive(Debug)]
 pub struct Client {
     pools: Vec<Rc<Pool>>,
+    scratch: Scratch,
 }
 
 impl Client {
@@ -99,6 +102,33 @@ impl Client {
         };
         Self {
             pools: upstreams.iter().map(pool).collect(),
+            scratch,
+        }
+    }
+
+    /// The client of the next generation: what leads to an upstream that stays
+    /// goes on, and everything else closes as soon as nobody needs it.
+    #[must_use]
+    pub fn succeed(&self, upstreams: &[Option<Arc<Upstream>>]) -> Self {
+        let mut known: HashMap<_, _> = self
+            .pools
+            .iter()
+            .filter_map(|pool| Some((Arc::as_ptr(pool.upstream()?), pool)))
+            .collect();
+        let pool = |upstream: &Option<Arc<Upstream>>| {
+            let pool = upstream
+                .as_ref()
+                .and_then(|upstream| known.remove(&Arc::as_ptr(upstream)));
+            pool.cloned()
+                .unwrap_or_else(|| Rc::new(Pool::new(upstream.clone(), self.scratch.clone())))
+        };
+        let pools = upstreams.iter().map(pool).collect();
+        for pool in known.into_values() {
+            pool.retire();
+        }
+        Self {
+            pools,
+            scratch: self.scratch.clone(),
         }
     }
 
@@ -136,13 +166,26 @@ impl Client {
 }
 
 impl Upstream {
+    /// What it was made from.
+    #[must_use]
+    pub fn made_from(&self) -> &Provider {
+        &self.made_from
+    }
+
+    /// Puts its limits into force where they are shared with the upstream that
+    /// it follows.
+    pub fn enact(&self) {
+        if let (Some(places), Some(most)) = (&self.places, self.limits.max_in_flight) {
+            places.resize(most);
+        }
+    }
+
     /// A place among the requests in flight, where there is a limit on them.
-    async fn place(&self) -> Result<Option<OwnedSemaphorePermit>, Error> {
+    async fn place(&self) -> Result<Option<Place>, Error> {
         let Some(places) = &self.places else {
             return Ok(None);
         };
-        let place = timeout(self.limits.wait, Arc::clone(places).acquire_owned()).await;
-        if let Ok(Ok(place)) = place {
+        if let Ok(place) = timeout(self.limits.wait, places.take()).await {
             return Ok(Some(place));
         }
         self.gauges.full().increment(1);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Request;
-use tokio::sync::{Mutex, OwnedSemaphorePermit};
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::Upstream;
@@ -20,6 +20,7 @@ use super::http1::{Broken, Http1, Scratch};
 use super::resolve::Resolver;
 use crate::body::Outgoing;
 use crate::config::Timeouts;
+use crate::places::Place;
 
 /// Resting connections that may turn out dead before a new one is made.
 const MOST_STALE: usize = 3;
@@ -38,6 +39,8 @@ pub(super) struct Pool {
     /// Held while a connection is made that others can share.
     connecting: Mutex<()>,
     speaks_http2: Cell<bool>,
+    /// Requests that begin now go elsewhere, so nothing is kept at rest.
+    retired: Cell<bool>,
 }
 
 /// An HTTP/1.1 connection between two requests.
@@ -54,7 +57,7 @@ struct Resting {
 pub(super) struct Lease {
     pool: Rc<Pool>,
     connection: Connection,
-    _place: Option<OwnedSemaphorePermit>,
+    _place: Option<Place>,
 }
 
 // ===== Pool =====
@@ -69,6 +72,7 @@ impl Pool {
             resolver: Resolver::default(),
             connecting: Mutex::default(),
             speaks_http2: Cell::new(false),
+            retired: Cell::new(false),
         }
     }
 
@@ -82,7 +86,7 @@ impl Pool {
         upstream: &Arc<Upstream>,
         mut request: Box<Request<Outgoing>>,
         timeouts: &Timeouts,
-        place: Option<OwnedSemaphorePermit>,
+        place: Option<Place>,
     ) -> Result<(Answer, Lease), Error> {
         let (mut rested, mut made) = (0, 0);
         loop {
@@ -116,6 +120,14 @@ impl Pool {
         self.multiplexed
             .borrow_mut()
             .retain(|it| !it.is_spent(now, longest));
+    }
+
+    /// Closes what is at rest, and the others after their answers.
+    pub(super) fn retire(&self) {
+        self.retired.set(true);
+        self.resting.borrow_mut().clear();
+        // Streams keep their connection until they end.
+        self.multiplexed.borrow_mut().clear();
     }
 
     /// A new connection, or a place on one that somebody else has just made.
@@ -169,15 +181,13 @@ impl Pool {
     fn share(&self, connection: Http2) -> Connection {
         let shared = Rc::new(connection);
         let stream = Stream::on(&shared);
-        self.multiplexed.borrow_mut().push(shared);
+        if !self.retired.get() {
+            self.multiplexed.borrow_mut().push(shared);
+        }
         Connection::Http2(stream)
     }
 
-    fn lease(
-        self: &Rc<Self>,
-        connection: Connection,
-        place: Option<OwnedSemaphorePermit>,
-    ) -> Lease {
+    fn lease(self: &Rc<Self>, connection: Connection, place: Option<Place>) -> Lease {
         Lease {
             pool: Rc::clone(self),
             connection,
@@ -192,7 +202,7 @@ impl Pool {
             .map_or(0, |upstream| upstream.limits.max_idle);
         let longest = self.longest_rest();
         let rests_for = rests_for.map_or(longest, |told| told.min(longest));
-        if rests_for.is_zero() || !connection.is_ready(Duration::ZERO) {
+        if self.retired.get() || rests_for.is_zero() || !connection.is_ready(Duration::ZERO) {
             return;
         }
         let mut resting = self.resting.borrow_mut();

@@ -22,8 +22,7 @@ pub struct Gateway {
     /// The admin listener.
     pub admin: SocketAddr,
     output: Arc<Watched<Output>>,
-    /// Holds the working directory.
-    _setup: Setup,
+    setup: Setup,
 }
 
 /// What the process has said so far.
@@ -57,7 +56,7 @@ impl Gateway {
             listen: text(&line, "listen").parse().unwrap(),
             admin: text(&line, "admin").parse().unwrap(),
             output,
-            _setup: setup,
+            setup,
         }
     }
 
@@ -163,6 +162,36 @@ impl Gateway {
                 .unwrap()
                 .success()
         );
+    }
+
+    /// Writes the config anew, as an editor does: a whole file takes the place
+    /// of the old one.
+    pub fn edit(&self, edit: impl FnOnce(String) -> String) {
+        let path = self.directory().join("test.toml");
+        let text = edit(std::fs::read_to_string(&path).unwrap());
+        let new = self.setup.file("test.toml.new", text.as_bytes());
+        std::fs::rename(new, path).unwrap();
+    }
+
+    /// Writes the config anew and has it read; returns once it is in force.
+    #[track_caller]
+    pub fn reload(&self, edit: impl FnOnce(String) -> String) {
+        let next = self.generation() + 1.0;
+        self.edit(edit);
+        self.signal("HUP");
+        self.await_metric("trunkline_config_generation", &[], next);
+    }
+
+    /// The number of the configuration in force.
+    #[track_caller]
+    pub fn generation(&self) -> f64 {
+        let metrics = self.metrics();
+        metrics.sum("trunkline_config_generation", &[]).unwrap()
+    }
+
+    /// The working directory.
+    pub fn directory(&self) -> &Path {
+        self.setup.directory()
     }
 
     /// Waits until the process has ended.

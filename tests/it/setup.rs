@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use sha2::{Digest, Sha256};
@@ -114,6 +114,11 @@ impl Setup {
         let path = self.directory.path().join(name);
         std::fs::write(&path, content).unwrap();
         path
+    }
+
+    /// The working directory.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Starts the gateway and waits until it listens.

@@ -131,7 +131,7 @@ fn from_variable(
 
 fn from_file(check: &mut Check<'_>, path: &KeyPath, name: &str) -> Option<Credential> {
     let place = check.layers.place(path);
-    match file::read(&check.directory.join(name), LARGEST_KEY_FILE) {
+    match check.files.read(name, LARGEST_KEY_FILE) {
         Ok(bytes) => {
             let text = Secret::new(String::from_utf8_lossy(&bytes));
             let key = text.expose().trim_end_matches(['\r', '\n']);

@@ -2,10 +2,9 @@
 //! judged, and every fault is kept. A value that is at fault is replaced by a
 //! stand-in that nobody will see, so that the checks can go on.
 
-use std::path::Path;
-
 use super::environment::Environment;
 use super::fault::{Faults, KeyPath};
+use super::file::Files;
 use super::layers::Layers;
 use super::preset::Presets;
 use super::{Config, raw};
@@ -35,8 +34,8 @@ pub struct Check<'a> {
     pub layers: &'a Layers<'a>,
     /// The variables that providers may name.
     pub environment: &'a Environment,
-    /// The directory that relative paths begin in.
-    pub directory: &'a Path,
+    /// The files that may be named.
+    pub files: &'a Files<'a>,
     /// The keys that were taken out because of a fault.
     pub spoiled: Vec<KeyPath>,
     /// What is wrong.
@@ -94,6 +93,7 @@ pub fn config(check: &mut Check<'_>, raw: &raw::Config, presets: &Presets) -> Co
         retry,
         retry_budget,
         breaker,
+        watch: raw.reload.watch,
         providers,
         models,
         warnings: std::mem::take(&mut check.warnings),

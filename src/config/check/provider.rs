@@ -215,7 +215,7 @@ fn pool(
 
 fn certificates(check: &mut Check<'_>, path: &KeyPath, name: Option<&str>) -> Option<Vec<u8>> {
     let path = path.key("ca_file");
-    let pem = match file::read(&check.directory.join(name?), LARGEST_CA_FILE) {
+    let pem = match check.files.read(name?, LARGEST_CA_FILE) {
         Ok(pem) => pem,
         Err(error) => {
             check.fault(
@@ -231,7 +231,7 @@ fn certificates(check: &mut Check<'_>, path: &KeyPath, name: Option<&str>) -> Op
     let text = if String::from_utf8_lossy(&pem).contains("PRIVATE KEY") {
         "the file holds a private key too; keep only the certificates in it"
     } else if has_certificates {
-        return Some(pem);
+        return Some(pem.to_vec());
     } else {
         "the file holds no PEM certificate; convert it (openssl x509 -inform der)"
     };

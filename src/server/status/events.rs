@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -20,11 +21,12 @@ use crate::proxy::{Snapshot, Worker};
 const EVERY: Duration = Duration::from_secs(1);
 
 /// The status as an event stream: at once, then once a second, until the
-/// gateway drains or the caller's key expires.
+/// gateway drains, its configuration changes or the caller's key expires.
 #[derive(Debug)]
 pub(super) struct Watch {
     snapshot: Arc<Snapshot>,
     latest: Arc<Mutex<Option<Rendering>>>,
+    dismissed: Arc<AtomicBool>,
     caller: Caller,
     ear: Ear,
     beat: Interval,
@@ -45,6 +47,7 @@ impl Watch {
         Self {
             snapshot: Arc::clone(&worker.snapshot),
             latest: Arc::clone(&watchers.latest),
+            dismissed: Arc::clone(&watchers.dismissed),
             caller,
             ear: worker.curfew.listen(),
             beat,
@@ -72,6 +75,9 @@ impl Body for Watch {
             render(&self.snapshot, &self.caller, true)
         } else {
             ready!(self.beat.poll_tick(context));
+            if self.dismissed.load(Ordering::Relaxed) {
+                return Poll::Ready(None);
+            }
             event(&self.latest, &self.snapshot, &self.caller)
         };
         Poll::Ready(Some(Ok(Frame::data(event))))

@@ -2,6 +2,7 @@
 //! stand, and how they change. Names of models, providers and variables;
 //! never what was asked or answered, no key and no address.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ pub(super) struct Watchers {
     places: Arc<Semaphore>,
     /// Only one worker's own: the lock is as good as free.
     latest: Arc<Mutex<Option<Rendering>>>,
+    /// Set when another generation has taken over.
+    dismissed: Arc<AtomicBool>,
 }
 
 /// An event that was made for one key, and does for others with it.
@@ -125,7 +128,14 @@ impl Watchers {
         Self {
             places: Arc::new(Semaphore::new(WATCHERS)),
             latest: Arc::default(),
+            dismissed: Arc::default(),
         }
+    }
+
+    /// Sends them all away: whoever comes back is let in, or not, by the
+    /// configuration that is in force.
+    pub(super) fn dismiss(&self) {
+        self.dismissed.store(true, Ordering::Relaxed);
     }
 }
 

@@ -26,7 +26,7 @@ fn worker() -> Worker {
         ..Sources::default()
     };
     let config = config::load(&sources).unwrap();
-    Worker::new(gateway::build(&config, &Registry::new()).unwrap())
+    Worker::new(gateway::build(&config, &Registry::new(), None).unwrap())
 }
 
 fn watch(worker: &Worker, watchers: &Watchers) -> Answer {

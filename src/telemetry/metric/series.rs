@@ -180,6 +180,13 @@ impl Gauge {
         self.0.add(amount.wrapping_neg());
     }
 
+    /// Is this from now on. For a gauge without parts.
+    pub fn set(&self, value: u64) {
+        if let Some(cell) = self.0.shared.first() {
+            cell.store(value, Ordering::Relaxed);
+        }
+    }
+
     /// A part for the thread that asks. What went up in one part may go down
     /// in another.
     #[must_use]

@@ -1,5 +1,7 @@
 //! From a configuration to one snapshot that requests are served from.
 
+mod carry;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +14,7 @@ use crate::access::Gate;
 use crate::catalog::{Catalog, DEMO};
 use crate::config::{
     Auth, Balance, BaseUrl, Config, Credential, HttpVersion, Model, OwnTimeouts, Pool, PriceList,
-    Provider, StreamUsage, Target, Timeouts,
+    Provider, Server, StreamUsage, Target, Timeouts,
 };
 use crate::metering::Meters;
 use crate::proxy::limits::Allowance;
@@ -21,6 +23,8 @@ use crate::routing::Fleet;
 use crate::secret::Secret;
 use crate::telemetry::metric::Registry;
 use crate::upstream::{BuildError, Builder};
+
+use carry::Before;
 
 /// The demo model is in this process: it answers at once or is broken.
 const DEMO_TIMEOUTS: Timeouts = Timeouts {
@@ -38,29 +42,39 @@ const DEMO_POOL: Pool = Pool {
     idle_timeout: Duration::from_secs(60),
 };
 
-/// Builds the snapshot of a checked configuration.
-pub fn build(config: &Config, registry: &Registry) -> Result<Arc<Snapshot>, BuildError> {
+/// Builds the snapshot of a checked configuration, as the generation after
+/// `before`. It shares with that one what has not changed; nothing there is
+/// touched until [`Snapshot::enact`].
+pub fn build(
+    config: &Config,
+    registry: &Registry,
+    before: Option<&Snapshot>,
+) -> Result<Arc<Snapshot>, BuildError> {
+    let known = before.map(Before::new);
     let catalog = Catalog::new(config);
     let builder = Builder::new(registry.clone());
     // The catalog numbers providers in the order of this map.
     let upstreams = config
         .providers
         .values()
-        .map(|provider| builder.build(provider))
-        .collect::<Result<_, _>>()?;
+        .map(|provider| {
+            let before = known.as_ref().and_then(|it| it.upstream(&provider.name));
+            builder.build(provider, before)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
     let now = Instant::now().into_std();
-    let fleet = Fleet::new(config, &catalog, registry, now);
-    let server = &config.server;
-    let limits = Limits {
-        max_body: server.max_body,
-        body_timeout: server.body_timeout,
-        body_gap: server.body_gap,
-        keepalive_comments: server.keepalive_comments,
-        server_timing: server.server_timing,
-        buffered: Allowance::bytes(registry, server.max_buffered),
-        in_flight: Allowance::requests(registry, server.max_in_flight),
+    let mut fleet = Fleet::new(config, &catalog, registry, now);
+    let (writes_lines, keeps_ledgers) = (config.log.access, config.server.page);
+    let meters = if let (Some(before), Some(known)) = (before, &known) {
+        fleet.inherit(&before.fleet, &known.heirs(&catalog, &upstreams));
+        let models = known.models(&catalog);
+        before
+            .meters
+            .succeed(&catalog, writes_lines, keeps_ledgers, &models)
+    } else {
+        Meters::new(registry, &catalog, writes_lines, keeps_ledgers)
     };
-    let meters = Meters::new(registry, &catalog, config.log.access, server.page);
+    let limits = limits(&config.server, registry, before.map(|it| &it.limits));
     let gate = Gate::new(&config.access);
     Ok(Arc::new(Snapshot {
         catalog,
@@ -70,6 +84,29 @@ pub fn build(config: &Config, registry: &Registry) -> Result<Arc<Snapshot>, Buil
         meters,
         limits,
     }))
+}
+
+fn limits(server: &Server, registry: &Registry, before: Option<&Limits>) -> Limits {
+    let (buffered, in_flight) = before.map_or_else(
+        || {
+            (
+                Allowance::bytes(registry, server.max_buffered),
+                Allowance::requests(registry, server.max_in_flight),
+            )
+        },
+        |it| (Arc::clone(&it.buffered), Arc::clone(&it.in_flight)),
+    );
+    Limits {
+        max_body: server.max_body,
+        body_timeout: server.body_timeout,
+        body_gap: server.body_gap,
+        keepalive_comments: server.keepalive_comments,
+        server_timing: server.server_timing,
+        buffered,
+        max_buffered: server.max_buffered,
+        in_flight,
+        max_in_flight: server.max_in_flight,
+    }
 }
 
 /// Adds the demo model, which answers at `address` to those who have `key`. It

@@ -1,0 +1,175 @@
+//! What the thread that accepts keeps: the workers and the two listeners.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use tokio::net::TcpListener;
+use tokio::task::{AbortHandle, spawn_local};
+use tracing::{info, warn};
+
+use super::admin::{self, Admin};
+use super::prepare::{Prepared, Settings};
+use super::shutdown::Signals;
+use super::{LAST_WORDS, Order, StartError, Workers, demo, drain, listen, notify};
+use crate::telemetry::metric::Registry;
+
+/// The side of the gateway that callers and operators meet.
+#[derive(Debug)]
+pub(super) struct Front {
+    workers: Workers,
+    listener: TcpListener,
+    admin: Rc<Admin>,
+    /// Ends the admin listener, if there is one.
+    admin_task: Option<AbortHandle>,
+    settings: Settings,
+}
+
+impl Front {
+    /// Opens both listeners and starts the workers.
+    pub(super) fn open(first: Prepared, registry: &Registry) -> Result<Self, StartError> {
+        let settings = first.settings.clone();
+        let listener = bind(settings.listen)?;
+        let admin = Rc::new(Admin {
+            registry: registry.clone(),
+            config: RefCell::new(first.shown.clone()),
+            ready: Cell::new(true),
+        });
+        let admin_listener = settings.admin.map(bind_admin).transpose()?;
+        let addresses = (
+            local(&listener)?,
+            admin_listener.as_ref().map(local).transpose()?,
+        );
+        let announcement = Announcement::of(&first);
+        let workers = Workers::start(first, registry)?;
+        announcement.make(addresses);
+        Ok(Self {
+            workers,
+            listener,
+            admin_task: admin_listener.map(|listener| serve_admin(listener, &admin)),
+            admin,
+            settings,
+        })
+    }
+
+    /// Accepts callers until it is dropped.
+    pub(super) async fn accept(&self) {
+        self.workers.accept(&self.listener).await;
+    }
+
+    /// Does what the thread that reloads asks for.
+    pub(super) fn obey(&mut self, order: Order) {
+        match order {
+            Order::HostDemo(listener, key) => {
+                // It was made for this runtime.
+                if let Ok(listener) = TcpListener::from_std(listener) {
+                    spawn_local(demo::serve(listener, key));
+                }
+            }
+            Order::Adopt(next, reply) => {
+                // Whoever asked waits for the answer.
+                let _ = reply.send(self.adopt(*next));
+            }
+        }
+    }
+
+    /// Takes a generation into service. All that can fail comes first, so that
+    /// it is taken whole or not at all.
+    fn adopt(&mut self, mut next: Prepared) -> Result<(), StartError> {
+        let settings = next.settings.clone();
+        let moves = settings.listen != self.settings.listen;
+        let listener = moves.then(|| bind(settings.listen)).transpose()?;
+        let moves_admin = settings.admin != self.settings.admin;
+        let wanted = settings.admin.filter(|_| moves_admin);
+        let admin_listener = wanted.map(bind_admin).transpose()?;
+        self.admin.config.replace(std::mem::take(&mut next.shown));
+        self.workers.succeed(next);
+        if let Some(listener) = listener {
+            self.replace(listener);
+        }
+        if moves_admin {
+            self.replace_admin(admin_listener);
+        }
+        self.settings = settings;
+        Ok(())
+    }
+
+    fn replace(&mut self, listener: TcpListener) {
+        if let Ok(address) = local(&listener) {
+            info!(listen = %address, "callers are now awaited here");
+        }
+        let old = std::mem::replace(&mut self.listener, listener);
+        close(&self.workers, old);
+    }
+
+    fn replace_admin(&mut self, listener: Option<TcpListener>) {
+        if let Some(old) = self.admin_task.take() {
+            old.abort();
+        }
+        if let Some(Ok(address)) = listener.as_ref().map(local) {
+            info!(admin = %address, "operators are now awaited here");
+        }
+        self.admin_task = listener.map(|listener| serve_admin(listener, &self.admin));
+    }
+
+    /// Takes nobody in any more, and lets those who are in finish.
+    pub(super) async fn shut(self, signals: &mut Signals) {
+        self.admin.ready.set(false);
+        let limit = self.settings.drain_timeout;
+        notify::stopping(limit + LAST_WORDS);
+        close(&self.workers, self.listener);
+        drain(&self.workers, signals, limit).await;
+    }
+}
+
+/// What is said of the start.
+struct Announcement {
+    models: String,
+    open: bool,
+}
+
+impl Announcement {
+    fn of(first: &Prepared) -> Self {
+        let ready = first.snapshot.catalog.ready();
+        let models: Vec<&str> = ready.iter().map(|model| &*model.label).collect();
+        Self {
+            models: models.join(","),
+            open: first.snapshot.gate.is_open(),
+        }
+    }
+
+    fn make(self, (listen, admin): (SocketAddr, Option<SocketAddr>)) {
+        info!(
+            %listen,
+            admin = admin.map_or_else(|| "off".to_owned(), |address| address.to_string()),
+            models = self.models,
+            open = self.open,
+            version = env!("CARGO_PKG_VERSION"),
+            "listening"
+        );
+    }
+}
+
+fn serve_admin(listener: TcpListener, admin: &Rc<Admin>) -> AbortHandle {
+    spawn_local(admin::serve(listener, Rc::clone(admin))).abort_handle()
+}
+
+/// Closes a listener without loss of those who wait at it.
+fn close(workers: &Workers, listener: TcpListener) {
+    if let Err(error) = workers.empty(listener) {
+        warn!(%error, "cannot accept");
+    }
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    listen::bind(address).map_err(|error| StartError::Listen(address, error))
+}
+
+fn bind_admin(address: SocketAddr) -> Result<TcpListener, StartError> {
+    listen::bind(address).map_err(|error| StartError::ListenAdmin(address, error))
+}
+
+fn local(listener: &TcpListener) -> io::Result<SocketAddr> {
+    listener.local_addr()
+}

@@ -1,0 +1,146 @@
+//! From a configuration to all that a generation needs, ready to be taken into
+//! service. Nothing here touches what is being served.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use tokio::sync::mpsc::UnboundedSender;
+use tracing::warn;
+
+use super::page::Page;
+use super::site::Site;
+use super::{Order, StartError, describe};
+use crate::catalog::wants_demo;
+use crate::config::{Config, LogFormat, LogLevel};
+use crate::executor::apart;
+use crate::gateway;
+use crate::proxy::Snapshot;
+use crate::secret::Secret;
+use crate::telemetry::metric::Registry;
+
+/// A generation that can be taken into service.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub snapshot: Arc<Snapshot>,
+    /// One for each worker.
+    pub sites: Vec<Site>,
+    pub settings: Settings,
+    /// The configuration in JSON, without secrets.
+    pub shown: Bytes,
+}
+
+/// What the process as a whole goes by.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub listen: SocketAddr,
+    pub admin: Option<SocketAddr>,
+    pub max_connections: usize,
+    pub drain_timeout: Duration,
+    pub write_timeout: Duration,
+    /// Whether changed files are obeyed by themselves.
+    pub watch: bool,
+    pub workers: usize,
+    pub log_level: LogLevel,
+    pub log_format: LogFormat,
+}
+
+/// Prepares one generation after the other.
+#[derive(Debug)]
+pub(super) struct Preparer {
+    registry: Registry,
+    orders: UnboundedSender<Order>,
+    /// Worker threads there are, once they have been started.
+    workers: Option<usize>,
+    /// Where the demo model is, once it was wanted, and its key.
+    demo: Option<(SocketAddr, Secret)>,
+}
+
+impl Preparer {
+    pub(super) fn new(registry: Registry, orders: UnboundedSender<Order>) -> Self {
+        Self {
+            registry,
+            orders,
+            workers: None,
+            demo: None,
+        }
+    }
+
+    /// Builds the generation after `before`.
+    pub(super) fn prepare(
+        &mut self,
+        mut config: Config,
+        before: Option<&Snapshot>,
+    ) -> Result<Prepared, StartError> {
+        for warning in &config.warnings {
+            warn!(warning = warning.as_str(), "config");
+        }
+        if wants_demo(&config) {
+            self.offer_demo(&mut config)?;
+        }
+        let snapshot = gateway::build(&config, &self.registry, before)?;
+        let workers = *self.workers.get_or_insert(config.server.workers);
+        let page = config.server.page.then(Page::load);
+        let site = |_| Site::new(&config, &self.registry, page);
+        Ok(Prepared {
+            snapshot,
+            sites: (0..workers).map(site).collect(),
+            settings: Settings::of(&config),
+            shown: apart(|| describe::config(&config).to_string()).into(),
+        })
+    }
+
+    /// The demo model stays where it is from the first time that it is wanted.
+    fn offer_demo(&mut self, config: &mut Config) -> Result<(), StartError> {
+        if self.demo.is_none() {
+            self.demo = Some(self.host_demo()?);
+        }
+        let Some((address, key)) = self.demo.clone() else {
+            return Ok(());
+        };
+        gateway::offer_demo(config, address, key)
+            .map_err(|error| StartError::Demo(error.to_string()))
+    }
+
+    fn host_demo(&self) -> Result<(SocketAddr, Secret), StartError> {
+        let mut random = [0; 32];
+        getrandom::fill(&mut random).map_err(|error| StartError::Demo(error.to_string()))?;
+        let key = Secret::new(URL_SAFE_NO_PAD.encode(random));
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        // Whoever takes orders outlives this.
+        let _ = self.orders.send(Order::HostDemo(listener, key.clone()));
+        Ok((address, key))
+    }
+}
+
+impl Settings {
+    fn of(config: &Config) -> Self {
+        Self {
+            listen: config.server.listen,
+            admin: config.admin.listen,
+            max_connections: config.server.max_connections,
+            drain_timeout: config.server.drain_timeout,
+            write_timeout: config.server.write_timeout,
+            watch: config.watch,
+            workers: config.server.workers,
+            log_level: config.log.level,
+            log_format: config.log.format,
+        }
+    }
+
+    /// The keys that differ in `next` and have an effect only at a start.
+    pub(super) fn bound(&self, next: &Self) -> Vec<&'static str> {
+        let keys = [
+            ("server.workers", self.workers != next.workers),
+            ("log.level", self.log_level != next.log_level),
+            ("log.format", self.log_format != next.log_format),
+        ];
+        let differ = keys.into_iter().filter(|(_, differs)| *differs);
+        differ.map(|(key, _)| key).collect()
+    }
+}
