@@ -18,6 +18,16 @@ pub(super) struct Bounds {
     pub deadline: Option<Instant>,
 }
 
+impl Bounds {
+    /// When the first piece must have come, or, while nothing that counts as
+    /// the first has, the next one.
+    pub(super) fn due(&self) -> Instant {
+        let silent = Instant::now() + self.gap;
+        let others = [self.first_by, self.deadline];
+        others.into_iter().flatten().fold(silent, Instant::min)
+    }
+}
+
 /// All limits on one timer. The timer is not set anew at every piece: when it
 /// rings, it is looked up whether it should have, and set to when it should.
 #[derive(Debug)]

@@ -226,6 +226,27 @@ fn with_another_target_left_an_answer_counts_from_its_first_byte() {
 }
 
 #[test]
+fn an_error_whose_words_do_not_come_holds_nobody_up() {
+    let headers = ["Content-Type: application/json", "Content-Length: 100"];
+    let head = reply::head("500 Internal Server Error", &headers);
+    for limit in ["first_event", "total"] {
+        let head = head.clone();
+        let lines = format!("timeouts = {{ gap = \"{LONG}\", {limit} = \"300ms\" }}");
+        let (slow, fine, gateway) = before_a_good_one(
+            move |exchange| {
+                exchange.read_body();
+                exchange.send(&head);
+                assert!(exchange.gateway_left());
+            },
+            &lines,
+        );
+        assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
+        slow.ended(1);
+        assert_eq!(fine.requests().len(), 1);
+    }
+}
+
+#[test]
 fn u04_a_tls_handshake_has_a_limit_of_its_own() {
     let gate = Arc::new(Gate::default());
     let held = Arc::clone(&gate);

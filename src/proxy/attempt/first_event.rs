@@ -4,7 +4,7 @@
 use std::future::poll_fn;
 
 use bytes::{Bytes, BytesMut};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use super::Accepted;
 use super::judge::Judged;
@@ -74,10 +74,7 @@ pub(super) async fn judge(mut accepted: Accepted, rule: FinishRule) -> Judged {
 }
 
 async fn next(accepted: &mut Accepted) -> Came {
-    let bounds = &accepted.bounds;
-    let silent = Instant::now() + bounds.gap;
-    let others = [bounds.first_by, bounds.deadline];
-    let due = others.into_iter().flatten().fold(silent, Instant::min);
+    let due = accepted.bounds.due();
     let body = &mut accepted.reply.body;
     match timeout_at(due, poll_fn(|context| body.poll_piece(context))).await {
         Ok(Some(Ok(piece))) => Came::Piece(piece),

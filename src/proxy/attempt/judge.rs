@@ -1,15 +1,16 @@
 //! Whether an answer is one that a caller can use.
 
 use std::future::poll_fn;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 use super::{Accepted, Unjudged};
 use crate::catalog::Target;
+use crate::proxy::patience::Bounds;
 use crate::proxy::reply::{self, Failure};
 use crate::routing::Outcome;
 use crate::upstream::{Error, ErrorKind, Reply};
@@ -97,7 +98,7 @@ pub(super) async fn judge(answer: Unjudged) -> Judged {
             retry_after::wait(field, SystemTime::now())
         });
         if media_type == MediaType::Json && may_pass(status) {
-            first = first_piece(&mut reply, answer.bounds.gap).await;
+            first = first_piece(&mut reply, &answer.bounds).await;
         }
         if first.is_none() {
             return Judged {
@@ -149,9 +150,9 @@ fn instead_of(reply: &Reply) -> Failure {
 }
 
 /// The first piece of an error's body that has anything in it.
-async fn first_piece(reply: &mut Reply, gap: Duration) -> Option<Bytes> {
+async fn first_piece(reply: &mut Reply, bounds: &Bounds) -> Option<Bytes> {
     let mut next = async || poll_fn(|context| reply.body.poll_piece(context)).await;
-    while let Ok(Some(Ok(piece))) = timeout(gap, next()).await {
+    while let Ok(Some(Ok(piece))) = timeout_at(bounds.due(), next()).await {
         if !piece.is_empty() {
             return Some(piece);
         }
