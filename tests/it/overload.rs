@@ -172,9 +172,11 @@ fn h1_24_a_head_gets_its_time_from_the_connection_on() {
 
 #[test]
 fn c05_slow_readers_cost_little_memory() {
-    const READERS: usize = 100;
+    const READERS: usize = 50;
     let upstream = Upstream::start(endless_or_not);
-    let gateway = Setup::over(&upstream).start();
+    let gateway = Setup::over(&upstream)
+        .server("write_timeout = \"10m\"")
+        .start();
     let resident = || {
         let status = std::fs::read_to_string(gateway.process().join("status")).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:"));
