@@ -58,6 +58,7 @@ mod outage;
 mod overload;
 mod page;
 mod probe;
+mod rate_limits;
 mod reload;
 mod reload_carry;
 mod reload_load;
