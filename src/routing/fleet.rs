@@ -11,6 +11,7 @@ use super::counts::{Counts, Reason};
 use super::health::{Health, millis};
 use super::load::{InFlight, Load};
 use super::quota::{Awaited, Quota};
+use super::vitals::Vitals;
 use crate::catalog::{Catalog, Target};
 use crate::config::{Breaker, Config};
 use crate::telemetry::metric::Registry;
@@ -34,6 +35,8 @@ pub struct Fleet {
     /// By the same number.
     pub(super) quotas: Box<[Arc<Quota>]>,
     /// By the number of the provider.
+    pub(super) vitals: Box<[Arc<Vitals>]>,
+    /// By the number of the provider.
     counts: Box<[OnceLock<Counts>]>,
     registry: Registry,
 }
@@ -50,6 +53,7 @@ impl Fleet {
             health: (0..catalog.slot_count()).map(|_| Arc::default()).collect(),
             loads: (0..catalog.slot_count()).map(|_| Arc::default()).collect(),
             quotas: (0..catalog.slot_count()).map(|_| Arc::default()).collect(),
+            vitals: config.providers.iter().map(|_| Arc::default()).collect(),
             counts: config.providers.iter().map(|_| OnceLock::new()).collect(),
             registry: registry.clone(),
         }
@@ -130,6 +134,23 @@ impl Fleet {
         }
     }
 
+    /// What health checks say of provider number `id`, for whoever makes them.
+    #[must_use]
+    pub fn vitals(&self, id: usize) -> Option<&Arc<Vitals>> {
+        self.vitals.get(id)
+    }
+
+    /// Whether any of these may answer, by what health checks say.
+    #[must_use]
+    pub fn is_any_well(&self, targets: &[Target]) -> bool {
+        targets.iter().any(|target| self.is_well(target))
+    }
+
+    fn is_well(&self, target: &Target) -> bool {
+        let vitals = self.vitals.get(target.provider.id);
+        vitals.is_none_or(|vitals| vitals.is_well())
+    }
+
     /// The share of the requests that the target may have now.
     pub(super) fn weight(&self, target: &Target, now: Instant) -> u64 {
         let quota = self.quotas.get(target.slot);
@@ -157,7 +178,9 @@ impl Fleet {
             .into_iter()
             .filter_map(|slot| self.health.get(slot));
         let quota = self.quotas.get(target.slot);
-        records.all(|health| health.is_fit(at)) && quota.is_none_or(|quota| quota.has_room(at))
+        self.is_well(target)
+            && records.all(|health| health.is_fit(at))
+            && quota.is_none_or(|quota| quota.has_room(at))
     }
 
     /// Takes a fit target for an attempt; false when somebody else tries it out.

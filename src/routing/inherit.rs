@@ -26,6 +26,7 @@ impl Fleet {
             hand_over(&mut self.quotas, *now, &before.quotas, *then);
         }
         for (now, then) in &heirs.providers {
+            hand_over(&mut self.vitals, *now, &before.vitals, *then);
             let same = self.budgets.get(*now).zip(before.budgets.get(*then));
             if same.is_some_and(|(now, then)| now.is_like(then)) {
                 hand_over(&mut self.budgets, *now, &before.budgets, *then);

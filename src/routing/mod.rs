@@ -15,6 +15,7 @@ mod plan;
 mod quota;
 #[cfg(test)]
 mod tests;
+mod vitals;
 
 pub use affinity::{Kept, Kinship};
 pub use fleet::Fleet;
@@ -23,3 +24,4 @@ pub use load::InFlight;
 pub use outcome::Outcome;
 pub use plan::{Next, Plan, Stop, only};
 pub use quota::Awaited;
+pub use vitals::Vitals;
