@@ -40,7 +40,7 @@ pub use file::Seen;
 pub use load::{load, load_seen};
 pub use model::{Affinity, AffinityBy, AffinityKind, Balance, Breaker, Model, Retry, Step, Target};
 pub use price::{COST_DIGITS, Decimal, Price, PriceList};
-pub use provider::{Auth, BaseUrl, Credential, Provider};
+pub use provider::{Auth, BaseUrl, Credential, HealthCheck, Provider};
 pub use reference::reference;
 pub use shape::schema;
 pub use sources::{Flags, Origin, Sources};

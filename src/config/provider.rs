@@ -1,5 +1,7 @@
 //! A provider: where it is and what opens it.
 
+use std::time::Duration;
+
 use http::{HeaderMap, HeaderName};
 use url::Url;
 
@@ -28,6 +30,8 @@ pub struct Provider {
     pub timeouts: Timeouts,
     /// Limits of the connection pool.
     pub pool: Pool,
+    /// How it is asked whether it is well, if it is.
+    pub health: Option<HealthCheck>,
     /// PEM text of extra certificate authorities to trust for this provider.
     pub ca_pem: Option<Vec<u8>>,
     /// Which HTTP versions to speak.
@@ -81,6 +85,21 @@ pub enum Auth {
     Header(HeaderName),
 }
 
+/// How a provider is asked whether it is well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// What it is asked for: a path below its base URL, and perhaps a query.
+    pub path: String,
+    /// Between two questions.
+    pub interval: Duration,
+    /// Longest wait for an answer.
+    pub timeout: Duration,
+    /// Bad answers in a row after which it is left out, at least 1.
+    pub failures: u32,
+    /// Good answers in a row after which it is back, at least 1.
+    pub successes: u32,
+}
+
 impl Provider {
     /// Why no request can be sent to it, or none when it is ready. One key of
     /// several is enough.
@@ -115,6 +134,7 @@ impl Provider {
             stream_usage: _,
             timeouts: _,
             pool,
+            health,
             ca_pem,
             http,
             prices: _,
@@ -125,6 +145,7 @@ impl Provider {
             && *auth == other.auth
             && *headers == other.headers
             && *pool == other.pool
+            && *health == other.health
             && *ca_pem == other.ca_pem
             && *http == other.http
     }

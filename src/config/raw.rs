@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::{Demo, HttpVersion, LogFormat, LogLevel, StreamUsage};
 
 mod breaker;
+mod health;
 mod model;
 mod price;
 mod reload;
@@ -21,6 +22,7 @@ mod retry;
 mod timeouts;
 
 pub use breaker::Breaker;
+pub use health::Health;
 pub use model::{Affinity, Model, Target};
 pub use price::Price;
 pub use reload::Reload;
@@ -208,6 +210,8 @@ pub struct Provider {
     pub timeouts: OwnTimeouts,
     /// Limits of the connection pool that differ from `[pool]`.
     pub pool: ProviderPool,
+    /// Asks the provider now and then whether it is well, and leaves it out while it is not.
+    pub health: Health,
     /// PEM file of certificate authorities to trust besides the usual ones.
     pub ca_file: Option<String>,
     /// Which HTTP versions to speak; "auto" by default.

@@ -5,7 +5,9 @@
 //! |---|---|
 //! | upstreams, and with them each worker's connections | the provider is the same in all its settings |
 //! | a provider's places for requests in flight | it has a limit on them, be it another one |
-//! | health, loads | provider, base URL, credential and upstream model are the same |
+//! | health, loads, what is left of rate limits | provider, base URL, credential and upstream model are the same |
+//! | what health checks say | provider and base URL are the same, and it is still asked |
+//! | health checks that go on | the provider is the same in all its settings |
 //! | retry budgets | provider, base URL and `retry.budget` are the same |
 //! | bytes held, requests in flight | always; the limits are the new ones |
 //! | what the status tells of a model | alias and provider are the same |

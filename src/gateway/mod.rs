@@ -132,6 +132,7 @@ pub fn offer_demo(
         stream_usage: StreamUsage::Inject,
         timeouts: DEMO_TIMEOUTS,
         pool: DEMO_POOL,
+        health: None,
         ca_pem: None,
         http: HttpVersion::Http1,
         prices: PriceList::default(),

@@ -37,13 +37,14 @@ impl Kinship {
 
     /// Of these targets, the one where the request belongs, full or not.
     pub(super) fn home<'p>(self, targets: impl Iterator<Item = &'p Target>) -> Option<&'p Target> {
-        let ranked = targets.map(|target| (target, self.rank(target)));
+        let ranked = targets.map(|target| (target, self.rank(target, target.weight)));
         let first = ranked.reduce(|one, other| if other.1 > one.1 { other } else { one });
         Some(first?.0)
     }
 
-    /// Of these targets, the first one in the request's own order that has room;
-    /// `in_flight` counts what a target is at work on.
+    /// Of these targets, the first one in the request's own order that has room.
+    /// `weight` is a target's share of the requests, `in_flight` what it is at
+    /// work on.
     ///
     /// This is consistent hashing with bounded loads (Mirrokni, Thorup and
     /// Zadimoghaddam, 2016) over weighted rendezvous hashing: all together have
@@ -51,25 +52,26 @@ impl Kinship {
     pub(super) fn choose<'p>(
         self,
         targets: impl Iterator<Item = (usize, &'p Target)> + Clone,
+        weight: impl Fn(&Target) -> u64,
         in_flight: impl Fn(&Target) -> u64,
     ) -> Option<(usize, &'p Target)> {
         let bound = self.max_load.map(|percent| {
-            let sums = targets.clone().fold((0, 0), |(weight, busy), (_, target)| {
-                (weight + target.weight, busy + in_flight(target))
+            let sums = targets.clone().fold((0, 0), |(whole, busy), (_, target)| {
+                (whole + weight(target), busy + in_flight(target))
             });
-            let (weight, busy) = sums;
+            let (whole, busy) = sums;
             (
                 u128::from(busy + 1) * u128::from(percent),
-                u128::from(weight.max(1)) * 100,
+                u128::from(whole.max(1)) * 100,
             )
         });
         let has_room = |target: &Target| {
             bound.is_none_or(|(load, whole)| {
-                let room = (load * u128::from(target.weight)).div_ceil(whole);
+                let room = (load * u128::from(weight(target))).div_ceil(whole);
                 u128::from(in_flight(target)) < room
             })
         };
-        let ranked = targets.map(|it| (has_room(it.1), self.rank(it.1), it));
+        let ranked = targets.map(|it| (has_room(it.1), self.rank(it.1, weight(it.1)), it));
         let first = ranked.reduce(|one, other| {
             if (other.0, other.1) > (one.0, one.1) {
                 other
@@ -84,11 +86,11 @@ impl Kinship {
     /// first. With a uniform `u`, `-weight / ln(u)` is the greatest as often as
     /// the weight says (Schindelhauer and Schomaker, 2005), and it changes for
     /// no other target when one comes or goes.
-    fn rank(self, target: &Target) -> f64 {
+    fn rank(self, target: &Target, weight: u64) -> f64 {
         let hash = XxHash3_64::oneshot_with_seed(self.key, &target.identity.to_le_bytes());
         // The middles of 2^52 equal parts: neither 0 nor 1.
         let uniform = ((hash >> 12) as f64 + 0.5) / (1_u64 << 52) as f64;
-        -(target.weight as f64) / uniform.ln()
+        -(weight as f64) / uniform.ln()
     }
 }
 

@@ -13,6 +13,8 @@ pub(super) enum Reason {
     Throttled,
     /// It refused its key.
     Denied,
+    /// Nothing is left of its rate limit.
+    Exhausted,
 }
 
 /// One provider's handles, so that counting looks nothing up.
@@ -27,7 +29,7 @@ pub(super) struct Counts {
 }
 
 impl Reason {
-    const COUNT: usize = 3;
+    const COUNT: usize = 4;
 
     /// Word for the log and the metrics.
     pub(super) fn label(self) -> &'static str {
@@ -35,6 +37,7 @@ impl Reason {
             Self::Failed => "failed",
             Self::Throttled => "throttled",
             Self::Denied => "denied",
+            Self::Exhausted => "exhausted",
         }
     }
 }

@@ -10,9 +10,12 @@ use super::budget::Budget;
 use super::counts::{Counts, Reason};
 use super::health::{Health, millis};
 use super::load::{InFlight, Load};
+use super::quota::{Awaited, Quota};
+use super::vitals::Vitals;
 use crate::catalog::{Catalog, Target};
 use crate::config::{Breaker, Config};
 use crate::telemetry::metric::Registry;
+use crate::wire::rate_limit::Report;
 
 /// How long a target rests that is busy and did not say for how long.
 const SHORT_REST: Duration = Duration::from_secs(1);
@@ -29,6 +32,10 @@ pub struct Fleet {
     pub(super) health: Box<[Arc<Health>]>,
     /// By the same number.
     pub(super) loads: Box<[Arc<Load>]>,
+    /// By the same number.
+    pub(super) quotas: Box<[Arc<Quota>]>,
+    /// By the number of the provider.
+    pub(super) vitals: Box<[Arc<Vitals>]>,
     /// By the number of the provider.
     counts: Box<[OnceLock<Counts>]>,
     registry: Registry,
@@ -45,6 +52,8 @@ impl Fleet {
             budgets: (0..config.providers.len()).map(budget).collect(),
             health: (0..catalog.slot_count()).map(|_| Arc::default()).collect(),
             loads: (0..catalog.slot_count()).map(|_| Arc::default()).collect(),
+            quotas: (0..catalog.slot_count()).map(|_| Arc::default()).collect(),
+            vitals: config.providers.iter().map(|_| Arc::default()).collect(),
             counts: config.providers.iter().map(|_| OnceLock::new()).collect(),
             registry: registry.clone(),
         }
@@ -106,6 +115,50 @@ impl Fleet {
         }
     }
 
+    /// Counts a request as sent there, until what is given is dropped: when the
+    /// head of its answer is here.
+    #[must_use]
+    pub fn awaits(&self, target: &Target) -> Option<Awaited<'_>> {
+        Some(self.quotas.get(target.slot)?.awaits())
+    }
+
+    /// Notes what an answer said of the target's rate limit, and when its
+    /// request was sent.
+    pub fn report(&self, target: &Target, left: &Report, sent: Instant, now: Instant) {
+        let Some(quota) = self.quotas.get(target.slot) else {
+            return;
+        };
+        let longest = self.rules.max_cooldown;
+        if let Some(rest) = quota.note(self.at(sent), self.at(now), left, longest) {
+            self.tell(target, Reason::Exhausted, rest);
+        }
+    }
+
+    /// What health checks say of provider number `id`, for whoever makes them.
+    #[must_use]
+    pub fn vitals(&self, id: usize) -> Option<&Arc<Vitals>> {
+        self.vitals.get(id)
+    }
+
+    /// Whether any of these may answer, by what health checks say.
+    #[must_use]
+    pub fn is_any_well(&self, targets: &[Target]) -> bool {
+        targets.iter().any(|target| self.is_well(target))
+    }
+
+    fn is_well(&self, target: &Target) -> bool {
+        let vitals = self.vitals.get(target.provider.id);
+        vitals.is_none_or(|vitals| vitals.is_well())
+    }
+
+    /// The share of the requests that the target may have now.
+    pub(super) fn weight(&self, target: &Target, now: Instant) -> u64 {
+        let quota = self.quotas.get(target.slot);
+        quota.map_or(target.weight, |quota| {
+            quota.weight(target.weight, self.at(now))
+        })
+    }
+
     /// How many requests are in flight there, of those that are counted.
     pub(super) fn in_flight(&self, target: &Target) -> u64 {
         let load = self.loads.get(target.slot);
@@ -124,7 +177,10 @@ impl Fleet {
         let mut records = [target.slot, target.key]
             .into_iter()
             .filter_map(|slot| self.health.get(slot));
-        records.all(|health| health.is_fit(at))
+        let quota = self.quotas.get(target.slot);
+        self.is_well(target)
+            && records.all(|health| health.is_fit(at))
+            && quota.is_none_or(|quota| quota.has_room(at))
     }
 
     /// Takes a fit target for an attempt; false when somebody else tries it out.

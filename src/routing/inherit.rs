@@ -23,8 +23,10 @@ impl Fleet {
         for (now, then) in &heirs.slots {
             hand_over(&mut self.health, *now, &before.health, *then);
             hand_over(&mut self.loads, *now, &before.loads, *then);
+            hand_over(&mut self.quotas, *now, &before.quotas, *then);
         }
         for (now, then) in &heirs.providers {
+            hand_over(&mut self.vitals, *now, &before.vitals, *then);
             let same = self.budgets.get(*now).zip(before.budgets.get(*then));
             if same.is_some_and(|(now, then)| now.is_like(then)) {
                 hand_over(&mut self.budgets, *now, &before.budgets, *then);

@@ -12,8 +12,10 @@ mod inherit;
 mod load;
 mod outcome;
 mod plan;
+mod quota;
 #[cfg(test)]
 mod tests;
+mod vitals;
 
 pub use affinity::{Kept, Kinship};
 pub use fleet::Fleet;
@@ -21,3 +23,5 @@ pub use inherit::Heirs;
 pub use load::InFlight;
 pub use outcome::Outcome;
 pub use plan::{Next, Plan, Stop, only};
+pub use quota::Awaited;
+pub use vitals::Vitals;

@@ -227,16 +227,16 @@ impl<'p> Plan<'p> {
     ) -> Option<(usize, &'p Target)> {
         if let Some(kinship) = self.kinship {
             let is_wanted = |_, target: &Target| is_wanted(target);
-            return kinship.choose(self.in_step(&is_wanted)?, |target| {
-                self.fleet.in_flight(target)
-            });
+            let weight = |target: &Target| self.fleet.weight(target, now);
+            let in_flight = |target: &Target| self.fleet.in_flight(target);
+            return kinship.choose(self.in_step(&is_wanted)?, weight, in_flight);
         }
-        let one = self.draw(rng, |_, target| is_wanted(target))?;
+        let one = self.draw(now, rng, |_, target| is_wanted(target))?;
         if self.balance == Balance::Weighted {
             return Some(one);
         }
         let step = one.1.step;
-        let other = self.draw(rng, |place, target| {
+        let other = self.draw(now, rng, |place, target| {
             place != one.0 && target.step == step && is_wanted(target)
         });
         let cost = |target: &Target| self.fleet.cost(target, now);
@@ -247,17 +247,23 @@ impl<'p> Plan<'p> {
     /// One of [`Self::in_step`], by weight.
     fn draw(
         &self,
+        now: Instant,
         rng: &mut Rng,
         is_wanted: impl Fn(usize, &Target) -> bool,
     ) -> Option<(usize, &'p Target)> {
         let mut in_step = self.in_step(&is_wanted)?;
-        let whole: u64 = in_step.clone().map(|(_, target)| target.weight).sum();
+        let weight = |target| self.fleet.weight(target, now);
+        let whole: u64 = in_step.clone().map(|(_, target)| weight(target)).sum();
         let mut left = rng.u64(0..whole.max(1));
-        in_step.find(|(_, target)| {
-            let hit = left < target.weight;
-            left = left.saturating_sub(target.weight);
+        // A report that comes in between may take the last one some weight.
+        let last = in_step.clone().last();
+        let hit = in_step.find(|(_, target)| {
+            let weight = weight(target);
+            let hit = left < weight;
+            left = left.saturating_sub(weight);
             hit
-        })
+        });
+        hit.or(last)
     }
 
     /// Of those that were not tried and are wanted, the ones of the lowest step.

@@ -1,6 +1,7 @@
 //! The planner, over invented targets and invented outcomes.
 
 mod affinity;
+mod quota;
 
 use std::time::{Duration, Instant};
 

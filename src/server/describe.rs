@@ -140,6 +140,13 @@ fn provider(provider: &Provider) -> Value {
         "base_url_from": base_url_from,
         "credentials": credentials,
         "headers": headers,
+        "health": provider.health.as_ref().map(|health| json!({
+            "path": health.path,
+            "interval_s": health.interval.as_secs_f64(),
+            "timeout_s": health.timeout.as_secs_f64(),
+            "failures": health.failures,
+            "successes": health.successes,
+        })),
         "stream_usage": format!("{:?}", provider.stream_usage).to_lowercase(),
         "timeouts_s": timeouts(&provider.timeouts),
     })

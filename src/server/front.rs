@@ -10,6 +10,7 @@ use tokio::task::{AbortHandle, spawn_local};
 use tracing::{info, warn};
 
 use super::admin::{self, Admin};
+use super::checkups::Checkups;
 use super::prepare::{Prepared, Settings};
 use super::shutdown::Signals;
 use super::{LAST_WORDS, Order, StartError, Workers, demo, drain, listen, notify};
@@ -23,6 +24,7 @@ pub(super) struct Front {
     admin: Rc<Admin>,
     /// Ends the admin listener, if there is one.
     admin_task: Option<AbortHandle>,
+    checkups: Checkups,
     settings: Settings,
 }
 
@@ -42,6 +44,8 @@ impl Front {
             admin_listener.as_ref().map(local).transpose()?,
         );
         let announcement = Announcement::of(&first);
+        let mut checkups = Checkups::new(registry);
+        checkups.follow(&first.snapshot);
         let workers = Workers::start(first, registry)?;
         announcement.make(addresses);
         Ok(Self {
@@ -49,6 +53,7 @@ impl Front {
             listener,
             admin_task: admin_listener.map(|listener| serve_admin(listener, &admin)),
             admin,
+            checkups,
             settings,
         })
     }
@@ -84,6 +89,7 @@ impl Front {
         let wanted = settings.admin.filter(|_| moves_admin);
         let admin_listener = wanted.map(bind_admin).transpose()?;
         self.admin.config.replace(std::mem::take(&mut next.shown));
+        self.checkups.follow(&next.snapshot);
         self.workers.succeed(next);
         if let Some(listener) = listener {
             self.replace(listener);

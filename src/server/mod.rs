@@ -27,6 +27,7 @@ use crate::upstream;
 mod accept;
 mod admin;
 mod answer;
+mod checkups;
 mod conn;
 mod cors;
 mod demo;

@@ -1,4 +1,5 @@
-//! `GET /v1/models`: what this caller may use, as far as it is ready.
+//! `GET /v1/models`: what this caller may use, as far as it is ready and no health
+//! check says that nobody would answer.
 
 use http::{HeaderMap, Response};
 use percent_encoding::percent_decode_str;
@@ -37,6 +38,7 @@ pub(super) fn list(worker: &Worker, headers: &HeaderMap) -> Response<Answer> {
     let data = ready
         .iter()
         .filter(|model| caller.may_use(&model.label))
+        .filter(|model| snapshot.fleet.is_any_well(&model.targets))
         .map(|it| Entry::of(it));
     answer(&List {
         object: "list",

@@ -113,6 +113,10 @@ table! {
         "First attempts of models with affinity, by where they went and whether they belong there.";
     TARGETS_EJECTED = "trunkline_targets_ejected", Kind::Gauge, ["provider"],
         "Targets of a provider that are left out because they failed.";
+    PROVIDER_HEALTHY = "trunkline_provider_healthy", Kind::Gauge, ["provider"],
+        "1 while a provider that is asked whether it is well says so, else 0.";
+    HEALTH_CHECKS = "trunkline_health_checks_total", Kind::Counter, ["provider", "result"],
+        "Times that a provider was asked whether it is well, by result.";
     EJECTIONS = "trunkline_ejections_total", Kind::Counter, ["provider", "reason"],
         "Times that a target was left out, by provider and reason.";
     REQUESTS_IN_FLIGHT = "trunkline_requests_in_flight", Kind::Gauge,

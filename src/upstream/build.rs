@@ -11,6 +11,7 @@ use thiserror::Error;
 use url::{Host, Url};
 
 use super::Upstream;
+use super::checkup::Checkup;
 use super::tls::{Connector, Roots};
 use crate::config::{Auth, BaseUrl, Credential, Provider};
 use crate::places::Places;
@@ -113,6 +114,7 @@ impl Builder {
                 known.unwrap_or_else(|| Places::new(most))
             }),
             gauges: Gauges::new(&self.registry, &provider.name),
+            checkup: Checkup::of(provider, url).map_err(fault)?,
             made_from: provider.clone(),
         })))
     }

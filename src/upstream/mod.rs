@@ -14,6 +14,7 @@ use crate::places::{Place, Places};
 use crate::wire::endpoint::Endpoint;
 
 mod build;
+mod checkup;
 mod connect;
 mod connection;
 mod error;
@@ -54,6 +55,7 @@ pub struct Upstream {
     limits: PoolLimits,
     places: Option<Arc<Places>>,
     gauges: build::Gauges,
+    checkup: Option<checkup::Checkup>,
     made_from: Provider,
 }
 

@@ -13,6 +13,7 @@ pub mod media;
     reason = "only tests and fuzzers run it"
 )]
 pub mod oracle;
+pub mod rate_limit;
 pub mod retry_after;
 pub mod scan;
 pub mod splice;

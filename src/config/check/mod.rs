@@ -16,6 +16,7 @@ mod breaker;
 mod credential;
 mod fallback;
 mod headers;
+mod health;
 mod listener;
 mod model;
 mod origin;

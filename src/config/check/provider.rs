@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use super::{Check, base_url, credential, headers, quantity, timeouts};
+use super::{Check, base_url, credential, headers, health, quantity, timeouts};
 use crate::config::fault::KeyPath;
 use crate::config::file;
 use crate::config::preset::{Preset, Presets};
@@ -95,6 +95,7 @@ impl One<'_> {
         let headers = headers::settle(check, path, raw, &auth);
         let own = timeouts::own(check, &path.key("timeouts"), &raw.timeouts);
         let pool = self::pool(check, &path.key("pool"), &raw.pool, Some(pool));
+        let health = health::settle(check, &path.key("health"), &raw.health);
         let ca_pem = certificates(check, path, raw.ca_file.as_deref());
         let credentials = credential::settle(check, path, raw, self.preset);
         let found = base_url::settle(check, path, raw, self.preset, presets)?;
@@ -112,6 +113,7 @@ impl One<'_> {
                 .unwrap_or(StreamUsage::Observe),
             timeouts: timeouts.with(&own),
             pool,
+            health,
             ca_pem,
             http: raw
                 .http

@@ -1,13 +1,13 @@
 //! Several targets: the next one, where the last one did not answer.
 
 use std::mem;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::request::Parts;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
-use super::judge::{Judged, judge};
+use super::judge::{Judged, judge, texts};
 use super::{Accepted, first_event, kinship, send};
 use crate::catalog::{Model, Resolved, Target};
 use crate::metering::Meter;
@@ -15,6 +15,7 @@ use crate::proxy::Worker;
 use crate::proxy::intake::Intake;
 use crate::proxy::reply::{self, Failure};
 use crate::routing::{Next, Outcome, Plan, Stop};
+use crate::wire::rate_limit;
 
 /// Tries target after target, as the plan says, and tells the caller how many.
 pub(super) async fn run(
@@ -121,7 +122,16 @@ async fn attempt(
     } else {
         mem::take(&mut head.headers)
     };
-    let judged = match send(worker, meter, target, head, headers, intake).await {
+    let fleet = &worker.snapshot.fleet;
+    let (sent, awaited) = (now(), fleet.awaits(target));
+    let answer = send(worker, meter, target, head, headers, intake).await;
+    if let Ok(answer) = &answer
+        && let Some(left) = rate_limit::report(texts(&answer.reply.headers), SystemTime::now())
+    {
+        fleet.report(target, &left, sent, now());
+    }
+    drop(awaited);
+    let judged = match answer {
         Ok(answer) => judge(answer).await,
         Err(error) => Judged::unanswered(error),
     };

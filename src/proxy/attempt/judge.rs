@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::timeout_at;
 
 use super::{Accepted, Unjudged};
@@ -94,8 +94,8 @@ pub(super) async fn judge(answer: Unjudged) -> Judged {
     let mut fault = None;
     if !status.is_success() {
         fault = Outcome::of_status(status.as_u16(), || {
-            let field = |name: &str| reply.headers.get(name)?.to_str().ok();
-            retry_after::wait(field, SystemTime::now())
+            let headers: Vec<_> = texts(&reply.headers).collect();
+            retry_after::wait(&headers, SystemTime::now())
         });
         if media_type == MediaType::Json && may_pass(status) {
             first = first_piece(&mut reply, &answer.bounds).await;
@@ -129,6 +129,12 @@ pub(super) async fn judge(answer: Unjudged) -> Judged {
         in_flight: None,
     };
     Judged::answered(fault, accepted)
+}
+
+/// The headers that are text.
+pub(super) fn texts(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let headers = headers.iter();
+    headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
 }
 
 /// Whether the words of an error of this status may reach the caller. Those of

@@ -31,10 +31,11 @@ const TAIL: &str = "
 | `after` | how the attempt before had ended, in the same words |
 | `result` of affinity | `kept` where the request belongs; `moved` on, as that target was left out or had its share; `unknown`: it said nothing to go by |
 | `result` of connects | `ok`, `failed` |
+| `result` of health checks | `passed`, `failed` |
 | `kind` of tokens | `input`, `output`, `cached` (part of the input), `reasoning` (part of the output) |
 | `kind` of connection errors | `header_timeout`, `idle_timeout`, `malformed`, `head_too_large`; `write_timeout`: a caller took nothing of an answer for too long, counted for a connection or, over HTTP/2, for a stream |
 | `reason` of shedding | `connections`, `requests_in_flight`, `buffered_bytes`; `provider_in_flight`: no place at a provider |
-| `reason` of ejections | `failed`, `throttled`, `denied` |
+| `reason` of ejections | `failed`, `throttled`, `denied`, `exhausted` (its rate limit, by the headers of its answers) |
 
 Rules, alerts and a dashboard that build on these are in [deploy/prometheus](../deploy/prometheus) and
 [deploy/grafana](../deploy/grafana).

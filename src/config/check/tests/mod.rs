@@ -3,6 +3,7 @@
 mod access;
 mod affinity;
 mod credential;
+mod health;
 mod model;
 mod price;
 mod provider;
