@@ -119,6 +119,9 @@ pub struct Server {
     pub server_timing: bool,
     /// Longest time a connection may rest between two requests.
     pub idle_timeout: Duration,
+    /// Time between the word that it is not ready and the closing of the
+    /// listener.
+    pub drain_delay: Duration,
     /// Longest time that requests in flight get to finish on shutdown.
     pub drain_timeout: Duration,
 }

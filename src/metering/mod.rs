@@ -55,6 +55,8 @@ pub enum Outcome {
 /// Status that the log shows for a caller who left before an answer. Never
 /// sent; the number is nginx's.
 const CALLER_LEFT: u16 = 499;
+/// Status of a request that a bug of ours has ended before it had one.
+const FAULT_OF_OURS: u16 = 500;
 
 /// The account of one request.
 #[derive(Debug)]
@@ -257,9 +259,20 @@ impl Meter {
         self.clock.stops();
     }
 
+    /// How it ended, and the status: by what was said of it, else by how the
+    /// account comes to be closed.
+    fn end(&mut self) -> (Outcome, u16) {
+        let (outcome, status) = if std::thread::panicking() {
+            (Outcome::InternalError, FAULT_OF_OURS)
+        } else {
+            (Outcome::Cancelled, CALLER_LEFT)
+        };
+        let outcome = *self.outcome.get_or_insert(outcome);
+        (outcome, self.status.unwrap_or(status))
+    }
+
     fn close(&mut self) {
-        let outcome = *self.outcome.get_or_insert(Outcome::Cancelled);
-        let status = self.status.unwrap_or(CALLER_LEFT);
+        let (outcome, status) = self.end();
         let duration = self.clock.started.elapsed();
         self.waits();
         let desk = Rc::clone(&self.desk);

@@ -21,6 +21,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout, timeout_at};
 
 use super::generation::{Current, Generation};
 use super::pace::Pacer;
+use super::rescue::rescued;
 use super::router;
 use super::site::Errors;
 use super::vigil::{Inbound, Outbound, Stage, Vigil, Watched};
@@ -140,7 +141,7 @@ fn answer(current: &Current, vigil: &Rc<Vigil>, request: Request<Incoming>) -> A
     // passed on and while the connection rests.
     Box::pin(async move {
         let Generation { worker, site } = &*generation;
-        let response = router::route(worker, site, request).await;
+        let response = rescued(worker, router::route(worker, site, request)).await;
         Ok(response.map(|body| Outbound { body, turn }))
     })
 }

@@ -56,6 +56,7 @@ pub(super) fn config(config: &Config) -> Value {
             "keepalive_comments_s": seconds(server.keepalive_comments),
             "server_timing": server.server_timing,
             "idle_timeout_s": server.idle_timeout.as_secs_f64(),
+            "drain_delay_s": server.drain_delay.as_secs_f64(),
             "drain_timeout_s": server.drain_timeout.as_secs_f64(),
         },
         "admin": { "listen": config.admin.listen.map(|address| address.to_string()) },

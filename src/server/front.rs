@@ -7,13 +7,14 @@ use std::rc::Rc;
 
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, spawn_local};
+use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::admin::{self, Admin};
 use super::checkups::Checkups;
 use super::prepare::{Prepared, Settings};
 use super::shutdown::Signals;
-use super::{LAST_WORDS, Order, StartError, Workers, demo, drain, listen, notify};
+use super::{LAST_WORDS, Order, StartError, Workers, demo, descriptors, drain, listen, notify};
 use crate::telemetry::metric::Registry;
 
 /// The side of the gateway that callers and operators meet.
@@ -32,6 +33,7 @@ impl Front {
     /// Opens both listeners and starts the workers.
     pub(super) fn open(first: Prepared, registry: &Registry) -> Result<Self, StartError> {
         let settings = first.settings.clone();
+        descriptors::raise_limit(settings.max_connections);
         let listener = bind(settings.listen)?;
         let admin = Rc::new(Admin {
             registry: registry.clone(),
@@ -119,11 +121,20 @@ impl Front {
         self.admin_task = listener.map(|listener| serve_admin(listener, &self.admin));
     }
 
-    /// Takes nobody in any more, and lets those who are in finish.
+    /// Says that it is not ready, serves on until that can be known everywhere,
+    /// then takes nobody in any more and lets those who are in finish.
     pub(super) async fn shut(self, signals: &mut Signals) {
         self.admin.ready.set(false);
-        let limit = self.settings.drain_timeout;
-        notify::stopping(limit + LAST_WORDS);
+        let (delay, limit) = (self.settings.drain_delay, self.settings.drain_timeout);
+        notify::stopping(delay.saturating_add(limit).saturating_add(LAST_WORDS));
+        if !delay.is_zero() {
+            info!(delay_s = delay.as_secs_f64(), "not ready any more");
+            tokio::select! {
+                () = self.accept() => {}
+                () = sleep(delay) => {}
+                () = signals.end() => {}
+            }
+        }
         close(&self.workers, self.listener);
         drain(&self.workers, signals, limit).await;
     }

@@ -39,6 +39,7 @@ pub(super) struct Settings {
     pub listen: SocketAddr,
     pub admin: Option<SocketAddr>,
     pub max_connections: usize,
+    pub drain_delay: Duration,
     pub drain_timeout: Duration,
     pub write_timeout: Duration,
     /// Whether changed files are obeyed by themselves.
@@ -124,6 +125,7 @@ impl Settings {
             listen: config.server.listen,
             admin: config.admin.listen,
             max_connections: config.server.max_connections,
+            drain_delay: config.server.drain_delay,
             drain_timeout: config.server.drain_timeout,
             write_timeout: config.server.write_timeout,
             watch: config.watch,

@@ -177,6 +177,28 @@ fn o02_the_deadline_ends_requests_that_have_no_answer_yet() {
 }
 
 #[test]
+fn o01_callers_are_taken_in_until_the_delay_is_over() {
+    let gate = Arc::new(Gate::default());
+    gate.open_for_good();
+    let upstream = gated(&gate);
+    // Longer than the test: a second signal cuts it short.
+    let mut gateway = Setup::over(&upstream)
+        .server("drain_delay = \"600s\"")
+        .start();
+    gateway.signal("TERM");
+    wait::until("/readyz to turn 503", || {
+        (gateway.ask_admin("/readyz").status == 503).then_some(())
+    });
+    for _ in 0..3 {
+        assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
+    }
+    assert!(gateway.is_alive());
+    gateway.signal("TERM");
+    refuses_connections(&gateway);
+    assert_eq!(gateway.ended().code(), Some(0));
+}
+
+#[test]
 fn a_second_signal_ends_at_once() {
     let gate = Arc::new(Gate::default());
     let upstream = gated(&gate);

@@ -39,6 +39,7 @@ mod client_faults;
 mod cors;
 mod cost;
 mod demo;
+mod descriptors;
 mod drain;
 mod drop_in;
 mod errors;

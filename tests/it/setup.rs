@@ -21,6 +21,7 @@ pub struct Setup {
     log: String,
     sections: String,
     environment: BTreeMap<String, String>,
+    shell: String,
     directory: TempDir,
 }
 
@@ -33,6 +34,7 @@ impl Setup {
             log: String::new(),
             sections: String::new(),
             environment: BTreeMap::new(),
+            shell: "true".to_owned(),
             directory: tempfile::tempdir().unwrap(),
         }
     }
@@ -109,6 +111,12 @@ impl Setup {
         self
     }
 
+    /// What a shell does before it becomes the binary.
+    pub fn shell(mut self, line: &str) -> Self {
+        line.clone_into(&mut self.shell);
+        self
+    }
+
     /// Puts a file into the working directory and says where it is.
     pub fn file(&self, name: &str, content: &[u8]) -> PathBuf {
         let path = self.directory.path().join(name);
@@ -130,8 +138,10 @@ impl Setup {
     /// The binary with this config, in an otherwise empty environment.
     pub fn command(&self) -> Command {
         let config = self.file("test.toml", self.text().as_bytes());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_trunkline"));
+        let mut command = Command::new("/bin/sh");
         command
+            .args(["-c", &format!("{} && exec \"$0\" \"$@\"", self.shell)])
+            .arg(env!("CARGO_BIN_EXE_trunkline"))
             .arg("--config")
             .arg(config)
             .env_clear()

@@ -44,6 +44,7 @@ pub fn settle(check: &mut Check<'_>, raw: &raw::Server) -> Server {
     let idle_timeout = time("idle_timeout", &raw.idle_timeout);
     let comments = quantity::optional_duration(&raw.keepalive_comments);
     let keepalive_comments = check.settle(&at("keepalive_comments"), comments, None);
+    let drain_delay = quantity::duration(&raw.drain_delay);
     let drain_timeout = quantity::duration(&raw.drain_timeout);
     Server {
         listen,
@@ -63,6 +64,7 @@ pub fn settle(check: &mut Check<'_>, raw: &raw::Server) -> Server {
         keepalive_comments,
         server_timing: raw.server_timing,
         idle_timeout,
+        drain_delay: check.settle(&at("drain_delay"), drain_delay, Duration::ZERO),
         drain_timeout: check.settle(&at("drain_timeout"), drain_timeout, Duration::MAX),
     }
 }

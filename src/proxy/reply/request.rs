@@ -108,6 +108,15 @@ pub fn cut_short() -> Failure {
     shutting_down().final_word()
 }
 
+/// A fault of our own. The upstream may have worked on the request.
+#[must_use]
+pub fn internal_error() -> Failure {
+    let message = "The gateway met a fault of its own; its operator finds it in the log.";
+    Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
+        .final_word()
+        .closing()
+}
+
 impl From<Denied> for Failure {
     fn from(_: Denied) -> Self {
         let message = "The API key is missing, wrong or expired. Send one that was given to you \
