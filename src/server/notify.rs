@@ -12,6 +12,14 @@ pub(super) fn ready() {
     send(&[NotifyState::Ready]);
 }
 
+/// The configuration is read anew; [`ready`] follows, whatever comes of it.
+pub(super) fn reloading() {
+    // The time is what systemd 253 tells this reload from an older one by.
+    if let Ok(now) = NotifyState::monotonic_usec_now() {
+        send(&[NotifyState::Reloading, now]);
+    }
+}
+
 /// We drain, and want `limit` for it even where the unit grants less.
 pub(super) fn stopping(limit: Duration) {
     let limit = u32::try_from(limit.as_micros()).unwrap_or(u32::MAX);

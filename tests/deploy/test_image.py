@@ -76,8 +76,7 @@ def test_its_size_compressed(rootfs):
         archive.add(rootfs, ".")
     size = packed.tell()
     print(f"{size / 1e6:.1f} MB")
-    if os.environ.get("TRUNKLINE_BIN", "").find("/debug/") < 0:
-        assert size <= MOST_BYTES
+    assert size <= MOST_BYTES, "is TRUNKLINE_BIN a release build?"
 
 
 def test_the_same_binary_gives_the_same_image(rootfs, binary, tmp_path):

@@ -39,6 +39,17 @@ fn hears_when_callers_are_served_and_when_they_no_longer_are() {
 }
 
 #[test]
+fn hears_when_a_reload_begins_and_when_it_is_over() {
+    let (socket, setup) = managed();
+    let gateway = setup.start();
+    assert_eq!(message(&socket), "READY=1\n");
+    gateway.signal("HUP");
+    let begun = message(&socket);
+    assert!(begun.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{begun}");
+    assert_eq!(message(&socket), "READY=1\n");
+}
+
+#[test]
 fn a_watchdog_is_fed_while_the_gateway_lives() {
     let (socket, setup) = managed();
     let gateway = setup.variable("WATCHDOG_USEC", "200000").start();

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tracing::{error, info, warn};
 
 use super::prepare::{Prepared, Preparer, Settings};
-use super::{Order, StartError};
+use super::{Order, StartError, notify};
 use crate::config::{self, Config, Origin, Seen};
 use crate::executor::apart;
 use crate::proxy::Snapshot;
@@ -127,7 +127,9 @@ impl Reloader {
         while let Some(knock) = self.next_knock() {
             let asked = self.rest_of_burst(knock);
             if asked || self.have_changed() {
+                notify::reloading();
                 self.reload();
+                notify::ready();
             }
             self.follow();
         }
