@@ -133,6 +133,13 @@ impl Fleet {
         health.is_none_or(|health| health.claim(self.at(now), self.rules.cooldown))
     }
 
+    /// Takes a target for an attempt that is not fit, since no other is.
+    pub(super) fn claim_anyway(&self, target: &Target) {
+        if let Some(health) = self.health.get(target.slot) {
+            health.claim_anyway();
+        }
+    }
+
     /// Notes a first attempt.
     pub(super) fn earn(&self, target: &Target) {
         if let Some(budget) = self.budgets.get(target.provider.id) {

@@ -212,6 +212,7 @@ impl<'p> Plan<'p> {
             }
         }
         let (place, target) = self.weigh(now, rng, |_| true)?;
+        fleet.claim_anyway(target);
         self.tried |= 1 << place;
         Some(target)
     }
