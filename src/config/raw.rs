@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::{Demo, HttpVersion, LogFormat, LogLevel, StreamUsage};
 
 mod breaker;
+mod hedge;
 mod model;
 mod price;
 mod reload;
@@ -21,6 +22,7 @@ mod retry;
 mod timeouts;
 
 pub use breaker::Breaker;
+pub use hedge::Hedge;
 pub use model::{Affinity, Model, Target};
 pub use price::Price;
 pub use reload::Reload;

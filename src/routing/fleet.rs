@@ -10,8 +10,9 @@ use super::budget::Budget;
 use super::counts::{Counts, Reason};
 use super::health::{Health, millis};
 use super::load::{InFlight, Load};
+use super::recent::Recent;
 use crate::catalog::{Catalog, Target};
-use crate::config::{Breaker, Config};
+use crate::config::{Breaker, Config, Hedge};
 use crate::telemetry::metric::Registry;
 
 /// How long a target rests that is busy and did not say for how long.
@@ -29,6 +30,8 @@ pub struct Fleet {
     pub(super) health: Box<[Arc<Health>]>,
     /// By the same number.
     pub(super) loads: Box<[Arc<Load>]>,
+    /// By the same number; filled for those whose models ask for it.
+    pub(super) recent: Box<[Arc<OnceLock<Box<Recent>>>]>,
     /// By the number of the provider.
     counts: Box<[OnceLock<Counts>]>,
     registry: Registry,
@@ -46,6 +49,7 @@ impl Fleet {
             health: (0..catalog.slot_count()).map(|_| Arc::default()).collect(),
             loads: (0..catalog.slot_count()).map(|_| Arc::default()).collect(),
             counts: config.providers.iter().map(|_| OnceLock::new()).collect(),
+            recent: (0..catalog.slot_count()).map(|_| Arc::default()).collect(),
             registry: registry.clone(),
         }
     }
@@ -112,6 +116,38 @@ impl Fleet {
         load.map_or(0, |load| load.in_flight())
     }
 
+    /// Notes how long an attempt lasted that was given up.
+    pub fn outlasted(&self, target: &Target, took: Duration, now: Instant) {
+        if let Some(load) = self.loads.get(target.slot) {
+            load.outlasted(took, self.at(now));
+        }
+    }
+
+    /// Remembers how long an answer took to begin, for [`Self::hedge_delay`].
+    pub fn remember(&self, target: &Target, streams: bool, took: Duration) {
+        if let Some(recent) = self.recent.get(target.slot) {
+            recent.get_or_init(Box::default).add(streams, took);
+        }
+    }
+
+    /// After how long a second attempt is due beside one at this target; none
+    /// while too little is known of it.
+    #[must_use]
+    pub fn hedge_delay(&self, rule: Hedge, target: &Target, streams: bool) -> Option<Duration> {
+        match rule {
+            Hedge::After(delay) => Some(delay),
+            Hedge::Quantile {
+                percent,
+                floor,
+                samples,
+            } => {
+                let recent = self.recent.get(target.slot)?.get()?;
+                let delay = recent.quantile(streams, percent, samples)?;
+                Some(delay.max(floor))
+            }
+        }
+    }
+
     /// How long one more request would take there.
     pub(super) fn cost(&self, target: &Target, now: Instant) -> f64 {
         let load = self.loads.get(target.slot);
@@ -125,6 +161,12 @@ impl Fleet {
             .into_iter()
             .filter_map(|slot| self.health.get(slot));
         records.all(|health| health.is_fit(at))
+    }
+
+    /// Whether requests may go there, and none has to try it out.
+    pub(super) fn is_sound(&self, target: &Target, now: Instant) -> bool {
+        let health = self.health.get(target.slot);
+        self.is_fit(target, now) && health.is_none_or(|health| !health.is_ejected())
     }
 
     /// Takes a fit target for an attempt; false when somebody else tries it out.

@@ -23,6 +23,7 @@ impl Fleet {
         for (now, then) in &heirs.slots {
             hand_over(&mut self.health, *now, &before.health, *then);
             hand_over(&mut self.loads, *now, &before.loads, *then);
+            hand_over(&mut self.recent, *now, &before.recent, *then);
         }
         for (now, then) in &heirs.providers {
             let same = self.budgets.get(*now).zip(before.budgets.get(*then));

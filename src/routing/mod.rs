@@ -12,6 +12,7 @@ mod inherit;
 mod load;
 mod outcome;
 mod plan;
+mod recent;
 #[cfg(test)]
 mod tests;
 
@@ -20,4 +21,4 @@ pub use fleet::Fleet;
 pub use inherit::Heirs;
 pub use load::InFlight;
 pub use outcome::Outcome;
-pub use plan::{Next, Plan, Stop, only};
+pub use plan::{Next, Plan, Second, Stop, only};

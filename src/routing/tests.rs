@@ -14,6 +14,8 @@ use crate::catalog::tests::{config, targets};
 use crate::config::{Balance, Retry};
 use crate::telemetry::metric::Registry;
 
+mod hedge;
+
 const RETRY: Retry = Retry {
     attempts: 3,
     processed: false,
@@ -51,7 +53,7 @@ fn run(
             return (tried, None);
         };
         let could = plan.may_go_on();
-        match plan.after(outcome, now, &mut rng) {
+        match plan.after(target, outcome, now, &mut rng) {
             Next::Try(next, pause) => {
                 assert!(could, "an attempt that was not foreseen");
                 now += pause;
@@ -232,7 +234,7 @@ impl Simulation {
                 let outcome = fate(target.credential);
                 self.fleet.note(target, outcome, now);
                 let Some(outcome) = outcome else { break };
-                match plan.after(outcome, now, &mut self.rng) {
+                match plan.after(target, outcome, now, &mut self.rng) {
                     Next::Try(next, _) => target = next,
                     Next::Stop(_) => {
                         self.failed += 1;

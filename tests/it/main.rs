@@ -46,6 +46,7 @@ mod failover;
 mod failover_seen;
 mod first_event;
 mod generated;
+mod hedging;
 mod http1;
 mod http1_heads;
 mod http2;

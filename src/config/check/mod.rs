@@ -16,6 +16,7 @@ mod breaker;
 mod credential;
 mod fallback;
 mod headers;
+mod hedge;
 mod listener;
 mod model;
 mod origin;

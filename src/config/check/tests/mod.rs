@@ -3,6 +3,7 @@
 mod access;
 mod affinity;
 mod credential;
+mod hedge;
 mod model;
 mod price;
 mod provider;
