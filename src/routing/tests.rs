@@ -15,6 +15,8 @@ use crate::config::{Balance, Retry};
 use crate::telemetry::metric::Registry;
 
 mod hedge;
+mod outage;
+mod promises;
 
 const RETRY: Retry = Retry {
     attempts: 3,

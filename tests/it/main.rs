@@ -21,6 +21,7 @@
 )]
 
 mod client;
+mod fault_row;
 mod gateway;
 mod judge;
 mod layers;
@@ -44,6 +45,7 @@ mod drop_in;
 mod errors;
 mod failover;
 mod failover_seen;
+mod fault_table;
 mod first_event;
 mod generated;
 mod hedging;
@@ -67,10 +69,12 @@ mod routing;
 mod secrets;
 mod server_timing;
 mod service_manager;
+mod soak;
 mod status;
 mod status_events;
 mod stream_kinds;
 mod streaming_faults;
+mod survival;
 mod target_headers;
 mod targets;
 mod time_limits;
