@@ -7,7 +7,8 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::config::{
-    self, Affinity, Balance, Config, Demo, OwnTimeouts, PriceList, Retry, StreamUsage, Timeouts,
+    self, Affinity, Balance, Config, Demo, Hedge, OwnTimeouts, PriceList, Retry, StreamUsage,
+    Timeouts,
 };
 
 mod cost;
@@ -62,6 +63,8 @@ pub struct Model {
     pub affinity: Option<Affinity>,
     /// When and how often they are tried.
     pub retry: Retry,
+    /// When a second one is tried beside the first, if ever.
+    pub hedge: Option<Hedge>,
     /// The environment variable (or file) whose lack keeps it from being ready.
     pub missing: Option<Box<str>>,
 }
@@ -227,6 +230,7 @@ impl Catalog {
                 upstream_model: Box::default(),
                 targets: Box::default(),
                 retry: self.retry,
+                hedge: None,
                 balance: Balance::default(),
                 affinity: None,
                 missing: None,
@@ -302,6 +306,7 @@ impl Model {
             balance: model.balance,
             affinity: model.affinity.clone(),
             retry: model.retry,
+            hedge: model.hedge,
             missing: provider.why_not_ready(),
             provider,
         })

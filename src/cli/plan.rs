@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::config::{Config, Model, Provider, Step, Target};
+use crate::config::{Config, Hedge, Model, Provider, Step, Target};
 
 /// Writes the steps of every such model, the first to be tried first.
 pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
@@ -18,9 +18,23 @@ pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
             for (number, step) in (1..).zip(&steps) {
                 writeln!(out, "  {number}. {}", line(config, model, step))?;
             }
+            if let Some(hedge) = model.hedge {
+                writeln!(out, "  {}", when(hedge))?;
+            }
         }
     }
     Ok(())
+}
+
+fn when(hedge: Hedge) -> String {
+    let time = match hedge {
+        Hedge::After(time) => humantime::format_duration(time).to_string(),
+        Hedge::Quantile { percent, floor, .. } => format!(
+            "the time of {percent} % of its last answers, {} at least",
+            humantime::format_duration(floor)
+        ),
+    };
+    format!("A second one beside the first after {time}.")
 }
 
 /// How many targets a step comes to: one for each credential.

@@ -194,7 +194,7 @@ fn the_demo_model_is_shown_while_it_answers() {
 fn check_prints_the_plan_of_a_model_with_several_places() {
     let trial = Trial::file(
         "[providers.groq]\napi_keys = [{ env = \"A\" }, { env = \"B\" }]\n[providers.local]\nbase_url = \"http://gpu/v1\"\n\
-         [models.fast]\nfallbacks = [\"slow\"]\ntargets = [\
+         [models.fast]\nfallbacks = [\"slow\"]\nhedge = { quantile = 95 }\ntargets = [\
          { provider = \"groq\", model = \"g\", weight = 3 }, { provider = \"local\" }, { provider = \"xai\", priority = 2 }]\n\
          [models.slow]\nprovider = \"local\"\n\
          [models.near]\naffinity = { by = \"header\", header = \"X-Session\" }\n\
@@ -205,7 +205,8 @@ fn check_prints_the_plan_of_a_model_with_several_places() {
     let text = check(&trial);
     let near = "\nPlan of near, at most 3 attempts, affinity by header x-session:\n  1. local/a 50 %, local/b 50 %\n";
     assert!(text.contains(near), "{text}");
-    let plan = "\nPlan of fast, at most 3 attempts:\n  1. groq/g 75 % (2 keys), local/fast 25 %\n  2. xai/fast (left out)\n  3. local/slow, as slow\n";
+    let plan = "\nPlan of fast, at most 3 attempts:\n  1. groq/g 75 % (2 keys), local/fast 25 %\n  2. xai/fast (left out)\n  3. local/slow, as slow\n  \
+                A second one beside the first after the time of 95 % of its last answers, 250ms at least.\n";
     assert!(text.contains(plan), "{text}");
     assert!(text.contains("A (set), B (set)"), "{text}");
     assert!(!text.contains("Plan of slow"), "{text}");

@@ -38,7 +38,9 @@ pub use environment::Environment;
 pub use fault::{Fault, Faults, KeyPath, Place, Segment};
 pub use file::Seen;
 pub use load::{load, load_seen};
-pub use model::{Affinity, AffinityBy, AffinityKind, Balance, Breaker, Model, Retry, Step, Target};
+pub use model::{
+    Affinity, AffinityBy, AffinityKind, Balance, Breaker, Hedge, Model, Retry, Step, Target,
+};
 pub use price::{COST_DIGITS, Decimal, Price, PriceList};
 pub use provider::{Auth, BaseUrl, Credential, HealthCheck, Provider};
 pub use reference::reference;

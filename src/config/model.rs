@@ -31,6 +31,8 @@ pub struct Model {
     pub retry: Retry,
     /// Limits in time that it sets over those of its providers.
     pub timeouts: OwnTimeouts,
+    /// When a second one is tried beside the first, if ever.
+    pub hedge: Option<Hedge>,
     /// True when it comes from the built-in table.
     pub builtin: bool,
 }
@@ -101,6 +103,22 @@ pub struct Retry {
     pub processed: bool,
     /// Longest time, in all, to wait for targets that are tried once more.
     pub max_wait: Duration,
+}
+
+/// When a second attempt is begun although the first one still runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hedge {
+    /// After this time without an answer having begun.
+    After(Duration),
+    /// After a time that most of the last answers did not need.
+    Quantile {
+        /// How many of them, in percent.
+        percent: u32,
+        /// Shortest time, whatever they needed.
+        floor: Duration,
+        /// Least answers for them to count; before, nothing is hedged.
+        samples: usize,
+    },
 }
 
 /// When a target is left out, and for how long.

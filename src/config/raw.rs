@@ -15,6 +15,7 @@ use super::{Demo, HttpVersion, LogFormat, LogLevel, StreamUsage};
 
 mod breaker;
 mod health;
+mod hedge;
 mod model;
 mod price;
 mod reload;
@@ -23,6 +24,7 @@ mod timeouts;
 
 pub use breaker::Breaker;
 pub use health::Health;
+pub use hedge::Hedge;
 pub use model::{Affinity, Model, Target};
 pub use price::Price;
 pub use reload::Reload;

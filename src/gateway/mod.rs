@@ -145,6 +145,7 @@ pub fn offer_demo(
         affinity: None,
         retry: config.retry,
         timeouts: OwnTimeouts::default(),
+        hedge: None,
         builtin: true,
     };
     // What the config itself calls by this name goes first.

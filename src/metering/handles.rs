@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::digest::Digest;
 use super::ledger::{Entry, Ledger, Ledgers};
-use super::{Outcome, line};
+use super::{Attempt, Hedged, Outcome, line};
 use crate::catalog::{Catalog, Cost, Model, Target};
 use crate::routing;
 use crate::telemetry::metric::{self, CounterPart, GaugePart, HistogramPart, Metric, Registry};
@@ -70,12 +70,14 @@ pub struct ModelMeters {
     tokens: [OnceCell<CounterPart>; 4],
     /// Made when a cost is first known: a model without a price has none.
     cost: OnceCell<CounterPart>,
-    /// By the kind of fault; the last are those without.
-    attempts: [OnceCell<CounterPart>; routing::Outcome::KINDS + 1],
+    /// By [`Attempt::number`].
+    attempts: [OnceCell<CounterPart>; Attempt::COUNT],
     /// By the kind of the fault before.
     retries: [OnceCell<CounterPart>; routing::Outcome::KINDS],
     fallbacks: OnceCell<CounterPart>,
     affinity: [OnceCell<CounterPart>; routing::Kept::COUNT],
+    /// By the number of the result.
+    hedges: [OnceCell<CounterPart>; Hedged::COUNT],
     registry: Registry,
     pub(super) duration: HistogramPart,
     pub(super) first_byte: HistogramPart,
@@ -263,6 +265,7 @@ impl Desk {
             retries: Default::default(),
             fallbacks: OnceCell::new(),
             affinity: Default::default(),
+            hedges: Default::default(),
             registry: registry.clone(),
         })
     }
@@ -307,18 +310,15 @@ impl ModelMeters {
         }
     }
 
-    pub(super) fn attempt(&self, fault: Option<routing::Outcome>) {
-        let Some(cell) = self
-            .attempts
-            .get(fault.map_or(routing::Outcome::KINDS, routing::Outcome::kind))
-        else {
+    pub(super) fn attempt(&self, attempt: Attempt) {
+        let Some(cell) = self.attempts.get(attempt.number()) else {
             return;
         };
         let make = || {
             let labels = [
                 ("model", &*self.name.label),
                 ("provider", &*self.name.provider),
-                ("result", fault.map_or("answered", routing::Outcome::label)),
+                ("result", attempt.label()),
             ];
             self.registry.counter(&metric::ATTEMPTS, &labels).part()
         };
@@ -336,6 +336,21 @@ impl ModelMeters {
             self.registry.counter(&metric::RETRIES, &labels).part()
         };
         if let Some(cell) = self.retries.get(fault.kind()) {
+            cell.get_or_init(make).increment(1);
+        }
+    }
+
+    /// Counts a second attempt that was due while the first one was silent.
+    pub(super) fn hedge(&self, result: Hedged) {
+        let make = || {
+            let labels = [
+                ("model", &*self.name.label),
+                ("provider", &*self.name.provider),
+                ("result", result.label()),
+            ];
+            self.registry.counter(&metric::HEDGES, &labels).part()
+        };
+        if let Some(cell) = self.hedges.get(result as usize) {
             cell.get_or_init(make).increment(1);
         }
     }

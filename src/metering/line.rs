@@ -19,7 +19,7 @@ pub(super) fn write(meter: &Meter, status: u16, outcome: Outcome, duration: Dura
             .as_ref()
             .map_or("unknown", |model| &*model.name.label),
         provider = meter.model.as_ref().map(|model| &*model.name.provider),
-        attempts = (meter.attempts > 0).then_some(meter.attempts),
+        attempts = Some(meter.attempts.get()).filter(|attempts| *attempts > 0),
         status,
         outcome = outcome.label(),
         code = meter.code,

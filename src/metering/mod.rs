@@ -4,6 +4,7 @@
 //! answer and closes the account when it is dropped, so that no way out of a
 //! request, an abandoned future included, goes uncounted.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use crate::telemetry::request_id::RequestId;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::usage::Usage;
 
+mod attempt;
 mod clock;
 mod digest;
 mod handles;
@@ -28,6 +30,8 @@ mod tap;
 mod tests;
 
 use clock::Clock;
+
+pub use attempt::{Attempt, Hedged};
 pub use digest::{Digest, Summary, Times};
 pub use handles::{Desk, Meters, ModelMeters, ModelName};
 pub use ledger::{Counts, Entry, Fault};
@@ -70,7 +74,7 @@ pub struct Meter {
     upstream_model: Option<HeaderValue>,
     price: Option<Price>,
     /// Attempts so far, where there was a choice.
-    attempts: usize,
+    attempts: Cell<usize>,
     status: Option<u16>,
     outcome: Option<Outcome>,
     code: Option<&'static str>,
@@ -98,7 +102,7 @@ impl Meter {
             model: None,
             upstream_model: None,
             price: None,
-            attempts: 0,
+            attempts: Cell::new(0),
             status: None,
             outcome: None,
             code: None,
@@ -153,12 +157,12 @@ impl Meter {
     }
 
     /// From here on we wait for somebody else.
-    pub fn waits(&mut self) {
+    pub fn waits(&self) {
         self.clock.waits();
     }
 
     /// From here on it is our own time again.
-    pub fn works(&mut self) {
+    pub fn works(&self) {
         self.clock.works();
     }
 
@@ -174,7 +178,7 @@ impl Meter {
     /// did.
     pub fn attempted(&self, fault: Option<routing::Outcome>) {
         if let Some(model) = &self.model {
-            model.attempt(fault);
+            model.attempt(fault.map_or(Attempt::Answered, Attempt::Failed));
         }
     }
 
@@ -186,13 +190,29 @@ impl Meter {
         target: &Target,
         fault: Option<routing::Outcome>,
     ) {
+        self.tried(
+            model,
+            target,
+            fault.map_or(Attempt::Answered, Attempt::Failed),
+        );
         let handles = self.desk.at(model, target);
-        handles.attempt(fault);
         if fault.is_none() && target.is_fallback {
             handles.fallback();
         }
         self.model = Some(Rc::clone(handles));
-        self.attempts += 1;
+    }
+
+    /// Notes an attempt at one of the model's several targets, while another
+    /// one still runs.
+    pub fn tried(&self, model: &Model, target: &Target, attempt: Attempt) {
+        self.desk.at(model, target).attempt(attempt);
+        self.attempts.set(self.attempts.get() + 1);
+    }
+
+    /// Notes what came of a second attempt at this target, begun while the
+    /// first one was silent.
+    pub fn hedged(&self, model: &Model, target: &Target, result: Hedged) {
+        self.desk.at(model, target).hedge(result);
     }
 
     /// Notes that an attempt at this target follows one that failed so.

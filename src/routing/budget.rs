@@ -5,9 +5,12 @@ use std::time::Duration;
 
 /// Tokens are counted in thousandths.
 const TOKEN: u64 = 1000;
-/// Most tokens kept. A burst of failures, until the target is ejected, is
-/// served out of them.
-const MOST: u64 = 50 * TOKEN;
+/// Most tokens kept, at least. A burst of failures, until the target is ejected,
+/// is served out of them.
+const BURST: u64 = 50 * TOKEN;
+/// Whoever allows more retries expects more requests at the same time: for each
+/// percent so many tokens are kept.
+const BURST_PER_PERCENT: u64 = 5 * TOKEN;
 /// Milliseconds in which a token comes by itself, so that a gateway with
 /// little to do can retry at all.
 const TRICKLE_MS: u64 = 1000;
@@ -20,6 +23,8 @@ const TRICKLE_MS: u64 = 1000;
 pub(super) struct Budget {
     /// What a first attempt puts in.
     share: u64,
+    /// Most tokens kept.
+    most: u64,
     tokens: AtomicU64,
     /// Up to when the trickle has been put in.
     trickled_ms: AtomicU64,
@@ -28,9 +33,11 @@ pub(super) struct Budget {
 impl Budget {
     /// A full bucket; first attempts earn `percent` of a token.
     pub(super) fn new(percent: u32) -> Self {
+        let most = BURST.max(u64::from(percent) * BURST_PER_PERCENT);
         Self {
             share: u64::from(percent) * TOKEN / 100,
-            tokens: AtomicU64::new(MOST),
+            most,
+            tokens: AtomicU64::new(most),
             trickled_ms: AtomicU64::new(0),
         }
     }
@@ -70,7 +77,7 @@ impl Budget {
 
     fn add(&self, amount: u64) {
         self.change(|tokens| {
-            let more = tokens.saturating_add(amount).min(MOST);
+            let more = tokens.saturating_add(amount).min(self.most);
             (more != tokens).then_some(more)
         });
     }
@@ -86,7 +93,7 @@ impl Budget {
 mod tests {
     use std::time::Duration;
 
-    use super::{Budget, MOST, TOKEN};
+    use super::{BURST, Budget, TOKEN};
 
     fn drain(budget: &Budget, since: Duration) -> u64 {
         let mut tokens = 0;
@@ -99,7 +106,7 @@ mod tests {
     #[test]
     fn ten_first_attempts_earn_one_more() {
         let budget = Budget::new(10);
-        assert_eq!(drain(&budget, Duration::ZERO), MOST / TOKEN);
+        assert_eq!(drain(&budget, Duration::ZERO), BURST / TOKEN);
         for _ in 0..9 {
             budget.earn();
         }
@@ -110,6 +117,13 @@ mod tests {
     }
 
     #[test]
+    fn more_percent_is_a_larger_burst() {
+        for (percent, burst) in [(0, 50), (10, 50), (11, 55), (100, 500)] {
+            assert_eq!(drain(&Budget::new(percent), Duration::ZERO), burst);
+        }
+    }
+
+    #[test]
     fn a_little_comes_by_itself() {
         let budget = Budget::new(10);
         drain(&budget, Duration::ZERO);
@@ -117,7 +131,7 @@ mod tests {
         assert!(budget.spend(Duration::from_secs(1)));
         assert!(!budget.spend(Duration::from_millis(1999)));
         let after_a_day = Duration::from_secs(24 * 60 * 60);
-        assert_eq!(drain(&budget, after_a_day), MOST / TOKEN);
+        assert_eq!(drain(&budget, after_a_day), BURST / TOKEN);
     }
 
     #[test]

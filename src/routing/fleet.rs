@@ -11,9 +11,10 @@ use super::counts::{Counts, Reason};
 use super::health::{Health, millis};
 use super::load::{InFlight, Load};
 use super::quota::{Awaited, Quota};
+use super::recent::Recent;
 use super::vitals::Vitals;
 use crate::catalog::{Catalog, Target};
-use crate::config::{Breaker, Config};
+use crate::config::{Breaker, Config, Hedge};
 use crate::telemetry::metric::Registry;
 use crate::wire::rate_limit::Report;
 
@@ -36,6 +37,8 @@ pub struct Fleet {
     pub(super) quotas: Box<[Arc<Quota>]>,
     /// By the number of the provider.
     pub(super) vitals: Box<[Arc<Vitals>]>,
+    /// By the same number; filled for those whose models ask for it.
+    pub(super) recent: Box<[Arc<OnceLock<Box<Recent>>>]>,
     /// By the number of the provider.
     counts: Box<[OnceLock<Counts>]>,
     registry: Registry,
@@ -55,6 +58,7 @@ impl Fleet {
             quotas: (0..catalog.slot_count()).map(|_| Arc::default()).collect(),
             vitals: config.providers.iter().map(|_| Arc::default()).collect(),
             counts: config.providers.iter().map(|_| OnceLock::new()).collect(),
+            recent: (0..catalog.slot_count()).map(|_| Arc::default()).collect(),
             registry: registry.clone(),
         }
     }
@@ -165,6 +169,38 @@ impl Fleet {
         load.map_or(0, |load| load.in_flight())
     }
 
+    /// Notes how long an attempt lasted that was given up.
+    pub fn outlasted(&self, target: &Target, took: Duration, now: Instant) {
+        if let Some(load) = self.loads.get(target.slot) {
+            load.outlasted(took, self.at(now));
+        }
+    }
+
+    /// Remembers how long an answer took to begin, for [`Self::hedge_delay`].
+    pub fn remember(&self, target: &Target, streams: bool, took: Duration) {
+        if let Some(recent) = self.recent.get(target.slot) {
+            recent.get_or_init(Box::default).add(streams, took);
+        }
+    }
+
+    /// After how long a second attempt is due beside one at this target; none
+    /// while too little is known of it.
+    #[must_use]
+    pub fn hedge_delay(&self, rule: Hedge, target: &Target, streams: bool) -> Option<Duration> {
+        match rule {
+            Hedge::After(delay) => Some(delay),
+            Hedge::Quantile {
+                percent,
+                floor,
+                samples,
+            } => {
+                let recent = self.recent.get(target.slot)?.get()?;
+                let delay = recent.quantile(streams, percent, samples)?;
+                Some(delay.max(floor))
+            }
+        }
+    }
+
     /// How long one more request would take there.
     pub(super) fn cost(&self, target: &Target, now: Instant) -> f64 {
         let load = self.loads.get(target.slot);
@@ -183,10 +219,23 @@ impl Fleet {
             && quota.is_none_or(|quota| quota.has_room(at))
     }
 
+    /// Whether requests may go there, and none has to try it out.
+    pub(super) fn is_sound(&self, target: &Target, now: Instant) -> bool {
+        let health = self.health.get(target.slot);
+        self.is_fit(target, now) && health.is_none_or(|health| !health.is_ejected())
+    }
+
     /// Takes a fit target for an attempt; false when somebody else tries it out.
     pub(super) fn claim(&self, target: &Target, now: Instant) -> bool {
         let health = self.health.get(target.slot);
         health.is_none_or(|health| health.claim(self.at(now), self.rules.cooldown))
+    }
+
+    /// Takes a target for an attempt that is not fit, since no other is.
+    pub(super) fn claim_anyway(&self, target: &Target) {
+        if let Some(health) = self.health.get(target.slot) {
+            health.claim_anyway();
+        }
     }
 
     /// Notes a first attempt.

@@ -1,7 +1,7 @@
 //! How one target has fared of late.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::config::Breaker;
@@ -21,6 +21,8 @@ pub(super) struct Health {
     window: Window,
     /// Until when it is ejected, doubled, and [`PROBED`]; 0 while it is not.
     ejected: AtomicU64,
+    /// Whether it was asked while it was ejected, since no other was fit.
+    asked_anyway: AtomicBool,
     /// How often in a row it was ejected.
     times: AtomicU32,
     /// Until when it asked to be left alone, or is not to be bothered.
@@ -62,6 +64,13 @@ impl Health {
         ejected >> 1 <= now && self.swap(ejected, lease)
     }
 
+    /// Takes it for an attempt although it is not fit. If that ends well, it is.
+    pub(super) fn claim_anyway(&self) {
+        if self.is_ejected() {
+            self.asked_anyway.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Notes an attempt that ended well. True when that ended an ejection.
     pub(super) fn succeeded(&self, now: u64, rules: &Breaker) -> bool {
         if self.consecutive.load(Ordering::Relaxed) != 0 {
@@ -74,6 +83,7 @@ impl Health {
         }
         // An attempt from before the ejection says nothing about the time since.
         let is_probe = ejected & PROBED != 0 || ejected >> 1 <= now;
+        let is_probe = is_probe || self.asked_anyway.load(Ordering::Relaxed);
         if !is_probe || !self.swap(ejected, 0) {
             return false;
         }
@@ -102,6 +112,7 @@ impl Health {
         if !self.swap(ejected, (now + millis(rest)) << 1) {
             return None;
         }
+        self.asked_anyway.store(false, Ordering::Relaxed);
         self.times.store(times.saturating_add(1), Ordering::Relaxed);
         Some(Ejection {
             rest,
@@ -125,6 +136,11 @@ impl Health {
         if let Some(gauge) = self.gauge.get() {
             gauge.decrement(1);
         }
+    }
+
+    /// Whether it is ejected, if only until the attempt that tries it out ends.
+    pub(super) fn is_ejected(&self) -> bool {
+        self.ejected.load(Ordering::Relaxed) != 0
     }
 
     fn swap(&self, from: u64, to: u64) -> bool {
@@ -239,6 +255,20 @@ mod tests {
         assert!(health.is_fit(now + 5001) && health.claim(now + 5001, REST));
         assert!(health.claim(now + 5001, REST));
         assert_eq!(health.failed(now + 5002, &RULES), None);
+    }
+
+    #[test]
+    fn one_that_was_asked_anyway_and_answers_is_back() {
+        let health = Health::default();
+        let eject = |now| (0..3).filter_map(|_| health.failed(now, &RULES)).count();
+        assert_eq!(eject(0), 1);
+        health.claim_anyway();
+        assert_eq!(health.failed(1, &RULES), None);
+        assert!(!health.is_fit(4999));
+        assert!(health.succeeded(2, &RULES) && health.is_fit(2));
+        // What was asked before counts for nothing the next time.
+        assert_eq!(eject(3), 1);
+        assert!(!health.succeeded(4, &RULES) && !health.is_fit(4));
     }
 
     #[test]

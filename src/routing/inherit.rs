@@ -24,6 +24,7 @@ impl Fleet {
             hand_over(&mut self.health, *now, &before.health, *then);
             hand_over(&mut self.loads, *now, &before.loads, *then);
             hand_over(&mut self.quotas, *now, &before.quotas, *then);
+            hand_over(&mut self.recent, *now, &before.recent, *then);
         }
         for (now, then) in &heirs.providers {
             hand_over(&mut self.vitals, *now, &before.vitals, *then);

@@ -53,6 +53,14 @@ impl Load {
         self.renewed.store(now, Ordering::Relaxed);
     }
 
+    /// Notes an attempt that was given up after so long: its answer would have
+    /// taken longer.
+    pub(super) fn outlasted(&self, took: Duration, now: u64) {
+        if took.as_secs_f64() > self.average(now) {
+            self.observe(took, now);
+        }
+    }
+
     /// Counts a request in.
     pub(super) fn enter(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
@@ -102,6 +110,16 @@ mod tests {
         assert!(load.cost(100) > 1.9);
         load.observe(FAST, 60_000);
         assert!(load.cost(60_000) < 0.02);
+    }
+
+    #[test]
+    fn what_was_given_up_only_makes_it_slower() {
+        let load = Load::default();
+        load.observe(Duration::from_secs(1), 0);
+        load.outlasted(FAST, 0);
+        assert!((load.cost(0) - 1.0).abs() < 1e-9);
+        load.outlasted(SLOW, 0);
+        assert!((load.cost(0) - 2.0).abs() < 1e-9);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod load;
 mod outcome;
 mod plan;
 mod quota;
+mod recent;
 #[cfg(test)]
 mod tests;
 mod vitals;
@@ -22,6 +23,6 @@ pub use fleet::Fleet;
 pub use inherit::Heirs;
 pub use load::InFlight;
 pub use outcome::Outcome;
-pub use plan::{Next, Plan, Stop, only};
+pub use plan::{Next, Plan, Second, Stop, only};
 pub use quota::Awaited;
 pub use vitals::Vitals;

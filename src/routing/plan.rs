@@ -29,7 +29,8 @@ pub struct Plan<'p> {
     /// A bit for each target that was handed out.
     tried: u64,
     attempts: usize,
-    current: Option<&'p Target>,
+    /// Whether an attempt may have been processed without an answer.
+    lost: bool,
     /// Targets that may be tried again, and when.
     again: Vec<(&'p Target, Instant)>,
     /// What is left of the time for pauses.
@@ -43,6 +44,17 @@ pub enum Next<'p> {
     Try(&'p Target, Duration),
     /// Tell the caller how the last attempt ended.
     Stop(Stop),
+}
+
+/// Whether a second attempt is begun beside one that is silent.
+#[derive(Debug, Clone, Copy)]
+pub enum Second<'p> {
+    /// At this target.
+    Try(&'p Target),
+    /// It would be at this one, but too many requests were tried again of late.
+    Withheld(&'p Target),
+    /// No attempt or no target is left for it.
+    None,
 }
 
 /// Why no further attempt is made.
@@ -94,7 +106,7 @@ impl<'p> Plan<'p> {
             kinship: None,
             tried: 0,
             attempts: 0,
-            current: None,
+            lost: false,
             again: Vec::new(),
             patience: retry.max_wait,
         }
@@ -126,24 +138,26 @@ impl<'p> Plan<'p> {
     pub fn first(&mut self, now: Instant, rng: &mut Rng) -> Option<&'p Target> {
         let target = self.choose(now, rng)?;
         self.fleet.earn(target);
-        self.begin(target);
+        self.attempts += 1;
         Some(target)
     }
 
-    /// What follows an attempt that ended like this.
-    pub fn after(&mut self, outcome: Outcome, now: Instant, rng: &mut Rng) -> Next<'p> {
-        let Some(failed) = self.current else {
-            return Next::Stop(Stop::Targets);
-        };
-        if outcome == Outcome::MaybeProcessed && !self.retry.processed {
+    /// What follows an attempt at this target that ended like this.
+    pub fn after(
+        &mut self,
+        failed: &'p Target,
+        outcome: Outcome,
+        now: Instant,
+        rng: &mut Rng,
+    ) -> Next<'p> {
+        self.lost |= outcome == Outcome::MaybeProcessed;
+        if self.lost && !self.retry.processed {
             return Next::Stop(Stop::MaybeProcessed);
         }
         if self.attempts >= self.retry.attempts {
             return Next::Stop(Stop::Attempts);
         }
-        if let Some(pause) = self.pause(outcome, rng) {
-            self.again.push((failed, now + pause));
-        }
+        self.set_aside(failed, outcome, now, rng);
         let Some((target, pause)) = self.choose_next(now, rng) else {
             return Next::Stop(Stop::Targets);
         };
@@ -152,8 +166,48 @@ impl<'p> Plan<'p> {
             return Next::Stop(Stop::Budget);
         }
         self.patience = self.patience.saturating_sub(pause);
-        self.begin(target);
+        self.attempts += 1;
         Next::Try(target, pause)
+    }
+
+    /// Whether there is place for a second attempt beside one at this target.
+    #[must_use]
+    pub fn may_hedge(&self, first: &Target) -> bool {
+        let mut others = self.untried();
+        self.attempts < self.retry.attempts && others.any(|(_, other)| is_elsewhere(first, other))
+    }
+
+    /// A second attempt beside the one at `first`, which is silent: somewhere
+    /// else, and only where all is well. It counts as a retry.
+    pub fn hedge(&mut self, first: &'p Target, now: Instant, rng: &mut Rng) -> Second<'p> {
+        if self.attempts >= self.retry.attempts {
+            return Second::None;
+        }
+        let fleet = self.fleet;
+        let is_wanted = |it: &Target| is_elsewhere(first, it) && fleet.is_sound(it, now);
+        let Some((place, target)) = self.weigh(now, rng, is_wanted) else {
+            return Second::None;
+        };
+        if !fleet.spend(first, now) {
+            return Second::Withheld(target);
+        }
+        self.tried |= 1 << place;
+        self.attempts += 1;
+        Second::Try(target)
+    }
+
+    /// Notes how one of two attempts failed while the other still runs. True
+    /// when the caller has to be told if that one fails as well.
+    pub fn failed_beside(
+        &mut self,
+        failed: &'p Target,
+        outcome: Outcome,
+        now: Instant,
+        rng: &mut Rng,
+    ) -> bool {
+        self.lost |= outcome == Outcome::MaybeProcessed;
+        self.set_aside(failed, outcome, now, rng);
+        self.lost && !self.retry.processed
     }
 
     /// True when the attempt that runs now may be followed by another one.
@@ -178,9 +232,11 @@ impl<'p> Plan<'p> {
         (self.tried.count_ones() as usize) < self.targets.len()
     }
 
-    fn begin(&mut self, target: &'p Target) {
-        self.attempts += 1;
-        self.current = Some(target);
+    /// Keeps a target that failed for another try, where there is use in it.
+    fn set_aside(&mut self, failed: &'p Target, outcome: Outcome, now: Instant, rng: &mut Rng) {
+        if let Some(pause) = self.pause(outcome, rng) {
+            self.again.push((failed, now + pause));
+        }
     }
 
     fn choose_next(&mut self, now: Instant, rng: &mut Rng) -> Option<(&'p Target, Duration)> {
@@ -212,6 +268,7 @@ impl<'p> Plan<'p> {
             }
         }
         let (place, target) = self.weigh(now, rng, |_| true)?;
+        fleet.claim_anyway(target);
         self.tried |= 1 << place;
         Some(target)
     }
@@ -299,4 +356,10 @@ impl<'p> Plan<'p> {
             }
         }
     }
+}
+
+/// Whether a request to the second one meets other machines than one to the
+/// first: another key of the same provider does not.
+fn is_elsewhere(first: &Target, second: &Target) -> bool {
+    first.provider.id != second.provider.id || first.encoded_model != second.encoded_model
 }

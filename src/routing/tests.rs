@@ -15,6 +15,10 @@ use crate::catalog::tests::{config, targets};
 use crate::config::{Balance, Retry};
 use crate::telemetry::metric::Registry;
 
+mod hedge;
+mod outage;
+mod promises;
+
 const RETRY: Retry = Retry {
     attempts: 3,
     processed: false,
@@ -52,7 +56,7 @@ fn run(
             return (tried, None);
         };
         let could = plan.may_go_on();
-        match plan.after(outcome, now, &mut rng) {
+        match plan.after(target, outcome, now, &mut rng) {
             Next::Try(next, pause) => {
                 assert!(could, "an attempt that was not foreseen");
                 now += pause;
@@ -233,7 +237,7 @@ impl Simulation {
                 let outcome = fate(target.credential);
                 self.fleet.note(target, outcome, now);
                 let Some(outcome) = outcome else { break };
-                match plan.after(outcome, now, &mut self.rng) {
+                match plan.after(target, outcome, now, &mut self.rng) {
                     Next::Try(next, _) => target = next,
                     Next::Stop(_) => {
                         self.failed += 1;

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::config::{BaseUrl, Breaker, Config, Credential, Model, OwnTimeouts, Provider, Timeouts};
+use crate::config::{
+    BaseUrl, Breaker, Config, Credential, Hedge, Model, OwnTimeouts, Provider, Timeouts,
+};
 
 /// The configuration in JSON.
 pub(super) fn config(config: &Config) -> Value {
@@ -112,7 +114,23 @@ fn model(config: &Config, model: &Model) -> Value {
             "max_wait_s": model.retry.max_wait.as_secs_f64(),
         },
         "timeouts_s": own_timeouts(&model.timeouts),
+        "hedge": model.hedge.map(hedge),
     })
+}
+
+fn hedge(hedge: Hedge) -> Value {
+    match hedge {
+        Hedge::After(time) => json!({ "after_s": time.as_secs_f64() }),
+        Hedge::Quantile {
+            percent,
+            floor,
+            samples,
+        } => json!({
+            "quantile": percent,
+            "floor_s": floor.as_secs_f64(),
+            "samples": samples,
+        }),
+    }
 }
 
 fn credential(credential: &Credential) -> Value {

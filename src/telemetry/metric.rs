@@ -111,6 +111,8 @@ table! {
         "Answers of another model than the one asked for.";
     AFFINITY = "trunkline_affinity_total", Kind::Counter, ["model", "provider", "result"],
         "First attempts of models with affinity, by where they went and whether they belong there.";
+    HEDGES = "trunkline_hedges_total", Kind::Counter, ["model", "provider", "result"],
+        "Second attempts that were due while the first one was silent, by the provider they went to and result.";
     TARGETS_EJECTED = "trunkline_targets_ejected", Kind::Gauge, ["provider"],
         "Targets of a provider that are left out because they failed.";
     PROVIDER_HEALTHY = "trunkline_provider_healthy", Kind::Gauge, ["provider"],

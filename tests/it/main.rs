@@ -21,6 +21,7 @@
 )]
 
 mod client;
+mod fault_row;
 mod gateway;
 mod judge;
 mod layers;
@@ -45,9 +46,11 @@ mod drop_in;
 mod errors;
 mod failover;
 mod failover_seen;
+mod fault_table;
 mod first_event;
 mod generated;
 mod health_checks;
+mod hedging;
 mod http1;
 mod http1_heads;
 mod http2;
@@ -69,10 +72,12 @@ mod routing;
 mod secrets;
 mod server_timing;
 mod service_manager;
+mod soak;
 mod status;
 mod status_events;
 mod stream_kinds;
 mod streaming_faults;
+mod survival;
 mod target_headers;
 mod targets;
 mod time_limits;

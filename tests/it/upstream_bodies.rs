@@ -210,7 +210,7 @@ fn a_stream_that_ends_with_the_connection_is_whole_after_done() {
 }
 
 /// Event streams in every spelling that a client may meet.
-fn spellings() -> Vec<String> {
+pub fn spellings() -> Vec<String> {
     let choice =
         r#"{"choices":[{"index":0,"delta":{"content":"grün \u00fc"},"finish_reason":null}]}"#;
     let finish = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;

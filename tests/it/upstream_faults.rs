@@ -53,7 +53,7 @@ fn u01_a_refused_connection_is_told_at_once() {
 
 /// A listener that drops every SYN: nobody accepts, and its queue is full of
 /// these connections.
-fn full_listener() -> (Socket, Vec<TcpStream>) {
+pub fn full_listener() -> (Socket, Vec<TcpStream>) {
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     listener.bind(&any.into()).unwrap();

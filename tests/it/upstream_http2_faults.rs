@@ -18,7 +18,7 @@ use crate::wait::{Gate, Watched};
 
 /// What the upstream does with a stream.
 #[derive(Clone, Copy)]
-enum Act {
+pub enum Act {
     Answer,
     /// Resets it before any answer.
     Reset(Reason),
@@ -28,7 +28,7 @@ enum Act {
     GoAway,
 }
 
-struct Faulty {
+pub struct Faulty {
     address: SocketAddr,
     streams: Arc<Watched<usize>>,
     connections: Arc<Watched<usize>>,
@@ -45,7 +45,7 @@ struct Script {
 }
 
 impl Faulty {
-    fn start(
+    pub fn start(
         gate: &Arc<Gate>,
         most_streams: u32,
         act: impl Fn(usize) -> Act + Send + Sync + 'static,
@@ -90,13 +90,13 @@ impl Faulty {
         }
     }
 
+    pub fn base_url(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+
     fn gateway(&self) -> Gateway {
         Setup::new()
-            .provider(
-                "up",
-                &format!("http://{}/v1", self.address),
-                "http = \"http2\"",
-            )
+            .provider("up", &self.base_url(), "http = \"http2\"")
             .model("m", "up", "real-model")
             .start()
     }
@@ -162,7 +162,7 @@ async fn stream(
     let _ = sender.send_data(Bytes::from_static(b"{\"a\":1}"), true);
 }
 
-fn open() -> Arc<Gate> {
+pub fn open() -> Arc<Gate> {
     Arc::new(Gate::default())
 }
 

@@ -17,6 +17,7 @@ mod credential;
 mod fallback;
 mod headers;
 mod health;
+mod hedge;
 mod listener;
 mod model;
 mod origin;

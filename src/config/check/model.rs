@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Check, affinity, fallback, quantity, retry, timeouts};
+use super::{Check, affinity, fallback, hedge, quantity, retry, timeouts};
 use crate::config::fault::{KeyPath, nearest};
 use crate::config::preset::Presets;
-use crate::config::{Model, Provider, Retry, Target, raw};
+use crate::config::{Hedge, Model, Provider, Retry, Target, raw};
 
 /// Most bytes in the name of a model.
 const LONGEST: usize = 256;
@@ -47,6 +47,7 @@ pub fn settle(
         let retry = retry::model(check, &one.path.key("retry"), &one.raw.retry, retry);
         let affinity = affinity::settle(check, &one.path.key("affinity"), &one.raw.affinity);
         let timeouts = timeouts::own(check, &one.path.key("timeouts"), &one.raw.timeouts);
+        let hedge = one.hedge(check, retry);
         if targets.is_empty() {
             continue;
         }
@@ -58,6 +59,7 @@ pub fn settle(
             fallbacks,
             retry,
             timeouts,
+            hedge,
             builtin: written.is_none(),
         };
         models.insert((*alias).clone(), model);
@@ -98,6 +100,23 @@ impl One<'_> {
             }
         }
         found
+    }
+
+    /// When a second target is asked, which takes a second target and a second
+    /// attempt.
+    fn hedge(&self, check: &mut Check<'_>, retry: Retry) -> Option<Hedge> {
+        let path = self.path.key("hedge");
+        let hedge = hedge::settle(check, &path, self.raw.hedge.as_ref()?)?;
+        if self.raw.targets.len() < 2 && self.raw.fallbacks.is_empty() {
+            check.fault(
+                &path,
+                "needs another place to ask; give the model targets or fallbacks",
+            );
+        }
+        if retry.attempts < 2 {
+            check.fault(&path, "takes a second attempt, and retry.attempts is 1");
+        }
+        Some(hedge)
     }
 
     fn short_form(&self, check: &mut Check<'_>) -> Option<Target> {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{ModelRetry, OwnTimeouts};
+use super::{Hedge, ModelRetry, OwnTimeouts};
 use crate::config::{AffinityKind, Balance};
 
 /// `[models.ALIAS]`
@@ -27,6 +27,8 @@ pub struct Model {
     pub retry: ModelRetry,
     /// Limits in time that differ from those of its providers.
     pub timeouts: OwnTimeouts,
+    /// When a second target is asked while the first one is silent; never by default.
+    pub hedge: Option<Hedge>,
 }
 
 /// `[models.ALIAS.affinity]`

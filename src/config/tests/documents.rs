@@ -92,7 +92,7 @@ fn the_commented_examples_are_right() {
         .lines()
         .filter(|line| !line.starts_with("api_key = ") && !line.starts_with("api_key_file = "))
         .filter(|line| !line.starts_with("api_keys = ") && !line.starts_with("targets = "))
-        .filter(|line| !line.starts_with("ca_file = "))
+        .filter(|line| !line.starts_with("ca_file = ") && !line.starts_with("after = "))
         .map(str::to_owned)
         .collect();
     let config = Trial::file(&text.join("\n")).config();

@@ -1,21 +1,21 @@
 //! Several targets: the next one, where the last one did not answer.
 
 use std::mem;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::request::Parts;
-use tokio::time::{Instant, sleep};
-use tracing::warn;
+use tokio::time::sleep;
 
-use super::judge::{Judged, judge, texts};
-use super::{Accepted, first_event, kinship, send};
+use super::errand::{Errand, now, tell};
+use super::hedge::race;
+use super::judge::Judged;
+use super::{Accepted, kinship};
 use crate::catalog::{Model, Resolved, Target};
 use crate::metering::Meter;
 use crate::proxy::Worker;
 use crate::proxy::intake::Intake;
 use crate::proxy::reply::{self, Failure};
-use crate::routing::{Next, Outcome, Plan, Stop};
-use crate::wire::rate_limit;
+use crate::routing::{Next, Plan, Stop};
 
 /// Tries target after target, as the plan says, and tells the caller how many.
 pub(super) async fn run(
@@ -47,24 +47,50 @@ async fn follow<'p>(
     head: &mut Parts,
     intake: &Intake,
 ) -> Result<Accepted, Failure> {
+    let errand = Errand {
+        worker,
+        model,
+        intake,
+        weighs_loads: plan.weighs_loads(),
+    };
     let mut last: Option<(Judged, &'p Target)> = None;
     let mut target = plan.first(now(), &mut worker.rng.borrow_mut());
     if let Some((target, kept)) = target.and_then(|it| Some((it, plan.keeps_to(it)?))) {
         meter.keeps(model, target, kept);
     }
-    while let Some(current) = target {
-        meter.asks(current);
-        let judged = watched(worker, meter, plan, current, head, intake).await;
+    while let Some(first) = target {
+        meter.asks(first);
+        let (judged, current) = match errand.hedge_delay(plan, first) {
+            None => {
+                let holds = plan.may_go_on();
+                let headers = if holds {
+                    head.headers.clone()
+                } else {
+                    mem::take(&mut head.headers)
+                };
+                let attempt = errand.attempt(meter, first, head, headers, holds);
+                (attempt.await, first)
+            }
+            Some(delay) => {
+                // Boxed, so that models without hedging need no room for it.
+                let raced = Box::pin(race(&errand, meter, plan, first, head, delay)).await;
+                if let Some(beside) = raced.beside {
+                    let must_be_told = beside.must_be_told;
+                    last = Some(better(last, (beside.judged, beside.target), must_be_told));
+                }
+                meter.asks(raced.target);
+                (raced.judged, raced.target)
+            }
+        };
         meter.attempted_at(model, current, judged.fault);
-        if judged.is_blamed() {
-            worker.snapshot.fleet.note(current, judged.fault, now());
-        }
+        errand.note(current, &judged);
         let Some(fault) = judged.fault else {
             return judged.named(current);
         };
-        let next = plan.after(fault, now(), &mut worker.rng.borrow_mut());
+        let next = plan.after(current, fault, now(), &mut worker.rng.borrow_mut());
         tell(meter, current, &judged, fault, &next);
-        last = Some(better(last, (judged, current), &next));
+        let must_be_told = matches!(next, Next::Stop(Stop::MaybeProcessed));
+        last = Some(better(last, (judged, current), must_be_told));
         target = match next {
             Next::Stop(_) => None,
             Next::Try(next, pause) => {
@@ -81,75 +107,6 @@ async fn follow<'p>(
     )
 }
 
-/// An attempt that is counted as in flight, and timed, where it matters who is
-/// less busy.
-async fn watched(
-    worker: &Worker,
-    meter: &mut Meter,
-    plan: &Plan<'_>,
-    target: &Target,
-    head: &mut Parts,
-    intake: &Intake,
-) -> Judged {
-    if !plan.weighs_loads() {
-        return attempt(worker, meter, plan, target, head, intake).await;
-    }
-    let fleet = &worker.snapshot.fleet;
-    let in_flight = fleet.enter(target);
-    let began = now();
-    let mut judged = attempt(worker, meter, plan, target, head, intake).await;
-    // What fails at once is not to look fast.
-    if matches!(judged.fault, None | Some(Outcome::MaybeProcessed)) {
-        let now = now();
-        fleet.observe(target, now.saturating_duration_since(began), now);
-    }
-    if let Ok(accepted) = &mut judged.word {
-        accepted.in_flight = in_flight;
-    }
-    judged
-}
-
-async fn attempt(
-    worker: &Worker,
-    meter: &mut Meter,
-    plan: &Plan<'_>,
-    target: &Target,
-    head: &mut Parts,
-    intake: &Intake,
-) -> Judged {
-    let headers = if plan.may_go_on() {
-        head.headers.clone()
-    } else {
-        mem::take(&mut head.headers)
-    };
-    let fleet = &worker.snapshot.fleet;
-    let (sent, awaited) = (now(), fleet.awaits(target));
-    let answer = send(worker, meter, target, head, headers, intake).await;
-    if let Ok(answer) = &answer
-        && let Some(left) = rate_limit::report(texts(&answer.reply.headers), SystemTime::now())
-    {
-        fleet.report(target, &left, sent, now());
-    }
-    drop(awaited);
-    let judged = match answer {
-        Ok(answer) => judge(answer).await,
-        Err(error) => Judged::unanswered(error),
-    };
-    match judged {
-        Judged {
-            fault: None,
-            word: Ok(accepted),
-            ..
-        } if plan.may_go_on() => {
-            meter.waits();
-            let judged = first_event::judge(accepted, meter.endpoint().finish_rule()).await;
-            meter.works();
-            judged
-        }
-        judged => judged,
-    }
-}
-
 /// Of two failures, the one that says more to the caller: what an upstream has
 /// answered, before what we say in its place; else the later one. But that the
 /// request may have been processed must be told, or the caller's SDK would send
@@ -157,42 +114,20 @@ async fn attempt(
 fn better<'t>(
     last: Option<(Judged, &'t Target)>,
     new: (Judged, &'t Target),
-    next: &Next<'_>,
+    must_be_told: bool,
 ) -> (Judged, &'t Target) {
-    let must_be_told = matches!(next, Next::Stop(Stop::MaybeProcessed));
     match last {
-        Some(last) if last.0.answered && !new.0.answered && !must_be_told => last,
+        Some(last) if must_be_told && last.0.is_lost() && !new.0.is_lost() => last,
+        Some(last) if !must_be_told && last.0.answered && !new.0.answered => last,
         _ => new,
     }
 }
 
-/// One line for each attempt that failed.
-fn tell(meter: &Meter, target: &Target, judged: &Judged, fault: Outcome, next: &Next<'_>) {
-    let status = judged.status().map(|status| status.as_u16());
-    let error = judged.cause.as_ref().map(tracing::field::display);
-    let request_id = meter.request_id().as_str();
-    let provider = &*target.provider.name;
-    let outcome = fault.label();
-    let (then, why) = match next {
-        Next::Try(next, _) => (Some(&*next.provider.name), None),
-        Next::Stop(why) => (None, Some(why.label())),
-    };
-    warn!(
-        request_id,
-        provider, outcome, status, error, then, why, "attempt failed"
-    );
-}
-
 /// Leaves a busy target alone for a while.
-async fn rest(meter: &mut Meter, pause: Duration) {
+async fn rest(meter: &Meter, pause: Duration) {
     if !pause.is_zero() {
         meter.waits();
         sleep(pause).await;
         meter.works();
     }
-}
-
-/// The runtime's clock, which tests can set.
-fn now() -> std::time::Instant {
-    Instant::now().into_std()
 }

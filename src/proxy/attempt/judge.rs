@@ -56,6 +56,11 @@ impl Judged {
         cause.is_none_or(|error| error.kind() != ErrorKind::Full)
     }
 
+    /// Whether the request may have been processed without an answer.
+    pub(super) fn is_lost(&self) -> bool {
+        self.fault == Some(Outcome::MaybeProcessed)
+    }
+
     /// The status that the upstream answered with, if it did.
     pub(super) fn status(&self) -> Option<StatusCode> {
         let told = self.word.as_ref();

@@ -18,8 +18,10 @@ use crate::upstream::{Head, Reply};
 use crate::wire::media::MediaType;
 use crate::wire::splice::{StreamUsage, splice};
 
+mod errand;
 mod failover;
 mod first_event;
+mod hedge;
 mod judge;
 mod kinship;
 
@@ -84,7 +86,7 @@ pub(super) async fn run(
 
 async fn send(
     worker: &Worker,
-    meter: &mut Meter,
+    meter: &Meter,
     target: &Target,
     parts: &Parts,
     headers: HeaderMap,

@@ -70,6 +70,18 @@ impl Exchange<'_> {
         self.request.body.clone()
     }
 
+    /// Keeps of the request only that it came: for tests that send more than is
+    /// worth remembering.
+    pub fn forget(&mut self) {
+        let (index, connection) = (self.index, self.request.connection);
+        self.link.ledger.with(|record| {
+            record.requests[index] = Recorded {
+                connection,
+                ..Recorded::default()
+            };
+        });
+    }
+
     /// Writes bytes at once; false when the gateway no longer takes them.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         let wire = &mut self.link.wire;

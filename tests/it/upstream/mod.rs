@@ -3,6 +3,7 @@
 
 mod exchange;
 pub mod http2;
+pub mod mortal;
 pub mod reply;
 pub mod tls;
 
@@ -34,7 +35,7 @@ struct Record {
 }
 
 /// One request as the upstream saw it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Recorded {
     /// Which connection it came on, from 0.
     pub connection: usize,

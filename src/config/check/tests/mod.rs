@@ -4,6 +4,7 @@ mod access;
 mod affinity;
 mod credential;
 mod health;
+mod hedge;
 mod model;
 mod price;
 mod provider;
