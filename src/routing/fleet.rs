@@ -10,6 +10,7 @@ use super::budget::Budget;
 use super::counts::{Counts, Reason};
 use super::health::{Health, millis};
 use super::load::{InFlight, Load};
+use super::standing::{Standing, Why};
 use crate::catalog::{Catalog, Target};
 use crate::config::{Breaker, Config};
 use crate::telemetry::metric::Registry;
@@ -91,6 +92,20 @@ impl Fleet {
             let model = target.shown_model();
             info!(provider, model, key = target.credential, "target is back");
         }
+    }
+
+    /// Whether requests may go to one of several targets, for those who watch.
+    #[must_use]
+    pub fn standing(&self, target: &Target, now: Instant) -> Standing {
+        let until = |slot| self.health.get(slot).map_or((0, 0), Health::out_until);
+        let (ejected, cooling) = until(target.slot);
+        let (_, benched) = until(target.key);
+        let all = [
+            (benched, Why::Benched),
+            (ejected, Why::Ejected),
+            (cooling, Why::Cooling),
+        ];
+        Standing::of(all, self.at(now))
     }
 
     /// Counts a request in, until what is given is dropped.

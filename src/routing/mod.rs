@@ -12,6 +12,7 @@ mod inherit;
 mod load;
 mod outcome;
 mod plan;
+mod standing;
 #[cfg(test)]
 mod tests;
 
@@ -21,3 +22,4 @@ pub use inherit::Heirs;
 pub use load::InFlight;
 pub use outcome::Outcome;
 pub use plan::{Next, Plan, Stop, only};
+pub use standing::{Standing, Why};

@@ -68,6 +68,7 @@ mod server_timing;
 mod service_manager;
 mod status;
 mod status_events;
+mod status_targets;
 mod stream_kinds;
 mod streaming_faults;
 mod target_headers;

@@ -58,7 +58,11 @@ export function startGateway(): void {
 /** Takes over a status that came by another way, such as the event stream. */
 export function applyStatus(status: GatewayStatus): void {
   retryMs = FIRST_RETRY_MS;
-  settle({ phase: 'ready', models: modelsOf(status), status });
+  const before = gatewayStore.get();
+  // With thousands of models it matters that nothing is made of them anew.
+  const same =
+    before.status?.models === status.models && before.status.providers === status.providers;
+  settle({ phase: 'ready', models: same ? before.models : modelsOf(status), status });
 }
 
 async function ask(): Promise<void> {
@@ -94,6 +98,8 @@ async function askForList(): Promise<void> {
       missing: null,
       state: 'unknown',
       firstTokenMs: null,
+      targets: 1,
+      out: 0,
       price: null,
       context: null,
     }),
@@ -135,6 +141,8 @@ function isStatus(value: unknown): value is GatewayStatus {
   return isObject(value) && Array.isArray(value.models) && Array.isArray(value.providers);
 }
 
+const OUT = new Set(['ejected', 'cooling', 'benched']);
+
 export function modelsOf(status: GatewayStatus): Model[] {
   const states = new Map(status.providers.map((each) => [each.name, each]));
   return status.models.map((each) => ({
@@ -145,6 +153,8 @@ export function modelsOf(status: GatewayStatus): Model[] {
     missing: each.missing ?? states.get(each.provider)?.missing ?? null,
     state: states.get(each.provider)?.state ?? 'unknown',
     firstTokenMs: each.first_token_ms?.p50 ?? null,
+    targets: each.targets?.filter((target) => target.state !== 'not_configured').length ?? 1,
+    out: each.targets?.filter((target) => OUT.has(target.state)).length ?? 0,
     price: each.price ?? null,
     context: each.context ?? null,
   }));

@@ -25,6 +25,11 @@ export function healthOf(model: Model): Health {
     const word = model.missing ? `${model.missing} missing` : 'Not set up';
     return { word, tone: 'off', usable: false };
   }
+  if (model.out > 0) {
+    const all = model.out === model.targets;
+    const word = all ? 'All targets out' : `${model.out} of ${model.targets} targets out`;
+    return { word, tone: all ? 'bad' : 'warn', usable: true };
+  }
   switch (model.state) {
     case 'ok':
     case 'unknown':
