@@ -4,7 +4,7 @@ import { notify } from '../store/notices';
 import { gatewayUrl } from './base';
 import { faultOf } from './faults';
 import { authHeaders, keyStore } from './key';
-import type { GatewayStatus, Model } from './types';
+import type { GatewayStatus, Model, TargetStatus } from './types';
 
 /** What is known of the gateway: its models, and whether it answers at all. */
 export interface Gateway {
@@ -98,8 +98,7 @@ async function askForList(): Promise<void> {
       missing: null,
       state: 'unknown',
       firstTokenMs: null,
-      targets: 1,
-      out: 0,
+      out: outOf(undefined),
       price: null,
       context: null,
     }),
@@ -143,6 +142,13 @@ function isStatus(value: unknown): value is GatewayStatus {
 
 const OUT = new Set(['ejected', 'cooling', 'benched']);
 
+/** How many of a model's targets are left out for a while, of those that are set up. */
+export function outOf(targets: TargetStatus[] | undefined) {
+  const usable = targets?.filter((each) => each.state !== 'not_configured') ?? [];
+  const count = usable.filter((each) => OUT.has(each.state)).length;
+  return { count, of: usable.length, all: count > 0 && count === usable.length };
+}
+
 export function modelsOf(status: GatewayStatus): Model[] {
   const states = new Map(status.providers.map((each) => [each.name, each]));
   return status.models.map((each) => ({
@@ -153,8 +159,7 @@ export function modelsOf(status: GatewayStatus): Model[] {
     missing: each.missing ?? states.get(each.provider)?.missing ?? null,
     state: states.get(each.provider)?.state ?? 'unknown',
     firstTokenMs: each.first_token_ms?.p50 ?? null,
-    targets: each.targets?.filter((target) => target.state !== 'not_configured').length ?? 1,
-    out: each.targets?.filter((target) => OUT.has(target.state)).length ?? 0,
+    out: outOf(each.targets),
     price: each.price ?? null,
     context: each.context ?? null,
   }));

@@ -126,9 +126,8 @@ export interface Model {
   missing: string | null;
   state: ProviderState;
   firstTokenMs: number | null;
-  /** Places its requests can go to, and how many of them are left out now. */
-  targets: number;
-  out: number;
+  /** How many of the places that its requests can go to are left out now. */
+  out: { count: number; of: number; all: boolean };
   price: Price | null;
   context: number | null;
 }

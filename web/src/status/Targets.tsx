@@ -39,8 +39,11 @@ function Target({ target, numbered }: { target: TargetStatus; numbered: boolean 
     <li className="st-line st-muted">
       <span className={`st-dot ${tone}`} aria-hidden="true" />
       <span className="st-target" title={`${target.provider} ${target.upstream_model}, ${place}`}>
-        {target.provider}
-        {numbered && target.key !== null && ` key ${target.key + 1}`} {target.upstream_model}
+        <b>
+          {target.provider}
+          {numbered && target.key !== null && ` key ${target.key + 1}`}
+        </b>{' '}
+        {target.upstream_model}
         {target.fallback && ' (fallback)'}
       </span>
       <span className={`st-${tone}`}>

@@ -1,4 +1,5 @@
 import { memo, useState } from 'react';
+import { outOf } from '../api/gateway';
 import type { ModelStatus, ProviderStatus } from '../api/types';
 import { count, exactTime, milliseconds } from '../app/format';
 import { CopyButton } from '../app/ui/CopyButton';
@@ -79,16 +80,18 @@ export const Models = memo(function Models({ models }: { models: ModelStatus[] }
 });
 
 const Model = memo(function Model({ model }: { model: ModelStatus }) {
+  const out = outOf(model.targets);
+  let [tone, word] = model.ready ? ['ok', 'Ready'] : ['idle', 'Not ready'];
+  if (out.count > 0)
+    [tone, word] = out.all ? ['bad', 'All targets out'] : ['warn', 'Ready in part'];
   return (
     <li>
       <div className="st-line">
-        <span className={`st-dot ${model.ready ? 'ok' : 'idle'}`} aria-hidden="true" />
+        <span className={`st-dot ${tone}`} aria-hidden="true" />
         <span className="st-name" title={`${model.provider} ${model.upstream_model}`}>
           {model.id}
         </span>
-        <span className={model.ready ? 'st-ok' : 'st-muted'}>
-          {model.ready ? 'Ready' : 'Not ready'}
-        </span>
+        <span className={`st-${tone}`}>{word}</span>
       </div>
       {model.missing ? <Missing name={model.missing} /> : <Figures model={model} />}
       <Targets targets={model.targets ?? []} />
@@ -98,9 +101,10 @@ const Model = memo(function Model({ model }: { model: ModelStatus }) {
 
 function Figures({ model }: { model: ModelStatus }) {
   const { p50, p95 } = model.first_token_ms;
+  const targets = model.targets?.length ?? 1;
   return (
     <div className="st-line st-muted">
-      <span>{model.provider}</span>
+      <span>{targets > 1 ? `${count(targets)} targets` : model.provider}</span>
       {p50 !== null && (
         <span title={p95 === null ? undefined : `95 of 100 within ${milliseconds(p95)}`}>
           first token {milliseconds(p50)}

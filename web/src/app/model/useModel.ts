@@ -25,9 +25,9 @@ export function healthOf(model: Model): Health {
     const word = model.missing ? `${model.missing} missing` : 'Not set up';
     return { word, tone: 'off', usable: false };
   }
-  if (model.out > 0) {
-    const all = model.out === model.targets;
-    const word = all ? 'All targets out' : `${model.out} of ${model.targets} targets out`;
+  const { count, of, all } = model.out;
+  if (count > 0) {
+    const word = all ? 'All targets out' : `${count} of ${of} targets out`;
     return { word, tone: all ? 'bad' : 'warn', usable: true };
   }
   switch (model.state) {
