@@ -68,7 +68,7 @@ test('the picker draws the last first tokens, and the field how full the context
   await expect
     .poll(() => bar.evaluate((meter: HTMLMeterElement) => meter.value))
     .toBeGreaterThan(400);
-  await expect(page.locator('.estimate')).toContainText(/≈ \d+ \/ 1k tokens/);
+  await expect(page.locator('.estimate')).toContainText(/≈ \d+ \/ 1K tokens/);
   await page.locator('header .picker').click();
   const row = page.getByRole('option', { name: /fast/ });
   await expect(row.locator('.spark path')).toBeAttached();
