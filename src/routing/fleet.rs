@@ -97,7 +97,10 @@ impl Fleet {
     /// Whether requests may go to one of several targets, for those who watch.
     #[must_use]
     pub fn standing(&self, target: &Target, now: Instant) -> Standing {
-        let until = |slot| self.health.get(slot).map_or((0, 0), Health::out_until);
+        let until = |slot: usize| {
+            let health = self.health.get(slot);
+            health.map_or((0, 0), |health| health.out_until())
+        };
         let (ejected, cooling) = until(target.slot);
         let (_, benched) = until(target.key);
         let all = [
