@@ -22,7 +22,7 @@ pub(crate) mod tests;
 pub use cost::Cost;
 pub use identity::fingerprint;
 pub use slot::{Slot, Spot};
-pub use target::Target;
+pub use target::{Target, Unready};
 
 use target::{Slots, in_header};
 
@@ -57,6 +57,8 @@ pub struct Model {
     /// Where it goes, its fallbacks' targets behind its own; empty while none of
     /// them is ready.
     pub targets: Box<[Target]>,
+    /// The places that are left out, since their provider is not ready.
+    pub unready: Box<[Unready]>,
     /// How those of one step share the requests.
     pub balance: Balance,
     /// Which of its requests go to the same target.
@@ -133,9 +135,10 @@ impl Catalog {
         let models = config.models.values().enumerate();
         let models = models
             .filter_map(|(id, model)| {
-                let mut targets = target::plan(model, &config.models, &by_name, &mut slots);
+                let (mut targets, unready) =
+                    target::plan(model, &config.models, &by_name, &mut slots);
                 target::number_rows(&mut targets, id, &mut row_count);
-                let entry = Model::new(id, model, targets, &by_name)?;
+                let entry = Model::new(id, model, targets, unready, &by_name)?;
                 Some((entry.label.clone(), entry))
             })
             .collect();
@@ -229,6 +232,7 @@ impl Catalog {
                 provider: Arc::clone(provider),
                 upstream_model: Box::default(),
                 targets: Box::default(),
+                unready: Box::default(),
                 retry: self.retry,
                 hedge: None,
                 balance: Balance::default(),
@@ -287,6 +291,7 @@ impl Model {
         id: usize,
         model: &config::Model,
         targets: Vec<Target>,
+        unready: Vec<Unready>,
         providers: &HashMap<Box<str>, Arc<Provider>>,
     ) -> Option<Self> {
         // The first that can be called, else the first that is meant.
@@ -303,6 +308,7 @@ impl Model {
             label: model.alias.as_str().into(),
             upstream_model,
             targets: targets.into(),
+            unready: unready.into(),
             balance: model.balance,
             affinity: model.affinity.clone(),
             retry: model.retry,

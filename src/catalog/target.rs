@@ -49,6 +49,21 @@ pub struct Target {
     pub identity: u64,
 }
 
+/// A place that requests would go to if its provider were ready.
+#[derive(Debug, Clone)]
+pub struct Unready {
+    /// Whose it is.
+    pub provider: Arc<Provider>,
+    /// What the provider calls the model.
+    pub upstream_model: Box<str>,
+    /// Whether another model than the one asked for answers here.
+    pub is_fallback: bool,
+    /// As the config has it.
+    pub weight: u32,
+    /// As in [`Target::step`].
+    pub step: usize,
+}
+
 /// One target for each credential of a provider, of equal shares.
 pub(super) fn all(
     provider: &Arc<Provider>,
@@ -76,25 +91,40 @@ pub(super) fn all(
     })
 }
 
-/// The targets of a model that are ready, in the order of their steps. A place
-/// that several steps lead to stands in the first one only.
+/// The targets of a model that are ready, in the order of their steps, and the
+/// places that are not. A place that several steps lead to stands in the first
+/// one only.
 pub(super) fn plan(
     model: &config::Model,
     models: &BTreeMap<String, config::Model>,
     providers: &HashMap<Box<str>, Arc<Provider>>,
     slots: &mut Slots,
-) -> Vec<Target> {
+) -> (Vec<Target>, Vec<Unready>) {
     let mut found: Vec<Target> = Vec::new();
+    let mut unready: Vec<Unready> = Vec::new();
     for (step, one) in model.steps(models).into_iter().enumerate() {
         for place in one.targets {
-            let provider = providers.get(place.provider.as_str());
-            let Some(provider) = provider.filter(|provider| provider.ready) else {
+            let Some(provider) = providers.get(place.provider.as_str()) else {
                 continue;
             };
+            let is_fallback = one.model.alias != model.alias;
+            if !provider.ready {
+                let place = Unready {
+                    provider: Arc::clone(provider),
+                    upstream_model: place.upstream_model.as_str().into(),
+                    is_fallback,
+                    weight: place.weight,
+                    step,
+                };
+                if !unready.iter().any(|other| other.is_same_place(&place)) {
+                    unready.push(place);
+                }
+                continue;
+            }
             for mut target in all(provider, &place.upstream_model, &one.model.timeouts) {
                 target.step = step;
                 target.weight *= u64::from(place.weight);
-                target.is_fallback = one.model.alias != model.alias;
+                target.is_fallback = is_fallback;
                 if !found.iter().any(|other| other.is_same_place(&target)) {
                     found.push(target);
                 }
@@ -107,7 +137,7 @@ pub(super) fn plan(
             target.identity = target.identify();
         }
     }
-    found
+    (found, unready)
 }
 
 /// Numbers the rows of what is counted of a model: `own` at its first provider,
@@ -177,10 +207,24 @@ impl Target {
         fingerprint([&credential.to_le_bytes()[..], &self.encoded_model[..]])
     }
 
+    /// The weight that the config gives its place; with several credentials each
+    /// has a part of it.
+    #[must_use]
+    pub fn asked_weight(&self) -> u64 {
+        // Their number need not divide the whole evenly.
+        (self.weight * self.provider.credentials.len() as u64 + SHARE / 2) / SHARE
+    }
+
     fn is_same_place(&self, other: &Self) -> bool {
         self.provider.id == other.provider.id
             && self.credential == other.credential
             && self.encoded_model == other.encoded_model
+    }
+}
+
+impl Unready {
+    fn is_same_place(&self, other: &Self) -> bool {
+        self.provider.id == other.provider.id && self.upstream_model == other.upstream_model
     }
 }
 

@@ -12,6 +12,7 @@ use super::health::{Health, millis};
 use super::load::{InFlight, Load};
 use super::quota::{Awaited, Quota};
 use super::recent::Recent;
+use super::standing::{Standing, Why};
 use super::vitals::Vitals;
 use crate::catalog::{Catalog, Target};
 use crate::config::{Breaker, Config, Hedge};
@@ -104,6 +105,30 @@ impl Fleet {
             let model = target.shown_model();
             info!(provider, model, key = target.credential, "target is back");
         }
+    }
+
+    /// Whether requests may go to one of several targets, for those who watch.
+    #[must_use]
+    pub fn standing(&self, target: &Target, now: Instant) -> Standing {
+        if !self.is_well(target) {
+            return Standing::Unwell;
+        }
+        let at = self.at(now);
+        let quota = self.quotas.get(target.slot);
+        let exhausted = quota.map_or(0, |quota| quota.exhausted_until(at));
+        let until = |slot: usize| {
+            let health = self.health.get(slot);
+            health.map_or((0, 0), |health| health.out_until())
+        };
+        let (ejected, cooling) = until(target.slot);
+        let (_, benched) = until(target.key);
+        let all = [
+            (benched, Why::Benched),
+            (ejected, Why::Ejected),
+            (cooling, Why::Cooling),
+            (exhausted, Why::Exhausted),
+        ];
+        Standing::of(all, at)
     }
 
     /// Counts a request in, until what is given is dropped.

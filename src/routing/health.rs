@@ -52,6 +52,12 @@ impl Health {
             && self.ejected.load(Ordering::Relaxed) >> 1 <= now
     }
 
+    /// Until when it is kept from requests: by an ejection, and by a pause.
+    pub(super) fn out_until(&self) -> (u64, u64) {
+        let ejected = self.ejected.load(Ordering::Relaxed) >> 1;
+        (ejected, self.cool_until.load(Ordering::Relaxed))
+    }
+
     /// Takes it for an attempt. An ejection that has lapsed lets a single
     /// attempt through, which has to end well; one that is never heard of again
     /// blocks the next no longer than `rest`.

@@ -14,6 +14,7 @@ mod outcome;
 mod plan;
 mod quota;
 mod recent;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod vitals;
@@ -25,4 +26,5 @@ pub use load::InFlight;
 pub use outcome::Outcome;
 pub use plan::{Next, Plan, Second, Stop, only};
 pub use quota::Awaited;
+pub use standing::{Standing, Why};
 pub use vitals::Vitals;

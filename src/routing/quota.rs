@@ -81,6 +81,12 @@ impl Quota {
             .is_none_or(|word| word.count > self.awaited.load(Ordering::Relaxed).into())
     }
 
+    /// Until when there is nothing left; 0 when there is.
+    pub(super) fn exhausted_until(&self, now: u64) -> u64 {
+        let word = self.current(now).filter(|word| word.count == 0);
+        word.map_or(0, |word| word.until)
+    }
+
     /// What is left of this weight, at least 1.
     pub(super) fn weight(&self, whole: u64, now: u64) -> u64 {
         self.current(now)

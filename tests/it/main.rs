@@ -75,6 +75,7 @@ mod service_manager;
 mod soak;
 mod status;
 mod status_events;
+mod status_targets;
 mod stream_kinds;
 mod streaming_faults;
 mod survival;

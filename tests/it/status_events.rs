@@ -1,6 +1,6 @@
 //! `/trunkline/status/events`: the status, for as long as somebody watches.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::client::{Client, Piece, Request};
 use crate::gateway::{Gateway, Setup};
@@ -32,8 +32,14 @@ fn event(client: &mut Client) -> Option<Value> {
             other => panic!("{other:?} after {:?}", String::from_utf8_lossy(&text)),
         }
     }
+    let text = text.strip_prefix(b"event: change\n").unwrap_or(&text);
     let data = text.strip_prefix(b"data: ").unwrap();
     Some(serde_json::from_slice(data).unwrap())
+}
+
+fn ids(rows: &Value) -> Vec<&str> {
+    let rows = rows.as_array().unwrap().iter();
+    rows.map(|row| row["id"].as_str().unwrap()).collect()
 }
 
 #[test]
@@ -46,6 +52,39 @@ fn events_follow_what_happens() {
     assert_eq!(event(&mut client).unwrap()["requests"]["total"], 0);
     gateway.ask(&Request::chat("m"));
     while event(&mut client).unwrap()["requests"]["total"] != 1 {}
+}
+
+#[test]
+fn after_the_first_event_only_what_changes_is_sent() {
+    let upstream = Upstream::answering(reply::completion("hi"));
+    let gateway = Setup::over(&upstream).server("workers = 1").start();
+    let mut client = watch(&gateway, EVENTS);
+    let whole = event(&mut client).unwrap();
+    assert!(ids(&whole["models"]).contains(&"m"));
+    assert!(!whole["providers"].as_array().unwrap().is_empty());
+    assert_eq!(whole["recent"], json!([]));
+    let quiet = event(&mut client).unwrap();
+    assert_eq!(
+        (&quiet["models"], &quiet["providers"]),
+        (&json!([]), &json!([]))
+    );
+    assert_eq!(quiet.get("recent"), None);
+    assert_eq!(quiet["version"], whole["version"]);
+    assert!(quiet["at"].as_u64() > whole["at"].as_u64());
+    let id = gateway.ask(&Request::chat("m")).request_id();
+    let change = loop {
+        let event = event(&mut client).unwrap();
+        if event["requests"]["total"] == 1 {
+            break event;
+        }
+    };
+    assert_eq!(ids(&change["models"]), ["m"]);
+    assert_eq!(change["models"][0]["total"], 1);
+    assert_eq!(change["providers"].as_array().unwrap().len(), 1);
+    assert_eq!(ids(&change["recent"]), [id]);
+    // Who comes anew is told all of it.
+    let again = event(&mut watch(&gateway, EVENTS)).unwrap();
+    assert_eq!(ids(&again["models"]), ids(&whole["models"]));
 }
 
 #[test]

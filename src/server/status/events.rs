@@ -12,7 +12,8 @@ use http_body::{Body, Frame};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::{Rendering, Watchers, event, render};
+use super::state::State;
+use super::{Reading, Watchers, reading, view};
 use crate::access::Caller;
 use crate::proxy::curfew::{Ear, Phase};
 use crate::proxy::{Snapshot, Worker};
@@ -20,16 +21,19 @@ use crate::proxy::{Snapshot, Worker};
 /// Between two events.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// The status as an event stream: at once, then once a second, until the
-/// gateway drains, its configuration changes or the caller's key expires.
+/// The status as an event stream: all of it at once, then once a second what
+/// has changed, until the gateway drains, its configuration changes or the
+/// caller's key expires.
 #[derive(Debug)]
 pub(super) struct Watch {
     snapshot: Arc<Snapshot>,
-    latest: Arc<Mutex<Option<Rendering>>>,
+    latest: Arc<Mutex<Option<Reading>>>,
     dismissed: Arc<AtomicBool>,
     caller: Caller,
     ear: Ear,
     beat: Interval,
+    /// What the caller was told last.
+    told: Option<Arc<State>>,
     ended: bool,
     _place: OwnedSemaphorePermit,
 }
@@ -51,6 +55,7 @@ impl Watch {
             caller,
             ear: worker.curfew.listen(),
             beat,
+            told: None,
             ended: false,
             _place: place,
         }
@@ -70,16 +75,18 @@ impl Body for Watch {
         if self.ended || !self.caller.is_valid() {
             return Poll::Ready(None);
         }
-        let event = if self.ear.poll(context) > Phase::Serving {
+        let state = if self.ear.poll(context) > Phase::Serving {
             self.ended = true;
-            render(&self.snapshot, &self.caller, true)
+            Arc::new(view::read(&self.snapshot, &self.caller, true))
         } else {
             ready!(self.beat.poll_tick(context));
             if self.dismissed.load(Ordering::Relaxed) {
                 return Poll::Ready(None);
             }
-            event(&self.latest, &self.snapshot, &self.caller)
+            reading(&self.latest, &self.snapshot, &self.caller)
         };
+        let event = state.event(self.told.as_deref());
+        self.told = Some(state);
         Poll::Ready(Some(Ok(Frame::data(event))))
     }
 }

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use serde::Serialize;
@@ -20,16 +19,19 @@ use crate::proxy::curfew::Phase;
 use crate::proxy::{Answer, Snapshot, Worker, reply};
 
 mod events;
+mod state;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod view;
 
 use events::Watch;
+use state::State;
 
-/// Callers that may watch at once, for each worker: each costs a rendering a
+/// Callers that may watch at once, for each worker: each costs a reading a
 /// second.
 const WATCHERS: usize = 16;
-/// How long a rendering is good for others with the same key: a little less
+/// How long a reading is good for others with the same key: a little less
 /// than a caller waits for its next one.
 const FRESH: Duration = Duration::from_millis(500);
 
@@ -38,17 +40,17 @@ const FRESH: Duration = Duration::from_millis(500);
 pub(super) struct Watchers {
     places: Arc<Semaphore>,
     /// Only one worker's own: the lock is as good as free.
-    latest: Arc<Mutex<Option<Rendering>>>,
+    latest: Arc<Mutex<Option<Reading>>>,
     /// Set when another generation has taken over.
     dismissed: Arc<AtomicBool>,
 }
 
-/// An event that was made for one key, and does for others with it.
+/// A state that was read for one key, and does for others with it.
 #[derive(Debug)]
-struct Rendering {
+struct Reading {
     at: Instant,
     key: Option<String>,
-    event: Bytes,
+    state: Arc<State>,
 }
 
 #[derive(Serialize)]
@@ -79,15 +81,13 @@ pub(super) fn status(worker: &Worker, headers: &HeaderMap) -> Response<Answer> {
     match snapshot.gate.admit(headers) {
         Ok(caller) => {
             let draining = worker.curfew.phase() > Phase::Serving;
-            let mut text = Vec::new();
-            view::write(&mut text, snapshot, &caller, draining);
-            fresh(text)
+            fresh(view::read(snapshot, &caller, draining).whole())
         }
         Err(denied) => refuse(worker, headers, denied.into()),
     }
 }
 
-/// `GET /trunkline/status/events`: the same, over and over.
+/// `GET /trunkline/status/events`: the same, and then what changes.
 pub(super) fn events(
     worker: &Worker,
     watchers: &Watchers,
@@ -139,29 +139,27 @@ impl Watchers {
     }
 }
 
-/// An event for this caller: the one that another with its key was just given,
-/// or a new one.
-fn event(latest: &Mutex<Option<Rendering>>, snapshot: &Snapshot, caller: &Caller) -> Bytes {
+/// How things stand for this caller: as another with its key was just told, or
+/// as they are now.
+fn reading(
+    latest: &Mutex<Option<Reading>>,
+    snapshot: &Arc<Snapshot>,
+    caller: &Caller,
+) -> Arc<State> {
     let key = caller.key_name();
     let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(rendering) = &*latest
-        && rendering.key.as_deref() == key
-        && rendering.at.elapsed() < FRESH
+    if let Some(reading) = &*latest
+        && reading.key.as_deref() == key
+        && reading.at.elapsed() < FRESH
+        && Arc::ptr_eq(&reading.state.snapshot, snapshot)
     {
-        return rendering.event.clone();
+        return Arc::clone(&reading.state);
     }
-    let event = render(snapshot, caller, false);
-    *latest = Some(Rendering {
+    let state = Arc::new(view::read(snapshot, caller, false));
+    *latest = Some(Reading {
         at: Instant::now(),
         key: key.map(str::to_owned),
-        event: event.clone(),
+        state: Arc::clone(&state),
     });
-    event
-}
-
-fn render(snapshot: &Snapshot, caller: &Caller, draining: bool) -> Bytes {
-    let mut event = b"data: ".to_vec();
-    view::write(&mut event, snapshot, caller, draining);
-    event.extend_from_slice(b"\n\n");
-    event.into()
+    state
 }

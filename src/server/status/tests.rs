@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tokio::time::advance;
 
-use super::{WATCHERS, Watchers, events};
+use super::state::State;
+use super::{WATCHERS, Watchers, events, view};
 use crate::config::{self, Sources};
 use crate::gateway;
 use crate::proxy::curfew::Phase;
@@ -33,6 +35,11 @@ fn watch(worker: &Worker, watchers: &Watchers) -> Answer {
     events(worker, watchers, &HeaderMap::new()).into_body()
 }
 
+fn latest(watchers: &Watchers) -> Arc<State> {
+    let latest = watchers.latest.lock().unwrap();
+    Arc::clone(&latest.as_ref().unwrap().state)
+}
+
 /// The next event, if there is one now.
 async fn now(answer: &mut Answer) -> Option<Bytes> {
     poll_fn(|context| {
@@ -47,6 +54,7 @@ async fn now(answer: &mut Answer) -> Option<Bytes> {
 
 fn read(event: &Bytes) -> Value {
     let text = std::str::from_utf8(event).unwrap();
+    let text = text.strip_prefix("event: change\n").unwrap_or(text);
     let data = text.strip_prefix("data: ").unwrap();
     serde_json::from_str(data.strip_suffix("\n\n").unwrap()).unwrap()
 }
@@ -78,14 +86,38 @@ async fn a_reader_that_stood_still_gets_one_event_and_not_all_it_missed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_who_watch_together_share_a_rendering() {
+async fn those_who_watch_together_share_a_reading() {
     let (worker, watchers) = (worker(), Watchers::new());
     let mut one = watch(&worker, &watchers);
     let mut other = watch(&worker, &watchers);
-    let (first, same) = (now(&mut one).await.unwrap(), now(&mut other).await.unwrap());
-    assert_eq!(first.as_ptr(), same.as_ptr());
+    let first = now(&mut one).await.unwrap();
+    assert_eq!(now(&mut other).await.unwrap(), first);
+    let shared = latest(&watchers);
     advance(Duration::from_secs(1)).await;
-    assert_ne!(now(&mut one).await.unwrap().as_ptr(), first.as_ptr());
+    assert!(now(&mut one).await.is_some());
+    assert!(!Arc::ptr_eq(&latest(&watchers), &shared));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_after_the_first_is_small_and_named() {
+    let (worker, watchers) = (worker(), Watchers::new());
+    let mut answer = watch(&worker, &watchers);
+    let whole = now(&mut answer).await.unwrap();
+    assert!(whole.starts_with(b"data: "));
+    advance(Duration::from_secs(1)).await;
+    let change = now(&mut answer).await.unwrap();
+    assert!(change.starts_with(b"event: change\ndata: "));
+    assert!(change.len() < 400 && change.len() * 10 < whole.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_snapshot_is_told_as_a_whole() {
+    let (one, other) = (worker(), worker());
+    let caller = one.snapshot.gate.admit(&HeaderMap::new()).unwrap();
+    let before = view::read(&one.snapshot, &caller, false);
+    let after = view::read(&other.snapshot, &caller, false);
+    assert!(after.event(Some(&before)).starts_with(b"data: "));
+    assert!(before.event(Some(&before)).starts_with(b"event: change"));
 }
 
 #[tokio::test(start_paused = true)]

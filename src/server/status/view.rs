@@ -2,56 +2,24 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
+use super::state::{Head, Requests, State, Sum, Tokens};
+use super::targets::{self, TargetRow};
 use crate::access::Caller;
 use crate::catalog::{Cost, Model, Provider};
 use crate::config::Price;
-use crate::metering::{Counts, Digest, Entry, Fault, Summary, Times};
+use crate::metering::{Digest, Entry, Fault, Summary, Times};
 use crate::proxy::Snapshot;
 
 /// Requests that are shown.
 const RECENT: usize = 20;
 /// For what is not known, as in metrics.
 const UNKNOWN: &str = "unknown";
-
-#[derive(Serialize)]
-struct Status<'a> {
-    version: &'static str,
-    at: u64,
-    uptime_ms: f64,
-    draining: bool,
-    requests: Requests,
-    tokens: Tokens,
-    cost: Sum,
-    models: Vec<ModelRow<'a>>,
-    providers: Vec<ProviderRow<'a>>,
-    recent: Vec<RecentRow<'a>>,
-}
-
-#[derive(Serialize)]
-struct Requests {
-    in_flight: u64,
-    total: u64,
-    failed: u64,
-    cancelled: u64,
-}
-
-#[derive(Serialize)]
-struct Tokens {
-    input: u64,
-    output: u64,
-}
-
-/// What requests cost, as far as it is known.
-#[derive(Serialize)]
-struct Sum {
-    usd: Option<Cost>,
-    /// Requests that were answered and are not in the sum.
-    unknown: u64,
-}
 
 #[derive(Serialize)]
 struct ModelRow<'a> {
@@ -66,6 +34,7 @@ struct ModelRow<'a> {
     first_token_ms: Quantiles,
     price: Option<&'a Price>,
     cost: Sum,
+    targets: Vec<TargetRow<'a>>,
 }
 
 #[derive(Serialize)]
@@ -113,14 +82,14 @@ struct RecentRow<'a> {
 }
 
 /// What time it is, by both clocks.
-struct Clock {
+pub(super) struct Clock {
     wall: Duration,
-    steady: Instant,
+    pub(super) steady: Instant,
 }
 
-/// Writes how things stand for this caller, in JSON: of the models only those
-/// it may use, of the requests only its own.
-pub(super) fn write(text: &mut Vec<u8>, snapshot: &Snapshot, caller: &Caller, draining: bool) {
+/// How things stand for this caller: of the models only those it may use, of
+/// the requests only its own.
+pub(super) fn read(snapshot: &Arc<Snapshot>, caller: &Caller, draining: bool) -> State {
     let clock = Clock::read();
     let digest = snapshot
         .meters
@@ -135,41 +104,46 @@ pub(super) fn write(text: &mut Vec<u8>, snapshot: &Snapshot, caller: &Caller, dr
     if caller.key_name().is_none() {
         all.add(&digest.unknown);
     }
-    let none = Summary::default();
-    let status = Status {
-        version: env!("CARGO_PKG_VERSION"),
-        at: clock.time_of(clock.steady),
-        uptime_ms: milliseconds(clock.steady.duration_since(digest.since)),
-        draining,
-        requests: Requests {
-            in_flight: all.in_flight,
-            total: all.counts.total,
-            failed: all.counts.failed,
-            cancelled: all.counts.cancelled,
+    State {
+        snapshot: Arc::clone(snapshot),
+        head: Head {
+            version: env!("CARGO_PKG_VERSION"),
+            at: clock.time_of(clock.steady),
+            uptime_ms: milliseconds(clock.steady.duration_since(digest.since)),
+            draining,
+            requests: Requests {
+                in_flight: all.in_flight,
+                total: all.counts.total,
+                failed: all.counts.failed,
+                cancelled: all.counts.cancelled,
+            },
+            tokens: Tokens {
+                input: all.counts.input_tokens,
+                output: all.counts.output_tokens,
+            },
+            cost: Sum::of(&all.counts),
         },
-        tokens: Tokens {
-            input: all.counts.input_tokens,
-            output: all.counts.output_tokens,
-        },
-        cost: Sum::of(&all.counts),
         models: models
             .iter()
-            .map(|model| ModelRow::new(model, digest.models.get(&model.id).unwrap_or(&none)))
+            .map(|model| row(&ModelRow::new(model, snapshot, &digest, &clock)))
             .collect(),
         providers: snapshot
             .catalog
             .providers()
             .iter()
-            .filter_map(|it| Some(ProviderRow::new(it, providers.get(&it.id)?, &clock)))
+            .filter_map(|it| Some(row(&ProviderRow::new(it, providers.get(&it.id)?, &clock))))
             .collect(),
         recent: digest
             .last
             .iter()
-            .map(|entry| RecentRow::new(entry, &clock))
+            .map(|entry| row(&RecentRow::new(entry, &clock)))
             .collect(),
-    };
-    // Neither strings and numbers nor a buffer in memory can fail.
-    let _ = serde_json::to_writer(text, &status);
+    }
+}
+
+/// Strings and numbers cannot fail to serialise.
+fn row(row: &impl Serialize) -> Box<RawValue> {
+    serde_json::value::to_raw_value(row).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
 /// While access is open there are no keys, and everything is everyone's.
@@ -186,25 +160,34 @@ fn by_provider(
     digest: &Digest,
 ) -> HashMap<usize, Summary> {
     let mut sums: HashMap<usize, Summary> = HashMap::new();
-    let mut add = |provider: &Provider, model: usize| {
+    let mut add = |provider: &Provider, model: Option<usize>| {
         let sum = sums.entry(provider.id).or_default();
-        if let Some(summary) = digest.models.get(&model) {
+        if let Some(summary) = model.and_then(|id| digest.models.get(&id)) {
             sum.add(summary);
         }
     };
     for model in models {
-        add(&model.provider, model.id);
+        add(&model.provider, Some(model.id));
+        // Those of its other targets are told as well, asked or not.
+        for target in &model.targets {
+            add(&target.provider, None);
+        }
+        for place in &model.unready {
+            add(&place.provider, None);
+        }
     }
     for provider in snapshot.catalog.providers() {
         if caller.may_use(&format!("{}/*", provider.name)) {
-            add(provider, provider.any_model);
+            add(provider, Some(provider.any_model));
         }
     }
     sums
 }
 
 impl<'a> ModelRow<'a> {
-    fn new(model: &'a Model, summary: &Summary) -> Self {
+    fn new(model: &'a Model, snapshot: &Snapshot, digest: &Digest, clock: &Clock) -> Self {
+        let none = Summary::default();
+        let summary = digest.models.get(&model.id).unwrap_or(&none);
         Self {
             id: &model.label,
             provider: &model.provider.name,
@@ -217,6 +200,7 @@ impl<'a> ModelRow<'a> {
             first_token_ms: Quantiles::of(&summary.first_token),
             price: model.price(),
             cost: Sum::of(&summary.counts),
+            targets: targets::of(model, &snapshot.fleet, clock),
         }
     }
 }
@@ -241,15 +225,6 @@ impl<'a> ProviderRow<'a> {
             failed: summary.counts.failed,
             first_byte_ms: Quantiles::of(&summary.first_byte),
             last_fault: fault.map(|fault| LastFault::new(&fault, clock)),
-        }
-    }
-}
-
-impl Sum {
-    fn of(counts: &Counts) -> Self {
-        Self {
-            usd: counts.cost,
-            unknown: counts.without_cost,
         }
     }
 }
@@ -321,9 +296,17 @@ impl Clock {
     /// clock, which costs a request nothing more, and told by the other.
     fn time_of(&self, at: Instant) -> u64 {
         let ago = self.steady.saturating_duration_since(at);
-        let millis = self.wall.saturating_sub(ago).as_millis();
-        u64::try_from(millis).unwrap_or(u64::MAX)
+        whole_millis(self.wall.saturating_sub(ago))
     }
+
+    /// The same for what is still to come.
+    pub(super) fn time_in(&self, rest: Duration) -> u64 {
+        whole_millis(self.wall.saturating_add(rest))
+    }
+}
+
+fn whole_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn milliseconds(duration: Duration) -> f64 {

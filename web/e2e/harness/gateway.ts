@@ -24,6 +24,8 @@ interface Options {
   rootPath?: string;
   /** No provider but the demo, as on a first start. */
   bare?: boolean;
+  /** A further model, `spread`, of targets that fail, are busy and answer, and one without its key. */
+  targets?: boolean;
 }
 
 export async function startGateway(options: Options): Promise<Gateway> {
@@ -53,7 +55,7 @@ export async function startGateway(options: Options): Promise<Gateway> {
   };
 }
 
-function config({ upstream, keyed, rootPath = '', bare }: Options, port: number): string {
+function config({ upstream, keyed, rootPath = '', bare, targets }: Options, port: number): string {
   const house = (name: string) =>
     `[providers.${name}]\nbase_url = "${upstream}/v1"\napi_key = "k"\n`;
   const model = (alias: string, provider: string) =>
@@ -67,8 +69,23 @@ function config({ upstream, keyed, rootPath = '', bare }: Options, port: number)
     ...(bare
       ? []
       : [house('alpha'), house('beta'), model('fast', 'alpha'), model('smart', 'beta')]),
+    ...(targets ? [spread(upstream)] : []),
     ...(keyed ? [`[access.keys.team]\nsha256 = "${sha256}"\nmodels = ["fast"]`] : []),
     '',
+  ].join('\n');
+}
+
+function spread(upstream: string): string {
+  const provider = (name: string) =>
+    `[providers.${name}]\nbase_url = "${upstream}/${name}/v1"\napi_key = "k"\n`;
+  const names = ['broken', 'busy', 'alpha', 'lacking'];
+  const places = names.map((name, i) => `{ provider = "${name}", priority = ${i} }`);
+  return [
+    '[breaker]\nfailures = 1\ncooldown = "50s"',
+    provider('broken'),
+    provider('busy'),
+    `[providers.lacking]\nbase_url = "${upstream}/v1"\napi_key_env = "LACKING_API_KEY"`,
+    `[models.spread]\ntargets = [${places.join(', ')}]\nretry = { attempts = 4 }`,
   ].join('\n');
 }
 

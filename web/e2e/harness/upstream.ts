@@ -57,6 +57,13 @@ async function answer(
     json(response, 200, { object: 'list', data: [{ embedding: [0.1, 0.2] }] });
     return;
   }
+  const path = request.url ?? '';
+  const trouble = path.startsWith('/broken') ? 500 : path.startsWith('/busy') ? 429 : 0;
+  if (trouble) {
+    if (trouble === 429) response.setHeader('retry-after', '40');
+    json(response, trouble, { error: { message: 'Not now.', type: 'scripted' } });
+    return;
+  }
   const chat = JSON.parse(text) as Chat;
   seen.push(chat);
   const question = lastQuestion(chat);

@@ -81,6 +81,34 @@ test('asking for the key has nothing to object to', async ({ page, another }) =>
   await inspect(page, 'key-desktop');
 });
 
+test('targets that are left out say why, in words', async ({ page, another }) => {
+  const url = await another({ targets: true });
+  await page.goto(url);
+  await page.locator('header .picker').click();
+  await page.getByRole('option', { name: /spread/ }).click();
+  await page.getByRole('button', { name: 'Gateway status' }).click();
+  const panel = page.getByRole('complementary', { name: 'Gateway status' });
+  const targets = panel.getByRole('list', { name: 'Targets' }).getByRole('listitem');
+  await expect(targets).toHaveText([
+    /broken.*Ready/,
+    /busy.*Ready/,
+    /alpha.*Ready/,
+    /lacking.*Not set up/,
+  ]);
+  await page.locator('#composer').fill('Find a way');
+  await page.keyboard.press('Enter');
+  await expect(page.locator('article.answer')).toContainText('Echo of Find a way');
+  await expect(targets).toHaveText([
+    /broken.*Failing, \d+ s/,
+    /busy.*Rate-limited, \d+ s/,
+    /alpha.*Ready/,
+    /lacking.*Not set up/,
+  ]);
+  await expect(page.locator('header .picker')).toContainText('2 of 3 targets out');
+  await targets.first().scrollIntoViewIfNeeded();
+  await inspect(page, 'targets-desktop');
+});
+
 test.describe('a phone', () => {
   test.use({ viewport: SIZES.phone, hasTouch: true });
 

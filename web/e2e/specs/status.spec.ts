@@ -50,6 +50,31 @@ test('the panel says when the gateway is away, and comes back', async ({ chat, p
   await expect(panel).toContainText('Live');
 });
 
+test('the picker draws the last first tokens, and the field how full the context is', async ({
+  chat,
+  page,
+}) => {
+  await page.route('**/trunkline/status', async (route) => {
+    const response = await route.fetch();
+    const status = await response.json();
+    for (const model of status.models) model.context = 1000;
+    await route.fulfill({ response, json: status });
+  });
+  await chat.open();
+  for (const word of ['One', 'Two', 'Three']) await chat.ask(word);
+  const bar = page.getByRole('meter', { name: 'Context used' });
+  await expect(bar).toBeVisible();
+  await page.locator('#composer').fill('word '.repeat(400));
+  await expect
+    .poll(() => bar.evaluate((meter: HTMLMeterElement) => meter.value))
+    .toBeGreaterThan(400);
+  await expect(page.locator('.estimate')).toContainText(/≈ \d+ \/ 1K tokens/);
+  await page.locator('header .picker').click();
+  const row = page.getByRole('option', { name: /fast/ });
+  await expect(row.locator('.spark path')).toBeAttached();
+  await expect(row).toContainText(/\d ms/);
+});
+
 test('snippets name this gateway', async ({ chat, page, context, gateway }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   await chat.open();

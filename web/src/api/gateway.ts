@@ -4,7 +4,7 @@ import { notify } from '../store/notices';
 import { gatewayUrl } from './base';
 import { faultOf } from './faults';
 import { authHeaders, keyStore } from './key';
-import type { GatewayStatus, Model } from './types';
+import type { GatewayStatus, Model, TargetStatus } from './types';
 
 /** What is known of the gateway: its models, and whether it answers at all. */
 export interface Gateway {
@@ -58,7 +58,11 @@ export function startGateway(): void {
 /** Takes over a status that came by another way, such as the event stream. */
 export function applyStatus(status: GatewayStatus): void {
   retryMs = FIRST_RETRY_MS;
-  settle({ phase: 'ready', models: modelsOf(status), status });
+  const before = gatewayStore.get();
+  // With thousands of models it matters that nothing is made of them anew.
+  const same =
+    before.status?.models === status.models && before.status.providers === status.providers;
+  settle({ phase: 'ready', models: same ? before.models : modelsOf(status), status });
 }
 
 async function ask(): Promise<void> {
@@ -94,6 +98,7 @@ async function askForList(): Promise<void> {
       missing: null,
       state: 'unknown',
       firstTokenMs: null,
+      out: outOf(undefined),
       price: null,
       context: null,
     }),
@@ -135,6 +140,15 @@ function isStatus(value: unknown): value is GatewayStatus {
   return isObject(value) && Array.isArray(value.models) && Array.isArray(value.providers);
 }
 
+const OUT = new Set(['ejected', 'cooling', 'benched', 'exhausted', 'unwell']);
+
+/** How many of a model's targets are left out for a while, of those that are set up. */
+export function outOf(targets: TargetStatus[] | undefined) {
+  const usable = targets?.filter((each) => each.state !== 'not_configured') ?? [];
+  const count = usable.filter((each) => OUT.has(each.state)).length;
+  return { count, of: usable.length, all: count > 0 && count === usable.length };
+}
+
 export function modelsOf(status: GatewayStatus): Model[] {
   const states = new Map(status.providers.map((each) => [each.name, each]));
   return status.models.map((each) => ({
@@ -145,6 +159,7 @@ export function modelsOf(status: GatewayStatus): Model[] {
     missing: each.missing ?? states.get(each.provider)?.missing ?? null,
     state: states.get(each.provider)?.state ?? 'unknown',
     firstTokenMs: each.first_token_ms?.p50 ?? null,
+    out: outOf(each.targets),
     price: each.price ?? null,
     context: each.context ?? null,
   }));

@@ -27,6 +27,32 @@ export interface Price {
   output_per_million: string | null;
 }
 
+/** `ready`, or why requests do not go there. */
+export type TargetState =
+  | 'ready'
+  | 'ejected'
+  | 'cooling'
+  | 'benched'
+  | 'exhausted'
+  | 'unwell'
+  | 'not_configured'
+  | (string & {});
+
+/** One place that a model's requests can go to. */
+export interface TargetStatus {
+  provider: string;
+  upstream_model: string;
+  /** The number of the credential. */
+  key: number | null;
+  /** The lowest is tried first. */
+  priority: number;
+  weight: number;
+  fallback: boolean;
+  state: TargetState;
+  /** By the gateway's clock, as `at` of the status. */
+  until: number | null;
+}
+
 export interface ModelStatus {
   id: string;
   provider: string;
@@ -38,6 +64,7 @@ export interface ModelStatus {
   total: number;
   failed: number;
   first_token_ms: Quantiles;
+  targets?: TargetStatus[];
   price?: Price | null;
   cost?: Cost;
   context?: number | null;
@@ -75,7 +102,7 @@ export interface RecentRequest {
   cost_usd?: string | null;
 }
 
-/** `GET trunkline/status` and each event of `GET trunkline/status/events`. */
+/** `GET trunkline/status`, and the first event of `GET trunkline/status/events`. */
 export interface GatewayStatus {
   version: string;
   at: number;
@@ -89,6 +116,9 @@ export interface GatewayStatus {
   recent: RecentRequest[];
 }
 
+/** Each later event: the rows that are not as they were. */
+export type StatusChange = Omit<GatewayStatus, 'recent'> & Partial<Pick<GatewayStatus, 'recent'>>;
+
 /** A model as the picker shows it, whichever endpoint told of it. */
 export interface Model {
   id: string;
@@ -98,6 +128,8 @@ export interface Model {
   missing: string | null;
   state: ProviderState;
   firstTokenMs: number | null;
+  /** How many of the places that its requests can go to are left out now. */
+  out: { count: number; of: number; all: boolean };
   price: Price | null;
   context: number | null;
 }

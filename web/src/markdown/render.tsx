@@ -5,6 +5,7 @@ import { Inline } from './inline';
 import type { FootnoteDef } from './lex';
 import { MathView } from './MathView';
 import type { MathToken } from './math-syntax';
+import type { LongParagraph } from './paragraph';
 import type { Block } from './splitter';
 import { Table } from './Table';
 
@@ -57,6 +58,9 @@ function element(
     case 'paragraph':
       return (
         <p key={key}>
+          {(token as LongParagraph).parts?.map((part, i) => (
+            <Part key={i} tokens={part} />
+          ))}
           <Inline tokens={token.tokens} />
         </p>
       );
@@ -95,6 +99,11 @@ function element(
       return <p key={key}>{token.raw}</p>;
   }
 }
+
+/** A part of a long paragraph is settled: its tokens are always the same. */
+const Part = memo(function Part({ tokens }: { tokens: Token[] }) {
+  return <Inline tokens={tokens} />;
+});
 
 interface ListProps {
   list: Tokens.List;

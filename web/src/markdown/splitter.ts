@@ -1,5 +1,6 @@
 import type { Links, Token, Tokens } from 'marked';
 import { lex } from './lex';
+import { cutOf, type LongParagraph } from './paragraph';
 import { closePartial } from './partial';
 
 /** One block of a document. `key` is where it starts, so it survives a re-lex. */
@@ -33,6 +34,7 @@ export class BlockSplitter {
   private frozenLength = 0;
   private links: Links = {};
   private table: { key: number; head: string; rows: Tokens.TableCell[][] } | undefined;
+  private paragraph: { key: number; parts: Token[][] } | undefined;
   private fence: { closer: RegExp; lang: string; body: number; scanned: number } | undefined;
 
   /** The blocks of `text` so far. A text that does not continue the last one starts anew. */
@@ -59,6 +61,7 @@ export class BlockSplitter {
     this.frozenLength = 0;
     this.links = {};
     this.table = undefined;
+    this.paragraph = undefined;
     this.fence = undefined;
   }
 
@@ -68,6 +71,7 @@ export class BlockSplitter {
       this.links,
     );
     if (this.table && tokens[0]?.type === 'table') this.joinTable(tokens[0] as Tokens.Table);
+    if (this.paragraph && tokens[0]) this.joinParagraph(tokens[0]);
     this.links = { ...links };
     this.freeze(tokens);
     if (this.fence) return [];
@@ -75,9 +79,7 @@ export class BlockSplitter {
     const out: Block[] = [];
     for (const token of tokens) {
       const grown = out.length === 0 ? this.table : undefined;
-      out.push(
-        grown ? tableBlock(grown.key, token as Tokens.Table) : { key: at, raw: token.raw, token },
-      );
+      out.push(out.length === 0 ? this.first(token) : { key: at, raw: token.raw, token });
       at += token.raw.length - (grown?.head.length ?? 0);
     }
     const last = out.at(-1);
@@ -99,6 +101,10 @@ export class BlockSplitter {
         return;
       }
     }
+    if (tokens.at(-1)?.type === 'paragraph' && cutOf(tokens.at(-1)?.raw ?? '') > 0) {
+      while (tokens.length > 1) this.freezeFirst(tokens);
+      this.freezeText(tokens[0] as LongParagraph);
+    }
     if (tokens.length === 1) {
       const only = tokens[0];
       if (only?.type === 'list') this.freezeItems(only as Tokens.List);
@@ -109,13 +115,19 @@ export class BlockSplitter {
   private freezeFirst(tokens: Token[]): void {
     const token = tokens.shift();
     if (!token) return;
-    const { table } = this;
-    const at = this.frozenLength;
-    this.frozen.push(
-      table ? tableBlock(table.key, token as Tokens.Table) : { key: at, raw: token.raw, token },
-    );
-    this.frozenLength += token.raw.length - (table?.head.length ?? 0);
+    this.frozen.push(this.first(token));
+    this.frozenLength += token.raw.length - (this.table?.head.length ?? 0);
     this.table = undefined;
+    this.paragraph = undefined;
+  }
+
+  /** The first block behind the frozen ones, which may be the rest of one. */
+  private first(token: Token): Block {
+    if (this.table) return tableBlock(this.table.key, token as Tokens.Table);
+    const { raw } = token;
+    const parts = (token as LongParagraph).parts;
+    if (!this.paragraph || !parts) return { key: this.frozenLength, raw, token };
+    return { key: this.paragraph.key, raw, token, look: `${raw}\0${parts.length}` };
   }
 
   private freezeItems(list: Tokens.List): void {
@@ -143,6 +155,30 @@ export class BlockSplitter {
     this.frozenLength += raw.length + 1 + (this.table ? 0 : head.length);
     this.table = { key, head, rows: table.rows.slice(0, table.rows.length - KEEP) };
     table.raw = head + lines.slice(2 + settled).join('\n');
+  }
+
+  private freezeText(paragraph: LongParagraph): void {
+    const cut = cutOf(paragraph.raw);
+    const settled = lex(paragraph.raw.slice(0, cut), this.links).tokens[0];
+    const rest = lex(paragraph.raw.slice(cut), this.links).tokens[0];
+    if (settled?.type !== 'paragraph' || rest?.type !== 'paragraph') return;
+    const before = this.paragraph ?? { key: this.frozenLength, parts: [] };
+    this.paragraph = { key: before.key, parts: [...before.parts, settled.tokens ?? []] };
+    this.frozenLength += cut;
+    Object.assign(paragraph, rest, { parts: this.paragraph.parts });
+  }
+
+  /** What follows a part of a paragraph belongs to it, unless it has become something else. */
+  private joinParagraph(token: Token): void {
+    if (!this.paragraph) return;
+    if (token.type === 'paragraph') {
+      Object.assign(token, { parts: this.paragraph.parts });
+      return;
+    }
+    const { key, parts } = this.paragraph;
+    const whole = { type: 'paragraph', raw: '', text: '', tokens: [], parts };
+    this.frozen.push({ key, raw: '', token: whole, look: `\0${parts.length}` });
+    this.paragraph = undefined;
   }
 
   private joinTable(table: Tokens.Table): void {
@@ -184,9 +220,11 @@ export class BlockSplitter {
       return;
     }
     if (token.type === 'table' && this.table) this.joinTable(token as Tokens.Table);
+    const parts = (last.token as LongParagraph).parts;
+    if (token.type === 'paragraph' && parts) Object.assign(token, { parts });
     if (token.type === 'list' && last.token.type === 'list') token.start = last.token.start;
     last.token = token;
-    last.look = closed;
+    last.look = parts ? `${closed}\0${parts.length}` : closed;
   }
 }
 

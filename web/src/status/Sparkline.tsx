@@ -27,7 +27,7 @@ export function Sparkline({ label, value, more, points, lines, atLeast }: Props)
     <div className="st-spark">
       <dt>{label}</dt>
       <dd>
-        {value} {more && <span className="st-muted">{more}</span>}
+        {value} {more && <span className="st-muted st-more">{more}</span>}
       </dd>
       <svg
         viewBox={`0 0 ${SIZE.width} ${SIZE.height}`}

@@ -1,8 +1,13 @@
-import { memo } from 'react';
+import { memo, useState } from 'react';
+import { outOf } from '../api/gateway';
 import type { ModelStatus, ProviderStatus } from '../api/types';
 import { count, exactTime, milliseconds } from '../app/format';
 import { CopyButton } from '../app/ui/CopyButton';
 import { words } from './Recent';
+import { Targets } from './Targets';
+
+/** More than this nobody looks through unasked. */
+const FIRST_MODELS = 60;
 
 const STATES: Record<string, [string, string]> = {
   not_configured: ['idle', 'Not set up'],
@@ -57,31 +62,49 @@ function Provider({ provider }: { provider: ProviderStatus }) {
 export const Models = memo(function Models({ models }: { models: ModelStatus[] }) {
   // What can be used comes first; the rest says what it lacks.
   const sorted = [...models].sort((a, b) => Number(b.ready) - Number(a.ready));
+  const [all, setAll] = useState(false);
   return (
-    <ul className="st-list">
-      {sorted.map((model) => (
-        <li key={model.id}>
-          <div className="st-line">
-            <span className={`st-dot ${model.ready ? 'ok' : 'idle'}`} aria-hidden="true" />
-            <span className="st-name" title={`${model.provider} ${model.upstream_model}`}>
-              {model.id}
-            </span>
-            <span className={model.ready ? 'st-ok' : 'st-muted'}>
-              {model.ready ? 'Ready' : 'Not ready'}
-            </span>
-          </div>
-          {model.missing ? <Missing name={model.missing} /> : <Figures model={model} />}
-        </li>
-      ))}
-    </ul>
+    <>
+      <ul className="st-list">
+        {(all ? sorted : sorted.slice(0, FIRST_MODELS)).map((model) => (
+          <Model key={model.id} model={model} />
+        ))}
+      </ul>
+      {!all && sorted.length > FIRST_MODELS && (
+        <button type="button" className="button small" onClick={() => setAll(true)}>
+          Show all {count(sorted.length)} models
+        </button>
+      )}
+    </>
+  );
+});
+
+const Model = memo(function Model({ model }: { model: ModelStatus }) {
+  const out = outOf(model.targets);
+  let [tone, word] = model.ready ? ['ok', 'Ready'] : ['idle', 'Not ready'];
+  if (out.count > 0)
+    [tone, word] = out.all ? ['bad', 'All targets out'] : ['warn', 'Ready in part'];
+  return (
+    <li>
+      <div className="st-line">
+        <span className={`st-dot ${tone}`} aria-hidden="true" />
+        <span className="st-name" title={`${model.provider} ${model.upstream_model}`}>
+          {model.id}
+        </span>
+        <span className={`st-${tone}`}>{word}</span>
+      </div>
+      {model.missing ? <Missing name={model.missing} /> : <Figures model={model} />}
+      <Targets targets={model.targets ?? []} />
+    </li>
   );
 });
 
 function Figures({ model }: { model: ModelStatus }) {
   const { p50, p95 } = model.first_token_ms;
+  const targets = model.targets?.length ?? 1;
   return (
     <div className="st-line st-muted">
-      <span>{model.provider}</span>
+      <span>{targets > 1 ? `${count(targets)} targets` : model.provider}</span>
       {p50 !== null && (
         <span title={p95 === null ? undefined : `95 of 100 within ${milliseconds(p95)}`}>
           first token {milliseconds(p50)}

@@ -1,9 +1,10 @@
 import { gatewayUrl } from '../api/base';
 import { applyStatus } from '../api/gateway';
 import { authHeaders, keyStore } from '../api/key';
-import type { GatewayStatus } from '../api/types';
+import type { GatewayStatus, StatusChange } from '../api/types';
 import { readEvents } from '../sse';
 import { createStore } from '../store/create';
+import { changed } from './change';
 import { grow, type Point } from './series';
 
 /** `key`: the gateway wants one. `absent`: it has no status. `paused`: nobody looks. */
@@ -101,8 +102,13 @@ async function follow(controller: AbortController, onEvent: () => void): Promise
     if (response.status === 401 || response.status === 403) return 'key';
     if (response.status === 404) return 'absent';
     if (!response.ok || !response.body) return 'waiting';
+    let status: GatewayStatus | undefined;
     for await (const event of readEvents(response.body, heard)) {
-      const status = parse(event.data);
+      const told = parse(event.data);
+      if (!told) continue;
+      if (event.event !== 'change') status = { ...told, recent: told.recent ?? [] };
+      // A connection begins with the whole: before it there is nothing to change.
+      else if (status) status = changed(status, told);
       if (!status) continue;
       onEvent();
       take(status);
@@ -131,10 +137,10 @@ function patch(change: Partial<Feed>): void {
   feedStore.update((now) => ({ ...now, ...change }));
 }
 
-function parse(data: string): GatewayStatus | null {
+function parse(data: string): StatusChange | null {
   try {
     const value = JSON.parse(data);
-    return Array.isArray(value?.models) && Array.isArray(value.recent) ? value : null;
+    return Array.isArray(value?.models) && Array.isArray(value.providers) ? value : null;
   } catch {
     return null;
   }

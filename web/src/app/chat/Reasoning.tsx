@@ -4,6 +4,9 @@ import type { Message } from '../../store/types';
 import { seconds } from '../format';
 import { Icon } from '../ui/Icon';
 
+/** Below this it would read as "0 s". */
+const SHORT_MS = 100;
+
 /** What the model thought: its newest line while it thinks, folded once it speaks. */
 export function Reasoning({ message }: { message: Message }) {
   const [open, setOpen] = useState(false);
@@ -27,7 +30,7 @@ export function Reasoning({ message }: { message: Message }) {
         <Icon name="bulb" size={15} />
         <span className="reasoning-title">
           {thinking ? 'Thinking' : 'Thought'}
-          {message.reasoningMs !== undefined && ` for ${seconds(message.reasoningMs)}`}
+          {(message.reasoningMs ?? 0) >= SHORT_MS && ` for ${seconds(message.reasoningMs ?? 0)}`}
         </span>
         {thinking && !open && <span className="reasoning-live">{lastLine.slice(-160)}</span>}
         <Icon name="down" size={14} />

@@ -175,6 +175,16 @@ function Estimate({ draft, history, model }: { draft: Draft; history: number; mo
   if (total < 50 && !context) return null;
   return (
     <span className="estimate" title={`About ${count(total)} tokens would be sent`}>
+      {context ? (
+        <meter
+          className="context"
+          max={context}
+          high={context * 0.8}
+          optimum={0}
+          value={total}
+          aria-label="Context used"
+        />
+      ) : null}
       ≈ {short(total)}
       {context ? ` / ${short(context)}` : ''} tokens
     </span>

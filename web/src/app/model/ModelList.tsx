@@ -7,6 +7,7 @@ import { CopyButton } from '../ui/CopyButton';
 import { Icon } from '../ui/Icon';
 import { keyName } from '../view';
 import { Dot } from './Dot';
+import { Spark, timesOf } from './Spark';
 import { grouped, healthOf } from './useModel';
 
 interface Props {
@@ -20,6 +21,7 @@ export function ModelList({ value, onPick, onCompare }: Props) {
   const { models, status } = useStore(gatewayStore);
   const [query, setQuery] = useState('');
   const groups = grouped(models, query);
+  const times = timesOf(status?.recent ?? []);
   const flat = groups.flatMap((group) => group.models);
   const start = Math.max(
     0,
@@ -94,6 +96,7 @@ export function ModelList({ value, onPick, onCompare }: Props) {
                   key={model.id}
                   id={`${base}${index}`}
                   model={model}
+                  times={times.get(model.id) ?? []}
                   chosen={model.id === value}
                   active={index === at}
                   onPoint={() => setActive(index)}
@@ -125,13 +128,15 @@ export function ModelList({ value, onPick, onCompare }: Props) {
 interface RowProps {
   id: string;
   model: Model;
+  /** First-token times of the last requests, the oldest first. */
+  times: number[];
   chosen: boolean;
   active: boolean;
   onPoint: () => void;
   onPick: (compare: boolean) => void;
 }
 
-function Row({ id, model, chosen, active, onPoint, onPick }: RowProps) {
+function Row({ id, model, times, chosen, active, onPoint, onPick }: RowProps) {
   const health = healthOf(model);
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents lint/a11y/useFocusableInteractive: the field above keeps the focus and takes the keys
@@ -163,7 +168,10 @@ function Row({ id, model, chosen, active, onPoint, onPick }: RowProps) {
           </span>
         )}
         {model.firstTokenMs !== null && (
-          <span title="Median time to first token">{milliseconds(model.firstTokenMs)}</span>
+          <span className="first-token" title="Median time to first token, and the last ones">
+            <Spark times={times} />
+            {milliseconds(model.firstTokenMs)}
+          </span>
         )}
         <span className={`state ${health.tone}`}>{health.word}</span>
         {chosen && <Icon name="check" size={16} />}

@@ -45,7 +45,6 @@ export function ModelPicker({ value, onPick, onCompare, hotkey, label = 'Model' 
         onClick={toggle}
       >
         <Dot name={model?.provider ?? ''} />
-        <span className="visually-hidden">{label}: </span>
         {/* Part of the content, so that what is said holds what is seen. */}
         <span className="visually-hidden">{label}: </span>
         <span className="picker-name">{shown}</span>

@@ -25,6 +25,11 @@ export function healthOf(model: Model): Health {
     const word = model.missing ? `${model.missing} missing` : 'Not set up';
     return { word, tone: 'off', usable: false };
   }
+  const { count, of, all } = model.out;
+  if (count > 0) {
+    const word = all ? 'All targets out' : `${count} of ${of} targets out`;
+    return { word, tone: all ? 'bad' : 'warn', usable: true };
+  }
   switch (model.state) {
     case 'ok':
     case 'unknown':

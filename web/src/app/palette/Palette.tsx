@@ -18,6 +18,8 @@ interface Entry {
   group: string;
   label: string;
   hint?: string;
+  /** The hint is a shortcut. */
+  keyed?: boolean;
   icon: IconName;
   run: () => void;
 }
@@ -125,7 +127,9 @@ export function Palette({ onClose }: { onClose: () => void }) {
             >
               <Icon name={entry.icon} size={16} />
               <span className="grow ellipsis">{entry.label}</span>
-              {entry.hint && <span className="hint ellipsis">{entry.hint}</span>}
+              {entry.hint && (
+                <span className={entry.keyed ? 'hint keys' : 'hint ellipsis'}>{entry.hint}</span>
+              )}
             </div>
           </div>
         ))}
@@ -172,6 +176,7 @@ function commands(): Entry[] {
       group: 'Commands',
       label: each.label,
       hint: keyName(each.keys.replace('arrowup', '↑').replace('arrowdown', '↓')),
+      keyed: true,
       icon: 'right',
       run: each.run,
     }));

@@ -60,7 +60,7 @@ export function Data({ onClose }: { onClose: () => void }) {
       </div>
       <p className="hint">
         {count(list.length)} conversations
-        {cold > 0 && `, ${count(cold)} of them moved to the larger store`}.
+        {cold > 0 && `, the older ${count(cold)} in the browser's larger store`}.
         <Persist />
       </p>
       <div className="button-row">
