@@ -13,6 +13,7 @@ use super::admin::{self, Admin};
 use super::prepare::{Prepared, Settings};
 use super::shutdown::Signals;
 use super::{LAST_WORDS, Order, StartError, Workers, demo, drain, listen, notify};
+use crate::telemetry::log::Level;
 use crate::telemetry::metric::Registry;
 
 /// The side of the gateway that callers and operators meet.
@@ -28,12 +29,18 @@ pub(super) struct Front {
 
 impl Front {
     /// Opens both listeners and starts the workers.
-    pub(super) fn open(first: Prepared, registry: &Registry) -> Result<Self, StartError> {
+    pub(super) fn open(
+        first: Prepared,
+        registry: &Registry,
+        log: &Level,
+    ) -> Result<Self, StartError> {
         let settings = first.settings.clone();
         let listener = bind(settings.listen)?;
         let admin = Rc::new(Admin {
             registry: registry.clone(),
             config: RefCell::new(first.shown.clone()),
+            log: log.clone(),
+            hosts: RefCell::new(first.admin_hosts.clone()),
             ready: Cell::new(true),
         });
         let admin_listener = settings.admin.map(bind_admin).transpose()?;
@@ -84,6 +91,8 @@ impl Front {
         let wanted = settings.admin.filter(|_| moves_admin);
         let admin_listener = wanted.map(bind_admin).transpose()?;
         self.admin.config.replace(std::mem::take(&mut next.shown));
+        self.admin.hosts.replace(next.admin_hosts.clone());
+        self.admin.log.configure(settings.log_level);
         self.workers.succeed(next);
         if let Some(listener) = listener {
             self.replace(listener);
