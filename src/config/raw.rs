@@ -42,7 +42,7 @@ pub struct Config {
     pub demo: Demo,
     /// The listener that callers use, and the limits on what they send.
     pub server: Server,
-    /// The listener that operators use: /metrics, /livez, /readyz, /config.
+    /// The listener that operators use: /metrics, /livez, /readyz, /config, /log.
     pub admin: Admin,
     /// How changes of the configuration come into force.
     pub reload: Reload,
@@ -79,7 +79,7 @@ pub struct Server {
     pub root_path: String,
     /// Worker threads; 0 means one for each core.
     pub workers: u64,
-    /// Host names accepted besides the loopback names while no client key is asked for.
+    /// Host names accepted besides the loopback names: by the admin listener on loopback, and by the other one while no client key is asked for.
     pub allowed_hosts: Vec<String>,
     /// Serve the page at "/", the API reference at "/docs", and the status that they show below "/trunkline/".
     pub page: bool,
@@ -136,7 +136,7 @@ pub struct Cors {
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Log {
-    /// Least severity written.
+    /// Least severity written; `PUT /log` on the admin listener changes it while the gateway runs.
     pub level: LogLevel,
     /// Shape of a line.
     pub format: LogFormat,

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use tracing::info;
+use tracing::{debug, info};
 
 use super::{Meter, Outcome};
+use crate::catalog::Target;
 use crate::telemetry::request_id::RequestId;
 
 pub(super) fn write(meter: &Meter, status: u16, outcome: Outcome, duration: Duration) {
@@ -24,18 +25,29 @@ pub(super) fn write(meter: &Meter, status: u16, outcome: Outcome, duration: Dura
         outcome = outcome.label(),
         code = meter.code,
         stream = meter.streams,
-        bytes_in = meter.bytes_in,
-        bytes_out = meter.bytes_out,
+        request_bytes = meter.bytes_in,
+        response_bytes = meter.bytes_out,
         input_tokens = usage.input,
         output_tokens = usage.output,
         cached_tokens = usage.cached,
         reasoning_tokens = usage.reasoning,
         cost_usd = meter.cost.map(tracing::field::display),
         duration_ms = milliseconds(duration),
-        ttfb_ms = meter.first_byte.map(milliseconds),
-        ttft_ms = meter.first_token.map(milliseconds),
+        first_byte_ms = meter.first_byte.map(milliseconds),
+        first_token_ms = meter.first_token.map(milliseconds),
         overhead_ms = milliseconds(meter.clock.own()),
         "request"
+    );
+}
+
+/// What a request asks of whom, for those who want to know why.
+pub(super) fn write_attempt(request_id: &RequestId, target: &Target) {
+    debug!(
+        request_id = request_id.as_str(),
+        provider = &*target.provider.name,
+        model = target.shown_model(),
+        credential = target.credential,
+        "attempt begins"
     );
 }
 

@@ -147,6 +147,7 @@ impl Meter {
     pub fn asks(&mut self, target: &Target) {
         self.upstream_model.clone_from(&target.model_header);
         self.price = target.price.as_deref().copied();
+        line::write_attempt(&self.request_id, target);
     }
 
     /// Notes the size of the request's body, all of which is here. Who was

@@ -103,7 +103,12 @@ impl Fleet {
             health.uncount();
             let provider = &*target.provider.name;
             let model = target.shown_model();
-            info!(provider, model, key = target.credential, "target is back");
+            info!(
+                provider,
+                model,
+                credential = target.credential,
+                "target is back"
+            );
         }
     }
 
@@ -297,10 +302,10 @@ impl Fleet {
         self.count(target, |counts| counts.left_out(reason));
         let provider = &*target.provider.name;
         let model = target.shown_model();
-        let (key, rest_ms, reason) = (target.credential, millis(rest), reason.label());
+        let (credential, rest_ms, reason) = (target.credential, millis(rest), reason.label());
         warn!(
             provider,
-            model, key, reason, rest_ms, "target is left out for a while"
+            model, credential, reason, rest_ms, "target is left out for a while"
         );
     }
 }

@@ -15,6 +15,7 @@ use super::checkups::Checkups;
 use super::prepare::{Prepared, Settings};
 use super::shutdown::Signals;
 use super::{LAST_WORDS, Order, StartError, Workers, demo, descriptors, drain, listen, notify};
+use crate::telemetry::log::Level;
 use crate::telemetry::metric::Registry;
 
 /// The side of the gateway that callers and operators meet.
@@ -31,13 +32,19 @@ pub(super) struct Front {
 
 impl Front {
     /// Opens both listeners and starts the workers.
-    pub(super) fn open(first: Prepared, registry: &Registry) -> Result<Self, StartError> {
+    pub(super) fn open(
+        first: Prepared,
+        registry: &Registry,
+        log: &Level,
+    ) -> Result<Self, StartError> {
         let settings = first.settings.clone();
         descriptors::raise_limit(settings.max_connections);
         let listener = bind(settings.listen)?;
         let admin = Rc::new(Admin {
             registry: registry.clone(),
             config: RefCell::new(first.shown.clone()),
+            log: log.clone(),
+            hosts: RefCell::new(first.admin_hosts.clone()),
             ready: Cell::new(true),
         });
         let admin_listener = settings.admin.map(bind_admin).transpose()?;
@@ -92,6 +99,8 @@ impl Front {
         let admin_listener = wanted.map(bind_admin).transpose()?;
         self.admin.config.replace(std::mem::take(&mut next.shown));
         self.checkups.follow(&next.snapshot);
+        self.admin.hosts.replace(next.admin_hosts.clone());
+        self.admin.log.configure(settings.log_level);
         self.workers.succeed(next);
         if let Some(listener) = listener {
             self.replace(listener);

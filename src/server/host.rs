@@ -6,6 +6,7 @@
 //! page's origin (against requests that need no preflight).
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 
 use http::HeaderMap;
 use http::header::{HOST, ORIGIN};
@@ -16,7 +17,7 @@ use crate::config::Config;
 use crate::proxy::reply::{self, Failure};
 
 /// Whom an open gateway answers; one with client keys answers by key alone.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Hosts {
     open: bool,
     /// The names we answer under besides loopback ones, or none for any name.
@@ -43,6 +44,19 @@ impl Hosts {
         Self {
             open,
             names: (open && known).then(|| names().collect()),
+            passed: RefCell::default(),
+        }
+    }
+
+    /// For the operators' listener, which asks for no key: on loopback, where
+    /// only this machine's own programs come, a browser among them, it answers
+    /// under the names of this machine.
+    pub(super) fn of_admin(listen: Option<SocketAddr>, allowed: &[String]) -> Self {
+        let is_local = listen.is_some_and(|listen| listen.ip().is_loopback());
+        let names = || allowed.iter().map(|name| name.to_ascii_lowercase());
+        Self {
+            open: true,
+            names: is_local.then(|| names().collect()),
             passed: RefCell::default(),
         }
     }

@@ -103,7 +103,7 @@ pub fn run(config: Config, origin: Origin) -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            error!(%fault, "did not start");
+            error!(error = %fault, "did not start");
             ExitCode::FAILURE
         }
     }
@@ -123,7 +123,7 @@ async fn serve(config: Config, origin: Origin, log: &LogWriter) -> Result<(), St
     let mut preparer = Preparer::new(registry.clone(), orders.clone());
     let first = preparer.prepare(config, None)?;
     let reloader = Reloader::new(origin, preparer, orders, &first, &registry);
-    let mut front = Front::open(first, &registry)?;
+    let mut front = Front::open(first, &registry, log.level())?;
     let knocker = reloader.start()?;
     notify::ready();
     spawn_local(notify::feed_watchdog());
@@ -149,15 +149,15 @@ async fn serve(config: Config, origin: Origin, log: &LogWriter) -> Result<(), St
 /// Lets requests in flight finish, tells those that take too long to end, and
 /// gives up at a second signal.
 async fn drain(workers: &Workers, signals: &mut Signals, limit: Duration) {
-    let limit_s = limit.as_secs();
-    info!(limit_s, connections = workers.load(), "draining");
+    let limit_ms = limit.as_millis();
+    info!(limit_ms, connections = workers.load(), "draining");
     workers.ring(Phase::Draining);
     let mut end = wait_for_workers(workers, signals, limit).await;
     if end == Drained::Late {
         workers.ring(Phase::Expired);
         end = wait_for_workers(workers, signals, LAST_WORDS).await;
     }
-    info!(?end, connections = workers.load(), "stopped");
+    info!(end = end.label(), connections = workers.load(), "stopped");
 }
 
 /// How waiting for the workers ended.
@@ -169,6 +169,16 @@ enum Drained {
     Late,
     /// A further signal came.
     Forced,
+}
+
+impl Drained {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Late => "late",
+            Self::Forced => "forced",
+        }
+    }
 }
 
 async fn wait_for_workers(workers: &Workers, signals: &mut Signals, limit: Duration) -> Drained {

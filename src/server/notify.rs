@@ -41,6 +41,6 @@ pub(super) async fn feed_watchdog() {
 
 fn send(states: &[NotifyState<'_>]) {
     if let Err(fault) = sd_notify::notify(states) {
-        warn!(%fault, "the service manager could not be told");
+        warn!(error = %fault, "the service manager could not be told");
     }
 }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::warn;
 
+use super::host::Hosts;
 use super::page::Page;
 use super::site::Site;
 use super::{Order, StartError, describe};
@@ -31,6 +32,8 @@ pub(super) struct Prepared {
     pub settings: Settings,
     /// The configuration in JSON, without secrets.
     pub shown: Bytes,
+    /// The names that the operators' listener answers under.
+    pub admin_hosts: Hosts,
 }
 
 /// What the process as a whole goes by.
@@ -90,6 +93,7 @@ impl Preparer {
             snapshot,
             sites: (0..workers).map(site).collect(),
             settings: Settings::of(&config),
+            admin_hosts: Hosts::of_admin(config.admin.listen, &config.server.allowed_hosts),
             shown: apart(|| describe::config(&config).to_string()).into(),
         })
     }
@@ -139,7 +143,6 @@ impl Settings {
     pub(super) fn bound(&self, next: &Self) -> Vec<&'static str> {
         let keys = [
             ("server.workers", self.workers != next.workers),
-            ("log.level", self.log_level != next.log_level),
             ("log.format", self.log_format != next.log_format),
         ];
         let differ = keys.into_iter().filter(|(_, differs)| *differs);

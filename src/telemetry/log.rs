@@ -2,12 +2,15 @@
 //! that stops reading costs lines, which are counted, never requests.
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::metric::Counter;
-use crate::config::{Log, LogFormat, LogLevel};
+use crate::config::{Log, LogFormat};
+
+mod level;
+
+pub use level::Level;
 
 /// Lines that wait for the writer before further ones are dropped.
 const LINES_WAITING: usize = 16_384;
@@ -18,6 +21,7 @@ pub struct LogWriter {
     _guard: WorkerGuard,
     lost: ErrorCounter,
     reported: std::cell::Cell<u64>,
+    level: Level,
 }
 
 /// Starts logging for the whole process. Does nothing where a subscriber has
@@ -30,7 +34,8 @@ pub fn start(log: &Log) -> LogWriter {
         .thread_name("log")
         .finish(std::io::stdout());
     let lost = writer.error_counter();
-    let registry = tracing_subscriber::registry().with(filter(log.level));
+    let level = Level::new(log.level);
+    let registry = tracing_subscriber::registry().with(level.clone());
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(writer)
         .with_target(false);
@@ -48,26 +53,20 @@ pub fn start(log: &Log) -> LogWriter {
         _guard: guard,
         lost,
         reported: std::cell::Cell::new(0),
+        level,
     }
 }
 
 impl LogWriter {
+    /// Which lines are written.
+    #[must_use]
+    pub fn level(&self) -> &Level {
+        &self.level
+    }
+
     /// Adds the lines lost since the last call to `counter`.
     pub fn report_lost(&self, counter: &Counter) {
         let lost = self.lost.dropped_lines() as u64;
         counter.increment(lost.saturating_sub(self.reported.replace(lost)));
     }
-}
-
-/// Our own lines at the wanted level; other crates' only when they warn, so
-/// that no library can print what we would not.
-fn filter(level: LogLevel) -> EnvFilter {
-    let level = match level {
-        LogLevel::Error => "error",
-        LogLevel::Warn => "error,trunkline=warn",
-        LogLevel::Info => "error,trunkline=info",
-        LogLevel::Debug => "error,trunkline=debug",
-        LogLevel::Trace => "error,trunkline=trace",
-    };
-    EnvFilter::new(level)
 }

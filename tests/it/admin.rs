@@ -8,7 +8,7 @@ use crate::upstream::{Upstream, reply};
 fn the_admin_routes_answer() {
     let upstream = Upstream::answering(reply::completion("hi"));
     let gateway = Setup::over(&upstream).start();
-    for path in ["/livez", "/readyz", "/metrics", "/config"] {
+    for path in ["/livez", "/readyz", "/metrics", "/config", "/log"] {
         assert_eq!(gateway.ask_admin(path).status, 200, "{path}");
     }
     for path in ["/", "/v1/models", "/health", "/metrics/", "/nothing"] {
@@ -27,8 +27,10 @@ fn r12_the_admin_routes_are_not_on_the_data_port() {
         "/readyz",
         "/metrics",
         "/config",
+        "/log",
         "/api/metrics",
         "/api/config",
+        "/api/log",
     ] {
         let answer = gateway.ask(&Request::get(path));
         crate::judge::error(&answer, 404, "unknown_url", None);

@@ -19,10 +19,10 @@ fn each_failed_attempt_has_a_line_in_the_log() {
         .collect();
     assert_eq!(attempts.len(), 3, "{attempts:#?}");
     assert!(
-        attempts[0].contains("\"outcome\":\"unsent\"") && attempts[0].contains("\"then\":\"p1\"")
+        attempts[0].contains("\"result\":\"unsent\"") && attempts[0].contains("\"then\":\"p1\"")
     );
     assert!(
-        attempts[1].contains("\"status\":500") && attempts[1].contains("\"outcome\":\"failed\"")
+        attempts[1].contains("\"status\":500") && attempts[1].contains("\"result\":\"failed\"")
     );
     assert!(attempts[2].contains("no attempt left"));
 }

@@ -65,7 +65,7 @@ fn u06_a_silent_stream_gets_comments_between_its_events() {
     assert!(complete && rest.ends_with(reply::DONE), "{rest:?}");
     assert!(!rest.contains("prompt_tokens"), "{rest:?}");
     let line = &gateway.access_lines(1)[0];
-    assert_eq!(value(line, "bytes_out"), own + rest.len());
+    assert_eq!(value(line, "response_bytes"), own + rest.len());
     assert_eq!(value(line, "input_tokens"), 3);
     gateway.settle();
 }

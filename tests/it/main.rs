@@ -57,6 +57,8 @@ mod http2;
 mod json_faults;
 mod keepalive_comments;
 mod limits;
+mod log_level;
+mod logs;
 mod metering;
 mod models_route;
 mod outage;

@@ -225,10 +225,10 @@ fn the_access_line_says_who_what_where_and_how_long() {
         assert_eq!(text(&line, field), wanted, "{line}");
     }
     assert_eq!(value(&line, "status"), 200);
-    assert_eq!(value(&line, "bytes_in"), request.body.unwrap().len());
-    assert_eq!(value(&line, "bytes_out"), answer.body.len());
+    assert_eq!(value(&line, "request_bytes"), request.body.unwrap().len());
+    assert_eq!(value(&line, "response_bytes"), answer.body.len());
     let duration = value(&line, "duration_ms").as_f64().expect("a duration");
-    let first = value(&line, "ttfb_ms")
+    let first = value(&line, "first_byte_ms")
         .as_f64()
         .expect("a time to first byte");
     assert!(first <= duration && duration < 30_000.0, "{line}");

@@ -142,14 +142,14 @@ pub(super) fn tell(
     let error = judged.cause.as_ref().map(tracing::field::display);
     let request_id = meter.request_id().as_str();
     let provider = &*target.provider.name;
-    let outcome = fault.label();
+    let result = fault.label();
     let (then, why) = match next {
         Next::Try(next, _) => (Some(&*next.provider.name), None),
         Next::Stop(why) => (None, Some(why.label())),
     };
     warn!(
         request_id,
-        provider, outcome, status, error, then, why, "attempt failed"
+        provider, result, status, error, then, why, "attempt failed"
     );
 }
 
