@@ -134,8 +134,8 @@ fn cancelled(errand: &Errand<'_>, meter: &Meter, target: &Target, winner: &Targe
     meter.tried(errand.model, target, Attempt::Cancelled);
     let request_id = meter.request_id().as_str();
     let (provider, then) = (&*target.provider.name, &*winner.provider.name);
-    let outcome = Attempt::Cancelled.label();
-    info!(request_id, provider, outcome, then, "attempt cancelled");
+    let result = Attempt::Cancelled.label();
+    info!(request_id, provider, result, then, "attempt cancelled");
 }
 
 impl<'p> Raced<'p> {
