@@ -59,6 +59,8 @@ pub struct Model {
     pub targets: Box<[Target]>,
     /// The places that are left out, since their provider is not ready.
     pub unready: Box<[Unready]>,
+    /// Tokens that it can take, question and answer together, where known.
+    pub context: Option<usize>,
     /// How those of one step share the requests.
     pub balance: Balance,
     /// Which of its requests go to the same target.
@@ -235,6 +237,7 @@ impl Catalog {
                 unready: Box::default(),
                 retry: self.retry,
                 hedge: None,
+                context: None,
                 balance: Balance::default(),
                 affinity: None,
                 missing: None,
@@ -309,6 +312,7 @@ impl Model {
             upstream_model,
             targets: targets.into(),
             unready: unready.into(),
+            context: model.context,
             balance: model.balance,
             affinity: model.affinity.clone(),
             retry: model.retry,

@@ -23,6 +23,8 @@ pub struct Model {
     pub targets: Vec<Target>,
     /// Aliases to try after those; checked to exist and to lead in no circle.
     pub fallbacks: Vec<String>,
+    /// Tokens that it can take, question and answer together, where known.
+    pub context: Option<usize>,
     /// How its targets of one priority share the requests.
     pub balance: Balance,
     /// Which of its requests go to the same target, if any.

@@ -141,6 +141,7 @@ pub fn offer_demo(
         alias: DEMO.to_owned(),
         targets: vec![Target::new(DEMO, DEMO)],
         fallbacks: Vec::new(),
+        context: None,
         balance: Balance::default(),
         affinity: None,
         retry: config.retry,

@@ -103,6 +103,7 @@ fn model(config: &Config, model: &Model) -> Value {
     json!({
         "targets": targets,
         "fallbacks": model.fallbacks,
+        "context": model.context,
         "balance": model.balance,
         "affinity": model.affinity.as_ref().map(|affinity| json!({
             "by": affinity.by.to_string(),

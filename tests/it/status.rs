@@ -79,7 +79,7 @@ fn a_fresh_gateway_says_what_is_ready_and_what_is_missing() {
             "id": "llama3-70b-groq", "provider": "groq", "upstream_model": "llama3-70b-8192",
             "ready": false, "missing": "GROQ_API_KEY",
             "in_flight": 0, "total": 0, "failed": 0, "first_token_ms": no_times,
-            "price": null, "cost": no_cost,
+            "price": null, "context": 8192, "cost": no_cost,
             "targets": [{
                 "provider": "groq", "upstream_model": "llama3-70b-8192", "key": null,
                 "priority": 0, "weight": 1, "fallback": false,

@@ -43,6 +43,7 @@ pub fn settle(
             check.fault(&one.path, text);
         }
         let targets = one.targets(check);
+        let context = one.context(check);
         let fallbacks = fallback::names(check, &one.path, &one.raw.fallbacks, &aliases);
         let retry = retry::model(check, &one.path.key("retry"), &one.raw.retry, retry);
         let affinity = affinity::settle(check, &one.path.key("affinity"), &one.raw.affinity);
@@ -54,6 +55,7 @@ pub fn settle(
         let model = Model {
             alias: (*alias).clone(),
             targets,
+            context,
             balance: one.raw.balance.unwrap_or_default(),
             affinity,
             fallbacks,
@@ -100,6 +102,18 @@ impl One<'_> {
             }
         }
         found
+    }
+
+    /// The built-in figure holds for the built-in place alone.
+    fn context(&self, check: &mut Check<'_>) -> Option<usize> {
+        let raw = self.raw;
+        let is_builtin = raw.provider.is_none() && raw.model.is_none() && raw.targets.is_empty();
+        let builtin = self.builtin.filter(|_| is_builtin);
+        let context = raw.context.or_else(|| builtin?.context)?;
+        let context = quantity::count(context, 1);
+        context
+            .map_err(|text| check.fault(&self.path.key("context"), text))
+            .ok()
     }
 
     /// When a second target is asked, which takes a second target and a second

@@ -15,6 +15,8 @@ pub struct Model {
     pub provider: Option<String>,
     /// Name that the provider uses for the model; the alias itself by default.
     pub model: Option<String>,
+    /// Tokens that it can take, question and answer together; shown on the page. Known by itself for some of the built-in aliases.
+    pub context: Option<u64>,
     /// Several places that can answer, instead of `provider` and `model`.
     pub targets: Vec<Target>,
     /// How the targets of one priority share the requests; "weighted" by default.

@@ -33,6 +33,7 @@ struct ModelRow<'a> {
     failed: u64,
     first_token_ms: Quantiles,
     price: Option<&'a Price>,
+    context: Option<usize>,
     cost: Sum,
     targets: Vec<TargetRow<'a>>,
 }
@@ -199,6 +200,7 @@ impl<'a> ModelRow<'a> {
             failed: summary.counts.failed,
             first_token_ms: Quantiles::of(&summary.first_token),
             price: model.price(),
+            context: model.context,
             cost: Sum::of(&summary.counts),
             targets: targets::of(model, &snapshot.fleet, clock),
         }

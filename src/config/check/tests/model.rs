@@ -245,3 +245,27 @@ fn every_limit_of_a_model_is_checked() {
     let off = "[models.m]\nprovider = \"groq\"\ntimeouts = { gap = \"off\" }";
     assert!(Trial::file(off).fault().contains("models.m.timeouts.gap"));
 }
+
+#[test]
+fn the_context_is_what_is_said_or_the_built_in_figure_at_the_built_in_place() {
+    let text = "[models.m]\nprovider = \"groq\"\ncontext = 4096\n\
+                [models.gpt-4o]\nprovider = \"azure\"\n\
+                [models.gpt-4-turbo]\nretry = { attempts = 2 }\n\
+                [models.\"gpt-3.5-turbo\"]\ncontext = 4096";
+    let models = Trial::file(text).config().models;
+    let context = |alias: &str| models[alias].context;
+    assert_eq!(context("m"), Some(4096));
+    assert_eq!(context("gpt-4o"), None);
+    assert_eq!(context("gpt-4-turbo"), Some(128_000));
+    assert_eq!(context("gpt-3.5-turbo"), Some(4096));
+    assert_eq!(context("llama3-8b-groq"), Some(8192));
+    assert_eq!(context("mistral-large"), None);
+    for bad in ["0", "10000001"] {
+        let text = format!("[models.m]\nprovider = \"groq\"\ncontext = {bad}");
+        let fault = Trial::file(&text).fault();
+        assert!(
+            fault.contains("models.m.context: must be from 1"),
+            "{fault}"
+        );
+    }
+}
