@@ -28,6 +28,14 @@ fn wants_stream(exchange: &mut Exchange<'_>) -> bool {
     String::from_utf8_lossy(&exchange.read_body()).contains("\"stream\":true")
 }
 
+/// An error, and the word that the connection ends with it: one that closed
+/// without it could take the next request with it.
+fn last_word(status: &str) -> String {
+    let length = format!("Content-Length: {}", ERROR.len());
+    let head = reply::head(status, &[JSON, "Connection: close", &length]);
+    head + ERROR
+}
+
 /// A head, and one event or half an object behind it.
 fn begin(exchange: &mut Exchange<'_>) {
     if wants_stream(exchange) {
@@ -187,17 +195,17 @@ fn u16_u20_answers_for_the_caller() {
     let cut = reply::json("200 OK", "{\"choices\":[{\"mess");
     row("U-16 broken JSON", || Bad::answer(&cut), Own(200), Own(200));
     let early: fn(&mut Exchange<'_>) = |exchange| {
-        exchange.send(reply::json("400 Bad Request", ERROR));
+        exchange.send(last_word("400 Bad Request"));
         exchange.finish();
     };
     row("U-20 early 400", || Bad::script(early), Own(400), Own(400));
     let early: fn(&mut Exchange<'_>) = |exchange| {
-        exchange.send(reply::json("413 Too Large", ERROR));
+        exchange.send(last_word("413 Too Large"));
         exchange.finish();
     };
     row("U-20 early 413", || Bad::script(early), Own(413), Own(413));
     let early: fn(&mut Exchange<'_>) = |exchange| {
-        exchange.send(reply::json("503 Unavailable", ERROR));
+        exchange.send(last_word("503 Unavailable"));
         exchange.finish();
     };
     row("U-20 early 503", || Bad::script(early), Next, Next);
