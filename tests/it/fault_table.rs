@@ -6,7 +6,7 @@
 //! faulty targets before the healthy one, and once more where the model allows
 //! what may have been processed to be sent again.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 
 use h2::Reason;
 
@@ -72,14 +72,16 @@ fn u04_tls_that_fails() {
         row(&format!("U-04 {flaw:?}"), || Bad::tls(flaw), Next, Next);
     }
     let plain = || {
-        let upstream = good();
-        let base = upstream.base_url().replace("http://", "https://");
-        Bad::new(base, "", upstream)
+        let upstream = Upstream::raw("https", |mut socket| {
+            let _ = socket.read(&mut [0; 64]);
+            let _ = socket.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+        });
+        Bad::new(upstream.base_url(), "", upstream)
     };
     row("U-04 plain HTTP", plain, Next, Next);
     let stalling = || {
         let upstream = Upstream::raw("https", |mut socket| {
-            let _ = std::io::copy(&mut socket.by_ref(), &mut std::io::sink());
+            let _ = std::io::copy(&mut socket, &mut std::io::sink());
         });
         let limit = "timeouts = { connect = \"150ms\" }";
         Bad::new(upstream.base_url(), limit, upstream)
