@@ -32,6 +32,7 @@ mod sources;
 #[cfg(test)]
 pub(crate) mod tests;
 mod timeouts;
+mod traces;
 mod walk;
 
 pub use environment::Environment;
@@ -47,6 +48,7 @@ pub use reference::reference;
 pub use shape::schema;
 pub use sources::{Flags, Origin, Sources};
 pub use timeouts::{OwnTimeouts, Timeouts};
+pub use traces::Traces;
 
 /// The checked configuration. Every field is settled: no later code asks what
 /// the default is or whether a value makes sense.
@@ -60,6 +62,8 @@ pub struct Config {
     pub cors: Cors,
     /// What is written to standard output.
     pub log: Log,
+    /// Where spans of requests are sent, if anywhere.
+    pub traces: Option<Traces>,
     /// Who may call.
     pub access: Access,
     /// When true, only aliases may be called and `provider/model` is refused.

@@ -21,6 +21,7 @@ mod price;
 mod reload;
 mod retry;
 mod timeouts;
+mod traces;
 
 pub use breaker::Breaker;
 pub use health::Health;
@@ -30,6 +31,7 @@ pub use price::Price;
 pub use reload::Reload;
 pub use retry::{ModelRetry, Retry};
 pub use timeouts::{OwnTimeouts, Timeouts};
+pub use traces::Traces;
 
 /// Settings of Trunkline, an OpenAI-compatible gateway. Durations are written as "10s", "5m" or "1h 30m", sizes as "64KiB" or "32MiB".
 #[derive(Deserialize, JsonSchema)]
@@ -50,6 +52,8 @@ pub struct Config {
     pub cors: Cors,
     /// What is written to standard output.
     pub log: Log,
+    /// Where spans of requests are sent, over OTLP/HTTP.
+    pub traces: Traces,
     /// Who may call.
     pub access: Access,
     /// Limits in time on one attempt, for every provider and model that sets none of its own.
@@ -264,6 +268,7 @@ impl Default for Config {
             reload: Reload::default(),
             cors: Cors::default(),
             log: Log::default(),
+            traces: Traces::default(),
             access: Access::default(),
             timeouts: Timeouts::default(),
             pool: Pool::default(),

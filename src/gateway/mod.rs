@@ -2,11 +2,13 @@
 
 mod carry;
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
+use thiserror::Error;
 use tokio::time::Instant;
 use url::Url;
 
@@ -22,6 +24,7 @@ use crate::proxy::{Limits, Snapshot};
 use crate::routing::Fleet;
 use crate::secret::Secret;
 use crate::telemetry::metric::Registry;
+use crate::telemetry::trace::Tracer;
 use crate::upstream::{BuildError, Builder};
 
 use carry::Before;
@@ -42,6 +45,17 @@ const DEMO_POOL: Pool = Pool {
     idle_timeout: Duration::from_secs(60),
 };
 
+/// Why there is no snapshot.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// A provider cannot be reached as it is configured.
+    #[error("{0}")]
+    Upstream(#[from] BuildError),
+    /// The exporter of traces has no thread or no socket.
+    #[error("cannot export traces: {0}")]
+    Traces(io::Error),
+}
+
 /// Builds the snapshot of a checked configuration, as the generation after
 /// `before`. It shares with that one what has not changed; nothing there is
 /// touched until [`Snapshot::enact`].
@@ -49,7 +63,7 @@ pub fn build(
     config: &Config,
     registry: &Registry,
     before: Option<&Snapshot>,
-) -> Result<Arc<Snapshot>, BuildError> {
+) -> Result<Arc<Snapshot>, Error> {
     let known = before.map(Before::new);
     let catalog = Catalog::new(config);
     let builder = Builder::new(registry.clone());
@@ -75,6 +89,9 @@ pub fn build(
         Meters::new(registry, &catalog, writes_lines, keeps_ledgers)
     };
     let limits = limits(&config.server, registry, before.map(|it| &it.limits));
+    let tracer = before.and_then(|it| it.tracer.as_ref());
+    let tracer =
+        Tracer::succeed(config.traces.as_ref(), registry, tracer).map_err(Error::Traces)?;
     let gate = Gate::new(&config.access);
     Ok(Arc::new(Snapshot {
         catalog,
@@ -82,6 +99,7 @@ pub fn build(
         upstreams,
         fleet,
         meters,
+        tracer,
         limits,
     }))
 }

@@ -13,6 +13,10 @@ pub(super) fn write(meter: &Meter, status: u16, outcome: Outcome, duration: Dura
     let usage = meter.usage.unwrap_or_default();
     info!(
         request_id = meter.request_id.as_str(),
+        trace_id = meter
+            .trace
+            .as_ref()
+            .map(|it| tracing::field::display(it.id())),
         key = meter.caller.as_ref().and_then(|caller| caller.key_name()),
         endpoint = meter.endpoint.label(),
         model = meter

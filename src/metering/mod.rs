@@ -9,13 +9,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::access::Caller;
 use crate::catalog::{Cost, Model, Target};
 use crate::config::Price;
 use crate::routing;
 use crate::telemetry::request_id::RequestId;
+use crate::telemetry::trace::Tracer;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::usage::Usage;
 
@@ -28,8 +29,10 @@ mod line;
 mod tap;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use clock::Clock;
+use trace::Trace;
 
 pub use attempt::{Attempt, Hedged};
 pub use digest::{Digest, Summary, Times};
@@ -86,6 +89,8 @@ pub struct Meter {
     first_byte: Option<Duration>,
     first_token: Option<Duration>,
     last_piece: Option<Instant>,
+    /// Only where the request is recorded.
+    trace: Option<Box<Trace>>,
 }
 
 impl Meter {
@@ -114,6 +119,28 @@ impl Meter {
             first_byte: None,
             first_token: None,
             last_piece: None,
+            trace: None,
+        }
+    }
+
+    /// Records the request in a trace, where its headers or chance say so.
+    pub fn traces(&mut self, tracer: &Arc<Tracer>, headers: &HeaderMap) {
+        self.trace = Trace::begin(tracer, headers);
+    }
+
+    /// Notes an attempt that begins now. `headers` are those that it sends: where
+    /// the request is recorded, they name the attempt as what comes before the
+    /// upstream's own part of the trace.
+    pub fn sends(&self, target: &Target, headers: &mut HeaderMap) {
+        if let Some(trace) = &self.trace {
+            trace.sends(target, headers);
+        }
+    }
+
+    /// Notes the status that a target answers with.
+    pub fn hears(&self, target: &Target, status: StatusCode) {
+        if let Some(trace) = &self.trace {
+            trace.hears(target, status);
         }
     }
 
@@ -178,8 +205,12 @@ impl Meter {
     /// Notes an attempt at the model's only target, and how it failed, if it
     /// did.
     pub fn attempted(&self, fault: Option<routing::Outcome>) {
+        let result = fault.map_or(Attempt::Answered, Attempt::Failed);
         if let Some(model) = &self.model {
-            model.attempt(fault.map_or(Attempt::Answered, Attempt::Failed));
+            model.attempt(result);
+        }
+        if let Some(trace) = &self.trace {
+            trace.tried(None, result);
         }
     }
 
@@ -208,6 +239,9 @@ impl Meter {
     pub fn tried(&self, model: &Model, target: &Target, attempt: Attempt) {
         self.desk.at(model, target).attempt(attempt);
         self.attempts.set(self.attempts.get() + 1);
+        if let Some(trace) = &self.trace {
+            trace.tried(Some(target), attempt);
+        }
     }
 
     /// Notes what came of a second attempt at this target, begun while the
@@ -322,6 +356,9 @@ impl Meter {
         }
         if desk.writes_lines() {
             line::write(self, status, outcome, duration);
+        }
+        if let Some(trace) = self.trace.take() {
+            trace.export(self, status, outcome, duration);
         }
         if let Some(ledger) = &desk.ledger {
             ledger.ends(self.entry(status, outcome, duration));

@@ -19,6 +19,7 @@ use crate::catalog::{Catalog, Resolved};
 use crate::metering::{Desk, Meter, Meters};
 use crate::routing::Fleet;
 use crate::telemetry::request_id::RequestIds;
+use crate::telemetry::trace::Tracer;
 use crate::upstream::{Client, Upstream};
 use crate::wire::endpoint::Endpoint;
 
@@ -52,6 +53,8 @@ pub struct Snapshot {
     pub fleet: Fleet,
     /// What is counted.
     pub meters: Arc<Meters>,
+    /// What records requests in traces, where that is wanted.
+    pub tracer: Option<Arc<Tracer>>,
     /// How much is taken.
     pub limits: Limits,
 }
@@ -157,6 +160,9 @@ where
     let (head, body) = request.into_parts();
     let request_id = worker.request_ids.for_request(head.headers.get(REQUEST_ID));
     let mut meter = Meter::start(&worker.desk, endpoint, request_id);
+    if let Some(tracer) = &worker.snapshot.tracer {
+        meter.traces(tracer, &head.headers);
+    }
     let told = unless_expired(worker, pin!(story(worker, &mut meter, head, body))).await;
     match told {
         Ok((accepted, seat)) => relay::answer(worker, accepted, seat, meter),

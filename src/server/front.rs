@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, spawn_local};
@@ -17,6 +18,7 @@ use super::shutdown::Signals;
 use super::{LAST_WORDS, Order, StartError, Workers, demo, descriptors, drain, listen, notify};
 use crate::telemetry::log::Level;
 use crate::telemetry::metric::Registry;
+use crate::telemetry::trace::{LAST_EXPORT, Tracer};
 
 /// The side of the gateway that callers and operators meet.
 #[derive(Debug)]
@@ -27,6 +29,7 @@ pub(super) struct Front {
     /// Ends the admin listener, if there is one.
     admin_task: Option<AbortHandle>,
     checkups: Checkups,
+    tracer: Option<Arc<Tracer>>,
     settings: Settings,
 }
 
@@ -55,6 +58,7 @@ impl Front {
         let announcement = Announcement::of(&first);
         let mut checkups = Checkups::new(registry);
         checkups.follow(&first.snapshot);
+        let tracer = first.snapshot.tracer.clone();
         let workers = Workers::start(first, registry)?;
         announcement.make(addresses);
         Ok(Self {
@@ -63,6 +67,7 @@ impl Front {
             admin_task: admin_listener.map(|listener| serve_admin(listener, &admin)),
             admin,
             checkups,
+            tracer,
             settings,
         })
     }
@@ -101,6 +106,7 @@ impl Front {
         self.checkups.follow(&next.snapshot);
         self.admin.hosts.replace(next.admin_hosts.clone());
         self.admin.log.configure(settings.log_level);
+        self.tracer.clone_from(&next.snapshot.tracer);
         self.workers.succeed(next);
         if let Some(listener) = listener {
             self.replace(listener);
@@ -135,7 +141,8 @@ impl Front {
     pub(super) async fn shut(self, signals: &mut Signals) {
         self.admin.ready.set(false);
         let (delay, limit) = (self.settings.drain_delay, self.settings.drain_timeout);
-        notify::stopping(delay.saturating_add(limit).saturating_add(LAST_WORDS));
+        let rest = LAST_WORDS + LAST_EXPORT;
+        notify::stopping(delay.saturating_add(limit).saturating_add(rest));
         if !delay.is_zero() {
             info!(delay_s = delay.as_secs_f64(), "not ready any more");
             tokio::select! {
@@ -146,6 +153,12 @@ impl Front {
         }
         close(&self.workers, self.listener);
         drain(&self.workers, signals, limit).await;
+        if let Some(tracer) = &self.tracer {
+            tokio::select! {
+                () = tracer.flush() => {}
+                () = signals.end() => {}
+            }
+        }
     }
 }
 

@@ -18,11 +18,11 @@ use tokio::time::{interval, sleep};
 use tracing::{error, info};
 
 use crate::config::{Config, Origin};
+use crate::gateway;
 use crate::proxy::curfew::Phase;
 use crate::secret::Secret;
 use crate::telemetry::log::{self, LogWriter};
 use crate::telemetry::metric::{self, Registry};
-use crate::upstream;
 
 mod accept;
 mod admin;
@@ -72,7 +72,7 @@ enum StartError {
     #[error("cannot start the demo model: {0}")]
     Demo(String),
     #[error("{0}")]
-    Build(#[from] upstream::BuildError),
+    Build(#[from] gateway::Error),
     #[error("the gateway is shutting down")]
     ShuttingDown,
     #[error("cannot start: {0}")]

@@ -143,6 +143,8 @@ table! {
         "Requests and connections refused because a limit was reached, by reason.";
     LOG_LINES_LOST = "trunkline_log_lines_lost_total", Kind::Counter,
         "Log lines dropped because standard output did not keep up.";
+    SPANS_LOST = "trunkline_spans_lost_total", Kind::Counter,
+        "Spans of traces dropped because no collector took them, or not fast enough.";
     PANICS = "trunkline_panics_total", Kind::Counter,
         "Faults of our own that ended a task; each is a bug to report.";
     RELOADS = "trunkline_config_reloads_total", Kind::Counter, ["result"],

@@ -84,6 +84,7 @@ mod survival;
 mod target_headers;
 mod targets;
 mod time_limits;
+mod traces;
 mod unbuffered;
 mod upstream_bodies;
 mod upstream_faults;

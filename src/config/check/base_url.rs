@@ -170,7 +170,7 @@ fn warn_of_lost_path(
 
 /// A base URL, its path without a slash at the end. The messages do not quote
 /// it: what is refused may hold a password.
-fn parse(text: &str) -> Result<Url, String> {
+pub fn parse(text: &str) -> Result<Url, String> {
     let cure = "write one such as \"https://api.example.com/v1\"";
     let mut url =
         Url::parse(text.trim()).map_err(|error| format!("not a URL ({error}); {cure}"))?;

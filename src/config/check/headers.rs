@@ -8,7 +8,7 @@ use crate::config::{Auth, raw};
 
 /// Headers that belong to one connection (RFC 9110, section 7.6.1) or that the
 /// proxy sets itself, so that a fixed value would break requests.
-const RESERVED: [&str; 14] = [
+pub const RESERVED: [&str; 14] = [
     "accept-encoding",
     "connection",
     "content-encoding",

@@ -29,6 +29,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 mod timeouts;
+mod traces;
 
 /// What the checks read from, and where they put what they find.
 pub struct Check<'a> {
@@ -79,6 +80,7 @@ pub fn config(check: &mut Check<'_>, raw: &raw::Config, presets: &Presets) -> Co
     price::settle(check, raw, presets, &mut providers);
     let (retry, retry_budget) = retry::settle(check, &raw.retry);
     let breaker = breaker::settle(check, &raw.breaker);
+    let traces = traces::settle(check, &raw.traces);
     let models = model::settle(check, raw, presets, &providers, retry);
     Config {
         server,
@@ -89,6 +91,7 @@ pub fn config(check: &mut Check<'_>, raw: &raw::Config, presets: &Presets) -> Co
             format: raw.log.format,
             access: raw.log.access,
         },
+        traces,
         access,
         strict_models: raw.strict_models,
         demo: raw.demo,

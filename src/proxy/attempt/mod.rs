@@ -89,7 +89,7 @@ async fn send(
     meter: &Meter,
     target: &Target,
     parts: &Parts,
-    headers: HeaderMap,
+    mut headers: HeaderMap,
     intake: &Intake,
 ) -> Result<Unjudged, crate::upstream::Error> {
     let provider = &target.provider;
@@ -104,6 +104,7 @@ async fn send(
     let hide_usage = asks && intake.scan.would_inject();
     let segments = splice(&intake.body, &intake.scan, &target.encoded_model, usage);
     let query = parts.uri.query().map(str::to_owned);
+    meter.sends(target, &mut headers);
     let head = Head {
         endpoint,
         credential: target.credential,
@@ -124,6 +125,7 @@ async fn send(
     };
     meter.works();
     let reply = answer?;
+    meter.hears(target, reply.status);
     let bounds = Bounds {
         gap: limits.gap,
         first_by: limits.first_event.map(|limit| reply.sent + limit),

@@ -1,0 +1,40 @@
+//! `[traces]` as a person writes it.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// `[traces]`
+#[derive(Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Traces {
+    /// Where an OpenTelemetry collector takes OTLP over HTTP, such as `http://127.0.0.1:4318`; spans go to `/v1/traces` below it. "off" or "" for no traces.
+    pub endpoint: String,
+    /// Environment variable that, when set, goes before `endpoint`.
+    #[schemars(example = &"OTEL_EXPORTER_OTLP_ENDPOINT")]
+    pub endpoint_env: Option<String>,
+    /// Share of the requests to trace, from "0" to "1", among those whose caller sends no valid `traceparent`; else the caller's flag decides.
+    pub ratio: String,
+    /// What the gateway is called in traces; by default what `OTEL_SERVICE_NAME` says, else "trunkline".
+    pub service_name: Option<String>,
+    /// Headers added to every export. Their values are never shown.
+    pub headers: BTreeMap<String, String>,
+    /// Environment variable that holds further headers, as `name=value,name=value` with percent-encoded values.
+    #[schemars(example = &"OTEL_EXPORTER_OTLP_HEADERS")]
+    pub headers_env: Option<String>,
+}
+
+impl Default for Traces {
+    fn default() -> Self {
+        Self {
+            endpoint: "off".into(),
+            endpoint_env: None,
+            ratio: "1".into(),
+            service_name: None,
+            headers: BTreeMap::new(),
+            headers_env: None,
+        }
+    }
+}

@@ -1,0 +1,126 @@
+use http::{HeaderMap, HeaderValue};
+use serde_json::Value;
+use tokio::sync::mpsc::{Receiver, channel};
+use url::Url;
+
+use super::metric::Registry;
+use super::{Order, Span, Tracer, metric, threshold};
+use crate::config::Traces;
+
+const CALLER: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-";
+
+/// A tracer, and what it would have exported.
+fn tracer(ratio: f64, room: usize) -> (Tracer, Receiver<Order>, Registry) {
+    let (queue, orders) = channel(room);
+    let registry = Registry::new();
+    let tracer = Tracer {
+        queue,
+        lost: registry.counter(&metric::SPANS_LOST, &[]),
+        share: threshold(ratio),
+        seed: 7,
+        made_from: Traces {
+            endpoint: Url::parse("http://127.0.0.1:4318/v1/traces").unwrap(),
+            ratio,
+            service_name: "trunkline".to_owned(),
+            headers: HeaderMap::new(),
+        },
+    };
+    (tracer, orders, registry)
+}
+
+fn naming(values: &[&str]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for value in values {
+        headers.append(super::TRACEPARENT, HeaderValue::from_str(value).unwrap());
+    }
+    headers
+}
+
+#[test]
+fn the_caller_decides_where_it_names_a_trace() {
+    for ratio in [0.0, 1.0] {
+        let (tracer, ..) = tracer(ratio, 1);
+        assert!(tracer.begin(&naming(&[&format!("{CALLER}00")])).is_none());
+        let origin = tracer.begin(&naming(&[&format!("{CALLER}03")])).unwrap();
+        let own = origin.own.to_string();
+        assert_eq!(own[..36], CALLER[..36]);
+        assert_ne!(own[36..52], CALLER[36..52]);
+        assert!(own.ends_with("-03"), "{own}");
+        assert_eq!(origin.parent.unwrap().to_string(), "b7ad6b7169203331");
+    }
+}
+
+#[test]
+fn the_share_decides_for_everybody_else() {
+    let two = [&*format!("{CALLER}01"), &*format!("{CALLER}01")];
+    for headers in [naming(&[]), naming(&["nonsense"]), naming(&two)] {
+        assert!(tracer(0.0, 1).0.begin(&headers).is_none());
+        let origin = tracer(1.0, 1).0.begin(&headers).unwrap();
+        assert!(origin.parent.is_none());
+        assert!(origin.own.is_sampled());
+        assert_ne!(origin.own.to_string()[3..35], CALLER[3..35]);
+    }
+    let (tracer, ..) = tracer(0.25, 1);
+    let none = HeaderMap::new();
+    let begun = (0..10_000)
+        .filter(|_| tracer.begin(&none).is_some())
+        .count();
+    assert!((2_000..3_000).contains(&begun), "{begun}");
+}
+
+#[test]
+fn ids_do_not_repeat() {
+    let (tracer, ..) = tracer(1.0, 1);
+    let ids = (0..1000).map(|_| tracer.trace_id().to_string());
+    assert_eq!(ids.collect::<std::collections::HashSet<_>>().len(), 1000);
+}
+
+fn span(tracer: &Tracer) -> Span {
+    let mut attributes = super::Attributes::default();
+    attributes.add("text", Some("a"));
+    attributes.add("whole", Some(1_u64 << 60));
+    attributes.add("real", Some(0.5));
+    attributes.add("truth", Some(true));
+    attributes.add("nothing", None::<bool>);
+    let start = std::time::UNIX_EPOCH + std::time::Duration::from_nanos(1_544_712_660_000_000_001);
+    Span {
+        trace_id: tracer.trace_id(),
+        span_id: tracer.span_id(),
+        parent_span_id: None,
+        name: "chat".to_owned(),
+        kind: super::Kind::Client,
+        start,
+        end: start,
+        attributes,
+        events: Vec::new(),
+        status: super::Status::failed(true),
+    }
+}
+
+#[test]
+fn a_full_queue_loses_spans_and_counts_them() {
+    let (tracer, _orders, registry) = tracer(1.0, 1);
+    tracer.export(vec![span(&tracer)]);
+    assert!(registry.render().contains("spans_lost_total 0"));
+    tracer.export(vec![span(&tracer), span(&tracer)]);
+    assert!(registry.render().contains("spans_lost_total 2"));
+}
+
+#[test]
+fn spans_are_written_as_the_protocol_has_them() {
+    let (tracer, ..) = tracer(1.0, 1);
+    let written: Value = serde_json::to_value(span(&tracer)).unwrap();
+    assert_eq!(written["traceId"].as_str().unwrap().len(), 32);
+    assert_eq!(written["spanId"].as_str().unwrap().len(), 16);
+    assert_eq!(written["kind"], 3);
+    assert_eq!(written["startTimeUnixNano"], "1544712660000000001");
+    assert_eq!(written["status"]["code"], 2);
+    assert_eq!(written.get("parentSpanId"), None);
+    let expected = serde_json::json!([
+        { "key": "text", "value": { "stringValue": "a" } },
+        { "key": "whole", "value": { "intValue": "1152921504606846976" } },
+        { "key": "real", "value": { "doubleValue": 0.5 } },
+        { "key": "truth", "value": { "boolValue": true } },
+    ]);
+    assert_eq!(written["attributes"], expected);
+}
