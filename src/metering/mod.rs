@@ -168,6 +168,9 @@ impl Meter {
             ledger.begins(row);
         }
         self.model = Some(Rc::clone(handles));
+        if let Some(trace) = &mut self.trace {
+            trace.calls(model);
+        }
     }
 
     /// Notes whom the model's provider is asked for.

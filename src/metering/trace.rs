@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::{Attempt, Meter, Outcome};
-use crate::catalog::Target;
+use crate::catalog::{Model, Target};
 use crate::telemetry::trace::{
     Attributes, Context, Event, Kind, Origin, Span, SpanId, Status, TRACEPARENT, TRACESTATE,
     TraceId, Tracer,
@@ -21,6 +21,9 @@ use crate::wire::endpoint::Endpoint;
 pub(super) struct Trace {
     tracer: Arc<Tracer>,
     origin: Origin,
+    /// Whether the model is one of the configuration's, and no word of the
+    /// caller's.
+    is_alias: bool,
     /// Two may be told of at a time, hence the cell.
     attempts: RefCell<Vec<Try>>,
 }
@@ -50,12 +53,18 @@ impl Trace {
         Some(Box::new(Self {
             tracer: Arc::clone(tracer),
             origin,
+            is_alias: false,
             attempts: RefCell::default(),
         }))
     }
 
     pub(super) fn id(&self) -> TraceId {
         self.origin.own.trace
+    }
+
+    /// Notes what is called.
+    pub(super) fn calls(&mut self, model: &Model) {
+        self.is_alias = !model.upstream_model.is_empty();
     }
 
     /// Notes an attempt that begins, and has its span named upstream.
@@ -72,14 +81,13 @@ impl Trace {
             // It belongs to a trace that was not understood.
             headers.remove(TRACESTATE);
         }
-        let is_named = target.shown_model() != "*";
         let mut attempts = self.attempts.borrow_mut();
         let hedges = attempts.iter().any(Try::is_open);
         attempts.push(Try {
             span,
             slot: target.slot,
             provider: target.provider.name.clone(),
-            model: is_named.then(|| target.upstream_model()),
+            model: self.is_alias.then(|| target.upstream_model()),
             hedges,
             began: Instant::now(),
             status: None,

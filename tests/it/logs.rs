@@ -87,6 +87,7 @@ fn lines() -> Vec<Value> {
         .section("[prices.\"up/*\"]\ninput = \"1\"\noutput = \"2\"")
         .key("alice", "tk-alice", "")
         .server("max_body = \"2KiB\"")
+        .section(&crate::traces::to(&refused_base_url(), ""))
         .log("level = \"debug\"")
         .start();
     for model in ["m", "two", "broken", "late", "nobody"] {
@@ -104,6 +105,9 @@ fn lines() -> Vec<Value> {
     gateway.await_metric("trunkline_requests_in_flight", &[], 1.0);
     drop(leaver);
     gateway.access_lines(10);
+    crate::wait::until("a word of the lost traces", || {
+        gateway.said().contains("traces are lost").then_some(())
+    });
     gateway.signal("TERM");
     gateway.ended();
     let said = gateway.said();
@@ -174,6 +178,7 @@ fn events(lines: &[Value]) {
         "config",
         "attempt begins",
         "attempt failed",
+        "traces are lost",
         "draining",
         "stopped",
     ] {

@@ -21,7 +21,7 @@ struct Exposure {
     answers: Vec<Vec<u8>>,
     /// Heads of the answers that carry the completion.
     heads: Vec<Vec<u8>>,
-    /// Log, metrics and config dump.
+    /// Log, metrics, traces and config dump.
     inside: Vec<Vec<u8>>,
 }
 
@@ -163,6 +163,7 @@ fn walk(level: &str) -> (Exposure, u16) {
     let authority = Authority::new();
     let flawed = Upstream::start_tls(authority.server(Flaw::Expired, &[]), |_| {});
     let setup = Setup::new();
+    let collector = crate::traces::collector();
     let base_url = upstream.base_url();
     let mut gateway = setup
         .log(&format!("level = \"{level}\""))
@@ -175,6 +176,7 @@ fn walk(level: &str) -> (Exposure, u16) {
         .keyed_provider("nowhere", &refused_base_url(), UPSTREAM, "")
         .keyed_provider("flawed", &flawed.base_url(), UPSTREAM, "")
         .model("m", "up", "good")
+        .section(&crate::traces::to(&collector.base_url(), "ratio = \"1\""))
         .key("alice", CLIENT, "")
         .key("carol", &format!("{CLIENT}-2"), "models = [\"nothing\"]")
         .start();
@@ -194,6 +196,13 @@ fn walk(level: &str) -> (Exposure, u16) {
     gateway.signal("TERM");
     assert!(gateway.ended().success());
     exposure.inside.push(gateway.said().into_bytes());
+    let exports = collector.requests();
+    assert!(!exports.is_empty(), "nothing was traced");
+    for export in exports {
+        let text = export.text();
+        assert!(!text.contains("127.0.0.1"), "an address leaks: {text}");
+        exposure.inside.push([export.head, export.body].concat());
+    }
     (exposure, upstream.port())
 }
 

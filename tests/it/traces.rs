@@ -368,6 +368,18 @@ fn what_failed_says_so() {
     assert_eq!(attribute(server, "gen_ai.request.model"), None);
 }
 
+#[test]
+fn a_model_that_only_the_caller_names_is_not_named() {
+    let (upstream, collector) = (Upstream::answering(reply::completion("hi")), collector());
+    let gateway = tracing(Setup::over(&upstream), &collector);
+    assert_eq!(gateway.ask(&Request::chat("up/secret-plan")).status, 200);
+    let spans = spans(&collector, 2);
+    let (server, clients) = one_trace(&spans);
+    assert_eq!(clients[0]["name"], "chat");
+    says(server, &[("gen_ai.request.model", "up/*")]);
+    assert!(!collector.only().text().contains("secret-plan"));
+}
+
 /// Requests are answered, and so many spans are lost.
 #[track_caller]
 fn harmless(gateway: &Gateway, lost: f64) {
