@@ -9,14 +9,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::HeaderValue;
 
 use crate::access::Caller;
 use crate::catalog::{Cost, Model, Target};
 use crate::config::Price;
 use crate::routing;
 use crate::telemetry::request_id::RequestId;
-use crate::telemetry::trace::Tracer;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::usage::Usage;
 
@@ -120,27 +119,6 @@ impl Meter {
             first_token: None,
             last_piece: None,
             trace: None,
-        }
-    }
-
-    /// Records the request in a trace, where its headers or chance say so.
-    pub fn traces(&mut self, tracer: &Arc<Tracer>, headers: &HeaderMap) {
-        self.trace = Trace::begin(tracer, headers);
-    }
-
-    /// Notes an attempt that begins now. `headers` are those that it sends: where
-    /// the request is recorded, they name the attempt as what comes before the
-    /// upstream's own part of the trace.
-    pub fn sends(&self, target: &Target, headers: &mut HeaderMap) {
-        if let Some(trace) = &self.trace {
-            trace.sends(target, headers);
-        }
-    }
-
-    /// Notes the status that a target answers with.
-    pub fn hears(&self, target: &Target, status: StatusCode) {
-        if let Some(trace) = &self.trace {
-            trace.hears(target, status);
         }
     }
 

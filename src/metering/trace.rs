@@ -46,6 +46,29 @@ struct Try {
     result: Option<Attempt>,
 }
 
+impl Meter {
+    /// Records the request in a trace, where its headers or chance say so.
+    pub fn traces(&mut self, tracer: &Arc<Tracer>, headers: &HeaderMap) {
+        self.trace = Trace::begin(tracer, headers);
+    }
+
+    /// Notes an attempt that begins now. `headers` are those that it sends: where
+    /// the request is recorded, they name the attempt as what comes before the
+    /// upstream's own part of the trace.
+    pub fn sends(&self, target: &Target, headers: &mut HeaderMap) {
+        if let Some(trace) = &self.trace {
+            trace.sends(target, headers);
+        }
+    }
+
+    /// Notes the status that a target answers with.
+    pub fn hears(&self, target: &Target, status: StatusCode) {
+        if let Some(trace) = &self.trace {
+            trace.hears(target, status);
+        }
+    }
+}
+
 impl Trace {
     /// The record of a request with these headers, if it is to be recorded.
     pub(super) fn begin(tracer: &Arc<Tracer>, headers: &HeaderMap) -> Option<Box<Self>> {

@@ -5,6 +5,7 @@ mod documents;
 mod files;
 mod layering;
 mod secrets;
+mod traces;
 mod trial;
 
 pub use trial::Trial;
