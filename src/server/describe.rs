@@ -6,12 +6,11 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::config::{
-    BaseUrl, Breaker, Config, Credential, Hedge, Model, OwnTimeouts, Provider, Timeouts,
+    BaseUrl, Breaker, Config, Credential, Hedge, Model, OwnTimeouts, Provider, Server, Timeouts,
 };
 
 /// The configuration in JSON.
 pub(super) fn config(config: &Config) -> Value {
-    let server = &config.server;
     let keys: Map<String, Value> = config
         .access
         .keys
@@ -40,27 +39,7 @@ pub(super) fn config(config: &Config) -> Value {
         .collect();
     json!({
         "strict_models": config.strict_models,
-        "server": {
-            "listen": server.listen.to_string(),
-            "root_path": server.root_path,
-            "workers": server.workers,
-            "allowed_hosts": server.allowed_hosts,
-            "page": server.page,
-            "max_connections": server.max_connections,
-            "max_in_flight": server.max_in_flight,
-            "max_body": server.max_body,
-            "max_buffered": server.max_buffered,
-            "max_head": server.max_head,
-            "head_timeout_s": server.head_timeout.as_secs_f64(),
-            "body_timeout_s": server.body_timeout.as_secs_f64(),
-            "body_gap_s": server.body_gap.as_secs_f64(),
-            "write_timeout_s": server.write_timeout.as_secs_f64(),
-            "keepalive_comments_s": seconds(server.keepalive_comments),
-            "server_timing": server.server_timing,
-            "idle_timeout_s": server.idle_timeout.as_secs_f64(),
-            "drain_delay_s": server.drain_delay.as_secs_f64(),
-            "drain_timeout_s": server.drain_timeout.as_secs_f64(),
-        },
+        "server": server(&config.server),
         "admin": { "listen": config.admin.listen.map(|address| address.to_string()) },
         "reload": { "watch": config.watch },
         "cors": { "allow_origins": config.cors.allow_origins },
@@ -70,6 +49,31 @@ pub(super) fn config(config: &Config) -> Value {
         "providers": providers,
         "models": models,
         "warnings": config.warnings,
+    })
+}
+
+fn server(server: &Server) -> Value {
+    json!({
+        "listen": server.listen.to_string(),
+        "reuse_port": server.reuse_port,
+        "root_path": server.root_path,
+        "workers": server.workers,
+        "allowed_hosts": server.allowed_hosts,
+        "page": server.page,
+        "max_connections": server.max_connections,
+        "max_in_flight": server.max_in_flight,
+        "max_body": server.max_body,
+        "max_buffered": server.max_buffered,
+        "max_head": server.max_head,
+        "head_timeout_s": server.head_timeout.as_secs_f64(),
+        "body_timeout_s": server.body_timeout.as_secs_f64(),
+        "body_gap_s": server.body_gap.as_secs_f64(),
+        "write_timeout_s": server.write_timeout.as_secs_f64(),
+        "keepalive_comments_s": seconds(server.keepalive_comments),
+        "server_timing": server.server_timing,
+        "idle_timeout_s": server.idle_timeout.as_secs_f64(),
+        "drain_delay_s": server.drain_delay.as_secs_f64(),
+        "drain_timeout_s": server.drain_timeout.as_secs_f64(),
     })
 }
 

@@ -49,6 +49,7 @@ mod failover_seen;
 mod fault_table;
 mod first_event;
 mod generated;
+mod handover;
 mod health_checks;
 mod hedging;
 mod http1;
