@@ -86,3 +86,61 @@ pub(super) fn tune(stream: &TcpStream, write_timeout: Duration) -> io::Result<()
     let _ = write_timeout;
     Ok(())
 }
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use socket2::{Domain, Socket, Type};
+
+    use super::{bind, shun};
+
+    /// Sends the first packet of a handshake, and does not wait for more.
+    fn knock(address: SocketAddr) -> Socket {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        // On loopback a listener has it, or not, when this returns.
+        let _ = socket.connect(&address.into());
+        socket
+    }
+
+    fn accepted(listener: &TcpListener) -> Vec<TcpStream> {
+        listener.incoming().map_while(Result::ok).collect()
+    }
+
+    #[tokio::test]
+    async fn those_turned_away_at_one_listener_reach_the_other() {
+        let leaving = bind("127.0.0.1:0".parse().unwrap(), true).unwrap();
+        let address = leaving.local_addr().unwrap();
+        let before: Vec<_> = (0..16).map(|_| knock(address)).collect();
+        let staying = bind(address, true).unwrap().into_std().unwrap();
+        shun(&leaving).unwrap();
+        let later: Vec<_> = (0..32).map(|_| knock(address)).collect();
+        let leaving = leaving.into_std().unwrap();
+        // Whoever was there before is not lost, and nobody else came.
+        let here = accepted(&leaving);
+        assert_eq!(here.len(), before.len());
+        let turned_away = later.iter().filter(|caller| caller.peer_addr().is_err());
+        assert!(turned_away.count() > 0, "nobody was sent there");
+        drop(leaving);
+        let end = Instant::now() + Duration::from_secs(30);
+        while later.iter().any(|caller| caller.peer_addr().is_err()) {
+            let refused = later.iter().find_map(|caller| caller.take_error().unwrap());
+            assert!(refused.is_none() && Instant::now() < end, "{refused:?}");
+            thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(accepted(&staying).len(), later.len());
+    }
+
+    #[tokio::test]
+    async fn a_listener_is_shared_only_when_both_say_so() {
+        for (first, second) in [(false, false), (false, true), (true, false)] {
+            let listener = bind("127.0.0.1:0".parse().unwrap(), first).unwrap();
+            let address = listener.local_addr().unwrap();
+            assert!(bind(address, second).is_err());
+        }
+    }
+}
