@@ -76,6 +76,7 @@ mod secrets;
 mod server_timing;
 mod service_manager;
 mod soak;
+mod standard_output;
 mod status;
 mod status_events;
 mod status_targets;
