@@ -91,6 +91,8 @@ pub struct Config {
 pub struct Server {
     /// Address to listen on.
     pub listen: SocketAddr,
+    /// Whether another process may listen there as well.
+    pub reuse_port: bool,
     /// Path prefix under which everything is served as well: empty, or with a
     /// leading and without a trailing slash.
     pub root_path: String,

@@ -79,6 +79,8 @@ pub struct Config {
 pub struct Server {
     /// IP address and port to listen on. Beyond loopback, client keys or `access.open` are asked for.
     pub listen: String,
+    /// Let another process of the same user listen on the same addresses, `admin.listen` among them, and take over from this one. Needs a restart to change.
+    pub reuse_port: bool,
     /// Path prefix, such as "/api", under which everything is served as well.
     pub root_path: String,
     /// Worker threads; 0 means one for each core.
@@ -285,6 +287,7 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8080".into(),
+            reuse_port: false,
             root_path: String::new(),
             workers: 0,
             allowed_hosts: Vec::new(),

@@ -12,6 +12,11 @@ use slab::Slab;
 pub enum Phase {
     /// Requests are taken.
     Serving,
+    /// Requests are taken, each as the last one on its connection: another
+    /// process serves from here on.
+    Leaving,
+    /// As before, and connections at rest end.
+    Parting,
     /// No new requests; those in flight go on.
     Draining,
     /// Those in flight are to end now.

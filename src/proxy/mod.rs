@@ -207,7 +207,7 @@ where
 /// A place among the requests in flight, while there are places and we are not
 /// shutting down.
 fn enter(worker: &Worker) -> Result<limits::Share, Failure> {
-    if worker.curfew.phase() > Phase::Serving {
+    if worker.curfew.phase() >= Phase::Draining {
         return Err(reply::shutting_down());
     }
     Ok(worker.in_flight.take(1)?)

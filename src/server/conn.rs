@@ -10,7 +10,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -86,7 +87,7 @@ pub(super) async fn serve(current: Rc<Current>, tcp: TcpStream) {
                 .serve_connection(io, service);
             watch(
                 pin!(connection),
-                http1::Connection::graceful_shutdown,
+                (Phase::Parting, http1::Connection::graceful_shutdown),
                 &ear,
                 &vigil,
             )
@@ -104,7 +105,7 @@ pub(super) async fn serve(current: Rc<Current>, tcp: TcpStream) {
                 .serve_connection(io, service);
             watch(
                 pin!(connection),
-                http2::Connection::graceful_shutdown,
+                (Phase::Leaving, http2::Connection::graceful_shutdown),
                 &ear,
                 &vigil,
             )
@@ -137,11 +138,16 @@ fn answer(current: &Current, vigil: &Rc<Vigil>, request: Request<Incoming>) -> A
     let site = &generation.site;
     vigil.go_by(site.head_timeout, site.idle_timeout);
     let request = request.map(|body| Inbound::new(body, vigil));
+    let is_http2 = vigil.multiplexes();
     // Boxed: it is large, and hyper would keep room for it while the answer is
     // passed on and while the connection rests.
     Box::pin(async move {
         let Generation { worker, site } = &*generation;
-        let response = rescued(worker, router::route(worker, site, request)).await;
+        let mut response = rescued(worker, router::route(worker, site, request)).await;
+        if worker.curfew.phase() > Phase::Serving && !is_http2 {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
         Ok(response.map(|body| Outbound { body, turn }))
     })
 }
@@ -170,11 +176,12 @@ enum Ended {
     Late(Stage),
 }
 
-/// Drives a connection, tells it to finish when the curfew rings, and ends it
-/// when it takes too long.
+/// Drives a connection, has it finish from a phase on, and ends it when it
+/// takes too long. A request whose first bytes have come is waited for: hyper
+/// would close the connection under it.
 async fn watch<C>(
     mut connection: Pin<&mut C>,
-    finish: fn(Pin<&mut C>),
+    (from, finish): (Phase, fn(Pin<&mut C>)),
     ear: &Ear,
     vigil: &Vigil,
 ) -> Ended
@@ -184,15 +191,19 @@ where
     let mut told = false;
     let mut timer: Option<Pin<Box<Sleep>>> = None;
     poll_fn(|context| {
-        if ear.poll(context) > Phase::Serving && !told {
-            told = true;
-            finish(connection.as_mut());
-        }
-        // Requests over HTTP/2 run in tasks of their own and listen themselves.
-        match ear.hears_for(|| connection.as_mut().poll(context)) {
-            Poll::Ready(Ok(())) => Poll::Ready(Ended::Closed),
-            Poll::Ready(Err(error)) => Poll::Ready(Ended::Failed(error)),
-            Poll::Pending => poll_late(vigil, &mut timer, context).map(Ended::Late),
+        let over = ear.poll(context) >= from;
+        loop {
+            // Requests over HTTP/2 run in tasks of their own and listen
+            // themselves.
+            match ear.hears_for(|| connection.as_mut().poll(context)) {
+                Poll::Ready(Ok(())) => return Poll::Ready(Ended::Closed),
+                Poll::Ready(Err(error)) => return Poll::Ready(Ended::Failed(error)),
+                Poll::Pending if over && !told && !vigil.is_at_head() => {
+                    told = true;
+                    finish(connection.as_mut());
+                }
+                Poll::Pending => return poll_late(vigil, &mut timer, context).map(Ended::Late),
+            }
         }
     })
     .await

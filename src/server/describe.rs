@@ -57,6 +57,7 @@ pub(super) fn config(config: &Config) -> Value {
 fn server(server: &Server) -> Value {
     json!({
         "listen": server.listen.to_string(),
+        "reuse_port": server.reuse_port,
         "root_path": server.root_path,
         "workers": server.workers,
         "allowed_hosts": server.allowed_hosts,

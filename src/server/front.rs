@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, spawn_local};
@@ -16,9 +17,15 @@ use super::checkups::Checkups;
 use super::prepare::{Prepared, Settings};
 use super::shutdown::Signals;
 use super::{LAST_WORDS, Order, StartError, Workers, demo, descriptors, drain, listen, notify};
+use crate::proxy::curfew::Phase;
 use crate::telemetry::log::Level;
 use crate::telemetry::metric::Registry;
 use crate::telemetry::trace::{LAST_EXPORT, Tracer};
+
+/// How long callers get to finish the handshakes that they have begun at a
+/// listener that is to be closed. Less than the second after which those that
+/// are turned away try again.
+const HANDSHAKES: Duration = Duration::from_millis(500);
 
 /// The side of the gateway that callers and operators meet.
 #[derive(Debug)]
@@ -42,7 +49,7 @@ impl Front {
     ) -> Result<Self, StartError> {
         let settings = first.settings.clone();
         descriptors::raise_limit(settings.max_connections);
-        let listener = bind(settings.listen)?;
+        let listener = bind(settings.listen, settings.reuse_port)?;
         let admin = Rc::new(Admin {
             registry: registry.clone(),
             config: RefCell::new(first.shown.clone()),
@@ -50,6 +57,7 @@ impl Front {
             hosts: RefCell::new(first.admin_hosts.clone()),
             ready: Cell::new(true),
         });
+        let bind_admin = |address| bind_admin(address, settings.reuse_port);
         let admin_listener = settings.admin.map(bind_admin).transpose()?;
         let addresses = (
             local(&listener)?,
@@ -96,12 +104,18 @@ impl Front {
     /// Takes a generation into service. All that can fail comes first, so that
     /// it is taken whole or not at all.
     fn adopt(&mut self, mut next: Prepared) -> Result<(), StartError> {
-        let settings = next.settings.clone();
+        let reuse_port = self.settings.reuse_port;
+        let settings = Settings {
+            reuse_port,
+            ..next.settings.clone()
+        };
         let moves = settings.listen != self.settings.listen;
-        let listener = moves.then(|| bind(settings.listen)).transpose()?;
+        let listener = moves.then(|| bind(settings.listen, reuse_port));
+        let listener = listener.transpose()?;
         let moves_admin = settings.admin != self.settings.admin;
         let wanted = settings.admin.filter(|_| moves_admin);
-        let admin_listener = wanted.map(bind_admin).transpose()?;
+        let admin_listener = wanted.map(|address| bind_admin(address, reuse_port));
+        let admin_listener = admin_listener.transpose()?;
         self.admin.config.replace(std::mem::take(&mut next.shown));
         self.checkups.follow(&next.snapshot);
         self.admin.hosts.replace(next.admin_hosts.clone());
@@ -138,8 +152,12 @@ impl Front {
 
     /// Says that it is not ready, serves on until that can be known everywhere,
     /// then takes nobody in any more and lets those who are in finish.
-    pub(super) async fn shut(self, signals: &mut Signals) {
+    pub(super) async fn shut(mut self, signals: &mut Signals) {
         self.admin.ready.set(false);
+        if self.settings.reuse_port {
+            // Operators are to meet the process that takes over.
+            self.replace_admin(None);
+        }
         let (delay, limit) = (self.settings.drain_delay, self.settings.drain_timeout);
         let rest = LAST_WORDS + LAST_EXPORT;
         notify::stopping(delay.saturating_add(limit).saturating_add(rest));
@@ -151,13 +169,33 @@ impl Front {
                 () = signals.end() => {}
             }
         }
+        let phase = if self.settings.reuse_port {
+            self.leave(signals).await;
+            Phase::Parting
+        } else {
+            Phase::Draining
+        };
         close(&self.workers, self.listener);
-        drain(&self.workers, signals, limit).await;
+        drain(&self.workers, signals, phase, limit).await;
         if let Some(tracer) = &self.tracer {
             tokio::select! {
                 () = tracer.flush() => {}
                 () = signals.end() => {}
             }
+        }
+    }
+
+    /// Has new callers go to the process that takes over, and those who are
+    /// here make their way to it.
+    async fn leave(&self, signals: &mut Signals) {
+        if let Err(error) = listen::shun(&self.listener) {
+            warn!(%error, "callers who come now may be lost");
+        }
+        self.workers.ring(Phase::Leaving);
+        tokio::select! {
+            () = self.accept() => {}
+            () = sleep(HANDSHAKES) => {}
+            () = signals.end() => {}
         }
     }
 }
@@ -201,12 +239,12 @@ fn close(workers: &Workers, listener: TcpListener) {
     }
 }
 
-fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    listen::bind(address).map_err(|error| StartError::Listen(address, error))
+fn bind(address: SocketAddr, shared: bool) -> Result<TcpListener, StartError> {
+    listen::bind(address, shared).map_err(|error| StartError::Listen(address, error))
 }
 
-fn bind_admin(address: SocketAddr) -> Result<TcpListener, StartError> {
-    listen::bind(address).map_err(|error| StartError::ListenAdmin(address, error))
+fn bind_admin(address: SocketAddr, shared: bool) -> Result<TcpListener, StartError> {
+    listen::bind(address, shared).map_err(|error| StartError::ListenAdmin(address, error))
 }
 
 fn local(listener: &TcpListener) -> io::Result<SocketAddr> {

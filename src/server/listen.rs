@@ -13,8 +13,11 @@ const BACKLOG: i32 = 1024;
 /// between two questions.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
-/// Listens on `address`; port 0 takes a free one.
-pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+
+/// Listens on `address`; port 0 takes a free one. Processes of one user may
+/// listen on one address if all of them say `shared`; the system gives each
+/// new connection to one of them.
+pub(super) fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -22,10 +25,46 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     )?;
     // A restart must not have to wait until old connections are forgotten.
     socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
+}
+
+/// Lets nobody new in at a listener that others share, so that it can be
+/// emptied and closed: handshakes that have begun end here, but a first packet
+/// is dropped (a filter of the system sees each before the listener does).
+/// Callers send it again after a second (RFC 6298, section 2.1), and then only
+/// the others are there to take it.
+#[cfg(target_os = "linux")]
+pub(super) fn shun(listener: &TcpListener) -> io::Result<()> {
+    use socket2::SockFilter;
+
+    /// Of a TCP header: where the flags are, and two of them (RFC 9293,
+    /// section 3.1).
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 0x02;
+    const ACK: u32 = 0x10;
+    /// Instructions (`linux/bpf_common.h`): load a byte of the packet, mask
+    /// it, go on where it is equal, keep so many bytes of the packet.
+    const LOAD_BYTE: u16 = 0x30;
+    const AND: u16 = 0x54;
+    const IF_EQUAL: u16 = 0x15;
+    const KEEP: u16 = 0x06;
+    SockRef::from(listener).attach_filter(&[
+        SockFilter::new(LOAD_BYTE, 0, 0, FLAGS),
+        SockFilter::new(AND, 0, 0, SYN | ACK),
+        SockFilter::new(IF_EQUAL, 0, 1, SYN),
+        SockFilter::new(KEEP, 0, 0, 0),
+        SockFilter::new(KEEP, 0, 0, u32::MAX),
+    ])
+}
+
+/// Only Linux can.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn shun(_: &TcpListener) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Sets the options of a connection from a caller. Where the system can, it
@@ -46,4 +85,62 @@ pub(super) fn tune(stream: &TcpStream, write_timeout: Duration) -> io::Result<()
     #[cfg(not(target_os = "linux"))]
     let _ = write_timeout;
     Ok(())
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use socket2::{Domain, Socket, Type};
+
+    use super::{bind, shun};
+
+    /// Sends the first packet of a handshake, and does not wait for more.
+    fn knock(address: SocketAddr) -> Socket {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        // On loopback a listener has it, or not, when this returns.
+        let _ = socket.connect(&address.into());
+        socket
+    }
+
+    fn accepted(listener: &TcpListener) -> Vec<TcpStream> {
+        listener.incoming().map_while(Result::ok).collect()
+    }
+
+    #[tokio::test]
+    async fn those_turned_away_at_one_listener_reach_the_other() {
+        let leaving = bind("127.0.0.1:0".parse().unwrap(), true).unwrap();
+        let address = leaving.local_addr().unwrap();
+        let before: Vec<_> = (0..16).map(|_| knock(address)).collect();
+        let staying = bind(address, true).unwrap().into_std().unwrap();
+        shun(&leaving).unwrap();
+        let later: Vec<_> = (0..32).map(|_| knock(address)).collect();
+        let leaving = leaving.into_std().unwrap();
+        // Whoever was there before is not lost, and nobody else came.
+        let here = accepted(&leaving);
+        assert_eq!(here.len(), before.len());
+        let turned_away = later.iter().filter(|caller| caller.peer_addr().is_err());
+        assert!(turned_away.count() > 0, "nobody was sent there");
+        drop(leaving);
+        let end = Instant::now() + Duration::from_secs(30);
+        while later.iter().any(|caller| caller.peer_addr().is_err()) {
+            let refused = later.iter().find_map(|caller| caller.take_error().unwrap());
+            assert!(refused.is_none() && Instant::now() < end, "{refused:?}");
+            thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(accepted(&staying).len(), later.len());
+    }
+
+    #[tokio::test]
+    async fn a_listener_is_shared_only_when_both_say_so() {
+        for (first, second) in [(false, false), (false, true), (true, false)] {
+            let listener = bind("127.0.0.1:0".parse().unwrap(), first).unwrap();
+            let address = listener.local_addr().unwrap();
+            assert!(bind(address, second).is_err());
+        }
+    }
 }

@@ -148,10 +148,10 @@ async fn serve(config: Config, origin: Origin, log: &LogWriter) -> Result<(), St
 
 /// Lets requests in flight finish, tells those that take too long to end, and
 /// gives up at a second signal.
-async fn drain(workers: &Workers, signals: &mut Signals, limit: Duration) {
+async fn drain(workers: &Workers, signals: &mut Signals, phase: Phase, limit: Duration) {
     let limit_ms = limit.as_millis();
     info!(limit_ms, connections = workers.load(), "draining");
-    workers.ring(Phase::Draining);
+    workers.ring(phase);
     let mut end = wait_for_workers(workers, signals, limit).await;
     if end == Drained::Late {
         workers.ring(Phase::Expired);

@@ -41,6 +41,7 @@ pub(super) struct Prepared {
 pub(super) struct Settings {
     pub listen: SocketAddr,
     pub admin: Option<SocketAddr>,
+    pub reuse_port: bool,
     pub max_connections: usize,
     pub drain_delay: Duration,
     pub drain_timeout: Duration,
@@ -128,6 +129,7 @@ impl Settings {
         Self {
             listen: config.server.listen,
             admin: config.admin.listen,
+            reuse_port: config.server.reuse_port,
             max_connections: config.server.max_connections,
             drain_delay: config.server.drain_delay,
             drain_timeout: config.server.drain_timeout,
@@ -143,6 +145,7 @@ impl Settings {
     pub(super) fn bound(&self, next: &Self) -> Vec<&'static str> {
         let keys = [
             ("server.workers", self.workers != next.workers),
+            ("server.reuse_port", self.reuse_port != next.reuse_port),
             ("log.format", self.log_format != next.log_format),
         ];
         let differ = keys.into_iter().filter(|(_, differs)| *differs);

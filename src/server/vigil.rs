@@ -94,6 +94,16 @@ impl Vigil {
         self.enter(Stage::Idle);
     }
 
+    /// True on HTTP/2.
+    pub(super) fn multiplexes(&self) -> bool {
+        self.multiplexed.get()
+    }
+
+    /// True while the first bytes of a request are awaited, or its others.
+    pub(super) fn is_at_head(&self) -> bool {
+        self.stage.get() == Stage::Head
+    }
+
     pub(super) fn begin(self: &Rc<Self>) -> Turn {
         self.turns.set(self.turns.get() + 1);
         self.stage.set(Stage::Busy);

@@ -124,7 +124,7 @@ async fn run(snapshot: Arc<Snapshot>, site: Site, mut orders: UnboundedReceiver<
     let curfew = Rc::clone(&current.get().worker.curfew);
     let mut connections = JoinSet::new();
     let mut sweep = interval(SWEEP_EVERY);
-    while curfew.phase() == Phase::Serving || !connections.is_empty() {
+    while curfew.phase() < Phase::Parting || !connections.is_empty() {
         tokio::select! {
             order = orders.recv() => match order {
                 Some(Order::Serve(tcp, ticket)) => {

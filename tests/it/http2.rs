@@ -1,6 +1,7 @@
 //! Callers that speak HTTP/2 (by prior knowledge; TLS ends before us).
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -12,6 +13,7 @@ use tokio::net::TcpStream;
 
 use crate::gateway::{Gateway, Setup};
 use crate::upstream::{Upstream, reply};
+use crate::wait::Gate;
 
 type Body = http_body_util::combinators::BoxBody<Bytes, Infallible>;
 
@@ -170,4 +172,48 @@ fn a_host_that_differs_from_the_authority_is_refused() {
         }
     });
     assert!(upstream.requests().is_empty());
+}
+
+#[test]
+fn o01_a_drain_lets_streams_finish_and_takes_no_new_ones() {
+    let gate = Arc::new(Gate::default());
+    let held = Arc::clone(&gate);
+    let upstream = Upstream::start(move |exchange| {
+        exchange.read_body();
+        exchange.send(reply::stream_head());
+        exchange.send(reply::chunk(reply::delta("one")));
+        held.pass();
+        exchange.send(reply::chunk(reply::finish() + reply::DONE));
+        exchange.send(reply::LAST_CHUNK);
+    });
+    let mut gateway = Setup::over(&upstream).start();
+    let taken = block_on(async {
+        let mut sender = connect(&gateway).await;
+        let mut streams = Vec::new();
+        for _ in 0..3 {
+            let mut stream = sender.send_request(chat(true)).await.unwrap();
+            stream.body_mut().frame().await.unwrap().unwrap();
+            streams.push(stream);
+        }
+        gateway.signal("TERM");
+        // A request that comes before GOAWAY is answered, or refused so that
+        // it can be sent again; from there on none leaves the caller.
+        while let Ok(answer) = sender.send_request(chat(true)).await {
+            if answer.status() == 200 {
+                streams.push(answer);
+                continue;
+            }
+            assert_eq!(answer.status(), 503);
+            assert!(!answer.headers().contains_key("x-should-retry"));
+        }
+        let taken = streams.len();
+        gate.open_for_good();
+        for stream in streams {
+            let rest = read(stream).await.unwrap();
+            assert!(rest.ends_with(reply::DONE), "{rest}");
+        }
+        taken
+    });
+    assert_eq!(upstream.requests().len(), taken);
+    assert_eq!(gateway.ended().code(), Some(0));
 }

@@ -48,6 +48,7 @@ pub fn settle(check: &mut Check<'_>, raw: &raw::Server) -> Server {
     let drain_timeout = quantity::duration(&raw.drain_timeout);
     Server {
         listen,
+        reuse_port: raw.reuse_port,
         root_path,
         workers,
         allowed_hosts,

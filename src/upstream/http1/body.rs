@@ -67,7 +67,8 @@ impl Body {
     }
 
     /// Takes all content out of `arrived`, in one piece: chunks that came
-    /// together go on together. Empty when there is none yet.
+    /// together go on together. Empty when there is none yet. What came before
+    /// a fault goes on as well; the fault is found again by the next call.
     pub(super) fn take(&mut self, arrived: &mut BytesMut) -> Result<Bytes, Malformed> {
         match self {
             Self::Ended => Ok(Bytes::new()),
@@ -105,54 +106,71 @@ impl Body {
 fn take_chunks(place: &mut Place, arrived: &mut BytesMut) -> Result<(Bytes, bool), Malformed> {
     let mut found = Found::default();
     let mut at = 0;
-    let mut ended = false;
+    let scanned = scan(place, arrived, &mut at, &mut found);
+    let ended = match scanned {
+        Err(_) if found.start < found.end => false,
+        scanned => scanned?,
+    };
+    let mut taken = arrived.split_to(at);
+    taken.truncate(found.end);
+    taken.advance(found.start);
+    Ok((taken.freeze(), ended))
+}
+
+/// Goes through what arrived, and leaves `at` behind the last part that was in
+/// order. True at the end of the body.
+fn scan(
+    place: &mut Place,
+    arrived: &mut BytesMut,
+    at: &mut usize,
+    found: &mut Found,
+) -> Result<bool, Malformed> {
     loop {
-        let rest = arrived.get(at..).unwrap_or_default();
+        let rest = arrived.get(*at..).unwrap_or_default();
         match place {
             Place::Chunk(left) => {
                 let count = shorter(*left, rest.len());
-                found.add(arrived, at, count);
-                at += count;
+                found.add(arrived, *at, count);
+                *at += count;
                 *left -= count as u64;
                 if *left > 0 {
-                    break;
+                    return Ok(false);
                 }
                 *place = Place::AfterChunk;
             }
             Place::AfterChunk => match rest {
                 [b'\r', b'\n', ..] => {
-                    at += 2;
+                    *at += 2;
                     *place = Place::Size;
                 }
-                [] | [b'\r'] => break,
+                [] | [b'\r'] => return Ok(false),
                 _ => return Err(Malformed("a chunk is longer than its size")),
             },
             Place::Size => {
-                let Some(line) = line(rest)? else { break };
-                at += line.len() + 2;
+                let Some(line) = line(rest)? else {
+                    return Ok(false);
+                };
                 *place = match size(line)? {
                     0 => Place::Trailers(0),
                     size => Place::Chunk(size),
                 };
+                *at += line.len() + 2;
             }
             Place::Trailers(before) => {
-                let Some(line) = line(rest)? else { break };
-                at += line.len() + 2;
-                if line.is_empty() {
-                    ended = true;
-                    break;
+                let Some(line) = line(rest)? else {
+                    return Ok(false);
+                };
+                if *before + line.len() > MOST_TRAILERS {
+                    return Err(Malformed("the trailers are too long"));
                 }
                 *before += line.len();
-                if *before > MOST_TRAILERS {
-                    return Err(Malformed("the trailers are too long"));
+                *at += line.len() + 2;
+                if line.is_empty() {
+                    return Ok(true);
                 }
             }
         }
     }
-    let mut taken = arrived.split_to(at);
-    taken.truncate(found.end);
-    taken.advance(found.start);
-    Ok((taken.freeze(), ended))
 }
 
 impl Found {

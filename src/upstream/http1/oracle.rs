@@ -46,7 +46,13 @@ fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Result<Option<Read>, Malf
             found = head::take(&mut arrived, &mut looked_at)?.map(|head| (head, Vec::new()));
         }
         if let Some((head, content)) = &mut found {
-            content.extend_from_slice(&head.body.take(&mut arrived)?);
+            loop {
+                let piece = head.body.take(&mut arrived)?;
+                if piece.is_empty() {
+                    break;
+                }
+                content.extend_from_slice(&piece);
+            }
         }
     }
     Ok(found.map(|(head, content)| {

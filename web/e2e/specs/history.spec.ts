@@ -129,6 +129,8 @@ test('a localStorage filled to its last character takes one more conversation', 
   await page.goto('about:blank');
   await chat.open();
   await chat.ask('The last straw');
+  await expect(chat.last).toContainText('The last straw');
+  await expect(chat.last).toHaveAttribute('aria-busy', 'false');
   await page.reload();
   await expect(chat.last).toContainText('The last straw');
   await expect(page.locator('.banner')).toHaveCount(0);

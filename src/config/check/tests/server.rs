@@ -203,6 +203,13 @@ fn origins_are_exact() {
 }
 
 #[test]
+fn a_port_is_shared_only_where_that_is_asked_for() {
+    assert!(!Trial::empty().config().server.reuse_port);
+    let text = "[server]\nreuse_port = true";
+    assert!(Trial::file(text).config().server.reuse_port);
+}
+
+#[test]
 fn limits_on_slow_callers_are_durations() {
     let text = "[server]\nbody_gap = \"2s\"\nwrite_timeout = \"3s\"\nkeepalive_comments = \"15s\"\nserver_timing = false";
     let server = Trial::file(text).config().server;
