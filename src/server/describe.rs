@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use wildmatch::WildMatch;
 
 use crate::config::{
     BaseUrl, Breaker, Config, Credential, Hedge, Model, OwnTimeouts, Provider, Timeouts,
@@ -12,22 +14,6 @@ use crate::config::{
 /// The configuration in JSON.
 pub(super) fn config(config: &Config) -> Value {
     let server = &config.server;
-    let keys: Map<String, Value> = config
-        .access
-        .keys
-        .iter()
-        .map(|key| {
-            let models: Option<Vec<String>> = key
-                .models
-                .as_ref()
-                .map(|globs| globs.iter().map(ToString::to_string).collect());
-            let expires = key.expires.map(|at| at.to_string());
-            (
-                key.name.clone(),
-                json!({ "models": models, "expires": expires }),
-            )
-        })
-        .collect();
     let models: Map<String, Value> = config
         .models
         .values()
@@ -42,6 +28,7 @@ pub(super) fn config(config: &Config) -> Value {
         "strict_models": config.strict_models,
         "server": {
             "listen": server.listen.to_string(),
+            "tls": server.tls.as_ref().map(|tls| json!({ "client_auth": tls.client_auth })),
             "root_path": server.root_path,
             "workers": server.workers,
             "allowed_hosts": server.allowed_hosts,
@@ -64,12 +51,41 @@ pub(super) fn config(config: &Config) -> Value {
         "admin": { "listen": config.admin.listen.map(|address| address.to_string()) },
         "reload": { "watch": config.watch },
         "cors": { "allow_origins": config.cors.allow_origins },
-        "access": { "open": config.access.is_open(), "keys": keys },
+        "access": {
+            "open": config.access.is_open(),
+            "keys": keys(config),
+            "certificates": certificates(config),
+        },
         "retry_budget_percent": config.retry_budget,
         "breaker": breaker(&config.breaker),
         "providers": providers,
         "models": models,
         "warnings": config.warnings,
+    })
+}
+
+fn keys(config: &Config) -> Value {
+    let keys = config.access.keys.iter().map(|it| {
+        let shown = grant(it.models.as_deref(), it.expires);
+        (it.name.clone(), shown)
+    });
+    Value::Object(keys.collect())
+}
+
+fn certificates(config: &Config) -> Value {
+    let certificates = config.access.certificates.iter().map(|it| {
+        let shown = grant(it.models.as_deref(), it.expires);
+        (it.name.clone(), shown)
+    });
+    Value::Object(certificates.collect())
+}
+
+/// What a key or a certificate opens.
+fn grant(models: Option<&[WildMatch]>, expires: Option<Timestamp>) -> Value {
+    let names = |globs: &[WildMatch]| globs.iter().map(ToString::to_string).collect();
+    json!({
+        "models": models.map::<Vec<String>, _>(names),
+        "expires": expires.map(|at| at.to_string()),
     })
 }
 
