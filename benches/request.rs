@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 
 use divan::Bencher;
-use http::{HeaderMap, HeaderValue};
+use http::{Extensions, HeaderMap, HeaderValue};
 use sha2::{Digest, Sha256};
 use trunkline::access::Gate;
 use trunkline::catalog::Catalog;
@@ -81,16 +81,16 @@ fn find_model(bencher: Bencher<'_, '_>, count: usize) {
 
 #[divan::bench(args = COUNTS)]
 fn admit_caller(bencher: Bencher<'_, '_>, count: usize) {
-    let gate = Gate::new(&config(count).access);
+    let (gate, none) = (Gate::new(&config(count).access), Extensions::new());
     let headers = |number| {
         let value = HeaderValue::try_from(format!("Bearer {}", key(number)));
         HeaderMap::from_iter([(http::header::AUTHORIZATION, value.expect("plain text"))])
     };
-    assert!(gate.admit(&headers(0)).is_ok(), "the key is known");
+    assert!(gate.admit(&headers(0), &none).is_ok(), "the key is known");
     let mut next = scattered(count);
     bencher
         .with_inputs(|| headers(next()))
-        .bench_local_refs(|headers| gate.admit(black_box(headers)).is_ok());
+        .bench_local_refs(|headers| gate.admit(black_box(headers), black_box(&none)).is_ok());
 }
 
 /// Everything that is counted of one unary request.

@@ -4,16 +4,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName};
+use http::{Extensions, HeaderMap, HeaderName};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use wildmatch::WildMatch;
 
-use crate::config::{Access, ClientKey};
+use crate::config::{Access, Identity};
 
+mod certificate;
 #[cfg(test)]
 mod tests;
+
+pub use certificate::Certificate;
 
 /// Headers in which callers send their key, in the order they are looked at:
 /// OpenAI's, Azure OpenAI's, Anthropic's.
@@ -27,25 +30,32 @@ pub const CREDENTIAL_HEADERS: [HeaderName; 3] = [
 #[derive(Debug)]
 pub struct Gate {
     /// Keys by the first bytes of their hash, so that finding one does not
-    /// take a look at each. None means open.
-    keys: HashMap<[u8; 8], Vec<Arc<Key>>>,
+    /// take a look at each.
+    keys: HashMap<[u8; 8], Vec<Key>>,
+    certificates: HashMap<Identity, Arc<Grant>>,
     open: bool,
 }
 
 #[derive(Debug)]
 struct Key {
-    name: Box<str>,
     sha256: [u8; 32],
+    grant: Arc<Grant>,
+}
+
+/// What a key or a certificate opens.
+#[derive(Debug)]
+struct Grant {
+    name: Box<str>,
     models: Option<Vec<WildMatch>>,
     expires: Option<Timestamp>,
 }
 
 /// Someone who may call.
 #[derive(Debug, Clone)]
-pub struct Caller(Option<Arc<Key>>);
+pub struct Caller(Option<Arc<Grant>>);
 
-/// No key, a wrong one, or one that has expired: callers are told no
-/// difference.
+/// No key, a wrong one, or one that has expired, and no certificate that
+/// opens anything either: callers are told no difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Denied;
 
@@ -53,14 +63,20 @@ impl Gate {
     /// The gate that this configuration asks for.
     #[must_use]
     pub fn new(access: &Access) -> Self {
-        let mut keys: HashMap<[u8; 8], Vec<Arc<Key>>> = HashMap::new();
+        let mut keys: HashMap<[u8; 8], Vec<Key>> = HashMap::new();
         for key in &access.keys {
-            keys.entry(prefix(&key.sha256))
-                .or_default()
-                .push(Arc::new(Key::new(key)));
+            let sha256 = key.sha256;
+            let grant = Grant::new(&key.name, key.models.as_ref(), key.expires);
+            let those = keys.entry(prefix(&sha256)).or_default();
+            those.push(Key { sha256, grant });
         }
+        let certificates = access.certificates.iter().map(|it| {
+            let grant = Grant::new(&it.name, it.models.as_ref(), it.expires);
+            (it.identity.clone(), grant)
+        });
         Self {
             keys,
+            certificates: certificates.collect(),
             open: access.is_open(),
         }
     }
@@ -71,52 +87,64 @@ impl Gate {
         self.open
     }
 
-    /// Lets a caller in by the key in its request's headers.
-    pub fn admit(&self, headers: &HeaderMap) -> Result<Caller, Denied> {
+    /// Lets a caller in by the key in its request's headers, else by the
+    /// [`Certificate`] of its connection, which is among the extensions. SDKs
+    /// cannot do without a key, so one that opens nothing is no hindrance.
+    pub fn admit(&self, headers: &HeaderMap, extensions: &Extensions) -> Result<Caller, Denied> {
         if self.open {
             return Ok(Caller(None));
         }
-        let credential = credential(headers).ok_or(Denied)?;
+        let by_key = || credential(headers).and_then(|credential| self.by_key(credential));
+        let by_certificate = || self.by_certificate(extensions.get::<Arc<Certificate>>()?);
+        let grant = by_key().or_else(by_certificate).ok_or(Denied)?;
+        Ok(Caller(Some(Arc::clone(grant))))
+    }
+
+    fn by_key(&self, credential: &[u8]) -> Option<&Arc<Grant>> {
         let digest: [u8; 32] = Sha256::digest(credential).into();
-        let candidates = self.keys.get(&prefix(&digest)).ok_or(Denied)?;
-        let key = candidates
+        let candidates = self.keys.get(&prefix(&digest))?;
+        let mut found = candidates
             .iter()
-            .find(|key| bool::from(key.sha256.ct_eq(&digest)))
-            .filter(|key| key.is_valid())
-            .ok_or(Denied)?;
-        Ok(Caller(Some(Arc::clone(key))))
+            .filter(|key| bool::from(key.sha256.ct_eq(&digest)));
+        let grant = &found.next()?.grant;
+        grant.is_valid().then_some(grant)
+    }
+
+    fn by_certificate(&self, certificate: &Certificate) -> Option<&Arc<Grant>> {
+        let grants = certificate.identities();
+        let mut grants = grants.filter_map(|identity| self.certificates.get(identity));
+        grants.find(|grant| grant.is_valid())
     }
 }
 
 impl Caller {
-    /// The key's name, or none while access is open.
+    /// The name of the key or certificate, or none while access is open.
     #[must_use]
     pub fn key_name(&self) -> Option<&str> {
-        self.0.as_ref().map(|key| &*key.name)
+        self.0.as_ref().map(|grant| &*grant.name)
     }
 
-    /// True until the caller's key has expired.
+    /// True until what let the caller in has expired.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        self.0.as_ref().is_none_or(|key| key.is_valid())
+        self.0.as_ref().is_none_or(|grant| grant.is_valid())
     }
 
     /// Whether this caller may use the model of this name.
     #[must_use]
     pub fn may_use(&self, model: &str) -> bool {
-        let allowed = self.0.as_ref().and_then(|key| key.models.as_ref());
+        let allowed = self.0.as_ref().and_then(|grant| grant.models.as_ref());
         allowed.is_none_or(|globs| globs.iter().any(|glob| glob.matches(model)))
     }
 }
 
-impl Key {
-    fn new(key: &ClientKey) -> Self {
-        Self {
-            name: key.name.as_str().into(),
-            sha256: key.sha256,
-            models: key.models.clone(),
-            expires: key.expires,
-        }
+impl Grant {
+    fn new(name: &str, models: Option<&Vec<WildMatch>>, expires: Option<Timestamp>) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.into(),
+            models: models.cloned(),
+            expires,
+        })
     }
 
     fn is_valid(&self) -> bool {

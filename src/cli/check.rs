@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::models::{left_out, ready};
 use super::plan;
 use crate::catalog::{DEMO, wants_demo};
-use crate::config::{BaseUrl, Config, Credential, Demo, Provider};
+use crate::config::{BaseUrl, ClientAuth, Config, Credential, Demo, Provider};
 
 /// Writes warnings, a table of the models, and what else there is to know.
 pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
@@ -38,12 +38,25 @@ pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
         };
         writeln!(out, "The built-in model {DEMO} answers, {why}")?;
     }
-    writeln!(out, "Listening for callers on {}", config.server.listen)?;
+    let tls = match config.server.tls.as_ref().map(|tls| tls.client_auth) {
+        None => "",
+        Some(ClientAuth::Off) => " with TLS",
+        Some(ClientAuth::Optional) => " with TLS, asking for certificates",
+        Some(ClientAuth::Required) => " with TLS, to those with a certificate",
+    };
+    let listen = config.server.listen;
+    writeln!(out, "Listening for callers on {listen}{tls}")?;
     match config.admin.listen {
         Some(address) => writeln!(out, "Listening for operators on {address}")?,
         None => writeln!(out, "No listener for operators")?,
     }
+    match config.access.certificates.len() {
+        0 => {}
+        1 => writeln!(out, "1 listed certificate")?,
+        count => writeln!(out, "{count} listed certificates")?,
+    }
     match config.access.keys.len() {
+        0 if !config.access.is_open() => writeln!(out, "No client keys"),
         0 => writeln!(out, "No client keys: whoever reaches the listener may call"),
         1 => writeln!(out, "1 client key"),
         count => writeln!(out, "{count} client keys"),

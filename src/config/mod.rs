@@ -32,6 +32,7 @@ mod sources;
 #[cfg(test)]
 pub(crate) mod tests;
 mod timeouts;
+mod tls;
 mod traces;
 mod walk;
 
@@ -48,6 +49,7 @@ pub use reference::reference;
 pub use shape::schema;
 pub use sources::{Flags, Origin, Sources};
 pub use timeouts::{OwnTimeouts, Timeouts};
+pub use tls::{ClientAuth, Tls};
 pub use traces::Traces;
 
 /// The checked configuration. Every field is settled: no later code asks what
@@ -93,6 +95,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Whether another process may listen there as well.
     pub reuse_port: bool,
+    /// TLS on it, or none for plain HTTP.
+    pub tls: Option<Tls>,
     /// Path prefix under which everything is served as well: empty, or with a
     /// leading and without a trailing slash.
     pub root_path: String,
@@ -192,8 +196,11 @@ pub enum LogFormat {
 pub struct Access {
     /// True when a listener beyond loopback without client keys is wanted.
     pub open: bool,
-    /// The client keys. None means that everyone who reaches us may call.
+    /// The client keys. Without any, and without certificates, everyone who
+    /// reaches us may call.
     pub keys: Vec<ClientKey>,
+    /// The callers' certificates.
+    pub certificates: Vec<ClientCertificate>,
 }
 
 /// One client key, `[access.keys.NAME]`.
@@ -207,6 +214,31 @@ pub struct ClientKey {
     pub models: Option<Vec<WildMatch>>,
     /// When the key stops working.
     pub expires: Option<Timestamp>,
+}
+
+/// One caller's certificate, `[access.certificates.NAME]`.
+#[derive(Debug, Clone)]
+pub struct ClientCertificate {
+    /// Name that logs and metrics use.
+    pub name: String,
+    /// What the certificate is known by.
+    pub identity: Identity,
+    /// Aliases this caller may use, or none for all of them.
+    pub models: Option<Vec<WildMatch>>,
+    /// When it stops opening anything.
+    pub expires: Option<Timestamp>,
+}
+
+/// What a certificate is known by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Identity {
+    /// SHA-256 of the certificate in DER.
+    Sha256([u8; 32]),
+    /// A subject alternative name that is a URI, as it is written (RFC 5280,
+    /// section 4.2.1.6); SPIFFE ids are such.
+    Uri(String),
+    /// A subject alternative name that is a host name, in lower case.
+    Dns(String),
 }
 
 /// When the built-in demo model is offered.
@@ -280,9 +312,9 @@ impl LogLevel {
 }
 
 impl Access {
-    /// True when no client key is asked for.
+    /// True when neither a client key nor a listed certificate is asked for.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.keys.is_empty()
+        self.keys.is_empty() && self.certificates.is_empty()
     }
 }

@@ -21,6 +21,7 @@ mod price;
 mod reload;
 mod retry;
 mod timeouts;
+mod tls;
 mod traces;
 
 pub use breaker::Breaker;
@@ -31,6 +32,7 @@ pub use price::Price;
 pub use reload::Reload;
 pub use retry::{ModelRetry, Retry};
 pub use timeouts::{OwnTimeouts, Timeouts};
+pub use tls::Tls;
 pub use traces::Traces;
 
 /// Settings of Trunkline, an OpenAI-compatible gateway. Durations are written as "10s", "5m" or "1h 30m", sizes as "64KiB" or "32MiB".
@@ -81,6 +83,8 @@ pub struct Server {
     pub listen: String,
     /// Let another process of the same user listen on the same addresses, `admin.listen` among them, and take over from this one. Needs a restart to change.
     pub reuse_port: bool,
+    /// TLS on this listener.
+    pub tls: Tls,
     /// Path prefix, such as "/api", under which everything is served as well.
     pub root_path: String,
     /// Worker threads; 0 means one for each core.
@@ -159,6 +163,8 @@ pub struct Access {
     pub open: bool,
     /// The client keys by name; `trunkline keygen NAME` makes one.
     pub keys: BTreeMap<String, ClientKey>,
+    /// The callers' certificates by name, for a listener with `server.tls.client_auth`.
+    pub certificates: BTreeMap<String, ClientCertificate>,
 }
 
 /// `[access.keys.NAME]`
@@ -171,6 +177,21 @@ pub struct ClientKey {
     /// Aliases this key may use, with `*` and `?` as wildcards; all of them when not given.
     pub models: Option<Vec<String>>,
     /// When the key stops working: "2027-06-30T12:00:00Z", or "2027-06-30" for the end of that day in UTC.
+    pub expires: Option<String>,
+}
+
+/// `[access.certificates.NAME]`
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct ClientCertificate {
+    /// A DNS name or URI that the certificate was issued for (a subject alternative name), exactly.
+    pub san: Option<String>,
+    /// Instead of `san`: SHA-256 of the certificate in hexadecimal, as `openssl x509 -fingerprint -sha256` prints it.
+    pub sha256: Option<String>,
+    /// Aliases this caller may use, with `*` and `?` as wildcards; all of them when not given.
+    pub models: Option<Vec<String>>,
+    /// When it stops opening anything: "2027-06-30T12:00:00Z", or "2027-06-30" for the end of that day in UTC.
     pub expires: Option<String>,
 }
 
@@ -288,6 +309,7 @@ impl Default for Server {
         Self {
             listen: "127.0.0.1:8080".into(),
             reuse_port: false,
+            tls: Tls::default(),
             root_path: String::new(),
             workers: 0,
             allowed_hosts: Vec::new(),

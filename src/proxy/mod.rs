@@ -195,7 +195,8 @@ where
     B: Body<Data = Bytes, Error = hyper::Error>,
 {
     let seat = enter(worker)?;
-    let caller = worker.snapshot.gate.admit(&head.headers)?;
+    let gate = &worker.snapshot.gate;
+    let caller = gate.admit(&head.headers, &head.extensions)?;
     meter.called_by(caller.clone());
     let intake = intake::read(worker, meter, &head.headers, body).await?;
     let resolved = resolve(worker, &caller, &intake.model)?;

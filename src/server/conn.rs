@@ -7,6 +7,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::AsyncReadExt;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout, timeout_at};
 
@@ -25,7 +27,9 @@ use super::pace::Pacer;
 use super::rescue::rescued;
 use super::router;
 use super::site::Errors;
+use super::tls::{self, Refused};
 use super::vigil::{Inbound, Outbound, Stage, Vigil, Watched};
+use crate::access::Certificate;
 use crate::proxy::Answer;
 use crate::proxy::curfew::{Ear, Phase};
 
@@ -62,22 +66,71 @@ type Answered = Result<Response<Outbound<Answer>>, Infallible>;
 /// Serves a connection until one side ends it.
 pub(super) async fn serve(current: Rc<Current>, tcp: TcpStream) {
     let began = Instant::now();
+    let tls = current.get().site.tls.clone();
+    if let Some(tls) = tls {
+        // Boxed: connections without TLS would keep room for it.
+        Box::pin(serve_tls(current, began, tls, tcp)).await;
+    } else if let Some(protocol) = begin(&current, began, &tcp).await {
+        converse(current, began, protocol, None, tcp).await;
+    }
+}
+
+/// Shakes hands first, within the time for a head.
+async fn serve_tls(current: Rc<Current>, began: Instant, tls: Arc<ServerConfig>, tcp: TcpStream) {
+    let limit = current.get().site.head_timeout;
+    let shaken = timeout_at(began + limit, tls::shake(tls, tcp)).await;
+    let refused = match shaken {
+        Ok(Ok(stream)) => {
+            let protocol = if tls::is_multiplexed(&stream) {
+                Protocol::Http2
+            } else {
+                Protocol::Http1
+            };
+            let certificate = tls::certificate(&stream);
+            return converse(current, began, protocol, certificate, stream).await;
+        }
+        // Whoever only looks whether the port is open is no fault.
+        Ok(Err(Refused::Silent)) => return,
+        Ok(Err(Refused::Unfit(tcp))) => Some(tcp),
+        Err(_) => None,
+    };
+    current.get().site.errors.tls_handshake.increment(1);
+    // What the caller was told, by an alert or in words, is to arrive.
+    if let Some(mut tcp) = refused
+        && tcp.shutdown().await.is_ok()
+    {
+        linger(tcp).await;
+    }
+}
+
+/// Serves requests on a stream whose protocol is known.
+async fn converse<S>(
+    current: Rc<Current>,
+    began: Instant,
+    protocol: Protocol,
+    certificate: Option<Arc<Certificate>>,
+    stream: S,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
     let (vigil, ear, max_head) = {
         let Generation { worker, site } = &*current.get();
         let vigil = Vigil::new(began, site.head_timeout, site.idle_timeout);
         (vigil, worker.curfew.listen(), site.max_head)
     };
-    let Some(protocol) = begin(&current, began, &tcp).await else {
-        return;
-    };
-    let tcp = Rc::new(RefCell::new(tcp));
+    let stream = Rc::new(RefCell::new(stream));
     let io = TokioIo::new(Watched {
-        tcp: Rc::clone(&tcp),
+        stream: Rc::clone(&stream),
         vigil: Rc::clone(&vigil),
     });
     let service = {
         let (current, vigil) = (Rc::clone(&current), Rc::clone(&vigil));
-        service_fn(move |request| answer(&current, &vigil, request))
+        service_fn(move |mut request: Request<Incoming>| {
+            if let Some(certificate) = &certificate {
+                request.extensions_mut().insert(Arc::clone(certificate));
+            }
+            answer(&current, &vigil, request)
+        })
     };
     let ended = match protocol {
         Protocol::Http1 => {
@@ -115,9 +168,9 @@ pub(super) async fn serve(current: Rc<Current>, tcp: TcpStream) {
     count(&current.get().site.errors, &ended);
     // hyper has let go of the socket, so this is its only owner.
     if vigil.has_unread()
-        && let Some(tcp) = Rc::into_inner(tcp)
+        && let Some(stream) = Rc::into_inner(stream)
     {
-        linger(tcp.into_inner()).await;
+        linger(stream.into_inner()).await;
     }
 }
 
@@ -234,11 +287,11 @@ fn poll_late(
 
 /// Reads on for a while after the answer to a request whose body was not
 /// wanted.
-async fn linger(mut tcp: TcpStream) {
+async fn linger(mut stream: impl AsyncRead + Unpin) {
     let mut discarded = 0;
     let mut buffer = vec![0; 64 * 1024];
     let discard = async {
-        while let Ok(count @ 1..) = tcp.read(&mut buffer).await {
+        while let Ok(count @ 1..) = stream.read(&mut buffer).await {
             discarded += count;
             if discarded > LINGER_BYTES {
                 break;

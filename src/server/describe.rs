@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use wildmatch::WildMatch;
 
 use crate::config::{
     BaseUrl, Breaker, Config, Credential, Hedge, Model, OwnTimeouts, Provider, Server, Timeouts,
@@ -12,22 +14,6 @@ use crate::config::{
 
 /// The configuration in JSON.
 pub(super) fn config(config: &Config) -> Value {
-    let keys: Map<String, Value> = config
-        .access
-        .keys
-        .iter()
-        .map(|key| {
-            let models: Option<Vec<String>> = key
-                .models
-                .as_ref()
-                .map(|globs| globs.iter().map(ToString::to_string).collect());
-            let expires = key.expires.map(|at| at.to_string());
-            (
-                key.name.clone(),
-                json!({ "models": models, "expires": expires }),
-            )
-        })
-        .collect();
     let models: Map<String, Value> = config
         .models
         .values()
@@ -45,7 +31,11 @@ pub(super) fn config(config: &Config) -> Value {
         "reload": { "watch": config.watch },
         "cors": { "allow_origins": config.cors.allow_origins },
         "traces": config.traces.as_ref().map(traces),
-        "access": { "open": config.access.is_open(), "keys": keys },
+        "access": {
+            "open": config.access.is_open(),
+            "keys": keys(config),
+            "certificates": certificates(config),
+        },
         "retry_budget_percent": config.retry_budget,
         "breaker": breaker(&config.breaker),
         "providers": providers,
@@ -58,6 +48,7 @@ fn server(server: &Server) -> Value {
     json!({
         "listen": server.listen.to_string(),
         "reuse_port": server.reuse_port,
+        "tls": server.tls.as_ref().map(|tls| json!({ "client_auth": tls.client_auth })),
         "root_path": server.root_path,
         "workers": server.workers,
         "allowed_hosts": server.allowed_hosts,
@@ -85,6 +76,31 @@ fn traces(traces: &Traces) -> Value {
         "endpoint": traces.endpoint.as_str(),
         "ratio": traces.ratio,
         "service_name": traces.service_name,
+    })
+}
+
+fn keys(config: &Config) -> Value {
+    let keys = config.access.keys.iter().map(|it| {
+        let shown = grant(it.models.as_deref(), it.expires);
+        (it.name.clone(), shown)
+    });
+    Value::Object(keys.collect())
+}
+
+fn certificates(config: &Config) -> Value {
+    let certificates = config.access.certificates.iter().map(|it| {
+        let shown = grant(it.models.as_deref(), it.expires);
+        (it.name.clone(), shown)
+    });
+    Value::Object(certificates.collect())
+}
+
+/// What a key or a certificate opens.
+fn grant(models: Option<&[WildMatch]>, expires: Option<Timestamp>) -> Value {
+    let names = |globs: &[WildMatch]| globs.iter().map(ToString::to_string).collect();
+    json!({
+        "models": models.map::<Vec<String>, _>(names),
+        "expires": expires.map(|at| at.to_string()),
     })
 }
 

@@ -177,12 +177,7 @@ impl Front {
         };
         close(&self.workers, self.listener);
         drain(&self.workers, signals, phase, limit).await;
-        if let Some(tracer) = &self.tracer {
-            tokio::select! {
-                () = tracer.flush() => {}
-                () = signals.end() => {}
-            }
-        }
+        export_last(self.tracer.as_deref(), signals).await;
     }
 
     /// Has new callers go to the process that takes over, and those who are
@@ -197,6 +192,15 @@ impl Front {
             () = sleep(HANDSHAKES) => {}
             () = signals.end() => {}
         }
+    }
+}
+
+/// Gives the last spans their time.
+async fn export_last(tracer: Option<&Tracer>, signals: &mut Signals) {
+    let Some(tracer) = tracer else { return };
+    tokio::select! {
+        () = tracer.flush() => {}
+        () = signals.end() => {}
     }
 }
 

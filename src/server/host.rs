@@ -8,18 +8,20 @@
 use std::cell::RefCell;
 use std::net::SocketAddr;
 
-use http::HeaderMap;
+use http::Request;
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
 
 use super::cors::Cors;
-use crate::config::Config;
+use crate::config::{ClientAuth, Config, Tls};
 use crate::proxy::reply::{self, Failure};
 
 /// Whom an open gateway answers; one with client keys answers by key alone.
 #[derive(Debug, Clone)]
 pub(super) struct Hosts {
-    open: bool,
+    /// True when a browser may get in without what only its page knows: access
+    /// is open, or a certificate opens it.
+    wary: bool,
     /// The names we answer under besides loopback ones, or none for any name.
     names: Option<Vec<String>>,
     /// The last `Host` that passed. Callers send the same one every time.
@@ -42,7 +44,7 @@ impl Hosts {
                 .map(|name| name.to_ascii_lowercase())
         };
         Self {
-            open,
+            wary: open || server.tls.as_ref().is_some_and(asks),
             names: (open && known).then(|| names().collect()),
             passed: RefCell::default(),
         }
@@ -55,7 +57,7 @@ impl Hosts {
         let is_local = listen.is_some_and(|listen| listen.ip().is_loopback());
         let names = || allowed.iter().map(|name| name.to_ascii_lowercase());
         Self {
-            open: true,
+            wary: true,
             names: is_local.then(|| names().collect()),
             passed: RefCell::default(),
         }
@@ -85,28 +87,35 @@ impl Hosts {
         Err(reply::foreign_host())
     }
 
-    /// Refuses a page of another origin, while no key is asked for.
-    pub(super) fn admit_page(&self, cors: &Cors, headers: &HeaderMap) -> Result<(), Failure> {
-        if !self.open {
+    /// Refuses a page of another origin, while a key is not the only way in.
+    pub(super) fn admit_page<B>(&self, cors: &Cors, request: &Request<B>) -> Result<(), Failure> {
+        if !self.wary {
             return Ok(());
         }
-        let Some(origin) = headers.get(ORIGIN) else {
+        let Some(origin) = request.headers().get(ORIGIN) else {
             return Ok(());
         };
-        let own = headers
-            .get(HOST)
+        // HTTP/2 has the name in the target (RFC 9113, section 8.3.1).
+        let target = request.uri().authority().map(Authority::as_str);
+        let field = || request.headers().get(HOST)?.to_str().ok();
+        let own = target
+            .or_else(field)
             .zip(origin.to_str().ok())
             .is_some_and(|(host, origin)| {
                 let origin = origin
                     .strip_prefix("http://")
                     .or(origin.strip_prefix("https://"));
-                origin.is_some_and(|origin| origin.as_bytes() == host.as_bytes())
+                origin.is_some_and(|origin| origin == host)
             });
         if own || cors.allows(origin) {
             return Ok(());
         }
         Err(reply::foreign_origin())
     }
+}
+
+fn asks(tls: &Tls) -> bool {
+    tls.client_auth != ClientAuth::Off
 }
 
 /// The host name in a `Host` value, without its port; none when it is not one.

@@ -48,6 +48,7 @@ mod router;
 mod shutdown;
 mod site;
 mod status;
+mod tls;
 mod vigil;
 mod worker;
 
@@ -73,6 +74,8 @@ enum StartError {
     Demo(String),
     #[error("{0}")]
     Build(#[from] gateway::Error),
+    #[error("cannot speak TLS: {0}")]
+    Tls(#[from] rustls::Error),
     #[error("the gateway is shutting down")]
     ShuttingDown,
     #[error("cannot start: {0}")]

@@ -1,7 +1,7 @@
 //! `GET /v1/models`: what this caller may use, as far as it is ready and no health
 //! check says that nobody would answer.
 
-use http::{HeaderMap, Response};
+use http::{Request, Response};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
@@ -28,9 +28,10 @@ struct List<'a> {
 }
 
 /// All of them.
-pub(super) fn list(worker: &Worker, headers: &HeaderMap) -> Response<Answer> {
+pub(super) fn list<B>(worker: &Worker, request: &Request<B>) -> Response<Answer> {
     let snapshot = &worker.snapshot;
-    let caller = match snapshot.gate.admit(headers) {
+    let headers = request.headers();
+    let caller = match snapshot.gate.admit(headers, request.extensions()) {
         Ok(caller) => caller,
         Err(denied) => return refuse(worker, headers, denied.into()),
     };
@@ -47,21 +48,22 @@ pub(super) fn list(worker: &Worker, headers: &HeaderMap) -> Response<Answer> {
 }
 
 /// One of them, by its percent-encoded name.
-pub(super) fn one(worker: &Worker, headers: &HeaderMap, id: &str) -> Response<Answer> {
-    match find(worker, headers, id) {
+pub(super) fn one<B>(worker: &Worker, request: &Request<B>, id: &str) -> Response<Answer> {
+    match find(worker, request, id) {
         Ok((id, owner)) => answer(&Entry {
             id: &id,
             object: "model",
             created: 0,
             owned_by: &owner,
         }),
-        Err(failure) => refuse(worker, headers, failure),
+        Err(failure) => refuse(worker, request.headers(), failure),
     }
 }
 
-fn find(worker: &Worker, headers: &HeaderMap, id: &str) -> Result<(String, String), Failure> {
+fn find<B>(worker: &Worker, request: &Request<B>, id: &str) -> Result<(String, String), Failure> {
     let snapshot = &worker.snapshot;
-    let caller: Caller = snapshot.gate.admit(headers)?;
+    let gate = &snapshot.gate;
+    let caller: Caller = gate.admit(request.headers(), request.extensions())?;
     let Ok(id) = percent_decode_str(id).decode_utf8() else {
         return Err(Unresolved::Unknown {
             nearest: Vec::new(),

@@ -14,7 +14,7 @@ use tracing::warn;
 use super::host::Hosts;
 use super::page::Page;
 use super::site::Site;
-use super::{Order, StartError, describe};
+use super::{Order, StartError, describe, tls};
 use crate::catalog::wants_demo;
 use crate::config::{Config, LogFormat, LogLevel};
 use crate::executor::apart;
@@ -89,7 +89,9 @@ impl Preparer {
         let snapshot = gateway::build(&config, &self.registry, before)?;
         let workers = *self.workers.get_or_insert(config.server.workers);
         let page = config.server.page.then(Page::load);
-        let site = |_| Site::new(&config, &self.registry, page);
+        // One for all workers, so that a session is resumed at any of them.
+        let tls = config.server.tls.as_ref().map(tls::settings).transpose()?;
+        let site = |_| Site::new(&config, &self.registry, page, tls.clone());
         Ok(Prepared {
             snapshot,
             sites: (0..workers).map(site).collect(),

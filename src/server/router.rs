@@ -87,22 +87,22 @@ async fn dispatch(worker: &Worker, site: &Site, request: Request<Inbound>) -> Re
         return refuse(worker, request.headers(), failure);
     }
     if route.is_guarded()
-        && let Err(failure) = site.hosts.admit_page(&site.cors, request.headers())
+        && let Err(failure) = site.hosts.admit_page(&site.cors, &request)
     {
         return refuse(worker, request.headers(), failure);
     }
     match route {
         Route::Call(endpoint) => proxy::serve(worker, endpoint, request).await,
-        Route::Models => models::list(worker, request.headers()),
-        Route::Model(id) => models::one(worker, request.headers(), id),
+        Route::Models => models::list(worker, &request),
+        Route::Model(id) => models::one(worker, &request, id),
         Route::Health => json(r#"{"status":"ok"}"#),
         Route::OpenApi => json(include_str!("openapi.json")),
         Route::Page => file(worker, site, &request, "index.html"),
         Route::Docs => file(worker, site, &request, "docs.html"),
         Route::Asset(path) => file(worker, site, &request, path),
         Route::Facts => status::facts(worker),
-        Route::Status => status::status(worker, request.headers()),
-        Route::Events => status::events(worker, &site.watchers, request.headers()),
+        Route::Status => status::status(worker, &request),
+        Route::Events => status::events(worker, &site.watchers, &request),
     }
 }
 

@@ -1,6 +1,9 @@
 //! What connections and the router go by, the same for every request.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::ServerConfig;
 
 use super::cors::Cors;
 use super::host::Hosts;
@@ -12,6 +15,8 @@ use crate::telemetry::metric::{self, Counter, Registry};
 /// What connections and the router go by. Each worker has one of its own.
 #[derive(Debug)]
 pub(super) struct Site {
+    /// What TLS handshakes go by, where TLS is spoken.
+    pub tls: Option<Arc<ServerConfig>>,
     /// Prefix below which everything is served as well.
     pub root_path: String,
     /// Pages that may call.
@@ -37,6 +42,8 @@ pub(super) struct Site {
 /// Faults of connections, by kind.
 #[derive(Debug)]
 pub(super) struct Errors {
+    /// A TLS handshake failed, or was not over in time.
+    pub tls_handshake: Counter,
     /// A head did not come in time.
     pub head_timeout: Counter,
     /// A connection rested too long.
@@ -50,9 +57,15 @@ pub(super) struct Errors {
 }
 
 impl Site {
-    pub(super) fn new(config: &Config, registry: &Registry, page: Option<Page>) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        registry: &Registry,
+        page: Option<Page>,
+        tls: Option<Arc<ServerConfig>>,
+    ) -> Self {
         let server = &config.server;
         Self {
+            tls,
             root_path: server.root_path.clone(),
             cors: Cors::new(&config.cors.allow_origins),
             hosts: Hosts::new(config),
@@ -71,6 +84,7 @@ impl Errors {
     fn new(registry: &Registry) -> Self {
         let kind = |kind| registry.counter(&metric::CONNECTION_ERRORS, &[("kind", kind)]);
         Self {
+            tls_handshake: kind("tls_handshake"),
             head_timeout: kind("header_timeout"),
             idle_timeout: kind("idle_timeout"),
             write_timeout: kind("write_timeout"),

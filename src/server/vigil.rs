@@ -11,7 +11,6 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 /// What one connection is doing.
@@ -59,10 +58,10 @@ pub(super) struct Outbound<B> {
     pub(super) turn: Turn,
 }
 
-/// The socket, seen by hyper and by us.
+/// The socket, or TLS on it, seen by hyper and by us.
 #[derive(Debug)]
-pub(super) struct Watched {
-    pub(super) tcp: Rc<RefCell<TcpStream>>,
+pub(super) struct Watched<S> {
+    pub(super) stream: Rc<RefCell<S>>,
     pub(super) vigil: Rc<Vigil>,
 }
 
@@ -221,14 +220,14 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Outbound<B> {
 
 // ===== Watched =====
 
-impl AsyncRead for Watched {
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let polled = Pin::new(&mut *self.tcp.borrow_mut()).poll_read(context, buffer);
+        let polled = Pin::new(&mut *self.stream.borrow_mut()).poll_read(context, buffer);
         if buffer.filled().len() > before {
             self.vigil.heard();
         }
@@ -236,13 +235,13 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.tcp.borrow_mut()).poll_write(context, bytes)
+        Pin::new(&mut *self.stream.borrow_mut()).poll_write(context, bytes)
     }
 
     // hyper copies every piece into one buffer unless this pair is forwarded.
@@ -251,18 +250,18 @@ impl AsyncWrite for Watched {
         context: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.tcp.borrow_mut()).poll_write_vectored(context, pieces)
+        Pin::new(&mut *self.stream.borrow_mut()).poll_write_vectored(context, pieces)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.borrow().is_write_vectored()
+        self.stream.borrow().is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.tcp.borrow_mut()).poll_flush(context)
+        Pin::new(&mut *self.stream.borrow_mut()).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.tcp.borrow_mut()).poll_shutdown(context)
+        Pin::new(&mut *self.stream.borrow_mut()).poll_shutdown(context)
     }
 }

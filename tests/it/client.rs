@@ -2,8 +2,10 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde_json::Value;
 
 pub use crate::request::Request;
@@ -11,10 +13,16 @@ use crate::wait::DEADLINE;
 
 /// One connection to the gateway.
 pub struct Client {
-    socket: TcpStream,
+    socket: Socket,
     buffer: Vec<u8>,
     body: Body,
     head_only: bool,
+}
+
+/// What a client is connected by.
+enum Socket {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
 /// The head of an answer.
@@ -61,10 +69,19 @@ enum Body {
 impl Client {
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Self {
-        let socket = TcpStream::connect_timeout(&address, DEADLINE).unwrap();
-        socket.set_nodelay(true).unwrap();
-        socket.set_read_timeout(Some(DEADLINE)).unwrap();
-        socket.set_write_timeout(Some(DEADLINE)).unwrap();
+        Self::over(Socket::Plain(dial(address)))
+    }
+
+    /// Over TLS; the handshake comes with the first bytes.
+    #[track_caller]
+    pub fn connect_tls(address: SocketAddr, config: &Arc<ClientConfig>) -> Self {
+        let name = address.ip().into();
+        let connection = ClientConnection::new(Arc::clone(config), name).unwrap();
+        let stream = StreamOwned::new(connection, dial(address));
+        Self::over(Socket::Tls(Box::new(stream)))
+    }
+
+    fn over(socket: Socket) -> Self {
         Self {
             socket,
             buffer: Vec::new(),
@@ -82,22 +99,37 @@ impl Client {
     /// Writes bytes; the other side may have closed.
     pub fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.head_only = bytes.starts_with(b"HEAD ");
-        self.socket.write_all(bytes)
+        match &mut self.socket {
+            Socket::Plain(socket) => socket.write_all(bytes),
+            Socket::Tls(stream) => stream.write_all(bytes),
+        }
     }
 
     /// The socket, for options.
     pub fn socket(&self) -> &TcpStream {
-        &self.socket
+        match &self.socket {
+            Socket::Plain(socket) => socket,
+            Socket::Tls(stream) => &stream.sock,
+        }
+    }
+
+    /// The TLS session.
+    #[track_caller]
+    pub fn tls(&self) -> &ClientConnection {
+        match &self.socket {
+            Socket::Plain(_) => panic!("a connection without TLS"),
+            Socket::Tls(stream) => &stream.conn,
+        }
     }
 
     /// Ends the sending side.
     pub fn finish_sending(&self) {
-        self.socket.shutdown(Shutdown::Write).unwrap();
+        self.socket().shutdown(Shutdown::Write).unwrap();
     }
 
     /// Ends the connection with a reset instead of a FIN.
     pub fn reset(self) {
-        let socket = socket2::SockRef::from(&self.socket);
+        let socket = socket2::SockRef::from(self.socket());
         socket.set_linger(Some(Duration::ZERO)).unwrap();
     }
 
@@ -222,7 +254,11 @@ impl Client {
     #[track_caller]
     fn fill(&mut self) -> bool {
         let mut bytes = [0; 16 * 1024];
-        match self.socket.read(&mut bytes) {
+        let read = match &mut self.socket {
+            Socket::Plain(socket) => socket.read(&mut bytes),
+            Socket::Tls(stream) => stream.read(&mut bytes),
+        };
+        match read {
             Ok(count) => {
                 self.buffer.extend(&bytes[..count]);
                 count > 0
@@ -366,6 +402,15 @@ impl Answer {
             .expect("an x-trunkline-request-id")
             .to_owned()
     }
+}
+
+#[track_caller]
+fn dial(address: SocketAddr) -> TcpStream {
+    let socket = TcpStream::connect_timeout(&address, DEADLINE).unwrap();
+    socket.set_nodelay(true).unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket.set_write_timeout(Some(DEADLINE)).unwrap();
+    socket
 }
 
 /// Where `needle` first stands in `haystack`.

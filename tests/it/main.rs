@@ -55,6 +55,8 @@ mod hedging;
 mod http1;
 mod http1_heads;
 mod http2;
+mod inbound_certificates;
+mod inbound_tls;
 mod json_faults;
 mod keepalive_comments;
 mod limits;

@@ -4,14 +4,23 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use url::{Host, Url};
 use wildmatch::WildMatch;
 
 use super::Check;
 use crate::config::fault::KeyPath;
-use crate::config::{Access, ClientKey, raw};
+use crate::config::{Access, ClientAuth, ClientCertificate, ClientKey, Identity, raw};
 
 /// Checks `[access]`.
-pub fn settle(check: &mut Check<'_>, raw: &raw::Access) -> Access {
+pub fn settle(check: &mut Check<'_>, raw: &raw::Config) -> Access {
+    Access {
+        open: raw.access.open,
+        keys: keys(check, &raw.access),
+        certificates: certificates(check, raw),
+    }
+}
+
+fn keys(check: &mut Check<'_>, raw: &raw::Access) -> Vec<ClientKey> {
     let path = KeyPath::new(["access", "keys"]);
     let mut owners: BTreeMap<[u8; 32], &str> = BTreeMap::new();
     let mut keys = Vec::with_capacity(raw.keys.len());
@@ -37,8 +46,88 @@ pub fn settle(check: &mut Check<'_>, raw: &raw::Access) -> Access {
             expires,
         });
     }
-    let open = raw.open;
-    Access { open, keys }
+    keys
+}
+
+fn certificates(check: &mut Check<'_>, raw: &raw::Config) -> Vec<ClientCertificate> {
+    let path = KeyPath::new(["access", "certificates"]);
+    let (tls, access) = (&raw.server.tls, &raw.access);
+    let is_asked =
+        tls.client_auth != ClientAuth::Off || check.is_spoiled(&KeyPath::new(["server", "tls"]));
+    if !access.certificates.is_empty() && !is_asked {
+        let text =
+            "no caller is asked for a certificate; set server.tls.client_auth and client_ca_file";
+        check.fault(&path, text);
+    }
+    let mut owners: BTreeMap<Identity, &str> = BTreeMap::new();
+    let mut certificates = Vec::with_capacity(access.certificates.len());
+    for (name, raw) in &access.certificates {
+        let path = path.key(name);
+        if let Err(text) = super::provider::name(name) {
+            check.fault(&path, text);
+        }
+        if access.keys.contains_key(name) {
+            let text = "access.keys has this name too; logs and limits go by it, so choose another";
+            check.fault(&path, text);
+        }
+        let models = globs(check, &path, raw.models.as_deref());
+        let expires = expires(check, &path, raw.expires.as_deref());
+        let Some(identity) = identity(check, &path, raw) else {
+            continue;
+        };
+        if let Some(owner) = owners.insert(identity.clone(), name) {
+            let owner = KeyPath::new(["access", "certificates", owner]);
+            check.fault(&path, format!("the same certificate as {owner}; keep one"));
+        }
+        certificates.push(ClientCertificate {
+            name: name.clone(),
+            identity,
+            models,
+            expires,
+        });
+    }
+    certificates
+}
+
+fn identity(
+    check: &mut Check<'_>,
+    path: &KeyPath,
+    raw: &raw::ClientCertificate,
+) -> Option<Identity> {
+    match (&raw.san, &raw.sha256) {
+        (Some(name), None) => {
+            let path = path.key("san");
+            check.settle(&path, alternative_name(name).map(Some), None)
+        }
+        (None, Some(text)) => {
+            let digest = hexadecimal(&text.replace(':', ""));
+            let text = "not a SHA-256 in hexadecimal (64 digits); openssl x509 -fingerprint -sha256 prints it";
+            let digest = digest.map(|digest| Some(Identity::Sha256(digest)));
+            check.settle(&path.key("sha256"), digest.ok_or(text.into()), None)
+        }
+        _ => {
+            if !check.is_spoiled(path) {
+                check.fault(path, "takes one of san and sha256");
+            }
+            None
+        }
+    }
+}
+
+/// What a certificate may be issued for; a URI has a colon, a host name none.
+fn alternative_name(name: &str) -> Result<Identity, String> {
+    let cure = "not a host name or URI; write one such as \"batch.example.com\" or \"spiffe://example.com/batch\"";
+    if name.contains(':') {
+        let parsed = Url::parse(name).map_err(|_| cure)?;
+        // What is left of it by a missing "//" or a port would match nothing.
+        let is_whole = parsed.has_host() || parsed.scheme() == "urn";
+        let whole = is_whole.then(|| Identity::Uri(name.to_owned()));
+        return whole.ok_or_else(|| cure.into());
+    }
+    match Host::parse(name) {
+        Ok(Host::Domain(host)) if !host.contains(['*', '=']) => Ok(Identity::Dns(host)),
+        _ => Err(cure.into()),
+    }
 }
 
 fn digest(check: &mut Check<'_>, path: &KeyPath, raw: &raw::ClientKey) -> Option<[u8; 32]> {

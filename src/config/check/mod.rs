@@ -29,6 +29,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 mod timeouts;
+mod tls;
 mod traces;
 
 /// What the checks read from, and where they put what they find.
@@ -74,8 +75,8 @@ pub fn config(check: &mut Check<'_>, raw: &raw::Config, presets: &Presets) -> Co
     let server = server::settle(check, &raw.server);
     let admin = server::admin(check, &raw.admin, server.listen);
     let cors = origin::settle(check, &raw.cors);
-    let access = access::settle(check, &raw.access);
-    listener::guard(check, &raw.access, server.listen);
+    let access = access::settle(check, raw);
+    listener::guard(check, raw, server.listen);
     let mut providers = provider::settle(check, raw, presets, server.listen);
     price::settle(check, raw, presets, &mut providers);
     let (retry, retry_budget) = retry::settle(check, &raw.retry);

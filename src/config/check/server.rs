@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use url::Host;
 
-use super::{Check, quantity};
+use super::{Check, quantity, tls};
 use crate::config::fault::KeyPath;
 use crate::config::{Admin, Server, raw};
 
@@ -20,6 +20,7 @@ const MOST_WORKERS: u64 = 1024;
 pub fn settle(check: &mut Check<'_>, raw: &raw::Server) -> Server {
     let at = |key| KeyPath::new(["server", key]);
     let listen = check.settle(&at("listen"), address(&raw.listen), nowhere());
+    let tls = tls::settle(check, &raw.tls);
     let root_path = check.settle(&at("root_path"), root_path(&raw.root_path), String::new());
     let workers = check.settle(&at("workers"), workers(raw.workers), 1);
     let allowed_hosts = allowed_hosts(check, &raw.allowed_hosts);
@@ -49,6 +50,7 @@ pub fn settle(check: &mut Check<'_>, raw: &raw::Server) -> Server {
     Server {
         listen,
         reuse_port: raw.reuse_port,
+        tls,
         root_path,
         workers,
         allowed_hosts,

@@ -41,6 +41,16 @@ impl Trial {
         self
     }
 
+    /// A certificate, its key and an authority: `tls.crt`, `tls.key`, `ca.crt`.
+    pub fn with_certificates(self) -> Self {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let parameters = rcgen::CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+        let certificate = parameters.self_signed(&key).unwrap().pem();
+        self.with("tls.crt", &certificate)
+            .with("tls.key", key.serialize_pem())
+            .with("ca.crt", certificate)
+    }
+
     pub fn with_directory(self, name: &str) -> Self {
         fs::create_dir(self.directory.path().join(name)).unwrap();
         self

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use http::{HeaderName, HeaderValue, Request, Response};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -76,9 +76,10 @@ pub(super) fn facts(worker: &Worker) -> Response<Answer> {
 }
 
 /// `GET /trunkline/status`
-pub(super) fn status(worker: &Worker, headers: &HeaderMap) -> Response<Answer> {
+pub(super) fn status<B>(worker: &Worker, request: &Request<B>) -> Response<Answer> {
     let snapshot = &worker.snapshot;
-    match snapshot.gate.admit(headers) {
+    let headers = request.headers();
+    match snapshot.gate.admit(headers, request.extensions()) {
         Ok(caller) => {
             let draining = worker.curfew.phase() > Phase::Serving;
             fresh(view::read(snapshot, &caller, draining).whole())
@@ -88,12 +89,13 @@ pub(super) fn status(worker: &Worker, headers: &HeaderMap) -> Response<Answer> {
 }
 
 /// `GET /trunkline/status/events`: the same, and then what changes.
-pub(super) fn events(
+pub(super) fn events<B>(
     worker: &Worker,
     watchers: &Watchers,
-    headers: &HeaderMap,
+    request: &Request<B>,
 ) -> Response<Answer> {
-    let caller = match worker.snapshot.gate.admit(headers) {
+    let (gate, headers) = (&worker.snapshot.gate, request.headers());
+    let caller = match gate.admit(headers, request.extensions()) {
         Ok(caller) => caller,
         Err(denied) => return refuse(worker, headers, denied.into()),
     };

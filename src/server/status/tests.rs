@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{Extensions, HeaderMap, Request};
 use http_body::Body;
 use http_body_util::BodyExt;
 use serde_json::Value;
@@ -32,7 +32,7 @@ fn worker() -> Worker {
 }
 
 fn watch(worker: &Worker, watchers: &Watchers) -> Answer {
-    events(worker, watchers, &HeaderMap::new()).into_body()
+    events(worker, watchers, &Request::new(())).into_body()
 }
 
 fn latest(watchers: &Watchers) -> Arc<State> {
@@ -113,7 +113,11 @@ async fn an_event_after_the_first_is_small_and_named() {
 #[tokio::test(start_paused = true)]
 async fn another_snapshot_is_told_as_a_whole() {
     let (one, other) = (worker(), worker());
-    let caller = one.snapshot.gate.admit(&HeaderMap::new()).unwrap();
+    let caller = one
+        .snapshot
+        .gate
+        .admit(&HeaderMap::new(), &Extensions::new())
+        .unwrap();
     let before = view::read(&one.snapshot, &caller, false);
     let after = view::read(&other.snapshot, &caller, false);
     assert!(after.event(Some(&before)).starts_with(b"data: "));
@@ -134,10 +138,10 @@ async fn the_last_event_says_that_the_gateway_drains() {
 async fn so_many_may_watch_and_a_place_is_free_when_one_leaves() {
     let (worker, watchers) = (worker(), Watchers::new());
     let mut all: Vec<Answer> = (0..WATCHERS).map(|_| watch(&worker, &watchers)).collect();
-    let refused = events(&worker, &watchers, &HeaderMap::new());
+    let refused = events(&worker, &watchers, &Request::new(()));
     assert_eq!(refused.status(), 503);
     assert!(refused.headers().contains_key("retry-after"));
     all.pop();
-    let admitted = events(&worker, &watchers, &HeaderMap::new());
+    let admitted = events(&worker, &watchers, &Request::new(()));
     assert_eq!(admitted.status(), 200);
 }

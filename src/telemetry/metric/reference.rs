@@ -33,7 +33,7 @@ const TAIL: &str = "
 | `result` of connects | `ok`, `failed` |
 | `result` of health checks | `passed`, `failed` |
 | `kind` of tokens | `input`, `output`, `cached` (part of the input), `reasoning` (part of the output) |
-| `kind` of connection errors | `header_timeout`, `idle_timeout`, `malformed`, `head_too_large`; `write_timeout`: a caller took nothing of an answer for too long, counted for a connection or, over HTTP/2, for a stream |
+| `kind` of connection errors | `header_timeout`, `idle_timeout`, `malformed`, `head_too_large`; `tls_handshake`: it failed, was not over in time, or what came was no TLS; `write_timeout`: a caller took nothing of an answer for too long, counted for a connection or, over HTTP/2, for a stream |
 | `reason` of shedding | `connections`, `requests_in_flight`, `buffered_bytes`; `provider_in_flight`: no place at a provider |
 | `reason` of ejections | `failed`, `throttled`, `denied`, `exhausted` (its rate limit, by the headers of its answers) |
 

@@ -10,3 +10,4 @@ mod price;
 mod provider;
 mod retry;
 mod server;
+mod tls;
