@@ -159,7 +159,8 @@ impl Front {
             self.replace_admin(None);
         }
         let (delay, limit) = (self.settings.drain_delay, self.settings.drain_timeout);
-        let rest = LAST_WORDS + LAST_EXPORT;
+        let export = self.tracer.as_ref().map_or(Duration::ZERO, |_| LAST_EXPORT);
+        let rest = LAST_WORDS + export;
         notify::stopping(delay.saturating_add(limit).saturating_add(rest));
         if !delay.is_zero() {
             info!(delay_s = delay.as_secs_f64(), "not ready any more");

@@ -259,6 +259,8 @@ fn gateway(upstreams: &[Upstream]) -> Gateway {
     let targets = "targets = [{ provider = \"p0\" }, { provider = \"p1\" }, { provider = \"p2\" }]\n\
                    retry = { processed = true }";
     setup
+        // What watches the files takes descriptors a moment after the start.
+        .section("[reload]\nwatch = false")
         .section(&format!("[models.m]\n{targets}"))
         .section(&format!(
             "[models.h]\n{targets}\nhedge = {{ after = \"200ms\" }}"
