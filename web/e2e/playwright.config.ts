@@ -8,7 +8,8 @@ export default defineConfig({
   ],
   outputDir: './results',
   fullyParallel: true,
-  workers: 2,
+  // With two browsers on two cores, now and then a test met a page that was not ready.
+  workers: 1,
   retries: 0,
   // Generous, since nothing waits for time to pass: only a failure takes as long.
   timeout: 60_000,
