@@ -21,10 +21,12 @@ use crate::wire::usage::Usage;
 
 mod attempt;
 mod clock;
+mod desk;
 mod digest;
-mod handles;
 mod ledger;
 mod line;
+mod model;
+mod outcome;
 mod tap;
 #[cfg(test)]
 mod tests;
@@ -34,29 +36,12 @@ use clock::Clock;
 use trace::Trace;
 
 pub use attempt::{Attempt, Hedged};
+pub use desk::{Desk, Meters};
 pub use digest::{Digest, Summary, Times};
-pub use handles::{Desk, Meters, ModelMeters, ModelName};
 pub use ledger::{Counts, Entry, Fault};
+pub use model::{ModelMeters, ModelName};
+pub use outcome::Outcome;
 pub use tap::Tap;
-
-/// How a request ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// The caller has the whole answer.
-    Ok,
-    /// The request was at fault.
-    ClientError,
-    /// The upstream was.
-    UpstreamError,
-    /// The caller went away.
-    Cancelled,
-    /// A limit in time was reached.
-    Timeout,
-    /// A limit on load was reached.
-    Shed,
-    /// We were at fault.
-    InternalError,
-}
 
 /// Status that the log shows for a caller who left before an answer. Never
 /// sent; the number is nginx's.
@@ -372,42 +357,5 @@ impl Meter {
 impl Drop for Meter {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-impl Outcome {
-    /// Every outcome, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
-        Self::Ok,
-        Self::ClientError,
-        Self::UpstreamError,
-        Self::Cancelled,
-        Self::Timeout,
-        Self::Shed,
-        Self::InternalError,
-    ];
-
-    /// The outcome of an answer that came whole with this status.
-    #[must_use]
-    pub fn of_status(status: u16) -> Self {
-        match status {
-            429 | 500.. => Self::UpstreamError,
-            400..=499 => Self::ClientError,
-            _ => Self::Ok,
-        }
-    }
-
-    /// The name that metrics and logs use.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::ClientError => "client_error",
-            Self::UpstreamError => "upstream_error",
-            Self::Cancelled => "cancelled",
-            Self::Timeout => "timeout",
-            Self::Shed => "shed",
-            Self::InternalError => "internal_error",
-        }
     }
 }

@@ -210,8 +210,6 @@ impl Reloader {
     }
 
     fn reject(&self, reasons: &[String]) {
-        self.meters.rejected.increment(1);
-        self.meters.successful.set(0);
         for fault in reasons {
             error!(fault, "config");
         }
@@ -220,6 +218,9 @@ impl Reloader {
             faults,
             generation, "reload rejected; the configuration in force stays"
         );
+        // Whoever sees the count finds the reasons in the log.
+        self.meters.rejected.increment(1);
+        self.meters.successful.set(0);
     }
 
     /// Takes this configuration into service.
