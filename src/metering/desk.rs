@@ -1,6 +1,6 @@
 //! Where accounts are kept: what they have in common, and each worker's part.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -31,6 +31,8 @@ pub struct Desk {
     pub(super) ledger: Option<Arc<Ledger>>,
     models: Box<[OnceCell<Rc<ModelMeters>>]>,
     unknown: OnceCell<Rc<ModelMeters>>,
+    /// The last request that a panic has ended.
+    broken: RefCell<Option<RequestId>>,
     pub(super) in_flight: GaugePart,
     pub(super) streams_in_flight: GaugePart,
     pub(super) overhead: HistogramPart,
@@ -141,6 +143,7 @@ impl Desk {
         Rc::new(Self {
             models: (0..meters.row_count).map(|_| OnceCell::new()).collect(),
             unknown: OnceCell::new(),
+            broken: RefCell::default(),
             in_flight: gauge(&metric::REQUESTS_IN_FLIGHT),
             streams_in_flight: gauge(&metric::STREAMS_IN_FLIGHT),
             overhead: registry.histogram(&metric::OVERHEAD, &[]).part(),
@@ -149,6 +152,17 @@ impl Desk {
             ledger,
             meters: Arc::clone(meters),
         })
+    }
+
+    /// Notes that a panic has ended this request.
+    pub(super) fn broke(&self, request_id: &RequestId) {
+        self.broken.replace(Some(request_id.clone()));
+    }
+
+    /// The request that a panic has just ended, if its account was open. It has
+    /// been closed as the stack unwound.
+    pub fn take_broken(&self) -> Option<RequestId> {
+        self.broken.take()
     }
 
     pub(super) fn writes_lines(&self) -> bool {

@@ -103,7 +103,7 @@ pub struct Counts {
     pub total: u64,
     /// Those that went wrong, whoever was at fault.
     pub failed: u64,
-    /// Those whose caller left.
+    /// Those whose caller left, or took nothing of its answer.
     pub cancelled: u64,
     /// Tokens of prompts.
     pub input_tokens: u64,
@@ -214,7 +214,7 @@ impl Tally {
         self.counts.total += 1;
         match entry.outcome {
             Outcome::Ok => {}
-            Outcome::Cancelled => self.counts.cancelled += 1,
+            Outcome::Cancelled | Outcome::ClientStalled => self.counts.cancelled += 1,
             _ => self.counts.failed += 1,
         }
         match entry.outcome {
@@ -227,7 +227,10 @@ impl Tally {
                 });
             }
             // These say nothing of the provider.
-            Outcome::Cancelled | Outcome::Shed | Outcome::InternalError => {}
+            Outcome::Cancelled
+            | Outcome::ClientStalled
+            | Outcome::Shed
+            | Outcome::InternalError => {}
         }
         if let Some(usage) = &entry.usage {
             self.counts.input_tokens += usage.input.unwrap_or_default();

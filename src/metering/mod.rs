@@ -17,6 +17,7 @@ use crate::config::Price;
 use crate::routing;
 use crate::telemetry::request_id::RequestId;
 use crate::wire::endpoint::Endpoint;
+use crate::wire::error::INTERNAL_ERROR;
 use crate::wire::usage::Usage;
 
 mod attempt;
@@ -283,13 +284,14 @@ impl Meter {
     /// How it ended, and the status: by what was said of it, else by how the
     /// account comes to be closed.
     fn end(&mut self) -> (Outcome, u16) {
-        let (outcome, status) = if std::thread::panicking() {
-            (Outcome::InternalError, FAULT_OF_OURS)
-        } else {
-            (Outcome::Cancelled, CALLER_LEFT)
-        };
-        let outcome = *self.outcome.get_or_insert(outcome);
-        (outcome, self.status.unwrap_or(status))
+        if std::thread::panicking() {
+            // Whoever catches it answers in place of what was to come.
+            self.ends(Outcome::InternalError, Some(INTERNAL_ERROR));
+            self.status = Some(FAULT_OF_OURS);
+            self.desk.broke(&self.request_id);
+        }
+        let outcome = *self.outcome.get_or_insert(Outcome::Cancelled);
+        (outcome, self.status.unwrap_or(CALLER_LEFT))
     }
 
     fn close(&mut self) {

@@ -11,6 +11,8 @@ pub enum Outcome {
     UpstreamError,
     /// The caller went away.
     Cancelled,
+    /// The caller took nothing of its answer for too long.
+    ClientStalled,
     /// A limit in time was reached.
     Timeout,
     /// A limit on load was reached.
@@ -21,11 +23,12 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Ok,
         Self::ClientError,
         Self::UpstreamError,
         Self::Cancelled,
+        Self::ClientStalled,
         Self::Timeout,
         Self::Shed,
         Self::InternalError,
@@ -49,6 +52,7 @@ impl Outcome {
             Self::ClientError => "client_error",
             Self::UpstreamError => "upstream_error",
             Self::Cancelled => "cancelled",
+            Self::ClientStalled => "client_stalled",
             Self::Timeout => "timeout",
             Self::Shed => "shed",
             Self::InternalError => "internal_error",

@@ -15,6 +15,9 @@ pub enum Tap {
     Whole(Tail),
     /// Anything else passes unseen.
     Blind,
+    /// So many pieces pass, then it panics.
+    #[cfg(test)]
+    Failing(usize),
 }
 
 impl Tap {
@@ -38,6 +41,13 @@ impl Tap {
                 Some(piece)
             }
             Self::Blind => Some(piece),
+            #[cfg(test)]
+            Self::Failing(0) => std::panic::panic_any("a caller's words"),
+            #[cfg(test)]
+            Self::Failing(left) => {
+                *left -= 1;
+                Some(piece)
+            }
         }
     }
 
@@ -48,6 +58,8 @@ impl Tap {
             Self::Stream(follower) => follower.usage().copied(),
             Self::Whole(tail) => tail.usage(),
             Self::Blind => None,
+            #[cfg(test)]
+            Self::Failing(_) => None,
         }
     }
 

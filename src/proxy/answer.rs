@@ -9,6 +9,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::relay::Relay;
+use super::reply;
+use crate::metering::Outcome;
 
 /// The body of an answer to a caller.
 pub enum Answer {
@@ -39,6 +41,24 @@ impl Answer {
     #[must_use]
     pub fn stream(body: impl Body<Data = Bytes, Error = Infallible> + 'static) -> Self {
         Self::Stream(Box::pin(body))
+    }
+
+    /// Gives it up after a panic within it: what it was to say next cannot be
+    /// known.
+    pub fn fail(&mut self) -> Aborted {
+        if let Self::Relay(relay) = self {
+            let failure = reply::internal_error();
+            relay.settle(failure.outcome, Some(failure.error.code));
+        }
+        *self = Self::Whole(None);
+        Aborted
+    }
+
+    /// Notes that it is given up because its caller takes nothing of it.
+    pub fn stalled(&mut self) {
+        if let Self::Relay(relay) = self {
+            relay.settle(Outcome::ClientStalled, None);
+        }
     }
 }
 

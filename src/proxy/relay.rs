@@ -101,6 +101,12 @@ impl Relay {
         self
     }
 
+    /// Has it panic once so many pieces have passed.
+    #[cfg(test)]
+    pub(crate) fn fail_after(&mut self, pieces: usize) {
+        self.tap = Tap::Failing(pieces);
+    }
+
     /// Whether all of it has been passed on.
     pub(super) fn has_ended(&self) -> bool {
         matches!(self.state, State::Ended)
@@ -254,7 +260,8 @@ impl Relay {
         self.state = state;
     }
 
-    fn settle(&mut self, outcome: Outcome, code: Option<&'static str>) {
+    /// Says how the request ended, unless that is known.
+    pub(super) fn settle(&mut self, outcome: Outcome, code: Option<&'static str>) {
         if let Some(meter) = &mut self.meter {
             meter.ends(outcome, code);
         }

@@ -30,7 +30,6 @@ use super::site::Errors;
 use super::tls::{self, Refused};
 use super::vigil::{Inbound, Outbound, Stage, Vigil, Watched};
 use crate::access::Certificate;
-use crate::proxy::Answer;
 use crate::proxy::curfew::{Ear, Phase};
 
 /// First bytes of HTTP/2 without TLS (RFC 9113, section 3.4) that no HTTP/1
@@ -61,7 +60,7 @@ enum Protocol {
 
 /// The work on one request.
 type Answering = Pin<Box<dyn Future<Output = Answered>>>;
-type Answered = Result<Response<Outbound<Answer>>, Infallible>;
+type Answered = Result<Response<Outbound>, Infallible>;
 
 /// Serves a connection until one side ends it.
 pub(super) async fn serve(current: Rc<Current>, tcp: TcpStream) {
@@ -250,7 +249,12 @@ where
             // themselves.
             match ear.hears_for(|| connection.as_mut().poll(context)) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Ended::Closed),
-                Poll::Ready(Err(error)) => return Poll::Ready(Ended::Failed(error)),
+                Poll::Ready(Err(error)) => {
+                    if timed_out(&error) {
+                        vigil.stall();
+                    }
+                    return Poll::Ready(Ended::Failed(error));
+                }
                 Poll::Pending if over && !told && !vigil.is_at_head() => {
                     told = true;
                     finish(connection.as_mut());

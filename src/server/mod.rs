@@ -52,6 +52,9 @@ mod tls;
 mod vigil;
 mod worker;
 
+#[cfg(test)]
+mod rig;
+
 use accept::Workers;
 use front::Front;
 use prepare::{Prepared, Preparer};

@@ -29,7 +29,8 @@ pub(super) struct Pacer {
 
 /// One stream. Dropping hyper's work on it resets the stream.
 struct Paced<F> {
-    work: Pin<Box<F>>,
+    /// None once it was given up.
+    work: Option<Pin<Box<F>>>,
     pacer: Pacer,
     /// Since when something waits to be taken.
     stuck: Option<Instant>,
@@ -53,7 +54,7 @@ where
 {
     fn execute(&self, work: F) {
         spawn_local(Paced {
-            work: Box::pin(work),
+            work: Some(Box::pin(work)),
             pacer: self.clone(),
             stuck: None,
             timer: None,
@@ -65,7 +66,10 @@ impl<F: Future<Output = ()>> Future for Paced<F> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let polled = self.work.as_mut().poll(context);
+        let Some(work) = &mut self.work else {
+            return Poll::Ready(());
+        };
+        let polled = work.as_mut().poll(context);
         // Other streams of the connection use the same cell.
         let sends = self.pacer.vigil.sends();
         if polled.is_ready() {
@@ -82,6 +86,8 @@ impl<F: Future<Output = ()>> Future for Paced<F> {
         let late = self.poll_late(context);
         if late.is_ready() {
             self.pacer.ended.increment(1);
+            let work = self.work.take();
+            self.pacer.vigil.give_up(work);
         }
         late
     }

@@ -2,14 +2,16 @@
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use http::{HeaderMap, Response};
+use http_body::{Body, Frame};
 
 use super::answer::refuse;
 use crate::proxy::reply;
-use crate::proxy::{Answer, Worker};
+use crate::proxy::{Aborted, Answer, Worker};
 
 /// The answer that `work` comes to; a panic in it is answered with 500. The
 /// panic hook has counted it by then, and said where it was.
@@ -30,74 +32,27 @@ pub(super) async fn rescued(
     .await
 }
 
+/// The next piece of an answer; a panic on the way to it breaks the answer off
+/// in a way that no client takes for its end.
+pub(super) fn piece(
+    answer: &mut Answer,
+    context: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
+    let poll = || Pin::new(&mut *answer).poll_frame(context);
+    let polled = catch_unwind(AssertUnwindSafe(poll));
+    polled.unwrap_or_else(|_| Poll::Ready(Some(Err(answer.fail()))))
+}
+
+/// The answer to a request that a panic has ended, under the id that its line
+/// in the log has.
 #[cold]
 fn broken(worker: &Worker) -> Response<Answer> {
-    refuse(worker, &HeaderMap::new(), reply::internal_error())
+    let failure = reply::internal_error();
+    match worker.desk.take_broken() {
+        Some(id) => failure.into_response(&id).map(Answer::whole),
+        None => refuse(worker, &HeaderMap::new(), failure),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use http::{Response, StatusCode};
-    use http_body_util::BodyExt;
-
-    use super::rescued;
-    use crate::config::{self, Sources};
-    use crate::gateway;
-    use crate::metering::Meter;
-    use crate::proxy::{Answer, Worker};
-    use crate::telemetry::metric::Registry;
-    use crate::wire::endpoint::Endpoint;
-
-    fn worker(registry: &Registry) -> Worker {
-        let directory = tempfile::tempdir().unwrap();
-        let sources = Sources {
-            directory: directory.path().to_owned(),
-            ..Sources::default()
-        };
-        let config = config::load(&sources).unwrap();
-        Worker::new(gateway::build(&config, registry, None).unwrap())
-    }
-
-    /// Begins a request as a real one does, and fails after a while.
-    async fn fails(worker: &Worker) -> Response<Answer> {
-        let id = worker.request_ids.for_request(None);
-        let _meter = Meter::start(&worker.desk, Endpoint::ChatCompletions, id);
-        let _place = worker.in_flight.take(1).unwrap();
-        tokio::task::yield_now().await;
-        let _borrowed = worker.rng.borrow_mut();
-        panic!("a caller's words");
-    }
-
-    #[tokio::test]
-    async fn o10_a_panic_is_answered_with_500_and_leaves_the_worker_fit() {
-        let registry = Registry::new();
-        let worker = worker(&registry);
-        let response = rescued(&worker, fails(&worker)).await;
-        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-        assert_eq!(response.headers()["x-should-retry"], "false");
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
-        assert_eq!(body["error"]["code"], "internal_error");
-        assert!(!body.to_string().contains("words"));
-        assert!(worker.rng.try_borrow_mut().is_ok());
-        let metrics = registry.render();
-        assert!(
-            metrics.contains("trunkline_requests_in_flight 0\n"),
-            "{metrics}"
-        );
-        let line = metrics
-            .lines()
-            .find(|line| line.starts_with("trunkline_requests_total{"))
-            .unwrap();
-        assert!(line.contains("outcome=\"internal_error\""), "{line}");
-        assert!(line.contains("status=\"5xx\""), "{line}");
-    }
-
-    #[tokio::test]
-    async fn an_answer_passes_as_it_is() {
-        let worker = worker(&Registry::new());
-        let fine = async { Response::new(Answer::whole("fine".into())) };
-        let response = rescued(&worker, fine).await;
-        assert_eq!(response.status(), StatusCode::OK);
-    }
-}
+mod tests;

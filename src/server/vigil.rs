@@ -13,6 +13,9 @@ use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use super::rescue;
+use crate::proxy::{Aborted, Answer};
+
 /// What one connection is doing.
 #[derive(Debug)]
 pub(super) struct Vigil {
@@ -22,6 +25,8 @@ pub(super) struct Vigil {
     turns: Cell<usize>,
     multiplexed: Cell<bool>,
     unread: Cell<bool>,
+    /// Answers that are given up now are so because their caller takes nothing.
+    stalled: Cell<bool>,
     /// What an answer's body said when it was last asked: true when it had
     /// something to send.
     sends: Cell<Option<bool>>,
@@ -52,9 +57,8 @@ pub(super) struct Inbound {
 }
 
 /// An answer's body, which ends its request's turn when it is gone.
-#[derive(Debug)]
-pub(super) struct Outbound<B> {
-    pub(super) body: B,
+pub(super) struct Outbound {
+    pub(super) body: Answer,
     pub(super) turn: Turn,
 }
 
@@ -74,6 +78,7 @@ impl Vigil {
             turns: Cell::new(0),
             multiplexed: Cell::new(false),
             unread: Cell::new(false),
+            stalled: Cell::new(false),
             sends: Cell::new(None),
             head_timeout: Cell::new(head_timeout),
             idle_timeout: Cell::new(idle_timeout),
@@ -133,6 +138,18 @@ impl Vigil {
     /// gave something to be sent, false when it waits for something to send.
     pub(super) fn sends(&self) -> Option<bool> {
         self.sends.take()
+    }
+
+    /// The caller takes nothing any more, so the connection ends.
+    pub(super) fn stall(&self) {
+        self.stalled.set(true);
+    }
+
+    /// Gives up one of the connection's streams whose caller takes nothing.
+    pub(super) fn give_up<T>(&self, stream: T) {
+        let before = self.stalled.replace(true);
+        drop(stream);
+        self.stalled.set(before);
     }
 
     fn heard(&self) {
@@ -196,15 +213,15 @@ impl Drop for Inbound {
     }
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for Outbound<B> {
+impl Body for Outbound {
     type Data = Bytes;
-    type Error = B::Error;
+    type Error = Aborted;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
+    ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
+        let polled = rescue::piece(&mut self.body, context);
         self.turn.0.sends.set(Some(polled.is_ready()));
         polled
     }
@@ -215,6 +232,14 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Outbound<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl Drop for Outbound {
+    fn drop(&mut self) {
+        if self.turn.0.stalled.get() {
+            self.body.stalled();
+        }
     }
 }
 

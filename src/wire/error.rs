@@ -5,6 +5,9 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde::Serialize;
 
+/// Code of the error that a bug of ours ends in.
+pub const INTERNAL_ERROR: &str = "internal_error";
+
 /// OpenAI's error types, as far as a gateway gives them out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -8,6 +8,7 @@ use crate::access::Denied;
 use crate::catalog::Unresolved;
 use crate::metering::Outcome;
 use crate::proxy::limits::Exhausted;
+use crate::wire::error::INTERNAL_ERROR;
 use crate::wire::scan::{Fault, ScanError};
 
 /// Seconds after which a refused request may be tried again.
@@ -112,7 +113,7 @@ pub fn cut_short() -> Failure {
 #[must_use]
 pub fn internal_error() -> Failure {
     let message = "The gateway met a fault of its own; its operator finds it in the log.";
-    Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
+    Failure::new(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_ERROR, message)
         .final_word()
         .closing()
 }

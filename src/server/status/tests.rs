@@ -15,20 +15,13 @@ use tokio::time::advance;
 
 use super::state::State;
 use super::{WATCHERS, Watchers, events, view};
-use crate::config::{self, Sources};
-use crate::gateway;
 use crate::proxy::curfew::Phase;
 use crate::proxy::{Answer, Worker};
+use crate::server::rig;
 use crate::telemetry::metric::Registry;
 
 fn worker() -> Worker {
-    let directory = tempfile::tempdir().unwrap();
-    let sources = Sources {
-        directory: directory.path().to_owned(),
-        ..Sources::default()
-    };
-    let config = config::load(&sources).unwrap();
-    Worker::new(gateway::build(&config, &Registry::new(), None).unwrap())
+    rig::worker(&Registry::new(), "")
 }
 
 fn watch(worker: &Worker, watchers: &Watchers) -> Answer {

@@ -25,7 +25,7 @@ const TAIL: &str = "
 
 | Label | Values |
 |---|---|
-| `outcome` | `ok`; `client_error`: the request was at fault; `upstream_error`: the provider was; `cancelled`: the caller went away; `timeout`: a limit in time was reached; `shed`: a limit on load was reached; `internal_error`: we were at fault |
+| `outcome` | `ok`; `client_error`: the request was at fault; `upstream_error`: the provider was; `cancelled`: the caller went away; `client_stalled`: the caller took nothing of its answer for `write_timeout`; `timeout`: a limit in time was reached; `shed`: a limit on load was reached; `internal_error`: we were at fault |
 | `status` | class of the status: `2xx`, `4xx`, `5xx` and so on |
 | `result` of attempts | `answered`; `unsent`: the provider never got it; `lost`: it may have got it and did not answer; `throttled`; `denied`: our key was refused; `refused`: the request was; `failed` |
 | `after` | how the attempt before had ended, in the same words |
