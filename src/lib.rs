@@ -8,6 +8,7 @@ pub mod access;
 pub mod body;
 pub mod catalog;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod executor;
 pub mod gateway;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use http::header::AUTHORIZATION;
 use http::{Extensions, HeaderMap, HeaderName};
@@ -10,6 +11,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use wildmatch::WildMatch;
 
+use crate::clock;
 use crate::config::{Access, Identity};
 
 mod certificate;
@@ -148,8 +150,8 @@ impl Grant {
     }
 
     fn is_valid(&self) -> bool {
-        let expires = self.expires;
-        expires.is_none_or(|expires| Timestamp::now() < expires)
+        let expires = self.expires.map(SystemTime::from);
+        expires.is_none_or(|expires| clock::now() < expires)
     }
 }
 

@@ -4,6 +4,7 @@ use sha2::{Digest, Sha256};
 use wildmatch::WildMatch;
 
 use super::{Caller, Denied, Gate};
+use crate::clock;
 use crate::config::{Access, ClientKey};
 
 fn key(name: &str, text: &str) -> ClientKey {
@@ -106,4 +107,17 @@ fn globs_bound_the_models() {
     ] {
         assert_eq!(caller.may_use(model), may, "{model}");
     }
+}
+
+#[test]
+fn a_key_ends_by_the_time_of_day_whoever_sets_it() {
+    let mut alice = key("alice", "sk-alice");
+    alice.expires = Some(Timestamp::now() + SignedDuration::from_hours(1));
+    let gate = gate(vec![alice]);
+    let works = || knock(&gate, "api-key", "sk-alice").is_ok();
+    assert!(works());
+    clock::jump(2 * 60 * 60);
+    assert!(!works());
+    clock::jump(-2 * 60 * 60);
+    assert!(works());
 }

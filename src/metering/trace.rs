@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::{Attempt, Meter, Outcome};
 use crate::catalog::{Model, Target};
+use crate::clock;
 use crate::telemetry::trace::{
     Attributes, Context, Event, Kind, Origin, Span, SpanId, Status, TRACEPARENT, TRACESTATE,
     TraceId, Tracer,
@@ -151,7 +152,7 @@ impl Trace {
             meter,
             outcome,
             ended,
-            ended_at: SystemTime::now(),
+            ended_at: clock::now(),
             context: self.origin.own,
         };
         let attempts = self.attempts.into_inner();
@@ -303,7 +304,7 @@ impl Request<'_> {
 fn is_fault(outcome: Outcome) -> bool {
     !matches!(
         outcome,
-        Outcome::Ok | Outcome::ClientError | Outcome::Cancelled
+        Outcome::Ok | Outcome::ClientError | Outcome::Cancelled | Outcome::ClientStalled
     )
 }
 

@@ -53,6 +53,8 @@ mod vigil;
 mod worker;
 
 #[cfg(test)]
+mod jumps;
+#[cfg(test)]
 mod rig;
 
 use accept::Workers;

@@ -5,6 +5,8 @@ use std::cell::{Cell, RefCell};
 use bytes::BytesMut;
 use http::HeaderValue;
 
+use crate::clock;
+
 /// Longest id taken over from a caller, in bytes.
 const LONGEST: usize = 64;
 /// How an id of ours begins, and how long it is: two numbers in hex follow.
@@ -32,7 +34,7 @@ impl RequestIds {
     /// random bytes: an id must be unique, not secret.
     #[must_use]
     pub fn new() -> Self {
-        let clock = std::time::SystemTime::now()
+        let clock = clock::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |since| {
                 since.as_secs() ^ u64::from(since.subsec_nanos()) << 32

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows HTTP, sockets or time.
 
+mod date;
 pub mod endpoint;
 pub mod error;
 pub mod follow;

@@ -10,6 +10,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 
+use super::date::Moment;
+
 /// Longest time that is believed: of a quota of a day, a later answer tells
 /// sooner than a clock that it was renewed.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
@@ -55,12 +57,13 @@ const FAMILIES: [(&str, Family); 5] = [
 ];
 
 /// What the headers of an answer say; none when they say nothing of limits.
-/// Names are in lower case.
+/// Names are in lower case. `now` is the time of day here, for answers without
+/// one.
 pub fn report<'h>(
     headers: impl IntoIterator<Item = (&'h str, &'h str)>,
     now: SystemTime,
 ) -> Option<Report> {
-    let limits = limits(headers);
+    let (limits, date) = limits(headers);
     let requests = limits.iter().filter(|limit| limit.counts_requests());
     let requests = requests.filter_map(|limit| Some(limit.left()?.0)).min();
     let shares = limits.iter().filter_map(|limit| Some(limit.left()?.1));
@@ -69,10 +72,11 @@ pub fn report<'h>(
         let left = limit.left();
         left.is_some_and(|(_, share)| share <= least)
     });
+    let moment = Moment::new(date, now);
     Some(Report {
         share: least,
         requests,
-        reset: tightest.filter_map(|limit| limit.reset(now)).max(),
+        reset: tightest.filter_map(|limit| limit.reset(moment)).max(),
     })
 }
 
@@ -87,9 +91,17 @@ pub fn exhausted_for<'h>(
         .reset
 }
 
-fn limits<'h>(headers: impl IntoIterator<Item = (&'h str, &'h str)>) -> Vec<Limit<'h>> {
+/// All limits that are told of, and the answer's date.
+fn limits<'h>(
+    headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+) -> (Vec<Limit<'h>>, Option<&'h str>) {
     let mut limits: Vec<Limit<'h>> = Vec::new();
+    let mut date = None;
     for (name, value) in headers {
+        if name == "date" {
+            date = Some(value);
+            continue;
+        }
         let found = FAMILIES
             .iter()
             .find_map(|(prefix, family)| Some((*family, name.strip_prefix(prefix)?)));
@@ -117,7 +129,7 @@ fn limits<'h>(headers: impl IntoIterator<Item = (&'h str, &'h str)>) -> Vec<Limi
             }
         }
     }
-    limits
+    (limits, date)
 }
 
 impl<'h> Limit<'h> {
@@ -155,8 +167,8 @@ impl<'h> Limit<'h> {
         Some((remaining as u64, share.min(1.0)))
     }
 
-    fn reset(&self, now: SystemTime) -> Option<Duration> {
-        let told = self.reset.and_then(|text| reset(text, now));
+    fn reset(&self, moment: Moment<'_>) -> Option<Duration> {
+        let told = self.reset.and_then(|text| reset(text, moment));
         let window = || match self.kind.rsplit('-').next() {
             Some("second") => Some(Duration::from_secs(1)),
             Some("minute") => Some(Duration::from_secs(60)),
@@ -170,22 +182,18 @@ impl<'h> Limit<'h> {
 /// How long until then: a duration as Go writes it (`6m0s`, `2m59.56s`, `6ms`), a
 /// number of seconds, a date in seconds or milliseconds since 1970, or one as in
 /// RFC 3339.
-fn reset(text: &str, now: SystemTime) -> Option<Duration> {
-    let since_1970 = |date: Duration| {
-        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        date.saturating_sub(now)
-    };
+fn reset(text: &str, moment: Moment<'_>) -> Option<Duration> {
+    let since_1970 = |date| UNIX_EPOCH.checked_add(date).map(|date| moment.until(date));
     if let Ok(number) = text.parse::<f64>() {
         let seconds = |number| Duration::try_from_secs_f64(number).ok();
         return match number {
             _ if number < DATES_FROM => seconds(number),
-            _ if number < DATES_FROM * 1e3 => seconds(number).map(since_1970),
-            _ => seconds(number / 1e3).map(since_1970),
+            _ if number < DATES_FROM * 1e3 => seconds(number).and_then(since_1970),
+            _ => seconds(number / 1e3).and_then(since_1970),
         };
     }
     if let Ok(date) = text.parse::<Timestamp>() {
-        let date = Duration::try_from(date.as_duration()).unwrap_or_default();
-        return Some(since_1970(date));
+        return Some(moment.until(date.into()));
     }
     go_duration(text)
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::date::{self, Moment};
 use super::rate_limit;
 
 /// Longest time that is believed. What an upstream says beyond that is a slip,
@@ -14,7 +15,7 @@ const MILLISECONDS: [&str; 2] = ["retry-after-ms", "x-ms-retry-after-ms"];
 /// How long to wait by the headers of an answer: `retry-after-ms`, else
 /// `retry-after` in seconds or as a date (RFC 9110, section 10.2.3), else the
 /// reset of a limit of which nothing is left. None when nothing is said. Names
-/// are in lower case.
+/// are in lower case. `now` is the time of day here, for answers without one.
 #[must_use]
 pub fn wait(headers: &[(&str, &str)], now: SystemTime) -> Option<Duration> {
     let text = |name: &str| {
@@ -27,7 +28,10 @@ pub fn wait(headers: &[(&str, &str)], now: SystemTime) -> Option<Duration> {
         .map(|seconds| seconds / 1000);
     let after = || {
         let value = text("retry-after")?;
-        seconds(value).or_else(|| until(value, now))
+        seconds(value).or_else(|| {
+            let moment = Moment::new(text("date"), now);
+            Some(moment.until(date::read(value)?))
+        })
     };
     let reset = || rate_limit::exhausted_for(headers.iter().copied(), now);
     let wait = milliseconds.or_else(after).or_else(reset)?;
@@ -36,11 +40,6 @@ pub fn wait(headers: &[(&str, &str)], now: SystemTime) -> Option<Duration> {
 
 fn seconds(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(text.parse().ok()?).ok()
-}
-
-fn until(text: &str, now: SystemTime) -> Option<Duration> {
-    let date = httpdate::parse_http_date(text).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -73,6 +72,28 @@ mod tests {
             (
                 &[("retry-after", "Sun, 06 Nov 1994 08:49:07 GMT")],
                 Some(0.0),
+            ),
+            // By the sender's clock, which is an hour behind ours, or ahead.
+            (
+                &[
+                    ("date", "Sun, 06 Nov 1994 07:49:37 GMT"),
+                    ("retry-after", "Sun, 06 Nov 1994 07:49:47 GMT"),
+                ],
+                Some(10.0),
+            ),
+            (
+                &[
+                    ("date", "Sun, 06 Nov 1994 09:49:37 GMT"),
+                    ("retry-after", "Sun, 06 Nov 1994 09:49:47 GMT"),
+                ],
+                Some(10.0),
+            ),
+            (
+                &[
+                    ("date", "now"),
+                    ("retry-after", "Sun, 06 Nov 1994 08:49:47 GMT"),
+                ],
+                Some(10.0),
             ),
             (&[("retry-after", "86400")], Some(3600.0)),
             (&[("retry-after", "soon")], None),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The lines of the table in reading order. A module may import what stands in
 /// the lines above its own. Tests inside `src` are exempt.
 const LINES: [&[&str]; 13] = [
-    &["secret", "executor", "places", "wire"],
+    &["secret", "executor", "places", "clock", "wire"],
     &["body"],
     &["config"],
     &["telemetry"],
@@ -23,7 +23,7 @@ const LINES: [&[&str]; 13] = [
 ];
 
 /// Modules that stand aside and may import less than their place allows.
-const ASIDE: [(&str, &[&str]); 1] = [("telemetry", &["config"])];
+const ASIDE: [(&str, &[&str]); 1] = [("telemetry", &["clock", "config"])];
 
 /// What a module may import; none when it has no line.
 fn allowed(module: &str) -> Option<Vec<&'static str>> {
@@ -110,13 +110,22 @@ fn heads(path: &str) -> Vec<String> {
     paths.map(name).filter(|name| !name.is_empty()).collect()
 }
 
-/// The file without comments and without the tests at its end.
+/// The file without comments, without lines for tests alone, and without the
+/// tests at its end.
 fn code_of(source: &str) -> String {
-    let lines = source
-        .lines()
-        .take_while(|line| line.trim() != "#[cfg(test)]");
-    let code = lines.map(|line| line.split_once("//").map_or(line, |(code, _)| code));
-    code.collect::<Vec<_>>().join("\n")
+    let mut code = Vec::new();
+    let mut lines = source.lines();
+    while let Some(line) = lines.next() {
+        if line.trim() == "#[cfg(test)]" {
+            let next = lines.next().unwrap_or_default();
+            if next.contains("mod ") && next.ends_with('{') {
+                break;
+            }
+            continue;
+        }
+        code.push(line.split_once("//").map_or(line, |(code, _)| code));
+    }
+    code.join("\n")
 }
 
 /// All Rust files below a folder.
@@ -140,24 +149,56 @@ fn module_of(relative: &Path) -> Vec<String> {
     names.filter(|name| name != "mod").collect()
 }
 
+/// Every module and its source, but for the crate's root, which names its
+/// modules, and for files of tests, which may do what they like.
+fn sources() -> Vec<(Vec<String>, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files = files(&root).into_iter().map(|file| {
+        let module = module_of(file.strip_prefix(&root).unwrap());
+        (module, std::fs::read_to_string(file).unwrap())
+    });
+    let found: Vec<_> = files
+        .filter(|(module, _)| module[..] != ["lib"] && !module.iter().any(|part| part == "tests"))
+        .collect();
+    assert!(found.len() > 2, "no sources were found");
+    found
+}
+
 #[test]
 fn modules_import_only_from_the_lines_above_them() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
-    let mut seen = 0;
-    for file in files(&root) {
-        let module = module_of(file.strip_prefix(&root).unwrap());
+    for (module, source) in sources() {
         let module: Vec<&str> = module.iter().map(String::as_str).collect();
-        // The crate's root names its modules; a file of tests beside its
-        // module may import what it likes.
-        if module == ["lib"] || module.contains(&"tests") {
-            continue;
-        }
-        seen += 1;
-        found.extend(faults(&module, &std::fs::read_to_string(file).unwrap()));
+        found.extend(faults(&module, &source));
     }
-    assert!(seen > 2, "no sources were found");
     assert_eq!(found, Vec::<String>::new());
+}
+
+/// Where a source reads the time of day, which jumps (`src/clock.rs`).
+fn reads_the_time_of_day(source: &str) -> bool {
+    let code = code_of(source);
+    [
+        "SystemTime::now",
+        "Timestamp::now",
+        "Zoned::now",
+        "Utc::now",
+    ]
+    .iter()
+    .any(|call| code.contains(call))
+}
+
+#[test]
+fn the_time_of_day_is_read_in_one_place() {
+    let mut readers = Vec::new();
+    for (module, source) in sources() {
+        if reads_the_time_of_day(&source) {
+            readers.push(module.join("::"));
+        }
+    }
+    assert_eq!(readers, ["clock"]);
+    assert!(reads_the_time_of_day(
+        "let now = std::time::SystemTime::now();"
+    ));
 }
 
 #[test]
@@ -170,6 +211,7 @@ fn an_upward_import_is_found_in_every_spelling() {
         "fn f() -> crate::proxy::Error {}",
         "use super::super::proxy;",
         "use trunkline::proxy;",
+        "#[cfg(test)]\nmod tests;\nuse crate::proxy;",
     ] {
         assert_eq!(
             faults(&["config", "load"], source),
@@ -200,7 +242,8 @@ fn what_is_allowed_is_not_found() {
         "let a = 1; // crate::proxy",
         "use other_crate::proxy;",
         "use http::proxy;",
-        "#[cfg(test)]\nmod tests { use crate::proxy; }",
+        "#[cfg(test)]\nmod tests {\n    use crate::proxy;\n}",
+        "#[cfg(test)]\nuse crate::proxy;",
     ] {
         assert_eq!(
             faults(&["config", "load"], source),

@@ -1,6 +1,7 @@
 //! `[access]`.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
@@ -8,6 +9,7 @@ use url::{Host, Url};
 use wildmatch::WildMatch;
 
 use super::Check;
+use crate::clock;
 use crate::config::fault::KeyPath;
 use crate::config::{Access, ClientAuth, ClientCertificate, ClientKey, Identity, raw};
 
@@ -181,7 +183,7 @@ fn expires(check: &mut Check<'_>, path: &KeyPath, text: Option<&str>) -> Option<
         check.fault(&path, text);
         return None;
     };
-    if expires <= Timestamp::now() {
+    if SystemTime::from(expires) <= clock::now() {
         let text = format!("{path}: has passed, so that the key is refused; renew or remove it");
         check.warnings.push(text);
     }

@@ -1,6 +1,7 @@
 //! `[server.tls]`.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use jiff::Timestamp;
 use rustls::RootCertStore;
@@ -12,6 +13,7 @@ use rustls_pki_types::pem::{Error as PemError, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::Check;
+use crate::clock;
 use crate::config::fault::KeyPath;
 use crate::config::{ClientAuth, Tls, file, raw};
 
@@ -88,7 +90,7 @@ fn warn_of_end(check: &mut Check<'_>, path: &KeyPath, certificate: &CertificateD
     };
     let end = parsed.validity().not_after.timestamp();
     if let Ok(end) = Timestamp::from_second(end)
-        && end <= Timestamp::now()
+        && SystemTime::from(end) <= clock::now()
     {
         let text = format!("{path}: the certificate expired at {end}; renew it");
         check.warnings.push(text);

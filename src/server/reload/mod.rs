@@ -8,13 +8,14 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::{error, info, warn};
 
 use super::prepare::{Prepared, Preparer, Settings};
 use super::{Order, StartError, notify};
+use crate::clock;
 use crate::config::{self, Config, Origin, Seen};
 use crate::executor::apart;
 use crate::proxy::Snapshot;
@@ -293,7 +294,7 @@ impl Meters {
     fn show(&self) {
         self.generation.set(self.number);
         self.successful.set(1);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = clock::now().duration_since(UNIX_EPOCH);
         self.at.set(now.map_or(0, |since| since.as_secs()));
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -12,6 +12,7 @@ use super::state::{Head, Requests, State, Sum, Tokens};
 use super::targets::{self, TargetRow};
 use crate::access::Caller;
 use crate::catalog::{Cost, Model, Provider};
+use crate::clock;
 use crate::config::Price;
 use crate::metering::{Digest, Entry, Fault, Summary, Times};
 use crate::proxy::Snapshot;
@@ -287,9 +288,7 @@ impl<'a> RecentRow<'a> {
 impl Clock {
     fn read() -> Self {
         Self {
-            wall: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default(),
+            wall: clock::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             steady: Instant::now(),
         }
     }

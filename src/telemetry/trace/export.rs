@@ -2,7 +2,7 @@
 //! specification, "OTLP/HTTP").
 
 use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
@@ -22,6 +22,7 @@ use url::Url;
 use super::Order;
 use super::metric::Counter;
 use super::span::{Attributes, Export, Span};
+use crate::clock;
 use crate::config::Traces;
 
 /// Spans that are sent at once.
@@ -246,7 +247,7 @@ impl Refused {
             let seconds = text.parse().map(Duration::from_secs).ok();
             seconds.or_else(|| {
                 let date = httpdate::parse_http_date(text).ok()?;
-                date.duration_since(SystemTime::now()).ok()
+                date.duration_since(clock::now()).ok()
             })
         });
         let asked = asked.unwrap_or_default().min(LONGEST_PAUSE);

@@ -1,6 +1,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::{Report, exhausted_for, report, reset};
+use crate::wire::date::Moment;
 
 /// 2026-01-01T00:00:00Z
 fn now() -> SystemTime {
@@ -206,7 +207,8 @@ fn reads_every_way_to_say_when() {
         ("soon", None),
     ] {
         let expected = expected.map(Duration::from_millis);
-        assert_eq!(reset(text, now()), expected, "{text}");
+        let moment = Moment::new(None, now());
+        assert_eq!(reset(text, moment), expected, "{text}");
     }
 }
 
