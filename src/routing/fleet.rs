@@ -150,10 +150,16 @@ impl Fleet {
     }
 
     /// Counts a request as sent there, until what is given is dropped: when the
-    /// head of its answer is here.
-    #[must_use]
-    pub fn awaits(&self, target: &Target) -> Option<Awaited<'_>> {
-        Some(self.quotas.get(target.slot)?.awaits())
+    /// head of its answer is here. None when that would be more than is left.
+    pub(super) fn take(&self, target: &Target, now: Instant) -> Option<Awaited<'_>> {
+        let quota = self.quotas.get(target.slot);
+        quota.map_or_else(|| Some(Awaited::default()), |it| it.take(self.at(now)))
+    }
+
+    /// The same for a request that goes there whatever is left.
+    pub(super) fn awaits(&self, target: &Target) -> Awaited<'_> {
+        let quota = self.quotas.get(target.slot);
+        quota.map_or_else(Awaited::default, |it| it.awaits())
     }
 
     /// Notes what an answer said of the target's rate limit, and when its

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-use super::{Fleet, Kept, Kinship, Outcome};
+use super::{Awaited, Fleet, Kept, Kinship, Outcome};
 use crate::catalog::Target;
 use crate::config::{Balance, Retry};
 
@@ -35,6 +35,8 @@ pub struct Plan<'p> {
     again: Vec<(&'p Target, Instant)>,
     /// What is left of the time for pauses.
     patience: Duration,
+    /// What the target that was chosen last counts this request by.
+    awaited: Option<Awaited<'p>>,
 }
 
 /// What to do next.
@@ -109,6 +111,7 @@ impl<'p> Plan<'p> {
             lost: false,
             again: Vec::new(),
             patience: retry.max_wait,
+            awaited: None,
         }
     }
 
@@ -140,6 +143,12 @@ impl<'p> Plan<'p> {
         self.fleet.earn(target);
         self.attempts += 1;
         Some(target)
+    }
+
+    /// What counts the request as sent to the target that was handed out last,
+    /// until it is dropped: when the head of the answer is here.
+    pub fn awaited(&mut self) -> Option<Awaited<'p>> {
+        self.awaited.take()
     }
 
     /// What follows an attempt at this target that ended like this.
@@ -188,9 +197,13 @@ impl<'p> Plan<'p> {
         let Some((place, target)) = self.weigh(now, rng, is_wanted) else {
             return Second::None;
         };
+        let Some(awaited) = fleet.take(target, now) else {
+            return Second::None;
+        };
         if !fleet.spend(first, now) {
             return Second::Withheld(target);
         }
+        self.awaited = Some(awaited);
         self.tried |= 1 << place;
         self.attempts += 1;
         Second::Try(target)
@@ -253,6 +266,7 @@ impl<'p> Plan<'p> {
             return None;
         }
         let (target, _) = self.again.swap_remove(soonest);
+        self.awaited = Some(self.fleet.awaits(target));
         Some((target, pause))
     }
 
@@ -261,14 +275,19 @@ impl<'p> Plan<'p> {
     fn choose(&mut self, now: Instant, rng: &mut Rng) -> Option<&'p Target> {
         let fleet = self.fleet;
         while let Some((place, target)) = self.weigh(now, rng, |it| fleet.is_fit(it, now)) {
-            // Of those who find an ejection lapsed, one tries it out.
-            if fleet.claim(target, now) {
+            // Of those who find one request left, one takes it; of those who find
+            // an ejection lapsed, one tries the target out.
+            if let Some(awaited) = fleet.take(target, now)
+                && fleet.claim(target, now)
+            {
+                self.awaited = Some(awaited);
                 self.tried |= 1 << place;
                 return Some(target);
             }
         }
         let (place, target) = self.weigh(now, rng, |_| true)?;
         fleet.claim_anyway(target);
+        self.awaited = Some(fleet.awaits(target));
         self.tried |= 1 << place;
         Some(target)
     }

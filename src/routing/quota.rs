@@ -30,7 +30,7 @@ pub(super) struct Quota {
 }
 
 /// A request that was sent and has no answer yet, until it is dropped.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Awaited<'q>(Option<&'q AtomicU32>);
 
 /// A report: until when it counts, the requests that are left, and the part of
@@ -93,7 +93,19 @@ impl Quota {
             .map_or(whole, |word| (whole * word.part / WHOLE).max(1))
     }
 
-    /// Counts a request as sent until its answer begins.
+    /// Counts a request as sent until its answer begins, if it is within what is
+    /// left. Of two that take the last one at the same time, one gets it.
+    pub(super) fn take(&self, now: u64) -> Option<Awaited<'_>> {
+        let Some(word) = self.current(now) else {
+            return Some(self.awaits());
+        };
+        let relaxed = Ordering::Relaxed;
+        let within = |awaited: u32| (word.count > awaited.into()).then(|| awaited + 1);
+        let taken = self.awaited.fetch_update(relaxed, relaxed, within);
+        taken.is_ok().then(|| Awaited(Some(&self.awaited)))
+    }
+
+    /// Counts a request as sent until its answer begins, whatever is left.
     pub(super) fn awaits(&self) -> Awaited<'_> {
         self.awaited.fetch_add(1, Ordering::Relaxed);
         Awaited(Some(&self.awaited))
@@ -168,6 +180,8 @@ impl Drop for Awaited<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+    use std::thread;
     use std::time::Duration;
 
     use super::{Quota, WHOLE};
@@ -255,6 +269,31 @@ mod tests {
         quota.note(15, 16, &left(1.0, 100, 1), MINUTE);
         assert!(quota.weight(WHOLE, 60_014) < WHOLE);
         assert_eq!(quota.weight(WHOLE, 60_015), WHOLE);
+    }
+
+    #[test]
+    fn the_last_one_goes_to_one_of_those_who_take_it_at_the_same_time() {
+        const LEFT: u64 = 3;
+        let quota = Quota::default();
+        quota.note(1, 1, &left(0.5, LEFT, 60), MINUTE);
+        for _ in 0..500 {
+            let together = Barrier::new(4);
+            let take = || {
+                together.wait();
+                let taken = [quota.take(2), quota.take(2)];
+                together.wait();
+                taken.iter().flatten().count() as u64
+            };
+            let taken = thread::scope(|scope| {
+                let takers = [(); 4].map(|()| scope.spawn(take));
+                takers.map(|taker| taker.join().unwrap())
+            });
+            assert_eq!(taken.iter().sum::<u64>(), LEFT);
+            assert!(quota.has_room(2), "what was taken is given back");
+        }
+        let unminded = Quota::default();
+        let taken: Vec<_> = (0..100).map_while(|_| unminded.take(2)).collect();
+        assert_eq!(taken.len(), 100);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One attempt of several.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 use http::request::Parts;
@@ -9,12 +9,16 @@ use tracing::warn;
 use super::judge::{Judged, judge, texts};
 use super::{first_event, send};
 use crate::catalog::{Model, Target};
+use crate::clock;
 use crate::config::Hedge;
 use crate::metering::Meter;
 use crate::proxy::Worker;
 use crate::proxy::intake::Intake;
-use crate::routing::{Next, Outcome, Plan};
+use crate::routing::{Awaited, Next, Outcome, Plan};
 use crate::wire::rate_limit;
+
+/// The headers of one attempt, and what counts it as sent until it is answered.
+pub(super) type Sending<'p> = (HeaderMap, Option<Awaited<'p>>);
 
 /// What the attempts of one request have in common.
 #[derive(Clone, Copy)]
@@ -34,12 +38,13 @@ impl Errand<'_> {
         meter: &Meter,
         target: &Target,
         parts: &Parts,
-        headers: HeaderMap,
+        (headers, awaited): Sending<'_>,
         holds: bool,
     ) -> Judged {
         let remembers = holds && matches!(self.model.hedge, Some(Hedge::Quantile { .. }));
         if !self.weighs_loads && !remembers {
-            return self.ask(meter, target, parts, headers, holds).await;
+            let sending = (headers, awaited);
+            return self.ask(meter, target, parts, sending, holds).await;
         }
         let fleet = &self.worker.snapshot.fleet;
         let in_flight = if self.weighs_loads {
@@ -48,7 +53,8 @@ impl Errand<'_> {
             None
         };
         let began = now();
-        let mut judged = self.ask(meter, target, parts, headers, holds).await;
+        let sending = (headers, awaited);
+        let mut judged = self.ask(meter, target, parts, sending, holds).await;
         let ended = now();
         let took = ended.saturating_duration_since(began);
         // What fails at once is not to look fast.
@@ -69,14 +75,14 @@ impl Errand<'_> {
         meter: &Meter,
         target: &Target,
         parts: &Parts,
-        headers: HeaderMap,
+        (headers, awaited): Sending<'_>,
         holds: bool,
     ) -> Judged {
         let fleet = &self.worker.snapshot.fleet;
-        let (sent, awaited) = (now(), fleet.awaits(target));
+        let sent = now();
         let answer = send(self.worker, meter, target, parts, headers, self.intake).await;
         if let Ok(answer) = &answer
-            && let Some(left) = rate_limit::report(texts(&answer.reply.headers), SystemTime::now())
+            && let Some(left) = rate_limit::report(texts(&answer.reply.headers), clock::now())
         {
             fleet.report(target, &left, sent, now());
         }

@@ -59,6 +59,7 @@ async fn follow<'p>(
         meter.keeps(model, target, kept);
     }
     while let Some(first) = target {
+        let awaited = plan.awaited();
         meter.asks(first);
         let (judged, current) = match errand.hedge_delay(plan, first) {
             None => {
@@ -68,11 +69,12 @@ async fn follow<'p>(
                 } else {
                     mem::take(&mut head.headers)
                 };
-                let attempt = errand.attempt(meter, first, head, headers, holds);
+                let attempt = errand.attempt(meter, first, head, (headers, awaited), holds);
                 (attempt.await, first)
             }
             Some(delay) => {
                 // Boxed, so that models without hedging need no room for it.
+                let first = (first, awaited);
                 let raced = Box::pin(race(&errand, meter, plan, first, head, delay)).await;
                 if let Some(beside) = raced.beside {
                     let must_be_told = beside.must_be_told;

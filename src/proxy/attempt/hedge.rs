@@ -12,7 +12,7 @@ use super::errand::{Errand, now, tell};
 use super::judge::Judged;
 use crate::catalog::Target;
 use crate::metering::{Attempt, Hedged, Meter};
-use crate::routing::{Next, Outcome, Plan, Second};
+use crate::routing::{Awaited, Next, Outcome, Plan, Second};
 
 /// What came of one attempt, or of two.
 pub(super) struct Raced<'p> {
@@ -38,12 +38,13 @@ pub(super) async fn race<'p>(
     errand: &Errand<'_>,
     meter: &Meter,
     plan: &mut Plan<'p>,
-    first: &'p Target,
+    (first, awaited): (&'p Target, Option<Awaited<'p>>),
     parts: &Parts,
     delay: Duration,
 ) -> Raced<'p> {
     let began = Instant::now();
-    let mut one = pin!(errand.attempt(meter, first, parts, parts.headers.clone(), true));
+    let sending = (parts.headers.clone(), awaited);
+    let mut one = pin!(errand.attempt(meter, first, parts, sending, true));
     if let Ok(judged) = timeout(delay, one.as_mut()).await {
         return Raced::alone(judged, first);
     }
@@ -58,7 +59,8 @@ pub(super) async fn race<'p>(
         target: second,
         result: Hedged::Abandoned,
     };
-    let mut two = pin!(errand.attempt(meter, second, parts, parts.headers.clone(), true));
+    let sending = (parts.headers.clone(), plan.awaited());
+    let mut two = pin!(errand.attempt(meter, second, parts, sending, true));
     let (judged, is_first) = tokio::select! {
         biased;
         judged = one.as_mut() => (judged, true),

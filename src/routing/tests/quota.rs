@@ -118,7 +118,7 @@ fn keys_that_count_down_are_never_asked_for_more() {
         let remaining = upstream.limits[key] - upstream.used[key];
         let share = remaining as f64 / upstream.limits[key] as f64;
         let report = left(share, remaining, reset);
-        flying.push_back((target, fleet.awaits(target), report, now));
+        flying.push_back((target, plan.awaited(), report, now));
         if flying.len() > 5 {
             // Some are overtaken.
             let answered = flying.remove(rng.usize(0..3)).unwrap();
