@@ -17,6 +17,7 @@ use hyper::rt::{Read, Write};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::io::Errno;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower_service::Service;
@@ -111,29 +112,28 @@ async fn tcp(
         .path_and_query("/")
         .build()
         .map_err(|error| Error::new(ErrorKind::Connect, chain(&error)))?;
-    let stream = connector.call(place).await.map_err(|error| {
-        let kind = if timed_out(&error) {
-            ErrorKind::ConnectTimeout
-        } else {
-            ErrorKind::Connect
-        };
-        Error::new(kind, chain(&error))
-    })?;
+    let stream = connector
+        .call(place)
+        .await
+        .map_err(|error| Error::new(kind_of(&error), chain(&error)))?;
     Ok(stream.into_inner())
 }
 
 /// The connector's own time limit, which may run out a moment before ours, and
 /// the system's come as errors of input and output.
-fn timed_out(error: &(dyn StdError + 'static)) -> bool {
+fn kind_of(error: &(dyn StdError + 'static)) -> ErrorKind {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        let io = error.downcast_ref::<io::Error>();
-        if io.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
-            return true;
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return match Errno::from_io_error(error) {
+                Some(Errno::ADDRNOTAVAIL | Errno::MFILE | Errno::NFILE) => ErrorKind::Exhausted,
+                _ if error.kind() == io::ErrorKind::TimedOut => ErrorKind::ConnectTimeout,
+                _ => ErrorKind::Connect,
+            };
         }
         cause = error.source();
     }
-    false
+    ErrorKind::Connect
 }
 
 /// Addresses that have been looked up already.

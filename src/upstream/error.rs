@@ -19,6 +19,8 @@ pub struct Error {
 pub enum ErrorKind {
     /// The provider's limit on requests in flight is reached.
     Full,
+    /// This machine has no port or no descriptor left for a connection.
+    Exhausted,
     /// The host name leads nowhere.
     Dns,
     /// The connection was refused or reset while it was made.

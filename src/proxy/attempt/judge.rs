@@ -1,15 +1,14 @@
 //! Whether an answer is one that a caller can use.
 
-use std::future::poll_fn;
-use std::time::SystemTime;
-
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
+use std::future::poll_fn;
 use tokio::time::timeout_at;
 
 use super::{Accepted, Unjudged};
 use crate::catalog::Target;
+use crate::clock;
 use crate::proxy::patience::Bounds;
 use crate::proxy::reply::{self, Failure};
 use crate::routing::Outcome;
@@ -53,7 +52,7 @@ impl Judged {
     /// place for more requests to it does not.
     pub(super) fn is_blamed(&self) -> bool {
         let cause = self.cause.as_ref();
-        cause.is_none_or(|error| error.kind() != ErrorKind::Full)
+        cause.is_none_or(|error| !matches!(error.kind(), ErrorKind::Full | ErrorKind::Exhausted))
     }
 
     /// Whether the request may have been processed without an answer.
@@ -100,7 +99,7 @@ pub(super) async fn judge(answer: Unjudged) -> Judged {
     if !status.is_success() {
         fault = Outcome::of_status(status.as_u16(), || {
             let headers: Vec<_> = texts(&reply.headers).collect();
-            retry_after::wait(&headers, SystemTime::now())
+            retry_after::wait(&headers, clock::now())
         });
         if media_type == MediaType::Json && may_pass(status) {
             first = first_piece(&mut reply, &answer.bounds).await;

@@ -16,6 +16,10 @@ impl From<&Error> for Failure {
             ErrorKind::Full => {
                 overloaded("Too many requests are in flight at this model's provider.")
             }
+            ErrorKind::Exhausted => overloaded(
+                "The gateway has no port or descriptor left for a connection to the model's \
+                 provider.",
+            ),
             ErrorKind::Dns => bad(
                 "upstream_dns_failed",
                 "The upstream's host name could not be resolved.",
