@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::mem;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -15,11 +16,7 @@ use super::Socket;
 /// Room for one read. Enough for any chunk of a stream; a read that fills it
 /// is followed by larger ones.
 const SMALL: usize = 16 * 1024;
-const LARGE: usize = 64 * 1024;
-/// A read of no more than this gets memory of its own size. Handing out a part
-/// of the block would keep all of it for as long as a slow caller keeps that
-/// part.
-const COPIED: usize = SMALL / 4;
+const LARGE: usize = 48 * 1024;
 
 /// The block of one worker.
 #[derive(Debug, Clone, Default)]
@@ -35,30 +32,31 @@ struct Block {
 impl Scratch {
     /// Reads what is there and adds it to `unread`; gives how much it was, 0 at
     /// the end.
+    ///
+    /// A read hands the block on only if it fills most of it, else it gets memory
+    /// of its own size: all of the block would be kept for as long as a slow
+    /// caller keeps a part.
     pub(super) fn poll_read(
         &self,
         context: &mut Context<'_>,
-        mut socket: Pin<&mut dyn Socket>,
+        socket: Pin<&mut dyn Socket>,
         unread: &mut BytesMut,
     ) -> Poll<io::Result<usize>> {
-        let mut block = self.0.borrow_mut();
-        let room = if block.flows { LARGE } else { SMALL };
-        if !unread.is_empty() {
-            // The rest of a line or a head: it must stay in one piece.
-            unread.reserve(room);
-            return poll_read_buf(socket, context, unread);
-        }
-        block.bytes.reserve(room);
-        let room = block.bytes.capacity();
-        let count = ready!(poll_read_buf(socket.as_mut(), context, &mut block.bytes))?;
-        block.flows = count == room;
-        *unread = if count <= COPIED {
-            let copy = BytesMut::from(&block.bytes[..]);
-            block.bytes.clear();
-            copy
+        let Block { bytes, flows } = &mut *self.0.borrow_mut();
+        bytes.reserve(if *flows { LARGE } else { SMALL });
+        let room = bytes.capacity();
+        let count = ready!(poll_read_buf(socket, context, bytes))?;
+        *flows = count == room;
+        if unread.is_empty() && count > room / 4 * 3 {
+            *unread = mem::take(bytes);
         } else {
-            block.bytes.split()
-        };
+            // The rest of a line or a head must stay in one piece with it.
+            let mut whole = BytesMut::with_capacity(unread.len() + count);
+            whole.extend_from_slice(unread);
+            whole.extend_from_slice(bytes);
+            bytes.clear();
+            *unread = whole;
+        }
         Poll::Ready(Ok(count))
     }
 }
