@@ -209,3 +209,44 @@ where
     });
     Task(task.abort_handle())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use rustix::io::Errno;
+
+    use super::{ErrorKind, kind_of};
+
+    #[test]
+    fn a_machine_without_ports_or_descriptors_is_no_fault_of_the_upstream() {
+        for (reason, expected) in [
+            (Errno::ADDRNOTAVAIL, ErrorKind::Exhausted),
+            (Errno::MFILE, ErrorKind::Exhausted),
+            (Errno::NFILE, ErrorKind::Exhausted),
+            (Errno::TIMEDOUT, ErrorKind::ConnectTimeout),
+            (Errno::CONNREFUSED, ErrorKind::Connect),
+        ] {
+            let inner = io::Error::from(reason);
+            assert_eq!(kind_of(&inner), expected, "{reason:?}");
+            // As the connector hands it on: within another one.
+            let outer = Outer(inner);
+            assert_eq!(kind_of(&outer), expected, "{reason:?}");
+        }
+    }
+
+    #[derive(Debug)]
+    struct Outer(io::Error);
+
+    impl std::fmt::Display for Outer {
+        fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("tcp connect error")
+        }
+    }
+
+    impl std::error::Error for Outer {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+}

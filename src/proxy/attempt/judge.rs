@@ -1,9 +1,10 @@
 //! Whether an answer is one that a caller can use.
 
+use std::future::poll_fn;
+
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use std::future::poll_fn;
 use tokio::time::timeout_at;
 
 use super::{Accepted, Unjudged};
