@@ -210,6 +210,21 @@ impl Gateway {
         self.child.try_wait().unwrap().is_none()
     }
 
+    /// Resident memory, in KiB.
+    pub fn resident_kib(&self) -> usize {
+        let status = std::fs::read_to_string(self.process().join("status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let kib = line.unwrap().split_whitespace().nth(1).unwrap();
+        kib.parse().unwrap()
+    }
+
+    /// Open descriptors.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(self.process().join("fd"))
+            .unwrap()
+            .count()
+    }
+
     /// The process, for `/proc`.
     pub fn process(&self) -> PathBuf {
         Path::new("/proc").join(self.child.id().to_string())

@@ -28,6 +28,7 @@ mod layers;
 mod prometheus;
 mod request;
 mod setup;
+mod trio;
 mod upstream;
 mod wait;
 
@@ -77,6 +78,7 @@ mod routing;
 mod secrets;
 mod server_timing;
 mod service_manager;
+mod slow_readers;
 mod soak;
 mod standard_output;
 mod status;

@@ -6,60 +6,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::client::Request;
 use crate::failover::{good, over};
-use crate::gateway::{Gateway, Setup};
-use crate::upstream::{Upstream, refused_base_url, reply};
-
-/// Streams from many callers at once; every one must come whole.
-fn stream_all(gateway: &Gateway, callers: usize, each: usize) {
-    std::thread::scope(|scope| {
-        for _ in 0..callers {
-            scope.spawn(|| {
-                let mut client = gateway.client();
-                for _ in 0..each {
-                    client.send(&Request::stream("m").bytes());
-                    let answer = client.answer();
-                    assert_eq!(answer.status, 200, "{}", answer.text());
-                    assert!(answer.complete && answer.text().ends_with(reply::DONE));
-                }
-            });
-        }
-    });
-}
+use crate::gateway::Setup;
+use crate::trio::{Trio, stream_all};
+use crate::upstream::{Upstream, reply};
 
 #[test]
 fn one_refuses_one_stalls_one_answers_and_every_stream_comes_whole() {
-    let stalling = Upstream::start(|exchange| {
-        exchange.read_body();
-        exchange.gateway_left();
-    });
-    let fine = good();
-    let gateway = Setup::new()
-        .provider("refusing", &refused_base_url(), "")
-        .provider(
-            "stalling",
-            &stalling.base_url(),
-            "timeouts = { head = \"200ms\" }",
-        )
-        .provider("fine", &fine.base_url(), "")
-        .section(
-            "[models.m]\nretry = { processed = true }\ntargets = [{ provider = \"refusing\" }, \
-             { provider = \"stalling\" }, { provider = \"fine\" }]",
-        )
-        .start();
-    stream_all(&gateway, 16, 125);
-    assert_eq!(fine.requests().len(), 2000);
-    // Both were left out soon, and tried out now and then.
-    assert!(
-        stalling.requests().len() < 100,
-        "{}",
-        stalling.requests().len()
-    );
-    let metrics = gateway.metrics();
-    for provider in ["refusing", "stalling"] {
-        let labels = [("provider", provider)];
-        assert_eq!(metrics.sum("trunkline_targets_ejected", &labels), Some(1.0));
-    }
-    gateway.settle();
+    let trio = Trio::start("200ms", "");
+    trio.streams_come_whole(16, 125);
+    let stalled = trio.stalling.requests().len();
+    assert!(stalled < 100, "{stalled}");
 }
 
 #[test]

@@ -1,38 +1,13 @@
-//! Callers who are slow, or many, harm themselves alone (FAULTS, L, C-05 and
-//! H2-11).
+//! Callers who are slow to ask, or many, harm themselves alone (FAULTS, L).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::client::{Client, Request};
-use crate::gateway::{Gateway, Setup, text};
+use crate::gateway::Setup;
 use crate::judge;
-use crate::upstream::{Exchange, Upstream, reply};
-use crate::wait::{self, Gate};
-
-/// Streams without end to those who ask for it, and answers the others.
-fn endless_or_not(exchange: &mut Exchange<'_>) {
-    let body = String::from_utf8(exchange.read_body()).unwrap();
-    if !body.contains("\"stream\":true") {
-        exchange.send(reply::completion("hi"));
-        return;
-    }
-    exchange.send(reply::stream_head());
-    let event = reply::chunk(reply::delta(&"x".repeat(1000)));
-    while exchange.send(&event) {}
-}
-
-/// A caller who asks for a stream and reads its head alone.
-fn reader_of_nothing(gateway: &Gateway) -> Client {
-    let mut client = gateway.client();
-    socket2::SockRef::from(client.socket())
-        .set_recv_buffer_size(4 * 1024)
-        .unwrap();
-    client.send(&Request::stream("m").bytes());
-    assert_eq!(client.head().status, 200);
-    client
-}
+use crate::upstream::{Upstream, reply};
+use crate::wait::Gate;
 
 #[test]
 fn l07_one_upstream_that_hangs_does_not_harm_the_others() {
@@ -169,88 +144,4 @@ fn h1_24_a_head_gets_its_time_from_the_connection_on() {
     client.assert_closed();
     let took = begun.elapsed();
     assert!(took < Duration::from_secs(6), "{took:?}");
-}
-
-#[test]
-fn c05_slow_readers_cost_little_memory() {
-    const READERS: usize = 50;
-    let sent = Arc::<AtomicUsize>::default();
-    let count = Arc::clone(&sent);
-    let upstream = Upstream::start(move |exchange| {
-        let body = String::from_utf8(exchange.read_body()).unwrap();
-        if !body.contains("\"stream\":true") {
-            exchange.send(reply::completion("hi"));
-            return;
-        }
-        exchange.send(reply::stream_head());
-        let event = reply::chunk(reply::delta(&"x".repeat(1000)));
-        while exchange.send(&event) {
-            count.fetch_add(event.len(), Ordering::SeqCst);
-        }
-    });
-    let gateway = Setup::over(&upstream)
-        .server("write_timeout = \"10m\"")
-        .start();
-    let resident = || {
-        let status = std::fs::read_to_string(gateway.process().join("status")).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-        let kib = line.unwrap().split_whitespace().nth(1).unwrap();
-        kib.parse::<usize>().unwrap()
-    };
-    // What is made once is not theirs.
-    drop(reader_of_nothing(&gateway));
-    upstream.ended(1);
-    gateway.settle();
-    let before = resident();
-    let readers: Vec<Client> = (0..READERS).map(|_| reader_of_nothing(&gateway)).collect();
-    // They stand still once all buffers on the way are full, those of the
-    // system above all: megabytes for each, which on a busy machine take as
-    // long as they take.
-    let mut last = (0, 0);
-    while last.1 < 50 {
-        std::thread::sleep(wait::POLL);
-        let now = sent.load(Ordering::SeqCst);
-        assert!(now < READERS * (64 << 20), "the upstreams are not slowed");
-        last = (now, if now == last.0 { last.1 + 1 } else { 0 });
-    }
-    let streams = gateway.metrics();
-    let streams = streams.sum("trunkline_streams_in_flight", &[]);
-    assert_eq!(streams, Some(READERS as f64));
-    let each = resident().saturating_sub(before) / READERS;
-    assert!(each <= 256, "{each} KiB for each");
-    assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
-    drop(readers);
-    gateway.settle();
-}
-
-#[test]
-#[cfg(target_os = "linux")]
-fn a_caller_who_reads_nothing_is_ended_and_its_upstream_with_it() {
-    let upstream = Upstream::start(endless_or_not);
-    let gateway = Setup::over(&upstream)
-        .server("write_timeout = \"1s\"")
-        .start();
-    let mut reader = reader_of_nothing(&gateway);
-    upstream.ended(1);
-    gateway.settle();
-    let kind = [("kind", "write_timeout")];
-    gateway.await_metric("trunkline_connection_errors_total", &kind, 1.0);
-    assert_eq!(text(&gateway.access_lines(1)[0], "outcome"), "cancelled");
-    assert!(!reader.rest().1, "a cut answer looks whole");
-}
-
-#[test]
-fn a_caller_who_reads_a_little_now_and_then_is_not() {
-    let upstream = Upstream::start(endless_or_not);
-    let gateway = Setup::over(&upstream)
-        .server("write_timeout = \"1s\"")
-        .start();
-    let mut reader = reader_of_nothing(&gateway);
-    for _ in 0..10 {
-        std::thread::sleep(Duration::from_millis(300));
-        for _ in 0..4 {
-            let piece = reader.piece();
-            assert!(matches!(piece, crate::client::Piece::Data(_)), "{piece:?}");
-        }
-    }
 }

@@ -17,12 +17,9 @@ const RELOADS_PER_EVENT: usize = 10;
 fn paced(steps: &Arc<Watched<usize>>) -> Upstream {
     let steps = Arc::clone(steps);
     Upstream::start(move |exchange| {
-        let body = String::from_utf8(exchange.read_body()).unwrap();
-        if !body.contains("\"stream\":true") {
-            exchange.send(reply::completion("hi"));
+        if !exchange.begins_stream() {
             return;
         }
-        exchange.send(reply::stream_head());
         for step in 0..=RELOADS / RELOADS_PER_EVENT {
             steps.try_wait(|steps| (*steps >= step).then_some(()));
             exchange.send(reply::chunk(event(step)));

@@ -28,7 +28,7 @@ const FAULTY: u64 = 5;
 /// One caller in so many leaves in the middle of its answer.
 const LEAVES: u64 = 50;
 /// Most that the gateway may grow from the end of its warm-up on.
-const MOST_GROWTH_KIB: u64 = 16 * 1024;
+const MOST_GROWTH_KIB: usize = 16 * 1024;
 
 /// What a target does with a request.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -236,13 +236,8 @@ fn judge_answer(number: u64, answer: &Answer) -> Result<bool, String> {
 // ===== The gateway =====
 
 /// Resident memory in KiB, and open descriptors.
-fn size(gateway: &Gateway) -> (u64, usize) {
-    let process = gateway.process();
-    let status = std::fs::read_to_string(process.join("status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-    let memory = line.unwrap().split_whitespace().nth(1).unwrap();
-    let descriptors = std::fs::read_dir(process.join("fd")).unwrap().count();
-    (memory.parse().unwrap(), descriptors)
+fn size(gateway: &Gateway) -> (usize, usize) {
+    (gateway.resident_kib(), gateway.descriptors())
 }
 
 fn gateway(upstreams: &[Upstream]) -> Gateway {

@@ -5,65 +5,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::client::{Answer, Request};
-use crate::failover::good;
 use crate::gateway::{Gateway, Setup};
+use crate::trio::{Trio, good_text};
 use crate::upstream::mortal::Mortal;
-use crate::upstream::{Exchange, Upstream, refused_base_url, reply};
+use crate::upstream::{Exchange, reply};
 use crate::wait::until;
 
 /// Callers at the same time, each with a connection of its own.
 const CALLERS: usize = 200;
 
-/// One target refuses, one stalls and one answers; every stream must come
-/// whole. All callers may be at the stalling one when it is found out, so the
-/// retry budget has to bear that many at once.
+/// Every stream must come whole. All callers may be at the stalling target when
+/// it is found out, so the retry budget has to bear that many at once.
 fn every_stream_comes_whole(streams: usize) {
-    let stalling = Upstream::start(|exchange| {
-        exchange.read_body();
-        exchange.gateway_left();
-    });
-    let fine = good();
-    let gateway = Setup::new()
-        .provider("refusing", &refused_base_url(), "")
-        .provider(
-            "stalling",
-            &stalling.base_url(),
-            "timeouts = { head = \"500ms\" }",
-        )
-        .provider("fine", &fine.base_url(), "")
-        .section(
-            "[retry]\nbudget = 50\nprocessed = true\n[models.m]\ntargets = [\
-             { provider = \"refusing\" }, { provider = \"stalling\" }, { provider = \"fine\" }]",
-        )
-        .start();
-    std::thread::scope(|scope| {
-        for _ in 0..CALLERS {
-            scope.spawn(|| {
-                let mut client = gateway.client();
-                for _ in 0..streams / CALLERS {
-                    client.send(&Request::stream("m").bytes());
-                    let answer = client.answer();
-                    assert_eq!(answer.status, 200, "{}", answer.text());
-                    assert!(answer.complete && answer.text() == good_text());
-                }
-            });
-        }
-    });
-    assert_eq!(fine.requests().len(), streams);
-    // Both were left out soon, and tried out now and then.
-    let stalled = stalling.requests().len();
+    let trio = Trio::start("500ms", "budget = 50");
+    trio.streams_come_whole(CALLERS, streams / CALLERS);
+    let stalled = trio.stalling.requests().len();
     assert!(stalled < CALLERS + 50, "{stalled}");
-    let metrics = gateway.metrics();
-    for provider in ["refusing", "stalling"] {
-        let labels = [("provider", provider)];
-        assert_eq!(metrics.sum("trunkline_targets_ejected", &labels), Some(1.0));
-    }
-    gateway.settle();
-}
-
-fn good_text() -> String {
-    let events = [reply::delta("one"), reply::delta("two"), reply::finish()];
-    events.concat() + reply::DONE
 }
 
 #[test]
@@ -88,11 +45,9 @@ struct Tally {
 }
 
 fn answer(exchange: &mut Exchange<'_>) {
-    if !String::from_utf8_lossy(&exchange.read_body()).contains("\"stream\":true") {
-        exchange.send(reply::completion("hi"));
+    if !exchange.begins_stream() {
         return;
     }
-    exchange.send(reply::stream_head());
     for event in [reply::delta("one"), reply::delta("two"), reply::finish()] {
         exchange.send(reply::chunk(event));
     }

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::Shutdown;
 use std::time::Duration;
 
-use super::{Link, Recorded};
+use super::{Link, Recorded, reply};
 use crate::client::find;
 
 /// One request on one connection, in the hands of the script.
@@ -68,6 +68,19 @@ impl Exchange<'_> {
             .ledger
             .with(|record| record.requests[index] = request);
         self.request.body.clone()
+    }
+
+    /// Begins the answer to a request for a stream, and gives every other one a
+    /// whole answer; true for a stream, of which the head has been sent.
+    pub fn begins_stream(&mut self) -> bool {
+        let streams = String::from_utf8_lossy(&self.read_body()).contains("\"stream\":true");
+        let answer = if streams {
+            reply::stream_head().into_bytes()
+        } else {
+            reply::completion("hi")
+        };
+        self.send(answer);
+        streams
     }
 
     /// Keeps of the request only that it came: for tests that send more than is

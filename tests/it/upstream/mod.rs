@@ -1,6 +1,7 @@
 //! A scriptable upstream on raw TCP: it records every byte it gets and can
 //! misbehave in every way that a script can write down.
 
+mod endless;
 mod exchange;
 pub mod http2;
 pub mod mortal;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::wait::{DEADLINE, Watched};
+pub use endless::endless;
 pub use exchange::Exchange;
 
 /// A running upstream; it stops listening with this value.
