@@ -1,5 +1,6 @@
 //! HTTP/2 upstreams that refuse, reset and go away (FAULTS, U-24).
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -26,12 +27,16 @@ pub enum Act {
     Cut(&'static str),
     /// Says that the connection takes no more, then answers.
     GoAway,
+    /// Never answers, and sees how the gateway ends the stream.
+    Silent,
 }
 
 pub struct Faulty {
     address: SocketAddr,
     streams: Arc<Watched<usize>>,
     connections: Arc<Watched<usize>>,
+    /// How the gateway has ended streams.
+    pub resets: Arc<Watched<Vec<Reason>>>,
     _stop: mpsc::Sender<()>,
 }
 
@@ -42,6 +47,7 @@ struct Script {
     gate: Arc<Gate>,
     most_streams: u32,
     streams: Arc<Watched<usize>>,
+    resets: Arc<Watched<Vec<Reason>>>,
 }
 
 impl Faulty {
@@ -55,7 +61,9 @@ impl Faulty {
         let address = listener.local_addr().unwrap();
         let (stop, mut stopped) = mpsc::channel::<()>(1);
         let (streams, connections) = (Arc::new(Watched::new(0)), Arc::new(Watched::new(0)));
+        let resets = Arc::<Watched<Vec<Reason>>>::default();
         let script = Script {
+            resets: Arc::clone(&resets),
             act: Arc::new(act),
             gate: Arc::clone(gate),
             most_streams,
@@ -86,6 +94,7 @@ impl Faulty {
             address,
             streams,
             connections,
+            resets,
             _stop: stop,
         }
     }
@@ -101,11 +110,11 @@ impl Faulty {
             .start()
     }
 
-    fn streams(&self) -> usize {
+    pub fn streams(&self) -> usize {
         self.streams.with(|streams| *streams)
     }
 
-    fn connections(&self) -> usize {
+    pub fn connections(&self) -> usize {
         self.connections.with(|connections| *connections)
     }
 }
@@ -125,7 +134,7 @@ async fn connection(socket: TcpStream, script: Script) {
         if matches!(act, Act::GoAway) {
             connection.graceful_shutdown();
         }
-        tokio::spawn(stream(request, respond, act, Arc::clone(&script.gate)));
+        tokio::spawn(stream(request, respond, act, script.clone()));
     }
 }
 
@@ -133,7 +142,7 @@ async fn stream(
     request: http::Request<h2::RecvStream>,
     mut respond: SendResponse<Bytes>,
     act: Act,
-    gate: Arc<Gate>,
+    script: Script,
 ) {
     let head = |kind: &str| {
         Response::builder()
@@ -146,12 +155,16 @@ async fn stream(
     }
     let mut body = request.into_body();
     while body.data().await.is_some() {}
+    if matches!(act, Act::Silent) {
+        let reason = poll_fn(|context| respond.poll_reset(context)).await;
+        return script.resets.with(|resets| resets.extend(reason));
+    }
     if let Act::Cut(bytes) = act {
         let mut sender = respond
             .send_response(head("text/event-stream"), false)
             .unwrap();
         let _ = sender.send_data(Bytes::from_static(bytes.as_bytes()), false);
-        tokio::task::spawn_blocking(move || gate.pass())
+        tokio::task::spawn_blocking(move || script.gate.pass())
             .await
             .unwrap();
         return sender.send_reset(Reason::INTERNAL_ERROR);
