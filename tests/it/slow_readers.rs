@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tokio::sync::mpsc;
+
 use crate::client::{Client, Piece, Request};
 use crate::gateway::{Gateway, Setup, text};
 use crate::upstream::{Upstream, endless};
 use crate::wait;
+use crate::zero_window;
 
 const READERS: usize = 50;
 
@@ -23,10 +26,41 @@ fn reader_of_nothing(gateway: &Gateway) -> Client {
     client
 }
 
+fn over_http1(gateway: &Gateway, count: usize) -> Vec<Client> {
+    (0..count).map(|_| reader_of_nothing(gateway)).collect()
+}
+
+/// Streams over HTTP/2, each on a connection of its own, that take what their
+/// window allows and open it no further. They last as long as what is given.
+fn over_http2(gateway: &Gateway, count: usize) -> mpsc::Sender<()> {
+    const WINDOW: u32 = 20_000;
+    let (stop, mut stopped) = mpsc::channel(1);
+    let (tell, told) = std::sync::mpsc::channel();
+    let listen = gateway.listen;
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let mut readers = Vec::new();
+            for _ in 0..count {
+                let mut sender = zero_window::connect(listen, WINDOW).await;
+                let body = zero_window::ask(&mut sender, true).await;
+                readers.push((sender, body));
+            }
+            tell.send(()).unwrap();
+            stopped.recv().await
+        });
+    });
+    told.recv_timeout(wait::DEADLINE).unwrap();
+    stop
+}
+
 /// What the gateway holds for each of many who read nothing, in KiB, when
 /// events have so many bytes of content.
 #[track_caller]
-fn held_for_each(content: usize) -> usize {
+fn held_for_each<R>(content: usize, readers: impl Fn(&Gateway, usize) -> R) -> usize {
     let sent = Arc::<AtomicUsize>::default();
     let count = Arc::clone(&sent);
     let upstream = Upstream::start(endless(content, move |bytes| {
@@ -36,11 +70,11 @@ fn held_for_each(content: usize) -> usize {
         .server("write_timeout = \"10m\"")
         .start();
     // What is made once is not theirs.
-    drop(reader_of_nothing(&gateway));
+    drop(readers(&gateway, 1));
     upstream.ended(1);
     gateway.settle();
     let before = gateway.resident_kib();
-    let readers: Vec<Client> = (0..READERS).map(|_| reader_of_nothing(&gateway)).collect();
+    let readers = readers(&gateway, READERS);
     // They stand still once all buffers on the way are full, those of the
     // system above all: megabytes for each, which on a busy machine take as
     // long as they take.
@@ -65,12 +99,22 @@ fn held_for_each(content: usize) -> usize {
 #[test]
 fn c05_slow_readers_cost_little_memory_whatever_the_size_of_events() {
     for content in [1000, 5000, 16 * 1024] {
-        let each = held_for_each(content);
+        let each = held_for_each(content, over_http1);
         assert!(each <= 256, "{each} KiB for each");
     }
     // What has come of an event that is not whole is held once more.
-    let each = held_for_each(64 * 1024);
+    let each = held_for_each(64 * 1024, over_http1);
     assert!(each <= 256 + 64, "{each} KiB for each");
+}
+
+#[test]
+fn c05_nor_do_those_over_http2_who_open_no_window() {
+    for content in [1000, 16 * 1024] {
+        let each = held_for_each(content, over_http2);
+        assert!(each <= 192, "{each} KiB for each");
+    }
+    let each = held_for_each(64 * 1024, over_http2);
+    assert!(each <= 192 + 64, "{each} KiB for each");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Callers over HTTP/2 who take no more of one stream (FAULTS, H2-11).
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::Request;
@@ -18,8 +20,8 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// A connection whose streams get a window of so many bytes.
-async fn connect(gateway: &Gateway, window: u32) -> SendRequest<Bytes> {
-    let tcp = TcpStream::connect(gateway.listen).await.unwrap();
+pub async fn connect(gateway: SocketAddr, window: u32) -> SendRequest<Bytes> {
+    let tcp = TcpStream::connect(gateway).await.unwrap();
     let (sender, connection) = h2::client::Builder::new()
         .initial_window_size(window)
         .initial_connection_window_size(1024 * 1024)
@@ -30,7 +32,7 @@ async fn connect(gateway: &Gateway, window: u32) -> SendRequest<Bytes> {
     sender.ready().await.unwrap()
 }
 
-async fn ask(sender: &mut SendRequest<Bytes>, stream: bool) -> h2::RecvStream {
+pub async fn ask(sender: &mut SendRequest<Bytes>, stream: bool) -> h2::RecvStream {
     let request = Request::post("http://localhost/v1/chat/completions")
         .header("content-type", "application/json")
         .body(())
@@ -66,7 +68,7 @@ fn h2_11_a_stream_that_is_not_read_is_reset_and_its_neighbours_are_not() {
     let upstream = Upstream::start(endless(1000, |_| ()));
     let gateway = impatient(&upstream);
     block_on(async {
-        let mut sender = connect(&gateway, 20_000).await;
+        let mut sender = connect(gateway.listen, 20_000).await;
         let stuck = ask(&mut sender, true).await;
         let mut read = ask(&mut sender, true).await;
         let stuck = tokio::spawn(never_taken(stuck));
@@ -99,7 +101,7 @@ fn h2_11_a_window_that_was_never_open_is_no_way_to_stay() {
     let upstream = Upstream::start(endless(1000, |_| ()));
     let gateway = impatient(&upstream);
     block_on(async {
-        let mut sender = connect(&gateway, 0).await;
+        let mut sender = connect(gateway.listen, 0).await;
         for stream in [true, false] {
             let body = ask(&mut sender, stream).await;
             let (came, error) = never_taken(body).await;
@@ -128,7 +130,7 @@ fn a_stream_that_waits_for_its_upstream_is_not_reset() {
     });
     let gateway = impatient(&upstream);
     block_on(async {
-        let mut sender = connect(&gateway, 20_000).await;
+        let mut sender = connect(gateway.listen, 20_000).await;
         let body = ask(&mut sender, true).await;
         let (came, error) = never_taken(body).await;
         assert!(error.is_none(), "{error:?}");
