@@ -9,6 +9,7 @@ use super::Worker;
 use super::answer::{Aborted, Answer};
 use super::attempt::Accepted;
 use super::curfew::{Ear, Phase};
+use super::learner::Learner;
 use super::limits::Share;
 use super::patience::{Late, Patience};
 use super::reply::{self, Failure};
@@ -35,6 +36,7 @@ pub struct Relay {
     whole: Outcome,
     _seat: Share,
     _in_flight: Option<InFlight>,
+    learner: Option<Box<Learner>>,
 }
 
 #[derive(Debug)]
@@ -62,6 +64,7 @@ pub(super) fn answer(
         media_type,
         hide_usage,
         bounds,
+        learner,
         in_flight,
     } = accepted;
     let streams = media_type == MediaType::EventStream;
@@ -85,6 +88,7 @@ pub(super) fn answer(
         state: State::Relaying,
         _seat: seat,
         _in_flight: in_flight,
+        learner,
     };
     let mut response = Response::new(Answer::Relay(Box::new(relay.at_once())));
     *response.status_mut() = reply.status;
@@ -162,6 +166,11 @@ impl Relay {
 
     fn take(&mut self, piece: Bytes) -> Option<Bytes> {
         self.patience.fed();
+        if let Some(learner) = &mut self.learner
+            && learner.feed(&piece, self.body.has_ended())
+        {
+            self.learner = None;
+        }
         let piece = self.tap.feed(piece);
         if let Some(meter) = &mut self.meter {
             let stream = self.tap.stream().map(|stream| stream.first_data());

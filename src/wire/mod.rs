@@ -2,10 +2,12 @@
 //!
 //! Nothing here knows HTTP, sockets or time.
 
+pub mod call;
 pub mod endpoint;
 pub mod error;
 pub mod follow;
 pub mod media;
+pub mod multipart;
 #[cfg(any(test, feature = "fuzzing"))]
 #[allow(
     clippy::expect_used,

@@ -97,7 +97,7 @@ pub(super) async fn judge(answer: Unjudged) -> Judged {
     let status = reply.status;
     let mut first = None;
     let mut fault = None;
-    if !status.is_success() {
+    if !status.is_success() && status != StatusCode::NOT_MODIFIED {
         fault = Outcome::of_status(status.as_u16(), || {
             let headers: Vec<_> = texts(&reply.headers).collect();
             retry_after::wait(&headers, SystemTime::now())
@@ -113,7 +113,7 @@ pub(super) async fn judge(answer: Unjudged) -> Judged {
                 cause: None,
             };
         }
-    } else if media_type == MediaType::Html {
+    } else if media_type == MediaType::Html && !answer.may_be_anything {
         return Judged::unfit(Outcome::Failed, reply::upstream_bad_content_type());
     }
     let encoding = reply.headers.get(CONTENT_ENCODING);
@@ -131,6 +131,7 @@ pub(super) async fn judge(answer: Unjudged) -> Judged {
         media_type,
         hide_usage: answer.hide_usage,
         bounds: answer.bounds,
+        learner: answer.learner,
         in_flight: None,
     };
     Judged::answered(fault, accepted)

@@ -8,6 +8,7 @@ use tracing::warn;
 
 use super::Worker;
 use super::intake::Intake;
+use super::learner::Learner;
 use super::patience::Bounds;
 use super::reply::Failure;
 use crate::body::Outgoing;
@@ -24,6 +25,7 @@ mod first_event;
 mod hedge;
 mod judge;
 mod kinship;
+mod special;
 
 use judge::judge;
 
@@ -40,6 +42,8 @@ pub(super) struct Accepted {
     pub hide_usage: bool,
     /// How long its body may take.
     pub bounds: Bounds,
+    /// What is to see the objects that it tells of.
+    pub learner: Option<Box<Learner>>,
     /// Its place among the requests in flight at its target, where they are
     /// counted.
     pub in_flight: Option<InFlight>,
@@ -50,7 +54,10 @@ pub(super) struct Accepted {
 struct Unjudged {
     reply: Reply,
     hide_usage: bool,
+    /// True when even a page of HTML may be the answer.
+    may_be_anything: bool,
     bounds: Bounds,
+    learner: Option<Box<Learner>>,
 }
 
 /// Tries what the model stands for. Most models have one target, whose answer
@@ -62,6 +69,9 @@ pub(super) async fn run(
     head: &mut Parts,
     intake: Intake,
 ) -> Result<Accepted, Failure> {
+    if let Some(rest) = intake.goes_once() {
+        return Box::pin(special::once(worker, meter, resolved, head, &intake, rest)).await;
+    }
     let Some(target) = routing::only(&resolved.targets, &resolved.model.retry) else {
         // Boxed, so that those with one target need no room for the rest.
         return Box::pin(failover::run(worker, meter, resolved, head, &intake)).await;
@@ -102,18 +112,25 @@ async fn send(
         StreamUsage::Observe
     };
     let hide_usage = asks && intake.scan.would_inject();
-    let segments = splice(&intake.body, &intake.scan, &target.encoded_model, usage);
-    let query = parts.uri.query().map(str::to_owned);
+    let (body, path, query) = match &intake.special {
+        None => {
+            let segments = splice(&intake.body, &intake.scan, &target.encoded_model, usage);
+            let query = parts.uri.query().map(str::to_owned);
+            (Outgoing::new(segments), None, query)
+        }
+        Some(special) => special::outgoing(special, intake, target, usage, parts),
+    };
     meter.sends(target, &mut headers);
     let head = Head {
+        method: parts.method.clone(),
         endpoint,
+        path,
         credential: target.credential,
         query,
         headers,
     };
     let limits = &target.timeouts;
     let deadline = limits.total.map(|total| Instant::now() + total);
-    let body = Outgoing::new(segments);
     let sending = std::pin::pin!(worker.client.send(provider.id, head, body, limits));
     meter.waits();
     let answer = match deadline {
@@ -132,6 +149,8 @@ async fn send(
         deadline,
     };
     Ok(Unjudged {
+        learner: Learner::of(worker, meter, target, reply.status),
+        may_be_anything: endpoint.is_of_objects(),
         reply,
         hide_usage,
         bounds,

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, StatusCode};
 
-use super::{Failure, overloaded};
+use super::{Failure, invalid_body, overloaded};
 use crate::metering::Outcome;
 use crate::routing;
 use crate::upstream::{Error, ErrorKind};
@@ -49,6 +49,7 @@ impl From<&Error> for Failure {
                 }
             }
             ErrorKind::HeadTimeout => upstream_timeout(),
+            ErrorKind::Interrupted => invalid_body(),
         }
     }
 }
