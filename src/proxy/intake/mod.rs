@@ -30,7 +30,7 @@ use crate::metering::Meter;
 use crate::wire::call::Call;
 use crate::wire::endpoint::{Endpoint, FormModel};
 use crate::wire::media::MediaType;
-use crate::wire::scan::{Scan, scan, scan_any};
+use crate::wire::scan::{Fault, Scan, ScanError, scan, scan_any};
 use upload::Live;
 
 /// A request that was read and understood as far as needed.
@@ -176,6 +176,9 @@ where
         model.clone_from(named);
         if let Some(behind) = scan.make_place(&body) {
             content = Content::Named(behind);
+        } else if scan.open.is_none() {
+            let fault = Fault::NotAnObject;
+            return Err(ScanError { fault, offset: 0 }.into());
         }
     }
     Ok(Intake {
