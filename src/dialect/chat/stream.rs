@@ -1,0 +1,403 @@
+//! A stream of Anthropic's events as one of chat completion chunks.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::message::{self, Block, ChatUsage, Message, StopDetails, Thought, Usage};
+use crate::dialect::error::Report;
+use crate::dialect::field::json;
+use crate::dialect::text::Text;
+use crate::dialect::{Answer, Flow};
+use crate::wire::sse::Event;
+
+/// What is known between two events.
+#[derive(Debug)]
+pub(in crate::dialect) struct Translator {
+    id: String,
+    model: String,
+    created: u64,
+    include_usage: bool,
+    started: bool,
+    finished: bool,
+    usage: Usage,
+    /// The block that is under way.
+    open: Open,
+    calls: usize,
+    thoughts: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Open {
+    Other,
+    /// A thought, by its place among the thoughts.
+    Thought(usize),
+    /// A call, by its place among the calls.
+    Call(usize, Arguments),
+}
+
+/// What came of a call's arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Arguments {
+    Nothing,
+    Pieces,
+    /// All of them, with the call itself: pieces would say it twice.
+    Whole,
+}
+
+/// Any of the upstream's events.
+#[derive(Deserialize)]
+struct Said<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    message: Option<Message<'a>>,
+    #[serde(borrow)]
+    content_block: Option<Block<'a>>,
+    #[serde(borrow)]
+    delta: Option<Delta<'a>>,
+    usage: Option<Usage>,
+}
+
+#[derive(Deserialize)]
+struct Delta<'a> {
+    #[serde(borrow)]
+    text: Option<Text<'a>>,
+    #[serde(borrow)]
+    thinking: Option<Text<'a>>,
+    #[serde(borrow)]
+    signature: Option<Text<'a>>,
+    #[serde(borrow)]
+    partial_json: Option<Text<'a>>,
+    #[serde(borrow)]
+    stop_reason: Option<Text<'a>>,
+    #[serde(borrow)]
+    stop_details: Option<StopDetails<'a>>,
+}
+
+#[derive(Serialize)]
+struct Chunk<'a> {
+    id: &'a str,
+    object: &'static str,
+    created: u64,
+    model: &'a str,
+    choices: &'a [Choice<'a>],
+    /// Only where the caller asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Counts>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Counts {
+    /// Null, in all chunks but the last.
+    Later,
+    Now(ChatUsage),
+}
+
+#[derive(Serialize)]
+struct Choice<'a> {
+    index: u8,
+    delta: ChatDelta<'a>,
+    logprobs: Option<()>,
+    finish_reason: Option<&'static str>,
+}
+
+#[derive(Default, Serialize)]
+struct ChatDelta<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking_blocks: Option<[Thought<'a>; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_calls: Option<[Call<'a>; 1]>,
+}
+
+#[derive(Serialize)]
+struct Call<'a> {
+    index: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Text<'a>>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    function: Function<'a>,
+}
+
+#[derive(Serialize)]
+struct Function<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<Text<'a>>,
+    arguments: Text<'a>,
+}
+
+// === impl Translator ===
+
+impl Translator {
+    pub(in crate::dialect) fn new(answer: &Answer<'_>) -> Self {
+        Self {
+            id: answer.id.to_owned(),
+            model: answer.model.to_owned(),
+            created: answer.created,
+            include_usage: answer.include_usage,
+            started: false,
+            finished: false,
+            usage: Usage::default(),
+            open: Open::Other,
+            calls: 0,
+            thoughts: 0,
+        }
+    }
+
+    /// Takes the lines of one event.
+    pub(in crate::dialect) fn event(&mut self, content: &[u8], out: &mut Vec<u8>) -> Flow {
+        let event = Event::read(content);
+        let data = event.data.trim_ascii();
+        if data.is_empty() {
+            return Flow::Open;
+        }
+        let Ok(said) = serde_json::from_slice::<Said<'_>>(data) else {
+            return Flow::Broken;
+        };
+        match &*said.kind {
+            "error" => {
+                out.extend_from_slice(&Report::read(data).openai_event());
+                return Flow::Failed;
+            }
+            "message_start" if !self.started => self.start(said.message, out),
+            // What is known comes between start and end.
+            "content_block_start" | "content_block_delta" | "message_delta" | "message_stop"
+                if !self.started =>
+            {
+                return Flow::Broken;
+            }
+            "content_block_start" => {
+                let begun = said.content_block.and_then(|block| self.begin(block, out));
+                return begun.map_or(Flow::Broken, |()| Flow::Open);
+            }
+            "content_block_delta" => {
+                let Some(delta) = said.delta else {
+                    return Flow::Broken;
+                };
+                self.go_on(delta, out);
+            }
+            "content_block_stop" => self.close(out),
+            "message_delta" => self.stop(said.delta, said.usage, out),
+            "message_stop" => return self.end(out),
+            // `ping`, and what is to come.
+            _ => {}
+        }
+        Flow::Open
+    }
+
+    fn start(&mut self, message: Option<Message<'_>>, out: &mut Vec<u8>) {
+        self.started = true;
+        if let Some(message) = message {
+            self.usage = message.usage.unwrap_or_default();
+            let id = message.id.as_ref().and_then(Text::decode);
+            if let Some(id) = id.filter(|id| !id.is_empty()) {
+                self.id = id.into_owned();
+            }
+        }
+        let delta = ChatDelta {
+            role: Some("assistant"),
+            content: Some(Text::of("")),
+            ..ChatDelta::default()
+        };
+        self.chunk(delta, None, out);
+    }
+
+    /// `None` if the block lacks what it must have.
+    fn begin(&mut self, block: Block<'_>, out: &mut Vec<u8>) -> Option<()> {
+        self.close(out);
+        match &*block.kind {
+            "text" => self.words(block.text, out),
+            "thinking" => {
+                self.open = Open::Thought(self.thoughts);
+                self.thoughts += 1;
+                self.thought(block.thinking, block.signature, out);
+            }
+            "redacted_thinking" => {
+                let index = Some(self.thoughts);
+                self.thoughts += 1;
+                let thought = Thought {
+                    index,
+                    kind: "redacted_thinking",
+                    thinking: None,
+                    signature: None,
+                    data: block.data,
+                };
+                let delta = ChatDelta {
+                    thinking_blocks: Some([thought]),
+                    ..ChatDelta::default()
+                };
+                self.chunk(delta, None, out);
+            }
+            "tool_use" => {
+                let (id, name) = (block.id?, block.name?);
+                let index = self.calls;
+                self.calls += 1;
+                let input = block.input.map(RawValue::get);
+                let input = input.filter(|input| input.len() > 2);
+                let came = input.map_or(Arguments::Nothing, |_| Arguments::Whole);
+                self.open = Open::Call(index, came);
+                let call = Call {
+                    index,
+                    id: Some(id),
+                    kind: Some("function"),
+                    function: Function {
+                        name: Some(name),
+                        arguments: Text::of(input.unwrap_or_default()),
+                    },
+                };
+                self.call(call, out);
+            }
+            _ => {}
+        }
+        Some(())
+    }
+
+    fn go_on(&mut self, delta: Delta<'_>, out: &mut Vec<u8>) {
+        match self.open {
+            Open::Call(_, Arguments::Whole) => {}
+            Open::Call(index, _) => {
+                if let Some(json) = delta.partial_json.filter(|json| !json.is_empty()) {
+                    self.open = Open::Call(index, Arguments::Pieces);
+                    self.arguments(index, json, out);
+                }
+            }
+            Open::Thought(_) => self.thought(delta.thinking, delta.signature, out),
+            Open::Other => self.words(delta.text, out),
+        }
+    }
+
+    fn close(&mut self, out: &mut Vec<u8>) {
+        if let Open::Call(index, Arguments::Nothing) =
+            std::mem::replace(&mut self.open, Open::Other)
+        {
+            // A call without arguments: callers parse what they get.
+            self.arguments(index, Text::of("{}"), out);
+        }
+    }
+
+    fn stop(&mut self, delta: Option<Delta<'_>>, usage: Option<Usage>, out: &mut Vec<u8>) {
+        if let Some(usage) = usage {
+            self.usage.update(usage);
+        }
+        let Some(reason) = delta.as_ref().and_then(|delta| delta.stop_reason.clone()) else {
+            return;
+        };
+        if self.finished {
+            return;
+        }
+        self.finished = true;
+        self.close(out);
+        let details = delta.and_then(|delta| delta.stop_details);
+        if let Some(explanation) = details.and_then(|details| details.explanation) {
+            let delta = ChatDelta {
+                refusal: Some(explanation),
+                ..ChatDelta::default()
+            };
+            self.chunk(delta, None, out);
+        }
+        let reason = message::finish_reason(&reason);
+        self.chunk(ChatDelta::default(), Some(reason), out);
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) -> Flow {
+        if !self.finished {
+            return Flow::Broken;
+        }
+        if self.include_usage {
+            self.write(&[], Some(Counts::Now(self.usage.chat())), out);
+        }
+        out.extend_from_slice(b"data: [DONE]\n\n");
+        Flow::Complete
+    }
+
+    fn words(&self, text: Option<Text<'_>>, out: &mut Vec<u8>) {
+        let Some(content) = text.filter(|text| !text.is_empty()) else {
+            return;
+        };
+        let delta = ChatDelta {
+            content: Some(content),
+            ..ChatDelta::default()
+        };
+        self.chunk(delta, None, out);
+    }
+
+    fn thought(&self, thinking: Option<Text<'_>>, signature: Option<Text<'_>>, out: &mut Vec<u8>) {
+        let Open::Thought(index) = self.open else {
+            return;
+        };
+        let thinking = thinking.filter(|thinking| !thinking.is_empty());
+        let signature = signature.filter(|signature| !signature.is_empty());
+        if thinking.is_none() && signature.is_none() {
+            return;
+        }
+        let delta = ChatDelta {
+            reasoning_content: thinking.clone(),
+            thinking_blocks: Some([Thought {
+                index: Some(index),
+                kind: "thinking",
+                thinking,
+                signature,
+                data: None,
+            }]),
+            ..ChatDelta::default()
+        };
+        self.chunk(delta, None, out);
+    }
+
+    fn arguments(&self, index: usize, arguments: Text<'_>, out: &mut Vec<u8>) {
+        let function = Function {
+            name: None,
+            arguments,
+        };
+        let call = Call {
+            index,
+            id: None,
+            kind: None,
+            function,
+        };
+        self.call(call, out);
+    }
+
+    fn call(&self, call: Call<'_>, out: &mut Vec<u8>) {
+        let delta = ChatDelta {
+            tool_calls: Some([call]),
+            ..ChatDelta::default()
+        };
+        self.chunk(delta, None, out);
+    }
+
+    fn chunk(&self, delta: ChatDelta<'_>, finish_reason: Option<&'static str>, out: &mut Vec<u8>) {
+        let choice = Choice {
+            index: 0,
+            delta,
+            logprobs: None,
+            finish_reason,
+        };
+        self.write(&[choice], self.include_usage.then_some(Counts::Later), out);
+    }
+
+    fn write(&self, choices: &[Choice<'_>], usage: Option<Counts>, out: &mut Vec<u8>) {
+        let chunk = Chunk {
+            id: &self.id,
+            object: "chat.completion.chunk",
+            created: self.created,
+            model: &self.model,
+            choices,
+            usage,
+        };
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(&json(&chunk));
+        out.extend_from_slice(b"\n\n");
+    }
+}
