@@ -1,5 +1,6 @@
 //! The caller speaks Chat Completions, the upstream Messages.
 
+mod chunk;
 mod content;
 mod media;
 mod message;

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::message::{self, Block, ChatUsage, Message, StopDetails, Thought, Usage};
+use super::chunk::{Call, ChatDelta, Choice, Chunk, Counts, Function};
+use super::message::{self, Block, Message, StopDetails, Thought, Usage};
 use crate::dialect::error::Report;
 use crate::dialect::field::json;
 use crate::dialect::text::Text;
@@ -74,67 +75,6 @@ struct Delta<'a> {
     stop_reason: Option<Text<'a>>,
     #[serde(borrow)]
     stop_details: Option<StopDetails<'a>>,
-}
-
-#[derive(Serialize)]
-struct Chunk<'a> {
-    id: &'a str,
-    object: &'static str,
-    created: u64,
-    model: &'a str,
-    choices: &'a [Choice<'a>],
-    /// Only where the caller asked for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Counts>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Counts {
-    /// Null, in all chunks but the last.
-    Later,
-    Now(ChatUsage),
-}
-
-#[derive(Serialize)]
-struct Choice<'a> {
-    index: u8,
-    delta: ChatDelta<'a>,
-    logprobs: Option<()>,
-    finish_reason: Option<&'static str>,
-}
-
-#[derive(Default, Serialize)]
-struct ChatDelta<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    role: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content: Option<Text<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refusal: Option<Text<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reasoning_content: Option<Text<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    thinking_blocks: Option<[Thought<'a>; 1]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tool_calls: Option<[Call<'a>; 1]>,
-}
-
-#[derive(Serialize)]
-struct Call<'a> {
-    index: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<Text<'a>>,
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    kind: Option<&'static str>,
-    function: Function<'a>,
-}
-
-#[derive(Serialize)]
-struct Function<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<Text<'a>>,
-    arguments: Text<'a>,
 }
 
 // === impl Translator ===
