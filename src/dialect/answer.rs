@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::text::Text;
 use super::{Dialect, chat, messages};
 
 /// What an answer tells the caller that does not come from the upstream.
@@ -16,6 +17,14 @@ pub struct Answer<'a> {
     /// [`Translated::include_usage`](super::Translated::include_usage); only
     /// streams look at it.
     pub include_usage: bool,
+}
+
+impl Answer<'_> {
+    /// The upstream's id, where it gives one.
+    pub(super) fn id_or<'t>(&self, id: Option<Text<'t>>) -> Text<'t> {
+        id.filter(|id| !id.is_empty())
+            .unwrap_or_else(|| Text::of(self.id))
+    }
 }
 
 /// An upstream's answer is not what its API promises. It is the upstream's

@@ -269,8 +269,16 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
-/// A request that has been put together, as JSON.
+/// What has been put together, as JSON.
 pub(super) fn json(value: &impl Serialize) -> Vec<u8> {
-    // Strings, numbers and raw JSON cannot fail to serialise.
-    serde_json::to_vec(value).unwrap_or_default()
+    let mut out = Vec::new();
+    write_json(value, &mut out);
+    out
+}
+
+/// The same, behind what is there.
+pub(super) fn write_json(value: &impl Serialize, out: &mut Vec<u8>) {
+    // Strings, numbers and raw JSON cannot fail to serialise, nor can a vector
+    // fail to take them.
+    let _ = serde_json::to_writer(out, value);
 }

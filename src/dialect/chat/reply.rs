@@ -63,7 +63,7 @@ pub(in crate::dialect) fn translate(
     let mut said = said(message.content)?;
     said.refusal = message.stop_details.and_then(|details| details.explanation);
     let completion = Completion {
-        id: message.id.unwrap_or_else(|| Text::of(answer.id)),
+        id: answer.id_or(message.id),
         object: "chat.completion",
         created: answer.created,
         model: answer.model,

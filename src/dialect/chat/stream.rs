@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::chunk::{Call, ChatDelta, Choice, Chunk, Counts, Function};
 use super::message::{self, Block, Message, StopDetails, Thought, Usage};
 use crate::dialect::error::Report;
-use crate::dialect::field::json;
+use crate::dialect::field::write_json;
 use crate::dialect::text::Text;
 use crate::dialect::{Answer, Flow};
 use crate::wire::sse::Event;
@@ -337,7 +337,7 @@ impl Translator {
             usage,
         };
         out.extend_from_slice(b"data: ");
-        out.extend_from_slice(&json(&chunk));
+        write_json(&chunk, out);
         out.extend_from_slice(b"\n\n");
     }
 }

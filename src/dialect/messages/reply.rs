@@ -52,7 +52,7 @@ pub(in crate::dialect) fn translate(
         .any(|block| matches!(block, Block::ToolUse { .. }));
     let finish_reason = choice.finish_reason.unwrap_or_else(|| Text::of("stop"));
     let message = Message {
-        id: completion.id.unwrap_or_else(|| Text::of(answer.id)),
+        id: answer.id_or(completion.id),
         kind: "message",
         role: "assistant",
         model: answer.model,

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::completion::{self, Call, Choice, Completion, Usage};
 use crate::dialect::error::Report;
-use crate::dialect::field::json;
+use crate::dialect::field::write_json;
 use crate::dialect::text::Text;
 use crate::dialect::{Answer, Flow};
 use crate::wire::sse::Event;
@@ -236,7 +236,8 @@ impl Translator {
     fn call(&mut self, call: Call<'_>, out: &mut Vec<u8>) -> Option<()> {
         let function = call.function?;
         let id = call.id.filter(|id| !id.is_empty());
-        if !self.is_open(call.index, id.as_ref()) {
+        let name = function.name.as_ref().filter(|name| !name.is_empty());
+        if !self.is_open(call.index, id.as_ref(), name) {
             let place = self.calls;
             self.calls += 1;
             let open = Open::Call {
@@ -246,7 +247,7 @@ impl Translator {
             let block = Block::ToolUse {
                 id: id.unwrap_or_else(|| completion::call_id(&self.id, place)),
                 // A piece of a call that was closed has no name.
-                name: function.name.clone().filter(|name| !name.is_empty())?,
+                name: name.cloned()?,
                 input: Empty {},
             };
             self.begin(open, block, out);
@@ -258,8 +259,9 @@ impl Translator {
     }
 
     /// Whether this is a piece of the call that is under way. Some upstreams
-    /// give all calls the same index, others give them none.
-    fn is_open(&self, index: Option<u64>, id: Option<&Text<'_>>) -> bool {
+    /// give all calls the same index, others give them none; then a name tells
+    /// that another one begins.
+    fn is_open(&self, index: Option<u64>, id: Option<&Text<'_>>, name: Option<&Text<'_>>) -> bool {
         let Some(Open::Call {
             index: open_index,
             id: open_id,
@@ -267,7 +269,10 @@ impl Translator {
         else {
             return false;
         };
-        let same_index = index.is_none() || index == *open_index;
+        let same_index = match index {
+            Some(_) => index == *open_index,
+            None => id.is_some() || name.is_none(),
+        };
         same_index && id.is_none_or(|id| Some(id.inner()) == open_id.as_deref())
     }
 
@@ -320,6 +325,6 @@ fn write(said: &Said<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"event: ");
     out.extend_from_slice(said.name().as_bytes());
     out.extend_from_slice(b"\ndata: ");
-    out.extend_from_slice(&json(said));
+    write_json(said, out);
     out.extend_from_slice(b"\n\n");
 }

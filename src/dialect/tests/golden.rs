@@ -37,13 +37,16 @@ fn compare(input: &Path, out: &str) {
     );
 }
 
-/// JSON as a person reads it; nothing but white space is added.
+/// JSON as a person reads it; nothing but white space is changed.
 fn pretty(json: &[u8]) -> String {
     let json = std::str::from_utf8(json).unwrap();
     let mut out = String::new();
     let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
     let mut letters = json.chars().peekable();
     while let Some(letter) = letters.next() {
+        if !in_text && letter.is_ascii_whitespace() {
+            continue;
+        }
         let breaks_before = !in_text && matches!(letter, '}' | ']');
         if breaks_before {
             depth -= 1;
