@@ -14,70 +14,73 @@ fn for_chat(status: u16, kind: &str) -> (u16, String) {
     (fault.status, String::from_utf8(fault.body).unwrap())
 }
 
+/// Status and type of Anthropic's; type, code and status of `OpenAI`'s.
+const FOR_CHAT: [(u16, &str, &str, &str, u16); 12] = [
+    (
+        400,
+        "invalid_request_error",
+        "invalid_request_error",
+        "invalid_request_error",
+        400,
+    ),
+    (
+        401,
+        "authentication_error",
+        "invalid_request_error",
+        "invalid_api_key",
+        401,
+    ),
+    (
+        402,
+        "billing_error",
+        "insufficient_quota",
+        "insufficient_quota",
+        402,
+    ),
+    (
+        403,
+        "permission_error",
+        "invalid_request_error",
+        "permission_denied",
+        403,
+    ),
+    (
+        404,
+        "not_found_error",
+        "invalid_request_error",
+        "not_found",
+        404,
+    ),
+    (
+        413,
+        "request_too_large",
+        "invalid_request_error",
+        "request_too_large",
+        413,
+    ),
+    (
+        429,
+        "rate_limit_error",
+        "rate_limit_error",
+        "rate_limit_exceeded",
+        429,
+    ),
+    (500, "api_error", "server_error", "upstream_error", 500),
+    (
+        504,
+        "timeout_error",
+        "server_error",
+        "upstream_timeout",
+        504,
+    ),
+    (529, "overloaded_error", "server_error", "overloaded", 503),
+    (418, "new_error", "invalid_request_error", "new_error", 418),
+    (599, "new_error", "server_error", "new_error", 599),
+];
+
 #[test]
 fn anthropics_for_a_chat() {
-    for (status, kind, expected, code, seen) in [
-        (
-            400,
-            "invalid_request_error",
-            "invalid_request_error",
-            "invalid_request_error",
-            400,
-        ),
-        (
-            401,
-            "authentication_error",
-            "invalid_request_error",
-            "invalid_api_key",
-            401,
-        ),
-        (
-            402,
-            "billing_error",
-            "insufficient_quota",
-            "insufficient_quota",
-            402,
-        ),
-        (
-            403,
-            "permission_error",
-            "invalid_request_error",
-            "permission_denied",
-            403,
-        ),
-        (
-            404,
-            "not_found_error",
-            "invalid_request_error",
-            "not_found",
-            404,
-        ),
-        (
-            413,
-            "request_too_large",
-            "invalid_request_error",
-            "request_too_large",
-            413,
-        ),
-        (
-            429,
-            "rate_limit_error",
-            "rate_limit_error",
-            "rate_limit_exceeded",
-            429,
-        ),
-        (500, "api_error", "server_error", "upstream_error", 500),
-        (
-            504,
-            "timeout_error",
-            "server_error",
-            "upstream_timeout",
-            504,
-        ),
-        (529, "overloaded_error", "server_error", "overloaded", 503),
-        (418, "new_error", "invalid_request_error", "new_error", 418),
-        (599, "new_error", "server_error", "new_error", 599),
-    ] {
+    for (status, kind, expected, code, seen) in FOR_CHAT {
         let (status, body) = for_chat(status, kind);
         assert_eq!(status, seen, "{kind}");
         assert_eq!(
