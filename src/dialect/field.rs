@@ -106,7 +106,7 @@ impl<'a> Field<'a> {
         let mut names = BTreeSet::new();
         let twice = members.iter().find(|(name, _)| !names.insert(&**name));
         if let Some((name, _)) = twice {
-            return Err(Refusal::invalid(&self.path_of(name), "is there twice."));
+            return Err(Refusal::twice(&path_of(&self.path, name)));
         }
         Ok(Object {
             path: self.path.clone(),
@@ -135,10 +135,6 @@ impl<'a> Field<'a> {
             let mut values = values.iter().filter_map(|value| read(value));
             values.any(|value| same(&own, &value))
         })
-    }
-
-    fn path_of(&self, name: &str) -> String {
-        path_of(&self.path, name)
     }
 
     fn parse<T: Deserialize<'a>>(&self, expected: &str) -> Result<T> {

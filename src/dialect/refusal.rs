@@ -74,6 +74,11 @@ impl Refusal {
         Self::new(path, "invalid_type", format_args!("must be {expected}."))
     }
 
+    /// The member may be there only once.
+    pub(super) fn twice(path: &str) -> Self {
+        Self::new(path, "duplicate_field", "is there twice.")
+    }
+
     /// The member must be there.
     pub(super) fn missing(path: &str) -> Self {
         Self::new(path, "missing_field", "is missing.")

@@ -108,17 +108,17 @@ pub(super) struct Thought<'a> {
 }
 
 impl Usage {
-    /// What a later report says replaces what an earlier one said: both count
-    /// from the start.
+    /// With a later report: both count from the start, and either may leave out
+    /// what the other has.
     pub(super) fn update(&mut self, later: Self) {
-        self.input_tokens = later.input_tokens.or(self.input_tokens);
-        self.cache_creation_input_tokens = later
+        self.input_tokens = self.input_tokens.max(later.input_tokens);
+        self.cache_creation_input_tokens = self
             .cache_creation_input_tokens
-            .or(self.cache_creation_input_tokens);
-        self.cache_read_input_tokens = later
+            .max(later.cache_creation_input_tokens);
+        self.cache_read_input_tokens = self
             .cache_read_input_tokens
-            .or(self.cache_read_input_tokens);
-        self.output_tokens = later.output_tokens.or(self.output_tokens);
+            .max(later.cache_read_input_tokens);
+        self.output_tokens = self.output_tokens.max(later.output_tokens);
         self.output_tokens_details = later.output_tokens_details.or(self.output_tokens_details);
     }
 

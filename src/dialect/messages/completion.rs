@@ -22,8 +22,7 @@ pub(super) struct Completion<'a> {
 
 #[derive(Deserialize)]
 pub(super) struct Choice<'a> {
-    #[serde(default)]
-    pub(super) index: u64,
+    pub(super) index: Option<u64>,
     /// In a chunk: `delta`.
     #[serde(borrow, alias = "delta")]
     pub(super) message: Option<Said<'a>>,

@@ -162,7 +162,7 @@ impl Translator {
         if choices.is_empty() && self.stop_reason.is_some() {
             return self.end(out);
         }
-        choices.retain(|choice| choice.index == 0);
+        choices.retain(|choice| choice.index.unwrap_or_default() == 0);
         let taken = choices
             .into_iter()
             .try_for_each(|choice| self.choice(choice, out));

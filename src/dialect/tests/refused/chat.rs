@@ -91,7 +91,7 @@ const INVALID_MESSAGES: [(&str, &str, &str); 8] = [
     (
         r#"{"role":"user","role":"user"}"#,
         "messages[1].role",
-        "invalid_value",
+        "duplicate_field",
     ),
     (
         r#"{"role":"assistant","tool_calls":[{"id":"a","function":{"name":"f","arguments":"[1]"}}]}"#,
