@@ -61,10 +61,6 @@ pub struct ToMessages<'a> {
 
 /// What is known of a chat upstream.
 #[derive(Clone, Copy, Debug)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "each stands for a habit of upstreams that has no other name"
-)]
 pub struct ToChat<'a> {
     /// The upstream's name for the model.
     pub model: &'a str,

@@ -18,8 +18,8 @@ pub enum Flow {
     /// last event.
     Failed,
     /// The upstream does not keep to its protocol, or sent an event that is too
-    /// long. Nothing was given out for it: end the caller's stream with an
-    /// error.
+    /// long. Nothing was given out that says so: end the caller's stream with
+    /// an error.
     Broken,
 }
 

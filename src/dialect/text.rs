@@ -66,6 +66,14 @@ impl<'a> Text<'a> {
     }
 }
 
+/// A string, where it is one: for members whose type may differ between
+/// upstreams.
+pub(super) fn lenient<'de: 'a, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Text<'a>>, D::Error> {
+    Option::<&'a RawValue>::deserialize(deserializer).map(|raw| raw.and_then(Text::raw))
+}
+
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <&'a RawValue>::deserialize(deserializer)?;

@@ -100,19 +100,31 @@ pub(super) fn conversation<'a>(messages: &Field<'a>) -> Result<Conversation<'a>,
     Ok(conversation)
 }
 
+impl Turn<'_> {
+    fn is_answer(&self) -> bool {
+        matches!(self.content.first(), Some(Block::ToolResult { .. }))
+    }
+
+    fn begins_with_thoughts(&self) -> bool {
+        matches!(
+            self.content.first(),
+            Some(Block::Thinking { .. } | Block::RedactedThinking { .. })
+        )
+    }
+}
+
 impl<'a> Conversation<'a> {
     /// Whether the model is in the middle of a turn with tool calls whose
     /// thoughts the caller did not give back.
     pub(super) fn lacks_thoughts(&self) -> bool {
-        let [.., before, last] = self.turns.as_slice() else {
-            return false;
-        };
-        let in_loop = matches!(last.content.first(), Some(Block::ToolResult { .. }));
-        let thoughts = matches!(
-            before.content.first(),
-            Some(Block::Thinking { .. } | Block::RedactedThinking { .. })
-        );
-        in_loop && !thoughts
+        // It goes back as long as the user only answers calls.
+        let steps = self.turns.rchunks_exact(2).map_while(|step| match step {
+            [said, answered] => answered.is_answer().then_some(said),
+            _ => None,
+        });
+        steps
+            .last()
+            .is_some_and(|first| !first.begins_with_thoughts())
     }
 
     fn message(&mut self, field: &Field<'a>) -> Result<(), Refusal> {

@@ -7,16 +7,16 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::dialect::text::Text;
+use crate::dialect::text::{self, Text};
 
 /// A message, or what `message_start` says of it.
 #[derive(Deserialize)]
 pub(super) struct Message<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "text::lenient")]
     pub(super) id: Option<Text<'a>>,
     #[serde(borrow, default)]
     pub(super) content: Vec<Block<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "text::lenient")]
     pub(super) stop_reason: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) stop_details: Option<StopDetails<'a>>,
@@ -28,17 +28,17 @@ pub(super) struct Message<'a> {
 pub(super) struct Block<'a> {
     #[serde(rename = "type", borrow)]
     pub(super) kind: Cow<'a, str>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "text::lenient")]
     pub(super) text: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "text::lenient")]
     pub(super) thinking: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "text::lenient")]
     pub(super) signature: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "text::lenient")]
     pub(super) data: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "text::lenient")]
     pub(super) id: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "text::lenient")]
     pub(super) name: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) input: Option<&'a RawValue>,
@@ -47,7 +47,7 @@ pub(super) struct Block<'a> {
 /// Why the model refused.
 #[derive(Deserialize)]
 pub(super) struct StopDetails<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "text::lenient")]
     pub(super) explanation: Option<Text<'a>>,
 }
 

@@ -9,7 +9,7 @@ use super::chunk::{Call, ChatDelta, Choice, Chunk, Counts, Function};
 use super::message::{self, Block, Message, StopDetails, Thought, Usage};
 use crate::dialect::error::Report;
 use crate::dialect::field::write_json;
-use crate::dialect::text::Text;
+use crate::dialect::text::{self, Text};
 use crate::dialect::{Answer, Flow};
 use crate::wire::sse::Event;
 
@@ -47,11 +47,16 @@ enum Arguments {
     Whole,
 }
 
-/// Any of the upstream's events.
+/// What kind of event it is.
 #[derive(Deserialize)]
-struct Said<'a> {
+struct Typed<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
+}
+
+/// Any event of a kind that is known.
+#[derive(Deserialize)]
+struct Said<'a> {
     #[serde(borrow)]
     message: Option<Message<'a>>,
     #[serde(borrow)]
@@ -63,15 +68,15 @@ struct Said<'a> {
 
 #[derive(Deserialize)]
 struct Delta<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "text::lenient")]
     text: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "text::lenient")]
     thinking: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "text::lenient")]
     signature: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "text::lenient")]
     partial_json: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "text::lenient")]
     stop_reason: Option<Text<'a>>,
     #[serde(borrow)]
     stop_details: Option<StopDetails<'a>>,
@@ -102,38 +107,41 @@ impl Translator {
         if data.is_empty() {
             return Flow::Open;
         }
-        let Ok(said) = serde_json::from_slice::<Said<'_>>(data) else {
+        let Ok(typed) = serde_json::from_slice::<Typed<'_>>(data) else {
             return Flow::Broken;
         };
-        match &*said.kind {
+        match &*typed.kind {
             "error" => {
                 out.extend_from_slice(&Report::read(data).openai_event());
-                return Flow::Failed;
+                Flow::Failed
             }
+            "message_stop" => self.end(out),
+            "message_start"
+            | "content_block_start"
+            | "content_block_delta"
+            | "content_block_stop"
+            | "message_delta" => {
+                let said = serde_json::from_slice(data).ok();
+                let told = said.and_then(|said| self.tell(&typed.kind, said, out));
+                told.map_or(Flow::Broken, |()| Flow::Open)
+            }
+            // `ping`, and what is to come.
+            _ => Flow::Open,
+        }
+    }
+
+    /// `None` if it makes no sense.
+    fn tell(&mut self, kind: &str, said: Said<'_>, out: &mut Vec<u8>) -> Option<()> {
+        match kind {
             "message_start" if !self.started => self.start(said.message, out),
-            // What is known comes between start and end.
-            "content_block_start" | "content_block_delta" | "message_delta" | "message_stop"
-                if !self.started =>
-            {
-                return Flow::Broken;
-            }
-            "content_block_start" => {
-                let begun = said.content_block.and_then(|block| self.begin(block, out));
-                return begun.map_or(Flow::Broken, |()| Flow::Open);
-            }
-            "content_block_delta" => {
-                let Some(delta) = said.delta else {
-                    return Flow::Broken;
-                };
-                self.go_on(delta, out);
-            }
+            _ if !self.started => return None,
+            "content_block_start" => self.begin(said.content_block?, out)?,
+            "content_block_delta" => self.go_on(said.delta?, out),
             "content_block_stop" => self.close(out),
             "message_delta" => self.stop(said.delta, said.usage, out),
-            "message_stop" => return self.end(out),
-            // `ping`, and what is to come.
             _ => {}
         }
-        Flow::Open
+        Some(())
     }
 
     fn start(&mut self, message: Option<Message<'_>>, out: &mut Vec<u8>) {

@@ -6,13 +6,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::dialect::text::Text;
+use crate::dialect::text::{self, Text};
 use crate::wire::usage::{self, find_usage};
 
 /// A completion, or a chunk of one.
 #[derive(Deserialize)]
 pub(super) struct Completion<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "text::lenient")]
     pub(super) id: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) choices: Option<Vec<Choice<'a>>>,
@@ -26,7 +26,7 @@ pub(super) struct Choice<'a> {
     /// In a chunk: `delta`.
     #[serde(borrow, alias = "delta")]
     pub(super) message: Option<Said<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "text::lenient")]
     pub(super) finish_reason: Option<Text<'a>>,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Said<'a> {
 #[derive(Deserialize)]
 pub(super) struct Call<'a> {
     pub(super) index: Option<u64>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "text::lenient")]
     pub(super) id: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) function: Option<Function<'a>>,
@@ -56,7 +56,7 @@ pub(super) struct Call<'a> {
 
 #[derive(Deserialize)]
 pub(super) struct Function<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "text::lenient")]
     pub(super) name: Option<Text<'a>>,
     #[serde(borrow)]
     arguments: Option<&'a RawValue>,

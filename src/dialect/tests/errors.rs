@@ -215,6 +215,10 @@ fn streams_that_make_no_sense() {
     ] {
         assert_eq!(broken(Dialect::OpenAi, events), "");
     }
+    // What is not known may have any shape.
+    let new = "data: {\"type\":\"message_start\"}\n\ndata: {\"type\":\"new\",\"delta\":1,\"usage\":\"x\"}\n\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"new\",\"text\":{}}}\n\n";
+    let (_, flow) = stream(Dialect::OpenAi, &ANSWER, [new.as_bytes()]);
+    assert_eq!(flow, Flow::Open);
     let early = "data: {\"type\":\"message_start\"}\n\ndata: {\"type\":\"message_stop\"}\n\n";
     assert!(!broken(Dialect::OpenAi, early).contains("DONE"));
     for events in ["data: nonsense\n\n", "data: [DONE]\n\n", "data: 7\n\n"] {

@@ -184,4 +184,20 @@ fn thinking_waits_for_the_next_turn_where_its_thoughts_were_lost() {
     assert!(thinks(&kept, Thinking::Budget));
     assert!(!thinks(&body(""), Thinking::Budget));
     assert!(thinks(&body(""), Thinking::Adaptive));
+    // Thoughts come at the beginning of a turn alone, however many calls it has.
+    let more = |body: &str| {
+        let end = body.rfind("]}").unwrap();
+        let step = r#",{"role":"assistant","tool_calls":[{"id":"b","function":{"name":"f","arguments":""}}]},
+            {"role":"tool","tool_call_id":"b","content":"2"}]}"#;
+        format!("{}{step}", &body[..end])
+    };
+    assert!(thinks(&more(&kept), Thinking::Budget));
+    assert!(!thinks(&more(&body("")), Thinking::Budget));
+    let next = |body: &str| {
+        let end = body.rfind("]}").unwrap();
+        let step =
+            r#",{"role":"assistant","content":"Done."},{"role":"user","content":"Thanks."}]}"#;
+        format!("{}{step}", &body[..end])
+    };
+    assert!(thinks(&next(&body("")), Thinking::Budget));
 }
