@@ -264,7 +264,10 @@ impl Relay {
         let mut outcome = failure.outcome;
         let mut code = Some(failure.error.code);
         if let Some(stream) = self.tap.stream() {
-            if stream.is_done() || stream.upstream_error() && stream.at_boundary() {
+            let is_broken = self.translator.as_ref().is_some_and(|it| it.is_broken());
+            let has_said_it_all =
+                stream.is_done() || stream.upstream_error() && stream.at_boundary();
+            if has_said_it_all && !is_broken {
                 // Only the framing is missing: the answer is complete, or the
                 // upstream itself has said why it is not.
                 let failed = stream.upstream_error();

@@ -165,7 +165,9 @@ fn files_in_front_of_the_model_have_their_limits() {
         .start();
     let answer = nowhere.ask(&form(TARGET, &parts));
     judge::error(&answer, 413, "request_too_large", Some("model"));
-    assert_eq!(nowhere.lines_at("ERROR").len(), 1);
+    crate::wait::until("a word to the operator", || {
+        (nowhere.lines_at("ERROR").len() == 1).then_some(())
+    });
 }
 
 #[test]

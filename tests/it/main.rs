@@ -41,6 +41,7 @@ mod cors;
 mod cost;
 mod demo;
 mod descriptors;
+mod dialects;
 mod doors;
 mod drain;
 mod drop_in;
