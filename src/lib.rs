@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod dialect;
 pub mod executor;
 pub mod gateway;
 pub mod metering;

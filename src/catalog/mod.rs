@@ -7,8 +7,8 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::config::{
-    self, Affinity, Balance, Config, Demo, Hedge, OwnTimeouts, PriceList, Retry, StreamUsage,
-    Timeouts,
+    self, Affinity, Balance, Config, Demo, Hedge, Manner, OwnTimeouts, PriceList, Retry, Speaks,
+    StreamUsage, Timeouts,
 };
 
 mod cost;
@@ -39,6 +39,10 @@ pub struct Catalog {
     slot_count: usize,
     row_count: usize,
     strict: bool,
+    /// Where calls go that name neither a model nor anything else that tells.
+    default_provider: Option<Arc<Provider>>,
+    /// Whether there is more than one place where an object can live.
+    has_choice: bool,
     /// The rules for `provider/model`.
     retry: Retry,
 }
@@ -84,6 +88,10 @@ pub struct Provider {
     pub name_header: Option<HeaderValue>,
     /// Whether usage is asked for in streams.
     pub stream_usage: StreamUsage,
+    /// How it wants to be spoken to.
+    pub manner: Manner,
+    /// Whether it takes requests as they come, but for the model's name.
+    pub is_plain: bool,
     /// Limits in time on an attempt.
     timeouts: Timeouts,
     /// The credentials that open it, each by a number that is the same in every
@@ -144,7 +152,16 @@ impl Catalog {
                 Some((entry.label.clone(), entry))
             })
             .collect();
+        let mut ready = by_name.values().filter(|it| it.ready && &*it.name != DEMO);
+        let (first, second) = (ready.next(), ready.next());
+        let default_provider = match &config.default_provider {
+            Some(name) => by_name.get(name.as_str()),
+            // The only one is not chosen.
+            None => first.filter(|_| second.is_none()),
+        };
         Self {
+            default_provider: default_provider.cloned(),
+            has_choice: second.is_some() || first.is_some_and(|it| it.credentials.len() > 1),
             models,
             slot_count: slots.count(),
             row_count,
@@ -172,6 +189,60 @@ impl Catalog {
             Some(resolved) => Ok(resolved),
             None => Err(self.unknown(name, visible)),
         }
+    }
+
+    /// Finds what `name` stands for at this provider: an alias that leads there,
+    /// else the provider's own name for a model.
+    pub fn resolve_at(
+        &self,
+        provider: &Provider,
+        name: &str,
+        visible: impl Fn(&str) -> bool,
+    ) -> Result<Resolved<'_>, Unresolved> {
+        let alias = self.models.get(name).filter(|_| visible(name));
+        if let Some(mut resolved) = alias.and_then(|model| model.resolved().ok())
+            && resolved.narrow(|target| target.provider.id == provider.id)
+        {
+            return Ok(resolved);
+        }
+        let prefix = format!("{}/", provider.name);
+        if name.starts_with(&prefix) {
+            return self.resolve(name, visible);
+        }
+        self.resolve(&(prefix + name), visible)
+    }
+
+    /// A call that goes to this provider and names no model; none while it is
+    /// not ready. It takes the credential of this identity, else the first one,
+    /// so that what one call makes is there for the next.
+    #[must_use]
+    pub fn at(&self, provider: &Arc<Provider>, credential: Option<u64>) -> Option<Resolved<'_>> {
+        let mut resolved = self.any_of(provider, "")?;
+        resolved.narrow(|target| provider.credential_identity(target.credential) == credential);
+        resolved.narrow(|target| target.credential == 0);
+        for target in resolved.targets.to_mut() {
+            target.model_header = None;
+            target.price = None;
+        }
+        Some(resolved)
+    }
+
+    /// The provider of this name.
+    #[must_use]
+    pub fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
+        self.by_name.get(name)
+    }
+
+    /// Where calls go that do not say where.
+    #[must_use]
+    pub fn default_provider(&self) -> Option<&Arc<Provider>> {
+        self.default_provider.as_ref()
+    }
+
+    /// Whether there is more than one place where an object can live.
+    #[must_use]
+    pub fn has_choice(&self) -> bool {
+        self.has_choice
     }
 
     /// Aliases that can be called now, sorted by name.
@@ -223,10 +294,13 @@ impl Catalog {
         if self.strict || upstream_model.is_empty() {
             return None;
         }
-        let provider = self
-            .by_name
-            .get(provider)
-            .filter(|provider| provider.ready)?;
+        self.any_of(self.by_name.get(provider)?, upstream_model)
+    }
+
+    fn any_of(&self, provider: &Arc<Provider>, upstream_model: &str) -> Option<Resolved<'_>> {
+        if !provider.ready {
+            return None;
+        }
         Some(Resolved {
             model: Cow::Owned(Model {
                 id: provider.any_model,
@@ -275,6 +349,9 @@ fn providers(config: &Config) -> (HashMap<Box<str>, Arc<Provider>>, usize) {
                 name: provider.name.as_str().into(),
                 name_header: in_header(&provider.name),
                 stream_usage: provider.stream_usage,
+                is_plain: provider.manner.dialect == Speaks::Openai
+                    && provider.manner.api_version.is_none(),
+                manner: provider.manner.clone(),
                 timeouts: provider.timeouts,
                 credentials,
                 first_key,
@@ -342,7 +419,26 @@ impl Model {
     }
 }
 
+impl Resolved<'_> {
+    /// Keeps the targets that `wanted` lets through, or all where it lets none
+    /// through; true when it does.
+    pub fn narrow(&mut self, wanted: impl Fn(&Target) -> bool) -> bool {
+        let any = self.targets.iter().any(&wanted);
+        if any && !self.targets.iter().all(&wanted) {
+            let kept = self.targets.iter().filter(|it| wanted(it)).cloned();
+            self.targets = Cow::Owned(kept.collect());
+        }
+        any
+    }
+}
+
 impl Provider {
+    /// What a credential is known by, in every process and generation the same.
+    #[must_use]
+    pub fn credential_identity(&self, credential: usize) -> Option<u64> {
+        self.credentials.get(credential).copied()
+    }
+
     /// The environment variable (or table of the config) whose lack keeps it
     /// from being ready; none when it is.
     #[must_use]

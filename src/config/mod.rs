@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -20,6 +21,7 @@ mod fault;
 mod file;
 mod layers;
 mod load;
+mod manner;
 mod model;
 mod preset;
 mod price;
@@ -40,6 +42,7 @@ pub use environment::Environment;
 pub use fault::{Fault, Faults, KeyPath, Place, Segment};
 pub use file::Seen;
 pub use load::{load, load_seen};
+pub use manner::{Manner, Quirk, Speaks};
 pub use model::{
     Affinity, AffinityBy, AffinityKind, Balance, Breaker, Hedge, Model, Retry, Step, Target,
 };
@@ -70,6 +73,8 @@ pub struct Config {
     pub access: Access,
     /// When true, only aliases may be called and `provider/model` is refused.
     pub strict_models: bool,
+    /// Where calls go that name neither a model nor anything else that tells.
+    pub default_provider: Option<String>,
     /// Whether the built-in demo model is offered.
     pub demo: Demo,
     /// When a request is tried again, for models that say nothing of their own.
@@ -114,6 +119,12 @@ pub struct Server {
     pub max_body: usize,
     /// Most bytes of request bodies held at once, over all requests.
     pub max_buffered: usize,
+    /// Most bytes of forms in temporary files at once, over all requests.
+    pub max_spool: usize,
+    /// Where those files are; none for the system's own place.
+    pub spool_dir: Option<PathBuf>,
+    /// Most ids of objects that are remembered.
+    pub max_objects: usize,
     /// Most bytes in a request head.
     pub max_head: usize,
     /// Longest wait for a whole request head, the first byte included.

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Demo, HttpVersion, LogFormat, LogLevel, StreamUsage};
+use super::{Demo, HttpVersion, LogFormat, LogLevel, Quirk, Speaks, StreamUsage};
 
 mod breaker;
 mod health;
@@ -42,6 +42,8 @@ pub use traces::Traces;
 pub struct Config {
     /// Refuse `provider/model` and serve the configured aliases alone.
     pub strict_models: bool,
+    /// The provider of calls that name neither a model nor a provider and speak of no object that is known; without it, the only provider that is ready.
+    pub default_provider: Option<String>,
     /// When the built-in demo model is offered.
     pub demo: Demo,
     /// The listener that callers use, and the limits on what they send.
@@ -101,6 +103,12 @@ pub struct Server {
     pub max_body: String,
     /// Most bytes of request bodies held at once, over all requests; at least `max_body`.
     pub max_buffered: String,
+    /// Most bytes of multipart forms in temporary files at once, over all requests: a form goes there whose `model` stands behind a file of more than 1MiB.
+    pub max_spool: String,
+    /// Directory for those files; without it, the system's own ($TMPDIR, else /tmp).
+    pub spool_dir: Option<String>,
+    /// Most ids of files, responses, batches and other objects that are remembered, so that later calls reach the provider that has them.
+    pub max_objects: u64,
     /// Largest request head; at least 8KiB.
     pub max_head: String,
     /// Longest wait for a whole request head.
@@ -237,6 +245,14 @@ pub struct Provider {
     pub project: Option<String>,
     /// Whether token usage is asked for in streams; "observe" for a provider that is not in the built-in table.
     pub stream_usage: Option<StreamUsage>,
+    /// Which protocol it speaks; "openai" by default. What comes in the other one is translated: chat for "anthropic", Messages for "openai".
+    pub dialect: Option<Speaks>,
+    /// What its chat API knows, for requests that are translated into it.
+    pub quirks: Option<Vec<Quirk>>,
+    /// `max_tokens` of requests that are translated into Messages and set no limit of their own; 8192 by default.
+    pub max_tokens: Option<u64>,
+    /// Version of Azure's API, such as "2024-10-21": calls then go to the deployment that is called like the model, below /openai/deployments.
+    pub api_version: Option<String>,
     /// Limits in time that differ from `[timeouts]`.
     pub timeouts: OwnTimeouts,
     /// Limits of the connection pool that differ from `[pool]`.
@@ -285,6 +301,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             strict_models: false,
+            default_provider: None,
             demo: Demo::Auto,
             server: Server::default(),
             admin: Admin::default(),
@@ -318,6 +335,9 @@ impl Default for Server {
             max_in_flight: 8_192,
             max_body: "32MiB".into(),
             max_buffered: "512MiB".into(),
+            max_spool: "512MiB".into(),
+            spool_dir: None,
+            max_objects: 20_000,
             max_head: "64KiB".into(),
             head_timeout: "10s".into(),
             body_timeout: "120s".into(),

@@ -9,6 +9,7 @@
 //! | what health checks say | provider and base URL are the same, and it is still asked |
 //! | health checks that go on | the provider is the same in all its settings |
 //! | retry budgets | provider, base URL and `retry.budget` are the same |
+//! | where objects live | always; how many are remembered is the new limit |
 //! | bytes held, requests in flight | always; the limits are the new ones |
 //! | what the status tells of a model | alias and provider are the same |
 //! | counters and gauges | always: they belong to the process |

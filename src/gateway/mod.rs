@@ -15,13 +15,13 @@ use url::Url;
 use crate::access::Gate;
 use crate::catalog::{Catalog, DEMO};
 use crate::config::{
-    Auth, Balance, BaseUrl, Config, Credential, HttpVersion, Model, OwnTimeouts, Pool, PriceList,
-    Provider, Server, StreamUsage, Target, Timeouts,
+    Auth, Balance, BaseUrl, Config, Credential, HttpVersion, Manner, Model, OwnTimeouts, Pool,
+    PriceList, Provider, Server, StreamUsage, Target, Timeouts,
 };
 use crate::metering::Meters;
 use crate::proxy::limits::Allowance;
 use crate::proxy::{Limits, Snapshot};
-use crate::routing::Fleet;
+use crate::routing::{Fleet, Homes};
 use crate::secret::Secret;
 use crate::telemetry::metric::Registry;
 use crate::telemetry::trace::Tracer;
@@ -93,6 +93,8 @@ pub fn build(
     let tracer =
         Tracer::succeed(config.traces.as_ref(), registry, tracer).map_err(Error::Traces)?;
     let gate = Gate::new(&config.access);
+    let homes = before.map(|it| Arc::clone(&it.homes));
+    let homes = homes.unwrap_or_else(|| Arc::new(Homes::new(config.server.max_objects)));
     Ok(Arc::new(Snapshot {
         catalog,
         gate,
@@ -100,19 +102,27 @@ pub fn build(
         fleet,
         meters,
         tracer,
+        homes,
         limits,
     }))
 }
 
 fn limits(server: &Server, registry: &Registry, before: Option<&Limits>) -> Limits {
-    let (buffered, in_flight) = before.map_or_else(
+    let (buffered, in_flight, spooled) = before.map_or_else(
         || {
             (
                 Allowance::bytes(registry, server.max_buffered),
                 Allowance::requests(registry, server.max_in_flight),
+                Allowance::files(registry, server.max_spool),
             )
         },
-        |it| (Arc::clone(&it.buffered), Arc::clone(&it.in_flight)),
+        |it| {
+            (
+                Arc::clone(&it.buffered),
+                Arc::clone(&it.in_flight),
+                Arc::clone(&it.spooled),
+            )
+        },
     );
     Limits {
         max_body: server.max_body,
@@ -124,6 +134,10 @@ fn limits(server: &Server, registry: &Registry, before: Option<&Limits>) -> Limi
         max_buffered: server.max_buffered,
         in_flight,
         max_in_flight: server.max_in_flight,
+        spooled,
+        max_spool: server.max_spool,
+        spool_dir: server.spool_dir.clone(),
+        max_objects: server.max_objects,
     }
 }
 
@@ -148,6 +162,7 @@ pub fn offer_demo(
         auth: Auth::Bearer,
         headers: HeaderMap::new(),
         stream_usage: StreamUsage::Inject,
+        manner: Manner::plain(),
         timeouts: DEMO_TIMEOUTS,
         pool: DEMO_POOL,
         health: None,

@@ -68,6 +68,8 @@ pub struct Meter {
     code: Option<&'static str>,
     streams: bool,
     bytes_in: u64,
+    /// Where they are counted while they pass.
+    passing: Option<Rc<Cell<u64>>>,
     bytes_out: u64,
     usage: Option<Usage>,
     cost: Option<Cost>,
@@ -98,6 +100,7 @@ impl Meter {
             code: None,
             streams: false,
             bytes_in: 0,
+            passing: None,
             bytes_out: 0,
             usage: None,
             cost: None,
@@ -112,6 +115,12 @@ impl Meter {
     #[must_use]
     pub fn request_id(&self) -> &RequestId {
         &self.request_id
+    }
+
+    /// The name of the key that it was let in by, where there are keys.
+    #[must_use]
+    pub fn key_name(&self) -> Option<&str> {
+        self.caller.as_ref().and_then(Caller::key_name)
     }
 
     /// Which call it makes.
@@ -149,6 +158,11 @@ impl Meter {
     pub fn received(&mut self, bytes: usize) {
         self.bytes_in = bytes as u64;
         self.clock.forget_waits();
+    }
+
+    /// Notes where the bytes of a body are counted that comes while it goes.
+    pub fn receives(&mut self, bytes: &Rc<Cell<u64>>) {
+        self.passing = Some(Rc::clone(bytes));
     }
 
     /// From here on we wait for somebody else.
@@ -262,7 +276,7 @@ impl Meter {
 
     /// Notes the tokens that the upstream reported.
     pub fn used(&mut self, usage: Option<Usage>) {
-        self.usage = usage;
+        self.usage = usage.filter(|_| self.endpoint.is_charged());
     }
 
     /// Settles how the request ended; what is said first stands. `code` is the
@@ -302,6 +316,9 @@ impl Meter {
         desk.in_flight.decrement(1);
         if self.streams {
             desk.streams_in_flight.decrement(1);
+        }
+        if let Some(passing) = self.passing.take() {
+            self.bytes_in = passing.get();
         }
         desk.bytes_in.increment(self.bytes_in);
         desk.bytes_out.increment(self.bytes_out);

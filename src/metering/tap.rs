@@ -28,7 +28,7 @@ impl Tap {
         match media_type {
             MediaType::EventStream => Self::Stream(Box::new(Follower::new(rule, hide_usage))),
             MediaType::Json => Self::Whole(Tail::default()),
-            MediaType::Html | MediaType::Other => Self::Blind,
+            MediaType::Html | MediaType::Form | MediaType::Other => Self::Blind,
         }
     }
 

@@ -308,15 +308,19 @@ fn is_fault(outcome: Outcome) -> bool {
     )
 }
 
-/// `gen_ai.operation.name`; the conventions have no words for the last three.
+/// `gen_ai.operation.name`; the conventions have words for the first three.
 fn operation(endpoint: Endpoint) -> &'static str {
     match endpoint {
-        Endpoint::ChatCompletions | Endpoint::Responses => "chat",
+        Endpoint::ChatCompletions | Endpoint::Responses | Endpoint::Messages => "chat",
         Endpoint::Completions => "text_completion",
         Endpoint::Embeddings => "embeddings",
         Endpoint::Moderations => "moderation",
-        Endpoint::ImagesGenerations => "image_generation",
+        Endpoint::ImagesGenerations | Endpoint::ImagesEdits | Endpoint::ImagesVariations => {
+            "image_generation"
+        }
         Endpoint::AudioSpeech => "speech",
+        Endpoint::AudioTranscriptions | Endpoint::AudioTranslations => "transcription",
+        other => other.label(),
     }
 }
 

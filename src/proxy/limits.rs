@@ -67,6 +67,18 @@ impl Allowance {
         })
     }
 
+    /// Bytes of forms in temporary files, at most `most`.
+    #[must_use]
+    pub fn files(registry: &Registry, most: usize) -> Arc<Self> {
+        let refused = registry.counter(&metric::SHED, &[("reason", "spooled_bytes")]);
+        Arc::new(Self {
+            most: AtomicUsize::new(most),
+            taken: AtomicUsize::new(0),
+            gauge: None,
+            refused,
+        })
+    }
+
     /// Changes how much there is. What is taken stays so.
     pub fn resize(&self, most: usize) {
         self.most.store(most, Ordering::Relaxed);

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,22 +18,27 @@ use http_body::Body;
 use crate::access::{Caller, Gate};
 use crate::catalog::{Catalog, Resolved};
 use crate::metering::{Desk, Meter, Meters};
-use crate::routing::Fleet;
+use crate::routing::{Fleet, Homes};
 use crate::telemetry::request_id::RequestIds;
 use crate::telemetry::trace::Tracer;
 use crate::upstream::{Client, Upstream};
+use crate::wire::call::Call;
 use crate::wire::endpoint::Endpoint;
 
 mod answer;
 mod attempt;
 pub mod curfew;
+mod destination;
 mod intake;
+mod learner;
 pub mod limits;
 mod patience;
 mod relay;
 pub mod reply;
+mod translation;
 
 pub use answer::{Aborted, Answer};
+pub use destination::PROVIDER;
 
 use curfew::{Curfew, Phase};
 use limits::{Allowance, Purse};
@@ -55,6 +61,8 @@ pub struct Snapshot {
     pub meters: Arc<Meters>,
     /// What records requests in traces, where that is wanted.
     pub tracer: Option<Arc<Tracer>>,
+    /// Where the objects are that were seen.
+    pub homes: Arc<Homes>,
     /// How much is taken.
     pub limits: Limits,
 }
@@ -65,6 +73,8 @@ impl Snapshot {
         let limits = &self.limits;
         limits.buffered.resize(limits.max_buffered);
         limits.in_flight.resize(limits.max_in_flight);
+        limits.spooled.resize(limits.max_spool);
+        self.homes.resize(limits.max_objects);
         for upstream in self.upstreams.iter().flatten() {
             upstream.enact();
         }
@@ -93,6 +103,14 @@ pub struct Limits {
     pub in_flight: Arc<Allowance>,
     /// See [`Self::in_flight`].
     pub max_in_flight: usize,
+    /// Bytes of forms in files at once, likewise.
+    pub spooled: Arc<Allowance>,
+    /// See [`Self::spooled`].
+    pub max_spool: usize,
+    /// Where those files are; none for the system's own place.
+    pub spool_dir: Option<PathBuf>,
+    /// How many objects are remembered.
+    pub max_objects: usize,
 }
 
 /// One worker's own part: nothing in it is shared with another.
@@ -112,6 +130,8 @@ pub struct Worker {
     pub buffered: Rc<Purse>,
     /// The way to [`Limits::in_flight`].
     pub in_flight: Rc<Purse>,
+    /// The way to [`Limits::spooled`].
+    pub spooled: Rc<Purse>,
     /// Chooses between targets.
     pub rng: RefCell<Rng>,
 }
@@ -128,6 +148,7 @@ impl Worker {
             rng: RefCell::default(),
             buffered: Purse::new(&snapshot.limits.buffered),
             in_flight: Purse::new(&snapshot.limits.in_flight),
+            spooled: Purse::new(&snapshot.limits.spooled),
             snapshot,
         }
     }
@@ -146,6 +167,7 @@ impl Worker {
             rng: RefCell::default(),
             buffered: Rc::clone(&self.buffered),
             in_flight: Rc::clone(&self.in_flight),
+            spooled: Rc::clone(&self.spooled),
             snapshot,
         }
     }
@@ -165,6 +187,27 @@ where
     }
     let told = unless_expired(worker, pin!(story(worker, &mut meter, head, body))).await;
     match told {
+        Ok((accepted, seat)) => relay::answer(worker, accepted, seat, meter),
+        Err(failure) => refuse(worker, failure, meter),
+    }
+}
+
+/// Serves any other call of the API in the same way.
+pub async fn serve_other<B>(worker: &Worker, call: Call, request: Request<B>) -> Response<Answer>
+where
+    B: Body<Data = Bytes, Error = hyper::Error> + 'static,
+{
+    let (head, body) = request.into_parts();
+    let request_id = worker.request_ids.for_request(head.headers.get(REQUEST_ID));
+    let mut meter = Meter::start(&worker.desk, call.endpoint, request_id);
+    if let Some(tracer) = &worker.snapshot.tracer {
+        meter.traces(tracer, &head.headers);
+    }
+    // Boxed, since it is large, and seldom.
+    let mut told = Box::pin(other_story(worker, &mut meter, call, head, body));
+    let ended = unless_expired(worker, told.as_mut()).await;
+    drop(told);
+    match ended {
         Ok((accepted, seat)) => relay::answer(worker, accepted, seat, meter),
         Err(failure) => refuse(worker, failure, meter),
     }
@@ -199,7 +242,31 @@ where
     let caller = gate.admit(&head.headers, &head.extensions)?;
     meter.called_by(caller.clone());
     let intake = intake::read(worker, meter, &head.headers, body).await?;
-    let resolved = resolve(worker, &caller, &intake.model)?;
+    let mut resolved = resolve(worker, &caller, &intake.model)?;
+    if meter.endpoint() == Endpoint::Responses {
+        destination::follow(worker, &intake.body, &mut resolved);
+    }
+    meter.calls(&resolved.model);
+    let accepted = attempt::run(worker, meter, &resolved, &mut head, intake).await?;
+    Ok((accepted, seat))
+}
+
+async fn other_story<B>(
+    worker: &Worker,
+    meter: &mut Meter,
+    call: Call,
+    mut head: Parts,
+    body: B,
+) -> Result<(attempt::Accepted, limits::Share), Failure>
+where
+    B: Body<Data = Bytes, Error = hyper::Error> + 'static,
+{
+    let seat = enter(worker)?;
+    let gate = &worker.snapshot.gate;
+    let caller = gate.admit(&head.headers, &head.extensions)?;
+    meter.called_by(caller.clone());
+    let intake = intake::look(worker, meter, call, &head, body).await?;
+    let resolved = destination::find(worker, &caller, &intake, &mut head)?;
     meter.calls(&resolved.model);
     let accepted = attempt::run(worker, meter, &resolved, &mut head, intake).await?;
     Ok((accepted, seat))
@@ -224,7 +291,8 @@ fn resolve<'w>(worker: &'w Worker, caller: &Caller, model: &str) -> Result<Resol
 fn refuse(worker: &Worker, failure: Failure, mut meter: Meter) -> Response<Answer> {
     meter.ends(failure.outcome, Some(failure.error.code));
     meter.refuses(failure.status.as_u16());
-    let mut response = failure.into_response(meter.request_id());
+    let dialect = reply::dialect(meter.endpoint());
+    let mut response = failure.into_response(meter.request_id(), dialect);
     if worker.snapshot.limits.server_timing {
         reply::tell_times(response.headers_mut(), &meter);
     }

@@ -9,9 +9,12 @@ use super::Worker;
 use super::answer::{Aborted, Answer};
 use super::attempt::Accepted;
 use super::curfew::{Ear, Phase};
+use super::learner::Learner;
 use super::limits::Share;
 use super::patience::{Late, Patience};
 use super::reply::{self, Failure};
+use super::translation::Translator;
+use crate::dialect::Dialect;
 use crate::metering::{Meter, Outcome, Tap};
 use crate::routing::InFlight;
 use crate::upstream::ReplyBody;
@@ -27,6 +30,8 @@ pub struct Relay {
     first: Option<Bytes>,
     body: ReplyBody,
     tap: Tap,
+    translator: Option<Box<Translator>>,
+    dialect: Dialect,
     meter: Option<Meter>,
     patience: Patience,
     ear: Ear,
@@ -35,6 +40,7 @@ pub struct Relay {
     whole: Outcome,
     _seat: Share,
     _in_flight: Option<InFlight>,
+    learner: Option<Box<Learner>>,
 }
 
 #[derive(Debug)]
@@ -62,6 +68,9 @@ pub(super) fn answer(
         media_type,
         hide_usage,
         bounds,
+        rule,
+        translator,
+        learner,
         in_flight,
     } = accepted;
     let streams = media_type == MediaType::EventStream;
@@ -77,7 +86,9 @@ pub(super) fn answer(
     let relay = Relay {
         first,
         body: reply.body,
-        tap: Tap::new(media_type, meter.endpoint().finish_rule(), hide_usage),
+        tap: Tap::new(media_type, rule, hide_usage),
+        translator,
+        dialect: reply::dialect(meter.endpoint()),
         whole: Outcome::of_status(reply.status.as_u16()),
         meter: Some(meter),
         patience: Patience::new(bounds, quiet),
@@ -85,6 +96,7 @@ pub(super) fn answer(
         state: State::Relaying,
         _seat: seat,
         _in_flight: in_flight,
+        learner,
     };
     let mut response = Response::new(Answer::Relay(Box::new(relay.at_once())));
     *response.status_mut() = reply.status;
@@ -168,7 +180,19 @@ impl Relay {
 
     fn take(&mut self, piece: Bytes) -> Option<Bytes> {
         self.patience.fed();
-        let piece = self.tap.feed(piece);
+        if let Some(learner) = &mut self.learner
+            && learner.feed(&piece, self.body.has_ended())
+        {
+            self.learner = None;
+        }
+        let mut piece = self.tap.feed(piece);
+        if let Some(translator) = &mut self.translator {
+            piece = piece.and_then(|piece| translator.tell(&piece));
+            if translator.is_broken() {
+                self.break_off(&reply::stream_malformed());
+                return self.pass(piece);
+            }
+        }
         if let Some(meter) = &mut self.meter {
             let stream = self.tap.stream().map(|stream| stream.first_data());
             meter.piece(stream == Some(true));
@@ -222,7 +246,16 @@ impl Relay {
                 self.break_off(&reply::stream_incomplete());
                 return self.pass(piece);
             }
-            piece = joined(piece, stream.end());
+            let rest = stream.end();
+            if let Some(translator) = &mut self.translator {
+                piece = joined(piece, translator.end(rest));
+                if !translator.is_over() {
+                    self.break_off(&reply::stream_incomplete());
+                    return self.pass(piece);
+                }
+            } else {
+                piece = joined(piece, rest);
+            }
         }
         self.settle(outcome, None);
         let piece = self.pass(piece);
@@ -237,7 +270,10 @@ impl Relay {
         let mut outcome = failure.outcome;
         let mut code = Some(failure.error.code);
         if let Some(stream) = self.tap.stream() {
-            if stream.is_done() || stream.upstream_error() && stream.at_boundary() {
+            let is_broken = self.translator.as_ref().is_some_and(|it| it.is_broken());
+            let has_said_it_all =
+                stream.is_done() || stream.upstream_error() && stream.at_boundary();
+            if has_said_it_all && !is_broken {
                 // Only the framing is missing: the answer is complete, or the
                 // upstream itself has said why it is not.
                 let failed = stream.upstream_error();
@@ -247,9 +283,13 @@ impl Relay {
                     self.whole
                 };
                 code = None;
-                state = State::Closing(stream.end().unwrap_or_default());
-            } else if stream.at_boundary() {
-                state = State::Closing(failure.to_event());
+                let mut rest = stream.end();
+                if let Some(translator) = &mut self.translator {
+                    rest = translator.end(rest);
+                }
+                state = State::Closing(rest.unwrap_or_default());
+            } else if self.translator.is_some() || stream.at_boundary() {
+                state = State::Closing(failure.to_event(self.dialect));
             }
         }
         self.settle(outcome, code);

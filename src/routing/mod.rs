@@ -8,6 +8,7 @@ mod budget;
 mod counts;
 mod fleet;
 mod health;
+mod homes;
 mod inherit;
 mod load;
 mod outcome;
@@ -21,6 +22,7 @@ mod vitals;
 
 pub use affinity::{Kept, Kinship};
 pub use fleet::Fleet;
+pub use homes::{Home, Homes};
 pub use inherit::Heirs;
 pub use load::InFlight;
 pub use outcome::Outcome;

@@ -26,6 +26,7 @@ pub(super) fn config(config: &Config) -> Value {
         .collect();
     json!({
         "strict_models": config.strict_models,
+        "default_provider": config.default_provider,
         "server": server(&config.server),
         "admin": { "listen": config.admin.listen.map(|address| address.to_string()) },
         "reload": { "watch": config.watch },
@@ -57,6 +58,9 @@ fn server(server: &Server) -> Value {
         "max_in_flight": server.max_in_flight,
         "max_body": server.max_body,
         "max_buffered": server.max_buffered,
+        "max_spool": server.max_spool,
+        "spool_dir": server.spool_dir,
+        "max_objects": server.max_objects,
         "max_head": server.max_head,
         "head_timeout_s": server.head_timeout.as_secs_f64(),
         "body_timeout_s": server.body_timeout.as_secs_f64(),
@@ -199,6 +203,10 @@ fn provider(provider: &Provider) -> Value {
             "successes": health.successes,
         })),
         "stream_usage": format!("{:?}", provider.stream_usage).to_lowercase(),
+        "dialect": provider.manner.dialect,
+        "quirks": provider.manner.quirks,
+        "max_tokens": provider.manner.max_tokens,
+        "api_version": provider.manner.api_version,
         "timeouts_s": timeouts(&provider.timeouts),
     })
 }

@@ -10,6 +10,7 @@ use http::{HeaderMap, Response};
 use http_body::{Body, Frame};
 
 use super::answer::refuse;
+use crate::dialect::Dialect;
 use crate::proxy::reply;
 use crate::proxy::{Aborted, Answer, Worker};
 
@@ -49,7 +50,10 @@ pub(super) fn piece(
 fn broken(worker: &Worker) -> Response<Answer> {
     let failure = reply::internal_error();
     match worker.desk.take_broken() {
-        Some(id) => failure.into_response(&id).map(Answer::whole),
+        Some(id) => {
+            let told = failure.into_response(&id, Dialect::OpenAi);
+            told.map(Answer::whole)
+        }
         None => refuse(worker, &HeaderMap::new(), failure),
     }
 }

@@ -8,15 +8,19 @@ use super::answer::{json, refuse};
 use super::site::Site;
 use super::vigil::Inbound;
 use super::{models, page, status};
+use crate::proxy::PROVIDER;
 use crate::proxy::reply::{self, Failure};
 use crate::proxy::{self, Answer, Worker};
+use crate::wire::call::Call;
 use crate::wire::endpoint::Endpoint;
 
 /// A place that is served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Route<'a> {
-    /// A call of the OpenAI API.
+    /// A call of the OpenAI API, of the kind that most requests are.
     Call(Endpoint),
+    /// Any other call of it.
+    Other(Call),
     /// `GET /v1/models`
     Models,
     /// `GET /v1/models/{id}`, the id still percent-encoded.
@@ -41,7 +45,7 @@ pub(super) enum Route<'a> {
 }
 
 const GET: &str = "GET, HEAD, OPTIONS";
-const POST: &str = "POST, OPTIONS";
+const ANY: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Answers one request.
 pub(super) async fn route(
@@ -51,20 +55,27 @@ pub(super) async fn route(
 ) -> Response<Answer> {
     let fields = Fields::of(request.headers());
     let origin = fields.origin.cloned();
+    let names_provider = fields.names_provider;
     let mut response = match check(site, &request, &fields) {
-        Ok(()) => dispatch(worker, site, request).await,
+        Ok(()) => dispatch(worker, site, request, names_provider).await,
         Err(failure) => refuse(worker, request.headers(), failure),
     };
     site.cors.allow(origin.as_ref(), response.headers_mut());
     response
 }
 
-async fn dispatch(worker: &Worker, site: &Site, request: Request<Inbound>) -> Response<Answer> {
+async fn dispatch(
+    worker: &Worker,
+    site: &Site,
+    request: Request<Inbound>,
+    names_provider: bool,
+) -> Response<Answer> {
     let path = below_root(&site.root_path, request.uri().path());
     if path.is_empty() {
         return page::add_slash(&site.root_path);
     }
-    let Some(route) = Route::find(path).filter(|route| route.is_offered(site)) else {
+    let route = Route::find(path, request.method(), names_provider);
+    let Some(route) = route.filter(|route| route.is_offered(site)) else {
         let failure = match *request.method() {
             Method::GET
             | Method::HEAD
@@ -93,6 +104,7 @@ async fn dispatch(worker: &Worker, site: &Site, request: Request<Inbound>) -> Re
     }
     match route {
         Route::Call(endpoint) => proxy::serve(worker, endpoint, request).await,
+        Route::Other(call) => proxy::serve_other(worker, call, request).await,
         Route::Models => models::list(worker, &request),
         Route::Model(id) => models::one(worker, &request, id),
         Route::Health => json(r#"{"status":"ok"}"#),
@@ -115,8 +127,8 @@ fn file(worker: &Worker, site: &Site, request: &Request<Inbound>, path: &str) ->
 
 impl<'a> Route<'a> {
     /// The route at this path, matched exactly as it is written: nothing is
-    /// decoded or normalised.
-    pub(super) fn find(path: &'a str) -> Option<Self> {
+    /// normalised. A call whose provider is named is none of the usual ones.
+    pub(super) fn find(path: &'a str, method: &Method, names_provider: bool) -> Option<Self> {
         match path {
             "/" => return Some(Self::Page),
             "/health" => return Some(Self::Health),
@@ -130,48 +142,72 @@ impl<'a> Route<'a> {
         if path.starts_with("/assets/") {
             return path.strip_prefix('/').map(Self::Asset);
         }
-        let path = path.strip_prefix("/v1")?;
-        if path == "/models" {
-            return Some(Self::Models);
+        let posts = *method == Method::POST;
+        if let Some(below) = path.strip_prefix("/v1").filter(|_| !names_provider) {
+            if posts && let Some(endpoint) = Endpoint::core(below) {
+                return Some(Self::Call(endpoint));
+            }
+            if below == "/models" {
+                return Some(Self::Models);
+            }
+            let is_deleted = *method == Method::DELETE;
+            let id = below.strip_prefix("/models/").filter(|_| !is_deleted);
+            if let Some(id) = id {
+                return (!id.is_empty()).then_some(Self::Model(id));
+            }
         }
-        if let Some(id) = path.strip_prefix("/models/") {
-            return (!id.is_empty()).then_some(Self::Model(id));
-        }
-        let call = Endpoint::ALL
-            .into_iter()
-            .find(|endpoint| endpoint.path() == path)?;
-        Some(Self::Call(call))
+        Call::at(path, posts).map(Self::Other)
     }
 
     /// The methods it takes, as the `allow` field has it.
-    pub(super) fn allow(self) -> &'static str {
+    pub(super) fn allow(&self) -> &'static str {
         match self {
-            Self::Call(_) => POST,
+            Self::Call(_) | Self::Other(_) => ANY,
             _ => GET,
         }
     }
 
-    fn takes(self, method: &Method) -> bool {
+    fn takes(&self, method: &Method) -> bool {
         match self {
-            Self::Call(_) => method == Method::POST,
+            Self::Call(_) => true,
+            Self::Other(_) => {
+                let known = [
+                    Method::GET,
+                    Method::POST,
+                    Method::PUT,
+                    Method::PATCH,
+                    Method::DELETE,
+                ];
+                known.contains(method)
+            }
             _ => method == Method::GET || method == Method::HEAD,
         }
     }
 
     /// False for what belongs to the page while that is switched off.
-    fn is_offered(self, site: &Site) -> bool {
+    fn is_offered(&self, site: &Site) -> bool {
         let stands_alone = matches!(
             self,
-            Self::Call(_) | Self::Models | Self::Model(_) | Self::Health | Self::OpenApi
+            Self::Call(_)
+                | Self::Other(_)
+                | Self::Models
+                | Self::Model(_)
+                | Self::Health
+                | Self::OpenApi
         );
         stands_alone || site.page.is_some()
     }
 
     /// True where an answer costs money or tells what is configured.
-    fn is_guarded(self) -> bool {
+    fn is_guarded(&self) -> bool {
         matches!(
             self,
-            Self::Call(_) | Self::Models | Self::Model(_) | Self::Status | Self::Events
+            Self::Call(_)
+                | Self::Other(_)
+                | Self::Models
+                | Self::Model(_)
+                | Self::Status
+                | Self::Events
         )
     }
 }
@@ -214,12 +250,17 @@ fn check(site: &Site, request: &Request<Inbound>, fields: &Fields<'_>) -> Result
 /// The fields that every request is judged by, found in one pass: a look-up
 /// for each took several times as long.
 #[derive(Default)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a finding of its own"
+)]
 struct Fields<'h> {
     origin: Option<&'h HeaderValue>,
     host: Option<&'h HeaderValue>,
     more_hosts: bool,
     odd_coding: bool,
     odd_expectation: bool,
+    names_provider: bool,
 }
 
 impl<'h> Fields<'h> {
@@ -237,6 +278,8 @@ impl<'h> Fields<'h> {
             } else if *name == EXPECT {
                 let known = value.as_bytes().eq_ignore_ascii_case(b"100-continue");
                 fields.odd_expectation |= !known;
+            } else if *name == PROVIDER {
+                fields.names_provider = true;
             }
         }
         fields
@@ -250,24 +293,34 @@ impl<'h> Fields<'h> {
 
 #[cfg(test)]
 mod tests {
+    use http::Method;
+
     use super::{Route, below_root};
     use crate::wire::endpoint::Endpoint;
 
     #[test]
     fn matches_paths_exactly() {
-        assert_eq!(
-            Route::find("/v1/chat/completions"),
-            Some(Route::Call(Endpoint::ChatCompletions))
-        );
-        assert_eq!(
-            Route::find("/v1/models/a%2Fb/c"),
-            Some(Route::Model("a%2Fb/c"))
-        );
+        let (get, post) = (Method::GET, Method::POST);
+        let chat = Some(Route::Call(Endpoint::ChatCompletions));
+        assert_eq!(Route::find("/v1/chat/completions", &post, false), chat);
+        let model = Some(Route::Model("a%2Fb/c"));
+        assert_eq!(Route::find("/v1/models/a%2Fb/c", &get, false), model);
+        for (path, method, names_provider) in [
+            ("/v1/chat/completions", &get, false),
+            ("/v1/chat/completions", &post, true),
+            ("/v1/chat/completions/", &post, false),
+            ("/v1/chat%2fcompletions", &post, false),
+            ("/v1/models/a", &Method::DELETE, false),
+            ("/v1/models", &get, true),
+            ("/v1/files", &get, false),
+            ("/providers/x/v1/models", &get, false),
+        ] {
+            let found = Route::find(path, method, names_provider);
+            assert!(matches!(found, Some(Route::Other(_))), "{method} {path}");
+        }
         for path in [
-            "/v1/chat/completions/",
             "/v1//chat/completions",
             "/v1/../v1/models",
-            "/v1/chat%2fcompletions",
             "/V1/models",
             "/v1",
             "/v1/models/",
@@ -276,7 +329,7 @@ mod tests {
             "*",
             "",
         ] {
-            assert_eq!(Route::find(path), None, "{path}");
+            assert_eq!(Route::find(path, &get, false), None, "{path}");
         }
     }
 
@@ -337,10 +390,11 @@ mod tests {
             .map(|(path, item)| (path.as_str(), item.as_object().unwrap().keys().collect()))
             .collect();
         for (path, methods) in &described {
-            let route = Route::find(path).unwrap_or_else(|| panic!("{path} is not served"));
             for method in methods {
-                let method = method.to_uppercase();
-                assert!(route.allow().contains(&method), "{method} {path}");
+                let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+                let route = Route::find(path, &method, false);
+                let route = route.unwrap_or_else(|| panic!("{path} is not served"));
+                assert!(route.takes(&method), "{method} {path}");
             }
         }
         let mut served = vec![
@@ -354,7 +408,7 @@ mod tests {
             "/v1/models",
             "/v1/models/{model}",
         ];
-        let calls: Vec<_> = Endpoint::ALL
+        let calls: Vec<_> = Endpoint::CORE
             .iter()
             .map(|endpoint| format!("/v1{}", endpoint.path()))
             .collect();

@@ -104,6 +104,7 @@ impl Builder {
             port: url.port_or_known_default().unwrap_or(80),
             host,
             targets: targets(url).map_err(fault)?,
+            base_path: base_path(url).to_owned(),
             tls,
             http: provider.http,
             headers,
@@ -158,11 +159,15 @@ fn add(
     Ok(())
 }
 
-/// The path of each call below the base URL.
+fn base_path(url: &Url) -> &str {
+    url.path().trim_end_matches('/')
+}
+
+/// The path of each call of most requests below the base URL.
 fn targets(url: &Url) -> Result<Vec<Uri>, String> {
-    let base = url.path().trim_end_matches('/');
+    let base = base_path(url);
     let target = |call: Endpoint| Uri::try_from(format!("{base}{}", call.path()));
-    let targets = Endpoint::ALL.into_iter().map(target);
+    let targets = Endpoint::CORE.into_iter().map(target);
     targets
         .collect::<Result<_, _>>()
         .map_err(|error| error.to_string())

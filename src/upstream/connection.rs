@@ -13,7 +13,7 @@ use tokio::time::{self, timeout_at};
 use super::error::{Error, ErrorKind};
 use super::http1::{Answered, Http1};
 use super::{Upstream, header};
-use crate::body::Outgoing;
+use crate::body::{Outgoing, Passing};
 use crate::config::Timeouts;
 use crate::routing::Outcome;
 
@@ -83,19 +83,45 @@ impl Connection {
         let limit = timeouts.first_event.unwrap_or(timeouts.head);
         let sent = time::Instant::now();
         let due = sent + limit.min(timeouts.head);
-        let answer = match &mut self {
-            Self::Http1(connection) => timeout_at(due, connection.send(upstream, request)).await,
-            Self::Http2(stream) => timeout_at(due, stream.send(upstream, request)).await,
-        };
-        match answer {
-            Ok(answer) => {
-                let (head, stream) = answer?;
-                Ok((Answer { head, stream, sent }, self))
+        let passing = request.body().as_passing().cloned();
+        let sending = async {
+            match &mut self {
+                Self::Http1(connection) => connection.send(upstream, request).await,
+                Self::Http2(stream) => stream.send(upstream, request).await,
             }
-            Err(_) => Err(Failed::Spent(Error::after_sending(
+        };
+        let (answer, sent) = match passing {
+            None => (timeout_at(due, sending).await.ok(), sent),
+            Some(passing) => {
+                let answer = Box::pin(answer_to(&passing, due - sent, sending)).await;
+                (answer, passing.moved())
+            }
+        };
+        let (head, stream) = answer.ok_or_else(|| {
+            Failed::Spent(Error::after_sending(
                 ErrorKind::HeadTimeout,
                 "no head in time",
-            ))),
+            ))
+        })??;
+        Ok((Answer { head, stream, sent }, self))
+    }
+}
+
+/// Waits for the answer to a request that is still on its way: the time for it
+/// begins when no more of the request goes.
+async fn answer_to<T>(
+    passing: &Passing,
+    limit: Duration,
+    sending: impl Future<Output = T>,
+) -> Option<T> {
+    let mut sending = std::pin::pin!(sending);
+    loop {
+        let due = passing.moved() + limit;
+        if let Ok(answer) = timeout_at(due, sending.as_mut()).await {
+            return Some(answer);
+        }
+        if passing.moved() + limit <= due {
+            return None;
         }
     }
 }
@@ -183,8 +209,9 @@ impl Stream {
                 let unsent = failed.take_message();
                 let error = Error::from_exchange(failed.error());
                 // A copy may be used when the peer says that it did not work on
-                // the request.
-                let refused = error.outcome() == Outcome::NotProcessed;
+                // the request, and there is still all of it.
+                let spent = kept.body().as_passing().is_some_and(Passing::has_begun);
+                let refused = error.outcome() == Outcome::NotProcessed && !spent;
                 Err(match unsent.map(Box::new).or(refused.then_some(kept)) {
                     Some(request) => Failed::Unsent(request, error),
                     None => Failed::Spent(error),

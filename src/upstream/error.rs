@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use crate::body::Interrupted;
 use crate::routing::Outcome;
 
 /// An attempt that brought no answer.
@@ -35,6 +36,8 @@ pub enum ErrorKind {
     Disconnected,
     /// The head of the answer took too long.
     HeadTimeout,
+    /// The caller did not send what it had begun to send.
+    Interrupted,
 }
 
 impl Error {
@@ -60,6 +63,9 @@ impl Error {
     /// request had not been started on the wire.
     pub(super) fn from_exchange(error: &hyper::Error) -> Self {
         let detail = chain(error);
+        if was_interrupted(error) {
+            return Self::after_sending(ErrorKind::Interrupted, detail);
+        }
         if error.is_canceled() || was_refused(error) {
             return Self::new(ErrorKind::Disconnected, detail);
         }
@@ -114,6 +120,18 @@ impl StdError for Error {}
 /// reports as a refused stream as well.
 fn was_refused(error: &hyper::Error) -> bool {
     h2_reason(error) == Some(h2::Reason::REFUSED_STREAM)
+}
+
+/// The body of the request broke off.
+fn was_interrupted(error: &hyper::Error) -> bool {
+    let mut cause: Option<&(dyn StdError + 'static)> = error.source();
+    while let Some(inner) = cause {
+        if inner.is::<Interrupted>() {
+            return true;
+        }
+        cause = inner.source();
+    }
+    false
 }
 
 fn h2_reason(error: &hyper::Error) -> Option<h2::Reason> {

@@ -44,8 +44,10 @@ pub struct Upstream {
     host_header: HeaderValue,
     host: String,
     port: u16,
-    /// Path of each call, by [`Endpoint::index`].
+    /// Path of each of [`Endpoint::CORE`].
     targets: Vec<Uri>,
+    /// The path of the base URL, without a slash at its end.
+    base_path: String,
     tls: Option<tls::Connector>,
     http: HttpVersion,
     /// The configured headers, and a credential: one map for each of those.
@@ -62,8 +64,12 @@ pub struct Upstream {
 /// What is sent: everything but the body.
 #[derive(Debug)]
 pub struct Head {
+    /// How it is asked.
+    pub method: Method,
     /// Which call it is.
     pub endpoint: Endpoint,
+    /// The path below the base URL, where it is not that of the call.
+    pub path: Option<String>,
     /// Which of the provider's credentials to send, by its number among those
     /// that are there.
     pub credential: usize,
@@ -199,7 +205,9 @@ impl Upstream {
     /// and goes through several hands.
     fn request(&self, head: Head, body: Outgoing) -> Result<Box<Request<Outgoing>>, Error> {
         let Head {
+            method,
             endpoint,
+            path,
             credential,
             query,
             mut headers,
@@ -212,22 +220,36 @@ impl Upstream {
             headers.insert(name, value.clone());
         }
         let mut request = Box::new(Request::new(body));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.target(endpoint, query.as_deref())?;
+        *request.method_mut() = method;
+        *request.uri_mut() = self.target(endpoint, path.as_deref(), query.as_deref())?;
         *request.headers_mut() = headers;
         Ok(request)
     }
 
-    /// The target of a call: the path that was put together at the start, and
-    /// the caller's query as it came.
-    fn target(&self, endpoint: Endpoint, query: Option<&str>) -> Result<Uri, Error> {
+    /// The target of a call: the path that was put together at the start, or
+    /// one of the caller's below the base URL, and the caller's query as it came.
+    fn target(
+        &self,
+        endpoint: Endpoint,
+        path: Option<&str>,
+        query: Option<&str>,
+    ) -> Result<Uri, Error> {
         let invalid = |detail: String| Error::new(ErrorKind::Protocol, detail);
-        let target = self.targets.get(endpoint.index());
-        let target = target.ok_or_else(|| invalid("no such call".to_owned()))?;
-        let Some(query) = query else {
-            return Ok(target.clone());
+        let mut text = match (path, query) {
+            (Some(path), _) => format!("{}{path}", self.base_path),
+            (None, query) => {
+                let target = self.targets.get(endpoint.index());
+                let target = target.ok_or_else(|| invalid("no such call".to_owned()))?;
+                if query.is_none() {
+                    return Ok(target.clone());
+                }
+                target.path().to_owned()
+            }
         };
-        let text = format!("{}?{query}", target.path());
+        if let Some(query) = query {
+            text.push('?');
+            text.push_str(query);
+        }
         Uri::from_maybe_shared(text).map_err(|error| invalid(error.to_string()))
     }
 

@@ -9,6 +9,8 @@ pub enum MediaType {
     Json,
     /// `text/html`: an error page or a login form, whatever the status says.
     Html,
+    /// `multipart/form-data`
+    Form,
     /// Anything else, or none given.
     Other,
 }
@@ -36,6 +38,8 @@ impl MediaType {
             Self::Json
         } else if is("text/html") {
             Self::Html
+        } else if is("multipart/form-data") {
+            Self::Form
         } else {
             Self::Other
         }
@@ -56,6 +60,7 @@ mod tests {
             ("application/problem+JSON", MediaType::Json),
             ("+json", MediaType::Other),
             ("text/html; charset=utf-8", MediaType::Html),
+            ("multipart/Form-Data; boundary=x", MediaType::Form),
             ("text/plain", MediaType::Other),
             ("application/jsonp", MediaType::Other),
             ("", MediaType::Other),

@@ -2,11 +2,13 @@
 //!
 //! Nothing here knows HTTP, sockets or time.
 
+pub mod call;
 mod date;
 pub mod endpoint;
 pub mod error;
 pub mod follow;
 pub mod media;
+pub mod multipart;
 #[cfg(any(test, feature = "fuzzing"))]
 #[allow(
     clippy::expect_used,

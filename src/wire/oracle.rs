@@ -95,7 +95,10 @@ pub fn check_scan(body: &[u8]) {
     };
     let verdict = Verdict {
         model: scan.model_name(body).expect("a sound name").into_owned(),
-        raw_model: body[scan.model.start..scan.model.end].to_vec(),
+        raw_model: scan
+            .model
+            .map(|at| body[at.start..at.end].to_vec())
+            .expect("a model"),
         stream: scan.stream,
         options: match scan.stream_options {
             StreamOptions::Absent => Options::Absent,
@@ -389,6 +392,7 @@ pub fn check_follow(stream: &[u8], cuts: &[usize]) {
     for rule in [
         FinishRule::Chat,
         FinishRule::Responses,
+        FinishRule::Messages,
         FinishRule::EndOfBody,
     ] {
         for hide in [false, true] {

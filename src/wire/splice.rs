@@ -43,15 +43,17 @@ pub fn encode_model(name: &str) -> Bytes {
 /// Replaces the model by one from [`encode_model`], and asks for usage if that
 /// is wanted and left open. `scan` must be the scan of this very `body`.
 #[must_use]
-pub fn splice(body: &Bytes, scan: &Scan, model: &Bytes, usage: StreamUsage) -> Segments {
-    let rename = Some(Edit {
-        place: scan.model,
-        // A copy of a few bytes: a clone would be counted where every worker
-        // that calls this model counts.
-        text: Bytes::copy_from_slice(model),
-    })
-    // A model that keeps its name leaves the body in one piece.
-    .filter(|edit| body.get(edit.place.start..edit.place.end) != Some(&edit.text[..]));
+pub fn splice(body: &Bytes, scan: &Scan, model: &[u8], usage: StreamUsage) -> Segments {
+    let rename = scan
+        .model
+        .map(|place| Edit {
+            place,
+            // A copy of a few bytes: a clone would be counted where every worker
+            // that calls this model counts.
+            text: Bytes::copy_from_slice(model),
+        })
+        // A model that keeps its name leaves the body in one piece.
+        .filter(|edit| body.get(edit.place.start..edit.place.end) != Some(&edit.text[..]));
     let ask = match usage {
         StreamUsage::Inject if scan.would_inject() => ask_for_usage(scan),
         _ => None,
@@ -71,9 +73,14 @@ pub fn splice(body: &Bytes, scan: &Scan, model: &Bytes, usage: StreamUsage) -> S
 }
 
 fn ask_for_usage(scan: &Scan) -> Option<Edit> {
+    let model = scan.model?;
     let (place, text): (Span, &'static str) = match scan.stream_options {
+        // A model that did not stand there brings its comma along.
+        StreamOptions::Absent if model.start == model.end => {
+            (model, r#""stream_options":{"include_usage":true},"#)
+        }
         StreamOptions::Absent => (
-            Span::empty(scan.model.end),
+            Span::empty(model.end),
             r#","stream_options":{"include_usage":true}"#,
         ),
         StreamOptions::Null(null) => (null, r#"{"include_usage":true}"#),
@@ -100,6 +107,14 @@ impl Segments {
             *slot = part;
             self.filled += 1;
         }
+    }
+
+    /// A body in one part.
+    #[must_use]
+    pub fn whole(body: Bytes) -> Self {
+        let mut segments = Self::default();
+        segments.push(body);
+        segments
     }
 
     /// The bytes in all parts that were not taken yet.

@@ -2,12 +2,14 @@
 //! judged, and every fault is kept. A value that is at fault is replaced by a
 //! stand-in that nobody will see, so that the checks can go on.
 
+use std::collections::BTreeMap;
+
 use super::environment::Environment;
-use super::fault::{Faults, KeyPath};
+use super::fault::{Faults, KeyPath, nearest};
 use super::file::Files;
 use super::layers::Layers;
 use super::preset::Presets;
-use super::{Config, raw};
+use super::{Config, Provider, raw};
 
 mod access;
 mod affinity;
@@ -19,6 +21,7 @@ mod headers;
 mod health;
 mod hedge;
 mod listener;
+mod manner;
 mod model;
 mod origin;
 mod price;
@@ -83,6 +86,7 @@ pub fn config(check: &mut Check<'_>, raw: &raw::Config, presets: &Presets) -> Co
     let breaker = breaker::settle(check, &raw.breaker);
     let traces = traces::settle(check, &raw.traces);
     let models = model::settle(check, raw, presets, &providers, retry);
+    let default_provider = default_provider(check, raw, &providers);
     Config {
         server,
         admin,
@@ -95,6 +99,7 @@ pub fn config(check: &mut Check<'_>, raw: &raw::Config, presets: &Presets) -> Co
         traces,
         access,
         strict_models: raw.strict_models,
+        default_provider,
         demo: raw.demo,
         retry,
         retry_budget,
@@ -104,4 +109,22 @@ pub fn config(check: &mut Check<'_>, raw: &raw::Config, presets: &Presets) -> Co
         models,
         warnings: std::mem::take(&mut check.warnings),
     }
+}
+
+/// The provider of calls that do not say where they go.
+fn default_provider(
+    check: &mut Check<'_>,
+    raw: &raw::Config,
+    providers: &BTreeMap<String, Provider>,
+) -> Option<String> {
+    let name = raw.default_provider.clone()?;
+    let path = KeyPath::new(["default_provider"]);
+    if !providers.contains_key(&name) {
+        let hint = match nearest(&name, providers.keys().map(String::as_str)) {
+            Some(meant) => format!("did you mean {meant:?}?"),
+            None => "write a [providers] table for it".into(),
+        };
+        check.fault(&path, format!("no provider is called {name:?}; {hint}"));
+    }
+    Some(name)
 }

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ pub fn settle(check: &mut Check<'_>, raw: &raw::Server) -> Server {
     let max_body = size("max_body", &raw.max_body, 1);
     let max_buffered = size("max_buffered", &raw.max_buffered, 1);
     let max_head = size("max_head", &raw.max_head, LEAST_HEAD);
+    let max_spool = size("max_spool", &raw.max_spool, 0);
     if max_body > 0 && max_buffered > 0 && max_buffered < max_body {
         let text =
             "less than server.max_body, so that the largest body could never be held; raise it";
@@ -36,6 +38,8 @@ pub fn settle(check: &mut Check<'_>, raw: &raw::Server) -> Server {
     let mut count = |key, number| check.settle(&at(key), quantity::count(number, 1), 1);
     let max_connections = count("max_connections", raw.max_connections);
     let max_in_flight = count("max_in_flight", raw.max_in_flight);
+    let max_objects = quantity::count(raw.max_objects, 0);
+    let max_objects = check.settle(&at("max_objects"), max_objects, 0);
     let mut time =
         |key, text: &str| check.settle(&at(key), quantity::positive_duration(text), Duration::MAX);
     let head_timeout = time("head_timeout", &raw.head_timeout);
@@ -59,6 +63,9 @@ pub fn settle(check: &mut Check<'_>, raw: &raw::Server) -> Server {
         max_in_flight,
         max_body,
         max_buffered,
+        max_spool,
+        spool_dir: raw.spool_dir.as_ref().map(PathBuf::from),
+        max_objects,
         max_head,
         head_timeout,
         body_timeout,

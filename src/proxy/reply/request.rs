@@ -6,9 +6,11 @@ use http::{HeaderValue, StatusCode};
 use super::Failure;
 use crate::access::Denied;
 use crate::catalog::Unresolved;
+use crate::dialect::Refusal;
 use crate::metering::Outcome;
 use crate::proxy::limits::Exhausted;
 use crate::wire::error::INTERNAL_ERROR;
+use crate::wire::multipart;
 use crate::wire::scan::{Fault, ScanError};
 
 /// Seconds after which a refused request may be tried again.
@@ -192,6 +194,92 @@ pub fn caller_left() -> Failure {
     let mut failure = invalid_body();
     failure.outcome = Outcome::Cancelled;
     failure
+}
+
+/// A model came where nobody counted on one any more.
+#[must_use]
+pub fn late_model() -> Failure {
+    let message = "\"model\" must come before the files in this form.";
+    Failure::new(StatusCode::BAD_REQUEST, "invalid_multipart", message)
+        .about("model")
+        .closing()
+}
+
+/// There is no place for what comes before a form's model.
+#[must_use]
+pub fn no_spool() -> Failure {
+    let message = "\"model\" comes after a file in this form, and the gateway has no place for \
+                   the file. Send \"model\" first, or have its operator set server.spool_dir.";
+    Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", message)
+        .about("model")
+        .closing()
+}
+
+impl From<multipart::Fault> for Failure {
+    fn from(fault: multipart::Fault) -> Self {
+        let (code, param) = match fault {
+            multipart::Fault::TwoModels => ("duplicate_field", Some("model")),
+            multipart::Fault::BadModel => ("invalid_type", Some("model")),
+            _ => ("invalid_multipart", None),
+        };
+        let message = format!("The form cannot be read: {fault}.");
+        let failure = Self::new(StatusCode::BAD_REQUEST, code, message).closing();
+        match param {
+            Some(param) => failure.about(param),
+            None => failure,
+        }
+    }
+}
+
+// ===== where it goes =====
+
+/// There is no such provider, it is not ready, or this caller may not use it.
+#[must_use]
+pub fn unknown_provider() -> Failure {
+    let message = "There is no such provider, it is not ready, or it is not for you.";
+    Failure::new(StatusCode::NOT_FOUND, "provider_not_found", message)
+}
+
+/// Nothing says which provider this is for.
+#[must_use]
+pub fn no_destination() -> Failure {
+    let message = "Nothing says which provider this call is for. Name it in the header \
+                   x-trunkline-provider or in the path (/providers/NAME/v1/...), send a \
+                   \"model\", or have default_provider set; the ids in it are of no object \
+                   that this gateway has seen made.";
+    Failure::new(StatusCode::BAD_REQUEST, "provider_unknown", message)
+}
+
+/// The provider's protocol has no such call.
+#[must_use]
+pub fn no_such_call(provider: &str, takes: &str) -> Failure {
+    let message = format!("The provider {provider} does not take this call; it takes {takes}.");
+    Failure::new(StatusCode::BAD_REQUEST, "unsupported_endpoint", message).final_word()
+}
+
+/// Something in the request cannot be told in the provider's protocol.
+#[must_use]
+pub fn untranslatable(refusal: Refusal) -> Failure {
+    let mut failure = Failure::new(StatusCode::BAD_REQUEST, refusal.code, refusal.message);
+    failure.error.param = refusal.param.map(Into::into);
+    failure.final_word()
+}
+
+/// The call has to name a model.
+#[must_use]
+pub fn missing_model() -> Failure {
+    ScanError {
+        fault: Fault::ModelMissing,
+        offset: 0,
+    }
+    .into()
+}
+
+/// The query names two models.
+#[must_use]
+pub fn two_models() -> Failure {
+    let message = "\"model\" stands twice in the query.";
+    Failure::new(StatusCode::BAD_REQUEST, "duplicate_field", message).about("model")
 }
 
 impl From<ScanError> for Failure {

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, StatusCode};
 
-use super::{Failure, overloaded};
+use super::{Failure, invalid_body, overloaded};
 use crate::metering::Outcome;
 use crate::routing;
 use crate::upstream::{Error, ErrorKind};
@@ -53,6 +53,7 @@ impl From<&Error> for Failure {
                 }
             }
             ErrorKind::HeadTimeout => upstream_timeout(),
+            ErrorKind::Interrupted => invalid_body(),
         }
     }
 }
@@ -62,6 +63,13 @@ impl From<&Error> for Failure {
 pub fn upstream_timeout() -> Failure {
     let message = "The upstream did not answer in time; it may still be at work.";
     Failure::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message).final_word()
+}
+
+/// The events of a stream that is translated are not what they should be.
+#[must_use]
+pub fn stream_malformed() -> Failure {
+    let message = "The upstream's stream broke the rules of its own protocol.";
+    Failure::new(StatusCode::BAD_GATEWAY, "upstream_protocol_error", message).final_word()
 }
 
 /// The upstream closed before the first event of its stream; it was at work.

@@ -11,7 +11,7 @@ use httparse::{ParserConfig, Status};
 use memchr::memchr_iter;
 
 use super::body::{Body, Malformed};
-use crate::body::Outgoing;
+use crate::body::{Extent, Outgoing};
 use crate::upstream::header;
 
 /// Most fields in the head of an answer.
@@ -61,9 +61,15 @@ pub(super) fn encode(request: &Request<Outgoing>, host: &HeaderValue) -> Bytes {
     head.put_slice(target.as_bytes());
     head.put_slice(b" HTTP/1.1\r\nhost: ");
     head.put_slice(host.as_bytes());
-    head.put_slice(b"\r\ncontent-length: ");
-    // Writing into memory does not fail.
-    let _ = write!(head, "{}", request.body().len());
+    match request.body().extent() {
+        Extent::Length(length) => {
+            head.put_slice(b"\r\ncontent-length: ");
+            // Writing into memory does not fail.
+            let _ = write!(head, "{length}");
+        }
+        Extent::Chunked => head.put_slice(b"\r\ntransfer-encoding: chunked"),
+        Extent::Absent => {}
+    }
     for (name, value) in headers {
         head.put_slice(b"\r\n");
         head.put_slice(name.as_str().as_bytes());
@@ -192,7 +198,8 @@ impl Framing {
         Ok(())
     }
 
-    /// How the body is framed (RFC 9112, section 6.3), for an answer to a POST.
+    /// How the body is framed (RFC 9112, section 6.3), for an answer to anything
+    /// but HEAD.
     fn body(&self, status: StatusCode, is_http_1_0: bool) -> Result<Body, Malformed> {
         if status.is_informational()
             || status == StatusCode::NO_CONTENT

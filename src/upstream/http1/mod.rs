@@ -88,6 +88,8 @@ pub(super) enum Broken {
     Failed(io::Error),
     /// What came is not HTTP.
     Malformed(&'static str),
+    /// The rest of the request did not come.
+    Interrupted,
 }
 
 impl Http1 {
@@ -128,6 +130,9 @@ impl Http1 {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Broken>>> {
         self.write(context);
+        if self.outbound.is_broken() {
+            return Poll::Ready(Some(Err(Broken::Interrupted)));
+        }
         loop {
             match self.body.take(&mut self.unread) {
                 Ok(piece) if !piece.is_empty() => return Poll::Ready(Some(Ok(piece))),
@@ -166,10 +171,13 @@ impl Http1 {
         context: &mut Context<'_>,
         looked_at: &mut usize,
     ) -> Poll<Result<Answered, Broken>> {
-        if let Some(error) = self.write(context)
-            && !self.has_begun()
-        {
-            return Poll::Ready(Err(Broken::Failed(error)));
+        if let Some(error) = self.write(context) {
+            if self.outbound.is_broken() {
+                return Poll::Ready(Err(Broken::Interrupted));
+            }
+            if !self.has_begun() {
+                return Poll::Ready(Err(Broken::Failed(error)));
+            }
         }
         loop {
             match head::take(&mut self.unread, looked_at) {
@@ -243,6 +251,10 @@ impl From<Broken> for Error {
                 Self::after_sending(ErrorKind::Disconnected, error.to_string())
             }
             Broken::Malformed(why) => Self::after_sending(ErrorKind::Protocol, why),
+            Broken::Interrupted => Self::after_sending(
+                ErrorKind::Interrupted,
+                "the rest of the request did not come",
+            ),
         }
     }
 }

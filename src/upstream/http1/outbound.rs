@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 
 use super::Socket;
-use crate::body::Outgoing;
+use crate::body::{Extent, Outgoing, Passing};
 
 /// Pieces handed to the system at once: a head, and a body with its two edits.
 const AT_ONCE: usize = 6;
@@ -18,8 +18,19 @@ const AT_ONCE: usize = 6;
 pub(super) struct Outbound {
     pieces: Vec<Bytes>,
     next: usize,
+    /// Where the rest comes from, if it is not all here.
+    source: Option<Box<Source>>,
     begun: bool,
     flushed: bool,
+}
+
+/// The rest of a body that comes while it goes.
+#[derive(Debug)]
+struct Source {
+    body: Passing,
+    /// Bytes still to come, where they were counted; else chunks are made.
+    left: Option<u64>,
+    broken: bool,
 }
 
 impl Outbound {
@@ -29,6 +40,16 @@ impl Outbound {
         pieces.extend(body.pieces().cloned());
         Self {
             pieces,
+            source: body.as_passing().map(|passing| {
+                Box::new(Source {
+                    body: passing.clone(),
+                    left: match body.extent() {
+                        Extent::Length(length) => Some(length),
+                        Extent::Absent | Extent::Chunked => None,
+                    },
+                    broken: false,
+                })
+            }),
             ..Self::default()
         }
     }
@@ -43,24 +64,40 @@ impl Outbound {
         self.flushed
     }
 
+    /// Whether the rest of the body will never come.
+    pub(super) fn is_broken(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| source.broken)
+    }
+
     /// Writes what the connection takes.
     pub(super) fn poll(
         &mut self,
         context: &mut Context<'_>,
         mut socket: Pin<&mut dyn Socket>,
     ) -> Poll<io::Result<()>> {
-        while self.next < self.pieces.len() {
-            let mut slices = [IoSlice::new(&[]); AT_ONCE];
-            let left = self.pieces.iter().skip(self.next);
-            for (slice, piece) in slices.iter_mut().zip(left) {
-                *slice = IoSlice::new(piece);
+        loop {
+            while self.next < self.pieces.len() {
+                let mut slices = [IoSlice::new(&[]); AT_ONCE];
+                let left = self.pieces.iter().skip(self.next);
+                for (slice, piece) in slices.iter_mut().zip(left) {
+                    *slice = IoSlice::new(piece);
+                }
+                let written = ready!(socket.as_mut().poll_write_vectored(context, &slices))?;
+                if written == 0 {
+                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                }
+                self.begun = true;
+                self.advance(written);
             }
-            let written = ready!(socket.as_mut().poll_write_vectored(context, &slices))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            match self.refill(context)? {
+                // What is written is to arrive while the rest is waited for.
+                Poll::Pending => {
+                    ready!(socket.poll_flush(context))?;
+                    return Poll::Pending;
+                }
+                Poll::Ready(true) => {}
+                Poll::Ready(false) => break,
             }
-            self.begun = true;
-            self.advance(written);
         }
         ready!(socket.poll_flush(context))?;
         // What was sent need not be kept while the answer comes.
@@ -70,6 +107,45 @@ impl Outbound {
             ..Self::default()
         };
         Poll::Ready(Ok(()))
+    }
+
+    /// Takes the next piece of a body that comes while it goes; false when
+    /// there is none.
+    fn refill(&mut self, context: &mut Context<'_>) -> io::Result<Poll<bool>> {
+        let Some(source) = &mut self.source else {
+            return Ok(Poll::Ready(false));
+        };
+        let Poll::Ready(piece) = source.body.poll_piece(context) else {
+            return Ok(Poll::Pending);
+        };
+        self.pieces.clear();
+        self.next = 0;
+        let cut = || io::Error::from(io::ErrorKind::UnexpectedEof);
+        match (piece, source.left) {
+            (Some(Ok(piece)), Some(left)) => {
+                // One byte more would be taken for the next request.
+                let rest = left.checked_sub(piece.len() as u64);
+                source.broken |= rest.is_none();
+                source.left = Some(rest.ok_or_else(cut)?);
+                self.pieces.push(piece);
+            }
+            (Some(Ok(piece)), None) => {
+                // A chunk (RFC 9112, section 7.1).
+                self.pieces.push(format!("{:x}\r\n", piece.len()).into());
+                self.pieces.push(piece);
+                self.pieces.push(Bytes::from_static(b"\r\n"));
+            }
+            (None, Some(0)) => self.source = None,
+            (None, None) => {
+                self.pieces.push(Bytes::from_static(b"0\r\n\r\n"));
+                self.source = None;
+            }
+            (None, Some(_)) | (Some(Err(_)), _) => {
+                source.broken = true;
+                return Err(cut());
+            }
+        }
+        Ok(Poll::Ready(!self.pieces.is_empty()))
     }
 
     fn advance(&mut self, mut written: usize) {

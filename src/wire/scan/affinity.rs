@@ -6,9 +6,10 @@
 
 use std::borrow::Cow;
 
+use super::Span;
 use super::cursor::Cursor;
+use super::glance::{Halt, members};
 use super::string::{Decoder, Text};
-use super::{ScanError, Span};
 
 /// Members that say who asks, the first one before the others. OpenAI's API
 /// reference: the cache key is there to keep requests together, and it and the
@@ -131,23 +132,4 @@ fn is_of_system(cursor: &mut Cursor<'_>) -> Result<bool, Halt> {
         Ok(cursor.skip_value()?)
     })?;
     Ok(is_of_system)
-}
-
-/// Enough was seen, or what comes next is not sound.
-struct Halt;
-
-impl From<ScanError> for Halt {
-    fn from(_: ScanError) -> Self {
-        Self
-    }
-}
-
-/// Hands over the members of the object that a body is, until it is told to
-/// halt.
-fn members<'b>(body: &'b [u8], member: impl FnMut(&mut Cursor<'b>, Text) -> Result<(), Halt>) {
-    let mut cursor = Cursor::new(body);
-    if cursor.start().is_ok() && cursor.peek() == Some(b'{') {
-        // However it ended, what was found was found.
-        let _ = cursor.object(member);
-    }
 }

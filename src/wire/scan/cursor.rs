@@ -340,7 +340,7 @@ impl<'b> Cursor<'b> {
         Ok((len <= limit).then_some(len))
     }
 
-    fn content(&self, text: Text) -> &'b [u8] {
+    pub(super) fn content(&self, text: Text) -> &'b [u8] {
         self.body
             .get(text.span.start + 1..text.span.end - 1)
             .unwrap_or_default()

@@ -6,6 +6,8 @@
 
 pub mod affinity;
 mod cursor;
+mod glance;
+pub mod object;
 mod string;
 #[cfg(test)]
 mod tests;
@@ -30,10 +32,13 @@ pub struct Span {
 }
 
 /// What a sound request body says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
-    /// Where the value of `model` stands, quotes included.
-    pub model: Span,
+    /// Where the value of `model` stands, quotes included; none where there is
+    /// no such member, which only [`scan_any`] lets pass.
+    pub model: Option<Span>,
+    /// The offset just past the `{` of the object, if it is one.
+    pub open: Option<usize>,
     /// Whether `stream` is the JSON literal `true`; nothing else counts.
     pub stream: bool,
     /// What `stream_options` holds.
@@ -41,9 +46,10 @@ pub struct Scan {
 }
 
 /// The value of `stream_options`, as far as a splice has to know it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StreamOptions {
     /// There is no such member.
+    #[default]
     Absent,
     /// It is `null`, which stands there.
     Null(Span),
@@ -114,6 +120,24 @@ pub struct ScanError {
 /// A fault of syntax anywhere wins over a fault of meaning (a missing or
 /// repeated member), so a body is called bad JSON exactly when it is.
 pub fn scan(body: &[u8]) -> Result<Scan, ScanError> {
+    let (scan, last) = read(body, Fault::NotAnObject)?;
+    match scan.model {
+        Some(_) => Ok(scan),
+        None => Err(ScanError {
+            fault: Fault::ModelMissing,
+            offset: last,
+        }),
+    }
+}
+
+/// Scans a whole body that may do without a model, and be any JSON.
+pub fn scan_any(body: &[u8]) -> Result<Scan, ScanError> {
+    read(body, None).map(|(scan, _)| scan)
+}
+
+/// The scan, and the offset of the last byte of the value. `other` is what is
+/// said of JSON that is no object.
+fn read(body: &[u8], other: impl Into<Option<Fault>>) -> Result<(Scan, usize), ScanError> {
     let mut cursor = Cursor::new(body);
     if body.is_empty() {
         return Err(cursor.refuse(Fault::EmptyBody));
@@ -122,14 +146,17 @@ pub fn scan(body: &[u8]) -> Result<Scan, ScanError> {
     let start = cursor.offset();
     let mut found = Found::default();
     if cursor.peek() == Some(b'{') {
+        found.open = Some(start + 1);
         cursor.object(|cursor, key| found.member(cursor, key))?;
     } else {
         cursor.skip_value()?;
-        found.object_to(Fault::NotAnObject, start);
+        if let Some(fault) = other.into() {
+            found.object_to(fault, start);
+        }
     }
     let last = cursor.offset().saturating_sub(1);
     cursor.end()?;
-    found.into_scan(last)
+    Ok((found.into_scan()?, last))
 }
 
 // === impl Span ===
@@ -148,12 +175,15 @@ impl Span {
 // === impl Scan ===
 
 impl Scan {
-    /// The model's name with its escapes resolved. `body` must be the body that
-    /// was scanned.
+    /// The model's name with its escapes resolved, empty where there is none.
+    /// `body` must be the body that was scanned.
     pub fn model_name<'b>(&self, body: &'b [u8]) -> Result<Cow<'b, str>, ScanError> {
+        let Some(model) = self.model else {
+            return Ok(Cow::Borrowed(""));
+        };
         let span = Span {
-            start: self.model.start + 1,
-            end: self.model.end.saturating_sub(1),
+            start: model.start + 1,
+            end: model.end.saturating_sub(1),
         };
         let invalid = |offset| ScanError {
             fault: Fault::InvalidJson,
@@ -170,6 +200,17 @@ impl Scan {
             .collect::<Result<String, usize>>()
             .map(Cow::Owned)
             .map_err(|at| invalid(span.start + at))
+    }
+
+    /// Makes place for a model where the body has none, and says what the text
+    /// put there must end with, since it is a member. None where the body is no
+    /// object.
+    pub fn make_place(&mut self, body: &[u8]) -> Option<&'static str> {
+        let open = self.open.filter(|_| self.model.is_none())?;
+        let mut rest = body.get(open..)?.iter();
+        let next = rest.find(|byte| !byte.is_ascii_whitespace());
+        self.model = Some(Span::empty(open));
+        Some(if next == Some(&b'}') { "" } else { "," })
     }
 
     /// Whether the answer is streamed and the caller left it open if usage is
@@ -239,6 +280,7 @@ impl std::error::Error for ScanError {}
 /// What the scan has met so far.
 #[derive(Default)]
 struct Found {
+    open: Option<usize>,
     model: Option<Span>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
@@ -293,15 +335,13 @@ impl Found {
         Ok(text.span)
     }
 
-    fn into_scan(self, last: usize) -> Result<Scan, ScanError> {
+    fn into_scan(self) -> Result<Scan, ScanError> {
         if let Some(error) = self.objection {
             return Err(error);
         }
         Ok(Scan {
-            model: self.model.ok_or(ScanError {
-                fault: Fault::ModelMissing,
-                offset: last,
-            })?,
+            model: self.model,
+            open: self.open,
             stream: self.stream.unwrap_or(false),
             stream_options: self.stream_options.unwrap_or(StreamOptions::Absent),
         })

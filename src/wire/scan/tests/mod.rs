@@ -29,7 +29,8 @@ fn finds_the_members() {
     let body =
         r#" {"a":[1,{"model":"no"}], "model" : "gpt-4o" ,"stream":true,"stream_options":{} } "#;
     let scan = sound(body);
-    assert_eq!(&body[scan.model.start..scan.model.end], r#""gpt-4o""#);
+    let model = scan.model.unwrap();
+    assert_eq!(&body[model.start..model.end], r#""gpt-4o""#);
     assert!(scan.stream);
     let open = body.find("{}").unwrap() + 1;
     assert_eq!(

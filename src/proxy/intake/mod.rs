@@ -9,31 +9,75 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method};
 use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::time::Instant;
+
+mod form;
+mod spool;
+mod upload;
+
+pub(super) use upload::Rest;
 
 use super::limits::Share;
 use super::patience::{Bounds, Patience};
 use super::reply::{self, Failure};
 use super::{Limits, Worker};
 use crate::metering::Meter;
+use crate::wire::call::Call;
+use crate::wire::endpoint::{Endpoint, FormModel};
 use crate::wire::media::MediaType;
-use crate::wire::scan::{Scan, scan};
+use crate::wire::scan::{Fault, Scan, ScanError, scan, scan_any};
+use upload::Live;
 
-/// A request that was read whole and understood as far as needed.
+/// A request that was read and understood as far as needed.
 #[derive(Debug)]
 pub(super) struct Intake {
-    /// The body as it came.
+    /// The body as it came, as far as it is held in one piece.
     pub body: Bytes,
     /// Where in it the edits go.
     pub scan: Scan,
-    /// The model that the caller asks for.
+    /// The model that the caller asks for; empty where it names none.
     pub model: String,
+    /// What is known of a call that is none of the usual ones.
+    pub special: Option<Box<Special>>,
     /// Its part of the bytes that may be held.
     pub _share: Share,
+}
+
+/// What a call other than the usual ones brings with it.
+#[derive(Debug)]
+pub(super) struct Special {
+    /// What its URL says.
+    pub call: Call,
+    /// What it sends.
+    pub content: Content,
+}
+
+/// What is sent with a call.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// Nothing, nor a word of it.
+    Nothing,
+    /// What is held in [`Intake::body`].
+    Held,
+    /// The same, with a model that did not stand there, and this behind it.
+    Named(&'static str),
+    /// What is not held.
+    Passing(Box<Rest>),
+}
+
+impl Intake {
+    /// The body that can be sent once only, if it is such.
+    pub(super) fn goes_once(&self) -> Option<&Rest> {
+        match &self.special.as_ref()?.content {
+            Content::Passing(rest) if rest.goes_once() => Some(rest),
+            _ => None,
+        }
+    }
 }
 
 /// Reads and scans the body.
@@ -47,6 +91,128 @@ where
     B: Body<Data = Bytes, Error = hyper::Error>,
 {
     check_media_type(headers)?;
+    let (body, share) = whole(worker, meter, headers, body).await?;
+    let scan = scan(&body)?;
+    let model = scan.model_name(&body)?.into_owned();
+    Ok(Intake {
+        body,
+        scan,
+        model,
+        special: None,
+        _share: share,
+    })
+}
+
+/// Reads as much of the body of any call as it takes to find out where it goes.
+pub(super) async fn look<B>(
+    worker: &Worker,
+    meter: &mut Meter,
+    call: Call,
+    head: &Parts,
+    body: B,
+) -> Result<Intake, Failure>
+where
+    B: Body<Data = Bytes, Error = hyper::Error> + 'static,
+{
+    let headers = &head.headers;
+    let is_core = head.method == Method::POST && Endpoint::core(&call.path).is_some();
+    let media_type = MediaType::of(headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes));
+    let announced = announced_length(headers);
+    if is_core && call.model.is_none() {
+        let mut intake = read(worker, meter, headers, body).await?;
+        let content = Content::Held;
+        intake.special = Some(Box::new(Special { call, content }));
+        return Ok(intake);
+    }
+    let takes_json = call.endpoint.takes_json();
+    if takes_json {
+        check_media_type(headers)?;
+    }
+    if announced.is_none() && body.is_end_stream() && !takes_json {
+        let content = match head.method {
+            // RFC 9110, section 8.6: a reader may wait for one otherwise.
+            Method::POST | Method::PUT | Method::PATCH => Content::Held,
+            _ => Content::Nothing,
+        };
+        return special(worker, call, content);
+    }
+    let is_plain = !headers.contains_key(CONTENT_ENCODING);
+    if announced == Some(0) && !takes_json {
+        return special(worker, call, Content::Held);
+    }
+    if media_type == MediaType::Json && is_plain || takes_json {
+        return json(worker, meter, call, headers, body).await;
+    }
+    let live: Live = Box::pin(body);
+    let is_form = media_type == MediaType::Form && is_plain;
+    if is_form && call.endpoint.form_model() != FormModel::Absent {
+        let (rest, model) = form::read(worker, meter, headers, live).await?;
+        meter.receives(&rest.notes().bytes);
+        let mut intake = special(worker, call, Content::Passing(Box::new(rest)))?;
+        intake.model = model.unwrap_or_default();
+        return Ok(intake);
+    }
+    let rest = Rest::new(live, announced, worker.snapshot.limits.body_gap);
+    meter.receives(&rest.notes().bytes);
+    special(worker, call, Content::Passing(Box::new(rest)))
+}
+
+/// JSON, in which there may be a model.
+async fn json<B>(
+    worker: &Worker,
+    meter: &mut Meter,
+    call: Call,
+    headers: &HeaderMap,
+    body: B,
+) -> Result<Intake, Failure>
+where
+    B: Body<Data = Bytes, Error = hyper::Error>,
+{
+    let (body, share) = whole(worker, meter, headers, body).await?;
+    let mut scan = scan_any(&body)?;
+    let mut model = scan.model_name(&body)?.into_owned();
+    let mut content = Content::Held;
+    // The model in the path is the one that is asked for.
+    if let Some(named) = &call.model {
+        model.clone_from(named);
+        if let Some(behind) = scan.make_place(&body) {
+            content = Content::Named(behind);
+        } else if scan.open.is_none() {
+            let fault = Fault::NotAnObject;
+            return Err(ScanError { fault, offset: 0 }.into());
+        }
+    }
+    Ok(Intake {
+        body,
+        scan,
+        model,
+        special: Some(Box::new(Special { call, content })),
+        _share: share,
+    })
+}
+
+/// A call without a body that is held.
+fn special(worker: &Worker, call: Call, content: Content) -> Result<Intake, Failure> {
+    let model = call.model.clone().unwrap_or_default();
+    Ok(Intake {
+        body: Bytes::new(),
+        scan: Scan::default(),
+        model,
+        special: Some(Box::new(Special { call, content })),
+        _share: worker.buffered.take(0)?,
+    })
+}
+
+/// All of a body.
+async fn whole<B>(
+    worker: &Worker,
+    meter: &mut Meter,
+    headers: &HeaderMap,
+    body: B,
+) -> Result<(Bytes, Share), Failure>
+where
+    B: Body<Data = Bytes, Error = hyper::Error>,
+{
     let limits = &worker.snapshot.limits;
     let announced = announced_length(headers);
     if announced.is_some_and(|length| length > limits.max_body as u64) {
@@ -57,14 +223,7 @@ where
     let collecting = pin!(collect(limits, share, announced, body, &arrived));
     let (body, share) = within(limits, collecting, &arrived, meter).await?;
     meter.received(body.len());
-    let scan = scan(&body)?;
-    let model = scan.model_name(&body)?.into_owned();
-    Ok(Intake {
-        body,
-        scan,
-        model,
-        _share: share,
-    })
+    Ok((body, share))
 }
 
 /// A body that is here already, as most are, needs neither clock nor timer.

@@ -1,0 +1,182 @@
+//! Where a call goes that is none of the usual ones. What comes first decides:
+//! the provider that the caller names, the model, an object that was seen, the
+//! default.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderName};
+
+use super::Worker;
+use super::intake::{Intake, Special};
+use super::reply::{self, Failure};
+use crate::access::Caller;
+use crate::catalog::{Provider, Resolved, Unresolved};
+use crate::routing::Home;
+use crate::wire::call::models_in;
+use crate::wire::endpoint::Endpoint;
+use crate::wire::scan::object;
+
+/// In which the caller names the provider. It does not go upstream.
+pub const PROVIDER: HeaderName = HeaderName::from_static("x-trunkline-provider");
+
+/// Finds out where the call goes.
+pub(super) fn find<'w>(
+    worker: &'w Worker,
+    caller: &Caller,
+    intake: &Intake,
+    head: &mut Parts,
+) -> Result<Resolved<'w>, Failure> {
+    let catalog = &worker.snapshot.catalog;
+    let Some(special) = &intake.special else {
+        return Err(reply::no_destination());
+    };
+    let Special { call, .. } = &**special;
+    let named = named(&mut head.headers, call.provider.as_deref())?;
+    let model = model(intake, special, head.uri.query())?;
+    if let Some(name) = named {
+        let provider = catalog
+            .provider(&name)
+            .ok_or_else(reply::unknown_provider)?;
+        return match model {
+            Some(model) => Ok(catalog.resolve_at(provider, &model, |it| caller.may_use(it))?),
+            None => at(worker, caller, provider),
+        };
+    }
+    let home = home(worker, intake, special);
+    if let Some(model) = model {
+        let mut resolved = by_model(worker, caller, call.endpoint, &model)?;
+        if let Some((_, home)) = home {
+            stay_at(&mut resolved, &home);
+        }
+        return Ok(resolved);
+    }
+    if let Some((provider, home)) = home {
+        let is_own = home.owner.is_some() && home.owner.as_deref() == caller.key_name();
+        if !is_own && !may_use(caller, provider) {
+            return Err(reply::unknown_provider());
+        }
+        let found = catalog.at(provider, Some(home.credential));
+        return found.ok_or_else(reply::unknown_provider);
+    }
+    if call.endpoint.needs_model() {
+        return Err(reply::missing_model());
+    }
+    let provider = catalog.default_provider();
+    at(worker, caller, provider.ok_or_else(reply::no_destination)?)
+}
+
+/// Has a response go on where the one before it was made, and where its files
+/// are.
+pub(super) fn follow(worker: &Worker, body: &[u8], resolved: &mut Resolved<'_>) {
+    if resolved.targets.len() < 2 {
+        return;
+    }
+    let mut ids = object::spoken_of(body).into_iter();
+    let homes = &worker.snapshot.homes;
+    if let Some(home) = ids.find_map(|id| homes.find(id)) {
+        stay_at(resolved, &home);
+    }
+}
+
+/// Has a call with a model go where the object is that it speaks of, if the
+/// model is there as well.
+fn stay_at(resolved: &mut Resolved<'_>, home: &Home) {
+    resolved.narrow(|target| *target.provider.name == *home.provider);
+    resolved.narrow(|target| {
+        target.provider.credential_identity(target.credential) == Some(home.credential)
+    });
+}
+
+/// The provider that the caller names, by the path or else by the header.
+fn named(headers: &mut HeaderMap, path: Option<&str>) -> Result<Option<String>, Failure> {
+    let mut values = headers.get_all(PROVIDER).iter();
+    let (first, second) = (values.next(), values.next());
+    let header = match (first, second) {
+        (Some(name), None) => name.to_str().ok().map(str::to_owned),
+        _ => None,
+    };
+    let is_odd = first.is_some() && header.is_none();
+    headers.remove(PROVIDER);
+    if is_odd {
+        return Err(reply::unknown_provider());
+    }
+    Ok(path.map(str::to_owned).or(header))
+}
+
+/// The model that the call names: in its body or its path, or in the query
+/// where the API has one there.
+fn model(
+    intake: &Intake,
+    special: &Special,
+    query: Option<&str>,
+) -> Result<Option<String>, Failure> {
+    if !intake.model.is_empty() {
+        return Ok(Some(intake.model.clone()));
+    }
+    let endpoint = special.call.endpoint;
+    if !matches!(endpoint, Endpoint::Realtime | Endpoint::StoredCompletions) {
+        return Ok(None);
+    }
+    let mut models = models_in(query.unwrap_or_default());
+    let (first, second) = (models.next(), models.next());
+    if second.is_some() {
+        return Err(reply::two_models());
+    }
+    Ok(first.filter(|model| !model.is_empty()))
+}
+
+/// What a model stands for. Calls that manage what a provider has often speak of
+/// its models by its own names, which only the default can be meant by.
+fn by_model<'w>(
+    worker: &'w Worker,
+    caller: &Caller,
+    endpoint: Endpoint,
+    model: &str,
+) -> Result<Resolved<'w>, Failure> {
+    let catalog = &worker.snapshot.catalog;
+    let visible = |name: &str| caller.may_use(name);
+    let default = catalog.default_provider();
+    match (catalog.resolve(model, visible), default) {
+        (Ok(resolved), _) => Ok(resolved),
+        (Err(Unresolved::Unknown { .. }), Some(provider)) if endpoint.is_of_objects() => {
+            Ok(catalog.resolve_at(provider, model, visible)?)
+        }
+        (Err(unresolved), _) => Err(unresolved.into()),
+    }
+}
+
+/// Where the first object lives that the call speaks of and that was seen.
+fn home<'w>(
+    worker: &'w Worker,
+    intake: &Intake,
+    special: &Special,
+) -> Option<(&'w Arc<Provider>, Home)> {
+    let snapshot = &worker.snapshot;
+    if !snapshot.catalog.has_choice() {
+        return None;
+    }
+    let in_path = special.call.segments();
+    let in_body = object::spoken_of(&intake.body);
+    let home = in_path
+        .chain(in_body)
+        .find_map(|id| snapshot.homes.find(id))?;
+    Some((snapshot.catalog.provider(&home.provider)?, home))
+}
+
+fn may_use(caller: &Caller, provider: &Provider) -> bool {
+    caller.may_use(&format!("{}/*", provider.name))
+}
+
+/// A call that names no model, at this provider.
+fn at<'w>(
+    worker: &'w Worker,
+    caller: &Caller,
+    provider: &Arc<Provider>,
+) -> Result<Resolved<'w>, Failure> {
+    if !may_use(caller, provider) {
+        return Err(reply::unknown_provider());
+    }
+    let found = worker.snapshot.catalog.at(provider, None);
+    found.ok_or_else(reply::unknown_provider)
+}
