@@ -41,13 +41,13 @@ impl Translation {
         model: String,
         request_id: RequestId,
         include_usage: bool,
-    ) -> Box<Self> {
-        Box::new(Self {
+    ) -> Self {
+        Self {
             caller,
             model,
             request_id,
             include_usage,
-        })
+        }
     }
 
     /// For an event stream.

@@ -12,14 +12,14 @@ use super::learner::Learner;
 use super::patience::Bounds;
 use super::reply::Failure;
 use super::translation::{Translation, Translator};
-use crate::body::Outgoing;
-use crate::catalog::{Resolved, Target};
+use crate::catalog::{Provider, Resolved, Target};
 use crate::metering::Meter;
 use crate::routing::{self, InFlight};
 use crate::upstream::{Head, Reply};
+use crate::wire::endpoint::Endpoint;
 use crate::wire::follow::FinishRule;
 use crate::wire::media::MediaType;
-use crate::wire::splice::{StreamUsage, splice};
+use crate::wire::splice::StreamUsage;
 
 mod errand;
 mod failover;
@@ -112,6 +112,16 @@ pub(super) async fn run(
     }
 }
 
+/// Whether usage is asked for where the caller left that open.
+fn wanted(endpoint: Endpoint, provider: &Provider) -> StreamUsage {
+    let asks = provider.stream_usage == crate::config::StreamUsage::Inject;
+    if asks && endpoint.has_stream_usage_option() {
+        StreamUsage::Inject
+    } else {
+        StreamUsage::Observe
+    }
+}
+
 async fn send(
     worker: &Worker,
     meter: &Meter,
@@ -122,34 +132,20 @@ async fn send(
 ) -> Result<Unjudged, Unanswered> {
     let provider = &target.provider;
     let endpoint = meter.endpoint();
-    let asks = endpoint.has_stream_usage_option()
-        && provider.stream_usage == crate::config::StreamUsage::Inject;
-    let usage = if asks {
-        StreamUsage::Inject
-    } else {
-        StreamUsage::Observe
-    };
-    let hide_usage = asks && intake.scan.would_inject();
-    let shipment = if intake.special.is_none() && provider.is_plain {
-        let segments = splice(&intake.body, &intake.scan, &target.encoded_model, usage);
-        Shipment {
-            body: Outgoing::new(segments),
-            path: None,
-            query: parts.uri.query().map(str::to_owned),
-            rule: endpoint.finish_rule(),
-            translation: None,
-        }
-    } else {
-        let shipment = special::ship(intake, target, usage, parts, meter, &mut headers);
-        shipment.map_err(|failure| Unanswered::Refused(Box::new(failure)))?
-    };
+    let usage = wanted(endpoint, provider);
+    let hide_usage = usage == StreamUsage::Inject && intake.scan.would_inject();
     let Shipment {
         body,
         path,
         query,
         rule,
         translation,
-    } = shipment;
+    } = if intake.special.is_none() && provider.is_plain {
+        Shipment::usual(intake, target, usage, parts, endpoint)
+    } else {
+        let shipment = special::ship(intake, target, usage, parts, meter, &mut headers);
+        shipment.map_err(|failure| Unanswered::Refused(Box::new(failure)))?
+    };
     let hide_usage = hide_usage && translation.is_none();
     meter.sends(target, &mut headers);
     let head = Head {

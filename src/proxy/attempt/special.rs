@@ -35,6 +35,26 @@ pub(super) struct Shipment {
     pub translation: Option<Box<Translation>>,
 }
 
+impl Shipment {
+    /// The caller's body with the two edits that most requests get.
+    pub(super) fn usual(
+        intake: &Intake,
+        target: &Target,
+        usage: StreamUsage,
+        parts: &Parts,
+        endpoint: Endpoint,
+    ) -> Self {
+        let segments = splice(&intake.body, &intake.scan, &target.encoded_model, usage);
+        Self {
+            body: Outgoing::new(segments),
+            path: None,
+            query: parts.uri.query().map(str::to_owned),
+            rule: endpoint.finish_rule(),
+            translation: None,
+        }
+    }
+}
+
 /// The version of Anthropic's API that is asked for where the caller names none
 /// (its documentation, "Versions").
 const ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
@@ -125,10 +145,9 @@ fn plain(
             query = query.as_deref().and_then(call::unversioned);
         }
         let renames = !name.is_empty();
-        query = query.map(|query| match renames {
-            true => call::renamed(&query, &name),
-            false => query,
-        });
+        if renames {
+            query = query.map(|query| call::renamed(&query, &name));
+        }
         path = Some(if renames {
             call.path_for(&name)
         } else {
@@ -183,7 +202,7 @@ fn translated(
         path: Some(asks.path().to_owned()),
         query: None,
         rule: asks.finish_rule(),
-        translation: Some(translation),
+        translation: Some(Box::new(translation)),
     })
 }
 
