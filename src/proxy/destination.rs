@@ -43,7 +43,12 @@ pub(super) fn find<'w>(
             None => at(worker, caller, provider),
         };
     }
-    let home = home(worker, intake, special);
+    let home = if call.endpoint.makes_objects() {
+        let spoken_of = object::spoken_of(&intake.body);
+        home(worker, call.segments().chain(spoken_of))
+    } else {
+        None
+    };
     if let Some(model) = model {
         let mut resolved = by_model(worker, caller, call.endpoint, &model)?;
         if let Some((_, home)) = home {
@@ -52,12 +57,7 @@ pub(super) fn find<'w>(
         return Ok(resolved);
     }
     if let Some((provider, home)) = home {
-        let is_own = home.owner.is_some() && home.owner.as_deref() == caller.key_name();
-        if !is_own && !may_use(caller, provider) {
-            return Err(reply::unknown_provider());
-        }
-        let found = catalog.at(provider, Some(home.credential));
-        return found.ok_or_else(reply::unknown_provider);
+        return at_home(worker, caller, provider, &home);
     }
     if call.endpoint.needs_model() {
         return Err(reply::missing_model());
@@ -66,15 +66,42 @@ pub(super) fn find<'w>(
     at(worker, caller, provider.ok_or_else(reply::no_destination)?)
 }
 
+/// Finds out where one of the usual calls goes that names no model: the API does
+/// not ask for one everywhere.
+pub(super) fn unnamed<'w>(
+    worker: &'w Worker,
+    caller: &Caller,
+    body: &[u8],
+) -> Result<Resolved<'w>, Failure> {
+    if let Some((provider, home)) = home(worker, object::spoken_of(body).into_iter()) {
+        return at_home(worker, caller, provider, &home);
+    }
+    let provider = worker.snapshot.catalog.default_provider();
+    at(worker, caller, provider.ok_or_else(reply::missing_model)?)
+}
+
+/// A call that names no model, where the object is that it speaks of.
+fn at_home<'w>(
+    worker: &'w Worker,
+    caller: &Caller,
+    provider: &Arc<Provider>,
+    home: &Home,
+) -> Result<Resolved<'w>, Failure> {
+    let is_own = home.owner.is_some() && home.owner.as_deref() == caller.key_name();
+    if !is_own && !may_use(caller, provider) {
+        return Err(reply::unknown_provider());
+    }
+    let found = worker.snapshot.catalog.at(provider, Some(home.credential));
+    found.ok_or_else(reply::unknown_provider)
+}
+
 /// Has a response go on where the one before it was made, and where its files
 /// are.
 pub(super) fn follow(worker: &Worker, body: &[u8], resolved: &mut Resolved<'_>) {
     if resolved.targets.len() < 2 {
         return;
     }
-    let mut ids = object::spoken_of(body).into_iter();
-    let homes = &worker.snapshot.homes;
-    if let Some(home) = ids.find_map(|id| homes.find(id)) {
+    if let Some((_, home)) = home(worker, object::spoken_of(body).into_iter()) {
         stay_at(resolved, &home);
     }
 }
@@ -146,21 +173,16 @@ fn by_model<'w>(
     }
 }
 
-/// Where the first object lives that the call speaks of and that was seen.
-fn home<'w>(
+/// Where the first of these objects lives that was seen.
+fn home<'w, 'i>(
     worker: &'w Worker,
-    intake: &Intake,
-    special: &Special,
+    mut ids: impl Iterator<Item = &'i str>,
 ) -> Option<(&'w Arc<Provider>, Home)> {
     let snapshot = &worker.snapshot;
     if !snapshot.catalog.has_choice() {
         return None;
     }
-    let in_path = special.call.segments();
-    let in_body = object::spoken_of(&intake.body);
-    let home = in_path
-        .chain(in_body)
-        .find_map(|id| snapshot.homes.find(id))?;
+    let home = ids.find_map(|id| snapshot.homes.find(id))?;
     Some((snapshot.catalog.provider(&home.provider)?, home))
 }
 

@@ -242,7 +242,11 @@ where
     let caller = gate.admit(&head.headers, &head.extensions)?;
     meter.called_by(caller.clone());
     let intake = intake::read(worker, meter, &head.headers, body).await?;
-    let mut resolved = resolve(worker, &caller, &intake.model)?;
+    let mut resolved = if intake.model.is_empty() {
+        destination::unnamed(worker, &caller, &intake.body)?
+    } else {
+        resolve(worker, &caller, &intake.model)?
+    };
     if meter.endpoint() == Endpoint::Responses {
         destination::follow(worker, &intake.body, &mut resolved);
     }

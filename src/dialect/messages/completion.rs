@@ -23,9 +23,11 @@ pub(super) struct Completion<'a> {
 #[derive(Deserialize)]
 pub(super) struct Choice<'a> {
     pub(super) index: Option<u64>,
-    /// In a chunk: `delta`.
-    #[serde(borrow, alias = "delta")]
+    #[serde(borrow)]
     pub(super) message: Option<Said<'a>>,
+    /// The same in a chunk.
+    #[serde(borrow)]
+    pub(super) delta: Option<Said<'a>>,
     #[serde(borrow, default, deserialize_with = "text::lenient")]
     pub(super) finish_reason: Option<Text<'a>>,
 }

@@ -209,7 +209,7 @@ impl Translator {
 
     /// `None` if it makes no sense.
     fn choice(&mut self, choice: Choice<'_>, out: &mut Vec<u8>) -> Option<()> {
-        if let Some(said) = choice.message.filter(|_| self.stop_reason.is_none()) {
+        if let Some(said) = choice.delta.filter(|_| self.stop_reason.is_none()) {
             if let Some(thinking) = said.thoughts() {
                 let block = Block::Thinking {
                     thinking: "",

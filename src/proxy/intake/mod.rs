@@ -30,7 +30,7 @@ use crate::metering::Meter;
 use crate::wire::call::Call;
 use crate::wire::endpoint::{Endpoint, FormModel};
 use crate::wire::media::MediaType;
-use crate::wire::scan::{Fault, Scan, ScanError, scan, scan_any};
+use crate::wire::scan::{Scan, scan, scan_any, scan_object};
 use upload::Live;
 
 /// A request that was read and understood as far as needed.
@@ -92,7 +92,11 @@ where
 {
     check_media_type(headers)?;
     let (body, share) = whole(worker, meter, headers, body).await?;
-    let scan = scan(&body)?;
+    let scan = if meter.endpoint().needs_model() {
+        scan(&body)?
+    } else {
+        scan_object(&body)?
+    };
     let model = scan.model_name(&body)?.into_owned();
     Ok(Intake {
         body,
@@ -169,7 +173,11 @@ where
     B: Body<Data = Bytes, Error = hyper::Error>,
 {
     let (body, share) = whole(worker, meter, headers, body).await?;
-    let mut scan = scan_any(&body)?;
+    let mut scan = if call.endpoint.takes_json() {
+        scan_object(&body)?
+    } else {
+        scan_any(&body)?
+    };
     let mut model = scan.model_name(&body)?.into_owned();
     let mut content = Content::Held;
     // The model in the path is the one that is asked for.
@@ -177,9 +185,6 @@ where
         model.clone_from(named);
         if let Some(behind) = scan.make_place(&body) {
             content = Content::Named(behind);
-        } else if scan.open.is_none() {
-            let fault = Fault::NotAnObject;
-            return Err(ScanError { fault, offset: 0 }.into());
         }
     }
     Ok(Intake {

@@ -99,9 +99,10 @@ impl Facts {
     /// An event of Anthropic's: `message_start` counts what went in,
     /// `message_delta` what came out so far.
     fn note_message(&mut self, field: Option<&[u8]>, data: &[u8]) {
-        let typed = serde_json::from_slice::<Typed<'_>>(data);
-        let kind = typed.as_ref().ok().map(|typed| typed.kind.as_bytes());
-        match field.or(kind) {
+        // The type is in the data as well, where an upstream leaves the field out.
+        let read = || serde_json::from_slice::<Typed<'_>>(data).ok();
+        let typed = if field.is_none() { read() } else { None };
+        match field.or_else(|| Some(typed.as_ref()?.kind.as_bytes())) {
             Some(b"message_start" | b"message_delta") => {
                 if let Some(usage) = find_usage(data) {
                     self.usage = Some(self.usage.unwrap_or_default().updated(usage));

@@ -130,6 +130,11 @@ pub fn scan(body: &[u8]) -> Result<Scan, ScanError> {
     }
 }
 
+/// Scans a whole body that may do without a model.
+pub fn scan_object(body: &[u8]) -> Result<Scan, ScanError> {
+    read(body, Fault::NotAnObject).map(|(scan, _)| scan)
+}
+
 /// Scans a whole body that may do without a model, and be any JSON.
 pub fn scan_any(body: &[u8]) -> Result<Scan, ScanError> {
     read(body, None).map(|(scan, _)| scan)
