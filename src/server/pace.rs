@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use hyper::rt::Executor;
 use tokio::task::spawn_local;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use super::site::Site;
 use super::vigil::Vigil;
+use crate::alarm::Alarm;
 use crate::telemetry::metric::Counter;
 
 /// Runs the streams of one connection on its own thread, and ends those that
@@ -33,7 +34,7 @@ struct Paced<F> {
     pacer: Pacer,
     /// Since when something waits to be taken.
     stuck: Option<Instant>,
-    timer: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
 }
 
 impl Pacer {
@@ -56,7 +57,7 @@ where
             work: Box::pin(work),
             pacer: self.clone(),
             stuck: None,
-            timer: None,
+            alarm: Alarm::default(),
         });
     }
 }
@@ -93,14 +94,7 @@ impl<F> Paced<F> {
         let Some(stuck) = self.stuck else {
             return Poll::Pending;
         };
-        let due = stuck + self.pacer.limit;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
-        while timer.as_mut().poll(context).is_ready() {
-            if Instant::now() >= due {
-                return Poll::Ready(());
-            }
-            timer.as_mut().reset(due);
-        }
-        Poll::Pending
+        let late = self.alarm.poll(stuck + self.pacer.limit, context);
+        late.map(|_| ())
     }
 }
