@@ -39,8 +39,8 @@ pub struct Catalog {
     slot_count: usize,
     row_count: usize,
     strict: bool,
-    /// The rules for `provider/model`.
-    retry: Retry,
+    /// What `provider/…` stands for, by [`Provider::id`].
+    any_models: Box<[Model]>,
 }
 
 /// What one alias stands for, or what `provider/…` stands for as a whole.
@@ -104,7 +104,7 @@ pub struct Provider {
 #[derive(Debug, Clone)]
 pub struct Resolved<'c> {
     /// The alias's entry, or the entry of `provider/*`.
-    pub model: Cow<'c, Model>,
+    pub model: &'c Model,
     /// Where it goes, in order of preference; never empty.
     pub targets: Cow<'c, [Target]>,
 }
@@ -144,14 +144,16 @@ impl Catalog {
                 Some((entry.label.clone(), entry))
             })
             .collect();
+        let mut any_models: Vec<_> = by_name.values().map(|it| Model::any(it, config)).collect();
+        any_models.sort_unstable_by_key(|model| model.id);
         Self {
             models,
+            any_models: any_models.into(),
             slot_count: slots.count(),
             row_count,
             model_count,
             by_name,
             strict: config.strict_models,
-            retry: config.retry,
         }
     }
 
@@ -227,24 +229,11 @@ impl Catalog {
             .by_name
             .get(provider)
             .filter(|provider| provider.ready)?;
+        let timeouts = OwnTimeouts::default();
+        let targets = target::all(provider, upstream_model, &timeouts).collect();
         Some(Resolved {
-            model: Cow::Owned(Model {
-                id: provider.any_model,
-                label: format!("{}/*", provider.name).into(),
-                provider: Arc::clone(provider),
-                upstream_model: Box::default(),
-                targets: Box::default(),
-                unready: Box::default(),
-                retry: self.retry,
-                hedge: None,
-                context: None,
-                balance: Balance::default(),
-                affinity: None,
-                missing: None,
-            }),
-            targets: Cow::Owned(
-                target::all(provider, upstream_model, &OwnTimeouts::default()).collect(),
-            ),
+            model: self.any_models.get(provider.id)?,
+            targets: Cow::Owned(targets),
         })
     }
 
@@ -322,6 +311,24 @@ impl Model {
         })
     }
 
+    /// What `provider/…` stands for as a whole.
+    fn any(provider: &Arc<Provider>, config: &Config) -> Self {
+        Self {
+            id: provider.any_model,
+            label: format!("{}/*", provider.name).into(),
+            provider: Arc::clone(provider),
+            upstream_model: Box::default(),
+            targets: Box::default(),
+            unready: Box::default(),
+            retry: config.retry,
+            hedge: None,
+            context: None,
+            balance: Balance::default(),
+            affinity: None,
+            missing: None,
+        }
+    }
+
     /// True when it can be called now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -331,7 +338,7 @@ impl Model {
     fn resolved(&self) -> Result<Resolved<'_>, Unresolved> {
         if self.is_ready() {
             return Ok(Resolved {
-                model: Cow::Borrowed(self),
+                model: self,
                 targets: Cow::Borrowed(&self.targets),
             });
         }
