@@ -74,7 +74,7 @@ pub(super) fn answer(
         reply::tell_times(&mut headers, &meter);
     }
     let quiet = limits.keepalive_comments.filter(|_| streams);
-    let relay = Relay {
+    let mut relay = Box::new(Relay {
         first,
         body: reply.body,
         tap: Tap::new(media_type, meter.endpoint().finish_rule(), hide_usage),
@@ -85,8 +85,9 @@ pub(super) fn answer(
         state: State::Relaying,
         _seat: seat,
         _in_flight: in_flight,
-    };
-    let mut response = Response::new(Answer::Relay(Box::new(relay.at_once())));
+    });
+    relay.end_at_once();
+    let mut response = Response::new(Answer::Relay(relay));
     *response.status_mut() = reply.status;
     *response.headers_mut() = headers;
     response
@@ -94,11 +95,10 @@ pub(super) fn answer(
 
 impl Relay {
     /// A body known to be empty is never asked for anything.
-    fn at_once(mut self) -> Self {
+    fn end_at_once(&mut self) {
         if self.first.is_none() && self.body.has_ended() {
             let _ = self.upstream_ended(None);
         }
-        self
     }
 
     /// Whether all of it has been passed on.
