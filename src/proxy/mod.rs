@@ -31,6 +31,8 @@ pub mod limits;
 mod patience;
 mod relay;
 pub mod reply;
+#[cfg(test)]
+mod tests;
 
 pub use answer::{Aborted, Answer};
 
@@ -153,20 +155,31 @@ impl Worker {
 
 /// Serves one request: whatever happens, there is an answer, and an account
 /// is kept of it.
-pub async fn serve<B>(worker: &Worker, endpoint: Endpoint, request: Request<B>) -> Response<Answer>
+///
+/// Not an `async fn`, and what it awaits takes what is large by reference: a
+/// future has a place of its own for everything that is moved into it, so that
+/// each hand that a request went through would make room for it once more.
+pub fn serve<B>(
+    worker: Rc<Worker>,
+    endpoint: Endpoint,
+    request: Request<B>,
+) -> impl Future<Output = Response<Answer>>
 where
     B: Body<Data = Bytes, Error = hyper::Error>,
 {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let request_id = worker.request_ids.for_request(head.headers.get(REQUEST_ID));
     let mut meter = Meter::start(&worker.desk, endpoint, request_id);
     if let Some(tracer) = &worker.snapshot.tracer {
         meter.traces(tracer, &head.headers);
     }
-    let told = unless_expired(worker, pin!(story(worker, &mut meter, head, body))).await;
-    match told {
-        Ok((accepted, seat)) => relay::answer(worker, accepted, seat, meter),
-        Err(failure) => refuse(worker, failure, meter),
+    async move {
+        let worker = &*worker;
+        let told = unless_expired(worker, pin!(story(worker, &mut meter, &mut head, body))).await;
+        match told {
+            Ok((accepted, seat)) => relay::answer(worker, accepted, seat, meter),
+            Err(failure) => refuse(worker, failure, meter),
+        }
     }
 }
 
@@ -188,7 +201,7 @@ async fn unless_expired<T>(
 async fn story<B>(
     worker: &Worker,
     meter: &mut Meter,
-    mut head: Parts,
+    head: &mut Parts,
     body: B,
 ) -> Result<(attempt::Accepted, limits::Share), Failure>
 where
@@ -200,8 +213,8 @@ where
     meter.called_by(caller.clone());
     let intake = intake::read(worker, meter, &head.headers, body).await?;
     let resolved = resolve(worker, &caller, &intake.model)?;
-    meter.calls(&resolved.model);
-    let accepted = attempt::run(worker, meter, &resolved, &mut head, intake).await?;
+    meter.calls(resolved.model);
+    let accepted = attempt::run(worker, meter, &resolved, head, &intake).await?;
     Ok((accepted, seat))
 }
 

@@ -1,9 +1,6 @@
 //! A bug that shows in one request ends that request alone.
 
-use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::task::Poll;
 
 use http::{HeaderMap, Response};
 
@@ -11,23 +8,19 @@ use super::answer::refuse;
 use crate::proxy::reply;
 use crate::proxy::{Answer, Worker};
 
-/// The answer that `work` comes to; a panic in it is answered with 500. The
-/// panic hook has counted it by then, and said where it was.
+/// What `work` on a request comes to; a panic in it comes to an answer with 500.
+/// The panic hook has counted it by then, and said where it was.
 ///
 /// What a panic leaves behind is fit for use: cells that were borrowed are
 /// given back as the stack unwinds, locks are taken whether they were poisoned
 /// or not, and whatever counts does so when it is dropped.
-pub(super) async fn rescued(
+pub(super) fn rescued<T>(
     worker: &Worker,
-    work: impl Future<Output = Response<Answer>>,
-) -> Response<Answer> {
-    let mut work = pin!(work);
-    poll_fn(|context| {
-        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
-        // What it says could be a caller's words.
-        polled.unwrap_or_else(|_| Poll::Ready(broken(worker)))
-    })
-    .await
+    work: impl FnOnce() -> T,
+    answer: impl FnOnce(Response<Answer>) -> T,
+) -> T {
+    // What it says could be a caller's words.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| answer(broken(worker)))
 }
 
 #[cold]
@@ -37,6 +30,10 @@ fn broken(worker: &Worker) -> Response<Answer> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::pin::{Pin, pin};
+    use std::task::Poll;
+
     use http::{Response, StatusCode};
     use http_body_util::BodyExt;
 
@@ -68,11 +65,18 @@ mod tests {
         panic!("a caller's words");
     }
 
+    async fn answered(
+        worker: &Worker,
+        mut work: Pin<&mut impl Future<Output = Response<Answer>>>,
+    ) -> Response<Answer> {
+        poll_fn(|context| rescued(worker, || work.as_mut().poll(context), Poll::Ready)).await
+    }
+
     #[tokio::test]
     async fn o10_a_panic_is_answered_with_500_and_leaves_the_worker_fit() {
         let registry = Registry::new();
         let worker = worker(&registry);
-        let response = rescued(&worker, fails(&worker)).await;
+        let response = answered(&worker, pin!(fails(&worker))).await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(response.headers()["x-should-retry"], "false");
         let body = response.into_body().collect().await.unwrap().to_bytes();
@@ -97,7 +101,7 @@ mod tests {
     async fn an_answer_passes_as_it_is() {
         let worker = worker(&Registry::new());
         let fine = async { Response::new(Answer::whole("fine".into())) };
-        let response = rescued(&worker, fine).await;
+        let response = answered(&worker, pin!(fine)).await;
         assert_eq!(response.status(), StatusCode::OK);
     }
 }

@@ -1,5 +1,9 @@
 //! Which request goes where.
 
+use std::future::ready;
+use std::pin::Pin;
+use std::rc::Rc;
+
 use http::header::{EXPECT, HOST, ORIGIN, TRANSFER_ENCODING};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
@@ -43,56 +47,41 @@ pub(super) enum Route<'a> {
 const GET: &str = "GET, HEAD, OPTIONS";
 const POST: &str = "POST, OPTIONS";
 
-/// Answers one request.
-pub(super) async fn route(
-    worker: &Worker,
+/// The work on one request, until the head of its answer.
+pub(super) type Work = Pin<Box<dyn Future<Output = Response<Answer>>>>;
+
+/// Begins the work on a request, and says which page it comes from.
+pub(super) fn route(
+    worker: &Rc<Worker>,
     site: &Site,
     request: Request<Inbound>,
-) -> Response<Answer> {
+) -> (Work, Option<HeaderValue>) {
     let fields = Fields::of(request.headers());
     let origin = fields.origin.cloned();
-    let mut response = match check(site, &request, &fields) {
-        Ok(()) => dispatch(worker, site, request).await,
-        Err(failure) => refuse(worker, request.headers(), failure),
+    let work = match check(site, &request, &fields) {
+        Ok(()) => dispatch(worker, site, request),
+        Err(failure) => at_once(refuse(worker, request.headers(), failure)),
     };
-    site.cors.allow(origin.as_ref(), response.headers_mut());
-    response
+    (work, origin)
 }
 
-async fn dispatch(worker: &Worker, site: &Site, request: Request<Inbound>) -> Response<Answer> {
+fn dispatch(worker: &Rc<Worker>, site: &Site, request: Request<Inbound>) -> Work {
     let path = below_root(&site.root_path, request.uri().path());
     if path.is_empty() {
-        return page::add_slash(&site.root_path);
+        return at_once(page::add_slash(&site.root_path));
     }
-    let Some(route) = Route::find(path).filter(|route| route.is_offered(site)) else {
-        let failure = match *request.method() {
-            Method::GET
-            | Method::HEAD
-            | Method::POST
-            | Method::PUT
-            | Method::PATCH
-            | Method::DELETE => reply::unknown_url(),
-            _ => reply::method_not_allowed("GET, HEAD, POST, OPTIONS"),
-        };
-        return refuse(worker, request.headers(), failure);
+    let route = match find(site, path, &request) {
+        Ok(route) => route,
+        Err(failure) => return at_once(refuse(worker, request.headers(), failure)),
     };
     if request.method() == Method::OPTIONS {
-        return site
-            .cors
-            .preflight(request.headers(), route.allow())
-            .map(Answer::whole);
+        let preflight = site.cors.preflight(request.headers(), route.allow());
+        return at_once(preflight.map(Answer::whole));
     }
-    if !route.takes(request.method()) {
-        let failure = reply::method_not_allowed(route.allow());
-        return refuse(worker, request.headers(), failure);
-    }
-    if route.is_guarded()
-        && let Err(failure) = site.hosts.admit_page(&site.cors, &request)
-    {
-        return refuse(worker, request.headers(), failure);
-    }
-    match route {
-        Route::Call(endpoint) => proxy::serve(worker, endpoint, request).await,
+    at_once(match route {
+        Route::Call(endpoint) => {
+            return Box::pin(proxy::serve(Rc::clone(worker), endpoint, request));
+        }
         Route::Models => models::list(worker, &request),
         Route::Model(id) => models::one(worker, &request, id),
         Route::Health => json(r#"{"status":"ok"}"#),
@@ -103,7 +92,39 @@ async fn dispatch(worker: &Worker, site: &Site, request: Request<Inbound>) -> Re
         Route::Facts => status::facts(worker),
         Route::Status => status::status(worker, &request),
         Route::Events => status::events(worker, &site.watchers, &request),
+    })
+}
+
+/// An answer that needs no work.
+pub(super) fn at_once(response: Response<Answer>) -> Work {
+    Box::pin(ready(response))
+}
+
+/// The route at this path, if the request may take it.
+fn find<'p>(site: &Site, path: &'p str, request: &Request<Inbound>) -> Result<Route<'p>, Failure> {
+    let method = request.method();
+    let Some(route) = Route::find(path).filter(|route| route.is_offered(site)) else {
+        return Err(match *method {
+            Method::GET
+            | Method::HEAD
+            | Method::POST
+            | Method::PUT
+            | Method::PATCH
+            | Method::DELETE => reply::unknown_url(),
+            _ => reply::method_not_allowed("GET, HEAD, POST, OPTIONS"),
+        });
+    };
+    // A preflight asks what would be taken.
+    if method == Method::OPTIONS {
+        return Ok(route);
     }
+    if !route.takes(method) {
+        return Err(reply::method_not_allowed(route.allow()));
+    }
+    if route.is_guarded() {
+        site.hosts.admit_page(&site.cors, request)?;
+    }
+    Ok(route)
 }
 
 /// A file of the page's, or the error that there is none.

@@ -55,7 +55,8 @@ pub(super) struct Inbound {
 #[derive(Debug)]
 pub(super) struct Outbound<B> {
     pub(super) body: B,
-    pub(super) turn: Turn,
+    /// None where the request has been answered before.
+    pub(super) turn: Option<Turn>,
 }
 
 /// The socket, or TLS on it, seen by hyper and by us.
@@ -205,7 +206,9 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Outbound<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
-        self.turn.0.sends.set(Some(polled.is_ready()));
+        if let Some(turn) = &self.turn {
+            turn.0.sends.set(Some(polled.is_ready()));
+        }
         polled
     }
 

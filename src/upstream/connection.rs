@@ -2,16 +2,16 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use http::Request;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use tokio::task::AbortHandle;
-use tokio::time::{self, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
-use super::error::{Error, ErrorKind};
-use super::http1::{Answered, Http1};
+use super::error::Error;
+use super::http1::{Answered, Broken, Http1};
+use super::order::Order;
 use super::{Upstream, header};
 use crate::body::Outgoing;
 use crate::config::Timeouts;
@@ -51,20 +51,17 @@ pub(super) struct Answer {
     /// Its body, where that does not come out of the connection itself.
     pub(super) stream: Option<Incoming>,
     /// When the request began to be sent.
-    pub(super) sent: time::Instant,
+    pub(super) sent: Instant,
 }
 
 /// One of the streams on an HTTP/2 connection.
 #[derive(Debug)]
 pub(super) struct Stream(Rc<Http2>);
 
-/// The head of an answer and, as in [`Answer`], its body.
-type Begun = (Answered, Option<Incoming>);
-
 /// An exchange that brought no answer.
 pub(super) enum Failed {
     /// Nothing of the request was sent; here it is again.
-    Unsent(Box<Request<Outgoing>>, Error),
+    Unsent(Box<Order>, Error),
     /// It cannot be had back.
     Spent(Error),
 }
@@ -77,26 +74,28 @@ impl Connection {
     pub(super) async fn exchange(
         mut self,
         upstream: &Upstream,
-        request: Box<Request<Outgoing>>,
+        order: Box<Order>,
         timeouts: &Timeouts,
+        now: Instant,
     ) -> Result<(Answer, Self), Failed> {
         let limit = timeouts.first_event.unwrap_or(timeouts.head);
-        let sent = time::Instant::now();
-        let due = sent + limit.min(timeouts.head);
-        let answer = match &mut self {
-            Self::Http1(connection) => timeout_at(due, connection.send(upstream, request)).await,
-            Self::Http2(stream) => timeout_at(due, stream.send(upstream, request)).await,
-        };
-        match answer {
-            Ok(answer) => {
-                let (head, stream) = answer?;
-                Ok((Answer { head, stream, sent }, self))
+        let due = now + limit.min(timeouts.head);
+        let (head, stream) = match &mut self {
+            Self::Http1(connection) => (connection.send(upstream, order, due).await?, None),
+            // Boxed, so that requests over HTTP/1.1 need no room for it.
+            Self::Http2(stream) => {
+                let sending = timeout_at(due, stream.send(upstream, order));
+                let answer = Box::pin(sending).await;
+                let (head, body) = answer.map_err(|_| Failed::Spent(Error::no_head()))??;
+                (head, Some(body))
             }
-            Err(_) => Err(Failed::Spent(Error::after_sending(
-                ErrorKind::HeadTimeout,
-                "no head in time",
-            ))),
-        }
+        };
+        let answer = Answer {
+            head,
+            stream,
+            sent: now,
+        };
+        Ok((answer, self))
     }
 }
 
@@ -104,12 +103,15 @@ impl Http1 {
     async fn send(
         &mut self,
         upstream: &Upstream,
-        request: Box<Request<Outgoing>>,
-    ) -> Result<Begun, Failed> {
-        match self.exchange(&request, &upstream.host_header).await {
-            Ok(head) => Ok((head, None)),
-            Err(broken) if self.has_begun() => Err(Failed::Spent(broken.into())),
-            Err(broken) => Err(Failed::Unsent(request, broken.into())),
+        order: Box<Order>,
+        due: Instant,
+    ) -> Result<Answered, Failed> {
+        match self.exchange(upstream, &order, due).await {
+            Ok(head) => Ok(head),
+            Err(broken) if self.has_begun() || matches!(broken, Broken::Late) => {
+                Err(Failed::Spent(broken.into()))
+            }
+            Err(broken) => Err(Failed::Unsent(order, broken.into())),
         }
     }
 }
@@ -159,13 +161,10 @@ impl Stream {
     async fn send(
         &self,
         upstream: &Upstream,
-        mut request: Box<Request<Outgoing>>,
-    ) -> Result<Begun, Failed> {
-        upstream.name_in(&mut request);
-        // HTTP/2 does not hand a refused request back.
-        let kept = request.clone();
+        order: Box<Order>,
+    ) -> Result<(Answered, Incoming), Failed> {
         let mut sender = self.0.sender.clone();
-        match sender.try_send_request(*request).await {
+        match sender.try_send_request(upstream.request(&order)).await {
             Ok(response) => {
                 let (parts, body) = response.into_parts();
                 let mut headers = parts.headers;
@@ -175,19 +174,19 @@ impl Stream {
                     headers,
                     rests_for: None,
                 };
-                Ok((head, Some(body)))
+                Ok((head, body))
             }
             Err(mut failed) => {
                 // Those who are on it may stay; a next one fares no better.
                 self.0.retired.set(true);
-                let unsent = failed.take_message();
+                let unsent = failed.take_message().is_some();
                 let error = Error::from_exchange(failed.error());
-                // A copy may be used when the peer says that it did not work on
-                // the request.
-                let refused = error.outcome() == Outcome::NotProcessed;
-                Err(match unsent.map(Box::new).or(refused.then_some(kept)) {
-                    Some(request) => Failed::Unsent(request, error),
-                    None => Failed::Spent(error),
+                // It may be sent again as well when the peer says that it did
+                // not work on it.
+                Err(if unsent || error.outcome() == Outcome::NotProcessed {
+                    Failed::Unsent(order, error)
+                } else {
+                    Failed::Spent(error)
                 })
             }
         }

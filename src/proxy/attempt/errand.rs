@@ -82,7 +82,10 @@ impl Errand<'_> {
         }
         drop(awaited);
         let judged = match answer {
-            Ok(answer) => judge(answer).await,
+            Ok(answer) => match judge(answer) {
+                Ok(judged) => judged,
+                Err(refusal) => refusal.judged().await,
+            },
             Err(error) => Judged::unanswered(error),
         };
         match judged {

@@ -31,6 +31,13 @@ pub(super) struct Judged {
     pub cause: Option<Error>,
 }
 
+/// An answer whose status says that it is not what was asked for.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    answer: Unjudged,
+    media_type: MediaType,
+}
+
 impl Judged {
     /// What the caller gets, with the name of the target.
     pub(super) fn named(self, target: &Target) -> Result<Accepted, Failure> {
@@ -89,51 +96,68 @@ impl Judged {
     }
 }
 
-/// Looks at the head of an answer.
-pub(super) async fn judge(answer: Unjudged) -> Judged {
-    let mut reply = answer.reply;
-    let content_type = reply.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let mut media_type = MediaType::of(content_type);
-    let status = reply.status;
-    let mut first = None;
-    let mut fault = None;
-    if !status.is_success() {
-        fault = Outcome::of_status(status.as_u16(), || {
+/// Looks at the head of an answer, which says enough of one that is good.
+pub(super) fn judge(answer: Unjudged) -> Result<Judged, Box<Refusal>> {
+    let headers = &answer.reply.headers;
+    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let media_type = MediaType::of(content_type);
+    if !answer.reply.status.is_success() {
+        return Err(Box::new(Refusal { answer, media_type }));
+    }
+    if media_type == MediaType::Html {
+        let failure = reply::upstream_bad_content_type();
+        return Ok(Judged::unfit(Outcome::Failed, failure));
+    }
+    Ok(Judged::answered(None, answer.accepted(media_type, None)))
+}
+
+impl Refusal {
+    /// Looks at the status, and at whether there are words that can be passed on.
+    pub(super) async fn judged(mut self: Box<Self>) -> Judged {
+        let reply = &mut self.answer.reply;
+        let status = reply.status;
+        let fault = Outcome::of_status(status.as_u16(), || {
             let headers: Vec<_> = texts(&reply.headers).collect();
             retry_after::wait(&headers, SystemTime::now())
         });
-        if media_type == MediaType::Json && may_pass(status) {
-            first = first_piece(&mut reply, &answer.bounds).await;
+        let mut first = None;
+        if self.media_type == MediaType::Json && may_pass(status) {
+            // Boxed: every request's state would have to keep room for a timer.
+            first = Box::pin(first_piece(reply, &self.answer.bounds)).await;
         }
         if first.is_none() {
             return Judged {
                 fault,
                 answered: may_pass(status),
-                word: Err(instead_of(&reply)),
+                word: Err(instead_of(reply)),
                 cause: None,
             };
         }
-    } else if media_type == MediaType::Html {
-        return Judged::unfit(Outcome::Failed, reply::upstream_bad_content_type());
+        Judged::answered(fault, self.answer.accepted(self.media_type, first))
     }
-    let encoding = reply.headers.get(CONTENT_ENCODING);
-    if encoding.is_some_and(|encoding| encoding.as_bytes() != b"identity") {
-        // It was asked not to; what is compressed cannot be looked into.
-        media_type = MediaType::Other;
+}
+
+impl Unjudged {
+    fn accepted(mut self, mut media_type: MediaType, first: Option<Bytes>) -> Accepted {
+        let headers = &mut self.reply.headers;
+        let encoding = headers.get(CONTENT_ENCODING);
+        if encoding.is_some_and(|encoding| encoding.as_bytes() != b"identity") {
+            // It was asked not to; what is compressed cannot be looked into.
+            media_type = MediaType::Other;
+        }
+        if media_type == MediaType::EventStream {
+            // An error event of ours, or an event held back, would make it wrong.
+            headers.remove(CONTENT_LENGTH);
+        }
+        Accepted {
+            reply: self.reply,
+            first,
+            media_type,
+            hide_usage: self.hide_usage,
+            bounds: self.bounds,
+            in_flight: None,
+        }
     }
-    if media_type == MediaType::EventStream {
-        // An error event of ours, or an event held back, would make it wrong.
-        reply.headers.remove(CONTENT_LENGTH);
-    }
-    let accepted = Accepted {
-        reply,
-        first,
-        media_type,
-        hide_usage: answer.hide_usage,
-        bounds: answer.bounds,
-        in_flight: None,
-    };
-    Judged::answered(fault, accepted)
 }
 
 /// The headers that are text.

@@ -1,5 +1,7 @@
 //! One target after the other until one gives an answer that can be passed on.
 
+use std::pin::pin;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use http::request::Parts;
@@ -12,9 +14,10 @@ use super::patience::Bounds;
 use super::reply::Failure;
 use crate::body::Outgoing;
 use crate::catalog::{Resolved, Target};
+use crate::config::StreamUsage as Ask;
 use crate::metering::Meter;
 use crate::routing::{self, InFlight};
-use crate::upstream::{Head, Reply};
+use crate::upstream::{Error, Head, Reply};
 use crate::wire::media::MediaType;
 use crate::wire::splice::{StreamUsage, splice};
 
@@ -60,17 +63,21 @@ pub(super) async fn run(
     meter: &mut Meter,
     resolved: &Resolved<'_>,
     head: &mut Parts,
-    intake: Intake,
+    intake: &Intake,
 ) -> Result<Accepted, Failure> {
     let Some(target) = routing::only(&resolved.targets, &resolved.model.retry) else {
         // Boxed, so that those with one target need no room for the rest.
-        return Box::pin(failover::run(worker, meter, resolved, head, &intake)).await;
+        return Box::pin(failover::run(worker, meter, resolved, head, intake)).await;
     };
     let headers = std::mem::take(&mut head.headers);
     meter.asks(target);
-    match send(worker, meter, target, head, headers, &intake).await {
+    let sending = send(worker, meter, target, head, headers, intake);
+    match sending.await {
         Ok(answer) => {
-            let judged = judge(answer).await;
+            let judged = match judge(answer) {
+                Ok(judged) => judged,
+                Err(refusal) => refusal.judged().await,
+            };
             meter.attempted(judged.fault);
             judged.named(target)
         }
@@ -84,18 +91,18 @@ pub(super) async fn run(
     }
 }
 
-async fn send(
-    worker: &Worker,
-    meter: &Meter,
-    target: &Target,
+/// Asks a target, for as long as that may take in all.
+fn send<'a>(
+    worker: &'a Worker,
+    meter: &'a Meter,
+    target: &'a Target,
     parts: &Parts,
     mut headers: HeaderMap,
     intake: &Intake,
-) -> Result<Unjudged, crate::upstream::Error> {
+) -> impl Future<Output = Result<Unjudged, Error>> + use<'a> {
     let provider = &target.provider;
     let endpoint = meter.endpoint();
-    let asks = endpoint.has_stream_usage_option()
-        && provider.stream_usage == crate::config::StreamUsage::Inject;
+    let asks = endpoint.has_stream_usage_option() && provider.stream_usage == Ask::Inject;
     let usage = if asks {
         StreamUsage::Inject
     } else {
@@ -113,27 +120,32 @@ async fn send(
     };
     let limits = &target.timeouts;
     let deadline = limits.total.map(|total| Instant::now() + total);
-    let body = Outgoing::new(segments);
-    let sending = std::pin::pin!(worker.client.send(provider.id, head, body, limits));
-    meter.waits();
-    let answer = match deadline {
-        None => sending.await,
-        Some(deadline) => match timeout_at(deadline, sending).await {
-            Ok(answer) => answer,
-            Err(_) => Err(crate::upstream::Error::out_of_time()),
-        },
-    };
-    meter.works();
-    let reply = answer?;
-    meter.hears(target, reply.status);
-    let bounds = Bounds {
-        gap: limits.gap,
-        first_by: limits.first_event.map(|limit| reply.sent + limit),
-        deadline,
-    };
-    Ok(Unjudged {
-        reply,
-        hide_usage,
-        bounds,
-    })
+    let prepared = worker
+        .client
+        .prepare(provider.id, head, Outgoing::new(segments));
+    async move {
+        let sending = pin!(prepared?.send(limits));
+        meter.waits();
+        let answer = match deadline {
+            None => sending.await,
+            // Boxed, since few set a limit on the whole.
+            Some(deadline) => match Box::pin(timeout_at(deadline, sending)).await {
+                Ok(answer) => answer,
+                Err(_) => Err(Error::out_of_time()),
+            },
+        };
+        meter.works();
+        let reply = answer?;
+        meter.hears(target, reply.status);
+        let bounds = Bounds {
+            gap: limits.gap,
+            first_by: limits.first_event.map(|limit| reply.sent + limit),
+            deadline,
+        };
+        Ok(Unjudged {
+            reply,
+            hide_usage,
+            bounds,
+        })
+    }
 }
