@@ -46,9 +46,8 @@ pub(super) async fn read<B>(
 where
     B: Body<Data = Bytes, Error = hyper::Error>,
 {
-    check_media_type(headers)?;
+    let announced = announced_length(headers)?;
     let limits = &worker.snapshot.limits;
-    let announced = announced_length(headers);
     if announced.is_some_and(|length| length > limits.max_body as u64) {
         return Err(reply::request_too_large(limits.max_body));
     }
@@ -157,31 +156,33 @@ fn unreadable(error: &hyper::Error) -> Failure {
     }
 }
 
-fn announced_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
+/// The length that a request's fields announce, where it is one that we read:
 /// JSON in UTF-8, uncompressed. A missing type is taken for JSON: browsers
 /// cannot be made to send such a request to us from a foreign page without
 /// naming their origin, which the router checks.
-fn check_media_type(headers: &HeaderMap) -> Result<(), Failure> {
-    for encoding in headers.get_all(CONTENT_ENCODING) {
-        if !encoding
-            .as_bytes()
-            .trim_ascii()
-            .eq_ignore_ascii_case(b"identity")
-        {
-            return Err(reply::unsupported_encoding());
+///
+/// All in one pass: a look-up for each field took several times as long.
+fn announced_length(headers: &HeaderMap) -> Result<Option<u64>, Failure> {
+    let mut length = None;
+    let mut content_type = None;
+    for (name, value) in headers {
+        if *name == CONTENT_LENGTH {
+            length = value.to_str().ok().and_then(|length| length.parse().ok());
+        } else if *name == CONTENT_TYPE {
+            content_type = content_type.or(Some(value.as_bytes()));
+        } else if *name == CONTENT_ENCODING {
+            let coding = value.as_bytes().trim_ascii();
+            if !coding.eq_ignore_ascii_case(b"identity") {
+                return Err(reply::unsupported_encoding());
+            }
         }
     }
-    let Some(value) = headers.get(CONTENT_TYPE) else {
-        return Ok(());
-    };
-    let value = value.as_bytes();
-    if MediaType::of(Some(value)) != MediaType::Json || !is_utf8(value) {
-        return Err(reply::unsupported_media_type());
+    match content_type {
+        Some(value) if MediaType::of(Some(value)) != MediaType::Json || !is_utf8(value) => {
+            Err(reply::unsupported_media_type())
+        }
+        _ => Ok(length),
     }
-    Ok(())
 }
 
 /// True unless a charset other than UTF-8 (or its subset ASCII) is named.
@@ -208,7 +209,7 @@ fn is_utf8(content_type: &[u8]) -> bool {
 mod tests {
     use http::{HeaderMap, HeaderValue};
 
-    use super::check_media_type;
+    use super::announced_length;
 
     #[test]
     fn takes_json_in_utf8_only() {
@@ -225,9 +226,9 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert("content-type", HeaderValue::from_static(value));
-            assert_eq!(check_media_type(&headers).is_ok(), taken, "{value}");
+            assert_eq!(announced_length(&headers).is_ok(), taken, "{value}");
         }
-        assert!(check_media_type(&HeaderMap::new()).is_ok());
+        assert!(announced_length(&HeaderMap::new()).is_ok());
     }
 
     #[test]
@@ -239,7 +240,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert("content-encoding", HeaderValue::from_static(value));
-            assert_eq!(check_media_type(&headers).is_ok(), taken, "{value}");
+            assert_eq!(announced_length(&headers).is_ok(), taken, "{value}");
         }
     }
 }

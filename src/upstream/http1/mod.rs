@@ -136,7 +136,7 @@ impl Http1 {
                 let late = self.alarm.poll(due, context);
                 late.map(|_| Err(Broken::Late))
             }
-            answered => answered,
+            answered @ Poll::Ready(_) => answered,
         })
         .await
     }
