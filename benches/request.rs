@@ -108,7 +108,7 @@ fn account_request(bencher: Bencher<'_, '_>, count: usize) {
         .bench_local_values(|resolved| {
             let endpoint = Endpoint::ChatCompletions;
             let mut meter = Meter::start(&desk, endpoint, ids.for_request(None));
-            meter.calls(&resolved.model);
+            meter.calls(resolved.model);
             meter.received(1024);
             meter.waits();
             meter.attempted(None);
@@ -128,7 +128,7 @@ fn account_piece(bencher: Bencher<'_, '_>) {
     let resolved = catalog.resolve("alias-0", |_| true);
     let ids = RequestIds::new();
     let mut meter = Meter::start(&desk, Endpoint::ChatCompletions, ids.for_request(None));
-    meter.calls(&resolved.expect("a known alias").model);
+    meter.calls(resolved.expect("a known alias").model);
     meter.answers(200, true);
     bencher.bench_local(|| {
         meter.piece(black_box(true));

@@ -5,6 +5,7 @@
 //! `docs/architecture.md` has the map.
 
 pub mod access;
+pub mod alarm;
 pub mod body;
 pub mod catalog;
 pub mod cli;

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::config::{
-    self, Affinity, Balance, Config, Demo, Hedge, Manner, OwnTimeouts, PriceList, Retry, Speaks,
-    StreamUsage, Timeouts,
+    self, Config, Demo, Manner, OwnTimeouts, PriceList, Speaks, StreamUsage, Timeouts,
 };
 
 mod cost;
 mod identity;
+mod model;
 mod nearest;
 mod slot;
 mod target;
@@ -21,6 +21,7 @@ pub(crate) mod tests;
 
 pub use cost::Cost;
 pub use identity::fingerprint;
+pub use model::Model;
 pub use slot::{Slot, Spot};
 pub use target::{Target, Unready};
 
@@ -43,38 +44,8 @@ pub struct Catalog {
     default_provider: Option<Arc<Provider>>,
     /// Whether there is more than one place where an object can live.
     has_choice: bool,
-    /// The rules for `provider/model`.
-    retry: Retry,
-}
-
-/// What one alias stands for, or what `provider/…` stands for as a whole.
-#[derive(Debug, Clone)]
-pub struct Model {
-    /// Dense number, for tables with a row per model.
-    pub id: usize,
-    /// Name for callers, logs and metrics: the alias, or `provider/*`.
-    pub label: Box<str>,
-    /// The provider of its first target, for `owned_by` and metrics.
-    pub provider: Arc<Provider>,
-    /// What its provider calls it; empty for `provider/*`.
-    pub upstream_model: Box<str>,
-    /// Where it goes, its fallbacks' targets behind its own; empty while none of
-    /// them is ready.
-    pub targets: Box<[Target]>,
-    /// The places that are left out, since their provider is not ready.
-    pub unready: Box<[Unready]>,
-    /// Tokens that it can take, question and answer together, where known.
-    pub context: Option<usize>,
-    /// How those of one step share the requests.
-    pub balance: Balance,
-    /// Which of its requests go to the same target.
-    pub affinity: Option<Affinity>,
-    /// When and how often they are tried.
-    pub retry: Retry,
-    /// When a second one is tried beside the first, if ever.
-    pub hedge: Option<Hedge>,
-    /// The environment variable (or file) whose lack keeps it from being ready.
-    pub missing: Option<Box<str>>,
+    /// What `provider/…` stands for, by [`Provider::id`].
+    any_models: Box<[Model]>,
 }
 
 /// A provider as the catalog knows it.
@@ -112,7 +83,7 @@ pub struct Provider {
 #[derive(Debug, Clone)]
 pub struct Resolved<'c> {
     /// The alias's entry, or the entry of `provider/*`.
-    pub model: Cow<'c, Model>,
+    pub model: &'c Model,
     /// Where it goes, in order of preference; never empty.
     pub targets: Cow<'c, [Target]>,
 }
@@ -159,16 +130,18 @@ impl Catalog {
             // The only one is not chosen.
             None => first.filter(|_| second.is_none()),
         };
+        let mut any_models: Vec<_> = by_name.values().map(|it| Model::any(it, config)).collect();
+        any_models.sort_unstable_by_key(|model| model.id);
         Self {
             default_provider: default_provider.cloned(),
             has_choice: second.is_some() || first.is_some_and(|it| it.credentials.len() > 1),
             models,
+            any_models: any_models.into(),
             slot_count: slots.count(),
             row_count,
             model_count,
             by_name,
             strict: config.strict_models,
-            retry: config.retry,
         }
     }
 
@@ -301,24 +274,11 @@ impl Catalog {
         if !provider.ready {
             return None;
         }
+        let timeouts = OwnTimeouts::default();
+        let targets = target::all(provider, upstream_model, &timeouts).collect();
         Some(Resolved {
-            model: Cow::Owned(Model {
-                id: provider.any_model,
-                label: format!("{}/*", provider.name).into(),
-                provider: Arc::clone(provider),
-                upstream_model: Box::default(),
-                targets: Box::default(),
-                unready: Box::default(),
-                retry: self.retry,
-                hedge: None,
-                context: None,
-                balance: Balance::default(),
-                affinity: None,
-                missing: None,
-            }),
-            targets: Cow::Owned(
-                target::all(provider, upstream_model, &OwnTimeouts::default()).collect(),
-            ),
+            model: self.any_models.get(provider.id)?,
+            targets: Cow::Owned(targets),
         })
     }
 
@@ -364,59 +324,6 @@ fn providers(config: &Config) -> (HashMap<Box<str>, Arc<Provider>>, usize) {
         })
         .collect();
     (by_name, keys)
-}
-
-impl Model {
-    fn new(
-        id: usize,
-        model: &config::Model,
-        targets: Vec<Target>,
-        unready: Vec<Unready>,
-        providers: &HashMap<Box<str>, Arc<Provider>>,
-    ) -> Option<Self> {
-        // The first that can be called, else the first that is meant.
-        let meant = model.targets.first()?;
-        let (provider, upstream_model) = match targets.first() {
-            Some(target) => (Arc::clone(&target.provider), target.upstream_model()),
-            None => (
-                Arc::clone(providers.get(meant.provider.as_str())?),
-                meant.upstream_model.as_str().into(),
-            ),
-        };
-        Some(Self {
-            id,
-            label: model.alias.as_str().into(),
-            upstream_model,
-            targets: targets.into(),
-            unready: unready.into(),
-            context: model.context,
-            balance: model.balance,
-            affinity: model.affinity.clone(),
-            retry: model.retry,
-            hedge: model.hedge,
-            missing: provider.why_not_ready(),
-            provider,
-        })
-    }
-
-    /// True when it can be called now.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        !self.targets.is_empty()
-    }
-
-    fn resolved(&self) -> Result<Resolved<'_>, Unresolved> {
-        if self.is_ready() {
-            return Ok(Resolved {
-                model: Cow::Borrowed(self),
-                targets: Cow::Borrowed(&self.targets),
-            });
-        }
-        Err(Unresolved::NotConfigured {
-            alias: self.label.to_string(),
-            variable: self.missing.as_deref().unwrap_or_default().to_owned(),
-        })
-    }
 }
 
 impl Resolved<'_> {

@@ -25,8 +25,7 @@ fn meters(keeps_ledgers: bool) -> (Arc<Meters>, [Model; 2]) {
     };
     let catalog = Catalog::new(&config::load(&sources).unwrap());
     let registry = Registry::new();
-    let models =
-        ["one", "two"].map(|name| catalog.resolve(name, |_| true).unwrap().model.into_owned());
+    let models = ["one", "two"].map(|name| catalog.resolve(name, |_| true).unwrap().model.clone());
     (
         Meters::new(&registry, &catalog, false, keeps_ledgers),
         models,

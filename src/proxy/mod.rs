@@ -35,6 +35,8 @@ pub mod limits;
 mod patience;
 mod relay;
 pub mod reply;
+#[cfg(test)]
+mod tests;
 mod translation;
 
 pub use answer::{Aborted, Answer};
@@ -175,41 +177,59 @@ impl Worker {
 
 /// Serves one request: whatever happens, there is an answer, and an account
 /// is kept of it.
-pub async fn serve<B>(worker: &Worker, endpoint: Endpoint, request: Request<B>) -> Response<Answer>
+///
+/// Not an `async fn`, and what it awaits takes what is large by reference: a
+/// future has a place of its own for everything that is moved into it, so that
+/// each hand that a request went through would make room for it once more.
+pub fn serve<B>(
+    worker: Rc<Worker>,
+    endpoint: Endpoint,
+    request: Request<B>,
+) -> impl Future<Output = Response<Answer>>
 where
     B: Body<Data = Bytes, Error = hyper::Error>,
 {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let request_id = worker.request_ids.for_request(head.headers.get(REQUEST_ID));
     let mut meter = Meter::start(&worker.desk, endpoint, request_id);
     if let Some(tracer) = &worker.snapshot.tracer {
         meter.traces(tracer, &head.headers);
     }
-    let told = unless_expired(worker, pin!(story(worker, &mut meter, head, body))).await;
-    match told {
-        Ok((accepted, seat)) => relay::answer(worker, accepted, seat, meter),
-        Err(failure) => refuse(worker, failure, meter),
+    async move {
+        let worker = &*worker;
+        let told = unless_expired(worker, pin!(story(worker, &mut meter, &mut head, body))).await;
+        match told {
+            Ok((accepted, seat)) => relay::answer(worker, accepted, seat, meter),
+            Err(failure) => refuse(worker, failure, meter),
+        }
     }
 }
 
 /// Serves any other call of the API in the same way.
-pub async fn serve_other<B>(worker: &Worker, call: Call, request: Request<B>) -> Response<Answer>
+pub fn serve_other<B>(
+    worker: Rc<Worker>,
+    call: Call,
+    request: Request<B>,
+) -> impl Future<Output = Response<Answer>>
 where
     B: Body<Data = Bytes, Error = hyper::Error> + 'static,
 {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let request_id = worker.request_ids.for_request(head.headers.get(REQUEST_ID));
     let mut meter = Meter::start(&worker.desk, call.endpoint, request_id);
     if let Some(tracer) = &worker.snapshot.tracer {
         meter.traces(tracer, &head.headers);
     }
-    // Boxed, since it is large, and seldom.
-    let mut told = Box::pin(other_story(worker, &mut meter, call, head, body));
-    let ended = unless_expired(worker, told.as_mut()).await;
-    drop(told);
-    match ended {
-        Ok((accepted, seat)) => relay::answer(worker, accepted, seat, meter),
-        Err(failure) => refuse(worker, failure, meter),
+    async move {
+        let worker = &*worker;
+        let told = {
+            let story = pin!(other_story(worker, &mut meter, call, &mut head, body));
+            unless_expired(worker, story).await
+        };
+        match told {
+            Ok((accepted, seat)) => relay::answer(worker, accepted, seat, meter),
+            Err(failure) => refuse(worker, failure, meter),
+        }
     }
 }
 
@@ -231,7 +251,7 @@ async fn unless_expired<T>(
 async fn story<B>(
     worker: &Worker,
     meter: &mut Meter,
-    mut head: Parts,
+    head: &mut Parts,
     body: B,
 ) -> Result<(attempt::Accepted, limits::Share), Failure>
 where
@@ -241,7 +261,8 @@ where
     let gate = &worker.snapshot.gate;
     let caller = gate.admit(&head.headers, &head.extensions)?;
     meter.called_by(caller.clone());
-    let intake = intake::read(worker, meter, &head.headers, body).await?;
+    let look = intake::scan_of(meter.endpoint());
+    let intake = intake::read(worker, meter, &head.headers, body, look).await?;
     let mut resolved = if intake.model.is_empty() {
         destination::unnamed(worker, &caller, &intake.body)?
     } else {
@@ -250,8 +271,8 @@ where
     if meter.endpoint() == Endpoint::Responses {
         destination::follow(worker, &intake.body, &mut resolved);
     }
-    meter.calls(&resolved.model);
-    let accepted = attempt::run(worker, meter, &resolved, &mut head, intake).await?;
+    meter.calls(resolved.model);
+    let accepted = attempt::run(worker, meter, &resolved, head, &intake).await?;
     Ok((accepted, seat))
 }
 
@@ -259,7 +280,7 @@ async fn other_story<B>(
     worker: &Worker,
     meter: &mut Meter,
     call: Call,
-    mut head: Parts,
+    head: &mut Parts,
     body: B,
 ) -> Result<(attempt::Accepted, limits::Share), Failure>
 where
@@ -269,10 +290,10 @@ where
     let gate = &worker.snapshot.gate;
     let caller = gate.admit(&head.headers, &head.extensions)?;
     meter.called_by(caller.clone());
-    let intake = intake::look(worker, meter, call, &head, body).await?;
-    let resolved = destination::find(worker, &caller, &intake, &mut head)?;
-    meter.calls(&resolved.model);
-    let accepted = attempt::run(worker, meter, &resolved, &mut head, intake).await?;
+    let intake = intake::look(worker, meter, call, head, body).await?;
+    let resolved = destination::find(worker, &caller, &intake, head)?;
+    meter.calls(resolved.model);
+    let accepted = attempt::run(worker, meter, &resolved, head, &intake).await?;
     Ok((accepted, seat))
 }
 

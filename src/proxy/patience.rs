@@ -1,10 +1,11 @@
 //! How long a relay waits for the upstream.
 
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
+
+use crate::alarm::Alarm;
 
 /// Limits in time on what is to come.
 #[derive(Debug, Clone, Copy)]
@@ -28,8 +29,7 @@ impl Bounds {
     }
 }
 
-/// All limits on one timer. The timer is not set anew at every piece: when it
-/// rings, it is looked up whether it should have, and set to when it should.
+/// All limits on one timer, which is not set anew at every piece.
 #[derive(Debug)]
 pub(super) struct Patience {
     bounds: Bounds,
@@ -38,7 +38,7 @@ pub(super) struct Patience {
     waiting_since: Option<Instant>,
     /// When the caller was last to hear something, if that was later.
     heard: Option<Instant>,
-    timer: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
 }
 
 /// Which limit was reached.
@@ -57,7 +57,7 @@ impl Patience {
             quiet,
             waiting_since: None,
             heard: None,
-            timer: None,
+            alarm: Alarm::default(),
         }
     }
 
@@ -75,20 +75,12 @@ impl Patience {
     /// caller did not read does not count as the upstream's silence.
     pub(super) fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<Late> {
         let (due, late) = self.due();
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
-        while timer.as_mut().poll(context).is_ready() {
-            let now = Instant::now();
-            if now >= due {
-                self.heard = Some(now);
-                return Poll::Ready(late);
-            }
-            timer.as_mut().reset(due);
-        }
-        Poll::Pending
+        let now = std::task::ready!(self.alarm.poll(due, context));
+        self.heard = Some(now);
+        Poll::Ready(late)
     }
 
-    /// What is due first. It never comes sooner than what was due before, so
-    /// the timer never has to be set back.
+    /// What is due first.
     fn due(&mut self) -> (Instant, Late) {
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
         let quiet = self.quiet.map(|quiet| {

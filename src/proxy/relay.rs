@@ -83,7 +83,7 @@ pub(super) fn answer(
         reply::tell_times(&mut headers, &meter);
     }
     let quiet = limits.keepalive_comments.filter(|_| streams);
-    let relay = Relay {
+    let mut relay = Box::new(Relay {
         first,
         body: reply.body,
         tap: Tap::new(media_type, rule, hide_usage),
@@ -97,8 +97,9 @@ pub(super) fn answer(
         _seat: seat,
         _in_flight: in_flight,
         learner,
-    };
-    let mut response = Response::new(Answer::Relay(Box::new(relay.at_once())));
+    });
+    relay.end_at_once();
+    let mut response = Response::new(Answer::Relay(relay));
     *response.status_mut() = reply.status;
     *response.headers_mut() = headers;
     response
@@ -106,11 +107,10 @@ pub(super) fn answer(
 
 impl Relay {
     /// A body known to be empty is never asked for anything.
-    fn at_once(mut self) -> Self {
+    fn end_at_once(&mut self) {
         if self.first.is_none() && self.body.has_ended() {
             let _ = self.upstream_ended(None);
         }
-        self
     }
 
     /// Has it panic once so many pieces have passed.

@@ -1,7 +1,6 @@
 //! One connection from a caller, from its first byte to its last.
 
 use std::cell::RefCell;
-use std::convert::Infallible;
 use std::error::Error;
 use std::future::poll_fn;
 use std::io;
@@ -11,8 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response};
+use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -20,16 +18,16 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::answering::Answering;
 use super::generation::{Current, Generation};
 use super::pace::Pacer;
-use super::rescue::rescued;
-use super::router;
 use super::site::Errors;
 use super::tls::{self, Refused};
-use super::vigil::{Inbound, Outbound, Stage, Vigil, Watched};
+use super::vigil::{Stage, Vigil, Watched};
 use crate::access::Certificate;
+use crate::alarm::Alarm;
 use crate::proxy::curfew::{Ear, Phase};
 
 /// First bytes of HTTP/2 without TLS (RFC 9113, section 3.4) that no HTTP/1
@@ -57,10 +55,6 @@ enum Protocol {
     Http1,
     Http2,
 }
-
-/// The work on one request.
-type Answering = Pin<Box<dyn Future<Output = Answered>>>;
-type Answered = Result<Response<Outbound>, Infallible>;
 
 /// Serves a connection until one side ends it.
 pub(super) async fn serve(current: Rc<Current>, tcp: TcpStream) {
@@ -128,7 +122,7 @@ async fn converse<S>(
             if let Some(certificate) = &certificate {
                 request.extensions_mut().insert(Arc::clone(certificate));
             }
-            answer(&current, &vigil, request)
+            Answering::begin(&current, &vigil, request)
         })
     };
     let ended = match protocol {
@@ -184,26 +178,6 @@ async fn begin(current: &Current, began: Instant, tcp: &TcpStream) -> Option<Pro
     })
 }
 
-fn answer(current: &Current, vigil: &Rc<Vigil>, request: Request<Incoming>) -> Answering {
-    let turn = vigil.begin();
-    let generation = current.get();
-    let site = &generation.site;
-    vigil.go_by(site.head_timeout, site.idle_timeout);
-    let request = request.map(|body| Inbound::new(body, vigil));
-    let is_http2 = vigil.multiplexes();
-    // Boxed: it is large, and hyper would keep room for it while the answer is
-    // passed on and while the connection rests.
-    Box::pin(async move {
-        let Generation { worker, site } = &*generation;
-        let mut response = rescued(worker, router::route(worker, site, request)).await;
-        if worker.curfew.phase() > Phase::Serving && !is_http2 {
-            let close = HeaderValue::from_static("close");
-            response.headers_mut().insert(CONNECTION, close);
-        }
-        Ok(response.map(|body| Outbound { body, turn }))
-    })
-}
-
 /// Which protocol a connection's first bytes speak; none when it ends before.
 async fn sniff(tcp: &TcpStream) -> Option<Protocol> {
     let mut first = [0; HTTP2_PREFACE.len()];
@@ -241,7 +215,7 @@ where
     C: Future<Output = hyper::Result<()>>,
 {
     let mut told = false;
-    let mut timer: Option<Pin<Box<Sleep>>> = None;
+    let mut alarm = Alarm::default();
     poll_fn(|context| {
         let over = ear.poll(context) >= from;
         loop {
@@ -259,34 +233,19 @@ where
                     told = true;
                     finish(connection.as_mut());
                 }
-                Poll::Pending => return poll_late(vigil, &mut timer, context).map(Ended::Late),
+                Poll::Pending => return poll_late(vigil, &mut alarm, context).map(Ended::Late),
             }
         }
     })
     .await
 }
 
-/// The timer is set only when it would ring too late; one that rings early is
-/// set anew. So a request that comes and goes in time touches no timer.
-fn poll_late(
-    vigil: &Vigil,
-    timer: &mut Option<Pin<Box<Sleep>>>,
-    context: &mut Context<'_>,
-) -> Poll<Stage> {
-    let Some((due, stage)) = vigil.due() else {
-        return Poll::Pending;
-    };
-    let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
-    if timer.deadline() > due {
-        timer.as_mut().reset(due);
+/// A request that comes and goes in time sets no timer.
+fn poll_late(vigil: &Vigil, alarm: &mut Alarm, context: &mut Context<'_>) -> Poll<Stage> {
+    match vigil.due() {
+        Some((due, stage)) => alarm.poll(due, context).map(|_| stage),
+        None => Poll::Pending,
     }
-    while timer.as_mut().poll(context).is_ready() {
-        if Instant::now() >= due {
-            return Poll::Ready(stage);
-        }
-        timer.as_mut().reset(due);
-    }
-    Poll::Pending
 }
 
 /// Reads on for a while after the answer to a request whose body was not

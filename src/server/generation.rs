@@ -12,7 +12,7 @@ use crate::proxy::{Snapshot, Worker};
 /// rest of an answer needs (its connection, its account) it holds by itself.
 #[derive(Debug)]
 pub(super) struct Generation {
-    pub worker: Worker,
+    pub worker: Rc<Worker>,
     pub site: Site,
 }
 
@@ -23,7 +23,7 @@ pub(super) struct Current(RefCell<Rc<Generation>>);
 impl Current {
     /// The first generation.
     pub(super) fn new(snapshot: Arc<Snapshot>, site: Site) -> Rc<Self> {
-        let worker = Worker::new(snapshot);
+        let worker = Rc::new(Worker::new(snapshot));
         let first = Rc::new(Generation { worker, site });
         Rc::new(Self(RefCell::new(first)))
     }
@@ -36,7 +36,7 @@ impl Current {
     /// Goes over to the next generation.
     pub(super) fn succeed(&self, snapshot: Arc<Snapshot>, site: Site) {
         let before = self.get();
-        let worker = before.worker.succeed(snapshot);
+        let worker = Rc::new(before.worker.succeed(snapshot));
         self.0.replace(Rc::new(Generation { worker, site }));
         before.site.watchers.dismiss();
     }

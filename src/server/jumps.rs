@@ -1,6 +1,7 @@
 //! Somebody sets the clock while requests are under way (`crate::clock`): what
 //! was timed goes on as it was, and only dates change.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt;
@@ -23,19 +24,19 @@ fn field(line: &str, name: &str) -> f64 {
     rest.split(' ').next().unwrap().parse().unwrap()
 }
 
-async fn gateway(registry: &Registry, lines: &str) -> (Worker, Stub) {
+async fn gateway(registry: &Registry, lines: &str) -> (Rc<Worker>, Stub) {
     let stub = Stub::start().await;
     let text = format!(
         "[providers.up]\nbase_url = \"{}\"\napi_key = \"k\"\n{lines}\n[models.m]\nprovider = \"up\"\n",
         stub.base_url
     );
-    (rig::worker(registry, &text), stub)
+    (Rc::new(rig::worker(registry, &text)), stub)
 }
 
-async fn ask(worker: &Worker) -> Answer {
+async fn ask(worker: &Rc<Worker>) -> Answer {
     let body = rig::call_body().map_err(|never| match never {});
     let request = rig::call().body(body).unwrap();
-    let response = proxy::serve(worker, Endpoint::ChatCompletions, request).await;
+    let response = proxy::serve(Rc::clone(worker), Endpoint::ChatCompletions, request).await;
     response.into_body()
 }
 

@@ -27,6 +27,7 @@ use crate::telemetry::metric::{self, Registry};
 mod accept;
 mod admin;
 mod answer;
+mod answering;
 mod checkups;
 mod conn;
 mod cors;

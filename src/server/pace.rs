@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use hyper::rt::Executor;
 use tokio::task::spawn_local;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use super::site::Site;
 use super::vigil::Vigil;
+use crate::alarm::Alarm;
 use crate::telemetry::metric::Counter;
 
 /// Runs the streams of one connection on its own thread, and ends those that
@@ -34,7 +35,7 @@ struct Paced<F> {
     pacer: Pacer,
     /// Since when something waits to be taken.
     stuck: Option<Instant>,
-    timer: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
 }
 
 impl Pacer {
@@ -57,7 +58,7 @@ where
             work: Some(Box::pin(work)),
             pacer: self.clone(),
             stuck: None,
-            timer: None,
+            alarm: Alarm::default(),
         });
     }
 }
@@ -99,14 +100,7 @@ impl<F> Paced<F> {
         let Some(stuck) = self.stuck else {
             return Poll::Pending;
         };
-        let due = stuck + self.pacer.limit;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
-        while timer.as_mut().poll(context).is_ready() {
-            if Instant::now() >= due {
-                return Poll::Ready(());
-            }
-            timer.as_mut().reset(due);
-        }
-        Poll::Pending
+        let late = self.alarm.poll(stuck + self.pacer.limit, context);
+        late.map(|_| ())
     }
 }

@@ -1,8 +1,7 @@
 //! A bug that shows in one request ends that request alone.
 
-use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -14,23 +13,19 @@ use crate::dialect::Dialect;
 use crate::proxy::reply;
 use crate::proxy::{Aborted, Answer, Worker};
 
-/// The answer that `work` comes to; a panic in it is answered with 500. The
-/// panic hook has counted it by then, and said where it was.
+/// What `work` on a request comes to; a panic in it comes to an answer with 500.
+/// The panic hook has counted it by then, and said where it was.
 ///
 /// What a panic leaves behind is fit for use: cells that were borrowed are
 /// given back as the stack unwinds, locks are taken whether they were poisoned
 /// or not, and whatever counts does so when it is dropped.
-pub(super) async fn rescued(
+pub(super) fn rescued<T>(
     worker: &Worker,
-    work: impl Future<Output = Response<Answer>>,
-) -> Response<Answer> {
-    let mut work = pin!(work);
-    poll_fn(|context| {
-        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
-        // What it says could be a caller's words.
-        polled.unwrap_or_else(|_| Poll::Ready(broken(worker)))
-    })
-    .await
+    work: impl FnOnce() -> T,
+    answer: impl FnOnce(Response<Answer>) -> T,
+) -> T {
+    // What it says could be a caller's words.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| answer(broken(worker)))
 }
 
 /// The next piece of an answer; a panic on the way to it breaks the answer off

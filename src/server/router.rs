@@ -1,5 +1,9 @@
 //! Which request goes where.
 
+use std::future::ready;
+use std::pin::Pin;
+use std::rc::Rc;
+
 use http::header::{EXPECT, HOST, ORIGIN, TRANSFER_ENCODING};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
@@ -47,64 +51,50 @@ pub(super) enum Route<'a> {
 const GET: &str = "GET, HEAD, OPTIONS";
 const ANY: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/// Answers one request.
-pub(super) async fn route(
-    worker: &Worker,
+/// The work on one request, until the head of its answer.
+pub(super) type Work = Pin<Box<dyn Future<Output = Response<Answer>>>>;
+
+/// Begins the work on a request, and says which page it comes from.
+pub(super) fn route(
+    worker: &Rc<Worker>,
     site: &Site,
     request: Request<Inbound>,
-) -> Response<Answer> {
+) -> (Work, Option<HeaderValue>) {
     let fields = Fields::of(request.headers());
     let origin = fields.origin.cloned();
     let names_provider = fields.names_provider;
-    let mut response = match check(site, &request, &fields) {
-        Ok(()) => dispatch(worker, site, request, names_provider).await,
-        Err(failure) => refuse(worker, request.headers(), failure),
+    let work = match check(site, &request, &fields) {
+        Ok(()) => dispatch(worker, site, request, names_provider),
+        Err(failure) => at_once(refuse(worker, request.headers(), failure)),
     };
-    site.cors.allow(origin.as_ref(), response.headers_mut());
-    response
+    (work, origin)
 }
 
-async fn dispatch(
-    worker: &Worker,
+fn dispatch(
+    worker: &Rc<Worker>,
     site: &Site,
     request: Request<Inbound>,
     names_provider: bool,
-) -> Response<Answer> {
+) -> Work {
     let path = below_root(&site.root_path, request.uri().path());
     if path.is_empty() {
-        return page::add_slash(&site.root_path);
+        return at_once(page::add_slash(&site.root_path));
     }
-    let route = Route::find(path, request.method(), names_provider);
-    let Some(route) = route.filter(|route| route.is_offered(site)) else {
-        let failure = match *request.method() {
-            Method::GET
-            | Method::HEAD
-            | Method::POST
-            | Method::PUT
-            | Method::PATCH
-            | Method::DELETE => reply::unknown_url(),
-            _ => reply::method_not_allowed("GET, HEAD, POST, OPTIONS"),
-        };
-        return refuse(worker, request.headers(), failure);
+    let route = match find(site, path, &request, names_provider) {
+        Ok(route) => route,
+        Err(failure) => return at_once(refuse(worker, request.headers(), failure)),
     };
     if request.method() == Method::OPTIONS {
-        return site
-            .cors
-            .preflight(request.headers(), route.allow())
-            .map(Answer::whole);
+        let preflight = site.cors.preflight(request.headers(), route.allow());
+        return at_once(preflight.map(Answer::whole));
     }
-    if !route.takes(request.method()) {
-        let failure = reply::method_not_allowed(route.allow());
-        return refuse(worker, request.headers(), failure);
-    }
-    if route.is_guarded()
-        && let Err(failure) = site.hosts.admit_page(&site.cors, &request)
-    {
-        return refuse(worker, request.headers(), failure);
-    }
-    match route {
-        Route::Call(endpoint) => proxy::serve(worker, endpoint, request).await,
-        Route::Other(call) => proxy::serve_other(worker, call, request).await,
+    at_once(match route {
+        Route::Call(endpoint) => {
+            return Box::pin(proxy::serve(Rc::clone(worker), endpoint, request));
+        }
+        Route::Other(call) => {
+            return Box::pin(proxy::serve_other(Rc::clone(worker), call, request));
+        }
         Route::Models => models::list(worker, &request),
         Route::Model(id) => models::one(worker, &request, id),
         Route::Health => json(r#"{"status":"ok"}"#),
@@ -115,7 +105,45 @@ async fn dispatch(
         Route::Facts => status::facts(worker),
         Route::Status => status::status(worker, &request),
         Route::Events => status::events(worker, &site.watchers, &request),
+    })
+}
+
+/// An answer that needs no work.
+pub(super) fn at_once(response: Response<Answer>) -> Work {
+    Box::pin(ready(response))
+}
+
+/// The route at this path, if the request may take it.
+fn find<'p>(
+    site: &Site,
+    path: &'p str,
+    request: &Request<Inbound>,
+    names_provider: bool,
+) -> Result<Route<'p>, Failure> {
+    let method = request.method();
+    let route = Route::find(path, method, names_provider);
+    let Some(route) = route.filter(|route| route.is_offered(site)) else {
+        return Err(match *method {
+            Method::GET
+            | Method::HEAD
+            | Method::POST
+            | Method::PUT
+            | Method::PATCH
+            | Method::DELETE => reply::unknown_url(),
+            _ => reply::method_not_allowed("GET, HEAD, POST, OPTIONS"),
+        });
+    };
+    // A preflight asks what would be taken.
+    if method == Method::OPTIONS {
+        return Ok(route);
     }
+    if !route.takes(method) {
+        return Err(reply::method_not_allowed(route.allow()));
+    }
+    if route.is_guarded() {
+        site.hosts.admit_page(&site.cors, request)?;
+    }
+    Ok(route)
 }
 
 /// A file of the page's, or the error that there is none.
@@ -292,128 +320,4 @@ impl<'h> Fields<'h> {
 }
 
 #[cfg(test)]
-mod tests {
-    use http::Method;
-
-    use super::{Route, below_root};
-    use crate::wire::endpoint::Endpoint;
-
-    #[test]
-    fn matches_paths_exactly() {
-        let (get, post) = (Method::GET, Method::POST);
-        let chat = Some(Route::Call(Endpoint::ChatCompletions));
-        assert_eq!(Route::find("/v1/chat/completions", &post, false), chat);
-        let model = Some(Route::Model("a%2Fb/c"));
-        assert_eq!(Route::find("/v1/models/a%2Fb/c", &get, false), model);
-        for (path, method, names_provider) in [
-            ("/v1/chat/completions", &get, false),
-            ("/v1/chat/completions", &post, true),
-            ("/v1/chat/completions/", &post, false),
-            ("/v1/chat%2fcompletions", &post, false),
-            ("/v1/models/a", &Method::DELETE, false),
-            ("/v1/models", &get, true),
-            ("/v1/files", &get, false),
-            ("/providers/x/v1/models", &get, false),
-        ] {
-            let found = Route::find(path, method, names_provider);
-            assert!(matches!(found, Some(Route::Other(_))), "{method} {path}");
-        }
-        for path in [
-            "/v1//chat/completions",
-            "/v1/../v1/models",
-            "/V1/models",
-            "/v1",
-            "/v1/models/",
-            "/metrics",
-            "/config",
-            "*",
-            "",
-        ] {
-            assert_eq!(Route::find(path, &get, false), None, "{path}");
-        }
-    }
-
-    #[test]
-    fn serves_below_the_root_path_as_well() {
-        for (root, path, expected) in [
-            ("", "/health", "/health"),
-            ("/api", "/api/health", "/health"),
-            ("/api", "/health", "/health"),
-            ("/api", "/api", ""),
-            ("/api", "/api/", "/"),
-            ("/api", "/apiary", "/apiary"),
-        ] {
-            assert_eq!(below_root(root, path), expected, "{root} {path}");
-        }
-    }
-
-    /// A member that is said to be required must be described.
-    fn check_schema(place: &str, value: &serde_json::Value) {
-        if let Some(required) = value.get("required").and_then(|it| it.as_array()) {
-            for name in required {
-                let name = name.as_str();
-                let name = name.unwrap_or_else(|| panic!("{place}: required is not a name"));
-                let described = value["properties"].get(name).is_some();
-                assert!(described, "{place}: {name} is required, not described");
-            }
-        }
-        match value {
-            serde_json::Value::Object(members) => {
-                for (name, member) in members {
-                    check_schema(&format!("{place}/{name}"), member);
-                }
-            }
-            serde_json::Value::Array(items) => {
-                for item in items {
-                    check_schema(place, item);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    #[test]
-    fn the_api_description_requires_what_it_describes() {
-        let description: serde_json::Value =
-            serde_json::from_str(include_str!("openapi.json")).unwrap();
-        check_schema("", &description["components"]["schemas"]);
-    }
-
-    #[test]
-    fn the_api_description_names_every_route() {
-        let description: serde_json::Value =
-            serde_json::from_str(include_str!("openapi.json")).unwrap();
-        let described: std::collections::BTreeMap<_, Vec<_>> = description["paths"]
-            .as_object()
-            .unwrap()
-            .iter()
-            .map(|(path, item)| (path.as_str(), item.as_object().unwrap().keys().collect()))
-            .collect();
-        for (path, methods) in &described {
-            for method in methods {
-                let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-                let route = Route::find(path, &method, false);
-                let route = route.unwrap_or_else(|| panic!("{path} is not served"));
-                assert!(route.takes(&method), "{method} {path}");
-            }
-        }
-        let mut served = vec![
-            "/",
-            "/docs",
-            "/health",
-            "/openapi.json",
-            "/trunkline/page",
-            "/trunkline/status",
-            "/trunkline/status/events",
-            "/v1/models",
-            "/v1/models/{model}",
-        ];
-        let calls: Vec<_> = Endpoint::CORE
-            .iter()
-            .map(|endpoint| format!("/v1{}", endpoint.path()))
-            .collect();
-        served.extend(calls.iter().map(String::as_str));
-        served.sort_unstable();
-        assert_eq!(described.into_keys().collect::<Vec<_>>(), served);
-    }
-}
+mod tests;

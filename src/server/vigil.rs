@@ -59,7 +59,8 @@ pub(super) struct Inbound {
 /// An answer's body, which ends its request's turn when it is gone.
 pub(super) struct Outbound {
     pub(super) body: Answer,
-    pub(super) turn: Turn,
+    /// None where the request has been answered before.
+    pub(super) turn: Option<Turn>,
 }
 
 /// The socket, or TLS on it, seen by hyper and by us.
@@ -222,7 +223,9 @@ impl Body for Outbound {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
         let polled = rescue::piece(&mut self.body, context);
-        self.turn.0.sends.set(Some(polled.is_ready()));
+        if let Some(turn) = &self.turn {
+            turn.0.sends.set(Some(polled.is_ready()));
+        }
         polled
     }
 
@@ -237,7 +240,7 @@ impl Body for Outbound {
 
 impl Drop for Outbound {
     fn drop(&mut self) {
-        if self.turn.0.stalled.get() {
+        if self.turn.as_ref().is_some_and(|turn| turn.0.stalled.get()) {
             self.body.stalled();
         }
     }

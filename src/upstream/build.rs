@@ -1,18 +1,19 @@
 //! From a provider's configuration to an upstream.
 
 use std::cell::OnceCell;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::AUTHORIZATION;
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION};
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use thiserror::Error;
 use url::{Host, Url};
 
-use super::Upstream;
 use super::checkup::Checkup;
 use super::tls::{Connector, Roots};
+use super::{Upstream, header};
 use crate::config::{Auth, BaseUrl, Credential, Provider};
 use crate::places::Places;
 use crate::secret::Secret;
@@ -85,10 +86,15 @@ impl Builder {
         };
         let headers = provider.usable().map(|credential| {
             let mut headers = provider.headers.clone();
+            // The answer is metered as it passes, so it must not be compressed.
+            let identity = HeaderValue::from_static("identity");
+            headers.entry(ACCEPT_ENCODING).or_insert(identity);
             add(credential, provider, &auth_header, &mut headers)?;
             Ok(headers)
         });
-        let headers = headers.collect::<Result<_, _>>().map_err(fault)?;
+        let headers = headers.collect::<Result<Vec<_>, _>>().map_err(fault)?;
+        let own = headers.iter().flat_map(HeaderMap::keys);
+        let own: HashSet<_> = own.chain([&auth_header]).cloned().collect();
         let (host, authority) = address(url).map_err(fault)?;
         let tls = self.tls(provider, url, &host).map_err(fault)?;
         let scheme = if tls.is_some() {
@@ -108,7 +114,7 @@ impl Builder {
             tls,
             http: provider.http,
             headers,
-            auth_header: Some(auth_header),
+            replaced: own.into_iter().filter(header::goes_upstream).collect(),
             limits: provider.pool,
             places: provider.pool.max_in_flight.map(|most| {
                 let known = before.and_then(|before| before.places.clone());

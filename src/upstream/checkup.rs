@@ -1,9 +1,10 @@
 //! Asking an upstream whether it is well.
 
-use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri};
 use url::Url;
 
 use super::error::{Error, ErrorKind};
+use super::order::{Order, Target};
 use super::{Client, Upstream};
 use crate::body::Outgoing;
 use crate::config::{HealthCheck, Provider, Timeouts};
@@ -40,13 +41,14 @@ impl Upstream {
         Some(&self.checkup.as_ref()?.rules)
     }
 
-    fn question(&self, checkup: &Checkup, turn: usize) -> Box<Request<Outgoing>> {
-        let mut request = Box::new(Request::new(Outgoing::new(Segments::default())));
-        *request.method_mut() = Method::GET;
-        *request.uri_mut() = checkup.target.clone();
-        let own = self.headers.get(turn % self.headers.len().max(1));
-        *request.headers_mut() = own.map_or_else(HeaderMap::new, HeaderMap::clone);
-        request
+    fn question(&self, checkup: &Checkup, turn: usize) -> Box<Order> {
+        Box::new(Order {
+            method: Method::GET,
+            target: Target::Whole(checkup.target.clone()),
+            headers: HeaderMap::new(),
+            credential: turn % self.headers.len().max(1),
+            body: Outgoing::new(Segments::default()),
+        })
     }
 }
 

@@ -1,17 +1,18 @@
 //! A connection to an upstream, and one request over it.
 
 use std::cell::Cell;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use http::Request;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use tokio::task::AbortHandle;
-use tokio::time::{self, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
-use super::error::{Error, ErrorKind};
-use super::http1::{Answered, Http1};
+use super::error::Error;
+use super::http1::{Answered, Broken, Http1};
+use super::order::Order;
 use super::{Upstream, header};
 use crate::body::{Outgoing, Passing};
 use crate::config::Timeouts;
@@ -51,20 +52,17 @@ pub(super) struct Answer {
     /// Its body, where that does not come out of the connection itself.
     pub(super) stream: Option<Incoming>,
     /// When the request began to be sent.
-    pub(super) sent: time::Instant,
+    pub(super) sent: Instant,
 }
 
 /// One of the streams on an HTTP/2 connection.
 #[derive(Debug)]
 pub(super) struct Stream(Rc<Http2>);
 
-/// The head of an answer and, as in [`Answer`], its body.
-type Begun = (Answered, Option<Incoming>);
-
 /// An exchange that brought no answer.
 pub(super) enum Failed {
     /// Nothing of the request was sent; here it is again.
-    Unsent(Box<Request<Outgoing>>, Error),
+    Unsent(Box<Order>, Error),
     /// It cannot be had back.
     Spent(Error),
 }
@@ -77,33 +75,34 @@ impl Connection {
     pub(super) async fn exchange(
         mut self,
         upstream: &Upstream,
-        request: Box<Request<Outgoing>>,
+        order: Box<Order>,
         timeouts: &Timeouts,
+        now: Instant,
     ) -> Result<(Answer, Self), Failed> {
         let limit = timeouts.first_event.unwrap_or(timeouts.head);
-        let sent = time::Instant::now();
-        let due = sent + limit.min(timeouts.head);
-        let passing = request.body().as_passing().cloned();
-        let sending = async {
-            match &mut self {
-                Self::Http1(connection) => connection.send(upstream, request).await,
-                Self::Http2(stream) => stream.send(upstream, request).await,
+        let limit = limit.min(timeouts.head);
+        let due = now + limit;
+        let passing = order.body.as_passing().cloned();
+        let (head, stream) = match &mut self {
+            Self::Http1(connection) => (connection.send(upstream, order, due).await?, None),
+            // Boxed, so that requests over HTTP/1.1 need no room for it.
+            Self::Http2(stream) => {
+                let sending = Box::pin(stream.send(upstream, order));
+                let answer = match &passing {
+                    None => timeout_at(due, sending).await.ok(),
+                    Some(passing) => answer_to(passing, limit, sending).await,
+                };
+                let (head, body) = answer.ok_or_else(|| Failed::Spent(Error::no_head()))??;
+                (head, Some(body))
             }
         };
-        let (answer, sent) = match passing {
-            None => (timeout_at(due, sending).await.ok(), sent),
-            Some(passing) => {
-                let answer = Box::pin(answer_to(&passing, due - sent, sending)).await;
-                (answer, passing.moved())
-            }
+        let answer = Answer {
+            head,
+            stream,
+            // What is still on its way has not been sent yet.
+            sent: passing.map_or(now, |passing| passing.moved()),
         };
-        let (head, stream) = answer.ok_or_else(|| {
-            Failed::Spent(Error::after_sending(
-                ErrorKind::HeadTimeout,
-                "no head in time",
-            ))
-        })??;
-        Ok((Answer { head, stream, sent }, self))
+        Ok((answer, self))
     }
 }
 
@@ -112,9 +111,8 @@ impl Connection {
 async fn answer_to<T>(
     passing: &Passing,
     limit: Duration,
-    sending: impl Future<Output = T>,
+    mut sending: Pin<Box<impl Future<Output = T>>>,
 ) -> Option<T> {
-    let mut sending = std::pin::pin!(sending);
     loop {
         let due = passing.moved() + limit;
         if let Ok(answer) = timeout_at(due, sending.as_mut()).await {
@@ -130,12 +128,15 @@ impl Http1 {
     async fn send(
         &mut self,
         upstream: &Upstream,
-        request: Box<Request<Outgoing>>,
-    ) -> Result<Begun, Failed> {
-        match self.exchange(&request, &upstream.host_header).await {
-            Ok(head) => Ok((head, None)),
-            Err(broken) if self.has_begun() => Err(Failed::Spent(broken.into())),
-            Err(broken) => Err(Failed::Unsent(request, broken.into())),
+        order: Box<Order>,
+        due: Instant,
+    ) -> Result<Answered, Failed> {
+        match self.exchange(upstream, &order, due).await {
+            Ok(head) => Ok(head),
+            Err(broken) if self.has_begun() || matches!(broken, Broken::Late) => {
+                Err(Failed::Spent(broken.into()))
+            }
+            Err(broken) => Err(Failed::Unsent(order, broken.into())),
         }
     }
 }
@@ -185,13 +186,10 @@ impl Stream {
     async fn send(
         &self,
         upstream: &Upstream,
-        mut request: Box<Request<Outgoing>>,
-    ) -> Result<Begun, Failed> {
-        upstream.name_in(&mut request);
-        // HTTP/2 does not hand a refused request back.
-        let kept = request.clone();
+        order: Box<Order>,
+    ) -> Result<(Answered, Incoming), Failed> {
         let mut sender = self.0.sender.clone();
-        match sender.try_send_request(*request).await {
+        match sender.try_send_request(upstream.request(&order)).await {
             Ok(response) => {
                 let (parts, body) = response.into_parts();
                 let mut headers = parts.headers;
@@ -201,20 +199,21 @@ impl Stream {
                     headers,
                     rests_for: None,
                 };
-                Ok((head, Some(body)))
+                Ok((head, body))
             }
             Err(mut failed) => {
                 // Those who are on it may stay; a next one fares no better.
                 self.0.retired.set(true);
-                let unsent = failed.take_message();
+                let unsent = failed.take_message().is_some();
                 let error = Error::from_exchange(failed.error());
-                // A copy may be used when the peer says that it did not work on
-                // the request, and there is still all of it.
-                let spent = kept.body().as_passing().is_some_and(Passing::has_begun);
+                // It may be sent again as well when the peer says that it did
+                // not work on it, and there is still all of it.
+                let spent = order.body.as_passing().is_some_and(Passing::has_begun);
                 let refused = error.outcome() == Outcome::NotProcessed && !spent;
-                Err(match unsent.map(Box::new).or(refused.then_some(kept)) {
-                    Some(request) => Failed::Unsent(request, error),
-                    None => Failed::Spent(error),
+                Err(if unsent || refused {
+                    Failed::Unsent(order, error)
+                } else {
+                    Failed::Spent(error)
                 })
             }
         }

@@ -85,6 +85,11 @@ impl Error {
         Self::after_sending(kind, detail)
     }
 
+    /// The head of the answer did not come in time.
+    pub(super) fn no_head() -> Self {
+        Self::after_sending(ErrorKind::HeadTimeout, "no head in time")
+    }
+
     /// The time for the whole attempt ran out.
     #[must_use]
     pub fn out_of_time() -> Self {

@@ -20,6 +20,7 @@ mod connection;
 mod error;
 mod header;
 mod http1;
+mod order;
 mod pool;
 mod reply;
 mod resolve;
@@ -33,6 +34,7 @@ pub use reply::{BrokenOff, ReplyBody};
 
 use connection::Answer;
 use http1::Scratch;
+use order::{Order, Target};
 use pool::Pool;
 
 /// One provider: where it is, what opens it and how long it may take.
@@ -50,10 +52,12 @@ pub struct Upstream {
     base_path: String,
     tls: Option<tls::Connector>,
     http: HttpVersion,
-    /// The configured headers, and a credential: one map for each of those.
+    /// What we add to each request, a credential in it: one map for each of
+    /// those.
     headers: Vec<HeaderMap>,
-    /// The header that carries the credential; the caller's own is dropped.
-    auth_header: Option<HeaderName>,
+    /// Names in them, and that of the credential's header where there is none,
+    /// under which a caller's own could go upstream; they are dropped.
+    replaced: Box<[HeaderName]>,
     limits: PoolLimits,
     places: Option<Arc<Places>>,
     gauges: build::Gauges,
@@ -79,6 +83,15 @@ pub struct Head {
     pub headers: HeaderMap,
 }
 
+/// A request that is ready to be sent.
+#[derive(Debug)]
+pub struct Prepared<'c> {
+    pool: &'c Rc<Pool>,
+    upstream: &'c Arc<Upstream>,
+    /// Boxed, since it is large and goes through several hands.
+    order: Box<Order>,
+}
+
 /// An upstream's answer: its head, and the body that is still to come.
 #[derive(Debug)]
 pub struct Reply {
@@ -101,7 +114,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client for these upstreams; [`Client::send`] takes one by its number.
+    /// A client for these upstreams; [`Client::prepare`] takes one by its number.
     #[must_use]
     pub fn new(upstreams: &[Option<Arc<Upstream>>]) -> Self {
         let scratch = Scratch::default();
@@ -140,27 +153,16 @@ impl Client {
         }
     }
 
-    /// Sends a request to upstream number `id` and waits for the head of its
-    /// answer. Dropping the future ends the request on the wire.
-    pub async fn send(
-        &self,
-        id: usize,
-        head: Head,
-        body: Outgoing,
-        timeouts: &Timeouts,
-    ) -> Result<Reply, Error> {
+    /// Makes a request ready for upstream number `id`.
+    pub fn prepare(&self, id: usize, head: Head, body: Outgoing) -> Result<Prepared<'_>, Error> {
         let unknown = || Error::new(ErrorKind::Connect, "no such upstream");
         let pool = self.pools.get(id).ok_or_else(unknown)?;
         let upstream = pool.upstream().ok_or_else(unknown)?;
-        let place = upstream.place().await?;
-        let request = upstream.request(head, body)?;
-        let (answer, lease) = pool.exchange(upstream, request, timeouts, place).await?;
-        let Answer { head, stream, sent } = answer;
-        Ok(Reply {
-            status: head.status,
-            headers: head.headers,
-            sent,
-            body: ReplyBody::new(lease, stream, head.rests_for),
+        let order = Box::new(upstream.order(head, body)?);
+        Ok(Prepared {
+            pool,
+            upstream,
+            order,
         })
     }
 
@@ -170,6 +172,31 @@ impl Client {
         for pool in &self.pools {
             pool.sweep();
         }
+    }
+}
+
+impl Prepared<'_> {
+    /// Sends the request and waits for the head of its answer. Dropping the
+    /// future ends the request on the wire.
+    pub async fn send(self, timeouts: &Timeouts) -> Result<Reply, Error> {
+        let Self {
+            pool,
+            upstream,
+            order,
+        } = self;
+        let place = match &upstream.places {
+            // Boxed, since few have such a limit.
+            Some(places) => Some(Box::pin(upstream.place(places)).await?),
+            None => None,
+        };
+        let (answer, lease) = pool.exchange(upstream, order, timeouts, place).await?;
+        let Answer { head, stream, sent } = answer;
+        Ok(Reply {
+            status: head.status,
+            headers: head.headers,
+            sent,
+            body: ReplyBody::new(lease, stream, head.rests_for),
+        })
     }
 }
 
@@ -188,22 +215,18 @@ impl Upstream {
         }
     }
 
-    /// A place among the requests in flight, where there is a limit on them.
-    async fn place(&self) -> Result<Option<Place>, Error> {
-        let Some(places) = &self.places else {
-            return Ok(None);
-        };
+    /// A place among the requests in flight, which are limited.
+    async fn place(&self, places: &Arc<Places>) -> Result<Place, Error> {
         if let Ok(place) = timeout(self.limits.wait, places.take()).await {
-            return Ok(Some(place));
+            return Ok(place);
         }
         self.gauges.full().increment(1);
         let detail = "no place among the requests in flight";
         Err(Error::new(ErrorKind::Full, detail))
     }
 
-    /// Puts the caller's head into the upstream's terms. Boxed, since it is large
-    /// and goes through several hands.
-    fn request(&self, head: Head, body: Outgoing) -> Result<Box<Request<Outgoing>>, Error> {
+    /// Puts the caller's head into the upstream's terms.
+    fn order(&self, head: Head, body: Outgoing) -> Result<Order, Error> {
         let Head {
             method,
             endpoint,
@@ -212,18 +235,16 @@ impl Upstream {
             query,
             mut headers,
         } = head;
-        header::strip_request(&mut headers, self.auth_header.as_ref());
-        // After the stripping, so that no `Connection:` of the caller's can
-        // take our credential away again.
-        let own = self.headers.get(credential);
-        for (name, value) in own.into_iter().flatten() {
-            headers.insert(name, value.clone());
-        }
-        let mut request = Box::new(Request::new(body));
-        *request.method_mut() = method;
-        *request.uri_mut() = self.target(endpoint, path.as_deref(), query.as_deref())?;
-        *request.headers_mut() = headers;
-        Ok(request)
+        // Our own come behind, so that no `Connection:` of the caller's can take
+        // our credential away.
+        header::strip_named_by_connection(&mut headers);
+        Ok(Order {
+            method,
+            target: self.target(endpoint, path.as_deref(), query.as_deref())?,
+            headers,
+            credential,
+            body,
+        })
     }
 
     /// The target of a call: the path that was put together at the start, or
@@ -233,7 +254,7 @@ impl Upstream {
         endpoint: Endpoint,
         path: Option<&str>,
         query: Option<&str>,
-    ) -> Result<Uri, Error> {
+    ) -> Result<Target, Error> {
         let invalid = |detail: String| Error::new(ErrorKind::Protocol, detail);
         let mut text = match (path, query) {
             (Some(path), _) => format!("{}{path}", self.base_path),
@@ -241,7 +262,7 @@ impl Upstream {
                 let target = self.targets.get(endpoint.index());
                 let target = target.ok_or_else(|| invalid("no such call".to_owned()))?;
                 if query.is_none() {
-                    return Ok(target.clone());
+                    return Ok(Target::Call(endpoint));
                 }
                 target.path().to_owned()
             }
@@ -250,18 +271,28 @@ impl Upstream {
             text.push('?');
             text.push_str(query);
         }
-        Uri::from_maybe_shared(text).map_err(|error| invalid(error.to_string()))
+        let target = Uri::from_maybe_shared(text);
+        target
+            .map(Target::Whole)
+            .map_err(|error| invalid(error.to_string()))
     }
 
-    /// HTTP/2 names scheme and authority in the request itself (RFC 9113,
-    /// section 8.3.1).
-    fn name_in(&self, request: &mut Request<Outgoing>) {
-        let mut parts = std::mem::take(request.uri_mut()).into_parts();
-        parts.scheme = Some(self.scheme.clone());
-        parts.authority = Some(self.authority.clone());
-        if let Ok(uri) = Uri::from_parts(parts) {
+    /// The request over HTTP/2, which names scheme and authority in itself (RFC
+    /// 9113, section 8.3.1).
+    fn request(&self, order: &Order) -> Request<Outgoing> {
+        let mut request = Request::new(order.body.clone());
+        *request.method_mut() = order.method.clone();
+        *request.version_mut() = http::Version::HTTP_2;
+        let target = Uri::builder()
+            .scheme(self.scheme.clone())
+            .authority(self.authority.clone())
+            .path_and_query(self.path(order));
+        if let Ok(uri) = target.build() {
             *request.uri_mut() = uri;
         }
-        *request.version_mut() = http::Version::HTTP_2;
+        for (name, value) in self.fields(order) {
+            request.headers_mut().append(name, value.clone());
+        }
+        request
     }
 }

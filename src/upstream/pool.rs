@@ -5,20 +5,19 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::Upstream;
 use super::connect::{Made, connect};
 use super::connection::{Answer, Connection, Failed, Http2, Stream};
 use super::error::{Error, ErrorKind};
 use super::http1::{Broken, Http1, Scratch};
+use super::order::Order;
 use super::resolve::Resolver;
-use crate::body::Outgoing;
 use crate::config::Timeouts;
 use crate::places::Place;
 
@@ -84,14 +83,15 @@ impl Pool {
     pub(super) async fn exchange(
         self: &Rc<Self>,
         upstream: &Arc<Upstream>,
-        mut request: Box<Request<Outgoing>>,
+        mut order: Box<Order>,
         timeouts: &Timeouts,
         place: Option<Place>,
     ) -> Result<(Answer, Lease), Error> {
         let (mut rested, mut made) = (0, 0);
+        let mut now = Instant::now();
         loop {
             let resting = if rested < MOST_STALE {
-                self.checkout()
+                self.checkout(now)
             } else {
                 None
             };
@@ -100,13 +100,20 @@ impl Pool {
                 connection
             } else {
                 made += 1;
-                self.connect(upstream, timeouts).await?
+                // Boxed, since it is large and seldom: every request's state
+                // would have to keep room for a TLS handshake.
+                let connected = Box::pin(self.connect(upstream, timeouts)).await?;
+                now = Instant::now();
+                connected
             };
-            match connection.exchange(upstream, request, timeouts).await {
+            match connection.exchange(upstream, order, timeouts, now).await {
                 Ok((answer, connection)) => {
                     return Ok((answer, self.lease(connection, place)));
                 }
-                Err(Failed::Unsent(again, _)) if made < MOST_NEW => request = again,
+                Err(Failed::Unsent(again, _)) if made < MOST_NEW => {
+                    order = again;
+                    now = Instant::now();
+                }
                 Err(Failed::Unsent(_, error) | Failed::Spent(error)) => return Err(error),
             }
         }
@@ -147,17 +154,14 @@ impl Pool {
                 return Ok(Connection::Http2(stream));
             }
         }
-        // Boxed, since it is large and seldom: every request's state would have
-        // to keep room for a TLS handshake.
-        Ok(
-            match Box::pin(connect(upstream, timeouts, &self.resolver, &self.scratch)).await? {
-                Made::Http1(connection) => Connection::Http1(connection),
-                Made::Http2(connection) => {
-                    self.speaks_http2.set(true);
-                    self.share(connection)
-                }
-            },
-        )
+        let made = connect(upstream, timeouts, &self.resolver, &self.scratch);
+        Ok(match made.await? {
+            Made::Http1(connection) => Connection::Http1(connection),
+            Made::Http2(connection) => {
+                self.speaks_http2.set(true);
+                self.share(connection)
+            }
+        })
     }
 
     fn shared(&self) -> Option<Stream> {
@@ -165,13 +169,13 @@ impl Pool {
         multiplexed.iter().find(|it| it.has_room()).map(Stream::on)
     }
 
-    fn checkout(&self) -> Option<Connection> {
+    fn checkout(&self, now: Instant) -> Option<Connection> {
         if let Some(stream) = self.shared() {
             return Some(Connection::Http2(stream));
         }
         let mut resting = self.resting.borrow_mut();
         while let Some(mut newest) = resting.pop() {
-            if newest.is_ready(Instant::now()) {
+            if newest.is_ready(now) {
                 return Some(Connection::Http1(newest.connection));
             }
         }
@@ -195,14 +199,14 @@ impl Pool {
         }
     }
 
-    fn rest(&self, mut connection: Box<Http1>, rests_for: Option<Duration>) {
+    fn rest(&self, connection: Box<Http1>, rests_for: Option<Duration>) {
         let most = self
             .upstream
             .as_ref()
             .map_or(0, |upstream| upstream.limits.max_idle);
         let longest = self.longest_rest();
         let rests_for = rests_for.map_or(longest, |told| told.min(longest));
-        if self.retired.get() || rests_for.is_zero() || !connection.is_ready(Duration::ZERO) {
+        if self.retired.get() || rests_for.is_zero() || !connection.may_rest() {
             return;
         }
         let mut resting = self.resting.borrow_mut();

@@ -20,6 +20,12 @@ impl MediaType {
     #[must_use]
     pub fn of(content_type: Option<&[u8]>) -> Self {
         let value = content_type.unwrap_or_default();
+        // As nearly everybody writes them.
+        match value {
+            b"application/json" => return Self::Json,
+            b"text/event-stream" => return Self::EventStream,
+            _ => {}
+        }
         let essence = value
             .split(|byte| *byte == b';')
             .next()

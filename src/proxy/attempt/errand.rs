@@ -88,7 +88,10 @@ impl Errand<'_> {
         }
         drop(awaited);
         let judged = match answer {
-            Ok(answer) => judge(answer).await,
+            Ok(answer) => match judge(answer) {
+                Ok(judged) => judged,
+                Err(unclear) => unclear.judged().await,
+            },
             Err(Unanswered::Failed(error)) => Judged::unanswered(error),
             Err(Unanswered::Refused(failure)) => Judged::refused(*failure),
         };

@@ -26,7 +26,7 @@ pub(super) async fn run(
     intake: &Intake,
 ) -> Result<Accepted, Failure> {
     let fleet = &worker.snapshot.fleet;
-    let model = &resolved.model;
+    let model = resolved.model;
     let mut plan = Plan::new(fleet, &resolved.targets, model.retry, model.balance);
     if let Some(affinity) = &model.affinity {
         plan = plan.with_affinity(kinship::of(affinity, &head.headers, &intake.body));

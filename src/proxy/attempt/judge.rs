@@ -35,6 +35,14 @@ pub(super) struct Judged {
     pub cause: Option<Error>,
 }
 
+/// An answer of which the head does not say enough: its status is no good one,
+/// or it is to be translated.
+#[derive(Debug)]
+pub(super) struct Unclear {
+    answer: Unjudged,
+    media_type: MediaType,
+}
+
 impl Judged {
     /// What the caller gets, with the name of the target.
     pub(super) fn named(self, target: &Target) -> Result<Accepted, Failure> {
@@ -104,56 +112,84 @@ impl Judged {
     }
 }
 
-/// Looks at the head of an answer.
-pub(super) async fn judge(answer: Unjudged) -> Judged {
-    let mut reply = answer.reply;
-    let content_type = reply.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let mut media_type = MediaType::of(content_type);
-    let status = reply.status;
-    let mut first = None;
-    let mut fault = None;
-    if !status.is_success() && status != StatusCode::NOT_MODIFIED {
-        fault = Outcome::of_status(status.as_u16(), || {
-            let headers: Vec<_> = texts(&reply.headers).collect();
-            retry_after::wait(&headers, clock::now())
-        });
-        if media_type == MediaType::Json && may_pass(status) {
-            first = first_piece(&mut reply, &answer.bounds).await;
+/// Looks at the head of an answer, which says enough of one that is good.
+pub(super) fn judge(answer: Unjudged) -> Result<Judged, Box<Unclear>> {
+    let headers = &answer.reply.headers;
+    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let media_type = MediaType::of(content_type);
+    if is_refusal(answer.reply.status) || answer.translation.is_some() {
+        return Err(Box::new(Unclear { answer, media_type }));
+    }
+    if media_type == MediaType::Html && !answer.may_be_anything {
+        let failure = reply::upstream_bad_content_type();
+        return Ok(Judged::unfit(Outcome::Failed, failure));
+    }
+    Ok(Judged::answered(None, answer.accepted(media_type, None)))
+}
+
+/// A copy that the caller has is still good (RFC 9110, section 15.4.5), which is
+/// what it asked.
+fn is_refusal(status: StatusCode) -> bool {
+    !status.is_success() && status != StatusCode::NOT_MODIFIED
+}
+
+impl Unclear {
+    /// Looks at the status, at whether there are words that can be passed on, and
+    /// at what they mean to the caller.
+    pub(super) async fn judged(mut self: Box<Self>) -> Judged {
+        let (mut first, mut fault) = (None, None);
+        let reply = &mut self.answer.reply;
+        let status = reply.status;
+        if is_refusal(status) {
+            fault = Outcome::of_status(status.as_u16(), || {
+                let headers: Vec<_> = texts(&reply.headers).collect();
+                retry_after::wait(&headers, clock::now())
+            });
+            if self.media_type == MediaType::Json && may_pass(status) {
+                // Boxed: every request's state would have to keep room for a timer.
+                first = Box::pin(first_piece(reply, &self.answer.bounds)).await;
+            }
+            if first.is_none() {
+                return Judged {
+                    fault,
+                    answered: may_pass(status),
+                    word: Err(instead_of(reply)),
+                    cause: None,
+                };
+            }
         }
-        if first.is_none() {
-            return Judged {
-                fault,
-                answered: may_pass(status),
-                word: Err(instead_of(&reply)),
-                cause: None,
-            };
+        let translation = self.answer.translation.take();
+        let accepted = self.answer.accepted(self.media_type, first);
+        match translation {
+            None => Judged::answered(fault, accepted),
+            Some(translation) => Box::pin(translated(accepted, fault, &translation)).await,
         }
-    } else if media_type == MediaType::Html && !answer.may_be_anything {
-        return Judged::unfit(Outcome::Failed, reply::upstream_bad_content_type());
     }
-    let encoding = reply.headers.get(CONTENT_ENCODING);
-    if encoding.is_some_and(|encoding| encoding.as_bytes() != b"identity") {
-        // It was asked not to; what is compressed cannot be looked into.
-        media_type = MediaType::Other;
-    }
-    if media_type == MediaType::EventStream {
-        // An error event of ours, or an event held back, would make it wrong.
-        reply.headers.remove(CONTENT_LENGTH);
-    }
-    let accepted = Accepted {
-        reply,
-        first,
-        media_type,
-        hide_usage: answer.hide_usage,
-        bounds: answer.bounds,
-        rule: answer.rule,
-        translator: None,
-        learner: answer.learner,
-        in_flight: None,
-    };
-    match answer.translation {
-        None => Judged::answered(fault, accepted),
-        Some(translation) => Box::pin(translated(accepted, fault, &translation)).await,
+}
+
+impl Unjudged {
+    fn accepted(mut self, mut media_type: MediaType, first: Option<Bytes>) -> Accepted {
+        let headers = &mut self.reply.headers;
+        let encoding = headers.get(CONTENT_ENCODING);
+        if encoding.is_some_and(|encoding| encoding.as_bytes() != b"identity") {
+            // It was asked not to; what is compressed cannot be looked into.
+            media_type = MediaType::Other;
+        }
+        if media_type == MediaType::EventStream {
+            // An error event of ours, or an event held back, would make it wrong.
+            headers.remove(CONTENT_LENGTH);
+        }
+        Accepted {
+            reply: self.reply,
+            first,
+            media_type,
+            hide_usage: self.hide_usage,
+            bounds: self.bounds,
+            rule: self.rule,
+            translator: None,
+            learner: self.learner,
+            in_flight: None,
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! One target after the other until one gives an answer that can be passed on.
 
+use std::pin::pin;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use http::request::Parts;
@@ -13,9 +15,10 @@ use super::patience::Bounds;
 use super::reply::Failure;
 use super::translation::{Translation, Translator};
 use crate::catalog::{Provider, Resolved, Target};
+use crate::config::StreamUsage as Ask;
 use crate::metering::Meter;
 use crate::routing::{self, InFlight};
-use crate::upstream::{Head, Reply};
+use crate::upstream::{Error, Head, Reply};
 use crate::wire::endpoint::Endpoint;
 use crate::wire::follow::FinishRule;
 use crate::wire::media::MediaType;
@@ -72,7 +75,7 @@ struct Unjudged {
 /// Why there is no answer.
 enum Unanswered {
     /// The upstream gave none.
-    Failed(crate::upstream::Error),
+    Failed(Error),
     /// It was not asked: it does not take what the caller wants.
     Refused(Box<Failure>),
 }
@@ -84,20 +87,24 @@ pub(super) async fn run(
     meter: &mut Meter,
     resolved: &Resolved<'_>,
     head: &mut Parts,
-    intake: Intake,
+    intake: &Intake,
 ) -> Result<Accepted, Failure> {
     if let Some(rest) = intake.goes_once() {
-        return Box::pin(special::once(worker, meter, resolved, head, &intake, rest)).await;
+        return Box::pin(special::once(worker, meter, resolved, head, intake, rest)).await;
     }
     let Some(target) = routing::only(&resolved.targets, &resolved.model.retry) else {
         // Boxed, so that those with one target need no room for the rest.
-        return Box::pin(failover::run(worker, meter, resolved, head, &intake)).await;
+        return Box::pin(failover::run(worker, meter, resolved, head, intake)).await;
     };
     let headers = std::mem::take(&mut head.headers);
     meter.asks(target);
-    match send(worker, meter, target, head, headers, &intake).await {
+    let sending = send(worker, meter, target, head, headers, intake);
+    match sending.await {
         Ok(answer) => {
-            let judged = judge(answer).await;
+            let judged = match judge(answer) {
+                Ok(judged) => judged,
+                Err(unclear) => unclear.judged().await,
+            };
             meter.attempted(judged.fault);
             judged.named(target)
         }
@@ -114,74 +121,75 @@ pub(super) async fn run(
 
 /// Whether usage is asked for where the caller left that open.
 fn wanted(endpoint: Endpoint, provider: &Provider) -> StreamUsage {
-    let asks = provider.stream_usage == crate::config::StreamUsage::Inject;
-    if asks && endpoint.has_stream_usage_option() {
+    if endpoint.has_stream_usage_option() && provider.stream_usage == Ask::Inject {
         StreamUsage::Inject
     } else {
         StreamUsage::Observe
     }
 }
 
-async fn send(
-    worker: &Worker,
-    meter: &Meter,
-    target: &Target,
+/// Asks a target, for as long as that may take in all.
+fn send<'a>(
+    worker: &'a Worker,
+    meter: &'a Meter,
+    target: &'a Target,
     parts: &Parts,
     mut headers: HeaderMap,
     intake: &Intake,
-) -> Result<Unjudged, Unanswered> {
+) -> impl Future<Output = Result<Unjudged, Unanswered>> + use<'a> {
     let provider = &target.provider;
     let endpoint = meter.endpoint();
     let usage = wanted(endpoint, provider);
-    let hide_usage = usage == StreamUsage::Inject && intake.scan.would_inject();
-    let Shipment {
-        body,
-        path,
-        query,
-        rule,
-        translation,
-    } = if intake.special.is_none() && provider.is_plain {
-        Shipment::usual(intake, target, usage, parts, endpoint)
+    let asks = usage == StreamUsage::Inject && intake.scan.would_inject();
+    let shipment = if intake.special.is_none() && provider.is_plain {
+        Ok(Shipment::usual(intake, target, usage, parts, endpoint))
     } else {
-        let shipment = special::ship(intake, target, usage, parts, meter, &mut headers);
-        shipment.map_err(|failure| Unanswered::Refused(Box::new(failure)))?
+        special::ship(intake, target, usage, parts, meter, &mut headers)
     };
-    let hide_usage = hide_usage && translation.is_none();
     meter.sends(target, &mut headers);
-    let head = Head {
-        method: parts.method.clone(),
-        endpoint,
-        path,
-        credential: target.credential,
-        query,
-        headers,
-    };
     let limits = &target.timeouts;
     let deadline = limits.total.map(|total| Instant::now() + total);
-    let sending = std::pin::pin!(worker.client.send(provider.id, head, body, limits));
-    meter.waits();
-    let answer = match deadline {
-        None => sending.await,
-        Some(deadline) => match timeout_at(deadline, sending).await {
-            Ok(answer) => answer,
-            Err(_) => Err(crate::upstream::Error::out_of_time()),
-        },
-    };
-    meter.works();
-    let reply = answer.map_err(Unanswered::Failed)?;
-    meter.hears(target, reply.status);
-    let bounds = Bounds {
-        gap: limits.gap,
-        first_by: limits.first_event.map(|limit| reply.sent + limit),
-        deadline,
-    };
-    Ok(Unjudged {
-        rule,
-        translation,
-        learner: Learner::of(worker, meter, target, reply.status),
-        may_be_anything: endpoint.is_of_objects(),
-        reply,
-        hide_usage,
-        bounds,
-    })
+    let prepared = shipment.map(|shipment| {
+        let head = Head {
+            method: parts.method.clone(),
+            endpoint,
+            path: shipment.path,
+            credential: target.credential,
+            query: shipment.query,
+            headers,
+        };
+        let prepared = worker.client.prepare(provider.id, head, shipment.body);
+        (prepared, shipment.rule, shipment.translation)
+    });
+    async move {
+        let refused = |failure| Unanswered::Refused(Box::new(failure));
+        let (prepared, rule, translation) = prepared.map_err(refused)?;
+        let sending = pin!(prepared.map_err(Unanswered::Failed)?.send(limits));
+        meter.waits();
+        let answer = match deadline {
+            None => sending.await,
+            // Boxed, since few set a limit on the whole.
+            Some(deadline) => match Box::pin(timeout_at(deadline, sending)).await {
+                Ok(answer) => answer,
+                Err(_) => Err(Error::out_of_time()),
+            },
+        };
+        meter.works();
+        let reply = answer.map_err(Unanswered::Failed)?;
+        meter.hears(target, reply.status);
+        let bounds = Bounds {
+            gap: limits.gap,
+            first_by: limits.first_event.map(|limit| reply.sent + limit),
+            deadline,
+        };
+        Ok(Unjudged {
+            hide_usage: asks && translation.is_none(),
+            rule,
+            translation,
+            learner: Learner::of(worker, meter, target, reply.status),
+            may_be_anything: endpoint.is_of_objects(),
+            reply,
+            bounds,
+        })
+    }
 }

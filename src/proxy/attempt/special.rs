@@ -246,7 +246,10 @@ pub(super) async fn once(
     let headers = std::mem::take(&mut head.headers);
     meter.asks(target);
     let judged = match send(worker, meter, target, head, headers, intake).await {
-        Ok(answer) => judge(answer).await,
+        Ok(answer) => match judge(answer) {
+            Ok(judged) => judged,
+            Err(unclear) => unclear.judged().await,
+        },
         Err(Unanswered::Refused(failure)) => return Err(failure.at(target)),
         Err(Unanswered::Failed(error)) => {
             if let Some(objection) = rest.notes().objection() {

@@ -30,7 +30,7 @@ use crate::metering::Meter;
 use crate::wire::call::Call;
 use crate::wire::endpoint::{Endpoint, FormModel};
 use crate::wire::media::MediaType;
-use crate::wire::scan::{Scan, scan, scan_any, scan_object};
+use crate::wire::scan::{Scan, ScanError, scan, scan_any, scan_object};
 use upload::Live;
 
 /// A request that was read and understood as far as needed.
@@ -86,17 +86,22 @@ pub(super) async fn read<B>(
     meter: &mut Meter,
     headers: &HeaderMap,
     body: B,
+    scan: fn(&[u8]) -> Result<Scan, ScanError>,
 ) -> Result<Intake, Failure>
 where
     B: Body<Data = Bytes, Error = hyper::Error>,
 {
-    check_media_type(headers)?;
-    let (body, share) = whole(worker, meter, headers, body).await?;
-    let scan = if meter.endpoint().needs_model() {
-        scan(&body)?
-    } else {
-        scan_object(&body)?
-    };
+    let announced = json_length(headers)?;
+    let limits = &worker.snapshot.limits;
+    if announced.is_some_and(|length| length > limits.max_body as u64) {
+        return Err(reply::request_too_large(limits.max_body));
+    }
+    let share = worker.buffered.take(0)?;
+    let arrived = Cell::new(false);
+    let collecting = pin!(collect(limits, share, announced, body, &arrived));
+    let (body, share) = within(limits, collecting, &arrived, meter).await?;
+    meter.received(body.len());
+    let scan = scan(&body)?;
     let model = scan.model_name(&body)?.into_owned();
     Ok(Intake {
         body,
@@ -105,6 +110,15 @@ where
         special: None,
         _share: share,
     })
+}
+
+/// How the body of one of the usual calls is looked at.
+pub(super) fn scan_of(endpoint: Endpoint) -> fn(&[u8]) -> Result<Scan, ScanError> {
+    if endpoint.needs_model() {
+        scan
+    } else {
+        scan_object
+    }
 }
 
 /// Reads as much of the body of any call as it takes to find out where it goes.
@@ -119,18 +133,11 @@ where
     B: Body<Data = Bytes, Error = hyper::Error> + 'static,
 {
     let headers = &head.headers;
-    let is_core = head.method == Method::POST && Endpoint::core(&call.path).is_some();
     let media_type = MediaType::of(headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes));
     let announced = announced_length(headers);
-    if is_core && call.model.is_none() {
-        let mut intake = read(worker, meter, headers, body).await?;
-        let content = Content::Held;
-        intake.special = Some(Box::new(Special { call, content }));
-        return Ok(intake);
-    }
     let takes_json = call.endpoint.takes_json();
     if takes_json {
-        check_media_type(headers)?;
+        json_length(headers)?;
     }
     if announced.is_none() && body.is_end_stream() && !takes_json {
         let content = match head.method {
@@ -172,28 +179,22 @@ async fn json<B>(
 where
     B: Body<Data = Bytes, Error = hyper::Error>,
 {
-    let (body, share) = whole(worker, meter, headers, body).await?;
-    let mut scan = if call.endpoint.takes_json() {
-        scan_object(&body)?
-    } else {
-        scan_any(&body)?
+    let look = match &call.model {
+        // The model in the path is the one that is asked for.
+        Some(_) if call.endpoint.takes_json() => scan_object,
+        _ if call.endpoint.takes_json() => scan_of(call.endpoint),
+        _ => scan_any,
     };
-    let mut model = scan.model_name(&body)?.into_owned();
+    let mut intake = read(worker, meter, headers, body, look).await?;
     let mut content = Content::Held;
-    // The model in the path is the one that is asked for.
     if let Some(named) = &call.model {
-        model.clone_from(named);
-        if let Some(behind) = scan.make_place(&body) {
+        intake.model.clone_from(named);
+        if let Some(behind) = intake.scan.make_place(&intake.body) {
             content = Content::Named(behind);
         }
     }
-    Ok(Intake {
-        body,
-        scan,
-        model,
-        special: Some(Box::new(Special { call, content })),
-        _share: share,
-    })
+    intake.special = Some(Box::new(Special { call, content }));
+    Ok(intake)
 }
 
 /// A call without a body that is held.
@@ -206,29 +207,6 @@ fn special(worker: &Worker, call: Call, content: Content) -> Result<Intake, Fail
         special: Some(Box::new(Special { call, content })),
         _share: worker.buffered.take(0)?,
     })
-}
-
-/// All of a body.
-async fn whole<B>(
-    worker: &Worker,
-    meter: &mut Meter,
-    headers: &HeaderMap,
-    body: B,
-) -> Result<(Bytes, Share), Failure>
-where
-    B: Body<Data = Bytes, Error = hyper::Error>,
-{
-    let limits = &worker.snapshot.limits;
-    let announced = announced_length(headers);
-    if announced.is_some_and(|length| length > limits.max_body as u64) {
-        return Err(reply::request_too_large(limits.max_body));
-    }
-    let share = worker.buffered.take(0)?;
-    let arrived = Cell::new(false);
-    let collecting = pin!(collect(limits, share, announced, body, &arrived));
-    let (body, share) = within(limits, collecting, &arrived, meter).await?;
-    meter.received(body.len());
-    Ok((body, share))
 }
 
 /// A body that is here already, as most are, needs neither clock nor timer.
@@ -321,31 +299,38 @@ fn unreadable(error: &hyper::Error) -> Failure {
     }
 }
 
-fn announced_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
+/// The length that a request's fields announce, where it is one that we read:
 /// JSON in UTF-8, uncompressed. A missing type is taken for JSON: browsers
 /// cannot be made to send such a request to us from a foreign page without
 /// naming their origin, which the router checks.
-fn check_media_type(headers: &HeaderMap) -> Result<(), Failure> {
-    for encoding in headers.get_all(CONTENT_ENCODING) {
-        if !encoding
-            .as_bytes()
-            .trim_ascii()
-            .eq_ignore_ascii_case(b"identity")
-        {
-            return Err(reply::unsupported_encoding());
+///
+/// All in one pass: a look-up for each field took several times as long.
+fn json_length(headers: &HeaderMap) -> Result<Option<u64>, Failure> {
+    let mut length = None;
+    let mut content_type = None;
+    for (name, value) in headers {
+        if *name == CONTENT_LENGTH {
+            length = value.to_str().ok().and_then(|length| length.parse().ok());
+        } else if *name == CONTENT_TYPE {
+            content_type = content_type.or(Some(value.as_bytes()));
+        } else if *name == CONTENT_ENCODING {
+            let coding = value.as_bytes().trim_ascii();
+            if !coding.eq_ignore_ascii_case(b"identity") {
+                return Err(reply::unsupported_encoding());
+            }
         }
     }
-    let Some(value) = headers.get(CONTENT_TYPE) else {
-        return Ok(());
-    };
-    let value = value.as_bytes();
-    if MediaType::of(Some(value)) != MediaType::Json || !is_utf8(value) {
-        return Err(reply::unsupported_media_type());
+    match content_type {
+        Some(value) if MediaType::of(Some(value)) != MediaType::Json || !is_utf8(value) => {
+            Err(reply::unsupported_media_type())
+        }
+        _ => Ok(length),
     }
-    Ok(())
+}
+
+/// The length that is announced for a body of any kind.
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// True unless a charset other than UTF-8 (or its subset ASCII) is named.
@@ -372,7 +357,7 @@ fn is_utf8(content_type: &[u8]) -> bool {
 mod tests {
     use http::{HeaderMap, HeaderValue};
 
-    use super::check_media_type;
+    use super::json_length;
 
     #[test]
     fn takes_json_in_utf8_only() {
@@ -389,9 +374,9 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert("content-type", HeaderValue::from_static(value));
-            assert_eq!(check_media_type(&headers).is_ok(), taken, "{value}");
+            assert_eq!(json_length(&headers).is_ok(), taken, "{value}");
         }
-        assert!(check_media_type(&HeaderMap::new()).is_ok());
+        assert!(json_length(&HeaderMap::new()).is_ok());
     }
 
     #[test]
@@ -403,7 +388,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert("content-encoding", HeaderValue::from_static(value));
-            assert_eq!(check_media_type(&headers).is_ok(), taken, "{value}");
+            assert_eq!(json_length(&headers).is_ok(), taken, "{value}");
         }
     }
 }

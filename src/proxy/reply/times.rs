@@ -60,17 +60,24 @@ impl Text {
     /// Milliseconds, with microseconds behind the point.
     fn milliseconds(&mut self, time: Duration) {
         // A year's microseconds fit many times over, and 128 bits are slow.
-        let mut left = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        for place in 0.. {
-            if place == 3 {
-                self.push(b".");
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.digits(micros % 1000, 3);
+        self.push(b".");
+        self.digits(micros / 1000, 1);
+    }
+
+    /// A number, and at least so many digits of it.
+    fn digits(&mut self, mut number: u64, least: usize) {
+        let end = self.start;
+        while number > 0 || end - self.start < least {
+            let Some(place) = self.start.checked_sub(1) else {
+                return;
+            };
+            if let Some(digit) = self.bytes.get_mut(place) {
+                *digit = b'0' + (number % 10) as u8;
             }
-            let digit = u8::try_from(left % 10).unwrap_or_default();
-            self.push(&[b'0' + digit]);
-            left /= 10;
-            if left == 0 && place >= 3 {
-                break;
-            }
+            number /= 10;
+            self.start = place;
         }
     }
 }

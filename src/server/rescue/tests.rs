@@ -1,5 +1,8 @@
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -22,6 +25,15 @@ use crate::server::vigil::{Outbound, Vigil};
 use crate::telemetry::metric::Registry;
 use crate::wire::endpoint::Endpoint;
 
+/// What a connection would get of this work.
+async fn answered(
+    worker: &Worker,
+    work: impl Future<Output = Response<Answer>>,
+) -> Response<Answer> {
+    let mut work = pin!(work);
+    poll_fn(|context| rescued(worker, || work.as_mut().poll(context), Poll::Ready)).await
+}
+
 /// Begins a request as a real one does, and fails after a while.
 async fn fails(worker: &Worker, id: &str) -> Response<Answer> {
     let id = HeaderValue::from_str(id).unwrap();
@@ -39,7 +51,7 @@ async fn o10_a_panic_is_answered_with_500_and_leaves_the_worker_fit() {
     let worker = rig::worker(&registry, "");
     let (log, _guard) = Log::keep();
     for id in ["one", "other"] {
-        let response = rescued(&worker, fails(&worker, id)).await;
+        let response = answered(&worker, fails(&worker, id)).await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(response.headers()["x-should-retry"], "false");
         assert_eq!(response.headers()["x-request-id"], id);
@@ -73,7 +85,7 @@ async fn a_panic_before_there_is_an_account_has_an_id_of_its_own() {
     let worker = rig::worker(&Registry::new(), "");
     let (log, _guard) = Log::keep();
     let fails = async { panic!("a caller's words") };
-    let response = rescued(&worker, fails).await;
+    let response = answered(&worker, fails).await;
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     let id = response.headers()["x-request-id"].to_str().unwrap();
     assert_eq!(log.lines(id).len(), 1);
@@ -83,7 +95,7 @@ async fn a_panic_before_there_is_an_account_has_an_id_of_its_own() {
 async fn an_answer_passes_as_it_is() {
     let worker = rig::worker(&Registry::new(), "");
     let fine = async { Response::new(Answer::whole("fine".into())) };
-    let response = rescued(&worker, fine).await;
+    let response = answered(&worker, fine).await;
     assert_eq!(response.status(), StatusCode::OK);
 }
 
@@ -104,12 +116,12 @@ async fn answer(
 ) -> Result<Response<Outbound>, Infallible> {
     let fails = request.headers().contains_key("x-fails");
     let vigil = Vigil::new(Instant::now(), Duration::MAX, Duration::MAX);
-    let work = proxy::serve(&worker, Endpoint::ChatCompletions, request);
-    let mut response = rescued(&worker, work).await;
+    let work = proxy::serve(Rc::clone(&worker), Endpoint::ChatCompletions, request);
+    let mut response = answered(&worker, work).await;
     if fails && let Answer::Relay(relay) = response.body_mut() {
         relay.fail_after(1);
     }
-    let turn = vigil.begin();
+    let turn = Some(vigil.begin());
     Ok(response.map(|body| Outbound { body, turn }))
 }
 

@@ -66,6 +66,15 @@ impl Body {
         *self == Self::Ended
     }
 
+    /// Whether all of it has come, as far as that is known beforehand.
+    pub(super) fn is_in(&self, arrived: &[u8]) -> bool {
+        match self {
+            Self::Ended => true,
+            Self::Length(left) => *left <= arrived.len() as u64,
+            Self::Chunked(_) | Self::UntilClose => false,
+        }
+    }
+
     /// Takes all content out of `arrived`, in one piece: chunks that came
     /// together go on together. Empty when there is none yet. What came before
     /// a fault goes on as well; the fault is found again by the next call.

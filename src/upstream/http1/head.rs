@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use httparse::{ParserConfig, Status};
 use memchr::memchr_iter;
 
 use super::body::{Body, Malformed};
-use crate::body::{Extent, Outgoing};
+use crate::body::Extent;
 use crate::upstream::header;
 
 /// Most fields in the head of an answer.
 const MOST_FIELDS: usize = 100;
+/// Fields that are added to an answer's before it goes to the caller.
+const FIELDS_OF_OURS: usize = 6;
 /// Most bytes in the head of an answer.
 const LONGEST: usize = 64 * 1024;
 
@@ -50,18 +52,24 @@ struct Framing {
     named: Vec<HeaderName>,
 }
 
-/// Writes the head of a request (RFC 9112, sections 3 and 5).
-pub(super) fn encode(request: &Request<Outgoing>, host: &HeaderValue) -> Bytes {
-    let headers = request.headers();
-    let target = request.uri().path_and_query().map_or("/", |it| it.as_str());
+/// Writes the head of a request whose body goes so far (RFC 9112, sections 3 and
+/// 5).
+pub(super) fn encode<'f>(
+    method: &Method,
+    target: &str,
+    host: &HeaderValue,
+    extent: Extent,
+    fields: impl Iterator<Item = (&'f HeaderName, &'f HeaderValue)>,
+) -> Bytes {
+    let most = fields.size_hint().1.unwrap_or_default();
     // Most heads fit; one that does not makes it grow.
-    let mut head = BytesMut::with_capacity(target.len() + headers.len() * 48 + 128);
-    head.put_slice(request.method().as_str().as_bytes());
+    let mut head = BytesMut::with_capacity(target.len() + most * 48 + 128);
+    head.put_slice(method.as_str().as_bytes());
     head.put_u8(b' ');
     head.put_slice(target.as_bytes());
     head.put_slice(b" HTTP/1.1\r\nhost: ");
     head.put_slice(host.as_bytes());
-    match request.body().extent() {
+    match extent {
         Extent::Length(length) => {
             head.put_slice(b"\r\ncontent-length: ");
             // Writing into memory does not fail.
@@ -70,12 +78,13 @@ pub(super) fn encode(request: &Request<Outgoing>, host: &HeaderValue) -> Bytes {
         Extent::Chunked => head.put_slice(b"\r\ntransfer-encoding: chunked"),
         Extent::Absent => {}
     }
-    for (name, value) in headers {
+    // Not a loop: an iterator in several parts would look for its part each time.
+    fields.for_each(|(name, value)| {
         head.put_slice(b"\r\n");
         head.put_slice(name.as_str().as_bytes());
         head.put_slice(b": ");
         head.put_slice(value.as_bytes());
-    }
+    });
     head.put_slice(b"\r\n\r\n");
     head.freeze()
 }
@@ -135,7 +144,7 @@ fn parse(bytes: &Bytes) -> Result<Head, Malformed> {
     let status = status.ok_or(Malformed("the head has no valid status"))?;
     let is_http_1_0 = head.version == Some(0);
     let mut framing = Framing::default();
-    let mut headers = HeaderMap::with_capacity(head.headers.len());
+    let mut headers = HeaderMap::with_capacity(head.headers.len() + FIELDS_OF_OURS);
     for field in &*head.headers {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| NOT_HTTP)?;
         let value = HeaderValue::from_maybe_shared(bytes.slice_ref(field.value));

@@ -21,15 +21,18 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use http::{HeaderMap, StatusCode};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 
+use super::Upstream;
 use super::build::Open;
 use super::error::{Error, ErrorKind};
-use crate::body::Outgoing;
+use super::order::Order;
+use crate::alarm::Alarm;
 use body::{Body, Malformed};
 use outbound::Outbound;
 pub(super) use scratch::Scratch;
@@ -68,6 +71,9 @@ pub(super) struct Http1 {
     body: Body,
     /// Whether it can take another request once this one's answer has ended.
     persists: bool,
+    /// For the head of an answer. It stays from request to request, so that few
+    /// of them touch the runtime's timers.
+    alarm: Alarm,
     _open: Open,
 }
 
@@ -90,6 +96,8 @@ pub(super) enum Broken {
     Malformed(&'static str),
     /// The rest of the request did not come.
     Interrupted,
+    /// No head came in time.
+    Late,
 }
 
 impl Http1 {
@@ -101,22 +109,45 @@ impl Http1 {
             unread: BytesMut::new(),
             body: Body::Ended,
             persists: true,
+            alarm: Alarm::default(),
             _open: open,
         }
     }
 
-    /// Sends a request and waits for the head of its answer, which may come
-    /// before all of the request has left. Dropping the future leaves the
-    /// connection in the middle of it: it can only be dropped as well.
+    /// Sends a request and waits for the head of its answer until it is `due`;
+    /// it may come before all of the request has left. Dropping the future leaves
+    /// the connection in the middle of it: it can only be dropped as well.
     pub(super) async fn exchange(
         &mut self,
-        request: &Request<Outgoing>,
-        host: &HeaderValue,
+        upstream: &Upstream,
+        order: &Order,
+        due: Instant,
     ) -> Result<Answered, Broken> {
-        self.outbound = Outbound::new(head::encode(request, host), request.body());
+        let head = head::encode(
+            &order.method,
+            upstream.path(order),
+            &upstream.host_header,
+            order.body.extent(),
+            upstream.fields(order),
+        );
+        self.outbound = Outbound::new(head, &order.body);
         self.persists = false;
         let mut looked_at = 0;
-        poll_fn(|context| self.poll_head(context, &mut looked_at)).await
+        let passing = order.body.as_passing();
+        let limit = passing.map(|_| due.saturating_duration_since(Instant::now()));
+        poll_fn(|context| match self.poll_head(context, &mut looked_at) {
+            Poll::Pending => {
+                // While a body passes, its answer is not due.
+                let due = match (passing, limit) {
+                    (Some(passing), Some(limit)) => due.max(passing.moved() + limit),
+                    _ => due,
+                };
+                let late = self.alarm.poll(due, context);
+                late.map(|_| Err(Broken::Late))
+            }
+            answered @ Poll::Ready(_) => answered,
+        })
+        .await
     }
 
     /// Whether any byte of the last request has left.
@@ -153,15 +184,18 @@ impl Http1 {
         self.body.has_ended()
     }
 
-    /// Whether another request can be sent now. Not after an answer that came
-    /// before its request had left, nor with bytes that nobody asked for, nor
-    /// when the upstream has closed.
-    pub(super) fn is_ready(&mut self, rested: Duration) -> bool {
+    /// Whether it can take another request. Not after an answer that came before
+    /// its request had left, nor with bytes that nobody asked for.
+    pub(super) fn may_rest(&self) -> bool {
         let rests = self.persists && self.body.has_ended() && self.unread.is_empty();
-        let sent = self.outbound.is_done() || !self.outbound.has_begun();
+        rests && (self.outbound.is_done() || !self.outbound.has_begun())
+    }
+
+    /// Whether another request can be sent now: nothing has come since, and the
+    /// upstream has not closed.
+    pub(super) fn is_ready(&mut self, rested: Duration) -> bool {
         let context = &mut Context::from_waker(Waker::noop());
-        rests
-            && sent
+        self.may_rest()
             && self.poll_read(context).is_pending()
             && (rested < ASK_AFTER || !has_closed(self.socket.tcp()))
     }
@@ -192,6 +226,10 @@ impl Http1 {
                 Ok(Some(head)) => {
                     self.body = head.body;
                     self.persists = head.persists;
+                    if !self.body.is_in(&self.unread) {
+                        // Open answers are many.
+                        self.alarm.drop_timer();
+                    }
                     return Poll::Ready(Ok(Answered {
                         status: head.status,
                         headers: head.headers,
@@ -255,6 +293,7 @@ impl From<Broken> for Error {
                 ErrorKind::Interrupted,
                 "the rest of the request did not come",
             ),
+            Broken::Late => Self::no_head(),
         }
     }
 }

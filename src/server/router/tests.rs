@@ -1,0 +1,123 @@
+use http::Method;
+
+use super::{Route, below_root};
+use crate::wire::endpoint::Endpoint;
+
+#[test]
+fn matches_paths_exactly() {
+    let (get, post) = (Method::GET, Method::POST);
+    let chat = Some(Route::Call(Endpoint::ChatCompletions));
+    assert_eq!(Route::find("/v1/chat/completions", &post, false), chat);
+    let model = Some(Route::Model("a%2Fb/c"));
+    assert_eq!(Route::find("/v1/models/a%2Fb/c", &get, false), model);
+    for (path, method, names_provider) in [
+        ("/v1/chat/completions", &get, false),
+        ("/v1/chat/completions", &post, true),
+        ("/v1/chat/completions/", &post, false),
+        ("/v1/chat%2fcompletions", &post, false),
+        ("/v1/models/a", &Method::DELETE, false),
+        ("/v1/models", &get, true),
+        ("/v1/files", &get, false),
+        ("/providers/x/v1/models", &get, false),
+    ] {
+        let found = Route::find(path, method, names_provider);
+        assert!(matches!(found, Some(Route::Other(_))), "{method} {path}");
+    }
+    for path in [
+        "/v1//chat/completions",
+        "/v1/../v1/models",
+        "/V1/models",
+        "/v1",
+        "/v1/models/",
+        "/metrics",
+        "/config",
+        "*",
+        "",
+    ] {
+        assert_eq!(Route::find(path, &get, false), None, "{path}");
+    }
+}
+
+#[test]
+fn serves_below_the_root_path_as_well() {
+    for (root, path, expected) in [
+        ("", "/health", "/health"),
+        ("/api", "/api/health", "/health"),
+        ("/api", "/health", "/health"),
+        ("/api", "/api", ""),
+        ("/api", "/api/", "/"),
+        ("/api", "/apiary", "/apiary"),
+    ] {
+        assert_eq!(below_root(root, path), expected, "{root} {path}");
+    }
+}
+
+/// A member that is said to be required must be described.
+fn check_schema(place: &str, value: &serde_json::Value) {
+    if let Some(required) = value.get("required").and_then(|it| it.as_array()) {
+        for name in required {
+            let name = name.as_str();
+            let name = name.unwrap_or_else(|| panic!("{place}: required is not a name"));
+            let described = value["properties"].get(name).is_some();
+            assert!(described, "{place}: {name} is required, not described");
+        }
+    }
+    match value {
+        serde_json::Value::Object(members) => {
+            for (name, member) in members {
+                check_schema(&format!("{place}/{name}"), member);
+            }
+        }
+        serde_json::Value::Array(items) => {
+            for item in items {
+                check_schema(place, item);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn the_api_description_requires_what_it_describes() {
+    let description: serde_json::Value =
+        serde_json::from_str(include_str!("../openapi.json")).unwrap();
+    check_schema("", &description["components"]["schemas"]);
+}
+
+#[test]
+fn the_api_description_names_every_route() {
+    let description: serde_json::Value =
+        serde_json::from_str(include_str!("../openapi.json")).unwrap();
+    let described: std::collections::BTreeMap<_, Vec<_>> = description["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(path, item)| (path.as_str(), item.as_object().unwrap().keys().collect()))
+        .collect();
+    for (path, methods) in &described {
+        for method in methods {
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let route = Route::find(path, &method, false);
+            let route = route.unwrap_or_else(|| panic!("{path} is not served"));
+            assert!(route.takes(&method), "{method} {path}");
+        }
+    }
+    let mut served = vec![
+        "/",
+        "/docs",
+        "/health",
+        "/openapi.json",
+        "/trunkline/page",
+        "/trunkline/status",
+        "/trunkline/status/events",
+        "/v1/models",
+        "/v1/models/{model}",
+    ];
+    let calls: Vec<_> = Endpoint::CORE
+        .iter()
+        .map(|endpoint| format!("/v1{}", endpoint.path()))
+        .collect();
+    served.extend(calls.iter().map(String::as_str));
+    served.sort_unstable();
+    assert_eq!(described.into_keys().collect::<Vec<_>>(), served);
+}
