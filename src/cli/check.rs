@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::models::{left_out, ready};
 use super::plan;
 use crate::catalog::{DEMO, wants_demo};
-use crate::config::{BaseUrl, ClientAuth, Config, Credential, Demo, Provider};
+use crate::config::{BaseUrl, ClientAuth, Config, Credential, Demo, Listen, Provider};
 
 /// Writes warnings, a table of the models, and what else there is to know.
 pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
@@ -44,10 +44,14 @@ pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
         Some(ClientAuth::Optional) => " with TLS, asking for certificates",
         Some(ClientAuth::Required) => " with TLS, to those with a certificate",
     };
-    let listen = config.server.listen;
-    writeln!(out, "Listening for callers on {listen}{tls}")?;
-    match config.admin.listen {
-        Some(address) => writeln!(out, "Listening for operators on {address}")?,
+    let listen = &config.server.listen;
+    writeln!(
+        out,
+        "Listening for callers on {listen}{tls}{}",
+        bits(listen)
+    )?;
+    match &config.admin.listen {
+        Some(listen) => writeln!(out, "Listening for operators on {listen}{}", bits(listen))?,
         None => writeln!(out, "No listener for operators")?,
     }
     match config.access.certificates.len() {
@@ -60,6 +64,14 @@ pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
         0 => writeln!(out, "No client keys: whoever reaches the listener may call"),
         1 => writeln!(out, "1 client key"),
         count => writeln!(out, "{count} client keys"),
+    }
+}
+
+/// Who may connect to a socket.
+fn bits(listen: &Listen) -> String {
+    match listen {
+        Listen::Ip(_) => String::new(),
+        Listen::Unix { mode, .. } => format!(" ({mode:04o})"),
     }
 }
 

@@ -16,7 +16,7 @@ use super::page::Page;
 use super::site::Site;
 use super::{Order, StartError, describe, tls};
 use crate::catalog::wants_demo;
-use crate::config::{Config, LogFormat, LogLevel};
+use crate::config::{Config, Listen, LogFormat, LogLevel};
 use crate::executor::apart;
 use crate::gateway;
 use crate::proxy::Snapshot;
@@ -39,8 +39,8 @@ pub(super) struct Prepared {
 /// What the process as a whole goes by.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
-    pub listen: SocketAddr,
-    pub admin: Option<SocketAddr>,
+    pub listen: Listen,
+    pub admin: Option<Listen>,
     pub reuse_port: bool,
     pub max_connections: usize,
     pub drain_delay: Duration,
@@ -96,7 +96,10 @@ impl Preparer {
             snapshot,
             sites: (0..workers).map(site).collect(),
             settings: Settings::of(&config),
-            admin_hosts: Hosts::of_admin(config.admin.listen, &config.server.allowed_hosts),
+            admin_hosts: Hosts::of_admin(
+                config.admin.listen.as_ref(),
+                &config.server.allowed_hosts,
+            ),
             shown: apart(|| describe::config(&config).to_string()).into(),
         })
     }
@@ -129,8 +132,8 @@ impl Preparer {
 impl Settings {
     fn of(config: &Config) -> Self {
         Self {
-            listen: config.server.listen,
-            admin: config.admin.listen,
+            listen: config.server.listen.clone(),
+            admin: config.admin.listen.clone(),
             reuse_port: config.server.reuse_port,
             max_connections: config.server.max_connections,
             drain_delay: config.server.drain_delay,

@@ -90,6 +90,7 @@ mod targets;
 mod time_limits;
 mod traces;
 mod unbuffered;
+mod unix_socket;
 mod upstream_bodies;
 mod upstream_faults;
 mod upstream_http2;

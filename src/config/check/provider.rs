@@ -1,7 +1,6 @@
 //! `[providers.NAME]`: what is written, over the built-in table.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use rustls_pki_types::CertificateDer;
@@ -12,7 +11,7 @@ use crate::config::fault::KeyPath;
 use crate::config::file;
 use crate::config::preset::{Preset, Presets};
 use crate::config::{
-    BaseUrl, Credential, HttpVersion, Pool, PriceList, Provider, StreamUsage, Timeouts, raw,
+    BaseUrl, Credential, HttpVersion, Listen, Pool, PriceList, Provider, StreamUsage, Timeouts, raw,
 };
 
 /// Most bytes of a file with certificates.
@@ -25,7 +24,7 @@ pub fn settle(
     check: &mut Check<'_>,
     raw: &raw::Config,
     presets: &Presets,
-    listen: SocketAddr,
+    listen: &Listen,
 ) -> BTreeMap<String, Provider> {
     let timeouts = timeouts::settle(check, &raw.timeouts);
     let pool = pool(check, &KeyPath::new(["pool"]), &whole_pool(&raw.pool), None);
@@ -83,7 +82,7 @@ impl One<'_> {
         timeouts: Timeouts,
         pool: Pool,
         presets: &[&str],
-        listen: SocketAddr,
+        listen: &Listen,
     ) -> Option<Provider> {
         let Self { path, raw, .. } = self;
         if let Err(text) = name(self.name) {
@@ -136,7 +135,7 @@ impl One<'_> {
         check: &mut Check<'_>,
         provider: &Provider,
         found: base_url::Found,
-        listen: SocketAddr,
+        listen: &Listen,
     ) {
         if let (true, Some(variable)) = (self.named, provider.missing()) {
             let text = format!("provider {:?} is left out: set {variable}", self.name);
