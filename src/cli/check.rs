@@ -54,6 +54,12 @@ pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
         Some(listen) => writeln!(out, "Listening for operators on {listen}{}", bits(listen))?,
         None => writeln!(out, "No listener for operators")?,
     }
+    access(config, out)
+}
+
+/// Who may call.
+fn access(config: &Config, out: &mut dyn Write) -> io::Result<()> {
+    let auth = config.server.tls.as_ref().map(|tls| tls.client_auth);
     match config.access.certificates.len() {
         0 => {}
         1 => writeln!(out, "1 listed certificate")?,
@@ -61,6 +67,10 @@ pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     }
     match config.access.keys.len() {
         0 if !config.access.is_open() => writeln!(out, "No client keys"),
+        0 if auth == Some(ClientAuth::Required) => writeln!(
+            out,
+            "No client keys: whoever has a certificate of client_ca_file may call"
+        ),
         0 => writeln!(out, "No client keys: whoever reaches the listener may call"),
         1 => writeln!(out, "1 client key"),
         count => writeln!(out, "{count} client keys"),
