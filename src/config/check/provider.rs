@@ -95,7 +95,7 @@ impl One<'_> {
         let own = timeouts::own(check, &path.key("timeouts"), &raw.timeouts);
         let pool = self::pool(check, &path.key("pool"), &raw.pool, Some(pool));
         let health = health::settle(check, &path.key("health"), &raw.health);
-        let ca_pem = certificates(check, path, raw.ca_file.as_deref());
+        let ca = certificates(check, &path.key("ca_file"), raw.ca_file.as_deref());
         let credentials = credential::settle(check, path, raw, self.preset);
         let found = base_url::settle(check, path, raw, self.preset, presets)?;
         let credentials = credentials?;
@@ -113,7 +113,7 @@ impl One<'_> {
             timeouts: timeouts.with(&own),
             pool,
             health,
-            ca_pem,
+            ca_pem: ca.map(|(pem, _)| pem),
             http: raw
                 .http
                 .or_else(|| preset?.http)
@@ -214,28 +214,32 @@ fn pool(
     pool
 }
 
-fn certificates(check: &mut Check<'_>, path: &KeyPath, name: Option<&str>) -> Option<Vec<u8>> {
-    let path = path.key("ca_file");
+/// The text of a file with certificate authorities, and what is in it.
+pub fn certificates(
+    check: &mut Check<'_>,
+    path: &KeyPath,
+    name: Option<&str>,
+) -> Option<(Vec<u8>, Vec<CertificateDer<'static>>)> {
     let pem = match check.files.read(name?, LARGEST_CA_FILE) {
         Ok(pem) => pem,
         Err(error) => {
             check.fault(
-                &path,
+                path,
                 format!("the file cannot be read: {}", file::reason(&error)),
             );
             return None;
         }
     };
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let has_certificates = certificates.is_ok_and(|certificates| !certificates.is_empty());
+    let certificates = certificates.unwrap_or_default();
     // SECURITY: what is kept of this file is printable; a private key is not.
     let text = if String::from_utf8_lossy(&pem).contains("PRIVATE KEY") {
         "the file holds a private key too; keep only the certificates in it"
-    } else if has_certificates {
-        return Some(pem.to_vec());
+    } else if !certificates.is_empty() {
+        return Some((pem.to_vec(), certificates));
     } else {
         "the file holds no PEM certificate; convert it (openssl x509 -inform der)"
     };
-    check.fault(&path, text);
+    check.fault(path, text);
     None
 }
