@@ -108,3 +108,64 @@ fn is_socket(file: &Metadata) -> bool {
 fn identity(file: &Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::ErrorKind;
+    use std::iter;
+    use std::os::unix::net::UnixListener;
+    use std::path::Path;
+
+    use socket2::{Domain, SockAddr, Socket, Type};
+
+    use super::Name;
+
+    fn socket() -> Socket {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        socket
+    }
+
+    fn bind(path: &Path, shared: bool) -> std::io::Result<Name> {
+        Name::bind(&socket(), path, 0o600, shared)
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_listener_that_is_too_busy_to_answer_is_alive() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        let busy = socket();
+        busy.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+        busy.listen(0).unwrap();
+        let call = || {
+            let caller = socket();
+            let reached = caller.connect(&SockAddr::unix(&path).unwrap());
+            reached.is_ok().then_some(caller)
+        };
+        let waiting: Vec<Socket> = iter::from_fn(call).collect();
+        assert!(!waiting.is_empty());
+        let refused = bind(&path, false).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn a_name_is_taken_away_by_whom_it_names() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        let old = UnixListener::bind(&path).unwrap();
+        // One that is not published leaves no trace.
+        drop(bind(&path, true).unwrap());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        let mut first = bind(&path, true).unwrap();
+        drop(old);
+        first.publish().unwrap();
+        let mut second = bind(&path, true).unwrap();
+        second.publish().unwrap();
+        drop(first);
+        assert!(path.exists());
+        drop(second);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+}
