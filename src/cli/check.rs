@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::models::{left_out, ready};
 use super::plan;
 use crate::catalog::{DEMO, wants_demo};
-use crate::config::{BaseUrl, ClientAuth, Config, Credential, Demo, Provider};
+use crate::config::{BaseUrl, ClientAuth, Config, Credential, Demo, Listen, Provider};
 
 /// Writes warnings, a table of the models, and what else there is to know.
 pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
@@ -44,12 +44,22 @@ pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
         Some(ClientAuth::Optional) => " with TLS, asking for certificates",
         Some(ClientAuth::Required) => " with TLS, to those with a certificate",
     };
-    let listen = config.server.listen;
-    writeln!(out, "Listening for callers on {listen}{tls}")?;
-    match config.admin.listen {
-        Some(address) => writeln!(out, "Listening for operators on {address}")?,
+    let listen = &config.server.listen;
+    writeln!(
+        out,
+        "Listening for callers on {listen}{tls}{}",
+        bits(listen)
+    )?;
+    match &config.admin.listen {
+        Some(listen) => writeln!(out, "Listening for operators on {listen}{}", bits(listen))?,
         None => writeln!(out, "No listener for operators")?,
     }
+    access(config, out)
+}
+
+/// Who may call.
+fn access(config: &Config, out: &mut dyn Write) -> io::Result<()> {
+    let auth = config.server.tls.as_ref().map(|tls| tls.client_auth);
     match config.access.certificates.len() {
         0 => {}
         1 => writeln!(out, "1 listed certificate")?,
@@ -57,9 +67,21 @@ pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     }
     match config.access.keys.len() {
         0 if !config.access.is_open() => writeln!(out, "No client keys"),
+        0 if auth == Some(ClientAuth::Required) => writeln!(
+            out,
+            "No client keys: whoever has a certificate of client_ca_file may call"
+        ),
         0 => writeln!(out, "No client keys: whoever reaches the listener may call"),
         1 => writeln!(out, "1 client key"),
         count => writeln!(out, "{count} client keys"),
+    }
+}
+
+/// Who may connect to a socket.
+fn bits(listen: &Listen) -> String {
+    match listen {
+        Listen::Ip(_) => String::new(),
+        Listen::Unix { mode, .. } => format!(" ({mode:04o})"),
     }
 }
 

@@ -38,8 +38,8 @@ struct Settings {
     // The variable is read with the others, so that `.env` can set it too.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Address to listen on, instead of server.listen
-    #[arg(long, global = true, value_name = "ADDRESS")]
+    /// Where to listen, instead of server.listen: ADDRESS:PORT, or unix:PATH
+    #[arg(long, global = true, value_name = "PLACE")]
     listen: Option<String>,
     /// Shape of log lines, instead of log.format
     #[arg(long, global = true, value_name = "FORMAT", value_parser = PossibleValuesParser::new(["text", "json"]))]
@@ -75,6 +75,9 @@ enum Command {
         /// configuration is read
         #[arg(long, value_name = "URL", conflicts_with = "question")]
         url: Option<Uri>,
+        /// Ask at this Unix-domain socket; no configuration is read
+        #[arg(long, value_name = "PATH")]
+        unix_socket: Option<PathBuf>,
     },
 }
 
@@ -147,10 +150,18 @@ fn obey(command: &Command, sources: &Sources, out: &mut dyn Write) -> Result<(),
         Command::Models { all } => models::write(&config::load(sources)?, *all, out)?,
         Command::Keygen { name } => keygen::write(name, out)?,
         Command::Schema => schema::write(out)?,
-        Command::Probe { url: Some(url), .. } => probe::write(url, out)?,
-        Command::Probe { question, .. } => {
-            let config = config::load(sources)?;
-            probe::write(&probe::url(&config.admin, *question)?, out)?;
+        Command::Probe {
+            question,
+            url,
+            unix_socket,
+        } => {
+            let socket = unix_socket.clone();
+            let asked = match (url.clone(), socket) {
+                (Some(url), socket) => probe::Asked { url, socket },
+                (None, Some(socket)) => probe::at(socket, *question)?,
+                (None, None) => probe::of_admin(&config::load(sources)?.admin, *question)?,
+            };
+            probe::write(&asked, out)?;
         }
     }
     Ok(())

@@ -1,23 +1,28 @@
 //! `trunkline probe`: is the gateway of this configuration well? For images
 //! that have nothing else to ask with.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
 use clap::ValueEnum;
 use http::header::{CONNECTION, HOST};
-use http::{Request, StatusCode, Uri};
+use http::uri::Authority;
+use http::{Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use thiserror::Error;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
-use crate::config::Admin;
+use crate::config::{Admin, Listen};
 
 /// A gateway that is well answers within milliseconds.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -33,6 +38,35 @@ pub enum Question {
     Livez,
 }
 
+impl Question {
+    /// Where the admin listener answers it.
+    fn path(self) -> &'static str {
+        match self {
+            Self::Readyz => "/readyz",
+            Self::Livez => "/livez",
+        }
+    }
+}
+
+/// What is asked, and where.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// What is asked, and where unless there is a socket.
+    pub url: Uri,
+    /// The Unix-domain socket behind which it is.
+    pub socket: Option<PathBuf>,
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.url.fmt(out)?;
+        match &self.socket {
+            Some(path) => write!(out, " at {}", path.display()),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Why the gateway does not count as well.
 #[derive(Debug, Error)]
 pub enum Error {
@@ -46,21 +80,21 @@ pub enum Error {
     #[error("{0} cannot be asked: write http://HOST:PORT/PATH")]
     Url(Uri),
     /// Nobody listens, or what answers does not speak HTTP.
-    #[error("{url} gives no answer: {cause}")]
+    #[error("{asked} gives no answer: {cause}")]
     NoAnswer {
         /// What was asked.
-        url: Uri,
+        asked: String,
         /// What the system, or HTTP, says of it.
         cause: String,
     },
     /// It listens and does not answer.
     #[error("{0} gives no answer within {limit}", limit = humantime::format_duration(LIMIT))]
-    Slow(Uri),
+    Slow(String),
     /// It answered with something else than 200.
-    #[error("{url} answers {status}: {said}")]
+    #[error("{asked} answers {status}: {said}")]
     Unwell {
         /// What was asked.
-        url: Uri,
+        asked: String,
         /// What it answered.
         status: StatusCode,
         /// The first line of that.
@@ -72,32 +106,47 @@ pub enum Error {
 }
 
 /// Asks, and writes a line if all is well.
-pub fn write(url: &Uri, out: &mut dyn Write) -> Result<(), Error> {
+pub fn write(asked: &Asked, out: &mut dyn Write) -> Result<(), Error> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let asked = runtime.block_on(async { timeout(LIMIT, ask(url)).await });
-    let (status, said) = asked.map_err(|_| Error::Slow(url.clone()))??;
+    let answer = runtime.block_on(async { timeout(LIMIT, ask(asked)).await });
+    let (status, said) = answer.map_err(|_| Error::Slow(asked.to_string()))??;
     if status != StatusCode::OK {
-        let url = url.clone();
-        return Err(Error::Unwell { url, status, said });
+        let asked = asked.to_string();
+        return Err(Error::Unwell {
+            asked,
+            status,
+            said,
+        });
     }
-    Ok(writeln!(out, "{url} answers {status}: {said}")?)
+    Ok(writeln!(out, "{asked} answers {status}: {said}")?)
 }
 
 /// Where the gateway that `admin` configures answers `question`.
-pub fn url(admin: &Admin, question: Question) -> Result<Uri, Error> {
-    let mut address = admin.listen.ok_or(Error::Off)?;
+pub fn of_admin(admin: &Admin, question: Question) -> Result<Asked, Error> {
+    let mut address = match admin.listen.as_ref().ok_or(Error::Off)? {
+        Listen::Ip(address) => *address,
+        Listen::Unix { path, .. } => return at(path.clone(), question),
+    };
     if address.port() == 0 {
         return Err(Error::AnyPort);
     }
     if address.ip().is_unspecified() {
         address = SocketAddr::new(loopback(address.ip()), address.port());
     }
-    let path = match question {
-        Question::Readyz => "/readyz",
-        Question::Livez => "/livez",
-    };
-    let url = Uri::builder().scheme("http").authority(address.to_string());
-    let url = url.path_and_query(path).build();
+    let url = url(&address.to_string(), question)?;
+    Ok(Asked { url, socket: None })
+}
+
+/// An admin listener at a Unix-domain socket.
+pub fn at(socket: PathBuf, question: Question) -> Result<Asked, Error> {
+    let url = url("localhost", question)?;
+    let socket = Some(socket);
+    Ok(Asked { url, socket })
+}
+
+fn url(authority: &str, question: Question) -> Result<Uri, Error> {
+    let url = Uri::builder().scheme("http").authority(authority);
+    let url = url.path_and_query(question.path()).build();
     url.map_err(|error| Error::Io(io::Error::other(error)))
 }
 
@@ -109,29 +158,24 @@ fn loopback(all: IpAddr) -> IpAddr {
     }
 }
 
-async fn ask(url: &Uri) -> Result<(StatusCode, String), Error> {
+async fn ask(asked: &Asked) -> Result<(StatusCode, String), Error> {
     let no_answer = |cause: String| Error::NoAnswer {
-        url: url.clone(),
+        asked: asked.to_string(),
         cause,
     };
+    let url = &asked.url;
     let authority = url.authority().filter(|_| url.scheme_str() == Some("http"));
     let authority = authority.ok_or_else(|| Error::Url(url.clone()))?;
-    let host = authority
-        .host()
-        .trim_start_matches('[')
-        .trim_end_matches(']');
-    let port = authority.port_u16().unwrap_or(80);
-    let tcp = TcpStream::connect((host, port)).await;
-    let tcp = tcp.map_err(|error| no_answer(error.to_string()))?;
     let request = Request::get(url.path_and_query().map_or("/", |path| path.as_str()))
         .header(HOST, authority.as_str())
         .header(CONNECTION, "close")
         .body(Empty::<Bytes>::new())
         .map_err(|_| Error::Url(url.clone()))?;
     let exchange = async {
-        let (mut sender, connection) = http1::handshake(TokioIo::new(tcp)).await?;
-        tokio::spawn(connection);
-        sender.send_request(request).await
+        match &asked.socket {
+            Some(path) => exchange(UnixStream::connect(path).await?, request).await,
+            None => exchange(connect(authority).await?, request).await,
+        }
     };
     let response = exchange
         .await
@@ -147,13 +191,37 @@ async fn ask(url: &Uri) -> Result<(StatusCode, String), Error> {
     Ok((status, said.lines().next().unwrap_or_default().to_owned()))
 }
 
+async fn connect(authority: &Authority) -> io::Result<TcpStream> {
+    let host = authority.host();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    TcpStream::connect((host, authority.port_u16().unwrap_or(80))).await
+}
+
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Empty<Bytes>>,
+) -> io::Result<Response<Incoming>> {
+    let exchange = async {
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        sender.send_request(request).await
+    };
+    exchange
+        .await
+        .map_err(|error: hyper::Error| io::Error::other(error))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Admin, Error, Question, url};
+    use super::{Admin, Error, Listen, Question, of_admin};
+
+    fn admin(listen: &str) -> Admin {
+        let listen = Some(Listen::Ip(listen.parse().unwrap()));
+        Admin { listen }
+    }
 
     fn asked(listen: &str, question: Question) -> String {
-        let listen = Some(listen.parse().unwrap());
-        url(&Admin { listen }, question).unwrap().to_string()
+        of_admin(&admin(listen), question).unwrap().to_string()
     }
 
     #[test]
@@ -172,10 +240,9 @@ mod tests {
 
     #[test]
     fn says_when_there_is_nobody_to_ask() {
-        let off = url(&Admin { listen: None }, Question::Readyz);
+        let off = of_admin(&Admin { listen: None }, Question::Readyz);
         assert!(matches!(off, Err(Error::Off)));
-        let listen = Some("127.0.0.1:0".parse().unwrap());
-        let any = url(&Admin { listen }, Question::Readyz);
+        let any = of_admin(&admin("127.0.0.1:0"), Question::Readyz);
         assert!(matches!(any, Err(Error::AnyPort)));
     }
 }

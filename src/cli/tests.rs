@@ -106,6 +106,22 @@ fn check_says_when_everybody_may_call_and_nobody_operates() {
 }
 
 #[test]
+fn check_says_whose_certificates_are_enough() {
+    let file = "[server.tls]\ncert_file = \"tls.crt\"\nkey_file = \"tls.key\"\n\
+                client_ca_file = \"ca.crt\"\nclient_auth = \"required\"";
+    let text = check(&Trial::file(file).with_certificates());
+    assert!(
+        text.contains("No client keys: whoever has a certificate of client_ca_file may call\n")
+    );
+    let listed = format!("{file}\n[access.certificates.a]\nsan = \"a.test\"");
+    let text = check(&Trial::file(&listed).with_certificates());
+    assert!(
+        text.ends_with("1 listed certificate\nNo client keys\n"),
+        "{text}"
+    );
+}
+
+#[test]
 fn check_shows_no_secret() {
     let file = format!(
         "[providers.openai]\napi_key = \"{CANARY}\"\n[providers.groq]\napi_key_file = \"key\"\nheaders = {{ x-a = \"{CANARY}\" }}"

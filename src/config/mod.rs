@@ -5,7 +5,6 @@
 //! module reads the environment or a file.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ mod environment;
 mod fault;
 mod file;
 mod layers;
+mod listen;
 mod load;
 mod manner;
 mod model;
@@ -41,6 +41,7 @@ mod walk;
 pub use environment::Environment;
 pub use fault::{Fault, Faults, KeyPath, Place, Segment};
 pub use file::Seen;
+pub use listen::Listen;
 pub use load::{load, load_seen};
 pub use manner::{Manner, Quirk, Speaks};
 pub use model::{
@@ -96,8 +97,8 @@ pub struct Config {
 /// `[server]`: the listener that callers use, and the limits on what they send.
 #[derive(Debug, Clone)]
 pub struct Server {
-    /// Address to listen on.
-    pub listen: SocketAddr,
+    /// Where to listen.
+    pub listen: Listen,
     /// Whether another process may listen there as well.
     pub reuse_port: bool,
     /// TLS on it, or none for plain HTTP.
@@ -152,8 +153,8 @@ pub struct Server {
 /// `[admin]`: the listener that operators use.
 #[derive(Debug, Clone)]
 pub struct Admin {
-    /// Address to listen on, or none to have no admin listener.
-    pub listen: Option<SocketAddr>,
+    /// Where to listen, or none to have no admin listener.
+    pub listen: Option<Listen>,
 }
 
 /// `[cors]`: which browser origins may call.

@@ -81,8 +81,10 @@ pub struct Config {
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Server {
-    /// IP address and port to listen on. Beyond loopback, client keys or `access.open` are asked for.
+    /// IP address and port to listen on; or `unix:/run/trunkline/trunkline.sock`, a Unix-domain socket. Beyond loopback, client keys or `access.open` are asked for.
     pub listen: String,
+    /// Who may connect to that socket: its permission bits.
+    pub socket_mode: String,
     /// Let another process of the same user listen on the same addresses, `admin.listen` among them, and take over from this one. Needs a restart to change.
     pub reuse_port: bool,
     /// TLS on this listener.
@@ -136,8 +138,10 @@ pub struct Server {
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Admin {
-    /// IP address and port to listen on; "off" or "" for no admin listener.
+    /// IP address and port to listen on, or `unix:` and a path; "off" or "" for no admin listener.
     pub listen: String,
+    /// As `server.socket_mode`.
+    pub socket_mode: String,
 }
 
 /// `[cors]`
@@ -325,6 +329,7 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8080".into(),
+            socket_mode: "0660".into(),
             reuse_port: false,
             tls: Tls::default(),
             root_path: String::new(),
@@ -356,6 +361,7 @@ impl Default for Admin {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8081".into(),
+            socket_mode: "0660".into(),
         }
     }
 }

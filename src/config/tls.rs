@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::CertifiedKey;
+use rustls_pki_types::CertificateDer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +15,21 @@ pub struct Tls {
     pub certificate: Arc<CertifiedKey>,
     /// Judges the callers' certificates; none when they are not asked for one.
     pub verifier: Option<Arc<dyn ClientCertVerifier>>,
+    /// The authorities that it goes by.
+    pub authorities: Vec<CertificateDer<'static>>,
     /// Whether callers are asked for a certificate.
     pub client_auth: ClientAuth,
+}
+
+impl Tls {
+    /// True when both show the same and ask for the same. The key needs no
+    /// look: it belongs to the certificate.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.certificate.cert == other.certificate.cert
+            && self.authorities == other.authorities
+            && self.client_auth == other.client_auth
+    }
 }
 
 /// Whether callers are asked for a certificate.

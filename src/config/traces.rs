@@ -1,6 +1,7 @@
 //! `[traces]`, checked.
 
 use http::HeaderMap;
+use rustls_pki_types::CertificateDer;
 use url::Url;
 
 /// `[traces]`: where spans of requests are sent.
@@ -12,6 +13,8 @@ pub struct Traces {
     pub ratio: f64,
     /// What the gateway calls itself.
     pub service_name: String,
+    /// Certificate authorities to trust besides the usual ones.
+    pub authorities: Vec<CertificateDer<'static>>,
     /// Added to every export; sensitive.
     pub headers: HeaderMap,
 }

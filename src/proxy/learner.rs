@@ -1,14 +1,15 @@
 //! Sees in an answer which objects a provider has now.
 
-use http::StatusCode;
+use std::sync::Arc;
+
 use memchr::memchr;
 
 use super::Worker;
 use crate::catalog::Target;
 use crate::metering::Meter;
 use crate::routing::{Home, Homes};
+use crate::wire::endpoint::Endpoint;
 use crate::wire::scan::object;
-use std::sync::Arc;
 
 /// So much of an answer is looked at.
 const MOST: usize = 16 * 1024;
@@ -22,21 +23,17 @@ pub struct Learner {
 }
 
 impl Learner {
-    /// One for an answer of this status, if there is anything to be learned from
-    /// it that is not plain.
-    pub(super) fn of(
-        worker: &Worker,
-        meter: &Meter,
-        target: &Target,
-        status: StatusCode,
-    ) -> Option<Box<Self>> {
+    /// Whether there is anything to be learned from a good answer to this call
+    /// that is not plain.
+    pub(super) fn is_wanted(worker: &Worker, endpoint: Endpoint, body: &[u8]) -> bool {
+        worker.snapshot.catalog.has_choice()
+            && (endpoint.makes_objects()
+                || endpoint == Endpoint::ChatCompletions && object::is_stored(body))
+    }
+
+    /// One for an answer that comes from this target.
+    pub(super) fn of(worker: &Worker, meter: &Meter, target: &Target) -> Option<Box<Self>> {
         let snapshot = &worker.snapshot;
-        let learns = meter.endpoint().makes_objects()
-            && status.is_success()
-            && snapshot.catalog.has_choice();
-        if !learns {
-            return None;
-        }
         let provider = &target.provider;
         Some(Box::new(Self {
             homes: Arc::clone(&snapshot.homes),

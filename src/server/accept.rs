@@ -5,12 +5,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 use tracing::warn;
 
-use super::listen;
+use super::listen::Listener;
 use super::prepare::Prepared;
+use super::socket::{Caller, Detached};
 use super::worker::Handle;
 use crate::places::{Place, Places};
 use crate::proxy::curfew::Phase;
@@ -60,33 +60,16 @@ impl Workers {
     /// Takes in those who wait in the system's queue at a listener that is to
     /// be closed, which would break their connections. They get in even when
     /// there are no places left: there is nowhere else for them to wait.
-    pub(super) fn empty(&self, listener: TcpListener) -> io::Result<()> {
-        let listener = listener.into_std()?;
-        loop {
-            match listener.accept() {
-                Ok((tcp, _)) => {
-                    tcp.set_nonblocking(true)?;
-                    let tcp = TcpStream::from_std(tcp)?;
-                    if let Err(error) = self.hand_out(tcp, self.places.try_take()) {
-                        warn!(%error, "lost a connection");
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error),
-            }
-        }
+    pub(super) fn empty(&self, listener: Listener) -> io::Result<()> {
+        listener.empty(|caller| self.hand_out(caller, self.places.try_take()))
     }
 
     /// Accepts until it is dropped.
-    pub(super) async fn accept(&self, listener: &TcpListener) {
+    pub(super) async fn accept(&self, listener: &Listener) {
         loop {
             let place = self.place().await;
-            match listener.accept().await {
-                Ok((tcp, _)) => {
-                    if let Err(error) = self.hand_out(tcp, Some(place)) {
-                        warn!(%error, "lost a connection");
-                    }
-                }
+            match listener.accept().await.and_then(Caller::detach) {
+                Ok(caller) => self.hand_out(caller, Some(place)),
                 Err(error) => {
                     warn!(%error, "cannot accept");
                     sleep(ACCEPT_AGAIN).await;
@@ -105,14 +88,13 @@ impl Workers {
         self.places.take().await
     }
 
-    fn hand_out(&self, tcp: TcpStream, place: Option<Place>) -> io::Result<()> {
+    fn hand_out(&self, caller: Detached, place: Option<Place>) {
         // A peer that is gone already fails here.
-        listen::tune(&tcp, self.write_timeout.get())?;
-        let tcp = tcp.into_std()?;
-        if let Some(worker) = self.idlest() {
-            worker.serve(tcp, place, self.open.clone());
+        if let Err(error) = caller.tune(self.write_timeout.get()) {
+            warn!(%error, "lost a connection");
+        } else if let Some(worker) = self.idlest() {
+            worker.serve(caller, place, self.open.clone());
         }
-        Ok(())
     }
 
     fn idlest(&self) -> Option<&Handle> {

@@ -15,12 +15,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
 use super::host::Hosts;
+use super::listen::Listener;
+use super::socket::Caller;
 use crate::telemetry::log::Level;
 use crate::telemetry::metric::Registry;
 
@@ -51,27 +53,32 @@ pub(super) struct Admin {
 }
 
 /// Serves until it is dropped; whoever is connected then stays.
-pub(super) async fn serve(listener: TcpListener, admin: Rc<Admin>) {
+pub(super) async fn serve(listener: Listener, admin: Rc<Admin>) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;
         };
-        let Ok((tcp, _)) = listener.accept().await else {
+        let Ok(caller) = listener.accept().await else {
             sleep(ACCEPT_AGAIN).await;
             continue;
         };
         let admin = Rc::clone(&admin);
         spawn_local(async move {
             let _place = place;
-            connection(tcp, admin).await;
+            match caller {
+                Caller::Tcp(tcp) => {
+                    // Without it answers are only slower.
+                    let _ = tcp.set_nodelay(true);
+                    connection(tcp, admin).await;
+                }
+                Caller::Unix(unix) => connection(unix, admin).await,
+            }
         });
     }
 }
 
-async fn connection(tcp: TcpStream, admin: Rc<Admin>) {
-    // Without it answers are only slower.
-    let _ = tcp.set_nodelay(true);
+async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, admin: Rc<Admin>) {
     let service = service_fn(move |request: Request<Incoming>| {
         let admin = Rc::clone(&admin);
         async move { Ok::<_, Infallible>(admin.answer(request).await) }
@@ -80,7 +87,7 @@ async fn connection(tcp: TcpStream, admin: Rc<Admin>) {
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(tcp), service)
+        .serve_connection(TokioIo::new(stream), service)
         .await;
 }
 

@@ -61,7 +61,10 @@ impl Future for Answering {
         let mut response = ready!(polled);
         let headers = response.headers_mut();
         site.cors.allow(this.origin.as_ref(), headers);
-        if worker.curfew.phase() > Phase::Serving && !this.is_http2 {
+        // A caller that is not told would send its next request on a connection
+        // that hyper closes.
+        let ends = this.turn.as_ref().is_some_and(Turn::leaves_unread);
+        if (ends || worker.curfew.phase() > Phase::Serving) && !this.is_http2 {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let turn = this.turn.take();

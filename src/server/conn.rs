@@ -17,13 +17,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::answering::Answering;
 use super::generation::{Current, Generation};
 use super::pace::Pacer;
 use super::site::Errors;
+use super::socket::{Caller, Peek, impatient};
 use super::tls::{self, Refused};
 use super::vigil::{Stage, Vigil, Watched};
 use crate::access::Certificate;
@@ -57,14 +58,26 @@ enum Protocol {
 }
 
 /// Serves a connection until one side ends it.
-pub(super) async fn serve(current: Rc<Current>, tcp: TcpStream) {
+pub(super) async fn serve(current: Rc<Current>, caller: Caller) {
     let began = Instant::now();
+    let tcp = match caller {
+        Caller::Tcp(tcp) => tcp,
+        // Boxed, and so is TLS: others would keep room for them.
+        Caller::Unix(unix) => return Box::pin(serve_unix(current, began, unix)).await,
+    };
     let tls = current.get().site.tls.clone();
     if let Some(tls) = tls {
-        // Boxed: connections without TLS would keep room for it.
         Box::pin(serve_tls(current, began, tls, tcp)).await;
     } else if let Some(protocol) = begin(&current, began, &tcp).await {
         converse(current, began, protocol, None, tcp).await;
+    }
+}
+
+/// Serves a program of this machine.
+async fn serve_unix(current: Rc<Current>, began: Instant, unix: UnixStream) {
+    if let Some(protocol) = begin(&current, began, &unix).await {
+        let stream = impatient(unix, current.get().site.write_timeout);
+        converse(current, began, protocol, None, stream).await;
     }
 }
 
@@ -169,9 +182,9 @@ async fn converse<S>(
 
 /// Waits for the first bytes, and says which protocol they speak; none when
 /// there is nothing to serve.
-async fn begin(current: &Current, began: Instant, tcp: &TcpStream) -> Option<Protocol> {
+async fn begin(current: &Current, began: Instant, stream: &impl Peek) -> Option<Protocol> {
     let limit = current.get().site.head_timeout;
-    let first = timeout_at(began + limit, sniff(tcp)).await;
+    let first = timeout_at(began + limit, sniff(stream)).await;
     first.unwrap_or_else(|_| {
         current.get().site.errors.head_timeout.increment(1);
         None
@@ -179,10 +192,11 @@ async fn begin(current: &Current, began: Instant, tcp: &TcpStream) -> Option<Pro
 }
 
 /// Which protocol a connection's first bytes speak; none when it ends before.
-async fn sniff(tcp: &TcpStream) -> Option<Protocol> {
+async fn sniff(stream: &impl Peek) -> Option<Protocol> {
     let mut first = [0; HTTP2_PREFACE.len()];
     loop {
-        let count = tcp.peek(&mut first).await.ok().filter(|count| *count > 0)?;
+        let count = stream.peek(&mut first).await.ok();
+        let count = count.filter(|count| *count > 0)?;
         let begun = first.get(..count)?;
         if !HTTP2_PREFACE.starts_with(begun) {
             return Some(Protocol::Http1);

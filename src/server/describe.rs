@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use wildmatch::WildMatch;
 
 use crate::config::{
-    BaseUrl, Breaker, Config, Credential, Hedge, Model, OwnTimeouts, Provider, Server, Timeouts,
-    Traces,
+    BaseUrl, Breaker, Config, Credential, Hedge, Listen, Model, OwnTimeouts, Provider, Server,
+    Timeouts, Traces,
 };
 
 /// The configuration in JSON.
@@ -28,7 +28,10 @@ pub(super) fn config(config: &Config) -> Value {
         "strict_models": config.strict_models,
         "default_provider": config.default_provider,
         "server": server(&config.server),
-        "admin": { "listen": config.admin.listen.map(|address| address.to_string()) },
+        "admin": {
+            "listen": config.admin.listen.as_ref().map(ToString::to_string),
+            "socket_mode": config.admin.listen.as_ref().and_then(socket_mode),
+        },
         "reload": { "watch": config.watch },
         "cors": { "allow_origins": config.cors.allow_origins },
         "traces": config.traces.as_ref().map(traces),
@@ -45,9 +48,17 @@ pub(super) fn config(config: &Config) -> Value {
     })
 }
 
+fn socket_mode(listen: &Listen) -> Option<String> {
+    match listen {
+        Listen::Ip(_) => None,
+        Listen::Unix { mode, .. } => Some(format!("{mode:04o}")),
+    }
+}
+
 fn server(server: &Server) -> Value {
     json!({
         "listen": server.listen.to_string(),
+        "socket_mode": socket_mode(&server.listen),
         "reuse_port": server.reuse_port,
         "tls": server.tls.as_ref().map(|tls| json!({ "client_auth": tls.client_auth })),
         "root_path": server.root_path,

@@ -2,21 +2,21 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::admin::{self, Admin};
 use super::checkups::Checkups;
+use super::listen::Listener;
 use super::prepare::{Prepared, Settings};
 use super::shutdown::Signals;
-use super::{LAST_WORDS, Order, StartError, Workers, demo, descriptors, drain, listen, notify};
+use super::{LAST_WORDS, Order, StartError, Workers, demo, descriptors, drain, notify};
+use crate::config::Listen;
 use crate::proxy::curfew::Phase;
 use crate::telemetry::log::Level;
 use crate::telemetry::metric::Registry;
@@ -31,7 +31,7 @@ const HANDSHAKES: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Front {
     workers: Workers,
-    listener: TcpListener,
+    listener: Listener,
     admin: Rc<Admin>,
     /// Ends the admin listener, if there is one.
     admin_task: Option<AbortHandle>,
@@ -49,7 +49,7 @@ impl Front {
     ) -> Result<Self, StartError> {
         let settings = first.settings.clone();
         descriptors::raise_limit(settings.max_connections);
-        let listener = bind(settings.listen, settings.reuse_port)?;
+        let mut listener = bind(&settings.listen, settings.reuse_port)?;
         let admin = Rc::new(Admin {
             registry: registry.clone(),
             config: RefCell::new(first.shown.clone()),
@@ -57,18 +57,19 @@ impl Front {
             hosts: RefCell::new(first.admin_hosts.clone()),
             ready: Cell::new(true),
         });
-        let bind_admin = |address| bind_admin(address, settings.reuse_port);
-        let admin_listener = settings.admin.map(bind_admin).transpose()?;
-        let addresses = (
-            local(&listener)?,
-            admin_listener.as_ref().map(local).transpose()?,
+        let bind_admin = |place| bind_admin(place, settings.reuse_port);
+        let mut admin_listener = settings.admin.as_ref().map(bind_admin).transpose()?;
+        let places = (
+            listener.place()?,
+            admin_listener.as_ref().map(Listener::place).transpose()?,
         );
         let announcement = Announcement::of(&first);
         let mut checkups = Checkups::new(registry);
         checkups.follow(&first.snapshot);
         let tracer = first.snapshot.tracer.clone();
         let workers = Workers::start(first, registry)?;
-        announcement.make(addresses);
+        publish(Some(&mut listener), admin_listener.as_mut())?;
+        announcement.make(places);
         Ok(Self {
             workers,
             listener,
@@ -90,7 +91,7 @@ impl Front {
         match order {
             Order::HostDemo(listener, key) => {
                 // It was made for this runtime.
-                if let Ok(listener) = TcpListener::from_std(listener) {
+                if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
                     spawn_local(demo::serve(listener, key));
                 }
             }
@@ -110,12 +111,14 @@ impl Front {
             ..next.settings.clone()
         };
         let moves = settings.listen != self.settings.listen;
-        let listener = moves.then(|| bind(settings.listen, reuse_port));
-        let listener = listener.transpose()?;
+        let shared = |place| reuse_port || self.listens_at(place);
+        let listener = moves.then(|| bind(&settings.listen, shared(&settings.listen)));
+        let mut listener = listener.transpose()?;
         let moves_admin = settings.admin != self.settings.admin;
-        let wanted = settings.admin.filter(|_| moves_admin);
-        let admin_listener = wanted.map(|address| bind_admin(address, reuse_port));
-        let admin_listener = admin_listener.transpose()?;
+        let wanted = settings.admin.as_ref().filter(|_| moves_admin);
+        let admin_listener = wanted.map(|place| bind_admin(place, shared(place)));
+        let mut admin_listener = admin_listener.transpose()?;
+        publish(listener.as_mut(), admin_listener.as_mut())?;
         self.admin.config.replace(std::mem::take(&mut next.shown));
         self.checkups.follow(&next.snapshot);
         self.admin.hosts.replace(next.admin_hosts.clone());
@@ -132,20 +135,28 @@ impl Front {
         Ok(())
     }
 
-    fn replace(&mut self, listener: TcpListener) {
-        if let Ok(address) = local(&listener) {
-            info!(listen = %address, "callers are now awaited here");
+    /// True for a socket's path at which we listen already.
+    fn listens_at(&self, place: &Listen) -> bool {
+        let Settings { listen, admin, .. } = &self.settings;
+        let ours = [Some(listen), admin.as_ref()];
+        let mut ours = ours.into_iter().flatten().filter_map(Listen::path);
+        place.path().is_some_and(|path| ours.any(|our| our == path))
+    }
+
+    fn replace(&mut self, listener: Listener) {
+        if let Ok(place) = listener.place() {
+            info!(listen = %place, "callers are now awaited here");
         }
         let old = std::mem::replace(&mut self.listener, listener);
         close(&self.workers, old);
     }
 
-    fn replace_admin(&mut self, listener: Option<TcpListener>) {
+    fn replace_admin(&mut self, listener: Option<Listener>) {
         if let Some(old) = self.admin_task.take() {
             old.abort();
         }
-        if let Some(Ok(address)) = listener.as_ref().map(local) {
-            info!(admin = %address, "operators are now awaited here");
+        if let Some(Ok(place)) = listener.as_ref().map(Listener::place) {
+            info!(admin = %place, "operators are now awaited here");
         }
         self.admin_task = listener.map(|listener| serve_admin(listener, &self.admin));
     }
@@ -184,7 +195,7 @@ impl Front {
     /// Has new callers go to the process that takes over, and those who are
     /// here make their way to it.
     async fn leave(&self, signals: &mut Signals) {
-        if let Err(error) = listen::shun(&self.listener) {
+        if let Err(error) = self.listener.shun() {
             warn!(%error, "callers who come now may be lost");
         }
         self.workers.ring(Phase::Leaving);
@@ -221,10 +232,10 @@ impl Announcement {
         }
     }
 
-    fn make(self, (listen, admin): (SocketAddr, Option<SocketAddr>)) {
+    fn make(self, (listen, admin): (Listen, Option<Listen>)) {
         info!(
             %listen,
-            admin = admin.map_or_else(|| "off".to_owned(), |address| address.to_string()),
+            admin = admin.map_or_else(|| "off".to_owned(), |place| place.to_string()),
             models = self.models,
             open = self.open,
             version = env!("CARGO_PKG_VERSION"),
@@ -233,25 +244,28 @@ impl Announcement {
     }
 }
 
-fn serve_admin(listener: TcpListener, admin: &Rc<Admin>) -> AbortHandle {
+fn serve_admin(listener: Listener, admin: &Rc<Admin>) -> AbortHandle {
     spawn_local(admin::serve(listener, Rc::clone(admin))).abort_handle()
 }
 
 /// Closes a listener without loss of those who wait at it.
-fn close(workers: &Workers, listener: TcpListener) {
+fn close(workers: &Workers, listener: Listener) {
     if let Err(error) = workers.empty(listener) {
         warn!(%error, "cannot accept");
     }
 }
 
-fn bind(address: SocketAddr, shared: bool) -> Result<TcpListener, StartError> {
-    listen::bind(address, shared).map_err(|error| StartError::Listen(address, error))
+fn bind(place: &Listen, shared: bool) -> Result<Listener, StartError> {
+    Listener::bind(place, shared).map_err(|error| StartError::Listen(place.clone(), error))
 }
 
-fn bind_admin(address: SocketAddr, shared: bool) -> Result<TcpListener, StartError> {
-    listen::bind(address, shared).map_err(|error| StartError::ListenAdmin(address, error))
+fn bind_admin(place: &Listen, shared: bool) -> Result<Listener, StartError> {
+    Listener::bind(place, shared).map_err(|error| StartError::ListenAdmin(place.clone(), error))
 }
 
-fn local(listener: &TcpListener) -> io::Result<SocketAddr> {
-    listener.local_addr()
+/// Lets sockets be found at their paths. The last step, since from here on
+/// others who listened there are met no more.
+fn publish(listener: Option<&mut Listener>, admin: Option<&mut Listener>) -> io::Result<()> {
+    let mut both = listener.into_iter().chain(admin);
+    both.try_for_each(Listener::publish)
 }

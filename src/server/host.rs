@@ -6,14 +6,13 @@
 //! page's origin (against requests that need no preflight).
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
 
 use http::Request;
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
 
 use super::cors::Cors;
-use crate::config::{ClientAuth, Config, Tls};
+use crate::config::{ClientAuth, Config, Listen, Tls};
 use crate::proxy::reply::{self, Failure};
 
 /// Whom an open gateway answers; one with client keys answers by key alone.
@@ -35,8 +34,8 @@ impl Hosts {
     pub(super) fn new(config: &Config) -> Self {
         let server = &config.server;
         let open = config.access.is_open();
-        // Beyond loopback we cannot know our names unless we are told.
-        let known = server.listen.ip().is_loopback() || !server.allowed_hosts.is_empty();
+        // Beyond this machine we cannot know our names unless we are told.
+        let known = server.listen.is_local() || !server.allowed_hosts.is_empty();
         let names = || {
             server
                 .allowed_hosts
@@ -50,11 +49,11 @@ impl Hosts {
         }
     }
 
-    /// For the operators' listener, which asks for no key: on loopback, where
-    /// only this machine's own programs come, a browser among them, it answers
-    /// under the names of this machine.
-    pub(super) fn of_admin(listen: Option<SocketAddr>, allowed: &[String]) -> Self {
-        let is_local = listen.is_some_and(|listen| listen.ip().is_loopback());
+    /// For the operators' listener, which asks for no key: where only this
+    /// machine's own programs come, a browser among them, it answers under the
+    /// names of this machine.
+    pub(super) fn of_admin(listen: Option<&Listen>, allowed: &[String]) -> Self {
+        let is_local = listen.is_some_and(Listen::is_local);
         let names = || allowed.iter().map(|name| name.to_ascii_lowercase());
         Self {
             wary: true,

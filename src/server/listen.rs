@@ -1,23 +1,120 @@
-//! Sockets to listen on, and the options of those that come from them.
+//! Sockets to listen on.
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, TcpStream};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::net::{TcpListener, UnixListener};
+
+use super::socket::{Caller, Detached};
+use crate::config::Listen;
+
+mod name;
+
+use name::Name;
 
 /// Connections that the system holds for us while we are busy.
 const BACKLOG: i32 = 1024;
-/// Silence on a connection before the system asks whether its peer lives, and
-/// between two questions.
-const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
-const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
+
+/// Where callers come in.
+#[derive(Debug)]
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener, Name),
+}
+
+impl Listener {
+    /// Listens at `place`. A `shared` one may be listened at by others too, or,
+    /// where it is a path, be taken from them when this one is published.
+    pub(super) fn bind(place: &Listen, shared: bool) -> io::Result<Self> {
+        match place {
+            Listen::Ip(address) => bind(*address, shared).map(Self::Tcp),
+            Listen::Unix { path, mode } => {
+                let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+                socket.set_nonblocking(true)?;
+                let name = Name::bind(&socket, path, *mode, shared)?;
+                socket.listen(BACKLOG)?;
+                let listener = UnixListener::from_std(socket.into())?;
+                Ok(Self::Unix(listener, name))
+            }
+        }
+    }
+
+    /// Lets it be found, where that is not so yet.
+    pub(super) fn publish(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tcp(_) => Ok(()),
+            Self::Unix(_, name) => name.publish(),
+        }
+    }
+
+    /// Where it is.
+    pub(super) fn place(&self) -> io::Result<Listen> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map(Listen::Ip),
+            Self::Unix(_, name) => Ok(name.place()),
+        }
+    }
+
+    /// Waits for a caller.
+    pub(super) async fn accept(&self) -> io::Result<Caller> {
+        match self {
+            Self::Tcp(listener) => Ok(Caller::Tcp(listener.accept().await?.0)),
+            Self::Unix(listener, _) => Ok(Caller::Unix(listener.accept().await?.0)),
+        }
+    }
+
+    /// Lets nobody new in at a listener that others share. A path leads to
+    /// whoever came last, so that nobody comes to this one any more.
+    pub(super) fn shun(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => shun(listener),
+            Self::Unix(..) => Ok(()),
+        }
+    }
+
+    /// Closes it, and hands over those who wait in the system's queue there.
+    pub(super) fn empty(self, mut take: impl FnMut(Detached)) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => {
+                let listener = listener.into_std()?;
+                all(|| {
+                    let (tcp, _) = listener.accept()?;
+                    tcp.set_nonblocking(true)?;
+                    take(Detached::Tcp(tcp));
+                    Ok(())
+                })
+            }
+            Self::Unix(listener, name) => {
+                // Nobody is to come to it after the last one was taken.
+                drop(name);
+                let listener = listener.into_std()?;
+                all(|| {
+                    let (unix, _) = listener.accept()?;
+                    unix.set_nonblocking(true)?;
+                    take(Detached::Unix(unix));
+                    Ok(())
+                })
+            }
+        }
+    }
+}
+
+/// Takes until there is nobody left.
+fn all(mut take: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    loop {
+        match take() {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+}
 
 /// Listens on `address`; port 0 takes a free one. Processes of one user may
 /// listen on one address if all of them say `shared`; the system gives each
 /// new connection to one of them.
-pub(super) fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
+fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -38,7 +135,7 @@ pub(super) fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener>
 /// Callers send it again after a second (RFC 6298, section 2.1), and then only
 /// the others are there to take it.
 #[cfg(target_os = "linux")]
-pub(super) fn shun(listener: &TcpListener) -> io::Result<()> {
+fn shun(listener: &TcpListener) -> io::Result<()> {
     use socket2::SockFilter;
 
     /// Of a TCP header: where the flags are, and two of them (RFC 9293,
@@ -63,28 +160,8 @@ pub(super) fn shun(listener: &TcpListener) -> io::Result<()> {
 
 /// Only Linux can.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn shun(_: &TcpListener) -> io::Result<()> {
+fn shun(_: &TcpListener) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
-}
-
-/// Sets the options of a connection from a caller. Where the system can, it
-/// takes the peer for gone when sent bytes stay unacknowledged, or its window
-/// shut, for `write_timeout` (`TCP_USER_TIMEOUT`, RFC 5482): it alone sees a
-/// reader who takes a little now and then.
-pub(super) fn tune(stream: &TcpStream, write_timeout: Duration) -> io::Result<()> {
-    // hyper writes once per piece; without this each would wait for the
-    // acknowledgement of the last one (RFC 896).
-    stream.set_nodelay(true)?;
-    let socket = SockRef::from(stream);
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_AFTER)
-        .with_interval(KEEPALIVE_EVERY);
-    socket.set_tcp_keepalive(&keepalive)?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(write_timeout))?;
-    #[cfg(not(target_os = "linux"))]
-    let _ = write_timeout;
-    Ok(())
 }
 
 #[cfg(test)]

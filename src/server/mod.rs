@@ -17,7 +17,7 @@ use tokio::task::spawn_local;
 use tokio::time::{interval, sleep};
 use tracing::{error, info};
 
-use crate::config::{Config, Origin};
+use crate::config::{Config, Listen, Origin};
 use crate::gateway;
 use crate::proxy::curfew::Phase;
 use crate::secret::Secret;
@@ -48,6 +48,7 @@ mod rescue;
 mod router;
 mod shutdown;
 mod site;
+mod socket;
 mod status;
 mod tls;
 mod vigil;
@@ -73,9 +74,9 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 #[derive(Debug, Error)]
 enum StartError {
     #[error("cannot listen on {0}: {1}. Is it in use? Set server.listen or --listen.")]
-    Listen(std::net::SocketAddr, io::Error),
+    Listen(Listen, io::Error),
     #[error("cannot listen on {0}: {1}. Set admin.listen, or \"off\".")]
-    ListenAdmin(std::net::SocketAddr, io::Error),
+    ListenAdmin(Listen, io::Error),
     #[error("cannot start the demo model: {0}")]
     Demo(String),
     #[error("{0}")]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use rustls::ServerConfig;
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::warn;
 
@@ -16,7 +17,7 @@ use super::page::Page;
 use super::site::Site;
 use super::{Order, StartError, describe, tls};
 use crate::catalog::wants_demo;
-use crate::config::{Config, LogFormat, LogLevel};
+use crate::config::{Config, Listen, LogFormat, LogLevel, Tls};
 use crate::executor::apart;
 use crate::gateway;
 use crate::proxy::Snapshot;
@@ -39,8 +40,8 @@ pub(super) struct Prepared {
 /// What the process as a whole goes by.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
-    pub listen: SocketAddr,
-    pub admin: Option<SocketAddr>,
+    pub listen: Listen,
+    pub admin: Option<Listen>,
     pub reuse_port: bool,
     pub max_connections: usize,
     pub drain_delay: Duration,
@@ -62,6 +63,8 @@ pub(super) struct Preparer {
     workers: Option<usize>,
     /// Where the demo model is, once it was wanted, and its key.
     demo: Option<(SocketAddr, Secret)>,
+    /// How TLS was spoken last.
+    tls: Option<(Tls, Arc<ServerConfig>)>,
 }
 
 impl Preparer {
@@ -71,6 +74,7 @@ impl Preparer {
             orders,
             workers: None,
             demo: None,
+            tls: None,
         }
     }
 
@@ -90,15 +94,31 @@ impl Preparer {
         let workers = *self.workers.get_or_insert(config.server.workers);
         let page = config.server.page.then(Page::load);
         // One for all workers, so that a session is resumed at any of them.
-        let tls = config.server.tls.as_ref().map(tls::settings).transpose()?;
+        let tls = config.server.tls.as_ref();
+        let tls = tls.map(|tls| self.tls(tls)).transpose()?;
         let site = |_| Site::new(&config, &self.registry, page, tls.clone());
         Ok(Prepared {
             snapshot,
             sites: (0..workers).map(site).collect(),
             settings: Settings::of(&config),
-            admin_hosts: Hosts::of_admin(config.admin.listen, &config.server.allowed_hosts),
+            admin_hosts: Hosts::of_admin(
+                config.admin.listen.as_ref(),
+                &config.server.allowed_hosts,
+            ),
             shown: apart(|| describe::config(&config).to_string()).into(),
         })
+    }
+
+    /// Sessions can be resumed as long as nothing about TLS changes.
+    fn tls(&mut self, tls: &Tls) -> Result<Arc<ServerConfig>, StartError> {
+        if let Some((last, settings)) = &self.tls
+            && last.is_same(tls)
+        {
+            return Ok(Arc::clone(settings));
+        }
+        let settings = tls::settings(tls)?;
+        self.tls = Some((tls.clone(), Arc::clone(&settings)));
+        Ok(settings)
     }
 
     /// The demo model stays where it is from the first time that it is wanted.
@@ -129,8 +149,8 @@ impl Preparer {
 impl Settings {
     fn of(config: &Config) -> Self {
         Self {
-            listen: config.server.listen,
-            admin: config.admin.listen,
+            listen: config.server.listen.clone(),
+            admin: config.admin.listen.clone(),
             reuse_port: config.server.reuse_port,
             max_connections: config.server.max_connections,
             drain_delay: config.server.drain_delay,

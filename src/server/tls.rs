@@ -34,8 +34,7 @@ pub(super) enum Refused {
     Unfit(TcpStream),
 }
 
-/// What all handshakes go by until the next configuration. Sessions can be
-/// resumed as long as that.
+/// What all handshakes go by, and where their sessions are kept to be resumed.
 pub(super) fn settings(tls: &Tls) -> Result<Arc<ServerConfig>, rustls::Error> {
     // Named, so that no second provider in the build can make rustls unable
     // to choose one.

@@ -165,6 +165,13 @@ impl Vigil {
     }
 }
 
+impl Turn {
+    /// Whether a body was left unread, so that the connection cannot go on.
+    pub(super) fn leaves_unread(&self) -> bool {
+        self.0.has_unread()
+    }
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
         let left = self.0.turns.get().saturating_sub(1);

@@ -2,14 +2,12 @@
 //! the callers that were handed to it.
 
 use std::io;
-use std::net::TcpStream as StdTcpStream;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
@@ -18,6 +16,7 @@ use tokio::time::interval;
 use super::conn;
 use super::generation::Current;
 use super::site::Site;
+use super::socket::Detached;
 use crate::places::Place;
 use crate::proxy::Snapshot;
 use crate::proxy::curfew::Phase;
@@ -36,7 +35,7 @@ pub(super) struct Handle {
 
 /// What a worker is told.
 enum Order {
-    Serve(StdTcpStream, Ticket),
+    Serve(Detached, Ticket),
     Succeed(Arc<Snapshot>, Box<Site>),
     Ring(Phase),
 }
@@ -84,7 +83,7 @@ impl Handle {
     }
 
     /// Hands it a caller, who counts in `open` until it leaves.
-    pub(super) fn serve(&self, tcp: StdTcpStream, place: Option<Place>, open: Gauge) {
+    pub(super) fn serve(&self, caller: Detached, place: Option<Place>, open: Gauge) {
         self.load.fetch_add(1, Ordering::Relaxed);
         open.increment(1);
         let ticket = Ticket {
@@ -93,7 +92,7 @@ impl Handle {
             _place: place,
         };
         // A worker that is gone drops the connection.
-        let _ = self.orders.send(Order::Serve(tcp, ticket));
+        let _ = self.orders.send(Order::Serve(caller, ticket));
     }
 
     /// Tells it to serve new requests from this generation.
@@ -127,12 +126,12 @@ async fn run(snapshot: Arc<Snapshot>, site: Site, mut orders: UnboundedReceiver<
     while curfew.phase() < Phase::Parting || !connections.is_empty() {
         tokio::select! {
             order = orders.recv() => match order {
-                Some(Order::Serve(tcp, ticket)) => {
+                Some(Order::Serve(caller, ticket)) => {
                     let current = Rc::clone(&current);
                     connections.spawn_local(async move {
                         let _ticket = ticket;
-                        if let Ok(tcp) = TcpStream::from_std(tcp) {
-                            conn::serve(current, tcp).await;
+                        if let Ok(caller) = caller.attach() {
+                            conn::serve(current, caller).await;
                         }
                     });
                 }

@@ -9,7 +9,7 @@ import yaml
 import tools
 
 # What our manifests use came with this version; the newest one must do too.
-OLDEST = "1.30"
+OLDEST = "1.29"
 # Schemas that Kubernetes itself does not know.
 FOREIGN = {"monitoring.coreos.com/v1"}
 LAST_WORDS_SECONDS = 5
@@ -107,9 +107,12 @@ def restricted(pod, container):
 
 def drains_in_time(pod, container, config):
     """The kubelet kills nobody who still drains."""
-    rest = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+    delay = seconds(config["server"]["drain_delay"])
+    # A sidecar is told last, when nobody calls any more.
+    assert (delay == 0) == is_sidecar(pod)
+    assert "lifecycle" not in container, "the delay would come twice"
     drain = seconds(config["server"]["drain_timeout"])
-    assert pod.get("terminationGracePeriodSeconds", USUAL_GRACE_SECONDS) >= rest + drain + LAST_WORDS_SECONDS + SPARE_SECONDS
+    assert pod.get("terminationGracePeriodSeconds", USUAL_GRACE_SECONDS) >= delay + drain + LAST_WORDS_SECONDS + SPARE_SECONDS
 
 
 def seconds(text):
@@ -132,8 +135,10 @@ def resolved(text, container, pod, directory):
     said = tools.check(text, directory, **environment)
     assert "warning" not in said, said
     assert re.search(r"^gpt-4o .* ready$", said, re.M), said
-    drain = environment.get("TRUNKLINE_SERVER__DRAIN_TIMEOUT") or parsed["server"]["drain_timeout"]
+    server = parsed.get("server", {})
+    delay = environment.get("TRUNKLINE_SERVER__DRAIN_DELAY") or server.get("drain_delay", "0s")
+    drain = environment.get("TRUNKLINE_SERVER__DRAIN_TIMEOUT") or server["drain_timeout"]
     listen = re.search(r"^Listening for callers on (\S+)$", said, re.M)[1]
     assert re.search(r"^Listening for operators on 0\.0\.0\.0:8081$", said, re.M)
     keys = 0 if "No client keys" in said else int(re.search(r"^(\d+) client key", said, re.M)[1])
-    return {"server": {"listen": listen, "drain_timeout": drain}, "access": {"client_keys": keys}}
+    return {"server": {"listen": listen, "drain_delay": delay, "drain_timeout": drain}, "access": {"client_keys": keys}}

@@ -1,5 +1,6 @@
 """The pages lead where they say."""
 
+import pathlib
 import re
 
 import pytest
@@ -46,6 +47,16 @@ def test_the_names_of_the_page_are_those_of_the_manifests():
     for overlay in ("base", "components/sidecar"):
         config = (kubernetes / overlay / "trunkline.toml").read_text()
         assert "/run/secrets/trunkline/openai" in config and "--from-file=openai=openai.key" in DEPLOY_PAGE
+
+
+def test_the_socket_of_the_page_is_one(tmp_path):
+    section = DEPLOY_PAGE.split("### Over a socket instead of a port")[1].split("\n## ")[0]
+    config, volumes = (re.search(rf"```{kind}\n(.*?)```", section, re.S)[1] for kind in ("toml", "yaml"))
+    path = pathlib.Path(re.search(r'unix:([^"]+)', config)[1])
+    assert f"Listening for callers on unix:{path} (0666)" in tools.check(config, tmp_path)
+    parsed = yaml.safe_load(volumes)
+    assert parsed["volumeMounts"] == [{"name": parsed["volumes"][0]["name"], "mountPath": str(path.parent)}]
+    assert f'uds="{path}"' in section and f"--unix-socket {path} " in section
 
 
 def test_every_alert_is_explained():

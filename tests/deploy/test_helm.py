@@ -17,7 +17,7 @@ EVERYTHING = {
     "imagePullSecrets": [{"name": "pull"}],
     "autoscaling": {"enabled": False},
     "replicas": 3,
-    "preStopSeconds": 0,
+    "drainDelaySeconds": 15,
     "podMonitor": {"enabled": True},
     "podLabels": {"team": "a"},
     "nodeSelector": {"disk": "ssd"},
@@ -58,7 +58,7 @@ def test_values_arrive(tmp_path):
     assert manifests.only(found, "Deployment")["spec"]["replicas"] == 3
     pod = manifests.pod_of(found)
     assert manifests.container_of(pod)["image"] == "registry.example.com/trunkline:1.2.3"
-    assert "lifecycle" not in manifests.container_of(pod)
+    assert manifests.environment_of(manifests.container_of(pod))["TRUNKLINE_SERVER__DRAIN_DELAY"] == "15s"
     assert pod["nodeSelector"] == {"disk": "ssd"}
     policy = manifests.only(found, "NetworkPolicy")
     assert policy["spec"]["egress"][-1] == EVERYTHING["networkPolicy"]["egress"][0]

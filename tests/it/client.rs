@@ -2,6 +2,8 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ pub struct Client {
 /// What a client is connected by.
 enum Socket {
     Plain(TcpStream),
+    Unix(UnixStream),
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
@@ -72,6 +75,15 @@ impl Client {
         Self::over(Socket::Plain(dial(address)))
     }
 
+    /// At a Unix-domain socket.
+    #[track_caller]
+    pub fn connect_unix(path: &Path) -> Self {
+        let socket = UnixStream::connect(path).unwrap();
+        socket.set_read_timeout(Some(DEADLINE)).unwrap();
+        socket.set_write_timeout(Some(DEADLINE)).unwrap();
+        Self::over(Socket::Unix(socket))
+    }
+
     /// Over TLS; the handshake comes with the first bytes.
     #[track_caller]
     pub fn connect_tls(address: SocketAddr, config: &Arc<ClientConfig>) -> Self {
@@ -101,14 +113,17 @@ impl Client {
         self.head_only = bytes.starts_with(b"HEAD ");
         match &mut self.socket {
             Socket::Plain(socket) => socket.write_all(bytes),
+            Socket::Unix(socket) => socket.write_all(bytes),
             Socket::Tls(stream) => stream.write_all(bytes),
         }
     }
 
     /// The socket, for options.
+    #[track_caller]
     pub fn socket(&self) -> &TcpStream {
         match &self.socket {
             Socket::Plain(socket) => socket,
+            Socket::Unix(_) => panic!("no TCP"),
             Socket::Tls(stream) => &stream.sock,
         }
     }
@@ -117,7 +132,7 @@ impl Client {
     #[track_caller]
     pub fn tls(&self) -> &ClientConnection {
         match &self.socket {
-            Socket::Plain(_) => panic!("a connection without TLS"),
+            Socket::Plain(_) | Socket::Unix(_) => panic!("a connection without TLS"),
             Socket::Tls(stream) => &stream.conn,
         }
     }
@@ -256,6 +271,7 @@ impl Client {
         let mut bytes = [0; 16 * 1024];
         let read = match &mut self.socket {
             Socket::Plain(socket) => socket.read(&mut bytes),
+            Socket::Unix(socket) => socket.read(&mut bytes),
             Socket::Tls(stream) => stream.read(&mut bytes),
         };
         match read {

@@ -371,11 +371,15 @@ fn azures_older_way_has_the_model_in_the_path() {
     let mut deployed = Request::chat("m");
     deployed.target = "/openai/deployments/m/chat/completions?api-version=2023-05-15".to_owned();
     assert_eq!(gateway.ask(&deployed).status, 200);
+    let moderation = Request::post("/v1/moderations", r#"{"model":"m","input":"x"}"#);
+    assert_eq!(gateway.ask(&moderation).status, 200);
     let files = Request::get("/v1/files?limit=3");
     assert_eq!(gateway.ask(&files).status, 200);
     let seen = upstream.requests();
     let targets: Vec<_> = seen.iter().map(|seen| &*seen.target).collect();
-    let files = "/openai/files?limit=3&api-version=2024-10-21";
-    assert_eq!(targets, [target, target, files]);
+    let version = "api-version=2024-10-21";
+    let moderations = format!("/openai/moderations?{version}");
+    let files = format!("/openai/files?limit=3&{version}");
+    assert_eq!(targets, [target, target, &moderations, &files]);
     assert_eq!(seen[0].all("api-key"), [UPSTREAM_KEY]);
 }

@@ -78,6 +78,16 @@ fn a_session_is_resumed() {
     let kinds: Vec<_> = (0..3).map(kind).collect();
     assert_eq!(kinds[0], rustls::HandshakeKind::Full);
     assert_eq!(kinds[1..], [rustls::HandshakeKind::Resumed; 2]);
+    // Also after a reload that does not touch TLS, and not after one that does.
+    gateway.reload(|text| text + "\n[breaker]\nfailures = 6");
+    assert_eq!(kind(3), rustls::HandshakeKind::Resumed);
+    install(
+        gateway.directory(),
+        &authority.issue("127.0.0.1", Flaw::None),
+    );
+    gateway.signal("HUP");
+    gateway.await_metric("trunkline_config_generation", &[], 3.0);
+    assert_eq!(kind(4), rustls::HandshakeKind::Full);
 }
 
 #[test]

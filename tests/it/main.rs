@@ -99,6 +99,7 @@ mod targets;
 mod time_limits;
 mod traces;
 mod unbuffered;
+mod unix_socket;
 mod uploads;
 mod upstream_bodies;
 mod upstream_faults;

@@ -102,6 +102,24 @@ fn a_response_goes_on_where_it_began() {
 }
 
 #[test]
+fn a_completion_that_was_stored_is_found_again() {
+    let (one, two) = (maker("one"), maker("two"));
+    let gateway = setup(&one, &two).start();
+    let chat = |store| {
+        let body = format!(r#"{{"model":"b","store":{store},"messages":[]}}"#);
+        assert_eq!(
+            gateway
+                .ask(&Request::post("/v1/chat/completions", body))
+                .status,
+            200
+        );
+        gateway.ask(&Request::get("/v1/chat/completions/two-1/messages"))
+    };
+    judge::error(&chat("false"), 400, "provider_unknown", None);
+    assert_eq!(chat("true").header("x-trunkline-provider"), Some("two"));
+}
+
+#[test]
 fn an_object_needs_the_key_that_it_was_made_with() {
     let upstream = maker("up");
     let gateway = Setup::new()

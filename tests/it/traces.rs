@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::client::Request;
 use crate::failover::{BUSY, good, in_order};
 use crate::gateway::{Gateway, Setup, text};
+use crate::upstream::tls::{Authority, Flaw};
 use crate::upstream::{Upstream, refused_base_url, reply};
 use crate::wait::Gate;
 
@@ -91,6 +92,34 @@ fn says(span: &Value, expected: &[(&str, &str)]) {
             Some(*value),
             "{key}: {span:#}"
         );
+    }
+}
+
+#[test]
+fn a_collector_behind_tls_is_known_by_its_authority() {
+    let authority = Authority::new();
+    let secure = |flaw| {
+        Upstream::start_tls(authority.server(flaw, &[]), |exchange| {
+            exchange.read_body();
+            exchange.send(reply::json("200 OK", "{}"));
+        })
+    };
+    let upstream = Upstream::answering(reply::completion("hi"));
+    let start = |collector: &Upstream, lines: &str| {
+        let setup = Setup::over(&upstream);
+        setup.file("ca.pem", authority.pem().as_bytes());
+        setup.section(&to(&collector.base_url(), lines)).start()
+    };
+    let collector = secure(Flaw::None);
+    let gateway = start(&collector, "ca_file = \"ca.pem\"");
+    assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
+    one_trace(&spans(&collector, 2));
+    for (flaw, lines) in [(Flaw::None, ""), (Flaw::WrongName, "ca_file = \"ca.pem\"")] {
+        let collector = secure(flaw);
+        let gateway = start(&collector, lines);
+        assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
+        gateway.await_metric("trunkline_spans_lost_total", &[], 2.0);
+        assert!(collector.requests().is_empty());
     }
 }
 

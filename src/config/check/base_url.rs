@@ -1,6 +1,6 @@
 //! Where a provider is.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use url::{Host, Url};
 
@@ -8,7 +8,7 @@ use super::Check;
 use super::credential::variable_name;
 use crate::config::fault::{KeyPath, Place, nearest};
 use crate::config::preset::Preset;
-use crate::config::{BaseUrl, raw};
+use crate::config::{BaseUrl, Listen, raw};
 
 /// Endings of host names that no public name server answers for.
 const PRIVATE_ENDINGS: [&str; 7] = [
@@ -226,7 +226,10 @@ fn is_here(address: IpAddr) -> bool {
 
 /// True when requests sent there would come back to the listener, and go
 /// round until something breaks.
-pub fn points_at(url: &Url, listen: SocketAddr) -> bool {
+pub fn points_at(url: &Url, listen: &Listen) -> bool {
+    let Some(listen) = listen.address() else {
+        return false;
+    };
     if url.scheme() != "http" || url.port_or_known_default() != Some(listen.port()) {
         return false;
     }

@@ -76,11 +76,11 @@ impl Check<'_> {
 /// Checks the whole configuration.
 pub fn config(check: &mut Check<'_>, raw: &raw::Config, presets: &Presets) -> Config {
     let server = server::settle(check, &raw.server);
-    let admin = server::admin(check, &raw.admin, server.listen);
+    let admin = server::admin(check, &raw.admin, &server.listen);
     let cors = origin::settle(check, &raw.cors);
     let access = access::settle(check, raw);
-    listener::guard(check, raw, server.listen);
-    let mut providers = provider::settle(check, raw, presets, server.listen);
+    listener::guard(check, raw, &server.listen);
+    let mut providers = provider::settle(check, raw, presets, &server.listen);
     price::settle(check, raw, presets, &mut providers);
     let (retry, retry_budget) = retry::settle(check, &raw.retry);
     let breaker = breaker::settle(check, &raw.breaker);

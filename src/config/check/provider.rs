@@ -1,7 +1,6 @@
 //! `[providers.NAME]`: what is written, over the built-in table.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use rustls_pki_types::CertificateDer;
@@ -12,7 +11,7 @@ use crate::config::fault::KeyPath;
 use crate::config::file;
 use crate::config::preset::{Preset, Presets};
 use crate::config::{
-    BaseUrl, Credential, HttpVersion, Pool, PriceList, Provider, StreamUsage, Timeouts, raw,
+    BaseUrl, Credential, HttpVersion, Listen, Pool, PriceList, Provider, StreamUsage, Timeouts, raw,
 };
 
 /// Most bytes of a file with certificates.
@@ -25,7 +24,7 @@ pub fn settle(
     check: &mut Check<'_>,
     raw: &raw::Config,
     presets: &Presets,
-    listen: SocketAddr,
+    listen: &Listen,
 ) -> BTreeMap<String, Provider> {
     let timeouts = timeouts::settle(check, &raw.timeouts);
     let pool = pool(check, &KeyPath::new(["pool"]), &whole_pool(&raw.pool), None);
@@ -83,7 +82,7 @@ impl One<'_> {
         timeouts: Timeouts,
         pool: Pool,
         presets: &[&str],
-        listen: SocketAddr,
+        listen: &Listen,
     ) -> Option<Provider> {
         let Self { path, raw, .. } = self;
         if let Err(text) = name(self.name) {
@@ -96,7 +95,7 @@ impl One<'_> {
         let own = timeouts::own(check, &path.key("timeouts"), &raw.timeouts);
         let pool = self::pool(check, &path.key("pool"), &raw.pool, Some(pool));
         let health = health::settle(check, &path.key("health"), &raw.health);
-        let ca_pem = certificates(check, path, raw.ca_file.as_deref());
+        let ca = certificates(check, &path.key("ca_file"), raw.ca_file.as_deref());
         let credentials = credential::settle(check, path, raw, self.preset);
         let found = base_url::settle(check, path, raw, self.preset, presets)?;
         let credentials = credentials?;
@@ -115,7 +114,7 @@ impl One<'_> {
             timeouts: timeouts.with(&own),
             pool,
             health,
-            ca_pem,
+            ca_pem: ca.map(|(pem, _)| pem),
             http: raw
                 .http
                 .or_else(|| preset?.http)
@@ -137,7 +136,7 @@ impl One<'_> {
         check: &mut Check<'_>,
         provider: &Provider,
         found: base_url::Found,
-        listen: SocketAddr,
+        listen: &Listen,
     ) {
         if let (true, Some(variable)) = (self.named, provider.missing()) {
             let text = format!("provider {:?} is left out: set {variable}", self.name);
@@ -216,28 +215,32 @@ fn pool(
     pool
 }
 
-fn certificates(check: &mut Check<'_>, path: &KeyPath, name: Option<&str>) -> Option<Vec<u8>> {
-    let path = path.key("ca_file");
+/// The text of a file with certificate authorities, and what is in it.
+pub fn certificates(
+    check: &mut Check<'_>,
+    path: &KeyPath,
+    name: Option<&str>,
+) -> Option<(Vec<u8>, Vec<CertificateDer<'static>>)> {
     let pem = match check.files.read(name?, LARGEST_CA_FILE) {
         Ok(pem) => pem,
         Err(error) => {
             check.fault(
-                &path,
+                path,
                 format!("the file cannot be read: {}", file::reason(&error)),
             );
             return None;
         }
     };
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let has_certificates = certificates.is_ok_and(|certificates| !certificates.is_empty());
+    let certificates = certificates.unwrap_or_default();
     // SECURITY: what is kept of this file is printable; a private key is not.
     let text = if String::from_utf8_lossy(&pem).contains("PRIVATE KEY") {
         "the file holds a private key too; keep only the certificates in it"
-    } else if has_certificates {
-        return Some(pem.to_vec());
+    } else if !certificates.is_empty() {
+        return Some((pem.to_vec(), certificates));
     } else {
         "the file holds no PEM certificate; convert it (openssl x509 -inform der)"
     };
-    check.fault(&path, text);
+    check.fault(path, text);
     None
 }

@@ -1,6 +1,6 @@
 //! `[server]` and `[admin]`.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::thread::available_parallelism;
@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use url::Host;
 
-use super::{Check, quantity, tls};
+use super::{Check, listener, quantity, tls};
 use crate::config::fault::KeyPath;
-use crate::config::{Admin, Server, raw};
+use crate::config::{Admin, Listen, Server, Tls, raw};
 
 /// hyper takes no smaller buffer for a head, and a smaller one would refuse
 /// what browsers send.
@@ -20,8 +20,7 @@ const MOST_WORKERS: u64 = 1024;
 /// Checks `[server]`.
 pub fn settle(check: &mut Check<'_>, raw: &raw::Server) -> Server {
     let at = |key| KeyPath::new(["server", key]);
-    let listen = check.settle(&at("listen"), address(&raw.listen), nowhere());
-    let tls = tls::settle(check, &raw.tls);
+    let (listen, tls) = place(check, raw);
     let root_path = check.settle(&at("root_path"), root_path(&raw.root_path), String::new());
     let workers = check.settle(&at("workers"), workers(raw.workers), 1);
     let allowed_hosts = allowed_hosts(check, &raw.allowed_hosts);
@@ -79,19 +78,36 @@ pub fn settle(check: &mut Check<'_>, raw: &raw::Server) -> Server {
     }
 }
 
+/// Where it listens, and with which TLS.
+fn place(check: &mut Check<'_>, raw: &raw::Server) -> (Listen, Option<Tls>) {
+    let at = |key| KeyPath::new(["server", key]);
+    let mode = check.settle(&at("socket_mode"), listener::mode(&raw.socket_mode), 0);
+    let listen = listener::place(&raw.listen, mode);
+    let listen = check.settle(&at("listen"), listen, nowhere());
+    let tls = tls::settle(check, &raw.tls);
+    if tls.is_some() && listen.address().is_none() {
+        let text = "not spoken on a Unix-domain socket, which no network is behind; remove server.tls, or listen on an address";
+        check.fault(&at("tls"), text);
+    }
+    (listen, tls)
+}
+
 /// Checks `[admin]`.
-pub fn admin(check: &mut Check<'_>, raw: &raw::Admin, server: SocketAddr) -> Admin {
+pub fn admin(check: &mut Check<'_>, raw: &raw::Admin, server: &Listen) -> Admin {
+    let path = KeyPath::new(["admin", "socket_mode"]);
+    let mode = check.settle(&path, listener::mode(&raw.socket_mode), 0);
     if matches!(raw.listen.as_str(), "" | "off") {
         return Admin { listen: None };
     }
     let path = KeyPath::new(["admin", "listen"]);
     let off = |text| format!("{text}, or \"off\" for no admin listener");
-    let listen = address(&raw.listen).map_err(off);
+    let listen = listener::place(&raw.listen, mode).map_err(off);
     let listen = check.settle(&path, listen, nowhere());
-    if listen == server && listen.port() != 0 {
+    let any_port = listen.address().is_some_and(|address| address.port() == 0);
+    if listen.to_string() == server.to_string() && !any_port {
         check.fault(
             &path,
-            "the same address as server.listen; choose another port",
+            "the same place as server.listen; choose another port or path",
         );
     }
     let listen = Some(listen);
@@ -99,13 +115,8 @@ pub fn admin(check: &mut Check<'_>, raw: &raw::Admin, server: SocketAddr) -> Adm
 }
 
 /// The stand-in for an address at fault.
-fn nowhere() -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, 0).into()
-}
-
-fn address(text: &str) -> Result<SocketAddr, String> {
-    let cure = "not an IP address and port; write one such as \"127.0.0.1:8080\" or \"[::]:8080\"";
-    text.parse().map_err(|_| cure.into())
+fn nowhere() -> Listen {
+    Listen::Ip((Ipv4Addr::LOCALHOST, 0).into())
 }
 
 fn root_path(text: &str) -> Result<String, String> {

@@ -24,7 +24,7 @@ const LARGEST_FILE: u64 = 4 * 1024 * 1024;
 pub fn settle(check: &mut Check<'_>, raw: &raw::Tls) -> Option<Tls> {
     let path = KeyPath::new(["server", "tls"]);
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier = clients(check, &path, raw, &provider);
+    let clients = clients(check, &path, raw, &provider);
     let (Some(chain), Some(key)) = (&raw.cert_file, &raw.key_file) else {
         let is_unused = raw.cert_file.is_none()
             && raw.key_file.is_none()
@@ -38,9 +38,11 @@ pub fn settle(check: &mut Check<'_>, raw: &raw::Tls) -> Option<Tls> {
     let chain = chain_of(check, &path.key("cert_file"), chain);
     let key = key_of(check, &path.key("key_file"), key);
     let certificate = certified(check, &path, chain?, key?, &provider)?;
+    let (authorities, verifier) = clients.unzip();
     Some(Tls {
         certificate: Arc::new(certificate),
         verifier,
+        authorities: authorities.unwrap_or_default(),
         client_auth: raw.client_auth,
     })
 }
@@ -140,12 +142,15 @@ fn read(check: &mut Check<'_>, path: &KeyPath, name: &str) -> Option<zeroize::Ze
     }
 }
 
+/// Whose certificates are taken, and what judges them.
+type Clients = (Vec<CertificateDer<'static>>, Arc<dyn ClientCertVerifier>);
+
 fn clients(
     check: &mut Check<'_>,
     path: &KeyPath,
     raw: &raw::Tls,
     provider: &Arc<CryptoProvider>,
-) -> Option<Arc<dyn ClientCertVerifier>> {
+) -> Option<Clients> {
     let (authorities, auth) = (path.key("client_ca_file"), path.key("client_auth"));
     let Some(name) = &raw.client_ca_file else {
         if raw.client_auth != ClientAuth::Off && !check.is_spoiled(path) {
@@ -161,9 +166,10 @@ fn clients(
         }
         return None;
     }
+    let found = certificates(check, &authorities, name)?;
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(check, &authorities, name)? {
-        if roots.add(certificate).is_err() {
+    for certificate in &found {
+        if roots.add(certificate.clone()).is_err() {
             check.fault(&authorities, "holds a damaged certificate; make it anew");
             return None;
         }
@@ -176,6 +182,6 @@ fn clients(
     let built = builder
         .build()
         .map_err(|error| format!("{error}; name another file"));
-    let judge = built.map(|verifier| verifier as Arc<dyn ClientCertVerifier>);
-    check.settle(&authorities, judge.map(Some), None)
+    let judge = built.map(|verifier| Some((found, verifier as Arc<dyn ClientCertVerifier>)));
+    check.settle(&authorities, judge, None)
 }

@@ -8,6 +8,7 @@ use super::Check;
 use super::base_url::{exposes, parse};
 use super::credential::variable_name;
 use super::headers::RESERVED;
+use super::provider;
 use crate::config::fault::{KeyPath, Place};
 use crate::config::{Traces, raw};
 
@@ -20,6 +21,7 @@ pub fn settle(check: &mut Check<'_>, raw: &raw::Traces) -> Option<Traces> {
     let endpoint = endpoint(check, raw);
     let share = check.settle(&at("ratio"), share(&raw.ratio), 0.0);
     let headers = headers(check, raw);
+    let authorities = provider::certificates(check, &at("ca_file"), raw.ca_file.as_deref());
     let endpoint = endpoint?;
     if exposes(&endpoint) && !headers.is_empty() {
         let text = "traces.endpoint is http:// to a public host, where everyone on the way can read traces.headers; write https://";
@@ -31,6 +33,7 @@ pub fn settle(check: &mut Check<'_>, raw: &raw::Traces) -> Option<Traces> {
         endpoint,
         ratio: share,
         service_name: name.unwrap_or("trunkline").to_owned(),
+        authorities: authorities.map_or_else(Vec::new, |(_, certificates)| certificates),
         headers,
     })
 }

@@ -19,6 +19,8 @@ pub struct Traces {
     pub ratio: String,
     /// What the gateway is called in traces; by default what `OTEL_SERVICE_NAME` says, else "trunkline".
     pub service_name: Option<String>,
+    /// PEM file of certificate authorities to trust besides the usual ones, for an `https://` collector.
+    pub ca_file: Option<String>,
     /// Headers added to every export. Their values are never shown.
     pub headers: BTreeMap<String, String>,
     /// Environment variable that holds further headers, as `name=value,name=value` with percent-encoded values.
@@ -33,6 +35,7 @@ impl Default for Traces {
             endpoint_env: None,
             ratio: "1".into(),
             service_name: None,
+            ca_file: None,
             headers: BTreeMap::new(),
             headers_env: None,
         }

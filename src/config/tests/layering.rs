@@ -10,9 +10,12 @@ fn flags_go_before_variables_and_those_before_the_file() {
             .listen_flag("127.0.0.1:3")
             .log_format_flag("json")
     };
-    assert_eq!(file().config().server.listen.port(), 1);
-    assert_eq!(variable().config().server.listen.port(), 2);
-    assert_eq!(flag().config().server.listen.port(), 3);
+    assert_eq!(file().config().server.listen.address().unwrap().port(), 1);
+    assert_eq!(
+        variable().config().server.listen.address().unwrap().port(),
+        2
+    );
+    assert_eq!(flag().config().server.listen.address().unwrap().port(), 3);
     assert_eq!(flag().config().log.format, LogFormat::Json);
 }
 
@@ -144,7 +147,7 @@ fn a_variable_that_is_set_to_nothing_counts_as_not_set() {
         .variable("OPENAI_API_KEY", "")
         .variable("OPENAI_BASE_URL", "");
     let config = trial.config();
-    assert_eq!(config.server.listen.port(), 1);
+    assert_eq!(config.server.listen.address().unwrap().port(), 1);
     assert!(!config.providers["openai"].is_ready());
 }
 

@@ -146,6 +146,7 @@ fn send<'a>(
     } else {
         special::ship(intake, target, usage, parts, meter, &mut headers)
     };
+    let learns = Learner::is_wanted(worker, endpoint, &intake.body);
     meter.sends(target, &mut headers);
     let limits = &target.timeouts;
     let deadline = limits.total.map(|total| Instant::now() + total);
@@ -186,7 +187,11 @@ fn send<'a>(
             hide_usage: asks && translation.is_none(),
             rule,
             translation,
-            learner: Learner::of(worker, meter, target, reply.status),
+            learner: if learns && reply.status.is_success() {
+                Learner::of(worker, meter, target)
+            } else {
+                None
+            },
             may_be_anything: endpoint.is_of_objects(),
             reply,
             bounds,

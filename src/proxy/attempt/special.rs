@@ -206,6 +206,21 @@ fn translated(
     })
 }
 
+/// Whether Azure has this call below a deployment, as its own SDK knows it.
+fn is_deployed(endpoint: Endpoint) -> bool {
+    matches!(
+        endpoint,
+        Endpoint::ChatCompletions
+            | Endpoint::Completions
+            | Endpoint::Embeddings
+            | Endpoint::AudioSpeech
+            | Endpoint::AudioTranscriptions
+            | Endpoint::AudioTranslations
+            | Endpoint::ImagesGenerations
+            | Endpoint::ImagesEdits
+    )
+}
+
 /// Azure's older way: the model is a deployment in the path, and the query says
 /// which version of the API is meant.
 fn deploy(shipment: &mut Shipment, name: &str, version: &str, endpoint: Endpoint) {
@@ -213,10 +228,10 @@ fn deploy(shipment: &mut Shipment, name: &str, version: &str, endpoint: Endpoint
         .path
         .take()
         .unwrap_or_else(|| endpoint.path().to_owned());
-    shipment.path = Some(if name.is_empty() || endpoint.is_of_objects() {
-        path
-    } else {
+    shipment.path = Some(if !name.is_empty() && is_deployed(endpoint) {
         format!("/deployments/{}{path}", call::segment(name))
+    } else {
+        path
     });
     let version = format!("api-version={version}");
     shipment.query = Some(

@@ -2,6 +2,7 @@
 //! specification, "OTLP/HTTP").
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +14,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rustls::crypto::aws_lc_rs;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
 use serde::Deserialize;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -40,10 +43,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Most bytes of an answer that are read.
 const LARGEST_ANSWER: usize = 64 * 1024;
 
+/// Connections to a collector.
+type Sender = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
 /// What sends spans to one collector.
 #[derive(Debug)]
 pub(super) struct Exporter {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Sender,
     endpoint: Url,
     headers: HeaderMap,
     resource: Attributes,
@@ -86,7 +92,7 @@ impl Exporter {
         resource.add("service.name", Some(&*traces.service_name));
         resource.add("service.version", Some(env!("CARGO_PKG_VERSION")));
         Ok(Self {
-            client: client()?,
+            client: client(&traces.authorities)?,
             endpoint: traces.endpoint.clone(),
             headers,
             resource,
@@ -199,20 +205,26 @@ impl Exporter {
     }
 }
 
-/// The system's certificate authorities, or the bundled ones where there are
-/// none.
-fn client() -> io::Result<Client<HttpsConnector<HttpConnector>, Full<Bytes>>> {
-    let builder = HttpsConnectorBuilder::new();
+/// Goes by the system's certificate authorities, or the bundled ones where
+/// there are none, and by `more`.
+fn client(more: &[CertificateDer<'static>]) -> io::Result<Sender> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    for certificate in more {
+        roots.add(certificate.clone()).map_err(io::Error::other)?;
+    }
     // Named, so that no second provider in the build can make rustls unable to
     // choose one.
-    let native = builder.with_provider_and_native_roots(aws_lc_rs::default_provider());
-    let builder = native.or_else(|_| {
-        let builder = HttpsConnectorBuilder::new();
-        let provider = aws_lc_rs::default_provider();
-        let bundled = builder.with_provider_and_webpki_roots(provider);
-        bundled.map_err(io::Error::other)
-    })?;
-    let connector = builder.https_or_http().enable_http1().build();
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider);
+    let builder = builder.with_safe_default_protocol_versions();
+    let builder = builder.map_err(io::Error::other)?;
+    let tls = builder.with_root_certificates(roots).with_no_client_auth();
+    let connector = HttpsConnectorBuilder::new().with_tls_config(tls);
+    let connector = connector.https_or_http().enable_http1().build();
     Ok(Client::builder(TokioExecutor::new()).build(connector))
 }
 

@@ -22,6 +22,7 @@ fn tracer(ratio: f64, room: usize) -> (Tracer, Receiver<Order>, Registry) {
             endpoint: Url::parse("http://127.0.0.1:4318/v1/traces").unwrap(),
             ratio,
             service_name: "trunkline".to_owned(),
+            authorities: Vec::new(),
             headers: HeaderMap::new(),
         },
     };

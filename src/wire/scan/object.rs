@@ -1,6 +1,8 @@
 //! The ids of objects that live at a provider (files, responses, batches, …): as
 //! an answer tells them, and as a request speaks of them.
 
+use memchr::memmem;
+
 use super::cursor::Cursor;
 use super::glance::{Halt, members};
 use super::string::Text;
@@ -31,6 +33,24 @@ pub fn told(answer: &[u8]) -> Vec<&str> {
         }
     });
     found
+}
+
+/// Whether a chat request asks that its answer be stored. Most have no word of
+/// it, which is found out at a glance.
+#[must_use]
+pub fn is_stored(body: &[u8]) -> bool {
+    if memmem::find(body, b"\"store\"").is_none() {
+        return false;
+    }
+    let mut stored = false;
+    members(body, |cursor, key| {
+        let named = cursor.spells(key, "store");
+        let is_true = cursor.peek() == Some(b't');
+        cursor.skip_value()?;
+        stored |= named && is_true;
+        if named { Err(Halt) } else { Ok(()) }
+    });
+    stored
 }
 
 /// The strings in a request that may be ids of objects: those of members that
@@ -122,7 +142,7 @@ fn id_of(bytes: &[u8]) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{spoken_of, told};
+    use super::{is_stored, spoken_of, told};
 
     #[test]
     fn an_answer_tells_its_own_id_and_those_of_its_list() {
@@ -159,6 +179,20 @@ mod tests {
         assert_eq!(told(br#"{"id":"batch_1","requests":[{"a":"#), ["batch_1"]);
         assert_eq!(told(br#"{"data":[{"id":"a"},{"id":"b"#), ["a"]);
         assert!(told(br#"{"id":"batch"#).is_empty());
+    }
+
+    #[test]
+    fn a_chat_request_may_ask_to_be_stored() {
+        for (body, expected) in [
+            (r#"{"model":"m","store":true}"#, true),
+            (r#"{"store" : true,"x":1}"#, true),
+            (r#"{"store":false}"#, false),
+            (r#"{"x":{"store":true}}"#, false),
+            (r#"{"x":"\"store\":true"}"#, false),
+            ("{}", false),
+        ] {
+            assert_eq!(is_stored(body.as_bytes()), expected, "{body}");
+        }
     }
 
     #[test]

@@ -39,14 +39,17 @@ provider = "groq"
 model = "later"
 `;
 
-/** Yields the base URL for the SDK and a function that stops the gateway. */
-export async function startGateway(upstreamURL) {
-  const directory = await mkdtemp(join(tmpdir(), 'trunkline-'));
+/**
+ * Yields the base URL for the SDK and a function that stops the gateway. Files in `directory` can
+ * be named by the variables of `env`.
+ */
+export async function startGateway(upstreamURL, { scheme = 'http', directory, env = {} } = {}) {
+  directory ??= await mkdtemp(join(tmpdir(), 'trunkline-'));
   const file = join(directory, 'trunkline.toml');
   await writeFile(file, config(upstreamURL));
   const child = spawn(resolve(process.env.TRUNKLINE_BIN), ['--config', file, '--log-format', 'json'], {
     cwd: directory,
-    env: {},
+    env,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const stop = async () => {
@@ -59,7 +62,7 @@ export async function startGateway(upstreamURL) {
     const { message, listen } = { ...entry, ...entry.fields };
     if (message === 'listening') {
       child.stdout.resume();
-      return { baseURL: `http://${listen}/v1`, stop };
+      return { baseURL: `${scheme}://${listen}/v1`, stop };
     }
   }
   throw new Error('the gateway did not start');

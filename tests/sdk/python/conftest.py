@@ -1,5 +1,6 @@
 """One gateway, one upstream, and clients that differ only in base URL and key."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -55,19 +56,25 @@ def upstream():
     server.stop()
 
 
-@pytest.fixture(scope="session")
-def base_url(upstream, tmp_path_factory):
-    directory = tmp_path_factory.mktemp("gateway")
+@contextlib.contextmanager
+def gateway(upstream, directory, **environment):
+    """A gateway; yields where it listens."""
     hashed = {name: hashlib.sha256(key.encode()).hexdigest() for name, key in [("sha256", KEY), ("narrow", KEY + "-narrow")]}
     (directory / "trunkline.toml").write_text(CONFIG.format(base_url=upstream.base_url, **hashed))
     binary = pathlib.Path(os.environ["TRUNKLINE_BIN"]).resolve()
     command = [binary, "--config", directory / "trunkline.toml", "--log-format", "json"]
-    process = subprocess.Popen(command, cwd=directory, env={}, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=directory, env=environment, stdout=subprocess.PIPE, text=True)
     try:
-        yield f"http://{_listening(process)}/v1"
+        yield _listening(process)
     finally:
         process.terminate()
         process.wait(START_SECONDS)
+
+
+@pytest.fixture(scope="session")
+def base_url(upstream, tmp_path_factory):
+    with gateway(upstream, tmp_path_factory.mktemp("gateway")) as listen:
+        yield f"http://{listen}/v1"
 
 
 def _listening(process):

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use crate::config::Listen;
 use crate::config::tests::Trial;
 
 fn fault_of(section: &str, key: &str, value: &str) -> String {
@@ -32,7 +33,43 @@ fn the_admin_listener_can_be_switched_off() {
         assert_eq!(config.admin.listen, None);
     }
     assert!(fault_of("admin", "listen", "\"none\"").contains("or \"off\""));
-    assert!(fault_of("admin", "listen", "\"127.0.0.1:8080\"").contains("same address"));
+    assert!(fault_of("admin", "listen", "\"127.0.0.1:8080\"").contains("same place"));
+}
+
+#[test]
+fn a_listener_can_be_at_a_path() {
+    let file = "[server]\nlisten = \"unix:/run/a.sock\"\n\
+                [admin]\nlisten = \"unix:/run/b.sock\"\nsocket_mode = \"600\"";
+    let config = Trial::file(file).config();
+    let at = |path: &str, mode| Listen::Unix {
+        path: path.into(),
+        mode,
+    };
+    assert_eq!(config.server.listen, at("/run/a.sock", 0o660));
+    assert_eq!(config.server.listen.to_string(), "unix:/run/a.sock");
+    // Only this machine's own programs come there, as on loopback.
+    assert!(config.server.listen.is_local());
+    assert_eq!(config.admin.listen, Some(at("/run/b.sock", 0o600)));
+    for path in ["", "a.sock", "@a", "/run/", "//run/a/\\u0000"] {
+        let fault = fault_of("server", "listen", &format!("\"unix:{path}\""));
+        assert!(fault.contains("from the root on"), "{fault}");
+    }
+    let long = format!("\"unix:/{}\"", "a".repeat(90));
+    assert!(fault_of("admin", "listen", &long).contains("at most 90 bytes"));
+    let same = file.replace("b.sock", "a.sock");
+    assert!(Trial::file(&same).fault().contains("same place"));
+}
+
+#[test]
+fn socket_modes_are_permission_bits() {
+    for mode in [
+        "", "66", "0460", "00660", "0680", "1660", "rw-", "+660", "0o660",
+    ] {
+        for section in ["server", "admin"] {
+            let fault = fault_of(section, "socket_mode", &format!("\"{mode}\""));
+            assert!(fault.contains("write \"0660\""), "{fault}");
+        }
+    }
 }
 
 #[test]

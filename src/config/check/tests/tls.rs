@@ -26,6 +26,13 @@ fn off_unless_both_files_are_named() {
 }
 
 #[test]
+fn a_socket_at_a_path_speaks_no_tls() {
+    let file = format!("[server]\nlisten = \"unix:/run/a.sock\"\n{BOTH}");
+    let trial = Trial::file(&file).with_certificates();
+    fault(&trial, "server.tls: ", "remove server.tls");
+}
+
+#[test]
 fn files_that_are_unfit_are_refused_with_a_cure() {
     let nothing = Trial::file(BOTH);
     let faults = nothing.faults();

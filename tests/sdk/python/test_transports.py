@@ -1,0 +1,51 @@
+"""By other ways than plain HTTP: over TLS, and at a Unix-domain socket."""
+
+import subprocess
+
+import httpx2
+import openai
+import pytest
+
+from conftest import KEY, ask, gateway
+
+
+def talks(client):
+    assert ask(client).choices[0].message.content == "Hello there"
+    parts = list(ask(client, stream=True))
+    assert parts[-1].choices[0].finish_reason == "stop"
+    assert [model.id for model in client.models.list()] == ["chat"]
+
+
+def openssl(directory, *words):
+    done = subprocess.run(["openssl", *words], cwd=directory, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def certified(directory):
+    """An authority, and a certificate of its for this machine."""
+    make = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    openssl(directory, *make, "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.crt")
+    names = ["-subj", "/CN=gateway", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]
+    openssl(directory, *make, *names, "-CA", "ca.crt", "-CAkey", "ca.key", "-keyout", "tls.key", "-out", "tls.crt")
+
+
+def test_tls(upstream, tmp_path, monkeypatch):
+    certified(tmp_path)
+    files = {"TRUNKLINE_SERVER__TLS__CERT_FILE": "tls.crt", "TRUNKLINE_SERVER__TLS__KEY_FILE": "tls.key"}
+    with gateway(upstream, tmp_path, **files) as listen:
+        base_url = f"https://{listen}/v1"
+        with openai.OpenAI(base_url=base_url, api_key=KEY, max_retries=0) as stranger, pytest.raises(openai.APIConnectionError):
+            ask(stranger)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.crt"))
+        with openai.OpenAI(base_url=base_url, api_key=KEY, max_retries=0) as client:
+            talks(client)
+
+
+def test_unix_socket(upstream, tmp_path):
+    path = tmp_path / "api"
+    with gateway(upstream, tmp_path, TRUNKLINE_SERVER__LISTEN=f"unix:{path}") as listen:
+        assert listen == f"unix:{path}"
+        http = openai.DefaultHttpxClient(transport=httpx2.HTTPTransport(uds=str(path)))
+        with openai.OpenAI(base_url="http://localhost/v1", api_key=KEY, max_retries=0, http_client=http) as client:
+            talks(client)
+    assert not path.exists()
