@@ -1,12 +1,6 @@
 """One gateway, one upstream, and clients that differ only in base URL and key."""
 
-import hashlib
-import json
 import os
-import pathlib
-import queue
-import subprocess
-import threading
 
 # The suites talk to this machine only, whatever the environment says.
 for name in list(os.environ):
@@ -16,10 +10,10 @@ for name in list(os.environ):
 import openai
 import pytest
 
+from gateway import hashed, running
 from upstream import Upstream
 
 KEY = "tk-python-suite"
-START_SECONDS = 30
 CONFIG = """
 [server]
 listen = "127.0.0.1:0"
@@ -57,32 +51,9 @@ def upstream():
 
 @pytest.fixture(scope="session")
 def base_url(upstream, tmp_path_factory):
-    directory = tmp_path_factory.mktemp("gateway")
-    hashed = {name: hashlib.sha256(key.encode()).hexdigest() for name, key in [("sha256", KEY), ("narrow", KEY + "-narrow")]}
-    (directory / "trunkline.toml").write_text(CONFIG.format(base_url=upstream.base_url, **hashed))
-    binary = pathlib.Path(os.environ["TRUNKLINE_BIN"]).resolve()
-    command = [binary, "--config", directory / "trunkline.toml", "--log-format", "json"]
-    process = subprocess.Popen(command, cwd=directory, env={}, stdout=subprocess.PIPE, text=True)
-    try:
-        yield f"http://{_listening(process)}/v1"
-    finally:
-        process.terminate()
-        process.wait(START_SECONDS)
-
-
-def _listening(process):
-    """Waits for the line that says where the gateway listens."""
-    found = queue.Queue()
-
-    def read():
-        for line in process.stdout:
-            entry = json.loads(line)
-            entry = {**entry, **entry.get("fields", {})}
-            if entry.get("message") == "listening":
-                found.put(entry["listen"])
-
-    threading.Thread(target=read, daemon=True).start()
-    return found.get(timeout=START_SECONDS)
+    config = CONFIG.format(base_url=upstream.base_url, sha256=hashed(KEY), narrow=hashed(KEY + "-narrow"))
+    with running(config, tmp_path_factory.mktemp("gateway")) as origin:
+        yield f"{origin}/v1"
 
 
 @pytest.fixture

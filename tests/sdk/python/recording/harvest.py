@@ -1,0 +1,59 @@
+"""What the SDK gave for a call, as plain values that can be compared."""
+
+import inspect
+
+# Fields of an answer that speak of one connection, or that Trunkline adds.
+OF_THE_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "x-trunkline-request-id"}
+
+
+def headers(response):
+    return sorted((name.lower(), value) for name, value in response.headers.items() if name.lower() not in OF_THE_HOP)
+
+
+def plain(value):
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json", warnings=False)
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value if isinstance(value, (str, bytes, int, float, dict, type(None))) else repr(type(value))
+
+
+def harvest(result):
+    """Of a method of the client, called as it is."""
+    if hasattr(result, "iter_bytes"):
+        return [headers(result.response), result.read()]
+    if hasattr(result, "__enter__"):
+        with result as stream:
+            return harvest_stream(stream)
+    if hasattr(result, "iter_pages"):
+        return [plain(result), [plain(item) for item in result]]
+    return [getattr(result, "_request_id", None), plain(result)]
+
+
+def harvest_stream(stream):
+    return [plain(event) for event in stream]
+
+
+def harvest_raw(response):
+    """Of a method below `with_raw_response`."""
+    http = response.http_response
+    return [response.status_code, headers(http), http.read()]
+
+
+def harvest_streaming(manager):
+    """Of a method below `with_streaming_response`."""
+    with manager as response:
+        return [response.status_code, headers(response.http_response), b"".join(response.iter_bytes())]
+
+
+async def harvest_async(result):
+    if inspect.isawaitable(result):
+        result = await result
+    if hasattr(result, "aiter_bytes"):
+        return [headers(result.response), await result.aread()]
+    if hasattr(result, "__aenter__"):
+        async with result as stream:
+            return [plain(event) async for event in stream]
+    if hasattr(result, "iter_pages"):
+        return [plain(result), [plain(item) async for item in result]]
+    return [getattr(result, "_request_id", None), plain(result)]
