@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 
 export const KEY = 'tk-node-suite';
 
-const sha256 = (key) => createHash('sha256').update(key).digest('hex');
+export const sha256 = (key) => createHash('sha256').update(key).digest('hex');
 
 const config = (baseURL) => `
 [server]
@@ -41,9 +41,15 @@ model = "later"
 
 /** Yields the base URL for the SDK and a function that stops the gateway. */
 export async function startGateway(upstreamURL) {
+  const { origin, stop } = await run(config(upstreamURL));
+  return { baseURL: `${origin}/v1`, stop };
+}
+
+/** Starts the gateway with a config; yields its origin and a function that stops it. */
+export async function run(text) {
   const directory = await mkdtemp(join(tmpdir(), 'trunkline-'));
   const file = join(directory, 'trunkline.toml');
-  await writeFile(file, config(upstreamURL));
+  await writeFile(file, text);
   const child = spawn(resolve(process.env.TRUNKLINE_BIN), ['--config', file, '--log-format', 'json'], {
     cwd: directory,
     env: {},
@@ -59,7 +65,7 @@ export async function startGateway(upstreamURL) {
     const { message, listen } = { ...entry, ...entry.fields };
     if (message === 'listening') {
       child.stdout.resume();
-      return { baseURL: `http://${listen}/v1`, stop };
+      return { origin: `http://${listen}`, stop };
     }
   }
   throw new Error('the gateway did not start');

@@ -2,12 +2,14 @@
 
 import inspect
 
-# Fields of an answer that speak of one connection, or that Trunkline adds.
-OF_THE_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "x-trunkline-request-id"}
+# Fields of an answer that speak of one connection.
+OF_THE_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
 def headers(response):
-    return sorted((name.lower(), value) for name, value in response.headers.items() if name.lower() not in OF_THE_HOP)
+    """The fields of an answer without those of the hop and those that Trunkline adds."""
+    fields = [(name.lower(), value) for name, value in response.headers.items()]
+    return sorted(field for field in fields if field[0] not in OF_THE_HOP and not field[0].startswith("x-trunkline-"))
 
 
 def plain(value):

@@ -1,0 +1,65 @@
+// One gateway before two recording upstreams, and the clients of both sides.
+
+import { after, before } from 'node:test';
+
+import OpenAI from 'openai';
+
+import { run, sha256 } from '../gateway.js';
+import { Fake } from './fake.js';
+
+export const CALLER = 'tk-recording';
+export const UPSTREAM = 'upstream-key';
+export const MODEL = 'an-upstream-model';
+
+// The suites talk to this machine only, whatever the environment says.
+for (const name of Object.keys(process.env)) {
+  if (/_proxy$/i.test(name) || /^(OPENAI|ANTHROPIC|AZURE)_/.test(name)) delete process.env[name];
+}
+
+const config = (home1, home2) => `
+default_provider = "home1"
+[server]
+listen = "127.0.0.1:0"
+[admin]
+listen = "127.0.0.1:0"
+[access.keys.recording]
+sha256 = "${sha256(CALLER)}"
+[providers.home1]
+base_url = "${home1.baseURL}"
+api_key = "${UPSTREAM}"
+[providers.home2]
+base_url = "${home2.baseURL}"
+api_key = "${UPSTREAM}"
+[models.chat]
+provider = "home1"
+model = "${MODEL}"
+[models.elsewhere]
+provider = "home2"
+model = "${MODEL}"
+`;
+
+export const suite = {};
+
+export function prepare() {
+  before(async () => {
+    suite.home1 = await Fake.start('home1');
+    suite.home2 = await Fake.start('home2');
+    Object.assign(suite, await run(config(suite.home1, suite.home2)));
+  });
+  after(async () => {
+    await suite.stop();
+    suite.home1.stop();
+    suite.home2.stop();
+  });
+}
+
+const side = (baseURL, key, model, defaultHeaders) => ({
+  client: new OpenAI({ baseURL, apiKey: key, adminAPIKey: key, maxRetries: 0, defaultHeaders }),
+  model,
+});
+
+/** The upstream itself. */
+export const direct = (fake) => side(fake.baseURL, UPSTREAM, MODEL);
+
+/** Trunkline before it. */
+export const through = (door = '/v1', model = 'chat', headers = {}) => side(suite.origin + door, CALLER, model, headers);
