@@ -6,9 +6,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 const CALLS = new URL('../../calls/', import.meta.url);
 const FILE = Buffer.concat([Buffer.from('--not-a-boundary\r\n\r\n'), Buffer.from(Array.from({ length: 2048 }, (_, at) => at % 256))]);
 
-export const TABLE = Object.assign({}, ...readdirSync(CALLS)
-  .filter((file) => file.endsWith('.json') && file !== 'answers.json')
-  .map((file) => JSON.parse(readFileSync(new URL(file, CALLS)))));
+/** The rows of one SDK by the names of its methods. */
+export const table = (sdk) => Object.assign({}, ...readdirSync(new URL(`${sdk}/`, CALLS))
+  .filter((file) => file !== 'answers.json')
+  .map((file) => JSON.parse(readFileSync(new URL(`${sdk}/${file}`, CALLS)))));
+
+/** The calls of a method that a row names; none where it gives a reason instead. */
+export const calls = (row) => (typeof row === 'object' ? [row].flat() : []);
 
 const snake = (name) => name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').replace(/([A-Z]+)([A-Z][a-z])/g, '$1_$2').toLowerCase();
 
@@ -30,9 +34,6 @@ export function methods(client) {
   walk(client, []);
   return found;
 }
-
-/** The calls of a method that the table names; none where it gives a reason instead. */
-export const calls = (name) => (typeof TABLE[name] === 'string' ? [] : [TABLE[name]].flat());
 
 /** Calls a method with arguments by name: the leading ones by their names in its source, the rest as body or query. */
 export function call(client, path, given, model) {

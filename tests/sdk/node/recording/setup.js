@@ -1,11 +1,15 @@
 // One gateway before two recording upstreams, and the clients of both sides.
 
+import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
 
 import OpenAI from 'openai';
 
 import { run, sha256 } from '../gateway.js';
+import { comparables } from './compare.js';
 import { Fake } from './fake.js';
+import { harvest } from './harvest.js';
+import { call, calls } from './methods.js';
 
 export const CALLER = 'tk-recording';
 export const UPSTREAM = 'upstream-key';
@@ -63,3 +67,19 @@ export const direct = (fake) => side(fake.baseURL, UPSTREAM, MODEL);
 
 /** Trunkline before it. */
 export const through = (door = '/v1', model = 'chat', headers = {}) => side(suite.origin + door, CALLER, model, headers);
+
+/** Calls a method on both sides, of which the first is the direct one. */
+export async function compare(sides, fake, row, path) {
+  for (const given of calls(row)) {
+    const seen = [];
+    const gave = [];
+    for (const { client, model } of sides) {
+      fake.take();
+      gave.push(await harvest(call(client, path, given, model)));
+      seen.push(comparables(fake.take()));
+    }
+    assert.notDeepEqual(seen[0], [], 'the method sends nothing, or not to its base URL');
+    assert.deepEqual(seen[1], seen[0]);
+    assert.deepEqual(gave[1], gave[0]);
+  }
+}

@@ -4,9 +4,11 @@ import json
 import pathlib
 import re
 
-TABLE = json.loads((pathlib.Path(__file__).parents[2] / "calls" / "answers.json").read_text())
+CALLS = pathlib.Path(__file__).parents[2] / "calls"
+TABLES = {name: json.loads((CALLS / name / "answers.json").read_text()) for name in ["openai", "anthropic"]}
 BYTES = bytes(range(256)) * 40
 STREAM = re.compile(rb'"stream": ?true|name="stream"\r\n\r\ntrue|"stream_format": ?"sse"')
+DOOR = re.compile("^/(v1|openai/deployments/[^/]+)/")
 LAST = "obj_2"
 # A last segment that is something done to an object, not a collection to make one in.
 ACTION = re.compile(
@@ -16,11 +18,19 @@ ACTION = re.compile(
 
 
 def openai(name, request):
+    return answer(TABLES["openai"], name, request)
+
+
+def anthropic(name, request):
+    return answer(TABLES["anthropic"], name, request)
+
+
+def answer(table, name, request):
     path, _, query = request.target.partition("?")
-    segments = path.removeprefix("/v1/").split("/")
+    segments = DOOR.sub("", path).split("/")
     accept = request.header("accept") or ""
     stream = STREAM.search(request.body) or "stream=true" in query or "event-stream" in accept
-    row = find(request.method, segments, " stream" if stream else "")
+    row = find(table, request.method, segments, " stream" if stream else "")
     if row and "events" in row:
         from .fake import events
 
@@ -29,13 +39,13 @@ def openai(name, request):
         return 200, "text/event-stream", [b'data: {"type": "some.event"}\n\n', b"data: [DONE]\n\n"]
     if re.match("application/(binary|octet-stream|sdp)|audio/|video/", accept):
         return 200, "application/octet-stream", [BYTES[:9_000], BYTES[9_000:]]
-    answer = row["json"] if row else by_shape(name, request.method, segments, query)
-    return 200, "application/json", [json.dumps(answer, ensure_ascii=False).encode()]
+    said = row["json"] if row else by_shape(name, request.method, segments, query)
+    return 200, "application/json", [json.dumps(said, ensure_ascii=False).encode()]
 
 
-def find(method, segments, suffix):
+def find(table, method, segments, suffix):
     """The row of the table whose segments are these, `{}` being any."""
-    for key, row in TABLE.items():
+    for key, row in table.items():
         verb, _, pattern = key.removesuffix(" stream").partition(" ")
         parts = pattern.removeprefix("/").split("/")
         same = len(parts) == len(segments) and all(part in ("{}", segment) for part, segment in zip(parts, segments))
@@ -56,7 +66,7 @@ def by_shape(name, method, segments, query):
     if method == "GET" and not is_id:
         more = LAST not in query
         items = [{**thing, "id": "obj_1"}, {**thing, "id": LAST}] if more else []
-        ends = {"first_id": "obj_1", "last_id": LAST, "next": LAST} if more else {"first_id": None, "last_id": None, "next": None}
+        ends = dict.fromkeys(["last_id", "next", "next_page"], LAST if more else None)
         return {"object": "list", "data": items, "has_more": more, **ends}
     if is_id:
         return {**thing, "id": segments[-1]}

@@ -20,10 +20,15 @@ def plain(value):
     return value if isinstance(value, (str, bytes, int, float, dict, type(None))) else repr(type(value))
 
 
+def download(result):
+    """The response behind a binary answer, of which each SDK has a class of its own."""
+    return getattr(result, "http_response", None) or result.response if hasattr(result, "iter_bytes") else None
+
+
 def harvest(result):
     """Of a method of the client, called as it is."""
-    if hasattr(result, "iter_bytes"):
-        return [headers(result.response), result.read()]
+    if response := download(result):
+        return [headers(response), response.read()]
     if hasattr(result, "__enter__"):
         with result as stream:
             return harvest_stream(stream)
@@ -51,8 +56,8 @@ def harvest_streaming(manager):
 async def harvest_async(result):
     if inspect.isawaitable(result):
         result = await result
-    if hasattr(result, "aiter_bytes"):
-        return [headers(result.response), await result.aread()]
+    if response := download(result):
+        return [headers(response), await response.aread()]
     if hasattr(result, "__aenter__"):
         async with result as stream:
             return [plain(event) async for event in stream]

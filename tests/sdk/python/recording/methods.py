@@ -5,14 +5,27 @@ import json
 import pathlib
 
 CALLS = pathlib.Path(__file__).parents[2] / "calls"
-TABLE = {}
-for file in sorted(CALLS.glob("*.json")):
-    if file.name != "answers.json":
-        TABLE |= json.loads(file.read_text())
-
 FILE = b"--not-a-boundary\r\n\r\n" + bytes(range(256)) * 8
 # What a client of the SDK has besides its resources.
 VERBS = {"close", "copy", "delete", "get", "get_api_list", "is_closed", "patch", "platform_headers", "post", "put", "request"}
+
+
+class Table(dict):
+    """The rows of one SDK by the names of its methods."""
+
+    def __init__(self, sdk):
+        for file in sorted((CALLS / sdk).glob("*.json")):
+            if file.name != "answers.json":
+                self.update(json.loads(file.read_text()))
+
+    def calls(self, name):
+        """The arguments of each call of a method; none where the table gives a reason instead."""
+        row = self.get(name, "")
+        return [] if isinstance(row, str) else row if isinstance(row, list) else [row]
+
+
+OPENAI = Table("openai")
+ANTHROPIC = Table("anthropic")
 
 
 def methods(client, resource):
@@ -32,10 +45,12 @@ def methods(client, resource):
     return sorted(set(found) - VERBS)
 
 
-def arguments(name):
-    """The calls of a method that the table names; none where it gives a reason instead."""
-    calls = TABLE[name]
-    return [] if isinstance(calls, str) else calls if isinstance(calls, list) else [calls]
+def method(client, name, *, of=None):
+    """A method by its dotted name; `of` is the wrapper of its resource to take it from."""
+    *path, last = name.split(".")
+    for part in path:
+        client = getattr(client, part)
+    return getattr(getattr(client, of) if of else client, last, None)
 
 
 def filled(value, model, directory):

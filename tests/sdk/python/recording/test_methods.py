@@ -4,68 +4,27 @@ import openai
 import pytest
 from openai._resource import AsyncAPIResource, SyncAPIResource
 
-from .compare import differences
-from .harvest import harvest, harvest_async, harvest_raw, harvest_streaming
-from .methods import TABLE, arguments, filled, methods
-from .sides import direct, through
+from .methods import OPENAI, method, methods
+from .sides import compare, direct, through
+from .ways import asynchronously, plainly, raw, streaming
 
 KEYS = {"api_key": "none", "admin_api_key": "none"}
 METHODS = methods(openai.OpenAI(**KEYS), SyncAPIResource)
-CALLED = [name for name in METHODS if name in TABLE and arguments(name)]
+CALLED = [name for name in METHODS if OPENAI.calls(name)]
 
 
 def test_the_table_names_every_method():
-    assert [name for name in METHODS if name not in TABLE] == []
+    assert [name for name in METHODS if name not in OPENAI] == []
 
 
 def test_both_clients_have_the_same_methods():
     assert methods(openai.AsyncOpenAI(**KEYS), AsyncAPIResource) == METHODS
 
 
-def method(client, name, *, of=None):
-    """A method by its dotted name; `of` is the wrapper of its resource to take it from."""
-    *path, last = name.split(".")
-    for part in path:
-        client = getattr(client, part)
-    return getattr(getattr(client, of) if of else client, last, None)
-
-
-def plainly(side, name, given, _runner):
-    return harvest(method(side.client, name)(**given))
-
-
-def raw(side, name, given, _runner):
-    return harvest_raw(method(side.client, name, of="with_raw_response")(**given))
-
-
-def streaming(side, name, given, _runner):
-    return harvest_streaming(method(side.client, name, of="with_streaming_response")(**given))
-
-
-def asynchronously(side, name, given, runner):
-    async def act():
-        return await harvest_async(method(side.async_client, name)(**given))
-
-    return runner.run(act())
-
-
 def wrapped(of):
     """The methods that this wrapper has as well."""
     client = openai.OpenAI(**KEYS)
     return [name for name in CALLED if method(client, name, of=of)]
-
-
-def compare(sides, fake, call, name, runner, directory):
-    """Calls a method on both sides; the first is the direct one."""
-    for given in arguments(name):
-        seen, gave = [], []
-        for side in sides:
-            fake.take()
-            gave.append(call(side, name, filled(given, side.model, directory), runner))
-            seen.append(fake.take())
-        assert seen[0], "the method sends nothing, or not to its base URL"
-        assert differences(*seen) == []
-        assert gave[0] == gave[1]
 
 
 @pytest.fixture(scope="module")
