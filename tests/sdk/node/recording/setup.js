@@ -20,14 +20,19 @@ for (const name of Object.keys(process.env)) {
   if (/_proxy$/i.test(name) || /^(OPENAI|ANTHROPIC|AZURE)_/.test(name)) delete process.env[name];
 }
 
-const config = (home1, home2) => `
-default_provider = "home1"
+/** What every config begins with, below its top-level keys. */
+export const HEAD = `
 [server]
 listen = "127.0.0.1:0"
 [admin]
 listen = "127.0.0.1:0"
 [access.keys.recording]
 sha256 = "${sha256(CALLER)}"
+`;
+
+const config = ({ home1, home2 }) => `
+default_provider = "home1"
+${HEAD}
 [providers.home1]
 base_url = "${home1.baseURL}"
 api_key = "${UPSTREAM}"
@@ -44,18 +49,22 @@ model = "${MODEL}"
 
 export const suite = {};
 
-export function prepare() {
+/** Starts, for a file of tests, its upstreams and a gateway with the config made of them. */
+export function prepareWith(start, config) {
+  let stop;
   before(async () => {
-    suite.home1 = await Fake.start('home1');
-    suite.home2 = await Fake.start('home2');
-    Object.assign(suite, await run(config(suite.home1, suite.home2)));
+    Object.assign(suite, await start());
+    const gateway = await run(config(suite));
+    suite.origin = gateway.origin;
+    stop = gateway.stop;
   });
   after(async () => {
-    await suite.stop();
-    suite.home1.stop();
-    suite.home2.stop();
+    await stop();
+    Object.values(suite).forEach((part) => part.stop?.());
   });
 }
+
+export const prepare = () => prepareWith(async () => ({ home1: await Fake.start('home1'), home2: await Fake.start('home2') }), config);
 
 const side = (baseURL, key, model, defaultHeaders) => ({
   client: new OpenAI({ baseURL, apiKey: key, adminAPIKey: key, maxRetries: 0, defaultHeaders }),

@@ -11,6 +11,9 @@ from .ways import asynchronously, plainly, raw, streaming
 KEYS = {"api_key": "none", "admin_api_key": "none"}
 METHODS = methods(openai.OpenAI(**KEYS), SyncAPIResource)
 CALLED = [name for name in METHODS if OPENAI.calls(name)]
+# With the provider in a header: one method of each manner in which a body and an answer travel.
+SPOTS = ["audio.transcriptions.create", "chat.completions.create", "files.content", "files.create", "files.list",
+         "images.edit", "responses.create", "responses.retrieve", "uploads.parts.create", "vector_stores.delete"]
 
 
 def test_the_table_names_every_method():
@@ -22,9 +25,10 @@ def test_both_clients_have_the_same_methods():
 
 
 def wrapped(of):
-    """The methods that this wrapper has as well."""
+    """The methods that this wrapper has as well; one of the administration stands for its many."""
     client = openai.OpenAI(**KEYS)
-    return [name for name in CALLED if method(client, name, of=of)]
+    names = [name for name in CALLED if not name.startswith("admin.") or name == "admin.organization.users.list"]
+    return [name for name in names if method(client, name, of=of)]
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +66,7 @@ def test_async(name, default_sides, home1, runner, tmp_path):
     compare(default_sides, home1, asynchronously, name, runner, tmp_path)
 
 
-@pytest.mark.parametrize("name", CALLED)
+@pytest.mark.parametrize("name", SPOTS)
 def test_provider_by_header(name, header_sides, home2, runner, tmp_path):
     compare(header_sides, home2, plainly, name, runner, tmp_path)
 
