@@ -26,8 +26,10 @@ class Side:
     async_kind: type = openai.AsyncOpenAI
 
     def made(self, kind):
-        admin = {"admin_api_key": self.key} if issubclass(kind, (openai.OpenAI, openai.AsyncOpenAI)) else {}
-        return kind(base_url=self.base_url, api_key=self.key, max_retries=0, default_headers=self.headers, **admin)
+        more = {}
+        if issubclass(kind, (openai.OpenAI, openai.AsyncOpenAI)):
+            more = {"admin_api_key": self.key, "websocket_base_url": self.base_url.replace("http", "ws", 1)}
+        return kind(base_url=self.base_url, api_key=self.key, max_retries=0, default_headers=self.headers, **more)
 
     @cached_property
     def client(self):
