@@ -41,6 +41,9 @@ def _listening(process):
             entry = {**entry, **entry.get("fields", {})}
             if entry.get("message") == "listening":
                 found.put(entry["listen"])
+        found.put(None)
 
     threading.Thread(target=read, daemon=True).start()
-    return found.get(timeout=START_SECONDS)
+    address = found.get(timeout=START_SECONDS)
+    assert address, "the gateway did not start: what it says is in the standard error"
+    return address

@@ -1,6 +1,7 @@
 // What the SDK gave for a call, as plain values that can be compared.
 
-const OF_THE_HOP = ['connection', 'keep-alive', 'transfer-encoding', 'content-length'];
+// Fields of an answer that speak of one connection, and the one that Trunkline may add besides its own.
+const OF_THE_HOP = ['connection', 'keep-alive', 'transfer-encoding', 'content-length', 'server-timing'];
 
 const plain = (value) => JSON.parse(JSON.stringify(value ?? null));
 

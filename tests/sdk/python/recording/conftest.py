@@ -7,6 +7,8 @@ import pytest
 from gateway import hashed, running
 
 from .fake import Fake
+
+pytest.register_assert_rewrite("recording.sides")
 from .sides import CALLER, UPSTREAM
 
 CONFIG = """

@@ -2,8 +2,8 @@
 
 import inspect
 
-# Fields of an answer that speak of one connection.
-OF_THE_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
+# Fields of an answer that speak of one connection, and the one that Trunkline may add besides its own.
+OF_THE_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "server-timing"}
 
 
 def headers(response):

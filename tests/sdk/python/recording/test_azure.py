@@ -54,7 +54,7 @@ def test_deployment_of_the_client(home1, origin):
     client.chat.completions.create(model="whatever", messages=[])
     [request] = home1.take()
     assert request.target == "/v1/chat/completions"
-    assert request.body == b'{"messages":[],"model":"an-upstream-model"}'
+    assert request.body == b'{"model":"an-upstream-model","messages":[]}'
 
 
 @pytest.mark.parametrize("name", ["chat.completions.create", "responses.create", "files.create", "files.list", "batches.create"])

@@ -68,7 +68,7 @@ def test_an_unknown_object_goes_to_the_default(client, home1, home2):
 def test_a_named_home_comes_before_the_model(client, home1, home2):
     targets(home1, home2)
     client.chat.completions.create(model="some/other-model", messages=[], extra_headers=at("home2"))
-    assert [request.body for request in home2.take()] == [b'{"messages":[],"model":"some/other-model"}']
+    assert [request.body for request in home2.take()] == [b'{"model":"some/other-model","messages":[]}']
     assert home1.take() == []
 
 
@@ -84,7 +84,7 @@ def test_a_home_that_is_not_there(origin, home1, home2, door):
     client = openai.OpenAI(base_url=origin + door, api_key=CALLER, max_retries=0, default_headers=headers)
     with pytest.raises(openai.APIStatusError) as failure:
         client.files.list()
-    assert failure.value.code == "provider_unknown"
+    assert failure.value.code == "provider_not_found"
     assert targets(home1, home2) == [[], []]
 
 
