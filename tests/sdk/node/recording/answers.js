@@ -9,7 +9,7 @@ export const BYTES = Buffer.from(Array.from({ length: 10_240 }, (_, at) => at % 
 const table = (sdk) => JSON.parse(readFileSync(new URL(`../../calls/${sdk}/answers.json`, import.meta.url)));
 const STREAM = /"stream": ?true|name="stream"\r\n\r\ntrue|"stream_format": ?"sse"/;
 const BINARY = /application\/(binary|octet-stream|sdp)|audio\/|video\//;
-const DOOR = /^\/(v1|openai\/deployments\/[^/]+)\//;
+const DOOR = /^\/(v1|openai(\/deployments\/[^/]+)?)\//;
 const LAST = 'obj_2';
 // A last segment that is something done to an object, not a collection to make one in.
 const ACTION = new RegExp('^(cancel|pause|resume|complete|search|archive|activate|deactivate|remix|accept|hangup|refer|reject)$');

@@ -15,22 +15,27 @@ prepare();
 const VERSION = '2025-04-01-preview';
 const TABLE = table('openai');
 const METHODS = methods(new OpenAI({ apiKey: 'none' }));
-// What the class sends below /openai/deployments/{model}.
-const DEPLOYED = ['chat.completions.create', 'completions.create', 'embeddings.create', 'audio.speech.create', 'images.generate'];
+// What the class sends below /openai/deployments/{model}, and some of what it sends below /openai.
+const CALLED = [
+  'audio.speech.create', 'audio.transcriptions.create', 'chat.completions.create', 'completions.create', 'embeddings.create',
+  'images.edit', 'images.generate', 'batches.create', 'files.content', 'files.create', 'files.list', 'responses.create', 'vector_stores.search',
+];
 
 const azure = (origin, apiKey, more = {}) => new AzureOpenAI({ endpoint: origin, apiKey, apiVersion: VERSION, maxRetries: 0, ...more });
 
-/** What Trunkline has to make of a request to a deployment for an upstream that is not Azure. */
+/** What Trunkline has to make of a request for an upstream that is not Azure. */
 function toOpenAI(request) {
-  const target = request.target.replace(/^\/openai\/deployments\/[^/]+/, '/v1').replace(`?api-version=${VERSION}`, '');
+  const path = request.target.replace(/^\/openai(\/deployments\/[^/]+)?/, '/v1');
+  const rest = path.replace(new RegExp(`[?&]api-version=${VERSION}(?=&|$)`), '');
+  const target = rest.includes('?') ? rest : rest.replace('&', '?');
   const { 'api-key': [key], ...fields } = request.fields;
   return { ...request, target, fields: { ...fields, authorization: [`Bearer ${key}`] } };
 }
 
-for (const name of DEPLOYED) {
-  test(`deployment: ${name}`, async () => {
+for (const name of CALLED) {
+  test(`with a version: ${name}`, async () => {
     const sides = [[azure(suite.home1.origin, UPSTREAM), MODEL], [azure(suite.origin, CALLER), 'chat']];
-    for (const given of calls(TABLE[name]).filter((given) => given.model === '{model}')) {
+    for (const given of calls(TABLE[name])) {
       const seen = [];
       const gave = [];
       for (const [client, model] of sides) {

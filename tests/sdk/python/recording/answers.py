@@ -8,7 +8,7 @@ CALLS = pathlib.Path(__file__).parents[2] / "calls"
 TABLES = {name: json.loads((CALLS / name / "answers.json").read_text()) for name in ["openai", "anthropic"]}
 BYTES = bytes(range(256)) * 40
 STREAM = re.compile(rb'"stream": ?true|name="stream"\r\n\r\ntrue|"stream_format": ?"sse"')
-DOOR = re.compile("^/(v1|openai/deployments/[^/]+)/")
+DOOR = re.compile("^/(v1|openai(/deployments/[^/]+)?)/")
 LAST = "obj_2"
 # A last segment that is something done to an object, not a collection to make one in.
 ACTION = re.compile(
