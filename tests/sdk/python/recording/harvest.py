@@ -1,5 +1,6 @@
 """What the SDK gave for a call, as plain values that can be compared."""
 
+import dataclasses
 import inspect
 
 # Fields of an answer that speak of one connection, and the one that Trunkline may add besides its own.
@@ -17,7 +18,10 @@ def plain(value):
         return value.model_dump(mode="json", warnings=False)
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
-    return value if isinstance(value, (str, bytes, int, float, dict, type(None))) else repr(type(value))
+    if dataclasses.is_dataclass(value):
+        return {name: plain(item) for name, item in vars(value).items()}
+    assert isinstance(value, (str, bytes, int, float, dict, type(None))), f"nothing known of {type(value)}"
+    return value
 
 
 def download(result):

@@ -97,7 +97,7 @@ def test_the_anthropic_sdk_goes_on_with_the_result(bridge):
 
 def test_the_openai_sdk_before_a_messages_upstream(bridge, claude):
     client = openai.OpenAI(base_url=f"{bridge}/v1", api_key=CALLER, max_retries=0)
-    tools = [{"type": "function", "function": {"name": "weather", "parameters": SCHEMA}}]
+    tools = [{"type": "function", "function": {"name": "weather", "parameters": SCHEMA, "strict": True}}]
     claude.take()
     with client.chat.completions.stream(
         model="opus", messages=QUESTION, tools=tools, stream_options={"include_usage": True}
