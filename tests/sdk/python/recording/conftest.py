@@ -31,6 +31,8 @@ model = "an-upstream-model"
 [models.elsewhere]
 provider = "home2"
 model = "an-upstream-model"
+[models.anywhere]
+targets = [{{ provider = "home1", model = "an-upstream-model" }}, {{ provider = "home2", model = "an-upstream-model" }}]
 """
 
 

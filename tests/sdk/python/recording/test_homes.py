@@ -3,6 +3,7 @@
 import openai
 import pytest
 
+from .compare import differences
 from .methods import FILE
 from .sides import CALLER, direct, through
 
@@ -59,6 +60,14 @@ def test_a_response_that_was_streamed_is_remembered(client, home1, home2):
     assert targets(home1, home2) == [[], ["POST /v1/responses", f"GET /v1/responses/{events[0].response.id}"]]
 
 
+def test_a_model_of_several_homes_stays_at_the_one_of_its_object(client, home1, home2):
+    targets(home1, home2)
+    response = client.responses.create(input="hi", model="elsewhere")
+    for _ in range(10):
+        response = client.responses.create(input="more", model="anywhere", previous_response_id=response.id)
+    assert targets(home1, home2) == [[], ["POST /v1/responses"] * 11]
+
+
 def test_an_unknown_object_goes_to_the_default(client, home1, home2):
     targets(home1, home2)
     client.files.retrieve("file_12345")
@@ -88,10 +97,13 @@ def test_a_home_that_is_not_there(origin, home1, home2, door):
     assert targets(home1, home2) == [[], []]
 
 
-def test_a_path_of_tomorrow(home1, origin):
+@pytest.mark.parametrize("verb", ["get", "post", "put", "patch", "delete"])
+def test_a_path_of_tomorrow(home1, origin, verb):
     seen = []
+    body = {} if verb == "get" else {"body": {"deep": [1, {"model": "x"}]}}
     for side in (direct(home1), through(origin)):
         home1.take()
-        answer = side.client.post("/new/things?a=%20b&&c=", body={"deep": [1, {"model": "x"}]}, cast_to=object)
-        seen.append([answer, [(r.method, r.target, r.body) for r in home1.take()]])
-    assert seen[0] == seen[1]
+        answer = getattr(side.client, verb)("/new/things?a=%20b&&c=", cast_to=object, **body)
+        seen.append((answer, home1.take()))
+    assert seen[0][0] == seen[1][0]
+    assert differences(seen[0][1], seen[1][1]) == []

@@ -20,6 +20,10 @@ def test_the_table_names_every_method():
     assert [name for name in METHODS if name not in OPENAI] == []
 
 
+def test_the_table_names_no_others():
+    assert [name for name in OPENAI if name not in METHODS] == ["chat.completions.run_tools"], "which Node has alone"
+
+
 def test_both_clients_have_the_same_methods():
     assert methods(openai.AsyncOpenAI(**KEYS), AsyncAPIResource) == METHODS
 
