@@ -16,6 +16,7 @@ ${HEAD}
 [providers.claude]
 base_url = "${claude.baseURL}"
 api_key = "${UPSTREAM}"
+auth = "x-api-key"
 dialect = "anthropic"
 [models.opus]
 provider = "claude"

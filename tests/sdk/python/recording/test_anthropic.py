@@ -24,8 +24,16 @@ sha256 = "{sha256}"
 base_url = "{base_url}"
 api_key = "{upstream}"
 dialect = "anthropic"
+[providers.keyed]
+base_url = "{base_url}"
+api_key = "{upstream}"
+auth = "x-api-key"
+dialect = "anthropic"
 [models.opus]
 provider = "claude"
+model = "{model}"
+[models.keyed-opus]
+provider = "keyed"
 model = "{model}"
 """
 # The protocol and its objects. The rest of the SDK administers an organization
@@ -64,13 +72,18 @@ def test_raw_response(name, sides, claude, runner, tmp_path):
     compare(sides, claude, raw, name, runner, tmp_path, ANTHROPIC)
 
 
-def test_bearer_of_the_caller(sides, claude):
-    """Coding agents send their key as a bearer token."""
-    client = anthropic.Anthropic(base_url=sides[1].base_url, auth_token=CALLER, max_retries=0)
+@pytest.mark.parametrize("own", ["authorization", "x-api-key"])
+@pytest.mark.parametrize("model, theirs", [("opus", "authorization"), ("keyed-opus", "x-api-key")])
+def test_each_side_has_its_header_for_the_key(sides, claude, own, model, theirs):
+    """Older SDKs send `x-api-key`, newer ones and coding agents a bearer token."""
+    client, value = sides[1].client, {"authorization": f"Bearer {CALLER}", "x-api-key": CALLER}
+    others = {"Authorization": anthropic.Omit()} if own == "x-api-key" else {}
     claude.take()
-    client.messages.create(model="opus", max_tokens=9, messages=[{"role": "user", "content": "hi"}])
+    question = [{"role": "user", "content": "hi"}]
+    client.messages.create(model=model, max_tokens=9, messages=question, extra_headers={own: value[own], **others})
     [request] = claude.take()
-    assert (request.header("x-api-key"), request.header("authorization")) == (UPSTREAM, None)
+    sent = {name: request.header(name) for name in value if request.header(name)}
+    assert sent == {theirs: value[theirs].replace(CALLER, UPSTREAM)}
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -22,6 +22,7 @@ sha256 = "{sha256}"
 [providers.messages]
 base_url = "{messages}"
 api_key = "{upstream}"
+auth = "x-api-key"
 dialect = "anthropic"
 [providers.chats]
 base_url = "{chats}"
