@@ -25,6 +25,15 @@ api_key = "{upstream}"
 [providers.home2]
 base_url = "{two}"
 api_key = "{upstream}"
+[providers.azure]
+base_url = "{azure}/openai"
+api_key = "{upstream}"
+auth = "api-key"
+stream_usage = "observe"
+api_version = "2025-04-01-preview"
+[models.deployed]
+provider = "azure"
+model = "an-upstream-model"
 [models.chat]
 provider = "home1"
 model = "an-upstream-model"
@@ -52,7 +61,8 @@ def home2():
 
 @pytest.fixture(scope="session")
 def origin(home1, home2, tmp_path_factory):
-    config = CONFIG.format(one=home1.base_url, two=home2.base_url, sha256=hashed(CALLER), upstream=UPSTREAM)
+    homes = {"one": home1.base_url, "two": home2.base_url, "azure": home2.origin}
+    config = CONFIG.format(**homes, sha256=hashed(CALLER), upstream=UPSTREAM)
     with running(config, tmp_path_factory.mktemp("gateway")) as origin:
         yield origin
 

@@ -60,6 +60,13 @@ def test_a_response_that_was_streamed_is_remembered(client, home1, home2):
     assert targets(home1, home2) == [[], ["POST /v1/responses", f"GET /v1/responses/{events[0].response.id}"]]
 
 
+def test_a_stored_completion_is_remembered(client, home1, home2):
+    targets(home1, home2)
+    made = client.chat.completions.create(messages=[], model="elsewhere", store=True)
+    client.chat.completions.messages.list(made.id)
+    assert targets(home1, home2) == [[], ["POST /v1/chat/completions", f"GET /v1/chat/completions/{made.id}/messages"]]
+
+
 def test_a_model_of_several_homes_stays_at_the_one_of_its_object(client, home1, home2):
     targets(home1, home2)
     response = client.responses.create(input="hi", model="elsewhere")
