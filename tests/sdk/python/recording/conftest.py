@@ -59,8 +59,9 @@ def home2():
     fake.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def origin(home1, home2, tmp_path_factory):
+    """A gateway for each file of tests: it remembers which home it saw an object at."""
     homes = {"one": home1.base_url, "two": home2.base_url, "azure": home2.origin}
     config = CONFIG.format(**homes, sha256=hashed(CALLER), upstream=UPSTREAM)
     with running(config, tmp_path_factory.mktemp("gateway")) as origin:

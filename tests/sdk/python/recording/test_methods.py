@@ -11,9 +11,6 @@ from .ways import asynchronously, plainly, raw, streaming
 KEYS = {"api_key": "none", "admin_api_key": "none"}
 METHODS = methods(openai.OpenAI(**KEYS), SyncAPIResource)
 CALLED = [name for name in METHODS if OPENAI.calls(name)]
-# With the provider in a header: one method of each manner in which a body and an answer travel.
-SPOTS = ["audio.transcriptions.create", "chat.completions.create", "files.content", "files.create", "files.list",
-         "images.edit", "responses.create", "responses.retrieve", "uploads.parts.create", "vector_stores.delete"]
 
 
 def test_the_table_names_every_method():
@@ -40,16 +37,6 @@ def default_sides(home1, origin):
     return direct(home1), through(origin)
 
 
-@pytest.fixture(scope="module")
-def header_sides(home2, origin):
-    return direct(home2), through(origin, model="elsewhere", x_trunkline_provider="home2")
-
-
-@pytest.fixture(scope="module")
-def path_sides(home2, origin):
-    return direct(home2), through(origin, "/providers/home2/v1", model="elsewhere")
-
-
 @pytest.mark.parametrize("name", CALLED)
 def test_plain(name, default_sides, home1, runner, tmp_path):
     compare(default_sides, home1, plainly, name, runner, tmp_path)
@@ -68,13 +55,3 @@ def test_streaming_response(name, default_sides, home1, runner, tmp_path):
 @pytest.mark.parametrize("name", CALLED)
 def test_async(name, default_sides, home1, runner, tmp_path):
     compare(default_sides, home1, asynchronously, name, runner, tmp_path)
-
-
-@pytest.mark.parametrize("name", SPOTS)
-def test_provider_by_header(name, header_sides, home2, runner, tmp_path):
-    compare(header_sides, home2, plainly, name, runner, tmp_path)
-
-
-@pytest.mark.parametrize("name", CALLED)
-def test_provider_by_path(name, path_sides, home2, runner, tmp_path):
-    compare(path_sides, home2, plainly, name, runner, tmp_path)
