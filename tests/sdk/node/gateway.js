@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 
 export const KEY = 'tk-node-suite';
 
-const sha256 = (key) => createHash('sha256').update(key).digest('hex');
+export const sha256 = (key) => createHash('sha256').update(key).digest('hex');
 
 const config = (baseURL) => `
 [server]
@@ -43,10 +43,16 @@ model = "later"
  * Yields the base URL for the SDK and a function that stops the gateway. Files in `directory` can
  * be named by the variables of `env`.
  */
-export async function startGateway(upstreamURL, { scheme = 'http', directory, env = {} } = {}) {
+export async function startGateway(upstreamURL, { scheme = 'http', directory, env } = {}) {
+  const { listen, stop } = await run(config(upstreamURL), { directory, env });
+  return { baseURL: `${scheme}://${listen}/v1`, stop };
+}
+
+/** Starts the gateway with a config; yields where it listens and a function that stops it. */
+export async function run(text, { directory, env = {} } = {}) {
   directory ??= await mkdtemp(join(tmpdir(), 'trunkline-'));
   const file = join(directory, 'trunkline.toml');
-  await writeFile(file, config(upstreamURL));
+  await writeFile(file, text);
   const child = spawn(resolve(process.env.TRUNKLINE_BIN), ['--config', file, '--log-format', 'json'], {
     cwd: directory,
     env,
@@ -62,7 +68,7 @@ export async function startGateway(upstreamURL, { scheme = 'http', directory, en
     const { message, listen } = { ...entry, ...entry.fields };
     if (message === 'listening') {
       child.stdout.resume();
-      return { baseURL: `${scheme}://${listen}/v1`, stop };
+      return { listen, origin: `http://${listen}`, stop };
     }
   }
   throw new Error('the gateway did not start');

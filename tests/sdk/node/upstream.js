@@ -27,12 +27,15 @@ const response = (status = 'completed') => ({
   usage: { input_tokens: 5, output_tokens: 3, total_tokens: 8 },
 });
 
+/** Once: when a tool's result is there, the answer is text. */
+const callsATool = (body) => body.tools && body.messages.at(-1).role !== 'tool';
+
 const toolCall = (args, more = {}) => ({ index: 0, function: { arguments: args, ...more } });
 
 const endpoints = {
   '/v1/chat/completions': (body, wire) => {
     if (body.stream) return streamChat(body, wire);
-    if (!body.tools) return wire.answer(completion({ content: 'Hello there' }));
+    if (!callsATool(body)) return wire.answer(completion({ content: 'Hello there' }));
     const call = { id: 'call1', type: 'function', function: { name: 'weather', arguments: '{"city":"Oslo"}' } };
     return wire.answer(completion({ content: null, tool_calls: [call] }, 'tool_calls'));
   },
@@ -70,10 +73,11 @@ const endpoints = {
 
 function streamChat(body, wire) {
   const first = { ...toolCall('', { name: 'weather' }), id: 'call1', type: 'function' };
-  const events = body.tools
+  const calls = callsATool(body);
+  const events = calls
     ? [first, toolCall('{"city":'), toolCall('"Oslo"}')].map((call) => chunk({ tool_calls: [call] }))
     : [chunk({ role: 'assistant', content: '' }), chunk({ content: 'Hello ' }), chunk({ content: 'thère' })];
-  events.push(chunk({}, body.tools ? 'tool_calls' : 'stop'));
+  events.push(chunk({}, calls ? 'tool_calls' : 'stop'));
   if (body.stream_options?.include_usage) {
     events.push({ ...chunk({}), choices: [], usage: { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 } });
   }

@@ -1,13 +1,6 @@
 """One gateway, one upstream, and clients that differ only in base URL and key."""
 
-import contextlib
-import hashlib
-import json
 import os
-import pathlib
-import queue
-import subprocess
-import threading
 
 # The suites talk to this machine only, whatever the environment says.
 for name in list(os.environ):
@@ -17,10 +10,10 @@ for name in list(os.environ):
 import openai
 import pytest
 
+from gateway import hashed, running
 from upstream import Upstream
 
 KEY = "tk-python-suite"
-START_SECONDS = 30
 CONFIG = """
 [server]
 listen = "127.0.0.1:0"
@@ -56,40 +49,15 @@ def upstream():
     server.stop()
 
 
-@contextlib.contextmanager
-def gateway(upstream, directory, **environment):
-    """A gateway; yields where it listens."""
-    hashed = {name: hashlib.sha256(key.encode()).hexdigest() for name, key in [("sha256", KEY), ("narrow", KEY + "-narrow")]}
-    (directory / "trunkline.toml").write_text(CONFIG.format(base_url=upstream.base_url, **hashed))
-    binary = pathlib.Path(os.environ["TRUNKLINE_BIN"]).resolve()
-    command = [binary, "--config", directory / "trunkline.toml", "--log-format", "json"]
-    process = subprocess.Popen(command, cwd=directory, env=environment, stdout=subprocess.PIPE, text=True)
-    try:
-        yield _listening(process)
-    finally:
-        process.terminate()
-        process.wait(START_SECONDS)
+def text(upstream):
+    """The suites' configuration."""
+    return CONFIG.format(base_url=upstream.base_url, sha256=hashed(KEY), narrow=hashed(KEY + "-narrow"))
 
 
 @pytest.fixture(scope="session")
 def base_url(upstream, tmp_path_factory):
-    with gateway(upstream, tmp_path_factory.mktemp("gateway")) as listen:
-        yield f"http://{listen}/v1"
-
-
-def _listening(process):
-    """Waits for the line that says where the gateway listens."""
-    found = queue.Queue()
-
-    def read():
-        for line in process.stdout:
-            entry = json.loads(line)
-            entry = {**entry, **entry.get("fields", {})}
-            if entry.get("message") == "listening":
-                found.put(entry["listen"])
-
-    threading.Thread(target=read, daemon=True).start()
-    return found.get(timeout=START_SECONDS)
+    with running(text(upstream), tmp_path_factory.mktemp("gateway")) as origin:
+        yield f"{origin}/v1"
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import httpx2
 import openai
 import pytest
 
-from conftest import KEY, ask, gateway
+from conftest import KEY, ask, text
+from gateway import running
 
 
 def talks(client):
@@ -32,8 +33,8 @@ def certified(directory):
 def test_tls(upstream, tmp_path, monkeypatch):
     certified(tmp_path)
     files = {"TRUNKLINE_SERVER__TLS__CERT_FILE": "tls.crt", "TRUNKLINE_SERVER__TLS__KEY_FILE": "tls.key"}
-    with gateway(upstream, tmp_path, **files) as listen:
-        base_url = f"https://{listen}/v1"
+    with running(text(upstream), tmp_path, **files) as origin:
+        base_url = origin.replace("http:", "https:") + "/v1"
         with openai.OpenAI(base_url=base_url, api_key=KEY, max_retries=0) as stranger, pytest.raises(openai.APIConnectionError):
             ask(stranger)
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.crt"))
@@ -43,7 +44,7 @@ def test_tls(upstream, tmp_path, monkeypatch):
 
 def test_unix_socket(upstream, tmp_path):
     path = tmp_path / "api"
-    with gateway(upstream, tmp_path, TRUNKLINE_SERVER__LISTEN=f"unix:{path}") as listen:
+    with running(text(upstream), tmp_path, TRUNKLINE_SERVER__LISTEN=f"unix:{path}") as listen:
         assert listen == f"unix:{path}"
         http = openai.DefaultHttpxClient(transport=httpx2.HTTPTransport(uds=str(path)))
         with openai.OpenAI(base_url="http://localhost/v1", api_key=KEY, max_retries=0, http_client=http) as client:

@@ -59,6 +59,11 @@ def tool_call(arguments, **more):
     return {"index": 0, "function": {"arguments": arguments, **more}}
 
 
+def calls_a_tool(body):
+    """Once: when its result is there, the answer is text."""
+    return "tools" in body and body["messages"][-1]["role"] != "tool"
+
+
 def response(status="completed"):
     text = {"type": "output_text", "text": "Hello there", "annotations": []}
     message = {"id": "msg1", "type": "message", "role": "assistant", "status": "completed", "content": [text]}
@@ -94,7 +99,7 @@ def _handler(upstream):
         def chat_completions(self, body):
             if body.get("stream"):
                 self.stream_chat(body)
-            elif "tools" in body:
+            elif calls_a_tool(body):
                 function = {"name": "weather", "arguments": '{"city":"Oslo"}'}
                 call = {"id": "call1", "type": "function", "function": function}
                 self.answer(completion({"content": None, "tool_calls": [call]}, "tool_calls"))
@@ -102,7 +107,7 @@ def _handler(upstream):
                 self.answer(completion({"content": "Hello there"}))
 
         def stream_chat(self, body):
-            if "tools" in body:
+            if calls_a_tool(body):
                 first = {**tool_call("", name="weather"), "id": "call1", "type": "function"}
                 pieces = [first, tool_call('{"city":'), tool_call('"Oslo"}')]
                 events = [chunk({"tool_calls": [piece]}) for piece in pieces] + [chunk({}, "tool_calls")]
