@@ -144,7 +144,7 @@ fn send<'a>(
     let shipment = if intake.special.is_none() && provider.is_plain {
         Ok(Shipment::usual(intake, target, usage, parts, endpoint))
     } else {
-        special::ship(intake, target, usage, parts, meter, &mut headers)
+        special::ship(intake, target, usage, parts, meter, &mut headers).map_err(Box::new)
     };
     let learns = Learner::is_wanted(worker, endpoint, &intake.body);
     meter.sends(target, &mut headers);
@@ -163,8 +163,7 @@ fn send<'a>(
         (prepared, shipment.rule, shipment.translation)
     });
     async move {
-        let refused = |failure| Unanswered::Refused(Box::new(failure));
-        let (prepared, rule, translation) = prepared.map_err(refused)?;
+        let (prepared, rule, translation) = prepared.map_err(Unanswered::Refused)?;
         let sending = pin!(prepared.map_err(Unanswered::Failed)?.send(limits));
         meter.waits();
         let answer = match deadline {

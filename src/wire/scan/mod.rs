@@ -14,6 +14,7 @@ mod tests;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::num::NonZeroUsize;
 
 use cursor::Cursor;
 use string::{Decoder, Text};
@@ -38,7 +39,7 @@ pub struct Scan {
     /// no such member, which only [`scan_any`] lets pass.
     pub model: Option<Span>,
     /// The offset just past the `{` of the object, if it is one.
-    pub open: Option<usize>,
+    pub open: Option<NonZeroUsize>,
     /// Whether `stream` is the JSON literal `true`; nothing else counts.
     pub stream: bool,
     /// What `stream_options` holds.
@@ -151,7 +152,7 @@ fn read(body: &[u8], other: impl Into<Option<Fault>>) -> Result<(Scan, usize), S
     let start = cursor.offset();
     let mut found = Found::default();
     if cursor.peek() == Some(b'{') {
-        found.open = Some(start + 1);
+        found.open = NonZeroUsize::new(start + 1);
         cursor.object(|cursor, key| found.member(cursor, key))?;
     } else {
         cursor.skip_value()?;
@@ -211,7 +212,7 @@ impl Scan {
     /// put there must end with, since it is a member. None where the body is no
     /// object.
     pub fn make_place(&mut self, body: &[u8]) -> Option<&'static str> {
-        let open = self.open.filter(|_| self.model.is_none())?;
+        let open = self.open.filter(|_| self.model.is_none())?.get();
         let mut rest = body.get(open..)?.iter();
         let next = rest.find(|byte| !byte.is_ascii_whitespace());
         self.model = Some(Span::empty(open));
@@ -285,7 +286,7 @@ impl std::error::Error for ScanError {}
 /// What the scan has met so far.
 #[derive(Default)]
 struct Found {
-    open: Option<usize>,
+    open: Option<NonZeroUsize>,
     model: Option<Span>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
