@@ -257,9 +257,13 @@ async fn story<B>(
 where
     B: Body<Data = Bytes, Error = hyper::Error>,
 {
-    let seat = enter(worker)?;
-    let gate = &worker.snapshot.gate;
-    let caller = gate.admit(&head.headers, &head.extensions)?;
+    let (seat, caller) = match admit(worker, head) {
+        Ok(admitted) => admitted,
+        Err(failure) => {
+            intake::swallow(head, body).await;
+            return Err(failure);
+        }
+    };
     meter.called_by(caller.clone());
     let look = intake::scan_of(meter.endpoint());
     let intake = intake::read(worker, meter, &head.headers, body, look).await?;
@@ -286,15 +290,27 @@ async fn other_story<B>(
 where
     B: Body<Data = Bytes, Error = hyper::Error> + 'static,
 {
-    let seat = enter(worker)?;
-    let gate = &worker.snapshot.gate;
-    let caller = gate.admit(&head.headers, &head.extensions)?;
+    let (seat, caller) = match admit(worker, head) {
+        Ok(admitted) => admitted,
+        Err(failure) => {
+            intake::swallow(head, body).await;
+            return Err(failure);
+        }
+    };
     meter.called_by(caller.clone());
     let intake = intake::look(worker, meter, call, head, body).await?;
     let resolved = destination::find(worker, &caller, &intake, head)?;
     meter.calls(resolved.model);
     let accepted = attempt::run(worker, meter, &resolved, head, &intake).await?;
     Ok((accepted, seat))
+}
+
+/// A place among the requests in flight, for somebody who may call.
+fn admit(worker: &Worker, head: &Parts) -> Result<(limits::Share, Caller), Failure> {
+    let seat = enter(worker)?;
+    let gate = &worker.snapshot.gate;
+    let caller = gate.admit(&head.headers, &head.extensions)?;
+    Ok((seat, caller))
 }
 
 /// A place among the requests in flight, while there are places and we are not

@@ -53,6 +53,8 @@ pub(super) struct Turn(Rc<Vigil>);
 #[derive(Debug)]
 pub(super) struct Inbound {
     body: Incoming,
+    /// Of a body in chunks, hyper does not say that it is at its end.
+    ended: bool,
     vigil: Rc<Vigil>,
 }
 
@@ -187,6 +189,7 @@ impl Drop for Turn {
 impl Inbound {
     pub(super) fn new(body: Incoming, vigil: &Rc<Vigil>) -> Self {
         Self {
+            ended: body.is_end_stream(),
             body,
             vigil: Rc::clone(vigil),
         }
@@ -201,7 +204,9 @@ impl Body for Inbound {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        self.ended |= matches!(polled, Poll::Ready(None)) || self.body.is_end_stream();
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -215,7 +220,7 @@ impl Body for Inbound {
 
 impl Drop for Inbound {
     fn drop(&mut self) {
-        if !self.body.is_end_stream() {
+        if !self.ended {
             self.vigil.unread.set(true);
         }
     }

@@ -261,3 +261,27 @@ fn a_client_that_leaves_does_not_end_its_neighbours() {
     }
     gateway.settle();
 }
+
+#[test]
+fn a_refused_caller_that_sends_head_and_body_apart_can_go_on() {
+    let upstream = Upstream::answering(reply::completion("hi"));
+    let gateway = Setup::over(&upstream).key("mine", "key-mine", "").start();
+    let mut client = gateway.client();
+    let wrong = Request::chat("m").key("key-wrong");
+    let body = wrong.body.clone().unwrap();
+    for _ in 0..3 {
+        client.send(&wrong.head(&format!("Content-Length: {}\r\n", body.len())));
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        client.send(&body);
+        let answer = client.answer();
+        crate::judge::error(&answer, 401, "invalid_api_key", None);
+        assert_eq!(answer.header("connection"), None);
+    }
+    // What is too long to be read is the end, and that is said.
+    let mut client = gateway.client();
+    client.send(&wrong.head("Content-Length: 10000000\r\n"));
+    let _ = client.try_send(&vec![b'x'; 1_000_000]);
+    let answer = client.answer();
+    crate::judge::error(&answer, 401, "invalid_api_key", None);
+    assert_eq!(answer.header("connection"), Some("close"));
+}

@@ -419,7 +419,10 @@ fn a_caller_who_reads_nothing_is_taken_for_gone() {
     gateway.await_metric("trunkline_connection_errors_total", &kind, 1.0);
     upstream.ended(1);
     gateway.settle();
-    assert_eq!(text(&gateway.access_lines(1)[0], "outcome"), "cancelled");
+    assert_eq!(
+        text(&gateway.access_lines(1)[0], "outcome"),
+        "client_stalled"
+    );
 }
 
 #[test]

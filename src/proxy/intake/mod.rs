@@ -7,14 +7,15 @@ use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::pin::{Pin, pin};
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 use http_body::Body;
 use http_body_util::BodyExt;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 mod form;
 mod spool;
@@ -32,6 +33,10 @@ use crate::wire::endpoint::{Endpoint, FormModel};
 use crate::wire::media::MediaType;
 use crate::wire::scan::{Scan, ScanError, scan, scan_any, scan_object};
 use upload::Live;
+
+/// How much is read of a body that nobody wants, and how long.
+const SWALLOWED: usize = 256 * 1024;
+const SWALLOWED_WITHIN: Duration = Duration::from_secs(1);
 
 /// A request that was read and understood as far as needed.
 #[derive(Debug)]
@@ -109,6 +114,34 @@ where
         model,
         special: None,
         _share: share,
+    })
+}
+
+/// Reads what there is of a short body that nobody wants: its connection can
+/// then be used again, as callers expect that have sent head and body apart. One
+/// that waits to be asked for is not.
+pub(super) fn swallow<B>(head: &Parts, body: B) -> Pin<Box<impl Future<Output = ()> + use<B>>>
+where
+    B: Body<Data = Bytes, Error = hyper::Error>,
+{
+    let waits = head.headers.contains_key(EXPECT);
+    Box::pin(async move {
+        if waits {
+            return;
+        }
+        let mut body = pin!(body);
+        let mut left = SWALLOWED;
+        let reading = async {
+            while let Some(Ok(frame)) = body.frame().await {
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                match left.checked_sub(length) {
+                    Some(rest) => left = rest,
+                    None => break,
+                }
+            }
+        };
+        // Of what does not come, the connection's end tells.
+        let _ = timeout(SWALLOWED_WITHIN, reading).await;
     })
 }
 
