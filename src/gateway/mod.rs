@@ -103,6 +103,7 @@ pub fn build(
         meters,
         tracer,
         homes,
+        discovery: config.discovery,
         limits,
     }))
 }

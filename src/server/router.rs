@@ -105,7 +105,7 @@ async fn dispatch(
     match route {
         Route::Call(endpoint) => proxy::serve(worker, endpoint, request).await,
         Route::Other(call) => proxy::serve_other(worker, call, request).await,
-        Route::Models => models::list(worker, &request),
+        Route::Models => models::list(worker, &request).await,
         Route::Model(id) => models::one(worker, &request, id),
         Route::Health => json(r#"{"status":"ok"}"#),
         Route::OpenApi => json(include_str!("openapi.json")),

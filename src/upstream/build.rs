@@ -12,6 +12,7 @@ use url::{Host, Url};
 
 use super::Upstream;
 use super::checkup::Checkup;
+use super::listing::Listing;
 use super::tls::{Connector, Roots};
 use crate::config::{Auth, BaseUrl, Credential, Provider};
 use crate::places::Places;
@@ -116,6 +117,7 @@ impl Builder {
             }),
             gauges: Gauges::new(&self.registry, &provider.name),
             checkup: Checkup::of(provider, url).map_err(fault)?,
+            listing: Listing::default(),
             made_from: provider.clone(),
         })))
     }

@@ -40,10 +40,11 @@ impl Upstream {
         Some(&self.checkup.as_ref()?.rules)
     }
 
-    fn question(&self, checkup: &Checkup, turn: usize) -> Box<Request<Outgoing>> {
+    /// A question of our own, with one of its credentials.
+    pub(super) fn question(&self, target: Uri, turn: usize) -> Box<Request<Outgoing>> {
         let mut request = Box::new(Request::new(Outgoing::new(Segments::default())));
         *request.method_mut() = Method::GET;
-        *request.uri_mut() = checkup.target.clone();
+        *request.uri_mut() = target;
         let own = self.headers.get(turn % self.headers.len().max(1));
         *request.headers_mut() = own.map_or_else(HeaderMap::new, HeaderMap::clone);
         request
@@ -59,7 +60,7 @@ impl Client {
         let pool = self.pools.get(id).ok_or_else(unknown)?;
         let upstream = pool.upstream().ok_or_else(unknown)?;
         let checkup = upstream.checkup.as_ref().ok_or_else(unknown)?;
-        let request = upstream.question(checkup, turn);
+        let request = upstream.question(checkup.target.clone(), turn);
         let asked = pool.exchange(upstream, request, &checkup.timeouts, None);
         // With the lease the connection goes, and what is left of the answer.
         let (answer, _lease) = asked.await?;
