@@ -42,6 +42,7 @@ mod cost;
 mod demo;
 mod descriptors;
 mod dialects;
+mod discovery;
 mod doors;
 mod drain;
 mod drop_in;
