@@ -64,4 +64,14 @@ export function grouped(models: Model[], query: string): Group[] {
   return all.sort((a, b) => Number(hasReady(b)) - Number(hasReady(a)));
 }
 
+/** The groups up to so many models. */
+export function first(groups: Group[], most: number): Group[] {
+  let room = most;
+  return groups.flatMap((group) => {
+    const models = group.models.slice(0, room);
+    room -= models.length;
+    return models.length > 0 ? [{ ...group, models }] : [];
+  });
+}
+
 const hasReady = (group: Group) => group.models.some((each) => each.ready);
