@@ -15,6 +15,7 @@ export function listedIn(body: unknown): Model[] {
     out: { count: 0, of: 0, all: false },
     price: null,
     context: null,
+    listed: true,
   }));
 }
 

@@ -135,6 +135,8 @@ export interface Model {
   out: { count: number; of: number; all: boolean };
   price: Price | null;
   context: number | null;
+  /** Known by its name alone, from a list. */
+  listed?: boolean;
 }
 
 /** One part of a message with images, in OpenAI's shape. */
