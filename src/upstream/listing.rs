@@ -32,9 +32,8 @@ pub struct Listing {
 /// What is known.
 #[derive(Debug, Default)]
 struct Latest {
-    /// None while no list has ever come.
-    models: Option<Arc<[Listed]>>,
-    /// Nobody asks again before; none before the first answer.
+    models: Arc<[Listed]>,
+    /// Nobody asks again before; none before the first answer, good or bad.
     fresh_until: Option<Instant>,
 }
 
@@ -59,21 +58,21 @@ pub enum ListError {
 }
 
 impl Listing {
-    /// Has the upstream asked, unless what is known of it is fresh. True when a
-    /// list never came and one may soon.
+    /// Has the upstream asked, unless what is known of it is fresh. True while
+    /// it has never answered.
     pub fn want(&self) -> bool {
         let latest = self.latest.borrow();
-        let is_due = latest.is_due();
-        if is_due {
+        if latest.is_due() {
             self.wanted.notify_one();
         }
-        is_due && latest.models.is_none()
+        latest.fresh_until.is_none()
     }
 
     /// The models, sorted, each by the name that callers have for it:
     /// `provider/model`. What was known last is told at once, and the upstream
-    /// is asked anew where that is old. While nothing is known the answer is
-    /// waited for, until `deadline` at most.
+    /// is asked anew where that is old. Only the first answer of all is waited
+    /// for, until `deadline` at most: one that never answers well must not keep
+    /// callers waiting again and again.
     pub async fn models(&self, deadline: Instant) -> Arc<[Listed]> {
         let mut news = self.latest.subscribe();
         if self.want() {
@@ -86,7 +85,7 @@ impl Listing {
     /// What is known.
     #[must_use]
     pub fn known(&self) -> Arc<[Listed]> {
-        self.latest.borrow().models.clone().unwrap_or_default()
+        Arc::clone(&self.latest.borrow().models)
     }
 
     /// What is known of the model that callers call by this name.
@@ -112,7 +111,9 @@ impl Listing {
     pub fn take(&self, models: Option<Arc<[Listed]>>, ttl: Duration) {
         self.latest.send_modify(|latest| {
             latest.fresh_until = Some(Instant::now() + ttl);
-            latest.models = models.or(latest.models.take());
+            if let Some(models) = models {
+                latest.models = models;
+            }
         });
     }
 }

@@ -48,6 +48,8 @@ async fn failures_are_asked_about_again_and_silence_is_one_of_them() {
         sleep(FAILURE_KEPT.mul_f64(0.9)).await;
         assert_eq!((count(&listing).await, asked.get()), (0, 1));
         sleep(FAILURE_KEPT.mul_f64(0.1)).await;
+        assert_eq!(count(&listing).await, 0);
+        sleep(Duration::from_secs(1)).await;
         assert_eq!((count(&listing).await, asked.get()), (1, 2));
         sleep(RULES.ttl).await;
         // The third question brings nothing; what was known stays.
