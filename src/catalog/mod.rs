@@ -8,8 +8,7 @@ use http::HeaderValue;
 
 use crate::config::{
     self, Affinity, Balance, Config, Demo, Discover, Hedge, Manner, OwnTimeouts, PriceList, Retry,
-    Speaks,
-    StreamUsage, Timeouts,
+    Speaks, StreamUsage, Timeouts,
 };
 
 mod cost;

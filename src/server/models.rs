@@ -3,22 +3,19 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, Request, Response};
+use http::{Request, Response};
 use percent_encoding::percent_decode_str;
 use tokio::time::Instant;
 use url::form_urlencoded;
 
-use super::answer::{json, refuse};
+use super::answer::{dialect, json, refuse};
 use crate::access::Caller;
 use crate::catalog::{Provider, Unresolved};
 use crate::config::Discover;
-use crate::dialect::{Dialect, own_error};
-use crate::proxy::reply::{Failure, OWN_REQUEST_ID};
+use crate::dialect::Dialect;
+use crate::proxy::reply::Failure;
 use crate::proxy::{Answer, Snapshot, Worker};
 use crate::wire::model_list::{self, Listed, Told};
-
-/// Sent with each request by Anthropic's SDKs, and by nobody else.
-const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
 /// A provider, and the models that it lists.
 type Offer<'s> = (&'s Provider, Arc<[Listed]>);
@@ -29,7 +26,7 @@ pub(super) async fn list<B>(worker: &Worker, request: &Request<B>) -> Response<A
     let headers = request.headers();
     let caller = match snapshot.gate.admit(headers, request.extensions()) {
         Ok(caller) => caller,
-        Err(denied) => return refuse_in(worker, headers, denied.into()),
+        Err(denied) => return refuse(worker, headers, denied.into()),
     };
     // Boxed, since it is seldom: every request's state would have to keep room.
     let offers = Box::pin(offers(snapshot, wanted(request.uri().query()))).await;
@@ -60,7 +57,7 @@ pub(super) fn one<B>(worker: &Worker, request: &Request<B>, id: &str) -> Respons
     let headers = request.headers();
     let found = match find(worker, request, id) {
         Ok(found) => found,
-        Err(failure) => return refuse_in(worker, headers, failure),
+        Err(failure) => return refuse(worker, headers, failure),
     };
     let unlisted = Told {
         id: &found.id,
@@ -148,27 +145,4 @@ fn told<'a>(model: &'a Listed, provider: &'a Provider) -> Told<'a> {
         owner: &provider.name,
         display_name: model.display_name.as_deref(),
     }
-}
-
-/// Whose SDK asks.
-fn dialect(headers: &HeaderMap) -> Dialect {
-    if headers.contains_key(ANTHROPIC_VERSION) {
-        Dialect::Anthropic
-    } else {
-        Dialect::OpenAi
-    }
-}
-
-/// An error, in the shape that the caller's SDK reads.
-fn refuse_in(worker: &Worker, headers: &HeaderMap, failure: Failure) -> Response<Answer> {
-    let (status, error) = (failure.status.as_u16(), failure.error.clone());
-    let mut response = refuse(worker, headers, failure);
-    let dialect = dialect(headers);
-    if dialect != Dialect::OpenAi {
-        let id = response.headers().get(OWN_REQUEST_ID);
-        let id = id.and_then(|id| id.to_str().ok());
-        let body = own_error(dialect, status, &error, id);
-        *response.body_mut() = Answer::whole(body);
-    }
-    response
 }

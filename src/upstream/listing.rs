@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{StatusCode, Uri};
+use http::{HeaderName, HeaderValue, StatusCode, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use thiserror::Error;
 use tokio::sync::{Notify, watch};
@@ -14,12 +14,15 @@ use tokio::time::{Instant, timeout_at};
 use super::connection::Answer;
 use super::error::{Error, ErrorKind};
 use super::{Client, ReplyBody, Upstream};
+use crate::config::Speaks;
 use crate::wire::model_list::{self, Listed, MOST_MODELS};
 
 /// Most bytes of a list, all its pages together.
 const MOST_BYTES: usize = 2 * 1024 * 1024;
 /// Most pages of a list.
 const MOST_PAGES: usize = 10;
+/// Asked for by Anthropic's API (its reference, "Versions").
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
 /// What an upstream lists, as far as it is known. Shared by whoever asks it and
 /// all who want to know.
@@ -177,7 +180,11 @@ impl Client {
         let unknown = || Error::new(ErrorKind::Connect, "no such upstream");
         let pool = self.pools.get(id).ok_or_else(unknown)?;
         let upstream = pool.upstream().ok_or_else(unknown)?;
-        let request = upstream.question(target, 0);
+        let mut request = upstream.question(target, 0);
+        if upstream.made_from.manner.dialect != Speaks::Openai {
+            let version = request.headers_mut().entry(ANTHROPIC_VERSION);
+            version.or_insert(HeaderValue::from_static("2023-06-01"));
+        }
         let timeouts = &upstream.made_from.timeouts;
         let (answer, lease) = pool.exchange(upstream, request, timeouts, None).await?;
         let Answer { head, stream, .. } = answer;

@@ -103,6 +103,7 @@ fn what_a_provider_lists_stands_behind_the_aliases() {
         ("GET", "/v1/models")
     );
     assert_eq!(question.all("authorization").len(), 1);
+    assert_eq!(question.header("anthropic-version"), None);
     assert_eq!(
         ids(&gateway, "/v1/models?discover=false"),
         ["big/taken", "m"]
@@ -327,19 +328,16 @@ fn lists_in_pages_are_read_to_their_end() {
         .provider(
             "claude",
             &upstream.base_url(),
-            "discover = true\nauth = \"x-api-key\"",
+            "discover = true\nauth = \"x-api-key\"\ndialect = \"anthropic\"",
         )
         .start();
     let models = models(&gateway, &Request::get("/v1/models"));
     let ids: Vec<_> = models.iter().map(|it| it["id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["claude/a", "claude/b-b", "claude/c"]);
     assert_eq!(models[0]["created"], 1_739_923_200);
-    assert!(
-        upstream
-            .requests()
-            .iter()
-            .all(|it| it.header("x-api-key").is_some())
-    );
+    assert!(upstream.requests().iter().all(
+        |it| it.header("x-api-key").is_some() && it.all("anthropic-version") == ["2023-06-01"]
+    ));
 }
 
 #[test]

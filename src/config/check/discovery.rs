@@ -35,21 +35,24 @@ pub fn settle(check: &mut Check<'_>, raw: &raw::Discovery) -> Discovery {
 pub fn of_provider(
     check: &mut Check<'_>,
     path: &KeyPath,
-    discover: Option<bool>,
+    raw: &raw::Provider,
     strict: bool,
 ) -> Discover {
-    match discover {
-        Some(true) if strict => {
-            let key = path.key("discover");
-            let text = format!(
-                "{key} lists nothing, since strict_models is set: without an alias its models cannot be called"
-            );
-            check.warnings.push(text);
-            Discover::Never
-        }
-        _ if strict => Discover::Never,
-        Some(true) => Discover::Always,
-        Some(false) => Discover::Never,
-        None => Discover::OnRequest,
+    let why_not = if strict {
+        "strict_models is set: without an alias its models cannot be called"
+    } else if raw.api_version.is_some() {
+        "api_version is set: Azure tells of models there, not of what is deployed"
+    } else {
+        return match raw.discover {
+            None => Discover::OnRequest,
+            Some(true) => Discover::Always,
+            Some(false) => Discover::Never,
+        };
+    };
+    if raw.discover == Some(true) {
+        let key = path.key("discover");
+        let text = format!("{key} lists nothing, since {why_not}");
+        check.warnings.push(text);
     }
+    Discover::Never
 }

@@ -7,9 +7,7 @@ use std::time::Duration;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use super::{
-    Check, base_url, credential, discovery, headers, health, manner, quantity, timeouts,
-};
+use super::{Check, base_url, credential, discovery, headers, health, manner, quantity, timeouts};
 use crate::config::fault::KeyPath;
 use crate::config::file;
 use crate::config::preset::{Preset, Presets};
@@ -101,7 +99,7 @@ impl One<'_> {
         let own = timeouts::own(check, &path.key("timeouts"), &raw.timeouts);
         let pool = self::pool(check, &path.key("pool"), &raw.pool, Some(pool));
         let health = health::settle(check, &path.key("health"), &raw.health);
-        let discover = discovery::of_provider(check, path, raw.discover, self.strict);
+        let discover = discovery::of_provider(check, path, raw, self.strict);
         let ca_pem = certificates(check, path, raw.ca_file.as_deref());
         let credentials = credential::settle(check, path, raw, self.preset);
         let found = base_url::settle(check, path, raw, self.preset, presets)?;

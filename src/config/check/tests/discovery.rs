@@ -29,6 +29,21 @@ fn what_cannot_be_called_is_not_listed() {
 }
 
 #[test]
+fn deployments_are_not_listed() {
+    let azure = "[providers.a]\nbase_url = \"http://127.0.0.1:9/\"\napi_version = \"2024-10-21\"\n";
+    let config = Trial::file(&format!("{azure}discover = true")).config();
+    assert_eq!(config.providers["a"].discover, Discover::Never);
+    assert!(
+        config
+            .warnings
+            .iter()
+            .any(|text| text.contains("api_version is set"))
+    );
+    let config = Trial::file(azure).config();
+    assert_eq!(config.providers["a"].discover, Discover::Never);
+}
+
+#[test]
 fn times_are_checked() {
     let config = Trial::file("").config();
     assert_eq!(config.discovery.ttl, Duration::from_secs(300));
