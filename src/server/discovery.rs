@@ -18,7 +18,7 @@ use crate::wire::model_list::Listed;
 
 /// After a failure, nobody asks again for so long, or for the time that a list
 /// is kept where that is less.
-const FAILURE_KEPT: Duration = Duration::from_secs(30);
+const FAILURE_KEPT: Duration = Duration::from_secs(10);
 
 /// The providers that can be asked, by name. Nobody is asked any more once this
 /// is gone.
