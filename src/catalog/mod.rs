@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::config::{
-    self, Config, Demo, Manner, OwnTimeouts, PriceList, Speaks, StreamUsage, Timeouts,
+    self, Config, Demo, Discover, Manner, OwnTimeouts, PriceList, Speaks, StreamUsage, Timeouts,
 };
 
 mod cost;
@@ -74,6 +74,8 @@ pub struct Provider {
     prices: PriceList,
     ready: bool,
     missing: Option<Box<str>>,
+    /// When the models that it lists itself are told of.
+    pub discover: Discover,
     /// [`Model::id`] of `name/*`.
     pub any_model: usize,
 }
@@ -224,6 +226,20 @@ impl Catalog {
         self.sorted(Model::is_ready)
     }
 
+    /// True when a model of its own has this name, ready or not.
+    #[must_use]
+    pub fn is_alias(&self, name: &str) -> bool {
+        self.models.contains_key(name)
+    }
+
+    /// True when models are told of that a provider lists itself, whether they
+    /// are asked for or not.
+    #[must_use]
+    pub fn discovers(&self) -> bool {
+        let mut providers = self.by_name.values();
+        providers.any(|it| it.ready && it.discover == Discover::Always)
+    }
+
     /// All aliases, sorted by name.
     #[must_use]
     pub fn models(&self) -> Vec<&Model> {
@@ -318,6 +334,7 @@ fn providers(config: &Config) -> (HashMap<Box<str>, Arc<Provider>>, usize) {
                 prices: provider.prices.clone(),
                 ready: provider.is_ready(),
                 missing: provider.missing().map(Into::into),
+                discover: provider.discover,
                 any_model: config.models.len() + id,
             };
             (entry.name.clone(), Arc::new(entry))

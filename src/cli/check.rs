@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::models::{left_out, ready};
+use super::models::{discovered, left_out, ready};
 use super::plan;
 use crate::catalog::{DEMO, wants_demo};
 use crate::config::{BaseUrl, ClientAuth, Config, Credential, Demo, Listen, Provider};
@@ -30,6 +30,11 @@ pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
             "Ready without an alias ({use_them}): {}",
             without_alias.join(", ")
         )?;
+    }
+    let discovered: Vec<String> = discovered(config).map(|it| format!("{it}/*")).collect();
+    if !discovered.is_empty() {
+        let discovered = discovered.join(", ");
+        writeln!(out, "Listed by providers themselves, too: {discovered}")?;
     }
     if wants_demo(config) {
         let why = match config.demo {

@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 
 use crate::catalog::{DEMO, wants_demo};
-use crate::config::{Config, Model, Provider};
+use crate::config::{Config, Discover, Model, Provider};
 
 /// Writes one ready model on each line; with `all`, also those that are left
-/// out, with the reason behind a tab.
+/// out, with the reason behind a tab, and the providers that are asked for theirs.
 pub fn write(config: &Config, all: bool, out: &mut dyn Write) -> io::Result<()> {
     if wants_demo(config) {
         writeln!(out, "{DEMO}")?;
@@ -20,7 +20,15 @@ pub fn write(config: &Config, all: bool, out: &mut dyn Write) -> io::Result<()> 
             Some(reason) => writeln!(out, "{}\t{reason}", model.alias)?,
         }
     }
-    Ok(())
+    discovered(config).try_for_each(|name| writeln!(out, "{name}/*\tas {name} lists them"))
+}
+
+/// The providers whose own models are always told of. Which these are, only the
+/// provider knows.
+pub fn discovered(config: &Config) -> impl Iterator<Item = &str> {
+    let told = |it: &&Provider| it.is_ready() && it.discover == Discover::Always;
+    let providers = config.providers.values().filter(told);
+    providers.map(|it| it.name.as_str())
 }
 
 /// The aliases that have a provider that is ready.

@@ -48,7 +48,7 @@ pub use model::{
     Affinity, AffinityBy, AffinityKind, Balance, Breaker, Hedge, Model, Retry, Step, Target,
 };
 pub use price::{COST_DIGITS, Decimal, Price, PriceList};
-pub use provider::{Auth, BaseUrl, Credential, HealthCheck, Provider};
+pub use provider::{Auth, BaseUrl, Credential, Discover, HealthCheck, Provider};
 pub use reference::reference;
 pub use shape::schema;
 pub use sources::{Flags, Origin, Sources};
@@ -84,6 +84,8 @@ pub struct Config {
     pub retry_budget: u32,
     /// When a target is left out.
     pub breaker: Breaker,
+    /// What is known of the models that providers list themselves.
+    pub discovery: Discovery,
     /// Whether a change of the files is obeyed by itself.
     pub watch: bool,
     /// Every provider that is known, by name: presets and the config's own.
@@ -251,6 +253,15 @@ pub enum Identity {
     Uri(String),
     /// A subject alternative name that is a host name, in lower case.
     Dns(String),
+}
+
+/// `[discovery]`: how providers are asked which models they have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Discovery {
+    /// How long an answer is told without asking anew.
+    pub ttl: Duration,
+    /// Longest wait for an answer.
+    pub timeout: Duration,
 }
 
 /// When the built-in demo model is offered.

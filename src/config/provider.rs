@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
+use serde::Serialize;
 use url::Url;
 
 use super::{HttpVersion, Manner, Pool, PriceList, StreamUsage, Timeouts};
@@ -34,6 +35,8 @@ pub struct Provider {
     pub pool: Pool,
     /// How it is asked whether it is well, if it is.
     pub health: Option<HealthCheck>,
+    /// When the models that it lists itself are told of.
+    pub discover: Discover,
     /// PEM text of extra certificate authorities to trust for this provider.
     pub ca_pem: Option<Vec<u8>>,
     /// Which HTTP versions to speak.
@@ -87,6 +90,18 @@ pub enum Auth {
     Header(HeaderName),
 }
 
+/// When the models that a provider lists itself are told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Discover {
+    /// Always.
+    Always,
+    /// To callers who ask for them.
+    OnRequest,
+    /// Never.
+    Never,
+}
+
 /// How a provider is asked whether it is well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthCheck {
@@ -138,6 +153,7 @@ impl Provider {
             timeouts: _,
             pool,
             health,
+            discover: _,
             ca_pem,
             http,
             prices: _,

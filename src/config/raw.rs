@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::{Demo, HttpVersion, LogFormat, LogLevel, Quirk, Speaks, StreamUsage};
 
 mod breaker;
+mod discovery;
 mod health;
 mod hedge;
 mod model;
@@ -25,6 +26,7 @@ mod tls;
 mod traces;
 
 pub use breaker::Breaker;
+pub use discovery::Discovery;
 pub use health::Health;
 pub use hedge::Hedge;
 pub use model::{Affinity, Model, Target};
@@ -68,6 +70,8 @@ pub struct Config {
     pub retry: Retry,
     /// When a target is left out because it fails, and for how long.
     pub breaker: Breaker,
+    /// What is known of the models that providers list themselves.
+    pub discovery: Discovery,
     /// The providers by name. A name from the built-in table needs only what differs.
     pub providers: BTreeMap<String, Provider>,
     /// The aliases by name: the models that callers may ask for.
@@ -263,6 +267,8 @@ pub struct Provider {
     pub pool: ProviderPool,
     /// Asks the provider now and then whether it is well, and leaves it out while it is not.
     pub health: Health,
+    /// Whether the models that the provider itself lists stand in `/v1/models`, as "NAME/model": true for always, false for never; without it, when `?discover=true` asks for them.
+    pub discover: Option<bool>,
     /// PEM file of certificate authorities to trust besides the usual ones.
     pub ca_file: Option<String>,
     /// Which HTTP versions to speak; "auto" by default.
@@ -318,6 +324,7 @@ impl Default for Config {
             pool: Pool::default(),
             retry: Retry::default(),
             breaker: Breaker::default(),
+            discovery: Discovery::default(),
             providers: BTreeMap::new(),
             models: BTreeMap::new(),
             prices: BTreeMap::new(),

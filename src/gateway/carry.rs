@@ -8,6 +8,7 @@
 //! | health, loads, what is left of rate limits | provider, base URL, credential and upstream model are the same |
 //! | what health checks say | provider and base URL are the same, and it is still asked |
 //! | health checks that go on | the provider is the same in all its settings |
+//! | what it lists itself | the provider is the same in all its settings |
 //! | retry budgets | provider, base URL and `retry.budget` are the same |
 //! | where objects live | always; how many are remembered is the new limit |
 //! | bytes held, requests in flight | always; the limits are the new ones |

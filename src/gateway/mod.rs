@@ -15,8 +15,8 @@ use url::Url;
 use crate::access::Gate;
 use crate::catalog::{Catalog, DEMO};
 use crate::config::{
-    Auth, Balance, BaseUrl, Config, Credential, HttpVersion, Manner, Model, OwnTimeouts, Pool,
-    PriceList, Provider, Server, StreamUsage, Target, Timeouts,
+    Auth, Balance, BaseUrl, Config, Credential, Discover, HttpVersion, Manner, Model, OwnTimeouts,
+    Pool, PriceList, Provider, Server, StreamUsage, Target, Timeouts,
 };
 use crate::metering::Meters;
 use crate::proxy::limits::Allowance;
@@ -103,6 +103,7 @@ pub fn build(
         meters,
         tracer,
         homes,
+        discovery: config.discovery,
         limits,
     }))
 }
@@ -166,6 +167,7 @@ pub fn offer_demo(
         timeouts: DEMO_TIMEOUTS,
         pool: DEMO_POOL,
         health: None,
+        discover: Discover::Never,
         ca_pem: None,
         http: HttpVersion::Http1,
         prices: PriceList::default(),

@@ -17,6 +17,7 @@ use http_body::Body;
 
 use crate::access::{Caller, Gate};
 use crate::catalog::{Catalog, Resolved};
+use crate::config::Discovery;
 use crate::metering::{Desk, Meter, Meters};
 use crate::routing::{Fleet, Homes};
 use crate::telemetry::request_id::RequestIds;
@@ -65,6 +66,8 @@ pub struct Snapshot {
     pub tracer: Option<Arc<Tracer>>,
     /// Where the objects are that were seen.
     pub homes: Arc<Homes>,
+    /// How providers are asked which models they have.
+    pub discovery: Discovery,
     /// How much is taken.
     pub limits: Limits,
 }

@@ -16,15 +16,18 @@ pub(super) fn refuse(worker: &Worker, headers: &HeaderMap, failure: Failure) -> 
         failure.outcome,
         failure.error.code,
     );
-    // Who speaks Anthropic's protocol says so.
-    let dialect = if headers.contains_key("anthropic-version") {
+    failure
+        .into_response(&request_id, dialect(headers))
+        .map(Answer::whole)
+}
+
+/// What the caller speaks: who speaks Anthropic's protocol says so.
+pub(super) fn dialect(headers: &HeaderMap) -> Dialect {
+    if headers.contains_key("anthropic-version") {
         Dialect::Anthropic
     } else {
         Dialect::OpenAi
-    };
-    failure
-        .into_response(&request_id, dialect)
-        .map(Answer::whole)
+    }
 }
 
 /// An answer in JSON.

@@ -42,6 +42,10 @@ pub(super) fn config(config: &Config) -> Value {
         },
         "retry_budget_percent": config.retry_budget,
         "breaker": breaker(&config.breaker),
+        "discovery": {
+            "ttl_s": config.discovery.ttl.as_secs_f64(),
+            "timeout_s": config.discovery.timeout.as_secs_f64(),
+        },
         "providers": providers,
         "models": models,
         "warnings": config.warnings,
@@ -213,6 +217,7 @@ fn provider(provider: &Provider) -> Value {
             "failures": health.failures,
             "successes": health.successes,
         })),
+        "discover": provider.discover,
         "stream_usage": format!("{:?}", provider.stream_usage).to_lowercase(),
         "dialect": provider.manner.dialect,
         "quirks": provider.manner.quirks,

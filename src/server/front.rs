@@ -12,6 +12,7 @@ use tracing::{info, warn};
 
 use super::admin::{self, Admin};
 use super::checkups::Checkups;
+use super::discovery::Discovery;
 use super::listen::Listener;
 use super::prepare::{Prepared, Settings};
 use super::shutdown::Signals;
@@ -36,6 +37,7 @@ pub(super) struct Front {
     /// Ends the admin listener, if there is one.
     admin_task: Option<AbortHandle>,
     checkups: Checkups,
+    discovery: Discovery,
     tracer: Option<Arc<Tracer>>,
     settings: Settings,
 }
@@ -66,6 +68,8 @@ impl Front {
         let announcement = Announcement::of(&first);
         let mut checkups = Checkups::new(registry);
         checkups.follow(&first.snapshot);
+        let mut discovery = Discovery::new(registry);
+        discovery.follow(&first.snapshot);
         let tracer = first.snapshot.tracer.clone();
         let workers = Workers::start(first, registry)?;
         publish(Some(&mut listener), admin_listener.as_mut())?;
@@ -76,6 +80,7 @@ impl Front {
             admin_task: admin_listener.map(|listener| serve_admin(listener, &admin)),
             admin,
             checkups,
+            discovery,
             tracer,
             settings,
         })
@@ -121,6 +126,7 @@ impl Front {
         publish(listener.as_mut(), admin_listener.as_mut())?;
         self.admin.config.replace(std::mem::take(&mut next.shown));
         self.checkups.follow(&next.snapshot);
+        self.discovery.follow(&next.snapshot);
         self.admin.hosts.replace(next.admin_hosts.clone());
         self.admin.log.configure(settings.log_level);
         self.tracer.clone_from(&next.snapshot.tracer);

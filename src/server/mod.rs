@@ -34,6 +34,7 @@ mod cors;
 mod demo;
 mod describe;
 mod descriptors;
+mod discovery;
 mod front;
 mod generation;
 mod host;

@@ -95,7 +95,10 @@ fn dispatch(
         Route::Other(call) => {
             return Box::pin(proxy::serve_other(Rc::clone(worker), call, request));
         }
-        Route::Models => models::list(worker, &request),
+        Route::Models => {
+            let worker = Rc::clone(worker);
+            return Box::pin(async move { models::list(&worker, &request).await });
+        }
         Route::Model(id) => models::one(worker, &request, id),
         Route::Health => json(r#"{"status":"ok"}"#),
         Route::OpenApi => json(include_str!("openapi.json")),

@@ -119,6 +119,8 @@ table! {
         "1 while a provider that is asked whether it is well says so, else 0.";
     HEALTH_CHECKS = "trunkline_health_checks_total", Kind::Counter, ["provider", "result"],
         "Times that a provider was asked whether it is well, by result.";
+    DISCOVERIES = "trunkline_discoveries_total", Kind::Counter, ["provider", "result"],
+        "Times that a provider was asked which models it has, by result.";
     EJECTIONS = "trunkline_ejections_total", Kind::Counter, ["provider", "reason"],
         "Times that a target was left out, by provider and reason.";
     REQUESTS_IN_FLIGHT = "trunkline_requests_in_flight", Kind::Gauge,

@@ -12,6 +12,7 @@ use thiserror::Error;
 use url::{Host, Url};
 
 use super::checkup::Checkup;
+use super::listing::Listing;
 use super::tls::{Connector, Roots};
 use super::{Upstream, header};
 use crate::config::{Auth, BaseUrl, Credential, Provider};
@@ -122,6 +123,7 @@ impl Builder {
             }),
             gauges: Gauges::new(&self.registry, &provider.name),
             checkup: Checkup::of(provider, url).map_err(fault)?,
+            listing: Listing::default(),
             made_from: provider.clone(),
         })))
     }

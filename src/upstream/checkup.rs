@@ -41,10 +41,11 @@ impl Upstream {
         Some(&self.checkup.as_ref()?.rules)
     }
 
-    fn question(&self, checkup: &Checkup, turn: usize) -> Box<Order> {
+    /// A question of our own, with one of its credentials.
+    pub(super) fn question(&self, target: Uri, turn: usize) -> Box<Order> {
         Box::new(Order {
             method: Method::GET,
-            target: Target::Whole(checkup.target.clone()),
+            target: Target::Whole(target),
             headers: HeaderMap::new(),
             credential: turn % self.headers.len().max(1),
             body: Outgoing::new(Segments::default()),
@@ -61,7 +62,7 @@ impl Client {
         let pool = self.pools.get(id).ok_or_else(unknown)?;
         let upstream = pool.upstream().ok_or_else(unknown)?;
         let checkup = upstream.checkup.as_ref().ok_or_else(unknown)?;
-        let request = upstream.question(checkup, turn);
+        let request = upstream.question(checkup.target.clone(), turn);
         let asked = pool.exchange(upstream, request, &checkup.timeouts, None);
         // With the lease the connection goes, and what is left of the answer.
         let (answer, _lease) = asked.await?;

@@ -20,6 +20,7 @@ mod connection;
 mod error;
 mod header;
 mod http1;
+mod listing;
 mod order;
 mod pool;
 mod reply;
@@ -30,6 +31,7 @@ pub use build::{BuildError, Builder};
 pub use error::{Error, ErrorKind};
 #[cfg(feature = "fuzzing")]
 pub use http1::oracle;
+pub use listing::{ListError, Listing};
 pub use reply::{BrokenOff, ReplyBody};
 
 use connection::Answer;
@@ -38,7 +40,7 @@ use order::{Order, Target};
 use pool::Pool;
 
 /// One provider: where it is, what opens it and how long it may take.
-/// Immutable, shared by all workers.
+/// Shared by all workers; nothing in it changes but what it counts and lists.
 #[derive(Debug)]
 pub struct Upstream {
     scheme: Scheme,
@@ -62,6 +64,7 @@ pub struct Upstream {
     places: Option<Arc<Places>>,
     gauges: build::Gauges,
     checkup: Option<checkup::Checkup>,
+    listing: Listing,
     made_from: Provider,
 }
 

@@ -8,6 +8,7 @@ pub mod endpoint;
 pub mod error;
 pub mod follow;
 pub mod media;
+pub mod model_list;
 pub mod multipart;
 #[cfg(any(test, feature = "fuzzing"))]
 #[allow(

@@ -43,6 +43,7 @@ mod cost;
 mod demo;
 mod descriptors;
 mod dialects;
+mod discovery;
 mod doors;
 mod drain;
 mod drop_in;

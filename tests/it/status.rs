@@ -49,13 +49,13 @@ fn the_page_learns_what_it_must_know_first() {
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(
         facts(&Setup::new().start()),
-        json!({ "version": version, "key_required": false, "demo": true })
+        json!({ "version": version, "key_required": false, "demo": true, "discovers": false })
     );
     let upstream = Upstream::answering(reply::completion("hi"));
     let keyed = Setup::over(&upstream).key("alice", "tk-alice", "").start();
     assert_eq!(
         facts(&keyed),
-        json!({ "version": version, "key_required": true, "demo": false })
+        json!({ "version": version, "key_required": true, "demo": false, "discovers": false })
     );
 }
 

@@ -16,6 +16,7 @@ mod affinity;
 mod base_url;
 mod breaker;
 mod credential;
+mod discovery;
 mod fallback;
 mod headers;
 mod health;
@@ -84,6 +85,7 @@ pub fn config(check: &mut Check<'_>, raw: &raw::Config, presets: &Presets) -> Co
     price::settle(check, raw, presets, &mut providers);
     let (retry, retry_budget) = retry::settle(check, &raw.retry);
     let breaker = breaker::settle(check, &raw.breaker);
+    let discovery = discovery::settle(check, &raw.discovery);
     let traces = traces::settle(check, &raw.traces);
     let models = model::settle(check, raw, presets, &providers, retry);
     let default_provider = default_provider(check, raw, &providers);
@@ -104,6 +106,7 @@ pub fn config(check: &mut Check<'_>, raw: &raw::Config, presets: &Presets) -> Co
         retry,
         retry_budget,
         breaker,
+        discovery,
         watch: raw.reload.watch,
         providers,
         models,

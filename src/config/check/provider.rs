@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use super::{Check, base_url, credential, headers, health, manner, quantity, timeouts};
+use super::{Check, base_url, credential, discovery, headers, health, manner, quantity, timeouts};
 use crate::config::fault::KeyPath;
 use crate::config::file;
 use crate::config::preset::{Preset, Presets};
@@ -44,6 +44,7 @@ pub fn settle(
             raw: raw.providers.get(name).unwrap_or(&untouched),
             preset: presets.providers.get(name),
             named: spoken_of.contains(name.as_str()),
+            strict: raw.strict_models,
         };
         if let Some(provider) = one.settle(check, timeouts, pool, &known, listen) {
             providers.insert(name.clone(), provider);
@@ -73,6 +74,8 @@ struct One<'a> {
     raw: &'a raw::Provider,
     preset: Option<&'a Preset>,
     named: bool,
+    /// `strict_models`
+    strict: bool,
 }
 
 impl One<'_> {
@@ -95,6 +98,7 @@ impl One<'_> {
         let own = timeouts::own(check, &path.key("timeouts"), &raw.timeouts);
         let pool = self::pool(check, &path.key("pool"), &raw.pool, Some(pool));
         let health = health::settle(check, &path.key("health"), &raw.health);
+        let discover = discovery::of_provider(check, path, raw, self.strict);
         let ca = certificates(check, &path.key("ca_file"), raw.ca_file.as_deref());
         let credentials = credential::settle(check, path, raw, self.preset);
         let found = base_url::settle(check, path, raw, self.preset, presets)?;
@@ -114,6 +118,7 @@ impl One<'_> {
             timeouts: timeouts.with(&own),
             pool,
             health,
+            discover,
             ca_pem: ca.map(|(pem, _)| pem),
             http: raw
                 .http

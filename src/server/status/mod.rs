@@ -58,6 +58,7 @@ struct Facts {
     version: &'static str,
     key_required: bool,
     demo: bool,
+    discovers: bool,
 }
 
 /// `GET /trunkline/page`: what can be known without a key.
@@ -70,6 +71,7 @@ pub(super) fn facts(worker: &Worker) -> Response<Answer> {
         demo: ready
             .iter()
             .any(|model| &*model.label == DEMO && &*model.provider.name == DEMO),
+        discovers: snapshot.catalog.discovers(),
     };
     // Strings and numbers cannot fail to serialise.
     fresh(serde_json::to_vec(&facts).unwrap_or_default())

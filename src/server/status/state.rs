@@ -28,6 +28,7 @@ pub(super) struct Head {
     pub(super) at: u64,
     pub(super) uptime_ms: f64,
     pub(super) draining: bool,
+    pub(super) discovers: bool,
     pub(super) requests: Requests,
     pub(super) tokens: Tokens,
     pub(super) cost: Sum,

@@ -113,6 +113,7 @@ pub(super) fn read(snapshot: &Arc<Snapshot>, caller: &Caller, draining: bool) ->
             at: clock.time_of(clock.steady),
             uptime_ms: milliseconds(clock.steady.duration_since(digest.since)),
             draining,
+            discovers: snapshot.catalog.discovers(),
             requests: Requests {
                 in_flight: all.in_flight,
                 total: all.counts.total,

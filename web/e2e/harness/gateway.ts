@@ -26,6 +26,8 @@ interface Options {
   bare?: boolean;
   /** A further model, `spread`, of targets that fail, are busy and answer, and one without its key. */
   targets?: boolean;
+  /** Lists what its providers list themselves: 400 models each. */
+  discovers?: boolean;
 }
 
 export async function startGateway(options: Options): Promise<Gateway> {
@@ -55,9 +57,10 @@ export async function startGateway(options: Options): Promise<Gateway> {
   };
 }
 
-function config({ upstream, keyed, rootPath = '', bare, targets }: Options, port: number): string {
+function config(options: Options, port: number): string {
+  const { upstream, keyed, rootPath = '', bare, targets, discovers } = options;
   const house = (name: string) =>
-    `[providers.${name}]\nbase_url = "${upstream}/v1"\napi_key = "k"\n`;
+    `[providers.${name}]\nbase_url = "${upstream}/v1"\napi_key = "k"\ndiscover = ${!!discovers}\n`;
   const model = (alias: string, provider: string) =>
     `[models.${alias}]\nprovider = "${provider}"\nmodel = "${alias}-1"\n`;
   const sha256 = createHash('sha256').update(CLIENT_KEY).digest('hex');

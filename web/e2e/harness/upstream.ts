@@ -53,6 +53,14 @@ async function answer(
 ): Promise<void> {
   let text = '';
   for await (const piece of request) text += piece;
+  if (request.url?.endsWith('/models')) {
+    json(
+      response,
+      200,
+      Array.from({ length: 400 }, (_, i) => ({ id: `org/model-${i}` })),
+    );
+    return;
+  }
   if (!request.url?.endsWith('/chat/completions')) {
     json(response, 200, { object: 'list', data: [{ embedding: [0.1, 0.2] }] });
     return;

@@ -4,6 +4,7 @@ import { notify } from '../store/notices';
 import { gatewayUrl } from './base';
 import { faultOf } from './faults';
 import { authHeaders, keyStore } from './key';
+import { listedIn, withListed } from './listed';
 import type { GatewayStatus, Model, TargetStatus } from './types';
 
 /** What is known of the gateway: its models, and whether it answers at all. */
@@ -34,6 +35,8 @@ const LONGEST_RETRY_MS = 30_000;
 let timer: ReturnType<typeof setTimeout> | undefined;
 let retryMs = FIRST_RETRY_MS;
 let asking: Promise<void> | undefined;
+/** What `v1/models` names, where providers list models of their own. */
+let listed: Model[] = [];
 
 /** Asks for the state now, and from then on as long as the page is looked at. */
 export function refreshGateway(): Promise<void> {
@@ -46,6 +49,8 @@ export function refreshGateway(): Promise<void> {
 export function startGateway(): void {
   void refreshGateway();
   keyStore.subscribe(() => {
+    // Another key may use others.
+    listed = [];
     // What is being asked at this moment is asked with the former key.
     void Promise.resolve(asking).then(refreshGateway);
   });
@@ -62,7 +67,8 @@ export function applyStatus(status: GatewayStatus): void {
   // With thousands of models it matters that nothing is made of them anew.
   const same =
     before.status?.models === status.models && before.status.providers === status.providers;
-  settle({ phase: 'ready', models: same ? before.models : modelsOf(status), status });
+  const models = same ? before.models : withListed(modelsOf(status), listed, status);
+  settle({ phase: 'ready', models, status });
 }
 
 async function ask(): Promise<void> {
@@ -70,8 +76,10 @@ async function ask(): Promise<void> {
   try {
     const response = await get('trunkline/status');
     const body: unknown = response.ok ? await response.json().catch(() => null) : null;
-    if (isStatus(body)) applyStatus(body);
-    else if (response.status === 404 || response.ok) await askForList();
+    if (isStatus(body)) {
+      applyStatus(body);
+      await askForMore(body.discovers === true);
+    } else if (response.status === 404 || response.ok) await askForList();
     else await refuse(response);
   } catch {
     goDown();
@@ -87,24 +95,32 @@ async function askForList(): Promise<void> {
     await refuse(response);
     return;
   }
-  const body: unknown = await response.json();
-  const data = isObject(body) && Array.isArray(body.data) ? body.data : [];
-  const models = data.filter(isObject).map(
-    (each): Model => ({
-      id: String(each.id),
-      provider: typeof each.owned_by === 'string' ? each.owned_by : '',
-      upstreamModel: '',
-      ready: true,
-      missing: null,
-      state: 'unknown',
-      firstTokenMs: null,
-      out: outOf(undefined),
-      price: null,
-      context: null,
-    }),
-  );
+  const models = listedIn(await response.json());
   settle({ phase: 'ready', models, status: null });
 }
+
+/** Models that providers list themselves: the status does not name them. It is never waited for. */
+async function askForMore(discovers: boolean): Promise<void> {
+  const key = keyStore.get();
+  const found = discovers ? await listNow() : [];
+  const { status } = gatewayStore.get();
+  // No answer is no news.
+  if (!found || !status || keyStore.get() !== key || same(found, listed)) return;
+  listed = found;
+  settle({ models: withListed(modelsOf(status), listed, status) });
+}
+
+async function listNow(): Promise<Model[] | null> {
+  try {
+    const response = await get('v1/models');
+    return response.ok ? listedIn(await response.json()) : null;
+  } catch {
+    return null;
+  }
+}
+
+const same = (some: Model[], others: Model[]) =>
+  some.length === others.length && some.every((each, i) => each.id === others[i]?.id);
 
 async function refuse(response: Response): Promise<void> {
   const fault = await faultOf(response);
@@ -127,7 +143,8 @@ function again(): void {
 function settle(patch: Partial<Gateway>): void {
   if (patch.phase === 'ready' && gatewayStore.get().phase === 'key' && keyStore.get()) {
     const names = (patch.models ?? []).filter((each) => each.ready).map((each) => each.id);
-    notify(`Key accepted. It may use: ${names.join(', ') || 'no model that is ready'}.`);
+    const others = patch.status?.discovers ? 'what providers list' : 'no model that is ready';
+    notify(`Key accepted. It may use: ${names.join(', ') || others}.`);
   }
   gatewayStore.update((now) => ({ ...now, retryAt: null, problem: null, ...patch }));
 }

@@ -5,6 +5,7 @@ export interface PageInfo {
   version: string;
   key_required: boolean;
   demo: boolean;
+  discovers?: boolean;
 }
 
 /** What requests cost; `unknown` of them were answered and are not in the sum. */
@@ -108,6 +109,8 @@ export interface GatewayStatus {
   at: number;
   uptime_ms: number;
   draining: boolean;
+  /** Whether `v1/models` names more models than these. */
+  discovers?: boolean;
   requests: { in_flight: number; total: number; failed: number; cancelled: number };
   tokens: { input: number; output: number };
   cost?: Cost;
@@ -132,6 +135,8 @@ export interface Model {
   out: { count: number; of: number; all: boolean };
   price: Price | null;
   context: number | null;
+  /** Known by its name alone, from a list. */
+  listed?: boolean;
 }
 
 /** One part of a message with images, in OpenAI's shape. */

@@ -6,6 +6,12 @@ const compact = new Intl.NumberFormat(undefined, { notation: 'compact' });
 
 export const count = (n: number) => whole.format(Math.round(n));
 
+/** The first of these names, and how many more there are. */
+export function few(names: string[], most = 30): string {
+  const more = names.length - most;
+  const shown = names.slice(0, most).join(', ');
+  return more > 0 ? `${shown} and ${count(more)} more` : shown;
+}
 export const short = (n: number) => compact.format(n);
 
 export function milliseconds(ms: number): string {

@@ -3,6 +3,7 @@
 mod access;
 mod affinity;
 mod credential;
+mod discovery;
 mod health;
 mod hedge;
 mod model;

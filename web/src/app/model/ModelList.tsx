@@ -8,7 +8,10 @@ import { Icon } from '../ui/Icon';
 import { keyName } from '../view';
 import { Dot } from './Dot';
 import { Spark, timesOf } from './Spark';
-import { grouped, healthOf } from './useModel';
+import { first, grouped, healthOf } from './useModel';
+
+/** Rows that are drawn: providers may list thousands, which the search leads to. */
+const MOST_ROWS = 200;
 
 interface Props {
   value: string;
@@ -20,9 +23,12 @@ interface Props {
 export function ModelList({ value, onPick, onCompare }: Props) {
   const { models, status } = useStore(gatewayStore);
   const [query, setQuery] = useState('');
-  const groups = grouped(models, query);
+  const found = grouped(models, query);
+  const groups = first(found, MOST_ROWS);
   const times = timesOf(status?.recent ?? []);
   const flat = groups.flatMap((group) => group.models);
+  const places = new Map(flat.map((each, place) => [each, place]));
+  const hidden = found.reduce((sum, group) => sum + group.models.length, 0) - flat.length;
   const start = Math.max(
     0,
     flat.findIndex((each) => each.id === value),
@@ -90,7 +96,7 @@ export function ModelList({ value, onPick, onCompare }: Props) {
               {group.provider || 'Models'}
             </div>
             {group.models.map((model) => {
-              const index = flat.indexOf(model);
+              const index = places.get(model) ?? 0;
               return (
                 <Row
                   key={model.id}
@@ -107,6 +113,7 @@ export function ModelList({ value, onPick, onCompare }: Props) {
           </div>
         ))}
       </div>
+      {hidden > 0 && <p className="list-empty">And {hidden} more: search by name.</p>}
       {flat.length === 0 && (
         <p className="list-empty">
           {models.length === 0 ? 'The gateway lists no model for you.' : 'No model of that name.'}

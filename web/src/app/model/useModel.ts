@@ -64,4 +64,13 @@ export function grouped(models: Model[], query: string): Group[] {
   return all.sort((a, b) => Number(hasReady(b)) - Number(hasReady(a)));
 }
 
+/** All that were set up, and of those that providers list as many as there is room for. */
+export function first(groups: Group[], most: number): Group[] {
+  let room = most - groups.flatMap((group) => group.models.filter((each) => !each.listed)).length;
+  return groups.flatMap((group) => {
+    const models = group.models.filter((each) => !each.listed || room-- > 0);
+    return models.length > 0 ? [{ ...group, models }] : [];
+  });
+}
+
 const hasReady = (group: Group) => group.models.some((each) => each.ready);

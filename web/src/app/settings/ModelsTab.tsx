@@ -5,6 +5,7 @@ import { newId } from '../../store/id';
 import { changeSettings, settingsStore } from '../../store/settings';
 import type { Preset } from '../../store/types';
 import { ParamsFields } from '../composer/ParamsFields';
+import { few } from '../format';
 import { Icon } from '../ui/Icon';
 
 /** What a new conversation begins with, and named sets of it. */
@@ -121,7 +122,7 @@ function KeySetting() {
         </button>
       </p>
       <p className="hint">
-        It may use: {models.map((each) => each.id).join(', ') || 'no model at the moment'}.
+        It may use: {few(models.map((each) => each.id)) || 'no model at the moment'}.
       </p>
     </>
   );
