@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::relay::Relay;
+use super::tunnel::Tunnel;
 
 /// The body of an answer to a caller.
 pub enum Answer {
@@ -18,6 +19,8 @@ pub enum Answer {
     Relay(Box<Relay>),
     /// Our own, as they come.
     Stream(Pin<Box<OwnStream>>),
+    /// None: what follows is no HTTP any more.
+    Tunnel(Box<Tunnel>),
 }
 
 /// What we say piece by piece.
@@ -40,6 +43,17 @@ impl Answer {
     pub fn stream(body: impl Body<Data = Bytes, Error = Infallible> + 'static) -> Self {
         Self::Stream(Box::pin(body))
     }
+
+    /// Takes out what is to follow in place of a body.
+    pub fn take_tunnel(&mut self) -> Option<Box<Tunnel>> {
+        if !matches!(self, Self::Tunnel(_)) {
+            return None;
+        }
+        match std::mem::replace(self, Self::Whole(None)) {
+            Self::Tunnel(tunnel) => Some(tunnel),
+            _ => None,
+        }
+    }
 }
 
 impl Body for Answer {
@@ -60,6 +74,7 @@ impl Body for Answer {
                 let frame = body.as_mut().poll_frame(context);
                 frame.map_err(|never| match never {})
             }
+            Self::Tunnel(_) => Poll::Ready(None),
         }
     }
 
@@ -68,6 +83,7 @@ impl Body for Answer {
             Self::Whole(bytes) => bytes.is_none(),
             Self::Relay(relay) => relay.has_ended(),
             Self::Stream(body) => body.is_end_stream(),
+            Self::Tunnel(_) => true,
         }
     }
 
@@ -77,7 +93,7 @@ impl Body for Answer {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
             // The upstream's own length, where there is one, is in the headers.
-            Self::Relay(_) | Self::Stream(_) => SizeHint::default(),
+            Self::Relay(_) | Self::Stream(_) | Self::Tunnel(_) => SizeHint::default(),
         }
     }
 }

@@ -35,6 +35,7 @@ pub mod limits;
 mod patience;
 mod relay;
 pub mod reply;
+pub mod tunnel;
 
 pub use answer::{Aborted, Answer};
 pub use destination::PROVIDER;
@@ -91,6 +92,8 @@ pub struct Limits {
     pub body_gap: Duration,
     /// Silence of an event stream after which its caller gets a comment.
     pub keepalive_comments: Option<Duration>,
+    /// Longest silence of a WebSocket.
+    pub tunnel_idle: Duration,
     /// Whether answers say how long they took.
     pub server_timing: bool,
     /// Bytes of bodies held at once, and how many they may be; all generations

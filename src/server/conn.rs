@@ -12,13 +12,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout, timeout_at};
 
@@ -32,6 +32,7 @@ use super::vigil::{Inbound, Outbound, Stage, Vigil, Watched};
 use crate::access::Certificate;
 use crate::proxy::Answer;
 use crate::proxy::curfew::{Ear, Phase};
+use crate::proxy::tunnel::Stream;
 
 /// First bytes of HTTP/2 without TLS (RFC 9113, section 3.4) that no HTTP/1
 /// request begins with.
@@ -111,7 +112,7 @@ async fn converse<S>(
     certificate: Option<Arc<Certificate>>,
     stream: S,
 ) where
-    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: Stream + 'static,
 {
     let (vigil, ear, max_head) = {
         let Generation { worker, site } = &*current.get();
@@ -134,17 +135,29 @@ async fn converse<S>(
     };
     let ended = match protocol {
         Protocol::Http1 => {
-            let connection = http1::Builder::new()
+            let mut connection = http1::Builder::new()
                 .max_header_size(max_head)
                 .max_buf_size(BUFFER.max(max_head))
                 .serve_connection(io, service);
-            watch(
-                pin!(connection),
+            let ended = watch(
+                Pin::new(&mut connection),
                 (Phase::Parting, http1::Connection::graceful_shutdown),
                 &ear,
                 &vigil,
             )
-            .await
+            .await;
+            if let (Ended::Closed, Some(tunnel)) = (&ended, vigil.take_tunnel()) {
+                // hyper's own way wants a connection that can go to another
+                // thread.
+                let early = connection.into_parts().read_buf;
+                if let Some(stream) = Rc::into_inner(stream) {
+                    // Boxed: every connection would keep room for it.
+                    Box::pin(tunnel.run(&mut stream.into_inner(), early)).await;
+                }
+                return;
+            }
+            drop(connection);
+            ended
         }
         Protocol::Http2 => {
             vigil.is_multiplexed();
@@ -197,7 +210,9 @@ fn answer(current: &Current, vigil: &Rc<Vigil>, request: Request<Incoming>) -> A
     Box::pin(async move {
         let Generation { worker, site } = &*generation;
         let mut response = rescued(worker, router::route(worker, site, request)).await;
-        if worker.curfew.phase() > Phase::Serving && !is_http2 {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            turn.becomes(response.body_mut().take_tunnel());
+        } else if worker.curfew.phase() > Phase::Serving && !is_http2 {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }

@@ -10,7 +10,7 @@ use super::vigil::Inbound;
 use super::{models, page, status};
 use crate::proxy::PROVIDER;
 use crate::proxy::reply::{self, Failure};
-use crate::proxy::{self, Answer, Worker};
+use crate::proxy::{self, Answer, Worker, tunnel};
 use crate::wire::call::Call;
 use crate::wire::endpoint::Endpoint;
 
@@ -104,6 +104,10 @@ async fn dispatch(
     }
     match route {
         Route::Call(endpoint) => proxy::serve(worker, endpoint, request).await,
+        Route::Other(call) if tunnel::asks(&request) => {
+            let call = call.of_websocket();
+            tunnel::serve(worker, call, request.into_parts().0).await
+        }
         Route::Other(call) => proxy::serve_other(worker, call, request).await,
         Route::Models => models::list(worker, &request),
         Route::Model(id) => models::one(worker, &request, id),

@@ -13,6 +13,8 @@ use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use crate::proxy::tunnel::Tunnel;
+
 /// What one connection is doing.
 #[derive(Debug)]
 pub(super) struct Vigil {
@@ -27,6 +29,8 @@ pub(super) struct Vigil {
     sends: Cell<Option<bool>>,
     head_timeout: Cell<Duration>,
     idle_timeout: Cell<Duration>,
+    /// What the connection is to become behind the answer that says so.
+    tunnel: RefCell<Option<Box<Tunnel>>>,
 }
 
 /// A stage in a connection's life.
@@ -77,6 +81,7 @@ impl Vigil {
             sends: Cell::new(None),
             head_timeout: Cell::new(head_timeout),
             idle_timeout: Cell::new(idle_timeout),
+            tunnel: RefCell::default(),
         })
     }
 
@@ -135,6 +140,11 @@ impl Vigil {
         self.sends.take()
     }
 
+    /// What the connection is to become, if it is.
+    pub(super) fn take_tunnel(&self) -> Option<Box<Tunnel>> {
+        self.tunnel.borrow_mut().take()
+    }
+
     fn heard(&self) {
         if self.stage.get() == Stage::Idle && !self.multiplexed.get() {
             self.enter(Stage::Head);
@@ -144,6 +154,13 @@ impl Vigil {
     fn enter(&self, stage: Stage) {
         self.stage.set(stage);
         self.since.set(None);
+    }
+}
+
+impl Turn {
+    /// Notes what the connection is to become behind the answer.
+    pub(super) fn becomes(&self, tunnel: Option<Box<Tunnel>>) {
+        *self.0.tunnel.borrow_mut() = tunnel;
     }
 }
 

@@ -24,12 +24,14 @@ mod pool;
 mod reply;
 mod resolve;
 mod tls;
+mod websocket;
 
 pub use build::{BuildError, Builder};
 pub use error::{Error, ErrorKind};
 #[cfg(feature = "fuzzing")]
 pub use http1::oracle;
 pub use reply::{BrokenOff, ReplyBody};
+pub use websocket::{Opening, WebSocket};
 
 use connection::Answer;
 use http1::Scratch;

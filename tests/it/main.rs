@@ -30,6 +30,7 @@ mod request;
 mod setup;
 mod upstream;
 mod wait;
+mod websocket;
 
 mod access;
 mod admin;
@@ -69,6 +70,9 @@ mod overload;
 mod page;
 mod probe;
 mod rate_limits;
+mod realtime;
+mod realtime_ends;
+mod realtime_handshake;
 mod reload;
 mod reload_carry;
 mod reload_load;

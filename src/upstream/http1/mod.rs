@@ -68,7 +68,9 @@ pub(super) struct Http1 {
     body: Body,
     /// Whether it can take another request once this one's answer has ended.
     persists: bool,
-    _open: Open,
+    /// Whether its request asks for a WebSocket.
+    asks_for_websocket: bool,
+    open: Open,
 }
 
 /// The head of an answer.
@@ -101,7 +103,8 @@ impl Http1 {
             unread: BytesMut::new(),
             body: Body::Ended,
             persists: true,
-            _open: open,
+            asks_for_websocket: false,
+            open,
         }
     }
 
@@ -117,6 +120,23 @@ impl Http1 {
         self.persists = false;
         let mut looked_at = 0;
         poll_fn(|context| self.poll_head(context, &mut looked_at)).await
+    }
+
+    /// As [`Self::exchange`], for a request that asks for a WebSocket; with the
+    /// status 101, one has begun.
+    pub(super) async fn exchange_for_websocket(
+        &mut self,
+        request: &Request<Outgoing>,
+        host: &HeaderValue,
+    ) -> Result<Answered, Broken> {
+        self.asks_for_websocket = true;
+        self.exchange(request, host).await
+    }
+
+    /// The connection itself, what has come behind the last head, and what
+    /// counts it as open.
+    pub(super) fn into_parts(self) -> (Box<dyn Socket>, BytesMut, Open) {
+        (self.socket, self.unread, self.open)
     }
 
     /// Whether any byte of the last request has left.
@@ -182,9 +202,16 @@ impl Http1 {
         loop {
             match head::take(&mut self.unread, looked_at) {
                 // An interim answer: the one that counts is still to come (RFC
-                // 9110, section 15.2). Nobody asked for a change of protocols.
+                // 9110, section 15.2).
                 Ok(Some(head)) if head.status.is_informational() => {
                     if head.status == StatusCode::SWITCHING_PROTOCOLS {
+                        if self.asks_for_websocket && head.opens_websocket {
+                            return Poll::Ready(Ok(Answered {
+                                status: head.status,
+                                headers: head.headers,
+                                rests_for: None,
+                            }));
+                        }
                         let why = "it changes to a protocol that nobody asked for";
                         return Poll::Ready(Err(Broken::Malformed(why)));
                     }
