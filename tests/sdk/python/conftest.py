@@ -16,6 +16,7 @@ for name in list(os.environ):
 import openai
 import pytest
 
+from live import Live
 from upstream import Upstream
 
 KEY = "tk-python-suite"
@@ -39,6 +40,12 @@ base_url = "{base_url}"
 api_key = "upstream-key"
 [providers.slow.timeouts]
 head = "1s"
+[providers.live]
+base_url = "{live_url}"
+api_key = "upstream-key"
+[models.voice]
+provider = "live"
+model = "real-voice"
 [models.chat]
 provider = "up"
 model = "real"
@@ -56,10 +63,25 @@ def upstream():
 
 
 @pytest.fixture(scope="session")
-def base_url(upstream, tmp_path_factory):
+def live_server():
+    server = Live()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def live(live_server):
+    """The fake provider of WebSockets, which remembers one test at a time."""
+    live_server.handshakes.clear()
+    live_server.events.clear()
+    return live_server
+
+
+@pytest.fixture(scope="session")
+def base_url(upstream, live_server, tmp_path_factory):
     directory = tmp_path_factory.mktemp("gateway")
     hashed = {name: hashlib.sha256(key.encode()).hexdigest() for name, key in [("sha256", KEY), ("narrow", KEY + "-narrow")]}
-    (directory / "trunkline.toml").write_text(CONFIG.format(base_url=upstream.base_url, **hashed))
+    (directory / "trunkline.toml").write_text(CONFIG.format(base_url=upstream.base_url, live_url=live_server.base_url, **hashed))
     binary = pathlib.Path(os.environ["TRUNKLINE_BIN"]).resolve()
     command = [binary, "--config", directory / "trunkline.toml", "--log-format", "json"]
     process = subprocess.Popen(command, cwd=directory, env={}, stdout=subprocess.PIPE, text=True)
