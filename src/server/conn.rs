@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -32,7 +33,7 @@ use super::vigil::{Inbound, Outbound, Stage, Vigil, Watched};
 use crate::access::Certificate;
 use crate::proxy::Answer;
 use crate::proxy::curfew::{Ear, Phase};
-use crate::proxy::tunnel::Stream;
+use crate::proxy::tunnel::{Stream, Tunnel};
 
 /// First bytes of HTTP/2 without TLS (RFC 9113, section 3.4) that no HTTP/1
 /// request begins with.
@@ -146,28 +147,17 @@ async fn converse<S>(
                 &vigil,
             )
             .await;
+            // hyper's own way wants a connection that can go to another thread.
+            let early = connection.into_parts().read_buf;
             if let (Ended::Closed, Some(tunnel)) = (&ended, vigil.take_tunnel()) {
-                // hyper's own way wants a connection that can go to another
-                // thread.
-                let early = connection.into_parts().read_buf;
-                if let Some(stream) = Rc::into_inner(stream) {
-                    // Boxed: every connection would keep room for it.
-                    Box::pin(tunnel.run(&mut stream.into_inner(), early)).await;
-                }
-                return;
+                // Boxed: every connection would keep room for it.
+                return Box::pin(become_tunnel(*tunnel, stream, early)).await;
             }
-            drop(connection);
             ended
         }
         Protocol::Http2 => {
             vigil.is_multiplexed();
-            let connection = http2::Builder::new(Pacer::new(&vigil, &current.get().site))
-                .timer(TokioTimer::new())
-                .max_concurrent_streams(STREAMS_PER_CONNECTION)
-                .max_send_buf_size(SEND_BUFFER)
-                .max_header_list_size(u32::try_from(max_head).unwrap_or(u32::MAX))
-                .keep_alive_interval(PING_AFTER)
-                .keep_alive_timeout(PONG_WITHIN)
+            let connection = multiplexing(Pacer::new(&vigil, &current.get().site), max_head)
                 .serve_connection(io, service);
             watch(
                 pin!(connection),
@@ -185,6 +175,26 @@ async fn converse<S>(
     {
         linger(stream.into_inner()).await;
     }
+}
+
+/// Goes on as what no HTTP is spoken over any more.
+async fn become_tunnel<S: Stream>(tunnel: Tunnel, stream: Rc<RefCell<S>>, early: Bytes) {
+    // hyper has let go of the socket, so this is its only owner.
+    if let Some(stream) = Rc::into_inner(stream) {
+        tunnel.run(&mut stream.into_inner(), early).await;
+    }
+}
+
+fn multiplexing(pacer: Pacer, max_head: usize) -> http2::Builder<Pacer> {
+    let mut builder = http2::Builder::new(pacer);
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_PER_CONNECTION)
+        .max_send_buf_size(SEND_BUFFER)
+        .max_header_list_size(u32::try_from(max_head).unwrap_or(u32::MAX))
+        .keep_alive_interval(PING_AFTER)
+        .keep_alive_timeout(PONG_WITHIN);
+    builder
 }
 
 /// Waits for the first bytes, and says which protocol they speak; none when

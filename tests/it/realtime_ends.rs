@@ -11,6 +11,9 @@ use crate::websocket::{
     CLOSE, GOING_AWAY, PING, Peer, TEXT, echoing, frame, handshake, knock, open, opening,
 };
 
+/// What was said at the end of each, if anything.
+type Ends = Watched<Vec<Option<Vec<u8>>>>;
+
 const IN_FLIGHT: &str = "trunkline_tunnels_in_flight";
 
 /// Waits for the access line of the only request, and holds it to this.
@@ -131,9 +134,27 @@ fn a_caller_who_leaves_an_upstream_that_does_not_care() {
     gate.open();
 }
 
+#[test]
+fn both_have_said_goodbye_and_neither_leaves() {
+    let gate = Arc::new(Gate::default());
+    let over = Arc::clone(&gate);
+    let upstream = opening(move |exchange| {
+        assert_eq!(exchange.hear(), Some((CLOSE, Vec::new())));
+        exchange.say(CLOSE, b"");
+        over.pass();
+    });
+    let gateway = Setup::over(&upstream).start();
+    let mut client = open(&gateway);
+    assert!(client.say(CLOSE, b""));
+    assert_eq!(client.hear(), Some((CLOSE, Vec::new())));
+    client.assert_closed();
+    ended(&gateway, "ok", "");
+    gate.open();
+}
+
 /// An upstream that notes how each WebSocket ends: whether there was a goodbye.
-fn noting() -> (Upstream, Arc<Watched<Vec<Option<Vec<u8>>>>>) {
-    let ends = Arc::new(Watched::new(Vec::new()));
+fn noting() -> (Upstream, Arc<Ends>) {
+    let ends = Arc::new(Ends::default());
     let noted = Arc::clone(&ends);
     let upstream = opening(move |exchange| {
         loop {
@@ -188,12 +209,13 @@ fn a_drain_waits_and_then_says_so_where_a_frame_ends() {
     assert!(parting.say(TEXT, b"still"));
     assert_eq!(parting.hear(), Some((TEXT, b"still".to_vec())));
     assert!(parting.say(CLOSE, b""));
+    drop(parting);
     assert_eq!(whole.hear(), Some((CLOSE, GOING_AWAY.to_vec())));
     whole.assert_closed();
     // Of the direction that is whole, the end can be told.
     assert_eq!(torn.hear(), Some((CLOSE, GOING_AWAY.to_vec())));
     torn.assert_closed();
-    drop((whole, torn, parting));
+    drop((whole, torn));
     assert_eq!(gateway.ended().code(), Some(0));
     let mut ends = ends.wait("three ends", |ends| (ends.len() == 3).then(|| ends.clone()));
     ends.sort();

@@ -92,11 +92,11 @@ pub fn frame(opcode: u8, payload: &[u8], masks: bool) -> Vec<u8> {
     match payload.len() {
         length @ 0..126 => bytes.push(flag | u8::try_from(length).unwrap()),
         length @ 126..65536 => {
-            bytes.push(flag | 126);
+            bytes.push(flag + 126);
             bytes.extend(u16::try_from(length).unwrap().to_be_bytes());
         }
         length => {
-            bytes.push(flag | 127);
+            bytes.push(flag + 127);
             bytes.extend((length as u64).to_be_bytes());
         }
     }

@@ -60,7 +60,7 @@ fn take_key(headers: &mut HeaderMap) -> Option<String> {
         let mut ours = ACCOUNT.iter().chain([&KEY]);
         ours.any(|prefix| token.starts_with(prefix))
     };
-    if !tokens.iter().any(|token| is_ours(&token)) {
+    if !tokens.iter().any(&is_ours) {
         return None;
     }
     let key = tokens.iter().find_map(|token| token.strip_prefix(KEY));

@@ -83,11 +83,10 @@ impl<S: Stream> Run<'_, S> {
             self.say_goodbye(Outcome::Shed, reply::shutting_down().error.code);
         }
         let mut failed = self.poll_flows(context);
-        if failed.is_none() && self.closing.is_none() {
-            if let Poll::Ready(_) = self.patience.poll_late(context) {
-                self.say_goodbye(Outcome::Timeout, "tunnel_idle");
-                failed = self.poll_flows(context);
-            }
+        let is_open = failed.is_none() && self.closing.is_none();
+        if is_open && self.patience.poll_late(context).is_ready() {
+            self.say_goodbye(Outcome::Timeout, "tunnel_idle");
+            failed = self.poll_flows(context);
         }
         if let Some(failed) = failed {
             self.settle(failed);
@@ -122,6 +121,8 @@ impl<S: Stream> Run<'_, S> {
             _ => match (self.up.ended_at(), self.down.ended_at()) {
                 (Some(End::Source), _) | (None, Some(End::Sink)) => Failed::Caller,
                 (_, Some(End::Source)) | (Some(End::Sink), _) => Failed::Upstream,
+                // Nothing can follow, whoever ends the connection.
+                (None, None) if self.up.is_closed() && self.down.is_closed() => Failed::Upstream,
                 (None, None) => return None,
             },
         };
