@@ -216,3 +216,110 @@ impl Flow {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::Pin;
+    use std::task::Poll;
+
+    use bytes::Bytes;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::{End, Flow};
+
+    const HELLO: &[u8] = b"\x81\x05hello";
+
+    /// A flow and both of its ends, of which the second takes so much at once.
+    struct Bench {
+        flow: Flow,
+        from: DuplexStream,
+        to: DuplexStream,
+    }
+
+    impl Bench {
+        fn new(early: &'static [u8], room: usize) -> (DuplexStream, Self, DuplexStream) {
+            let (writer, from) = duplex(1 << 20);
+            let (to, reader) = duplex(room);
+            let flow = Flow::new(Bytes::from_static(early));
+            (writer, Self { flow, from, to }, reader)
+        }
+
+        /// Moves what can be moved at once; true at the end.
+        async fn turn(&mut self) -> bool {
+            poll_fn(|context| {
+                let (from, to) = (Pin::new(&mut self.from), Pin::new(&mut self.to));
+                Poll::Ready(self.flow.poll(context, from, to).is_ready())
+            })
+            .await
+        }
+
+        async fn end(&mut self) {
+            let ended = poll_fn(|context| {
+                let (from, to) = (Pin::new(&mut self.from), Pin::new(&mut self.to));
+                self.flow.poll(context, from, to)
+            });
+            ended.await.unwrap();
+        }
+    }
+
+    async fn all(reader: &mut DuplexStream) -> Vec<u8> {
+        let mut heard = Vec::new();
+        reader.read_to_end(&mut heard).await.unwrap();
+        heard
+    }
+
+    #[tokio::test]
+    async fn words_of_ours_stand_behind_what_is_held() {
+        let (mut writer, mut bench, mut reader) = Bench::new(b"", 4);
+        writer.write_all(HELLO).await.unwrap();
+        assert!(!bench.turn().await);
+        assert_eq!(bench.flow.ended_at(), None);
+        bench.flow.end_with(b"END");
+        // What comes now is not passed on any more.
+        writer.write_all(HELLO).await.unwrap();
+        drop(writer);
+        let ((), heard) = tokio::join!(bench.end(), all(&mut reader));
+        assert_eq!(heard, [HELLO, b"END"].concat());
+        assert_eq!(bench.flow.take_passed(), 10);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_said_within_a_frame_or_behind_the_last() {
+        for begun in [&HELLO[..4], b"\x88\x00"] {
+            let (mut writer, mut bench, mut reader) = Bench::new(b"", 64);
+            writer.write_all(begun).await.unwrap();
+            assert!(!bench.turn().await);
+            bench.flow.end_with(b"END");
+            drop(writer);
+            let ((), heard) = tokio::join!(bench.end(), all(&mut reader));
+            assert_eq!(heard, begun);
+        }
+    }
+
+    #[tokio::test]
+    async fn no_more_is_read_than_is_taken() {
+        let (mut writer, mut bench, mut reader) = Bench::new(HELLO, 16);
+        writer.write_all(&vec![0; 1 << 19]).await.unwrap();
+        assert!(!bench.turn().await);
+        let (read, held) = (1 << 19, bench.flow.held.len());
+        assert!(held <= super::BLOCK, "{held}");
+        drop(writer);
+        let ((), heard) = tokio::join!(bench.end(), all(&mut reader));
+        assert_eq!(heard.len(), HELLO.len() + read);
+        assert_eq!(bench.flow.ended_at(), Some(End::Source));
+    }
+
+    #[tokio::test]
+    async fn what_nobody_takes_is_read_all_the_same() {
+        let (mut writer, mut bench, reader) = Bench::new(b"", 16);
+        drop(reader);
+        writer.write_all(HELLO).await.unwrap();
+        assert!(!bench.turn().await);
+        assert_eq!(bench.flow.ended_at(), Some(End::Sink));
+        writer.write_all(HELLO).await.unwrap();
+        drop(writer);
+        bench.end().await;
+        assert_eq!(bench.flow.take_passed(), 0);
+    }
+}

@@ -50,22 +50,22 @@ pub(super) fn find_credential(head: &mut Parts, call: &Call) {
 }
 
 /// Leaves out of the subprotocols what is for us, and gives the key that was
-/// among them.
+/// among them. What is no text is no subprotocol, and goes no further either:
+/// nobody knows who would find a key in it.
 fn take_key(headers: &mut HeaderMap) -> Option<String> {
-    let values = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
-    let values = values.filter_map(|value| value.to_str().ok());
-    let tokens: Vec<&str> = values.flat_map(|value| value.split(',')).collect();
-    let tokens: Vec<&str> = tokens.into_iter().map(str::trim).collect();
-    let is_ours = |token: &&str| {
-        let mut ours = ACCOUNT.iter().chain([&KEY]);
-        ours.any(|prefix| token.starts_with(prefix))
-    };
-    if !tokens.iter().any(&is_ours) {
+    let values = || headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    let is_odd = values().any(|value| value.to_str().is_err());
+    let texts = values().filter_map(|value| value.to_str().ok());
+    let tokens = texts.flat_map(|text| text.split(',')).map(str::trim);
+    let (ours, others): (Vec<&str>, Vec<&str>) = tokens.partition(|token| {
+        let mut prefixes = ACCOUNT.iter().chain([&KEY]);
+        prefixes.any(|prefix| behind(prefix, token).is_some())
+    });
+    if ours.is_empty() && !is_odd {
         return None;
     }
-    let key = tokens.iter().find_map(|token| token.strip_prefix(KEY));
+    let key = ours.iter().find_map(|token| behind(KEY, token));
     let key = key.map(str::to_owned);
-    let others: Vec<&str> = tokens.into_iter().filter(|it| !is_ours(it)).collect();
     match HeaderValue::try_from(others.join(", ")) {
         Ok(others) if !others.is_empty() => {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, others);
@@ -75,6 +75,12 @@ fn take_key(headers: &mut HeaderMap) -> Option<String> {
         }
     }
     key
+}
+
+/// What stands behind a prefix, whatever its case.
+fn behind<'t>(prefix: &str, token: &'t str) -> Option<&'t str> {
+    let (begin, rest) = token.split_at_checked(prefix.len())?;
+    begin.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
 fn replace_query(uri: &mut Uri, query: &str) {
@@ -152,6 +158,22 @@ mod tests {
             assert_eq!(head.headers[AUTHORIZATION], "Bearer K", "{offered}");
             let found = head.headers.get(SEC_WEBSOCKET_PROTOCOL);
             assert_eq!(found.map(|it| it.to_str().unwrap()), left, "{offered}");
+        }
+    }
+
+    #[test]
+    fn no_spelling_lets_a_key_through() {
+        let call = Call::at("/v1/realtime", true).unwrap();
+        for offered in [
+            "OpenAI-Insecure-API-Key.K",
+            "openai-insecure-api-key.K\u{e9}",
+        ] {
+            let mut head = head("/v1/realtime", &[("sec-websocket-protocol", offered)]);
+            find_credential(&mut head, &call);
+            assert!(
+                !head.headers.contains_key(SEC_WEBSOCKET_PROTOCOL),
+                "{offered}"
+            );
         }
     }
 
