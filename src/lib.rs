@@ -9,6 +9,7 @@ pub mod body;
 pub mod catalog;
 pub mod cli;
 pub mod config;
+pub mod dialect;
 pub mod executor;
 pub mod gateway;
 pub mod metering;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::config::{
-    self, Affinity, Balance, Config, Demo, Hedge, OwnTimeouts, PriceList, Retry, StreamUsage,
-    Timeouts,
+    self, Affinity, Balance, Config, Demo, Hedge, Manner, OwnTimeouts, PriceList, Retry, Speaks,
+    StreamUsage, Timeouts,
 };
 
 mod cost;
@@ -88,6 +88,10 @@ pub struct Provider {
     pub name_header: Option<HeaderValue>,
     /// Whether usage is asked for in streams.
     pub stream_usage: StreamUsage,
+    /// How it wants to be spoken to.
+    pub manner: Manner,
+    /// Whether it takes requests as they come, but for the model's name.
+    pub is_plain: bool,
     /// Limits in time on an attempt.
     timeouts: Timeouts,
     /// The credentials that open it, each by a number that is the same in every
@@ -345,6 +349,9 @@ fn providers(config: &Config) -> (HashMap<Box<str>, Arc<Provider>>, usize) {
                 name: provider.name.as_str().into(),
                 name_header: in_header(&provider.name),
                 stream_usage: provider.stream_usage,
+                is_plain: provider.manner.dialect == Speaks::Openai
+                    && provider.manner.api_version.is_none(),
+                manner: provider.manner.clone(),
                 timeouts: provider.timeouts,
                 credentials,
                 first_key,

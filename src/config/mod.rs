@@ -21,6 +21,7 @@ mod fault;
 mod file;
 mod layers;
 mod load;
+mod manner;
 mod model;
 mod preset;
 mod price;
@@ -41,6 +42,7 @@ pub use environment::Environment;
 pub use fault::{Fault, Faults, KeyPath, Place, Segment};
 pub use file::Seen;
 pub use load::{load, load_seen};
+pub use manner::{Manner, Quirk, Speaks};
 pub use model::{
     Affinity, AffinityBy, AffinityKind, Balance, Breaker, Hedge, Model, Retry, Step, Target,
 };

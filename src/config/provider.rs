@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName};
 use url::Url;
 
-use super::{HttpVersion, Pool, PriceList, StreamUsage, Timeouts};
+use super::{HttpVersion, Manner, Pool, PriceList, StreamUsage, Timeouts};
 use crate::secret::Secret;
 
 /// One provider, `[providers.NAME]`, preset and overrides merged.
@@ -26,6 +26,8 @@ pub struct Provider {
     pub headers: HeaderMap,
     /// Whether usage is asked for in streams.
     pub stream_usage: StreamUsage,
+    /// How it wants to be spoken to.
+    pub manner: Manner,
     /// Limits in time.
     pub timeouts: Timeouts,
     /// Limits of the connection pool.
@@ -132,6 +134,7 @@ impl Provider {
             auth,
             headers,
             stream_usage: _,
+            manner: _,
             timeouts: _,
             pool,
             health,

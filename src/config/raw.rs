@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Demo, HttpVersion, LogFormat, LogLevel, StreamUsage};
+use super::{Demo, HttpVersion, LogFormat, LogLevel, Quirk, Speaks, StreamUsage};
 
 mod breaker;
 mod health;
@@ -247,6 +247,14 @@ pub struct Provider {
     pub project: Option<String>,
     /// Whether token usage is asked for in streams; "observe" for a provider that is not in the built-in table.
     pub stream_usage: Option<StreamUsage>,
+    /// Which protocol it speaks; "openai" by default. What comes in the other one is translated: chat for "anthropic", Messages for "openai".
+    pub dialect: Option<Speaks>,
+    /// What its chat API knows, for requests that are translated into it.
+    pub quirks: Option<Vec<Quirk>>,
+    /// `max_tokens` of requests that are translated into Messages and set no limit of their own; 8192 by default.
+    pub max_tokens: Option<u64>,
+    /// Version of Azure's API, such as "2024-10-21": calls then go to the deployment that is called like the model, below /openai/deployments.
+    pub api_version: Option<String>,
     /// Limits in time that differ from `[timeouts]`.
     pub timeouts: OwnTimeouts,
     /// Limits of the connection pool that differ from `[pool]`.

@@ -15,8 +15,8 @@ use url::Url;
 use crate::access::Gate;
 use crate::catalog::{Catalog, DEMO};
 use crate::config::{
-    Auth, Balance, BaseUrl, Config, Credential, HttpVersion, Model, OwnTimeouts, Pool, PriceList,
-    Provider, Server, StreamUsage, Target, Timeouts,
+    Auth, Balance, BaseUrl, Config, Credential, HttpVersion, Manner, Model, OwnTimeouts, Pool,
+    PriceList, Provider, Server, StreamUsage, Target, Timeouts,
 };
 use crate::metering::Meters;
 use crate::proxy::limits::Allowance;
@@ -163,6 +163,7 @@ pub fn offer_demo(
         auth: Auth::Bearer,
         headers: HeaderMap::new(),
         stream_usage: StreamUsage::Inject,
+        manner: Manner::plain(),
         timeouts: DEMO_TIMEOUTS,
         pool: DEMO_POOL,
         health: None,

@@ -310,7 +310,7 @@ fn is_fault(outcome: Outcome) -> bool {
 /// `gen_ai.operation.name`; the conventions have words for the first three.
 fn operation(endpoint: Endpoint) -> &'static str {
     match endpoint {
-        Endpoint::ChatCompletions | Endpoint::Responses => "chat",
+        Endpoint::ChatCompletions | Endpoint::Responses | Endpoint::Messages => "chat",
         Endpoint::Completions => "text_completion",
         Endpoint::Embeddings => "embeddings",
         Endpoint::Moderations => "moderation",

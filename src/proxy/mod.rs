@@ -35,6 +35,7 @@ pub mod limits;
 mod patience;
 mod relay;
 pub mod reply;
+mod translation;
 pub mod tunnel;
 
 pub use answer::{Aborted, Answer};
@@ -293,7 +294,8 @@ fn resolve<'w>(worker: &'w Worker, caller: &Caller, model: &str) -> Result<Resol
 fn refuse(worker: &Worker, failure: Failure, mut meter: Meter) -> Response<Answer> {
     meter.ends(failure.outcome, Some(failure.error.code));
     meter.refuses(failure.status.as_u16());
-    let mut response = failure.into_response(meter.request_id());
+    let dialect = reply::dialect(meter.endpoint());
+    let mut response = failure.into_response(meter.request_id(), dialect);
     if worker.snapshot.limits.server_timing {
         reply::tell_times(response.headers_mut(), &meter);
     }

@@ -13,6 +13,8 @@ use super::learner::Learner;
 use super::limits::Share;
 use super::patience::{Late, Patience};
 use super::reply::{self, Failure};
+use super::translation::Translator;
+use crate::dialect::Dialect;
 use crate::metering::{Meter, Outcome, Tap};
 use crate::routing::InFlight;
 use crate::upstream::ReplyBody;
@@ -28,6 +30,8 @@ pub struct Relay {
     first: Option<Bytes>,
     body: ReplyBody,
     tap: Tap,
+    translator: Option<Box<Translator>>,
+    dialect: Dialect,
     meter: Option<Meter>,
     patience: Patience,
     ear: Ear,
@@ -64,6 +68,8 @@ pub(super) fn answer(
         media_type,
         hide_usage,
         bounds,
+        rule,
+        translator,
         learner,
         in_flight,
     } = accepted;
@@ -80,7 +86,9 @@ pub(super) fn answer(
     let relay = Relay {
         first,
         body: reply.body,
-        tap: Tap::new(media_type, meter.endpoint().finish_rule(), hide_usage),
+        tap: Tap::new(media_type, rule, hide_usage),
+        translator,
+        dialect: reply::dialect(meter.endpoint()),
         whole: Outcome::of_status(reply.status.as_u16()),
         meter: Some(meter),
         patience: Patience::new(bounds, quiet),
@@ -171,7 +179,14 @@ impl Relay {
         {
             self.learner = None;
         }
-        let piece = self.tap.feed(piece);
+        let mut piece = self.tap.feed(piece);
+        if let Some(translator) = &mut self.translator {
+            piece = piece.and_then(|piece| translator.tell(&piece));
+            if translator.is_broken() {
+                self.break_off(&reply::stream_malformed());
+                return self.pass(piece);
+            }
+        }
         if let Some(meter) = &mut self.meter {
             let stream = self.tap.stream().map(|stream| stream.first_data());
             meter.piece(stream == Some(true));
@@ -225,7 +240,16 @@ impl Relay {
                 self.break_off(&reply::stream_incomplete());
                 return self.pass(piece);
             }
-            piece = joined(piece, stream.end());
+            let rest = stream.end();
+            if let Some(translator) = &mut self.translator {
+                piece = joined(piece, translator.end(rest));
+                if !translator.is_over() {
+                    self.break_off(&reply::stream_incomplete());
+                    return self.pass(piece);
+                }
+            } else {
+                piece = joined(piece, rest);
+            }
         }
         self.settle(outcome, None);
         let piece = self.pass(piece);
@@ -240,7 +264,10 @@ impl Relay {
         let mut outcome = failure.outcome;
         let mut code = Some(failure.error.code);
         if let Some(stream) = self.tap.stream() {
-            if stream.is_done() || stream.upstream_error() && stream.at_boundary() {
+            let is_broken = self.translator.as_ref().is_some_and(|it| it.is_broken());
+            let has_said_it_all =
+                stream.is_done() || stream.upstream_error() && stream.at_boundary();
+            if has_said_it_all && !is_broken {
                 // Only the framing is missing: the answer is complete, or the
                 // upstream itself has said why it is not.
                 let failed = stream.upstream_error();
@@ -250,9 +277,13 @@ impl Relay {
                     self.whole
                 };
                 code = None;
-                state = State::Closing(stream.end().unwrap_or_default());
-            } else if stream.at_boundary() {
-                state = State::Closing(failure.to_event());
+                let mut rest = stream.end();
+                if let Some(translator) = &mut self.translator {
+                    rest = translator.end(rest);
+                }
+                state = State::Closing(rest.unwrap_or_default());
+            } else if self.translator.is_some() || stream.at_boundary() {
+                state = State::Closing(failure.to_event(self.dialect));
             }
         }
         self.settle(outcome, code);

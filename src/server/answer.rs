@@ -3,6 +3,7 @@
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Response};
 
+use crate::dialect::Dialect;
 use crate::proxy::reply::{Failure, REQUEST_ID};
 use crate::proxy::{Answer, Worker};
 
@@ -15,7 +16,15 @@ pub(super) fn refuse(worker: &Worker, headers: &HeaderMap, failure: Failure) -> 
         failure.outcome,
         failure.error.code,
     );
-    failure.into_response(&request_id).map(Answer::whole)
+    // Who speaks Anthropic's protocol says so.
+    let dialect = if headers.contains_key("anthropic-version") {
+        Dialect::Anthropic
+    } else {
+        Dialect::OpenAi
+    };
+    failure
+        .into_response(&request_id, dialect)
+        .map(Answer::whole)
 }
 
 /// An answer in JSON.

@@ -204,6 +204,10 @@ fn provider(provider: &Provider) -> Value {
             "successes": health.successes,
         })),
         "stream_usage": format!("{:?}", provider.stream_usage).to_lowercase(),
+        "dialect": provider.manner.dialect,
+        "quirks": provider.manner.quirks,
+        "max_tokens": provider.manner.max_tokens,
+        "api_version": provider.manner.api_version,
         "timeouts_s": timeouts(&provider.timeouts),
     })
 }

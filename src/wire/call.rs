@@ -94,8 +94,7 @@ impl Call {
     #[must_use]
     pub fn path_for(&self, upstream_model: &str) -> String {
         if self.endpoint == Endpoint::Models && self.model.is_some() {
-            let name = utf8_percent_encode(upstream_model, SEGMENT);
-            return format!("/models/{name}");
+            return format!("/models/{}", segment(upstream_model));
         }
         self.path.clone()
     }
@@ -117,10 +116,16 @@ pub fn models_in(query: &str) -> impl Iterator<Item = String> {
     })
 }
 
+/// A name as a segment of a path.
+#[must_use]
+pub fn segment(name: &str) -> String {
+    utf8_percent_encode(name, SEGMENT).to_string()
+}
+
 /// The query with another model in it, if it names one.
 #[must_use]
 pub fn renamed(query: &str, upstream_model: &str) -> String {
-    let name = utf8_percent_encode(upstream_model, SEGMENT);
+    let name = segment(upstream_model);
     let pairs = query.split('&').map(|pair| {
         if pair.starts_with("model=") {
             format!("model={name}").into()
@@ -140,6 +145,18 @@ pub fn unversioned(query: &str) -> Option<String> {
         .filter(|pair| !pair.starts_with("api-version="));
     let pairs: Vec<_> = pairs.collect();
     (!pairs.is_empty()).then(|| pairs.join("&"))
+}
+
+/// The query with the model as the deployment, as Azure's older way has it.
+#[must_use]
+pub fn deployed(query: &str) -> String {
+    let pairs = query.split('&').map(|pair| {
+        let name = pair.strip_prefix("model=");
+        name.map_or(Cow::Borrowed(pair), |name| {
+            format!("deployment={name}").into()
+        })
+    });
+    pairs.collect::<Vec<_>>().join("&")
 }
 
 /// The query of a WebSocket as Azure spells it, with the deployment as the

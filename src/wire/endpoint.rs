@@ -28,8 +28,14 @@ pub enum Endpoint {
     AudioTranscriptions,
     /// `POST /v1/audio/translations`
     AudioTranslations,
+    /// `POST /v1/messages`, of Anthropic's API
+    Messages,
     /// `POST /v1/responses/compact`
     ResponsesCompact,
+    /// `POST /v1/messages/count_tokens`, of Anthropic's API
+    MessagesCountTokens,
+    /// Whatever else is below `/v1/messages/`
+    MessageObjects,
     /// Whatever else is below `/v1/responses/`
     ResponseObjects,
     /// Chat completions that were stored: `/v1/chat/completions`, but for the
@@ -78,7 +84,7 @@ pub enum FormModel {
 
 impl Endpoint {
     /// Every endpoint, in the order of [`Endpoint::index`].
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 31] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Embeddings,
@@ -90,7 +96,10 @@ impl Endpoint {
         Self::ImagesVariations,
         Self::AudioTranscriptions,
         Self::AudioTranslations,
+        Self::Messages,
         Self::ResponsesCompact,
+        Self::MessagesCountTokens,
+        Self::MessageObjects,
         Self::ResponseObjects,
         Self::StoredCompletions,
         Self::Videos,
@@ -145,12 +154,15 @@ impl Endpoint {
             Self::ImagesVariations,
             Self::AudioTranscriptions,
             Self::AudioTranslations,
+            Self::Messages,
             Self::ResponsesCompact,
+            Self::MessagesCountTokens,
         ];
-        if let Some(found) = exact.into_iter().find(|it| it.path() == path) {
+        let found = exact.into_iter().find(|it| it.path() == path);
+        if let Some(found) = found.filter(|_| posts) {
             return found;
         }
-        let mut families = Self::ALL.into_iter().skip(Self::ResponseObjects.index());
+        let mut families = Self::ALL.into_iter().skip(Self::MessageObjects.index());
         let is_below = |it: &Self| match path.strip_prefix(it.path()) {
             Some(rest) => rest.is_empty() || rest.starts_with('/'),
             None => false,
@@ -174,7 +186,9 @@ impl Endpoint {
             Self::ImagesVariations => "/images/variations",
             Self::AudioTranscriptions => "/audio/transcriptions",
             Self::AudioTranslations => "/audio/translations",
+            Self::Messages | Self::MessageObjects => "/messages",
             Self::ResponsesCompact => "/responses/compact",
+            Self::MessagesCountTokens => "/messages/count_tokens",
             Self::Videos => "/videos",
             Self::Files => "/files",
             Self::Uploads => "/uploads",
@@ -207,7 +221,10 @@ impl Endpoint {
             Self::ImagesVariations => "images_variations",
             Self::AudioTranscriptions => "audio_transcriptions",
             Self::AudioTranslations => "audio_translations",
+            Self::Messages => "messages",
             Self::ResponsesCompact => "responses_compact",
+            Self::MessagesCountTokens => "messages_count_tokens",
+            Self::MessageObjects => "message_objects",
             Self::ResponseObjects => "response_objects",
             Self::StoredCompletions => "stored_completions",
             Self::Videos => "videos",
@@ -233,6 +250,7 @@ impl Endpoint {
         match self {
             Self::ChatCompletions | Self::Completions => FinishRule::Chat,
             Self::Responses => FinishRule::Responses,
+            Self::Messages => FinishRule::Messages,
             _ => FinishRule::EndOfBody,
         }
     }
@@ -249,7 +267,7 @@ impl Endpoint {
     /// somebody has stored, a page of HTML among it.
     #[must_use]
     pub fn is_of_objects(self) -> bool {
-        self.index() > Self::ResponsesCompact.index()
+        self.index() >= Self::MessageObjects.index()
     }
 
     /// True when the tokens in its answer are those that this very call has
@@ -271,6 +289,27 @@ impl Endpoint {
                 | Self::AudioSpeech
                 | Self::AudioTranscriptions
                 | Self::AudioTranslations
+                | Self::Messages
+                | Self::MessagesCountTokens
+        )
+    }
+
+    /// True when it takes JSON and nothing else.
+    #[must_use]
+    pub fn takes_json(self) -> bool {
+        self.index() < Self::CORE.len()
+            || matches!(
+                self,
+                Self::Messages | Self::MessagesCountTokens | Self::ResponsesCompact
+            )
+    }
+
+    /// True when it belongs to Anthropic's API, and so do its errors.
+    #[must_use]
+    pub fn is_anthropics(self) -> bool {
+        matches!(
+            self,
+            Self::Messages | Self::MessagesCountTokens | Self::MessageObjects
         )
     }
 
@@ -278,7 +317,7 @@ impl Endpoint {
     /// provider, and is asked for by its id later on.
     #[must_use]
     pub fn makes_objects(self) -> bool {
-        self == Self::Responses || self.index() > Self::AudioTranslations.index()
+        self == Self::Responses || self.index() >= Self::ResponsesCompact.index()
     }
 
     /// Whether a multipart form sent to it names a model (OpenAI API reference).
@@ -308,6 +347,10 @@ mod tests {
             ("/chat/completions/x/messages", false, "stored_completions"),
             ("/responses", true, "responses"),
             ("/responses/compact", true, "responses_compact"),
+            ("/messages", true, "messages"),
+            ("/messages", false, "message_objects"),
+            ("/messages/count_tokens", true, "messages_count_tokens"),
+            ("/messages/batches/b/results", false, "message_objects"),
             ("/responses/resp_1/cancel", true, "response_objects"),
             ("/audio/transcriptions", true, "audio_transcriptions"),
             ("/audio/voices", true, "other"),

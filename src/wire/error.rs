@@ -29,7 +29,7 @@ pub struct ApiError {
     #[serde(rename = "type")]
     pub kind: ErrorType,
     /// The request member at fault.
-    pub param: Option<&'static str>,
+    pub param: Option<Cow<'static, str>>,
     /// The error's name for programs.
     pub code: &'static str,
 }

@@ -392,6 +392,7 @@ pub fn check_follow(stream: &[u8], cuts: &[usize]) {
     for rule in [
         FinishRule::Chat,
         FinishRule::Responses,
+        FinishRule::Messages,
         FinishRule::EndOfBody,
     ] {
         for hide in [false, true] {

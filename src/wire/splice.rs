@@ -109,6 +109,14 @@ impl Segments {
         }
     }
 
+    /// A body in one part.
+    #[must_use]
+    pub fn whole(body: Bytes) -> Self {
+        let mut segments = Self::default();
+        segments.push(body);
+        segments
+    }
+
     /// The bytes in all parts that were not taken yet.
     #[must_use]
     pub fn len(&self) -> usize {

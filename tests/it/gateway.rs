@@ -210,6 +210,15 @@ impl Gateway {
         self.child.try_wait().unwrap().is_none()
     }
 
+    /// Bytes of memory that it has in use.
+    #[track_caller]
+    pub fn resident(&self) -> usize {
+        let status = std::fs::read_to_string(self.process().join("status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let kib = line.unwrap().split_whitespace().nth(1).unwrap();
+        kib.parse::<usize>().unwrap() * 1024
+    }
+
     /// The process, for `/proc`.
     pub fn process(&self) -> PathBuf {
         Path::new("/proc").join(self.child.id().to_string())

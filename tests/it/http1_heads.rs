@@ -239,10 +239,14 @@ fn h1_24_a_head_that_trickles_in_is_cut_too() {
 
 #[test]
 fn h1_28_line_breaks_in_a_target_stay_encoded() {
-    let (_upstream, gateway) = start();
-    let answer = gateway.ask(&Request::get("/v1/%0d%0aX-Evil:%201%1b%5b31m"));
-    judge::error(&answer, 404, "unknown_url", None);
+    let (upstream, gateway) = start();
+    let target = "/v1/%0d%0aX-Evil:%201%1b%5b31m";
+    let answer = gateway.ask(&Request::get(target));
     assert_eq!(answer.header("x-evil"), None);
+    let seen = upstream.only();
+    assert_eq!((&*seen.target, seen.all("x-evil").len()), (target, 0));
+    let outside = gateway.ask(&Request::get("/%0d%0aX-Evil:%201%1b%5b31m"));
+    judge::error(&outside, 404, "unknown_url", None);
     assert!(!gateway.said().contains('\u{1b}'));
 }
 

@@ -95,6 +95,26 @@ fn every_door_leads_to_it() {
 }
 
 #[test]
+fn a_deployment_of_azures_is_named_in_the_query() {
+    let upstream = echoing();
+    let lines = "auth = \"api-key\"\napi_version = \"2025-04-01-preview\"";
+    let gateway = Setup::new()
+        .provider("up", &upstream.base_url(), lines)
+        .model("m", "up", "real-model")
+        .start();
+    let expected = "/v1/realtime?deployment=real-model&api-version=2025-04-01-preview";
+    for target in [
+        "/v1/realtime?model=m",
+        "/openai/realtime?api-version=2024-10-01&deployment=m",
+    ] {
+        let (_client, seen) = opened(&gateway, &upstream, &handshake(target));
+        assert_eq!(seen.target, expected, "{target}");
+        assert_eq!(seen.all("api-key"), [UPSTREAM_KEY]);
+        assert_eq!(seen.header("authorization"), None);
+    }
+}
+
+#[test]
 fn what_leads_nowhere_is_refused() {
     let upstream = echoing();
     let gateway = Setup::over(&upstream)

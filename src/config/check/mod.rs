@@ -21,6 +21,7 @@ mod headers;
 mod health;
 mod hedge;
 mod listener;
+mod manner;
 mod model;
 mod origin;
 mod price;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use super::{Check, base_url, credential, headers, health, quantity, timeouts};
+use super::{Check, base_url, credential, headers, health, manner, quantity, timeouts};
 use crate::config::fault::KeyPath;
 use crate::config::file;
 use crate::config::preset::{Preset, Presets};
@@ -111,6 +111,7 @@ impl One<'_> {
                 .stream_usage
                 .or_else(|| preset?.stream_usage)
                 .unwrap_or(StreamUsage::Observe),
+            manner: manner::settle(check, path, raw, preset),
             timeouts: timeouts.with(&own),
             pool,
             health,

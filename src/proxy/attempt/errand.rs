@@ -7,7 +7,7 @@ use http::request::Parts;
 use tracing::warn;
 
 use super::judge::{Judged, judge, texts};
-use super::{first_event, send};
+use super::{Unanswered, first_event, send};
 use crate::catalog::{Model, Target};
 use crate::config::Hedge;
 use crate::metering::Meter;
@@ -83,7 +83,8 @@ impl Errand<'_> {
         drop(awaited);
         let judged = match answer {
             Ok(answer) => judge(answer).await,
-            Err(error) => Judged::unanswered(error),
+            Err(Unanswered::Failed(error)) => Judged::unanswered(error),
+            Err(Unanswered::Refused(failure)) => Judged::refused(*failure),
         };
         match judged {
             Judged {
@@ -92,7 +93,7 @@ impl Errand<'_> {
                 ..
             } if holds => {
                 meter.waits();
-                let judged = first_event::judge(accepted, meter.endpoint().finish_rule()).await;
+                let judged = first_event::judge(accepted).await;
                 meter.works();
                 judged
             }

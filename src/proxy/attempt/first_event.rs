@@ -37,12 +37,12 @@ enum Came {
 
 /// Judges an answer with a good status by what it begins with: the first event
 /// of a stream, the first byte of anything else.
-pub(super) async fn judge(mut accepted: Accepted, rule: FinishRule) -> Judged {
+pub(super) async fn judge(mut accepted: Accepted) -> Judged {
     let is_stream = accepted.media_type == MediaType::EventStream;
     if accepted.first.is_some() {
         return Judged::answered(None, accepted);
     }
-    let mut held = Held::new(rule);
+    let mut held = Held::new(accepted.rule);
     let fault = loop {
         match next(&mut accepted).await {
             Came::Piece(piece) if is_stream => held.push(piece),

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::time::SystemTime;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::timeout_at;
@@ -12,10 +12,14 @@ use super::{Accepted, Unjudged};
 use crate::catalog::Target;
 use crate::proxy::patience::Bounds;
 use crate::proxy::reply::{self, Failure};
+use crate::proxy::translation::Translation;
 use crate::routing::Outcome;
 use crate::upstream::{Error, ErrorKind, Reply};
 use crate::wire::media::MediaType;
 use crate::wire::retry_after;
+
+/// Most bytes of an answer that is translated in one piece.
+const MOST_TRANSLATED: usize = 64 * 1024 * 1024;
 
 /// What is thought of an answer.
 #[derive(Debug)]
@@ -46,6 +50,17 @@ impl Judged {
             fault: Some(error.outcome()),
             answered: false,
             cause: Some(error),
+        }
+    }
+
+    /// An attempt that was not made: the target does not take what the caller
+    /// wants, and no other is looked for.
+    pub(super) fn refused(failure: Failure) -> Self {
+        Self {
+            word: Err(failure),
+            fault: None,
+            answered: false,
+            cause: None,
         }
     }
 
@@ -131,10 +146,63 @@ pub(super) async fn judge(answer: Unjudged) -> Judged {
         media_type,
         hide_usage: answer.hide_usage,
         bounds: answer.bounds,
+        rule: answer.rule,
+        translator: None,
         learner: answer.learner,
         in_flight: None,
     };
+    match answer.translation {
+        None => Judged::answered(fault, accepted),
+        Some(translation) => Box::pin(translated(accepted, fault, &translation)).await,
+    }
+}
+
+/// Tells an answer in the caller's protocol: a stream while it passes, anything
+/// else at once.
+async fn translated(
+    mut accepted: Accepted,
+    fault: Option<Outcome>,
+    translation: &Translation,
+) -> Judged {
+    let status = accepted.reply.status;
+    match accepted.media_type {
+        MediaType::EventStream if status.is_success() => {
+            accepted.translator = Some(translation.of_stream());
+            return Judged::answered(fault, accepted);
+        }
+        MediaType::Json => {}
+        _ => return Judged::unfit(Outcome::Failed, reply::upstream_bad_content_type()),
+    }
+    let Some(body) = all_of(&mut accepted).await else {
+        return Judged::unfit(Outcome::MaybeProcessed, reply::upstream_broke_off());
+    };
+    let told = match translation.of_whole(status, &body) {
+        Ok(told) => told,
+        Err(failure) => return Judged::unfit(Outcome::Failed, failure),
+    };
+    accepted.reply.status = told.status;
+    let headers = &mut accepted.reply.headers;
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(told.body.len()));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    accepted.first = Some(told.body.into());
     Judged::answered(fault, accepted)
+}
+
+/// All of an answer's body, if it comes in time and is not too long.
+async fn all_of(accepted: &mut Accepted) -> Option<Bytes> {
+    let mut whole = BytesMut::from(accepted.first.take().unwrap_or_default());
+    loop {
+        let due = accepted.bounds.due();
+        let body = &mut accepted.reply.body;
+        let next = timeout_at(due, poll_fn(|context| body.poll_piece(context))).await;
+        match next.ok()? {
+            None => return Some(whole.freeze()),
+            Some(piece) => whole.extend_from_slice(&piece.ok()?),
+        }
+        if whole.len() > MOST_TRANSLATED {
+            return None;
+        }
+    }
 }
 
 /// The headers that are text.

@@ -11,11 +11,13 @@ use super::intake::Intake;
 use super::learner::Learner;
 use super::patience::Bounds;
 use super::reply::Failure;
+use super::translation::{Translation, Translator};
 use crate::body::Outgoing;
 use crate::catalog::{Resolved, Target};
 use crate::metering::Meter;
 use crate::routing::{self, InFlight};
 use crate::upstream::{Head, Reply};
+use crate::wire::follow::FinishRule;
 use crate::wire::media::MediaType;
 use crate::wire::splice::{StreamUsage, splice};
 
@@ -31,6 +33,7 @@ mod special;
 pub(super) use open::{Opened, Opening, open};
 
 use judge::judge;
+use special::Shipment;
 
 /// An answer that is passed on.
 #[derive(Debug)]
@@ -45,6 +48,10 @@ pub(super) struct Accepted {
     pub hide_usage: bool,
     /// How long its body may take.
     pub bounds: Bounds,
+    /// How its stream shows that it came to its end.
+    pub rule: FinishRule,
+    /// What tells it in the caller's protocol, where the upstream speaks another.
+    pub translator: Option<Box<Translator>>,
     /// What is to see the objects that it tells of.
     pub learner: Option<Box<Learner>>,
     /// Its place among the requests in flight at its target, where they are
@@ -60,7 +67,17 @@ struct Unjudged {
     /// True when even a page of HTML may be the answer.
     may_be_anything: bool,
     bounds: Bounds,
+    rule: FinishRule,
+    translation: Option<Box<Translation>>,
     learner: Option<Box<Learner>>,
+}
+
+/// Why there is no answer.
+enum Unanswered {
+    /// The upstream gave none.
+    Failed(crate::upstream::Error),
+    /// It was not asked: it does not take what the caller wants.
+    Refused(Box<Failure>),
 }
 
 /// Tries what the model stands for. Most models have one target, whose answer
@@ -87,7 +104,8 @@ pub(super) async fn run(
             meter.attempted(judged.fault);
             judged.named(target)
         }
-        Err(error) => {
+        Err(Unanswered::Refused(failure)) => Err(failure.at(target)),
+        Err(Unanswered::Failed(error)) => {
             meter.attempted(Some(error.outcome()));
             let request_id = meter.request_id().as_str();
             let provider = &*target.provider.name;
@@ -104,7 +122,7 @@ async fn send(
     parts: &Parts,
     mut headers: HeaderMap,
     intake: &Intake,
-) -> Result<Unjudged, crate::upstream::Error> {
+) -> Result<Unjudged, Unanswered> {
     let provider = &target.provider;
     let endpoint = meter.endpoint();
     let asks = endpoint.has_stream_usage_option()
@@ -115,14 +133,27 @@ async fn send(
         StreamUsage::Observe
     };
     let hide_usage = asks && intake.scan.would_inject();
-    let (body, path, query) = match &intake.special {
-        None => {
-            let segments = splice(&intake.body, &intake.scan, &target.encoded_model, usage);
-            let query = parts.uri.query().map(str::to_owned);
-            (Outgoing::new(segments), None, query)
+    let shipment = if intake.special.is_none() && provider.is_plain {
+        let segments = splice(&intake.body, &intake.scan, &target.encoded_model, usage);
+        Shipment {
+            body: Outgoing::new(segments),
+            path: None,
+            query: parts.uri.query().map(str::to_owned),
+            rule: endpoint.finish_rule(),
+            translation: None,
         }
-        Some(special) => special::outgoing(special, intake, target, usage, parts),
+    } else {
+        let shipment = special::ship(intake, target, usage, parts, meter, &mut headers);
+        shipment.map_err(|failure| Unanswered::Refused(Box::new(failure)))?
     };
+    let Shipment {
+        body,
+        path,
+        query,
+        rule,
+        translation,
+    } = shipment;
+    let hide_usage = hide_usage && translation.is_none();
     meter.sends(target, &mut headers);
     let head = Head {
         method: parts.method.clone(),
@@ -144,7 +175,7 @@ async fn send(
         },
     };
     meter.works();
-    let reply = answer?;
+    let reply = answer.map_err(Unanswered::Failed)?;
     meter.hears(target, reply.status);
     let bounds = Bounds {
         gap: limits.gap,
@@ -152,6 +183,8 @@ async fn send(
         deadline,
     };
     Ok(Unjudged {
+        rule,
+        translation,
         learner: Learner::of(worker, meter, target, reply.status),
         may_be_anything: endpoint.is_of_objects(),
         reply,

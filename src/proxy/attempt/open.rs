@@ -7,11 +7,12 @@ use tokio::time::Instant;
 use super::errand::{now, tell};
 use super::failover::{better, rest};
 use super::judge::{Judged, judge};
-use super::{Accepted, Unjudged, special};
+use super::special::{self, Shipment};
+use super::{Accepted, Unjudged};
 use crate::catalog::{Resolved, Target};
 use crate::metering::Meter;
 use crate::proxy::Worker;
-use crate::proxy::intake::{Intake, Special};
+use crate::proxy::intake::Intake;
 use crate::proxy::patience::Bounds;
 use crate::proxy::reply::{self, Failure};
 use crate::routing::{InFlight, Next, Plan};
@@ -47,9 +48,6 @@ pub(in crate::proxy) async fn open(
     intake: &Intake,
 ) -> Result<Opening, Failure> {
     let fleet = &worker.snapshot.fleet;
-    let Some(special) = &intake.special else {
-        return Err(reply::no_destination());
-    };
     let model = &resolved.model;
     let mut plan = Plan::new(fleet, &resolved.targets, model.retry, model.balance);
     let mut last: Option<(Judged, &Target)> = None;
@@ -57,7 +55,7 @@ pub(in crate::proxy) async fn open(
     while let Some(current) = target {
         meter.asks(current);
         let in_flight = plan.weighs_loads().then(|| fleet.enter(current));
-        let asked = ask(worker, meter, current, head, special, intake).await;
+        let asked = ask(worker, meter, current, head, intake).await;
         let fault = asked.as_ref().map_or_else(|judged| judged.fault, |_| None);
         match &resolved.targets[..] {
             [_] => meter.attempted(fault),
@@ -105,11 +103,13 @@ async fn ask(
     meter: &Meter,
     target: &Target,
     parts: &Parts,
-    special: &Special,
     intake: &Intake,
 ) -> Result<(HeaderMap, WebSocket), Box<Judged>> {
-    let (_, path, query) = special::outgoing(special, intake, target, StreamUsage::Observe, parts);
     let mut headers = parts.headers.clone();
+    let usage = StreamUsage::Observe;
+    let shipment = special::ship(intake, target, usage, parts, meter, &mut headers);
+    let refused = |failure| Box::new(Judged::refused(failure));
+    let Shipment { path, query, .. } = shipment.map_err(refused)?;
     meter.sends(target, &mut headers);
     let head = Head {
         method: parts.method.clone(),
@@ -139,6 +139,8 @@ async fn ask(
                 reply,
                 hide_usage: false,
                 may_be_anything: false,
+                rule: meter.endpoint().finish_rule(),
+                translation: None,
                 learner: None,
             };
             Err(Box::new(judge(answer).await))

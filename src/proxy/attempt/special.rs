@@ -2,52 +2,214 @@
 //! caller has written.
 
 use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::warn;
 
+use super::errand::now;
 use super::judge::{Judged, judge};
-use super::{Accepted, send};
+use super::{Accepted, Unanswered, send};
 use crate::body::Outgoing;
 use crate::catalog::{Resolved, Target};
+use crate::config::{Quirk, Speaks};
+use crate::dialect::{self, Dialect, Thinking, ToChat, ToMessages};
 use crate::metering::Meter;
 use crate::proxy::Worker;
 use crate::proxy::intake::{Content, Intake, Rest, Special};
-use crate::proxy::reply::Failure;
+use crate::proxy::reply::{self, Failure};
+use crate::proxy::translation::Translation;
 use crate::routing::Plan;
 use crate::wire::call;
+use crate::wire::endpoint::Endpoint;
+use crate::wire::follow::FinishRule;
 use crate::wire::splice::{Segments, StreamUsage, splice};
 
-use super::errand::now;
+/// A request in the target's terms.
+pub(super) struct Shipment {
+    pub body: Outgoing,
+    /// The path below the base URL, where it is not the endpoint's own.
+    pub path: Option<String>,
+    pub query: Option<String>,
+    /// How a stream of the upstream's shows that it came to its end.
+    pub rule: FinishRule,
+    /// What tells the answer in the caller's protocol, if that is another one.
+    pub translation: Option<Box<Translation>>,
+}
 
-/// Body, path and query in the target's terms.
-pub(super) fn outgoing(
-    special: &Special,
+/// The version of Anthropic's API that is asked for where the caller names none
+/// (its documentation, "Versions").
+const ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
+
+/// Puts a call into the target's terms.
+pub(super) fn ship(
     intake: &Intake,
     target: &Target,
     usage: StreamUsage,
     parts: &Parts,
-) -> (Outgoing, Option<String>, Option<String>) {
-    let Special { call, content } = special;
-    let model = &target.encoded_model;
-    let body = match content {
-        Content::Nothing => Outgoing::absent(),
-        Content::Held if intake.body.is_empty() => Outgoing::new(Segments::default()),
-        Content::Held => Outgoing::new(splice(&intake.body, &intake.scan, model, usage)),
-        Content::Named(behind) => {
-            let member = [b"\"model\":", &model[..], behind.as_bytes()].concat();
-            Outgoing::new(splice(&intake.body, &intake.scan, &member, usage))
-        }
-        Content::Passing(rest) => rest.outgoing(&target.upstream_model()),
-    };
+    meter: &Meter,
+    headers: &mut HeaderMap,
+) -> Result<Shipment, Failure> {
+    let endpoint = meter.endpoint();
+    let asked = asked(target, endpoint)?;
     let name = target.upstream_model();
+    let mut shipment = match asked {
+        Asked::AsItIs => plain(intake, target, usage, parts, endpoint),
+        Asked::In(upstream) => translated(intake, target, meter, upstream)?,
+    };
+    let asks_messages = matches!(asked, Asked::In(Dialect::Anthropic)) || endpoint.is_anthropics();
+    if matches!(asked, Asked::In(Dialect::OpenAi)) {
+        let of_anthropic = |name: &&HeaderName| name.as_str().starts_with("anthropic-");
+        let doomed: Vec<_> = headers.keys().filter(of_anthropic).cloned().collect();
+        for name in doomed {
+            headers.remove(name);
+        }
+    } else if asks_messages && !headers.contains_key("anthropic-version") {
+        headers.insert("anthropic-version", ANTHROPIC_VERSION);
+    }
+    if let Some(version) = &target.provider.manner.api_version {
+        deploy(&mut shipment, &name, version, endpoint);
+    }
+    Ok(shipment)
+}
+
+/// How a target is asked.
+enum Asked {
+    AsItIs,
+    /// In its own protocol, which is not the caller's.
+    In(Dialect),
+}
+
+fn asked(target: &Target, endpoint: Endpoint) -> Result<Asked, Failure> {
+    let provider = &target.provider;
+    match (provider.manner.dialect, endpoint) {
+        (Speaks::Anthropic, Endpoint::ChatCompletions) => Ok(Asked::In(Dialect::Anthropic)),
+        (Speaks::Openai, Endpoint::Messages) => Ok(Asked::In(Dialect::OpenAi)),
+        (Speaks::Anthropic, _) if Endpoint::CORE.contains(&endpoint) => Err(reply::no_such_call(
+            &provider.name,
+            "/v1/chat/completions and /v1/messages",
+        )),
+        (Speaks::Openai, Endpoint::MessagesCountTokens) => Err(reply::no_such_call(
+            &provider.name,
+            "/v1/messages, not its count of tokens",
+        )),
+        _ => Ok(Asked::AsItIs),
+    }
+}
+
+/// The caller's own body, path and query, but for the model.
+fn plain(
+    intake: &Intake,
+    target: &Target,
+    usage: StreamUsage,
+    parts: &Parts,
+    endpoint: Endpoint,
+) -> Shipment {
+    let model = &target.encoded_model;
+    let name = target.upstream_model();
+    let spliced = |model: &[u8]| Outgoing::new(splice(&intake.body, &intake.scan, model, usage));
     let mut query = parts.uri.query().map(str::to_owned);
-    if call.is_azure {
-        query = query.as_deref().and_then(call::unversioned);
+    let mut path = None;
+    let mut body = None;
+    if let Some(special) = &intake.special {
+        let Special { call, content } = &**special;
+        body = match content {
+            Content::Nothing => Some(Outgoing::absent()),
+            Content::Held if intake.body.is_empty() => Some(Outgoing::new(Segments::default())),
+            Content::Held => None,
+            Content::Named(behind) => {
+                let member = [b"\"model\":", &model[..], behind.as_bytes()].concat();
+                Some(spliced(&member))
+            }
+            Content::Passing(rest) => Some(rest.outgoing(&name)),
+        };
+        if call.is_azure {
+            query = query.as_deref().and_then(call::unversioned);
+        }
+        let renames = !name.is_empty();
+        query = query.map(|query| match renames {
+            true => call::renamed(&query, &name),
+            false => query,
+        });
+        path = Some(if renames {
+            call.path_for(&name)
+        } else {
+            call.path.clone()
+        });
     }
-    if name.is_empty() {
-        return (body, Some(call.path.clone()), query);
+    Shipment {
+        body: body.unwrap_or_else(|| spliced(model)),
+        path,
+        query,
+        rule: endpoint.finish_rule(),
+        translation: None,
     }
-    query = query.map(|query| call::renamed(&query, &name));
-    (body, Some(call.path_for(&name)), query)
+}
+
+/// The call in the upstream's protocol.
+fn translated(
+    intake: &Intake,
+    target: &Target,
+    meter: &Meter,
+    upstream: Dialect,
+) -> Result<Shipment, Failure> {
+    let manner = &target.provider.manner;
+    let name = target.upstream_model();
+    let (caller, told, asks) = match upstream {
+        Dialect::Anthropic => {
+            let to = ToMessages {
+                model: &name,
+                default_max_tokens: manner.max_tokens,
+                thinking: Thinking::of_model(&name),
+            };
+            let told = dialect::to_messages(&intake.body, &to);
+            (Dialect::OpenAi, told, Endpoint::Messages)
+        }
+        Dialect::OpenAi => {
+            let to = ToChat {
+                model: &name,
+                old_max_tokens: !manner.knows(Quirk::MaxCompletionTokens),
+                reasoning_effort: manner.knows(Quirk::ReasoningEffort),
+                reasoning_history: manner.knows(Quirk::ReasoningHistory),
+            };
+            let told = dialect::to_chat(&intake.body, &to);
+            (Dialect::Anthropic, told, Endpoint::ChatCompletions)
+        }
+    };
+    let told = told.map_err(reply::untranslatable)?;
+    let request_id = meter.request_id().clone();
+    let translation =
+        Translation::new(caller, intake.model.clone(), request_id, told.include_usage);
+    Ok(Shipment {
+        body: Outgoing::new(Segments::whole(told.body.into())),
+        path: Some(asks.path().to_owned()),
+        query: None,
+        rule: asks.finish_rule(),
+        translation: Some(translation),
+    })
+}
+
+/// Azure's older way: the model is a deployment in the path, and the query says
+/// which version of the API is meant.
+fn deploy(shipment: &mut Shipment, name: &str, version: &str, endpoint: Endpoint) {
+    let path = shipment
+        .path
+        .take()
+        .unwrap_or_else(|| endpoint.path().to_owned());
+    shipment.path = Some(if name.is_empty() || endpoint.is_of_objects() {
+        path
+    } else {
+        format!("/deployments/{}{path}", call::segment(name))
+    });
+    // A WebSocket's path names no model.
+    if endpoint == Endpoint::Realtime {
+        shipment.query = shipment.query.as_deref().map(call::deployed);
+    }
+    let version = format!("api-version={version}");
+    shipment.query = Some(
+        match shipment.query.as_deref().and_then(call::unversioned) {
+            Some(query) => format!("{query}&{version}"),
+            None => version,
+        },
+    );
 }
 
 /// Sends what cannot be sent again. It goes to the target that would be the
@@ -65,12 +227,13 @@ pub(super) async fn once(
     let mut plan = Plan::new(fleet, &resolved.targets, model.retry, model.balance);
     let first = plan.first(now(), &mut worker.rng.borrow_mut());
     // A plan has at least one target.
-    let target = first.ok_or_else(crate::proxy::reply::upstream_protocol_error)?;
+    let target = first.ok_or_else(reply::upstream_protocol_error)?;
     let headers = std::mem::take(&mut head.headers);
     meter.asks(target);
     let judged = match send(worker, meter, target, head, headers, intake).await {
         Ok(answer) => judge(answer).await,
-        Err(error) => {
+        Err(Unanswered::Refused(failure)) => return Err(failure.at(target)),
+        Err(Unanswered::Failed(error)) => {
             if let Some(objection) = rest.notes().objection() {
                 return Err(objection.at(target));
             }

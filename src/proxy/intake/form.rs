@@ -58,6 +58,10 @@ pub(super) async fn read(
         let next = timeout(gap, reader.next()).await;
         next.unwrap_or_else(|_| Err(reply::request_timeout()))?;
     }
+    if announced == Some(reader.read) && reader.live.take().is_some() {
+        // Its end has come as well, though nobody has said so.
+        reader.form.finish()?;
+    }
     if reader.spool.is_some() {
         reader.spill(worker).await?;
     }

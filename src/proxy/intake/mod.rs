@@ -30,7 +30,7 @@ use crate::metering::Meter;
 use crate::wire::call::Call;
 use crate::wire::endpoint::{Endpoint, FormModel};
 use crate::wire::media::MediaType;
-use crate::wire::scan::{Scan, scan, scan_any};
+use crate::wire::scan::{Fault, Scan, ScanError, scan, scan_any};
 use upload::Live;
 
 /// A request that was read and understood as far as needed.
@@ -124,10 +124,11 @@ where
         intake.special = Some(Box::new(Special { call, content }));
         return Ok(intake);
     }
-    if is_core {
+    let takes_json = call.endpoint.takes_json();
+    if takes_json {
         check_media_type(headers)?;
     }
-    if announced.is_none() && body.is_end_stream() && !is_core {
+    if announced.is_none() && body.is_end_stream() && !takes_json {
         let content = match head.method {
             // RFC 9110, section 8.6: a reader may wait for one otherwise.
             Method::POST | Method::PUT | Method::PATCH => Content::Held,
@@ -136,10 +137,10 @@ where
         return special(worker, call, content);
     }
     let is_plain = !headers.contains_key(CONTENT_ENCODING);
-    if announced == Some(0) && !is_core {
+    if announced == Some(0) && !takes_json {
         return special(worker, call, Content::Held);
     }
-    if media_type == MediaType::Json && is_plain || is_core {
+    if media_type == MediaType::Json && is_plain || takes_json {
         return json(worker, meter, call, headers, body).await;
     }
     let live: Live = Box::pin(body);
@@ -176,6 +177,9 @@ where
         model.clone_from(named);
         if let Some(behind) = scan.make_place(&body) {
             content = Content::Named(behind);
+        } else if scan.open.is_none() {
+            let fault = Fault::NotAnObject;
+            return Err(ScanError { fault, offset: 0 }.into());
         }
     }
     Ok(Intake {

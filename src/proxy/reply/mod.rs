@@ -7,8 +7,10 @@ use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::catalog::Target;
+use crate::dialect::{self, Dialect};
 use crate::metering::Outcome;
 use crate::telemetry::request_id::RequestId;
+use crate::wire::endpoint::Endpoint;
 use crate::wire::error::{ApiError, ErrorType};
 
 mod request;
@@ -73,7 +75,7 @@ impl Failure {
     }
 
     fn about(mut self, param: &'static str) -> Self {
-        self.error.param = Some(param);
+        self.error.param = Some(param.into());
         self
     }
 
@@ -105,22 +107,34 @@ impl Failure {
         self.with(CONNECTION, HeaderValue::from_static("close"))
     }
 
-    /// The error as the last event of a stream.
+    /// The error as the last event of a stream in this dialect.
     #[must_use]
-    pub fn to_event(&self) -> Bytes {
-        self.error.to_event()
+    pub fn to_event(&self, dialect: Dialect) -> Bytes {
+        dialect::own_event(dialect, &self.error)
     }
 
     /// The status, headers and body of the answer.
     #[must_use]
-    pub fn into_response(self, request_id: &RequestId) -> Response<Bytes> {
-        let mut response = Response::new(self.error.to_body());
+    pub fn into_response(self, request_id: &RequestId, dialect: Dialect) -> Response<Bytes> {
+        let status = self.status.as_u16();
+        let body = dialect::own_error(dialect, status, &self.error, Some(request_id.as_str()));
+        let mut response = Response::new(body);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.extend(self.headers);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         identify(headers, request_id);
         response
+    }
+}
+
+/// The protocol that callers of this endpoint speak.
+#[must_use]
+pub fn dialect(endpoint: Endpoint) -> Dialect {
+    if endpoint.is_anthropics() {
+        Dialect::Anthropic
+    } else {
+        Dialect::OpenAi
     }
 }
 

@@ -6,6 +6,7 @@ use http::{HeaderValue, StatusCode};
 use super::Failure;
 use crate::access::Denied;
 use crate::catalog::Unresolved;
+use crate::dialect::Refusal;
 use crate::metering::Outcome;
 use crate::proxy::limits::Exhausted;
 use crate::wire::multipart;
@@ -246,6 +247,21 @@ pub fn no_destination() -> Failure {
                    \"model\", or have default_provider set; the ids in it are of no object \
                    that this gateway has seen made.";
     Failure::new(StatusCode::BAD_REQUEST, "provider_unknown", message)
+}
+
+/// The provider's protocol has no such call.
+#[must_use]
+pub fn no_such_call(provider: &str, takes: &str) -> Failure {
+    let message = format!("The provider {provider} does not take this call; it takes {takes}.");
+    Failure::new(StatusCode::BAD_REQUEST, "unsupported_endpoint", message).final_word()
+}
+
+/// Something in the request cannot be told in the provider's protocol.
+#[must_use]
+pub fn untranslatable(refusal: Refusal) -> Failure {
+    let mut failure = Failure::new(StatusCode::BAD_REQUEST, refusal.code, refusal.message);
+    failure.error.param = refusal.param.map(Into::into);
+    failure.final_word()
 }
 
 /// The call has to name a model.

@@ -61,6 +61,13 @@ pub fn upstream_timeout() -> Failure {
     Failure::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message).final_word()
 }
 
+/// The events of a stream that is translated are not what they should be.
+#[must_use]
+pub fn stream_malformed() -> Failure {
+    let message = "The upstream's stream broke the rules of its own protocol.";
+    Failure::new(StatusCode::BAD_GATEWAY, "upstream_protocol_error", message).final_word()
+}
+
 /// The upstream closed before the first event of its stream; it was at work.
 #[must_use]
 pub fn upstream_broke_off() -> Failure {

@@ -36,7 +36,7 @@ struct Groq {
     error: Option<IgnoredAny>,
 }
 
-/// The type of an event of the Responses API, within its data.
+/// The type of an event of the Responses API or of Messages, within its data.
 #[derive(Deserialize)]
 struct Typed<'e> {
     #[serde(rename = "type", borrow)]
@@ -71,10 +71,13 @@ impl Facts {
             self.done = true;
             return false;
         }
-        if rule == FinishRule::Responses {
-            self.note_kind(kind_of(event.kind, data));
-        } else {
-            self.finished |= KEYS.finish_reason.is_set(data);
+        match rule {
+            FinishRule::Responses => self.note_kind(kind_of(event.kind, data)),
+            FinishRule::Messages => {
+                self.note_message(event.kind, data);
+                return false;
+            }
+            _ => self.finished |= KEYS.finish_reason.is_set(data),
         }
         self.error |= KEYS.error.is_set(data) && reports_error(data);
         let Some(usage) = find_usage(data) else {
@@ -91,6 +94,26 @@ impl Facts {
         let data = event.data.trim_ascii();
         let whole = data == b"[DONE]" || serde_json::from_slice::<IgnoredAny>(data).is_ok();
         whole && self.inspect(rule, content)
+    }
+
+    /// An event of Anthropic's: `message_start` counts what went in,
+    /// `message_delta` what came out so far.
+    fn note_message(&mut self, field: Option<&[u8]>, data: &[u8]) {
+        let typed = serde_json::from_slice::<Typed<'_>>(data);
+        let kind = typed.as_ref().ok().map(|typed| typed.kind.as_bytes());
+        match field.or(kind) {
+            Some(b"message_start" | b"message_delta") => {
+                if let Some(usage) = find_usage(data) {
+                    self.usage = Some(self.usage.unwrap_or_default().updated(usage));
+                }
+            }
+            Some(b"message_stop") => self.done = true,
+            Some(b"error") => {
+                self.done = true;
+                self.error = true;
+            }
+            _ => {}
+        }
     }
 
     fn note_kind(&mut self, kind: Option<&[u8]>) {

@@ -29,6 +29,8 @@ pub enum FinishRule {
     Chat,
     /// The Responses API: one of its terminal events, or `[DONE]`.
     Responses,
+    /// Anthropic's Messages: `message_stop`, or `error`.
+    Messages,
     /// The stream has no mark of its own: whether the body ended well is for
     /// the transport to say.
     EndOfBody,
@@ -157,13 +159,13 @@ impl Follower {
     pub fn is_complete(&self) -> bool {
         match self.rule {
             FinishRule::Chat => self.facts.done || self.facts.finished,
-            FinishRule::Responses => self.facts.done,
+            FinishRule::Responses | FinishRule::Messages => self.facts.done,
             FinishRule::EndOfBody => true,
         }
     }
 
     /// Whether the last event of the protocol was seen: `[DONE]`, or a terminal
-    /// event of the Responses API.
+    /// event of the Responses API or of Messages.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.facts.done

@@ -71,6 +71,19 @@ impl Usage {
         *self == Self::default()
     }
 
+    /// With what a later report of the same answer counts: both count from its
+    /// start, and either may leave out what the other has.
+    #[must_use]
+    pub fn updated(self, later: Self) -> Self {
+        Self {
+            input: self.input.max(later.input),
+            output: self.output.max(later.output),
+            cached: self.cached.max(later.cached),
+            reasoning: self.reasoning.max(later.reasoning),
+            total: self.total.max(later.total),
+        }
+    }
+
     /// The tokens that are billed as the answer's. Some upstreams leave those
     /// of reasoning out of the answer and count them in the total alone (xAI,
     /// Gemini).

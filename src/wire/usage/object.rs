@@ -26,17 +26,21 @@ struct Value {
     usage: Usage,
 }
 
-/// The members that carry counts, in the Chat Completions, the Responses and
-/// DeepSeek's spelling.
+/// The members that carry counts, in the Chat Completions, the Responses,
+/// Anthropic's and DeepSeek's spelling.
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "snake_case")]
 enum Member {
-    #[serde(alias = "input_tokens")]
     PromptTokens,
+    InputTokens,
     #[serde(alias = "output_tokens")]
     CompletionTokens,
     #[serde(alias = "prompt_cache_hit_tokens")]
     CachedTokens,
+    /// Anthropic counts these beside `input_tokens`, not within.
+    CacheReadInputTokens,
+    CacheCreationInputTokens,
+    #[serde(alias = "thinking_tokens")]
     ReasoningTokens,
     TotalTokens,
     #[serde(alias = "input_tokens_details")]
@@ -49,21 +53,52 @@ enum Member {
 
 struct Reader;
 
-impl Usage {
+/// What an object counts.
+#[derive(Default)]
+struct Counts {
+    usage: Usage,
+    /// `input_tokens`, which may leave out what went through the cache.
+    fresh: Option<u64>,
+    cache_read: Option<u64>,
+    cache_written: Option<u64>,
+}
+
+impl Counts {
     fn note(&mut self, member: &Member, value: &Value) {
+        let usage = &mut self.usage;
         let (slot, count) = match member {
-            Member::PromptTokens => (&mut self.input, value.count),
-            Member::CompletionTokens => (&mut self.output, value.count),
-            Member::TotalTokens => (&mut self.total, value.count),
-            Member::CachedTokens => (&mut self.cached, value.count),
-            Member::ReasoningTokens => (&mut self.reasoning, value.count),
-            Member::PromptTokensDetails => (&mut self.cached, value.usage.cached),
-            Member::CompletionTokensDetails => (&mut self.reasoning, value.usage.reasoning),
+            Member::PromptTokens => (&mut usage.input, value.count),
+            Member::InputTokens => (&mut self.fresh, value.count),
+            Member::CacheReadInputTokens => (&mut self.cache_read, value.count),
+            Member::CacheCreationInputTokens => (&mut self.cache_written, value.count),
+            Member::CompletionTokens => (&mut usage.output, value.count),
+            Member::TotalTokens => (&mut usage.total, value.count),
+            Member::CachedTokens => (&mut usage.cached, value.count),
+            Member::ReasoningTokens => (&mut usage.reasoning, value.count),
+            Member::PromptTokensDetails => (&mut usage.cached, value.usage.cached),
+            Member::CompletionTokensDetails => (&mut usage.reasoning, value.usage.reasoning),
             Member::Unknown => return,
         };
         // Some upstreams write both spellings and leave the one that they do
         // not use at zero.
         *slot = (*slot).max(count);
+    }
+
+    fn usage(self) -> Usage {
+        let mut usage = self.usage;
+        // Beside `prompt_tokens`, Anthropic's counts only repeat what is in it.
+        let cached = [self.cache_read, self.cache_written].into_iter().flatten();
+        let all = self
+            .fresh
+            .map(|fresh| cached.fold(fresh, u64::saturating_add));
+        let input = if usage.input.is_some() {
+            self.fresh
+        } else {
+            all
+        };
+        usage.input = usage.input.max(input);
+        usage.cached = usage.cached.max(self.cache_read);
+        usage
     }
 }
 
@@ -124,14 +159,17 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let mut usage = Usage::default();
+        let mut counts = Counts::default();
         while let Some(member) = members.next_key::<Member>()? {
             if matches!(member, Member::Unknown) {
                 members.next_value::<IgnoredAny>()?;
             } else {
-                usage.note(&member, &members.next_value()?);
+                counts.note(&member, &members.next_value()?);
             }
         }
-        Ok(Value { count: None, usage })
+        Ok(Value {
+            count: None,
+            usage: counts.usage(),
+        })
     }
 }

@@ -60,6 +60,26 @@ fn deepseek_groq_and_embeddings() {
 }
 
 #[test]
+fn messages() {
+    finds(
+        r#"{"type":"message","usage":{"input_tokens":10,"cache_creation_input_tokens":20,
+        "cache_read_input_tokens":30,"cache_creation":{"ephemeral_5m_input_tokens":20},
+        "output_tokens":5,"output_tokens_details":{"thinking_tokens":3},"service_tier":"standard"}}"#,
+        [60, 5, 30, 3, NONE],
+    );
+    finds(
+        r#""usage":{"output_tokens":7}"#,
+        [NONE, 7, NONE, NONE, NONE],
+    );
+    // Repeated beside counts that have them within.
+    finds(
+        r#""usage":{"prompt_tokens":60,"completion_tokens":5,"input_tokens":10,
+        "cache_creation_input_tokens":20,"cache_read_input_tokens":30}"#,
+        [60, 5, 30, NONE, NONE],
+    );
+}
+
+#[test]
 fn odd_values_do_not_hide_the_others() {
     finds(
         r#""usage":{"prompt_tokens":3.0,"completion_tokens":"4","total_tokens":null,"cost":1e-9,

@@ -173,6 +173,38 @@ fn responses_end_by_their_events() {
 }
 
 #[test]
+fn messages_count_at_both_ends() {
+    let start = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"content\":[],\"stop_reason\":null,\"usage\":{\"input_tokens\":25,\"cache_read_input_tokens\":100,\"output_tokens\":1}}}\n\n";
+    let ping = "event: ping\ndata: {\"type\": \"ping\"}\n\n";
+    let text = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Hi\"}}\n\n";
+    let stop = "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":15}}\n\n";
+    let end = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+    let whole = [start, ping, text, stop, end].concat();
+    // The type is in the data as well.
+    let bare: String = whole
+        .split_inclusive('\n')
+        .filter(|line| !line.starts_with("event"))
+        .collect();
+    for stream in [whole.as_str(), &bare] {
+        let seen = run(FinishRule::Messages, true, stream);
+        assert!(complete(&seen) && done(&seen) && !error(&seen));
+        assert_eq!(seen.out, stream.as_bytes());
+        assert_eq!(seen.events, 5);
+        let usage = seen.usage.unwrap();
+        assert_eq!((usage.input, usage.cached), (Some(125), Some(100)));
+        assert_eq!(usage.output, Some(15));
+    }
+    let cut = run(FinishRule::Messages, false, &[start, text, stop].concat());
+    assert!(!complete(&cut) && !done(&cut));
+    assert_eq!(cut.usage.unwrap().output, Some(15));
+    let failed = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n";
+    let seen = run(FinishRule::Messages, false, &[start, failed].concat());
+    assert!(done(&seen) && error(&seen));
+    // `[DONE]` belongs to others, but ends any stream.
+    assert!(done(&run(FinishRule::Messages, false, DONE)));
+}
+
+#[test]
 fn a_long_response_is_known_by_both_ends() {
     let text = "t".repeat(300_000);
     for field in ["event: response.completed\n", ""] {
