@@ -145,6 +145,8 @@ pub struct Server {
     pub server_timing: bool,
     /// Longest time a connection may rest between two requests.
     pub idle_timeout: Duration,
+    /// Longest silence of a WebSocket.
+    pub tunnel_idle_timeout: Duration,
     /// Time between the word that it is not ready and the closing of the
     /// listener.
     pub drain_delay: Duration,

@@ -131,6 +131,8 @@ pub struct Server {
     pub server_timing: bool,
     /// Longest rest of a connection between two requests.
     pub idle_timeout: String,
+    /// Longest silence of a WebSocket, of both its sides; pings are no silence.
+    pub tunnel_idle_timeout: String,
     /// On shutdown, how long callers are still taken in while `/readyz` already says 503: time for a load balancer to notice.
     pub drain_delay: String,
     /// Longest time that requests in flight get to finish on shutdown; "0s" gives none.
@@ -358,6 +360,7 @@ impl Default for Server {
             keepalive_comments: "off".into(),
             server_timing: true,
             idle_timeout: "10m".into(),
+            tunnel_idle_timeout: "15m".into(),
             drain_delay: "0s".into(),
             drain_timeout: "600s".into(),
         }

@@ -130,6 +130,7 @@ fn limits(server: &Server, registry: &Registry, before: Option<&Limits>) -> Limi
         body_timeout: server.body_timeout,
         body_gap: server.body_gap,
         keepalive_comments: server.keepalive_comments,
+        tunnel_idle: server.tunnel_idle_timeout,
         server_timing: server.server_timing,
         buffered,
         max_buffered: server.max_buffered,

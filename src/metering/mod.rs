@@ -67,6 +67,7 @@ pub struct Meter {
     outcome: Option<Outcome>,
     code: Option<&'static str>,
     streams: bool,
+    tunnels: bool,
     bytes_in: u64,
     /// Where they are counted while they pass.
     passing: Option<Rc<Cell<u64>>>,
@@ -99,6 +100,7 @@ impl Meter {
             outcome: None,
             code: None,
             streams: false,
+            tunnels: false,
             bytes_in: 0,
             passing: None,
             bytes_out: 0,
@@ -254,6 +256,12 @@ impl Meter {
         }
     }
 
+    /// Notes that the answer is the beginning of a WebSocket.
+    pub fn tunnels(&mut self) {
+        self.tunnels = true;
+        self.desk.tunnels_in_flight.increment(1);
+    }
+
     /// Notes a piece of the upstream's answer, before it is passed on.
     pub fn piece(&mut self, has_data: bool) {
         if !self.streams {
@@ -316,6 +324,9 @@ impl Meter {
         desk.in_flight.decrement(1);
         if self.streams {
             desk.streams_in_flight.decrement(1);
+        }
+        if self.tunnels {
+            desk.tunnels_in_flight.decrement(1);
         }
         if let Some(passing) = self.passing.take() {
             self.bytes_in = passing.get();

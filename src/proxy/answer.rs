@@ -10,6 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::relay::Relay;
 use super::reply;
+use super::tunnel::Tunnel;
 use crate::metering::Outcome;
 
 /// The body of an answer to a caller.
@@ -20,6 +21,8 @@ pub enum Answer {
     Relay(Box<Relay>),
     /// Our own, as they come.
     Stream(Pin<Box<OwnStream>>),
+    /// None: what follows is no HTTP any more.
+    Tunnel(Box<Tunnel>),
 }
 
 /// What we say piece by piece.
@@ -60,6 +63,17 @@ impl Answer {
             relay.settle(Outcome::ClientStalled, None);
         }
     }
+
+    /// Takes out what is to follow in place of a body.
+    pub fn take_tunnel(&mut self) -> Option<Box<Tunnel>> {
+        if !matches!(self, Self::Tunnel(_)) {
+            return None;
+        }
+        match std::mem::replace(self, Self::Whole(None)) {
+            Self::Tunnel(tunnel) => Some(tunnel),
+            _ => None,
+        }
+    }
 }
 
 impl Body for Answer {
@@ -80,6 +94,7 @@ impl Body for Answer {
                 let frame = body.as_mut().poll_frame(context);
                 frame.map_err(|never| match never {})
             }
+            Self::Tunnel(_) => Poll::Ready(None),
         }
     }
 
@@ -88,6 +103,7 @@ impl Body for Answer {
             Self::Whole(bytes) => bytes.is_none(),
             Self::Relay(relay) => relay.has_ended(),
             Self::Stream(body) => body.is_end_stream(),
+            Self::Tunnel(_) => true,
         }
     }
 
@@ -97,7 +113,7 @@ impl Body for Answer {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
             // The upstream's own length, where there is one, is in the headers.
-            Self::Relay(_) | Self::Stream(_) => SizeHint::default(),
+            Self::Relay(_) | Self::Stream(_) | Self::Tunnel(_) => SizeHint::default(),
         }
     }
 }

@@ -145,6 +145,11 @@ fn model(
     if !matches!(endpoint, Endpoint::Realtime | Endpoint::StoredCompletions) {
         return Ok(None);
     }
+    model_in_query(query)
+}
+
+/// The model that a query names, which must not be two.
+pub(super) fn model_in_query(query: Option<&str>) -> Result<Option<String>, Failure> {
     let mut models = models_in(query.unwrap_or_default());
     let (first, second) = (models.next(), models.next());
     if second.is_some() {

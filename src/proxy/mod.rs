@@ -39,6 +39,7 @@ pub mod reply;
 #[cfg(test)]
 mod tests;
 mod translation;
+pub mod tunnel;
 
 pub use answer::{Aborted, Answer};
 pub use destination::PROVIDER;
@@ -97,6 +98,8 @@ pub struct Limits {
     pub body_gap: Duration,
     /// Silence of an event stream after which its caller gets a comment.
     pub keepalive_comments: Option<Duration>,
+    /// Longest silence of a WebSocket.
+    pub tunnel_idle: Duration,
     /// Whether answers say how long they took.
     pub server_timing: bool,
     /// Bytes of bodies held at once, and how many they may be; all generations

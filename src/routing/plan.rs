@@ -235,6 +235,12 @@ impl<'p> Plan<'p> {
         self.is_affine || self.balance == Balance::LeastLoaded
     }
 
+    /// Whether there are several targets.
+    #[must_use]
+    pub fn has_choice(&self) -> bool {
+        self.targets.len() > 1
+    }
+
     /// How many attempts were begun.
     #[must_use]
     pub fn attempts(&self) -> usize {

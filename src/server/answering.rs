@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use super::generation::{Current, Generation};
@@ -59,12 +59,20 @@ impl Future for Answering {
         let Generation { worker, site } = &*this.generation;
         let polled = rescued(worker, || this.work.as_mut().poll(context), Poll::Ready);
         let mut response = ready!(polled);
-        let headers = response.headers_mut();
-        site.cors.allow(this.origin.as_ref(), headers);
+        site.cors
+            .allow(this.origin.as_ref(), response.headers_mut());
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let turn = this.turn.take();
+            if let Some(turn) = &turn {
+                turn.becomes(response.body_mut().take_tunnel());
+            }
+            return Poll::Ready(Ok(response.map(|body| Outbound { body, turn })));
+        }
         // A caller that is not told would send its next request on a connection
         // that hyper closes.
         let ends = this.turn.as_ref().is_some_and(Turn::leaves_unread);
         if (ends || worker.curfew.phase() > Phase::Serving) && !this.is_http2 {
+            let headers = response.headers_mut();
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let turn = this.turn.take();

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -30,6 +31,7 @@ use super::vigil::{Stage, Vigil, Watched};
 use crate::access::Certificate;
 use crate::alarm::Alarm;
 use crate::proxy::curfew::{Ear, Phase};
+use crate::proxy::tunnel::{Stream, Tunnel};
 
 /// First bytes of HTTP/2 without TLS (RFC 9113, section 3.4) that no HTTP/1
 /// request begins with.
@@ -117,7 +119,7 @@ async fn converse<S>(
     certificate: Option<Arc<Certificate>>,
     stream: S,
 ) where
-    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: Stream + 'static,
 {
     let (vigil, ear, max_head) = {
         let Generation { worker, site } = &*current.get();
@@ -140,27 +142,28 @@ async fn converse<S>(
     };
     let ended = match protocol {
         Protocol::Http1 => {
-            let connection = http1::Builder::new()
+            let mut connection = http1::Builder::new()
                 .max_header_size(max_head)
                 .max_buf_size(BUFFER.max(max_head))
                 .serve_connection(io, service);
-            watch(
-                pin!(connection),
+            let ended = watch(
+                Pin::new(&mut connection),
                 (Phase::Parting, http1::Connection::graceful_shutdown),
                 &ear,
                 &vigil,
             )
-            .await
+            .await;
+            // hyper's own way wants a connection that can go to another thread.
+            let early = connection.into_parts().read_buf;
+            if let (Ended::Closed, Some(tunnel)) = (&ended, vigil.take_tunnel()) {
+                // Boxed: every connection would keep room for it.
+                return Box::pin(become_tunnel(*tunnel, stream, early)).await;
+            }
+            ended
         }
         Protocol::Http2 => {
             vigil.is_multiplexed();
-            let connection = http2::Builder::new(Pacer::new(&vigil, &current.get().site))
-                .timer(TokioTimer::new())
-                .max_concurrent_streams(STREAMS_PER_CONNECTION)
-                .max_send_buf_size(SEND_BUFFER)
-                .max_header_list_size(u32::try_from(max_head).unwrap_or(u32::MAX))
-                .keep_alive_interval(PING_AFTER)
-                .keep_alive_timeout(PONG_WITHIN)
+            let connection = multiplexing(Pacer::new(&vigil, &current.get().site), max_head)
                 .serve_connection(io, service);
             watch(
                 pin!(connection),
@@ -178,6 +181,26 @@ async fn converse<S>(
     {
         linger(stream.into_inner()).await;
     }
+}
+
+/// Goes on as what no HTTP is spoken over any more.
+async fn become_tunnel<S: Stream>(tunnel: Tunnel, stream: Rc<RefCell<S>>, early: Bytes) {
+    // hyper has let go of the socket, so this is its only owner.
+    if let Some(stream) = Rc::into_inner(stream) {
+        tunnel.run(&mut stream.into_inner(), early).await;
+    }
+}
+
+fn multiplexing(pacer: Pacer, max_head: usize) -> http2::Builder<Pacer> {
+    let mut builder = http2::Builder::new(pacer);
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_PER_CONNECTION)
+        .max_send_buf_size(SEND_BUFFER)
+        .max_header_list_size(u32::try_from(max_head).unwrap_or(u32::MAX))
+        .keep_alive_interval(PING_AFTER)
+        .keep_alive_timeout(PONG_WITHIN);
+    builder
 }
 
 /// Waits for the first bytes, and says which protocol they speak; none when

@@ -84,6 +84,7 @@ fn server(server: &Server) -> Value {
         "keepalive_comments_s": seconds(server.keepalive_comments),
         "server_timing": server.server_timing,
         "idle_timeout_s": server.idle_timeout.as_secs_f64(),
+        "tunnel_idle_timeout_s": server.tunnel_idle_timeout.as_secs_f64(),
         "drain_delay_s": server.drain_delay.as_secs_f64(),
         "drain_timeout_s": server.drain_timeout.as_secs_f64(),
     })

@@ -14,7 +14,7 @@ use super::vigil::Inbound;
 use super::{models, page, status};
 use crate::proxy::PROVIDER;
 use crate::proxy::reply::{self, Failure};
-use crate::proxy::{self, Answer, Worker};
+use crate::proxy::{self, Answer, Worker, tunnel};
 use crate::wire::call::Call;
 use crate::wire::endpoint::Endpoint;
 
@@ -91,6 +91,11 @@ fn dispatch(
     at_once(match route {
         Route::Call(endpoint) => {
             return Box::pin(proxy::serve(Rc::clone(worker), endpoint, request));
+        }
+        Route::Other(call) if tunnel::asks(&request) => {
+            let (worker, call) = (Rc::clone(worker), call.of_websocket());
+            let (head, _) = request.into_parts();
+            return Box::pin(async move { tunnel::serve(&worker, call, head).await });
         }
         Route::Other(call) => {
             return Box::pin(proxy::serve_other(Rc::clone(worker), call, request));

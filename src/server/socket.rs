@@ -12,6 +12,8 @@ use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_io_timeout::TimeoutStream;
 
+use crate::proxy::tunnel::Stream;
+
 /// Silence on a connection before the system asks whether its peer lives, and
 /// between two questions.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
@@ -89,12 +91,18 @@ impl Peek for UnixStream {
     }
 }
 
+/// See [`impatient`].
+type Impatient = Pin<Box<TimeoutStream<UnixStream>>>;
+
+impl Stream for Impatient {
+    fn tcp(&self) -> Option<&TcpStream> {
+        None
+    }
+}
+
 /// A Unix-domain socket whose peer is taken for gone when it takes nothing for
 /// `write_timeout`. Here the system does not look after that.
-pub(super) fn impatient(
-    unix: UnixStream,
-    write_timeout: Duration,
-) -> Pin<Box<TimeoutStream<UnixStream>>> {
+pub(super) fn impatient(unix: UnixStream, write_timeout: Duration) -> Impatient {
     let mut stream = TimeoutStream::new(unix);
     stream.set_write_timeout(Some(write_timeout));
     Box::pin(stream)

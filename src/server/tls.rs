@@ -12,6 +12,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::access::Certificate;
 use crate::config::Tls;
+use crate::proxy::tunnel::Stream;
 
 /// Protocol names of ALPN (RFC 7301; RFC 9113, section 3.2), the better first.
 const H2: &[u8] = b"h2";
@@ -73,6 +74,12 @@ pub(super) async fn shake(
 /// True when HTTP/2 was agreed on.
 pub(super) fn is_multiplexed(stream: &TlsStream<TcpStream>) -> bool {
     stream.get_ref().1.alpn_protocol() == Some(H2)
+}
+
+impl Stream for TlsStream<TcpStream> {
+    fn tcp(&self) -> Option<&TcpStream> {
+        Some(self.get_ref().0)
+    }
 }
 
 /// The certificate that the caller has shown, if any.

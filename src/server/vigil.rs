@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::rescue;
+use crate::proxy::tunnel::Tunnel;
 use crate::proxy::{Aborted, Answer};
 
 /// What one connection is doing.
@@ -32,6 +33,8 @@ pub(super) struct Vigil {
     sends: Cell<Option<bool>>,
     head_timeout: Cell<Duration>,
     idle_timeout: Cell<Duration>,
+    /// What the connection is to become behind the answer that says so.
+    tunnel: RefCell<Option<Box<Tunnel>>>,
 }
 
 /// A stage in a connection's life.
@@ -85,6 +88,7 @@ impl Vigil {
             sends: Cell::new(None),
             head_timeout: Cell::new(head_timeout),
             idle_timeout: Cell::new(idle_timeout),
+            tunnel: RefCell::default(),
         })
     }
 
@@ -155,6 +159,11 @@ impl Vigil {
         self.stalled.set(before);
     }
 
+    /// What the connection is to become, if it is.
+    pub(super) fn take_tunnel(&self) -> Option<Box<Tunnel>> {
+        self.tunnel.borrow_mut().take()
+    }
+
     fn heard(&self) {
         if self.stage.get() == Stage::Idle && !self.multiplexed.get() {
             self.enter(Stage::Head);
@@ -171,6 +180,11 @@ impl Turn {
     /// Whether a body was left unread, so that the connection cannot go on.
     pub(super) fn leaves_unread(&self) -> bool {
         self.0.has_unread()
+    }
+
+    /// Notes what the connection is to become behind the answer.
+    pub(super) fn becomes(&self, tunnel: Option<Box<Tunnel>>) {
+        *self.0.tunnel.borrow_mut() = tunnel;
     }
 }
 

@@ -127,10 +127,12 @@ table! {
         "API requests that have begun and not ended.";
     STREAMS_IN_FLIGHT = "trunkline_streams_in_flight", Kind::Gauge,
         "Event streams that have begun and not ended.";
+    TUNNELS_IN_FLIGHT = "trunkline_tunnels_in_flight", Kind::Gauge,
+        "WebSockets that have begun and not ended.";
     BYTES_IN = "trunkline_request_bytes_total", Kind::Counter,
-        "Bytes of request bodies received from callers.";
+        "Bytes of request bodies received from callers, and of WebSockets passed upstream.";
     BYTES_OUT = "trunkline_response_bytes_total", Kind::Counter,
-        "Bytes of response bodies passed to callers.";
+        "Bytes of response bodies, and of WebSockets, passed to callers.";
     UPSTREAM_CONNECTIONS = "trunkline_upstream_connections", Kind::Gauge, ["provider"],
         "Connections open to a provider.";
     UPSTREAM_CONNECTS = "trunkline_upstream_connects_total", Kind::Counter, ["provider", "result"],

@@ -65,8 +65,34 @@ pub(super) async fn connect(
     made
 }
 
+/// As [`connect`], for one that speaks HTTP/1.1, whatever the others speak.
+pub(super) async fn connect_http1(
+    upstream: &Upstream,
+    timeouts: &Timeouts,
+    resolver: &Resolver,
+    scratch: &Scratch,
+) -> Result<Box<Http1>, Error> {
+    let making = async {
+        let tcp = tcp(upstream, timeouts, resolver).await?;
+        let Some(connector) = &upstream.tls else {
+            return Ok(http1(upstream, tcp, scratch));
+        };
+        let shaken = timeout(tls_limit(timeouts), connector.connect_http1(tcp)).await;
+        let stream = shaken.map_err(|_| late("no TLS handshake in time"))??;
+        Ok(http1(upstream, stream, scratch))
+    };
+    let made = timeout(timeouts.connect, making).await;
+    let made = made.unwrap_or_else(|_| Err(late("no connection in time")));
+    upstream.gauges.connects(made.is_ok()).increment(1);
+    made
+}
+
 fn late(detail: &str) -> Error {
     Error::new(ErrorKind::ConnectTimeout, detail)
+}
+
+fn tls_limit(timeouts: &Timeouts) -> Duration {
+    timeouts.tls.unwrap_or(timeouts.connect)
 }
 
 async fn make(
@@ -78,13 +104,12 @@ async fn make(
     let tcp = tcp(upstream, timeouts, resolver).await?;
     match &upstream.tls {
         None if upstream.http == HttpVersion::Http2 => http2(upstream, tcp).await,
-        None => Ok(http1(upstream, tcp, scratch)),
+        None => Ok(Made::Http1(http1(upstream, tcp, scratch))),
         Some(connector) => {
-            let limit = timeouts.tls.unwrap_or(timeouts.connect);
-            let shaken = timeout(limit, connector.connect(tcp)).await;
+            let shaken = timeout(tls_limit(timeouts), connector.connect(tcp)).await;
             match shaken.map_err(|_| late("no TLS handshake in time"))?? {
                 (stream, true) => http2(upstream, stream).await,
-                (stream, false) => Ok(http1(upstream, stream, scratch)),
+                (stream, false) => Ok(Made::Http1(http1(upstream, stream, scratch))),
             }
         }
     }
@@ -156,13 +181,9 @@ impl Service<Name> for Resolved {
 
 // ===== HTTP =====
 
-fn http1(upstream: &Upstream, socket: impl Socket + 'static, scratch: &Scratch) -> Made {
+fn http1(upstream: &Upstream, socket: impl Socket + 'static, scratch: &Scratch) -> Box<Http1> {
     let open = upstream.gauges.open();
-    Made::Http1(Box::new(Http1::new(
-        Box::new(socket),
-        scratch.clone(),
-        open,
-    )))
+    Box::new(Http1::new(Box::new(socket), scratch.clone(), open))
 }
 
 async fn http2(upstream: &Arc<Upstream>, socket: impl Socket + 'static) -> Result<Made, Error> {

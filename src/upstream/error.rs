@@ -99,6 +99,12 @@ impl Error {
         )
     }
 
+    /// The same of a request that no upstream works on.
+    pub(super) fn unprocessed(self) -> Self {
+        let outcome = Outcome::NotProcessed;
+        Self { outcome, ..self }
+    }
+
     /// What kind of failure it was.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

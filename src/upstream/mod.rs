@@ -26,6 +26,7 @@ mod pool;
 mod reply;
 mod resolve;
 mod tls;
+mod websocket;
 
 pub use build::{BuildError, Builder};
 pub use error::{Error, ErrorKind};
@@ -33,6 +34,7 @@ pub use error::{Error, ErrorKind};
 pub use http1::oracle;
 pub use listing::{ListError, Listing};
 pub use reply::{BrokenOff, ReplyBody};
+pub use websocket::{Opening, WebSocket};
 
 use connection::Answer;
 use http1::Scratch;

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use super::Upstream;
-use super::connect::{Made, connect};
+use super::connect::{Made, connect, connect_http1};
 use super::connection::{Answer, Connection, Failed, Http2, Stream};
 use super::error::{Error, ErrorKind};
 use super::http1::{Broken, Http1, Scratch};
@@ -117,6 +117,25 @@ impl Pool {
                 Err(Failed::Unsent(_, error) | Failed::Spent(error)) => return Err(error),
             }
         }
+    }
+
+    /// A new connection for one request that may turn it into something else.
+    pub(super) async fn connect_apart(
+        &self,
+        upstream: &Upstream,
+        timeouts: &Timeouts,
+    ) -> Result<Box<Http1>, Error> {
+        connect_http1(upstream, timeouts, &self.resolver, &self.scratch).await
+    }
+
+    /// A connection made by [`Self::connect_apart`] whose answer is an answer
+    /// like any other.
+    pub(super) fn lease_apart(
+        self: &Rc<Self>,
+        connection: Box<Http1>,
+        place: Option<Place>,
+    ) -> Lease {
+        self.lease(Connection::Http1(connection), place)
     }
 
     /// Closes what has rested too long or has been closed by the upstream.

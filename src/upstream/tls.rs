@@ -86,11 +86,8 @@ impl Connector {
         &self,
         tcp: TcpStream,
     ) -> Result<(TlsStream<TcpStream>, bool), Error> {
-        let stream = self
-            .tls
-            .connect(self.name.clone(), tcp)
-            .await
-            .map_err(|error| Error::new(ErrorKind::Tls, chain(&error)))?;
+        let stream = self.tls.connect(self.name.clone(), tcp).await;
+        let stream = stream.map_err(|error| Error::new(ErrorKind::Tls, chain(&error)))?;
         let multiplexed = stream.get_ref().1.alpn_protocol() == Some(H2);
         if self.http == HttpVersion::Http2 && !multiplexed {
             return Err(Error::new(
@@ -99,6 +96,17 @@ impl Connector {
             ));
         }
         Ok((stream, multiplexed))
+    }
+
+    /// The TLS handshake of a connection that is to speak HTTP/1.1, whatever
+    /// the others speak.
+    pub(super) async fn connect_http1(
+        &self,
+        tcp: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, Error> {
+        let connector = self.tls.with_alpn(vec![HTTP_1_1.to_vec()]);
+        let stream = connector.connect(self.name.clone(), tcp).await;
+        stream.map_err(|error| Error::new(ErrorKind::Tls, chain(&error)))
     }
 }
 

@@ -82,6 +82,14 @@ impl Call {
         })
     }
 
+    /// The same call over a WebSocket, which goes by the name of the call that it
+    /// is used for.
+    #[must_use]
+    pub fn of_websocket(self) -> Self {
+        let endpoint = Endpoint::at(&self.path, true);
+        Self { endpoint, ..self }
+    }
+
     /// The path with the model's name in it replaced.
     #[must_use]
     pub fn path_for(&self, upstream_model: &str) -> String {
@@ -137,6 +145,36 @@ pub fn unversioned(query: &str) -> Option<String> {
         .filter(|pair| !pair.starts_with("api-version="));
     let pairs: Vec<_> = pairs.collect();
     (!pairs.is_empty()).then(|| pairs.join("&"))
+}
+
+/// The query with the model as the deployment, as Azure's older way has it.
+#[must_use]
+pub fn deployed(query: &str) -> String {
+    let pairs = query.split('&').map(|pair| {
+        let name = pair.strip_prefix("model=");
+        name.map_or(Cow::Borrowed(pair), |name| {
+            format!("deployment={name}").into()
+        })
+    });
+    pairs.collect::<Vec<_>>().join("&")
+}
+
+/// The query of a WebSocket as Azure spells it, with the deployment as the
+/// model, and without the key that may be in it; and that key, decoded (Azure
+/// OpenAI, "Realtime API via WebSockets").
+#[must_use]
+pub fn of_azure_websocket(query: &str) -> (String, Option<String>) {
+    let mut key = None;
+    let pairs = query.split('&').filter_map(|pair| {
+        if let Some(value) = pair.strip_prefix("api-key=") {
+            key = decoded(value);
+            return None;
+        }
+        let alias = pair.strip_prefix("deployment=");
+        Some(alias.map_or(Cow::Borrowed(pair), |alias| format!("model={alias}").into()))
+    });
+    let query = pairs.collect::<Vec<_>>().join("&");
+    (query, key)
 }
 
 /// True for a path with something in it, and no segment that is empty or means

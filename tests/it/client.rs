@@ -253,6 +253,18 @@ impl Client {
         }
     }
 
+    /// Reads so many bytes of what is no HTTP any more; none when the connection
+    /// ends first.
+    #[track_caller]
+    pub fn take_raw(&mut self, count: usize) -> Option<Vec<u8>> {
+        while self.buffer.len() < count {
+            if !self.fill() {
+                return None;
+            }
+        }
+        Some(self.buffer.drain(..count).collect())
+    }
+
     /// Waits for the other side to end the connection; what it sent before
     /// that must have been read.
     #[track_caller]

@@ -31,6 +31,7 @@ mod setup;
 mod trio;
 mod upstream;
 mod wait;
+mod websocket;
 
 mod access;
 mod admin;
@@ -78,6 +79,9 @@ mod page;
 mod ports;
 mod probe;
 mod rate_limits;
+mod realtime;
+mod realtime_ends;
+mod realtime_handshake;
 mod reload;
 mod reload_carry;
 mod reload_load;

@@ -46,6 +46,7 @@ pub fn settle(check: &mut Check<'_>, raw: &raw::Server) -> Server {
     let body_gap = time("body_gap", &raw.body_gap);
     let write_timeout = time("write_timeout", &raw.write_timeout);
     let idle_timeout = time("idle_timeout", &raw.idle_timeout);
+    let tunnel_idle_timeout = time("tunnel_idle_timeout", &raw.tunnel_idle_timeout);
     let comments = quantity::optional_duration(&raw.keepalive_comments);
     let keepalive_comments = check.settle(&at("keepalive_comments"), comments, None);
     let drain_delay = quantity::duration(&raw.drain_delay);
@@ -73,6 +74,7 @@ pub fn settle(check: &mut Check<'_>, raw: &raw::Server) -> Server {
         keepalive_comments,
         server_timing: raw.server_timing,
         idle_timeout,
+        tunnel_idle_timeout,
         drain_delay: check.settle(&at("drain_delay"), drain_delay, Duration::ZERO),
         drain_timeout: check.settle(&at("drain_timeout"), drain_timeout, Duration::MAX),
     }

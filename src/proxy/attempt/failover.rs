@@ -113,7 +113,7 @@ async fn follow<'p>(
 /// answered, before what we say in its place; else the later one. But that the
 /// request may have been processed must be told, or the caller's SDK would send
 /// it again.
-fn better<'t>(
+pub(super) fn better<'t>(
     last: Option<(Judged, &'t Target)>,
     new: (Judged, &'t Target),
     must_be_told: bool,
@@ -126,7 +126,7 @@ fn better<'t>(
 }
 
 /// Leaves a busy target alone for a while.
-async fn rest(meter: &Meter, pause: Duration) {
+pub(super) async fn rest(meter: &Meter, pause: Duration) {
     if !pause.is_zero() {
         meter.waits();
         sleep(pause).await;

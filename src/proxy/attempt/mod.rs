@@ -30,7 +30,10 @@ mod first_event;
 mod hedge;
 mod judge;
 mod kinship;
+mod open;
 mod special;
+
+pub(super) use open::{Opened, Opening, open};
 
 use judge::judge;
 use special::Shipment;

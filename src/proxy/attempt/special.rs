@@ -233,6 +233,10 @@ fn deploy(shipment: &mut Shipment, name: &str, version: &str, endpoint: Endpoint
     } else {
         path
     });
+    // A WebSocket's path names no model.
+    if endpoint == Endpoint::Realtime {
+        shipment.query = shipment.query.as_deref().map(call::deployed);
+    }
     let version = format!("api-version={version}");
     shipment.query = Some(
         match shipment.query.as_deref().and_then(call::unversioned) {

@@ -230,6 +230,11 @@ where
     Ok(intake)
 }
 
+/// A call that has no body.
+pub(super) fn without_body(worker: &Worker, call: Call) -> Result<Intake, Failure> {
+    special(worker, call, Content::Nothing)
+}
+
 /// A call without a body that is held.
 fn special(worker: &Worker, call: Call, content: Content) -> Result<Intake, Failure> {
     let model = call.model.clone().unwrap_or_default();

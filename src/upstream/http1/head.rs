@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use httparse::{ParserConfig, Status};
 use memchr::memchr_iter;
@@ -32,6 +32,8 @@ pub(super) struct Head {
     pub(super) persists: bool,
     /// How long it may rest until then, where the upstream says so.
     pub(super) rests_for: Option<Duration>,
+    /// Whether what follows is a WebSocket's (RFC 6455, section 4.1).
+    pub(super) opens_websocket: bool,
 }
 
 /// What every answer begins with.
@@ -157,7 +159,14 @@ fn parse(bytes: &Bytes) -> Result<Head, Malformed> {
     for name in &framing.named {
         headers.remove(name);
     }
+    let opens_websocket = status == StatusCode::SWITCHING_PROTOCOLS
+        && framing.named.contains(&UPGRADE)
+        && head.headers.iter().any(|field| {
+            field.name.eq_ignore_ascii_case(UPGRADE.as_str())
+                && field.value.eq_ignore_ascii_case(b"websocket")
+        });
     Ok(Head {
+        opens_websocket,
         status,
         headers,
         persists: !framing.close && (framing.keep_alive || !is_http_1_0),

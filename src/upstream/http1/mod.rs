@@ -21,7 +21,8 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, StatusCode};
+use http::header::{CONNECTION, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -74,7 +75,9 @@ pub(super) struct Http1 {
     /// For the head of an answer. It stays from request to request, so that few
     /// of them touch the runtime's timers.
     alarm: Alarm,
-    _open: Open,
+    /// Whether its request asks for a WebSocket.
+    asks_for_websocket: bool,
+    open: Open,
 }
 
 /// The head of an answer.
@@ -110,7 +113,8 @@ impl Http1 {
             body: Body::Ended,
             persists: true,
             alarm: Alarm::default(),
-            _open: open,
+            asks_for_websocket: false,
+            open,
         }
     }
 
@@ -123,13 +127,17 @@ impl Http1 {
         order: &Order,
         due: Instant,
     ) -> Result<Answered, Broken> {
-        let head = head::encode(
-            &order.method,
-            upstream.path(order),
-            &upstream.host_header,
-            order.body.extent(),
-            upstream.fields(order),
-        );
+        let fields = upstream.fields(order);
+        let head = encoded(upstream, order, fields);
+        self.exchange_head(head, order, due).await
+    }
+
+    async fn exchange_head(
+        &mut self,
+        head: Bytes,
+        order: &Order,
+        due: Instant,
+    ) -> Result<Answered, Broken> {
         self.outbound = Outbound::new(head, &order.body);
         self.persists = false;
         let mut looked_at = 0;
@@ -148,6 +156,32 @@ impl Http1 {
             answered @ Poll::Ready(_) => answered,
         })
         .await
+    }
+
+    /// As [`Self::exchange`], for a request that asks for a WebSocket; with the
+    /// status 101, one has begun.
+    pub(super) async fn exchange_for_websocket(
+        &mut self,
+        upstream: &Upstream,
+        order: &Order,
+        due: Instant,
+    ) -> Result<Answered, Broken> {
+        self.asks_for_websocket = true;
+        let (connection, upgrade) = (
+            HeaderValue::from_static("Upgrade"),
+            HeaderValue::from_static("websocket"),
+        );
+        // They speak of this connection, so that no caller's own ones pass.
+        let asking = [(&CONNECTION, &connection), (&UPGRADE, &upgrade)];
+        let fields = upstream.fields(order).chain(asking);
+        let head = encoded(upstream, order, fields);
+        self.exchange_head(head, order, due).await
+    }
+
+    /// The connection itself, what has come behind the last head, and what
+    /// counts it as open.
+    pub(super) fn into_parts(self) -> (Box<dyn Socket>, BytesMut, Open) {
+        (self.socket, self.unread, self.open)
     }
 
     /// Whether any byte of the last request has left.
@@ -216,9 +250,16 @@ impl Http1 {
         loop {
             match head::take(&mut self.unread, looked_at) {
                 // An interim answer: the one that counts is still to come (RFC
-                // 9110, section 15.2). Nobody asked for a change of protocols.
+                // 9110, section 15.2).
                 Ok(Some(head)) if head.status.is_informational() => {
                     if head.status == StatusCode::SWITCHING_PROTOCOLS {
+                        if self.asks_for_websocket && head.opens_websocket {
+                            return Poll::Ready(Ok(Answered {
+                                status: head.status,
+                                headers: head.headers,
+                                rests_for: None,
+                            }));
+                        }
                         let why = "it changes to a protocol that nobody asked for";
                         return Poll::Ready(Err(Broken::Malformed(why)));
                     }
@@ -263,6 +304,15 @@ impl Http1 {
             Err(error) => Err(Broken::Failed(error)),
         })
     }
+}
+
+fn encoded<'f>(
+    upstream: &Upstream,
+    order: &Order,
+    fields: impl Iterator<Item = (&'f HeaderName, &'f HeaderValue)>,
+) -> Bytes {
+    let (target, host) = (upstream.path(order), &upstream.host_header);
+    head::encode(&order.method, target, host, order.body.extent(), fields)
 }
 
 /// Asks the system, past what the runtime knows. Bytes that wait are no end:

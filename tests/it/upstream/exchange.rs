@@ -108,6 +108,13 @@ impl Exchange<'_> {
         pieces.into_iter().all(|piece| self.send(piece))
     }
 
+    /// Reads so many bytes of what is no HTTP any more; none when the connection
+    /// ends first.
+    pub fn take_raw(&mut self, count: usize) -> Option<Vec<u8>> {
+        self.keep = false;
+        self.link.exactly(count)
+    }
+
     /// Waits until the gateway ends the connection, reading on until then;
     /// false when it does not in time.
     pub fn gateway_left(&mut self) -> bool {

@@ -11,6 +11,7 @@ import openai
 import pytest
 
 from gateway import hashed, running
+from live import Live
 from upstream import Upstream
 
 KEY = "tk-python-suite"
@@ -33,6 +34,12 @@ base_url = "{base_url}"
 api_key = "upstream-key"
 [providers.slow.timeouts]
 head = "1s"
+[providers.live]
+base_url = "{live_url}"
+api_key = "upstream-key"
+[models.voice]
+provider = "live"
+model = "real-voice"
 [models.chat]
 provider = "up"
 model = "real"
@@ -49,14 +56,29 @@ def upstream():
     server.stop()
 
 
-def text(upstream):
+def text(upstream, live):
     """The suites' configuration."""
-    return CONFIG.format(base_url=upstream.base_url, sha256=hashed(KEY), narrow=hashed(KEY + "-narrow"))
+    return CONFIG.format(base_url=upstream.base_url, live_url=live.base_url, sha256=hashed(KEY), narrow=hashed(KEY + "-narrow"))
 
 
 @pytest.fixture(scope="session")
-def base_url(upstream, tmp_path_factory):
-    with running(text(upstream), tmp_path_factory.mktemp("gateway")) as origin:
+def live_server():
+    server = Live()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def live(live_server):
+    """The fake provider of WebSockets, which remembers one test at a time."""
+    live_server.handshakes.clear()
+    live_server.events.clear()
+    return live_server
+
+
+@pytest.fixture(scope="session")
+def base_url(upstream, live_server, tmp_path_factory):
+    with running(text(upstream, live_server), tmp_path_factory.mktemp("gateway")) as origin:
         yield f"{origin}/v1"
 
 

@@ -69,7 +69,8 @@ def test_legacy_completions(client):
 
 
 def test_models(client):
-    [model] = client.models.list().data
+    model, voice = client.models.list().data
+    assert (voice.id, voice.owned_by) == ("voice", "live")
     assert (model.id, model.object, model.owned_by) == ("chat", "model", "up")
     assert client.models.retrieve("chat") == model
     with pytest.raises(openai.NotFoundError) as caught:

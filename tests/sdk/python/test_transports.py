@@ -30,10 +30,10 @@ def certified(directory):
     openssl(directory, *make, *names, "-CA", "ca.crt", "-CAkey", "ca.key", "-keyout", "tls.key", "-out", "tls.crt")
 
 
-def test_tls(upstream, tmp_path, monkeypatch):
+def test_tls(upstream, live_server, tmp_path, monkeypatch):
     certified(tmp_path)
     files = {"TRUNKLINE_SERVER__TLS__CERT_FILE": "tls.crt", "TRUNKLINE_SERVER__TLS__KEY_FILE": "tls.key"}
-    with running(text(upstream), tmp_path, **files) as origin:
+    with running(text(upstream, live_server), tmp_path, **files) as origin:
         base_url = origin.replace("http:", "https:") + "/v1"
         with openai.OpenAI(base_url=base_url, api_key=KEY, max_retries=0) as stranger, pytest.raises(openai.APIConnectionError):
             ask(stranger)
@@ -42,9 +42,9 @@ def test_tls(upstream, tmp_path, monkeypatch):
             talks(client)
 
 
-def test_unix_socket(upstream, tmp_path):
+def test_unix_socket(upstream, live_server, tmp_path):
     path = tmp_path / "api"
-    with running(text(upstream), tmp_path, TRUNKLINE_SERVER__LISTEN=f"unix:{path}") as listen:
+    with running(text(upstream, live_server), tmp_path, TRUNKLINE_SERVER__LISTEN=f"unix:{path}") as listen:
         assert listen == f"unix:{path}"
         http = openai.DefaultHttpxClient(transport=httpx2.HTTPTransport(uds=str(path)))
         with openai.OpenAI(base_url="http://localhost/v1", api_key=KEY, max_retries=0, http_client=http) as client:
