@@ -121,36 +121,25 @@ impl Http1 {
     /// Sends a request and waits for the head of its answer until it is `due`;
     /// it may come before all of the request has left. Dropping the future leaves
     /// the connection in the middle of it: it can only be dropped as well.
-    pub(super) async fn exchange(
+    pub(super) fn exchange(
         &mut self,
         upstream: &Upstream,
         order: &Order,
         due: Instant,
-    ) -> Result<Answered, Broken> {
-        let fields = upstream.fields(order);
-        let head = encoded(upstream, order, fields);
-        self.exchange_head(head, order, due).await
+    ) -> impl Future<Output = Result<Answered, Broken>> + use<'_> {
+        let head = encoded(upstream, order, upstream.fields(order));
+        self.outbound = Outbound::new(head, &order.body);
+        self.answer(due)
     }
 
-    async fn exchange_head(
-        &mut self,
-        head: Bytes,
-        order: &Order,
-        due: Instant,
-    ) -> Result<Answered, Broken> {
-        self.outbound = Outbound::new(head, &order.body);
+    /// Has what is outbound leave, and waits for the head of its answer.
+    async fn answer(&mut self, due: Instant) -> Result<Answered, Broken> {
         self.persists = false;
         let mut looked_at = 0;
-        let passing = order.body.as_passing();
-        let limit = passing.map(|_| due.saturating_duration_since(Instant::now()));
         poll_fn(|context| match self.poll_head(context, &mut looked_at) {
             Poll::Pending => {
                 // While a body passes, its answer is not due.
-                let due = match (passing, limit) {
-                    (Some(passing), Some(limit)) => due.max(passing.moved() + limit),
-                    _ => due,
-                };
-                let late = self.alarm.poll(due, context);
+                let late = self.alarm.poll(due + self.outbound.delay(), context);
                 late.map(|_| Err(Broken::Late))
             }
             answered @ Poll::Ready(_) => answered,
@@ -175,7 +164,8 @@ impl Http1 {
         let asking = [(&CONNECTION, &connection), (&UPGRADE, &upgrade)];
         let fields = upstream.fields(order).chain(asking);
         let head = encoded(upstream, order, fields);
-        self.exchange_head(head, order, due).await
+        self.outbound = Outbound::new(head, &order.body);
+        self.answer(due).await
     }
 
     /// The connection itself, what has come behind the last head, and what

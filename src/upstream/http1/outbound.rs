@@ -4,8 +4,10 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use tokio::time::Instant;
 
 use super::Socket;
 use crate::body::{Extent, Outgoing, Passing};
@@ -20,6 +22,8 @@ pub(super) struct Outbound {
     next: usize,
     /// Where the rest comes from, if it is not all here.
     source: Option<Box<Source>>,
+    /// How long it took for that to come.
+    delay: Duration,
     begun: bool,
     flushed: bool,
 }
@@ -30,6 +34,7 @@ struct Source {
     body: Passing,
     /// Bytes still to come, where they were counted; else chunks are made.
     left: Option<u64>,
+    began: Instant,
     broken: bool,
 }
 
@@ -47,6 +52,7 @@ impl Outbound {
                         Extent::Length(length) => Some(length),
                         Extent::Absent | Extent::Chunked => None,
                     },
+                    began: Instant::now(),
                     broken: false,
                 })
             }),
@@ -62,6 +68,12 @@ impl Outbound {
     /// Whether every byte has left.
     pub(super) fn is_done(&self) -> bool {
         self.flushed
+    }
+
+    /// How much later than others its answer is due, since its body passes while
+    /// it comes.
+    pub(super) fn delay(&self) -> Duration {
+        self.delay
     }
 
     /// Whether the rest of the body will never come.
@@ -104,6 +116,7 @@ impl Outbound {
         *self = Self {
             begun: true,
             flushed: true,
+            delay: self.delay,
             ..Self::default()
         };
         Poll::Ready(Ok(()))
@@ -118,6 +131,7 @@ impl Outbound {
         let Poll::Ready(piece) = source.body.poll_piece(context) else {
             return Ok(Poll::Pending);
         };
+        self.delay = source.began.elapsed();
         self.pieces.clear();
         self.next = 0;
         let cut = || io::Error::from(io::ErrorKind::UnexpectedEof);
