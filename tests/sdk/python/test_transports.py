@@ -14,7 +14,7 @@ def talks(client):
     assert ask(client).choices[0].message.content == "Hello there"
     parts = list(ask(client, stream=True))
     assert parts[-1].choices[0].finish_reason == "stop"
-    assert [model.id for model in client.models.list()] == ["chat"]
+    assert [model.id for model in client.models.list()] == ["chat", "voice"]
 
 
 def openssl(directory, *words):
