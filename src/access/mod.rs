@@ -36,6 +36,7 @@ pub struct Gate {
     keys: HashMap<[u8; 8], Vec<Key>>,
     certificates: HashMap<Identity, Arc<Grant>>,
     open: bool,
+    selective: bool,
 }
 
 #[derive(Debug)]
@@ -80,6 +81,8 @@ impl Gate {
             keys,
             certificates: certificates.collect(),
             open: access.is_open(),
+            selective: access.keys.iter().any(|key| key.models.is_some())
+                || access.certificates.iter().any(|it| it.models.is_some()),
         }
     }
 
@@ -87,6 +90,12 @@ impl Gate {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.open
+    }
+
+    /// True when some may use less than others.
+    #[must_use]
+    pub fn is_selective(&self) -> bool {
+        self.selective
     }
 
     /// Lets a caller in by the key in its request's headers, else by the

@@ -51,7 +51,8 @@ pub(super) fn find<'w>(
     };
     if let Some(model) = model {
         let mut resolved = by_model(worker, caller, call.endpoint, &model)?;
-        if let Some((_, home)) = home {
+        if let Some((provider, home)) = home {
+            check_owner(caller, provider, &home)?;
             stay_at(&mut resolved, &home);
         }
         return Ok(resolved);
@@ -87,23 +88,37 @@ fn at_home<'w>(
     provider: &Arc<Provider>,
     home: &Home,
 ) -> Result<Resolved<'w>, Failure> {
-    let is_own = home.owner.is_some() && home.owner.as_deref() == caller.key_name();
-    if !is_own && !may_use(caller, provider) {
-        return Err(reply::unknown_provider());
-    }
+    check_owner(caller, provider, home)?;
     let found = worker.snapshot.catalog.at(provider, Some(home.credential));
     found.ok_or_else(reply::unknown_provider)
 }
 
+/// What a caller may not use whole it may use as far as it is its own.
+fn check_owner(caller: &Caller, provider: &Provider, home: &Home) -> Result<(), Failure> {
+    let is_own = home.owner.is_some() && home.owner.as_deref() == caller.key_name();
+    if is_own || may_use(caller, provider) {
+        Ok(())
+    } else {
+        Err(reply::unknown_provider())
+    }
+}
+
 /// Has a response go on where the one before it was made, and where its files
 /// are.
-pub(super) fn follow(worker: &Worker, body: &[u8], resolved: &mut Resolved<'_>) {
-    if resolved.targets.len() < 2 {
-        return;
+pub(super) fn follow(
+    worker: &Worker,
+    caller: &Caller,
+    body: &[u8],
+    resolved: &mut Resolved<'_>,
+) -> Result<(), Failure> {
+    if !worker.snapshot.remembers() {
+        return Ok(());
     }
-    if let Some((_, home)) = home(worker, object::spoken_of(body).into_iter()) {
+    if let Some((provider, home)) = home(worker, object::spoken_of(body).into_iter()) {
+        check_owner(caller, provider, &home)?;
         stay_at(resolved, &home);
     }
+    Ok(())
 }
 
 /// Has a call with a model go where the object is that it speaks of, if the
@@ -184,7 +199,7 @@ fn home<'w, 'i>(
     mut ids: impl Iterator<Item = &'i str>,
 ) -> Option<(&'w Arc<Provider>, Home)> {
     let snapshot = &worker.snapshot;
-    if !snapshot.catalog.has_choice() {
+    if !snapshot.remembers() {
         return None;
     }
     let home = ids.find_map(|id| snapshot.homes.find(id))?;

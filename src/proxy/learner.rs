@@ -26,7 +26,7 @@ impl Learner {
     /// Whether there is anything to be learned from a good answer to this call
     /// that is not plain.
     pub(super) fn is_wanted(worker: &Worker, endpoint: Endpoint, body: &[u8]) -> bool {
-        worker.snapshot.catalog.has_choice()
+        worker.snapshot.remembers()
             && (endpoint.makes_objects()
                 || endpoint == Endpoint::ChatCompletions && object::is_stored(body))
     }

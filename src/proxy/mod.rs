@@ -74,6 +74,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Whether it matters where objects live, or who had them made.
+    fn remembers(&self) -> bool {
+        self.catalog.has_choice() || self.gate.is_selective()
+    }
+
     /// Puts the limits into force that are shared with the generation before.
     pub fn enact(&self) {
         let limits = &self.limits;
@@ -279,7 +284,7 @@ where
         resolve(worker, &caller, &intake.model)?
     };
     if meter.endpoint() == Endpoint::Responses {
-        destination::follow(worker, &intake.body, &mut resolved);
+        destination::follow(worker, &caller, &intake.body, &mut resolved)?;
     }
     meter.calls(resolved.model);
     let accepted = attempt::run(worker, meter, &resolved, head, &intake).await?;

@@ -39,11 +39,19 @@ impl Homes {
         }
     }
 
-    /// Notes where the object of this id lives.
+    /// Notes where the object of this id lives. It stays its first owner's, who
+    /// ever else is told of it later.
     pub fn remember(&self, id: &str, home: Home) {
         if let Some(known) = &self.0 {
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.put(id.into(), home);
+            match known.get_mut(id) {
+                Some(before) if before.provider == home.provider => {
+                    before.credential = home.credential;
+                }
+                _ => {
+                    known.put(id.into(), home);
+                }
+            }
         }
     }
 
@@ -84,6 +92,20 @@ mod tests {
         assert_eq!(homes.find("c"), Some(home("three")));
         homes.remember("c", home("four"));
         assert_eq!(homes.find("c"), Some(home("four")));
+    }
+
+    #[test]
+    fn an_object_stays_its_first_owners() {
+        let homes = Homes::new(2);
+        let owned = |by: &str, provider| Home {
+            owner: Some(by.into()),
+            ..home(provider)
+        };
+        homes.remember("a", owned("maker", "one"));
+        homes.remember("a", owned("lister", "one"));
+        assert_eq!(homes.find("a"), Some(owned("maker", "one")));
+        homes.remember("a", owned("other", "two"));
+        assert_eq!(homes.find("a"), Some(owned("other", "two")));
     }
 
     #[test]

@@ -165,6 +165,25 @@ fn a_narrow_key_reaches_what_it_had_made_and_nothing_else() {
     assert_eq!(again("key-narrow").status, 200);
     assert_eq!(again("key-wide").status, 200);
     judge::error(&again("key-other"), 404, "provider_not_found", None);
+    // Nor may it be gone on with by others, and being seen makes nobody an owner.
+    let next = r#"{"model":"b","input":"i","previous_response_id":"two-1"}"#;
+    let next = |key| gateway.ask(&Request::post("/v1/responses", next).key(key));
+    judge::error(&next("key-other"), 404, "provider_not_found", None);
+    assert_eq!(next("key-narrow").status, 200);
+}
+
+#[test]
+fn a_narrow_key_has_its_own_objects_at_an_only_provider_as_well() {
+    let upstream = maker("up");
+    let gateway = Setup::over(&upstream)
+        .key("narrow", "key-narrow", "models = [\"m\"]")
+        .key("other", "key-other", "models = [\"m\"]")
+        .start();
+    let begin = Request::post("/v1/responses", r#"{"model":"m","input":"i"}"#);
+    assert_eq!(gateway.ask(&begin.key("key-narrow")).status, 200);
+    let again = |key| gateway.ask(&Request::get("/v1/responses/up-1").key(key));
+    assert_eq!(again("key-narrow").status, 200);
+    judge::error(&again("key-other"), 404, "provider_not_found", None);
 }
 
 #[test]
