@@ -186,6 +186,9 @@ impl Worker {
     }
 }
 
+/// How a story ends: with an answer, and a place among the requests in flight.
+type Told = Result<(attempt::Accepted, limits::Share), Failure>;
+
 /// Serves one request: whatever happens, there is an answer, and an account
 /// is kept of it.
 ///
@@ -201,18 +204,11 @@ where
     B: Body<Data = Bytes, Error = hyper::Error>,
 {
     let (mut head, body) = request.into_parts();
-    let request_id = worker.request_ids.for_request(head.headers.get(REQUEST_ID));
-    let mut meter = Meter::start(&worker.desk, endpoint, request_id);
-    if let Some(tracer) = &worker.snapshot.tracer {
-        meter.traces(tracer, &head.headers);
-    }
+    let mut meter = account(&worker, endpoint, &head);
     async move {
         let worker = &*worker;
         let told = unless_expired(worker, pin!(story(worker, &mut meter, &mut head, body))).await;
-        match told {
-            Ok((accepted, seat)) => relay::answer(worker, accepted, seat, meter),
-            Err(failure) => refuse(worker, failure, meter),
-        }
+        conclude(worker, told, meter)
     }
 }
 
@@ -226,21 +222,32 @@ where
     B: Body<Data = Bytes, Error = hyper::Error> + 'static,
 {
     let (mut head, body) = request.into_parts();
-    let request_id = worker.request_ids.for_request(head.headers.get(REQUEST_ID));
-    let mut meter = Meter::start(&worker.desk, call.endpoint, request_id);
-    if let Some(tracer) = &worker.snapshot.tracer {
-        meter.traces(tracer, &head.headers);
-    }
+    let mut meter = account(&worker, call.endpoint, &head);
     async move {
         let worker = &*worker;
         let told = {
             let story = pin!(other_story(worker, &mut meter, call, &mut head, body));
             unless_expired(worker, story).await
         };
-        match told {
-            Ok((accepted, seat)) => relay::answer(worker, accepted, seat, meter),
-            Err(failure) => refuse(worker, failure, meter),
-        }
+        conclude(worker, told, meter)
+    }
+}
+
+/// Opens the account of a request.
+fn account(worker: &Worker, endpoint: Endpoint, head: &Parts) -> Meter {
+    let request_id = worker.request_ids.for_request(head.headers.get(REQUEST_ID));
+    let mut meter = Meter::start(&worker.desk, endpoint, request_id);
+    if let Some(tracer) = &worker.snapshot.tracer {
+        meter.traces(tracer, &head.headers);
+    }
+    meter
+}
+
+/// What a story comes to.
+fn conclude(worker: &Worker, told: Told, meter: Meter) -> Response<Answer> {
+    match told {
+        Ok((accepted, seat)) => relay::answer(worker, accepted, seat, meter),
+        Err(failure) => refuse(worker, failure, meter),
     }
 }
 
@@ -259,12 +266,7 @@ async fn unless_expired<T>(
     .await
 }
 
-async fn story<B>(
-    worker: &Worker,
-    meter: &mut Meter,
-    head: &mut Parts,
-    body: B,
-) -> Result<(attempt::Accepted, limits::Share), Failure>
+async fn story<B>(worker: &Worker, meter: &mut Meter, head: &mut Parts, body: B) -> Told
 where
     B: Body<Data = Bytes, Error = hyper::Error>,
 {
@@ -297,7 +299,7 @@ async fn other_story<B>(
     call: Call,
     head: &mut Parts,
     body: B,
-) -> Result<(attempt::Accepted, limits::Share), Failure>
+) -> Told
 where
     B: Body<Data = Bytes, Error = hyper::Error> + 'static,
 {

@@ -148,7 +148,7 @@ fn reads_the_boundary() {
         ("multipart/form-data; boundary=a; boundary=b", None),
         ("multipart/form-data; boundary=\"a", None),
     ] {
-        let found = super::boundary(value.as_bytes());
+        let found = super::field::boundary(value.as_bytes());
         assert_eq!(found.as_deref(), expected.map(str::as_bytes), "{value}");
     }
     let long = format!("multipart/form-data; boundary={}", "a".repeat(71));
