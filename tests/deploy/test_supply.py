@@ -63,7 +63,7 @@ def test_npm_packages_are_pinned_by_hash():
 def test_python_packages_are_pinned():
     for requirements in (tools.ROOT / "tests").rglob("requirements.txt"):
         for line in requirements.read_text().split():
-            assert re.fullmatch(r"[\w.-]+==[\w.]+", line), f"{requirements}: {line}"
+            assert re.fullmatch(r"[\w.-]+(\[[\w,-]+\])?==[\w.]+", line), f"{requirements}: {line}"
 
 
 def test_crates_come_from_the_registry_alone():
