@@ -234,6 +234,7 @@ where
 }
 
 /// Opens the account of a request.
+#[inline]
 fn account(worker: &Worker, endpoint: Endpoint, head: &Parts) -> Meter {
     let request_id = worker.request_ids.for_request(head.headers.get(REQUEST_ID));
     let mut meter = Meter::start(&worker.desk, endpoint, request_id);
@@ -244,6 +245,7 @@ fn account(worker: &Worker, endpoint: Endpoint, head: &Parts) -> Meter {
 }
 
 /// What a story comes to.
+#[inline]
 fn conclude(worker: &Worker, told: Told, meter: Meter) -> Response<Answer> {
     match told {
         Ok((accepted, seat)) => relay::answer(worker, accepted, seat, meter),

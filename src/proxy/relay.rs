@@ -55,7 +55,9 @@ enum State {
     Ended,
 }
 
-/// The response that relays an accepted answer.
+/// The response that relays an accepted answer. Inlined, since all of it would be
+/// moved otherwise.
+#[inline]
 pub(super) fn answer(
     worker: &Worker,
     accepted: Accepted,

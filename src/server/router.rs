@@ -24,7 +24,7 @@ pub(super) enum Route<'a> {
     /// A call of the OpenAI API, of the kind that most requests are.
     Call(Endpoint),
     /// Any other call of it.
-    Other(Call),
+    Other(Box<Call>),
     /// `GET /v1/models`
     Models,
     /// `GET /v1/models/{id}`, the id still percent-encoded.
@@ -98,7 +98,7 @@ fn dispatch(
             return Box::pin(async move { tunnel::serve(&worker, call, head).await });
         }
         Route::Other(call) => {
-            return Box::pin(proxy::serve_other(Rc::clone(worker), call, request));
+            return Box::pin(proxy::serve_other(Rc::clone(worker), *call, request));
         }
         Route::Models => {
             let worker = Rc::clone(worker);
@@ -192,7 +192,7 @@ impl<'a> Route<'a> {
                 return (!id.is_empty()).then_some(Self::Model(id));
             }
         }
-        Call::at(path, posts).map(Self::Other)
+        Call::at(path, posts).map(|call| Self::Other(Box::new(call)))
     }
 
     /// The methods it takes, as the `allow` field has it.

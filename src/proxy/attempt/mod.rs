@@ -14,6 +14,7 @@ use super::learner::Learner;
 use super::patience::Bounds;
 use super::reply::Failure;
 use super::translation::{Translation, Translator};
+use crate::body::Outgoing;
 use crate::catalog::{Provider, Resolved, Target};
 use crate::config::StreamUsage as Ask;
 use crate::metering::Meter;
@@ -22,7 +23,7 @@ use crate::upstream::{Error, Head, Reply};
 use crate::wire::endpoint::Endpoint;
 use crate::wire::follow::FinishRule;
 use crate::wire::media::MediaType;
-use crate::wire::splice::StreamUsage;
+use crate::wire::splice::{StreamUsage, splice};
 
 mod errand;
 mod failover;
@@ -36,7 +37,6 @@ mod special;
 pub(super) use open::{Opened, Opening, open};
 
 use judge::judge;
-use special::Shipment;
 
 /// An answer that is passed on.
 #[derive(Debug)]
@@ -144,27 +144,27 @@ fn send<'a>(
     let endpoint = meter.endpoint();
     let usage = wanted(endpoint, provider);
     let asks = usage == StreamUsage::Inject && intake.scan.would_inject();
-    let shipment = if intake.special.is_none() && provider.is_plain {
-        Ok(Shipment::usual(intake, target, usage, parts, endpoint))
-    } else {
-        special::ship(intake, target, usage, parts, meter, &mut headers).map_err(Box::new)
-    };
     let learns = Learner::is_wanted(worker, endpoint, &intake.body);
-    meter.sends(target, &mut headers);
     let limits = &target.timeouts;
     let deadline = limits.total.map(|total| Instant::now() + total);
-    let prepared = shipment.map(|shipment| {
+    // Most requests go as they came, and are not moved about on the way.
+    let prepared = if intake.special.is_none() && provider.is_plain {
+        meter.sends(target, &mut headers);
+        let segments = splice(&intake.body, &intake.scan, &target.encoded_model, usage);
         let head = Head {
             method: parts.method.clone(),
             endpoint,
-            path: shipment.path,
+            path: None,
             credential: target.credential,
-            query: shipment.query,
+            query: parts.uri.query().map(str::to_owned),
             headers,
         };
-        let prepared = worker.client.prepare(provider.id, head, shipment.body);
-        (prepared, shipment.rule, shipment.translation)
-    });
+        let body = Outgoing::new(segments);
+        let prepared = worker.client.prepare(provider.id, head, body);
+        Ok((prepared, endpoint.finish_rule(), None))
+    } else {
+        special::prepare(worker, meter, target, parts, headers, intake, usage)
+    };
     async move {
         let (prepared, rule, translation) = prepared.map_err(Unanswered::Refused)?;
         let sending = pin!(prepared.map_err(Unanswered::Failed)?.send(limits));

@@ -18,6 +18,7 @@ use crate::proxy::intake::{Content, Intake, Rest, Special};
 use crate::proxy::reply::{self, Failure};
 use crate::proxy::translation::Translation;
 use crate::routing::Plan;
+use crate::upstream::{self, Head};
 use crate::wire::call;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::follow::FinishRule;
@@ -35,24 +36,37 @@ pub(super) struct Shipment {
     pub translation: Option<Box<Translation>>,
 }
 
-impl Shipment {
-    /// The caller's body with the two edits that most requests get.
-    pub(super) fn usual(
-        intake: &Intake,
-        target: &Target,
-        usage: StreamUsage,
-        parts: &Parts,
-        endpoint: Endpoint,
-    ) -> Self {
-        let segments = splice(&intake.body, &intake.scan, &target.encoded_model, usage);
-        Self {
-            body: Outgoing::new(segments),
-            path: None,
-            query: parts.uri.query().map(str::to_owned),
-            rule: endpoint.finish_rule(),
-            translation: None,
-        }
-    }
+/// What is ready to be sent, how its stream would end, and what tells its answer.
+type Prepared<'w> = (
+    Result<upstream::Prepared<'w>, upstream::Error>,
+    FinishRule,
+    Option<Box<Translation>>,
+);
+
+/// Makes a call ready to be sent that is none of the usual ones, or whose
+/// provider wants it in another way.
+pub(super) fn prepare<'w>(
+    worker: &'w Worker,
+    meter: &Meter,
+    target: &Target,
+    parts: &Parts,
+    mut headers: HeaderMap,
+    intake: &Intake,
+    usage: StreamUsage,
+) -> Result<Prepared<'w>, Box<Failure>> {
+    let shipment = ship(intake, target, usage, parts, meter, &mut headers)?;
+    meter.sends(target, &mut headers);
+    let head = Head {
+        method: parts.method.clone(),
+        endpoint: meter.endpoint(),
+        path: shipment.path,
+        credential: target.credential,
+        query: shipment.query,
+        headers,
+    };
+    let client = &worker.client;
+    let prepared = client.prepare(target.provider.id, head, shipment.body);
+    Ok((prepared, shipment.rule, shipment.translation))
 }
 
 /// The version of Anthropic's API that is asked for where the caller names none
