@@ -217,3 +217,41 @@ fn o01_a_drain_lets_streams_finish_and_takes_no_new_ones() {
     assert_eq!(upstream.requests().len(), taken);
     assert_eq!(gateway.ended().code(), Some(0));
 }
+
+#[test]
+fn uploads_come_by_one_stream_of_several() {
+    let upstream = Upstream::answering(reply::json("200 OK", r#"{"id":"file-1"}"#));
+    let gateway = Setup::over(&upstream).start();
+    block_on(async {
+        let mut sender = connect(&gateway).await;
+        let form = "--x\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n--x--\r\n";
+        for (path, kind, body) in [
+            (
+                "/v1/files",
+                "application/octet-stream",
+                "y".repeat(3_000_000),
+            ),
+            (
+                "/v1/audio/transcriptions",
+                "multipart/form-data; boundary=x",
+                form.to_owned(),
+            ),
+        ] {
+            let request = Request::post(format!("http://localhost{path}"))
+                .header("content-type", kind)
+                .body(Full::new(Bytes::from(body.clone())).boxed())
+                .unwrap();
+            let (answer, other) = (
+                sender.send_request(request),
+                sender.send_request(chat(false)),
+            );
+            assert_eq!(answer.await.unwrap().status(), 200, "{path}");
+            assert_eq!(other.await.unwrap().status(), 200);
+            let seen = upstream.requests();
+            let seen = seen.iter().find(|seen| seen.target == path).unwrap();
+            let sent = body.replace("\r\nm\r\n", "\r\nreal-model\r\n");
+            assert!(seen.body == sent.as_bytes(), "{} bytes", seen.body.len());
+        }
+    });
+    gateway.settle();
+}

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::judge;
 use crate::request::Request;
 use crate::setup::Setup;
+use crate::upstream::http2::Http2Upstream;
 use crate::upstream::{Upstream, reply};
 use crate::wait::{self, Gate};
 
@@ -193,4 +194,27 @@ fn the_time_for_an_answer_begins_behind_the_body() {
         .start();
     let answer = gateway.ask(&binary("/v1/files").body("123456"));
     judge::error(&answer, 504, "upstream_timeout", None);
+}
+
+#[test]
+fn an_upload_passes_to_an_upstream_that_speaks_http2() {
+    let upstream = Http2Upstream::start(None, "application/json", r#"{"id":"file-1"}"#);
+    let gateway = Setup::new()
+        .provider("up", &upstream.base_url(), "http = \"http2\"")
+        .start();
+    let body: Vec<u8> = (0..=250).cycle().take(3 * MIB).collect();
+    let request = binary("/v1/files").body(&body);
+    for bytes in [request.bytes(), request.chunked(&[1, 70_000])] {
+        let mut client = gateway.client();
+        client.send(&bytes);
+        assert_eq!(client.answer().status, 200);
+        let seen = upstream.seen().pop().unwrap();
+        assert!(seen.body == body, "{} bytes", seen.body.len());
+    }
+    let mut leaves = gateway.client();
+    leaves.send(&binary("/v1/files").head("Content-Length: 100\r\n"));
+    leaves.send(b"12345");
+    leaves.reset();
+    // The connection goes on for others.
+    assert_eq!(gateway.ask(&request).status, 200);
 }
