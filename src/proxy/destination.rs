@@ -11,7 +11,7 @@ use super::Worker;
 use super::intake::{Intake, Special};
 use super::reply::{self, Failure};
 use crate::access::Caller;
-use crate::catalog::{Provider, Resolved, Unresolved};
+use crate::catalog::{Provider, Resolved, Target, Unresolved};
 use crate::routing::Home;
 use crate::wire::call::models_in;
 use crate::wire::endpoint::Endpoint;
@@ -39,6 +39,9 @@ pub(super) fn find<'w>(
             .provider(&name)
             .ok_or_else(reply::unknown_provider)?;
         return match model {
+            Some(_) if special.is_unseen() && !may_use(caller, provider) => {
+                Err(reply::unknown_provider())
+            }
             Some(model) => Ok(catalog.resolve_at(provider, &model, |it| caller.may_use(it))?),
             None => at(worker, caller, provider),
         };
@@ -51,6 +54,11 @@ pub(super) fn find<'w>(
     };
     if let Some(model) = model {
         let mut resolved = by_model(worker, caller, call.endpoint, &model)?;
+        // What nobody has looked into may name another model than the path does.
+        let allowed = |target: &Target| may_use(caller, &target.provider);
+        if special.is_unseen() && !resolved.targets.iter().all(allowed) {
+            return Err(reply::unknown_provider());
+        }
         if let Some((provider, home)) = home {
             check_owner(caller, provider, &home)?;
             stay_at(&mut resolved, &home);

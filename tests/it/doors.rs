@@ -293,6 +293,14 @@ fn a_key_opens_only_the_providers_that_it_may_use_whole() {
         "invalid_api_key",
         None,
     );
+    // What is not looked into could name any model.
+    let target = "/openai/deployments/a/next/year";
+    let hidden = |key| {
+        let body = r#"{"model":"b"}"#;
+        let request = Request::new("POST", target).header("Content-Type", "text/plain");
+        gateway.ask(&request.body(body).key(key))
+    };
+    judge::error(&hidden("key-narrow"), 404, "provider_not_found", None);
     let mut chat = Request::chat("real-a").key("key-narrow");
     chat.target = "/providers/one/v1/chat/completions".to_owned();
     judge::error(&gateway.ask(&chat), 404, "model_not_found", Some("model"));

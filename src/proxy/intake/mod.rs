@@ -27,7 +27,7 @@ use super::limits::Share;
 use super::reply::{self, Failure};
 use crate::metering::Meter;
 use crate::wire::call::Call;
-use crate::wire::endpoint::FormModel;
+use crate::wire::endpoint::{Endpoint, FormModel};
 use crate::wire::media::MediaType;
 use crate::wire::scan::{Scan, scan_any, scan_object};
 use json::json_length;
@@ -59,6 +59,18 @@ pub(super) struct Special {
     pub call: Call,
     /// What it sends.
     pub content: Content,
+}
+
+impl Special {
+    /// Whether there may be a model in it that nobody has looked for: a body
+    /// that passes unread, or what is said over a WebSocket.
+    pub(super) fn is_unseen(&self) -> bool {
+        match &self.content {
+            Content::Passing(rest) => rest.is_unseen(),
+            Content::Nothing => self.call.endpoint == Endpoint::Responses,
+            Content::Held | Content::Named(_) => false,
+        }
+    }
 }
 
 /// What is sent with a call.

@@ -96,6 +96,11 @@ impl Rest {
         }
     }
 
+    /// Whether nobody looks into it.
+    pub(super) fn is_unseen(&self) -> bool {
+        !self.is_whole && self.form.borrow().is_none()
+    }
+
     /// Whether it can be sent once only.
     pub(in crate::proxy) fn goes_once(&self) -> bool {
         !self.is_whole
