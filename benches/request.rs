@@ -13,13 +13,13 @@ use std::hint::black_box;
 use divan::Bencher;
 use http::{Extensions, HeaderMap, HeaderValue};
 use sha2::{Digest, Sha256};
-use trunkline::access::Gate;
-use trunkline::catalog::Catalog;
-use trunkline::config::{Config, Sources, load};
-use trunkline::metering::{Desk, Meter, Meters, Outcome};
-use trunkline::telemetry::metric::Registry;
-use trunkline::telemetry::request_id::RequestIds;
-use trunkline::wire::endpoint::Endpoint;
+use trunkline::internals::Catalog;
+use trunkline::internals::Gate;
+use trunkline::internals::Registry;
+use trunkline::internals::RequestIds;
+use trunkline::internals::endpoint::Endpoint;
+use trunkline::internals::{Config, Sources, load};
+use trunkline::internals::{Desk, Meter, Meters, Outcome};
 
 /// How many aliases and client keys there are.
 const COUNTS: [usize; 3] = [1, 100, 10_000];

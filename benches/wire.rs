@@ -7,9 +7,9 @@ use std::hint::black_box;
 use bytes::Bytes;
 use divan::Bencher;
 use divan::counter::BytesCount;
-use trunkline::wire::follow::{FinishRule, Follower};
-use trunkline::wire::scan::{affinity, scan};
-use trunkline::wire::splice::{StreamUsage, encode_model, splice};
+use trunkline::internals::scan::{affinity, scan};
+use trunkline::internals::splice::{StreamUsage, encode_model, splice};
+use trunkline::internals::sse_relay::{FinishRule, Follower};
 
 fn main() {
     divan::main();

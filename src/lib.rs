@@ -1,25 +1,48 @@
 //! Trunkline: an OpenAI-compatible multiplexing gateway.
 //!
-//! A request walks down these modules and its bytes leave as they came, save
-//! the two words the gateway is there to change: the model's name and the key.
-//! `docs/architecture.md` has the map.
+//! The modules are listed in the order of their layers: each imports only from
+//! those above it. `docs/architecture.md` has the map.
 
-pub mod access;
-pub mod alarm;
-pub mod body;
-pub mod catalog;
+// Layer 0: no knowledge of the gateway.
+pub(crate) mod drain;
+pub(crate) mod executor;
+pub(crate) mod lazy_timer;
+pub(crate) mod permits;
+pub(crate) mod secret;
+pub(crate) mod wall_clock;
+pub(crate) mod wire;
+
+pub(crate) mod dialect;
+pub(crate) mod request_body;
+
+pub(crate) mod config;
+pub(crate) mod telemetry;
+
+pub(crate) mod shared_limit;
+
+pub(crate) mod catalog;
+
+pub(crate) mod access;
+pub(crate) mod routing;
+
+pub(crate) mod upstream;
+
+pub(crate) mod metering;
+
+pub(crate) mod error_response;
+pub(crate) mod proxy;
+
+pub(crate) mod snapshot;
+
+pub(crate) mod routes;
+
+pub(crate) mod server;
+
+pub(crate) mod admin;
+pub(crate) mod demo;
+
+pub mod app;
 pub mod cli;
-pub mod clock;
-pub mod config;
-pub mod dialect;
-pub mod executor;
-pub mod gateway;
-pub mod metering;
-pub mod places;
-pub mod proxy;
-pub mod routing;
-pub mod secret;
-pub mod server;
-pub mod telemetry;
-pub mod upstream;
-pub mod wire;
+
+#[doc(hidden)]
+pub mod internals;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    trunkline::cli::run(std::env::args_os(), trunkline::server::run)
+    trunkline::cli::run(std::env::args_os(), trunkline::app::run)
 }

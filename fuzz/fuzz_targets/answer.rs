@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use trunkline::upstream::oracle::check_answer;
+use trunkline::internals::http1_oracle::check_answer;
 
 fuzz_target!(|input: &[u8]| {
     let Some((&count, rest)) = input.split_first() else {

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use trunkline::dialect::{
+use trunkline::internals::dialect::{
     Answer, Dialect, Flow, Stream, Thinking, ToChat, ToMessages, error, reply, to_chat,
     to_messages,
 };

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use trunkline::wire::oracle::check_follow;
+use trunkline::internals::oracle::check_follow;
 
 fuzz_target!(|input: &[u8]| {
     let Some((&count, rest)) = input.split_first() else {

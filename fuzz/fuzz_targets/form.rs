@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use trunkline::wire::multipart::{Fault, Form, Model};
+use trunkline::internals::multipart::{Fault, Form, Model};
 
 fn read<'f>(pieces: impl Iterator<Item = &'f [u8]>) -> Result<Option<Model>, Fault> {
     let mut form = Form::new(b"multipart/form-data; boundary=x")?;

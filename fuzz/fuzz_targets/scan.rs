@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use trunkline::wire::oracle::{check_affinity, check_scan, check_splice};
-use trunkline::wire::splice::StreamUsage;
+use trunkline::internals::oracle::{check_affinity, check_scan, check_splice};
+use trunkline::internals::splice::StreamUsage;
 
 fuzz_target!(|body: &[u8]| {
     check_scan(body);

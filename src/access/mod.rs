@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use wildmatch::WildMatch;
 
-use crate::clock;
 use crate::config::{Access, Identity};
+use crate::wall_clock;
 
 mod certificate;
 #[cfg(test)]
@@ -160,7 +160,7 @@ impl Grant {
 
     fn is_valid(&self) -> bool {
         let expires = self.expires.map(SystemTime::from);
-        expires.is_none_or(|expires| clock::now() < expires)
+        expires.is_none_or(|expires| wall_clock::now() < expires)
     }
 }
 

@@ -4,8 +4,8 @@ use sha2::{Digest, Sha256};
 use wildmatch::WildMatch;
 
 use super::{Caller, Denied, Gate};
-use crate::clock;
 use crate::config::{Access, ClientKey};
+use crate::wall_clock;
 
 fn key(name: &str, text: &str) -> ClientKey {
     let sha256 = Sha256::digest(text).into();
@@ -116,8 +116,8 @@ fn a_key_ends_by_the_time_of_day_whoever_sets_it() {
     let gate = gate(vec![alice]);
     let works = || knock(&gate, "api-key", "sk-alice").is_ok();
     assert!(works());
-    clock::jump(2 * 60 * 60);
+    wall_clock::jump(2 * 60 * 60);
     assert!(!works());
-    clock::jump(-2 * 60 * 60);
+    wall_clock::jump(-2 * 60 * 60);
     assert!(works());
 }

@@ -11,16 +11,16 @@ use crate::config::{
 };
 
 mod cost;
-mod identity;
+mod fingerprint;
 mod model;
-mod nearest;
 mod slot;
+mod suggest;
 mod target;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use cost::Cost;
-pub use identity::fingerprint;
+pub use fingerprint::fingerprint;
 pub use model::Model;
 pub use slot::{Slot, Spot};
 pub use target::{Target, Unready};
@@ -305,7 +305,7 @@ impl Catalog {
             .map(|model| &*model.label)
             .filter(|name| visible(name));
         Unresolved::Unknown {
-            nearest: nearest::names(name, names),
+            nearest: suggest::names(name, names),
         }
     }
 }
@@ -316,7 +316,7 @@ fn providers(config: &Config) -> (HashMap<Box<str>, Arc<Provider>>, usize) {
     let providers = config.providers.values().enumerate();
     let by_name = providers
         .map(|(id, provider)| {
-            let credentials = identity::of_credentials(provider);
+            let credentials = fingerprint::of_credentials(provider);
             let first_key = keys;
             // One for the credential, one for all that no alias names.
             keys += 2 * credentials.len();

@@ -3,7 +3,7 @@
 use figment::value::{Dict, Value};
 use toml_edit::{ImDocument, Item, TableLike};
 
-use super::fault::{KeyPath, Place, Segment};
+use super::error::{KeyPath, Place, Segment};
 
 /// A parsed file that still knows where each key stands.
 pub struct Document {

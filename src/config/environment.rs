@@ -5,7 +5,7 @@ use std::io;
 
 use crate::secret::Secret;
 
-use super::fault::{Faults, KeyPath, Place};
+use super::error::{Faults, KeyPath, Place};
 use super::file::{self, Files};
 
 /// Environment variables: those of the process, and those of `.env`. Its

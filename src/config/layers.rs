@@ -9,8 +9,8 @@ use figment::{Figment, Metadata, Profile, Provider, Source};
 
 use super::document::Document;
 use super::environment::Environment;
-use super::fault::{KeyPath, Place, Segment, variable_part};
-use super::shape::Shape;
+use super::error::{KeyPath, Place, Segment, variable_part};
+use super::schema_node::Shape;
 use super::sources::Flags;
 
 const PREFIX: &str = "TRUNKLINE_";

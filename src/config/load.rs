@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use super::check;
 use super::document::Document;
 use super::environment::Environment;
-use super::fault::{Faults, KeyPath, Place};
+use super::error::{Faults, KeyPath, Place};
 use super::file::{self, Files, Seen};
 use super::layers::{FILE_VARIABLE, Layers};
 use super::preset::Presets;
-use super::shape::Shape;
+use super::schema_node::Shape;
 use super::sources::Sources;
-use super::walk;
+use super::validate;
 use super::{Config, raw};
 
 /// The file that is read when none is named and the working directory has none.
@@ -55,7 +55,7 @@ fn load_from(sources: &Sources, files: &Files<'_>) -> Result<Config, Faults> {
         presets.names(),
     );
     let mut values = layers.values();
-    let spoiled = walk::prune(&mut values, &shape, &layers, &mut faults);
+    let spoiled = validate::prune(&mut values, &shape, &layers, &mut faults);
     let raw: raw::Config = values.deserialize().unwrap_or_else(|error| {
         // Pruned values always fit; the error's own text would quote a value.
         let text = format!("cannot be read at {:?}", error.path.join("."));

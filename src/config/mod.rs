@@ -14,43 +14,43 @@ use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
 mod check;
+#[cfg(test)]
+mod docs;
 mod document;
 mod environment;
-mod fault;
+mod error;
 mod file;
 mod layers;
 mod listen;
 mod load;
-mod manner;
 mod model;
 mod preset;
 mod price;
 mod provider;
+mod provider_api;
 pub mod raw;
-mod reference;
 
-mod shape;
+mod schema_node;
 mod sources;
 #[cfg(test)]
 pub(crate) mod tests;
 mod timeouts;
 mod tls;
 mod traces;
-mod walk;
+mod validate;
 
 pub use environment::Environment;
-pub use fault::{Fault, Faults, KeyPath, Place, Segment};
+pub use error::{Fault, Faults, KeyPath, Place, Segment};
 pub use file::Seen;
 pub use listen::Listen;
 pub use load::{load, load_seen};
-pub use manner::{Manner, Quirk, Speaks};
 pub use model::{
     Affinity, AffinityBy, AffinityKind, Balance, Breaker, Hedge, Model, Retry, Step, Target,
 };
 pub use price::{COST_DIGITS, Decimal, Price, PriceList};
 pub use provider::{Auth, BaseUrl, Credential, Discover, HealthCheck, Provider};
-pub use reference::reference;
-pub use shape::schema;
+pub use provider_api::{Manner, Quirk, Speaks};
+pub use schema_node::schema;
 pub use sources::{Flags, Origin, Sources};
 pub use timeouts::{OwnTimeouts, Timeouts};
 pub use tls::{ClientAuth, Tls};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::text::Text;
-use super::{Dialect, chat, messages};
+use super::{Dialect, anthropic_client, openai_client};
 
 /// What an answer tells the caller that does not come from the upstream.
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +40,8 @@ pub struct Unreadable;
 /// The answer is no JSON, or holds no message.
 pub fn reply(caller: Dialect, body: &[u8], answer: &Answer<'_>) -> Result<Vec<u8>, Unreadable> {
     match caller {
-        Dialect::OpenAi => chat::reply::translate(body, answer),
-        Dialect::Anthropic => messages::reply::translate(body, answer),
+        Dialect::OpenAi => openai_client::reply::translate(body, answer),
+        Dialect::Anthropic => anthropic_client::reply::translate(body, answer),
     }
 }
 

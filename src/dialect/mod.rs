@@ -21,11 +21,11 @@
 //! upstream speaks the other one.
 
 mod answer;
-mod chat;
+mod anthropic_client;
 mod error;
 mod events;
 mod field;
-mod messages;
+mod openai_client;
 mod refusal;
 mod stream;
 mod text;
@@ -94,7 +94,7 @@ pub struct Translated {
 ///
 /// What is wrong with the request, or has no counterpart.
 pub fn to_messages(body: &[u8], upstream: &ToMessages<'_>) -> Result<Translated, Refusal> {
-    chat::request::translate(body, upstream)
+    openai_client::request::translate(body, upstream)
 }
 
 /// Translates a Messages request into a chat request. The `model` in `body` is
@@ -104,7 +104,7 @@ pub fn to_messages(body: &[u8], upstream: &ToMessages<'_>) -> Result<Translated,
 ///
 /// What is wrong with the request, or has no counterpart.
 pub fn to_chat(body: &[u8], upstream: &ToChat<'_>) -> Result<Translated, Refusal> {
-    messages::request::translate(body, upstream)
+    anthropic_client::request::translate(body, upstream)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::answer::Answer;
 use super::events::Events;
-use super::{Dialect, chat, messages};
+use super::{Dialect, anthropic_client, openai_client};
 use crate::wire::sse::Event;
 
 /// How far a stream is.
@@ -35,8 +35,8 @@ pub struct Stream {
 
 #[derive(Debug)]
 enum Side {
-    Chat(chat::stream::Translator),
-    Messages(messages::stream::Translator),
+    Chat(openai_client::stream::Translator),
+    Messages(anthropic_client::stream::Translator),
 }
 
 impl Stream {
@@ -44,8 +44,8 @@ impl Stream {
     #[must_use]
     pub fn new(caller: Dialect, answer: &Answer<'_>) -> Self {
         let side = match caller {
-            Dialect::OpenAi => Side::Chat(chat::stream::Translator::new(answer)),
-            Dialect::Anthropic => Side::Messages(messages::stream::Translator::new(answer)),
+            Dialect::OpenAi => Side::Chat(openai_client::stream::Translator::new(answer)),
+            Dialect::Anthropic => Side::Messages(anthropic_client::stream::Translator::new(answer)),
         };
         Self {
             events: Events::default(),

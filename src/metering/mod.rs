@@ -20,28 +20,28 @@ use crate::wire::endpoint::Endpoint;
 use crate::wire::error::INTERNAL_ERROR;
 use crate::wire::usage::Usage;
 
+mod access_log;
 mod attempt;
-mod clock;
-mod desk;
-mod digest;
 mod ledger;
-mod line;
-mod model;
+mod model_metrics;
 mod outcome;
+mod overhead;
+mod recorder;
+mod summary;
 mod tap;
 #[cfg(test)]
 mod tests;
 mod trace;
 
-use clock::Clock;
+use overhead::Clock;
 use trace::Trace;
 
 pub use attempt::{Attempt, Hedged};
-pub use desk::{Desk, Meters};
-pub use digest::{Digest, Summary, Times};
 pub use ledger::{Counts, Entry, Fault};
-pub use model::{ModelMeters, ModelName};
+pub use model_metrics::{ModelMeters, ModelName};
 pub use outcome::Outcome;
+pub use recorder::{Desk, Meters};
+pub use summary::{Digest, Summary, Times};
 pub use tap::Tap;
 
 /// Status that the log shows for a caller who left before an answer. Never
@@ -152,7 +152,7 @@ impl Meter {
     pub fn asks(&mut self, target: &Target) {
         self.upstream_model.clone_from(&target.model_header);
         self.price = target.price.as_deref().copied();
-        line::write_attempt(&self.request_id, target);
+        access_log::write_attempt(&self.request_id, target);
     }
 
     /// Notes the size of the request's body, all of which is here. Who was
@@ -351,7 +351,7 @@ impl Meter {
             model.count_cost(cost);
         }
         if desk.writes_lines() {
-            line::write(self, status, outcome, duration);
+            access_log::write(self, status, outcome, duration);
         }
         if let Some(trace) = self.trace.take() {
             trace.export(self, status, outcome, duration);

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::wire::follow::{FinishRule, Follower};
-use crate::wire::media::MediaType;
+use crate::wire::media_type::MediaType;
+use crate::wire::sse_relay::{FinishRule, Follower};
 use crate::wire::usage::{Tail, Usage};
 
 /// What looks at an answer while it passes.

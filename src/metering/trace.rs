@@ -10,11 +10,11 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::{Attempt, Meter, Outcome};
 use crate::catalog::{Model, Target};
-use crate::clock;
 use crate::telemetry::trace::{
     Attributes, Context, Event, Kind, Origin, Span, SpanId, Status, TRACEPARENT, TRACESTATE,
     TraceId, Tracer,
 };
+use crate::wall_clock;
 use crate::wire::endpoint::Endpoint;
 
 /// What is remembered of a recorded request.
@@ -152,7 +152,7 @@ impl Trace {
             meter,
             outcome,
             ended,
-            ended_at: clock::now(),
+            ended_at: wall_clock::now(),
             context: self.origin.own,
         };
         let attempts = self.attempts.into_inner();

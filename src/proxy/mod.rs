@@ -23,30 +23,27 @@ use crate::routing::{Fleet, Homes};
 use crate::telemetry::request_id::RequestIds;
 use crate::telemetry::trace::Tracer;
 use crate::upstream::{Client, Upstream};
-use crate::wire::call::Call;
+use crate::wire::api_path::Call;
 use crate::wire::endpoint::Endpoint;
 
-mod answer;
 mod attempt;
-pub mod curfew;
-mod destination;
+mod body_timeouts;
 mod intake;
-mod learner;
-pub mod limits;
-mod patience;
+mod object_ids;
 mod relay;
-pub mod reply;
+mod resolve;
+mod response_body;
 #[cfg(test)]
 mod tests;
 mod translation;
 pub mod tunnel;
 
-pub use answer::{Aborted, Answer};
-pub use destination::PROVIDER;
+pub use resolve::PROVIDER;
+pub use response_body::{Aborted, Answer};
 
-use curfew::{Curfew, Phase};
-use limits::{Allowance, Purse};
-use reply::{Failure, REQUEST_ID};
+use crate::drain::{Curfew, Phase};
+use crate::error_response::{Failure, REQUEST_ID};
+use crate::shared_limit::{Allowance, Purse, Share};
 
 /// One generation of everything that requests are served from. Immutable;
 /// shared by all workers.
@@ -187,7 +184,7 @@ impl Worker {
 }
 
 /// How a story ends: with an answer, and a place among the requests in flight.
-type Told = Result<(attempt::Accepted, limits::Share), Failure>;
+type Told = Result<(attempt::Accepted, Share), Failure>;
 
 /// Serves one request: whatever happens, there is an answer, and an account
 /// is kept of it.
@@ -261,7 +258,7 @@ async fn unless_expired<T>(
     let ear = worker.curfew.listen();
     poll_fn(|context| match story.as_mut().poll(context) {
         Poll::Pending if ear.poll(context) == Phase::Expired => {
-            Poll::Ready(Err(reply::cut_short()))
+            Poll::Ready(Err(crate::error_response::cut_short()))
         }
         polled => polled,
     })
@@ -283,12 +280,12 @@ where
     let look = intake::scan_of(meter.endpoint());
     let intake = intake::read(worker, meter, &head.headers, body, look).await?;
     let mut resolved = if intake.model.is_empty() {
-        destination::unnamed(worker, &caller, &intake.body)?
+        resolve::unnamed(worker, &caller, &intake.body)?
     } else {
         resolve(worker, &caller, &intake.model)?
     };
     if meter.endpoint() == Endpoint::Responses {
-        destination::follow(worker, &caller, &intake.body, &mut resolved)?;
+        resolve::follow(worker, &caller, &intake.body, &mut resolved)?;
     }
     meter.calls(resolved.model);
     let accepted = attempt::run(worker, meter, &resolved, head, &intake).await?;
@@ -314,14 +311,14 @@ where
     };
     meter.called_by(caller.clone());
     let intake = intake::look(worker, meter, call, head, body).await?;
-    let resolved = destination::find(worker, &caller, &intake, head)?;
+    let resolved = resolve::find(worker, &caller, &intake, head)?;
     meter.calls(resolved.model);
     let accepted = attempt::run(worker, meter, &resolved, head, &intake).await?;
     Ok((accepted, seat))
 }
 
 /// A place among the requests in flight, for somebody who may call.
-fn admit(worker: &Worker, head: &Parts) -> Result<(limits::Share, Caller), Failure> {
+fn admit(worker: &Worker, head: &Parts) -> Result<(Share, Caller), Failure> {
     let seat = enter(worker)?;
     let gate = &worker.snapshot.gate;
     let caller = gate.admit(&head.headers, &head.extensions)?;
@@ -330,9 +327,9 @@ fn admit(worker: &Worker, head: &Parts) -> Result<(limits::Share, Caller), Failu
 
 /// A place among the requests in flight, while there are places and we are not
 /// shutting down.
-fn enter(worker: &Worker) -> Result<limits::Share, Failure> {
+fn enter(worker: &Worker) -> Result<Share, Failure> {
     if worker.curfew.phase() >= Phase::Draining {
-        return Err(reply::shutting_down());
+        return Err(crate::error_response::shutting_down());
     }
     Ok(worker.in_flight.take(1)?)
 }
@@ -347,10 +344,10 @@ fn resolve<'w>(worker: &'w Worker, caller: &Caller, model: &str) -> Result<Resol
 fn refuse(worker: &Worker, failure: Failure, mut meter: Meter) -> Response<Answer> {
     meter.ends(failure.outcome, Some(failure.error.code));
     meter.refuses(failure.status.as_u16());
-    let dialect = reply::dialect(meter.endpoint());
+    let dialect = crate::error_response::dialect(meter.endpoint());
     let mut response = failure.into_response(meter.request_id(), dialect);
     if worker.snapshot.limits.server_timing {
-        reply::tell_times(response.headers_mut(), &meter);
+        crate::error_response::tell_times(response.headers_mut(), &meter);
     }
     meter.passed(response.body().len());
     response.map(Answer::whole)

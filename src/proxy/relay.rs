@@ -6,19 +6,20 @@ use bytes::Bytes;
 use http::Response;
 
 use super::Worker;
-use super::answer::{Aborted, Answer};
 use super::attempt::Accepted;
-use super::curfew::{Ear, Phase};
-use super::learner::Learner;
-use super::limits::Share;
-use super::patience::{Late, Patience};
-use super::reply::{self, Failure};
+use super::body_timeouts::{Late, Patience};
+use super::object_ids::Learner;
+use super::response_body::{Aborted, Answer};
 use super::translation::Translator;
 use crate::dialect::Dialect;
+use crate::drain::{Ear, Phase};
+use crate::error_response;
+use crate::error_response::Failure;
 use crate::metering::{Meter, Outcome, Tap};
 use crate::routing::InFlight;
+use crate::shared_limit::Share;
 use crate::upstream::ReplyBody;
-use crate::wire::media::MediaType;
+use crate::wire::media_type::MediaType;
 
 /// A comment, which readers of an event stream pass over (WHATWG HTML, section
 /// 9.2.7, proposes it against proxies that give up on a silent stream).
@@ -78,11 +79,11 @@ pub(super) fn answer(
     let streams = media_type == MediaType::EventStream;
     meter.answers(reply.status.as_u16(), streams);
     let mut headers = reply.headers;
-    reply::identify(&mut headers, meter.request_id());
+    error_response::identify(&mut headers, meter.request_id());
     meter.waits();
     let limits = &worker.snapshot.limits;
     if limits.server_timing {
-        reply::tell_times(&mut headers, &meter);
+        error_response::tell_times(&mut headers, &meter);
     }
     let quiet = limits.keepalive_comments.filter(|_| streams);
     let mut relay = Box::new(Relay {
@@ -90,7 +91,7 @@ pub(super) fn answer(
         body: reply.body,
         tap: Tap::new(media_type, rule, hide_usage),
         translator,
-        dialect: reply::dialect(meter.endpoint()),
+        dialect: error_response::dialect(meter.endpoint()),
         whole: Outcome::of_status(reply.status.as_u16()),
         meter: Some(meter),
         patience: Patience::new(bounds, quiet),
@@ -163,7 +164,7 @@ impl Relay {
     /// not for the caller.
     fn poll_upstream(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if self.ear.phase() == Phase::Expired {
-            self.break_off(&reply::shutting_down());
+            self.break_off(&error_response::shutting_down());
             return Poll::Ready(None);
         }
         if let Some(first) = self.first.take() {
@@ -172,7 +173,7 @@ impl Relay {
         match self.body.poll_piece(context) {
             Poll::Ready(Some(Ok(piece))) => Poll::Ready(self.take(piece)),
             Poll::Ready(Some(Err(_))) => {
-                self.break_off(&reply::stream_disconnected());
+                self.break_off(&error_response::stream_disconnected());
                 Poll::Ready(None)
             }
             Poll::Ready(None) => Poll::Ready(self.upstream_ended(None)),
@@ -191,7 +192,7 @@ impl Relay {
         if let Some(translator) = &mut self.translator {
             piece = piece.and_then(|piece| translator.tell(&piece));
             if translator.is_broken() {
-                self.break_off(&reply::stream_malformed());
+                self.break_off(&error_response::stream_malformed());
                 return self.pass(piece);
             }
         }
@@ -211,12 +212,12 @@ impl Relay {
 
     fn wait(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if self.ear.poll(context) == Phase::Expired {
-            self.break_off(&reply::shutting_down());
+            self.break_off(&error_response::shutting_down());
             return Poll::Ready(None);
         }
         match std::task::ready!(self.patience.poll_late(context)) {
-            Late::Silent => self.break_off(&reply::stream_stalled()),
-            Late::TooLong => self.break_off(&reply::stream_too_long()),
+            Late::Silent => self.break_off(&error_response::stream_stalled()),
+            Late::TooLong => self.break_off(&error_response::stream_too_long()),
             Late::Quiet => return Poll::Ready(self.comment()),
         }
         Poll::Ready(None)
@@ -245,14 +246,14 @@ impl Relay {
             if stream.upstream_error() {
                 outcome = Outcome::UpstreamError;
             } else if self.whole == Outcome::Ok && !stream.is_complete() {
-                self.break_off(&reply::stream_incomplete());
+                self.break_off(&error_response::stream_incomplete());
                 return self.pass(piece);
             }
             let rest = stream.end();
             if let Some(translator) = &mut self.translator {
                 piece = joined(piece, translator.end(rest));
                 if !translator.is_over() {
-                    self.break_off(&reply::stream_incomplete());
+                    self.break_off(&error_response::stream_incomplete());
                     return self.pass(piece);
                 }
             } else {

@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, Empty};
 
 use super::{Worker, serve};
 use crate::config::{self, Sources};
-use crate::gateway;
+use crate::snapshot;
 use crate::telemetry::metric::Registry;
 use crate::wire::endpoint::Endpoint;
 
@@ -22,7 +22,7 @@ fn the_work_on_a_call_is_small() {
         ..Sources::default()
     };
     let config = config::load(&sources).unwrap();
-    let snapshot = gateway::build(&config, &Registry::new(), None).unwrap();
+    let snapshot = snapshot::build(&config, &Registry::new(), None).unwrap();
     let worker = Rc::new(Worker::new(snapshot));
     let body = Empty::<Bytes>::new().map_err(|never: Infallible| match never {});
     let work = serve(worker, Endpoint::ChatCompletions, Request::new(body));

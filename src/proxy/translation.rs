@@ -5,10 +5,11 @@ use std::time::UNIX_EPOCH;
 use bytes::Bytes;
 use http::StatusCode;
 
-use super::reply::{self, Failure};
-use crate::clock;
 use crate::dialect::{self, Answer, Dialect, Flow, Stream};
+use crate::error_response;
+use crate::error_response::Failure;
 use crate::telemetry::request_id::RequestId;
+use crate::wall_clock;
 
 /// What is known of a request that was translated.
 #[derive(Debug)]
@@ -66,7 +67,7 @@ impl Translation {
             let told = dialect::reply(self.caller, body, &self.answer(&id));
             return match told {
                 Ok(body) => Ok(Told { status, body }),
-                Err(_) => Err(reply::upstream_protocol_error()),
+                Err(_) => Err(error_response::upstream_protocol_error()),
             };
         }
         let request_id = self.request_id.as_str();
@@ -87,7 +88,7 @@ impl Translation {
     }
 
     fn answer<'a>(&'a self, id: &'a str) -> Answer<'a> {
-        let now = clock::now().duration_since(UNIX_EPOCH);
+        let now = wall_clock::now().duration_since(UNIX_EPOCH);
         Answer {
             model: &self.model,
             id,

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
 use super::Outcome;
+use super::breaker::{Health, millis};
 use super::budget::Budget;
 use super::counts::{Counts, Reason};
-use super::health::{Health, millis};
+use super::health::Vitals;
 use super::load::{InFlight, Load};
 use super::quota::{Awaited, Quota};
 use super::recent::Recent;
-use super::standing::{Standing, Why};
-use super::vitals::Vitals;
+use super::target_state::{Standing, Why};
 use crate::catalog::{Catalog, Target};
 use crate::config::{Breaker, Config, Hedge};
 use crate::telemetry::metric::Registry;

@@ -4,29 +4,29 @@
 //! Neither knows HTTP or a connection: an attempt is judged by its [`Outcome`].
 
 mod affinity;
+mod breaker;
 mod budget;
+mod carry_over;
 mod counts;
 mod fleet;
 mod health;
-mod homes;
-mod inherit;
 mod load;
+mod object_directory;
 mod outcome;
 mod plan;
 mod quota;
 mod recent;
-mod standing;
+mod target_state;
 #[cfg(test)]
 mod tests;
-mod vitals;
 
 pub use affinity::{Kept, Kinship};
+pub use carry_over::Heirs;
 pub use fleet::Fleet;
-pub use homes::{Home, Homes};
-pub use inherit::Heirs;
+pub use health::Vitals;
 pub use load::InFlight;
+pub use object_directory::{Home, Homes};
 pub use outcome::Outcome;
 pub use plan::{Next, Plan, Second, Stop, only};
 pub use quota::Awaited;
-pub use standing::{Standing, Why};
-pub use vitals::Vitals;
+pub use target_state::{Standing, Why};

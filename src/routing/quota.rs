@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::health::millis;
+use super::breaker::millis;
 use crate::wire::rate_limit::Report;
 
 /// A target keeps its weight while more than this share of its limit is left;

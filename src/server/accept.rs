@@ -8,12 +8,12 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tracing::warn;
 
-use super::listen::Listener;
-use super::prepare::Prepared;
+use super::ServerGeneration;
+use super::listener::Listener;
 use super::socket::{Caller, Detached};
 use super::worker::Handle;
-use crate::places::{Place, Places};
-use crate::proxy::curfew::Phase;
+use crate::drain::Phase;
+use crate::permits::{Place, Places};
 use crate::telemetry::metric::{self, Counter, Gauge, Registry};
 
 /// Pause after the system refused to hand out a connection (too many open
@@ -24,7 +24,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// All workers.
 #[derive(Debug)]
-pub(super) struct Workers {
+pub struct Workers {
     handles: Vec<Handle>,
     write_timeout: Cell<Duration>,
     places: Arc<Places>,
@@ -34,25 +34,25 @@ pub(super) struct Workers {
 
 impl Workers {
     /// Starts them with their first generation.
-    pub(super) fn start(first: Prepared, registry: &Registry) -> io::Result<Self> {
-        let sites = first.sites.into_iter().enumerate();
+    pub fn start(first: ServerGeneration, registry: &Registry) -> io::Result<Self> {
+        let sites = first.contexts.into_iter().enumerate();
         let handles =
             sites.map(|(index, site)| Handle::start(index, Arc::clone(&first.snapshot), site));
         Ok(Self {
             handles: handles.collect::<io::Result<_>>()?,
-            write_timeout: Cell::new(first.settings.write_timeout),
-            places: Places::new(first.settings.max_connections),
+            write_timeout: Cell::new(first.write_timeout),
+            places: Places::new(first.max_connections),
             full: registry.counter(&metric::SHED, &[("reason", "connections")]),
             open: registry.gauge(&metric::CONNECTIONS, &[]),
         })
     }
 
     /// Goes over to the next generation, for requests that begin from now on.
-    pub(super) fn succeed(&self, next: Prepared) {
+    pub fn succeed(&self, next: ServerGeneration) {
         next.snapshot.enact();
-        self.write_timeout.set(next.settings.write_timeout);
-        self.places.resize(next.settings.max_connections);
-        for (worker, site) in self.handles.iter().zip(next.sites) {
+        self.write_timeout.set(next.write_timeout);
+        self.places.resize(next.max_connections);
+        for (worker, site) in self.handles.iter().zip(next.contexts) {
             worker.succeed(Arc::clone(&next.snapshot), site);
         }
     }
@@ -60,12 +60,12 @@ impl Workers {
     /// Takes in those who wait in the system's queue at a listener that is to
     /// be closed, which would break their connections. They get in even when
     /// there are no places left: there is nowhere else for them to wait.
-    pub(super) fn empty(&self, listener: Listener) -> io::Result<()> {
+    pub fn empty(&self, listener: Listener) -> io::Result<()> {
         listener.empty(|caller| self.hand_out(caller, self.places.try_take()))
     }
 
     /// Accepts until it is dropped.
-    pub(super) async fn accept(&self, listener: &Listener) {
+    pub async fn accept(&self, listener: &Listener) {
         loop {
             let place = self.place().await;
             match listener.accept().await.and_then(Caller::detach) {
@@ -103,19 +103,19 @@ impl Workers {
     }
 
     /// Connections open.
-    pub(super) fn load(&self) -> usize {
+    pub fn load(&self) -> usize {
         self.handles.iter().map(Handle::load).sum()
     }
 
     /// Tells all how far the shutdown has come.
-    pub(super) fn ring(&self, phase: Phase) {
+    pub fn ring(&self, phase: Phase) {
         for worker in &self.handles {
             worker.ring(phase);
         }
     }
 
     /// Waits until all have finished.
-    pub(super) async fn finished(&self) {
+    pub async fn finished(&self) {
         while !self.handles.iter().all(Handle::is_finished) {
             sleep(LOOK_AGAIN).await;
         }

@@ -21,17 +21,17 @@ const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
 
 /// A caller's socket, of this runtime or (see [`Detached`]) of none.
 #[derive(Debug)]
-pub(super) enum Caller<T = TcpStream, U = UnixStream> {
+pub enum Caller<T = TcpStream, U = UnixStream> {
     Tcp(T),
     Unix(U),
 }
 
 /// A caller's socket on its way to another runtime.
-pub(super) type Detached = Caller<StdTcpStream, StdUnixStream>;
+pub type Detached = Caller<StdTcpStream, StdUnixStream>;
 
 impl Caller {
     /// Takes it from this runtime.
-    pub(super) fn detach(self) -> io::Result<Detached> {
+    pub fn detach(self) -> io::Result<Detached> {
         Ok(match self {
             Self::Tcp(tcp) => Caller::Tcp(tcp.into_std()?),
             Self::Unix(unix) => Caller::Unix(unix.into_std()?),
@@ -41,7 +41,7 @@ impl Caller {
 
 impl Detached {
     /// Gives it to this runtime.
-    pub(super) fn attach(self) -> io::Result<Caller> {
+    pub fn attach(self) -> io::Result<Caller> {
         Ok(match self {
             Self::Tcp(tcp) => Caller::Tcp(TcpStream::from_std(tcp)?),
             Self::Unix(unix) => Caller::Unix(UnixStream::from_std(unix)?),
@@ -52,7 +52,7 @@ impl Detached {
     /// sent bytes stay unacknowledged, or its window shut, for `write_timeout`
     /// (`TCP_USER_TIMEOUT`, RFC 5482): it alone sees a reader who takes a
     /// little now and then.
-    pub(super) fn tune(&self, write_timeout: Duration) -> io::Result<()> {
+    pub fn tune(&self, write_timeout: Duration) -> io::Result<()> {
         let Self::Tcp(tcp) = self else {
             return Ok(());
         };
@@ -73,7 +73,7 @@ impl Detached {
 }
 
 /// A socket whose next bytes can be seen before they are taken.
-pub(super) trait Peek {
+pub trait Peek {
     /// Waits for bytes, and says how many of them it has copied.
     async fn peek(&self, bytes: &mut [u8]) -> io::Result<usize>;
 }
@@ -102,7 +102,7 @@ impl Stream for Impatient {
 
 /// A Unix-domain socket whose peer is taken for gone when it takes nothing for
 /// `write_timeout`. Here the system does not look after that.
-pub(super) fn impatient(unix: UnixStream, write_timeout: Duration) -> Impatient {
+pub fn impatient(unix: UnixStream, write_timeout: Duration) -> Impatient {
     let mut stream = TimeoutStream::new(unix);
     stream.set_write_timeout(Some(write_timeout));
     Box::pin(stream)

@@ -28,7 +28,7 @@ const NOT_PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
     This port speaks TLS: use https://";
 
 /// Why no connection came to be, and what is left of it.
-pub(super) enum Refused {
+pub enum Refused {
     /// The caller went away before it said anything.
     Silent,
     /// It sent what is no TLS, or nothing that we can agree on.
@@ -36,7 +36,7 @@ pub(super) enum Refused {
 }
 
 /// What all handshakes go by, and where their sessions are kept to be resumed.
-pub(super) fn settings(tls: &Tls) -> Result<Arc<ServerConfig>, rustls::Error> {
+pub fn settings(tls: &Tls) -> Result<Arc<ServerConfig>, rustls::Error> {
     // Named, so that no second provider in the build can make rustls unable
     // to choose one.
     let provider = Arc::new(aws_lc_rs::default_provider());
@@ -53,7 +53,7 @@ pub(super) fn settings(tls: &Tls) -> Result<Arc<ServerConfig>, rustls::Error> {
 }
 
 /// The handshake.
-pub(super) async fn shake(
+pub async fn shake(
     settings: Arc<ServerConfig>,
     mut tcp: TcpStream,
 ) -> Result<TlsStream<TcpStream>, Refused> {
@@ -72,7 +72,7 @@ pub(super) async fn shake(
 }
 
 /// True when HTTP/2 was agreed on.
-pub(super) fn is_multiplexed(stream: &TlsStream<TcpStream>) -> bool {
+pub fn is_multiplexed(stream: &TlsStream<TcpStream>) -> bool {
     stream.get_ref().1.alpn_protocol() == Some(H2)
 }
 
@@ -83,7 +83,7 @@ impl Stream for TlsStream<TcpStream> {
 }
 
 /// The certificate that the caller has shown, if any.
-pub(super) fn certificate(stream: &TlsStream<TcpStream>) -> Option<Arc<Certificate>> {
+pub fn certificate(stream: &TlsStream<TcpStream>) -> Option<Arc<Certificate>> {
     let chain = stream.get_ref().1.peer_certificates()?;
     Some(Arc::new(Certificate::read(chain.first()?)))
 }

@@ -13,13 +13,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::interval;
 
-use super::conn;
-use super::generation::Current;
-use super::site::Site;
+use super::active_snapshot::Current;
+use super::connection;
 use super::socket::Detached;
-use crate::places::Place;
+use crate::drain::Phase;
+use crate::permits::Place;
 use crate::proxy::Snapshot;
-use crate::proxy::curfew::Phase;
+use crate::routes::context::Site;
 use crate::telemetry::metric::Gauge;
 
 /// Between two looks for connections that have rested too long.
@@ -27,7 +27,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// A worker, seen from the thread that accepts.
 #[derive(Debug)]
-pub(super) struct Handle {
+pub struct Handle {
     orders: UnboundedSender<Order>,
     load: Arc<AtomicUsize>,
     thread: JoinHandle<()>,
@@ -42,7 +42,7 @@ enum Order {
 
 /// A caller's place: among all connections, and in its worker's load.
 #[derive(Debug)]
-pub(super) struct Ticket {
+pub struct Ticket {
     load: Arc<AtomicUsize>,
     open: Gauge,
     /// None for one that got in when its listener was closed.
@@ -51,7 +51,7 @@ pub(super) struct Ticket {
 
 impl Handle {
     /// Starts worker number `index`.
-    pub(super) fn start(index: usize, snapshot: Arc<Snapshot>, site: Site) -> io::Result<Self> {
+    pub fn start(index: usize, snapshot: Arc<Snapshot>, site: Site) -> io::Result<Self> {
         let (orders, received) = unbounded_channel();
         let (report, reported) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new()
@@ -78,12 +78,12 @@ impl Handle {
     }
 
     /// Connections it has.
-    pub(super) fn load(&self) -> usize {
+    pub fn load(&self) -> usize {
         self.load.load(Ordering::Relaxed)
     }
 
     /// Hands it a caller, who counts in `open` until it leaves.
-    pub(super) fn serve(&self, caller: Detached, place: Option<Place>, open: Gauge) {
+    pub fn serve(&self, caller: Detached, place: Option<Place>, open: Gauge) {
         self.load.fetch_add(1, Ordering::Relaxed);
         open.increment(1);
         let ticket = Ticket {
@@ -96,17 +96,17 @@ impl Handle {
     }
 
     /// Tells it to serve new requests from this generation.
-    pub(super) fn succeed(&self, snapshot: Arc<Snapshot>, site: Site) {
+    pub fn succeed(&self, snapshot: Arc<Snapshot>, site: Site) {
         let _ = self.orders.send(Order::Succeed(snapshot, Box::new(site)));
     }
 
     /// Tells it how far the shutdown has come.
-    pub(super) fn ring(&self, phase: Phase) {
+    pub fn ring(&self, phase: Phase) {
         let _ = self.orders.send(Order::Ring(phase));
     }
 
     /// True when it has nothing left to do.
-    pub(super) fn is_finished(&self) -> bool {
+    pub fn is_finished(&self) -> bool {
         self.thread.is_finished()
     }
 }
@@ -131,7 +131,7 @@ async fn run(snapshot: Arc<Snapshot>, site: Site, mut orders: UnboundedReceiver<
                     connections.spawn_local(async move {
                         let _ticket = ticket;
                         if let Ok(caller) = caller.attach() {
-                            conn::serve(current, caller).await;
+                            connection::serve(current, caller).await;
                         }
                     });
                 }

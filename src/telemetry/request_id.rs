@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use bytes::BytesMut;
 use http::HeaderValue;
 
-use crate::clock;
+use crate::wall_clock;
 
 /// Longest id taken over from a caller, in bytes.
 const LONGEST: usize = 64;
@@ -34,7 +34,7 @@ impl RequestIds {
     /// random bytes: an id must be unique, not secret.
     #[must_use]
     pub fn new() -> Self {
-        let clock = clock::now()
+        let clock = wall_clock::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |since| {
                 since.as_secs() ^ u64::from(since.subsec_nanos()) << 32

@@ -11,12 +11,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use thiserror::Error;
 use url::{Host, Url};
 
-use super::checkup::Checkup;
-use super::listing::Listing;
+use super::health_check::Checkup;
+use super::model_list_cache::Listing;
 use super::tls::{Connector, Roots};
 use super::{Upstream, header};
 use crate::config::{Auth, BaseUrl, Credential, Provider};
-use crate::places::Places;
+use crate::permits::Places;
 use crate::secret::Secret;
 use crate::telemetry::metric::{self, Counter, Gauge, Registry};
 use crate::wire::endpoint::Endpoint;

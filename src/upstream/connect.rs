@@ -27,9 +27,9 @@ use super::connection::{Http2, Task};
 use super::error::{Error, ErrorKind, chain};
 use super::http1::{Http1, Scratch, Socket};
 use super::resolve::Resolver;
-use crate::body::Outgoing;
 use crate::config::{HttpVersion, Timeouts};
 use crate::executor::LocalExecutor;
+use crate::request_body::Outgoing;
 
 /// Silence on an HTTP/2 connection with streams before it is asked whether it
 /// still lives, and how long it has to say so.

@@ -12,10 +12,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::error::Error;
 use super::http1::{Answered, Broken, Http1};
-use super::order::Order;
+use super::request::Order;
 use super::{Upstream, header};
-use crate::body::{Outgoing, Passing};
 use crate::config::Timeouts;
+use crate::request_body::{Outgoing, Passing};
 use crate::routing::Outcome;
 
 /// Streams put on one HTTP/2 connection before another is opened: the least

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use crate::body::Interrupted;
+use crate::request_body::Interrupted;
 use crate::routing::Outcome;
 
 /// An attempt that brought no answer.

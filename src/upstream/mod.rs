@@ -8,23 +8,23 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use tokio::time::{Instant, timeout};
 
-use crate::body::Outgoing;
 use crate::config::{HttpVersion, Pool as PoolLimits, Provider, Timeouts};
-use crate::places::{Place, Places};
+use crate::permits::{Place, Places};
+use crate::request_body::Outgoing;
 use crate::wire::endpoint::Endpoint;
 
 mod build;
-mod checkup;
 mod connect;
 mod connection;
 mod error;
 mod header;
+mod health_check;
 mod http1;
-mod listing;
-mod order;
+mod model_list_cache;
 mod pool;
-mod reply;
+mod request;
 mod resolve;
+mod response;
 mod tls;
 mod websocket;
 
@@ -32,14 +32,14 @@ pub use build::{BuildError, Builder};
 pub use error::{Error, ErrorKind};
 #[cfg(feature = "fuzzing")]
 pub use http1::oracle;
-pub use listing::{ListError, Listing};
-pub use reply::{BrokenOff, ReplyBody};
+pub use model_list_cache::{ListError, Listing};
+pub use response::{BrokenOff, ReplyBody};
 pub use websocket::{Opening, WebSocket};
 
 use connection::Answer;
 use http1::Scratch;
-use order::{Order, Target};
 use pool::Pool;
+use request::{Order, Target};
 
 /// One provider: where it is, what opens it and how long it may take.
 /// Shared by all workers; nothing in it changes but what it counts and lists.
@@ -65,7 +65,7 @@ pub struct Upstream {
     limits: PoolLimits,
     places: Option<Arc<Places>>,
     gauges: build::Gauges,
-    checkup: Option<checkup::Checkup>,
+    checkup: Option<health_check::Checkup>,
     listing: Listing,
     made_from: Provider,
 }

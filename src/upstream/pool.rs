@@ -16,10 +16,10 @@ use super::connect::{Made, connect, connect_http1};
 use super::connection::{Answer, Connection, Failed, Http2, Stream};
 use super::error::{Error, ErrorKind};
 use super::http1::{Broken, Http1, Scratch};
-use super::order::Order;
+use super::request::Order;
 use super::resolve::Resolver;
 use crate::config::Timeouts;
-use crate::places::Place;
+use crate::permits::Place;
 
 /// Resting connections that may turn out dead before a new one is made.
 const MOST_STALE: usize = 3;

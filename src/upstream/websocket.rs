@@ -17,9 +17,9 @@ use super::build::Open;
 use super::error::{Error, ErrorKind};
 use super::http1::Socket;
 use super::{Client, Head, Reply, ReplyBody};
-use crate::body::Outgoing;
 use crate::config::Timeouts;
-use crate::places::Place;
+use crate::permits::Place;
+use crate::request_body::Outgoing;
 
 /// What an upstream says to a handshake.
 #[derive(Debug)]

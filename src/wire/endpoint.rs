@@ -1,6 +1,6 @@
 //! The calls of the OpenAI API, and what is known of each.
 
-use super::follow::FinishRule;
+use super::sse_relay::FinishRule;
 
 /// One call of the OpenAI API, or one family of them. The first are those of
 /// [`Endpoint::CORE`].

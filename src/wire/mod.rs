@@ -2,12 +2,11 @@
 //!
 //! Nothing here knows HTTP, sockets or time.
 
-pub mod call;
-mod date;
+pub mod api_path;
 pub mod endpoint;
 pub mod error;
-pub mod follow;
-pub mod media;
+mod json_key;
+pub mod media_type;
 pub mod model_list;
 pub mod multipart;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -20,7 +19,8 @@ pub mod oracle;
 pub mod rate_limit;
 pub mod retry_after;
 pub mod scan;
+mod server_date;
 pub mod splice;
 pub mod sse;
-mod token;
+pub mod sse_relay;
 pub mod usage;

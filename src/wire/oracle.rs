@@ -10,9 +10,9 @@ use bytes::Bytes;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use super::follow::{FinishRule, Follower};
 use super::scan::{MODEL_LIMIT_BYTES, StreamOptions, affinity, scan};
 use super::splice::{StreamUsage, encode_model, splice};
+use super::sse_relay::{FinishRule, Follower};
 use super::usage::Usage;
 
 const DEPTH_LIMIT: usize = 127;

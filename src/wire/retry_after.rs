@@ -2,8 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::date::{self, Moment};
 use super::rate_limit;
+use super::server_date;
+use super::server_date::Moment;
 
 /// Longest time that is believed. What an upstream says beyond that is a slip,
 /// or a quota of a day, which a probe finds renewed sooner than a clock does.
@@ -30,7 +31,7 @@ pub fn wait(headers: &[(&str, &str)], now: SystemTime) -> Option<Duration> {
         let value = text("retry-after")?;
         seconds(value).or_else(|| {
             let moment = Moment::new(text("date"), now);
-            Some(moment.until(date::read(value)?))
+            Some(moment.until(server_date::read(value)?))
         })
     };
     let reset = || rate_limit::exhausted_for(headers.iter().copied(), now);

@@ -9,9 +9,9 @@ use url::{Host, Url};
 use wildmatch::WildMatch;
 
 use super::Check;
-use crate::clock;
-use crate::config::fault::KeyPath;
+use crate::config::error::KeyPath;
 use crate::config::{Access, ClientAuth, ClientCertificate, ClientKey, Identity, raw};
+use crate::wall_clock;
 
 /// Checks `[access]`.
 pub fn settle(check: &mut Check<'_>, raw: &raw::Config) -> Access {
@@ -183,7 +183,7 @@ fn expires(check: &mut Check<'_>, path: &KeyPath, text: Option<&str>) -> Option<
         check.fault(&path, text);
         return None;
     };
-    if SystemTime::from(expires) <= clock::now() {
+    if SystemTime::from(expires) <= wall_clock::now() {
         let text = format!("{path}: has passed, so that the key is refused; renew or remove it");
         check.warnings.push(text);
     }

@@ -3,7 +3,7 @@
 use http::HeaderName;
 
 use super::{Check, quantity};
-use crate::config::fault::KeyPath;
+use crate::config::error::KeyPath;
 use crate::config::{Affinity, AffinityBy, AffinityKind, raw};
 
 /// Percent of its share that a target may have by default: with less, keys move

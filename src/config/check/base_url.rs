@@ -6,7 +6,7 @@ use url::{Host, Url};
 
 use super::Check;
 use super::credential::variable_name;
-use crate::config::fault::{KeyPath, Place, nearest};
+use crate::config::error::{KeyPath, Place, nearest};
 use crate::config::preset::Preset;
 use crate::config::{BaseUrl, Listen, raw};
 

@@ -1,7 +1,7 @@
 //! `[breaker]`.
 
 use super::{Check, quantity};
-use crate::config::fault::KeyPath;
+use crate::config::error::KeyPath;
 use crate::config::{Breaker, raw};
 
 /// Most that can be counted in a window.

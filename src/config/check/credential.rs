@@ -1,7 +1,7 @@
 //! What opens a provider.
 
 use super::Check;
-use crate::config::fault::{KeyPath, Place};
+use crate::config::error::{KeyPath, Place};
 use crate::config::file;
 use crate::config::preset::{KeyNeed, Preset};
 use crate::config::{Credential, raw};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Check, quantity};
-use crate::config::fault::KeyPath;
+use crate::config::error::KeyPath;
 use crate::config::{Discover, Discovery, raw};
 
 /// Shortest time that a list is kept: providers are not asked for each request.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Check;
-use crate::config::fault::{KeyPath, nearest};
+use crate::config::error::{KeyPath, nearest};
 use crate::config::model::MOST_TARGETS;
 use crate::config::{Model, Provider};
 

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Check;
-use crate::config::fault::KeyPath;
+use crate::config::error::KeyPath;
 use crate::config::{Auth, raw};
 
 /// Headers that belong to one connection (RFC 9110, section 7.6.1) or that the

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::uri::PathAndQuery;
 
 use super::{Check, quantity};
-use crate::config::fault::KeyPath;
+use crate::config::error::KeyPath;
 use crate::config::{HealthCheck, raw};
 
 /// Shortest pause between two questions.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Check;
-use crate::config::fault::KeyPath;
+use crate::config::error::KeyPath;
 use crate::config::listen::UNIX;
 use crate::config::{ClientAuth, Listen, raw};
 

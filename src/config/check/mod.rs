@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::environment::Environment;
-use super::fault::{Faults, KeyPath, nearest};
+use super::error::{Faults, KeyPath, nearest};
 use super::file::Files;
 use super::layers::Layers;
 use super::preset::Presets;
@@ -22,11 +22,11 @@ mod headers;
 mod health;
 mod hedge;
 mod listener;
-mod manner;
 mod model;
 mod origin;
 mod price;
 mod provider;
+mod provider_api;
 mod quantity;
 mod retry;
 mod server;

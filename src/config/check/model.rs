@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Check, affinity, fallback, hedge, quantity, retry, timeouts};
-use crate::config::fault::{KeyPath, nearest};
+use crate::config::error::{KeyPath, nearest};
 use crate::config::preset::Presets;
 use crate::config::{Hedge, Model, Provider, Retry, Target, raw};
 

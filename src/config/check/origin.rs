@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::Check;
-use crate::config::fault::KeyPath;
+use crate::config::error::KeyPath;
 use crate::config::{Cors, raw};
 
 /// Checks `[cors]`.

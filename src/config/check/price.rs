@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wildmatch::WildMatch;
 
 use super::Check;
-use crate::config::fault::{KeyPath, nearest};
+use crate::config::error::{KeyPath, nearest};
 use crate::config::preset::Presets;
 use crate::config::price::{is_pattern, rate, split};
 use crate::config::{BaseUrl, Price, PriceList, Provider, raw};

@@ -6,8 +6,10 @@ use std::time::Duration;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use super::{Check, base_url, credential, discovery, headers, health, manner, quantity, timeouts};
-use crate::config::fault::KeyPath;
+use super::{
+    Check, base_url, credential, discovery, headers, health, provider_api, quantity, timeouts,
+};
+use crate::config::error::KeyPath;
 use crate::config::file;
 use crate::config::preset::{Preset, Presets};
 use crate::config::{
@@ -114,7 +116,7 @@ impl One<'_> {
                 .stream_usage
                 .or_else(|| preset?.stream_usage)
                 .unwrap_or(StreamUsage::Observe),
-            manner: manner::settle(check, path, raw, preset),
+            manner: provider_api::settle(check, path, raw, preset),
             timeouts: timeouts.with(&own),
             pool,
             health,

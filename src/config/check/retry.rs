@@ -1,7 +1,7 @@
 //! `[retry]`, and what a model says instead.
 
 use super::{Check, quantity};
-use crate::config::fault::KeyPath;
+use crate::config::error::KeyPath;
 use crate::config::{Retry, raw};
 
 /// Most attempts that can be asked for.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use url::Host;
 
 use super::{Check, listener, quantity, tls};
-use crate::config::fault::KeyPath;
+use crate::config::error::KeyPath;
 use crate::config::{Admin, Listen, Server, Tls, raw};
 
 /// hyper takes no smaller buffer for a head, and a smaller one would refuse

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Check, quantity};
-use crate::config::fault::KeyPath;
+use crate::config::error::KeyPath;
 use crate::config::{OwnTimeouts, Timeouts, raw};
 
 /// What `[timeouts]` stands over; it says something of everything.

@@ -13,9 +13,9 @@ use rustls_pki_types::pem::{Error as PemError, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::Check;
-use crate::clock;
-use crate::config::fault::KeyPath;
+use crate::config::error::KeyPath;
 use crate::config::{ClientAuth, Tls, file, raw};
+use crate::wall_clock;
 
 /// Most bytes of a certificate or key file.
 const LARGEST_FILE: u64 = 4 * 1024 * 1024;
@@ -92,7 +92,7 @@ fn warn_of_end(check: &mut Check<'_>, path: &KeyPath, certificate: &CertificateD
     };
     let end = parsed.validity().not_after.timestamp();
     if let Ok(end) = Timestamp::from_second(end)
-        && SystemTime::from(end) <= clock::now()
+        && SystemTime::from(end) <= wall_clock::now()
     {
         let text = format!("{path}: the certificate expired at {end}; renew it");
         check.warnings.push(text);

@@ -9,7 +9,7 @@ use super::base_url::{exposes, parse};
 use super::credential::variable_name;
 use super::headers::RESERVED;
 use super::provider;
-use crate::config::fault::{KeyPath, Place};
+use crate::config::error::{KeyPath, Place};
 use crate::config::{Traces, raw};
 
 /// Where a collector takes traces below its base (OTLP specification,

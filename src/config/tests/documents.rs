@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::Trial;
 use crate::config::preset::{KeyNeed, Presets};
-use crate::config::shape::Shape;
-use crate::config::{Auth, StreamUsage, reference, schema};
+use crate::config::schema_node::Shape;
+use crate::config::{Auth, StreamUsage, docs, schema};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -138,11 +138,11 @@ fn the_examples_load() {
 fn docs_are_current() {
     let path = root().join("docs/configuration.md");
     if std::env::var_os("TRUNKLINE_BLESS").is_some() {
-        fs::write(&path, reference()).unwrap();
+        fs::write(&path, docs::page()).unwrap();
     }
     let written = fs::read_to_string(&path).unwrap_or_default();
     assert!(
-        written == reference(),
+        written == docs::page(),
         "docs/configuration.md is not current; run TRUNKLINE_BLESS=1 cargo test docs_are_current"
     );
 }

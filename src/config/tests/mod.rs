@@ -12,7 +12,7 @@ pub use trial::Trial;
 
 use proptest::prelude::*;
 
-use super::fault::{KeyPath, nearest};
+use super::error::{KeyPath, nearest};
 
 #[test]
 fn all_faults_are_told_at_once_one_line_each() {

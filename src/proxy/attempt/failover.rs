@@ -6,15 +6,16 @@ use std::time::Duration;
 use http::request::Parts;
 use tokio::time::sleep;
 
-use super::errand::{Errand, now, tell};
+use super::classify::Judged;
+use super::context::{Errand, now, tell};
 use super::hedge::race;
-use super::judge::Judged;
-use super::{Accepted, kinship};
+use super::{Accepted, affinity};
 use crate::catalog::{Model, Resolved, Target};
+use crate::error_response;
+use crate::error_response::Failure;
 use crate::metering::Meter;
 use crate::proxy::Worker;
 use crate::proxy::intake::Intake;
-use crate::proxy::reply::{self, Failure};
 use crate::routing::{Next, Plan, Stop};
 
 /// Tries target after target, as the plan says, and tells the caller how many.
@@ -29,11 +30,13 @@ pub(super) async fn run(
     let model = resolved.model;
     let mut plan = Plan::new(fleet, &resolved.targets, model.retry, model.balance);
     if let Some(affinity) = &model.affinity {
-        plan = plan.with_affinity(kinship::of(affinity, &head.headers, &intake.body));
+        plan = plan.with_affinity(affinity::of(affinity, &head.headers, &intake.body));
     }
     let mut told = follow(worker, meter, model, &mut plan, head, intake).await;
     match &mut told {
-        Ok(accepted) => reply::count_attempts(&mut accepted.reply.headers, plan.attempts()),
+        Ok(accepted) => {
+            error_response::count_attempts(&mut accepted.reply.headers, plan.attempts())
+        }
         Err(failure) => failure.count_attempts(plan.attempts()),
     }
     told
@@ -104,7 +107,7 @@ async fn follow<'p>(
     }
     // A plan has at least one target, so there is something to tell.
     last.map_or_else(
-        || Err(reply::upstream_protocol_error()),
+        || Err(error_response::upstream_protocol_error()),
         |(last, target)| last.named(target),
     )
 }

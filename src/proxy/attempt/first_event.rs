@@ -7,11 +7,11 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::timeout_at;
 
 use super::Accepted;
-use super::judge::Judged;
-use crate::proxy::reply;
+use super::classify::Judged;
+use crate::error_response;
 use crate::routing::Outcome;
-use crate::wire::follow::{FinishRule, Follower};
-use crate::wire::media::MediaType;
+use crate::wire::media_type::MediaType;
+use crate::wire::sse_relay::{FinishRule, Follower};
 
 /// Most bytes held back. Comments that keep the connection alive come to some
 /// hundred; a first event larger than this is one all the same.
@@ -56,10 +56,13 @@ pub(super) async fn judge(mut accepted: Accepted) -> Judged {
             Came::End => break Some(Outcome::Failed),
             // The head is no answer yet, and the upstream was at work.
             Came::Broken => {
-                return Judged::unfit(Outcome::MaybeProcessed, reply::upstream_broke_off());
+                return Judged::unfit(
+                    Outcome::MaybeProcessed,
+                    error_response::upstream_broke_off(),
+                );
             }
             Came::Nothing => {
-                return Judged::unfit(Outcome::MaybeProcessed, reply::upstream_timeout());
+                return Judged::unfit(Outcome::MaybeProcessed, error_response::upstream_timeout());
             }
         }
         if held.follower.first_data() {

@@ -8,8 +8,8 @@ use http::request::Parts;
 use tokio::time::{Instant, timeout};
 use tracing::info;
 
-use super::errand::{Errand, now, tell};
-use super::judge::Judged;
+use super::classify::Judged;
+use super::context::{Errand, now, tell};
 use crate::catalog::Target;
 use crate::metering::{Attempt, Hedged, Meter};
 use crate::routing::{Awaited, Next, Outcome, Plan, Second};

@@ -9,34 +9,34 @@ use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use super::Worker;
+use super::body_timeouts::Bounds;
 use super::intake::Intake;
-use super::learner::Learner;
-use super::patience::Bounds;
-use super::reply::Failure;
+use super::object_ids::Learner;
 use super::translation::{Translation, Translator};
-use crate::body::Outgoing;
 use crate::catalog::{Provider, Resolved, Target};
 use crate::config::StreamUsage as Ask;
+use crate::error_response::Failure;
 use crate::metering::Meter;
+use crate::request_body::Outgoing;
 use crate::routing::{self, InFlight};
 use crate::upstream::{Error, Head, Reply};
 use crate::wire::endpoint::Endpoint;
-use crate::wire::follow::FinishRule;
-use crate::wire::media::MediaType;
+use crate::wire::media_type::MediaType;
 use crate::wire::splice::{StreamUsage, splice};
+use crate::wire::sse_relay::FinishRule;
 
-mod errand;
+mod affinity;
+mod classify;
+mod context;
+mod encode;
 mod failover;
 mod first_event;
 mod hedge;
-mod judge;
-mod kinship;
-mod open;
-mod special;
+mod websocket;
 
-pub(super) use open::{Opened, Opening, open};
+pub(super) use websocket::{Opened, Opening, open};
 
-use judge::judge;
+use classify::judge;
 
 /// An answer that is passed on.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ pub(super) async fn run(
     intake: &Intake,
 ) -> Result<Accepted, Failure> {
     if let Some(rest) = intake.goes_once() {
-        return Box::pin(special::once(worker, meter, resolved, head, intake, rest)).await;
+        return Box::pin(encode::once(worker, meter, resolved, head, intake, rest)).await;
     }
     let Some(target) = routing::only(&resolved.targets, &resolved.model.retry) else {
         // Boxed, so that those with one target need no room for the rest.
@@ -163,7 +163,7 @@ fn send<'a>(
         let prepared = worker.client.prepare(provider.id, head, body);
         Ok((prepared, endpoint.finish_rule(), None))
     } else {
-        special::prepare(worker, meter, target, parts, headers, intake, usage)
+        encode::prepare(worker, meter, target, parts, headers, intake, usage)
     };
     async move {
         let (prepared, rule, translation) = prepared.map_err(Unanswered::Refused)?;

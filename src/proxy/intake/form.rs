@@ -14,10 +14,11 @@ use tokio::time::timeout;
 use super::spool::{Full, Spool};
 use super::upload::{Ahead, Live, Notes, Rest};
 use super::{announced_length, unreadable};
+use crate::error_response;
+use crate::error_response::Failure;
 use crate::metering::Meter;
 use crate::proxy::Worker;
-use crate::proxy::limits::Share;
-use crate::proxy::reply::{self, Failure};
+use crate::shared_limit::Share;
 use crate::wire::endpoint::FormModel;
 use crate::wire::multipart::Form;
 
@@ -56,7 +57,7 @@ pub(super) async fn read(
             reader.spill(worker).await?;
         }
         let next = timeout(gap, reader.next()).await;
-        next.unwrap_or_else(|_| Err(reply::request_timeout()))?;
+        next.unwrap_or_else(|_| Err(error_response::request_timeout()))?;
     }
     if announced == Some(reader.read) && reader.live.take().is_some() {
         // Its end has come as well, though nobody has said so.
@@ -139,12 +140,12 @@ impl Reader {
 impl From<Full> for Failure {
     fn from(full: Full) -> Self {
         match full {
-            Full::Exhausted => {
-                reply::overloaded("Too much is held of forms whose model comes after a file.")
-            }
+            Full::Exhausted => error_response::overloaded(
+                "Too much is held of forms whose model comes after a file.",
+            ),
             Full::Failed(error) => {
                 tracing::error!(%error, "a form cannot be put into a temporary file");
-                reply::no_spool()
+                error_response::no_spool()
             }
         }
     }

@@ -14,17 +14,18 @@ use http_body_util::BodyExt;
 use tokio::time::Instant;
 
 use super::{Intake, unreadable};
+use crate::error_response;
+use crate::error_response::Failure;
 use crate::metering::Meter;
-use crate::proxy::limits::Share;
-use crate::proxy::patience::{Bounds, Patience};
-use crate::proxy::reply::{self, Failure};
+use crate::proxy::body_timeouts::{Bounds, Patience};
 use crate::proxy::{Limits, Worker};
+use crate::shared_limit::Share;
 use crate::wire::endpoint::Endpoint;
-use crate::wire::media::MediaType;
+use crate::wire::media_type::MediaType;
 use crate::wire::scan::{Scan, ScanError, scan, scan_object};
 
 /// Reads and scans the body.
-pub(in crate::proxy) async fn read<B>(
+pub async fn read<B>(
     worker: &Worker,
     meter: &mut Meter,
     headers: &HeaderMap,
@@ -37,7 +38,7 @@ where
     let announced = json_length(headers)?;
     let limits = &worker.snapshot.limits;
     if announced.is_some_and(|length| length > limits.max_body as u64) {
-        return Err(reply::request_too_large(limits.max_body));
+        return Err(error_response::request_too_large(limits.max_body));
     }
     let share = worker.buffered.take(0)?;
     let arrived = Cell::new(false);
@@ -56,7 +57,7 @@ where
 }
 
 /// How the body of one of the usual calls is looked at.
-pub(in crate::proxy) fn scan_of(endpoint: Endpoint) -> fn(&[u8]) -> Result<Scan, ScanError> {
+pub fn scan_of(endpoint: Endpoint) -> fn(&[u8]) -> Result<Scan, ScanError> {
     if endpoint.needs_model() {
         scan
     } else {
@@ -92,7 +93,7 @@ async fn within<T>(
             patience.fed();
         }
         let late = patience.poll_late(context);
-        late.map(|_| Err(reply::request_timeout()))
+        late.map(|_| Err(error_response::request_timeout()))
     }));
     let done = done.await;
     meter.works();
@@ -119,7 +120,7 @@ where
         };
         let held = first.len() + joined.len();
         if held + piece.len() > limits.max_body {
-            return Err(reply::request_too_large(limits.max_body));
+            return Err(error_response::request_too_large(limits.max_body));
         }
         share.grow(piece.len())?;
         arrived.set(true);
@@ -159,13 +160,13 @@ pub(super) fn json_length(headers: &HeaderMap) -> Result<Option<u64>, Failure> {
         } else if *name == CONTENT_ENCODING {
             let coding = value.as_bytes().trim_ascii();
             if !coding.eq_ignore_ascii_case(b"identity") {
-                return Err(reply::unsupported_encoding());
+                return Err(error_response::unsupported_encoding());
             }
         }
     }
     match content_type {
         Some(value) if MediaType::of(Some(value)) != MediaType::Json || !is_utf8(value) => {
-            Err(reply::unsupported_media_type())
+            Err(error_response::unsupported_media_type())
         }
         _ => Ok(length),
     }

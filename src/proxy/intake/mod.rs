@@ -23,12 +23,13 @@ pub(super) use json::{read, scan_of};
 pub(super) use upload::Rest;
 
 use super::Worker;
-use super::limits::Share;
-use super::reply::{self, Failure};
+use crate::error_response;
+use crate::error_response::Failure;
 use crate::metering::Meter;
-use crate::wire::call::Call;
+use crate::shared_limit::Share;
+use crate::wire::api_path::Call;
 use crate::wire::endpoint::{Endpoint, FormModel};
-use crate::wire::media::MediaType;
+use crate::wire::media_type::MediaType;
 use crate::wire::scan::{Scan, scan_any, scan_object};
 use json::json_length;
 use upload::Live;
@@ -224,8 +225,10 @@ fn unreadable(error: &hyper::Error) -> Failure {
         .source()
         .and_then(|cause| cause.downcast_ref::<io::Error>());
     match cause.map(io::Error::kind) {
-        Some(ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => reply::caller_left(),
-        _ => reply::invalid_body(),
+        Some(ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => {
+            error_response::caller_left()
+        }
+        _ => error_response::invalid_body(),
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::proxy::limits::{Exhausted, Purse, Share};
+use crate::shared_limit::{Exhausted, Purse, Share};
 use std::rc::Rc;
 
 /// So much is read from the file at once.

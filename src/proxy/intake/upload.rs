@@ -15,17 +15,18 @@ use http_body::{Body, Frame};
 
 use super::spool::{Reading, Spool};
 use super::unreadable;
-use crate::body::{Interrupted, Outgoing, Passing};
-use crate::proxy::limits::Share;
-use crate::proxy::patience::{Bounds, Patience};
-use crate::proxy::reply::{self, Failure};
+use crate::error_response;
+use crate::error_response::Failure;
+use crate::proxy::body_timeouts::{Bounds, Patience};
+use crate::request_body::{Interrupted, Outgoing, Passing};
+use crate::shared_limit::Share;
 use crate::wire::multipart::Form;
 
 /// A caller's body.
 pub(super) type Live = Pin<Box<dyn Body<Data = Bytes, Error = hyper::Error>>>;
 
 /// What of a body is not held.
-pub(in crate::proxy) struct Rest {
+pub struct Rest {
     pub(super) ahead: Ahead,
     /// Where in that the model stands, if it does.
     pub(super) model: Option<Range<u64>>,
@@ -53,9 +54,9 @@ pub(super) enum Ahead {
 
 /// What is known of a body that passes.
 #[derive(Default)]
-pub(in crate::proxy) struct Notes {
+pub struct Notes {
     /// Bytes that have come.
-    pub(in crate::proxy) bytes: Rc<Cell<u64>>,
+    pub bytes: Rc<Cell<u64>>,
     /// Why it does not go on.
     objection: RefCell<Option<Failure>>,
 }
@@ -70,7 +71,7 @@ impl Notes {
     }
 
     /// Why the body did not go on, if the reason lies with its sender.
-    pub(in crate::proxy) fn objection(&self) -> Option<Failure> {
+    pub fn objection(&self) -> Option<Failure> {
         self.objection.take()
     }
 
@@ -102,16 +103,16 @@ impl Rest {
     }
 
     /// Whether it can be sent once only.
-    pub(in crate::proxy) fn goes_once(&self) -> bool {
+    pub fn goes_once(&self) -> bool {
         !self.is_whole
     }
 
-    pub(in crate::proxy) fn notes(&self) -> &Rc<Notes> {
+    pub fn notes(&self) -> &Rc<Notes> {
         &self.notes
     }
 
     /// The body on its way upstream, with this text where the model stands.
-    pub(in crate::proxy) fn outgoing(&self, model: &str) -> Outgoing {
+    pub fn outgoing(&self, model: &str) -> Outgoing {
         let held = self.ahead.len();
         let mut parts = VecDeque::new();
         let mut length = self.length;
@@ -193,7 +194,7 @@ impl Upload {
                 let read = ready!(Pin::new(reading).poll(context));
                 self.reading = None;
                 let bytes = read.ok().and_then(Result::ok);
-                return Poll::Ready(Some(bytes.ok_or_else(reply::internal_error)));
+                return Poll::Ready(Some(bytes.ok_or_else(error_response::internal_error)));
             }
             match self.parts.pop_front() {
                 None => return Poll::Ready(None),
@@ -216,7 +217,7 @@ impl Upload {
         };
         let Poll::Ready(frame) = live.as_mut().poll_frame(context) else {
             let late = self.patience.poll_late(context);
-            return late.map(|_| Some(Err(reply::request_timeout())));
+            return late.map(|_| Some(Err(error_response::request_timeout())));
         };
         self.patience.fed();
         let piece = match frame {
@@ -240,7 +241,7 @@ impl Upload {
         };
         form.feed(piece)?;
         if form.model().is_some() && !self.knows_model {
-            return Err(reply::late_model());
+            return Err(error_response::late_model());
         }
         Ok(())
     }

@@ -7,7 +7,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use http_body::Body;
 
 use crate::access::CREDENTIAL_HEADERS;
-use crate::wire::call::{self, Call};
+use crate::wire::api_path;
+use crate::wire::api_path::Call;
 
 /// Before a key among the subprotocols: pages have no other place for it
 /// (OpenAI, Realtime API, "Connect with WebSocket").
@@ -35,7 +36,7 @@ pub(super) fn find_credential(head: &mut Parts, call: &Call) {
     if call.is_azure
         && let Some(query) = head.uri.query()
     {
-        let (query, in_query) = call::of_azure_websocket(query);
+        let (query, in_query) = api_path::of_azure_websocket(query);
         key = key.or(in_query);
         replace_query(&mut head.uri, &query);
     }
@@ -109,7 +110,7 @@ mod tests {
     use http_body_util::{Empty, Full};
 
     use super::{asks, find_credential};
-    use crate::wire::call::Call;
+    use crate::wire::api_path::Call;
 
     fn head(target: &str, headers: &[(&str, &str)]) -> Parts {
         let mut request = Request::get(target);

@@ -13,16 +13,17 @@ use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
 
-use super::answer::Answer;
 use super::attempt::{self, Opened};
-use super::curfew::Ear;
-use super::limits::Share;
-use super::reply::{self, Failure};
-use super::{Worker, destination, enter, intake, refuse, relay, unless_expired};
+use super::response_body::Answer;
+use super::{Worker, enter, intake, refuse, relay, resolve, unless_expired};
+use crate::drain::Ear;
+use crate::error_response;
+use crate::error_response::Failure;
 use crate::metering::Meter;
 use crate::routing::InFlight;
+use crate::shared_limit::Share;
 use crate::upstream::WebSocket;
-use crate::wire::call::Call;
+use crate::wire::api_path::Call;
 
 mod flow;
 mod frames;
@@ -50,7 +51,7 @@ pub struct Tunnel {
 /// Serves a handshake. The answer is a change of protocols only where the
 /// upstream's is one.
 pub async fn serve(worker: &Worker, call: Call, head: Parts) -> Response<Answer> {
-    let id = head.headers.get(reply::REQUEST_ID);
+    let id = head.headers.get(error_response::REQUEST_ID);
     let request_id = worker.request_ids.for_request(id);
     let mut meter = Meter::start(&worker.desk, call.endpoint, request_id);
     if let Some(tracer) = &worker.snapshot.tracer {
@@ -82,10 +83,10 @@ async fn story(
     meter.called_by(caller.clone());
     let mut intake = intake::without_body(worker, call)?;
     if intake.model.is_empty() {
-        let named = destination::model_in_query(head.uri.query())?;
+        let named = resolve::model_in_query(head.uri.query())?;
         intake.model = named.unwrap_or_default();
     }
-    let resolved = destination::find(worker, &caller, &intake, &mut head)?;
+    let resolved = resolve::find(worker, &caller, &intake, &mut head)?;
     meter.calls(resolved.model);
     let opening = attempt::open(worker, meter, &resolved, &head, &intake).await?;
     Ok((opening, seat))
@@ -103,14 +104,14 @@ fn answer(worker: &Worker, opened: Opened, seat: Share, mut meter: Meter) -> Res
     meter.tunnels();
     let bytes_in = Rc::default();
     meter.receives(&bytes_in);
-    reply::identify(&mut headers, meter.request_id());
+    error_response::identify(&mut headers, meter.request_id());
     headers.remove(CONTENT_LENGTH);
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     meter.waits();
     let limits = &worker.snapshot.limits;
     if limits.server_timing {
-        reply::tell_times(&mut headers, &meter);
+        error_response::tell_times(&mut headers, &meter);
     }
     let tunnel = Tunnel {
         upstream,

@@ -13,10 +13,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::Tunnel;
 use super::flow::{End, Flow};
 use super::frames::{goodbye, masked_goodbye};
+use crate::drain::Phase;
+use crate::error_response;
 use crate::metering::Outcome;
-use crate::proxy::curfew::Phase;
-use crate::proxy::patience::{Bounds, Patience};
-use crate::proxy::reply;
+use crate::proxy::body_timeouts::{Bounds, Patience};
 
 /// How long one direction may go on when the other has ended: what was on its
 /// way is to arrive, and a closing handshake to be answered.
@@ -80,7 +80,7 @@ impl Tunnel {
 impl<S: Stream> Run<'_, S> {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if self.closing.is_none() && self.tunnel.ear.poll(context) == Phase::Expired {
-            self.say_goodbye(Outcome::Shed, reply::shutting_down().error.code);
+            self.say_goodbye(Outcome::Shed, error_response::shutting_down().error.code);
         }
         let mut failed = self.poll_flows(context);
         let is_open = failed.is_none() && self.closing.is_none();
@@ -139,7 +139,7 @@ impl<S: Stream> Run<'_, S> {
             _ if is_closed => (Outcome::Ok, None),
             Failed::Caller => (Outcome::Cancelled, None),
             Failed::Upstream => {
-                let code = reply::stream_disconnected().error.code;
+                let code = error_response::stream_disconnected().error.code;
                 (Outcome::UpstreamError, Some(code))
             }
         };

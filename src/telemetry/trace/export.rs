@@ -25,8 +25,8 @@ use url::Url;
 use super::Order;
 use super::metric::Counter;
 use super::span::{Attributes, Export, Span};
-use crate::clock;
 use crate::config::Traces;
+use crate::wall_clock;
 
 /// Spans that are sent at once.
 const BATCH: usize = 512;
@@ -259,7 +259,7 @@ impl Refused {
             let seconds = text.parse().map(Duration::from_secs).ok();
             seconds.or_else(|| {
                 let date = httpdate::parse_http_date(text).ok()?;
-                date.duration_since(clock::now()).ok()
+                date.duration_since(wall_clock::now()).ok()
             })
         });
         let asked = asked.unwrap_or_default().min(LONGEST_PAUSE);

@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes};
 use tokio::time::Instant;
 
 use super::Socket;
-use crate::body::{Extent, Outgoing, Passing};
+use crate::request_body::{Extent, Outgoing, Passing};
 
 /// Pieces handed to the system at once: a head, and a body with its two edits.
 const AT_ONCE: usize = 6;

@@ -20,7 +20,7 @@ const LARGE: usize = 48 * 1024;
 
 /// The block of one worker.
 #[derive(Debug, Clone, Default)]
-pub(in crate::upstream) struct Scratch(Rc<RefCell<Block>>);
+pub struct Scratch(Rc<RefCell<Block>>);
 
 #[derive(Debug, Default)]
 struct Block {

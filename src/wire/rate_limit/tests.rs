@@ -1,7 +1,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::{Report, exhausted_for, report, reset};
-use crate::wire::date::Moment;
+use crate::wire::server_date::Moment;
 
 /// 2026-01-01T00:00:00Z
 fn now() -> SystemTime {

@@ -7,7 +7,7 @@
 pub mod affinity;
 mod cursor;
 mod glance;
-pub mod object;
+pub mod object_ids;
 mod string;
 #[cfg(test)]
 mod tests;

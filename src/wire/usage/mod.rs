@@ -1,6 +1,6 @@
 //! What a request used, as the upstream reports it.
 
-mod object;
+mod parse;
 #[cfg(test)]
 mod tests;
 
@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 
-use super::token::Key;
+use super::json_key::Key;
 
 /// How much of the end of a body is looked at. Usage stands near the end, with
 /// at most a few more members behind it.
@@ -59,7 +59,7 @@ pub fn find_usage(bytes: &[u8]) -> Option<Usage> {
         last.rotate_right(1);
         last[0] = Some(value);
     }
-    last.into_iter().flatten().find_map(object::parse)
+    last.into_iter().flatten().find_map(parse::parse)
 }
 
 // === impl Usage ===

@@ -1,128 +1,162 @@
-//! An upstream that speaks HTTP/2, by hyper.
+//! Upstreams that speak HTTP/2: by ALPN behind TLS, or by prior knowledge.
 
-use std::convert::Infallible;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use crate::support::assert_response;
+use crate::support::client::Request;
+use crate::support::gateway::{Setup, UPSTREAM_KEY};
+use crate::support::upstream::http2::Http2Upstream;
+use crate::support::upstream::tls::{Authority, Flaw};
+use crate::support::upstream::{Upstream, reply};
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::server::conn::http2;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use rustls::ServerConfig;
-use tokio::net::TcpListener;
-use tokio::sync::mpsc;
-use tokio_rustls::TlsAcceptor;
+const JSON: &str = "application/json";
+const ANSWER: &str = r#"{"a":1,"usage":{"prompt_tokens":2,"completion_tokens":3}}"#;
 
-use crate::wait::Watched;
-
-/// A running HTTP/2 upstream; it ends with this value.
-pub struct Http2Upstream {
-    address: SocketAddr,
-    scheme: &'static str,
-    seen: Arc<Watched<Vec<Seen>>>,
-    _stop: mpsc::Sender<()>,
-}
-
-/// One request as the upstream saw it.
-#[derive(Debug, Clone)]
-pub struct Seen {
-    pub target: String,
-    pub headers: http::HeaderMap,
-    pub body: Vec<u8>,
-}
-
-impl Http2Upstream {
-    /// Answers each request with this body and content type, in the clear when
-    /// no TLS is given.
-    pub fn start(tls: Option<Arc<ServerConfig>>, kind: &'static str, body: &'static str) -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let scheme = if tls.is_some() { "https" } else { "http" };
-        let seen = Arc::new(Watched::default());
-        let (stop, mut stopped) = mpsc::channel::<()>(1);
-        let record = Arc::clone(&seen);
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(async {
-                tokio::select! {
-                    () = accept(listener, tls, kind, body, record) => {}
-                    _ = stopped.recv() => {}
-                }
-            });
-        });
-        Self {
-            address,
-            scheme,
-            seen,
-            _stop: stop,
+fn check_request(upstream: &Http2Upstream, count: usize) {
+    let seen = upstream.seen();
+    assert_eq!(seen.len(), count);
+    for request in seen {
+        assert!(
+            request.target.ends_with("/v1/chat/completions"),
+            "{}",
+            request.target
+        );
+        assert_eq!(
+            request.headers["authorization"],
+            format!("Bearer {UPSTREAM_KEY}")
+        );
+        assert!(
+            String::from_utf8(request.body)
+                .unwrap()
+                .contains("\"real-model\"")
+        );
+        for name in ["connection", "transfer-encoding", "keep-alive", "host"] {
+            assert!(!request.headers.contains_key(name), "{name} in HTTP/2");
         }
     }
-
-    pub fn base_url(&self) -> String {
-        format!("{}://127.0.0.1:{}/v1", self.scheme, self.address.port())
-    }
-
-    pub fn seen(&self) -> Vec<Seen> {
-        self.seen.with(|seen| seen.clone())
-    }
 }
 
-async fn accept(
-    listener: std::net::TcpListener,
-    tls: Option<Arc<ServerConfig>>,
-    kind: &'static str,
-    body: &'static str,
-    record: Arc<Watched<Vec<Seen>>>,
-) {
-    let listener = TcpListener::from_std(listener).unwrap();
-    loop {
-        let (socket, _) = listener.accept().await.unwrap();
-        let (tls, record) = (tls.clone(), Arc::clone(&record));
-        tokio::spawn(async move {
-            let service =
-                service_fn(move |request| answer(request, kind, body, Arc::clone(&record)));
-            let server = http2::Builder::new(TokioExecutor::new());
-            match tls {
-                None => drop(server.serve_connection(TokioIo::new(socket), service).await),
-                Some(config) => {
-                    let Ok(socket) = TlsAcceptor::from(config).accept(socket).await else {
-                        return;
-                    };
-                    drop(server.serve_connection(TokioIo::new(socket), service).await);
-                }
-            }
-        });
+#[test]
+fn http2_is_spoken_where_tls_negotiates_it() {
+    let authority = Authority::new();
+    let upstream = Http2Upstream::start(
+        Some(authority.server(Flaw::None, &["h2", "http/1.1"])),
+        JSON,
+        ANSWER,
+    );
+    let setup = Setup::new();
+    let ca = setup.file("ca.pem", authority.pem().as_bytes());
+    let gateway = setup
+        .provider(
+            "up",
+            &upstream.base_url(),
+            &format!("ca_file = \"{}\"", ca.display()),
+        )
+        .model("m", "up", "real-model")
+        .start();
+    for _ in 0..3 {
+        let answer = gateway.ask(&Request::chat("m").header("Connection", "keep-alive"));
+        assert_eq!((answer.status, answer.text().as_str()), (200, ANSWER));
     }
+    check_request(&upstream, 3);
+    gateway.settle();
 }
 
-async fn answer(
-    request: http::Request<Incoming>,
-    kind: &'static str,
-    body: &'static str,
-    record: Arc<Watched<Vec<Seen>>>,
-) -> Result<http::Response<Full<Bytes>>, Infallible> {
-    let (head, incoming) = request.into_parts();
-    let bytes = incoming
-        .collect()
-        .await
-        .map(|body| body.to_bytes().to_vec())
-        .unwrap_or_default();
-    record.with(|seen| {
-        seen.push(Seen {
-            target: head.uri.to_string(),
-            headers: head.headers,
-            body: bytes,
-        });
+#[test]
+fn http2_is_spoken_in_the_clear_where_the_config_says_so() {
+    let upstream = Http2Upstream::start(None, JSON, ANSWER);
+    let gateway = Setup::new()
+        .provider("up", &upstream.base_url(), "http = \"http2\"")
+        .model("m", "up", "real-model")
+        .start();
+    for _ in 0..3 {
+        let answer = gateway.ask(&Request::chat("m"));
+        assert_eq!((answer.status, answer.text().as_str()), (200, ANSWER));
+    }
+    check_request(&upstream, 3);
+    gateway.settle();
+}
+
+#[test]
+fn a_stream_over_http2_comes_through() {
+    const STREAM: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+    let upstream = Http2Upstream::start(None, "text/event-stream", STREAM);
+    let gateway = Setup::new()
+        .provider("up", &upstream.base_url(), "http = \"http2\"")
+        .model("m", "up", "real-model")
+        .start();
+    let answer = gateway.ask(&Request::stream("m"));
+    assert!(answer.complete);
+    assert_eq!(answer.text(), STREAM);
+}
+
+#[test]
+fn http1_alone_is_offered_where_the_config_says_so() {
+    let authority = Authority::new();
+    let upstream = Upstream::start_tls(
+        authority.server(Flaw::None, &["h2", "http/1.1"]),
+        |exchange| {
+            exchange.read_body();
+            exchange.send(reply::completion("hi"));
+        },
+    );
+    let setup = Setup::new();
+    let ca = setup.file("ca.pem", authority.pem().as_bytes());
+    let gateway = setup
+        .provider(
+            "up",
+            &upstream.base_url(),
+            &format!("ca_file = \"{}\"\nhttp = \"http1\"", ca.display()),
+        )
+        .model("m", "up", "real-model")
+        .start();
+    assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
+    assert_eq!(upstream.only().method, "POST");
+}
+
+#[test]
+fn an_upstream_that_does_not_speak_http2_is_in_error() {
+    let upstream = Upstream::raw("http", |mut socket| {
+        use std::io::{Read, Write};
+        let mut preface = [0; 24];
+        let _ = socket.read(&mut preface);
+        let _ = socket.write_all(&reply::completion("hi"));
     });
-    let answer = Full::new(Bytes::from_static(body.as_bytes()));
-    Ok(http::Response::builder()
-        .header("content-type", kind)
-        .body(answer)
-        .unwrap())
+    let gateway = Setup::new()
+        .provider("up", &upstream.base_url(), "http = \"http2\"")
+        .model("m", "up", "real-model")
+        .start();
+    let answer = gateway.ask(&Request::chat("m"));
+    assert_eq!(answer.status, 502);
+    let code = answer.json()["error"]["code"].as_str().unwrap().to_owned();
+    assert!(
+        ["upstream_protocol_error", "upstream_disconnected"].contains(&code.as_str()),
+        "{code}"
+    );
+    assert_response::error(&answer, 502, &code, None);
+}
+
+#[test]
+fn a_burst_of_requests_makes_one_connection() {
+    let upstream = Http2Upstream::start(None, JSON, ANSWER);
+    let gateway = Setup::new()
+        .server("workers = 1")
+        .provider(
+            "up",
+            &upstream.base_url(),
+            "http = \"http2\"\npool.idle_timeout = \"10ms\"",
+        )
+        .model("m", "up", "real-model")
+        .start();
+    let up = [("provider", "up")];
+    let made = [("provider", "up"), ("result", "ok")];
+    assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
+    // It is known now that one connection can carry many; let it grow old.
+    gateway.await_metric("trunkline_upstream_connections", &up, 0.0);
+    let mut clients: Vec<_> = (0..30).map(|_| gateway.client()).collect();
+    for client in &mut clients {
+        client.send(&Request::chat("m").bytes());
+    }
+    for client in &mut clients {
+        assert_eq!(client.answer().status, 200);
+    }
+    gateway.await_metric("trunkline_upstream_connects_total", &made, 2.0);
 }

@@ -1,160 +1,160 @@
-//! Certificates good and bad, made on the spot, and TLS for upstreams.
+//! TLS to upstreams: no flaw is overlooked, none is told in detail (U-04).
 
-use std::net::TcpStream;
-use std::sync::Arc;
+use std::io::{Read, Write};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType, date_time_ymd};
-use rustls::crypto::aws_lc_rs;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use crate::support::assert_response;
+use crate::support::client::Request;
+use crate::support::gateway::{Gateway, Setup};
+use crate::support::upstream::tls::{Authority, Flaw};
+use crate::support::upstream::{Upstream, reply};
 
-use super::Wire;
-
-/// A certificate authority for one test.
-pub struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    pem: String,
+/// A gateway that trusts the authority for its provider.
+fn trusting(authority: &Authority, base_url: &str, lines: &str) -> Gateway {
+    let setup = Setup::new();
+    let ca = setup.file("ca.pem", authority.pem().as_bytes());
+    setup
+        .provider(
+            "up",
+            base_url,
+            &format!("ca_file = \"{}\"\n{lines}", ca.display()),
+        )
+        .model("m", "up", "real-model")
+        .start()
 }
 
-/// A certificate with its key.
-pub struct Issued {
-    certificate: CertificateDer<'static>,
-    pem: String,
-    key: KeyPair,
+#[track_caller]
+fn refused(gateway: &Gateway) {
+    let answer = gateway.ask(&Request::chat("m"));
+    let message = assert_response::error(&answer, 502, "upstream_tls_failed", None);
+    for word in [
+        "127.0.0.1",
+        "elsewhere.test",
+        "CN=",
+        "rustls",
+        "UnknownIssuer",
+    ] {
+        assert!(!message.contains(word), "{message}");
+    }
+    gateway.settle();
 }
 
-/// What is wrong with a certificate, if anything.
-#[derive(Debug, Clone, Copy)]
-pub enum Flaw {
-    None,
-    WrongName,
-    Expired,
-    SelfSigned,
+fn answering(authority: &Authority, flaw: Flaw, protocols: &[&str]) -> Upstream {
+    Upstream::start_tls(authority.server(flaw, protocols), |exchange| {
+        exchange.read_body();
+        exchange.send(reply::completion("hi"));
+    })
 }
 
-impl Authority {
-    pub fn new() -> Self {
-        let mut parameters = CertificateParams::new(Vec::new()).unwrap();
-        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let pem = parameters.self_signed(&key).unwrap().pem();
-        Self {
-            issuer: Issuer::new(parameters, key),
-            pem,
+#[test]
+fn a_certificate_of_a_trusted_authority_is_taken() {
+    let authority = Authority::new();
+    for protocols in [&[][..], &["http/1.1"][..]] {
+        let upstream = answering(&authority, Flaw::None, protocols);
+        let gateway = trusting(&authority, &upstream.base_url(), "");
+        for _ in 0..3 {
+            assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
         }
-    }
-
-    /// The authority's certificate, for `ca_file`.
-    pub fn pem(&self) -> &str {
-        &self.pem
-    }
-
-    /// A server for 127.0.0.1 with a certificate of this quality.
-    pub fn server(&self, flaw: Flaw, protocols: &[&str]) -> Arc<ServerConfig> {
-        let name = if matches!(flaw, Flaw::WrongName) {
-            "elsewhere.test"
-        } else {
-            "127.0.0.1"
-        };
-        let issued = self.issue(name, flaw);
-        let (chain, key) = (vec![issued.certificate.clone()], issued.key());
-        let mut config = ServerConfig::builder_with_provider(aws_lc_rs::default_provider().into())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .unwrap();
-        config.alpn_protocols = names(protocols);
-        Arc::new(config)
+        assert_eq!(upstream.requests().len(), 3);
     }
 }
 
-impl Authority {
-    /// A certificate of this quality for a host name, an address or a URI.
-    pub fn issue(&self, name: &str, flaw: Flaw) -> Issued {
-        let is_uri = name.contains("://");
-        let names = if is_uri {
-            vec![]
-        } else {
-            vec![name.to_owned()]
-        };
-        let mut parameters = CertificateParams::new(names).unwrap();
-        if is_uri {
-            let name = SanType::URI(name.try_into().unwrap());
-            parameters.subject_alt_names.push(name);
-        }
-        if matches!(flaw, Flaw::Expired) {
-            parameters.not_before = date_time_ymd(2019, 1, 1);
-            parameters.not_after = date_time_ymd(2020, 1, 1);
-        }
-        let key = KeyPair::generate().unwrap();
-        let certificate = if matches!(flaw, Flaw::SelfSigned) {
-            parameters.self_signed(&key).unwrap()
-        } else {
-            parameters.signed_by(&key, &self.issuer).unwrap()
-        };
-        Issued {
-            pem: certificate.pem(),
-            certificate: certificate.into(),
-            key,
-        }
-    }
-
-    /// A client that trusts this authority, offers these protocols, and shows
-    /// this certificate if it is asked for one.
-    pub fn client(&self, protocols: &[&str], shown: Option<&Issued>) -> Arc<ClientConfig> {
-        let mut roots = RootCertStore::empty();
-        roots
-            .add(CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap())
-            .unwrap();
-        let builder = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots);
-        let mut config = match shown {
-            Some(shown) => {
-                let chain = vec![shown.certificate.clone()];
-                builder.with_client_auth_cert(chain, shown.key()).unwrap()
-            }
-            None => builder.with_no_client_auth(),
-        };
-        config.alpn_protocols = names(protocols);
-        Arc::new(config)
+#[test]
+fn u04_bad_certificates_are_refused_and_get_nothing() {
+    let authority = Authority::new();
+    for flaw in [Flaw::WrongName, Flaw::Expired, Flaw::SelfSigned] {
+        let upstream = answering(&authority, flaw, &[]);
+        let gateway = trusting(&authority, &upstream.base_url(), "");
+        refused(&gateway);
+        assert!(upstream.requests().is_empty(), "{flaw:?} got a request");
     }
 }
 
-impl Issued {
-    /// The certificate in DER.
-    pub fn der(&self) -> &CertificateDer<'static> {
-        &self.certificate
-    }
-
-    /// The certificate, for `cert_file`.
-    pub fn pem(&self) -> &str {
-        &self.pem
-    }
-
-    /// Its key, for `key_file`.
-    pub fn key_pem(&self) -> String {
-        self.key.serialize_pem()
-    }
-
-    fn key(&self) -> PrivateKeyDer<'static> {
-        PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.serialize_der()))
-    }
+#[test]
+fn u04_an_authority_of_nobodys_choice_is_refused() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let upstream = answering(&other, Flaw::None, &[]);
+    refused(&trusting(&authority, &upstream.base_url(), ""));
+    let plain = Setup::new()
+        .provider("up", &upstream.base_url(), "")
+        .model("m", "up", "x")
+        .start();
+    refused(&plain);
+    assert!(upstream.requests().is_empty());
 }
 
-fn names(protocols: &[&str]) -> Vec<Vec<u8>> {
-    let bytes = protocols.iter().map(|name| name.as_bytes().to_vec());
-    bytes.collect()
+#[test]
+fn u04_plain_http_behind_an_https_address_is_refused() {
+    let authority = Authority::new();
+    let upstream = Upstream::raw("https", |mut socket| {
+        let mut hello = [0; 1024];
+        let _ = socket.read(&mut hello);
+        let _ = socket.write_all(&reply::whole(
+            "400 Bad Request",
+            &[],
+            "plain HTTP was expected",
+        ));
+    });
+    refused(&trusting(&authority, &upstream.base_url(), ""));
 }
 
-/// Shakes hands; none when the gateway would not.
-pub(super) fn accept(config: &Arc<ServerConfig>, mut socket: TcpStream) -> Option<Box<dyn Wire>> {
-    let mut connection = rustls::ServerConnection::new(Arc::clone(config)).unwrap();
-    while connection.is_handshaking() {
-        connection.complete_io(&mut socket).ok()?;
-    }
-    Some(Box::new(rustls::StreamOwned::new(connection, socket)))
+#[test]
+fn u04_a_connection_dropped_inside_the_handshake() {
+    let authority = Authority::new();
+    let upstream = Upstream::raw("https", |mut socket| {
+        let mut hello = [0; 16];
+        let _ = socket.read(&mut hello);
+    });
+    let gateway = trusting(&authority, &upstream.base_url(), "");
+    let answer = gateway.ask(&Request::chat("m"));
+    assert_response::error(&answer, 502, "upstream_tls_failed", None);
+}
+
+#[test]
+fn u04_a_handshake_that_stalls_counts_in_the_connect_limit() {
+    let authority = Authority::new();
+    let upstream = Upstream::raw("https", |mut socket| {
+        let mut bytes = [0; 1024];
+        while socket.read(&mut bytes).is_ok_and(|count| count > 0) {}
+    });
+    let limit = "[providers.up.timeouts]\nconnect = \"300ms\"";
+    let gateway = trusting(&authority, &upstream.base_url(), limit);
+    let answer = gateway.ask(&Request::chat("m"));
+    assert_response::error(&answer, 504, "upstream_connect_timeout", None);
+    upstream.ended(1);
+    gateway.settle();
+}
+
+#[test]
+fn u04_the_cause_is_in_our_log() {
+    let authority = Authority::new();
+    let upstream = answering(&authority, Flaw::Expired, &[]);
+    let gateway = trusting(&authority, &upstream.base_url(), "");
+    refused(&gateway);
+    crate::support::wait::until("the cause in the log", || {
+        gateway
+            .said()
+            .to_lowercase()
+            .contains("expired")
+            .then_some(())
+    });
+}
+
+#[test]
+fn a_break_behind_tls_without_a_goodbye_is_a_break() {
+    let authority = Authority::new();
+    let upstream = Upstream::start_tls(authority.server(Flaw::None, &[]), |exchange| {
+        exchange.read_body();
+        exchange.send(reply::head("200 OK", &["Content-Type: application/json"]));
+        exchange.send("{\"half\":");
+        // No content-length, no close_notify: whoever cuts the wire could
+        // make this look whole.
+        exchange.close();
+    });
+    let gateway = trusting(&authority, &upstream.base_url(), "");
+    let answer = gateway.ask(&Request::chat("m"));
+    assert!(
+        answer.status == 502 || !answer.complete,
+        "looks whole: {}",
+        answer.text()
+    );
 }

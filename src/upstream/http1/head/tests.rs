@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::super::oracle::check_answer;
 use super::{Body, Head, LONGEST, Malformed, encode, take};
-use crate::body::Extent;
+use crate::request_body::Extent;
 
 fn read(text: &[u8]) -> Result<Option<Head>, Malformed> {
     take(&mut BytesMut::from(text), &mut 0)

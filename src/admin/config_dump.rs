@@ -1,0 +1,262 @@
+//! The resolved configuration for `/config`, without secrets: it is built from
+//! what may be shown, so that nothing can be forgotten to be hidden.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use wildmatch::WildMatch;
+
+use crate::config::{
+    BaseUrl, Breaker, Config, Credential, Hedge, Listen, Model, OwnTimeouts, Provider, Server,
+    Timeouts, Traces,
+};
+
+/// The configuration in JSON.
+pub fn config(config: &Config) -> Value {
+    let models: Map<String, Value> = config
+        .models
+        .values()
+        .map(|it| (it.alias.clone(), model(config, it)))
+        .collect();
+    let providers: Map<String, Value> = config
+        .providers
+        .values()
+        .map(|it| (it.name.clone(), provider(it)))
+        .collect();
+    json!({
+        "strict_models": config.strict_models,
+        "default_provider": config.default_provider,
+        "server": server(&config.server),
+        "admin": {
+            "listen": config.admin.listen.as_ref().map(ToString::to_string),
+            "socket_mode": config.admin.listen.as_ref().and_then(socket_mode),
+        },
+        "reload": { "watch": config.watch },
+        "cors": { "allow_origins": config.cors.allow_origins },
+        "traces": config.traces.as_ref().map(traces),
+        "access": {
+            "open": config.access.is_open(),
+            "keys": keys(config),
+            "certificates": certificates(config),
+        },
+        "retry_budget_percent": config.retry_budget,
+        "breaker": breaker(&config.breaker),
+        "discovery": {
+            "ttl_s": config.discovery.ttl.as_secs_f64(),
+            "timeout_s": config.discovery.timeout.as_secs_f64(),
+        },
+        "providers": providers,
+        "models": models,
+        "warnings": config.warnings,
+    })
+}
+
+fn socket_mode(listen: &Listen) -> Option<String> {
+    match listen {
+        Listen::Ip(_) => None,
+        Listen::Unix { mode, .. } => Some(format!("{mode:04o}")),
+    }
+}
+
+fn server(server: &Server) -> Value {
+    json!({
+        "listen": server.listen.to_string(),
+        "socket_mode": socket_mode(&server.listen),
+        "reuse_port": server.reuse_port,
+        "tls": server.tls.as_ref().map(|tls| json!({ "client_auth": tls.client_auth })),
+        "root_path": server.root_path,
+        "workers": server.workers,
+        "allowed_hosts": server.allowed_hosts,
+        "page": server.page,
+        "max_connections": server.max_connections,
+        "max_in_flight": server.max_in_flight,
+        "max_body": server.max_body,
+        "max_buffered": server.max_buffered,
+        "max_spool": server.max_spool,
+        "spool_dir": server.spool_dir,
+        "max_objects": server.max_objects,
+        "max_head": server.max_head,
+        "head_timeout_s": server.head_timeout.as_secs_f64(),
+        "body_timeout_s": server.body_timeout.as_secs_f64(),
+        "body_gap_s": server.body_gap.as_secs_f64(),
+        "write_timeout_s": server.write_timeout.as_secs_f64(),
+        "keepalive_comments_s": seconds(server.keepalive_comments),
+        "server_timing": server.server_timing,
+        "idle_timeout_s": server.idle_timeout.as_secs_f64(),
+        "tunnel_idle_timeout_s": server.tunnel_idle_timeout.as_secs_f64(),
+        "drain_delay_s": server.drain_delay.as_secs_f64(),
+        "drain_timeout_s": server.drain_timeout.as_secs_f64(),
+    })
+}
+
+/// The headers are left out: they carry credentials.
+fn traces(traces: &Traces) -> Value {
+    json!({
+        "endpoint": traces.endpoint.as_str(),
+        "ratio": traces.ratio,
+        "service_name": traces.service_name,
+    })
+}
+
+fn keys(config: &Config) -> Value {
+    let keys = config.access.keys.iter().map(|it| {
+        let shown = grant(it.models.as_deref(), it.expires);
+        (it.name.clone(), shown)
+    });
+    Value::Object(keys.collect())
+}
+
+fn certificates(config: &Config) -> Value {
+    let certificates = config.access.certificates.iter().map(|it| {
+        let shown = grant(it.models.as_deref(), it.expires);
+        (it.name.clone(), shown)
+    });
+    Value::Object(certificates.collect())
+}
+
+/// What a key or a certificate opens.
+fn grant(models: Option<&[WildMatch]>, expires: Option<Timestamp>) -> Value {
+    let names = |globs: &[WildMatch]| globs.iter().map(ToString::to_string).collect();
+    json!({
+        "models": models.map::<Vec<String>, _>(names),
+        "expires": expires.map(|at| at.to_string()),
+    })
+}
+
+fn breaker(breaker: &Breaker) -> Value {
+    json!({
+        "failures": breaker.failures,
+        "error_rate_percent": breaker.error_rate,
+        "min_requests": breaker.min_requests,
+        "window_s": breaker.window.as_secs_f64(),
+        "cooldown_s": breaker.cooldown.as_secs_f64(),
+        "max_cooldown_s": breaker.max_cooldown.as_secs_f64(),
+    })
+}
+
+fn model(config: &Config, model: &Model) -> Value {
+    let targets: Vec<Value> = model
+        .targets
+        .iter()
+        .map(|target| {
+            let provider = config.providers.get(&target.provider);
+            let price = provider.and_then(|it| it.prices.of(&target.upstream_model));
+            json!({
+                "provider": target.provider,
+                "model": target.upstream_model,
+                "weight": target.weight,
+                "priority": target.priority,
+                "price": price.map(|price| **price),
+            })
+        })
+        .collect();
+    json!({
+        "targets": targets,
+        "fallbacks": model.fallbacks,
+        "context": model.context,
+        "balance": model.balance,
+        "affinity": model.affinity.as_ref().map(|affinity| json!({
+            "by": affinity.by.to_string(),
+            "max_load_percent": affinity.max_load,
+        })),
+        "retry": {
+            "attempts": model.retry.attempts,
+            "processed": model.retry.processed,
+            "max_wait_s": model.retry.max_wait.as_secs_f64(),
+        },
+        "timeouts_s": own_timeouts(&model.timeouts),
+        "hedge": model.hedge.map(hedge),
+    })
+}
+
+fn hedge(hedge: Hedge) -> Value {
+    match hedge {
+        Hedge::After(time) => json!({ "after_s": time.as_secs_f64() }),
+        Hedge::Quantile {
+            percent,
+            floor,
+            samples,
+        } => json!({
+            "quantile": percent,
+            "floor_s": floor.as_secs_f64(),
+            "samples": samples,
+        }),
+    }
+}
+
+fn credential(credential: &Credential) -> Value {
+    let (state, from) = match credential {
+        Credential::NotNeeded => ("not needed", None),
+        Credential::Set { source, .. } => ("set", Some(source)),
+        Credential::Missing { variable } => ("missing", Some(variable)),
+    };
+    json!({ "state": state, "from": from })
+}
+
+fn provider(provider: &Provider) -> Value {
+    let (base_url, base_url_from) = match &provider.base_url {
+        BaseUrl::Set { url, source } => (Some(url.as_str()), source),
+        BaseUrl::Missing { variable } => (None, variable),
+    };
+    let credentials: Vec<Value> = provider.credentials.iter().map(credential).collect();
+    let headers: Vec<&str> = provider
+        .headers
+        .keys()
+        .map(http::HeaderName::as_str)
+        .collect();
+    json!({
+        "ready": provider.is_ready(),
+        "base_url": base_url,
+        "base_url_from": base_url_from,
+        "credentials": credentials,
+        "headers": headers,
+        "health": provider.health.as_ref().map(|health| json!({
+            "path": health.path,
+            "interval_s": health.interval.as_secs_f64(),
+            "timeout_s": health.timeout.as_secs_f64(),
+            "failures": health.failures,
+            "successes": health.successes,
+        })),
+        "discover": provider.discover,
+        "stream_usage": format!("{:?}", provider.stream_usage).to_lowercase(),
+        "dialect": provider.manner.dialect,
+        "quirks": provider.manner.quirks,
+        "max_tokens": provider.manner.max_tokens,
+        "api_version": provider.manner.api_version,
+        "timeouts_s": timeouts(&provider.timeouts),
+    })
+}
+
+fn timeouts(timeouts: &Timeouts) -> Value {
+    json!({
+        "connect": timeouts.connect.as_secs_f64(),
+        "tls": seconds(timeouts.tls),
+        "head": timeouts.head.as_secs_f64(),
+        "first_event": seconds(timeouts.first_event),
+        "gap": timeouts.gap.as_secs_f64(),
+        "total": seconds(timeouts.total),
+    })
+}
+
+/// What a model sets itself; "off" where that is no limit.
+fn own_timeouts(own: &OwnTimeouts) -> Value {
+    let mut set = Map::new();
+    let mut note = |key: &str, limit: Option<Value>| {
+        if let Some(limit) = limit {
+            set.insert(key.to_owned(), limit);
+        }
+    };
+    let or_off = |limit: Option<Duration>| seconds(limit).map_or(json!("off"), Value::from);
+    note("connect", seconds(own.connect).map(Value::from));
+    note("tls", own.tls.map(or_off));
+    note("head", seconds(own.head).map(Value::from));
+    note("first_event", own.first_event.map(or_off));
+    note("gap", seconds(own.gap).map(Value::from));
+    note("total", own.total.map(or_off));
+    Value::Object(set)
+}
+
+fn seconds(limit: Option<Duration>) -> Option<f64> {
+    limit.map(|limit| limit.as_secs_f64())
+}

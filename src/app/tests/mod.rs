@@ -1,0 +1,1 @@
+mod clock_jumps;

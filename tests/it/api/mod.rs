@@ -1,0 +1,18 @@
+//! The API as clients call it: endpoints, bodies, errors, WebSockets.
+
+pub mod bytes_untouched;
+pub mod dialects;
+pub mod discovery;
+pub mod drop_in;
+pub mod errors;
+pub mod forms;
+pub mod json_faults;
+pub mod models_route;
+pub mod objects;
+pub mod realtime;
+pub mod realtime_ends;
+pub mod realtime_handshake;
+pub mod responses_api;
+pub mod route_prefixes;
+pub mod stream_kinds;
+pub mod uploads;

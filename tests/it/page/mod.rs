@@ -1,0 +1,6 @@
+//! The page, its files and its status API.
+
+pub mod static_files;
+pub mod status;
+pub mod status_events;
+pub mod status_targets;

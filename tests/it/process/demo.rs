@@ -1,0 +1,130 @@
+//! The demo model: with no credential at all, something answers.
+
+use serde_json::Value;
+
+use crate::support::assert_response;
+use crate::support::client::Request;
+use crate::support::gateway::{Gateway, Setup, text, value};
+use crate::support::upstream::{Upstream, reply};
+
+fn ask(gateway: &Gateway, stream: bool) -> crate::support::client::Answer {
+    let body = format!(
+        r#"{{"model":"demo","stream":{stream},"messages":[{{"role":"user","content":"Show me everything."}}]}}"#
+    );
+    gateway.ask(&Request::post("/v1/chat/completions", body))
+}
+
+/// The events of a stream without its `[DONE]`.
+fn events(stream: &str) -> Vec<Value> {
+    let data = stream
+        .split("\n\n")
+        .filter_map(|event| event.strip_prefix("data: "));
+    data.filter(|data| *data != "[DONE]")
+        .map(|data| serde_json::from_str(data).unwrap())
+        .collect()
+}
+
+#[test]
+fn it_answers_whole_and_in_a_stream_and_says_the_same() {
+    let gateway = Setup::new().start();
+    let whole = ask(&gateway, false).json();
+    assert_eq!(whole["object"], "chat.completion");
+    assert_eq!(whole["choices"][0]["finish_reason"], "stop");
+    assert_eq!(whole["choices"][0]["message"]["role"], "assistant");
+    let content = whole["choices"][0]["message"]["content"].as_str().unwrap();
+    assert!(!content.is_empty());
+    let stream = ask(&gateway, true);
+    assert!(stream.complete);
+    assert_eq!(
+        stream
+            .header("content-type")
+            .map(|kind| kind.starts_with("text/event-stream")),
+        Some(true)
+    );
+    assert!(stream.text().ends_with("data: [DONE]\n\n"));
+    let events = events(&stream.text());
+    let said: String = events
+        .iter()
+        .filter_map(|event| event["choices"][0]["delta"]["content"].as_str())
+        .collect();
+    assert_eq!(said, content);
+    assert!(events.len() > 3, "a stream of {} events", events.len());
+    assert_eq!(
+        events.last().unwrap()["choices"][0]["finish_reason"],
+        "stop"
+    );
+    gateway.settle();
+}
+
+#[test]
+fn it_is_deterministic() {
+    let content = |gateway: &Gateway| {
+        ask(gateway, false).json()["choices"][0]["message"]["content"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let [one, other] = [Setup::new().start(), Setup::new().start()];
+    assert_eq!(content(&one), content(&one));
+    assert_eq!(content(&one), content(&other));
+}
+
+#[test]
+fn it_reports_usage_and_is_metered_like_any_model() {
+    let gateway = Setup::new().start();
+    let usage = ask(&gateway, false).json()["usage"].clone();
+    assert!(usage["prompt_tokens"].as_u64().unwrap() > 0, "{usage}");
+    assert_eq!(
+        usage["prompt_tokens"].as_u64().unwrap() + usage["completion_tokens"].as_u64().unwrap(),
+        usage["total_tokens"].as_u64().unwrap()
+    );
+    let line = &gateway.access_lines(1)[0];
+    assert_eq!(
+        (text(line, "model"), text(line, "provider")),
+        ("demo".to_owned(), "demo".to_owned())
+    );
+    assert_eq!(value(line, "input_tokens"), usage["prompt_tokens"]);
+    assert_eq!(value(line, "output_tokens"), usage["completion_tokens"]);
+    let body =
+        r#"{"model":"demo","stream":true,"stream_options":{"include_usage":true},"messages":[]}"#;
+    let stream = gateway
+        .ask(&Request::post("/v1/chat/completions", body))
+        .text();
+    assert!(
+        events(&stream).last().unwrap()["usage"]["completion_tokens"]
+            .as_u64()
+            .unwrap()
+            > 0
+    );
+}
+
+#[test]
+fn it_is_there_only_while_nothing_else_is() {
+    let listed = |gateway: &Gateway| {
+        gateway
+            .ask(&Request::get("/v1/models"))
+            .text()
+            .contains("\"demo\"")
+    };
+    let upstream = Upstream::answering(reply::completion("hi"));
+    assert!(listed(&Setup::new().start()));
+    assert!(!listed(&Setup::over(&upstream).start()));
+    assert!(listed(
+        &Setup::over(&upstream).root("demo = \"on\"").start()
+    ));
+    let off = Setup::new().root("demo = \"off\"").start();
+    assert!(!listed(&off));
+    assert_response::error(&ask(&off, false), 404, "model_not_found", Some("model"));
+}
+
+#[test]
+fn it_shows_markdown_code_and_a_table() {
+    let gateway = Setup::new().start();
+    let whole = ask(&gateway, false).json();
+    let content = whole["choices"][0]["message"]["content"].as_str().unwrap();
+    assert!(content.contains("```"), "no code: {content}");
+    assert!(
+        content.lines().filter(|line| line.starts_with('|')).count() >= 3,
+        "no table: {content}"
+    );
+}

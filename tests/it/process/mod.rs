@@ -1,0 +1,13 @@
+//! The process: command line, start, reload, drain, handover, admin listener.
+
+pub mod admin;
+pub mod cli;
+pub mod demo;
+pub mod drain;
+pub mod handover;
+pub mod probe;
+pub mod reload;
+pub mod reload_carry_over;
+pub mod reload_under_load;
+pub mod soak;
+pub mod systemd;

@@ -1,0 +1,105 @@
+//! Attempts and what became of them, in headers, log and metrics.
+
+use crate::routing::failover::{BUSY, both, good, in_order};
+use crate::support::client::Request;
+use crate::support::gateway::{Setup, text};
+use crate::support::upstream::{Upstream, refused_base_url, reply};
+
+#[test]
+fn each_failed_attempt_has_a_line_in_the_log() {
+    let failing = Upstream::answering(reply::json("500 Oops", BUSY));
+    let bases = [refused_base_url(), failing.base_url(), refused_base_url()];
+    let gateway = in_order(&bases, "").start();
+    gateway.ask(&Request::chat("m"));
+    gateway.access_lines(1);
+    let lines = gateway.lines_at("WARN");
+    let attempts: Vec<&String> = lines
+        .iter()
+        .filter(|line| line.contains("attempt failed"))
+        .collect();
+    assert_eq!(attempts.len(), 3, "{attempts:#?}");
+    assert!(
+        attempts[0].contains("\"result\":\"unsent\"") && attempts[0].contains("\"then\":\"p1\"")
+    );
+    assert!(
+        attempts[1].contains("\"status\":500") && attempts[1].contains("\"result\":\"failed\"")
+    );
+    assert!(attempts[2].contains("no attempt left"));
+}
+
+#[test]
+fn answers_and_metrics_tell_how_it_went() {
+    let failing = Upstream::answering(reply::json("500 Oops", BUSY));
+    let fine = good();
+    let gateway = Setup::new()
+        .provider("gone", &refused_base_url(), "")
+        .provider("failing", &failing.base_url(), "")
+        .provider("fine", &fine.base_url(), "")
+        .section(
+            "[models.m]\nfallbacks = [\"spare\"]\ntargets = [{ provider = \"gone\" }, { provider = \"failing\", priority = 1 }]\n\
+             [models.spare]\nprovider = \"fine\"\n[models.bad]\nprovider = \"gone\"\nfallbacks = [\"worse\"]\n\
+             [models.worse]\nprovider = \"failing\"",
+        )
+        .start();
+    for request in both() {
+        let answer = gateway.ask(&request);
+        assert_eq!(answer.header("x-trunkline-attempts"), Some("3"));
+        assert_eq!(answer.header("x-trunkline-provider"), Some("fine"));
+        assert_eq!(answer.header("x-trunkline-model"), Some("spare"));
+        let line = gateway.access_line(&answer.request_id());
+        assert_eq!(text(&line, "provider"), "fine");
+        assert_eq!(text(&line, "attempts"), "3");
+    }
+    assert_eq!(
+        gateway
+            .ask(&Request::chat("bad"))
+            .header("x-trunkline-attempts"),
+        Some("2")
+    );
+    assert_eq!(
+        gateway
+            .ask(&Request::chat("spare"))
+            .header("x-trunkline-attempts"),
+        None
+    );
+    gateway.access_lines(4);
+    let metrics = gateway.metrics();
+    let counts = |name: &str, labels: &[(&str, &str)]| {
+        metrics
+            .sum(&format!("trunkline_{name}_total"), labels)
+            .unwrap_or(0.0)
+    };
+    for (provider, result) in [
+        ("gone", "unsent"),
+        ("failing", "failed"),
+        ("fine", "answered"),
+    ] {
+        let labels = [("model", "m"), ("provider", provider), ("result", result)];
+        assert!(
+            (counts("attempts", &labels) - 2.0).abs() < 0.1,
+            "{provider}"
+        );
+    }
+    let retried = [("model", "m"), ("provider", "fine"), ("after", "failed")];
+    assert!((counts("retries", &retried) - 2.0).abs() < 0.1);
+    let fallen = [("model", "m"), ("provider", "fine")];
+    assert!((counts("fallbacks", &fallen) - 2.0).abs() < 0.1);
+    assert!((counts("requests", &fallen) - 2.0).abs() < 0.1);
+    let last = [("model", "bad"), ("provider", "failing"), ("status", "5xx")];
+    assert!((counts("requests", &last) - 1.0).abs() < 0.1);
+}
+
+#[test]
+fn a_callers_word_for_a_model_is_in_no_log() {
+    let failing = Upstream::answering(reply::json("429 Too Many Requests", BUSY));
+    let gateway = Setup::new()
+        .section(&format!(
+            "[providers.up]\nbase_url = \"{}\"\napi_keys = [{{ key = \"a\" }}, {{ key = \"b\" }}]",
+            failing.base_url()
+        ))
+        .start();
+    assert_eq!(gateway.ask(&Request::chat("up/canary-7")).status, 429);
+    gateway.access_lines(1);
+    assert!(gateway.said().contains("left out for a while"));
+    assert!(!gateway.said().contains("canary-7"));
+}

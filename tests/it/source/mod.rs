@@ -1,0 +1,3 @@
+//! Rules that the source tree keeps.
+
+pub mod layers;

@@ -1,0 +1,323 @@
+//! The gateway under test: the real binary, configured by text, heard through
+//! its standard output and its two listeners.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::support::client::{Answer, Client, Request};
+use crate::support::prometheus::Metrics;
+pub use crate::support::setup::{Setup, UPSTREAM_KEY, sha256_hex};
+use crate::support::wait;
+use crate::support::wait::Watched;
+
+/// A running gateway; it dies with this value.
+pub struct Gateway {
+    child: Child,
+    /// The data listener.
+    pub listen: SocketAddr,
+    /// The admin listener.
+    pub admin: SocketAddr,
+    output: Arc<Watched<Output>>,
+    setup: Setup,
+}
+
+/// What the process has said so far.
+#[derive(Default)]
+struct Output {
+    stdout: Vec<String>,
+    stderr: Vec<String>,
+    closed: usize,
+}
+
+impl Gateway {
+    /// Starts the binary and waits until it listens.
+    #[track_caller]
+    pub fn start(setup: Setup) -> Self {
+        let mut command = setup.command();
+        let mut child = command.args(["--log-format", "json"]).spawn().unwrap();
+        let output = listen_to(&mut child);
+        let line = output.try_wait(|output| {
+            let mut lines = output.stdout.iter();
+            let line = lines.find_map(|line| message(line, "listening"));
+            line.map(Some)
+                .or_else(|| (output.closed == 2).then_some(None))
+        });
+        let Some(Some(line)) = line else {
+            let _ = child.kill();
+            let said = output.with(|output| [output.stdout.clone(), output.stderr.clone()]);
+            panic!("the gateway did not start: {said:#?}");
+        };
+        Self {
+            child,
+            listen: address(&text(&line, "listen")),
+            admin: address(&text(&line, "admin")),
+            output,
+            setup,
+        }
+    }
+
+    /// A new connection to the data listener.
+    pub fn client(&self) -> Client {
+        Client::connect(self.listen)
+    }
+
+    /// Sends one request on a connection of its own and reads all of the answer.
+    #[track_caller]
+    pub fn ask(&self, request: &Request) -> Answer {
+        let mut client = self.client();
+        client.send(&request.bytes());
+        client.answer()
+    }
+
+    /// `GET path` on the admin listener.
+    #[track_caller]
+    pub fn ask_admin(&self, path: &str) -> Answer {
+        let mut client = Client::connect(self.admin);
+        client.send(&Request::get(path).bytes());
+        client.answer()
+    }
+
+    /// What `/metrics` says now.
+    #[track_caller]
+    pub fn metrics(&self) -> Metrics {
+        let answer = self.ask_admin("/metrics");
+        assert_eq!(answer.status, 200);
+        Metrics::parse(&answer.text())
+    }
+
+    /// Waits until no request and no stream is in flight.
+    #[track_caller]
+    pub fn settle(&self) {
+        wait::until("no request and no stream in flight", || {
+            let metrics = self.metrics();
+            let requests = metrics.sum("trunkline_requests_in_flight", &[]);
+            let streams = metrics.sum("trunkline_streams_in_flight", &[]);
+            (requests == Some(0.0) && streams == Some(0.0)).then_some(())
+        });
+    }
+
+    /// Waits until a metric, summed over the labels given, reaches a value.
+    #[track_caller]
+    pub fn await_metric(&self, name: &str, labels: &[(&str, &str)], value: f64) {
+        wait::until(&format!("{name}{labels:?} = {value}"), || {
+            let sum = self.metrics().sum(name, labels)?;
+            ((sum - value).abs() < 1e-9).then_some(())
+        });
+    }
+
+    /// Waits for `count` access lines and yields them in order.
+    #[track_caller]
+    pub fn access_lines(&self, count: usize) -> Vec<Value> {
+        self.output
+            .wait(&format!("{count} access lines"), |output| {
+                let lines: Vec<Value> = output
+                    .stdout
+                    .iter()
+                    .filter_map(|line| message(line, "request"))
+                    .collect();
+                (lines.len() >= count).then_some(lines)
+            })
+    }
+
+    /// Waits for the access line of the request with this id.
+    #[track_caller]
+    pub fn access_line(&self, request_id: &str) -> Value {
+        self.output
+            .wait(&format!("the access line of {request_id}"), |output| {
+                let mut lines = output
+                    .stdout
+                    .iter()
+                    .filter_map(|line| message(line, "request"));
+                lines.find(|line| text(line, "request_id") == request_id)
+            })
+    }
+
+    /// All that was written to standard output and standard error so far.
+    pub fn said(&self) -> String {
+        self.output
+            .with(|output| [output.stdout.join("\n"), output.stderr.join("\n")].join("\n"))
+    }
+
+    /// Lines of standard output at a level (`ERROR`, `WARN`, …).
+    pub fn lines_at(&self, level: &str) -> Vec<String> {
+        let at_level = |line: &&String| {
+            let line: Option<Value> = serde_json::from_str(line).ok();
+            line.is_some_and(|line| line["level"] == level)
+        };
+        self.output
+            .with(|output| output.stdout.iter().filter(at_level).cloned().collect())
+    }
+
+    /// Sends a signal by name (`TERM`, `INT`).
+    pub fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        assert!(
+            Command::new("/bin/sh")
+                .args(["-c", &kill])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// Writes the config anew, as an editor does: a whole file takes the place
+    /// of the old one.
+    pub fn edit(&self, edit: impl FnOnce(String) -> String) {
+        let path = self.directory().join("test.toml");
+        let text = edit(std::fs::read_to_string(&path).unwrap());
+        let new = self.setup.file("test.toml.new", text.as_bytes());
+        std::fs::rename(new, path).unwrap();
+    }
+
+    /// Writes the config anew and has it read; returns once it is in force.
+    #[track_caller]
+    pub fn reload(&self, edit: impl FnOnce(String) -> String) {
+        let next = self.generation() + 1.0;
+        self.edit(edit);
+        self.signal("HUP");
+        self.await_metric("trunkline_config_generation", &[], next);
+    }
+
+    /// The number of the configuration in force.
+    #[track_caller]
+    pub fn generation(&self) -> f64 {
+        let metrics = self.metrics();
+        metrics.sum("trunkline_config_generation", &[]).unwrap()
+    }
+
+    /// The working directory.
+    pub fn directory(&self) -> &Path {
+        self.setup.directory()
+    }
+
+    /// Waits until the process has ended.
+    #[track_caller]
+    pub fn ended(&mut self) -> ExitStatus {
+        let child = &mut self.child;
+        let status = wait::until("the end of the gateway", || child.try_wait().unwrap());
+        self.output.wait("the end of its output", |output| {
+            (output.closed == 2).then_some(())
+        });
+        status
+    }
+
+    /// True while the process lives.
+    pub fn is_alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Resident memory, in KiB.
+    pub fn resident_kib(&self) -> usize {
+        let status = std::fs::read_to_string(self.process().join("status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let kib = line.unwrap().split_whitespace().nth(1).unwrap();
+        kib.parse().unwrap()
+    }
+
+    /// Open descriptors.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(self.process().join("fd"))
+            .unwrap()
+            .count()
+    }
+
+    /// The process, for `/proc`.
+    pub fn process(&self) -> PathBuf {
+        Path::new("/proc").join(self.child.id().to_string())
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the gateway said:\n{}", self.said());
+        }
+    }
+}
+
+/// Runs the binary to its end: exit status, standard output, standard error.
+#[track_caller]
+pub fn run(setup: &Setup, arguments: &[&str]) -> (ExitStatus, String, String) {
+    let mut child = setup.command().args(arguments).spawn().unwrap();
+    let output = listen_to(&mut child);
+    let ended = output.try_wait(|output| (output.closed == 2).then_some(()));
+    if ended.is_none() {
+        let _ = child.kill();
+    }
+    let status = child.wait().unwrap();
+    let [stdout, stderr] =
+        output.with(|output| [output.stdout.join("\n"), output.stderr.join("\n")]);
+    assert!(
+        ended.is_some(),
+        "{arguments:?} did not end; it said: {stdout}\n{stderr}"
+    );
+    (status, stdout, stderr)
+}
+
+/// An address that is listened on; one that nobody can reach in place of a
+/// Unix-domain socket.
+#[track_caller]
+fn address(place: &str) -> SocketAddr {
+    let place = if place.starts_with("unix:") {
+        "127.0.0.1:0"
+    } else {
+        place
+    };
+    place.parse().unwrap()
+}
+
+/// A field of a log line as text; empty when it is absent.
+pub fn text(line: &Value, field: &str) -> String {
+    match value(line, field) {
+        Value::String(text) => text,
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+/// A field of a log line: fields stand at the top or under `fields`.
+pub fn value(line: &Value, field: &str) -> Value {
+    line.get(field)
+        .or_else(|| line["fields"].get(field))
+        .cloned()
+        .unwrap_or(Value::Null)
+}
+
+fn message(line: &str, message: &str) -> Option<Value> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    (text(&line, "message") == message).then_some(line)
+}
+
+fn listen_to(child: &mut Child) -> Arc<Watched<Output>> {
+    let output = Arc::new(Watched::new(Output::default()));
+    follow(child.stdout.take().unwrap(), &output, |output| {
+        &mut output.stdout
+    });
+    follow(child.stderr.take().unwrap(), &output, |output| {
+        &mut output.stderr
+    });
+    output
+}
+
+fn follow(
+    pipe: impl Read + Send + 'static,
+    output: &Arc<Watched<Output>>,
+    lines: fn(&mut Output) -> &mut Vec<String>,
+) {
+    let output = Arc::clone(output);
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).split(b'\n') {
+            let Ok(line) = line else { break };
+            let line = String::from_utf8_lossy(&line).into_owned();
+            output.with(|output| lines(output).push(line));
+        }
+        output.with(|output| output.closed += 1);
+    });
+}

@@ -1,0 +1,14 @@
+//! Clients, upstreams and assertions that the tests share.
+
+pub mod assert_response;
+pub mod client;
+pub mod fault_case;
+pub mod gateway;
+pub mod prometheus;
+pub mod random_json;
+pub mod request;
+pub mod setup;
+pub mod three_targets;
+pub mod upstream;
+pub mod wait;
+pub mod websocket;

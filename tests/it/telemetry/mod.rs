@@ -1,0 +1,9 @@
+//! Metrics, logs, traces and cost.
+
+pub mod cost;
+pub mod log_level;
+pub mod logs;
+pub mod metering;
+pub mod server_timing;
+pub mod standard_output;
+pub mod traces;
