@@ -3,15 +3,14 @@ import { defineConfig, type ProxyOptions } from 'vite';
 import { alias } from './vite/alias';
 import { compress } from './vite/compress';
 
-/** The Trunkline that `npm run dev` talks to. */
+/** The gateway used by `npm run dev`. */
 const gateway = process.env.TRUNKLINE_URL ?? 'http://127.0.0.1:8080';
 
 const toGateway: ProxyOptions = {
   target: gateway,
   changeOrigin: true,
   configure(proxy) {
-    // The gateway refuses pages of another origin. The development server is
-    // one only in name.
+    // The gateway rejects requests of other origins, and the development server has another port.
     proxy.on('proxyReq', (request) => {
       request.removeHeader('origin');
       request.removeHeader('referer');
@@ -21,7 +20,7 @@ const toGateway: ProxyOptions = {
 };
 
 export default defineConfig({
-  // Relative, so that the page works below any sub-path without another build.
+  // Relative, so that one build works under any sub-path.
   base: './',
   resolve: { alias },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
@@ -36,10 +35,10 @@ export default defineConfig({
   },
   build: {
     target: 'es2022',
-    // Older targets would have light-dark() and nesting rewritten at length.
+    // For older targets, light-dark() and nesting would be expanded.
     cssTarget: ['chrome123', 'firefox120', 'safari17.5'],
     modulePreload: { polyfill: false },
-    // An inlined file would be a data: address, which the page's policy forbids.
+    // The page's CSP forbids data: URLs for these types.
     assetsInlineLimit: 0,
     reportCompressedSize: false,
     rolldownOptions: {
@@ -48,8 +47,8 @@ export default defineConfig({
         docs: resolve(import.meta.dirname, 'docs.html'),
       },
       output: {
-        // One file for all that the first load needs. Left alone, the bundler
-        // makes one of each part that a lazy one shares, some twenty requests.
+        // One file for the first load. By default the bundler makes a chunk of each module shared
+        // with a lazy one: some twenty requests.
         codeSplitting: { groups: [{ name: 'page', tags: ['$initial'] }] },
       },
     },

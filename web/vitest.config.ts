@@ -7,7 +7,7 @@ export default defineConfig({
   test: {
     environment: 'node',
     include: ['src/**/*.test.{ts,tsx}', 'test/**/*.test.{ts,tsx}'],
-    // The browser tests are a project of their own.
+    // The browser tests are a separate project.
     exclude: ['e2e/**', 'node_modules/**', 'dist/**'],
   },
 });

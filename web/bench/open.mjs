@@ -1,6 +1,6 @@
-// How fast the page opens with a long history, and how fast conversations are
-// switched. Reported, never asserted: the figures are those of the machine.
-//   npm run build && (cd e2e && npm ci) && node bench/open.mjs [runs] [profile.json]
+// Measures how fast the page opens with a long history and switches conversations.
+// Reports only: the figures depend on the machine.
+//   npm run build && (cd e2e && npm ci) && npm run bench:open -- [runs] [profile.json]
 import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -25,8 +25,8 @@ await tab.goto(page.url);
 await tab.locator('#composer').waitFor();
 const size = await tab.evaluate(fill, { chats: CHATS, messages: MESSAGES });
 
-// As a page left it that kept all of it in localStorage. This opening is the
-// slow one: the older conversations are put into IndexedDB behind it.
+// Everything in localStorage. This opening is the slow one: the older conversations are archived
+// after it.
 const first = await opened('#/', '#composer');
 const recent = await settled();
 
@@ -43,16 +43,16 @@ console.table({
   'history, million characters': millions(size),
   'of it in localStorage': millions(recent),
   'opened on a new chat with all of it in localStorage, ms': Math.round(first),
-  'opened on a new chat, ms': told(report.empty),
-  'with the list of conversations, ms': told(report.list),
-  'opened on a conversation of 40 messages, ms': told(report.conversation),
-  'switched to another of 40 messages, ms': told(report.switched),
-  'opened on a conversation of 1,000 messages, ms': told(report.thousand),
+  'opened on a new chat, ms': summary(report.empty),
+  'with the list of conversations, ms': summary(report.list),
+  'opened on a conversation of 40 messages, ms': summary(report.conversation),
+  'switched to another of 40 messages, ms': summary(report.switched),
+  'opened on a conversation of 1,000 messages, ms': summary(report.thousand),
 });
 await browser.close();
 await page.close();
 
-/** From the navigation to the frame that shows the end of the conversation as Markdown. */
+/** Milliseconds from navigation to the frame that shows `selector`. */
 async function opened(hash, selector) {
   await tab.close();
   tab = await context.newPage();
@@ -78,7 +78,7 @@ async function opened(hash, selector) {
     [selector],
   );
   await tab.goto(page.url + hash);
-  const ms = await tab.waitForFunction(() => window.__shown).then((each) => each.jsonValue());
+  const ms = await tab.waitForFunction(() => window.__shown).then((handle) => handle.jsonValue());
   if (session) {
     const { profile } = await session.send('Profiler.stop');
     writeFileSync(PROFILE, JSON.stringify(profile));
@@ -87,7 +87,7 @@ async function opened(hash, selector) {
   return ms;
 }
 
-/** Waits until nothing is moved any more. How many characters localStorage then holds. */
+/** Waits until archiving has ended. Returns the characters left in localStorage. */
 async function settled() {
   let last = -1;
   for (;;) {
@@ -103,7 +103,7 @@ async function settled() {
   }
 }
 
-/** From the press on a row of the list to the frame behind the change. */
+/** Milliseconds from the click on a row to the frame after the change. */
 async function switched(id) {
   return tab.evaluate(
     (wanted) =>
@@ -125,12 +125,12 @@ function millions(n) {
   return Math.round(n / 1e5) / 10;
 }
 
-function told(all) {
+function summary(all) {
   const sorted = all.map(Math.round).sort((a, b) => a - b);
   return `${sorted[Math.floor(sorted.length / 2)]} (${sorted[0]} to ${sorted.at(-1)})`;
 }
 
-/** A history as months of use leave it; some of it is code and tables. */
+/** A history of months, with some code and tables. */
 function fill({ chats, messages }) {
   let size = 0;
   const index = [];

@@ -1,5 +1,5 @@
-// The built page with an answerer that keeps a pace: no gateway in between, so
-// that the page alone is measured.
+// Serves the built page and a mock upstream with a fixed token rate: no gateway, so that only the
+// page is measured.
 import { createReadStream, existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join } from 'node:path';
@@ -40,7 +40,7 @@ const PARTS = [
   '| name | value |\n| --- | --- |\n| one | 1 |\n| two | 2 |\n\n',
 ];
 
-/** About one token each: four letters, as it is usually reckoned. */
+/** About one token each, at four characters per token. */
 function tokens(count) {
   let text = '';
   for (let i = 0; text.length < count * 4; i++)

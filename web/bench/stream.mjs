@@ -1,6 +1,6 @@
-// How smoothly the page draws a fast answer in a long conversation. Reported,
-// never asserted: the figures are those of the machine.
-//   npm run build && (cd e2e && npm ci) && node bench/stream.mjs [tokens per second] [seconds]
+// Measures how smoothly the page draws a fast answer in a long conversation.
+// Reports only: the figures depend on the machine.
+//   npm run build && (cd e2e && npm ci) && npm run bench:stream -- [tokens per second] [seconds]
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
@@ -33,7 +33,7 @@ const session = await tab.context().newCDPSession(tab);
 await session.send('Performance.enable');
 const busy = async () => {
   const { metrics } = await session.send('Performance.getMetrics');
-  return metrics.find((each) => each.name === 'TaskDuration').value * 1000;
+  return metrics.find((metric) => metric.name === 'TaskDuration').value * 1000;
 };
 
 await tab.locator('#composer').fill('[[measured]] Go');
@@ -42,7 +42,7 @@ const last = tab.locator('article.answer').last();
 await tab.waitForFunction(() => window.__frames.length > 0);
 const began = Date.now();
 const before = await busy();
-// The main thread's work on the first and on the last thousand tokens.
+// Main-thread time for the first and for the last thousand tokens.
 const thousand = (1000 / RATE) * 1000;
 await tab.waitForTimeout(thousand);
 const first = (await busy()) - before;
@@ -87,7 +87,7 @@ function watch() {
   window.__frames = [];
   window.__long = [];
   let start;
-  // Counting begins with the first word of the measured answer.
+  // Counting starts with the first text of the measured answer.
   const frame = (now) => {
     const answers = document.querySelectorAll('article.answer');
     const answer = answers[answers.length - 1];

@@ -3,15 +3,15 @@ import { defineConfig } from '@playwright/test';
 export default defineConfig({
   projects: [
     { name: 'page', testDir: './specs' },
-    // By itself, when all else is done: it measures.
+    // Runs alone after the others, since it measures.
     { name: 'lighthouse', testDir: './after', dependencies: ['page'], fullyParallel: false },
   ],
   outputDir: './results',
   fullyParallel: true,
-  // With two browsers on two cores, now and then a test met a page that was not ready.
+  // With two browsers on two cores, tests were flaky: the page was not ready in time.
   workers: 1,
   retries: 0,
-  // Generous, since nothing waits for time to pass: only a failure takes as long.
+  // Generous: only a failing test takes this long.
   timeout: 60_000,
   expect: { timeout: 15_000 },
   forbidOnly: !!process.env.CI,
@@ -20,8 +20,8 @@ export default defineConfig({
     viewport: { width: 1280, height: 800 },
     launchOptions: {
       executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-      // The sandbox needs privileges that containers seldom give, and a graphics
-      // card that is only imitated costs more than drawing without one.
+      // The sandbox needs privileges that most containers lack, and an emulated GPU is slower
+      // than none.
       args: ['--no-sandbox', '--disable-gpu'],
     },
   },

@@ -1,28 +1,28 @@
-// Puts the README's pictures of the page into docs/images, from those that the
-// browser tests took: without what PNG files carry along, and packed tighter.
-//   (cd e2e && npm test -- --project=page -g 'desktop (status|compare)') && node scripts/pictures.mjs
+// Copies the README's screenshots from the browser tests to docs/images, without
+// PNG metadata and recompressed.
+//   (cd e2e && npm test -- --project=page -g 'desktop (status|compare)') && node scripts/screenshots.mjs
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { constants, crc32, deflateSync, inflateSync } from 'node:zlib';
 
 const SHOTS = join(import.meta.dirname, '../e2e/shots');
 const IMAGES = join(import.meta.dirname, '../../docs/images');
-const PICTURES = {
+const SCREENSHOTS = {
   'chat.png': 'status-desktop-light.png',
   'compare.png': 'compare-desktop-dark.png',
 };
-const MOST_BYTES = 150 * 1024;
+const MAX_BYTES = 150 * 1024;
 const SIGNATURE_BYTES = 8;
 
 mkdirSync(IMAGES, { recursive: true });
-for (const [name, shot] of Object.entries(PICTURES)) {
+for (const [name, shot] of Object.entries(SCREENSHOTS)) {
   const png = packed(readFileSync(join(SHOTS, shot)));
-  if (png.length > MOST_BYTES) throw new Error(`${name} is too large: ${png.length} bytes`);
+  if (png.length > MAX_BYTES) throw new Error(`${name} is too large: ${png.length} bytes`);
   writeFileSync(join(IMAGES, name), png);
   console.log(`${name} ${Math.round(png.length / 1024)} KB`);
 }
 
-/** The same picture with its header and its data only. */
+/** The image reduced to its IHDR and IDAT chunks. */
 function packed(png) {
   let header;
   const data = [];

@@ -1,4 +1,4 @@
-// What the built page weighs, compressed as it is sent. Fails above the limits.
+// Checks the compressed size of the built page against its limits.
 //   npm run build && node scripts/size.mjs
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
@@ -26,7 +26,7 @@ function compressed(file) {
   return Math.min(raw.length, brotliCompressSync(raw, { params }).length);
 }
 
-/** The document and all that it loads before anything is pressed. */
+/** The document and all that it loads without interaction. */
 function firstLoad(html) {
   const found = new Set([html]);
   const follow = (file) => {
@@ -34,7 +34,7 @@ function firstLoad(html) {
     found.add(file);
     if (!file.endsWith('.js')) return;
     const code = readFileSync(file, 'utf8');
-    // Static imports only: `import("…")` is what makes a chunk lazy.
+    // Static imports only: `import("…")` makes a chunk lazy.
     for (const [, path] of code.matchAll(/\b(?:import|from)\s*["'](\.[^"']+)["']/g)) {
       follow(resolve(dirname(file), path));
     }

@@ -1,6 +1,6 @@
 /**
- * The page is written against React's interface and runs on Preact. Empty this
- * list (and install react and react-dom) to build it with React instead.
+ * The page uses React's API and runs on Preact. Empty this list (and install react and react-dom)
+ * to build it with React instead.
  */
 export const alias = [
   { find: /^react\/jsx-(dev-)?runtime$/, replacement: 'preact/jsx-runtime' },

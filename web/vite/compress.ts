@@ -7,8 +7,8 @@ import type { Plugin } from 'vite';
 const TEXT = new Set(['.html', '.js', '.css', '.svg', '.json', '.txt']);
 
 /**
- * Writes a brotli and a gzip form beside every text file of the build, so that
- * the gateway can embed all three and never compresses at run time.
+ * Writes a brotli and a gzip file next to each text file of the build, so that the gateway embeds
+ * all three and never compresses at run time.
  */
 export function compress(): Plugin {
   return {
@@ -34,7 +34,7 @@ async function both(path: string): Promise<void> {
     promisify(brotliCompress)(raw, { params }),
     promisify(gzip)(raw, { level: 9 }),
   ]);
-  // A form that saves nothing would only cost room in the binary.
+  // A compressed file that saves nothing would only enlarge the binary.
   if (br.length < raw.length) await writeFile(`${path}.br`, br);
   if (gz.length < raw.length) await writeFile(`${path}.gz`, gz);
 }

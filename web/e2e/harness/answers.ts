@@ -1,4 +1,4 @@
-/** Answers that a test asks for by name. */
+/** Answers selected by name in a test. */
 export const ANSWERS: Record<string, string> = {
   fail: `A service should fail **early, loudly and in one place**:
 
@@ -68,7 +68,7 @@ $$
 `,
 };
 
-/** What some plain questions are answered with, for pictures that show no markers. */
+/** Scenarios of plain questions, for screenshots without markers. */
 export const SCRIPT: Record<string, string> = {
   'What would a small service need?': 'say rich',
   'How should a service fail?': 'fast fail',

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** The gateway under test: a release build, with the page in it. */
+/** A release build with the page embedded. */
 const BINARY =
   process.env.TRUNKLINE_BIN ?? resolve(import.meta.dirname, '../../../target/release/trunkline');
 
@@ -19,14 +19,17 @@ export interface Gateway {
 
 interface Options {
   upstream: string;
-  /** Wants a client key, which may use only the model \`fast\`. */
+  /** Requires a client key, which may use the model `fast` only. */
   keyed?: boolean;
   rootPath?: string;
-  /** No provider but the demo, as on a first start. */
+  /** Only the demo provider, as on a first start. */
   bare?: boolean;
-  /** A further model, `spread`, of targets that fail, are busy and answer, and one without its key. */
+  /**
+   * Adds a model `spread` with a failing, a rate-limited and a working target, and one without a
+   * key.
+   */
   targets?: boolean;
-  /** Lists what its providers list themselves: 400 models each. */
+  /** Enables discovery: 400 models per provider. */
   discovers?: boolean;
 }
 
@@ -59,7 +62,7 @@ export async function startGateway(options: Options): Promise<Gateway> {
 
 function config(options: Options, port: number): string {
   const { upstream, keyed, rootPath = '', bare, targets, discovers } = options;
-  const house = (name: string) =>
+  const provider = (name: string) =>
     `[providers.${name}]\nbase_url = "${upstream}/v1"\napi_key = "k"\ndiscover = ${!!discovers}\n`;
   const model = (alias: string, provider: string) =>
     `[models.${alias}]\nprovider = "${provider}"\nmodel = "${alias}-1"\n`;
@@ -71,7 +74,7 @@ function config(options: Options, port: number): string {
     '[log]\nlevel = "error"\naccess = false',
     ...(bare
       ? []
-      : [house('alpha'), house('beta'), model('fast', 'alpha'), model('smart', 'beta')]),
+      : [provider('alpha'), provider('beta'), model('fast', 'alpha'), model('smart', 'beta')]),
     ...(targets ? [spread(upstream)] : []),
     ...(keyed ? [`[access.keys.team]\nsha256 = "${sha256}"\nmodels = ["fast"]`] : []),
     '',
@@ -82,13 +85,13 @@ function spread(upstream: string): string {
   const provider = (name: string) =>
     `[providers.${name}]\nbase_url = "${upstream}/${name}/v1"\napi_key = "k"\n`;
   const names = ['broken', 'busy', 'alpha', 'lacking'];
-  const places = names.map((name, i) => `{ provider = "${name}", priority = ${i} }`);
+  const targets = names.map((name, i) => `{ provider = "${name}", priority = ${i} }`);
   return [
     '[breaker]\nfailures = 1\ncooldown = "50s"',
     provider('broken'),
     provider('busy'),
     `[providers.lacking]\nbase_url = "${upstream}/v1"\napi_key_env = "LACKING_API_KEY"`,
-    `[models.spread]\ntargets = [${places.join(', ')}]\nretry = { attempts = 4 }`,
+    `[models.spread]\ntargets = [${targets.join(', ')}]\nretry = { attempts = 4 }`,
   ].join('\n');
 }
 

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { extname, join } from 'node:path';
 import { stop } from './upstream.ts';
 
-/** The policy that the gateway sends with the page. */
+/** The Content-Security-Policy of the gateway. */
 const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; " +
   "connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; " +
@@ -19,18 +19,18 @@ const TYPES: Record<string, string> = {
 
 interface Options {
   target: string;
-  /** Taken off the path, as a reverse proxy in front of the gateway may do. */
+  /** Path prefix to strip, as a reverse proxy in front of the gateway may do. */
   prefix?: string;
-  /** A built page to serve in place of the gateway's own: a change shows without building Rust. */
+  /** Folder with a built page to serve instead of the embedded one: no Rust build needed. */
   dist?: string;
 }
 
-export interface Front {
+export interface ReverseProxy {
   url: string;
   close(): Promise<void>;
 }
 
-export async function startProxy({ target, prefix = '', dist }: Options): Promise<Front> {
+export async function startProxy({ target, prefix = '', dist }: Options): Promise<ReverseProxy> {
   const server: Server = createServer((request, response) => {
     const path = request.url ?? '/';
     if (!path.startsWith(`${prefix}/`)) {
@@ -50,7 +50,7 @@ export async function startProxy({ target, prefix = '', dist }: Options): Promis
       createReadStream(file).pipe(response);
       return;
     }
-    // The host is passed on as it came: the gateway checks it against the origin.
+    // The Host header is forwarded unchanged: the gateway compares it with the origin.
     const onward = forward(
       target + rest,
       { method: request.method, headers: request.headers },

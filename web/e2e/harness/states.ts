@@ -1,9 +1,9 @@
 import { expect, type Page } from '@playwright/test';
 
-/** The page in all the states that are worth a look: for axe, and for our own eyes. */
+/** States of the page for axe and for screenshots. */
 export interface State {
   name: string;
-  /** Worth a picture of its own. */
+  /** Take a screenshot. */
   shot?: boolean;
   enter: (page: Page) => Promise<void>;
 }
@@ -67,8 +67,8 @@ export const STATES: State[] = [
       await page.locator('.composer .send').click();
       const answers = page.locator('article.answer');
       await expect(answers).toHaveCount(2);
-      for (const each of await answers.all())
-        await expect(each).toHaveAttribute('aria-busy', 'false');
+      for (const answer of await answers.all())
+        await expect(answer).toHaveAttribute('aria-busy', 'false');
     },
   },
   {
@@ -98,7 +98,7 @@ export const STATES: State[] = [
       await page.getByRole('button', { name: 'Gateway status' }).click();
       await expect(page.locator('.st-phase')).toContainText('Live');
       await expect(page.locator('.st-recent li').first()).toBeVisible();
-      // A line wants two points.
+      // A line needs two points.
       await expect(page.locator('.st-spark path[d*="L"]').first()).toBeAttached();
     },
   },

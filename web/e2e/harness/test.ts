@@ -1,6 +1,6 @@
 import { test as base, expect, type Page } from '@playwright/test';
 import { CLIENT_KEY, type Gateway, startGateway } from './gateway.ts';
-import { type Front, startProxy } from './proxy.ts';
+import { type ReverseProxy, startProxy } from './proxy.ts';
 import { startUpstream, type Upstream } from './upstream.ts';
 
 export { CLIENT_KEY, expect };
@@ -9,15 +9,15 @@ export type GatewayOptions = Omit<Parameters<typeof startGateway>[0], 'upstream'
 
 interface WorkerFixtures {
   upstream: Upstream;
-  /** The address of the gateway that most tests share. */
+  /** URL of the gateway shared by most tests. */
   gateway: string;
 }
 
 interface TestFixtures {
-  /** Starts a further gateway, and gives its address. */
+  /** Starts another gateway and returns its URL. */
   another: (options: GatewayOptions & { prefix?: string }) => Promise<string>;
   chat: Chat;
-  /** Fails the test on any error of the page or report of its policy. */
+  /** Fails the test on a page error or a CSP violation. */
   watch: undefined;
 }
 
@@ -29,7 +29,7 @@ async function serve(
 ): Promise<{ url: string; stop: () => Promise<void> }> {
   const { prefix, ...rest } = options;
   const gateway: Gateway = await startGateway({ ...rest, upstream: upstream.url });
-  let proxy: Front | undefined;
+  let proxy: ReverseProxy | undefined;
   if (prefix !== undefined || dist) {
     proxy = await startProxy({
       target: gateway.url,
@@ -71,7 +71,7 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
       started.push(gateway);
       return gateway.url;
     });
-    for (const each of started) await each.stop();
+    for (const gateway of started) await gateway.stop();
   },
   chat: async ({ page, gateway }, use) => {
     await use(new Chat(page, gateway));
@@ -91,7 +91,7 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
   ],
 });
 
-/** What a reader does on the page, in the words of the page. */
+/** User actions. */
 export class Chat {
   constructor(
     readonly page: Page,
@@ -115,13 +115,13 @@ export class Chat {
     return this.answers.last();
   }
 
-  /** Sends a message without waiting for the answer. */
+  /** Does not wait for the answer. */
   async send(text: string): Promise<void> {
     await this.composer.fill(text);
     await this.page.getByRole('button', { name: 'Send', exact: true }).click();
   }
 
-  /** Sends a message and waits until its answer is complete. */
+  /** Waits for the complete answer. */
   async ask(text: string): Promise<void> {
     const before = await this.answers.count();
     await this.send(text);
@@ -133,7 +133,6 @@ export class Chat {
     await expect(this.last).toHaveAttribute('aria-busy', 'false');
   }
 
-  /** Chooses the model of the next message. */
   async model(name: string): Promise<void> {
     await this.page.locator('header').getByRole('button', { name: /model/i }).first().click();
     await this.page

@@ -12,14 +12,14 @@ interface Chat {
 }
 
 /**
- * A provider that does what the question says: `[[name argument]]` anywhere in
- * the last message of the user chooses the scenario, and the rest is echoed.
+ * A mock provider: `[[name argument]]` in the last user message selects a scenario; the rest of
+ * the message is echoed.
  */
 export interface Upstream {
   url: string;
   /** The bodies of all chat requests, oldest first. */
   requests: Chat[];
-  /** Lets the answers to `[[hold]]` go on to their end. */
+  /** Completes the answers to `[[hold]]`. */
   release(): void;
   close(): Promise<void>;
 }
@@ -84,11 +84,11 @@ async function answer(
 }
 
 function lastQuestion(chat: Chat): string {
-  const content = chat.messages.findLast((each) => each.role === 'user')?.content ?? '';
+  const content = chat.messages.findLast((message) => message.role === 'user')?.content ?? '';
   return typeof content === 'string' ? content : content.map((part) => part.text ?? '').join('');
 }
 
-/** Answers that wait for the test. */
+/** Answers waiting for `release`. */
 const held: (() => void)[] = [];
 
 interface Turn {
@@ -100,11 +100,11 @@ interface Turn {
 
 const SCENARIOS: Record<string, (turn: Turn) => Promise<void>> = {
   echo: (turn) => stream(turn, words(`Echo of ${turn.rest || 'nothing'}`)),
-  /** The rest of the question as the answer, to the letter. */
+  /** Echoes the rest of the message unchanged. */
   raw: (turn) => stream(turn, pieces(turn.rest, 40)),
-  /** One of the prepared answers. */
+  /** An answer of `ANSWERS`. */
   say: (turn) => stream(turn, pieces(ANSWERS[turn.argument] ?? '', 24)),
-  /** Begins, and ends when the test says so. */
+  /** Starts an answer that ends on `release`. */
   async hold(turn) {
     begin(turn.response);
     turn.response.write(chunk(turn, { content: 'word word ' }));
@@ -112,7 +112,7 @@ const SCENARIOS: Record<string, (turn: Turn) => Promise<void>> = {
     await stream(turn, ['and the end.'], { begun: true });
   },
   fast: (turn) => stream(turn, words(ANSWERS[turn.argument] ?? 'quick '.repeat(30)), { gap: 4 }),
-  /** What arrived here, so that a test can see it. */
+  /** Echoes the request body. */
   show: (turn) => stream(turn, [JSON.stringify(turn.chat)]),
   long: (turn) => stream(turn, ['So far'], { finish: 'length' }),
   async wait(turn) {
@@ -151,8 +151,8 @@ const SCENARIOS: Record<string, (turn: Turn) => Promise<void>> = {
   },
   reasoning: (turn) =>
     stream(turn, [
-      ...words('First I think about it.').map((each) => ({ reasoning_content: each })),
-      ...words('Then I answer.').map((each) => ({ content: each })),
+      ...words('First I think about it.').map((word) => ({ reasoning_content: word })),
+      ...words('Then I answer.').map((word) => ({ content: word })),
     ]),
   think: (turn) => stream(turn, pieces('<think>\nHidden thought\n</think>\n\nOpen answer', 3)),
   tools: (turn) =>
@@ -169,8 +169,8 @@ const SCENARIOS: Record<string, (turn: Turn) => Promise<void>> = {
             },
           ],
         },
-        ...pieces('{"city":"Bern","days":3}', 5).map((each) => ({
-          tool_calls: [{ index: 0, function: { arguments: each } }],
+        ...pieces('{"city":"Bern","days":3}', 5).map((piece) => ({
+          tool_calls: [{ index: 0, function: { arguments: piece } }],
         })),
       ],
       { finish: 'tool_calls' },

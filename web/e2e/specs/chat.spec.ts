@@ -1,8 +1,8 @@
 import { expect, test } from '../harness/test.ts';
 
-test('the first message streams an answer with its figures', async ({ chat, page }) => {
+test('the first message streams an answer with its metrics', async ({ chat, page }) => {
   await chat.open();
-  // Long enough that a speed can be told.
+  // Long enough to compute a speed.
   await chat.ask('[[fast]] Hello there');
   await expect(chat.last).toContainText('quick quick');
   const meta = chat.last.locator('.meta');
@@ -25,10 +25,7 @@ test('the demo model answers on a first start with no key', async ({ another, pa
   await expect(answer.locator('.meta')).toContainText('demo');
 });
 
-test('what is missing for a provider is found without reading anything', async ({
-  another,
-  page,
-}) => {
+test('the missing variables of a provider are easy to find', async ({ another, page }) => {
   await page.goto(await another({ bare: true }));
   await page.getByRole('button', { name: 'See what is missing' }).click();
   await expect(page.getByText('GROQ_API_KEY').first()).toBeVisible();
@@ -48,10 +45,7 @@ test('an answer shows while it streams, and stops', async ({ chat, page }) => {
   await expect(chat.last.getByRole('button', { name: 'Continue' })).toHaveCount(0);
 });
 
-test('a message may be written while one is answered, and goes next', async ({
-  chat,
-  upstream,
-}) => {
+test('a message sent during an answer is queued', async ({ chat, upstream }) => {
   await chat.open();
   await chat.send('[[hold]] one');
   await expect(chat.last).toContainText('word');
@@ -64,7 +58,7 @@ test('a message may be written while one is answered, and goes next', async ({
   await expect(chat.last).toContainText('Echo of two');
 });
 
-test('an answer is made again, by another model too, and all versions stay', async ({
+test('an answer is regenerated, also by another model, and all versions are kept', async ({
   chat,
   page,
 }) => {
@@ -83,7 +77,7 @@ test('an answer is made again, by another model too, and all versions stay', asy
   await expect(chat.last.locator('.answer-model')).toContainText('fast');
 });
 
-test('a question is edited and the earlier branch stays', async ({ chat, page }) => {
+test('a question is edited and the earlier branch is kept', async ({ chat, page }) => {
   await chat.open();
   await chat.ask('First wording');
   const question = page.locator('article.question');
@@ -123,7 +117,7 @@ test('instructions and parameters are sent', async ({ chat, page, upstream }) =>
   expect(body.messages).toMatchObject([{ role: 'system', content: 'Be brief.' }, { role: 'user' }]);
 });
 
-test('thinking is shown apart, from a field or from tags', async ({ chat }) => {
+test('reasoning is shown separately, from a field or from tags', async ({ chat }) => {
   await chat.open();
   await chat.ask('[[reasoning]]');
   await expect(chat.last.locator('details.reasoning')).toBeVisible();
@@ -145,7 +139,7 @@ const PIXEL = Buffer.from(
   'base64',
 );
 
-test('images and text files go along', async ({ chat, page, upstream }) => {
+test('images and text files are sent', async ({ chat, page, upstream }) => {
   await chat.open();
   await page.locator('input[type=file]').setInputFiles([
     { name: 'dot.png', mimeType: 'image/png', buffer: PIXEL },
@@ -160,7 +154,7 @@ test('images and text files go along', async ({ chat, page, upstream }) => {
   await expect(page.locator('article.question img').first()).toBeVisible();
 });
 
-test('an image is taken from the clipboard', async ({ chat, page }) => {
+test('an image is pasted from the clipboard', async ({ chat, page }) => {
   await chat.open();
   await chat.composer.focus();
   await page.evaluate(

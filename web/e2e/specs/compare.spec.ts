@@ -12,7 +12,7 @@ test('two models answer side by side, and one is kept', async ({ chat, page, ups
     await expect(answer).toHaveAttribute('aria-busy', 'false');
     await expect(answer).toContainText('quick');
   }
-  const models = upstream.requests.slice(before).map((each) => each.model);
+  const models = upstream.requests.slice(before).map((request) => request.model);
   expect(models.sort()).toEqual(['fast-1', 'smart-1']);
   await page.reload();
   await expect(page.locator('article.answer')).toHaveCount(2);

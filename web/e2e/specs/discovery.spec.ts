@@ -1,6 +1,6 @@
 import { Chat, expect, test } from '../harness/test.ts';
 
-test('what a provider lists itself is found in the picker, and answers', async ({
+test('discovered models are found in the picker, and answer', async ({
   page,
   another,
   upstream,
@@ -8,13 +8,14 @@ test('what a provider lists itself is found in the picker, and answers', async (
   const chat = new Chat(page, await another({ discovers: true }));
   await chat.open();
   const picker = page.locator('header .picker');
-  // The aliases go first.
+  // Aliases are listed first.
   await expect(picker).toContainText('fast');
   await picker.click();
   const list = page.getByRole('dialog', { name: 'Models' });
   await expect(list).toContainText('more: search by name.');
   await expect(page.getByRole('option')).toHaveCount(200);
-  // Of the other provider, which has no room left, what was set up is there.
+  // Configured models are listed even when the row limit leaves no space for the provider's
+  // others.
   await expect(page.getByRole('option', { name: 'smart' })).toBeAttached();
   await page.getByRole('combobox', { name: 'Search models' }).fill('beta model-399');
   await expect(page.getByRole('option')).toHaveText([/beta\/org\/model-399/]);

@@ -1,9 +1,9 @@
 import { CLIENT_KEY, expect, test } from '../harness/test.ts';
 
-test('every call is shown with its code', async ({ page, gateway }) => {
+test('every endpoint is shown with code', async ({ page, gateway }) => {
   await page.goto(`${gateway}/docs`);
   await expect(page.getByRole('heading', { name: 'API reference', level: 1 })).toBeVisible();
-  const call = page.getByRole('region', { name: 'Answer a conversation' });
+  const call = page.getByRole('region', { name: 'Create chat completion' });
   await expect(call.locator('pre').first()).toContainText(
     `curl -N '${gateway}/v1/chat/completions'`,
   );
@@ -14,36 +14,36 @@ test('every call is shown with its code', async ({ page, gateway }) => {
   expect(await page.locator('.dx-op').count()).toBeGreaterThan(8);
 });
 
-test('a call is tried, and its answer streams', async ({ page, gateway }) => {
+test('a call is sent, and its response streams', async ({ page, gateway }) => {
   await page.goto(`${gateway}/docs`);
-  const call = page.getByRole('region', { name: 'Answer a conversation' });
+  const call = page.getByRole('region', { name: 'Create chat completion' });
   await call.getByRole('button', { name: 'Try it' }).click();
   await expect(call.getByRole('textbox')).toHaveValue(/"model": "fast"/);
   await call.getByRole('button', { name: 'Send', exact: true }).click();
   await expect(call.getByRole('status')).toContainText('200');
-  await expect(call.locator('.dx-answer')).toContainText('Echo of Say hello');
+  await expect(call.locator('.dx-text')).toContainText('Echo of Say hello');
   await expect(call.locator('.dx-result')).toContainText('data: [DONE]');
   await expect(call).toContainText('x-trunkline-request-id');
 });
 
-test('an error is shown as it came', async ({ page, gateway }) => {
+test('an error is shown unchanged', async ({ page, gateway }) => {
   await page.goto(`${gateway}/docs`);
-  const call = page.getByRole('region', { name: 'Answer a conversation' });
+  const call = page.getByRole('region', { name: 'Create chat completion' });
   await call.getByRole('button', { name: 'Try it' }).click();
   await call.getByRole('textbox').fill('{"model": "nonsense"');
-  await expect(call).toContainText('This is no JSON.');
+  await expect(call).toContainText('Invalid JSON.');
   await call.getByRole('button', { name: 'Send', exact: true }).click();
   await expect(call.getByRole('status')).toContainText('400');
   await expect(call.locator('.dx-result')).toContainText('invalid_json');
 });
 
-test('the key is asked for, sent, and kept for the session', async ({ page, another }) => {
+test('the key is requested, sent, and kept for the session', async ({ page, another }) => {
   const url = await another({ keyed: true });
   await page.goto(`${url}/docs`);
-  await page.getByLabel('This gateway wants a key').fill(CLIENT_KEY);
-  await page.getByRole('button', { name: 'Use it' }).click();
+  await page.getByLabel('This gateway requires a key').fill(CLIENT_KEY);
+  await page.getByRole('button', { name: 'Use key' }).click();
   await expect(page.getByText('for this session only')).toBeVisible();
-  const call = page.getByRole('region', { name: /^List the models/ });
+  const call = page.getByRole('region', { name: /^List models/ });
   await call.getByRole('button', { name: 'Try it' }).click();
   await call.getByRole('button', { name: 'Send', exact: true }).click();
   await expect(call.locator('.dx-result')).toContainText('"fast"');

@@ -10,7 +10,7 @@ interface Case {
 }
 
 const CASES: Case[] = [
-  { status: 400, kind: 'request', title: /not accepted/, action: /Retry/ },
+  { status: 400, kind: 'request', title: /was rejected/, action: /Retry/ },
   { status: 401, code: 'invalid_api_key', kind: 'key', title: /valid key/, action: /Enter a key/ },
   { status: 402, kind: 'payment', title: /no credit/, action: /another model/ },
   { status: 403, kind: 'forbidden', title: /not allowed/, action: /another model/ },
@@ -18,7 +18,7 @@ const CASES: Case[] = [
     status: 404,
     code: 'model_not_found',
     kind: 'model',
-    title: /no such model/,
+    title: /Unknown model/,
     action: /another model/,
   },
   {
@@ -47,7 +47,7 @@ const CASES: Case[] = [
     status: 502,
     code: 'upstream_auth_failed',
     kind: 'upstream-key',
-    title: /refused the gateway's key/,
+    title: /rejected the gateway's key/,
     action: /another model/,
   },
   { status: 503, code: 'overloaded', kind: 'overloaded', title: /No capacity/, action: /Retry/ },
@@ -61,30 +61,30 @@ const CASES: Case[] = [
   { status: 504, code: 'upstream_timeout', kind: 'timeout', title: /too long/, action: /Retry/ },
 ];
 
-// On one page: what differs is the card alone.
+// One page load for all: only the card differs.
 test('every error has a card of its own', async ({ chat, page }) => {
-  let each: Case | undefined;
+  let testCase: Case | undefined;
   await chat.open();
   await page.route('**/v1/chat/completions', (route) =>
     route.fulfill({
-      status: each?.status ?? 500,
+      status: testCase?.status ?? 500,
       headers: {
         'x-trunkline-request-id': 'req-1',
         'x-trunkline-provider': 'alpha',
-        ...each?.headers,
+        ...testCase?.headers,
       },
       json: {
         error: {
           message: 'Said so. Set GROQ_API_KEY.',
           type: 'scripted',
           param: null,
-          code: each?.code ?? null,
+          code: testCase?.code ?? null,
         },
       },
     }),
   );
-  for (each of CASES) {
-    const { status, code = '', kind, title, action } = each;
+  for (testCase of CASES) {
+    const { status, code = '', kind, title, action } = testCase;
     await test.step(`${status} ${code}`, async () => {
       await page
         .getByRole('button', { name: /^New chat/ })
@@ -104,7 +104,7 @@ test('every error has a card of its own', async ({ chat, page }) => {
   }
 });
 
-test('429 counts down, and another model can be asked instead', async ({ chat }) => {
+test('429 counts down, and offers another model', async ({ chat }) => {
   await chat.open();
   await chat.ask('[[status 429 60]]');
   const card = chat.last.locator('.card.error');
@@ -118,7 +118,7 @@ test('429 counts down, and another model can be asked instead', async ({ chat })
   await expect(chat.last.locator('.answer-model')).not.toContainText('fast');
 });
 
-test('a cut answer keeps what arrived, across a reload, and goes on', async ({ chat, page }) => {
+test('a cut answer keeps its text across a reload, and continues', async ({ chat, page }) => {
   await chat.open();
   await chat.ask('[[cut]]');
   await expect(chat.last).toContainText('This much arrived before the');
@@ -140,7 +140,7 @@ test('an error within a stream keeps the text before it', async ({ chat }) => {
   await expect(card).toContainText('The engine caught fire.');
 });
 
-test('a connection that breaks is told from one that ends', async ({ chat, page }) => {
+test('a lost connection is distinguished from a complete stream', async ({ chat, page }) => {
   await chat.open();
   await page.route('**/v1/chat/completions', (route) =>
     route.fulfill({
@@ -154,13 +154,13 @@ test('a connection that breaks is told from one that ends', async ({ chat, page 
   await expect(chat.last.locator('.card.error')).toContainText('Connection lost');
 });
 
-test('an empty answer is said to be empty', async ({ chat }) => {
+test('an empty answer is shown as empty', async ({ chat }) => {
   await chat.open();
   await chat.ask('[[empty]]');
   await expect(chat.last.locator('.card.error')).toHaveAttribute('data-kind', 'empty');
 });
 
-test('offline is said where the answer would have been', async ({ chat, context }) => {
+test('offline is shown in place of the answer', async ({ chat, context }) => {
   await chat.open();
   await context.setOffline(true);
   await chat.ask('Hello');

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from '../harness/test.ts';
 
-test('a conversation is there after a reload, and in the list', async ({ chat, page }) => {
+test('a conversation survives a reload, and is listed', async ({ chat, page }) => {
   await chat.open();
   await chat.ask('Remember the lighthouse');
   await page.reload();
@@ -11,7 +11,7 @@ test('a conversation is there after a reload, and in the list', async ({ chat, p
   ).toBeVisible();
 });
 
-test('what streams is kept over a reload in the middle', async ({ chat, page }) => {
+test('a streaming answer survives a reload', async ({ chat, page }) => {
   await chat.open();
   await chat.send('[[hold]]');
   await expect(chat.last).toContainText('word word');
@@ -50,7 +50,7 @@ test('the list is searched, renamed, deleted and undone', async ({ chat, page })
   await expect(list.getByRole('link', { name: 'Fruit' })).toBeVisible();
 });
 
-test('two tabs are in step', async ({ chat, page, context, gateway }) => {
+test('two tabs are in sync', async ({ chat, page, context, gateway }) => {
   await chat.open();
   const other = await context.newPage();
   await other.goto(gateway);
@@ -74,13 +74,13 @@ test('the page shows its history while the gateway is down', async ({ chat, page
   await page.route(/\/(v1|trunkline)\//, (route) => route.abort());
   await page.reload();
   await expect(chat.last).toContainText('Before the storm');
-  await expect(page.locator('.banner')).toContainText('does not answer');
+  await expect(page.locator('.banner')).toContainText('is not responding');
   await page.unroute(/\/(v1|trunkline)\//);
   await page.locator('.banner').getByRole('button').click();
   await expect(page.locator('.banner')).toHaveCount(0);
 });
 
-test('a damaged entry does not take the others with it', async ({ chat, page }) => {
+test('a damaged entry does not affect the others', async ({ chat, page }) => {
   await chat.open();
   await chat.ask('Whole one');
   await page.evaluate(() => {
@@ -99,7 +99,7 @@ test('a damaged entry does not take the others with it', async ({ chat, page }) 
   await expect(chat.last).toContainText('Whole one');
 });
 
-test('a full disk is said, and nothing is lost from what is there', async ({ chat, page }) => {
+test('a full localStorage is reported, and nothing stored is lost', async ({ chat, page }) => {
   await chat.open();
   await chat.ask('Precious');
   await page.evaluate(() => {
@@ -117,12 +117,12 @@ test('a full disk is said, and nothing is lost from what is there', async ({ cha
   await expect(chat.answers.first()).toContainText('Precious');
 });
 
-test('a localStorage filled to its last character takes one more conversation', async ({
+test('a localStorage filled to its last character accepts one more conversation', async ({
   chat,
   page,
 }) => {
   await chat.open();
-  // All of them new, so that none has been moved before there is need.
+  // All recent, so that none is archived early.
   const count = await page.evaluate(fill, { chats: 400, characters: 60_000, apart: 0 });
   expect(count).toBeGreaterThan(50);
   expect(count).toBeLessThan(400);
@@ -131,17 +131,17 @@ test('a localStorage filled to its last character takes one more conversation', 
   await chat.ask('The last straw');
   await expect(chat.last).toContainText('The last straw');
   await expect(chat.last).toHaveAttribute('aria-busy', 'false');
-  // Room is made, or found elsewhere, a moment later.
+  // Space is freed asynchronously.
   await expect.poll(() => page.evaluate(isStored, 'The last straw')).toBe(true);
   await page.reload();
   await expect(chat.last).toContainText('The last straw');
   await expect(page.locator('.banner')).toHaveCount(0);
-  // The oldest was the first to go, and is there.
+  // The oldest was archived first, and can be read.
   await page.goto(`${chat.url}/#/c/old${count - 1}`);
   await expect(chat.last).toContainText(`answer ${count - 1}.`);
 });
 
-test('a long history moves to the larger store but for the newest, and is whole', async ({
+test('a long history is archived except for the newest, and is complete', async ({
   chat,
   page,
   context,
@@ -162,7 +162,7 @@ test('a long history moves to the larger store but for the newest, and is whole'
   await page.getByRole('link', { name: 'Old 58', exact: true }).click();
   await expect(chat.last).toContainText('answer 58.');
 
-  // Going on with an old one, seen from another tab that has it open as well.
+  // Continuing an archived one that another tab has open.
   const other = await context.newPage();
   await other.goto(`${chat.url}/#/c/old58`);
   await expect(other.locator('article.answer')).toContainText('answer 58.');
@@ -173,10 +173,10 @@ test('a long history moves to the larger store but for the newest, and is whole'
   expect(await inLocalStorage()).toContain('trunkline:c:old58');
 });
 
-/** Whether either store has a conversation with this answer, and all of it. */
+/** True if either store has a conversation with this complete answer. */
 async function isStored(text: string): Promise<boolean> {
-  // To open it would make it, and not as the page does.
-  const there = (await indexedDB.databases()).some((each) => each.name === 'trunkline');
+  // Opening it would create it, without the page's object stores.
+  const there = (await indexedDB.databases()).some((database) => database.name === 'trunkline');
   const chats = await new Promise<string[]>((resolve, reject) => {
     if (!there) return resolve([]);
     const opened = indexedDB.open('trunkline');
@@ -195,11 +195,11 @@ async function isStored(text: string): Promise<boolean> {
   return [...Object.values(localStorage), ...chats].some((raw) => {
     if (!raw.includes(text)) return false;
     const messages = Object.values(JSON.parse(raw).messages ?? {}) as { state: string }[];
-    return messages.length > 1 && messages.every((each) => each.state === 'done');
+    return messages.length > 1 && messages.every((message) => message.state === 'done');
   });
 }
 
-/** Writes conversations as they were always written, until there are so many or no more room. */
+/** Writes conversations until `count` or until the quota is reached. */
 function fill(wanted: { chats: number; characters: number; apart: number }): number {
   const index: object[] = [];
   let written = 0;
@@ -242,7 +242,7 @@ function fill(wanted: { chats: number; characters: number; apart: number }): num
     written += 1;
   }
   if (written < wanted.chats) {
-    // The rest to the last character, in smaller and smaller pieces.
+    // Fills the rest to the last character in ever smaller pieces.
     let filler = '';
     for (let piece = 65_536; piece >= 1; piece /= 2) {
       try {
@@ -309,14 +309,14 @@ test('a hundred conversations open fast', async ({ chat, page }) => {
   expect(ms).toBeLessThan(2000);
 });
 
-test('a long conversation opens at its end, and is whole', async ({ chat, page }) => {
+test('a long conversation opens at its end, and is complete', async ({ chat, page }) => {
   await chat.open();
   await chat.ask('One of many');
   await page.evaluate(() => {
-    const key = Object.keys(localStorage).find((each) => each.startsWith('trunkline:c:')) ?? '';
+    const key = Object.keys(localStorage).find((key) => key.startsWith('trunkline:c:')) ?? '';
     const body = JSON.parse(localStorage.getItem(key) ?? '');
     let last = Object.values<{ id: string; parent: string; role: string }>(body.messages).find(
-      (each) => each.role === 'assistant',
+      (message) => message.role === 'assistant',
     );
     if (!last) throw new Error('There is no answer.');
     const answer = last;

@@ -1,15 +1,15 @@
 import { CLIENT_KEY, expect, test } from '../harness/test.ts';
 
-test('the key is asked for, kept for the session, and decides the models', async ({
+test('the key is requested, kept for the session, and selects the models', async ({
   page,
   another,
 }) => {
   const url = await another({ keyed: true });
   await page.goto(url);
-  await expect(page.getByRole('heading', { name: 'This gateway wants a key' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'This gateway requires a key' })).toBeVisible();
   await page.getByLabel('Client key').fill('wrong');
   await page.getByRole('button', { name: 'Use key' }).click();
-  await expect(page.getByRole('alert')).toContainText('refused');
+  await expect(page.getByRole('alert')).toContainText('rejected');
   await page.getByLabel('Client key').fill(CLIENT_KEY);
   await page.getByRole('button', { name: 'Use key' }).click();
   await expect(page.locator('#composer')).toBeVisible();
@@ -27,7 +27,7 @@ test('the key is asked for, kept for the session, and decides the models', async
   await expect(page.locator('#composer')).toBeVisible();
 });
 
-test('a key is remembered when asked to, and forgotten', async ({ page, context, another }) => {
+test('a key is remembered if chosen, and forgotten', async ({ page, context, another }) => {
   const url = await another({ keyed: true });
   await page.goto(url);
   await page.getByLabel('Client key').fill(CLIENT_KEY);

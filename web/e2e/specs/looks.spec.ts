@@ -4,15 +4,13 @@ import type { Page } from '@playwright/test';
 import { SIZES, STATES } from '../harness/states.ts';
 import { CLIENT_KEY, expect, test } from '../harness/test.ts';
 
-/** The only rules that a change of colours can break. */
+/** The only rules that colours affect. */
 const COLOURS = ['color-contrast', 'link-in-text-block'];
 
-// Run in the page itself: the usual wrapper puts its half a megabyte into the
-// page for each look, and opens a further page to add up frames, of which
-// there are none here.
+// Injected directly: the usual wrapper injects its 500 KB for each run, and opens another page to
+// merge frames, of which there are none.
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** No violation of any impact. */
 async function axe(page: Page, rules?: string[]): Promise<void> {
   if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(AXE);
   const found = await page.evaluate(async (only) => {
@@ -22,14 +20,14 @@ async function axe(page: Page, rules?: string[]): Promise<void> {
       ...(only && { runOnly: { type: 'rule', values: only } }),
     });
     return violations.map(
-      (each) =>
-        `${each.id}: ${each.nodes.map((node) => `${node.html} ${node.failureSummary}`).join('\n  ')}`,
+      (violation) =>
+        `${violation.id}: ${violation.nodes.map((node) => `${node.html} ${node.failureSummary}`).join('\n  ')}`,
     );
   }, rules);
   expect(found).toEqual([]);
 }
 
-/** A changed theme is drawn with the next frames. */
+/** A theme change takes effect within the next frames. */
 async function theme(page: Page, colorScheme: 'light' | 'dark'): Promise<void> {
   await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
   await page.evaluate(
@@ -37,7 +35,7 @@ async function theme(page: Page, colorScheme: 'light' | 'dark'): Promise<void> {
   );
 }
 
-/** Both themes, and nothing wider than the screen. */
+/** Checks both themes, and that nothing is wider than the viewport. */
 async function inspect(page: Page, shot?: string): Promise<void> {
   await theme(page, 'light');
   await axe(page);
@@ -54,16 +52,16 @@ for (const [size, viewport] of Object.entries(SIZES)) {
     test.use({ viewport, hasTouch: size === 'phone', reducedMotion: 'reduce' });
 
     for (const state of STATES) {
-      test(`${state.name} has nothing to object to`, async ({ chat, page }) => {
+      test(`${state.name} has no accessibility violations`, async ({ chat, page }) => {
         await chat.open();
         await state.enter(page);
         await inspect(page, state.shot ? `${state.name}-${size}` : undefined);
       });
     }
 
-    test('docs have nothing to object to', async ({ page, gateway }) => {
+    test('docs have no accessibility violations', async ({ page, gateway }) => {
       await page.goto(`${gateway}/docs`);
-      const call = page.getByRole('region', { name: 'Answer a conversation' });
+      const call = page.getByRole('region', { name: 'Create chat completion' });
       await call.getByRole('button', { name: 'Try it' }).click();
       await call.getByRole('button', { name: 'Send', exact: true }).click();
       await expect(call.locator('.dx-result')).toContainText('[DONE]');
@@ -72,7 +70,7 @@ for (const [size, viewport] of Object.entries(SIZES)) {
   });
 }
 
-test('asking for the key has nothing to object to', async ({ page, another }) => {
+test('the key card has no accessibility violations', async ({ page, another }) => {
   const url = await another({ keyed: true });
   await page.goto(url);
   await page.getByLabel('Client key').fill(CLIENT_KEY.slice(1));
@@ -81,7 +79,7 @@ test('asking for the key has nothing to object to', async ({ page, another }) =>
   await inspect(page, 'key-desktop');
 });
 
-test('targets that are left out say why, in words', async ({ page, another }) => {
+test('unavailable targets show the reason as text', async ({ page, another }) => {
   const url = await another({ targets: true });
   await page.goto(url);
   await page.locator('header .picker').click();
@@ -100,11 +98,11 @@ test('targets that are left out say why, in words', async ({ page, another }) =>
   await expect(page.locator('article.answer')).toContainText('Echo of Find a way');
   await expect(targets).toHaveText([
     /broken.*Failing, \d+ s/,
-    /busy.*Rate-limited, \d+ s/,
+    /busy.*Cooldown, \d+ s/,
     /alpha.*Ready/,
     /lacking.*Not set up/,
   ]);
-  await expect(page.locator('header .picker')).toContainText('2 of 3 targets out');
+  await expect(page.locator('header .picker')).toContainText('2 of 3 targets unavailable');
   await targets.first().scrollIntoViewIfNeeded();
   await inspect(page, 'targets-desktop');
 });
@@ -112,7 +110,7 @@ test('targets that are left out say why, in words', async ({ page, another }) =>
 test.describe('a phone', () => {
   test.use({ viewport: SIZES.phone, hasTouch: true });
 
-  test('keeps its list in a drawer', async ({ chat, page }) => {
+  test('shows the list in a drawer', async ({ chat, page }) => {
     await chat.open();
     await chat.ask('In the drawer');
     await page.getByRole('button', { name: 'Conversations' }).click();

@@ -1,6 +1,6 @@
 import { expect, test } from '../harness/test.ts';
 
-test('an answer is drawn as its Markdown says', async ({ chat, page, context }) => {
+test('an answer is rendered as Markdown', async ({ chat, page, context }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   await chat.open();
   await chat.ask('[[say rich]]');
@@ -16,7 +16,7 @@ test('an answer is drawn as its Markdown says', async ({ chat, page, context }) 
   await expect(link).toHaveAttribute('href', 'https://example.com/guide');
   await expect(link).toHaveAttribute('rel', 'noopener noreferrer');
 
-  // Colours and formulas come in their own chunks.
+  // Highlighting and formulas are lazy chunks.
   await expect(md.locator('pre .hl-keyword').first()).toHaveText('import');
   await expect(md.locator('math')).toHaveCount(2);
   await expect(md.locator('mfrac').first()).toBeVisible();
@@ -41,7 +41,7 @@ test('an answer is drawn as its Markdown says', async ({ chat, page, context }) 
   await expect(md.locator('[data-note="1"]')).toBeFocused();
 });
 
-test('a picture from elsewhere is a chip that tells its host', async ({ chat, page }) => {
+test('a remote image is a chip that shows its host', async ({ chat, page }) => {
   const foreign: string[] = [];
   page.on('request', (request) => {
     if (!request.url().startsWith(chat.url)) foreign.push(request.url());
@@ -70,7 +70,7 @@ test('half a bold word is bold while it streams', async ({ chat, page }) => {
   await expect(chat.last.locator('.md')).toContainText('a link');
 });
 
-test('formulas that make no sense stay text', async ({ chat }) => {
+test('invalid formulas stay text', async ({ chat }) => {
   await chat.open();
   await chat.ask('[[raw]]\nBad $\\frac{1}{$ and good $x^2$, costs $5 and $6.');
   await expect(chat.last.locator('math')).toHaveCount(1);

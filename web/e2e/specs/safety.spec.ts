@@ -1,7 +1,10 @@
 import { HOSTILE } from '../../test/corpus/hostile.ts';
 import { expect, test } from '../harness/test.ts';
 
-test('hostile answers run nothing, load nothing, and break no rule', async ({ chat, page }) => {
+test('hostile answers run nothing, load nothing, and cause no CSP violation', async ({
+  chat,
+  page,
+}) => {
   const foreign: string[] = [];
   page.on('request', (request) => {
     const url = request.url();
@@ -17,14 +20,14 @@ test('hostile answers run nothing, load nothing, and break no rule', async ({ ch
   });
   await chat.open();
   let number = 0;
-  // One answer streams through all states of the renderer; the payloads stand apart in it.
+  // One answer passes through all states of the renderer, with one payload per section.
   for (let at = 0; at < HOSTILE.length; at += 12) {
     const part = HOSTILE.slice(at, at + 12);
     await chat.ask(
-      `[[raw]]\n${part.map((each) => `Payload ${++number}:\n\n${each}\n\n---\n`).join('\n')}`,
+      `[[raw]]\n${part.map((payload) => `Payload ${++number}:\n\n${payload}\n\n---\n`).join('\n')}`,
     );
     await chat.last.scrollIntoViewIfNeeded();
-    // Whoever presses everything must not set it off either.
+    // Clicking everything must not trigger them either.
     for (const chip of await chat.last.locator('.md-chip button').all()) await chip.click();
   }
   await page.reload();
@@ -69,12 +72,12 @@ test('?q= fills the field and sends nothing', async ({ chat, page, upstream }) =
   await page.reload();
   await expect(chat.composer).toBeVisible();
   await expect(chat.answers).toHaveCount(0);
-  // Whatever the page had sent by itself would have arrived before this.
+  // Anything sent automatically would have arrived before this.
   await chat.ask('Mine');
   expect(upstream.requests.length).toBe(before + 1);
 });
 
-test('the first load is few requests, all from here', async ({ page, gateway }) => {
+test('the first load has few requests, all to the gateway', async ({ page, gateway }) => {
   const files: string[] = [];
   page.on('request', (request) => {
     if (request.resourceType() !== 'fetch') files.push(request.url());
@@ -87,7 +90,7 @@ test('the first load is few requests, all from here', async ({ page, gateway }) 
   for (const url of real) expect(url.startsWith(gateway)).toBe(true);
 });
 
-test('the policy that comes with the page is strict', async ({ request, gateway }) => {
+test("the page's CSP is strict", async ({ request, gateway }) => {
   for (const path of ['/', '/docs']) {
     const policy = (await request.get(gateway + path)).headers()['content-security-policy'] ?? '';
     expect(policy).toContain("default-src 'none'");

@@ -1,6 +1,6 @@
 import { expect, test } from '../harness/test.ts';
 
-test('the theme is chosen and lasts', async ({ chat, page }) => {
+test('the theme is chosen and kept', async ({ chat, page }) => {
   await page.emulateMedia({ colorScheme: 'light' });
   await chat.open();
   await page.getByRole('button', { name: 'Settings' }).click();
@@ -10,7 +10,7 @@ test('the theme is chosen and lasts', async ({ chat, page }) => {
   await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
 });
 
-test('instructions are kept as a preset', async ({ chat, page }) => {
+test('instructions are saved as a preset', async ({ chat, page }) => {
   await chat.open();
   await page.getByRole('button', { name: /Instructions and parameters/ }).click();
   await page.getByLabel('System prompt').fill('Speak like a pilot.');
@@ -44,7 +44,7 @@ test('a model is chosen by keyboard alone', async ({ chat, page }) => {
   await page.keyboard.press('Enter');
   await expect(page.locator('header .picker')).toContainText('smart');
   await page.keyboard.press('Control+/');
-  // What is not ready is listed with its reason, and cannot be chosen.
+  // Models that are not ready are listed with the reason and cannot be selected.
   const missing = page.getByRole('option', { name: /gpt-4o/ }).first();
   await expect(missing).toHaveAttribute('aria-disabled', 'true');
   await page.keyboard.press('Escape');
@@ -52,10 +52,7 @@ test('a model is chosen by keyboard alone', async ({ chat, page }) => {
   expect(await page.evaluate(() => document.activeElement?.tagName)).not.toBe('BODY');
 });
 
-test('a screen reader hears that an answer begins and ends, and no more', async ({
-  chat,
-  page,
-}) => {
+test('a screen reader hears the start and the end of an answer only', async ({ chat, page }) => {
   await chat.open();
   await page.evaluate(() => {
     const heard: string[] = [];

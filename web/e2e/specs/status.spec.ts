@@ -9,12 +9,12 @@ test('the panel shows the gateway live', async ({ chat, page }) => {
   await expect(panel).toContainText('fast');
   await expect(panel).toContainText('alpha');
   await expect(panel.locator('.st-recent li').first()).toContainText('fast');
-  // A model without its key says which variable would give it one.
+  // A model without a key names the missing variable.
   await expect(panel.getByText('OPENAI_API_KEY').first()).toBeVisible();
   await expect(panel.getByRole('button', { name: 'Copy OPENAI_API_KEY' }).first()).toBeVisible();
 });
 
-test('the panel keeps up by itself, and leads to the message', async ({
+test('the panel updates by itself, and links to the message', async ({
   chat,
   page,
   context,
@@ -40,7 +40,7 @@ test('the panel keeps up by itself, and leads to the message', async ({
   await expect(panel).toHaveCount(0);
 });
 
-test('the panel says when the gateway is away, and comes back', async ({ chat, page }) => {
+test('the panel shows when the gateway is down, and reconnects', async ({ chat, page }) => {
   await chat.open();
   await page.route('**/trunkline/status/events', (route) => route.abort());
   await page.getByRole('button', { name: 'Gateway status' }).click();
@@ -50,7 +50,7 @@ test('the panel says when the gateway is away, and comes back', async ({ chat, p
   await expect(panel).toContainText('Live');
 });
 
-test('the picker draws the last first tokens, and the field how full the context is', async ({
+test('the picker draws the last first-token times, and the composer the context usage', async ({
   chat,
   page,
 }) => {
@@ -75,7 +75,7 @@ test('the picker draws the last first tokens, and the field how full the context
   await expect(row).toContainText(/\d ms/);
 });
 
-test('snippets name this gateway', async ({ chat, page, context, gateway }) => {
+test('snippets contain the URL of this gateway', async ({ chat, page, context, gateway }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   await chat.open();
   await page.getByRole('button', { name: 'Gateway status' }).click();

@@ -20,7 +20,7 @@ for (const { name, options } of CASES) {
     await page.reload();
     await expect(page.locator('article.answer')).toBeVisible();
     await page.goto(`${url}/docs`);
-    await expect(page.getByRole('region', { name: 'Answer a conversation' })).toContainText(
+    await expect(page.getByRole('region', { name: 'Create chat completion' })).toContainText(
       `${url}/v1`,
     );
     expect(failed).toEqual([]);

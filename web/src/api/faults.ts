@@ -1,9 +1,9 @@
 import { toApiError } from '../sse';
 import type { Fault, FaultKind } from '../store/types';
 
-/** From what came back to the kind of card that explains it. */
+/** Maps HTTP responses, stream errors and network errors to the kind of error card. */
 
-const MOST_RAW = 4000;
+const MAX_RAW = 4000;
 
 const BY_CODE: Record<string, FaultKind> = {
   upstream_not_configured: 'setup',
@@ -32,7 +32,7 @@ const BY_STATUS: Record<number, FaultKind> = {
   504: 'timeout',
 };
 
-export function kindOf(status: number, code: string | null): FaultKind {
+export function faultKind(status: number, code: string | null): FaultKind {
   const known = code === null ? undefined : BY_CODE[code];
   if (known) return known;
   const byStatus = BY_STATUS[status];
@@ -40,12 +40,14 @@ export function kindOf(status: number, code: string | null): FaultKind {
   return status >= 500 ? 'server' : 'request';
 }
 
-/** The fault of an answer whose status is no 2xx. */
-export async function faultOf(response: Response, now = Date.now()): Promise<Fault> {
+export async function responseFault(response: Response, now = Date.now()): Promise<Fault> {
   const raw = await response.text().catch(() => '');
-  const error = toApiError(parse(raw), `The answer had status ${response.status} and no message.`);
+  const error = toApiError(
+    parse(raw),
+    `The response has status ${response.status} and no error message.`,
+  );
   const fault: Fault = {
-    kind: kindOf(response.status, error.code),
+    kind: faultKind(response.status, error.code),
     message: error.message,
     status: response.status,
     ...identity(response.headers),
@@ -53,7 +55,7 @@ export async function faultOf(response: Response, now = Date.now()): Promise<Fau
   if (error.code) fault.code = error.code;
   if (error.type) fault.type = error.type;
   if (error.param) fault.param = error.param;
-  if (raw) fault.raw = raw.slice(0, MOST_RAW);
+  if (raw) fault.raw = raw.slice(0, MAX_RAW);
   const wait = retryAfter(response.headers.get('retry-after'), now);
   if (wait !== undefined) fault.retryAt = wait;
   const missing =
@@ -62,8 +64,8 @@ export async function faultOf(response: Response, now = Date.now()): Promise<Fau
   return fault;
 }
 
-/** The fault of an error event within a stream whose status was fine. */
-export function faultInStream(error: {
+/** An error event inside a stream with status 200. */
+export function streamFault(error: {
   message: string;
   type: string | null;
   code: string | null;
@@ -73,21 +75,21 @@ export function faultInStream(error: {
     message: error.message,
     ...(error.code && { code: error.code }),
     ...(error.type && { type: error.type }),
-    raw: JSON.stringify({ error }, null, 2).slice(0, MOST_RAW),
+    raw: JSON.stringify({ error }, null, 2).slice(0, MAX_RAW),
   };
 }
 
-/** `fetch` itself failed: nothing came back, hence nothing is known but that. */
-export function faultOfNetwork(online: boolean): Fault {
+/** `fetch` itself failed: no status, no headers, no body. */
+export function networkFault(online: boolean): Fault {
   return {
     kind: 'offline',
     message: online
-      ? 'Nothing came back. It may have been stopped, or is starting again.'
-      : 'This computer has no network connection.',
+      ? 'No response. The gateway may be stopped or restarting.'
+      : 'This device is offline.',
   };
 }
 
-/** Who answered, as the gateway's headers say. */
+/** Request id and provider, from the gateway's response headers. */
 export function identity(headers: Headers): {
   requestId?: string;
   provider?: string;
@@ -97,7 +99,10 @@ export function identity(headers: Headers): {
   return { ...(requestId && { requestId }), ...(provider && { provider }) };
 }
 
-/** `retry-after` in seconds or as a date, as a moment; nothing if it makes no sense. */
+/**
+ * `retry-after` (seconds or an HTTP date) as epoch milliseconds; undefined if invalid or in the
+ * past.
+ */
 export function retryAfter(value: string | null, now: number): number | undefined {
   if (!value) return undefined;
   const seconds = Number(value);

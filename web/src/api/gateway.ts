@@ -1,20 +1,22 @@
-import { isObject } from '../store/check';
-import { createStore } from '../store/create';
+import { createStore } from '../store/create-store';
 import { notify } from '../store/notices';
+import { isObject } from '../store/validate';
 import { gatewayUrl } from './base';
-import { faultOf } from './faults';
+import { responseFault } from './faults';
 import { authHeaders, keyStore } from './key';
-import { listedIn, withListed } from './listed';
+import { mergeListed, parseModelList } from './model-list';
 import type { GatewayStatus, Model, TargetStatus } from './types';
 
-/** What is known of the gateway: its models, and whether it answers at all. */
 export interface Gateway {
-  /** `key`: it wants one. `down`: no answer. `refused`: it answers, but not this page. */
-  phase: 'loading' | 'ready' | 'key' | 'down' | 'refused';
+  /**
+   * `key`: a client key is required. `down`: no response. `rejected`: the gateway rejects this
+   * page.
+   */
+  phase: 'loading' | 'ready' | 'key' | 'down' | 'rejected';
   models: Model[];
-  /** Null where the gateway offers the list of models only. */
+  /** Null if the gateway serves only the model list. */
   status: GatewayStatus | null;
-  /** When a gateway that is down will be asked again. */
+  /** Time of the next poll while the gateway is down. */
   retryAt: number | null;
   problem: string | null;
 }
@@ -27,32 +29,34 @@ export const gatewayStore = createStore<Gateway>({
   problem: null,
 });
 
-/** Seldom enough not to be noticed, often enough that a new model shows up by itself. */
+/**
+ * Long enough to cause no load worth noting, short enough for new models to appear by themselves.
+ */
 const REFRESH_MS = 20_000;
 const FIRST_RETRY_MS = 2000;
 const LONGEST_RETRY_MS = 30_000;
 
 let timer: ReturnType<typeof setTimeout> | undefined;
 let retryMs = FIRST_RETRY_MS;
-let asking: Promise<void> | undefined;
-/** What `v1/models` names, where providers list models of their own. */
+let pending: Promise<void> | undefined;
+/** Models of `v1/models`, used when providers list models of their own. */
 let listed: Model[] = [];
 
-/** Asks for the state now, and from then on as long as the page is looked at. */
+/** Polls now, then on a timer while the page is visible. */
 export function refreshGateway(): Promise<void> {
-  asking ??= ask().finally(() => {
-    asking = undefined;
+  pending ??= poll().finally(() => {
+    pending = undefined;
   });
-  return asking;
+  return pending;
 }
 
 export function startGateway(): void {
   void refreshGateway();
   keyStore.subscribe(() => {
-    // Another key may use others.
+    // Another key may have access to other models.
     listed = [];
-    // What is being asked at this moment is asked with the former key.
-    void Promise.resolve(asking).then(refreshGateway);
+    // A poll in progress still uses the previous key.
+    void Promise.resolve(pending).then(refreshGateway);
   });
   addEventListener('online', () => void refreshGateway());
   document.addEventListener('visibilitychange', () => {
@@ -60,91 +64,93 @@ export function startGateway(): void {
   });
 }
 
-/** Takes over a status that came by another way, such as the event stream. */
+/** Applies a status received over another transport: the event stream. */
 export function applyStatus(status: GatewayStatus): void {
   retryMs = FIRST_RETRY_MS;
   const before = gatewayStore.get();
-  // With thousands of models it matters that nothing is made of them anew.
+  // With thousands of models, rebuilding the list on each event would be slow.
   const same =
     before.status?.models === status.models && before.status.providers === status.providers;
-  const models = same ? before.models : withListed(modelsOf(status), listed, status);
-  settle({ phase: 'ready', models, status });
+  const models = same ? before.models : mergeListed(modelsOf(status), listed, status);
+  patchGateway({ phase: 'ready', models, status });
 }
 
-async function ask(): Promise<void> {
+async function poll(): Promise<void> {
   clearTimeout(timer);
   try {
     const response = await get('trunkline/status');
     const body: unknown = response.ok ? await response.json().catch(() => null) : null;
     if (isStatus(body)) {
       applyStatus(body);
-      await askForMore(body.discovers === true);
-    } else if (response.status === 404 || response.ok) await askForList();
-    else await refuse(response);
+      await refreshListed(body.discovers === true);
+    } else if (response.status === 404 || response.ok) await pollModelList();
+    else await onRejected(response);
   } catch {
-    goDown();
+    onUnreachable();
     return;
   }
-  timer = setTimeout(again, REFRESH_MS);
+  timer = setTimeout(pollIfVisible, REFRESH_MS);
 }
 
-/** An older gateway, or one whose status is switched off, still lists its models. */
-async function askForList(): Promise<void> {
+/** An older gateway, or one with the status switched off, still serves the model list. */
+async function pollModelList(): Promise<void> {
   const response = await get('v1/models');
   if (!response.ok) {
-    await refuse(response);
+    await onRejected(response);
     return;
   }
-  const models = listedIn(await response.json());
-  settle({ phase: 'ready', models, status: null });
+  const models = parseModelList(await response.json());
+  patchGateway({ phase: 'ready', models, status: null });
 }
 
-/** Models that providers list themselves: the status does not name them. It is never waited for. */
-async function askForMore(discovers: boolean): Promise<void> {
+/**
+ * Adds models from provider discovery, which the status leaves out. Never on the critical path.
+ */
+async function refreshListed(discovers: boolean): Promise<void> {
   const key = keyStore.get();
-  const found = discovers ? await listNow() : [];
+  const found = discovers ? await fetchModelList() : [];
   const { status } = gatewayStore.get();
-  // No answer is no news.
+  // A failed request leaves the list as it is.
   if (!found || !status || keyStore.get() !== key || same(found, listed)) return;
   listed = found;
-  settle({ models: withListed(modelsOf(status), listed, status) });
+  patchGateway({ models: mergeListed(modelsOf(status), listed, status) });
 }
 
-async function listNow(): Promise<Model[] | null> {
+async function fetchModelList(): Promise<Model[] | null> {
   try {
     const response = await get('v1/models');
-    return response.ok ? listedIn(await response.json()) : null;
+    return response.ok ? parseModelList(await response.json()) : null;
   } catch {
     return null;
   }
 }
 
 const same = (some: Model[], others: Model[]) =>
-  some.length === others.length && some.every((each, i) => each.id === others[i]?.id);
+  some.length === others.length && some.every((model, i) => model.id === others[i]?.id);
 
-async function refuse(response: Response): Promise<void> {
-  const fault = await faultOf(response);
-  if (response.status === 401) settle({ phase: 'key', models: [], status: null });
+async function onRejected(response: Response): Promise<void> {
+  const fault = await responseFault(response);
+  if (response.status === 401) patchGateway({ phase: 'key', models: [], status: null });
   else if (response.status >= 500) throw new Error(fault.message);
-  else settle({ phase: 'refused', problem: fault.message });
+  else patchGateway({ phase: 'rejected', problem: fault.message });
 }
 
-function goDown(): void {
-  settle({ phase: 'down', retryAt: Date.now() + retryMs });
-  timer = setTimeout(again, retryMs);
+function onUnreachable(): void {
+  patchGateway({ phase: 'down', retryAt: Date.now() + retryMs });
+  timer = setTimeout(pollIfVisible, retryMs);
   retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
 }
 
-function again(): void {
-  // A page that nobody looks at asks when it is looked at again.
+function pollIfVisible(): void {
+  // A hidden page polls when it becomes visible again.
   if (document.visibilityState === 'visible') void refreshGateway();
 }
 
-function settle(patch: Partial<Gateway>): void {
+function patchGateway(patch: Partial<Gateway>): void {
   if (patch.phase === 'ready' && gatewayStore.get().phase === 'key' && keyStore.get()) {
-    const names = (patch.models ?? []).filter((each) => each.ready).map((each) => each.id);
-    const others = patch.status?.discovers ? 'what providers list' : 'no model that is ready';
-    notify(`Key accepted. It may use: ${names.join(', ') || others}.`);
+    const names = (patch.models ?? []).filter((model) => model.ready).map((model) => model.id);
+    const others = patch.status?.discovers ? 'discovered models' : 'none ready';
+    notify(`Key accepted. Models: ${names.join(', ') || others}.`);
   }
   gatewayStore.update((now) => ({ ...now, retryAt: null, problem: null, ...patch }));
 }
@@ -157,27 +163,27 @@ function isStatus(value: unknown): value is GatewayStatus {
   return isObject(value) && Array.isArray(value.models) && Array.isArray(value.providers);
 }
 
-const OUT = new Set(['ejected', 'cooling', 'benched', 'exhausted', 'unwell']);
+const OUT_STATES = new Set(['ejected', 'cooldown', 'unauthorized', 'rate_limited', 'unhealthy']);
 
-/** How many of a model's targets are left out for a while, of those that are set up. */
-export function outOf(targets: TargetStatus[] | undefined) {
-  const usable = targets?.filter((each) => each.state !== 'not_configured') ?? [];
-  const count = usable.filter((each) => OUT.has(each.state)).length;
+/** How many of a model's configured targets are unavailable at the moment. */
+export function targetsOut(targets: TargetStatus[] | undefined) {
+  const usable = targets?.filter((target) => target.state !== 'not_configured') ?? [];
+  const count = usable.filter((target) => OUT_STATES.has(target.state)).length;
   return { count, of: usable.length, all: count > 0 && count === usable.length };
 }
 
 export function modelsOf(status: GatewayStatus): Model[] {
-  const states = new Map(status.providers.map((each) => [each.name, each]));
-  return status.models.map((each) => ({
-    id: each.id,
-    provider: each.provider,
-    upstreamModel: each.upstream_model,
-    ready: each.ready,
-    missing: each.missing ?? states.get(each.provider)?.missing ?? null,
-    state: states.get(each.provider)?.state ?? 'unknown',
-    firstTokenMs: each.first_token_ms?.p50 ?? null,
-    out: outOf(each.targets),
-    price: each.price ?? null,
-    context: each.context ?? null,
+  const states = new Map(status.providers.map((provider) => [provider.name, provider]));
+  return status.models.map((model) => ({
+    id: model.id,
+    provider: model.provider,
+    upstreamModel: model.upstream_model,
+    ready: model.ready,
+    missing: model.missing ?? states.get(model.provider)?.missing ?? null,
+    state: states.get(model.provider)?.state ?? 'unknown',
+    firstTokenMs: model.first_token_ms?.p50 ?? null,
+    out: targetsOut(model.targets),
+    price: model.price ?? null,
+    context: model.context ?? null,
   }));
 }

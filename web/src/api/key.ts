@@ -1,14 +1,13 @@
-import { createStore } from '../store/create';
+import { createStore } from '../store/create-store';
 
 /**
- * The caller's key. It stays in this tab's session unless the reader asks for
- * more, and is never part of an export.
+ * The client key: in sessionStorage, or in localStorage if the user chooses so. Never part of an
+ * export.
  */
 const NAME = 'trunkline:key';
 
 export const keyStore = createStore(read());
 
-/** The headers that say who is calling. */
 export function authHeaders(): Record<string, string> {
   const key = keyStore.get();
   return key ? { authorization: `Bearer ${key}` } : {};
@@ -38,7 +37,7 @@ function read(): string {
   return attempt(() => sessionStorage.getItem(NAME) ?? localStorage.getItem(NAME)) ?? '';
 }
 
-// A browser may refuse storage altogether. The key then lasts until a reload.
+// The browser may deny storage. The key then lasts until a reload.
 function attempt<T>(action: () => T): T | undefined {
   try {
     return action();

@@ -2,23 +2,23 @@ import type { Usage } from '../sse/types';
 import type { Metrics } from '../store/types';
 import type { Price } from './types';
 
-/** A rough count where nobody has counted: four characters of English to a token. */
+/** Estimate if no usage is reported: four characters of English per token. */
 export function estimateTokens(text: string): number {
   return Math.ceil(text.length / 4);
 }
 
-/** Tokens per second after the first one, which is what a reader sees. */
+/** Tokens per second after the first token. */
 export function speedOf(metrics: Metrics | undefined): number | undefined {
   const { outputTokens, firstTokenMs, totalMs } = metrics ?? {};
   if (!outputTokens || outputTokens < 2 || firstTokenMs === undefined || totalMs === undefined) {
     return undefined;
   }
   const seconds = (totalMs - firstTokenMs) / 1000;
-  // An answer that came in one piece has no speed.
+  // An answer received in one chunk has no rate.
   return seconds > 0.02 ? (outputTokens - 1) / seconds : undefined;
 }
 
-/** Shown, not billed: the gateway's own figures are exact, this one is a float. */
+/** For display only: the gateway's own figures are exact, this one is a float. */
 export function costOf(price: Price | null | undefined, usage: Usage): number | undefined {
   const rate = (text: string | null | undefined) => Number(text ?? Number.NaN);
   const input = rate(price?.input_per_million);
@@ -26,7 +26,7 @@ export function costOf(price: Price | null | undefined, usage: Usage): number | 
   const output = rate(price?.output_per_million);
   const sent = usage.input ?? 0;
   const hit = Math.min(usage.cached ?? 0, sent);
-  // Some providers leave tokens of thought out of the answer's, not out of the total.
+  // Some providers leave reasoning tokens out of the output count, but not out of the total.
   const received = Math.max(usage.output ?? 0, (usage.total ?? 0) - sent);
   const cost = ((sent - hit) * input + hit * cached + received * output) / 1e6;
   return Number.isFinite(cost) ? cost : undefined;

@@ -1,12 +1,12 @@
-import { isObject } from '../store/check';
+import { isObject } from '../store/validate';
 import type { GatewayStatus, Model } from './types';
 
-/** The models of `GET v1/models`: nothing is known of them but their names. */
-export function listedIn(body: unknown): Model[] {
+/** The models of `GET v1/models`, which has names and owners only. */
+export function parseModelList(body: unknown): Model[] {
   const data = isObject(body) && Array.isArray(body.data) ? body.data : [];
-  return data.filter(isObject).map((each) => ({
-    id: String(each.id),
-    provider: typeof each.owned_by === 'string' ? each.owned_by : '',
+  return data.filter(isObject).map((row) => ({
+    id: String(row.id),
+    provider: typeof row.owned_by === 'string' ? row.owned_by : '',
     upstreamModel: '',
     ready: true,
     missing: null,
@@ -19,14 +19,14 @@ export function listedIn(body: unknown): Model[] {
   }));
 }
 
-/** The models of the status, and behind them those that only the list names. */
-export function withListed(known: Model[], listed: Model[], status: GatewayStatus): Model[] {
+/** The models of the status, followed by those that only `v1/models` lists. */
+export function mergeListed(known: Model[], listed: Model[], status: GatewayStatus): Model[] {
   if (listed.length === 0) return known;
-  const names = new Set(known.map((each) => each.id));
-  const states = new Map(status.providers.map((each) => [each.name, each.state]));
-  const more = listed.filter((each) => !names.has(each.id));
+  const names = new Set(known.map((model) => model.id));
+  const states = new Map(status.providers.map((provider) => [provider.name, provider.state]));
+  const more = listed.filter((model) => !names.has(model.id));
   return [
     ...known,
-    ...more.map((each) => ({ ...each, state: states.get(each.provider) ?? each.state })),
+    ...more.map((model) => ({ ...model, state: states.get(model.provider) ?? model.state })),
   ];
 }

@@ -1,22 +1,22 @@
 import { readChat } from '../sse';
 import type { Fault, Message, Metrics, ToolCall } from '../store/types';
 import { gatewayUrl } from './base';
-import { faultInStream, faultOf, faultOfNetwork, identity } from './faults';
+import { identity, networkFault, responseFault, streamFault } from './faults';
 import { gatewayStore } from './gateway';
 import { authHeaders } from './key';
 import { costOf, estimateTokens } from './metrics';
 import type { ChatRequest } from './types';
 
-/** What a run knows of its answer so far: the members of a message that it fills. */
+/** The message fields that a run fills in. */
 export type Progress = Pick<Message, 'state' | 'text'> & Partial<Message>;
 
 export interface RunOptions {
   signal: AbortSignal;
-  /** Called for every event; the caller decides how often to draw. */
+  /** Called for every event; throttle drawing in the callback. */
   onProgress: (progress: Progress) => void;
 }
 
-/** Sends a chat request and reads the answer to its end. Never throws. */
+/** Sends a chat request and reads the response to its end. Never throws. */
 export async function runChat(request: ChatRequest, options: RunOptions): Promise<Progress> {
   const started = performance.now();
   const since = (at: number | null) => (at === null ? undefined : at - started);
@@ -30,12 +30,12 @@ export async function runChat(request: ChatRequest, options: RunOptions): Promis
     });
   } catch {
     if (options.signal.aborted) return { state: 'stopped', text: '' };
-    return failed(faultOfNetwork(navigator.onLine));
+    return failed(networkFault(navigator.onLine));
   }
-  if (!response.ok) return failed(await faultOf(response));
+  if (!response.ok) return failed(await responseFault(response));
 
   const headersMs = performance.now() - started;
-  const who = whoAnswered(response.headers, request.model);
+  const who = responder(response.headers, request.model);
   const result = await readChat(response, {
     signal: options.signal,
     onChange(state, times) {
@@ -47,8 +47,8 @@ export async function runChat(request: ChatRequest, options: RunOptions): Promis
         ...who,
         state: 'streaming',
         text: state.content || state.refusal,
-        ...thought(state.reasoning, thinking - (times.firstToken ?? thinking)),
-        ...called(state.toolCalls),
+        ...reasoningPatch(state.reasoning, thinking - (times.firstToken ?? thinking)),
+        ...toolCallsPatch(state.toolCalls),
         metrics: {
           ...metrics,
           totalMs: performance.now() - started,
@@ -68,8 +68,11 @@ export async function runChat(request: ChatRequest, options: RunOptions): Promis
     ...who,
     state: 'done',
     text: state.content || state.refusal,
-    ...thought(state.reasoning, (times.firstAnswer ?? times.end ?? 0) - (times.firstToken ?? 0)),
-    ...called(state.toolCalls),
+    ...reasoningPatch(
+      state.reasoning,
+      (times.firstAnswer ?? times.end ?? 0) - (times.firstToken ?? 0),
+    ),
+    ...toolCallsPatch(state.toolCalls),
     metrics,
   };
   if (!done.upstreamModel && state.model) done.upstreamModel = state.model;
@@ -79,7 +82,7 @@ export async function runChat(request: ChatRequest, options: RunOptions): Promis
 
 function ending(
   end: 'complete' | 'cut' | 'error' | 'stopped',
-  error: Parameters<typeof faultInStream>[0] | null,
+  error: Parameters<typeof streamFault>[0] | null,
   done: Progress,
 ): Partial<Progress> {
   const ids = {
@@ -88,15 +91,15 @@ function ending(
   };
   if (end === 'stopped') return { state: 'stopped' };
   if (end === 'error' && error) {
-    return { state: 'failed', fault: { ...faultInStream(error), ...ids } };
+    return { state: 'failed', fault: { ...streamFault(error), ...ids } };
   }
   if (end === 'cut') {
     const message =
-      'The connection ended before the answer was complete. What had arrived is kept.';
+      'The connection was lost before the answer was complete. The text received so far is kept.';
     return { state: 'cut', fault: { kind: 'cut', message, ...ids } };
   }
   if (!done.text && !done.reasoning && !done.toolCalls) {
-    const message = 'The model ended its answer without a word.';
+    const message = 'The model returned no text.';
     return { state: 'failed', fault: { kind: 'empty', message, ...ids } };
   }
   return {};
@@ -112,9 +115,9 @@ function failed(fault: Fault): Progress {
   };
 }
 
-function whoAnswered(headers: Headers, model: string): Partial<Message> {
-  // An answer that does not say is from whom the list says.
-  const listed = gatewayStore.get().models.find((each) => each.id === model);
+function responder(headers: Headers, model: string): Partial<Message> {
+  // Without response headers, the model list has the provider.
+  const listed = gatewayStore.get().models.find((entry) => entry.id === model);
   const upstreamModel = headers.get('x-trunkline-model');
   const upstreamRequestId = headers.get('x-request-id');
   return {
@@ -137,20 +140,20 @@ function measure(
   metrics.outputTokens = usage?.output ?? state.deltas;
   if (usage?.input == null || usage.output == null) metrics.estimated = true;
   if (usage?.reasoning != null) metrics.reasoningTokens = usage.reasoning;
-  const price = gatewayStore.get().models.find((each) => each.id === request.model)?.price;
+  const price = gatewayStore.get().models.find((model) => model.id === request.model)?.price;
   const cost = usage?.cost ?? (usage && !metrics.estimated ? costOf(price, usage) : undefined);
   if (cost !== undefined) metrics.cost = cost;
   return metrics;
 }
 
-function thought(reasoning: string, ms: number): Partial<Message> {
+function reasoningPatch(reasoning: string, ms: number): Partial<Message> {
   return reasoning ? { reasoning, reasoningMs: Math.max(0, ms) } : {};
 }
 
-function called(calls: { id: string; name: string; arguments: string }[]): {
+function toolCallsPatch(calls: { id: string; name: string; arguments: string }[]): {
   toolCalls?: ToolCall[];
 } {
   if (calls.length === 0) return {};
-  const copy = calls.map((each) => ({ id: each.id, name: each.name, arguments: each.arguments }));
+  const copy = calls.map((call) => ({ id: call.id, name: call.name, arguments: call.arguments }));
   return { toolCalls: copy };
 }

@@ -1,6 +1,6 @@
-/** What the gateway sends, and what the page makes of it. */
+/** Types of the gateway's API and of what the page derives from it. */
 
-/** `GET trunkline/page`: what can be known without a key. */
+/** `GET trunkline/page`: served without a key. */
 export interface PageInfo {
   version: string;
   key_required: boolean;
@@ -8,49 +8,48 @@ export interface PageInfo {
   discovers?: boolean;
 }
 
-/** What requests cost; `unknown` of them were answered and are not in the sum. */
+/** Cost of requests; `unknown` counts successful requests that are not in the sum. */
 export interface Cost {
   usd: string | null;
   unknown: number;
 }
 
-/** Quantiles over a recent window, in milliseconds. */
+/** In milliseconds, over a recent window. */
 export interface Quantiles {
   count: number;
   p50: number | null;
   p95: number | null;
 }
 
-/** US dollars for a million tokens, in decimal digits. */
+/** US dollars per million tokens, as decimal strings. */
 export interface Price {
   input_per_million: string;
   cached_input_per_million: string;
   output_per_million: string | null;
 }
 
-/** `ready`, or why requests do not go there. */
+/** `ready`, or why the target gets no requests. */
 export type TargetState =
   | 'ready'
   | 'ejected'
-  | 'cooling'
-  | 'benched'
-  | 'exhausted'
-  | 'unwell'
+  | 'cooldown'
+  | 'unauthorized'
+  | 'rate_limited'
+  | 'unhealthy'
   | 'not_configured'
   | (string & {});
 
-/** One place that a model's requests can go to. */
 export interface TargetStatus {
   provider: string;
   upstream_model: string;
-  /** The number of the credential. */
+  /** Index of the provider's credential. */
   key: number | null;
-  /** The lowest is tried first. */
+  /** The lowest number is tried first. */
   priority: number;
   weight: number;
   fallback: boolean;
   state: TargetState;
-  /** By the gateway's clock, as `at` of the status. */
+  /** By the gateway's clock, like `at` of the status. */
   until: number | null;
 }
 
@@ -59,7 +58,7 @@ export interface ModelStatus {
   provider: string;
   upstream_model: string;
   ready: boolean;
-  /** The name of the variable or setting that would make it ready. */
+  /** The environment variable or setting to add. */
   missing: string | null;
   in_flight: number;
   total: number;
@@ -71,7 +70,7 @@ export interface ModelStatus {
   context?: number | null;
 }
 
-/** `cooling`, `open` and further states may come: unknown ones are shown as words. */
+/** Newer gateways may send further states: shown as text. */
 export type ProviderState = 'not_configured' | 'unknown' | 'ok' | 'failing' | (string & {});
 
 export interface ProviderStatus {
@@ -83,7 +82,7 @@ export interface ProviderStatus {
   total: number;
   failed: number;
   first_byte_ms: Quantiles;
-  last_fault: { at: number; code: string } | null;
+  last_error: { at: number; code: string } | null;
 }
 
 export interface RecentRequest {
@@ -109,7 +108,7 @@ export interface GatewayStatus {
   at: number;
   uptime_ms: number;
   draining: boolean;
-  /** Whether `v1/models` names more models than these. */
+  /** True if `v1/models` lists more models than these. */
   discovers?: boolean;
   requests: { in_flight: number; total: number; failed: number; cancelled: number };
   tokens: { input: number; output: number };
@@ -119,10 +118,10 @@ export interface GatewayStatus {
   recent: RecentRequest[];
 }
 
-/** Each later event: the rows that are not as they were. */
+/** Each later event: only the rows that changed. */
 export type StatusChange = Omit<GatewayStatus, 'recent'> & Partial<Pick<GatewayStatus, 'recent'>>;
 
-/** A model as the picker shows it, whichever endpoint told of it. */
+/** A model as the picker shows it, from the status or from `v1/models`. */
 export interface Model {
   id: string;
   provider: string;
@@ -131,15 +130,15 @@ export interface Model {
   missing: string | null;
   state: ProviderState;
   firstTokenMs: number | null;
-  /** How many of the places that its requests can go to are left out now. */
+  /** How many of its targets are unavailable at the moment. */
   out: { count: number; of: number; all: boolean };
   price: Price | null;
   context: number | null;
-  /** Known by its name alone, from a list. */
+  /** From `v1/models` only: name and owner are all that is known. */
   listed?: boolean;
 }
 
-/** One part of a message with images, in OpenAI's shape. */
+/** One part of a multimodal message, in OpenAI's format. */
 export type ContentPart =
   | { type: 'text'; text: string }
   | { type: 'image_url'; image_url: { url: string } };
@@ -157,7 +156,6 @@ export interface WireMessage {
   tool_call_id?: string;
 }
 
-/** The body of `POST v1/chat/completions`. */
 export interface ChatRequest {
   model: string;
   messages: WireMessage[];

@@ -1,8 +1,8 @@
-import { getBlob } from '../store/blobs';
+import { idbGet } from '../store/storage/indexed-db';
 import type { Attachment, Message, Params } from '../store/types';
 import type { ChatRequest, ContentPart, WireMessage } from './types';
 
-/** From the messages of a conversation to the body of a request. */
+/** Builds the body of a chat request from a conversation. */
 
 export async function chatRequest(
   model: string,
@@ -22,17 +22,17 @@ export async function chatRequest(
 
 async function wireMessages(message: Message): Promise<WireMessage[]> {
   if (message.role === 'assistant') {
-    // An answer that never came, or only called tools that nobody ran, would
-    // make most providers refuse the whole conversation.
+    // Most providers reject a conversation with an empty answer, or with tool calls without
+    // results.
     return message.text ? [{ role: 'assistant', content: message.text }] : [];
   }
   const files = message.attachments ?? [];
   const text = [...files.flatMap(asText), message.text].filter(Boolean).join('\n\n');
-  const images = files.filter((each) => each.kind === 'image');
+  const images = files.filter((file) => file.kind === 'image');
   if (images.length === 0) return [{ role: 'user', content: text }];
   const parts: ContentPart[] = text ? [{ type: 'text', text }] : [];
   for (const image of images) {
-    const blob = await getBlob<Blob>('images', image.id).catch(() => undefined);
+    const blob = await idbGet<Blob>('images', image.id).catch(() => undefined);
     if (blob) parts.push({ type: 'image_url', image_url: { url: await dataUrl(blob) } });
   }
   return [{ role: 'user', content: parts }];
@@ -40,7 +40,7 @@ async function wireMessages(message: Message): Promise<WireMessage[]> {
 
 function asText(file: Attachment): string[] {
   if (file.kind !== 'text' || file.text === undefined) return [];
-  // A fence longer than any within, so that the file cannot end it.
+  // Longer than any fence in the file, so that the file cannot close it.
   const longest = Math.max(2, ...(file.text.match(/`+/g) ?? []).map((run) => run.length));
   const fence = '`'.repeat(longest + 1);
   return [`${file.name}\n${fence}\n${file.text}\n${fence}`];

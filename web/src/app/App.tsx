@@ -2,39 +2,38 @@ import { lazy, Suspense, useEffect } from 'react';
 import { startGateway } from '../api/gateway';
 import { loadMarkdown } from '../markdown';
 import { COMPARISON } from '../store/actions';
-import { useStore } from '../store/create';
+import { useStore } from '../store/create-store';
+import { startStore } from '../store/lifecycle';
 import { changeSettings, settingsStore } from '../store/settings';
-import { startStore } from '../store/tabs';
-import { useChat } from '../store/useChat';
+import { useChat } from '../store/use-chat';
 import { Banners } from './Banners';
 import { ChatPage } from './chat/ChatPage';
-import { compareFrom } from './compareFrom';
 import { DropZone } from './composer/DropZone';
-import { takeQuery } from './composer/draft';
+import { readQueryDraft } from './composer/draft';
 import { Header } from './Header';
 import { startHotkeys } from './hotkeys';
 import { Announcer, Notices } from './Notices';
+import { openComparison } from './open-comparison';
 import { routeStore, startRoute } from './route';
 import { Sidebar } from './Sidebar';
 import { isNarrow, overlayStore } from './view';
 
-// Parts that most visits never open stay out of the first load.
+// Not needed by most visits, so not part of the first load.
 const StatusPanel = lazy(() => import('../status').then((m) => ({ default: m.StatusPanel })));
 const Settings = lazy(() => import('./settings/Settings').then((m) => ({ default: m.Settings })));
 const Palette = lazy(() => import('./palette/Palette').then((m) => ({ default: m.Palette })));
 const Shortcuts = lazy(() => import('./palette/Shortcuts').then((m) => ({ default: m.Shortcuts })));
 const Compare = lazy(() => import('./compare/Compare').then((m) => ({ default: m.Compare })));
 
-/** Everything that listens to the world begins here, once. */
 export function start(): void {
   startStore();
   startRoute();
-  // At once where there is something to draw with it.
+  // Immediately if the page opens on a conversation.
   if (routeStore.get()) void loadMarkdown().catch(() => {});
-  takeQuery();
+  readQueryDraft();
   startGateway();
   startHotkeys();
-  // On a phone it covers everything: there it opens on request only.
+  // On a phone the panel covers the page: open it on request only.
   if (settingsStore.get().status && isNarrow()) changeSettings({ status: false });
 }
 
@@ -75,7 +74,7 @@ function Page({ id }: { id: string | null }) {
   }, [chat?.title]);
   const lost = chat === null && id?.startsWith(COMPARISON);
   useEffect(() => {
-    if (lost) compareFrom([]);
+    if (lost) openComparison([]);
   }, [lost]);
   if (chat?.lanes) {
     return (
@@ -88,7 +87,7 @@ function Page({ id }: { id: string | null }) {
 }
 
 function skip(event: { preventDefault(): void }): void {
-  // The hash says which conversation is shown: it must stay as it is.
+  // The hash is the route: it must stay as it is.
   event.preventDefault();
   document.getElementById('main')?.focus();
 }

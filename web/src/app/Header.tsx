@@ -1,13 +1,13 @@
 import { setModel } from '../store/actions';
-import { useStore } from '../store/create';
-import { findEntry } from '../store/list';
+import { useStore } from '../store/create-store';
 import { changeSettings, settingsStore } from '../store/settings';
-import { useChat } from '../store/useChat';
-import { chatMenu } from './chatMenu';
-import { compareFrom } from './compareFrom';
+import { findEntry } from '../store/storage/chat-list';
+import { useChat } from '../store/use-chat';
+import { chatMenu } from './chat-menu';
 import { newChat, toggleSidebar, toggleStatus } from './hotkeys';
 import { ModelPicker } from './model/ModelPicker';
-import { useModel } from './model/useModel';
+import { useModel } from './model/use-model';
+import { openComparison } from './open-comparison';
 import { routeStore } from './route';
 import { Icon } from './ui/Icon';
 import { Menu } from './ui/Menu';
@@ -49,7 +49,7 @@ export function Header({ chatId }: { chatId: string | null }) {
         <ModelPicker
           value={model}
           onPick={pick}
-          onCompare={(id) => compareFrom([model, id])}
+          onCompare={(id) => openComparison([model, id])}
           hotkey
         />
       )}
@@ -59,7 +59,7 @@ export function Header({ chatId }: { chatId: string | null }) {
         className="icon-button"
         aria-label="Compare models"
         title="Compare models"
-        onClick={() => compareFrom([model])}
+        onClick={() => openComparison([model])}
       >
         <Icon name="compare" />
       </button>

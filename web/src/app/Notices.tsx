@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react';
-import { useStore } from '../store/create';
-import { answeredStore, dismiss, noticeStore, spokenStore } from '../store/notices';
+import { useStore } from '../store/create-store';
+import { announcementStore, dismiss, finishedAnswerStore, noticeStore } from '../store/notices';
 import { Icon } from './ui/Icon';
 
 export function Notices() {
@@ -37,15 +37,15 @@ export function Notices() {
 }
 
 /**
- * Tells a screen reader that an answer begins, goes on and is complete. The
- * text itself is not read out while it grows: it would never stop talking.
+ * Announces the start, progress and end of an answer to screen readers. The growing text is not
+ * read out: it would never stop.
  */
 export function Announcer() {
-  const text = useStore(spokenStore);
+  const text = useStore(announcementStore);
   const [shown, setShown] = useState('');
-  // Into a region that is already there, else nothing is read.
+  // A live region announces changes only, so it must exist before the text.
   useEffect(() => setShown(text), [text]);
-  const answer = useStore(answeredStore);
+  const answer = useStore(finishedAnswerStore);
   return (
     <>
       <p className="visually-hidden" role="status">

@@ -1,18 +1,18 @@
 import { useEffect, useRef, useState } from 'react';
-import { useStore } from '../store/create';
-import { listStore } from '../store/list';
+import { useStore } from '../store/create-store';
 import { searchChats } from '../store/search';
+import { listStore } from '../store/storage/chat-list';
 import type { IndexEntry } from '../store/types';
-import { compareFrom } from './compareFrom';
 import { dayOf } from './format';
 import { afterFrame } from './frame';
 import { newChat, toggleSidebar } from './hotkeys';
+import { openComparison } from './open-comparison';
 import { routeStore } from './route';
 import { SidebarRow } from './SidebarRow';
 import { Icon } from './ui/Icon';
 import { drawerStore, keyName, openSettings } from './view';
 
-/** A screenful, drawn behind the first frame; more when there is time, the rest by scrolling. */
+/** About one screen, drawn after the first frame; more when idle, the rest on scroll. */
 const FIRST_ROWS = 30;
 const MORE_ROWS = 120;
 
@@ -61,7 +61,7 @@ export function Sidebar() {
             className="row-button"
             onClick={() => {
               drawerStore.set(false);
-              compareFrom([]);
+              openComparison([]);
             }}
           >
             <Icon name="compare" size={17} />
@@ -99,7 +99,7 @@ function Conversations() {
   const [query, setQuery] = useState('');
   const [found, setFound] = useState<Set<string> | null>(null);
   const [rows, setRows] = useState(0);
-  const shown = all.filter((each) => !each.deleted && (!found || found.has(each.id)));
+  const shown = all.filter((entry) => !entry.deleted && (!found || found.has(entry.id)));
 
   useEffect(() => {
     if (!query.trim()) {
@@ -119,7 +119,7 @@ function Conversations() {
   }, [query]);
 
   useEffect(() => {
-    // The composer is there a frame before the list, which its own size does not move.
+    // The composer is drawn a frame earlier; the list does not shift it.
     const stop = afterFrame(() => setRows(FIRST_ROWS));
     const later = setTimeout(() => setRows((n) => Math.max(n, MORE_ROWS)), 300);
     return () => {

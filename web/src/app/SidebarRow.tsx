@@ -1,8 +1,8 @@
 import { memo } from 'react';
-import { useStore } from '../store/create';
+import { useStore } from '../store/create-store';
 import { useIsLive } from '../store/live';
 import type { IndexEntry } from '../store/types';
-import { chatMenu, rename, renaming } from './chatMenu';
+import { chatMenu, rename, renaming } from './chat-menu';
 import { exactTime } from './format';
 import { Icon } from './ui/Icon';
 import { Menu } from './ui/Menu';

@@ -1,6 +1,6 @@
 import { settingsStore } from '../store/settings';
 
-/** Puts the chosen theme, density and size on the document, now and when they change. */
+/** Applies theme, density and font size to the document, now and on change. */
 export function applyAppearance(): void {
   const apply = () => {
     const { theme, density, fontSize } = settingsStore.get();

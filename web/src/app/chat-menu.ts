@@ -1,15 +1,15 @@
 import { setTitle, togglePin } from '../store/actions';
-import { readChat, removeChats } from '../store/chats';
-import { createStore } from '../store/create';
+import { createStore } from '../store/create-store';
+import { readChat, removeChats } from '../store/storage/chats';
 import type { IndexEntry } from '../store/types';
 import { goTo, routeStore } from './route';
 import { saveFile } from './ui/copy';
 import type { MenuItem } from './ui/Menu';
 
-/** The conversation whose name is being changed in the list. */
+/** The conversation being renamed in the list. */
 export const renaming = createStore<string | null>(null);
 
-/** What can be done with a whole conversation, for the list and for the header. */
+/** Menu of a conversation, for the list and the header. */
 export function chatMenu(entry: IndexEntry | undefined): MenuItem[] {
   if (!entry) return [];
   const { id } = entry;
@@ -34,7 +34,7 @@ export function rename(id: string, title: string): void {
 async function exportOne(id: string, kind: 'md' | 'json'): Promise<void> {
   const chat = await readChat(id);
   if (!chat) return;
-  const { asJson, asMarkdown, fileName } = await import('../store/transfer');
+  const { asJson, asMarkdown, fileName } = await import('../store/import-export');
   const name = fileName(chat.title);
   if (kind === 'md') saveFile(`${name}.md`, 'text/markdown', asMarkdown(chat));
   else saveFile(`${name}.json`, 'application/json', await asJson([chat]));

@@ -1,4 +1,4 @@
-/** Numbers, times and money as the reader's language writes them. */
+/** Numbers, times and money in the user's locale. */
 
 const whole = new Intl.NumberFormat();
 const oneDigit = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
@@ -6,8 +6,8 @@ const compact = new Intl.NumberFormat(undefined, { notation: 'compact' });
 
 export const count = (n: number) => whole.format(Math.round(n));
 
-/** The first of these names, and how many more there are. */
-export function few(names: string[], most = 30): string {
+/** The first names, and the number of others. */
+export function shortList(names: string[], most = 30): string {
   const more = names.length - most;
   const shown = names.slice(0, most).join(', ');
   return more > 0 ? `${shown} and ${count(more)} more` : shown;
@@ -41,7 +41,7 @@ export function bytes(n: number): string {
   return `${oneDigit.format(n / 1024 / 1024)} MB`;
 }
 
-/** The heading under which a conversation is listed. */
+/** The date heading of a conversation in the list. */
 export function dayOf(at: number, now = Date.now()): string {
   const midnight = new Date(now).setHours(0, 0, 0, 0);
   const day = 86_400_000;

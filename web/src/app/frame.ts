@@ -1,4 +1,7 @@
-/** Runs once the next frame is drawn. In a tab that is not shown none is. Gives what stops it. */
+/**
+ * Runs after the next frame, or at once in a hidden tab, which draws none. Returns the function
+ * that cancels it.
+ */
 export function afterFrame(run: () => void): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   if (document.hidden) {

@@ -1,7 +1,7 @@
-import { chatStore } from '../store/chats';
-import { listStore } from '../store/list';
 import { liveChats, stopChat } from '../store/live';
 import { changeSettings, settingsStore } from '../store/settings';
+import { listStore } from '../store/storage/chat-list';
+import { chatStore } from '../store/storage/chats';
 import { laneRoot, pathOf } from '../store/tree';
 import { goTo, routeStore } from './route';
 import { copyText } from './ui/copy';
@@ -13,7 +13,7 @@ export interface Shortcut {
   run: () => void;
 }
 
-/** The one list: the palette and the overview draw from it, too. */
+/** Also shown by the palette and the overview. */
 export const shortcuts: Shortcut[] = [
   { keys: 'mod+shift+o', label: 'New chat', run: () => newChat() },
   { keys: 'mod+k', label: 'Search and commands', run: () => toggle('palette') },
@@ -30,7 +30,7 @@ export const shortcuts: Shortcut[] = [
 export function startHotkeys(): void {
   addEventListener('keydown', (event) => {
     if (event.defaultPrevented || event.isComposing) return;
-    const found = shortcuts.find((each) => matches(each.keys, event));
+    const found = shortcuts.find((shortcut) => matches(shortcut.keys, event));
     if (found) {
       event.preventDefault();
       found.run();
@@ -55,9 +55,9 @@ function single(event: KeyboardEvent): void {
 function matches(keys: string, event: KeyboardEvent): boolean {
   const parts = keys.split('+');
   const key = parts.at(-1);
-  const wants = (name: string) => parts.includes(name);
-  if ((event.ctrlKey || event.metaKey) !== wants('mod')) return false;
-  if (event.altKey !== wants('alt') || event.shiftKey !== wants('shift')) return false;
+  const has = (name: string) => parts.includes(name);
+  if ((event.ctrlKey || event.metaKey) !== has('mod')) return false;
+  if (event.altKey !== has('alt') || event.shiftKey !== has('shift')) return false;
   const code = { ';': 'Semicolon', '/': 'Slash' }[key ?? ''];
   return event.key.toLowerCase() === key || (code !== undefined && event.code === code);
 }
@@ -95,8 +95,8 @@ export function toggleStatus(): void {
 function step(by: number): void {
   const ids = listStore
     .get()
-    .filter((each) => !each.deleted)
-    .map((each) => each.id);
+    .filter((entry) => !entry.deleted)
+    .map((entry) => entry.id);
   const at = ids.indexOf(routeStore.get() ?? '');
   const next = ids[Math.max(0, Math.min(ids.length - 1, at + by))];
   if (next) goTo(next);
@@ -110,7 +110,7 @@ function copyLast(code: boolean): void {
   const live = liveChats()
     .find((run) => run.chat === id)
     ?.message.get();
-  const text = live?.text ?? path.findLast((each) => each.role === 'assistant')?.text ?? '';
+  const text = live?.text ?? path.findLast((message) => message.role === 'assistant')?.text ?? '';
   const blocks = [...text.matchAll(/^(`{3,}|~{3,})[^\n]*\n([\s\S]*?)^\1/gm)];
   const wanted = code ? blocks.at(-1)?.[2] : text;
   if (wanted) void copyText(wanted, code ? 'Code copied' : 'Answer copied');

@@ -1,8 +1,8 @@
-import { createStore } from '../store/create';
+import { createStore } from '../store/create-store';
 
 /**
- * The conversation that is shown, from the address's hash: a path would not
- * survive a gateway below a sub-path. Null is a new one.
+ * The visible conversation, from the URL's hash: a path would break behind a sub-path. Null: a
+ * new one.
  */
 export const routeStore = createStore<string | null>(null);
 
@@ -18,6 +18,6 @@ export function startRoute(): void {
 export function goTo(id: string | null): void {
   const hash = id ? `#/c/${id}` : '#/';
   if (location.hash !== hash) location.hash = hash;
-  // At once: `hashchange` comes later, and a message may be sent in between.
+  // `hashchange` is asynchronous, and a message may be sent before it.
   routeStore.set(id);
 }

@@ -1,17 +1,15 @@
-import { createStore } from '../store/create';
+import { createStore } from '../store/create-store';
 
-/** What is open beside the conversation. */
 export type Overlay = 'settings' | 'palette' | 'shortcuts' | null;
 
 export const overlayStore = createStore<Overlay>(null);
 
-/** The tab that the settings open with. */
 export const settingsTabStore = createStore<'general' | 'models' | 'data' | 'about'>('general');
 
 /** The drawer on narrow screens; the wide sidebar is a setting. */
 export const drawerStore = createStore(false);
 
-/** Commands for parts of the page that are elsewhere in the tree. */
+/** Commands to components elsewhere in the tree. */
 export type Command = 'models' | 'edit-last' | 'focus-composer' | 'bottom' | 'key';
 
 const listeners = new Set<(command: Command) => void>();
@@ -36,7 +34,7 @@ export const isMac = /Mac|iPhone|iPad/.test(
   typeof navigator === 'undefined' ? '' : navigator.userAgent,
 );
 
-/** `mod+shift+o` as the reader's keyboard says it. */
+/** `mod+shift+o` as labelled on the user's keyboard. */
 export function keyName(keys: string): string {
   const names: Record<string, string> = isMac
     ? { mod: '⌘', shift: '⇧', alt: '⌥', enter: '↩' }

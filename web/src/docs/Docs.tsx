@@ -5,12 +5,13 @@ import { apiBase, gatewayUrl } from '../api/base';
 import { gatewayStore, startGateway } from '../api/gateway';
 import { CopyButton } from '../app/ui/CopyButton';
 import type { SnippetLanguage } from '../snippets';
-import { useStore } from '../store/create';
+import { useStore } from '../store/create-store';
 import { KeyField } from './KeyField';
 import { anchor, OperationCard } from './OperationCard';
 import { type Operation, readSpec, type Spec } from './spec';
+import { Text } from './Text';
 
-/** The reference, drawn from the description that the gateway serves. */
+/** The API reference, rendered from `openapi.json`. */
 export function Docs() {
   const [spec, setSpec] = useState<Spec | null>(null);
   const [problem, setProblem] = useState('');
@@ -51,7 +52,7 @@ export function Docs() {
 }
 
 async function fetchSpec(): Promise<Spec> {
-  const failed = 'The gateway did not send its description.';
+  const failed = 'The API description could not be loaded from the gateway.';
   const response = await fetch(gatewayUrl('openapi.json')).catch(() => null);
   if (!response?.ok) throw new Error(failed);
   return readSpec(
@@ -64,17 +65,17 @@ async function fetchSpec(): Promise<Spec> {
 function Reference({ spec }: { spec: Spec }) {
   const gateway = useStore(gatewayStore);
   const [language, setLanguage] = useState<SnippetLanguage>('curl');
-  const model = gateway.models.find((each) => each.ready)?.id ?? 'demo';
+  const model = gateway.models.find((model) => model.ready)?.id ?? 'demo';
   const root = gatewayUrl('.').replace(/\/$/, '');
   const groups = grouped(spec.operations);
-  // The fragment of the address could not be found before the parts were there.
+  // The browser could not scroll to the fragment before its element existed.
   useEffect(() => {
     const id = location.hash.slice(1);
     if (id) document.getElementById(id)?.scrollIntoView();
   }, []);
   return (
     <div className="dx-columns">
-      <nav className="dx-nav" aria-label="Calls">
+      <nav className="dx-nav" aria-label="Endpoints">
         {groups.map(([tag, operations]) => (
           <div key={tag}>
             <h2>{tag}</h2>
@@ -90,12 +91,14 @@ function Reference({ spec }: { spec: Spec }) {
       </nav>
       <main className="dx-main">
         <h1>API reference</h1>
-        <p>{spec.description}</p>
+        <p>
+          <Text text={spec.description} />
+        </p>
         <p className="dx-base">
           <span>Base URL</span> <code>{apiBase()}</code>
           <CopyButton text={apiBase} label="Copy base URL" />
         </p>
-        <KeyField wanted={gateway.phase === 'key'} />
+        <KeyField required={gateway.phase === 'key'} />
         {spec.operations.map((operation) => (
           <OperationCard
             key={operation.id}
@@ -113,6 +116,7 @@ function Reference({ spec }: { spec: Spec }) {
 
 function grouped(operations: Operation[]): [string, Operation[]][] {
   const groups = new Map<string, Operation[]>();
-  for (const each of operations) groups.set(each.tag, [...(groups.get(each.tag) ?? []), each]);
+  for (const operation of operations)
+    groups.set(operation.tag, [...(groups.get(operation.tag) ?? []), operation]);
   return [...groups];
 }

@@ -1,9 +1,9 @@
 import { useState } from 'react';
 import { forgetKey, keyIsRemembered, keyStore, setKey } from '../api/key';
-import { useStore } from '../store/create';
+import { useStore } from '../store/create-store';
 
-/** The key that try-it sends. It is the chat page's too. */
-export function KeyField({ wanted }: { wanted: boolean }) {
+/** The client key that "Try it" sends, shared with the chat page. */
+export function KeyField({ required }: { required: boolean }) {
   const key = useStore(keyStore);
   const [draft, setDraft] = useState('');
   const [remember, setRemember] = useState(false);
@@ -11,10 +11,10 @@ export function KeyField({ wanted }: { wanted: boolean }) {
     return (
       <div className="dx-key">
         <span>
-          A key is set, {keyIsRemembered() ? 'remembered on this device' : 'for this session only'}.
+          Key set, {keyIsRemembered() ? 'remembered on this device' : 'for this session only'}.
         </span>
         <button type="button" className="button" onClick={forgetKey}>
-          Forget it
+          Forget key
         </button>
       </div>
     );
@@ -30,7 +30,7 @@ export function KeyField({ wanted }: { wanted: boolean }) {
       }}
     >
       <label>
-        <span>{wanted ? 'This gateway wants a key' : 'Key (not needed here)'}</span>
+        <span>{required ? 'This gateway requires a key' : 'Key (not required)'}</span>
         <input
           type="password"
           autoComplete="off"
@@ -47,7 +47,7 @@ export function KeyField({ wanted }: { wanted: boolean }) {
         Remember on this device
       </label>
       <button type="submit" className="button">
-        Use it
+        Use key
       </button>
     </form>
   );

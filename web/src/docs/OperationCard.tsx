@@ -3,6 +3,7 @@ import { CodeBlock } from '../markdown/CodeBlock';
 import { SNIPPET_LANGUAGES, type SnippetLanguage, snippet } from '../snippets';
 import { exampleBody, fillPath } from './examples';
 import type { Field, Operation } from './spec';
+import { Text } from './Text';
 import { TryIt } from './TryIt';
 
 interface Props {
@@ -16,7 +17,7 @@ interface Props {
 export function OperationCard({ operation, root, model, language, onLanguage }: Props) {
   const [trying, setTrying] = useState(false);
   const body = exampleBody(operation, model);
-  const fence = SNIPPET_LANGUAGES.find((each) => each.id === language)?.fence ?? '';
+  const fence = SNIPPET_LANGUAGES.find((option) => option.id === language)?.fence ?? '';
   const code = snippet(language, {
     method: operation.method,
     root,
@@ -34,27 +35,33 @@ export function OperationCard({ operation, root, model, language, onLanguage }: 
       <p className="dx-call">
         <span className="dx-method">{operation.method}</span> <code>{operation.path}</code>
       </p>
-      {operation.description && <p>{operation.description}</p>}
+      {operation.description && (
+        <p>
+          <Text text={operation.description} />
+        </p>
+      )}
       <p className="dx-facts">
-        {operation.open ? 'No key needed.' : 'Needs a client key where one is configured.'}
-        {operation.streams && ' Can stream.'}
+        {operation.open
+          ? 'No key required.'
+          : 'Requires a client key if client keys are configured.'}
+        {operation.streams && ' Supports streaming.'}
       </p>
-      <Fields title="In the path" fields={operation.params} />
+      <Fields title="Parameters" fields={operation.params} />
       <Fields
-        title="In the body"
+        title="Request body"
         fields={operation.fields ?? []}
-        more={operation.fields !== null}
+        moreAllowed={operation.fields !== null}
       />
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms */}
       <div className="dx-tabs" role="group" aria-label="Language of the example">
-        {SNIPPET_LANGUAGES.map((each) => (
+        {SNIPPET_LANGUAGES.map((option) => (
           <button
-            key={each.id}
+            key={option.id}
             type="button"
-            aria-pressed={each.id === language}
-            onClick={() => onLanguage(each.id)}
+            aria-pressed={option.id === language}
+            onClick={() => onLanguage(option.id)}
           >
-            {each.name}
+            {option.name}
           </button>
         ))}
         <button
@@ -68,13 +75,15 @@ export function OperationCard({ operation, root, model, language, onLanguage }: 
       </div>
       <CodeBlock code={code} info={fence} />
       {trying && <TryIt operation={operation} model={model} />}
-      <details className="dx-answers">
-        <summary>Answers</summary>
+      <details className="dx-responses">
+        <summary>Responses</summary>
         <dl>
-          {operation.answers.map((answer) => (
-            <div key={answer.status}>
-              <dt>{answer.status}</dt>
-              <dd>{answer.description}</dd>
+          {operation.responses.map((response) => (
+            <div key={response.status}>
+              <dt>{response.status}</dt>
+              <dd>
+                <Text text={response.description} />
+              </dd>
             </div>
           ))}
         </dl>
@@ -90,11 +99,11 @@ export function anchor(operation: Operation): string {
 function Fields({
   title,
   fields,
-  more = false,
+  moreAllowed = false,
 }: {
   title: string;
   fields: Field[];
-  more?: boolean;
+  moreAllowed?: boolean;
 }) {
   if (fields.length === 0) return null;
   return (
@@ -110,13 +119,15 @@ function Fields({
                 {field.required && ', required'}
               </span>
             </dt>
-            <dd>{field.description}</dd>
+            <dd>
+              <Text text={field.description} />
+            </dd>
           </div>
         ))}
       </dl>
-      {more && (
+      {moreAllowed && (
         <p className="dx-muted">
-          Any other member goes to the provider as it is: its own reference says which there are.
+          All other fields are forwarded to the provider unchanged; see its API reference.
         </p>
       )}
     </div>

@@ -2,7 +2,7 @@ import { useEffect, useId, useRef, useState } from 'react';
 import { milliseconds } from '../app/format';
 import { CodeBlock } from '../markdown/CodeBlock';
 import { exampleBody, fillPath } from './examples';
-import { nothing, type Outcome, send } from './send';
+import { EMPTY_OUTCOME, type Outcome, send } from './send';
 import type { Operation } from './spec';
 
 interface Props {
@@ -10,21 +10,21 @@ interface Props {
   model: string;
 }
 
-/** The call as a form: what is sent is what stands in the field. */
+/** The request as a form: the field holds exactly the body that is sent. */
 export function TryIt({ operation, model }: Props) {
   const id = useId();
   const [values, setValues] = useState<Record<string, string>>({});
   const [edited, setEdited] = useState<string | null>(null);
-  const [outcome, setOutcome] = useState<Outcome>(nothing);
+  const [outcome, setOutcome] = useState<Outcome>(EMPTY_OUTCOME);
   const running = useRef<AbortController | null>(null);
   useEffect(() => () => running.current?.abort(), []);
 
   const example = exampleBody(operation, model);
   const body = edited ?? (example ? JSON.stringify(example, null, 2) : '');
-  const wrong = example ? problemIn(body) : '';
-  const filled: Record<string, string> = { model, ...values };
+  const invalid = example ? problemIn(body) : '';
+  const pathValues: Record<string, string> = { model, ...values };
 
-  const press = () => {
+  const sendOrStop = () => {
     if (outcome.running) {
       running.current?.abort();
       return;
@@ -32,7 +32,7 @@ export function TryIt({ operation, model }: Props) {
     if (outcome.file) URL.revokeObjectURL(outcome.file.url);
     const controller = new AbortController();
     running.current = controller;
-    const path = fillPath(operation.path, filled);
+    const path = fillPath(operation.path, pathValues);
     const request = { method: operation.method, path, signal: controller.signal };
     void send(example ? { ...request, body } : request, setOutcome);
   };
@@ -43,7 +43,7 @@ export function TryIt({ operation, model }: Props) {
         <label key={param.name} className="dx-param">
           <code>{param.name}</code>
           <input
-            value={filled[param.name] ?? ''}
+            value={pathValues[param.name] ?? ''}
             spellCheck={false}
             onInput={(event) =>
               setValues({ ...values, [param.name]: (event.target as HTMLInputElement).value })
@@ -60,14 +60,14 @@ export function TryIt({ operation, model }: Props) {
             value={body}
             rows={Math.min(16, body.split('\n').length + 1)}
             spellCheck={false}
-            aria-invalid={wrong !== ''}
-            aria-describedby={`${id}wrong`}
+            aria-invalid={invalid !== ''}
+            aria-describedby={`${id}invalid`}
             onInput={(event) => setEdited((event.target as HTMLTextAreaElement).value)}
           />
         </>
       )}
       <div className="dx-row">
-        <button type="button" className="button primary" onClick={press}>
+        <button type="button" className="button primary" onClick={sendOrStop}>
           {outcome.running ? 'Stop' : 'Send'}
         </button>
         {edited !== null && (
@@ -75,8 +75,8 @@ export function TryIt({ operation, model }: Props) {
             Reset
           </button>
         )}
-        <span id={`${id}wrong`} className="dx-wrong">
-          {wrong}
+        <span id={`${id}invalid`} className="dx-invalid">
+          {invalid}
         </span>
       </div>
       <Result outcome={outcome} />
@@ -89,7 +89,7 @@ function problemIn(body: string): string {
     JSON.parse(body);
     return '';
   } catch {
-    return 'This is no JSON. It can be sent all the same, to see the error.';
+    return 'Invalid JSON. It can still be sent, to see the error.';
   }
 }
 
@@ -115,7 +115,7 @@ function Result({ outcome }: { outcome: Outcome }) {
           ))}
         </dl>
       )}
-      {outcome.answer && <p className="dx-answer">{outcome.answer}</p>}
+      {outcome.text && <p className="dx-text">{outcome.text}</p>}
       {outcome.file && (
         <a className="button" href={outcome.file.url} download={outcome.file.name}>
           Save {outcome.file.name}

@@ -1,6 +1,6 @@
 import type { Operation } from './spec';
 
-/** A body that shows what the call is for, and that a model would answer. */
+/** An example body that a model can respond to. */
 export function exampleBody(
   operation: Operation,
   model: string,
@@ -24,11 +24,12 @@ const EXAMPLES: Record<string, Record<string, unknown>> = {
 };
 
 function required(operation: Operation): Record<string, unknown> {
-  const fields = operation.fields?.filter((each) => each.required && each.name !== 'model') ?? [];
-  return Object.fromEntries(fields.map((each) => [each.name, '']));
+  const fields =
+    operation.fields?.filter((field) => field.required && field.name !== 'model') ?? [];
+  return Object.fromEntries(fields.map((field) => [field.name, '']));
 }
 
-/** The path with its parameters filled in; a slash in a name stays one name. */
+/** Fills in the path parameters; a slash in a value is encoded. */
 export function fillPath(path: string, values: Record<string, string>): string {
   return path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(values[name] ?? ''));
 }

@@ -2,28 +2,28 @@ import { gatewayUrl } from '../api/base';
 import { authHeaders } from '../api/key';
 import { ChatAccumulator, readEvents } from '../sse';
 
-/** What try-it shows: filled while it arrives. */
+/** The result of "Try it", updated while it arrives. */
 export interface Outcome {
   status: number | null;
   statusText: string;
   headers: [string, string][];
   ms: number;
-  /** The body as it came, cut to what a page can show. */
+  /** The response body, truncated to a size that a page can show. */
   body: string;
-  /** The text of a streamed chat answer, put together. */
-  answer: string;
+  /** The text of a streamed chat completion. */
+  text: string;
   file: { url: string; name: string } | null;
   problem: string;
   running: boolean;
 }
 
-export const nothing: Outcome = {
+export const EMPTY_OUTCOME: Outcome = {
   status: null,
   statusText: '',
   headers: [],
   ms: 0,
   body: '',
-  answer: '',
+  text: '',
   file: null,
   problem: '',
   running: false,
@@ -47,15 +47,15 @@ interface Request {
   signal: AbortSignal;
 }
 
-/** Sends a call with the caller's key and reports as it goes. Never throws. */
+/** Sends a request with the client key and reports its progress. Never throws. */
 export async function send(request: Request, report: (outcome: Outcome) => void): Promise<void> {
   const began = performance.now();
-  let outcome: Outcome = { ...nothing, running: true };
-  const tell = (change: Partial<Outcome>) => {
+  let outcome: Outcome = { ...EMPTY_OUTCOME, running: true };
+  const update = (change: Partial<Outcome>) => {
     outcome = { ...outcome, ...change, ms: performance.now() - began };
     report(outcome);
   };
-  tell({});
+  update({});
   try {
     const response = await fetch(gatewayUrl(request.path.replace(/^\//, '')), {
       method: request.method,
@@ -68,16 +68,16 @@ export async function send(request: Request, report: (outcome: Outcome) => void)
       const value = response.headers.get(name);
       return value === null ? [] : [[name, value]];
     });
-    tell({ status: response.status, statusText: response.statusText, headers });
-    await read(response, tell);
+    update({ status: response.status, statusText: response.statusText, headers });
+    await read(response, update);
   } catch (error) {
-    if (request.signal.aborted) tell({ problem: 'Stopped.' });
-    else tell({ problem: problemOf(error) });
+    if (request.signal.aborted) update({ problem: 'Stopped.' });
+    else update({ problem: problemOf(error) });
   }
-  tell({ running: false });
+  update({ running: false });
 }
 
-async function read(response: Response, tell: (change: Partial<Outcome>) => void): Promise<void> {
+async function read(response: Response, update: (change: Partial<Outcome>) => void): Promise<void> {
   const type = response.headers.get('content-type') ?? '';
   if (type.startsWith('text/event-stream') && response.body) {
     const chat = new ChatAccumulator();
@@ -86,20 +86,20 @@ async function read(response: Response, tell: (change: Partial<Outcome>) => void
       const named = event.event === 'message' ? '' : `event: ${event.event}\n`;
       body = clip(`${body}${named}data: ${event.data}\n\n`);
       chat.push(event.data);
-      tell({ body, answer: chat.state.content || chat.state.reasoning });
+      update({ body, text: chat.state.content || chat.state.reasoning });
     }
   } else if (/^(?:application\/(?:[\w.-]+\+)?json|text\/)/.test(type)) {
-    tell({ body: clip(pretty(await response.text())) });
+    update({ body: clip(pretty(await response.text())) });
   } else {
     const blob = await response.blob();
     const extension = /^\w+\/(?:x-)?(\w+)/.exec(type)?.[1]?.replace('mpeg', 'mp3') ?? 'bin';
-    const file = { url: URL.createObjectURL(blob), name: `answer.${extension}` };
-    tell({ file, body: `${blob.size} bytes of ${type || 'data'}` });
+    const file = { url: URL.createObjectURL(blob), name: `response.${extension}` };
+    update({ file, body: `${blob.size} bytes of ${type || 'data'}` });
   }
 }
 
 function clip(body: string): string {
-  return body.length <= SHOWN ? body : `${body.slice(0, SHOWN)}\n… (more than is shown here)`;
+  return body.length <= SHOWN ? body : `${body.slice(0, SHOWN)}\n… (truncated)`;
 }
 
 function pretty(body: string): string {

@@ -1,4 +1,4 @@
-/** What the page needs of an OpenAPI 3.1 description. */
+/** The parts of an OpenAPI 3.1 document that the page shows. */
 
 export interface Field {
   name: string;
@@ -7,7 +7,7 @@ export interface Field {
   description: string;
 }
 
-export interface Answer {
+export interface ResponseInfo {
   status: string;
   description: string;
 }
@@ -19,12 +19,12 @@ export interface Operation {
   tag: string;
   summary: string;
   description: string;
-  /** No key is asked for. */
+  /** No key required. */
   open: boolean;
   params: Field[];
-  /** Null where the call has no body. */
+  /** Null if the operation has no body. */
   fields: Field[] | null;
-  answers: Answer[];
+  responses: ResponseInfo[];
   streams: boolean;
 }
 
@@ -64,8 +64,8 @@ export function readSpec(document: unknown): Spec {
 function readOperation(root: Json, path: string, method: 'GET' | 'POST', from: Json): Operation {
   const content = object(object(from.requestBody).content);
   const schema = object(content['application/json']).schema;
-  const answers = Object.entries(object(from.responses));
-  const ok = object(answers.find(([status]) => status.startsWith('2'))?.[1]);
+  const responses = Object.entries(object(from.responses));
+  const ok = object(responses.find(([status]) => status.startsWith('2'))?.[1]);
   return {
     id: text(from.operationId) || `${method} ${path}`,
     method,
@@ -74,11 +74,11 @@ function readOperation(root: Json, path: string, method: 'GET' | 'POST', from: J
     summary: text(from.summary),
     description: text(from.description),
     open: Array.isArray(from.security) && from.security.length === 0,
-    params: list(from.parameters).map((each) => readParam(root, resolve(root, each))),
+    params: list(from.parameters).map((param) => readParam(root, resolve(root, param))),
     fields: schema === undefined ? null : readFields(root, resolve(root, schema)),
-    answers: answers.map(([status, answer]) => ({
+    responses: responses.map(([status, response]) => ({
       status,
-      description: text(resolve(root, answer).description),
+      description: text(resolve(root, response).description),
     })),
     streams: 'text/event-stream' in object(resolve(root, ok).content),
   };
@@ -108,12 +108,12 @@ function readFields(root: Json, schema: Json): Field[] {
 
 function typeName(schema: Json): string {
   const types = (Array.isArray(schema.type) ? schema.type : [schema.type]).filter(
-    (each) => typeof each === 'string' && each !== 'null',
+    (type) => typeof type === 'string' && type !== 'null',
   );
   return types.join(' or ') || 'any';
 }
 
-/** Follows references within the document, a few deep at most. */
+/** Follows `$ref`s within the document, a few levels at most. */
 function resolve(root: Json, value: unknown): Json {
   let found = object(value);
   for (let hops = 0; typeof found.$ref === 'string' && hops < 8; hops++) {

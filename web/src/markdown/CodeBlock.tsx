@@ -1,21 +1,21 @@
 import { memo, useEffect, useMemo, useRef, useState } from 'react';
 import { saveFile } from '../app/ui/copy';
+import { useNear } from '../app/ui/use-near';
 import { CopyButton } from './CopyButton';
 import { type Chunk, colouredChunks, merge, plainChunks } from './chunks';
 import { highlight, MAX_HIGHLIGHT, type Run } from './highlight';
 import { fileExtension, languageOf, nameOf } from './languages';
-import { useNear } from './use-near';
 
 interface Props {
   code: string;
   /** The info string of the fence. */
   info: string;
-  /** No closing fence yet: more is coming. */
+  /** No closing fence yet. */
   open?: boolean;
 }
 
 const EVERY_MS = 250;
-/** Highlighting a growing block may take one part in so many of the time. */
+/** Highlighting a growing block may use 1/SHARE of the time. */
 const SHARE = 12;
 
 export const CodeBlock = memo(function CodeBlock({ code, info, open = false }: Props) {
@@ -86,7 +86,7 @@ const Lines = memo(
   (a, b) => a.chunk.id === b.chunk.id,
 );
 
-/** Colours for the code, late and never at the cost of the stream. */
+/** Highlights asynchronously, throttled while the block is growing. */
 function useHighlight(
   code: string,
   language: string,
@@ -98,31 +98,31 @@ function useHighlight(
   latest.current = code;
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   const cost = useRef(0);
-  const wanted = near && language !== '' && code.length <= MAX_HIGHLIGHT;
+  const enabled = near && language !== '' && code.length <= MAX_HIGHLIGHT;
 
   useEffect(() => {
-    if (!wanted || (open && timer.current !== undefined)) return;
+    if (!enabled || (open && timer.current !== undefined)) return;
     const run = async () => {
       timer.current = undefined;
       const text = latest.current;
       const began = performance.now();
       const next = await highlight(text, language);
       cost.current = performance.now() - began;
-      // What was coloured must still be how the code begins.
+      // The highlighted text must still be a prefix of the code.
       if (next && latest.current.startsWith(text)) setRuns(next);
     };
     clearTimeout(timer.current);
     timer.current = setTimeout(run, open ? Math.max(EVERY_MS, cost.current * SHARE) : 0);
-  }, [wanted, open, language, code]);
+  }, [enabled, open, language, code]);
   useEffect(() => () => clearTimeout(timer.current), []);
 
   return useMemo(
-    () => (wanted && runs && covers(runs, code) ? runs : undefined),
-    [wanted, runs, code],
+    () => (enabled && runs && covers(runs, code) ? runs : undefined),
+    [enabled, runs, code],
   );
 }
 
-/** Colours of an earlier text are of use only if this one continues it. */
+/** Earlier runs are valid only for a prefix of this code. */
 function covers(runs: Run[], code: string): boolean {
   let at = 0;
   for (const run of runs) {

@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from 'react';
 import { copyText } from '../app/ui/copy';
 
 interface Props {
-  /** Asked for when pressed: the text may be long or still growing. */
+  /** Called on press: the text may be long or still growing. */
   text: () => string;
   label?: string;
   className?: string;

@@ -2,9 +2,9 @@ import { useState } from 'react';
 import { hostOf, safeHref } from './url';
 
 /**
- * Stands for a picture that lies elsewhere. Loading it would tell its host who
- * reads what, and the address may carry the conversation: so it is never
- * loaded, and its whole address is shown before it can be opened.
+ * Stands for a remote image. Loading it would tell its host who reads what, and the URL may
+ * contain the conversation: so it is never loaded, and its full URL is shown before it can be
+ * opened.
  */
 export function ImageChip({ href, alt }: { href: string; alt: string }) {
   const [shown, setShown] = useState(false);

@@ -2,7 +2,7 @@ import { type FunctionComponent, useEffect, useState } from 'react';
 
 export interface MarkdownProps {
   text: string;
-  /** More is coming: only the end is read again, and what is cut off is closed. */
+  /** Still growing: only the end is lexed again, and open marks are closed. */
   streaming?: boolean;
 }
 
@@ -11,7 +11,7 @@ type View = FunctionComponent<MarkdownProps>;
 let loaded: View | undefined;
 let loading: Promise<View> | undefined;
 
-/** Fetches the renderer: best before the first answer needs it. */
+/** Loads the renderer, ideally before the first answer needs it. */
 export function loadMarkdown(): Promise<View> {
   loading ??= import('./Markdown').then(
     (module) => {
@@ -19,7 +19,7 @@ export function loadMarkdown(): Promise<View> {
       return loaded;
     },
     (error) => {
-      // The gateway may be away for a moment; the next message tries again.
+      // The gateway may be down for a moment; the next message retries.
       loading = undefined;
       throw error;
     },
@@ -27,7 +27,7 @@ export function loadMarkdown(): Promise<View> {
   return loading;
 }
 
-/** A text as its Markdown says; as it stands until the renderer is there. */
+/** Rendered Markdown; plain text until the renderer is loaded. */
 export function Markdown(props: MarkdownProps) {
   const [Found, setFound] = useState<View | undefined>(() => loaded);
   useEffect(() => {
@@ -45,8 +45,7 @@ export function Markdown(props: MarkdownProps) {
   return Found ? <Found {...props} /> : <div className="md as-text">{props.text}</div>;
 }
 
-// Whoever begins to type will want it within seconds: the first words of an
-// answer should not have to wait for their renderer.
+// The first interaction loads the renderer, so that it is there before the first token.
 if (typeof document !== 'undefined') {
   const prepare = () => void loadMarkdown().catch(() => {});
   document.addEventListener('keydown', prepare, { once: true });

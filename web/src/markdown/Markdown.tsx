@@ -4,7 +4,7 @@ import type { MarkdownProps } from './LazyMarkdown';
 import { BlockView, sameBlock } from './render';
 import { type Block, BlockSplitter } from './splitter';
 
-/** Blocks that start within one stretch of the text are compared as one. */
+/** Blocks that start within the same span of characters are compared as one. */
 const STRETCH = 6000;
 
 export const Markdown = memo(function Markdown({ text, streaming = false }: MarkdownProps) {

@@ -19,7 +19,7 @@ function load(): Promise<ToMath> {
   return loading;
 }
 
-/** A formula: its source until the renderer is there, or where it makes no sense. */
+/** Shows the source until the renderer is loaded, and for invalid TeX. */
 export const MathView = memo(function MathView({
   tex,
   display,

@@ -6,11 +6,11 @@ import { Inline } from './inline';
 
 interface Props {
   table: Tokens.Table;
-  /** Definitions are known now, so the same text may hold more links. */
-  settled: boolean;
+  /** Link definitions are known, so the same text may render more links. */
+  complete: boolean;
 }
 
-export function Table({ table, settled }: Props) {
+export function Table({ table, complete }: Props) {
   return (
     <div className="md-table">
       <div className="md-bar">
@@ -22,11 +22,11 @@ export function Table({ table, settled }: Props) {
       <div className="md-scroll" tabIndex={0} role="group" aria-label="Table">
         <table>
           <thead>
-            <Row cells={table.header} settled={settled} head />
+            <Row cells={table.header} complete={complete} head />
           </thead>
           <tbody>
             {table.rows.map((cells, i) => (
-              <Row key={i} cells={cells} settled={settled} />
+              <Row key={i} cells={cells} complete={complete} />
             ))}
           </tbody>
         </table>
@@ -37,7 +37,7 @@ export function Table({ table, settled }: Props) {
 
 interface RowProps {
   cells: Tokens.TableCell[];
-  settled: boolean;
+  complete: boolean;
   head?: boolean;
 }
 
@@ -58,7 +58,7 @@ const Row = memo(
       </tr>
     );
   },
-  (a, b) => a.settled === b.settled && sameCells(a.cells, b.cells),
+  (a, b) => a.complete === b.complete && sameCells(a.cells, b.cells),
 );
 
 function sameCells(a: Tokens.TableCell[], b: Tokens.TableCell[]): boolean {

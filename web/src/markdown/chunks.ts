@@ -1,15 +1,15 @@
 import type { Run } from './highlight';
 
-/** Lines that are laid out together. A change costs one of these, not the block. */
+/** Lines per chunk. A change lays out one chunk, not the whole block. */
 const LINES = 40;
 
 export interface Chunk {
-  /** Equal ids look equal. */
+  /** Equal ids render the same. */
   id: string;
   runs: Run[];
 }
 
-/** Cuts code into groups of lines, so that a growing block redraws only its end. */
+/** Splits code into groups of lines, so that a growing block redraws its end only. */
 export function plainChunks(code: string): Chunk[] {
   const out: Chunk[] = [];
   let from = 0;
@@ -27,7 +27,7 @@ export function plainChunks(code: string): Chunk[] {
   return out;
 }
 
-/** The same for coloured code; both cut at the same lines. */
+/** The same for highlighted code; both split at the same lines. */
 export function colouredChunks(runs: Run[]): Chunk[] {
   const out: Chunk[] = [];
   let current: Run[] = [];
@@ -51,10 +51,7 @@ export function colouredChunks(runs: Run[]): Chunk[] {
   return out;
 }
 
-/**
- * While code is still growing, colours lag behind the text: the coloured part
- * as far as it goes, the rest plain.
- */
+/** Highlighting lags behind growing code: highlighted runs first, the rest plain. */
 export function merge(coloured: Run[], code: string): Run[] {
   const length = coloured.reduce((sum, run) => sum + run.text.length, 0);
   return length < code.length ? [...coloured, { kind: '', text: code.slice(length) }] : coloured;

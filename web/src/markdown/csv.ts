@@ -1,7 +1,7 @@
 import type { Token, Tokens } from 'marked';
 import { decodeEntities } from './text';
 
-/** The table as RFC 4180 has it. */
+/** CSV by RFC 4180. */
 export function tableToCsv(table: Tokens.Table): string {
   return [table.header, ...table.rows]
     .map((cells) => cells.map((cell) => field(plainText(cell.tokens))).join(','))
@@ -9,7 +9,7 @@ export function tableToCsv(table: Tokens.Table): string {
     .concat('\r\n');
 }
 
-/** What a reader would read: no marks, no addresses. */
+/** The visible text: no marks, no URLs. */
 export function plainText(tokens: Token[] | undefined): string {
   return (tokens ?? []).map(one).join('');
 }
@@ -24,7 +24,7 @@ function one(token: Token): string {
 }
 
 function field(text: string): string {
-  // A spreadsheet would run a cell that begins like a formula.
+  // A spreadsheet would execute a cell that starts like a formula.
   const safe = /^[=+\-@\t\r]/.test(text) && !/^[+-]?[\d.,]+%?$/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

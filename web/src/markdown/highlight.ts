@@ -1,21 +1,21 @@
 import type { HLJSApi } from 'highlight.js';
 import { loaderOf } from './languages';
 
-/** A stretch of code of one colour. `kind` is highlight.js's name for it, or `''`. */
+/** A span of code of one colour. `kind` is highlight.js's scope, or `''`. */
 export interface Run {
   kind: string;
   text: string;
 }
 
-/** More than this is shown plain: colour is not worth a stall. */
+/** Longer code stays plain: highlighting would block the page. */
 export const MAX_HIGHLIGHT = 64 * 1024;
 
-/** Scopes that only group. */
+/** Scopes without a colour. */
 const PLAIN = new Set(['params', 'tag', 'punctuation', 'code', 'formula', 'function', 'class']);
 
 /**
- * Takes the place of highlight.js's own emitter, which builds HTML. This one
- * keeps a flat list of runs, and the page makes elements of them.
+ * Replaces highlight.js's emitter, which builds HTML: the page makes elements of a flat list of
+ * runs.
  */
 class RunEmitter {
   readonly runs: Run[] = [];
@@ -30,7 +30,7 @@ class RunEmitter {
   }
 
   startScope(scope: string): void {
-    // `title.function` is drawn like any title, and what is nested like what it is in.
+    // `title.function` is styled as `title`; a nested scope without a colour as its parent.
     this.scopes.push(PLAIN.has(scope) ? (this.scopes.at(-1) ?? '') : (scope.split('.')[0] ?? ''));
   }
 
@@ -62,7 +62,7 @@ const registered = new Map<string, Promise<boolean>>();
 
 async function loadCore(): Promise<HLJSApi> {
   const { default: hljs } = await import('highlight.js/lib/core');
-  // The option is undocumented in its types, but it is how other renderers do it.
+  // The option is missing in the types, but other renderers use it as well.
   hljs.configure({ __emitter: RunEmitter } as unknown as Parameters<HLJSApi['configure']>[0]);
   return hljs;
 }
@@ -76,7 +76,7 @@ async function register(language: string): Promise<boolean> {
   return true;
 }
 
-/** The code as coloured runs; undefined where it stays plain. */
+/** Highlighted runs; undefined if the code stays plain. */
 export async function highlight(code: string, language: string): Promise<Run[] | undefined> {
   if (code.length > MAX_HIGHLIGHT) return undefined;
   let ready = registered.get(language);
@@ -89,7 +89,7 @@ export async function highlight(code: string, language: string): Promise<Run[] |
     const result = (await core).highlight(code, { language, ignoreIllegals: true });
     return (result as unknown as { _emitter: RunEmitter })._emitter.runs;
   } catch {
-    // A chunk that cannot be fetched now may be there for the next block.
+    // A chunk that failed to load is retried with the next block.
     registered.delete(language);
     core = undefined;
     return undefined;

@@ -8,7 +8,7 @@ import type { MathToken } from './math-syntax';
 import { decodeEntities } from './text';
 import { inlineImage, safeHref } from './url';
 
-/** Nobody nests so deep; a hostile text does, to overflow the stack. */
+/** Deeper nesting occurs only in hostile texts, to overflow the stack. */
 const DEEP = 32;
 
 interface Props {
@@ -48,7 +48,7 @@ function inline(token: Token, key: number, depth: number): ReactNode {
     case 'footnoteRef':
       return <FootnoteLink key={key} label={(token as FootnoteRef).label} />;
     case 'html':
-      // The one tag that models rely on, since a table cell has no other line break.
+      // The one HTML tag that models use: a table cell has no other line break.
       return /^<br\s*\/?>$/i.test(token.raw.trim()) ? <br key={key} /> : token.raw;
     case 'escape':
       return (token as Tokens.Escape).text;
@@ -68,11 +68,7 @@ function link(token: Tokens.Link, key: number, depth: number): ReactNode {
   const inside = <Inline tokens={token.tokens} depth={depth + 1} />;
   if (!href) {
     return (
-      <span
-        key={key}
-        className="md-dead"
-        title="This link was left out: it leads to no web address."
-      >
+      <span key={key} className="md-dead" title="This link was removed: it is not a web address.">
         {inside}
       </span>
     );

@@ -2,7 +2,7 @@ import type { LanguageFn } from 'highlight.js';
 
 type Load = () => Promise<{ default: LanguageFn }>;
 
-// Each becomes a chunk of its own, fetched when the first block needs it.
+// Each is a chunk, loaded with the first block that needs it.
 const LOADERS: Record<string, Load> = {
   bash: () => import('highlight.js/lib/languages/bash'),
   c: () => import('highlight.js/lib/languages/c'),
@@ -105,14 +105,14 @@ const EXTENSIONS: Record<string, string> = {
   yaml: 'yml',
 };
 
-/** The language an info string names, in the page's spelling; `''` for none that is known. */
+/** The language of an info string; `''` if unknown. */
 export function languageOf(info: string): string {
   const name = nameOf(info);
   const known = Object.hasOwn(ALIASES, name) ? (ALIASES[name] ?? '') : name;
   return Object.hasOwn(LOADERS, known) ? known : '';
 }
 
-/** The word shown above a block. */
+/** The label above a block. */
 export function nameOf(info: string): string {
   return (/^[^\s{,:]+/.exec(info.trim())?.[0] ?? '').toLowerCase().slice(0, 24);
 }

@@ -53,8 +53,8 @@ export interface Lexed {
 }
 
 /**
- * Markdown to tokens. `known` are link definitions from further up, so that a
- * part of a text resolves them too.
+ * Lexes Markdown. `known` are link definitions from earlier text, so that a part of a text
+ * resolves them too.
  */
 export function lex(text: string, known?: Links): Lexed {
   const lexer = new Lexer(options);
@@ -63,7 +63,7 @@ export function lex(text: string, known?: Links): Lexed {
     const tokens = lexer.lex(text);
     return { tokens, links: tokens.links };
   } catch {
-    // Nesting without end overflows the stack; the text itself is still worth showing.
+    // Unbounded nesting overflows the stack; show the text as it is.
     const token: Tokens.Paragraph = {
       type: 'paragraph',
       raw: text,

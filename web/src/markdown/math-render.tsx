@@ -1,7 +1,7 @@
 import { createElement, type ReactNode } from 'react';
 import temml from 'temml';
 
-/** What Temml builds before it would make markup of it. */
+/** Temml's tree, before serialization to markup. */
 interface Node {
   type?: string;
   text?: string;
@@ -18,7 +18,7 @@ const ELEMENTS = new Set(
   ).split(' '),
 );
 
-// All that shapes a formula; nothing that leads elsewhere or runs.
+// Attributes for layout only: none with a URL, none that runs code.
 const ATTRIBUTES = new Set(
   (
     'accent accentunder columnalign columnlines columnspacing columnspan depth dir display displaystyle ' +
@@ -28,7 +28,7 @@ const ATTRIBUTES = new Set(
   ).split(' '),
 );
 
-/** TeX as MathML elements; undefined where it is no TeX. */
+/** TeX as MathML elements; undefined if invalid. */
 export function toMath(tex: string, display: boolean): ReactNode | undefined {
   try {
     const tree = temml.__renderToMathMLTree(tex, {

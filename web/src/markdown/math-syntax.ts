@@ -9,8 +9,8 @@ export interface MathToken extends Tokens.Generic {
 const BLOCK = /^ {0,3}(?:\$\$([\s\S]+?)\$\$|\\\[([\s\S]+?)\\\])[ \t]*(?:\n|$)/;
 const INLINE_DISPLAY = /^(?:\$\$([^$]+?)\$\$|\\\[([\s\S]+?)\\\])/;
 const INLINE_PAREN = /^\\\(([\s\S]+?)\\\)/;
-// Pandoc's rule: a dollar that opens is not followed by a space, one that closes
-// not preceded by one nor followed by a digit. Sums of money stay text.
+// Pandoc's rule: an opening dollar is not followed by a space; a closing one is not preceded by a
+// space nor followed by a digit. Prices stay text.
 const INLINE_DOLLAR = /^\$(?![\s$])((?:\\[\s\S]|[^\\$\n])*?(?:\\[\s\S]|[^\\$\s]))\$(?![\d$])/;
 
 function token(raw: string, tex: string, display: boolean): MathToken {
@@ -29,7 +29,7 @@ export function inlineMath(src: string): MathToken | undefined {
   return m ? token(m[0], m[1] ?? '', false) : undefined;
 }
 
-/** Where a paragraph must end because block math begins. */
+/** Index at which block math interrupts a paragraph. */
 export function blockMathStart(src: string): number | undefined {
   const at = src.search(/(?:^|\n) {0,3}(?:\$\$|\\\[)/);
   return at < 0 ? undefined : at;

@@ -1,36 +1,39 @@
 import type { Token, Tokens } from 'marked';
 import { closePartial } from './partial';
 
-/** A paragraph that is being written, but for its end: inline tokens, part by part. */
+/**
+ * A growing paragraph. `parts` are the inline tokens of its frozen start, `tokens` those of its
+ * end.
+ */
 export interface LongParagraph extends Tokens.Paragraph {
   parts?: Token[][];
 }
 
-/** From here on a paragraph is settled in parts while it grows. */
-const LONG = 3000;
-/** So much at its end stays as it is: half a word, half a link. */
-const TAIL = 600;
-/** Looking for a place costs as much as the paragraph is long. */
-const TRIES = 4;
+/** Characters from which a growing paragraph is frozen in parts. */
+const MIN_LENGTH = 3000;
+/** Characters at its end that are never frozen: half a word, half a link. */
+const UNSETTLED = 600;
+/** Each try costs time linear in the paragraph's length. */
+const MAX_TRIES = 4;
 
 /**
- * Where a growing paragraph can be cut: between two words of plain text, with
- * no mark left open before it. 0 where it cannot, or is not long.
+ * Index at which a growing paragraph can be cut: between two words of plain text, with no mark
+ * open before it. 0 if there is none or the paragraph is short.
  */
-export function cutOf(raw: string): number {
-  if (raw.length < LONG) return 0;
-  let at = raw.length - TAIL;
-  for (let tries = 0; tries < TRIES; tries++) {
+export function findCut(raw: string): number {
+  if (raw.length < MIN_LENGTH) return 0;
+  let at = raw.length - UNSETTLED;
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
     at = raw.lastIndexOf(' ', at - 1);
     if (at <= 0) return 0;
     const head = raw.slice(0, at);
     const around = raw.slice(at - 1, at + 3);
-    if (/^[\p{L},.;:] \p{L}{2}$/u.test(around) && isNeutral(head)) return at + 1;
+    if (/^[\p{L},.;:] \p{L}{2}$/u.test(around) && hasNoOpenMark(head)) return at + 1;
   }
   return 0;
 }
 
-function isNeutral(head: string): boolean {
+function hasNoOpenMark(head: string): boolean {
   const formulas = head.match(/(?<!\\)\$/g)?.length ?? 0;
   const inTag = head.lastIndexOf('<') > head.lastIndexOf('>');
   const inFormula = head.lastIndexOf('\\(') > head.lastIndexOf('\\)');

@@ -1,7 +1,7 @@
 /**
- * Closes what a cut-off piece of Markdown left open, so that half a bold word
- * is bold and half a link is its text while the rest is still on its way. Works
- * on the last paragraph only: nothing inline reaches across a blank line.
+ * Closes the open marks of truncated Markdown, so that a half-received bold word is bold and a
+ * half-received link shows its text. Works on the last paragraph only: inline markup never spans
+ * a blank line.
  */
 export function closePartial(text: string): string {
   const from = lastParagraph(text);
@@ -10,7 +10,7 @@ export function closePartial(text: string): string {
   return head + closeTable(head, closeInline(dropHalfMarker(head, tail)));
 }
 
-/** Start of the last line group that inline markup can span. */
+/** Start of the last group of lines that inline markup can span. */
 function lastParagraph(text: string): number {
   let from = 0;
   const breaks = /\n[ \t]*\n|\n(?=[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t])/g;
@@ -19,8 +19,8 @@ function lastParagraph(text: string): number {
 }
 
 /**
- * A last line of `-`, `=` or `#` is the beginning of something else: shown as
- * it stands it would turn the line above into a heading for a moment.
+ * A last line of `-`, `=` or `#` is the start of a longer line: left in, it would turn the line
+ * above into a heading for a moment.
  */
 function dropHalfMarker(head: string, tail: string): string {
   const line = tail.lastIndexOf('\n') + 1;
@@ -31,7 +31,7 @@ function dropHalfMarker(head: string, tail: string): string {
   return tail;
 }
 
-/** A table is one only with its second line: complete it while it is coming. */
+/** Without its second line a table is a paragraph: add the line until it arrives. */
 function closeTable(head: string, tail: string): string {
   const lines = tail.split('\n');
   const [first = '', second] = lines;
@@ -89,7 +89,7 @@ function runAt(text: string, at: number): string {
   return text.slice(at, end);
 }
 
-/** Index after a code span, or -1 where it is still open. */
+/** Index after a code span, or -1 if it is open. */
 function skipCode(text: string, at: number): number {
   const run = runAt(text, at);
   let close = text.indexOf(run, at + run.length);
@@ -101,7 +101,7 @@ function skipCode(text: string, at: number): number {
   return -1;
 }
 
-/** Index after the label and target of a link, or -1 where one is still open. */
+/** Index after the label and target of a link, or -1 if either is open. */
 function skipLink(text: string, at: number): number {
   const image = text.charAt(at) === '!';
   const label = text.indexOf(']', at);
@@ -117,17 +117,17 @@ function skipLink(text: string, at: number): number {
   return -1;
 }
 
-/** Half a link as its text; half an image as nothing. */
+/** A truncated link becomes its text, a truncated image nothing. */
 function cutLink(text: string, at: number): string {
   const before = text.slice(0, at);
   if (text.charAt(at) === '!' || text.charAt(at + 1) === '^') return before;
   const label = text.indexOf(']', at);
   const inside = text.slice(at + 1, label < 0 ? undefined : label);
-  // A bracket that opened lines ago is a bracket.
+  // A bracket left open for several lines is plain text.
   return inside.includes('\n') ? text : before + inside;
 }
 
-/** Opens or closes one run of emphasis marks. */
+/** Opens or closes a run of emphasis marks. */
 function toggle(open: Open[], run: string, at: number, text: string): void {
   const before = text.charAt(at - 1);
   const after = text.charAt(at + run.length);
@@ -152,7 +152,7 @@ function toggle(open: Open[], run: string, at: number, text: string): void {
 function unwind(text: string, open: Open[]): string {
   let out = text;
   for (const { mark, at } of [...open].reverse()) {
-    // Nothing follows the mark yet: leave it out instead of showing stars.
+    // No text after the mark yet: drop it, or it would show as asterisks.
     if (out.slice(at + mark.length).trim() === '') out = out.slice(0, at);
     else out = out.trimEnd() + mark;
   }

@@ -17,39 +17,49 @@ interface BlockProps {
 
 export const BlockView = memo(
   function BlockView({ block }: BlockProps) {
-    return element(block.token, block.key, block.look !== undefined, 0, block.open);
+    return element(block.token, block.key, block.renderKey !== undefined, 0, block.open);
   },
   (a, b) => sameBlock(a.block, b.block),
 );
 
-/** Whether two blocks would be drawn alike. */
+/** True if both blocks render the same. */
 export function sameBlock(a: Block, b: Block): boolean {
   if (a === b) return true;
   if (a.key !== b.key || a.token.type !== b.token.type || a.open !== b.open) return false;
-  return (a.look ?? a.raw) === (b.look ?? b.raw);
+  return (a.renderKey ?? a.raw) === (b.renderKey ?? b.raw);
 }
 
-function Blocks({ tokens, settled, depth }: { tokens: Token[]; settled: boolean; depth: number }) {
-  return tokens.map((token, i) => element(token, i, settled, depth));
+function Blocks({
+  tokens,
+  complete,
+  depth,
+}: {
+  tokens: Token[];
+  complete: boolean;
+  depth: number;
+}) {
+  return tokens.map((token, i) => element(token, i, complete, depth));
 }
 
 function element(
   token: Token,
   key: number,
-  settled: boolean,
+  complete: boolean,
   depth: number,
   open = false,
 ): ReactNode {
   if (depth > DEEP) return <p key={key}>{token.raw}</p>;
-  const inner = (tokens: Token[]) => <Blocks tokens={tokens} settled={settled} depth={depth + 1} />;
+  const inner = (tokens: Token[]) => (
+    <Blocks tokens={tokens} complete={complete} depth={depth + 1} />
+  );
   switch (token.type) {
     case 'space':
     case 'def':
     case 'checkbox':
       return null;
     case 'heading':
-      // One level for all: a reply's own levels skip and start anywhere, and the
-      // page's outline has to stay whole. How they look still differs.
+      // One level for all headings: an answer's own levels may skip and start anywhere, and the
+      // outline of the page must stay valid. Their styles still differ.
       return (
         <h3 key={key} className={`md-h${Math.min((token as Tokens.Heading).depth, 4)}`}>
           <Inline tokens={token.tokens} />
@@ -78,9 +88,9 @@ function element(
     case 'blockquote':
       return <blockquote key={key}>{inner(token.tokens ?? [])}</blockquote>;
     case 'list':
-      return <List key={key} list={token as Tokens.List} settled={settled} depth={depth} />;
+      return <List key={key} list={token as Tokens.List} complete={complete} depth={depth} />;
     case 'table':
-      return <Table key={key} table={token as Tokens.Table} settled={settled} />;
+      return <Table key={key} table={token as Tokens.Table} complete={complete} />;
     case 'hr':
       return <hr key={key} />;
     case 'math':
@@ -100,20 +110,20 @@ function element(
   }
 }
 
-/** A part of a long paragraph is settled: its tokens are always the same. */
+/** Frozen: its tokens never change. */
 const Part = memo(function Part({ tokens }: { tokens: Token[] }) {
   return <Inline tokens={tokens} />;
 });
 
 interface ListProps {
   list: Tokens.List;
-  settled: boolean;
+  complete: boolean;
   depth: number;
 }
 
-function List({ list, settled, depth }: ListProps) {
+function List({ list, complete, depth }: ListProps) {
   const items = list.items.map((item, i) => (
-    <Item key={i} item={item} settled={settled} depth={depth} />
+    <Item key={i} item={item} complete={complete} depth={depth} />
   ));
   if (!list.ordered)
     return <ul className={list.items.some((i) => i.task) ? 'tasks' : undefined}>{items}</ul>;
@@ -122,12 +132,12 @@ function List({ list, settled, depth }: ListProps) {
 
 interface ItemProps {
   item: Tokens.ListItem;
-  settled: boolean;
+  complete: boolean;
   depth: number;
 }
 
 const Item = memo(
-  function Item({ item, settled, depth }: ItemProps) {
+  function Item({ item, complete, depth }: ItemProps) {
     return (
       <li className={item.task ? 'task' : undefined}>
         {item.task && (
@@ -138,12 +148,12 @@ const Item = memo(
             aria-label={item.checked ? 'Done' : 'To do'}
           />
         )}
-        <Blocks tokens={item.tokens} settled={settled} depth={depth + 1} />
+        <Blocks tokens={item.tokens} complete={complete} depth={depth + 1} />
       </li>
     );
   },
   (a, b) =>
-    a.settled === b.settled &&
+    a.complete === b.complete &&
     a.item.raw === b.item.raw &&
     a.item.loose === b.item.loose &&
     a.depth === b.depth,

@@ -1,5 +1,5 @@
-// The named references that models write. The full list is 20 times this
-// module, and the browser's own parser is only reached through HTML.
+// The named character references that models use. The full list is 20 times this module, and the
+// browser's own parser is reachable through HTML only.
 const NAMED: Record<string, string> = {
   amp: '&',
   lt: '<',
@@ -52,7 +52,7 @@ const NAMED: Record<string, string> = {
   frac12: '½',
 };
 
-/** Resolves character references; unknown ones stay as they are written. */
+/** Resolves character references; unknown ones stay as they are. */
 export function decodeEntities(text: string): string {
   if (!text.includes('&')) return text;
   return text.replace(

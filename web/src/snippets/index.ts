@@ -8,36 +8,36 @@ export const SNIPPET_LANGUAGES: { id: SnippetLanguage; name: string; fence: stri
   { id: 'javascript', name: 'JavaScript', fence: 'javascript' },
 ];
 
-export interface Call {
+export interface ApiCall {
   method: 'GET' | 'POST';
-  /** The gateway's own address, with its sub-path, without a slash at the end. */
+  /** The gateway's URL with its sub-path, without a trailing slash. */
   root: string;
-  /** Below `root`, such as `/v1/chat/completions`. */
+  /** Such as `/v1/chat/completions`. */
   path: string;
   body?: Record<string, unknown>;
-  /** Answered without a key. */
+  /** No key required. */
   open?: boolean;
 }
 
-/** The variable that stands for the key: the key itself is never in a snippet. */
+/** Variable for the key: a snippet never contains the key itself. */
 const KEY = 'TRUNKLINE_API_KEY';
 
-/** A request as it could be sent from elsewhere. */
-export function snippet(language: SnippetLanguage, call: Call): string {
-  const clean = call.body ? { ...call, body: withoutData(call.body) } : call;
+/** A request as code. */
+export function snippet(language: SnippetLanguage, call: ApiCall): string {
+  const clean = call.body ? { ...call, body: withoutImageData(call.body) } : call;
   if (language === 'curl') return curl(clean);
   return language === 'python' ? pythonCode(clean) : javascriptCode(clean);
 }
 
-/** What to write to point an SDK at this gateway. */
+/** Code that connects an SDK to this gateway. */
 export function clientSnippet(language: SnippetLanguage, root: string, model: string): string {
   const body = { model, messages: [{ role: 'user', content: 'Hello!' }] };
   return snippet(language, { method: 'POST', root, path: '/v1/chat/completions', body });
 }
 
-function curl(call: Call): string {
+function curl(call: ApiCall): string {
   const parts = [`curl ${call.body?.stream === true ? '-N ' : ''}${shell(call.root + call.path)}`];
-  // Double quotes, so that the shell puts the key in.
+  // Double quotes, so that the shell expands the variable.
   if (!call.open) parts.push(`-H "authorization: Bearer $${KEY}"`);
   if (call.body) {
     parts.push(
@@ -50,11 +50,11 @@ function curl(call: Call): string {
 }
 
 interface Sdk {
-  /** Method of the client, by the same name in both languages. */
+  /** Method of the client, with the same name in both languages. */
   method: string;
-  /** Attribute of the result that is worth printing, by language. */
+  /** The attribute of the result to print, by language. */
   show?: { python: string; javascript: string };
-  /** Attribute of a chunk of a stream. */
+  /** The attribute of a stream chunk. */
   delta?: { python: string; javascript: string };
 }
 
@@ -96,14 +96,14 @@ const SDK: Record<string, Sdk> = {
   'GET /v1/models/': { method: 'models.retrieve' },
 };
 
-const ONE_MODEL = '/v1/models/';
+const RETRIEVE_MODEL = '/v1/models/';
 
-function sdkOf(call: Call): Sdk | undefined {
-  return SDK[`${call.method} ${call.path.startsWith(ONE_MODEL) ? ONE_MODEL : call.path}`];
+function sdkMethod(call: ApiCall): Sdk | undefined {
+  return SDK[`${call.method} ${call.path.startsWith(RETRIEVE_MODEL) ? RETRIEVE_MODEL : call.path}`];
 }
 
-function pythonCode(call: Call): string {
-  const sdk = sdkOf(call);
+function pythonCode(call: ApiCall): string {
+  const sdk = sdkMethod(call);
   if (!sdk) return plainPython(call);
   const head = [
     'import os',
@@ -119,7 +119,7 @@ function pythonCode(call: Call): string {
   if (call.path === '/v1/models') {
     return `${head}for model in client.models.list():\n    print(model.id, model.owned_by)\n`;
   }
-  if (call.path.startsWith(ONE_MODEL)) {
+  if (call.path.startsWith(RETRIEVE_MODEL)) {
     return `${head}print(client.models.retrieve(${python(modelOf(call))}))\n`;
   }
   const args = Object.entries(call.body ?? {}).map(([key, value]) => {
@@ -135,8 +135,8 @@ function pythonCode(call: Call): string {
   return `${head}answer = ${create}\nprint(answer.${sdk.show?.python})\n`;
 }
 
-function javascriptCode(call: Call): string {
-  const sdk = sdkOf(call);
+function javascriptCode(call: ApiCall): string {
+  const sdk = sdkMethod(call);
   if (!sdk) return plainJavascript(call);
   const speech = call.path === '/v1/audio/speech';
   const head = [
@@ -152,7 +152,7 @@ function javascriptCode(call: Call): string {
   if (call.path === '/v1/models') {
     return `${head}for await (const model of client.models.list()) {\n  console.log(model.id, model.owned_by);\n}\n`;
   }
-  if (call.path.startsWith(ONE_MODEL)) {
+  if (call.path.startsWith(RETRIEVE_MODEL)) {
     return `${head}console.log(await client.models.retrieve(${javascript(modelOf(call))}));\n`;
   }
   const entries = Object.entries(call.body ?? {}).map(([key, value]) => {
@@ -168,16 +168,16 @@ function javascriptCode(call: Call): string {
   return `${head}const answer = ${create};\nconsole.log(answer.${sdk.show?.javascript});\n`;
 }
 
-function plainPython(call: Call): string {
+function plainPython(call: ApiCall): string {
   return `from urllib.request import urlopen\n\nwith urlopen(${python(call.root + call.path)}) as answer:\n    print(answer.read().decode())\n`;
 }
 
-function plainJavascript(call: Call): string {
+function plainJavascript(call: ApiCall): string {
   return `const answer = await fetch(${javascript(call.root + call.path)});\nconsole.log(await answer.text());\n`;
 }
 
-function modelOf(call: Call): string {
-  const name = call.path.slice(ONE_MODEL.length);
+function modelOf(call: ApiCall): string {
+  const name = call.path.slice(RETRIEVE_MODEL.length);
   try {
     return decodeURIComponent(name);
   } catch {
@@ -185,17 +185,17 @@ function modelOf(call: Call): string {
   }
 }
 
-/** A picture of some megabytes would bury the request it belongs to. */
-function withoutData<T>(value: T): T {
+/** Image data would hide the rest of the request. */
+function withoutImageData<T>(value: T): T {
   if (typeof value === 'string') {
     const data = /^data:([\w/+.-]+);base64,/.exec(value);
     return (
       data && value.length > 2000 ? `data:${data[1]};base64,<base64 of the file>` : value
     ) as T;
   }
-  if (Array.isArray(value)) return value.map(withoutData) as T;
+  if (Array.isArray(value)) return value.map(withoutImageData) as T;
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
-    Object.entries(value).map(([key, each]) => [key, withoutData(each)]),
+    Object.entries(value).map(([key, member]) => [key, withoutImageData(member)]),
   ) as T;
 }

@@ -1,4 +1,4 @@
-/** JSON values as the languages write them. */
+/** JSON values as literals of each language. */
 
 type Json = unknown;
 
@@ -27,23 +27,23 @@ export const python = (value: Json, indent = 0) => literal(value, PYTHON, indent
 
 export const javascript = (value: Json, indent = 0) => literal(value, JAVASCRIPT, indent);
 
-/** What fits on a line stays on one. */
+/** Maximum width of a literal on one line. */
 const WIDTH = 72;
 
 function literal(value: Json, style: Style, indent: number): string {
   if (value === null || value === undefined) return style.null;
   if (typeof value === 'boolean') return value ? style.true : style.false;
-  // JSON's escapes mean the same in both languages.
+  // JSON string escapes are valid in both languages.
   if (typeof value !== 'object') return JSON.stringify(value);
   const list = Array.isArray(value);
   const entries = list
-    ? value.map((each) => (deeper: number) => literal(each, style, deeper))
+    ? value.map((item) => (deeper: number) => literal(item, style, deeper))
     : Object.entries(value)
-        .filter(([, each]) => each !== undefined)
+        .filter(([, member]) => member !== undefined)
         .map(
-          ([key, each]) =>
+          ([key, member]) =>
             (deeper: number) =>
-              `${style.key(key)}: ${literal(each, style, deeper)}`,
+              `${style.key(key)}: ${literal(member, style, deeper)}`,
         );
   const [open, close] = list ? ['[', ']'] : ['{', '}'];
   if (entries.length === 0) return open + close;
@@ -56,7 +56,7 @@ function literal(value: Json, style: Style, indent: number): string {
   return `${open}\n${lines.join('')}${pad}${close}`;
 }
 
-/** One word of a POSIX shell, whatever is in it. */
+/** Quotes a text as one word of a POSIX shell. */
 export function shell(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -19,15 +19,15 @@ export function emptyChat(): ChatState {
   };
 }
 
-/** Adds up the chunks of a streamed chat answer, or takes a whole one. */
+/** Accumulates the chunks of a streamed chat completion, or takes a complete one. */
 export class ChatAccumulator {
   readonly state: ChatState = emptyChat();
   private readonly think = new ThinkSplitter();
-  private broken = false;
+  private invalid = false;
 
   /**
-   * Takes one event's data. Says whether there may be more: after `[DONE]` or
-   * an error nothing that follows counts.
+   * Takes the data of one event. Returns false after `[DONE]` or an error: later events are
+   * ignored.
    */
   push(data: string): boolean {
     if (this.state.done || this.state.error) return false;
@@ -37,24 +37,24 @@ export class ChatAccumulator {
     }
     const chunk = parse(data);
     if (!chunk) {
-      // Half an event is what a cut looks like; a whole one that is no JSON is
-      // as unusable, and guessing on would show a text with a hole in it.
-      this.broken = true;
+      // A truncated event means a lost connection. A complete event with invalid JSON is treated
+      // the same: continuing would show a text with a gap.
+      this.invalid = true;
       return true;
     }
     this.chunk(chunk, 'delta');
     return this.state.error === null;
   }
 
-  /** Takes the body of an answer that was not streamed. */
-  whole(body: unknown): void {
+  /** Takes the body of a response that is not a stream. */
+  complete(body: unknown): void {
     const object = asObject(body);
     if (!object) {
-      this.broken = true;
+      this.invalid = true;
       return;
     }
     this.chunk(object, 'message');
-    if (!this.state.error && !Array.isArray(object.choices)) this.broken = true;
+    if (!this.state.error && !Array.isArray(object.choices)) this.invalid = true;
     else this.state.done = true;
   }
 
@@ -63,10 +63,10 @@ export class ChatAccumulator {
     this.state.content += rest.content;
     this.state.reasoning += rest.reasoning;
     if (this.state.error) return 'error';
-    // A finish reason without `[DONE]` is a complete answer of a sloppy
-    // server: calling it cut would have people continue a finished text.
+    // A finish reason without `[DONE]` is a complete answer of a non-conforming server: as `cut`,
+    // it would offer to continue a finished text.
     const ended = this.state.done || this.state.finishReason !== null;
-    return ended && !(this.broken && this.state.finishReason === null) ? 'complete' : 'cut';
+    return ended && !(this.invalid && this.state.finishReason === null) ? 'complete' : 'cut';
   }
 
   private chunk(chunk: Json, part: 'delta' | 'message'): void {
@@ -80,9 +80,9 @@ export class ChatAccumulator {
     const usage = readUsage(chunk.usage);
     if (usage) state.usage = usage;
     const choices = Array.isArray(chunk.choices) ? chunk.choices : [];
-    for (const each of choices) {
-      const choice = asObject(each);
-      // The page asks for one answer; further ones would run into its text.
+    for (const item of choices) {
+      const choice = asObject(item);
+      // The page requests one choice; further ones would mix into its text.
       if (!choice || (typeof choice.index === 'number' && choice.index !== 0)) continue;
       const delta = asObject(choice[part]) ?? asObject(choice.delta) ?? asObject(choice.message);
       if (delta) this.delta(delta);
@@ -100,9 +100,9 @@ export class ChatAccumulator {
       counts = true;
     }
     if (text !== '') {
-      const parted = this.think.push(text);
-      state.content += parted.content;
-      state.reasoning += parted.reasoning;
+      const split = this.think.push(text);
+      state.content += split.content;
+      state.reasoning += split.reasoning;
       counts = true;
     }
     if (typeof delta.refusal === 'string' && delta.refusal !== '') {
@@ -123,7 +123,7 @@ export class ChatAccumulator {
     const calls = this.state.toolCalls;
     const index = typeof delta.index === 'number' ? delta.index : at;
     let call = calls.find((c) => c.index === index);
-    // Some servers send every call whole under index 0, told apart by id only.
+    // Some servers send every complete call with index 0, distinguished by id only.
     const id = typeof delta.id === 'string' ? delta.id : '';
     if (call && id !== '' && call.id !== '' && id !== call.id) {
       call = calls.find((c) => c.id === id);
@@ -147,7 +147,7 @@ function addCall(calls: ToolCall[], index: number): ToolCall {
   return call;
 }
 
-/** The three names under which providers send thinking; never two at once. */
+/** The three field names for reasoning; a delta has one of them. */
 function reasoningOf(delta: Json): string {
   for (const key of ['reasoning_content', 'reasoning', 'thinking']) {
     const text = textOf(delta[key]);
@@ -156,7 +156,7 @@ function reasoningOf(delta: Json): string {
   return '';
 }
 
-/** Text as a string, or as the list of parts that some providers send. */
+/** Text as a string, or as a list of parts from some providers. */
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
   if (!Array.isArray(value)) return '';
@@ -186,7 +186,7 @@ export function readUsage(value: unknown): Usage | null {
   };
 }
 
-/** The error in a body, whatever its shape; never throws. */
+/** The error of a body in any format; never throws. */
 export function toApiError(
   body: unknown,
   fallback = 'The provider sent an error without a message.',

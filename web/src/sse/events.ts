@@ -4,11 +4,9 @@ const LF = 10;
 const CR = 13;
 
 /**
- * Bytes to server-sent events, by the rules of the HTML standard
- * (section 9.2.6), wherever the network cuts them. Two leniencies: an event
- * whose blank line never came is given out by `end`, since some servers close
- * right after `data: [DONE]`, and `retry` is ignored, since nothing here
- * reconnects by itself.
+ * Parses bytes into server-sent events by the HTML standard (section 9.2.6), split anywhere. Two
+ * deviations: `end` dispatches an event without its blank line, since some servers close right
+ * after `data: [DONE]`; and `retry` is ignored, since nothing here reconnects by itself.
  */
 export class SseParser {
   private readonly decoder = new TextDecoder('utf-8', { ignoreBOM: false });
@@ -76,10 +74,7 @@ export class SseParser {
   }
 }
 
-/**
- * Reads a body as events. Leaving the loop early cancels the body, so the
- * gateway sees at once that nobody listens.
- */
+/** Leaving the loop early cancels the body, so that the gateway stops at once. */
 export async function* readEvents(
   body: ReadableStream<Uint8Array>,
   onBytes?: () => void,

@@ -1,18 +1,18 @@
 export interface PaintQueue {
-  /** Something changed: `flush` will be called soon, once. */
+  /** Schedules one call of `flush`. */
   mark(): void;
-  /** Calls `flush` now if anything is waiting. */
+  /** Calls `flush` now if one is scheduled. */
   flush(): void;
-  /** Drops what is waiting. */
+  /** Cancels a scheduled call. */
   stop(): void;
 }
 
-/** A hidden tab gets no animation frames, but its history must still be kept. */
+/** A hidden tab gets no animation frames, but its text must still be saved. */
 const HIDDEN_FLUSH_MS = 250;
 
 /**
- * Bundles changes into one call per animation frame. The first one is passed on
- * at once, so that the first token is not late by a frame.
+ * Batches changes into one call per animation frame. The first one is immediate, so that the
+ * first token is not delayed by a frame.
  */
 export function createPaintQueue(flush: () => void): PaintQueue {
   let frame = 0;

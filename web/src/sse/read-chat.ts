@@ -3,16 +3,16 @@ import { readEvents } from './events';
 import type { ChatResult, ChatState, ChatTimes } from './types';
 
 export interface ReadChatOptions {
-  /** Called after every event that changed something; batch paints yourself. */
+  /** Called after every event; throttle drawing in the callback. */
   onChange?: (state: ChatState, times: ChatTimes) => void;
-  /** The signal that was given to fetch: tells "stopped" from "cut". */
+  /** The signal passed to fetch: distinguishes `stopped` from `cut`. */
   signal?: AbortSignal;
   now?: () => number;
 }
 
 /**
- * Reads the body of a chat answer with a status of 2xx, streamed or not.
- * Never throws: what arrived before a break is in the result.
+ * Reads the body of a chat response with a 2xx status, streamed or not. Never throws: the result
+ * contains what arrived before a failure.
  */
 export async function readChat(
   response: Response,
@@ -33,7 +33,7 @@ export async function readChat(
     if (isJson(response)) {
       const text = await response.text();
       times.firstByte = now();
-      chat.whole(JSON.parse(text));
+      chat.complete(JSON.parse(text));
       changed();
     } else if (response.body) {
       const onBytes = () => {
@@ -57,7 +57,7 @@ export async function readChat(
   return result;
 }
 
-/** Only a body that says it is JSON is read whole: anything else may be a stream. */
+/** Only a body declared as JSON is read as a whole: anything else may be a stream. */
 function isJson(response: Response): boolean {
   return /^application\/(?:[\w.-]+\+)?json\b/i.test(response.headers.get('content-type') ?? '');
 }

@@ -1,9 +1,8 @@
 const OPENERS = ['<think>', '<thinking>', '<thought>'];
 
 /**
- * Parts `<think>…</think>` at the start of an answer from the answer, also when
- * a tag is cut across chunks. Only at the start: an answer that explains the
- * tag further down must keep it.
+ * Splits `<think>…</think>` at the start of an answer from its text, also if a tag spans chunks.
+ * Only at the start: an answer that explains the tag further down must keep it.
  */
 export class ThinkSplitter {
   private mode: 'start' | 'think' | 'answer' = 'start';
@@ -20,7 +19,7 @@ export class ThinkSplitter {
     return out;
   }
 
-  /** What was held back because it might have become a tag. */
+  /** The text held back because it may be a partial tag. */
   end(): { content: string; reasoning: string } {
     const held = this.held;
     this.held = '';
@@ -66,7 +65,7 @@ export class ThinkSplitter {
     return text;
   }
 
-  /** The line breaks around the tags belong to the tags. */
+  /** Line breaks around the tags are dropped. */
   private trimHeld(): void {
     if (!this.trim) return;
     this.held = this.held.trimStart();
@@ -74,7 +73,7 @@ export class ThinkSplitter {
   }
 }
 
-/** Length of the longest end of `text` that `tag` begins with. */
+/** Length of the longest suffix of `text` that is a prefix of `tag`. */
 function overlap(text: string, tag: string): number {
   for (let n = Math.min(text.length, tag.length - 1); n > 0; n--) {
     if (tag.startsWith(text.slice(text.length - n))) return n;

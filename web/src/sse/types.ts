@@ -1,19 +1,18 @@
-/** One dispatched server-sent event. */
 export interface SseEvent {
-  /** `message` where the server named none. */
+  /** `message` if the server sent none. */
   event: string;
   data: string;
-  /** The last id seen so far, as the standard wants it. */
+  /** The last id so far, as the standard requires. */
   id: string;
 }
 
 export interface ToolCall {
   index: number;
   id: string;
-  /** `function` for nearly all; kept as it came. */
+  /** `function` with nearly all providers; kept unchanged. */
   type: string;
   name: string;
-  /** JSON as text; only complete when the answer is. */
+  /** JSON text, incomplete until the answer is complete. */
   arguments: string;
 }
 
@@ -21,15 +20,15 @@ export interface Usage {
   input: number | null;
   output: number | null;
   total: number | null;
-  /** Part of `output` that was thinking, where the provider says so. */
+  /** Reasoning tokens, part of `output`, if the provider reports them. */
   reasoning: number | null;
-  /** Part of `input` that came from the provider's cache. */
+  /** Tokens of `input` served from the provider's cache. */
   cached: number | null;
-  /** What the provider says it cost, in US dollars. */
+  /** Cost reported by the provider, in US dollars. */
   cost: number | null;
 }
 
-/** The `error` member of an OpenAI-shaped error, all members filled. */
+/** The `error` member of an OpenAI-style error, all fields set. */
 export interface ApiError {
   message: string;
   type: string | null;
@@ -37,7 +36,7 @@ export interface ApiError {
   code: string | null;
 }
 
-/** What an answer has come to so far. One object, changed in place. */
+/** The answer so far. One object, updated in place. */
 export interface ChatState {
   id: string | null;
   model: string | null;
@@ -48,25 +47,24 @@ export interface ChatState {
   finishReason: string | null;
   usage: Usage | null;
   error: ApiError | null;
-  /** `[DONE]` was seen, or the answer was one complete JSON body. */
+  /** `[DONE]` was received, or the response was one complete JSON body. */
   done: boolean;
-  /** Events that carried text, thinking or a tool call: a stand-in for tokens while usage is unknown. */
+  /** Events with text, reasoning or a tool call: stands in for tokens until usage is known. */
   deltas: number;
 }
 
 /**
- * `complete`: `[DONE]` or a finish reason came. `cut`: the body ended or broke
- * without either. `error`: an error object came. `stopped`: the caller aborted.
+ * `complete`: `[DONE]` or a finish reason was received. `cut`: the body ended or failed without
+ * either. `error`: an error object was received. `stopped`: aborted by the user.
  */
 export type ChatEnd = 'complete' | 'cut' | 'error' | 'stopped';
 
-/** Milliseconds of the clock that was handed in; null while it has not happened. */
+/** Milliseconds by the `now` of the options; null until it happens. */
 export interface ChatTimes {
-  /** First byte of the body. */
   firstByte: number | null;
-  /** First text, thinking or tool call: what "time to first token" means. */
+  /** First text, reasoning or tool call: "time to first token". */
   firstToken: number | null;
-  /** First text that is no thinking. */
+  /** First text that is not reasoning. */
   firstAnswer: number | null;
   end: number | null;
 }
@@ -75,6 +73,6 @@ export interface ChatResult {
   end: ChatEnd;
   state: ChatState;
   times: ChatTimes;
-  /** What broke the body, where `end` is `cut` by a network error. */
+  /** The network error, if it ended the body. */
   cause?: unknown;
 }

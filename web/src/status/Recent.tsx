@@ -1,7 +1,7 @@
 import { memo } from 'react';
 import type { RecentRequest } from '../api/types';
 import { count, exactTime, milliseconds } from '../app/format';
-import { jumpTo, placeOf } from './ours';
+import { jumpTo, locationOf } from './own-requests';
 
 export const Recent = memo(function Recent({ requests }: { requests: RecentRequest[] }) {
   if (requests.length === 0) return <p className="st-none">None yet.</p>;
@@ -22,7 +22,7 @@ const clock = new Intl.DateTimeFormat(undefined, {
 
 function Request({ request }: { request: RecentRequest }) {
   const bad = request.outcome !== 'ok';
-  const place = placeOf(request.id);
+  const location = locationOf(request.id);
   const tokens = tokensOf(request);
   return (
     <li>
@@ -38,7 +38,7 @@ function Request({ request }: { request: RecentRequest }) {
         </span>
         <span className={bad ? 'st-bad' : 'st-ok'}>
           {request.status}
-          {bad && ` ${words(request.outcome)}`}
+          {bad && ` ${codeText(request.outcome)}`}
         </span>
       </div>
       <div className="st-line st-muted">
@@ -48,8 +48,8 @@ function Request({ request }: { request: RecentRequest }) {
         )}
         <span>{milliseconds(request.duration_ms)}</span>
         {tokens && <span>{tokens}</span>}
-        {place && (
-          <button type="button" className="st-jump" onClick={() => jumpTo(place)}>
+        {location && (
+          <button type="button" className="st-jump" onClick={() => jumpTo(location)}>
             Show message
           </button>
         )}
@@ -64,7 +64,7 @@ function tokensOf({ input_tokens: input, output_tokens: output }: RecentRequest)
   return `${one(input)}→${one(output)} tok`;
 }
 
-/** `upstream_timeout` as a reader would say it. */
-export function words(code: string): string {
+/** `upstream_timeout` becomes `upstream timeout`. */
+export function codeText(code: string): string {
   return code.replaceAll('_', ' ');
 }

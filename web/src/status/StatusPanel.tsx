@@ -1,25 +1,26 @@
 import './status.css';
-import { useEffect, useState } from 'react';
+import { useEffect } from 'react';
 import { apiBase, gatewayUrl } from '../api/base';
 import type { GatewayStatus } from '../api/types';
 import { count, milliseconds } from '../app/format';
 import { CopyButton } from '../app/ui/CopyButton';
 import { Icon } from '../app/ui/Icon';
+import { useCountdown } from '../app/use-countdown';
 import { clientSnippet } from '../snippets';
-import { useStore } from '../store/create';
+import { useStore } from '../store/create-store';
 import { changeSettings } from '../store/settings';
 import { type Feed, feedStore, startFeed } from './feed';
-import { indexAll } from './ours';
+import { indexMessages } from './own-requests';
 import { Recent } from './Recent';
-import { Sparkline } from './Sparkline';
+import { Trend } from './Trend';
 import { Models, Providers } from './Upstreams';
 
-/** The gateway, live: only while this is open and the tab is looked at. */
+/** Live gateway status: streamed only while the panel is open and the tab visible. */
 export function StatusPanel() {
   const feed = useStore(feedStore);
   const { status } = feed;
   useEffect(() => {
-    void indexAll();
+    void indexMessages();
     return startFeed();
   }, []);
   return (
@@ -36,7 +37,7 @@ export function StatusPanel() {
           <Icon name="close" />
         </button>
       </div>
-      {status ? <Figures feed={feed} status={status} /> : <Nothing feed={feed} />}
+      {status ? <Figures feed={feed} status={status} /> : <Placeholder feed={feed} />}
       <Connect status={status} />
     </div>
   );
@@ -49,39 +50,27 @@ function PhaseLabel({ feed }: { feed: Feed }) {
     live: ['ok', 'Live'],
     waiting: ['warn', `Retry in ${seconds} s`],
     paused: ['idle', 'Paused'],
-    key: ['warn', 'Key wanted'],
+    key: ['warn', 'Key required'],
     absent: ['idle', 'Off'],
   };
-  const [tone, word] = labels[feed.phase];
+  const [tone, label] = labels[feed.phase];
   const draining = feed.phase === 'live' && feed.status?.draining;
   return (
     <span className="st-phase">
       <span className={`st-dot ${draining ? 'warn' : tone}`} aria-hidden="true" />
-      {draining ? 'Shutting down' : word}
+      {draining ? 'Shutting down' : label}
     </span>
   );
 }
 
-function useCountdown(until: number | null): number {
-  const left = () => (until === null ? 0 : Math.max(0, Math.ceil((until - Date.now()) / 1000)));
-  const [seconds, setSeconds] = useState(left);
-  useEffect(() => {
-    setSeconds(left());
-    if (until === null) return;
-    const timer = setInterval(() => setSeconds(left()), 500);
-    return () => clearInterval(timer);
-  }, [until]);
-  return seconds;
-}
-
-function Nothing({ feed }: { feed: Feed }) {
+function Placeholder({ feed }: { feed: Feed }) {
   const texts: Record<Feed['phase'], string> = {
-    connecting: 'Asking the gateway…',
+    connecting: 'Loading status…',
     live: '',
-    waiting: 'The gateway does not answer. Its state will appear here as soon as it does.',
+    waiting: 'The gateway is not responding. Its status will appear here once it does.',
     paused: '',
-    key: 'This gateway shows its state to holders of a key only.',
-    absent: 'This gateway does not offer its status.',
+    key: 'The status of this gateway requires a client key.',
+    absent: 'This gateway does not serve its status.',
   };
   return <p className="st-none">{texts[feed.phase]}</p>;
 }
@@ -100,14 +89,14 @@ function Figures({ feed, status }: { feed: Feed; status: GatewayStatus }) {
         <Fact name="Requests" value={count(status.requests.total)} />
       </dl>
       <dl className="st-sparks">
-        <Sparkline
+        <Trend
           label="Requests/s"
           value={rate(last?.perSecond)}
           points={points}
           lines={[{ pick: (p) => p.perSecond, className: 'line' }]}
-          atLeast={1}
+          minTop={1}
         />
-        <Sparkline
+        <Trend
           label="First token"
           value={last?.p50 == null ? '–' : milliseconds(last.p50)}
           more={last?.p95 == null ? '' : `p95 ${milliseconds(last.p95)}`}
@@ -116,21 +105,21 @@ function Figures({ feed, status }: { feed: Feed; status: GatewayStatus }) {
             { pick: (p) => p.p95, className: 'line faint' },
             { pick: (p) => p.p50, className: 'line' },
           ]}
-          atLeast={50}
+          minTop={50}
         />
-        <Sparkline
+        <Trend
           label="Tokens/s"
           value={rate(last?.tokensPerSecond)}
           points={points}
           lines={[{ pick: (p) => p.tokensPerSecond, className: 'line' }]}
-          atLeast={10}
+          minTop={10}
         />
-        <Sparkline
+        <Trend
           label="Errors since start"
           value={`${Math.round(errors * 1000) / 10} %`}
           points={points}
           lines={[{ pick: (p) => p.errorShare, className: 'line bad' }]}
-          atLeast={1}
+          minTop={1}
         />
       </dl>
       <h3>
@@ -158,7 +147,7 @@ function Fact({ name, value }: { name: string; value: string }) {
 }
 
 function Connect({ status }: { status: GatewayStatus | null }) {
-  const model = status?.models.find((each) => each.ready)?.id ?? 'demo';
+  const model = status?.models.find((model) => model.ready)?.id ?? 'demo';
   const root = gatewayUrl('.').replace(/\/$/, '');
   return (
     <>

@@ -1,30 +1,30 @@
 import type { TargetStatus } from '../api/types';
-import { useStore } from '../store/create';
+import { useStore } from '../store/create-store';
 import { feedStore } from './feed';
-import { words } from './Recent';
+import { codeText } from './Recent';
 
 const STATES: Record<string, [string, string]> = {
   ready: ['ok', 'Ready'],
   ejected: ['bad', 'Failing'],
-  cooling: ['warn', 'Rate-limited'],
-  benched: ['bad', 'Key refused'],
-  exhausted: ['warn', 'Limit used up'],
-  unwell: ['bad', 'Unwell'],
+  cooldown: ['warn', 'Cooldown'],
+  unauthorized: ['bad', 'Key rejected'],
+  rate_limited: ['warn', 'Rate-limited'],
+  unhealthy: ['bad', 'Unhealthy'],
   not_configured: ['idle', 'Not set up'],
 };
 
-/** Where a model's requests can go. Of one place there is nothing to tell that the model does not. */
+/** Nothing for a single target: its state is that of the model. */
 export function Targets({ targets }: { targets: TargetStatus[] }) {
   if (targets.length < 2) return null;
-  // A number is worth its room only where there are several keys.
-  const keys = new Set(targets.filter((each) => each.key).map((each) => each.provider));
+  // Key numbers are shown only for providers with several keys.
+  const keys = new Set(targets.filter((target) => target.key).map((target) => target.provider));
   return (
     <ul className="st-targets" aria-label="Targets">
-      {targets.map((each) => (
+      {targets.map((target) => (
         <Target
-          key={`${each.provider} ${each.upstream_model} ${each.key}`}
-          target={each}
-          numbered={keys.has(each.provider)}
+          key={`${target.provider} ${target.upstream_model} ${target.key}`}
+          target={target}
+          numbered={keys.has(target.provider)}
         />
       ))}
     </ul>
@@ -32,15 +32,18 @@ export function Targets({ targets }: { targets: TargetStatus[] }) {
 }
 
 function Target({ target, numbered }: { target: TargetStatus; numbered: boolean }) {
-  const [tone, word] = STATES[target.state] ?? ['warn', words(target.state)];
-  const place = [
+  const [tone, word] = STATES[target.state] ?? ['warn', codeText(target.state)];
+  const position = [
     target.fallback ? 'fallback' : `priority ${target.priority}`,
     `weight ${target.weight}`,
   ].join(', ');
   return (
     <li className="st-line st-muted">
       <span className={`st-dot ${tone}`} aria-hidden="true" />
-      <span className="st-target" title={`${target.provider} ${target.upstream_model}, ${place}`}>
+      <span
+        className="st-target"
+        title={`${target.provider} ${target.upstream_model}, ${position}`}
+      >
         <b>
           {target.provider}
           {numbered && target.key !== null && ` key ${target.key + 1}`}
@@ -56,7 +59,7 @@ function Target({ target, numbered }: { target: TargetStatus; numbered: boolean 
   );
 }
 
-/** By the gateway's clock, which need not be this browser's. */
+/** By the gateway's clock, which may differ from the browser's. */
 function Left({ until }: { until: number }) {
   const now = useStore(feedStore, (feed) => feed.status?.at ?? until);
   const seconds = Math.ceil((until - now) / 1000);

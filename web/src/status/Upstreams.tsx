@@ -1,12 +1,12 @@
 import { memo, useState } from 'react';
-import { outOf } from '../api/gateway';
+import { targetsOut } from '../api/gateway';
 import type { ModelStatus, ProviderStatus } from '../api/types';
 import { count, exactTime, milliseconds } from '../app/format';
 import { CopyButton } from '../app/ui/CopyButton';
-import { words } from './Recent';
+import { codeText } from './Recent';
 import { Targets } from './Targets';
 
-/** More than this nobody looks through unasked. */
+/** Longer lists are cut until "Show all". */
 const FIRST_MODELS = 60;
 
 const STATES: Record<string, [string, string]> = {
@@ -27,7 +27,7 @@ export const Providers = memo(function Providers({ providers }: { providers: Pro
 });
 
 function Provider({ provider }: { provider: ProviderStatus }) {
-  const [tone, word] = STATES[provider.state] ?? ['warn', words(provider.state)];
+  const [tone, word] = STATES[provider.state] ?? ['warn', codeText(provider.state)];
   const share = provider.total > 0 ? 1 - provider.failed / provider.total : null;
   return (
     <li>
@@ -48,10 +48,10 @@ function Provider({ provider }: { provider: ProviderStatus }) {
           {provider.in_flight > 0 && <span>{count(provider.in_flight)} in flight</span>}
         </div>
       )}
-      {provider.last_fault && (
+      {provider.last_error && (
         <div className="st-line st-muted">
-          <span title={exactTime(provider.last_fault.at)}>
-            Last fault: {words(provider.last_fault.code)}
+          <span title={exactTime(provider.last_error.at)}>
+            Last error: {codeText(provider.last_error.code)}
           </span>
         </div>
       )}
@@ -60,7 +60,7 @@ function Provider({ provider }: { provider: ProviderStatus }) {
 }
 
 export const Models = memo(function Models({ models }: { models: ModelStatus[] }) {
-  // What can be used comes first; the rest says what it lacks.
+  // Ready models first.
   const sorted = [...models].sort((a, b) => Number(b.ready) - Number(a.ready));
   const [all, setAll] = useState(false);
   return (
@@ -80,10 +80,10 @@ export const Models = memo(function Models({ models }: { models: ModelStatus[] }
 });
 
 const Model = memo(function Model({ model }: { model: ModelStatus }) {
-  const out = outOf(model.targets);
+  const out = targetsOut(model.targets);
   let [tone, word] = model.ready ? ['ok', 'Ready'] : ['idle', 'Not ready'];
   if (out.count > 0)
-    [tone, word] = out.all ? ['bad', 'All targets out'] : ['warn', 'Ready in part'];
+    [tone, word] = out.all ? ['bad', 'All targets unavailable'] : ['warn', 'Partly ready'];
   return (
     <li>
       <div className="st-line">

@@ -1,17 +1,20 @@
 import type { GatewayStatus, StatusChange } from '../api/types';
 
-/** The status with its changes. What has none keeps its identity, so that it is not drawn anew. */
-export function changed(before: GatewayStatus, change: StatusChange): GatewayStatus {
+/**
+ * Merges a change into the status. Unchanged rows keep their identity, so that they are not drawn
+ * again.
+ */
+export function applyChange(before: GatewayStatus, change: StatusChange): GatewayStatus {
   return {
     ...change,
-    models: replaced(before.models, change.models, (each) => each.id),
-    providers: replaced(before.providers, change.providers, (each) => each.name),
+    models: replaceRows(before.models, change.models, (model) => model.id),
+    providers: replaceRows(before.providers, change.providers, (provider) => provider.name),
     recent: change.recent ?? before.recent,
   };
 }
 
-function replaced<T>(rows: T[], changes: T[], name: (row: T) => string): T[] {
+function replaceRows<T>(rows: T[], changes: T[], name: (row: T) => string): T[] {
   if (changes.length === 0) return rows;
-  const newer = new Map(changes.map((each) => [name(each), each]));
-  return rows.map((each) => newer.get(name(each)) ?? each);
+  const newer = new Map(changes.map((row) => [name(row), row]));
+  return rows.map((row) => newer.get(name(row)) ?? row);
 }

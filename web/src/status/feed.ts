@@ -3,18 +3,21 @@ import { applyStatus } from '../api/gateway';
 import { authHeaders, keyStore } from '../api/key';
 import type { GatewayStatus, StatusChange } from '../api/types';
 import { readEvents } from '../sse';
-import { createStore } from '../store/create';
-import { changed } from './change';
-import { grow, type Point } from './series';
+import { createStore } from '../store/create-store';
+import { applyChange } from './change';
+import { addPoint, type Point } from './series';
 
-/** `key`: the gateway wants one. `absent`: it has no status. `paused`: nobody looks. */
+/**
+ * `key`: a client key is required. `absent`: the gateway has no status. `paused`: the tab is
+ * hidden.
+ */
 export type FeedPhase = 'connecting' | 'live' | 'waiting' | 'paused' | 'key' | 'absent';
 
 export interface Feed {
   phase: FeedPhase;
   status: GatewayStatus | null;
   points: Point[];
-  /** When the next try is due, while waiting. */
+  /** Time of the next attempt while waiting. */
   retryAt: number | null;
 }
 
@@ -27,12 +30,12 @@ export const feedStore = createStore<Feed>({
 
 const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 30_000;
-/** Events come every second; a silence like this is a dead connection. */
+/** The gateway sends an event per second; a silence this long means a dead connection. */
 const SILENCE_MS = 8000;
 
 /**
- * Follows the gateway's status while the tab is visible, over `fetch`, since
- * an EventSource cannot send a key. Returns what ends it.
+ * Streams the gateway's status while the tab is visible. By `fetch`, since an EventSource cannot
+ * send a key. Returns the function that stops it.
  */
 export function startFeed(): () => void {
   let running: AbortController | undefined;
@@ -46,14 +49,14 @@ export function startFeed(): () => void {
     patch({ phase, retryAt: null });
   };
 
-  const begin = async () => {
+  const connect = async () => {
     stop('connecting');
     const controller = new AbortController();
     running = controller;
-    const phase = await follow(controller, () => {
+    const phase = await readStream(controller, () => {
       wait = FIRST_WAIT_MS;
     });
-    // A later begin or stop has taken over.
+    // A later connect or stop replaced this one.
     if (running !== controller) return;
     running = undefined;
     if (phase === 'key' || phase === 'absent') {
@@ -61,39 +64,39 @@ export function startFeed(): () => void {
       return;
     }
     patch({ phase: 'waiting', retryAt: Date.now() + wait });
-    timer = setTimeout(begin, wait);
+    timer = setTimeout(connect, wait);
     wait = Math.min(wait * 2, LONGEST_WAIT_MS);
   };
 
-  const look = () => {
-    if (document.visibilityState === 'visible') void begin();
+  const onVisibility = () => {
+    if (document.visibilityState === 'visible') void connect();
     else stop('paused');
   };
   const online = () => {
-    if (!running) look();
+    if (!running) onVisibility();
   };
 
-  document.addEventListener('visibilitychange', look);
+  document.addEventListener('visibilitychange', onVisibility);
   addEventListener('online', online);
-  const unsubscribe = keyStore.subscribe(look);
-  look();
+  const unsubscribe = keyStore.subscribe(onVisibility);
+  onVisibility();
   return () => {
-    document.removeEventListener('visibilitychange', look);
+    document.removeEventListener('visibilitychange', onVisibility);
     removeEventListener('online', online);
     unsubscribe();
     stop('paused');
   };
 }
 
-/** Reads one connection to its end, and says how things stand after it. */
-async function follow(controller: AbortController, onEvent: () => void): Promise<FeedPhase> {
+/** Reads one connection to its end and returns the next phase. */
+async function readStream(controller: AbortController, onEvent: () => void): Promise<FeedPhase> {
   let silence: ReturnType<typeof setTimeout> | undefined;
-  const heard = () => {
+  const resetSilence = () => {
     clearTimeout(silence);
     silence = setTimeout(() => controller.abort(), SILENCE_MS);
   };
   try {
-    heard();
+    resetSilence();
     const response = await fetch(gatewayUrl('trunkline/status/events'), {
       headers: { accept: 'text/event-stream', ...authHeaders() },
       cache: 'no-store',
@@ -103,33 +106,33 @@ async function follow(controller: AbortController, onEvent: () => void): Promise
     if (response.status === 404) return 'absent';
     if (!response.ok || !response.body) return 'waiting';
     let status: GatewayStatus | undefined;
-    for await (const event of readEvents(response.body, heard)) {
-      const told = parse(event.data);
-      if (!told) continue;
-      if (event.event !== 'change') status = { ...told, recent: told.recent ?? [] };
-      // A connection begins with the whole: before it there is nothing to change.
-      else if (status) status = changed(status, told);
+    for await (const event of readEvents(response.body, resetSilence)) {
+      const update = parse(event.data);
+      if (!update) continue;
+      if (event.event !== 'change') status = { ...update, recent: update.recent ?? [] };
+      // A connection starts with a full status: there is nothing to change before it.
+      else if (status) status = applyChange(status, update);
       if (!status) continue;
       onEvent();
-      take(status);
+      publish(status);
     }
   } catch {
-    // Whatever broke it, the answer is the same: try again.
+    // Any failure has the same consequence: retry.
   } finally {
     clearTimeout(silence);
   }
   return 'waiting';
 }
 
-function take(status: GatewayStatus): void {
+function publish(status: GatewayStatus): void {
   const now = feedStore.get();
   feedStore.set({
     phase: 'live',
     status,
-    points: grow(now.points, now.status, status),
+    points: addPoint(now.points, now.status, status),
     retryAt: null,
   });
-  // The model picker and the start page know it then as well, without asking.
+  // Updates the model picker and the start page without a poll.
   applyStatus(status);
 }
 

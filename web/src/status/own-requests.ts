@@ -1,54 +1,54 @@
 import { goTo } from '../app/route';
 import { choose } from '../store/actions';
-import { chatStore, openIds, readChat } from '../store/chats';
-import { listStore } from '../store/list';
+import { listStore } from '../store/storage/chat-list';
+import { chatStore, openIds, readChat } from '../store/storage/chats';
 import type { Conversation } from '../store/types';
 
-interface Place {
+interface MessageLocation {
   chat: string;
   message: string;
 }
 
-/** Where the answers of this browser are, by the id of their request. */
-const places = new Map<string, Place>();
+/** Messages of this browser by the id of their request. */
+const locations = new Map<string, MessageLocation>();
 
-function note(chat: Conversation | null | undefined): void {
+function record(chat: Conversation | null | undefined): void {
   for (const message of Object.values(chat?.messages ?? {})) {
     if (message.requestId)
-      places.set(message.requestId, { chat: chat?.id ?? '', message: message.id });
+      locations.set(message.requestId, { chat: chat?.id ?? '', message: message.id });
   }
 }
 
-/** Looks through all conversations that are kept, a few at a time. */
-export async function indexAll(): Promise<void> {
+/** Indexes all stored conversations, one at a time. */
+export async function indexMessages(): Promise<void> {
   for (const entry of listStore.get()) {
     if (entry.deleted) continue;
-    note(await readChat(entry.id).catch(() => null));
+    record(await readChat(entry.id).catch(() => null));
   }
 }
 
-/** The message that a request of the gateway's list belongs to, if it was ours. */
-export function placeOf(requestId: string): Place | undefined {
-  if (!places.has(requestId)) for (const id of openIds()) note(chatStore(id).get());
-  return places.get(requestId);
+/** The message of a request, if this browser sent it. */
+export function locationOf(requestId: string): MessageLocation | undefined {
+  if (!locations.has(requestId)) for (const id of openIds()) record(chatStore(id).get());
+  return locations.get(requestId);
 }
 
-/** Shows the message, on whatever branch it is. */
-export function jumpTo(place: Place): void {
-  const chat = chatStore(place.chat).get();
-  const message = chat?.messages[place.message];
-  if (message) choose(place.chat, message);
-  goTo(place.chat);
-  // The conversation is drawn in the next frames, and may have to be read first.
+/** Shows the message, and its branch. */
+export function jumpTo(location: MessageLocation): void {
+  const chat = chatStore(location.chat).get();
+  const message = chat?.messages[location.message];
+  if (message) choose(location.chat, message);
+  goTo(location.chat);
+  // The conversation is drawn in later frames, and may have to be loaded first.
   let tries = 20;
-  const look = () => {
+  const scrollWhenDrawn = () => {
     const element = document.querySelector<HTMLElement>(
-      `[data-message="${CSS.escape(place.message)}"]`,
+      `[data-message="${CSS.escape(location.message)}"]`,
     );
     if (element) {
       element.scrollIntoView({ block: 'center' });
       element.focus({ preventScroll: true });
-    } else if (--tries > 0) setTimeout(look, 50);
+    } else if (--tries > 0) setTimeout(scrollWhenDrawn, 50);
   };
-  setTimeout(look, 30);
+  setTimeout(scrollWhenDrawn, 30);
 }

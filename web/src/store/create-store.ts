@@ -7,7 +7,7 @@ export interface Store<T> {
   subscribe(listener: () => void): () => void;
 }
 
-/** A value outside of the component tree, with those who want to hear of it. */
+/** A value outside of the component tree, with its subscribers. */
 export function createStore<T>(initial: T): Store<T> {
   let value = initial;
   const listeners = new Set<() => void>();
@@ -27,7 +27,7 @@ export function createStore<T>(initial: T): Store<T> {
   return store;
 }
 
-/** The store's value, or the part of it that `pick` names. */
+/** The store's value, or what `pick` selects of it. */
 export function useStore<T>(store: Store<T>): T;
 export function useStore<T, R>(store: Store<T>, pick: (value: T) => R): R;
 export function useStore<T, R>(store: Store<T>, pick?: (value: T) => R): T | R {

@@ -1,7 +1,4 @@
-/**
- * A name nobody else has. `crypto.randomUUID` is missing where the page is
- * served over plain HTTP from another machine.
- */
+/** A random id. `crypto.randomUUID` is missing on plain HTTP other than localhost. */
 export function newId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(9));
   return btoa(String.fromCharCode(...bytes))

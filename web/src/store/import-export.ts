@@ -1,19 +1,19 @@
-import { getBlob, putBlob } from './blobs';
-import { addChat } from './chats';
-import { isConversation, isObject } from './check';
 import { newId } from './id';
-import { findEntry } from './list';
+import { findEntry } from './storage/chat-list';
+import { addChat } from './storage/chats';
+import { idbGet, idbPut } from './storage/indexed-db';
 import { laneRoot, pathOf } from './tree';
 import type { Conversation, Message } from './types';
+import { isConversation, isObject } from './validate';
 
-/** Conversations out of this browser and back in. */
+/** Export and import of conversations. */
 
 interface Export {
   format: 'trunkline-chats';
   v: 1;
   exported: string;
   chats: Conversation[];
-  /** Images as data addresses, by their attachment's id. */
+  /** Images as data: URLs by attachment id. */
   images: Record<string, string>;
 }
 
@@ -21,7 +21,7 @@ export async function asJson(chats: Conversation[]): Promise<string> {
   const images: Record<string, string> = {};
   for (const chat of chats) {
     for (const id of imageIds(chat)) {
-      const blob = await getBlob<Blob>('images', id).catch(() => undefined);
+      const blob = await idbGet<Blob>('images', id).catch(() => undefined);
       if (blob) images[id] = await toDataUrl(blob);
     }
   }
@@ -45,27 +45,27 @@ export function asMarkdown(chat: Conversation): string {
 
 function section(message: Message): string[] {
   const who = message.role === 'user' ? 'You' : (message.model ?? 'Assistant');
-  const files = (message.attachments ?? []).map((each) => `*Attached: ${each.name}*\n`);
+  const files = (message.attachments ?? []).map((attachment) => `*Attached: ${attachment.name}*\n`);
   return [`## ${who}`, '', ...files, message.text, ''];
 }
 
-/** Takes conversations in; says how many. One that is there already comes in as a copy. */
+/** Returns the number of imported conversations. One that exists already is imported as a copy. */
 export async function importJson(raw: string): Promise<number> {
   const value: unknown = JSON.parse(raw);
   const list = isObject(value) && Array.isArray(value.chats) ? value.chats : [value];
   const chats = list.filter(isConversation);
-  if (chats.length === 0) throw new Error('There is no conversation of Trunkline in this file.');
+  if (chats.length === 0) throw new Error('This file has no conversation of Trunkline.');
   const images = isObject(value) && isObject(value.images) ? value.images : {};
   for (const [id, url] of Object.entries(images)) {
     const blob = typeof url === 'string' ? fromDataUrl(url) : undefined;
-    if (blob) await putBlob('images', id, blob);
+    if (blob) await idbPut('images', id, blob);
   }
   for (const chat of chats) {
-    const settled = Object.entries(chat.messages).map(([id, each]) => [
+    const closed = Object.entries(chat.messages).map(([id, message]) => [
       id,
-      each.state === 'streaming' ? { ...each, state: 'stopped' } : each,
+      message.state === 'streaming' ? { ...message, state: 'stopped' } : message,
     ]);
-    const messages = Object.fromEntries(settled) as Conversation['messages'];
+    const messages = Object.fromEntries(closed) as Conversation['messages'];
     addChat({ ...chat, id: findEntry(chat.id) ? newId() : chat.id, messages });
   }
   return chats.length;
@@ -78,9 +78,9 @@ export function fileName(title: string): string {
 
 function imageIds(chat: Conversation): string[] {
   return Object.values(chat.messages)
-    .flatMap((each) => each.attachments ?? [])
-    .filter((each) => each.kind === 'image')
-    .map((each) => each.id);
+    .flatMap((message) => message.attachments ?? [])
+    .filter((attachment) => attachment.kind === 'image')
+    .map((attachment) => attachment.id);
 }
 
 async function toDataUrl(blob: Blob): Promise<string> {
@@ -92,10 +92,10 @@ async function toDataUrl(blob: Blob): Promise<string> {
   return `data:${blob.type};base64,${btoa(text)}`;
 }
 
-// `fetch` of a data address would need a wider policy for connections.
+// `fetch` of a data: URL would need a wider `connect-src`.
 function fromDataUrl(url: string): Blob | undefined {
   const match = /^data:(image\/[\w.+-]+);base64,([A-Za-z0-9+/=]+)$/.exec(url);
   if (!match?.[2] || match[1] === 'image/svg+xml') return undefined;
-  const bytes = Uint8Array.from(atob(match[2]), (each) => each.charCodeAt(0));
+  const bytes = Uint8Array.from(atob(match[2]), (char) => char.charCodeAt(0));
   return new Blob([bytes], { type: match[1] ?? '' });
 }

@@ -1,19 +1,19 @@
-import { findArchived } from './archive';
-import { onChatEvent, purge, saveChat } from './chats';
-import { chatKey, INDEX, SETTINGS } from './disk';
-import { expired, loadList, reloadList } from './list';
 import { isLive, liveChats } from './live';
-import { keepRecent } from './room';
-import { onSettingsEvent } from './settings';
+import { onSettingsStored } from './settings';
+import { archiveOld } from './storage/archive-policy';
+import { recoverArchived } from './storage/archive-recovery';
+import { expired, loadList, rereadList } from './storage/chat-list';
+import { onChatStored, purge, saveChat } from './storage/chats';
+import { chatKey, INDEX, SETTINGS } from './storage/local-storage';
 
-/** When nobody waits any more for the page to open. */
-const TIDY_AFTER_MS = 2000;
+/** After the page has opened. */
+const MAINTENANCE_DELAY_MS = 2000;
 
-/** Starts the store: reads the list, follows the other tabs, saves before the page goes. */
+/** Loads the list, syncs with other tabs and saves streaming answers when the page is hidden. */
 export function startStore(): void {
   loadList();
-  // Without IndexedDB all stays where it is.
-  setTimeout(() => void tidy().catch(() => {}), TIDY_AFTER_MS);
+  // Without IndexedDB all conversations stay in localStorage.
+  setTimeout(() => void runMaintenance().catch(() => {}), MAINTENANCE_DELAY_MS);
   addEventListener('storage', onStorage);
   addEventListener('pagehide', saveLive);
   document.addEventListener('visibilitychange', () => {
@@ -21,24 +21,24 @@ export function startStore(): void {
   });
 }
 
-async function tidy(): Promise<void> {
-  await purge(expired().map((each) => each.id));
-  await findArchived();
-  await keepRecent();
+async function runMaintenance(): Promise<void> {
+  await purge(expired().map((entry) => entry.id));
+  await recoverArchived();
+  await archiveOld();
 }
 
 function onStorage(event: StorageEvent): void {
   const { key, newValue } = event;
   const start = chatKey('');
-  if (key === null || key === INDEX) reloadList();
-  else if (key === SETTINGS) onSettingsEvent();
+  if (key === null || key === INDEX) rereadList();
+  else if (key === SETTINGS) onSettingsStored();
   else if (key.startsWith(start)) {
     const id = key.slice(start.length);
-    onChatEvent(id, newValue, isLive(id));
+    onChatStored(id, newValue, isLive(id));
   }
 }
 
-/** A phone may never come back to a page that it put away. */
+/** A phone may discard a hidden page. */
 function saveLive(): void {
   for (const { chat, commit } of liveChats()) {
     commit();

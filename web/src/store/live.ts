@@ -1,21 +1,20 @@
 import { useSyncExternalStore } from 'react';
-import { createStore, type Store } from './create';
+import { createStore, type Store } from './create-store';
 import type { Message } from './types';
 
 /**
- * Answers that are being written in this tab. They change with every frame, so
- * they live outside of their conversation: only the message itself is drawn anew.
+ * Answers streaming in this tab. They change with every frame, so they are kept outside of their
+ * conversation: a frame draws one message only.
  */
 export interface Live {
   chat: string;
   message: Store<Message>;
   controller: AbortController;
-  /** Puts what has arrived into the conversation. */
+  /** Copies the received text into the conversation. */
   commit(): void;
 }
 
 const runs = new Map<string, Live>();
-/** Changes whenever an answer begins or ends. */
 export const liveCount = createStore(0);
 
 export function beginLive(id: string, live: Live): void {
@@ -40,14 +39,14 @@ export function liveChats(): Live[] {
 }
 
 export function stopChat(chat: string): boolean {
-  const mine = liveChats().filter((run) => run.chat === chat);
-  for (const run of mine) run.controller.abort();
-  return mine.length > 0;
+  const own = liveChats().filter((run) => run.chat === chat);
+  for (const run of own) run.controller.abort();
+  return own.length > 0;
 }
 
 const never = () => () => {};
 
-/** The newest state of a message, whether it is being written or not. */
+/** The current state of a message, streaming or stored. */
 export function useLive(message: Message): Message {
   const find = () => runs.get(message.id)?.message;
   const live = useSyncExternalStore(liveCount.subscribe, find);
@@ -59,13 +58,13 @@ export function useIsLive(chat: string | null): boolean {
   return useSyncExternalStore(liveCount.subscribe, () => chat !== null && isLive(chat));
 }
 
-/** Written by another tab that is still alive. */
-export const BEAT_LOST_MS = 8000;
+/** A streaming message without a heartbeat for this long has lost its tab. */
+export const HEARTBEAT_TIMEOUT_MS = 8000;
 
 export function isLost(message: Message, now = Date.now()): boolean {
   return (
     message.state === 'streaming' &&
     !runs.has(message.id) &&
-    now - (message.beat ?? 0) > BEAT_LOST_MS
+    now - (message.beat ?? 0) > HEARTBEAT_TIMEOUT_MS
   );
 }

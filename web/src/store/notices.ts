@@ -1,34 +1,34 @@
-import { createStore } from './create';
+import { createStore } from './create-store';
 import { newId } from './id';
 
-/** A short message at the edge of the page, perhaps with a way back. */
+/** A short message at the edge of the page, with an optional action such as undo. */
 export interface Notice {
   id: string;
   text: string;
   action?: { label: string; run: () => void };
 }
 
-const LASTS_MS = 8000;
+const SHOWN_MS = 8000;
 
 export const noticeStore = createStore<Notice[]>([]);
 
-/** The newest complete answer, to be read out once. */
-export const answeredStore = createStore('');
+/** The last complete answer, read out once. */
+export const finishedAnswerStore = createStore('');
 
-/** What a screen reader is told; see `Announcer`. */
-export const spokenStore = createStore('');
+/** Announcements for screen readers; see `Announcer`. */
+export const announcementStore = createStore('');
 
-export function notify(text: string, action?: Notice['action'], lasts = LASTS_MS): void {
+export function notify(text: string, action?: Notice['action'], shownMs = SHOWN_MS): void {
   const notice: Notice = { id: newId(), text, ...(action && { action }) };
   noticeStore.update((all) => [...all.slice(-2), notice]);
-  setTimeout(() => dismiss(notice.id), lasts);
+  setTimeout(() => dismiss(notice.id), shownMs);
 }
 
 export function dismiss(id: string): void {
-  noticeStore.update((all) => all.filter((each) => each.id !== id));
+  noticeStore.update((all) => all.filter((notice) => notice.id !== id));
 }
 
-export function say(text: string): void {
-  // The same words twice would not be read twice.
-  spokenStore.set(spokenStore.get() === text ? `${text}\u00a0` : text);
+export function announce(text: string): void {
+  // A repeated text would not be read again.
+  announcementStore.set(announcementStore.get() === text ? `${text}\u00a0` : text);
 }

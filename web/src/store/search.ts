@@ -1,22 +1,22 @@
-import { readChat } from './chats';
-import { listStore } from './list';
+import { listStore } from './storage/chat-list';
+import { readChat } from './storage/chats';
 
 export interface Hit {
   id: string;
   title: string;
-  /** The words around the find; empty where the title matched. */
+  /** The text around the match; empty for a match in the title. */
   excerpt: string;
 }
 
-const MOST_HITS = 50;
+const MAX_HITS = 50;
 
-/** Looks through titles and texts. Gives way to the page between conversations. */
+/** Searches titles and texts. Yields to the event loop between conversations. */
 export async function searchChats(query: string, signal?: AbortSignal): Promise<Hit[]> {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   const hits: Hit[] = [];
   let since = performance.now();
   for (const entry of listStore.get()) {
-    if (signal?.aborted || hits.length >= MOST_HITS) break;
+    if (signal?.aborted || hits.length >= MAX_HITS) break;
     if (entry.deleted) continue;
     const title = entry.title.toLowerCase();
     if (words.every((word) => title.includes(word))) {
@@ -24,10 +24,14 @@ export async function searchChats(query: string, signal?: AbortSignal): Promise<
       continue;
     }
     const chat = await readChat(entry.id);
-    const texts = Object.values(chat?.messages ?? {}).map((each) => each.text);
-    const found = texts.find((text) => holds(text, words));
+    const texts = Object.values(chat?.messages ?? {}).map((message) => message.text);
+    const found = texts.find((text) => containsAll(text, words));
     if (found)
-      hits.push({ id: entry.id, title: entry.title, excerpt: around(found, words[0] ?? '') });
+      hits.push({
+        id: entry.id,
+        title: entry.title,
+        excerpt: excerptAround(found, words[0] ?? ''),
+      });
     if (performance.now() - since > 12) {
       await new Promise((resolve) => setTimeout(resolve));
       since = performance.now();
@@ -36,12 +40,12 @@ export async function searchChats(query: string, signal?: AbortSignal): Promise<
   return hits;
 }
 
-function holds(text: string, words: string[]): boolean {
+function containsAll(text: string, words: string[]): boolean {
   const lower = text.toLowerCase();
   return words.every((word) => lower.includes(word));
 }
 
-function around(text: string, word: string): string {
+function excerptAround(text: string, word: string): string {
   const at = text.toLowerCase().indexOf(word);
   const from = Math.max(0, at - 30);
   const cut = text

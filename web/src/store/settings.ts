@@ -1,7 +1,7 @@
-import { isObject } from './check';
-import { createStore } from './create';
-import { quarantine, readDisk, readJson, SETTINGS, writeDisk } from './disk';
+import { createStore } from './create-store';
+import { quarantine, readItem, readJson, SETTINGS, writeItem } from './storage/local-storage';
 import type { Settings } from './types';
+import { isObject } from './validate';
 
 const DEFAULTS: Settings = {
   v: 1,
@@ -21,13 +21,12 @@ const DEFAULTS: Settings = {
 export const settingsStore = createStore<Settings>(read());
 
 export function changeSettings(patch: Partial<Settings>): void {
-  // Another tab may have written since.
-  const next = { ...(readDisk(SETTINGS) ? read() : settingsStore.get()), ...patch };
-  writeDisk(SETTINGS, JSON.stringify(next));
+  const next = { ...(readItem(SETTINGS) ? read() : settingsStore.get()), ...patch };
+  writeItem(SETTINGS, JSON.stringify(next));
   settingsStore.set(next);
 }
 
-export function onSettingsEvent(): void {
+export function onSettingsStored(): void {
   settingsStore.set(read());
 }
 
@@ -35,14 +34,14 @@ function read(): Settings {
   const found = readJson(SETTINGS, isObject);
   if (found === 'bad') quarantine(SETTINGS, 'settings');
   if (!found || found === 'bad') return DEFAULTS;
-  // Member by member, so that one of the wrong kind does not cost the others.
+  // Per member, so that one of the wrong type does not invalidate the others.
   const sound = Object.entries(found).filter(([name, value]) => {
-    const wanted = DEFAULTS[name as keyof Settings];
-    return typeof value === typeof wanted && Array.isArray(value) === Array.isArray(wanted);
+    const fallback = DEFAULTS[name as keyof Settings];
+    return typeof value === typeof fallback && Array.isArray(value) === Array.isArray(fallback);
   });
   return { ...DEFAULTS, ...Object.fromEntries(sound) };
 }
 
-export function settingsOnDisk(): string {
-  return readDisk(SETTINGS) ?? JSON.stringify(DEFAULTS);
+export function storedSettings(): string {
+  return readItem(SETTINGS) ?? JSON.stringify(DEFAULTS);
 }

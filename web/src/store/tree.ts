@@ -1,7 +1,7 @@
 import { newId } from './id';
 import type { Conversation, Message, Params } from './types';
 
-/** Pure functions on a conversation's tree of messages. None changes what it is given. */
+/** Pure functions on the message tree of a conversation. */
 
 export function newConversation(model: string, params: Params): Conversation {
   const now = Date.now();
@@ -21,19 +21,19 @@ export function newConversation(model: string, params: Params): Conversation {
   };
 }
 
-/** Where the messages of a lane begin. */
+/** The root of a lane's messages. */
 export function laneRoot(lane: string): string {
   return `lane:${lane}`;
 }
 
-/** The messages with this parent, oldest first. */
+/** Oldest first. */
 export function childrenOf(chat: Conversation, parent: string): Message[] {
   return Object.values(chat.messages)
     .filter((message) => message.parent === parent)
     .sort((a, b) => a.at - b.at);
 }
 
-/** The messages that are shown, from the top: at each fork the chosen branch, else the newest. */
+/** The visible messages from the top: at each fork the chosen branch, else the newest. */
 export function pathOf(chat: Conversation, root = ''): Message[] {
   const byParent = new Map<string, Message[]>();
   for (const message of Object.values(chat.messages)) {
@@ -47,7 +47,7 @@ export function pathOf(chat: Conversation, root = ''): Message[] {
     const siblings = byParent.get(parent);
     if (!siblings) return path;
     const next = chosenOf(chat, parent, siblings);
-    // A damaged tree could name itself as its own parent.
+    // A damaged tree may contain a cycle.
     if (!next || path.includes(next)) return path;
     path.push(next);
     parent = next.id;
@@ -55,12 +55,12 @@ export function pathOf(chat: Conversation, root = ''): Message[] {
 }
 
 function chosenOf(chat: Conversation, parent: string, siblings: Message[]): Message | undefined {
-  const wanted = chat.chosen[parent];
-  const found = siblings.find((message) => message.id === wanted);
+  const chosenId = chat.chosen[parent];
+  const found = siblings.find((message) => message.id === chosenId);
   return found ?? siblings.reduce((a, b) => (b.at >= a.at ? b : a));
 }
 
-/** For each message that has siblings, which of them it is: `2 / 3`. */
+/** For each message with siblings, its position such as `2 / 3`. */
 export function versionsOf(chat: Conversation): Map<string, string> {
   const byParent = new Map<string, Message[]>();
   for (const message of Object.values(chat.messages)) {
@@ -72,15 +72,15 @@ export function versionsOf(chat: Conversation): Map<string, string> {
   for (const siblings of byParent.values()) {
     if (siblings.length < 2) continue;
     siblings.sort((a, b) => a.at - b.at);
-    siblings.forEach((each, i) => {
-      versions.set(each.id, `${i + 1} / ${siblings.length}`);
+    siblings.forEach((sibling, i) => {
+      versions.set(sibling.id, `${i + 1} / ${siblings.length}`);
     });
   }
   return versions;
 }
 
-/** The messages before this one, the topmost first. */
-export function before(chat: Conversation, message: Message): Message[] {
+/** The messages before this one, topmost first. */
+export function ancestors(chat: Conversation, message: Message): Message[] {
   const path: Message[] = [];
   const seen = new Set([message.id]);
   let parent = chat.messages[message.parent];
@@ -92,7 +92,7 @@ export function before(chat: Conversation, message: Message): Message[] {
   return path;
 }
 
-/** The chat with the message in it, and shown. */
+/** Adds the message and selects it. */
 export function withMessage(chat: Conversation, message: Message): Conversation {
   return {
     ...chat,
@@ -102,16 +102,20 @@ export function withMessage(chat: Conversation, message: Message): Conversation 
   };
 }
 
-/** The chat with some members of a message replaced; the same chat if it is not there. */
-export function patched(chat: Conversation, id: string, patch: Partial<Message>): Conversation {
+/** Returns the same chat if the message does not exist. */
+export function patchMessage(
+  chat: Conversation,
+  id: string,
+  patch: Partial<Message>,
+): Conversation {
   const message = chat.messages[id];
   if (!message) return chat;
   const next = { ...message, ...patch };
   return { ...chat, updated: Date.now(), messages: { ...chat.messages, [id]: next } };
 }
 
-/** The chat without a message and all that follows it. */
-export function without(chat: Conversation, id: string): Conversation {
+/** Removes a message and all its descendants. */
+export function withoutMessage(chat: Conversation, id: string): Conversation {
   const removed = new Set([id]);
   const queue = [id];
   for (let parent = queue.pop(); parent !== undefined; parent = queue.pop()) {
@@ -121,7 +125,7 @@ export function without(chat: Conversation, id: string): Conversation {
       queue.push(child.id);
     }
   }
-  const keep = Object.entries(chat.messages).filter(([each]) => !removed.has(each));
+  const keep = Object.entries(chat.messages).filter(([messageId]) => !removed.has(messageId));
   const chosen = Object.entries(chat.chosen).filter(
     ([parent, child]) => !removed.has(parent) && !removed.has(child),
   );
@@ -134,14 +138,14 @@ export function without(chat: Conversation, id: string): Conversation {
   };
 }
 
-/** A moment after the message before it, so that siblings keep their order. */
-export function momentAfter(chat: Conversation, parent: string): number {
+/** Later than the parent and all siblings, so that siblings keep their order. */
+export function nextTimestamp(chat: Conversation, parent: string): number {
   const siblings = childrenOf(chat, parent);
   const last = siblings.at(-1)?.at ?? chat.messages[parent]?.at ?? 0;
   return Math.max(Date.now(), last + 1);
 }
 
-/** A title from what was said first. */
+/** A title from the first message. */
 export function titleFrom(text: string): string {
   const line = text
     .replace(/```[\s\S]*?(```|$)/g, ' ')
@@ -155,16 +159,16 @@ export function titleFrom(text: string): string {
 }
 
 /**
- * Two tabs' versions of one conversation as one. Messages of both are kept;
- * where both have the same one, the version with the later sign of life wins.
+ * Merges two tabs' versions of a conversation. Messages of both are kept; of a message in both,
+ * the version with the later heartbeat.
  */
-export function merged(ours: Conversation, theirs: Conversation): Conversation {
+export function mergeConversations(ours: Conversation, theirs: Conversation): Conversation {
   const gone = new Set([...ours.gone, ...theirs.gone]);
   const messages: Record<string, Message> = {};
   for (const [id, message] of Object.entries({ ...theirs.messages, ...ours.messages })) {
     if (gone.has(id)) continue;
     const other = theirs.messages[id];
-    messages[id] = other && isFurther(other, message) ? other : message;
+    messages[id] = other && isNewerVersion(other, message) ? other : message;
   }
   const newer = theirs.updated > ours.updated ? theirs : ours;
   return {
@@ -176,7 +180,7 @@ export function merged(ours: Conversation, theirs: Conversation): Conversation {
   };
 }
 
-function isFurther(a: Message, b: Message): boolean {
+function isNewerVersion(a: Message, b: Message): boolean {
   if (a.state !== b.state) return b.state === 'streaming';
   return (a.beat ?? 0) > (b.beat ?? 0);
 }

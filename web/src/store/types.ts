@@ -1,6 +1,6 @@
-/** What is kept in this browser. A change here needs a new `v` and a migration. */
+/** The format of stored conversations and settings. A change needs a new `v` and a migration. */
 
-/** Sampling settings and instructions of a conversation. Absent means the provider's own. */
+/** Sampling parameters and system prompt. Absent: the provider's default. */
 export interface Params {
   system?: string;
   temperature?: number;
@@ -11,7 +11,7 @@ export interface Params {
 export interface Preset {
   id: string;
   name: string;
-  /** Empty: whatever model is chosen. */
+  /** Empty: the selected model. */
   model: string;
   params: Params;
 }
@@ -22,18 +22,18 @@ export interface Attachment {
   name: string;
   mime: string;
   bytes: number;
-  /** A text file's content. Images lie in IndexedDB under `id`. */
+  /** The content of a text file. Images are in IndexedDB under `id`. */
   text?: string;
 }
 
 export interface ToolCall {
   id: string;
   name: string;
-  /** JSON as the model wrote it, possibly cut. */
+  /** JSON as written by the model, possibly truncated. */
   arguments: string;
 }
 
-/** Times in milliseconds since the request was sent, by this browser's clock. */
+/** Milliseconds since the request was sent, by the browser's clock. */
 export interface Metrics {
   headersMs?: number;
   firstTokenMs?: number;
@@ -41,13 +41,13 @@ export interface Metrics {
   inputTokens?: number;
   outputTokens?: number;
   reasoningTokens?: number;
-  /** True where the provider sent no usage and the tokens are the page's guess. */
+  /** True if the provider sent no usage and the token counts are estimates. */
   estimated?: boolean;
   /** In US dollars. */
   cost?: number;
 }
 
-/** What went wrong, in the terms that the error cards are chosen by. */
+/** Selects the error card. */
 export type FaultKind =
   | 'key'
   | 'payment'
@@ -76,20 +76,20 @@ export interface Fault {
   param?: string;
   requestId?: string;
   provider?: string;
-  /** Epoch milliseconds from which another try makes sense. */
+  /** Epoch milliseconds from which a retry makes sense. */
   retryAt?: number;
-  /** The variable or setting that is missing. */
+  /** The missing environment variable or setting. */
   missing?: string;
-  /** The answer as it came, cut to a sane length. */
+  /** The response body, truncated. */
   raw?: string;
 }
 
-/** `stopped`: by the reader. `cut`: the connection went. `failed`: an error came instead. */
+/** `stopped`: by the user. `cut`: the connection was lost. `failed`: an error was returned. */
 export type MessageState = 'done' | 'streaming' | 'stopped' | 'cut' | 'failed';
 
 export interface Message {
   id: string;
-  /** The message before it; `''` or `lane:<id>` at the top. */
+  /** The previous message; `''` or `lane:<id>` at the top. */
   parent: string;
   role: 'user' | 'assistant';
   at: number;
@@ -99,7 +99,7 @@ export interface Message {
   reasoning?: string;
   reasoningMs?: number;
   toolCalls?: ToolCall[];
-  /** The name that was asked for, and who answered. */
+  /** The requested model; the fields below tell who served it. */
   model?: string;
   provider?: string;
   upstreamModel?: string;
@@ -108,7 +108,9 @@ export interface Message {
   finish?: string;
   metrics?: Metrics;
   fault?: Fault;
-  /** Last sign of life of a stream, so that another tab can tell a live one from a lost one. */
+  /**
+   * Heartbeat of a streaming message, so that another tab can tell a live stream from a lost one.
+   */
   beat?: number;
 }
 
@@ -121,7 +123,7 @@ export interface Conversation {
   v: 1;
   id: string;
   title: string;
-  /** True once the reader named it: then it is never renamed by the page. */
+  /** True once named by the user: the page then never renames it. */
   named: boolean;
   model: string;
   params: Params;
@@ -129,15 +131,15 @@ export interface Conversation {
   updated: number;
   pinned: boolean;
   messages: Record<string, Message>;
-  /** Which child of a message is shown, by the parent's id. */
+  /** The selected child of a message, by the parent's id. */
   chosen: Record<string, string>;
-  /** Ids that were deleted, so that another tab's copy does not bring them back. */
+  /** Deleted message ids, so that another tab's copy does not restore them. */
   gone: string[];
-  /** Present in a comparison. */
+  /** Set in a comparison. */
   lanes?: Lane[];
 }
 
-/** One row of the list: enough to draw it without reading the conversation. */
+/** A row of the list: enough to draw it without loading the conversation. */
 export interface IndexEntry {
   id: string;
   title: string;
@@ -145,9 +147,9 @@ export interface IndexEntry {
   updated: number;
   bytes: number;
   pinned: boolean;
-  /** In IndexedDB, not in localStorage. */
+  /** Archived: in IndexedDB, not in localStorage. */
   cold?: boolean;
-  /** When it was deleted; removed for good once it can no longer be undone. */
+  /** Time of deletion; purged once it can no longer be undone. */
   deleted?: number;
   compare?: boolean;
 }

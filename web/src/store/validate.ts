@@ -1,6 +1,6 @@
 import type { Conversation, IndexEntry, Message } from './types';
 
-/** Whether what lies on disk is what this page once wrote there. */
+/** Validates stored JSON. */
 
 type Unknown = Record<string, unknown>;
 
@@ -32,7 +32,7 @@ export function isConversation(value: unknown): value is Conversation {
     isObject(value.chosen) &&
     Array.isArray(value.gone) &&
     isObject(value.messages) &&
-    Object.entries(value.messages).every(([id, each]) => isMessage(each) && each.id === id)
+    Object.entries(value.messages).every(([id, message]) => isMessage(message) && message.id === id)
   );
 }
 

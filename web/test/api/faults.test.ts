@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { faultInStream, faultOf, faultOfNetwork, kindOf, retryAfter } from '../../src/api/faults';
-import { textOf } from '../../src/app/chat/faultText';
+import {
+  faultKind,
+  networkFault,
+  responseFault,
+  retryAfter,
+  streamFault,
+} from '../../src/api/faults';
+import { faultText } from '../../src/app/chat/fault-text';
 import type { FaultKind } from '../../src/store/types';
 
 function answer(status: number, error: object | string, headers: Record<string, string> = {}) {
@@ -8,7 +14,7 @@ function answer(status: number, error: object | string, headers: Record<string, 
   return new Response(body, { status, headers });
 }
 
-describe('the kind of a fault', () => {
+describe('the kind of an error', () => {
   const cases: [number, string | null, FaultKind][] = [
     [401, 'invalid_api_key', 'key'],
     [402, null, 'payment'],
@@ -30,10 +36,10 @@ describe('the kind of a fault', () => {
     [504, null, 'timeout'],
   ];
   it.each(cases)('%i %s: %s', (status, code, kind) => {
-    expect(kindOf(status, code)).toBe(kind);
+    expect(faultKind(status, code)).toBe(kind);
   });
 
-  it('has a title and a cause of its own for each', () => {
+  it('has a unique title and cause', () => {
     const kinds = [
       ...new Set(cases.map(([, , kind]) => kind)),
       'cut',
@@ -41,20 +47,20 @@ describe('the kind of a fault', () => {
       'offline',
       'empty',
     ];
-    const titles = kinds.map((kind) => textOf({ kind: kind as FaultKind, message: '' }).title);
+    const titles = kinds.map((kind) => faultText({ kind: kind as FaultKind, message: '' }).title);
     expect(new Set(titles).size).toBe(kinds.length);
   });
 });
 
-describe('the fault of an answer', () => {
-  it('holds all that helps to find it again', async () => {
+describe('the error of a response', () => {
+  it('has all the data to identify the request', async () => {
     const headers = {
       'x-trunkline-request-id': 'req-1',
       'x-trunkline-provider': 'groq',
       'retry-after': '12',
     };
     const error = { message: 'Slow down.', type: 'requests', param: null, code: 'rate_limit' };
-    const fault = await faultOf(answer(429, error, headers), 1000);
+    const fault = await responseFault(answer(429, error, headers), 1000);
     expect(fault).toMatchObject({
       kind: 'rate',
       message: 'Slow down.',
@@ -68,29 +74,29 @@ describe('the fault of an answer', () => {
     expect(fault.param).toBeUndefined();
   });
 
-  it('names the variable that is missing', async () => {
+  it('names the missing variable', async () => {
     const error = { message: 'groq needs GROQ_API_KEY.', code: 'upstream_not_configured' };
-    expect((await faultOf(answer(503, error))).missing).toBe('GROQ_API_KEY');
+    expect((await responseFault(answer(503, error))).missing).toBe('GROQ_API_KEY');
   });
 
   it.each(['<html>Bad gateway</html>', '', '[]', '{"error":null}', '{"detail":"x"}'])(
     'survives the body %j',
     async (body) => {
-      const fault = await faultOf(answer(502, body));
+      const fault = await responseFault(answer(502, body));
       expect(fault.kind).toBe('upstream');
       expect(fault.message).not.toBe('');
     },
   );
 
-  it('does not keep a body of any length', async () => {
-    expect((await faultOf(answer(500, 'x'.repeat(100_000)))).raw?.length).toBe(4000);
+  it('truncates the body', async () => {
+    expect((await responseFault(answer(500, 'x'.repeat(100_000)))).raw?.length).toBe(4000);
   });
 
-  it('tells a stream that broke from a network that is away', () => {
-    expect(faultInStream({ message: 'm', type: null, code: 'upstream_stalled' }).kind).toBe(
+  it('distinguishes an interrupted stream from a network failure', () => {
+    expect(streamFault({ message: 'm', type: null, code: 'upstream_stalled' }).kind).toBe(
       'in-stream',
     );
-    expect(faultOfNetwork(true).message).not.toBe(faultOfNetwork(false).message);
+    expect(networkFault(true).message).not.toBe(networkFault(false).message);
   });
 });
 

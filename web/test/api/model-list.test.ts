@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { modelsOf } from '../../src/api/gateway';
-import { listedIn, withListed } from '../../src/api/listed';
+import { mergeListed, parseModelList } from '../../src/api/model-list';
 import type { GatewayStatus } from '../../src/api/types';
-import { few } from '../../src/app/format';
-import { first, grouped } from '../../src/app/model/useModel';
+import { shortList } from '../../src/app/format';
+import { groupByProvider, limitRows } from '../../src/app/model/use-model';
 
 const none = { count: 0, p50: null, p95: null };
 const counts = { in_flight: 0, total: 0, failed: 0 };
-const provider = { ready: true, missing: null, ...counts, first_byte_ms: none, last_fault: null };
+const provider = { ready: true, missing: null, ...counts, first_byte_ms: none, last_error: null };
 const status: GatewayStatus = {
   version: '1',
   at: 1,
@@ -40,34 +40,36 @@ const body = (count: number) => ({
 });
 
 describe('models that providers list themselves', () => {
-  it('stand behind those of the status, and fare as their provider does', () => {
-    const models = withListed(modelsOf(status), listedIn(body(2)), status);
-    expect(models.map((each) => each.id)).toEqual(['fast', 'big/m0', 'big/m1']);
+  it('follow those of the status, and have the state of their provider', () => {
+    const models = mergeListed(modelsOf(status), parseModelList(body(2)), status);
+    expect(models.map((model) => model.id)).toEqual(['fast', 'big/m0', 'big/m1']);
     expect(models[0]?.upstreamModel).toBe('m1');
     expect(models[1]).toMatchObject({ provider: 'big', ready: true, state: 'failing' });
   });
 
-  it('change nothing where there are none', () => {
+  it('change nothing if there are none', () => {
     const known = modelsOf(status);
-    expect(withListed(known, [], status)).toBe(known);
+    expect(mergeListed(known, [], status)).toBe(known);
     for (const odd of [null, [], { data: 7 }, { data: [7, null] }]) {
-      expect(listedIn(odd)).toEqual([]);
+      expect(parseModelList(odd)).toEqual([]);
     }
   });
 
-  it('are found among hundreds, of which so many are drawn', () => {
-    const models = withListed(modelsOf(status), listedIn(body(400)), status);
-    const all = grouped(models, '');
-    expect(first(all, 200).flatMap((group) => group.models)).toHaveLength(200);
-    const found = first(grouped(models, 'BIG m399'), 200);
-    expect(found.map((group) => group.models.map((each) => each.id))).toEqual([['big/m399']]);
-    // What was set up is never crowded out.
-    expect(first(all, 0).flatMap((group) => group.models.map((each) => each.id))).toEqual(['fast']);
+  it('are found among hundreds, of which a limited number is drawn', () => {
+    const models = mergeListed(modelsOf(status), parseModelList(body(400)), status);
+    const all = groupByProvider(models, '');
+    expect(limitRows(all, 200).flatMap((group) => group.models)).toHaveLength(200);
+    const found = limitRows(groupByProvider(models, 'BIG m399'), 200);
+    expect(found.map((group) => group.models.map((model) => model.id))).toEqual([['big/m399']]);
+    // Configured models are never dropped.
+    expect(limitRows(all, 0).flatMap((group) => group.models.map((model) => model.id))).toEqual([
+      'fast',
+    ]);
   });
 
-  it('are named by the first few', () => {
-    expect(few(['a', 'b'])).toBe('a, b');
-    expect(few(['a', 'b', 'c', 'd'], 2)).toBe('a, b and 2 more');
-    expect(few([])).toBe('');
+  it('are summarized by the first names', () => {
+    expect(shortList(['a', 'b'])).toBe('a, b');
+    expect(shortList(['a', 'b', 'c', 'd'], 2)).toBe('a, b and 2 more');
+    expect(shortList([])).toBe('');
   });
 });

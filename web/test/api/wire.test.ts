@@ -9,7 +9,7 @@ function message(role: 'user' | 'assistant', text: string, patch: Partial<Messag
 }
 
 describe('the request', () => {
-  it('holds the instructions, the messages and what was set', async () => {
+  it('contains the system prompt, the messages and the parameters', async () => {
     const path = [message('user', 'Hello'), message('assistant', 'Hi'), message('user', 'Bye')];
     const params = { system: 'Be brief.', temperature: 0, maxTokens: 5 };
     expect(await chatRequest('m', path, params)).toEqual({
@@ -27,19 +27,19 @@ describe('the request', () => {
     });
   });
 
-  it('leaves out an answer that never came', async () => {
+  it('leaves out an answer without text', async () => {
     const path = [message('user', 'a'), message('assistant', ''), message('user', 'b')];
     expect((await chatRequest('m', path, {})).messages).toHaveLength(2);
   });
 
-  it('puts a text file in a fence that it cannot end', async () => {
+  it('puts a text file in a fence that it cannot close', async () => {
     const text = 'a\n````\nb';
     const file = { id: 'f', kind: 'text' as const, name: 'x.md', mime: '', bytes: 9, text };
     const request = await chatRequest('m', [message('user', 'Read', { attachments: [file] })], {});
     expect(request.messages[0]?.content).toBe('x.md\n`````\na\n````\nb\n`````\n\nRead');
   });
 
-  it('goes without an image that is no longer there', async () => {
+  it('leaves out an image that no longer exists', async () => {
     const image = { id: 'gone', kind: 'image' as const, name: 'x.png', mime: '', bytes: 9 };
     const request = await chatRequest('m', [message('user', 'See', { attachments: [image] })], {});
     expect(request.messages[0]?.content).toEqual([{ type: 'text', text: 'See' }]);
@@ -68,19 +68,19 @@ describe('figures', () => {
     cost: null,
   };
 
-  it('knows a cost only where the prices are known', () => {
+  it('has a cost only if the prices are known', () => {
     expect(costOf(price, used)).toBeCloseTo(0.45);
     expect(costOf({ ...price, output_per_million: null }, used)).toBeUndefined();
     expect(costOf(null, used)).toBeUndefined();
   });
 
-  it('takes cached tokens at their own price, and thoughts that stand apart', () => {
+  it('applies the price of cached tokens, and counts separate reasoning tokens', () => {
     expect(costOf(price, { ...used, cached: 400_000 })).toBeCloseTo(0.42);
     expect(costOf(price, { ...used, cached: 2_000_000 })).toBeCloseTo(0.375);
     expect(costOf(price, { ...used, total: 2_000_000 })).toBeCloseTo(0.75);
   });
 
-  it('guesses tokens', () => {
+  it('estimates tokens', () => {
     expect(estimateTokens('four letters')).toBe(3);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Markdown that tries to run something or to call out. `FOREIGN` is a host that
- * nothing may ever be asked of; `__ran` is what a script would set.
+ * Markdown that tries to run scripts or to send requests. `FOREIGN` is a host that must never be
+ * contacted; a script would set `__ran`.
  */
 const RUN = 'window.__ran=1';
 const FOREIGN = 'http://127.0.0.2:9';

@@ -1,4 +1,4 @@
-/** Random documents from a seed, so that a failure can be repeated. */
+/** Random documents from a seed, so that a failure can be reproduced. */
 export function random(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -1,10 +1,10 @@
 import { render } from 'preact-render-to-string';
 import { describe, expect, it, vi } from 'vitest';
-import { cutOf } from '../../src/markdown/paragraph';
+import { findCut } from '../../src/markdown/paragraph';
 import { BlockView } from '../../src/markdown/render';
 import { type Block, BlockSplitter } from '../../src/markdown/splitter';
 
-// Thousands of growing texts: more than a busy machine does in five seconds.
+// Thousands of growing texts: may take more than the default five seconds on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });
 
 let lexed = 0;
@@ -26,12 +26,12 @@ const SENTENCE =
 const long = SENTENCE.repeat(400).trim();
 
 describe('a very long paragraph', () => {
-  it('is one paragraph while it grows, and reads as it does at its end', () => {
+  it('stays one paragraph while it grows, and renders as at its end', () => {
     const splitter = new BlockSplitter();
     for (let at = 0; at < long.length; at += 97) {
       const blocks = splitter.update(long.slice(0, at));
       expect(blocks.length).toBeLessThan(2);
-      expect(new Set(blocks.map((each) => each.key)).size).toBe(blocks.length);
+      expect(new Set(blocks.map((block) => block.key)).size).toBe(blocks.length);
     }
     const growing = html(splitter.update(long));
     expect(growing).toBe(html(new BlockSplitter().finish(long)));
@@ -64,7 +64,7 @@ describe('a very long paragraph', () => {
     expect(growing.match(/<p>/g)).toHaveLength(next.startsWith('And') ? 3 : 2);
   });
 
-  it('starts anew with another text', () => {
+  it('resets for another text', () => {
     const splitter = new BlockSplitter();
     splitter.update(long);
     expect(html(splitter.update('Short.'))).toBe('<p>Short.</p>');
@@ -78,6 +78,6 @@ describe('a very long paragraph', () => {
     ['an open tag', `<a ${'word '.repeat(1000)}`],
     ['one word', 'x'.repeat(9000)],
   ])('is not cut in %s', (_, raw) => {
-    expect(cutOf(raw)).toBe(0);
+    expect(findCut(raw)).toBe(0);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { closePartial } from '../../src/markdown/partial';
 
-describe('what is cut off is closed', () => {
+describe('truncated Markdown is closed', () => {
   it.each([
     ['plain text', 'plain text'],
     ['a **bo', 'a **bo**'],

@@ -55,7 +55,7 @@ describe('Markdown as elements', () => {
     expect(out).toContain('fn a() {}');
   });
 
-  it('draws any document, whole and in part', () => {
+  it('renders any document, complete or truncated', () => {
     for (let seed = 0; seed < 60; seed++) {
       const text = randomDocument(seed);
       expect(html(text).length).toBeGreaterThan(0);
@@ -63,25 +63,25 @@ describe('Markdown as elements', () => {
     }
   });
 
-  it('stops at a depth that nobody writes', () => {
+  it('stops at an unrealistic nesting depth', () => {
     expect(html(`${'> '.repeat(200)}x`)).toContain('x');
     expect(html(`${'**a _b '.repeat(60)}x${'_**'.repeat(60)}`)).toContain('x');
   });
 });
 
-it('blocks are the same if they would look the same', () => {
-  const block = (key: number, raw: string, look?: string) => ({
+it('blocks are the same if they render the same', () => {
+  const block = (key: number, raw: string, renderKey?: string) => ({
     key,
     raw,
     token: { type: 'x', raw },
-    ...(look && { look }),
+    ...(renderKey && { renderKey }),
   });
   expect(sameBlock(block(0, 'a'), block(0, 'a'))).toBe(true);
   expect(sameBlock(block(0, 'a'), block(1, 'a'))).toBe(false);
   expect(sameBlock(block(0, 'a'), block(0, 'a', 'b'))).toBe(false);
 });
 
-it('links lead to web addresses only', () => {
+it('links open web URLs only', () => {
   expect(safeHref('https://e.org/a b')).toBe('https://e.org/a%20b');
   expect(safeHref('mailto:a@e.org')).toBe('mailto:a@e.org');
   for (const bad of [
@@ -108,7 +108,7 @@ it('entities are decoded, unknown ones kept', () => {
   );
 });
 
-it('a table becomes CSV that a spreadsheet will not run', () => {
+it('a table becomes CSV without executable formulas', () => {
   const table = lex(
     '| a | b |\n| - | - |\n| =1+1 | "q", **c**<br>d |\n| -5 | `x` &amp; [l](https://e.org) $y$ |',
   ).tokens[0];
@@ -116,7 +116,7 @@ it('a table becomes CSV that a spreadsheet will not run', () => {
 });
 
 describe('code', () => {
-  it('knows languages by their many names', () => {
+  it('resolves language aliases', () => {
     expect([
       languageOf('ts'),
       languageOf('Python3 title=x'),
@@ -132,7 +132,7 @@ describe('code', () => {
     expect(nameOf('js {1,2}')).toBe('js');
   });
 
-  it('is coloured without HTML, to the letter', async () => {
+  it('is highlighted without HTML, and its text is unchanged', async () => {
     const code = `const a = \`x \${1 + 2} <b>\`; // done\n`;
     const runs = await highlight(code, 'typescript');
     expect(runs?.map((run) => run.text).join('')).toBe(code);
@@ -141,12 +141,12 @@ describe('code', () => {
     expect((await highlight(mixed, 'xml'))?.map((run) => run.text).join('')).toBe(mixed);
   });
 
-  it('stays plain where it is too long or unknown', async () => {
+  it('stays plain if too long or in an unknown language', async () => {
     expect(await highlight('x'.repeat(MAX_HIGHLIGHT + 1), 'json')).toBeUndefined();
     expect(await highlight('x', 'klingon')).toBeUndefined();
   });
 
-  it('is cut into the same groups of lines, coloured or not', () => {
+  it('is split into the same groups of lines, highlighted or not', () => {
     const code = Array.from({ length: 130 }, (_, i) => `line ${i}`).join('\n');
     const plain = plainChunks(code);
     const coloured = colouredChunks([
@@ -160,7 +160,7 @@ describe('code', () => {
     expect(colouredChunks([])).toHaveLength(1);
   });
 
-  it('shows what has no colour yet', () => {
+  it('shows text that is not highlighted yet', () => {
     expect(merge([{ kind: 'k', text: 'ab' }], 'abcd').map((run) => run.text)).toEqual(['ab', 'cd']);
     const all = [{ kind: 'k', text: 'ab' }];
     expect(merge(all, 'ab')).toBe(all);
@@ -177,12 +177,12 @@ describe('formulas', () => {
     expect(mathml('\\begin{pmatrix} a & b \\end{pmatrix}')).toContain('<mtd');
   });
 
-  it('that make no sense become nothing', () => {
+  it('are undefined if invalid', () => {
     expect(toMath('\\frac{1}{', false)).toBeUndefined();
     expect(toMath('\\def\\a{\\a\\a}\\a', false)).toBeUndefined();
   });
 
-  it('lead nowhere', () => {
+  it('contain no links', () => {
     for (const tex of [
       '\\href{javascript:1}{x}',
       '\\url{https://e.org}',

@@ -1,15 +1,21 @@
 import { Lexer, type Tokens } from 'marked';
 import { describe, expect, it, vi } from 'vitest';
 import { lex } from '../../src/markdown/lex';
-import { type Block, BlockSplitter, lexBlocks, normalise } from '../../src/markdown/splitter';
+import {
+  type Block,
+  BlockSplitter,
+  lexBlocks,
+  normalizeNewlines,
+} from '../../src/markdown/splitter';
 import { random, randomDocument } from './documents';
 
-// Many documents, each lexed at many lengths: more than a busy machine does in five seconds.
+// Many documents, each lexed at many lengths: may take more than the default five seconds on a
+// busy machine.
 vi.setConfig({ testTimeout: 60_000 });
 
 const visible = (blocks: Block[]) => blocks.filter((b) => b.token.type !== 'space');
 
-/** What a reader would see, without what is only book-keeping. */
+/** The visible part of a token. */
 function strip(value: unknown): unknown {
   const text = JSON.stringify(value, (key, v) => {
     if (key === 'raw' || key === 'loose') return undefined;
@@ -19,7 +25,7 @@ function strip(value: unknown): unknown {
   return JSON.parse(text);
 }
 
-/** Lists and tables that were frozen in parts, as one again. */
+/** Merges lists and tables that were frozen in parts. */
 function joined(blocks: Block[]): unknown[] {
   const out: { type: string; items?: unknown[]; ordered?: boolean; frozen?: boolean }[] = [];
   for (const { token } of visible(blocks)) {
@@ -34,7 +40,7 @@ function joined(blocks: Block[]): unknown[] {
 }
 
 describe('the block splitter', () => {
-  it('gives the whole lex when the text is complete, for any document', () => {
+  it('equals a full lex when the text is complete, for any document', () => {
     for (let seed = 0; seed < 80; seed++) {
       const text = randomDocument(seed);
       const splitter = new BlockSplitter();
@@ -42,13 +48,13 @@ describe('the block splitter', () => {
       for (let at = 0; at < text.length; at += 1 + Math.floor(next() * 60))
         splitter.update(text.slice(0, at));
       const blocks = splitter.finish(text);
-      expect(blocks.map((b) => b.token)).toEqual([...lex(normalise(text)).tokens]);
+      expect(blocks.map((b) => b.token)).toEqual([...lex(normalizeNewlines(text)).tokens]);
     }
   });
 
-  it('covers the text without gap or overlap', () => {
+  it('covers the text without gaps or overlaps', () => {
     for (let seed = 0; seed < 60; seed++) {
-      const text = normalise(randomDocument(seed));
+      const text = normalizeNewlines(randomDocument(seed));
       expect(
         lexBlocks(text)
           .map((b) => b.raw)
@@ -57,9 +63,9 @@ describe('the block splitter', () => {
     }
   });
 
-  it('shows while streaming what the whole lex of settled text shows', () => {
+  it('shows while streaming the same as a full lex', () => {
     for (let seed = 0; seed < 60; seed++) {
-      // Definitions reach backwards and loose lists change their past: only the end knows.
+      // Definitions and loose lists change earlier blocks, so they are excluded here.
       const text = `${randomDocument(seed)
         .replaceAll(/^\[.*$/gm, 'x')
         .replaceAll('[r]', '')}\n\nThe end.`;
@@ -71,11 +77,11 @@ describe('the block splitter', () => {
         splitter.update(text.slice(0, at));
       }
       const streamed = strip(joined(splitter.update(text)));
-      expect(streamed, `seed ${seed}`).toEqual(strip(joined(lexBlocks(normalise(text)))));
+      expect(streamed, `seed ${seed}`).toEqual(strip(joined(lexBlocks(normalizeNewlines(text)))));
     }
   });
 
-  it('never gives two blocks one key', () => {
+  it('gives each block a unique key', () => {
     for (let seed = 0; seed < 60; seed++) {
       const text = randomDocument(seed);
       const splitter = new BlockSplitter();
@@ -86,7 +92,7 @@ describe('the block splitter', () => {
     }
   });
 
-  it('keeps what is frozen as the very same object', () => {
+  it('keeps the identity of frozen blocks', () => {
     const splitter = new BlockSplitter();
     const text = Array.from({ length: 30 }, (_, i) => `Paragraph ${i}.`).join('\n\n');
     const before = splitter.update(text);
@@ -94,13 +100,13 @@ describe('the block splitter', () => {
     expect(after.slice(0, 50).every((block, i) => block === before[i])).toBe(true);
   });
 
-  it('starts anew for another text', () => {
+  it('resets for another text', () => {
     const splitter = new BlockSplitter();
     splitter.update('a\n\nb\n\nc\n\nd\n\ne\n\nf');
     expect(visible(splitter.update('# other')).map((b) => b.token.type)).toEqual(['heading']);
   });
 
-  it('does not lex an open code block, and settles it by its fence', () => {
+  it('does not lex an open code block, and freezes it at its closing fence', () => {
     const splitter = new BlockSplitter();
     const open = (text: string) => visible(splitter.update(text)).at(-1);
     expect(open('hi\n\n```js\nlet a')).toMatchObject({
@@ -116,6 +122,15 @@ describe('the block splitter', () => {
     expect(open('hi\n\n```js\nlet a\n```\nafter')?.open).toBeUndefined();
   });
 
+  it('gives a table after a long one its own rows only', () => {
+    const rows = (count: number) => '| 1 | 2 |\n'.repeat(count);
+    const head = '| a | b |\n| - | - |\n';
+    const splitter = new BlockSplitter();
+    splitter.update(head + rows(40));
+    const tables = visible(splitter.update(`${head + rows(40)}\n${head + rows(1)}| *3`));
+    expect(tables.map(({ token }) => (token as Tokens.Table).rows.length)).toEqual([40, 2]);
+  });
+
   it('closes an empty code block', () => {
     const splitter = new BlockSplitter();
     splitter.update('```js\n');
@@ -125,16 +140,16 @@ describe('the block splitter', () => {
     ]);
   });
 
-  it('marks blocks that may hold links once definitions are known', () => {
+  it('marks blocks that may contain links once definitions are known', () => {
     const blocks = visible(new BlockSplitter().finish('see [r]\n\nplain\n\n[r]: https://e.org'));
-    expect(blocks.map((b) => b.look)).toEqual([
+    expect(blocks.map((b) => b.renderKey)).toEqual([
       'see [r]\0links',
       undefined,
       '[r]: https://e.org\0links',
     ]);
   });
 
-  it('survives nesting without end', () => {
+  it('survives unbounded nesting', () => {
     expect(visible(new BlockSplitter().finish('> '.repeat(20_000)))).not.toHaveLength(0);
     expect(visible(new BlockSplitter().finish('['.repeat(5_000)))).not.toHaveLength(0);
   });
@@ -148,7 +163,7 @@ describe('the cost of one more piece', () => {
     ['one table', (i) => (i ? `| ${i} | two |\n` : '| a | b |\n| - | - |\n')],
   ];
 
-  // Lexed characters stand in for time, which a busy machine would blur.
+  // Counts lexed characters instead of time, which depends on the load of the machine.
   it.each(cases)('is flat in %s', (_, piece) => {
     const splitter = new BlockSplitter();
     const spy = vi.spyOn(Lexer.prototype, 'lex');

@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { type Call, clientSnippet, snippet } from '../../src/snippets';
+import { type ApiCall, clientSnippet, snippet } from '../../src/snippets';
 import { javascript, python, shell } from '../../src/snippets/literal';
 
 const nasty = 'it\'s "quoted" `code` $HOME \\ back\nnew line\ttab 🦀 \u2028 </script> {x} %s';
 
-const call = (body: Record<string, unknown>, path = '/v1/chat/completions'): Call => ({
+const call = (body: Record<string, unknown>, path = '/v1/chat/completions'): ApiCall => ({
   method: 'POST',
   root: 'http://h:1/sub',
   path,
@@ -29,7 +29,7 @@ describe('literals', () => {
     u: undefined,
   };
 
-  it('mean the same in JavaScript', () => {
+  it('evaluate to the same value in JavaScript', () => {
     const { u: _, ...rest } = value;
     expect(Function(`return (${javascript(value)})`)()).toEqual(rest);
   });
@@ -42,7 +42,7 @@ describe('literals', () => {
     );
   });
 
-  it('are one word of a shell', () => {
+  it('are one shell word', () => {
     expect(execFileSync('sh', ['-c', `printf %s ${shell(nasty)}`], { encoding: 'utf8' })).toBe(
       nasty,
     );
@@ -50,7 +50,7 @@ describe('literals', () => {
 });
 
 describe('curl', () => {
-  it('sends the body as it is and leaves the key to the shell', () => {
+  it('sends the body unchanged and reads the key from the environment', () => {
     const body = { model: 'm', messages: [{ role: 'user', content: nasty }], stream: true };
     const text = snippet('curl', call(body));
     expect(text).toMatch(/^curl -N 'http:\/\/h:1\/sub\/v1\/chat\/completions' \\\n/);
@@ -60,7 +60,7 @@ describe('curl', () => {
     expect(JSON.parse(args[args.indexOf('-d') + 1] ?? '')).toEqual(body);
   });
 
-  it('sends no key where none is wanted', () => {
+  it('sends no key if none is required', () => {
     expect(snippet('curl', { method: 'GET', root: 'http://h', path: '/health', open: true })).toBe(
       "curl 'http://h/health'",
     );
@@ -68,7 +68,7 @@ describe('curl', () => {
 });
 
 describe('SDKs', () => {
-  const calls: Call[] = [
+  const calls: ApiCall[] = [
     call({ model: 'm', messages: [{ role: 'user', content: nasty }] }),
     call({ model: 'm', messages: [], stream: true }),
     call({ model: 'm', prompt: 'p', stream: true }, '/v1/completions'),
@@ -82,28 +82,28 @@ describe('SDKs', () => {
     { method: 'GET', root: 'http://h', path: '/health', open: true },
   ];
 
-  it.skipIf(!has('python3')).each(calls)('Python for $path is Python', (each) => {
+  it.skipIf(!has('python3')).each(calls)('Python for $path is Python', (call) => {
     const program = 'import ast,sys; ast.parse(sys.stdin.read())';
-    execFileSync('python3', ['-c', program], { input: snippet('python', each) });
+    execFileSync('python3', ['-c', program], { input: snippet('python', call) });
   });
 
-  it.each(calls)('JavaScript for $path is JavaScript', (each) => {
+  it.each(calls)('JavaScript for $path is JavaScript', (call) => {
     execFileSync('node', ['--input-type=module', '--check', '-'], {
-      input: snippet('javascript', each),
+      input: snippet('javascript', call),
     });
   });
 
-  it('name the gateway and never a key', () => {
+  it("contain the gateway's URL and never a key", () => {
     expect(clientSnippet('python', 'http://h:1/sub', 'm')).toContain(
       'base_url="http://h:1/sub/v1"',
     );
     expect(clientSnippet('javascript', 'http://h:1/sub', 'm')).toContain(
       'baseURL: "http://h:1/sub/v1"',
     );
-    expect(snippet('python', calls[9] as Call)).toContain('retrieve("a/b")');
+    expect(snippet('python', calls[9] as ApiCall)).toContain('retrieve("a/b")');
   });
 
-  it('leave pictures out', () => {
+  it('leave out images', () => {
     const url = `data:image/png;base64,${'A'.repeat(5000)}`;
     const text = snippet('curl', call({ messages: [{ content: [{ image_url: { url } }] }] }));
     expect(text).toContain('data:image/png;base64,<base64 of the file>');

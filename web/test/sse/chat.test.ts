@@ -54,7 +54,7 @@ describe('a streamed answer', () => {
     });
   });
 
-  it.each(['reasoning_content', 'reasoning', 'thinking'])('takes thinking from %s', (key) => {
+  it.each(['reasoning_content', 'reasoning', 'thinking'])('reads reasoning from %s', (key) => {
     const { state } = run(
       chunk({ [key]: 'hm ' }),
       chunk({ [key]: 'so' }),
@@ -63,7 +63,7 @@ describe('a streamed answer', () => {
     expect(state).toMatchObject({ reasoning: 'hm so', content: 'A' });
   });
 
-  it('takes thinking once where a provider sends it under two names', () => {
+  it('reads reasoning once if a provider sends it under two names', () => {
     expect(run(chunk({ reasoning: 'a', reasoning_content: 'a' })).state.reasoning).toBe('a');
   });
 
@@ -87,7 +87,7 @@ describe('a streamed answer', () => {
     ]);
   });
 
-  it('keeps calls apart that share an index but not an id', () => {
+  it('separates calls that share an index but not an id', () => {
     const { state } = run(
       chunk({ tool_calls: [{ index: 0, id: 'a', function: { name: 'f', arguments: { x: 1 } } }] }),
       chunk(
@@ -102,7 +102,7 @@ describe('a streamed answer', () => {
     ]);
   });
 
-  it('keeps a refusal, parts of text, and the first choice only', () => {
+  it('keeps a refusal, text parts, and the first choice only', () => {
     const { state } = run(
       chunk({ refusal: 'No.' }),
       chunk({ content: [{ type: 'text', text: 'a' }, { type: 'other' }] }),
@@ -111,7 +111,7 @@ describe('a streamed answer', () => {
     expect(state).toMatchObject({ refusal: 'No.', content: 'a' });
   });
 
-  it('ends in error where an error comes, and hears nothing after it', () => {
+  it('ends on an error event, and ignores everything after it', () => {
     const { end, state } = run(
       chunk({ content: 'half' }),
       '{"error":{"message":"gone","type":"server_error","param":null,"code":"upstream_disconnected"}}',
@@ -140,15 +140,15 @@ describe('a streamed answer', () => {
   });
 });
 
-describe('a whole answer', () => {
-  const whole = (body: unknown) => {
+describe('a response that is not a stream', () => {
+  const complete = (body: unknown) => {
     const chat = new ChatAccumulator();
-    chat.whole(body);
+    chat.complete(body);
     return { end: chat.finish(), state: chat.state };
   };
 
-  it('is read like a streamed one', () => {
-    const { end, state } = whole({
+  it('is read like a stream', () => {
+    const { end, state } = complete({
       choices: [
         {
           message: {
@@ -166,14 +166,14 @@ describe('a whole answer', () => {
     expect(state.usage?.total).toBe(3);
   });
 
-  it('may be an error, or nothing of use', () => {
-    expect(whole({ error: { message: 'x' } }).end).toBe('error');
-    expect(whole({ hello: 1 }).end).toBe('cut');
-    expect(whole([1]).end).toBe('cut');
+  it('may be an error or invalid', () => {
+    expect(complete({ error: { message: 'x' } }).end).toBe('error');
+    expect(complete({ hello: 1 }).end).toBe('cut');
+    expect(complete([1]).end).toBe('cut');
   });
 });
 
-describe('thinking in the text', () => {
+describe('reasoning in the text', () => {
   const cases: [string, string, string][] = [
     ['<think>\nfirst\n</think>\n\nanswer', 'first', 'answer'],
     ['  <thinking>a < b</thinking>c', 'a < b', 'c'],

@@ -63,23 +63,23 @@ describe.each([
 });
 
 describe('the end of a body', () => {
-  it('gives out an event whose blank line never came', () => {
+  it('dispatches an event without its blank line', () => {
     expect(all([encoder.encode('data: [DONE]')])).toEqual(['message||[DONE]']);
     expect(all([encoder.encode('data: a\n')])).toEqual(['message||a']);
   });
 
-  it('gives nothing for an empty one or for comments', () => {
+  it('dispatches nothing for an empty body or for comments', () => {
     expect(all([])).toEqual([]);
     expect(all([encoder.encode(':\n\n: x')])).toEqual([]);
   });
 
-  it('takes only a byte order mark at the very start away', () => {
+  it('removes a byte order mark at the start only', () => {
     expect(all([encoder.encode('data: a\ufeffb\n\n')])).toEqual(['message||a\ufeffb']);
   });
 });
 
 describe('readEvents', () => {
-  it('cancels the body when the reader leaves', async () => {
+  it('cancels the body when the loop ends early', async () => {
     let cancelled = false;
     const body = new ReadableStream<Uint8Array>({
       pull(controller) {

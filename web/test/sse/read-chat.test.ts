@@ -24,7 +24,7 @@ function clock() {
 }
 
 describe('readChat', () => {
-  it('tells the times and every change', async () => {
+  it('reports the times and every change', async () => {
     const seen: string[] = [];
     const result = await readChat(
       streamed([': hi\n\n', event('a'), event('b', 'stop'), 'data: [DONE]\n\n']),
@@ -39,18 +39,18 @@ describe('readChat', () => {
     expect('cause' in result).toBe(false);
   });
 
-  it('keeps what came before a break', async () => {
+  it('keeps the text received before a failure', async () => {
     const broken = new TypeError('network error');
     const result = await readChat(streamed([event('kept'), broken]));
     expect(result).toMatchObject({ end: 'cut', state: { content: 'kept' }, cause: broken });
   });
 
-  it('calls a finished answer complete though the connection broke after it', async () => {
+  it('is complete if the connection fails after the end', async () => {
     const result = await readChat(streamed([event('all', 'stop'), new TypeError('reset')]));
     expect(result.end).toBe('complete');
   });
 
-  it('tells stopped from cut', async () => {
+  it('distinguishes stopped from cut', async () => {
     const controller = new AbortController();
     controller.abort();
     const result = await readChat(streamed([event('a'), new DOMException('x', 'AbortError')]), {
@@ -59,7 +59,7 @@ describe('readChat', () => {
     expect(result.end).toBe('stopped');
   });
 
-  it('reads a JSON body whole, and survives one that is none', async () => {
+  it('reads a JSON body, also an invalid one', async () => {
     const json = (text: string) =>
       new Response(text, { headers: { 'content-type': 'application/json; charset=utf-8' } });
     const good = await readChat(
@@ -70,7 +70,7 @@ describe('readChat', () => {
     expect((await readChat(json('{"choi'))).end).toBe('cut');
   });
 
-  it('calls an empty body cut', async () => {
+  it('treats an empty body as cut', async () => {
     expect((await readChat(new Response(null))).end).toBe('cut');
   });
 });
@@ -90,7 +90,7 @@ describe('the paint queue', () => {
     vi.unstubAllGlobals();
   });
 
-  it('passes the first on at once, then one a frame', () => {
+  it('flushes the first change at once, then one per frame', () => {
     const flush = vi.fn();
     const queue = createPaintQueue(flush);
     queue.mark();
@@ -104,7 +104,7 @@ describe('the paint queue', () => {
     expect(flush).toHaveBeenCalledTimes(2);
   });
 
-  it('goes by the clock where no frames come', () => {
+  it('uses a timer without animation frames', () => {
     const flush = vi.fn();
     const queue = createPaintQueue(flush);
     queue.mark();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { GatewayStatus, ModelStatus } from '../../src/api/types';
-import { changed } from '../../src/status/change';
+import { applyChange } from '../../src/status/change';
 
 const none = { count: 0, p50: null, p95: null };
 
@@ -22,10 +22,10 @@ const whole: GatewayStatus = {
 };
 
 describe('a status and its changes', () => {
-  it('puts new rows in the place of the old ones', () => {
+  it('replaces changed rows', () => {
     const { recent: _, ...head } = whole;
-    const next = changed(whole, { ...head, at: 2, draining: true, models: [model('b', 7)] });
-    expect(next.models.map((each) => [each.id, each.total])).toEqual([
+    const next = applyChange(whole, { ...head, at: 2, draining: true, models: [model('b', 7)] });
+    expect(next.models.map((model) => [model.id, model.total])).toEqual([
       ['a', 0],
       ['b', 7],
       ['c', 0],
@@ -35,14 +35,14 @@ describe('a status and its changes', () => {
     expect(next.recent).toBe(whole.recent);
   });
 
-  it('keeps what has not changed as it is', () => {
-    const next = changed(whole, { ...whole, at: 2, models: [], providers: [], recent: [] });
+  it('keeps the identity of unchanged rows', () => {
+    const next = applyChange(whole, { ...whole, at: 2, models: [], providers: [], recent: [] });
     expect(next.models).toBe(whole.models);
     expect(next.providers).toBe(whole.providers);
   });
 
-  it('drops a row that the whole does not know', () => {
-    const next = changed(whole, { ...whole, models: [model('new')] });
-    expect(next.models.map((each) => each.id)).toEqual(['a', 'b', 'c']);
+  it('drops a row that the full status lacks', () => {
+    const next = applyChange(whole, { ...whole, models: [model('new')] });
+    expect(next.models.map((model) => model.id)).toEqual(['a', 'b', 'c']);
   });
 });

@@ -19,7 +19,7 @@ const whole = (at: number, ids: string[]) =>
 const change = (at: number, models: object[]) =>
   `event: change\ndata: ${JSON.stringify({ ...head, at, models, providers: [] })}\n\n`;
 
-/** One answer for each connection; after the last they are refused. */
+/** One response per connection; later connections are refused. */
 function gateway(...connections: string[][]) {
   const left = [...connections];
   vi.stubGlobal('fetch', async () => {
@@ -57,28 +57,28 @@ async function follow() {
 }
 
 describe('the feed', () => {
-  it('follows the changes', async () => {
+  it('applies changes', async () => {
     gateway([whole(1, ['a', 'b']), change(2, [model('b', 3)]), change(3, [])]);
     const { feedStore, stop } = await follow();
     const { status } = feedStore.get();
     expect(status?.at).toBe(3);
-    expect(status?.models.map((each) => each.total)).toEqual([0, 3]);
+    expect(status?.models.map((model) => model.total)).toEqual([0, 3]);
     stop();
   });
 
-  it('begins anew with each connection, whatever it missed', async () => {
+  it('starts from a full status with each connection', async () => {
     gateway([whole(1, ['a', 'b']), change(2, [model('a', 3)])], [whole(9, ['b', 'c'])]);
     const { feedStore, stop } = await follow();
     expect(feedStore.get().phase).toBe('waiting');
     await vi.advanceTimersByTimeAsync(1100);
-    expect(feedStore.get().status?.models.map((each) => [each.id, each.total])).toEqual([
+    expect(feedStore.get().status?.models.map((model) => [model.id, model.total])).toEqual([
       ['b', 0],
       ['c', 0],
     ]);
     stop();
   });
 
-  it('makes nothing of a change without a whole', async () => {
+  it('ignores a change before a full status', async () => {
     gateway([change(1, [model('a', 1)]), 'data: nonsense\n\n', whole(2, ['a'])]);
     const { feedStore, stop } = await follow();
     expect(feedStore.get().status?.at).toBe(2);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { GatewayStatus } from '../../src/api/types';
-import { grow, quantile, sparkline } from '../../src/status/series';
+import { linePath } from '../../src/app/ui/Sparkline';
+import { addPoint, quantile } from '../../src/status/series';
 
 function status(at: number, total: number, failed = 0, output = 0): GatewayStatus {
   const recent = [
@@ -18,10 +19,10 @@ function status(at: number, total: number, failed = 0, output = 0): GatewayStatu
 }
 
 describe('the last minute', () => {
-  it('is told by the difference of two counts', () => {
+  it('is computed from the difference of two counters', () => {
     const a = status(1000, 10, 1, 100);
     const b = status(3000, 14, 2, 700);
-    const points = grow(grow([], null, a), a, b);
+    const points = addPoint(addPoint([], null, a), a, b);
     expect(points).toHaveLength(2);
     expect(points[1]).toEqual({
       at: 3000,
@@ -33,32 +34,32 @@ describe('the last minute', () => {
     });
   });
 
-  it('begins again where the gateway did', () => {
-    const points = grow([], status(1000, 50), status(2000, 1));
+  it('restarts with the gateway', () => {
+    const points = addPoint([], status(1000, 50), status(2000, 1));
     expect(points[0]).toMatchObject({ perSecond: 0, errorShare: null });
   });
 
-  it('forgets what is older, and takes no moment twice', () => {
-    let points = grow([], null, status(0, 0));
+  it('drops older points, and adds no point twice', () => {
+    let points = addPoint([], null, status(0, 0));
     for (let at = 1000; at <= 90_000; at += 1000)
-      points = grow(points, status(at - 1000, 0), status(at, 0));
+      points = addPoint(points, status(at - 1000, 0), status(at, 0));
     expect(points).toHaveLength(60);
-    expect(grow(points, status(90_000, 0), status(90_000, 0))).toHaveLength(60);
+    expect(addPoint(points, status(90_000, 0), status(90_000, 0))).toHaveLength(60);
   });
 });
 
 describe('drawing', () => {
-  it('breaks the line where there is no value', () => {
+  it('breaks the line at missing values', () => {
     const points = [
-      { at: 0, value: 1 },
-      { at: 1000, value: null },
-      { at: 60_000, value: 2 },
+      { x: 0, value: 1 },
+      { x: 0.1, value: null },
+      { x: 1, value: 2 },
     ];
-    expect(sparkline(points, { width: 100, height: 10 }, 60_000, 2)).toBe('M0.0 5.0M100.0 1.0');
+    expect(linePath(points, { width: 100, height: 10 }, 2)).toBe('M0.0 5.0M100.0 1.0');
   });
 
   it('stays flat without a scale', () => {
-    expect(sparkline([{ at: 0, value: 3 }], { width: 10, height: 10 }, 0, 0)).toBe('M10.0 9.0');
+    expect(linePath([{ x: 1, value: 3 }], { width: 10, height: 10 }, 0)).toBe('M10.0 9.0');
   });
 });
 

@@ -1,7 +1,7 @@
-/** As much of a browser as the store needs: a localStorage that can be full, and events. */
+/** The browser APIs that the store uses: a localStorage with a quota, and events. */
 export class FakeStorage implements Storage {
   readonly entries = new Map<string, string>();
-  /** Characters that fit in. */
+  /** Quota in characters. */
   room = Number.POSITIVE_INFINITY;
 
   get length(): number {
@@ -17,7 +17,7 @@ export class FakeStorage implements Storage {
   }
 
   setItem(key: string, value: string): void {
-    const others = [...this.entries].filter(([each]) => each !== key);
+    const others = [...this.entries].filter(([name]) => name !== key);
     const used = others.reduce((n, [k, v]) => n + k.length + v.length, 0);
     if (used + key.length + value.length > this.room) {
       throw new DOMException('full', 'QuotaExceededError');

@@ -6,21 +6,21 @@ import { type FakeStorage, install } from './browser';
 
 let local: FakeStorage;
 
-/** The modules anew, as after a reload: what they remember is part of the test. */
+/** Fresh modules, as after a reload: module state is part of the test. */
 async function load() {
   vi.resetModules();
   const [chats, list, notices, settings, tree, blobs, transfer, live, room, archive] =
     await Promise.all([
-      import('../../src/store/chats'),
-      import('../../src/store/list'),
+      import('../../src/store/storage/chats'),
+      import('../../src/store/storage/chat-list'),
       import('../../src/store/notices'),
       import('../../src/store/settings'),
       import('../../src/store/tree'),
-      import('../../src/store/blobs'),
-      import('../../src/store/transfer'),
+      import('../../src/store/storage/indexed-db'),
+      import('../../src/store/import-export'),
       import('../../src/store/live'),
-      import('../../src/store/room'),
-      import('../../src/store/archive'),
+      import('../../src/store/storage/archive-policy'),
+      import('../../src/store/storage/archive-recovery'),
     ]);
   list.loadList();
   return {
@@ -51,24 +51,24 @@ function talk(page: Page, title: string, text = 'words'): Conversation {
   });
 }
 
-const settle = () => new Promise((resolve) => setTimeout(resolve, 80));
+const patchGateway = () => new Promise((resolve) => setTimeout(resolve, 80));
 
 beforeEach(() => {
   local = install().local;
   globalThis.indexedDB = new IDBFactory();
 });
 
-describe('keeping conversations', () => {
+describe('storing conversations', () => {
   it('finds them after a reload', async () => {
     const before = await load();
     const chat = talk(before, 'Kept');
     before.addChat(chat);
     const after = await load();
-    expect(after.listStore.get().map((each) => each.title)).toEqual(['Kept']);
+    expect(after.listStore.get().map((entry) => entry.title)).toEqual(['Kept']);
     expect(after.chatStore(chat.id).get()?.messages).toEqual(chat.messages);
   });
 
-  it('deletes with a way back, and for good later', async () => {
+  it('deletes with undo, and purges later', async () => {
     const page = await load();
     const chat = talk(page, 'Gone');
     page.addChat(chat);
@@ -78,7 +78,7 @@ describe('keeping conversations', () => {
     expect(page.listStore.get()[0]?.deleted).toBeUndefined();
     page.removeChats([chat.id]);
     const late = Date.now() + 100_000;
-    await page.purge(page.expired(late).map((each) => each.id));
+    await page.purge(page.expired(late).map((entry) => entry.id));
     expect(page.listStore.get()).toEqual([]);
     expect(local.getItem(`trunkline:c:${chat.id}`)).toBeNull();
   });
@@ -92,15 +92,15 @@ describe('keeping conversations', () => {
     expect(page.listStore.get()[0]?.deleted).toBeGreaterThan(0);
   });
 
-  it('does not list a comparison that nothing was asked in', async () => {
+  it('does not list an empty comparison', async () => {
     const page = await load();
     page.addChat({ ...page.newConversation('m', {}), lanes: [{ id: '1', model: 'm' }] });
     expect(page.listStore.get()).toEqual([]);
   });
 });
 
-describe('a full disk', () => {
-  it('moves the oldest conversations to the larger store', async () => {
+describe('a full localStorage', () => {
+  it('archives the oldest conversations', async () => {
     const page = await load();
     local.room = 12_000;
     const chats = ['one', 'two', 'three', 'four'].map((title) =>
@@ -108,33 +108,33 @@ describe('a full disk', () => {
     );
     for (const [i, chat] of chats.entries()) {
       page.addChat({ ...chat, updated: i + 1 });
-      await settle();
+      await patchGateway();
     }
-    const cold = page.listStore.get().filter((each) => each.cold);
-    expect(cold.map((each) => each.title)).toContain('one');
-    expect(cold.map((each) => each.title)).not.toContain('four');
-    expect(page.trouble.get()).toBe(false);
+    const cold = page.listStore.get().filter((entry) => entry.cold);
+    expect(cold.map((entry) => entry.title)).toContain('one');
+    expect(cold.map((entry) => entry.title)).not.toContain('four');
+    expect(page.saveFailed.get()).toBe(false);
 
     const after = await load();
     expect(after.listStore.get()).toHaveLength(4);
     const store = after.chatStore(chats[0]?.id ?? '');
     expect(store.get()).toBeUndefined();
-    await settle();
+    await patchGateway();
     expect(store.get()?.title).toBe('one');
   });
 
-  it('keeps one that is larger than all the room', async () => {
+  it('keeps one that is larger than the quota', async () => {
     const page = await load();
     local.room = 2000;
     const chat = talk(page, 'Huge', 'x'.repeat(9000));
     page.addChat(chat);
-    await settle();
+    await patchGateway();
     expect(page.listStore.get()[0]?.cold).toBe(true);
     const after = await load();
     expect((await after.readChat(chat.id))?.title).toBe('Huge');
   });
 
-  it('says so when nothing is left, and loses nothing in this tab', async () => {
+  it('reports when no storage is left, and loses nothing in this tab', async () => {
     const page = await load();
     local.room = 100;
     vi.stubGlobal('indexedDB', {
@@ -144,13 +144,13 @@ describe('a full disk', () => {
     });
     const chat = talk(page, 'Homeless');
     page.addChat(chat);
-    await settle();
+    await patchGateway();
     vi.unstubAllGlobals();
-    expect(page.trouble.get()).toBe(true);
+    expect(page.saveFailed.get()).toBe(true);
     expect(page.chatStore(chat.id).get()?.title).toBe('Homeless');
   });
 
-  it('works with no storage at all', async () => {
+  it('works without any storage', async () => {
     vi.stubGlobal('localStorage', {
       get length(): number {
         throw new Error('denied');
@@ -177,7 +177,7 @@ describe('a full disk', () => {
 describe('older conversations', () => {
   const HOUR = 3_600_000;
 
-  /** As a page left them that kept all in localStorage. */
+  /** Everything in localStorage. */
   async function filled(count: number, characters: number) {
     const page = await load();
     const chats = Array.from({ length: count }, (_, i) => ({
@@ -192,23 +192,23 @@ describe('older conversations', () => {
 
   const hot = () => [...local.entries.keys()].filter((key) => key.startsWith('trunkline:c:'));
 
-  it('leave localStorage behind the newest, and none is lost', async () => {
+  it('are archived except for the newest, and none is lost', async () => {
     const chats = await filled(30, 50_000);
     const page = await load();
-    await page.keepRecent();
+    await page.archiveOld();
     expect(hot().length).toBeGreaterThan(5);
     expect(hot().length).toBeLessThan(11);
     expect(hot()).toContain(`trunkline:c:${chats[0]?.id}`);
     expect(hot()).not.toContain(`trunkline:c:${chats[29]?.id}`);
 
     const after = await load();
-    expect(after.listStore.get().map((each) => each.title)).toEqual(chats.map((c) => c.title));
+    expect(after.listStore.get().map((entry) => entry.title)).toEqual(chats.map((c) => c.title));
     for (const chat of chats) expect(await after.readChat(chat.id)).toEqual(chat);
   });
 
-  it('stay where they are while there are few, or without IndexedDB', async () => {
+  it('stay in localStorage while there are few, or without IndexedDB', async () => {
     await filled(3, 50_000);
-    await (await load()).keepRecent();
+    await (await load()).archiveOld();
     expect(hot()).toHaveLength(3);
     await filled(30, 50_000);
     const page = await load();
@@ -217,102 +217,102 @@ describe('older conversations', () => {
         throw new Error('none');
       },
     });
-    await expect(page.keepRecent()).rejects.toThrow();
+    await expect(page.archiveOld()).rejects.toThrow();
     vi.unstubAllGlobals();
     expect(hot()).toHaveLength(33);
-    expect(page.listStore.get().some((each) => each.cold)).toBe(false);
+    expect(page.listStore.get().some((entry) => entry.cold)).toBe(false);
   });
 
-  it('stay while another tab may be at them', async () => {
+  it('stay while another tab may be writing them', async () => {
     const chats = await filled(2, 600_000);
     const page = await load();
-    await page.keepRecent((chats[0]?.updated ?? 0) + HOUR / 10);
+    await page.archiveOld((chats[0]?.updated ?? 0) + HOUR / 10);
     expect(hot()).toEqual([`trunkline:c:${chats[0]?.id}`]);
   });
 
-  it('come back when they are written to', async () => {
+  it('move back when they are changed', async () => {
     const chats = await filled(30, 50_000);
     const page = await load();
-    await page.keepRecent();
+    await page.archiveOld();
     const old = chats[29]?.id ?? '';
     page.chatStore(old);
-    await settle();
+    await patchGateway();
     page.changeChat(old, (now) => ({ ...now, title: 'New again', updated: Date.now() }));
     expect(hot()).toContain(`trunkline:c:${old}`);
-    await settle();
-    expect(await page.blobKeys('chats')).not.toContain(old);
+    await patchGateway();
+    expect(await page.idbKeys('chats')).not.toContain(old);
     const after = await load();
     expect(after.listStore.get()[0]).toMatchObject({ id: old, title: 'New again' });
     expect(after.listStore.get()[0]?.cold).toBeUndefined();
   });
 
-  it('are found again when the list has lost them', async () => {
+  it('are recovered if missing in the list', async () => {
     const chats = await filled(30, 50_000);
-    await (await load()).keepRecent();
+    await (await load()).archiveOld();
     local.setItem('trunkline:index', 'nonsense');
     const page = await load();
     expect(page.listStore.get().length).toBeLessThan(30);
-    await page.findArchived();
-    expect(page.listStore.get().map((each) => each.title)).toEqual(chats.map((c) => c.title));
+    await page.recoverArchived();
+    expect(page.listStore.get().map((entry) => entry.title)).toEqual(chats.map((c) => c.title));
     const after = await load();
     expect((await after.readChat(chats[29]?.id ?? ''))?.title).toBe('Chat 29');
   });
 
-  it('are removed for good where they lie', async () => {
+  it('are purged from the archive', async () => {
     const chats = await filled(30, 50_000);
     const page = await load();
-    await page.keepRecent();
+    await page.archiveOld();
     await page.purge([chats[29]?.id ?? '', chats[0]?.id ?? '']);
-    await page.findArchived();
+    await page.recoverArchived();
     expect(page.listStore.get()).toHaveLength(28);
-    expect(await page.blobKeys('chats')).not.toContain(chats[29]?.id);
+    expect(await page.idbKeys('chats')).not.toContain(chats[29]?.id);
   });
 
-  it('do not take with them what this tab knows more of', async () => {
+  it('are merged with newer messages of this tab when archived by another', async () => {
     const page = await load();
     const chat = talk(page, 'Ours');
     page.addChat(chat);
-    // Another tab puts away what it read before.
-    await page.putBlob('chats', chat.id, JSON.stringify({ ...chat, messages: {} }));
+    // Another tab archives what it read earlier.
+    await page.idbPut('chats', chat.id, JSON.stringify({ ...chat, messages: {} }));
     local.removeItem(`trunkline:c:${chat.id}`);
-    page.onChatEvent(chat.id, null, false);
-    await settle();
+    page.onChatStored(chat.id, null, false);
+    await patchGateway();
     expect(local.getItem(`trunkline:c:${chat.id}`)).toContain('words');
-    // And what it put away whole stays there.
+    // A complete archived copy stays archived.
     const whole = local.getItem(`trunkline:c:${chat.id}`);
-    await page.putBlob('chats', chat.id, whole);
+    await page.idbPut('chats', chat.id, whole);
     local.removeItem(`trunkline:c:${chat.id}`);
-    page.onChatEvent(chat.id, null, false);
-    await settle();
+    page.onChatStored(chat.id, null, false);
+    await patchGateway();
     expect(local.getItem(`trunkline:c:${chat.id}`)).toBeNull();
   });
 
-  it('are set aside when damaged, there as here', async () => {
+  it('are quarantined if damaged in the archive', async () => {
     const page = await load();
     const chat = talk(page, 'Bad');
     page.addChat(chat);
     local.removeItem(`trunkline:c:${chat.id}`);
     page.patchEntry(chat.id, { cold: true });
-    await page.putBlob('chats', chat.id, '{"v":1,"id":');
+    await page.idbPut('chats', chat.id, '{"v":1,"id":');
     const after = await load();
     expect(await after.readChat(chat.id)).toBeNull();
     expect(local.getItem(`trunkline:bad:${chat.id}`)).toBe('{"v":1,"id":');
     expect(after.listStore.get()).toEqual([]);
-    expect(await after.blobKeys('chats')).toEqual([]);
+    expect(await after.idbKeys('chats')).toEqual([]);
     expect(after.noticeStore.get()).toHaveLength(1);
   });
 
-  it('stay in localStorage to be set aside when damaged', async () => {
+  it('stay in localStorage to be quarantined if damaged', async () => {
     const chats = await filled(30, 50_000);
     const last = `trunkline:c:${chats[29]?.id}`;
     local.setItem(last, '{"v":1');
-    await (await load()).keepRecent();
+    await (await load()).archiveOld();
     expect(local.getItem(last)).toBe('{"v":1');
   });
 });
 
 describe('damaged entries', () => {
-  it('sets a conversation aside and opens the others', async () => {
+  it('quarantines a conversation and opens the others', async () => {
     const page = await load();
     const good = talk(page, 'Good');
     const bad = talk(page, 'Bad');
@@ -322,7 +322,7 @@ describe('damaged entries', () => {
     const after = await load();
     expect(after.chatStore(bad.id).get()).toBeNull();
     expect(local.getItem(`trunkline:bad:${bad.id}`)).toBe('{"v":1,"id":');
-    expect(after.listStore.get().map((each) => each.title)).toEqual(['Good']);
+    expect(after.listStore.get().map((entry) => entry.title)).toEqual(['Good']);
     expect(after.noticeStore.get()).toHaveLength(1);
   });
 
@@ -331,17 +331,17 @@ describe('damaged entries', () => {
     page.addChat(talk(page, 'Found again'));
     local.setItem('trunkline:index', raw);
     const after = await load();
-    expect(after.listStore.get().map((each) => each.title)).toEqual(['Found again']);
+    expect(after.listStore.get().map((entry) => entry.title)).toEqual(['Found again']);
   });
 
-  it('lists conversations that the list has lost', async () => {
+  it('recovers conversations missing in the list', async () => {
     const page = await load();
     page.addChat(talk(page, 'Orphan'));
     local.setItem('trunkline:index', '[]');
-    expect((await load()).listStore.get().map((each) => each.title)).toEqual(['Orphan']);
+    expect((await load()).listStore.get().map((entry) => entry.title)).toEqual(['Orphan']);
   });
 
-  it('takes from damaged settings what is sound', async () => {
+  it('keeps the valid members of damaged settings', async () => {
     local.setItem('trunkline:settings', '{"theme":"dark","fontSize":"big","presets":{}}');
     const { settingsStore } = await load();
     expect(settingsStore.get()).toMatchObject({ theme: 'dark', fontSize: 16, presets: [] });
@@ -351,7 +351,7 @@ describe('damaged entries', () => {
 });
 
 describe('several tabs', () => {
-  it('adds to a conversation that another tab has written to', async () => {
+  it('merges into a conversation that another tab has changed', async () => {
     const page = await load();
     const chat = talk(page, 'Shared');
     page.addChat(chat);
@@ -371,16 +371,16 @@ describe('several tabs', () => {
     expect(page.chatStore(chat.id).get()?.messages.theirs).toBeDefined();
   });
 
-  it('shows what another tab wrote, and keeps what this one is writing', async () => {
+  it('shows changes of another tab, and keeps its own stream', async () => {
     const page = await load();
     const chat = talk(page, 'Shared');
     page.addChat(chat);
     const theirs = { ...chat, title: 'Renamed', updated: chat.updated + 1 };
-    page.onChatEvent(chat.id, JSON.stringify(theirs), false);
+    page.onChatStored(chat.id, JSON.stringify(theirs), false);
     expect(page.chatStore(chat.id).get()?.title).toBe('Renamed');
-    page.onChatEvent(chat.id, JSON.stringify({ ...theirs, messages: {} }), true);
+    page.onChatStored(chat.id, JSON.stringify({ ...theirs, messages: {} }), true);
     expect(Object.keys(page.chatStore(chat.id).get()?.messages ?? {})).toHaveLength(1);
-    page.onChatEvent(chat.id, 'broken', false);
+    page.onChatStored(chat.id, 'broken', false);
     expect(page.chatStore(chat.id).get()?.title).toBe('Renamed');
   });
 
@@ -399,14 +399,14 @@ describe('several tabs', () => {
     expect(
       page.listStore
         .get()
-        .map((each) => each.title)
+        .map((entry) => entry.title)
         .sort(),
     ).toEqual(['Ours', 'Theirs']);
   });
 });
 
-describe('out and in again', () => {
-  it('comes back as it went', async () => {
+describe('export and import', () => {
+  it('restores the exported conversation', async () => {
     const page = await load();
     const chat = talk(page, 'Travelled');
     page.addChat(chat);
@@ -415,12 +415,12 @@ describe('out and in again', () => {
     const after = await load();
     expect(await after.importJson(json)).toBe(1);
     expect(after.chatStore(chat.id).get()?.messages).toEqual(chat.messages);
-    // A second time as a copy beside it.
+    // A second import makes a copy.
     await after.importJson(json);
     expect(after.listStore.get()).toHaveLength(2);
   });
 
-  it('refuses what is not an export', async () => {
+  it('rejects a file that is not an export', async () => {
     const page = await load();
     await expect(page.importJson('{"chats":[{"id":1}]}')).rejects.toThrow(/no conversation/);
     await expect(page.importJson('nonsense')).rejects.toThrow(SyntaxError);

@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import {
-  before,
+  ancestors,
   laneRoot,
-  merged,
-  momentAfter,
+  mergeConversations,
   newConversation,
-  patched,
+  nextTimestamp,
+  patchMessage,
   pathOf,
   titleFrom,
   versionsOf,
   withMessage,
-  without,
+  withoutMessage,
 } from '../../src/store/tree';
 import type { Conversation, Message } from '../../src/store/types';
 
@@ -25,12 +25,12 @@ function chatOf(...messages: Message[]): Conversation {
   return messages.reduce(withMessage, newConversation('m', {}));
 }
 
-const ids = (path: Message[]) => path.map((each) => each.id).join('');
+const ids = (path: Message[]) => path.map((message) => message.id).join('');
 
-describe('the path that is shown', () => {
+describe('the visible path', () => {
   const chat = chatOf(message('a', ''), message('b', 'a'), message('c', 'a'), message('d', 'c'));
 
-  it('follows what was chosen last', () => {
+  it('follows the last choice', () => {
     expect(ids(pathOf(chat))).toBe('acd');
   });
 
@@ -38,7 +38,7 @@ describe('the path that is shown', () => {
     expect(ids(pathOf({ ...chat, chosen: { '': 'a', a: 'b' } }))).toBe('ab');
   });
 
-  it('takes the newest where the choice is gone', () => {
+  it('takes the newest if the chosen message is gone', () => {
     expect(ids(pathOf({ ...chat, chosen: { a: 'nobody' } }))).toBe('acd');
   });
 
@@ -47,16 +47,16 @@ describe('the path that is shown', () => {
     const other = message('y', 'x');
     const looped = { ...chatOf(message('a', '')), messages: { x: self, y: other } };
     expect(ids(pathOf(looped, 'y'))).toBe('xy');
-    expect(before(looped, self).length).toBeLessThan(3);
+    expect(ancestors(looped, self).length).toBeLessThan(3);
   });
 
-  it('begins at the root of a lane', () => {
+  it('starts at the root of a lane', () => {
     const lanes = chatOf(message('a', laneRoot('1')), message('b', laneRoot('2')));
     expect(ids(pathOf(lanes, laneRoot('2')))).toBe('b');
     expect(pathOf(lanes)).toEqual([]);
   });
 
-  it('takes a thousand messages', () => {
+  it('handles a thousand messages', () => {
     const many = chatOf();
     for (let i = 0; i < 1000; i++) many.messages[`${i}`] = message(`${i}`, i ? `${i - 1}` : '');
     expect(pathOf(many)).toHaveLength(1000);
@@ -64,20 +64,20 @@ describe('the path that is shown', () => {
 });
 
 describe('changing a tree', () => {
-  it('removes a message with all that follows', () => {
+  it('removes a message with its descendants', () => {
     const chat = chatOf(message('a', ''), message('b', 'a'), message('c', 'b'), message('d', 'a'));
-    const rest = without(chat, 'b');
+    const rest = withoutMessage(chat, 'b');
     expect(Object.keys(rest.messages)).toEqual(['a', 'd']);
     expect(rest.gone.sort()).toEqual(['b', 'c']);
     expect(ids(pathOf(rest))).toBe('ad');
   });
 
-  it('changes a message and nothing else', () => {
+  it('changes one message only', () => {
     const chat = chatOf(message('a', ''), message('b', 'a'));
-    const next = patched(chat, 'a', { text: 'new' });
+    const next = patchMessage(chat, 'a', { text: 'new' });
     expect(next.messages.a?.text).toBe('new');
     expect(next.messages.b).toBe(chat.messages.b);
-    expect(patched(chat, 'nobody', {})).toBe(chat);
+    expect(patchMessage(chat, 'nobody', {})).toBe(chat);
   });
 
   it('numbers the versions of a message', () => {
@@ -90,7 +90,7 @@ describe('changing a tree', () => {
 
   it('keeps siblings in order also within one millisecond', () => {
     const chat = chatOf(message('a', '', { at: Date.now() + 5000 }));
-    expect(momentAfter(chat, '')).toBeGreaterThan(chat.messages.a?.at ?? 0);
+    expect(nextTimestamp(chat, '')).toBeGreaterThan(chat.messages.a?.at ?? 0);
   });
 });
 
@@ -99,22 +99,26 @@ describe('two tabs', () => {
     const base = chatOf(message('a', ''));
     const ours = withMessage(base, message('b', 'a'));
     const theirs = withMessage(base, message('c', 'a'));
-    expect(Object.keys(merged(ours, theirs).messages).sort()).toEqual(['a', 'b', 'c']);
+    expect(Object.keys(mergeConversations(ours, theirs).messages).sort()).toEqual(['a', 'b', 'c']);
   });
 
-  it('does not bring back what one has deleted', () => {
+  it('does not restore messages that one has deleted', () => {
     const base = chatOf(message('a', ''), message('b', 'a'));
-    expect(Object.keys(merged(base, without(base, 'b')).messages)).toEqual(['a']);
-    expect(Object.keys(merged(without(base, 'b'), base).messages)).toEqual(['a']);
+    expect(Object.keys(mergeConversations(base, withoutMessage(base, 'b')).messages)).toEqual([
+      'a',
+    ]);
+    expect(Object.keys(mergeConversations(withoutMessage(base, 'b'), base).messages)).toEqual([
+      'a',
+    ]);
   });
 
-  it('prefers a finished answer to an unfinished one, and the later sign of life', () => {
+  it('prefers a finished answer to an unfinished one, and the later heartbeat', () => {
     const base = chatOf(message('a', '', { state: 'streaming', beat: 1, text: 'half' }));
-    const done = patched(base, 'a', { state: 'done', text: 'whole' });
-    const later = patched(base, 'a', { beat: 2, text: 'more' });
-    expect(merged(base, done).messages.a?.text).toBe('whole');
-    expect(merged(done, base).messages.a?.text).toBe('whole');
-    expect(merged(base, later).messages.a?.text).toBe('more');
+    const done = patchMessage(base, 'a', { state: 'done', text: 'whole' });
+    const later = patchMessage(base, 'a', { beat: 2, text: 'more' });
+    expect(mergeConversations(base, done).messages.a?.text).toBe('whole');
+    expect(mergeConversations(done, base).messages.a?.text).toBe('whole');
+    expect(mergeConversations(base, later).messages.a?.text).toBe('more');
   });
 });
 

@@ -1,8 +1,8 @@
 import { useState } from 'react';
 import { gatewayUrl } from '../../api/base';
 import { continueAnswer, regenerate } from '../../store/actions';
-import { chatStore } from '../../store/chats';
-import { before } from '../../store/tree';
+import { chatStore } from '../../store/storage/chats';
+import { ancestors } from '../../store/tree';
 import type { Message } from '../../store/types';
 import { ModelList } from '../model/ModelList';
 import { CopyButton } from '../ui/CopyButton';
@@ -34,7 +34,7 @@ export function AnswerActions({ chatId, message, version, isLast }: Props) {
     ]);
     const request = await chatRequest(
       message.model ?? chat.model,
-      before(chat, message),
+      ancestors(chat, message),
       chat.params,
     );
     setBusy(false);

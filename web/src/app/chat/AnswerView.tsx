@@ -1,15 +1,15 @@
 import { memo, useEffect } from 'react';
 import { Markdown } from '../../markdown';
-import { markCut } from '../../store/actions';
-import { BEAT_LOST_MS, isLost, useLive } from '../../store/live';
+import { markInterrupted } from '../../store/actions';
+import { HEARTBEAT_TIMEOUT_MS, isLost, useLive } from '../../store/live';
 import type { Message } from '../../store/types';
 import { Dot } from '../model/Dot';
+import { useNear } from '../ui/use-near';
 import { AnswerActions } from './AnswerActions';
 import { ErrorCard } from './ErrorCard';
 import { MetaLine } from './MetaLine';
 import { Reasoning } from './Reasoning';
 import { ToolCards } from './ToolCards';
-import { useNear } from './useNear';
 
 interface Props {
   chatId: string;
@@ -17,7 +17,7 @@ interface Props {
   version: string;
   isLast: boolean;
   eager: boolean;
-  /** In a comparison the lane already says which model it is. */
+  /** Without the model's name, which a lane shows already. */
   bare?: boolean;
 }
 
@@ -30,10 +30,10 @@ export const AnswerView = memo(function AnswerView(props: Props) {
 
   useEffect(() => {
     if (kept.state !== 'streaming') return;
-    // Another tab writes it, or did: its signs of life tell.
-    const look = () => isLost(kept) && markCut(chatId, kept);
-    look();
-    const timer = setTimeout(look, BEAT_LOST_MS + 500);
+    // Streaming in another tab, or lost with it: its heartbeat tells.
+    const check = () => isLost(kept) && markInterrupted(chatId, kept);
+    check();
+    const timer = setTimeout(check, HEARTBEAT_TIMEOUT_MS + 500);
     return () => clearTimeout(timer);
   }, [chatId, kept]);
 
@@ -57,8 +57,7 @@ export const AnswerView = memo(function AnswerView(props: Props) {
             <Markdown text={message.text} streaming={streaming} />
           </div>
         ) : (
-          // Not yet near the screen: its words are there to be searched for,
-          // their form comes with the scrolling.
+          // Not near the viewport yet: plain text, so that the browser's search finds it.
           <div className="prose plain">{message.text}</div>
         ))}
       {message.toolCalls && <ToolCards calls={message.toolCalls} streaming={streaming} />}

@@ -1,5 +1,5 @@
 import { choose } from '../../store/actions';
-import { chatStore } from '../../store/chats';
+import { chatStore } from '../../store/storage/chats';
 import { childrenOf } from '../../store/tree';
 import type { Message } from '../../store/types';
 import { Icon } from '../ui/Icon';
@@ -7,18 +7,17 @@ import { Icon } from '../ui/Icon';
 interface Props {
   chatId: string;
   message: Message;
-  /** As `2 / 3`; empty where there is only this one. */
+  /** Such as `2 / 3`; empty if there is only one. */
   version: string;
 }
 
-/** Which of several versions is shown, and the way to the others. */
 export function Branches({ chatId, message, version }: Props) {
   if (!version) return null;
   const [at, all] = version.split(' / ');
   const go = (by: number) => {
     const chat = chatStore(chatId).get();
     const siblings = chat ? childrenOf(chat, message.parent) : [];
-    const next = siblings[siblings.findIndex((each) => each.id === message.id) + by];
+    const next = siblings[siblings.findIndex((sibling) => sibling.id === message.id) + by];
     if (next) choose(chatId, next);
   };
   return (

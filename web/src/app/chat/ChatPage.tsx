@@ -2,11 +2,11 @@ import { useMemo } from 'react';
 import { gatewayStore } from '../../api/gateway';
 import { estimateTokens } from '../../api/metrics';
 import { type Draft, send } from '../../store/actions';
-import { useStore } from '../../store/create';
+import { useStore } from '../../store/create-store';
 import { pathOf } from '../../store/tree';
 import type { Conversation } from '../../store/types';
 import { Composer } from '../composer/Composer';
-import { useModel } from '../model/useModel';
+import { useModel } from '../model/use-model';
 import { goTo } from '../route';
 import { Empty, Intro } from './Empty';
 import { KeyCard } from './KeyCard';
@@ -18,14 +18,13 @@ interface Props {
   chat: Conversation | null | undefined;
 }
 
-/** One conversation, or the beginning of one. */
 export function ChatPage({ id, chat }: Props) {
   const { phase, models } = useStore(gatewayStore);
   const model = useModel(id);
   const path = useMemo(() => (chat ? pathOf(chat) : []), [chat]);
   const history = useMemo(
     () =>
-      path.reduce((n, each) => n + estimateTokens(each.text), 0) +
+      path.reduce((n, message) => n + estimateTokens(message.text), 0) +
       estimateTokens(chat?.params.system ?? ''),
     [path, chat?.params.system],
   );
@@ -35,7 +34,7 @@ export function ChatPage({ id, chat }: Props) {
   if (id && chat === undefined)
     return <main id="main" tabIndex={-1} className="chat" aria-busy="true" />;
   if (id && chat === null) return <NotHere />;
-  const nothingReady = phase === 'ready' && !models.some((each) => each.ready);
+  const nothingReady = phase === 'ready' && !models.some((model) => model.ready);
   const composer = (
     <Composer
       key={id ?? 'new'}
@@ -77,8 +76,7 @@ function NotHere() {
       <div className="empty-page">
         <h1 className="empty-title">This conversation is not in this browser</h1>
         <p className="empty-line">
-          It may have been deleted, or belongs to another browser: conversations are not kept on the
-          gateway.
+          It may have been deleted, or is in another browser: the gateway stores no conversations.
         </p>
         <div className="row-centre">
           <button type="button" className="button primary" onClick={() => goTo(null)}>

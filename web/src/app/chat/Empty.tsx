@@ -1,11 +1,11 @@
 import { apiBase } from '../../api/base';
 import { gatewayStore } from '../../api/gateway';
-import { useStore } from '../../store/create';
+import { useStore } from '../../store/create-store';
 import { notify } from '../../store/notices';
-import { compareFrom } from '../compareFrom';
 import { setDraft } from '../composer/draft';
 import { milliseconds } from '../format';
 import { toggleStatus } from '../hotkeys';
+import { openComparison } from '../open-comparison';
 import { Mark } from '../Sidebar';
 import { copyText } from '../ui/copy';
 import { Icon, type IconName } from '../ui/Icon';
@@ -22,12 +22,12 @@ export function Intro() {
   );
 }
 
-/** Below the first message field: how the gateway is, and where to begin. */
+/** The start page: gateway health and first steps. */
 export function Empty({ model }: { model: string }) {
   const { phase, models, status } = useStore(gatewayStore);
   if (phase === 'key' || (phase === 'down' && models.length === 0)) return null;
-  const ready = models.filter((each) => each.ready);
-  const isDemo = ready.length > 0 && ready.every((each) => each.provider === 'demo');
+  const ready = models.filter((model) => model.ready);
+  const isDemo = ready.length > 0 && ready.every((model) => model.provider === 'demo');
   return (
     <>
       <Live />
@@ -38,8 +38,8 @@ export function Empty({ model }: { model: string }) {
             title={isDemo ? 'Ask the demo model' : 'Send a first message'}
             text={
               isDemo
-                ? 'See an answer stream, with no key set'
-                : `${model} answers, with times and tokens`
+                ? 'Streams an answer without any key'
+                : `${model} answers, with timing and tokens`
             }
             run={() =>
               setDraft(null, {
@@ -52,7 +52,7 @@ export function Empty({ model }: { model: string }) {
             icon="compare"
             title="Compare models"
             text="One question, up to four answers side by side"
-            run={() => compareFrom([model])}
+            run={() => openComparison([model])}
           />
           <Start
             icon="code"
@@ -66,7 +66,7 @@ export function Empty({ model }: { model: string }) {
       )}
       {isDemo && status && (
         <p className="fine">
-          Only the built-in demo answers so far.{' '}
+          Only the built-in demo model is available so far.{' '}
           <button type="button" className="link" onClick={toggleStatus}>
             See what is missing
           </button>{' '}
@@ -81,9 +81,9 @@ function Live() {
   const { models, status, phase } = useStore(gatewayStore);
   if (phase === 'loading') return <p className="live-row">Asking the gateway…</p>;
   if (models.length === 0) return null;
-  const ready = models.filter((each) => each.ready).length;
+  const ready = models.filter((model) => model.ready).length;
   const fastest = models
-    .flatMap((each) => (each.ready && each.firstTokenMs !== null ? each.firstTokenMs : []))
+    .flatMap((model) => (model.ready && model.firstTokenMs !== null ? model.firstTokenMs : []))
     .sort((a, b) => a - b);
   const median = fastest[Math.floor((fastest.length - 1) / 2)];
   return (

@@ -1,14 +1,14 @@
 import { gatewayStore } from '../../api/gateway';
 import { forgetKey } from '../../api/key';
 import { continueAnswer, regenerate } from '../../store/actions';
-import { useStore } from '../../store/create';
+import { useStore } from '../../store/create-store';
 import type { Fault, Message } from '../../store/types';
-import { useCountdown } from '../Banners';
 import { newChat } from '../hotkeys';
 import { CopyButton } from '../ui/CopyButton';
 import { Icon } from '../ui/Icon';
+import { useCountdown } from '../use-countdown';
 import { command } from '../view';
-import { type FaultAction, textOf } from './faultText';
+import { type FaultAction, faultText } from './fault-text';
 
 interface Props {
   chatId: string;
@@ -16,14 +16,14 @@ interface Props {
   fault: Fault;
 }
 
-/** In the place of the answer that did not come: what happened, and one thing to do. */
+/** An error in place of the answer: its cause and one action. */
 export function ErrorCard({ chatId, message, fault }: Props) {
-  const text = textOf(fault);
-  const isOurs = fault.status === undefined && fault.code === undefined;
+  const text = faultText(fault);
+  const isLocal = fault.status === undefined && fault.code === undefined;
   const left = useCountdown(fault.retryAt);
   const tokens = message.metrics?.outputTokens;
   const lost = fault.kind === 'cut' && tokens ? ` after ${tokens} tokens` : '';
-  // With nothing there is nothing to go on from.
+  // Nothing received, nothing to continue.
   const action = text.action === 'continue' && !message.text ? 'retry' : text.action;
   return (
     // biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms
@@ -33,15 +33,15 @@ export function ErrorCard({ chatId, message, fault }: Props) {
         {text.title}
         {lost}
       </h3>
-      {/* The page's own words would say the same twice. */}
-      <p>{isOurs ? fault.message : text.cause}</p>
+      {/* The page's own text would repeat it. */}
+      <p>{isLocal ? fault.message : text.cause}</p>
       {fault.missing && (
         <p className="error-missing">
-          Set <code>{fault.missing}</code> where the gateway runs, and start it again.
+          Set <code>{fault.missing}</code> in the gateway's environment and restart it.
           <CopyButton text={() => `export ${fault.missing}=`} label={`Copy ${fault.missing}`} />
         </p>
       )}
-      {!isOurs && <p className="error-message">{fault.message}</p>}
+      {!isLocal && <p className="error-message">{fault.message}</p>}
       <div className="error-actions">
         <Primary action={action} chatId={chatId} message={message} left={left} />
         {action === 'continue' && <Retry chatId={chatId} message={message} />}
@@ -63,16 +63,16 @@ function Primary({
   message,
   left,
 }: ActionProps & { action: FaultAction; left: number }) {
-  const does: Record<FaultAction, [string, () => void] | null> = {
+  const actions: Record<FaultAction, [string, () => void] | null> = {
     retry: [left > 0 ? `Retry now (${left} s)` : 'Retry', () => regenerate(chatId, message)],
     continue: ['Continue', () => continueAnswer(chatId, message)],
-    key: ['Enter a key', askForKey],
+    key: ['Enter a key', showKeyCard],
     model: ['Choose another model', () => command('models')],
     'new-chat': ['New chat', newChat],
     status: null,
     none: null,
   };
-  const found = does[action];
+  const found = actions[action];
   if (!found) return null;
   return (
     <button type="button" className="button primary" onClick={found[1]}>
@@ -81,8 +81,8 @@ function Primary({
   );
 }
 
-function askForKey(): void {
-  // The gateway is asked again without one, and the key card takes the composer's place.
+function showKeyCard(): void {
+  // The next poll, without a key, shows the key card.
   forgetKey();
   gatewayStore.update((now) => ({ ...now, phase: 'key' }));
   setTimeout(() => command('key'));
@@ -96,10 +96,10 @@ function Retry({ chatId, message }: ActionProps) {
   );
 }
 
-/** The way round a model that is busy: another one that is ready. */
+/** Offers another ready model. */
 function Switch({ chatId, message, fault }: ActionProps & { fault: Fault }) {
   const { models } = useStore(gatewayStore);
-  const useful = [
+  const withSwitch = [
     'rate',
     'overloaded',
     'upstream',
@@ -110,11 +110,11 @@ function Switch({ chatId, message, fault }: ActionProps & { fault: Fault }) {
     'payment',
     'model',
   ];
-  if (!useful.includes(fault.kind)) return null;
+  if (!withSwitch.includes(fault.kind)) return null;
   const usable = models.filter(
-    (each) => each.ready && each.state !== 'failing' && each.id !== message.model,
+    (model) => model.ready && model.state !== 'failing' && model.id !== message.model,
   );
-  const other = usable.find((each) => each.provider !== message.provider) ?? usable[0];
+  const other = usable.find((model) => model.provider !== message.provider) ?? usable[0];
   if (!other) return null;
   return (
     <button type="button" className="button" onClick={() => regenerate(chatId, message, other.id)}>

@@ -1,20 +1,20 @@
 import { useEffect, useId, useRef, useState } from 'react';
 import { gatewayStore } from '../../api/gateway';
 import { keyStore, setKey } from '../../api/key';
-import { useStore } from '../../store/create';
+import { useStore } from '../../store/create-store';
 import { Icon } from '../ui/Icon';
 import { onCommand } from '../view';
 
-/** Asks for the caller's key where the gateway wants one. */
+/** Asks for a client key if the gateway requires one. */
 export function KeyCard() {
   const { phase } = useStore(gatewayStore);
-  const had = useStore(keyStore);
+  const key = useStore(keyStore);
   const [value, setValue] = useState('');
   const [remember, setRemember] = useState(false);
   const input = useRef<HTMLInputElement>(null);
   const id = useId();
   useEffect(() => onCommand((name) => name === 'key' && input.current?.focus()), []);
-  const refused = phase === 'key' && had !== '';
+  const rejected = phase === 'key' && key !== '';
   return (
     <form
       className="card key-card"
@@ -26,11 +26,11 @@ export function KeyCard() {
     >
       <h2 id={`${id}t`}>
         <Icon name="key" />
-        This gateway wants a key
+        This gateway requires a key
       </h2>
       <p className="hint" id={`${id}h`}>
-        It is given out by whoever runs the gateway (<code>trunkline keygen</code> makes one) and is
-        sent to this gateway only.
+        The operator of the gateway creates keys with <code>trunkline keygen</code>. The key is sent
+        to this gateway only.
       </p>
       <div className="key-row">
         <input
@@ -39,8 +39,8 @@ export function KeyCard() {
           type="password"
           autoComplete="off"
           aria-label="Client key"
-          aria-describedby={refused ? `${id}e` : `${id}h`}
-          aria-invalid={refused}
+          aria-describedby={rejected ? `${id}e` : `${id}h`}
+          aria-invalid={rejected}
           placeholder="Client key"
           value={value}
           onInput={(event) => setValue(event.currentTarget.value)}
@@ -49,9 +49,9 @@ export function KeyCard() {
           Use key
         </button>
       </div>
-      {refused && (
+      {rejected && (
         <p className="error-line" id={`${id}e`} role="alert">
-          The gateway refused this key. It may be mistyped, expired or withdrawn.
+          The gateway rejected this key. It may be mistyped, expired or revoked.
         </p>
       )}
       <label className="check">

@@ -4,7 +4,7 @@ import { count, milliseconds, money, speed } from '../format';
 import { CopyButton } from '../ui/CopyButton';
 import { Popover, usePopover } from '../ui/Popover';
 
-/** Under every answer: who gave it, how fast, how much of it, at what price. */
+/** Under every answer: provider, latency, speed, tokens and cost. */
 export function MetaLine({ message }: { message: Message }) {
   const { anchor, open, close, toggle } = usePopover();
   const parts = partsOf(message);
@@ -17,7 +17,7 @@ export function MetaLine({ message }: { message: Message }) {
         className="meta-line"
         aria-haspopup="dialog"
         aria-expanded={open}
-        title="Show the times"
+        title="Show timing"
         onClick={toggle}
       >
         {parts.map(({ text, spoken }, i) => (
@@ -45,7 +45,7 @@ interface Part {
 function partsOf(message: Message): Part[] {
   const { metrics, provider, upstreamModel, model, finish, requestId } = message;
   const parts: Part[] = [];
-  // Nothing came back: there is nobody to name.
+  // No response, hence no provider.
   if (!metrics && !requestId) return parts;
   const who = upstreamModel ?? model;
   if (provider) parts.push({ text: provider });
@@ -56,7 +56,7 @@ function partsOf(message: Message): Part[] {
   }
   const rate = speedOf(metrics);
   if (rate !== undefined)
-    parts.push({ text: speed(rate), spoken: `${count(rate)} tokens a second` });
+    parts.push({ text: speed(rate), spoken: `${count(rate)} tokens per second` });
   if (metrics?.outputTokens) {
     const about = metrics.estimated ? '≈' : '';
     const input = metrics.inputTokens;
@@ -80,26 +80,26 @@ function partsOf(message: Message): Part[] {
   return parts;
 }
 
-/** Where the time went, as bars on one scale. */
+/** Time to headers, to the first token and to the end, as bars on one scale. */
 function Timing({ message }: { message: Message }) {
   const { metrics, requestId, upstreamRequestId } = message;
   const total = metrics?.totalMs ?? metrics?.firstTokenMs ?? 0;
   const headers = metrics?.headersMs ?? 0;
   const first = metrics?.firstTokenMs ?? headers;
   const bars = [
-    { name: 'Gateway and provider accept', from: 0, to: headers },
+    { name: 'Response headers', from: 0, to: headers },
     { name: 'First token', from: headers, to: first },
     { name: 'Stream', from: first, to: total },
-  ].filter((each) => each.to > each.from);
+  ].filter((bar) => bar.to > bar.from);
   return (
     <>
       <svg className="bars" viewBox="0 0 100 18" preserveAspectRatio="none" aria-hidden="true">
-        {bars.map((each, i) => (
+        {bars.map((bar, i) => (
           <rect
-            key={each.name}
+            key={bar.name}
             className={`bar-${i}`}
-            x={(each.from / total) * 100}
-            width={Math.max(0.5, ((each.to - each.from) / total) * 100)}
+            x={(bar.from / total) * 100}
+            width={Math.max(0.5, ((bar.to - bar.from) / total) * 100)}
             y={i * 6}
             height={5}
             rx={1}
@@ -107,12 +107,12 @@ function Timing({ message }: { message: Message }) {
         ))}
       </svg>
       <dl className="facts">
-        {bars.map((each) => (
-          <Fact key={each.name} name={each.name} value={milliseconds(each.to - each.from)} />
+        {bars.map((bar) => (
+          <Fact key={bar.name} name={bar.name} value={milliseconds(bar.to - bar.from)} />
         ))}
-        <Fact name="In all" value={milliseconds(total)} />
+        <Fact name="Total" value={milliseconds(total)} />
         {metrics?.reasoningTokens ? (
-          <Fact name="Tokens of thought" value={count(metrics.reasoningTokens)} />
+          <Fact name="Reasoning tokens" value={count(metrics.reasoningTokens)} />
         ) : null}
         {metrics?.estimated && <Fact name="Token count" value="estimated by the page" />}
         {requestId && <Fact name="Request id" value={requestId} copy />}

@@ -1,14 +1,14 @@
 import { memo, useState } from 'react';
 import { deleteMessage, edit } from '../../store/actions';
-import { changeChat, chatStore } from '../../store/chats';
 import { notify } from '../../store/notices';
+import { changeChat, chatStore } from '../../store/storage/chats';
 import type { Message } from '../../store/types';
 import { Attachments } from '../composer/Attachments';
 import { exactTime } from '../format';
 import { CopyButton } from '../ui/CopyButton';
 import { Icon } from '../ui/Icon';
+import { useNear } from '../ui/use-near';
 import { Branches } from './Branches';
-import { useNear } from './useNear';
 
 interface Props {
   chatId: string;
@@ -69,12 +69,12 @@ export const QuestionView = memo(function QuestionView(props: Props) {
   );
 });
 
-/** Takes a message and all that follows out, with a way back. */
+/** Deletes a message and its descendants, with undo. */
 export function remove(chatId: string, message: Message): void {
   const chat = chatStore(chatId).get();
   if (!chat) return;
   deleteMessage(chatId, message.id);
-  notify('Message deleted, with what followed it.', {
+  notify('Message and all later ones deleted.', {
     label: 'Undo',
     run: () =>
       changeChat(chatId, (now) => ({

@@ -4,10 +4,10 @@ import type { Message } from '../../store/types';
 import { seconds } from '../format';
 import { Icon } from '../ui/Icon';
 
-/** Below this it would read as "0 s". */
+/** Shorter times would show as "0 s". */
 const SHORT_MS = 100;
 
-/** What the model thought: its newest line while it thinks, folded once it speaks. */
+/** Reasoning: its last line while it streams, collapsed afterwards. */
 export function Reasoning({ message }: { message: Message }) {
   const [open, setOpen] = useState(false);
   const thinking = message.state === 'streaming' && !message.text && !message.toolCalls;
@@ -15,7 +15,7 @@ export function Reasoning({ message }: { message: Message }) {
   const lastLine = text.trimEnd().split('\n').at(-1) ?? '';
   const box = useRef<HTMLDivElement>(null);
 
-  // The newest thought is kept in view.
+  // Keeps the last line visible.
   useEffect(() => {
     if (thinking && box.current) box.current.scrollTop = box.current.scrollHeight;
   }, [text, thinking]);

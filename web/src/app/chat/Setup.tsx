@@ -2,7 +2,7 @@ import { refreshGateway } from '../../api/gateway';
 import type { Model } from '../../api/types';
 import { CopyButton } from '../ui/CopyButton';
 
-/** No model can be used yet: what is missing, by the names that have to be set. */
+/** No model is ready: shows the missing environment variables. */
 export function Setup({ models }: { models: Model[] }) {
   const missing = new Map<string, string[]>();
   for (const { missing: name, id } of models) {
@@ -14,12 +14,12 @@ export function Setup({ models }: { models: Model[] }) {
       <h2>No model is ready yet</h2>
       {missing.size === 0 ? (
         <p>
-          The gateway lists no model for you. Add one to its configuration file, or ask whoever runs
-          it.
+          No models are available to you. Add one to the gateway's configuration, or ask its
+          operator.
         </p>
       ) : (
         <>
-          <p>Set one of these where the gateway runs, and start it again:</p>
+          <p>Set one of these in the gateway's environment and restart it:</p>
           <ul className="setup-list">
             {[...missing].map(([name, ids]) => (
               <li key={name}>
@@ -32,7 +32,7 @@ export function Setup({ models }: { models: Model[] }) {
         </>
       )}
       <button type="button" className="button" onClick={() => void refreshGateway()}>
-        Look again
+        Check again
       </button>
     </section>
   );

@@ -6,23 +6,23 @@ import { Icon } from '../ui/Icon';
 import { onCommand } from '../view';
 import { AnswerView } from './AnswerView';
 import { QuestionView } from './QuestionView';
-import { useFollow } from './useFollow';
+import { useFollow } from './use-follow';
 
-/** These are drawn in full at once; earlier ones when they come near the screen. */
-const LAST = 4;
-/** Of a long conversation this many come with the first frame, the others behind it. */
-const FIRST = 40;
-const MORE = 120;
+/** Messages drawn in full at once; earlier ones when near the viewport. */
+const EAGER_MESSAGES = 4;
+/** Messages of a long conversation in the first frame; the others follow. */
+const FIRST_MESSAGES = 40;
+const MESSAGES_PER_STEP = 120;
 
 export function Thread({ chat, path }: { chat: Conversation; path: Message[] }) {
   const { scroller, inner, atEnd, toEnd } = useFollow();
   const [editing, setEditing] = useState<string | null>(null);
   const live = useIsLive(chat.id);
   const versions = useMemo(() => versionsOf(chat), [chat]);
-  const [left, setLeft] = useState(() => path.length - FIRST);
+  const [left, setLeft] = useState(() => path.length - FIRST_MESSAGES);
   // Another branch may be shorter than the one that was opened.
-  const hidden = Math.max(0, Math.min(left, path.length - FIRST));
-  const lastQuestion = path.findLast((each) => each.role === 'user')?.id;
+  const hidden = Math.max(0, Math.min(left, path.length - FIRST_MESSAGES));
+  const lastQuestion = path.findLast((message) => message.role === 'user')?.id;
 
   useEffect(
     () =>
@@ -32,14 +32,13 @@ export function Thread({ chat, path }: { chat: Conversation; path: Message[] }) 
       }),
     [lastQuestion, toEnd],
   );
-  // What is added above moves nothing: the view follows the end, or the
-  // browser holds on to what is in it.
+  // Adding messages above does not scroll: the view follows the end, or the browser anchors it.
   useEffect(() => {
     if (left <= 0) return;
-    const later = setTimeout(() => setLeft(left - MORE), 50);
+    const later = setTimeout(() => setLeft(left - MESSAGES_PER_STEP), 50);
     return () => clearTimeout(later);
   }, [left]);
-  // What was just sent is to be seen, wherever the reader was.
+  // A sent message is scrolled into view.
   useEffect(() => {
     if (live) toEnd();
   }, [live, toEnd]);
@@ -65,7 +64,7 @@ export function Thread({ chat, path }: { chat: Conversation; path: Message[] }) 
                 version={versions.get(message.id) ?? ''}
                 editing={editing === message.id}
                 onEdit={setEditing}
-                eager={i >= path.length - LAST}
+                eager={i >= path.length - EAGER_MESSAGES}
               />
             ) : (
               <AnswerView
@@ -74,7 +73,7 @@ export function Thread({ chat, path }: { chat: Conversation; path: Message[] }) 
                 message={message}
                 version={versions.get(message.id) ?? ''}
                 isLast={i === path.length - 1}
-                eager={i >= path.length - LAST}
+                eager={i >= path.length - EAGER_MESSAGES}
               />
             );
           })}

@@ -2,20 +2,20 @@ import type { ToolCall } from '../../store/types';
 import { CopyButton } from '../ui/CopyButton';
 import { Icon } from '../ui/Icon';
 
-/** Tool calls as the model made them. The page runs none. */
+/** Tool calls as received. The page runs none. */
 export function ToolCards({ calls, streaming }: { calls: ToolCall[]; streaming: boolean }) {
   return (
     <ul className="tools">
       {calls.map((call, i) => {
         const pretty = indent(call.arguments);
-        const status = streaming && !pretty ? 'being written' : 'called, not run here';
+        const status = streaming && !pretty ? 'receiving' : 'called, not run here';
         return (
           <li key={call.id || i} className="card tool">
             <header>
               <Icon name="tool" size={15} />
               <code>{call.name || 'unnamed tool'}</code>
               <span className="hint grow">
-                {pretty || streaming ? status : 'arguments are no JSON'}
+                {pretty || streaming ? status : 'arguments are not JSON'}
               </span>
               <CopyButton text={() => pretty ?? call.arguments} label="Copy arguments" />
             </header>

@@ -1,7 +1,6 @@
 import type { Fault, FaultKind } from '../../store/types';
 import type { IconName } from '../ui/Icon';
 
-/** What can be offered on an error card. */
 export type FaultAction = 'retry' | 'continue' | 'key' | 'model' | 'new-chat' | 'status' | 'none';
 
 interface FaultText {
@@ -13,109 +12,109 @@ interface FaultText {
 
 const TEXTS: Record<FaultKind, FaultText> = {
   key: {
-    title: 'The gateway wants a valid key',
-    cause: 'The key is missing, mistyped, expired or withdrawn.',
+    title: 'The gateway requires a valid key',
+    cause: 'The key is missing, mistyped, expired or revoked.',
     action: 'key',
     icon: 'key',
   },
   payment: {
     title: 'The account has no credit left',
-    cause: 'The provider asks for payment before it answers again.',
+    cause: 'The provider requires payment.',
     action: 'model',
     icon: 'warn',
   },
   forbidden: {
-    title: 'This is not allowed here',
-    cause: 'The gateway or the provider refuses this request for this caller.',
+    title: 'This request is not allowed',
+    cause: 'The gateway or the provider rejected this request for your key.',
     action: 'model',
     icon: 'warn',
   },
   model: {
-    title: 'There is no such model here',
-    cause: 'It was renamed, removed, or is not for your key.',
+    title: 'Unknown model',
+    cause: 'It was renamed or removed, or your key may not use it.',
     action: 'model',
     icon: 'search',
   },
   setup: {
-    title: 'This model is not set up yet',
-    cause: 'Its provider has no key on the gateway.',
+    title: 'This model is not set up',
+    cause: 'The gateway has no API key for its provider.',
     action: 'model',
     icon: 'key',
   },
   request: {
-    title: 'The request was not accepted',
-    cause: 'A parameter or a message does not fit this model.',
+    title: 'The request was rejected',
+    cause: 'A parameter or a message is not valid for this model.',
     action: 'retry',
     icon: 'warn',
   },
   'too-large': {
-    title: 'This is too large to send',
-    cause: 'The conversation with its attachments exceeds the limit on a request.',
+    title: 'The request is too large',
+    cause: 'The conversation with its attachments exceeds the size limit.',
     action: 'new-chat',
     icon: 'warn',
   },
   rate: {
-    title: 'Too many requests for now',
-    cause: 'The provider limits how often it may be asked.',
+    title: 'Too many requests',
+    cause: 'A rate limit is exceeded.',
     action: 'retry',
     icon: 'clock',
   },
   overloaded: {
     title: 'No capacity at the moment',
-    cause: 'The gateway or the provider has as much to do as it can.',
+    cause: 'The gateway or the provider is overloaded.',
     action: 'retry',
     icon: 'clock',
   },
   server: {
     title: 'The provider failed',
-    cause: 'Something went wrong on the other side.',
+    cause: 'The provider returned a server error.',
     action: 'retry',
     icon: 'warn',
   },
   upstream: {
     title: 'The provider cannot be reached',
-    cause: 'The gateway got no usable answer from it.',
+    cause: 'The gateway got no valid response from it.',
     action: 'retry',
     icon: 'plug',
   },
   'upstream-key': {
-    title: "The provider refused the gateway's key",
-    cause: 'Whoever runs the gateway has to set a valid one. Your own key is not the matter.',
+    title: "The provider rejected the gateway's key",
+    cause: 'The operator of the gateway must set a valid provider key. Your client key is valid.',
     action: 'model',
     icon: 'key',
   },
   timeout: {
-    title: 'The answer took too long',
-    cause: 'The provider did not answer within the time that the gateway waits.',
+    title: 'The response took too long',
+    cause: "The provider did not respond within the gateway's timeout.",
     action: 'retry',
     icon: 'clock',
   },
   'in-stream': {
-    title: 'The answer broke off',
-    cause: 'The provider reported an error in the middle of it.',
+    title: 'The answer was interrupted',
+    cause: 'The provider sent an error in the stream.',
     action: 'continue',
     icon: 'warn',
   },
   cut: {
     title: 'Connection lost',
-    cause: 'What had arrived is kept.',
+    cause: 'The text received so far is kept.',
     action: 'continue',
     icon: 'plug',
   },
   offline: {
-    title: 'The gateway does not answer',
-    cause: 'Nothing was sent, or nothing came back.',
+    title: 'The gateway is not responding',
+    cause: 'The request failed without a response.',
     action: 'retry',
     icon: 'plug',
   },
   empty: {
     title: 'The answer is empty',
-    cause: 'The model ended without a word.',
+    cause: 'The model returned no text.',
     action: 'retry',
     icon: 'info',
   },
 };
 
-export function textOf(fault: Fault): FaultText {
+export function faultText(fault: Fault): FaultText {
   return TEXTS[fault.kind] ?? TEXTS.server;
 }

@@ -1,9 +1,9 @@
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
 
-/** Closer than this to the end, the view goes along with what is added. */
+/** Pixels from the end within which the view follows new text. */
 const NEAR = 80;
 
-/** A scroller that stays at its end while the reader is there, and only then. */
+/** A scroller that follows its end while the user is there. */
 export function useFollow() {
   const scroller = useRef<HTMLDivElement>(null);
   const inner = useRef<HTMLDivElement>(null);
@@ -24,12 +24,11 @@ export function useFollow() {
     const content = inner.current;
     if (!element || !content) return;
     let last = element.scrollTop;
-    // The line below the header belongs to the one scroller right below it.
+    // The header's border depends on this scroller only.
     const marks = element.classList.contains('thread');
     const onScroll = () => {
       const left = element.scrollHeight - element.scrollTop - element.clientHeight;
-      // Growing content moves the end away without a move of the reader's:
-      // only a move upwards is one.
+      // Growing content increases the distance as well: only scrolling up stops following.
       if (left <= NEAR) following.current = true;
       else if (element.scrollTop < last) following.current = false;
       last = element.scrollTop;

@@ -3,32 +3,32 @@ import { useMemo, useRef, useState } from 'react';
 import { gatewayStore } from '../../api/gateway';
 import { estimateTokens } from '../../api/metrics';
 import { keepLane, send } from '../../store/actions';
-import { changeChat } from '../../store/chats';
-import { useStore } from '../../store/create';
+import { useStore } from '../../store/create-store';
 import { newId } from '../../store/id';
+import { changeChat } from '../../store/storage/chats';
 import { laneRoot, pathOf, versionsOf } from '../../store/tree';
 import type { Conversation, Lane, Message } from '../../store/types';
 import { AnswerView } from '../chat/AnswerView';
 import { KeyCard } from '../chat/KeyCard';
-import { useFollow } from '../chat/useFollow';
-import { MOST_LANES } from '../compareFrom';
+import { useFollow } from '../chat/use-follow';
 import { Attachments } from '../composer/Attachments';
 import { Composer } from '../composer/Composer';
 import { ModelPicker } from '../model/ModelPicker';
+import { MAX_LANES } from '../open-comparison';
 import { goTo } from '../route';
 import { copyText } from '../ui/copy';
 import { Icon } from '../ui/Icon';
 import { Race } from './Race';
 import { asTable } from './table';
 
-/** One question to up to four models, their answers side by side. */
+/** One question to up to four models, side by side. */
 export function Compare({ chat }: { chat: Conversation }) {
   const lanes = chat.lanes ?? [];
   const { phase } = useStore(gatewayStore);
   const [synced, setSynced] = useState(true);
   const paths = useMemo(() => lanes.map((lane) => pathOf(chat, laneRoot(lane.id))), [chat, lanes]);
   const sync = useSync(synced);
-  const latest = paths.map((path) => path.findLast((each) => each.role === 'assistant'));
+  const latest = paths.map((path) => path.findLast((message) => message.role === 'assistant'));
   const begun = paths.some((path) => path.length > 0);
 
   const setLane = (at: number, model: string) =>
@@ -67,7 +67,7 @@ export function Compare({ chat }: { chat: Conversation }) {
             Copy figures
           </button>
         )}
-        {lanes.length < MOST_LANES && !begun && (
+        {lanes.length < MAX_LANES && !begun && (
           <button type="button" className="button small" onClick={() => addLane(nextModel(lanes))}>
             <Icon name="plus" size={14} />
             Add model
@@ -117,7 +117,7 @@ export function Compare({ chat }: { chat: Conversation }) {
             key={chat.id}
             chatId={chat.id}
             model=""
-            history={paths.flat().reduce((n, each) => n + estimateTokens(each.text), 0)}
+            history={paths.flat().reduce((n, message) => n + estimateTokens(message.text), 0)}
             placeholder={`Ask ${lanes.length === 2 ? 'both' : `all ${lanes.length}`} models`}
             onSend={(draft) => send(chat.id, draft)}
           />
@@ -131,7 +131,7 @@ interface LaneProps {
   chat: Conversation;
   path: Message[];
   sync: (from: HTMLElement) => void;
-  /** Tells the lanes apart where two have the same model. */
+  /** Distinguishes lanes with the same model. */
   number: number;
 }
 
@@ -174,13 +174,13 @@ function LaneThread({ chat, path, sync, number }: LaneProps) {
   );
 }
 
-/** Moves the other lanes along by the same share of their length. */
+/** Scrolls the other lanes to the same relative position. */
 function useSync(on: boolean): (from: HTMLElement) => void {
   const leader = useRef<HTMLElement | null>(null);
   const release = useRef<ReturnType<typeof setTimeout>>(undefined);
   return (from) => {
     if (!on || (leader.current && leader.current !== from)) return;
-    // A scroll that this one causes must not cause another.
+    // A scroll caused here must not cause another.
     leader.current = from;
     clearTimeout(release.current);
     release.current = setTimeout(() => {
@@ -200,7 +200,7 @@ function changeLanes(id: string, lanes: Lane[]): void {
 }
 
 function nextModel(lanes: Lane[]): string {
-  const ready = gatewayStore.get().models.filter((each) => each.ready);
-  const unused = ready.find((each) => !lanes.some((lane) => lane.model === each.id));
+  const ready = gatewayStore.get().models.filter((model) => model.ready);
+  const unused = ready.find((model) => !lanes.some((lane) => lane.model === model.id));
   return unused?.id ?? lanes[0]?.model ?? '';
 }

@@ -9,20 +9,20 @@ interface Props {
   names: string[];
 }
 
-/** The lanes' latest answers on one scale of time: a dot for the first token, a bar to the last. */
+/** The latest answers on one time scale: a dot at the first token, a bar to the end. */
 export function Race({ messages, names }: Props) {
-  const known = messages.filter((each) => each !== undefined);
+  const known = messages.filter((message) => message !== undefined);
   if (known.length === 0)
-    return <p className="hint">One question, and each model's time beside it.</p>;
-  const end = Math.max(1, ...known.map((each) => each.metrics?.totalMs ?? 0));
+    return <p className="hint">One question, with the timing of each model.</p>;
+  const end = Math.max(1, ...known.map((message) => message.metrics?.totalMs ?? 0));
   const best = (pick: (metrics: Metrics) => number | undefined) => {
-    const values = known.flatMap((each) => pick(each.metrics ?? {}) ?? []);
-    // Against nobody there is nothing to win.
+    const values = known.flatMap((message) => pick(message.metrics ?? {}) ?? []);
+    // No winner with a single value.
     return values.length < 2 ? undefined : Math.min(...values);
   };
-  const first = best((each) => each.firstTokenMs);
-  const total = best((each) => each.totalMs);
-  const cost = best((each) => each.cost);
+  const first = best((metrics) => metrics.firstTokenMs);
+  const total = best((metrics) => metrics.totalMs);
+  const cost = best((metrics) => metrics.cost);
   return (
     <ol className="race" aria-label="Times">
       {messages.map((message, i) => {
@@ -32,7 +32,7 @@ export function Race({ messages, names }: Props) {
           first !== undefined && metrics?.firstTokenMs === first && 'first token',
           total !== undefined && metrics?.totalMs === total && 'done first',
           cost !== undefined && metrics?.cost === cost && 'cheapest',
-        ].filter((each) => each !== false);
+        ].filter((label) => label !== false);
         return (
           <Runner key={message.id} name={names[i] ?? ''} message={message} end={end} won={won} />
         );
@@ -60,10 +60,10 @@ function Runner({ name, message: kept, end, won }: RunnerProps) {
       <span className="runner-head">
         <span className="runner-name">{name}</span>
         {message.state !== 'streaming' &&
-          won.map((each) => (
-            <span key={each} className="winner">
+          won.map((label) => (
+            <span key={label} className="winner">
               <Icon name="flag" size={12} />
-              {each}
+              {label}
             </span>
           ))}
       </span>

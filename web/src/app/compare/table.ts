@@ -2,7 +2,6 @@ import { speedOf } from '../../api/metrics';
 import type { Lane, Message } from '../../store/types';
 import { count, milliseconds, money, speed } from '../format';
 
-/** The lanes' figures as a Markdown table. */
 export function asTable(lanes: Lane[], latest: (Message | undefined)[]): string {
   const rows = lanes.map((lane, i) => {
     const message = latest[i];
@@ -21,8 +20,8 @@ export function asTable(lanes: Lane[], latest: (Message | undefined)[]): string 
       message?.fault ? message.fault.kind : (message?.finish ?? message?.state ?? ''),
     ];
   });
-  const head = ['Model', 'Provider', 'First token', 'Speed', 'In all', 'Tokens', 'Cost', 'End'];
+  const head = ['Model', 'Provider', 'First token', 'Speed', 'Total', 'Tokens', 'Cost', 'End'];
   const line = (cells: string[]) =>
-    `| ${cells.map((each) => each.replaceAll('|', '\\|')).join(' | ')} |`;
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }

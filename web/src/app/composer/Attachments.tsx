@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'react';
-import { getBlob } from '../../store/blobs';
+import { idbGet } from '../../store/storage/indexed-db';
 import type { Attachment } from '../../store/types';
 import { bytes } from '../format';
 import { Icon } from '../ui/Icon';
@@ -50,7 +50,7 @@ function Picture({ file }: { file: Attachment }) {
   useEffect(() => {
     let made: string | undefined;
     let gone = false;
-    void getBlob<Blob>('images', file.id)
+    void idbGet<Blob>('images', file.id)
       .catch(() => undefined)
       .then((blob) => {
         if (gone) return;

@@ -2,7 +2,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { gatewayStore } from '../../api/gateway';
 import { estimateTokens } from '../../api/metrics';
 import { type Draft, queueStore, unqueue } from '../../store/actions';
-import { useStore } from '../../store/create';
+import { useStore } from '../../store/create-store';
 import { stopChat, useIsLive } from '../../store/live';
 import { settingsStore } from '../../store/settings';
 import { count, short } from '../format';
@@ -10,13 +10,13 @@ import { Icon } from '../ui/Icon';
 import { command, isNarrow, onCommand } from '../view';
 import { Attachments } from './Attachments';
 import { attach, LONG_PASTE, pasted } from './attach';
-import { draftSet, keepDraft, readDraft } from './draft';
+import { draftReplaced, keepDraft, readDraft } from './draft';
 import { ParamsButton } from './ParamsButton';
 
 interface Props {
   chatId: string | null;
   model: string;
-  /** Tokens of what would be sent along. */
+  /** Tokens of the conversation so far. */
   history: number;
   placeholder: string;
   onSend: (draft: Draft) => void;
@@ -31,7 +31,7 @@ export function Composer({ chatId, model, history, placeholder, onSend }: Props)
   const live = useIsLive(chatId);
   const queued = useStore(queueStore)[chatId ?? ''];
   const { sendKey } = useStore(settingsStore);
-  const replaced = useStore(draftSet);
+  const replaced = useStore(draftReplaced);
   const canSend = draft.text.trim() !== '' || draft.attachments.length > 0;
 
   const change = (next: Draft) => {
@@ -39,7 +39,7 @@ export function Composer({ chatId, model, history, placeholder, onSend }: Props)
     keepDraft(chatId, next);
   };
   useEffect(() => setState(readDraft(chatId)), [chatId, replaced]);
-  // A keyboard that opens by itself would hide half a phone.
+  // No autofocus on touch devices: the keyboard would cover half the screen.
   useEffect(() => {
     if (!isNarrow()) area.current?.focus();
   }, [chatId]);
@@ -57,7 +57,7 @@ export function Composer({ chatId, model, history, placeholder, onSend }: Props)
     change({ ...now, attachments: [...now.attachments, ...attachments] });
   };
   const onKeyDown = (event: React.KeyboardEvent<HTMLTextAreaElement>) => {
-    // Enter also ends the choice of a character in Chinese or Japanese.
+    // Enter also commits an IME composition.
     if (event.nativeEvent.isComposing || event.keyCode === 229) return;
     const mod = event.ctrlKey || event.metaKey;
     const plain = !mod && !event.shiftKey && !event.altKey && sendKey === 'enter' && !isTouch();
@@ -96,14 +96,17 @@ export function Composer({ chatId, model, history, placeholder, onSend }: Props)
               change(queued);
             }}
           >
-            Take back
+            Edit
           </button>
         </div>
       )}
       <Attachments
         files={draft.attachments}
         onRemove={(id) =>
-          change({ ...draft, attachments: draft.attachments.filter((each) => each.id !== id) })
+          change({
+            ...draft,
+            attachments: draft.attachments.filter((attachment) => attachment.id !== id),
+          })
         }
       />
       <textarea
@@ -167,10 +170,13 @@ export function Composer({ chatId, model, history, placeholder, onSend }: Props)
   );
 }
 
-/** How much of the model's context the next message would fill, where that is known. */
+/** Share of the model's context that the next message would use, if known. */
 function Estimate({ draft, history, model }: { draft: Draft; history: number; model: string }) {
-  const context = useStore(gatewayStore).models.find((each) => each.id === model)?.context;
-  const own = draft.attachments.reduce((n, each) => n + estimateTokens(each.text ?? ''), 0);
+  const context = useStore(gatewayStore).models.find((entry) => entry.id === model)?.context;
+  const own = draft.attachments.reduce(
+    (n, attachment) => n + estimateTokens(attachment.text ?? ''),
+    0,
+  );
   const total = history + own + estimateTokens(draft.text);
   if (total < 50 && !context) return null;
   return (
@@ -191,7 +197,7 @@ function Estimate({ draft, history, model }: { draft: Draft; history: number; mo
   );
 }
 
-// On a phone's keyboard Enter is the only way to a new line.
+// On a touch keyboard Enter is the only way to insert a newline.
 const isTouch = () => matchMedia('(hover: none) and (pointer: coarse)').matches;
 
 function grow(element: HTMLTextAreaElement | null): void {

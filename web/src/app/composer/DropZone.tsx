@@ -3,7 +3,7 @@ import { routeStore } from '../route';
 import { attach } from './attach';
 import { readDraft, setDraft } from './draft';
 
-/** The whole page takes files. */
+/** The whole page is a drop zone. */
 export function DropZone() {
   const [over, setOver] = useState(false);
   useEffect(() => {

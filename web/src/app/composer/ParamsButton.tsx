@@ -1,15 +1,15 @@
 import { useState } from 'react';
-import { changeChat } from '../../store/chats';
-import { useStore } from '../../store/create';
+import { useStore } from '../../store/create-store';
 import { newId } from '../../store/id';
 import { changeSettings, settingsStore } from '../../store/settings';
+import { changeChat } from '../../store/storage/chats';
 import type { Params, Preset } from '../../store/types';
-import { useChat } from '../../store/useChat';
+import { useChat } from '../../store/use-chat';
 import { Icon } from '../ui/Icon';
 import { Popover, usePopover } from '../ui/Popover';
 import { ParamsFields } from './ParamsFields';
 
-/** System prompt and sampling, of this conversation or of those to come. */
+/** System prompt and sampling parameters, of this conversation or of new ones. */
 export function ParamsButton({ chatId }: { chatId: string | null }) {
   const { anchor, open, close, toggle } = usePopover();
   const settings = useStore(settingsStore);
@@ -30,7 +30,7 @@ export function ParamsButton({ chatId }: { chatId: string | null }) {
       changeSettings({ params: preset.params, ...(preset.model && { model: preset.model }) });
     }
   };
-  const active = Object.values(params).some((each) => each !== undefined && each !== '');
+  const active = Object.values(params).some((value) => value !== undefined && value !== '');
   return (
     <>
       <button
@@ -56,8 +56,8 @@ export function ParamsButton({ chatId }: { chatId: string | null }) {
           <Presets presets={settings.presets} params={params} onApply={apply} />
           <ParamsFields params={params} onChange={set} />
           <p className="hint">
-            {chatId ? 'For this conversation.' : 'For new conversations.'} What is empty is left to
-            the provider.
+            {chatId ? 'For this conversation.' : 'For new conversations.'} Empty fields use the
+            provider's defaults.
           </p>
         </Popover>
       )}
@@ -107,14 +107,14 @@ function Presets({ presets, params, onApply }: PresetsProps) {
         value=""
         disabled={presets.length === 0}
         onChange={(event) => {
-          const chosen = presets.find((each) => each.id === event.currentTarget.value);
+          const chosen = presets.find((preset) => preset.id === event.currentTarget.value);
           if (chosen) onApply(chosen);
         }}
       >
         <option value="">{presets.length === 0 ? 'No presets yet' : 'Use a preset…'}</option>
-        {presets.map((each) => (
-          <option key={each.id} value={each.id}>
-            {each.name}
+        {presets.map((preset) => (
+          <option key={preset.id} value={preset.id}>
+            {preset.name}
           </option>
         ))}
       </select>

@@ -1,14 +1,14 @@
-import { putBlob } from '../../store/blobs';
 import { newId } from '../../store/id';
 import { notify } from '../../store/notices';
+import { idbPut } from '../../store/storage/indexed-db';
 import type { Attachment } from '../../store/types';
 import { bytes } from '../format';
 
-/** Files into attachments: images made small enough to send, texts read. */
+/** Turns files into attachments: images are scaled down, text files read. */
 
-const LONGEST_SIDE = 2048;
-const MOST_TEXT = 512 * 1024;
-/** A pasted text of this length would bury the field. */
+const MAX_IMAGE_SIDE = 2048;
+const MAX_TEXT_BYTES = 512 * 1024;
+/** A longer pasted text becomes an attachment. */
 export const LONG_PASTE = 6000;
 
 export async function attach(files: Iterable<File>): Promise<Attachment[]> {
@@ -36,11 +36,13 @@ export function pasted(content: string): Attachment {
 }
 
 async function text(file: File): Promise<Attachment> {
-  if (file.size > MOST_TEXT) {
-    throw new Error(`${file.name} is too large: ${bytes(file.size)}, at most ${bytes(MOST_TEXT)}.`);
+  if (file.size > MAX_TEXT_BYTES) {
+    throw new Error(
+      `${file.name} is too large: ${bytes(file.size)}, at most ${bytes(MAX_TEXT_BYTES)}.`,
+    );
   }
   const content = await file.text();
-  // A zero byte, or bytes that are no UTF-8: not something to read aloud to a model.
+  // A NUL byte or invalid UTF-8: not text.
   if (content.includes('\0') || content.includes('\ufffd')) {
     throw new Error(`${file.name} is neither a text nor an image.`);
   }
@@ -49,23 +51,23 @@ async function text(file: File): Promise<Attachment> {
 }
 
 async function image(file: File): Promise<Attachment> {
-  const blob = await shrunk(file);
+  const blob = await downscale(file);
   const id = newId();
   try {
-    await putBlob('images', id, blob);
+    await idbPut('images', id, blob);
   } catch {
-    throw new Error('This browser has no room for the image.');
+    throw new Error("The browser's storage has no space for the image.");
   }
   return { id, kind: 'image', name: file.name || 'Image', mime: blob.type, bytes: blob.size };
 }
 
 const SENDABLE = new Set(['image/png', 'image/jpeg', 'image/webp', 'image/gif']);
 
-async function shrunk(file: File): Promise<Blob> {
+async function downscale(file: File): Promise<Blob> {
   const bitmap = await createImageBitmap(file).catch(() => {
     throw new Error(`${file.name} is not an image that this browser can read.`);
   });
-  const scale = Math.min(1, LONGEST_SIDE / Math.max(bitmap.width, bitmap.height));
+  const scale = Math.min(1, MAX_IMAGE_SIDE / Math.max(bitmap.width, bitmap.height));
   if (scale === 1 && SENDABLE.has(file.type)) {
     bitmap.close();
     return file;
@@ -78,7 +80,7 @@ async function shrunk(file: File): Promise<Blob> {
   const type = file.type === 'image/png' ? 'image/png' : 'image/jpeg';
   return new Promise((resolve, reject) => {
     canvas.toBlob(
-      (blob) => (blob ? resolve(blob) : reject(new Error(`${file.name} cannot be made smaller.`))),
+      (blob) => (blob ? resolve(blob) : reject(new Error(`${file.name} cannot be resized.`))),
       type,
       0.9,
     );

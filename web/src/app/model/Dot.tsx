@@ -1,4 +1,4 @@
-/** A provider's colour, from its name. It says nothing that the name does not. */
+/** A colour derived from the provider's name; decorative. */
 export function Dot({ name }: { name: string }) {
   let hash = 7;
   for (const letter of name) hash = (hash * 31 + letter.charCodeAt(0)) % 997;

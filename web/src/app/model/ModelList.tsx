@@ -1,17 +1,22 @@
 import { useEffect, useId, useRef, useState } from 'react';
 import { gatewayStore } from '../../api/gateway';
 import type { Model } from '../../api/types';
-import { useStore } from '../../store/create';
+import { useStore } from '../../store/create-store';
 import { milliseconds, short } from '../format';
 import { CopyButton } from '../ui/CopyButton';
 import { Icon } from '../ui/Icon';
+import { Sparkline } from '../ui/Sparkline';
 import { keyName } from '../view';
 import { Dot } from './Dot';
-import { Spark, timesOf } from './Spark';
-import { first, grouped, healthOf } from './useModel';
+import { firstTokenTimes } from './first-token-times';
+import { groupByProvider, limitRows, modelHealth } from './use-model';
 
-/** Rows that are drawn: providers may list thousands, which the search leads to. */
-const MOST_ROWS = 200;
+/** Providers may list thousands of models; the search finds the others. */
+const MAX_ROWS = 200;
+
+const LINE_SIZE = { width: 36, height: 14 };
+/** Fewer points make no line worth drawing. */
+const MIN_POINTS = 3;
 
 interface Props {
   value: string;
@@ -19,19 +24,19 @@ interface Props {
   onCompare?: (id: string) => void;
 }
 
-/** A field to search by, and the models by provider: a combobox with its listbox. */
+/** A combobox with a listbox of models by provider. */
 export function ModelList({ value, onPick, onCompare }: Props) {
   const { models, status } = useStore(gatewayStore);
   const [query, setQuery] = useState('');
-  const found = grouped(models, query);
-  const groups = first(found, MOST_ROWS);
-  const times = timesOf(status?.recent ?? []);
+  const found = groupByProvider(models, query);
+  const groups = limitRows(found, MAX_ROWS);
+  const times = firstTokenTimes(status?.recent ?? []);
   const flat = groups.flatMap((group) => group.models);
-  const places = new Map(flat.map((each, place) => [each, place]));
+  const rows = new Map(flat.map((model, row) => [model, row]));
   const hidden = found.reduce((sum, group) => sum + group.models.length, 0) - flat.length;
   const start = Math.max(
     0,
-    flat.findIndex((each) => each.id === value),
+    flat.findIndex((model) => model.id === value),
   );
   const [active, setActive] = useState(start);
   const at = Math.min(active, flat.length - 1);
@@ -96,7 +101,7 @@ export function ModelList({ value, onPick, onCompare }: Props) {
               {group.provider || 'Models'}
             </div>
             {group.models.map((model) => {
-              const index = places.get(model) ?? 0;
+              const index = rows.get(model) ?? 0;
               return (
                 <Row
                   key={model.id}
@@ -116,7 +121,7 @@ export function ModelList({ value, onPick, onCompare }: Props) {
       {hidden > 0 && <p className="list-empty">And {hidden} more: search by name.</p>}
       {flat.length === 0 && (
         <p className="list-empty">
-          {models.length === 0 ? 'The gateway lists no model for you.' : 'No model of that name.'}
+          {models.length === 0 ? 'No models available.' : 'No matching models.'}
         </p>
       )}
       <div className="model-foot">
@@ -135,7 +140,7 @@ export function ModelList({ value, onPick, onCompare }: Props) {
 interface RowProps {
   id: string;
   model: Model;
-  /** First-token times of the last requests, the oldest first. */
+  /** First-token times of the last requests, oldest first. */
   times: number[];
   chosen: boolean;
   active: boolean;
@@ -144,7 +149,7 @@ interface RowProps {
 }
 
 function Row({ id, model, times, chosen, active, onPoint, onPick }: RowProps) {
-  const health = healthOf(model);
+  const health = modelHealth(model);
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents lint/a11y/useFocusableInteractive: the field above keeps the focus and takes the keys
     <div
@@ -176,7 +181,7 @@ function Row({ id, model, times, chosen, active, onPoint, onPick }: RowProps) {
         )}
         {model.firstTokenMs !== null && (
           <span className="first-token" title="Median time to first token, and the last ones">
-            <Spark times={times} />
+            <TimesLine times={times} />
             {milliseconds(model.firstTokenMs)}
           </span>
         )}
@@ -187,9 +192,15 @@ function Row({ id, model, times, chosen, active, onPoint, onPick }: RowProps) {
   );
 }
 
-/** What to set, as the lines that a shell takes. */
+function TimesLine({ times }: { times: number[] }) {
+  if (times.length < MIN_POINTS) return null;
+  const points = times.map((value, i) => ({ x: i / (times.length - 1), value }));
+  return <Sparkline lines={[{ points }]} size={LINE_SIZE} top={Math.max(...times)} />;
+}
+
+/** The missing variables as shell lines. */
 function Missing({ models }: { models: Model[] }) {
-  const names = [...new Set(models.flatMap((each) => (each.ready ? [] : (each.missing ?? []))))];
+  const names = [...new Set(models.flatMap((model) => (model.ready ? [] : (model.missing ?? []))))];
   if (names.length === 0) return <span className="grow" />;
   return (
     <>

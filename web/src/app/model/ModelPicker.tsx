@@ -1,28 +1,27 @@
 import { useEffect } from 'react';
 import { gatewayStore, refreshGateway } from '../../api/gateway';
-import { useStore } from '../../store/create';
+import { useStore } from '../../store/create-store';
 import { Icon } from '../ui/Icon';
 import { Popover, usePopover } from '../ui/Popover';
 import { keyName, onCommand } from '../view';
 import { Dot } from './Dot';
 import { ModelList } from './ModelList';
-import { healthOf } from './useModel';
+import { modelHealth } from './use-model';
 
 interface Props {
   value: string;
   onPick: (id: string) => void;
   onCompare?: (id: string) => void;
-  /** Opens by the shortcut: one picker on the page has it. */
+  /** Opens by the shortcut; set on one picker of the page. */
   hotkey?: boolean;
   label?: string;
 }
 
-/** The button that names the model, and the list behind it. */
 export function ModelPicker({ value, onPick, onCompare, hotkey, label = 'Model' }: Props) {
   const { anchor, open, setOpen, close, toggle } = usePopover();
   const { models, phase } = useStore(gatewayStore);
-  const model = models.find((each) => each.id === value);
-  const health = model && healthOf(model);
+  const model = models.find((model) => model.id === value);
+  const health = model && modelHealth(model);
 
   useEffect(() => {
     if (!hotkey) return;
@@ -45,7 +44,7 @@ export function ModelPicker({ value, onPick, onCompare, hotkey, label = 'Model' 
         onClick={toggle}
       >
         <Dot name={model?.provider ?? ''} />
-        {/* Part of the content, so that what is said holds what is seen. */}
+        {/* Part of the content, so that the accessible name contains the visible text. */}
         <span className="visually-hidden">{label}: </span>
         <span className="picker-name">{shown}</span>
         {health?.tone === 'ok' && <span className="visually-hidden">, {health.word}</span>}

@@ -1,11 +1,10 @@
 import { gatewayStore } from '../../api/gateway';
 import type { Model } from '../../api/types';
 import { modelFor } from '../../store/actions';
-import { useStore } from '../../store/create';
+import { useStore } from '../../store/create-store';
 import { settingsStore } from '../../store/settings';
-import { useChat } from '../../store/useChat';
+import { useChat } from '../../store/use-chat';
 
-/** The model that the next message of this conversation goes to. */
 export function useModel(chatId: string | null): string {
   const chat = useChat(chatId);
   useStore(gatewayStore);
@@ -19,15 +18,14 @@ export interface Health {
   usable: boolean;
 }
 
-/** How a model is, in a word or two. */
-export function healthOf(model: Model): Health {
+export function modelHealth(model: Model): Health {
   if (!model.ready) {
     const word = model.missing ? `${model.missing} missing` : 'Not set up';
     return { word, tone: 'off', usable: false };
   }
   const { count, of, all } = model.out;
   if (count > 0) {
-    const word = all ? 'All targets out' : `${count} of ${of} targets out`;
+    const word = all ? 'All targets unavailable' : `${count} of ${of} targets unavailable`;
     return { word, tone: all ? 'bad' : 'warn', usable: true };
   }
   switch (model.state) {
@@ -46,8 +44,8 @@ export interface Group {
   models: Model[];
 }
 
-/** By provider, those with a model that can be used first. */
-export function grouped(models: Model[], query: string): Group[] {
+/** Groups with a ready model first. */
+export function groupByProvider(models: Model[], query: string): Group[] {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   const groups = new Map<string, Model[]>();
   for (const model of models) {
@@ -64,13 +62,13 @@ export function grouped(models: Model[], query: string): Group[] {
   return all.sort((a, b) => Number(hasReady(b)) - Number(hasReady(a)));
 }
 
-/** All that were set up, and of those that providers list as many as there is room for. */
-export function first(groups: Group[], most: number): Group[] {
-  let room = most - groups.flatMap((group) => group.models.filter((each) => !each.listed)).length;
+/** All configured models, and discovered ones up to `most` in total. */
+export function limitRows(groups: Group[], most: number): Group[] {
+  let room = most - groups.flatMap((group) => group.models.filter((model) => !model.listed)).length;
   return groups.flatMap((group) => {
-    const models = group.models.filter((each) => !each.listed || room-- > 0);
+    const models = group.models.filter((model) => !model.listed || room-- > 0);
     return models.length > 0 ? [{ ...group, models }] : [];
   });
 }
 
-const hasReady = (group: Group) => group.models.some((each) => each.ready);
+const hasReady = (group: Group) => group.models.some((model) => model.ready);

@@ -2,12 +2,12 @@ import './palette.css';
 import { useEffect, useId, useMemo, useRef, useState } from 'react';
 import { gatewayStore } from '../../api/gateway';
 import { setModel } from '../../store/actions';
-import { useStore } from '../../store/create';
-import { listStore } from '../../store/list';
+import { useStore } from '../../store/create-store';
 import { type Hit, searchChats } from '../../store/search';
 import { changeSettings } from '../../store/settings';
-import { compareFrom } from '../compareFrom';
+import { listStore } from '../../store/storage/chat-list';
 import { shortcuts } from '../hotkeys';
+import { openComparison } from '../open-comparison';
 import { goTo, routeStore } from '../route';
 import { Dialog } from '../ui/Dialog';
 import { Icon, type IconName } from '../ui/Icon';
@@ -24,7 +24,7 @@ interface Entry {
   run: () => void;
 }
 
-/** Everything by its name: conversations with their text, models, commands. */
+/** Search over conversations with their text, models and commands. */
 export function Palette({ onClose }: { onClose: () => void }) {
   const [query, setQuery] = useState('');
   const [hits, setHits] = useState<Hit[]>([]);
@@ -47,19 +47,19 @@ export function Palette({ onClose }: { onClose: () => void }) {
   }, [query]);
 
   const entries = useMemo(() => {
-    const recent = chats.filter((each) => !each.deleted).slice(0, 5);
+    const recent = chats.filter((chat) => !chat.deleted).slice(0, 5);
     const found = query.trim() ? hits : recent.map(({ id, title }) => ({ id, title, excerpt: '' }));
     const words = query.toLowerCase().split(/\s+/).filter(Boolean);
-    const others = [...commands(), ...modelEntries(models)].filter((each) =>
-      words.every((word) => `${each.label} ${each.group}`.toLowerCase().includes(word)),
+    const others = [...commands(), ...modelEntries(models)].filter((entry) =>
+      words.every((word) => `${entry.label} ${entry.group}`.toLowerCase().includes(word)),
     );
-    const shown = query.trim() ? others : others.filter((each) => each.group !== 'Models');
+    const shown = query.trim() ? others : others.filter((entry) => entry.group !== 'Models');
     const chatEntries = found.slice(0, 20).map(chatEntry);
     return query.trim() ? [...shown.slice(0, 12), ...chatEntries] : [...chatEntries, ...shown];
   }, [query, hits, models, chats]);
   const at = Math.min(active, entries.length - 1);
 
-  // What is chosen is kept in view.
+  // Keeps the selection visible.
   useEffect(() => {
     list.current?.querySelector('[data-active=true]')?.scrollIntoView({ block: 'nearest' });
   }, [at]);
@@ -67,7 +67,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
   const run = (entry: Entry | undefined) => {
     if (!entry) return;
     onClose();
-    // After the dialog is gone, so that what runs may take the focus.
+    // After the dialog has closed, so that the action may move the focus.
     setTimeout(entry.run);
   };
   const onKeyDown = (event: { key: string; preventDefault(): void }) => {
@@ -153,35 +153,35 @@ function chatEntry(hit: Hit): Entry {
 
 function modelEntries(models: { id: string; provider: string; ready: boolean }[]): Entry[] {
   return models
-    .filter((each) => each.ready)
-    .map((each) => ({
-      id: `m${each.id}`,
+    .filter((model) => model.ready)
+    .map((model) => ({
+      id: `m${model.id}`,
       group: 'Models',
-      label: `Use ${each.id}`,
-      hint: each.provider,
+      label: `Use ${model.id}`,
+      hint: model.provider,
       icon: 'plug',
       run: () => {
         const chat = routeStore.get();
-        if (chat) setModel(chat, each.id);
-        changeSettings({ model: each.id });
+        if (chat) setModel(chat, model.id);
+        changeSettings({ model: model.id });
       },
     }));
 }
 
 function commands(): Entry[] {
   const own: Entry[] = shortcuts
-    .filter((each) => each.keys !== 'mod+k')
-    .map((each) => ({
-      id: each.keys,
+    .filter((shortcut) => shortcut.keys !== 'mod+k')
+    .map((shortcut) => ({
+      id: shortcut.keys,
       group: 'Commands',
-      label: each.label,
-      hint: keyName(each.keys.replace('arrowup', '↑').replace('arrowdown', '↓')),
+      label: shortcut.label,
+      hint: keyName(shortcut.keys.replace('arrowup', '↑').replace('arrowdown', '↓')),
       keyed: true,
       icon: 'right',
-      run: each.run,
+      run: shortcut.run,
     }));
   const more: [string, IconName, () => void][] = [
-    ['Compare models', 'compare', () => compareFrom([])],
+    ['Compare models', 'compare', () => openComparison([])],
     ['Settings', 'settings', () => openSettings()],
     ['Presets', 'sliders', () => openSettings('models')],
     ['Export or import conversations', 'download', () => openSettings('data')],

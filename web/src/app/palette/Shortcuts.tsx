@@ -6,18 +6,18 @@ import { keyName } from '../view';
 const OTHERS: [string, string][] = [
   ['enter', 'Send'],
   ['shift+enter', 'New line'],
-  ['mod+enter', 'Send, whatever the setting'],
+  ['mod+enter', 'Always send'],
   ['↑', 'In an empty field: edit your last message'],
   ['Esc', 'Stop the answer, close what is open'],
   ['/', 'Go to the message field'],
-  ['?', 'This overview'],
+  ['?', 'Show shortcuts'],
 ];
 
 export function Shortcuts({ onClose }: { onClose: () => void }) {
   const all: [string, string][] = [
-    ...shortcuts.map((each): [string, string] => [
-      each.keys.replace('arrowup', '↑').replace('arrowdown', '↓'),
-      each.label,
+    ...shortcuts.map((shortcut): [string, string] => [
+      shortcut.keys.replace('arrowup', '↑').replace('arrowdown', '↓'),
+      shortcut.label,
     ]),
     ...OTHERS,
   ];

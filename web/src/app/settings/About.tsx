@@ -2,7 +2,7 @@ import { useEffect, useState } from 'react';
 import { apiBase, gatewayUrl } from '../../api/base';
 import { gatewayStore } from '../../api/gateway';
 import type { PageInfo } from '../../api/types';
-import { useStore } from '../../store/create';
+import { useStore } from '../../store/create-store';
 import { Mark } from '../Sidebar';
 import { CopyButton } from '../ui/CopyButton';
 
@@ -10,7 +10,7 @@ const LICENCES = [
   ['Preact', 'MIT'],
   ['marked', 'MIT'],
   ['highlight.js', 'BSD-3-Clause'],
-  ['KaTeX', 'MIT'],
+  ['Temml', 'MIT'],
 ];
 
 export function About() {
@@ -24,11 +24,11 @@ export function About() {
   }, []);
   const version = status?.version ?? page?.version;
   const health = {
-    ready: 'answers',
-    loading: 'is being asked',
-    down: 'does not answer',
-    key: 'wants a key',
-    refused: 'refuses this page',
+    ready: 'available',
+    loading: 'connecting',
+    down: 'not responding',
+    key: 'requires a key',
+    rejected: 'rejects this page',
   };
   return (
     <>
@@ -46,17 +46,16 @@ export function About() {
             <CopyButton text={apiBase} label="Copy base URL" />
           </dd>
         </div>
-        {page && <Row name="Client keys" value={page.key_required ? 'wanted' : 'not wanted'} />}
+        {page && <Row name="Client keys" value={page.key_required ? 'required' : 'not required'} />}
       </dl>
-      <h3>What this page is made with</h3>
+      <h3>Open-source components</h3>
       <dl className="facts wide">
         {LICENCES.map(([name, licence]) => (
           <Row key={name} name={name ?? ''} value={`${licence} licence`} />
         ))}
       </dl>
       <p className="hint">
-        The page loads nothing from anywhere else, sends nothing but your requests, and only to this
-        gateway.
+        The page loads nothing from other hosts and sends your requests to this gateway only.
       </p>
     </>
   );

@@ -1,26 +1,26 @@
 import { useEffect, useRef, useState } from 'react';
-import { readChat, removeChats } from '../../store/chats';
-import { useStore } from '../../store/create';
-import { badKey, diskKeys, dropDisk, readDisk } from '../../store/disk';
-import { listStore } from '../../store/list';
+import { useStore } from '../../store/create-store';
+import { asJson, asMarkdown, importJson } from '../../store/import-export';
 import { notify } from '../../store/notices';
-import { asJson, asMarkdown, importJson } from '../../store/transfer';
+import { listStore } from '../../store/storage/chat-list';
+import { readChat, removeChats } from '../../store/storage/chats';
+import { badKey, itemKeys, readItem, removeItem } from '../../store/storage/local-storage';
 import { bytes, count } from '../format';
 import { goTo } from '../route';
 import { saveFile } from '../ui/copy';
 import { Icon } from '../ui/Icon';
 
-/** A browser gives localStorage about this many characters. */
-const ROOM = 4.94 * 1024 * 1024;
+/** The usual quota of localStorage, in characters. */
+const LOCAL_STORAGE_CHARS = 4.94 * 1024 * 1024;
 
 export function Data({ onClose }: { onClose: () => void }) {
-  const list = useStore(listStore).filter((each) => !each.deleted);
+  const list = useStore(listStore).filter((entry) => !entry.deleted);
   const file = useRef<HTMLInputElement>(null);
-  const cold = list.filter((each) => each.cold).length;
-  const used = diskKeys().reduce((n, key) => n + key.length + (readDisk(key)?.length ?? 0), 0);
+  const archived = list.filter((entry) => entry.cold).length;
+  const used = itemKeys().reduce((n, key) => n + key.length + (readItem(key)?.length ?? 0), 0);
 
   const all = async () =>
-    (await Promise.all(list.map((each) => readChat(each.id)))).filter((each) => each !== null);
+    (await Promise.all(list.map((chat) => readChat(chat.id)))).filter((chat) => chat !== null);
   const day = new Date().toISOString().slice(0, 10);
   const exportJson = async () =>
     saveFile(`trunkline-${day}.json`, 'application/json', await asJson(await all()));
@@ -30,7 +30,7 @@ export function Data({ onClose }: { onClose: () => void }) {
       'text/markdown',
       (await all()).map(asMarkdown).join('\n\n---\n\n'),
     );
-  const take = async (chosen: File | undefined) => {
+  const importFile = async (chosen: File | undefined) => {
     if (!chosen) return;
     try {
       const n = await importJson(await chosen.text());
@@ -42,25 +42,23 @@ export function Data({ onClose }: { onClose: () => void }) {
 
   return (
     <>
-      <p className="hint">
-        Conversations are kept in this browser only. Nothing of them is stored on the gateway.
-      </p>
+      <p className="hint">Conversations are stored in this browser only, never on the gateway.</p>
       <div className="meter-row">
         <meter
           className="storage"
           min={0}
-          max={ROOM}
-          high={ROOM * 0.8}
+          max={LOCAL_STORAGE_CHARS}
+          high={LOCAL_STORAGE_CHARS * 0.8}
           value={used}
-          aria-label="Room used"
+          aria-label="Storage used"
         />
         <span>
-          {bytes(used)} of {bytes(ROOM)}
+          {bytes(used)} of {bytes(LOCAL_STORAGE_CHARS)}
         </span>
       </div>
       <p className="hint">
         {count(list.length)} conversations
-        {cold > 0 && `, the older ${count(cold)} in the browser's larger store`}.
+        {archived > 0 && `, the ${count(archived)} oldest archived in IndexedDB`}.
         <Persist />
       </p>
       <div className="button-row">
@@ -93,7 +91,7 @@ export function Data({ onClose }: { onClose: () => void }) {
           hidden
           aria-label="File to import"
           onChange={(event) => {
-            void take(event.currentTarget.files?.[0]);
+            void importFile(event.currentTarget.files?.[0]);
             event.currentTarget.value = '';
           }}
         />
@@ -105,7 +103,7 @@ export function Data({ onClose }: { onClose: () => void }) {
         className="button danger"
         disabled={list.length === 0}
         onClick={() => {
-          removeChats(list.map((each) => each.id));
+          removeChats(list.map((entry) => entry.id));
           goTo(null);
           onClose();
         }}
@@ -117,7 +115,7 @@ export function Data({ onClose }: { onClose: () => void }) {
   );
 }
 
-/** Whether the browser may clear all this when it runs short of room. */
+/** Whether the browser may evict the data when storage is low. */
 function Persist() {
   const [kept, setKept] = useState<boolean | undefined>(undefined);
   useEffect(() => {
@@ -132,21 +130,21 @@ function Persist() {
         className="link"
         onClick={() => void navigator.storage.persist().then(setKept)}
       >
-        Ask the browser never to clear them
+        Ask the browser to keep them permanently
       </button>
     </>
   );
 }
 
-/** What could not be read and was set aside. */
+/** Quarantined entries. */
 function Damaged() {
-  const [keys, setKeys] = useState(() => diskKeys().filter((key) => key.startsWith(badKey(''))));
+  const [keys, setKeys] = useState(() => itemKeys().filter((key) => key.startsWith(badKey(''))));
   if (keys.length === 0) return null;
   return (
     <>
-      <h3>Set aside</h3>
+      <h3>Damaged entries</h3>
       <p className="hint">
-        These entries could not be read. Their raw text may still hold your words.
+        These entries could not be read. Their raw text may still contain your messages.
       </p>
       <ul className="damaged">
         {keys.map((key) => (
@@ -155,7 +153,7 @@ function Damaged() {
             <button
               type="button"
               className="button small"
-              onClick={() => saveFile('damaged.txt', 'text/plain', readDisk(key) ?? '')}
+              onClick={() => saveFile('damaged.txt', 'text/plain', readItem(key) ?? '')}
             >
               Save
             </button>
@@ -163,8 +161,8 @@ function Damaged() {
               type="button"
               className="button small danger"
               onClick={() => {
-                dropDisk(key);
-                setKeys((all) => all.filter((each) => each !== key));
+                removeItem(key);
+                setKeys((all) => all.filter((name) => name !== key));
               }}
             >
               Remove

@@ -1,4 +1,4 @@
-import { useStore } from '../../store/create';
+import { useStore } from '../../store/create-store';
 import { changeSettings, settingsStore } from '../../store/settings';
 import { keyName } from '../view';
 
@@ -80,13 +80,13 @@ function Choice<T extends string>({ label, value, options, onChange }: ChoicePro
         {label}
       </span>
       <span className="segments">
-        {options.map(([each, name]) => (
-          <label key={each}>
+        {options.map(([option, name]) => (
+          <label key={option}>
             <input
               type="radio"
               name={label}
-              checked={each === value}
-              onChange={() => onChange(each)}
+              checked={option === value}
+              onChange={() => onChange(option)}
             />
             <span>{name}</span>
           </label>

@@ -1,21 +1,21 @@
 import { gatewayStore } from '../../api/gateway';
 import { forgetKey, keyIsRemembered, keyStore } from '../../api/key';
-import { useStore } from '../../store/create';
+import { useStore } from '../../store/create-store';
 import { newId } from '../../store/id';
 import { changeSettings, settingsStore } from '../../store/settings';
 import type { Preset } from '../../store/types';
 import { ParamsFields } from '../composer/ParamsFields';
-import { few } from '../format';
+import { shortList } from '../format';
 import { Icon } from '../ui/Icon';
 
-/** What a new conversation begins with, and named sets of it. */
+/** Defaults of new conversations, and presets. */
 export function ModelsTab() {
   const { params, presets, model } = useStore(settingsStore);
   const { models } = useStore(gatewayStore);
-  const ready = models.filter((each) => each.ready);
+  const ready = models.filter((model) => model.ready);
   const setPreset = (id: string, patch: Partial<Preset>) =>
     changeSettings({
-      presets: presets.map((each) => (each.id === id ? { ...each, ...patch } : each)),
+      presets: presets.map((preset) => (preset.id === id ? { ...preset, ...patch } : preset)),
     });
   return (
     <>
@@ -23,13 +23,13 @@ export function ModelsTab() {
         <span className="grow">Model of new conversations</span>
         <select
           className="field"
-          value={ready.some((each) => each.id === model) ? model : ''}
+          value={ready.some((entry) => entry.id === model) ? model : ''}
           onChange={(event) => changeSettings({ model: event.currentTarget.value })}
         >
-          <option value="">First that is ready</option>
-          {ready.map((each) => (
-            <option key={each.id} value={each.id}>
-              {each.id}
+          <option value="">First ready model</option>
+          {ready.map((entry) => (
+            <option key={entry.id} value={entry.id}>
+              {entry.id}
             </option>
           ))}
         </select>
@@ -61,10 +61,10 @@ export function ModelsTab() {
               value={preset.model}
               onChange={(event) => setPreset(preset.id, { model: event.currentTarget.value })}
             >
-              <option value="">Whatever is chosen</option>
-              {models.map((each) => (
-                <option key={each.id} value={each.id}>
-                  {each.id}
+              <option value="">Selected model</option>
+              {models.map((model) => (
+                <option key={model.id} value={model.id}>
+                  {model.id}
                 </option>
               ))}
             </select>
@@ -77,7 +77,7 @@ export function ModelsTab() {
             type="button"
             className="button danger"
             onClick={() =>
-              changeSettings({ presets: presets.filter((each) => each.id !== preset.id) })
+              changeSettings({ presets: presets.filter((other) => other.id !== preset.id) })
             }
           >
             Delete preset
@@ -104,7 +104,7 @@ export function ModelsTab() {
   );
 }
 
-/** Which key is in use, as far as may be shown, and what it opens. */
+/** The client key in use, masked, and its models. */
 function KeySetting() {
   const key = useStore(keyStore);
   const { models } = useStore(gatewayStore);
@@ -122,7 +122,7 @@ function KeySetting() {
         </button>
       </p>
       <p className="hint">
-        It may use: {few(models.map((each) => each.id)) || 'no model at the moment'}.
+        Models: {shortList(models.map((model) => model.id)) || 'none at the moment'}.
       </p>
     </>
   );

@@ -1,5 +1,5 @@
 import './settings.css';
-import { useStore } from '../../store/create';
+import { useStore } from '../../store/create-store';
 import { Dialog } from '../ui/Dialog';
 import { settingsTabStore } from '../view';
 import { About } from './About';
@@ -16,7 +16,7 @@ const TABS = [
 
 export function Settings({ onClose }: { onClose: () => void }) {
   const tab = useStore(settingsTabStore);
-  const at = TABS.findIndex((each) => each.id === tab);
+  const at = TABS.findIndex((entry) => entry.id === tab);
   const onKeyDown = (event: { key: string; currentTarget: HTMLElement }) => {
     const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!by) return;
@@ -27,18 +27,18 @@ export function Settings({ onClose }: { onClose: () => void }) {
   return (
     <Dialog title="Settings" onClose={onClose} className="settings">
       <div className="tabs" role="tablist" aria-label="Settings" onKeyDown={onKeyDown}>
-        {TABS.map((each) => (
+        {TABS.map((entry) => (
           <button
-            key={each.id}
+            key={entry.id}
             type="button"
             role="tab"
-            id={`tab-${each.id}`}
-            aria-selected={each.id === tab}
+            id={`tab-${entry.id}`}
+            aria-selected={entry.id === tab}
             aria-controls="settings-panel"
-            tabIndex={each.id === tab ? 0 : -1}
-            onClick={() => settingsTabStore.set(each.id)}
+            tabIndex={entry.id === tab ? 0 : -1}
+            onClick={() => settingsTabStore.set(entry.id)}
           >
-            {each.name}
+            {entry.name}
           </button>
         ))}
       </div>

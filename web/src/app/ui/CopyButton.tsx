@@ -11,7 +11,7 @@ interface Props {
   className?: string;
 }
 
-/** Copies, and shows for a moment that it did. */
+/** Copies, and shows a check mark for a moment. */
 export function CopyButton({ text, label, icon = 'copy', caption, className }: Props) {
   const [done, setDone] = useState(false);
   useEffect(() => {

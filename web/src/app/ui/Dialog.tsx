@@ -5,12 +5,12 @@ interface Props {
   title: string;
   onClose: () => void;
   className?: string;
-  /** Drawn instead of the usual head, where a dialog has a field up there. */
+  /** Without the head, for dialogs with a field at the top. */
   bare?: boolean;
   children: ReactNode;
 }
 
-/** A native modal dialog: focus stays within, Escape and the backdrop close it. */
+/** A native modal dialog: traps focus, closes on Escape and on the backdrop. */
 export function Dialog({ title, onClose, className = '', bare, children }: Props) {
   const self = useRef<HTMLDialogElement>(null);
   useLayoutEffect(() => {

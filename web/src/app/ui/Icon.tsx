@@ -1,4 +1,4 @@
-/** Strokes on a grid of 24. Drawn by hand for this page. */
+/** Strokes on a grid of 24, drawn for this page. */
 const PATHS = {
   plus: 'M12 5v14M5 12h14',
   sidebar: 'M4 5h16v14H4zM10 5v14',

@@ -19,7 +19,6 @@ interface Props {
   children?: ReactNode;
 }
 
-/** A button with a list of things to do. */
 export function Menu({
   label,
   icon,
@@ -52,7 +51,7 @@ export function Menu({
           className="menu"
           role="menu"
         >
-          <Items items={items().filter((each) => each !== null)} onDone={close} />
+          <Items items={items().filter((item) => item !== null)} onDone={close} />
         </Popover>
       )}
     </>

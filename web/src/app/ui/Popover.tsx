@@ -14,7 +14,7 @@ let presses = 0;
 if (typeof document !== 'undefined')
   document.addEventListener('pointerdown', () => presses++, { capture: true });
 
-/** Open or not, and a button that closes what it opened. */
+/** State of a popover, with a button that toggles it. */
 export function usePopover() {
   const anchor = useRef<HTMLButtonElement>(null);
   const [open, setOpen] = useState(false);
@@ -24,8 +24,8 @@ export function usePopover() {
     setOpen(false);
   };
   const toggle = (event?: { detail: number }) => {
-    // The press that closed it by touching outside of it may be the press on
-    // its own button: it must not open it again. Keys touch nothing.
+    // A press outside closes the popover. If that press is on its own button, it must not reopen
+    // it. Keyboard events (detail 0) press nothing.
     if (closedBy.current !== presses || event?.detail === 0) setOpen((now) => !now);
   };
   return { anchor, open, setOpen, close, toggle };
@@ -42,8 +42,8 @@ interface Props {
 }
 
 /**
- * A native popover beside its button: the browser brings the top layer, Escape
- * and closing by a touch elsewhere. On a phone the style makes it a sheet.
+ * A native popover beside its button: the browser provides the top layer, Escape and light
+ * dismiss. On a phone the styles make it a sheet.
  */
 export function Popover({ anchor, onClose, label, className = '', align, role, children }: Props) {
   const self = useRef<HTMLDivElement>(null);
@@ -54,15 +54,15 @@ export function Popover({ anchor, onClose, label, className = '', align, role, c
     const element = self.current;
     if (!element) return;
     element.showPopover();
-    const place = () => anchor.current && beside(element, anchor.current, align ?? 'start');
-    place();
-    const sizes = new ResizeObserver(place);
+    const reposition = () => anchor.current && beside(element, anchor.current, align ?? 'start');
+    reposition();
+    const sizes = new ResizeObserver(reposition);
     sizes.observe(element);
-    addEventListener('resize', place);
+    addEventListener('resize', reposition);
     return () => {
       sizes.disconnect();
-      removeEventListener('resize', place);
-      // What had the focus goes with the popover: the button that opened it is next.
+      removeEventListener('resize', reposition);
+      // The focused element is removed with the popover: focus its button.
       const opener = anchor.current;
       requestAnimationFrame(() => {
         if (document.activeElement === document.body) opener?.focus();

@@ -1,31 +1,52 @@
-import type { RecentRequest } from '../../api/types';
-
-const WIDTH = 36;
-const HEIGHT = 14;
-/** Fewer make no line that says anything. */
-const LEAST = 3;
-
-/** First-token times of the last requests by model, the oldest first. */
-export function timesOf(recent: RecentRequest[]): Map<string, number[]> {
-  const times = new Map<string, number[]>();
-  for (const { model, first_token_ms: time } of [...recent].reverse()) {
-    if (time !== null) times.set(model, [...(times.get(model) ?? []), time]);
-  }
-  return times;
+interface Point {
+  /** From 0 at the left edge to 1 at the right one. */
+  x: number;
+  /** Null: a gap in the line. */
+  value: number | null;
 }
 
-/** A small line of times. The figure beside it says what matters. */
-export function Spark({ times }: { times: number[] }) {
-  if (times.length < LEAST) return null;
-  const top = Math.max(...times);
-  const points = times.map((time, i) => {
-    const x = (i / (times.length - 1)) * WIDTH;
-    const y = HEIGHT - 1 - (top > 0 ? time / top : 0) * (HEIGHT - 2);
-    return `${x.toFixed(1)} ${y.toFixed(1)}`;
-  });
+interface Size {
+  width: number;
+  height: number;
+}
+
+interface Props {
+  lines: { points: Point[]; className?: string }[];
+  size: Size;
+  /** The value at the upper edge. */
+  top: number;
+}
+
+/** Lines without a scale. Hidden from screen readers: the figure beside it has the value. */
+export function Sparkline({ lines, size, top }: Props) {
   return (
-    <svg className="spark" width={WIDTH} height={HEIGHT} fill="none" aria-hidden="true">
-      <path d={`M${points.join('L')}`} />
+    <svg
+      className="spark"
+      {...size}
+      viewBox={`0 0 ${size.width} ${size.height}`}
+      preserveAspectRatio="none"
+      fill="none"
+      aria-hidden="true"
+      focusable="false"
+    >
+      {lines.map(({ points, className }) => (
+        <path key={className} className={className} d={linePath(points, size, top)} />
+      ))}
     </svg>
   );
+}
+
+export function linePath(points: Point[], { width, height }: Size, top: number): string {
+  let command = 'M';
+  let path = '';
+  for (const { x, value } of points) {
+    if (value === null) {
+      command = 'M';
+      continue;
+    }
+    const y = height - 1 - (top > 0 ? Math.min(1, value / top) : 0) * (height - 2);
+    path += `${command}${(x * width).toFixed(1)} ${y.toFixed(1)}`;
+    command = 'L';
+  }
+  return path;
 }

@@ -1,9 +1,9 @@
-import { notify, say } from '../../store/notices';
+import { announce, notify } from '../../store/notices';
 
-/** Puts a text on the clipboard, also where the page came over plain HTTP. */
+/** Copies to the clipboard, also on plain HTTP. */
 export async function copyText(text: string, what = 'Copied'): Promise<boolean> {
   const done = await viaClipboard(text).catch(() => viaSelection(text));
-  if (done) say(`${what}.`);
+  if (done) announce(`${what}.`);
   else notify('The browser did not allow copying.');
   return done;
 }
@@ -13,12 +13,12 @@ async function viaClipboard(text: string): Promise<boolean> {
   return true;
 }
 
-// `navigator.clipboard` is missing where the page is not in a secure context.
+// `navigator.clipboard` is missing in an insecure context.
 function viaSelection(text: string): boolean {
   const area = document.createElement('textarea');
   area.value = text;
   area.className = 'visually-hidden';
-  // Within an open dialog only its own content can be selected.
+  // An open modal dialog allows selection inside it only.
   (document.querySelector('dialog[open]') ?? document.body).append(area);
   area.select();
   const done = document.execCommand('copy');
@@ -26,7 +26,7 @@ function viaSelection(text: string): boolean {
   return done;
 }
 
-/** Hands a text to the reader as a file. */
+/** Downloads a text as a file. */
 export function saveFile(name: string, mime: string, text: string): void {
   const url = URL.createObjectURL(new Blob([text], { type: mime }));
   const link = document.createElement('a');

@@ -1,32 +1,35 @@
 import { type RefObject, useEffect, useRef, useState } from 'react';
 
-const waiting = new WeakMap<Element, () => void>();
-let watcher: IntersectionObserver | undefined;
+const callbacks = new Map<Element, () => void>();
+let shared: IntersectionObserver | undefined;
 
-/** One watcher for all: a thousand of them would take longer than what they save. */
+/** One observer for all: a thousand of them would cost more than they save. */
 function watch(element: Element, onNear: () => void): () => void {
-  watcher ??= new IntersectionObserver(
+  shared ??= new IntersectionObserver(
     (entries) => {
-      for (const { target, isIntersecting } of entries) if (isIntersecting) waiting.get(target)?.();
+      for (const { target, isIntersecting } of entries)
+        if (isIntersecting) callbacks.get(target)?.();
     },
     { rootMargin: '1200px' },
   );
-  const each = watcher;
-  waiting.set(element, onNear);
-  each.observe(element);
+  const observer = shared;
+  callbacks.set(element, onNear);
+  observer.observe(element);
   return () => {
-    waiting.delete(element);
-    each.unobserve(element);
+    callbacks.delete(element);
+    observer.unobserve(element);
   };
 }
 
-/** True once the element has been near the screen, or from the start. */
-export function useNear(eager: boolean): [RefObject<HTMLElement | null>, boolean] {
-  const self = useRef<HTMLElement>(null);
+/** True from the first time that the element is near the viewport; with `eager` from the start. */
+export function useNear<T extends Element = HTMLElement>(
+  eager = false,
+): [RefObject<T | null>, boolean] {
+  const ref = useRef<T>(null);
   const [near, setNear] = useState(eager);
   useEffect(() => {
-    if (near || !self.current) return;
-    return watch(self.current, () => setNear(true));
+    if (near || !ref.current) return;
+    return watch(ref.current, () => setNear(true));
   }, [near]);
-  return [self, near];
+  return [ref, near];
 }

@@ -1,51 +1,51 @@
-import { putBlobs } from './blobs';
-import { isConversation } from './check';
-import { chatKey, dropDisk, parseJson, readDisk } from './disk';
-import { changeList, listStore } from './list';
+import { isConversation } from '../validate';
+import { changeList, listStore } from './chat-list';
+import { idbPutAll } from './indexed-db';
+import { chatKey, parseJson, readItem, removeItem } from './local-storage';
 
 /**
- * What of the conversations lies in localStorage and what in IndexedDB. Nothing
- * is removed here before its copy there is safe, and nothing is ever dropped.
+ * Which conversations are in localStorage and which are archived in IndexedDB. Nothing is removed
+ * from localStorage before its copy is committed, and nothing is ever discarded.
  */
 
 /**
- * Characters of conversations that stay in localStorage, the newest. A browser
- * reads all that is there before it hands out the first entry, and so before
- * the page can draw: five million took ten times as long as this.
+ * Characters of the newest conversations that stay in localStorage. A browser reads all of
+ * localStorage before it returns the first entry, and so before the page can draw: five million
+ * took ten times as long as this.
  */
-const RECENT = 500_000;
-/** What was changed this lately may still be in the hands of another tab. */
-const SETTLED_MS = 10 * 60_000;
-/** So many are moved before the page has its turn. */
-const AT_ONCE = 8;
+const RECENT_CHARS = 500_000;
+/** A conversation changed more recently may be open in another tab. */
+const UNTOUCHED_MS = 10 * 60_000;
+/** Conversations moved per transaction, so that the page stays responsive. */
+const BATCH = 8;
 
-/** Moves all but the newest conversations to IndexedDB. Rejects where that is not to be had. */
-export async function keepRecent(now = Date.now()): Promise<void> {
+/** Archives all but the newest conversations. Rejects if IndexedDB is not available. */
+export async function archiveOld(now = Date.now()): Promise<void> {
   let kept = 0;
   const older = [...listStore.get()]
-    .filter((each) => !each.cold)
+    .filter((entry) => !entry.cold)
     .sort((a, b) => b.updated - a.updated)
-    .filter((each) => {
-      kept += each.bytes || 0;
-      return kept > RECENT && now - each.updated > SETTLED_MS;
+    .filter((entry) => {
+      kept += entry.bytes || 0;
+      return kept > RECENT_CHARS && now - entry.updated > UNTOUCHED_MS;
     })
-    .map((each) => each.id);
-  for (let i = 0; i < older.length; i += AT_ONCE) await putAway(older.slice(i, i + AT_ONCE));
+    .map((entry) => entry.id);
+  for (let i = 0; i < older.length; i += BATCH) await archive(older.slice(i, i + BATCH));
 }
 
-/** Moves the oldest conversations to IndexedDB until `retry` succeeds. */
-export async function makeRoom(
+/** Archives the oldest conversations until `retry` succeeds. */
+export async function freeSpace(
   wanted: number,
   except: string,
   retry: () => boolean,
 ): Promise<boolean> {
   const oldest = [...listStore.get()]
-    .filter((each) => !each.cold && each.id !== except)
+    .filter((entry) => !entry.cold && entry.id !== except)
     .sort((a, b) => a.updated - b.updated);
   let freed = 0;
   for (const { id } of oldest) {
     try {
-      freed += await putAway([id]);
+      freed += await archive([id]);
     } catch {
       return false;
     }
@@ -54,22 +54,24 @@ export async function makeRoom(
   return retry();
 }
 
-/** Moves these to IndexedDB. Says how many characters that freed. */
-async function putAway(ids: string[]): Promise<number> {
+/** Moves conversations to IndexedDB. Returns the number of characters freed. */
+async function archive(ids: string[]): Promise<number> {
   const copies = ids
-    .map((id): [string, string] => [id, readDisk(chatKey(id)) ?? ''])
-    // A damaged one stays, to be set aside when it is opened.
+    .map((id): [string, string] => [id, readItem(chatKey(id)) ?? ''])
+    // A damaged one stays, to be quarantined when it is opened.
     .filter(([, raw]) => raw !== '' && parseJson(raw, isConversation) !== 'bad');
-  await putBlobs('chats', copies);
-  // Another tab may have written to one in the meantime: then it stays.
-  const moved = new Map(copies.filter(([id, raw]) => readDisk(chatKey(id)) === raw));
+  await idbPutAll('chats', copies);
+  // Another tab may have written to it in the meantime: then it stays.
+  const moved = new Map(copies.filter(([id, raw]) => readItem(chatKey(id)) === raw));
   if (moved.size === 0) return 0;
   const mark = () =>
-    changeList((all) => all.map((each) => (moved.has(each.id) ? { ...each, cold: true } : each)));
-  // Before they go, so that the list never names one that is in neither place;
-  // and after, since a full disk may have had no room for the mark.
+    changeList((all) =>
+      all.map((entry) => (moved.has(entry.id) ? { ...entry, cold: true } : entry)),
+    );
+  // Before the removal, so that the list never points to a missing conversation; and after it,
+  // since a full localStorage may have rejected the first write.
   mark();
-  for (const id of moved.keys()) dropDisk(chatKey(id));
+  for (const id of moved.keys()) removeItem(chatKey(id));
   mark();
   return [...moved.values()].reduce((sum, raw) => sum + raw.length, 0);
 }

@@ -1,22 +1,22 @@
-import { isConversation, isEntry, isIndex } from './check';
-import { createStore } from './create';
+import { createStore } from '../create-store';
+import { notify } from '../notices';
+import type { Conversation, IndexEntry } from '../types';
+import { isConversation, isEntry, isIndex } from '../validate';
 import {
   chatKey,
-  diskKeys,
-  dropDisk,
   INDEX,
+  itemKeys,
   parseJson,
   quarantine,
-  readDisk,
-  writeDisk,
-} from './disk';
-import { notify } from './notices';
-import type { Conversation, IndexEntry } from './types';
+  readItem,
+  removeItem,
+  writeItem,
+} from './local-storage';
 
-/** The list of conversations, pinned ones first, then by their last change. */
+/** Pinned conversations first, then by last change. */
 export const listStore = createStore<IndexEntry[]>([]);
 
-/** How long a deletion can be undone, and then for how long it is still kept. */
+/** Time in which a deletion can be undone; purged after it. */
 const UNDO_MS = 60_000;
 
 export function entryOf(chat: Conversation, bytes: number): IndexEntry {
@@ -31,73 +31,70 @@ export function entryOf(chat: Conversation, bytes: number): IndexEntry {
   };
 }
 
-/**
- * Changes the list on disk. It is read anew each time, since another tab may
- * have written it.
- */
+/** Reads the stored list, changes it and writes it back: another tab may have changed it. */
 export function changeList(change: (entries: IndexEntry[]) => IndexEntry[]): void {
-  const raw = readDisk(INDEX);
+  const raw = readItem(INDEX);
   const now = raw === null ? listStore.get() : parseJson(raw, isIndex);
-  const next = change(now === 'bad' ? rebuilt() : now).sort(byRank);
-  writeDisk(INDEX, JSON.stringify(next));
+  const next = change(now === 'bad' ? rebuildEntries() : now).sort(byRank);
+  writeItem(INDEX, JSON.stringify(next));
   listStore.set(next);
 }
 
 export function putEntry(entry: IndexEntry): void {
-  changeList((all) => [entry, ...all.filter((each) => each.id !== entry.id)]);
+  changeList((all) => [entry, ...all.filter((other) => other.id !== entry.id)]);
 }
 
 export function patchEntry(id: string, patch: Partial<IndexEntry>): void {
-  changeList((all) => all.map((each) => (each.id === id ? { ...each, ...patch } : each)));
+  changeList((all) => all.map((entry) => (entry.id === id ? { ...entry, ...patch } : entry)));
 }
 
 export function findEntry(id: string): IndexEntry | undefined {
-  return listStore.get().find((each) => each.id === id);
+  return listStore.get().find((entry) => entry.id === id);
 }
 
-/** Reads the list at the start, and repairs it from the conversations themselves. */
+/** Loads the list, and repairs it from the stored conversations. */
 export function loadList(): void {
-  const raw = readDisk(INDEX);
+  const raw = readItem(INDEX);
   const found = raw === null ? [] : parseJson(raw, isIndex);
   if (found === 'bad') {
     quarantine(INDEX, 'index');
     notify('The list of conversations was damaged and has been rebuilt.');
   }
-  const entries = found === 'bad' ? rebuilt() : found;
-  const known = new Set(entries.map((each) => each.id));
+  const entries = found === 'bad' ? rebuildEntries() : found;
+  const known = new Set(entries.map((entry) => entry.id));
   const lost = chatIds().filter((id) => !known.has(id));
-  const all = [...entries, ...lost.map(entryFromDisk).filter((each) => each !== undefined)];
+  const all = [...entries, ...lost.map(readEntry).filter((entry) => entry !== undefined)];
   listStore.set(all.sort(byRank));
   if (found === 'bad' || all.length > entries.length) changeList(() => all);
 }
 
-/** Reads the list again after another tab wrote it. */
-export function reloadList(): void {
-  const raw = readDisk(INDEX);
+/** After a change by another tab. */
+export function rereadList(): void {
+  const raw = readItem(INDEX);
   const found = raw === null ? [] : parseJson(raw, isIndex);
   if (found !== 'bad') listStore.set(found.sort(byRank));
 }
 
-/** Entries whose deletion is past undoing. */
+/** Deleted entries that can no longer be restored. */
 export function expired(now = Date.now()): IndexEntry[] {
-  return listStore.get().filter((each) => each.deleted && now - each.deleted > UNDO_MS);
+  return listStore.get().filter((entry) => entry.deleted && now - entry.deleted > UNDO_MS);
 }
 
-function rebuilt(): IndexEntry[] {
+function rebuildEntries(): IndexEntry[] {
   return chatIds()
-    .map(entryFromDisk)
-    .filter((each) => each !== undefined);
+    .map(readEntry)
+    .filter((entry) => entry !== undefined);
 }
 
 function chatIds(): string[] {
   const start = chatKey('');
-  return diskKeys()
+  return itemKeys()
     .filter((key) => key.startsWith(start))
     .map((key) => key.slice(start.length));
 }
 
-function entryFromDisk(id: string): IndexEntry | undefined {
-  const raw = readDisk(chatKey(id));
+function readEntry(id: string): IndexEntry | undefined {
+  const raw = readItem(chatKey(id));
   if (raw === null) return undefined;
   const chat = parseJson(raw, isConversation);
   if (chat === 'bad') {
@@ -108,9 +105,9 @@ function entryFromDisk(id: string): IndexEntry | undefined {
   return isEntry(entry) ? entry : undefined;
 }
 
-export function forgetEntry(id: string): void {
-  dropDisk(chatKey(id));
-  changeList((all) => all.filter((each) => each.id !== id));
+export function removeEntry(id: string): void {
+  removeItem(chatKey(id));
+  changeList((all) => all.filter((entry) => entry.id !== id));
 }
 
 function byRank(a: IndexEntry, b: IndexEntry): number {

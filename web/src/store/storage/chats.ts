@@ -1,52 +1,60 @@
-import { dropBlob, getBlob, putBlob } from './blobs';
-import { isConversation } from './check';
-import { createStore, type Store } from './create';
-import { badKey, chatKey, dropDisk, parseJson, quarantine, readDisk, writeDisk } from './disk';
-import { entryOf, findEntry, forgetEntry, listStore, patchEntry, putEntry } from './list';
-import { notify } from './notices';
-import { makeRoom } from './room';
-import { merged } from './tree';
-import type { Conversation } from './types';
+import { createStore, type Store } from '../create-store';
+import { notify } from '../notices';
+import { mergeConversations } from '../tree';
+import type { Conversation } from '../types';
+import { isConversation } from '../validate';
+import { freeSpace } from './archive-policy';
+import { entryOf, findEntry, listStore, patchEntry, putEntry, removeEntry } from './chat-list';
+import { idbDelete, idbGet, idbPut } from './indexed-db';
+import {
+  badKey,
+  chatKey,
+  parseJson,
+  quarantine,
+  readItem,
+  removeItem,
+  writeItem,
+} from './local-storage';
 
-/** The conversations that are open in this tab, and their way to the disk and back. */
+/** The conversations open in this tab, and how they are loaded and saved. */
 
-/** `undefined`: still being read. `null`: there is none, or it cannot be read. */
+/** `undefined`: loading. `null`: missing or unreadable. */
 export type ChatStore = Store<Conversation | null | undefined>;
 
 const open = new Map<string, ChatStore>();
-/** What lies on disk as far as this tab knows: anything else is another tab's doing. */
-const lastSeen = new Map<string, string>();
+/** The stored JSON that this tab last read or wrote; a different one is from another tab. */
+const lastStored = new Map<string, string>();
 
-/** True while something could not be kept: the page then asks for an export. */
-export const trouble = createStore(false);
+/** True while a conversation could not be saved: the page then offers an export. */
+export const saveFailed = createStore(false);
 
-/** The conversation, read from disk on first use. */
+/** Loaded on first use. */
 export function chatStore(id: string): ChatStore {
   const known = open.get(id);
   if (known) return known;
-  const store = createStore<Conversation | null | undefined>(fromDisk(id));
+  const store = createStore<Conversation | null | undefined>(loadLocal(id));
   open.set(id, store);
   if (store.get() === null && findEntry(id)) {
     store.set(undefined);
-    void thaw(id).then((chat) => {
+    void loadArchived(id).then((chat) => {
       if (store.get() === undefined) store.set(chat);
     });
   }
   return store;
 }
 
-/** The conversation wherever it lies, without keeping it open. */
+/** The conversation from any tier, without keeping it open. */
 export async function readChat(id: string): Promise<Conversation | null> {
   const here = open.get(id)?.get();
   if (here) return here;
-  return fromDisk(id) ?? (findEntry(id) ? thaw(id) : null);
+  return loadLocal(id) ?? (findEntry(id) ? loadArchived(id) : null);
 }
 
 export function openIds(): string[] {
   return [...open.keys()];
 }
 
-/** Changes an open conversation and keeps it. */
+/** Changes an open conversation and saves it. */
 export function changeChat(id: string, change: (chat: Conversation) => Conversation): void {
   const store = chatStore(id);
   const now = store.get();
@@ -57,80 +65,79 @@ export function changeChat(id: string, change: (chat: Conversation) => Conversat
   saveChat(id);
 }
 
-/** Takes in a new conversation. */
 export function addChat(chat: Conversation): void {
   open.set(chat.id, createStore<Conversation | null | undefined>(chat));
   saveChat(chat.id);
 }
 
-/** Writes an open conversation, together with what another tab added to it. */
+/** Saves an open conversation, merged with changes of other tabs. */
 export function saveChat(id: string): void {
   const store = open.get(id);
   let chat = store?.get();
   if (!store || !chat) return;
-  // A comparison that nothing was asked in is not worth a place in the list.
+  // An empty comparison is not listed.
   if (chat.lanes && Object.keys(chat.messages).length === 0) return;
-  const onDisk = readDisk(chatKey(id));
-  if (onDisk !== null && onDisk !== lastSeen.get(id)) {
+  const onDisk = readItem(chatKey(id));
+  if (onDisk !== null && onDisk !== lastStored.get(id)) {
     const theirs = parseJson(onDisk, isConversation);
-    if (theirs !== 'bad') chat = merged(chat, theirs);
+    if (theirs !== 'bad') chat = mergeConversations(chat, theirs);
     store.set(chat);
   }
   const raw = JSON.stringify(chat);
-  const entry = { ...entryOf(chat, raw.length), ...deletion(id) };
-  const written = writeDisk(chatKey(id), raw);
+  const entry = { ...entryOf(chat, raw.length), ...deletedMark(id) };
+  const written = writeItem(chatKey(id), raw);
   if (written === 'ok') {
-    trouble.set(false);
-    lastSeen.set(id, raw);
-    if (findEntry(id)?.cold) void dropBlob('chats', id).catch(() => {});
+    saveFailed.set(false);
+    lastStored.set(id, raw);
+    if (findEntry(id)?.cold) void idbDelete('chats', id).catch(() => {});
     putEntry(entry);
   } else {
     putEntry({ ...entry, ...(findEntry(id)?.cold && { cold: true }) });
-    void saveElsewhere(id, raw);
+    void saveWhenFull(id, raw);
   }
 }
 
-/** The disk is full: older conversations go to IndexedDB, or else this one does. */
-async function saveElsewhere(id: string, raw: string): Promise<void> {
-  if (await makeRoom(raw.length, id, () => writeDisk(chatKey(id), raw) === 'ok')) {
-    lastSeen.set(id, raw);
+/** localStorage is full: archive older conversations, or else this one. */
+async function saveWhenFull(id: string, raw: string): Promise<void> {
+  if (await freeSpace(raw.length, id, () => writeItem(chatKey(id), raw) === 'ok')) {
+    lastStored.set(id, raw);
     return;
   }
   try {
-    await putBlob('chats', id, raw);
-    // The older version must not be found before the newer one.
-    dropDisk(chatKey(id));
-    lastSeen.delete(id);
+    await idbPut('chats', id, raw);
+    // Else the older version would be found first.
+    removeItem(chatKey(id));
+    lastStored.delete(id);
     patchEntry(id, { cold: true });
   } catch {
-    trouble.set(true);
+    saveFailed.set(true);
   }
 }
 
-/** Takes over what another tab wrote. `keep`: this tab is writing to it, too. */
-export function onChatEvent(id: string, raw: string | null, keep: boolean): void {
+/** Applies a change by another tab. `keep`: this tab is writing to the conversation too. */
+export function onChatStored(id: string, raw: string | null, keep: boolean): void {
   const store = open.get(id);
   const now = store?.get();
   if (!store) return;
-  if (raw === null) return void keepOurs(id);
+  if (raw === null) return void keepLocalChanges(id);
   const theirs = parseJson(raw, isConversation);
   if (theirs === 'bad') return;
-  lastSeen.set(id, raw);
-  store.set(now && keep ? merged(now, theirs) : theirs);
+  lastStored.set(id, raw);
+  store.set(now && keep ? mergeConversations(now, theirs) : theirs);
 }
 
-/** Another tab has put it away, or removed it for good: what this tab knows more of stays. */
-async function keepOurs(id: string): Promise<void> {
-  const away = await thaw(id);
+/** Another tab archived or deleted the conversation: messages that only this tab has are kept. */
+async function keepLocalChanges(id: string): Promise<void> {
+  const archived = await loadArchived(id);
   const store = open.get(id);
   const now = store?.get();
-  if (!away || !store || !now || readDisk(chatKey(id)) !== null) return;
-  if (JSON.stringify(away) === lastSeen.get(id)) return;
-  store.set(merged(now, away));
+  if (!archived || !store || !now || readItem(chatKey(id)) !== null) return;
+  if (JSON.stringify(archived) === lastStored.get(id)) return;
+  store.set(mergeConversations(now, archived));
   saveChat(id);
 }
 
-/** Hides a conversation at once. It can be brought back for a while. */
+/** Hides conversations at once; undo restores them. */
 export function removeChats(ids: string[]): void {
   const now = Date.now();
   for (const id of ids) patchEntry(id, { deleted: now });
@@ -145,74 +152,75 @@ export function restoreChat(id: string): void {
   putEntry(entry);
 }
 
-/** Removes for good. */
+/** Deletes permanently. */
 export async function purge(ids: string[]): Promise<void> {
   for (const id of ids) {
     const chat = await readChat(id);
     const images = imagesOf(chat);
     const shared = new Set(images.length > 0 ? await imagesOfOthers(id) : []);
     for (const image of images) {
-      if (!shared.has(image)) void dropBlob('images', image).catch(() => {});
+      if (!shared.has(image)) void idbDelete('images', image).catch(() => {});
     }
     try {
-      // First, so that none is found again that the list has forgotten.
-      await dropBlob('chats', id);
+      // Before the entry, or `recoverArchived` could find it again.
+      await idbDelete('chats', id);
     } catch {
-      // Without IndexedDB there is none there; one that fails is kept for the next try.
+      // Without IndexedDB there is no archived copy; if deletion fails, the entry stays for the
+      // next attempt.
       if (findEntry(id)?.cold) continue;
     }
     open.delete(id);
-    lastSeen.delete(id);
-    forgetEntry(id);
+    lastStored.delete(id);
+    removeEntry(id);
   }
 }
 
-/** A kept answer or an imported copy may show the same image. */
+/** A kept lane or an imported copy may use the same image. */
 async function imagesOfOthers(id: string): Promise<string[]> {
   const chats = await Promise.all(
     listStore
       .get()
-      .filter((each) => each.id !== id)
-      .map((each) => readChat(each.id)),
+      .filter((entry) => entry.id !== id)
+      .map((entry) => readChat(entry.id)),
   );
   return chats.flatMap(imagesOf);
 }
 
 function imagesOf(chat: Conversation | null): string[] {
   return Object.values(chat?.messages ?? {})
-    .flatMap((each) => each.attachments ?? [])
-    .filter((each) => each.kind === 'image')
-    .map((each) => each.id);
+    .flatMap((message) => message.attachments ?? [])
+    .filter((attachment) => attachment.kind === 'image')
+    .map((attachment) => attachment.id);
 }
 
-function deletion(id: string): { deleted?: number } {
+function deletedMark(id: string): { deleted?: number } {
   const deleted = findEntry(id)?.deleted;
   return deleted ? { deleted } : {};
 }
 
-function fromDisk(id: string): Conversation | null {
-  const raw = readDisk(chatKey(id));
+function loadLocal(id: string): Conversation | null {
+  const raw = readItem(chatKey(id));
   if (raw === null) return null;
   const chat = parseJson(raw, isConversation);
   if (chat === 'bad') {
     quarantine(chatKey(id), id);
-    sayDamaged(id);
+    reportDamaged(id);
     return null;
   }
-  lastSeen.set(id, raw);
+  lastStored.set(id, raw);
   return chat;
 }
 
-async function thaw(id: string): Promise<Conversation | null> {
+async function loadArchived(id: string): Promise<Conversation | null> {
   try {
-    const raw = await getBlob<string>('chats', id);
-    // Another tab may have brought it back since.
-    if (raw === undefined) return fromDisk(id);
+    const raw = await idbGet<string>('chats', id);
+    // Another tab may have moved it back in the meantime.
+    if (raw === undefined) return loadLocal(id);
     const chat = parseJson(raw, isConversation);
     if (chat !== 'bad') return chat;
-    if (writeDisk(badKey(id), raw) === 'ok') {
-      await dropBlob('chats', id);
-      sayDamaged(id);
+    if (writeItem(badKey(id), raw) === 'ok') {
+      await idbDelete('chats', id);
+      reportDamaged(id);
     }
     return null;
   } catch {
@@ -220,7 +228,7 @@ async function thaw(id: string): Promise<Conversation | null> {
   }
 }
 
-function sayDamaged(id: string): void {
-  forgetEntry(id);
-  notify('One conversation was damaged. It was set aside; Settings, Data can hand it out.');
+function reportDamaged(id: string): void {
+  removeEntry(id);
+  notify('A damaged conversation was moved aside. It can be saved in Settings, Data.');
 }

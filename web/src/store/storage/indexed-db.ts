@@ -1,10 +1,7 @@
-/**
- * IndexedDB for what is too big for localStorage: images, and conversations
- * but for the newest. Every call may fail, and says so by rejecting.
- */
+/** IndexedDB: images and archived conversations. Every function rejects on failure. */
 const NAME = 'trunkline';
 const STORES = ['images', 'chats'] as const;
-export type BlobStore = (typeof STORES)[number];
+export type IdbStore = (typeof STORES)[number];
 
 let opened: Promise<IDBDatabase> | undefined;
 
@@ -16,7 +13,7 @@ function database(): Promise<IDBDatabase> {
     };
     request.onsuccess = () => {
       const db = request.result;
-      // A newer page in another tab must not wait for this one to be closed.
+      // A newer page in another tab must not wait until this one is closed.
       db.onversionchange = () => {
         db.close();
         opened = undefined;
@@ -26,7 +23,7 @@ function database(): Promise<IDBDatabase> {
     request.onerror = () => reject(request.error ?? new Error('IndexedDB cannot be opened'));
     request.onblocked = () => reject(new Error('IndexedDB is blocked by another tab'));
   });
-  // A failure is not remembered: the next call tries anew.
+  // Not cached: the next call tries again.
   opened.catch(() => {
     opened = undefined;
   });
@@ -34,7 +31,7 @@ function database(): Promise<IDBDatabase> {
 }
 
 async function run<T>(
-  store: BlobStore,
+  store: IdbStore,
   mode: IDBTransactionMode,
   action: (store: IDBObjectStore) => IDBRequest<T> | undefined,
 ): Promise<T | undefined> {
@@ -42,28 +39,28 @@ async function run<T>(
   return new Promise((resolve, reject) => {
     const transaction = db.transaction(store, mode);
     const request = action(transaction.objectStore(store));
-    // Only a completed transaction is on disk.
+    // Only a completed transaction is durable.
     transaction.oncomplete = () => resolve(request?.result);
     transaction.onabort = () => reject(transaction.error ?? new Error('IndexedDB gave up'));
     transaction.onerror = () => reject(transaction.error ?? request?.error);
   });
 }
 
-export const putBlob = (store: BlobStore, id: string, value: unknown) =>
-  run(store, 'readwrite', (each) => each.put(value, id));
+export const idbPut = (store: IdbStore, id: string, value: unknown) =>
+  run(store, 'readwrite', (objects) => objects.put(value, id));
 
-/** All of them or none. */
-export const putBlobs = (store: BlobStore, entries: [string, unknown][]) =>
-  run(store, 'readwrite', (each) => {
-    for (const [id, value] of entries) each.put(value, id);
+/** In one transaction: all or none. */
+export const idbPutAll = (store: IdbStore, entries: [string, unknown][]) =>
+  run(store, 'readwrite', (objects) => {
+    for (const [id, value] of entries) objects.put(value, id);
     return undefined;
   });
 
-export const getBlob = <T>(store: BlobStore, id: string) =>
-  run<T | undefined>(store, 'readonly', (each) => each.get(id));
+export const idbGet = <T>(store: IdbStore, id: string) =>
+  run<T | undefined>(store, 'readonly', (objects) => objects.get(id));
 
-export const dropBlob = (store: BlobStore, id: string) =>
-  run(store, 'readwrite', (each) => each.delete(id));
+export const idbDelete = (store: IdbStore, id: string) =>
+  run(store, 'readwrite', (objects) => objects.delete(id));
 
-export const blobKeys = async (store: BlobStore) =>
-  ((await run(store, 'readonly', (each) => each.getAllKeys())) ?? []).map(String);
+export const idbKeys = async (store: IdbStore) =>
+  ((await run(store, 'readonly', (objects) => objects.getAllKeys())) ?? []).map(String);

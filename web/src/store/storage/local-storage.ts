@@ -1,8 +1,5 @@
-/**
- * localStorage with its faults made visible: it may be absent, forbidden or
- * full, and each of these must leave the page working.
- */
-export type Written = 'ok' | 'full' | 'unavailable';
+/** localStorage that may be absent, denied or full. The page must work in each case. */
+export type WriteResult = 'ok' | 'full' | 'unavailable';
 
 export const PREFIX = 'trunkline:';
 export const INDEX = `${PREFIX}index`;
@@ -12,7 +9,7 @@ export const chatKey = (id: string) => `${PREFIX}c:${id}`;
 export const draftKey = (id: string) => `${PREFIX}d:${id}`;
 export const badKey = (id: string) => `${PREFIX}bad:${id}`;
 
-export function readDisk(key: string): string | null {
+export function readItem(key: string): string | null {
   try {
     return localStorage.getItem(key);
   } catch {
@@ -20,7 +17,7 @@ export function readDisk(key: string): string | null {
   }
 }
 
-export function writeDisk(key: string, value: string): Written {
+export function writeItem(key: string, value: string): WriteResult {
   try {
     localStorage.setItem(key, value);
     return 'ok';
@@ -29,15 +26,15 @@ export function writeDisk(key: string, value: string): Written {
   }
 }
 
-export function dropDisk(key: string): void {
+export function removeItem(key: string): void {
   try {
     localStorage.removeItem(key);
   } catch {
-    // Nothing is kept there then, so nothing needs to go.
+    // Without storage there is nothing to remove.
   }
 }
 
-export function diskKeys(): string[] {
+export function itemKeys(): string[] {
   try {
     return Array.from({ length: localStorage.length }, (_, i) => localStorage.key(i) ?? '').filter(
       (key) => key.startsWith(PREFIX),
@@ -47,12 +44,12 @@ export function diskKeys(): string[] {
   }
 }
 
-/** JSON of a key; `bad` where it is there but cannot be used. */
+/** The JSON of a key; `bad` if it is invalid. */
 export function readJson<T>(
   key: string,
   check: (value: unknown) => value is T,
 ): T | 'bad' | undefined {
-  const raw = readDisk(key);
+  const raw = readItem(key);
   return raw === null ? undefined : parseJson(raw, check);
 }
 
@@ -65,13 +62,13 @@ export function parseJson<T>(raw: string, check: (value: unknown) => value is T)
   }
 }
 
-/** Puts a value that cannot be read out of the way, where Settings can still hand it out. */
+/** Moves an unreadable value to a key from which Settings can export it. */
 export function quarantine(key: string, name: string): void {
-  const raw = readDisk(key);
+  const raw = readItem(key);
   if (raw === null) return;
-  // Removed first: a full disk would have no room for both.
-  dropDisk(key);
-  if (writeDisk(badKey(name), raw) !== 'ok') writeDisk(key, raw);
+  // Removed first: a full localStorage has no space for both.
+  removeItem(key);
+  if (writeItem(badKey(name), raw) !== 'ok') writeItem(key, raw);
 }
 
 function isQuota(error: unknown): boolean {
