@@ -1,11 +1,4 @@
-import {
-  type ReactNode,
-  type RefObject,
-  useEffect,
-  useLayoutEffect,
-  useRef,
-  useState,
-} from 'react';
+import { type ReactNode, type RefObject, useLayoutEffect, useRef, useState } from 'react';
 
 const GAP = 6;
 const EDGE = 8;
@@ -53,6 +46,12 @@ export function Popover({ anchor, onClose, label, className = '', align, role, c
   useLayoutEffect(() => {
     const element = self.current;
     if (!element) return;
+    // In the layout effect and on `beforetoggle`: a key pressed before a later effect or event
+    // would close the popover unnoticed, and the next press on its button would not open it.
+    const onBeforeToggle = (event: Event) => {
+      if ((event as ToggleEvent).newState === 'closed') done.current();
+    };
+    element.addEventListener('beforetoggle', onBeforeToggle);
     element.showPopover();
     const reposition = () => anchor.current && beside(element, anchor.current, align ?? 'start');
     reposition();
@@ -60,6 +59,7 @@ export function Popover({ anchor, onClose, label, className = '', align, role, c
     sizes.observe(element);
     addEventListener('resize', reposition);
     return () => {
+      element.removeEventListener('beforetoggle', onBeforeToggle);
       sizes.disconnect();
       removeEventListener('resize', reposition);
       // The focused element is removed with the popover: focus its button.
@@ -69,15 +69,6 @@ export function Popover({ anchor, onClose, label, className = '', align, role, c
       });
     };
   }, [anchor, align]);
-
-  useEffect(() => {
-    const element = self.current;
-    const onToggle = (event: Event) => {
-      if ((event as ToggleEvent).newState === 'closed') done.current();
-    };
-    element?.addEventListener('toggle', onToggle);
-    return () => element?.removeEventListener('toggle', onToggle);
-  }, []);
 
   return (
     // biome-ignore lint/a11y/useAriaPropsSupportedByRole: the role is always one that is named
