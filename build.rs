@@ -1,12 +1,12 @@
-//! Builds the page of `web/` and writes the table by which it is embedded.
+//! Builds the page in `web/` and generates the table that embeds it.
 //!
-//! Only optimised builds do: a debug build, `cargo check` and clippy must not
-//! wait for npm. Nothing is written outside of cargo's output folder. Where the
-//! page cannot be built, the table is empty and a plain page is served.
+//! Only in optimised builds: a debug build, `cargo check` and clippy must not
+//! wait for npm. Writes only to cargo's output folder. If the page cannot be
+//! built, the table is empty and a plain page is served.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "standard output is how a build script speaks to cargo"
+    reason = "a build script sends instructions to cargo on standard output"
 )]
 
 use std::env;
@@ -16,13 +16,13 @@ use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-/// A folder with the page as `npm run build` leaves it.
+/// A folder with the output of `npm run build`.
 const PREBUILT: &str = "TRUNKLINE_UI_DIST";
-/// Set to anything: a build without the page is a failure.
+/// If set, a build without the page fails.
 const REQUIRED: &str = "TRUNKLINE_UI_REQUIRED";
-/// Of what npm says when it fails.
-const MOST_LINES: usize = 20;
-/// What the page is built from. Never `web` itself: `node_modules` is in it.
+/// Lines shown of npm's output when it fails.
+const MAX_LINES: usize = 20;
+/// Inputs of the page. Not `web` as a whole, which contains `node_modules`.
 const SOURCES: [&str; 8] = [
     "index.html",
     "docs.html",
@@ -39,9 +39,9 @@ fn main() -> ExitCode {
     println!("cargo::rerun-if-env-changed={PREBUILT}");
     println!("cargo::rerun-if-env-changed={REQUIRED}");
     let out = folder("OUT_DIR");
-    let is_wanted = env::var_os("CARGO_FEATURE_UI").is_some()
+    let enabled = env::var_os("CARGO_FEATURE_UI").is_some()
         && env::var("PROFILE").is_ok_and(|profile| profile == "release");
-    let table = if is_wanted {
+    let table = if enabled {
         page(&out).and_then(|dist| table(&dist))
     } else {
         Ok("&[]".to_owned())
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
         Err(reason) => {
-            println!("cargo::warning=the chat page is left out, a plain one takes its place");
+            println!("cargo::warning=built without the chat page; a plain page is served instead");
             for line in reason.lines() {
                 println!("cargo::warning={line}");
             }
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     match fs::write(out.join("page.rs"), table) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("cannot write the table of the page: {error}");
+            eprintln!("cannot write the table of the page's files: {error}");
             ExitCode::FAILURE
         }
     }
@@ -83,20 +83,20 @@ fn page(out: &Path) -> Result<PathBuf, String> {
     let (from, to) = (folder("CARGO_MANIFEST_DIR").join("web"), out.join("web"));
     for name in SOURCES {
         println!("cargo::rerun-if-changed={}", from.join(name).display());
-        renew(&from.join(name), &to.join(name))?;
+        replace(&from.join(name), &to.join(name))?;
     }
     install(&to)?;
     npm(&to, &["run", "build"])?;
     Ok(to.join("dist"))
 }
 
-/// Makes the copy of a file or folder like it, files that are gone included.
-fn renew(from: &Path, to: &Path) -> Result<(), String> {
+/// Copies a file or folder, without files of an earlier copy that no longer exist.
+fn replace(from: &Path, to: &Path) -> Result<(), String> {
     if !from.exists() {
         return Err(format!("{} is missing", from.display()));
     }
     if to.is_dir() {
-        fs::remove_dir_all(to).map_err(told(to))?;
+        fs::remove_dir_all(to).map_err(in_path(to))?;
     }
     copy(from, to)
 }
@@ -104,9 +104,9 @@ fn renew(from: &Path, to: &Path) -> Result<(), String> {
 fn copy(from: &Path, to: &Path) -> Result<(), String> {
     if !from.is_dir() {
         if let Some(parent) = to.parent() {
-            fs::create_dir_all(parent).map_err(told(parent))?;
+            fs::create_dir_all(parent).map_err(in_path(parent))?;
         }
-        return fs::copy(from, to).map(drop).map_err(told(from));
+        return fs::copy(from, to).map(drop).map_err(in_path(from));
     }
     for name in names(from)? {
         copy(&from.join(&name), &to.join(&name))?;
@@ -114,16 +114,16 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Fetches what the page is made of, unless that was done for this lockfile.
+/// Installs the page's packages, unless done for this lock file already.
 fn install(web: &Path) -> Result<(), String> {
     let (lock, done) = (web.join("package-lock.json"), web.join("installed.json"));
-    let locked = fs::read(&lock).map_err(told(&lock))?;
+    let locked = fs::read(&lock).map_err(in_path(&lock))?;
     if fs::read(&done).is_ok_and(|installed| installed == locked) {
         return Ok(());
     }
     let quiet = ["--no-audit", "--no-fund", "--ignore-scripts"];
     npm(web, &[&["ci", "--include=dev"], &quiet[..]].concat())?;
-    fs::write(&done, locked).map_err(told(&done))
+    fs::write(&done, locked).map_err(in_path(&done))
 }
 
 fn npm(web: &Path, arguments: &[&str]) -> Result<(), String> {
@@ -136,12 +136,12 @@ fn npm(web: &Path, arguments: &[&str]) -> Result<(), String> {
     if output.status.success() {
         return Ok(());
     }
-    let said = [output.stderr, output.stdout].concat();
-    let said = String::from_utf8_lossy(&said);
-    // npm explains all of its options behind what matters.
-    let said: Vec<&str> = said.lines().take(MOST_LINES).collect();
-    let said = said.join("\n");
-    Err(format!("npm {} failed:\n{said}", arguments.join(" ")))
+    let output = [output.stderr, output.stdout].concat();
+    let output = String::from_utf8_lossy(&output);
+    // npm lists all of its options after the error.
+    let lines: Vec<&str> = output.lines().take(MAX_LINES).collect();
+    let (command, lines) = (arguments.join(" "), lines.join("\n"));
+    Err(format!("npm {command} failed:\n{lines}"))
 }
 
 /// The table of the page's files as Rust source, sorted by path.
@@ -155,40 +155,40 @@ fn table(dist: &Path) -> Result<String, String> {
     paths.sort_unstable();
     let mut table = "&[".to_owned();
     for path in paths {
-        let form = |ending| form(&dist.join(format!("{path}{ending}")));
-        let identity = form("").ok_or_else(|| format!("{path} is not in {}", dist.display()))?;
-        let [br, gzip] = [form(".br"), form(".gz")].map(|form| match form {
-            Some(form) => format!("Some({form})"),
+        let file = |extension| encoded_file(&dist.join(format!("{path}{extension}")));
+        let identity = file("").ok_or_else(|| format!("{path} is not in {}", dist.display()))?;
+        let [br, gzip] = [file(".br"), file(".gz")].map(|file| match file {
+            Some(file) => format!("Some({file})"),
             None => "None".to_owned(),
         });
-        let forms = format!("identity: {identity}, br: {br}, gzip: {gzip}");
+        let encodings = format!("identity: {identity}, br: {br}, gzip: {gzip}");
         // Writing to a string cannot fail.
-        let _ = writeln!(table, "File {{ path: {path:?}, {forms} }},");
+        let _ = writeln!(table, "PageFile {{ path: {path:?}, {encodings} }},");
     }
     Ok(table + "]")
 }
 
-/// A file in one encoding. Its tag need only change when the bytes do, so the
-/// hash may differ from one release of Rust to the next.
-fn form(path: &Path) -> Option<String> {
+/// A file in one encoding. Its `ETag` only has to change when the bytes do, so the
+/// hash may differ between releases of Rust.
+fn encoded_file(path: &Path) -> Option<String> {
     let mut hasher = DefaultHasher::new();
     hasher.write(&fs::read(path).ok()?);
     let path = path.to_string_lossy();
     let etag = format!("\"{:016x}\"", hasher.finish());
     Some(format!(
-        "Form {{ etag: {etag:?}, bytes: include_bytes!({path:?}) }}"
+        "EncodedFile {{ etag: {etag:?}, bytes: include_bytes!({path:?}) }}"
     ))
 }
 
 fn names(folder: &Path) -> Result<Vec<String>, String> {
-    let entries = fs::read_dir(folder).map_err(told(folder))?;
+    let entries = fs::read_dir(folder).map_err(in_path(folder))?;
     let name = |entry: std::io::Result<fs::DirEntry>| {
-        let name = entry.map_err(told(folder))?.file_name();
+        let name = entry.map_err(in_path(folder))?.file_name();
         Ok(name.to_string_lossy().into_owned())
     };
     entries.map(name).collect()
 }
 
-fn told(path: &Path) -> impl Fn(std::io::Error) -> String + '_ {
+fn in_path(path: &Path) -> impl Fn(std::io::Error) -> String + '_ {
     move |error| format!("{}: {error}", path.display())
 }

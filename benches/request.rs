@@ -1,11 +1,7 @@
-//! What a request costs besides its bytes: letting the caller in, finding the
-//! model, keeping the account. `cargo bench` runs it; figures from one run are
-//! to be compared with each other, not with those of another machine.
+//! The cost of a request besides its bytes: authentication, model lookup, metering.
+//! Figures of one run compare with each other, not with those of another machine.
 
-#![allow(
-    clippy::expect_used,
-    reason = "a bench is no product code: it stops at the unexpected"
-)]
+#![allow(clippy::expect_used, reason = "a bench panics at unexpected values")]
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -19,16 +15,16 @@ use trunkline::internals::Registry;
 use trunkline::internals::RequestIds;
 use trunkline::internals::endpoint::Endpoint;
 use trunkline::internals::{Config, Sources, load};
-use trunkline::internals::{Desk, Meter, Meters, Outcome};
+use trunkline::internals::{Meter, RequestOutcome, SharedMetrics, WorkerMetrics};
 
-/// How many aliases and client keys there are.
+/// The numbers of aliases and client keys.
 const COUNTS: [usize; 3] = [1, 100, 10_000];
 
 fn main() {
     divan::main();
 }
 
-/// A configuration with so many aliases and keys.
+/// A configuration with `count` aliases and keys.
 fn config(count: usize) -> Config {
     let mut text = "[providers.up]\nbase_url = \"http://127.0.0.1:9/v1\"\n".to_owned();
     for number in 0..count {
@@ -37,9 +33,9 @@ fn config(count: usize) -> Config {
             "[models.alias-{number}]\nprovider = \"up\"\nmodel = \"model-{number}\"\n\
              [access.keys.key-{number}]\nsha256 = \""
         )
-        .expect("a string takes anything");
+        .expect("writing to a string");
         for byte in Sha256::digest(key(number)) {
-            write!(text, "{byte:02x}").expect("a string takes anything");
+            write!(text, "{byte:02x}").expect("writing to a string");
         }
         text.push_str("\"\n");
     }
@@ -51,14 +47,14 @@ fn config(count: usize) -> Config {
         directory: directory.path().to_owned(),
         ..Sources::default()
     };
-    load(&sources).expect("a sound configuration")
+    load(&sources).expect("a valid configuration")
 }
 
 fn key(number: usize) -> String {
     format!("sk-bench-{number:05}")
 }
 
-/// Numbers from all over the range, the same ones each time.
+/// Numbers spread over the range, the same ones each time.
 fn scattered(count: usize) -> impl FnMut() -> usize {
     let mut state = 1_usize;
     move || {
@@ -80,7 +76,7 @@ fn find_model(bencher: Bencher<'_, '_>, count: usize) {
 }
 
 #[divan::bench(args = COUNTS)]
-fn admit_caller(bencher: Bencher<'_, '_>, count: usize) {
+fn admit_client(bencher: Bencher<'_, '_>, count: usize) {
     let (gate, none) = (Gate::new(&config(count).access), Extensions::new());
     let headers = |number| {
         let value = HeaderValue::try_from(format!("Bearer {}", key(number)));
@@ -93,11 +89,11 @@ fn admit_caller(bencher: Bencher<'_, '_>, count: usize) {
         .bench_local_refs(|headers| gate.admit(black_box(headers), black_box(&none)).is_ok());
 }
 
-/// Everything that is counted of one unary request.
+/// All metering of one unary request.
 #[divan::bench(args = COUNTS)]
-fn account_request(bencher: Bencher<'_, '_>, count: usize) {
+fn record_request(bencher: Bencher<'_, '_>, count: usize) {
     let catalog = Catalog::new(&config(count));
-    let desk = Desk::new(&Meters::new(&Registry::new(), &catalog, false, true));
+    let metrics = WorkerMetrics::new(&SharedMetrics::new(&Registry::new(), &catalog, false, true));
     let ids = RequestIds::new();
     let mut next = scattered(count);
     bencher
@@ -107,31 +103,31 @@ fn account_request(bencher: Bencher<'_, '_>, count: usize) {
         })
         .bench_local_values(|resolved| {
             let endpoint = Endpoint::ChatCompletions;
-            let mut meter = Meter::start(&desk, endpoint, ids.for_request(None));
-            meter.calls(resolved.model);
-            meter.received(1024);
-            meter.waits();
-            meter.attempted(None);
-            meter.works();
-            meter.answers(200, false);
-            meter.passed(1024);
-            meter.ends(Outcome::Ok, None);
+            let mut meter = Meter::start(&metrics, endpoint, ids.for_request(None));
+            meter.set_model(resolved.model);
+            meter.set_bytes_in(1024);
+            meter.pause_overhead();
+            meter.on_attempt(None);
+            meter.resume_overhead();
+            meter.on_response_head(200, false);
+            meter.add_bytes_out(1024);
+            meter.finish(RequestOutcome::Ok, None);
             drop(meter);
         });
 }
 
-/// What is counted of each piece of a stream.
+/// The metering of one chunk of a stream.
 #[divan::bench]
-fn account_piece(bencher: Bencher<'_, '_>) {
+fn record_chunk(bencher: Bencher<'_, '_>) {
     let catalog = Catalog::new(&config(1));
-    let desk = Desk::new(&Meters::new(&Registry::new(), &catalog, false, true));
+    let metrics = WorkerMetrics::new(&SharedMetrics::new(&Registry::new(), &catalog, false, true));
     let resolved = catalog.resolve("alias-0", |_| true);
     let ids = RequestIds::new();
-    let mut meter = Meter::start(&desk, Endpoint::ChatCompletions, ids.for_request(None));
-    meter.calls(resolved.expect("a known alias").model);
-    meter.answers(200, true);
+    let mut meter = Meter::start(&metrics, Endpoint::ChatCompletions, ids.for_request(None));
+    meter.set_model(resolved.expect("a known alias").model);
+    meter.on_response_head(200, true);
     bencher.bench_local(|| {
-        meter.piece(black_box(true));
-        meter.passed(black_box(190));
+        meter.on_frame(black_box(true));
+        meter.add_bytes_out(black_box(190));
     });
 }

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Is a tenth of a core and 32 MiB enough for a sidecar? As root, on Linux:
+"""Checks that a tenth of a core and 32 MiB are enough for a sidecar. Run as root, on Linux:
 
     benches/sidecar.py target/release/trunkline
 
-Runs the gateway with the sidecar's own configuration in a control group that
-has just that much, as the kubelet would set it up. A mock provider and callers
-run outside of the group. Callers come at a steady rate, each asks for a stream
-and reads it to its end, and every answer is checked.
+Runs the gateway with the sidecar's own configuration in a control group with
+these limits, set up as the kubelet does. A mock provider and clients run outside
+of the group. Clients start at a steady rate, each requests a stream and reads it
+to its end, and every response is checked.
 
-Memory is what the kernel charges the group, page cache of the binary included;
-the peak is the group's own. A gateway that the group's limits kill, or one
-wrong answer, fails the run.
+Memory is what the kernel charges the group, including the page cache of the
+binary; the peak is the group's own. A gateway that the group's limits kill, or
+one wrong response, fails the run.
 """
 
 import argparse
@@ -79,7 +79,7 @@ class Group:
         return int(self._file("cpuacct", "cpuacct.usage").read_text()) / 1e9
 
     def throttled(self):
-        """Periods in which the group ran out of its share, and all in which it ran."""
+        """Throttled periods, and all periods."""
         stat = self._stat("cpu", "cpu.stat")
         return stat["nr_throttled"], stat["nr_periods"]
 
@@ -118,12 +118,12 @@ async def provide(reader, writer, events, pace):
 
 
 async def call(address, body, events, delays):
-    """One caller: a connection, a stream, every event counted."""
+    """One client: a connection, a stream, every event counted."""
     reader, writer = await asyncio.open_connection(*address)
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     writer.write(head.encode() + body)
-    answer = (await reader.readuntil(b"\r\n\r\n")).decode()
-    assert answer.startswith("HTTP/1.1 200 "), answer
+    response = (await reader.readuntil(b"\r\n\r\n")).decode()
+    assert response.startswith("HTTP/1.1 200 "), response
     count = 0
     while line := await reader.readline():
         if line.startswith(b"data: {"):
@@ -167,7 +167,7 @@ async def measure(options, group, folder):
         line = json.loads(await asyncio.to_thread(gateway.stdout.readline))
         assert line["message"] == "listening", line
         started = time.monotonic() - begun
-        # Somebody has to read its log.
+        # The log must be read, or the pipe blocks.
         asyncio.get_running_loop().run_in_executor(None, gateway.stdout.read)
         await asyncio.sleep(1)
         rest = group.peak_mebibytes()

@@ -1,6 +1,6 @@
-//! What the hot path does to bytes: scanning and splicing a request, following
-//! a stream. `cargo bench` runs it; figures from one run are to be compared
-//! with each other, not with those of another machine.
+//! The byte work of the hot path: scanning and splicing a request, inspecting a
+//! stream. Figures of one run compare with each other, not with those of another
+//! machine.
 
 use std::hint::black_box;
 
@@ -9,16 +9,16 @@ use divan::Bencher;
 use divan::counter::BytesCount;
 use trunkline::internals::scan::{affinity, scan};
 use trunkline::internals::splice::{StreamUsage, encode_model, splice};
-use trunkline::internals::sse_relay::{FinishRule, Follower};
+use trunkline::internals::sse_relay::{FinishRule, StreamInspector};
 
 fn main() {
     divan::main();
 }
 
-/// A chat request of about this many bytes, its `model` behind the messages as
-/// the official Python SDK writes it.
+/// A chat request of about `bytes` bytes, with `model` after the messages, as the
+/// official Python SDK writes it.
 fn body(bytes: usize) -> Bytes {
-    let text = "Tell me about the sea, in the words of somebody who never saw it. ";
+    let text = "Tell me about the sea, in the words of one who never saw it. ";
     let content = text.repeat(bytes / text.len());
     format!(
         r#"{{"messages":[{{"role":"user","content":"{content}"}}],"model":"fast","stream":true}}"#
@@ -26,14 +26,14 @@ fn body(bytes: usize) -> Bytes {
     .into()
 }
 
-/// What a body of 1 MiB is made of.
+/// The content of a body of 1 MiB.
 #[derive(Debug, Clone, Copy)]
 enum Shape {
     ModelFirst,
     ModelLast,
-    /// Text in which every eighth byte or so begins an escape.
+    /// Text in which about every eighth byte begins an escape.
     Escapes,
-    /// Many messages of a few words each.
+    /// Many short messages.
     ManyMessages,
 }
 
@@ -76,7 +76,7 @@ impl Shape {
 #[divan::bench(args = Shape::ALL)]
 fn scan_shape(bencher: Bencher<'_, '_>, shape: Shape) {
     let body = shape.body();
-    assert!(scan(&body).is_ok(), "{shape:?} is a body like any other");
+    assert!(scan(&body).is_ok(), "{shape:?} is a valid body");
     bencher
         .counter(BytesCount::new(body.len()))
         .bench(|| scan(black_box(&body)));
@@ -90,25 +90,25 @@ fn scan_body(bencher: Bencher<'_, '_>, bytes: usize) {
         .bench(|| scan(black_box(&body)));
 }
 
-/// The second look that models with affinity take: by the user, whose name may
-/// stand anywhere, and by the prompt, which ends with the first message.
+/// The second scan for models with affinity: by user, which may be anywhere in the
+/// body, and by prompt, which ends with the first message.
 #[divan::bench(args = Shape::ALL)]
-fn find_caller(bencher: Bencher<'_, '_>, shape: Shape) {
+fn find_session_key(bencher: Bencher<'_, '_>, shape: Shape) {
     let body = shape.body();
     bencher
         .counter(BytesCount::new(body.len()))
-        .bench(|| affinity::caller(black_box(&body)));
+        .bench(|| affinity::session_key(black_box(&body)));
 }
 
 #[divan::bench(args = Shape::ALL)]
-fn find_opening(bencher: Bencher<'_, '_>, shape: Shape) {
+fn find_prompt_prefix(bencher: Bencher<'_, '_>, shape: Shape) {
     let body = shape.body();
     bencher
         .counter(BytesCount::new(body.len()))
-        .bench(|| affinity::opening(black_box(&body)));
+        .bench(|| affinity::prompt_prefix(black_box(&body)));
 }
 
-/// The yardstick of the above: the JSON library checking the same body.
+/// The baseline: the JSON library validating the same body.
 #[divan::bench(args = [1 << 10, 32 << 10, 1 << 20, 8 << 20])]
 fn check_with_serde_json(bencher: Bencher<'_, '_>, bytes: usize) {
     let body = body(bytes);
@@ -126,14 +126,14 @@ fn splice_body(bencher: Bencher<'_, '_>, usage: StreamUsage) {
 }
 
 #[divan::bench(args = [false, true])]
-fn follow_chunk(bencher: Bencher<'_, '_>, hide_usage: bool) {
+fn inspect_chunk(bencher: Bencher<'_, '_>, hide_usage: bool) {
     let chunk = Bytes::from_static(
         b"data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\
           \"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" sea\"},\
           \"logprobs\":null,\"finish_reason\":null}]}\n\n",
     );
-    let mut follower = Follower::new(FinishRule::Chat, hide_usage);
+    let mut inspector = StreamInspector::new(FinishRule::Chat, hide_usage);
     bencher
         .counter(BytesCount::new(chunk.len()))
-        .bench_local(|| follower.feed(black_box(chunk.clone())));
+        .bench_local(|| inspector.feed(black_box(chunk.clone())));
 }

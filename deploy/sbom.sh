@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes bills of materials in CycloneDX into FOLDER: of the crates in the
-# binary, and of the npm packages in its page. Wants npm and cargo-cyclonedx
+# Writes CycloneDX bills of materials to FOLDER: the crates in the binary, and the npm
+# packages in its page. Needs npm and cargo-cyclonedx
 # (cargo install --locked cargo-cyclonedx@0.5.9).
 #
 #   deploy/sbom.sh FOLDER

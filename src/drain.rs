@@ -1,5 +1,5 @@
-//! When work must wind down: one worker's bell, heard by everything that runs
-//! on it.
+//! Drain signal of one worker: its phase, and the wakers of tasks that wait for a
+//! change.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -7,123 +7,120 @@ use std::task::{Context, Waker};
 
 use slab::Slab;
 
-/// How far the shutdown has come.
+/// The phases of a shutdown, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Requests are taken.
     Serving,
-    /// Requests are taken, each as the last one on its connection: another
-    /// process serves from here on.
-    Leaving,
-    /// As before, and connections at rest end.
-    Parting,
-    /// No new requests; those in flight go on.
+    /// Requests are served, each as the last one on its connection: another process
+    /// accepts the new connections.
+    HandingOver,
+    /// As before; idle connections are closed too.
+    ClosingIdle,
+    /// New requests are rejected; those in flight continue.
     Draining,
-    /// Those in flight are to end now.
-    Expired,
+    /// Requests in flight are terminated.
+    Terminating,
 }
 
-/// The bell of one worker. Asking costs no more than reading a cell, so a
-/// relay may ask at every piece it passes on.
+/// The phase costs no more than reading a cell, so a relay may check it at every
+/// chunk.
 #[derive(Debug)]
-pub struct Curfew {
+pub struct DrainSignal {
     phase: Cell<Phase>,
-    /// The task that runs now is woken by somebody who listens for all of it.
-    heard: Cell<bool>,
-    sleepers: RefCell<Slab<Option<Waker>>>,
+    /// A watch that is polled already wakes the running task.
+    woken_by_watch: Cell<bool>,
+    waiters: RefCell<Slab<Option<Waker>>>,
 }
 
-/// One listener; it is woken when the phase changes.
+/// Wakes one task when the phase changes.
 #[derive(Debug)]
-pub struct Ear {
-    curfew: Rc<Curfew>,
-    /// Its place among the sleepers, once it needed one.
-    place: Cell<Option<usize>>,
+pub struct DrainWatch {
+    signal: Rc<DrainSignal>,
+    /// Its index in `waiters`, once it has waited.
+    waiter_key: Cell<Option<usize>>,
 }
 
-/// Ends what [`Ear::hears_for`] began, a panic included.
-struct Hearing<'c>(&'c Curfew);
+/// Ends [`DrainWatch::with_task_waking`], after a panic too.
+struct WakeGuard<'c>(&'c DrainSignal);
 
-impl Curfew {
-    /// A bell that has not rung.
+impl DrainSignal {
     #[must_use]
     pub fn new() -> Rc<Self> {
         Rc::new(Self {
             phase: Cell::new(Phase::Serving),
-            heard: Cell::new(false),
-            sleepers: RefCell::default(),
+            woken_by_watch: Cell::new(false),
+            waiters: RefCell::default(),
         })
     }
 
-    /// How far the shutdown has come.
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.phase.get()
     }
 
-    /// Moves on to `phase` and wakes everyone.
-    pub fn ring(&self, phase: Phase) {
+    /// Wakes all waiters. A phase never goes back.
+    pub fn advance_to(&self, phase: Phase) {
         self.phase.set(phase.max(self.phase.get()));
         let mut wakers = Vec::new();
-        for (_, sleeper) in self.sleepers.borrow_mut().iter_mut() {
-            wakers.extend(sleeper.take());
+        for (_, waker) in self.waiters.borrow_mut().iter_mut() {
+            wakers.extend(waker.take());
         }
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Someone who listens.
     #[must_use]
-    pub fn listen(self: &Rc<Self>) -> Ear {
-        Ear {
-            curfew: Rc::clone(self),
-            place: Cell::new(None),
+    pub fn watch(self: &Rc<Self>) -> DrainWatch {
+        DrainWatch {
+            signal: Rc::clone(self),
+            waiter_key: Cell::new(None),
         }
     }
 }
 
-impl Ear {
-    /// The phase now; the task is woken when it changes.
+impl DrainWatch {
+    /// Returns the phase, and wakes the task when it changes.
     pub fn poll(&self, context: &mut Context<'_>) -> Phase {
-        if !self.curfew.heard.get() {
-            self.sleep(context.waker());
+        if !self.signal.woken_by_watch.get() {
+            self.register(context.waker());
         }
-        self.curfew.phase()
+        self.signal.phase()
     }
 
-    /// Does `work` for a task that is polled again when this ear is woken, all
-    /// that is in it included, so that nobody within needs a place.
-    pub fn hears_for<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.curfew.heard.set(true);
-        let _hearing = Hearing(&self.curfew);
+    /// Runs `work` in a task that this watch wakes as a whole: watches polled within
+    /// register no wakers of their own.
+    pub fn with_task_waking<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.signal.woken_by_watch.set(true);
+        let _guard = WakeGuard(&self.signal);
         work()
     }
 
-    fn sleep(&self, waker: &Waker) {
-        let mut sleepers = self.curfew.sleepers.borrow_mut();
-        match self.place.get().and_then(|place| sleepers.get_mut(place)) {
-            Some(Some(known)) if known.will_wake(waker) => {}
-            Some(sleeper) => *sleeper = Some(waker.clone()),
-            None => self.place.set(Some(sleepers.insert(Some(waker.clone())))),
+    fn register(&self, waker: &Waker) {
+        let mut waiters = self.signal.waiters.borrow_mut();
+        match self.waiter_key.get().and_then(|key| waiters.get_mut(key)) {
+            Some(Some(registered)) if registered.will_wake(waker) => {}
+            Some(waiter) => *waiter = Some(waker.clone()),
+            None => self
+                .waiter_key
+                .set(Some(waiters.insert(Some(waker.clone())))),
         }
     }
 
-    /// The phase now.
     #[must_use]
     pub fn phase(&self) -> Phase {
-        self.curfew.phase()
+        self.signal.phase()
     }
 }
 
-impl Drop for Ear {
+impl Drop for DrainWatch {
     fn drop(&mut self) {
-        if let Some(place) = self.place.get() {
-            self.curfew.sleepers.borrow_mut().try_remove(place);
+        if let Some(key) = self.waiter_key.get() {
+            self.signal.waiters.borrow_mut().try_remove(key);
         }
     }
 }
 
-impl Drop for Hearing<'_> {
+impl Drop for WakeGuard<'_> {
     fn drop(&mut self) {
-        self.0.heard.set(false);
+        self.0.woken_by_watch.set(false);
     }
 }

@@ -1,12 +1,12 @@
-//! Which thread does what: a connection's work stays on the thread that began
-//! it, and work that leaves much litter gets one of its own.
+//! Executors: a connection's tasks stay on its worker; allocation-heavy work runs on
+//! a temporary thread.
 
 use std::panic::resume_unwind;
 use std::thread;
 
 use tokio::task::spawn_local;
 
-/// Runs hyper's own tasks on the worker that serves their connection.
+/// Runs hyper's tasks on the worker that serves their connection.
 #[derive(Debug, Clone, Copy)]
 pub struct LocalExecutor;
 
@@ -19,14 +19,14 @@ where
     }
 }
 
-/// Does `work` on a thread of its own and gives a copy of what it made. An
-/// allocator seldom gives memory back that lies between things still in use;
-/// the memory of a thread that left nothing behind goes back whole.
-pub fn apart<T: Clone + Send>(work: impl FnOnce() -> T + Send) -> T {
-    let done = thread::scope(|scope| scope.spawn(work).join());
-    let original = done.unwrap_or_else(|panic| resume_unwind(panic));
+/// Runs `work` on a temporary thread and returns a copy of its result. An allocator
+/// seldom returns memory that lies between live allocations; the arena of a thread
+/// that has left none is returned whole.
+pub fn on_scratch_thread<T: Clone + Send>(work: impl FnOnce() -> T + Send) -> T {
+    let joined = thread::scope(|scope| scope.spawn(work).join());
+    let original = joined.unwrap_or_else(|panic| resume_unwind(panic));
     let copy = original.clone();
-    // This thread would keep some of the memory for its own use.
+    // Dropped on a thread of its own: this one would keep some of the memory.
     let dropped = thread::scope(|scope| scope.spawn(move || drop(original)).join());
     dropped.unwrap_or_else(|panic| resume_unwind(panic));
     copy

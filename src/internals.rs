@@ -1,10 +1,10 @@
-//! What the benchmarks and the fuzz targets call. Not an interface: anything
-//! here may change at any time.
+//! Items that the benchmarks and fuzz targets use. Not a public API: it may change
+//! at any time.
 
 pub use crate::access::Gate;
 pub use crate::catalog::Catalog;
 pub use crate::config::{Config, Sources, load};
-pub use crate::metering::{Desk, Meter, Meters, Outcome};
+pub use crate::metering::{Meter, RequestOutcome, SharedMetrics, WorkerMetrics};
 pub use crate::telemetry::metric::Registry;
 pub use crate::telemetry::request_id::RequestIds;
 #[cfg(feature = "fuzzing")]
@@ -15,7 +15,7 @@ pub use crate::wire::{endpoint, multipart, scan, splice, sse_relay};
 
 pub mod dialect {
     pub use crate::dialect::{
-        Answer, Dialect, Flow, Stream, Thinking, ToChat, ToMessages, error, reply, to_chat,
-        to_messages,
+        ChatUpstream, Dialect, MessagesUpstream, ResponseContext, StreamStatus, StreamTranslator,
+        ThinkingMode, to_chat, to_messages, translate_error, translate_response,
     };
 }

@@ -1,22 +1,21 @@
-//! A timer for waits that nearly always end in time.
+//! A timer for timeouts that nearly never expire.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A timer that is not set anew for every wait, since that would touch the
-/// runtime's timers each time. It may ring early, and is then set to when it
-/// should; it is set back only where it would ring too late.
+/// Not reset for each wait, which would touch the runtime's timer wheel each time. It
+/// may fire early, and is then reset to the deadline; it is reset before only if it
+/// would fire too late.
 #[derive(Debug, Default)]
-pub struct Alarm {
-    /// None until it is first needed. Boxed: most of what has an alarm never
-    /// waits.
+pub struct LazyTimer {
+    /// None until first needed. Boxed: most owners never wait.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl Alarm {
-    /// The time now, once that is `due`. The task is woken then, if not before.
+impl LazyTimer {
+    /// Ready with the current time once `due` has passed. The task may be woken before.
     pub fn poll(&mut self, due: Instant, context: &mut Context<'_>) -> Poll<Instant> {
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
         if timer.deadline() > due {
@@ -32,8 +31,7 @@ impl Alarm {
         Poll::Pending
     }
 
-    /// Gives up what it holds.
-    pub fn drop_timer(&mut self) {
+    pub fn clear(&mut self) {
         self.timer = None;
     }
 }
@@ -46,28 +44,28 @@ mod tests {
 
     use tokio::time::{Instant, advance};
 
-    use super::Alarm;
+    use super::LazyTimer;
 
-    async fn is_silent(alarm: &mut Alarm, due: Instant) -> bool {
-        poll_fn(|context| Poll::Ready(alarm.poll(due, context).is_pending())).await
+    async fn is_pending(timer: &mut LazyTimer, due: Instant) -> bool {
+        poll_fn(|context| Poll::Ready(timer.poll(due, context).is_pending())).await
     }
 
     #[tokio::test(start_paused = true)]
-    async fn rings_when_it_is_due_whatever_it_was_set_to_before() {
-        let began = Instant::now();
+    async fn expires_when_due_regardless_of_the_previous_deadline() {
+        let start = Instant::now();
         let second = Duration::from_secs(1);
-        let mut alarm = Alarm::default();
-        assert!(is_silent(&mut alarm, began + second * 5).await);
-        // Sooner than what it is set to.
-        let due = began + second * 2;
-        assert_eq!(poll_fn(|context| alarm.poll(due, context)).await, due);
-        // Later: what it rings for in between is over.
-        assert!(is_silent(&mut alarm, began + second * 3).await);
-        let due = began + second * 9;
-        assert!(is_silent(&mut alarm, due).await);
+        let mut timer = LazyTimer::default();
+        assert!(is_pending(&mut timer, start + second * 5).await);
+        // Sooner than it is set to.
+        let due = start + second * 2;
+        assert_eq!(poll_fn(|context| timer.poll(due, context)).await, due);
+        // Later than it is set to: the earlier wait has ended.
+        assert!(is_pending(&mut timer, start + second * 3).await);
+        let due = start + second * 9;
+        assert!(is_pending(&mut timer, due).await);
         advance(second * 5).await;
-        assert!(is_silent(&mut alarm, due).await);
-        assert_eq!(poll_fn(|context| alarm.poll(due, context)).await, due);
-        assert_eq!(began.elapsed(), second * 9);
+        assert!(is_pending(&mut timer, due).await);
+        assert_eq!(poll_fn(|context| timer.poll(due, context)).await, due);
+        assert_eq!(start.elapsed(), second * 9);
     }
 }

@@ -1,14 +1,16 @@
-//! Trunkline: an OpenAI-compatible multiplexing gateway.
+//! Trunkline: an OpenAI-compatible gateway to LLM providers.
 //!
-//! The modules are listed in the order of their layers: each imports only from
-//! those above it. `docs/architecture.md` has the map.
+//! Modules are listed by layer: each imports only from those above it.
+//! `docs/architecture.md` has an overview.
 
-// Layer 0: no knowledge of the gateway.
+// Foundations, which know nothing of the gateway.
 pub(crate) mod drain;
+pub(crate) mod error_chain;
 pub(crate) mod executor;
 pub(crate) mod lazy_timer;
 pub(crate) mod permits;
 pub(crate) mod secret;
+pub(crate) mod tls;
 pub(crate) mod wall_clock;
 pub(crate) mod wire;
 

@@ -1,4 +1,4 @@
-//! The `trunkline` command: wiring only.
+//! The `trunkline` binary: passes the server to the command line.
 
 use std::process::ExitCode;
 

@@ -1,94 +1,89 @@
-//! So many at once, where the number may change while places are taken.
+//! A semaphore that can be resized while permits are held.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Places of which there are so many. They are given out in the order in which
-/// they were asked for.
+/// Permits are issued in the order of the requests for them.
 #[derive(Debug)]
-pub struct Places {
-    free: Arc<Semaphore>,
-    most: AtomicUsize,
-    /// Places to be taken away as soon as they are given back.
-    owed: AtomicUsize,
+pub struct ResizableSemaphore {
+    semaphore: Arc<Semaphore>,
+    limit: AtomicUsize,
+    /// Permits to be removed as soon as they are released.
+    debt: AtomicUsize,
 }
 
-/// A place, until it is dropped.
+/// Released on drop.
 #[derive(Debug)]
-pub struct Place {
+pub struct Permit {
     permit: Option<OwnedSemaphorePermit>,
-    places: Arc<Places>,
+    semaphore: Arc<ResizableSemaphore>,
 }
 
-impl Places {
-    /// `most` places, all of them free.
+impl ResizableSemaphore {
     #[must_use]
-    pub fn new(most: usize) -> Arc<Self> {
+    pub fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self {
-            free: Arc::new(Semaphore::new(most)),
-            most: AtomicUsize::new(most),
-            owed: AtomicUsize::new(0),
+            semaphore: Arc::new(Semaphore::new(limit)),
+            limit: AtomicUsize::new(limit),
+            debt: AtomicUsize::new(0),
         })
     }
 
-    /// A place, if one is free.
     #[must_use]
-    pub fn try_take(self: &Arc<Self>) -> Option<Place> {
-        let permit = Arc::clone(&self.free).try_acquire_owned().ok()?;
-        Some(self.place(permit))
+    pub fn try_acquire(self: &Arc<Self>) -> Option<Permit> {
+        let permit = Arc::clone(&self.semaphore).try_acquire_owned().ok()?;
+        Some(self.issue(permit))
     }
 
-    /// Waits for a place.
-    pub async fn take(self: &Arc<Self>) -> Place {
+    pub async fn acquire(self: &Arc<Self>) -> Permit {
         loop {
-            // It fails when it is closed, which it never is.
-            if let Ok(permit) = Arc::clone(&self.free).acquire_owned().await {
-                return self.place(permit);
+            // Fails only for a closed semaphore; this one is never closed.
+            if let Ok(permit) = Arc::clone(&self.semaphore).acquire_owned().await {
+                return self.issue(permit);
             }
         }
     }
 
-    /// Changes how many there are. Nobody loses a place: where more are taken
-    /// than there are to be, none is given out until enough came back. Not to
-    /// be called from two threads at once.
-    pub fn resize(&self, most: usize) {
-        let before = self.most.swap(most, Ordering::Relaxed);
-        if let Some(fewer) = before.checked_sub(most) {
-            let gone = self.free.forget_permits(fewer);
-            self.owed.fetch_add(fewer - gone, Ordering::Relaxed);
+    /// Changes the limit. Permits held stay valid: if more are held than the new limit,
+    /// none is issued until enough are released. Must not be called concurrently.
+    pub fn resize(&self, limit: usize) {
+        let before = self.limit.swap(limit, Ordering::Relaxed);
+        if let Some(removed) = before.checked_sub(limit) {
+            let forgotten = self.semaphore.forget_permits(removed);
+            self.debt.fetch_add(removed - forgotten, Ordering::Relaxed);
             return;
         }
-        let mut more = most - before;
-        while more > 0 && self.settle() {
-            more -= 1;
+        let mut added = limit - before;
+        while added > 0 && self.repay() {
+            added -= 1;
         }
-        self.free.add_permits(more);
+        self.semaphore.add_permits(added);
     }
 
-    fn place(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Place {
-        Place {
+    fn issue(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Permit {
+        Permit {
             permit: Some(permit),
-            places: Arc::clone(self),
+            semaphore: Arc::clone(self),
         }
     }
 
-    /// Takes one off what is owed; false when nothing is.
-    fn settle(&self) -> bool {
-        let owed = &self.owed;
-        owed.load(Ordering::Relaxed) > 0
-            && owed
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |owed| {
-                    owed.checked_sub(1)
+    /// Reduces the debt by one; false if there is none.
+    fn repay(&self) -> bool {
+        let debt = &self.debt;
+        debt.load(Ordering::Relaxed) > 0
+            && debt
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |debt| {
+                    debt.checked_sub(1)
                 })
                 .is_ok()
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
-        if self.places.settle()
+        if self.semaphore.repay()
             && let Some(permit) = self.permit.take()
         {
             permit.forget();
@@ -98,40 +93,46 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
-    use super::Places;
+    use super::ResizableSemaphore;
 
     #[test]
-    fn fewer_places_are_in_force_when_enough_came_back() {
-        let places = Places::new(3);
-        let mut taken: Vec<_> = (0..3).map(|_| places.try_take().unwrap()).collect();
-        places.resize(1);
-        taken.pop();
-        taken.pop();
-        assert!(places.try_take().is_none(), "one is still taken");
-        taken.pop();
-        let last = places.try_take();
+    fn a_smaller_limit_holds_once_enough_permits_are_released() {
+        let semaphore = ResizableSemaphore::new(3);
+        let mut held: Vec<_> = (0..3).map(|_| semaphore.try_acquire().unwrap()).collect();
+        semaphore.resize(1);
+        held.pop();
+        held.pop();
+        assert!(semaphore.try_acquire().is_none(), "one is still held");
+        held.pop();
+        let last = semaphore.try_acquire();
         assert!(last.is_some());
-        assert!(places.try_take().is_none());
+        assert!(semaphore.try_acquire().is_none());
     }
 
     #[test]
-    fn more_places_are_there_at_once() {
-        let places = Places::new(1);
-        let _held = places.try_take().unwrap();
-        places.resize(2);
-        let _more = places.try_take().unwrap();
-        assert!(places.try_take().is_none());
+    fn a_larger_limit_holds_at_once() {
+        let semaphore = ResizableSemaphore::new(1);
+        let _held = semaphore.try_acquire().unwrap();
+        semaphore.resize(2);
+        let _more = semaphore.try_acquire().unwrap();
+        assert!(semaphore.try_acquire().is_none());
     }
 
     #[test]
-    fn what_is_owed_is_made_up_for_before_places_are_added() {
-        let places = Places::new(2);
-        let taken = (places.try_take().unwrap(), places.try_take().unwrap());
-        places.resize(1);
-        places.resize(2);
-        assert!(places.try_take().is_none());
-        drop(taken);
-        let _taken = (places.try_take().unwrap(), places.try_take().unwrap());
-        assert!(places.try_take().is_none());
+    fn debt_is_repaid_before_permits_are_added() {
+        let semaphore = ResizableSemaphore::new(2);
+        let held = (
+            semaphore.try_acquire().unwrap(),
+            semaphore.try_acquire().unwrap(),
+        );
+        semaphore.resize(1);
+        semaphore.resize(2);
+        assert!(semaphore.try_acquire().is_none());
+        drop(held);
+        let _taken = (
+            semaphore.try_acquire().unwrap(),
+            semaphore.try_acquire().unwrap(),
+        );
+        assert!(semaphore.try_acquire().is_none());
     }
 }

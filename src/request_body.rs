@@ -1,4 +1,4 @@
-//! The body of a request on its way upstream.
+//! Request bodies: as received from the client, and as sent to an upstream.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -12,200 +12,193 @@ use tokio::time::Instant;
 
 use crate::wire::splice::Segments;
 
-/// A body on its way upstream.
+/// The body of a client's request.
+pub trait IncomingBody: Body<Data = Bytes, Error = hyper::Error> {}
+
+impl<B: Body<Data = Bytes, Error = hyper::Error>> IncomingBody for B {}
+
+/// The body of a request to an upstream.
 #[derive(Debug, Clone)]
-pub struct Outgoing(Content);
+pub struct RequestBody(Content);
 
 #[derive(Debug, Clone)]
 enum Content {
-    /// The caller's own bytes with two edits, handed to the connection piece by
-    /// piece and never joined.
-    Held(Segments),
-    /// What comes while it goes.
-    Passing(Passing),
-    /// There is no body, nor a word of one.
-    Absent,
+    /// The client's own bytes with two edits, passed to the connection as segments and
+    /// never joined.
+    Buffered(Segments),
+    Streaming(StreamingBody),
+    /// No body, and no Content-Length.
+    Empty,
 }
 
-/// A body that comes while it goes. It can be sent once only: clones share what
-/// is left of it.
+/// A body that is sent while it is received. It can be sent only once: clones share
+/// what is left of it.
 #[derive(Clone)]
-pub struct Passing(Rc<RefCell<Source>>);
+pub struct StreamingBody(Rc<RefCell<Source>>);
 
 struct Source {
-    body: Pin<Box<dyn Body<Data = Bytes, Error = Interrupted>>>,
-    /// Bytes in all of it, where that was announced.
+    body: Pin<Box<dyn Body<Data = Bytes, Error = BodyAborted>>>,
+    /// Its Content-Length, if known.
     length: Option<u64>,
-    begun: bool,
-    /// When a piece was last taken.
-    moved: Instant,
+    started: bool,
+    last_read_at: Instant,
 }
 
-/// How far a body goes, and so how its end is told (RFC 9112, section 6).
+/// How the end of a body is marked (RFC 9112, section 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
-    /// There is none.
-    Absent,
-    /// By so many bytes.
+pub enum Framing {
+    /// No body.
+    Empty,
     Length(u64),
-    /// By its last chunk.
     Chunked,
 }
 
-/// What was to be passed on did not come, or must not go on.
+/// The body did not arrive, or must not be sent on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Interrupted;
+pub struct BodyAborted;
 
-impl Outgoing {
-    /// A body of these pieces.
+impl RequestBody {
     #[must_use]
-    pub fn new(segments: Segments) -> Self {
-        Self(Content::Held(segments))
+    pub fn buffered(segments: Segments) -> Self {
+        Self(Content::Buffered(segments))
     }
 
-    /// A body that comes while it goes.
     #[must_use]
-    pub fn passing(passing: Passing) -> Self {
-        Self(Content::Passing(passing))
+    pub fn streaming(streaming: StreamingBody) -> Self {
+        Self(Content::Streaming(streaming))
     }
 
-    /// No body.
     #[must_use]
-    pub fn absent() -> Self {
-        Self(Content::Absent)
+    pub fn empty() -> Self {
+        Self(Content::Empty)
     }
 
-    /// The pieces that are here and were not taken yet, in order.
-    pub fn pieces(&self) -> std::slice::Iter<'_, Bytes> {
+    /// The buffered chunks that are not sent yet, in order.
+    pub fn chunks(&self) -> std::slice::Iter<'_, Bytes> {
         match &self.0 {
-            Content::Held(segments) => segments.iter(),
-            Content::Passing(_) | Content::Absent => [].iter(),
+            Content::Buffered(segments) => segments.iter(),
+            Content::Streaming(_) | Content::Empty => [].iter(),
         }
     }
 
-    /// What comes while it goes, if that is so.
     #[must_use]
-    pub fn as_passing(&self) -> Option<&Passing> {
+    pub fn as_streaming(&self) -> Option<&StreamingBody> {
         match &self.0 {
-            Content::Passing(passing) => Some(passing),
-            Content::Held(_) | Content::Absent => None,
+            Content::Streaming(streaming) => Some(streaming),
+            Content::Buffered(_) | Content::Empty => None,
         }
     }
 
-    /// How far it goes.
     #[must_use]
-    pub fn extent(&self) -> Extent {
+    pub fn framing(&self) -> Framing {
         match &self.0 {
-            Content::Held(segments) => Extent::Length(segments.len() as u64),
-            Content::Absent => Extent::Absent,
-            Content::Passing(passing) => {
-                let length = passing.0.borrow().length;
-                length.map_or(Extent::Chunked, Extent::Length)
+            Content::Buffered(segments) => Framing::Length(segments.len() as u64),
+            Content::Empty => Framing::Empty,
+            Content::Streaming(streaming) => {
+                let length = streaming.0.borrow().length;
+                length.map_or(Framing::Chunked, Framing::Length)
             }
         }
     }
 }
 
-impl Passing {
-    /// A body of `length` bytes, where that was announced.
+impl StreamingBody {
     #[must_use]
     pub fn new(
-        body: impl Body<Data = Bytes, Error = Interrupted> + 'static,
+        body: impl Body<Data = Bytes, Error = BodyAborted> + 'static,
         length: Option<u64>,
     ) -> Self {
         Self(Rc::new(RefCell::new(Source {
             body: Box::pin(body),
             length,
-            begun: false,
-            moved: Instant::now(),
+            started: false,
+            last_read_at: Instant::now(),
         })))
     }
 
-    /// Whether any of it was taken, so that it cannot be sent from its start.
+    /// Whether any of it was read, so that it cannot be sent from its start.
     #[must_use]
-    pub fn has_begun(&self) -> bool {
-        self.0.borrow().begun
+    pub fn has_started(&self) -> bool {
+        self.0.borrow().started
     }
 
-    /// When a piece of it was last taken.
     #[must_use]
-    pub fn moved(&self) -> Instant {
-        self.0.borrow().moved
+    pub fn last_read_at(&self) -> Instant {
+        self.0.borrow().last_read_at
     }
 
-    /// The next piece; none at the end.
-    pub fn poll_piece(
+    pub fn poll_chunk(
         &self,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Interrupted>>> {
+    ) -> Poll<Option<Result<Bytes, BodyAborted>>> {
         let mut source = self.0.borrow_mut();
-        source.begun = true;
+        source.started = true;
         loop {
             let Some(frame) = std::task::ready!(source.body.as_mut().poll_frame(context)) else {
-                source.moved = Instant::now();
+                source.last_read_at = Instant::now();
                 return Poll::Ready(None);
             };
-            // Trailers speak of the caller's connection.
+            // Trailers belong to the client's connection: dropped.
             match frame.map(Frame::into_data) {
-                Ok(Ok(piece)) if piece.is_empty() => {}
-                Ok(Ok(piece)) => {
-                    source.moved = Instant::now();
-                    return Poll::Ready(Some(Ok(piece)));
+                Ok(Ok(chunk)) if chunk.is_empty() => {}
+                Ok(Ok(chunk)) => {
+                    source.last_read_at = Instant::now();
+                    return Poll::Ready(Some(Ok(chunk)));
                 }
                 Ok(Err(_)) => {}
-                Err(interrupted) => return Poll::Ready(Some(Err(interrupted))),
+                Err(error) => return Poll::Ready(Some(Err(error))),
             }
         }
     }
 }
 
-impl Body for Outgoing {
+impl Body for RequestBody {
     type Data = Bytes;
-    type Error = Interrupted;
+    type Error = BodyAborted;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyAborted>>> {
         match &mut self.0 {
-            Content::Held(segments) => {
-                Poll::Ready(segments.take_next().map(|bytes| Ok(Frame::data(bytes))))
+            Content::Buffered(segments) => {
+                Poll::Ready(segments.pop_front().map(|bytes| Ok(Frame::data(bytes))))
             }
-            Content::Passing(passing) => {
-                let piece = passing.poll_piece(context);
-                piece.map(|piece| piece.map(|piece| piece.map(Frame::data)))
+            Content::Streaming(streaming) => {
+                let chunk = streaming.poll_chunk(context);
+                chunk.map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
             }
-            Content::Absent => Poll::Ready(None),
+            Content::Empty => Poll::Ready(None),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
-            Content::Held(segments) => segments.is_empty(),
-            Content::Passing(passing) => passing.0.borrow().body.is_end_stream(),
-            Content::Absent => true,
+            Content::Buffered(segments) => segments.is_empty(),
+            Content::Streaming(streaming) => streaming.0.borrow().body.is_end_stream(),
+            Content::Empty => true,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.extent() {
-            Extent::Absent => SizeHint::with_exact(0),
-            Extent::Length(length) => SizeHint::with_exact(length),
-            Extent::Chunked => SizeHint::default(),
+        match self.framing() {
+            Framing::Empty => SizeHint::with_exact(0),
+            Framing::Length(length) => SizeHint::with_exact(length),
+            Framing::Chunked => SizeHint::default(),
         }
     }
 }
 
-impl fmt::Debug for Passing {
+impl fmt::Debug for StreamingBody {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Passing")
+        formatter.write_str("StreamingBody")
     }
 }
 
-impl fmt::Display for Interrupted {
+impl fmt::Display for BodyAborted {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("the body was interrupted")
+        formatter.write_str("the request body was aborted")
     }
 }
 
-impl std::error::Error for Interrupted {}
+impl std::error::Error for BodyAborted {}

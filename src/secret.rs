@@ -1,23 +1,22 @@
-//! A string that cannot be printed.
+//! A string that is never printed.
 
 use std::fmt;
 
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
-/// A credential: it prints as `***`, serialises to nothing and is wiped from
-/// memory on drop. Reading it takes a call that can be searched for.
+/// A credential: prints as `***`, cannot be serialized and is wiped from memory on
+/// drop. Read it with [`Self::expose`], which can be searched for.
 #[derive(Clone)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps a credential.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The credential itself, for the one header that must carry it.
+    /// For the one header that carries it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

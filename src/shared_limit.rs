@@ -1,194 +1,185 @@
-//! How much may be in flight at once, over all workers.
+//! Limits shared by all workers, with a reserve in each worker.
 
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::telemetry::metric::{self, Counter, Gauge, GaugePart, Registry};
+use crate::telemetry::metric::{self, Counter, Gauge, LocalGauge, Registry};
 
-/// Of this many parts of the whole, a [`Purse`] holds at most two in reserve.
-const PARTS: usize = 1024;
+/// A [`LocalLimit`] holds at most two parts in this many of the limit in reserve.
+const RESERVE_DIVISOR: usize = 1024;
 
-/// Something of which there is only so much.
+/// A process-wide limit: requests in flight, buffered or spooled bytes.
 #[derive(Debug)]
-pub struct Allowance {
-    most: AtomicUsize,
-    taken: AtomicUsize,
+pub struct SharedLimit {
+    limit: AtomicUsize,
+    in_use: AtomicUsize,
     gauge: Option<Gauge>,
-    refused: Counter,
+    rejections: Counter,
 }
 
-/// One worker's way to an [`Allowance`]. It takes a little more than it needs
-/// and keeps a little of what it gets back, so that most requests touch
-/// nothing that other workers touch.
+/// One worker's access to a [`SharedLimit`]. It acquires a little more than it needs
+/// and keeps a little of what is released, so that most requests touch no memory
+/// that other workers write.
 #[derive(Debug)]
-pub struct Purse {
-    allowance: Arc<Allowance>,
-    /// Taken and not given out.
+pub struct LocalLimit {
+    shared: Arc<SharedLimit>,
+    /// Acquired and not issued.
     reserve: Cell<usize>,
-    gauge: Option<GaugePart>,
+    gauge: Option<LocalGauge>,
 }
 
-/// A part of an [`Allowance`], given back on drop.
+/// Part of a [`SharedLimit`], released on drop.
 #[derive(Debug)]
-pub struct Share {
-    purse: Rc<Purse>,
+pub struct LimitPermit {
+    local: Rc<LocalLimit>,
     amount: usize,
 }
 
-/// Nothing is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Exhausted;
+pub struct LimitExceeded;
 
-impl Allowance {
-    /// Requests in flight, at most `most`.
+impl SharedLimit {
+    /// Limits requests in flight.
     #[must_use]
-    pub fn requests(registry: &Registry, most: usize) -> Arc<Self> {
-        let refused = registry.counter(&metric::SHED, &[("reason", "requests_in_flight")]);
-        Arc::new(Self {
-            most: AtomicUsize::new(most),
-            taken: AtomicUsize::new(0),
-            gauge: None,
-            refused,
-        })
+    pub fn requests(registry: &Registry, limit: usize) -> Arc<Self> {
+        Self::new(registry, "requests_in_flight", None, limit)
     }
 
-    /// Bytes of request bodies held, at most `most`.
+    /// Limits buffered bytes of request bodies.
     #[must_use]
-    pub fn bytes(registry: &Registry, most: usize) -> Arc<Self> {
-        let refused = registry.counter(&metric::SHED, &[("reason", "buffered_bytes")]);
-        let gauge = Some(registry.gauge(&metric::BUFFERED_BYTES, &[]));
+    pub fn bytes(registry: &Registry, limit: usize) -> Arc<Self> {
+        let gauge = registry.gauge(&metric::BUFFERED_BYTES, &[]);
+        Self::new(registry, "buffered_bytes", Some(gauge), limit)
+    }
+
+    /// Limits bytes of forms in temporary files.
+    #[must_use]
+    pub fn files(registry: &Registry, limit: usize) -> Arc<Self> {
+        Self::new(registry, "spooled_bytes", None, limit)
+    }
+
+    fn new(
+        registry: &Registry,
+        reason: &'static str,
+        gauge: Option<Gauge>,
+        limit: usize,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            most: AtomicUsize::new(most),
-            taken: AtomicUsize::new(0),
+            limit: AtomicUsize::new(limit),
+            in_use: AtomicUsize::new(0),
             gauge,
-            refused,
+            rejections: registry.counter(&metric::SHED, &[("reason", reason)]),
         })
     }
 
-    /// Bytes of forms in temporary files, at most `most`.
-    #[must_use]
-    pub fn files(registry: &Registry, most: usize) -> Arc<Self> {
-        let refused = registry.counter(&metric::SHED, &[("reason", "spooled_bytes")]);
-        Arc::new(Self {
-            most: AtomicUsize::new(most),
-            taken: AtomicUsize::new(0),
-            gauge: None,
-            refused,
-        })
+    /// Permits held stay valid.
+    pub fn resize(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
     }
 
-    /// Changes how much there is. What is taken stays so.
-    pub fn resize(&self, most: usize) {
-        self.most.store(most, Ordering::Relaxed);
+    fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
     }
 
-    fn most(&self) -> usize {
-        self.most.load(Ordering::Relaxed)
-    }
-
-    fn take(&self, amount: usize) -> bool {
-        // Taken first and given back when it was too much: one operation in
-        // the usual case. Two requests at the brim may both be refused.
-        let before = self.taken.fetch_add(amount, Ordering::Relaxed);
-        let fits = before.saturating_add(amount) <= self.most();
+    fn try_acquire(&self, amount: usize) -> bool {
+        // Acquired first and released if too much: one atomic operation in the common
+        // case. Two requests just below the limit may both be rejected.
+        let before = self.in_use.fetch_add(amount, Ordering::Relaxed);
+        let fits = before.saturating_add(amount) <= self.limit();
         if !fits {
-            self.give_back(amount);
+            self.release(amount);
         }
         fits
     }
 
-    fn give_back(&self, amount: usize) {
-        self.taken.fetch_sub(amount, Ordering::Relaxed);
+    fn release(&self, amount: usize) {
+        self.in_use.fetch_sub(amount, Ordering::Relaxed);
     }
 
-    /// A limit of a few requests is kept to the last one.
-    fn step(&self) -> usize {
-        self.most() / PARTS
+    /// 0 for small limits, which are enforced exactly.
+    fn batch(&self) -> usize {
+        self.limit() / RESERVE_DIVISOR
     }
 }
 
-impl Purse {
-    /// A worker's way to this allowance.
+impl LocalLimit {
     #[must_use]
-    pub fn new(allowance: &Arc<Allowance>) -> Rc<Self> {
+    pub fn new(shared: &Arc<SharedLimit>) -> Rc<Self> {
         Rc::new(Self {
             reserve: Cell::new(0),
-            gauge: allowance.gauge.as_ref().map(Gauge::part),
-            allowance: Arc::clone(allowance),
+            gauge: shared.gauge.as_ref().map(Gauge::local),
+            shared: Arc::clone(shared),
         })
     }
 
-    /// Takes `amount`, if so much is left.
-    pub fn take(self: &Rc<Self>, amount: usize) -> Result<Share, Exhausted> {
-        let mut share = Share {
-            purse: Rc::clone(self),
+    pub fn acquire(self: &Rc<Self>, amount: usize) -> Result<LimitPermit, LimitExceeded> {
+        let mut permit = LimitPermit {
+            local: Rc::clone(self),
             amount: 0,
         };
-        share.grow(amount)?;
-        Ok(share)
+        permit.grow(amount)?;
+        Ok(permit)
     }
 
-    fn spend(&self, amount: usize) -> Result<(), Exhausted> {
+    fn acquire_amount(&self, amount: usize) -> Result<(), LimitExceeded> {
         let reserve = self.reserve.get();
         if let Some(left) = reserve.checked_sub(amount) {
             self.reserve.set(left);
             return Ok(());
         }
         let missing = amount - reserve;
-        let step = self.allowance.step();
-        if self.allowance.take(missing.saturating_add(step)) {
-            self.reserve.set(step);
-        } else if self.allowance.take(missing) {
+        let batch = self.shared.batch();
+        if self.shared.try_acquire(missing.saturating_add(batch)) {
+            self.reserve.set(batch);
+        } else if self.shared.try_acquire(missing) {
             self.reserve.set(0);
         } else {
-            self.allowance.refused.increment(1);
-            return Err(Exhausted);
+            self.shared.rejections.increment(1);
+            return Err(LimitExceeded);
         }
         Ok(())
     }
 
-    /// Gives back what is more than the reserve may be, when there is less of
-    /// everything than there was.
-    pub fn settle(&self) {
-        self.put_back(0);
+    /// Releases what the reserve holds in excess, after the limit was lowered.
+    pub fn release_excess(&self) {
+        self.release(0);
     }
 
-    fn put_back(&self, amount: usize) {
+    fn release(&self, amount: usize) {
         let reserve = self.reserve.get() + amount;
-        let step = self.allowance.step();
-        if reserve > 2 * step {
-            self.allowance.give_back(reserve - step);
-            self.reserve.set(step);
+        let batch = self.shared.batch();
+        if reserve > 2 * batch {
+            self.shared.release(reserve - batch);
+            self.reserve.set(batch);
         } else {
             self.reserve.set(reserve);
         }
     }
 }
 
-impl Drop for Purse {
+impl Drop for LocalLimit {
     fn drop(&mut self) {
-        self.allowance.give_back(self.reserve.get());
+        self.shared.release(self.reserve.get());
     }
 }
 
-impl Share {
-    /// Takes `amount` more, if so much is left.
-    pub fn grow(&mut self, amount: usize) -> Result<(), Exhausted> {
-        self.purse.spend(amount)?;
+impl LimitPermit {
+    pub fn grow(&mut self, amount: usize) -> Result<(), LimitExceeded> {
+        self.local.acquire_amount(amount)?;
         self.amount += amount;
-        if let Some(gauge) = &self.purse.gauge {
+        if let Some(gauge) = &self.local.gauge {
             gauge.increment(amount as u64);
         }
         Ok(())
     }
 }
 
-impl Drop for Share {
+impl Drop for LimitPermit {
     fn drop(&mut self) {
-        self.purse.put_back(self.amount);
-        if let Some(gauge) = &self.purse.gauge {
+        self.local.release(self.amount);
+        if let Some(gauge) = &self.local.gauge {
             gauge.decrement(self.amount as u64);
         }
     }
@@ -198,62 +189,62 @@ impl Drop for Share {
 mod tests {
     use std::sync::atomic::Ordering;
 
-    use super::{Allowance, Exhausted, PARTS, Purse};
+    use super::{LimitExceeded, LocalLimit, RESERVE_DIVISOR, SharedLimit};
     use crate::telemetry::metric::Registry;
 
     #[test]
-    fn gives_no_more_than_there_is() {
+    fn issues_no_more_than_the_limit() {
         let registry = Registry::new();
-        let allowance = Allowance::bytes(&registry, 10);
-        let (one, other) = (Purse::new(&allowance), Purse::new(&allowance));
-        let mut first = one.take(6).unwrap();
-        assert_eq!(other.take(5).unwrap_err(), Exhausted);
-        let second = other.take(4).unwrap();
-        assert_eq!(first.grow(1), Err(Exhausted));
+        let shared = SharedLimit::bytes(&registry, 10);
+        let (one, other) = (LocalLimit::new(&shared), LocalLimit::new(&shared));
+        let mut first = one.acquire(6).unwrap();
+        assert_eq!(other.acquire(5).unwrap_err(), LimitExceeded);
+        let second = other.acquire(4).unwrap();
+        assert_eq!(first.grow(1), Err(LimitExceeded));
         let held = "trunkline_buffered_bytes 10\n";
         assert!(registry.render().contains(held), "{}", registry.render());
         drop(second);
         assert_eq!(first.grow(4), Ok(()));
         drop(first);
-        assert!(other.take(10).is_ok());
-        assert_eq!(allowance.taken.load(Ordering::Relaxed), 0);
+        assert!(other.acquire(10).is_ok());
+        assert_eq!(shared.in_use.load(Ordering::Relaxed), 0);
     }
 
     #[test]
-    fn a_smaller_limit_counts_what_is_taken_already() {
-        let allowance = Allowance::requests(&Registry::new(), 10 * PARTS);
-        let (one, other) = (Purse::new(&allowance), Purse::new(&allowance));
-        let held: Vec<_> = (0..3).map(|_| one.take(1).unwrap()).collect();
-        allowance.resize(4);
-        one.settle();
-        let fourth = other.take(1).unwrap();
-        assert_eq!(other.take(1).unwrap_err(), Exhausted);
+    fn a_smaller_limit_counts_what_is_held_already() {
+        let shared = SharedLimit::requests(&Registry::new(), 10 * RESERVE_DIVISOR);
+        let (one, other) = (LocalLimit::new(&shared), LocalLimit::new(&shared));
+        let held: Vec<_> = (0..3).map(|_| one.acquire(1).unwrap()).collect();
+        shared.resize(4);
+        one.release_excess();
+        let fourth = other.acquire(1).unwrap();
+        assert_eq!(other.acquire(1).unwrap_err(), LimitExceeded);
         drop((held, fourth));
-        assert_eq!(allowance.taken.load(Ordering::Relaxed), 0);
-        allowance.resize(1);
-        let _only = other.take(1).unwrap();
-        assert_eq!(one.take(1).unwrap_err(), Exhausted);
+        assert_eq!(shared.in_use.load(Ordering::Relaxed), 0);
+        shared.resize(1);
+        let _only = other.acquire(1).unwrap();
+        assert_eq!(one.acquire(1).unwrap_err(), LimitExceeded);
     }
 
     #[test]
-    fn a_reserve_is_small_and_lent_out_first() {
-        let allowance = Allowance::requests(&Registry::new(), 10 * PARTS);
-        let purse = Purse::new(&allowance);
-        let shares: Vec<_> = (0..100).map(|_| purse.take(1).unwrap()).collect();
-        let taken = || allowance.taken.load(Ordering::Relaxed);
-        assert!((100..=120).contains(&taken()), "{}", taken());
-        drop(shares);
-        assert!(taken() <= 20, "{}", taken());
-        let before = taken();
-        drop(purse.take(1));
-        assert_eq!(taken(), before);
-        // With nothing to spare the last ones are given out all the same.
-        let rest = Purse::new(&allowance);
-        let all: Vec<_> = (0..10 * PARTS - before)
-            .map(|_| rest.take(1).unwrap())
+    fn the_reserve_is_small_and_used_first() {
+        let shared = SharedLimit::requests(&Registry::new(), 10 * RESERVE_DIVISOR);
+        let local = LocalLimit::new(&shared);
+        let permits: Vec<_> = (0..100).map(|_| local.acquire(1).unwrap()).collect();
+        let in_use = || shared.in_use.load(Ordering::Relaxed);
+        assert!((100..=120).contains(&in_use()), "{}", in_use());
+        drop(permits);
+        assert!(in_use() <= 20, "{}", in_use());
+        let before = in_use();
+        drop(local.acquire(1));
+        assert_eq!(in_use(), before);
+        // Without room for a batch, the last permits are issued all the same.
+        let rest = LocalLimit::new(&shared);
+        let all: Vec<_> = (0..10 * RESERVE_DIVISOR - before)
+            .map(|_| rest.acquire(1).unwrap())
             .collect();
-        assert_eq!(rest.take(1).unwrap_err(), Exhausted);
-        drop((all, purse, rest));
-        assert_eq!(taken(), 0);
+        assert_eq!(rest.acquire(1).unwrap_err(), LimitExceeded);
+        drop((all, local, rest));
+        assert_eq!(in_use(), 0);
     }
 }

@@ -1,41 +1,44 @@
-//! The time of day, which jumps when somebody sets it. So nothing is timed by
-//! it: how long something took, or may take, is for [`std::time::Instant`] to
-//! say. The time of day tells others when something was, and reads their dates.
+//! Wall-clock time, which jumps when it is set. It is only for timestamps and the
+//! dates of others; durations and timeouts use [`std::time::Instant`].
 
 use std::time::SystemTime;
 
-/// The time of day; for everybody, so that tests can let it jump.
+/// The only source of wall-clock time, so that tests can make it jump.
 #[must_use]
 pub fn now() -> SystemTime {
     #[cfg(test)]
-    let read = jumping::now;
+    let clock = test_clock::now;
     #[cfg(not(test))]
-    let read = SystemTime::now;
-    read()
+    let clock = SystemTime::now;
+    clock()
 }
 
 #[cfg(test)]
-pub(crate) use jumping::jump;
+pub(crate) use test_clock::jump;
 
-/// A time of day that is put forward or back, for one thread.
+/// A wall clock that can be set, per thread.
 #[cfg(test)]
-mod jumping {
+mod test_clock {
     use std::cell::Cell;
     use std::time::{Duration, SystemTime};
 
     thread_local! {
-        static AHEAD_S: Cell<i64> = const { Cell::new(0) };
+        static OFFSET_S: Cell<i64> = const { Cell::new(0) };
     }
 
     pub(super) fn now() -> SystemTime {
-        let ahead = AHEAD_S.get();
-        let far = Duration::from_secs(ahead.unsigned_abs());
+        let offset = OFFSET_S.get();
+        let distance = Duration::from_secs(offset.unsigned_abs());
         let now = SystemTime::now();
-        if ahead < 0 { now - far } else { now + far }
+        if offset < 0 {
+            now - distance
+        } else {
+            now + distance
+        }
     }
 
-    /// Puts the time of day forward by so many seconds, or back.
+    /// Moves the clock forward or back.
     pub(crate) fn jump(seconds: i64) {
-        AHEAD_S.set(AHEAD_S.get() + seconds);
+        OFFSET_S.set(OFFSET_S.get() + seconds);
     }
 }

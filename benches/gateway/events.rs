@@ -1,23 +1,22 @@
-//! Counts the events of a stream and reads the time stamped into each.
+//! Counts the events of a stream and reads the timestamp in each.
 
 use memchr::memmem::{Finder, find};
 
 use crate::protocol::{DONE, STAMP_DIGITS, STAMP_MARK};
 
-/// The events of one stream.
 #[derive(Debug, Default)]
 pub struct Events {
-    /// The beginning of an event whose end is still to come.
-    begun: Vec<u8>,
-    /// Events with a stamp.
+    /// The beginning of an incomplete event.
+    partial: Vec<u8>,
+    /// Events with a timestamp.
     pub count: u32,
-    /// Events of any kind.
-    pub pieces: u64,
-    /// `[DONE]` has come.
+    /// All events.
+    pub total: u64,
+    /// Whether `[DONE]` has arrived.
     pub ended: bool,
 }
 
-/// What cuts a stream into events and finds their stamps; made once.
+/// Splits a stream into events and finds their timestamps.
 #[derive(Debug)]
 pub struct Scanner {
     end: Finder<'static>,
@@ -40,61 +39,61 @@ impl Scanner {
 }
 
 impl Events {
-    /// Takes in a part of the stream; `seen` gets the stamp of each event that
-    /// it brings to its end.
+    /// Reads a part of the stream; `seen` gets the timestamp of each event that it
+    /// completes.
     pub fn feed(
         &mut self,
         scanner: &Scanner,
         mut part: &[u8],
-        seen: &mut impl FnMut(u64),
+        on_stamp: &mut impl FnMut(u64),
     ) -> Result<(), String> {
-        if !self.begun.is_empty() {
-            // The blank line may itself be cut in two.
-            let known = self.begun.len();
-            self.begun.extend_from_slice(part);
-            let Some(at) = scanner.end.find(&self.begun[known - 1..]) else {
+        if !self.partial.is_empty() {
+            // The blank line itself may be split.
+            let known = self.partial.len();
+            self.partial.extend_from_slice(part);
+            let Some(at) = scanner.end.find(&self.partial[known - 1..]) else {
                 return Ok(());
             };
             let end = known - 1 + at + 2;
-            let mut begun = std::mem::take(&mut self.begun);
-            self.take(scanner, &begun[..end], seen)?;
+            let mut partial = std::mem::take(&mut self.partial);
+            self.on_event(scanner, &partial[..end], on_stamp)?;
             part = &part[end - known..];
-            begun.clear();
-            self.begun = begun;
+            partial.clear();
+            self.partial = partial;
         }
         while let Some(at) = scanner.end.find(part) {
-            self.take(scanner, &part[..at + 2], seen)?;
+            self.on_event(scanner, &part[..at + 2], on_stamp)?;
             part = &part[at + 2..];
         }
-        self.begun.extend_from_slice(part);
+        self.partial.extend_from_slice(part);
         Ok(())
     }
 
-    /// The stream is over: whether that was its proper end.
-    pub fn is_whole(&self) -> bool {
-        self.ended && self.begun.is_empty()
+    /// Whether the stream has ended with `[DONE]`.
+    pub fn is_complete(&self) -> bool {
+        self.ended && self.partial.is_empty()
     }
 
-    fn take(
+    fn on_event(
         &mut self,
         scanner: &Scanner,
         event: &[u8],
-        seen: &mut impl FnMut(u64),
+        on_stamp: &mut impl FnMut(u64),
     ) -> Result<(), String> {
         if self.ended {
-            return Err("an event behind [DONE]".to_owned());
+            return Err("an event after [DONE]".to_owned());
         }
-        self.pieces += 1;
+        self.total += 1;
         if event == DONE.as_bytes() {
             self.ended = true;
         } else if let Some(stamp) = scanner.stamp(event) {
             self.count += 1;
-            seen(stamp);
+            on_stamp(stamp);
         } else if find(event, b"\"error\"").is_some() {
             return Err(String::from_utf8_lossy(event).into_owned());
         }
-        // Others (comments, a role, usage) are a gateway's own affair; where
-        // answers must be exact, the count of bytes tells of them.
+        // Other events (comments, a role, usage) are up to the gateway; where responses
+        // must be exact, the byte count covers them.
         Ok(())
     }
 }

@@ -1,30 +1,28 @@
-//! As much of HTTP/1.1 as mock and load generator need: one message read as it
-//! comes, heads by their few telling fields, bodies by length or in chunks.
+//! The part of HTTP/1.1 that mock and load generator need: one message, read
+//! incrementally, with few header fields and bodies by length or in chunks.
 
 use memchr::memchr;
 use memchr::memmem::{find, find_iter};
 
-/// The head of a message.
 #[derive(Debug, Clone, Copy)]
 pub struct Head {
-    /// Status of an answer, 0 for a request.
+    /// The status of a response, 0 for a request.
     pub status: u16,
-    /// The sender closes the connection behind this message.
+    /// The message has `Connection: close`.
     pub closes: bool,
-    /// Length of the body where it is said.
+    /// The `Content-Length`.
     pub length: Option<u64>,
     chunked: bool,
 }
 
-/// One message being read.
 #[derive(Debug, Default)]
 pub struct Message {
-    begun: Vec<u8>,
+    partial: Vec<u8>,
     head: Option<Head>,
     body: Body,
-    /// Bytes of body so far, framing not counted.
+    /// Body bytes so far, without framing.
     pub bytes: u64,
-    /// Chunks of body so far, the empty last one not counted.
+    /// Chunks of the body so far, without the last, empty one.
     pub frames: u64,
 }
 
@@ -33,20 +31,19 @@ enum Body {
     #[default]
     Unknown,
     Fixed(u64),
-    /// The line that says a chunk's size: what was read of it, and whether the
-    /// digits have ended.
+    /// The chunk-size line: the size so far, and whether its digits have ended.
     Size(u64, bool),
     Data(u64),
-    /// The end of line behind a chunk's data.
+    /// The line end after a chunk's data.
     DataEnd,
-    /// Behind the last chunk: whether the present line is empty so far.
+    /// After the last chunk: whether the current line is empty so far.
     Trailer(bool),
     Done,
 }
 
 impl Message {
-    /// Takes in what was read and shows `sink` the parts of the body in it.
-    /// Nobody here pipelines, so bytes behind the message are an error.
+    /// Reads a part of the message and passes the body bytes in it to `sink`. Nothing
+    /// here pipelines, so bytes after the message are an error.
     pub fn feed(&mut self, mut input: &[u8], sink: &mut impl FnMut(&[u8])) -> Result<(), String> {
         if self.head.is_none() {
             let Some(rest) = self.read_head(input)? else {
@@ -56,7 +53,7 @@ impl Message {
         }
         while !input.is_empty() {
             if self.body == Body::Done {
-                return Err("bytes behind the end of a message".to_owned());
+                return Err("bytes after the end of a message".to_owned());
             }
             input = self.read_body(input, sink)?;
         }
@@ -72,20 +69,20 @@ impl Message {
     }
 
     fn read_head<'i>(&mut self, input: &'i [u8]) -> Result<Option<&'i [u8]>, String> {
-        let known = self.begun.len();
+        let known = self.partial.len();
         let end = if known == 0 {
             find(input, b"\r\n\r\n")
         } else {
-            self.begun.extend_from_slice(input);
-            find(&self.begun, b"\r\n\r\n")
+            self.partial.extend_from_slice(input);
+            find(&self.partial, b"\r\n\r\n")
         };
         let Some(end) = end else {
             if known == 0 {
-                self.begun.extend_from_slice(input);
+                self.partial.extend_from_slice(input);
             }
             return Ok(None);
         };
-        let text = if known == 0 { input } else { &self.begun };
+        let text = if known == 0 { input } else { &self.partial };
         let head = Head::parse(&text[..end + 2])?;
         self.body = match (head.chunked, head.length) {
             (true, _) => Body::Size(0, false),
@@ -102,8 +99,8 @@ impl Message {
         sink: &mut impl FnMut(&[u8]),
     ) -> Result<&'i [u8], String> {
         let (next, used) = match self.body {
-            Body::Fixed(left) => self.pass(left, input, sink, Body::Fixed, Body::Done),
-            Body::Data(left) => self.pass(left, input, sink, Body::Data, Body::DataEnd),
+            Body::Fixed(left) => self.read_data(left, input, sink, Body::Fixed, Body::Done),
+            Body::Data(left) => self.read_data(left, input, sink, Body::Data, Body::DataEnd),
             Body::DataEnd => match memchr(b'\n', input) {
                 Some(at) => (Body::Size(0, false), at + 1),
                 None => (Body::DataEnd, input.len()),
@@ -121,7 +118,7 @@ impl Message {
         Ok(&input[used..])
     }
 
-    fn pass(
+    fn read_data(
         &mut self,
         left: u64,
         input: &[u8],
@@ -148,7 +145,7 @@ impl Message {
             }
             (b'\r' | b';' | b' ', _) => Body::Size(size, true),
             _ if ended => Body::Size(size, true),
-            _ => return Err(format!("byte {byte:#x} in the size of a chunk")),
+            _ => return Err(format!("byte {byte:#x} in a chunk size")),
         };
         Ok((next, 1))
     }
@@ -164,7 +161,7 @@ impl Head {
         };
         if head.starts_with(b"HTTP/1.") {
             let digits = head.get(9..12).unwrap_or_default();
-            parsed.status = number(digits).ok_or("a status that is no number")? as u16;
+            parsed.status = number(digits).ok_or("invalid status")? as u16;
         }
         for end in find_iter(head, b"\r\n") {
             let line = &head[end + 2..];
@@ -174,7 +171,7 @@ impl Head {
             };
             let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
             if name.eq_ignore_ascii_case(b"content-length") {
-                parsed.length = Some(number(value).ok_or("a length that is no number")?);
+                parsed.length = Some(number(value).ok_or("invalid Content-Length")?);
             } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
                 parsed.chunked = value.eq_ignore_ascii_case(b"chunked");
             } else if name.eq_ignore_ascii_case(b"connection") {

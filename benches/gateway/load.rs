@@ -1,5 +1,5 @@
-//! The load generator: so many connections, each making one request after the
-//! other, every answer checked, what happens within a window counted.
+//! The load generator: connections that send one request after the other, check
+//! every response, and count within a window.
 
 use std::cell::RefCell;
 use std::io::BufRead;
@@ -11,41 +11,41 @@ use std::time::{Duration, Instant};
 use tokio::task::LocalSet;
 use tokio::time::sleep_until;
 
-use crate::caller::{Caller, Kit};
-use crate::child;
-use crate::protocol::{LoadOrders, Seen, Spread};
+use crate::client::{Client, Shared};
+use crate::process;
+use crate::protocol::{LoadResult, LoadSettings, Percentiles};
 
-/// More samples than this a thread keeps of no figure.
-const MOST_SAMPLES: usize = 4 << 20;
-/// Calls of each name before the window opens. What a gateway does at an
-/// alias's first call, it does once for each of its workers.
-const CALLS_BEFORE: usize = 4;
-/// Pause between two looks at whether all is ready.
-const LOOK: Duration = Duration::from_millis(2);
+/// Upper bound of samples of one figure per thread.
+const MAX_SAMPLES: usize = 4 << 20;
+/// Calls of each alias before the window opens. What a gateway does at an alias's
+/// first call, it does once for each of its workers.
+const WARM_UP_CALLS: usize = 4;
+/// Interval between two polls of the progress.
+const POLL: Duration = Duration::from_millis(2);
 
-/// The phases; before the window it is 0.
-const WITHIN: u8 = 1;
-const AFTER: u8 = 2;
+// The phases; 0 before the window.
+const IN_WINDOW: u8 = 1;
+const AFTER_WINDOW: u8 = 2;
 
-/// What all threads share.
+/// State shared by all threads.
 #[derive(Debug, Default)]
-pub struct Board {
+pub struct Progress {
     phase: AtomicU8,
-    /// Connections that have had an answer, or the first event of one.
+    /// Connections with a first response, or the first event of one.
     pub ready: AtomicUsize,
     /// Streams between their first event and their end.
     pub open: AtomicUsize,
-    /// Requests answered, before the window and within it.
-    pub answered: AtomicUsize,
-    fault: Mutex<Option<String>>,
+    /// Responses before and within the window.
+    pub responses: AtomicUsize,
+    error: Mutex<Option<String>>,
 }
 
-/// What one thread counts.
+/// Counters and samples of one thread.
 #[derive(Debug, Default)]
 pub struct Tally {
     pub requests: u64,
     pub chunks: u64,
-    pub pieces: u64,
+    pub events_total: u64,
     pub reads: u64,
     pub frames: u64,
     pub latency: Vec<u64>,
@@ -53,86 +53,85 @@ pub struct Tally {
     pub relay: Vec<u64>,
 }
 
-impl Board {
-    /// True within the window.
-    pub fn counts(&self) -> bool {
-        self.phase.load(Relaxed) == WITHIN
+impl Progress {
+    pub fn in_window(&self) -> bool {
+        self.phase.load(Relaxed) == IN_WINDOW
     }
 
     fn is_over(&self) -> bool {
-        self.phase.load(Relaxed) == AFTER
+        self.phase.load(Relaxed) == AFTER_WINDOW
     }
 
-    fn fail(&self, fault: String) {
-        self.fault.lock().unwrap().get_or_insert(fault);
+    fn set_error(&self, error: String) {
+        self.error.lock().unwrap().get_or_insert(error);
     }
 
-    /// Says what went wrong and ends the process.
+    /// Prints an error and ends the process.
     fn check(&self) {
-        if let Some(fault) = &*self.fault.lock().unwrap() {
-            println!("fault {fault}");
+        if let Some(error) = &*self.error.lock().unwrap() {
+            println!("error {error}");
             std::process::exit(1);
         }
     }
 }
 
-/// Keeps a sample as long as there is room.
-pub fn keep(samples: &mut Vec<u64>, sample: u64) {
-    if samples.len() < MOST_SAMPLES {
+/// Records a sample unless the buffer is full.
+pub fn push_sample(samples: &mut Vec<u64>, sample: u64) {
+    if samples.len() < MAX_SAMPLES {
         samples.push(sample);
     }
 }
 
-/// Says `ready` once every connection is at work, waits for `go`, says `stop`
-/// at the window's end and then what it saw.
-pub fn run(orders: &LoadOrders) {
-    let mut order = String::new();
-    let board = Arc::new(Board::default());
+/// Prints `ready` once every connection is active, waits for `go`, prints `stop` at
+/// the end of the window and then the results.
+pub fn run(settings: &LoadSettings) {
+    let mut line = String::new();
+    let progress = Arc::new(Progress::default());
     let started = Instant::now();
-    let threads: Vec<_> = (0..orders.threads)
+    let threads: Vec<_> = (0..settings.threads)
         .map(|thread| {
-            let (orders, board) = (orders.clone(), Arc::clone(&board));
-            std::thread::spawn(move || drive(thread, orders, &board, started))
+            let (settings, progress) = (settings.clone(), Arc::clone(&progress));
+            std::thread::spawn(move || drive(thread, settings, &progress, started))
         })
         .collect();
-    while board.ready.load(Relaxed) < orders.connections {
-        std::thread::sleep(LOOK);
-        board.check();
+    while progress.ready.load(Relaxed) < settings.connections {
+        std::thread::sleep(POLL);
+        progress.check();
     }
-    std::thread::sleep(orders.warm_up);
-    let calls_before = match orders.names {
-        // Streams are answered when they end, which is behind the window.
+    std::thread::sleep(settings.warm_up);
+    let warm_up_calls = match settings.alias_count {
+        // Streams end, and are counted, after the window.
         1 => 0,
-        names => names * CALLS_BEFORE,
+        count => count * WARM_UP_CALLS,
     };
-    while board.answered.load(Relaxed) < calls_before {
-        std::thread::sleep(LOOK);
-        board.check();
+    while progress.responses.load(Relaxed) < warm_up_calls {
+        std::thread::sleep(POLL);
+        progress.check();
     }
     println!("ready");
-    std::io::stdin().lock().read_line(&mut order).unwrap();
-    child::exit_with_parent();
-    board.phase.store(WITHIN, Relaxed);
+    std::io::stdin().lock().read_line(&mut line).unwrap();
+    process::exit_with_parent();
+    progress.phase.store(IN_WINDOW, Relaxed);
     let since = Instant::now();
-    while since.elapsed() < orders.window {
-        std::thread::sleep(LOOK.min(orders.window.saturating_sub(since.elapsed())));
-        board.check();
+    while since.elapsed() < settings.window {
+        std::thread::sleep(POLL.min(settings.window.saturating_sub(since.elapsed())));
+        progress.check();
     }
-    board.phase.store(AFTER, Relaxed);
-    let mut seen = Seen {
+    progress.phase.store(AFTER_WINDOW, Relaxed);
+    let mut result = LoadResult {
         seconds: since.elapsed().as_secs_f64(),
-        open: board.open.load(Relaxed) as u64,
-        ..Seen::default()
+        open: progress.open.load(Relaxed) as u64,
+        ..LoadResult::default()
     };
     println!("stop");
     let mut all = Tally::default();
     for thread in threads {
         all.add(thread.join().unwrap());
     }
-    board.check();
-    all.settle(&mut seen);
-    println!("{}", serde_json::to_string(&seen).unwrap());
-    // Stays for the harness to read its account; it goes with the harness.
+    progress.check();
+    all.write_to(&mut result);
+    println!("{}", serde_json::to_string(&result).unwrap());
+    // Stays alive until the harness has read its CPU time and closes the pipe.
     loop {
         std::thread::park();
     }
@@ -142,7 +141,7 @@ impl Tally {
     fn add(&mut self, other: Self) {
         self.requests += other.requests;
         self.chunks += other.chunks;
-        self.pieces += other.pieces;
+        self.events_total += other.events_total;
         self.reads += other.reads;
         self.frames += other.frames;
         self.latency.extend(other.latency);
@@ -150,77 +149,81 @@ impl Tally {
         self.relay.extend(other.relay);
     }
 
-    fn settle(self, seen: &mut Seen) {
-        seen.requests = self.requests;
-        seen.chunks = self.chunks;
-        seen.pieces = self.pieces;
-        seen.reads = self.reads;
-        seen.frames = self.frames;
-        seen.latency = Spread::of(self.latency);
-        seen.first = Spread::of(self.first);
-        seen.relay = Spread::of(self.relay);
+    fn write_to(self, result: &mut LoadResult) {
+        result.requests = self.requests;
+        result.chunks = self.chunks;
+        result.events_total = self.events_total;
+        result.reads = self.reads;
+        result.frames = self.frames;
+        result.latency = Percentiles::of(self.latency);
+        result.first = Percentiles::of(self.first);
+        result.relay = Percentiles::of(self.relay);
     }
 }
 
 /// One thread's share of the connections.
-fn drive(thread: usize, orders: LoadOrders, board: &Arc<Board>, started: Instant) -> Tally {
+fn drive(
+    thread: usize,
+    settings: LoadSettings,
+    progress: &Arc<Progress>,
+    started: Instant,
+) -> Tally {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    let kit = Rc::new(Kit::new(orders, Arc::clone(board)));
+    let shared = Rc::new(Shared::new(settings, Arc::clone(progress)));
     let tasks = LocalSet::new();
-    let tally = Rc::clone(&kit.tally);
-    for number in (thread..kit.orders.connections).step_by(kit.orders.threads) {
-        let kit = Rc::clone(&kit);
+    let tally = Rc::clone(&shared.tally);
+    for number in (thread..shared.settings.connections).step_by(shared.settings.threads) {
+        let shared = Rc::clone(&shared);
         tasks.spawn_local(async move {
-            if let Err(fault) = connection(number, &kit, started).await {
-                kit.board.fail(fault);
+            if let Err(error) = connection(number, &shared, started).await {
+                shared.progress.set_error(error);
             }
         });
     }
     runtime.block_on(tasks);
-    drop(kit);
+    drop(shared);
     Rc::try_unwrap(tally).map_or_else(|_| Tally::default(), RefCell::into_inner)
 }
 
-/// One connection's life.
-async fn connection(number: usize, kit: &Rc<Kit>, started: Instant) -> Result<(), String> {
-    let orders = &kit.orders;
-    let share = number as f64 / orders.connections as f64;
+/// One connection from start to end.
+async fn connection(number: usize, shared: &Rc<Shared>, started: Instant) -> Result<(), String> {
+    let settings = &shared.settings;
+    let share = number as f64 / settings.connections as f64;
     let mut due = started;
-    if let Some(spread) = orders.spread {
+    if let Some(spread) = settings.spread {
         due += spread.mul_f64(share);
         sleep_until(due.into()).await;
     }
-    let mut caller = Caller::connect(kit).await?;
-    if orders.spread.is_some() {
-        return caller.call(number, Instant::now()).await;
+    let mut client = Client::connect(shared).await?;
+    if settings.spread.is_some() {
+        return client.call(number, Instant::now()).await;
     }
-    let gap = orders
+    let gap = settings
         .rate
-        .map(|rate| Duration::from_secs_f64(orders.connections as f64 / rate));
+        .map(|rate| Duration::from_secs_f64(settings.connections as f64 / rate));
     due += gap.unwrap_or_default().mul_f64(share);
     let mut round = 0;
-    while !kit.board.is_over() {
+    while !shared.progress.is_over() {
         let mut since = Instant::now();
         if gap.is_some() && since < due {
             sleep_until(due.into()).await;
             since = Instant::now();
         } else if gap.is_some() {
-            // Late because the answer before was: the wait counts.
+            // Late because the previous response was late: the wait counts.
             since = due;
         }
-        caller
-            .call(number + round * orders.connections, since)
+        client
+            .call(number + round * settings.connections, since)
             .await?;
         if round == 0 {
-            kit.board.ready.fetch_add(1, Relaxed);
+            shared.progress.ready.fetch_add(1, Relaxed);
         }
         round += 1;
         due += gap.unwrap_or_default();
-        // A connection whose answers are always there already must not keep
-        // the others from theirs.
+        // A connection whose responses are always ready must not starve the others.
         tokio::task::yield_now().await;
     }
     Ok(())

@@ -1,8 +1,8 @@
-//! Drives gateways with the same load in turn and prints what each costs.
-//! `benches/README.md` says how to run it and what the figures mean.
+//! Drives gateways with the same load in turn and prints the cost of each; see
+//! `benches/README.md`.
 //!
-//! Mock upstream and load generator are this same binary, each in a process
-//! of its own, so that nobody's CPU time is counted as a gateway's.
+//! The mock upstream and the load generator are this same binary in processes of
+//! their own, so that their CPU time is not counted as a gateway's.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,12 +11,12 @@
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::exit,
-    reason = "a bench is no product code: it prints, and stops at the unexpected"
+    reason = "a bench prints, and panics at unexpected values"
 )]
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "figures are rounded in the end, and none is near the limits of its type"
+    reason = "figures are rounded in the end, and far from the limits of their types"
 )]
 
 use std::process::ExitCode;
@@ -26,39 +26,39 @@ use clap::Parser;
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 
-mod account;
-mod caller;
-mod child;
+mod client;
+mod cpu_time;
 mod events;
+mod gateways;
 mod http1;
 mod load;
 mod mock;
 mod mock_tls;
 mod options;
+mod process;
 mod protocol;
 mod report;
+mod round;
 mod run;
 mod scenario;
-mod table;
-mod turn;
 
-/// First argument of a process that is a part of the harness.
-const PART: &str = "--part";
+/// First argument of the harness's own subprocesses.
+const SUBPROCESS: &str = "--subprocess";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let texts: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match texts.as_slice() {
-        [PART, "mock", orders] => mock::run(&serde_json::from_str(orders).unwrap()),
-        [PART, "load", orders] => load::run(&serde_json::from_str(orders).unwrap()),
-        [PART, "keep", ..] => child::keep(&arguments[2..]),
+        [SUBPROCESS, "mock", settings] => mock::run(&serde_json::from_str(settings).unwrap()),
+        [SUBPROCESS, "load", settings] => load::run(&serde_json::from_str(settings).unwrap()),
+        [SUBPROCESS, "supervise", ..] => process::supervise(&arguments[2..]),
         _ => return harness(&options::Options::parse()),
     }
     ExitCode::SUCCESS
 }
 
-/// Runs it all in a directory that is gone afterwards. The processes go by
-/// themselves when this one does, see `child`.
+/// Runs everything in a temporary directory. Subprocesses end with this process,
+/// see `process`.
 fn harness(options: &options::Options) -> ExitCode {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().to_owned();
@@ -68,8 +68,8 @@ fn harness(options: &options::Options) -> ExitCode {
     drop(directory.lock().unwrap().take());
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => {
-            eprintln!("failed: {fault}");
+        Err(error) => {
+            eprintln!("failed: {error}");
             ExitCode::FAILURE
         }
     }

@@ -1,5 +1,5 @@
-//! The upstream: reads whole requests and sends canned answers, as cheaply as
-//! it can, so that it is never what a run waits for.
+//! The mock upstream: reads complete requests and sends fixed responses, as cheaply
+//! as possible, so that it is never the bottleneck.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,18 +10,18 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::http1::Message;
-use crate::protocol::{Answer, DONE, MockOrders, Transport, event, now, unary_answer};
-use crate::{child, mock_tls};
+use crate::protocol::{DONE, MockSettings, ResponseKind, Transport, event, now, unary_body};
+use crate::{mock_tls, process};
 
 const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
     cache-control: no-cache\r\nx-request-id: mock\r\ntransfer-encoding: chunked\r\n\r\n";
-/// Enough for any head, and little for the many connections that only stream.
+/// Enough for any head, and small for the many connections that only stream.
 const SMALL_BUFFER: usize = 8 << 10;
 const LARGE_BUFFER: usize = 256 << 10;
 
-/// Serves until the harness lets go of this process.
-pub fn run(orders: &MockOrders) {
-    child::exit_with_parent();
+/// Serves until the harness closes the pipe.
+pub fn run(settings: &MockSettings) {
+    process::exit_with_parent();
     let listener =
         socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
@@ -29,11 +29,11 @@ pub fn run(orders: &MockOrders) {
     listener.listen(4096).unwrap();
     listener.set_nonblocking(true).unwrap();
     let listener = std::net::TcpListener::from(listener);
-    let threads: Vec<_> = (0..orders.threads)
+    let threads: Vec<_> = (0..settings.threads)
         .map(|_| {
             let listener = listener.try_clone().unwrap();
-            let orders = orders.clone();
-            std::thread::spawn(move || serve(listener, orders))
+            let settings = settings.clone();
+            std::thread::spawn(move || serve(listener, settings))
         })
         .collect();
     println!("{}", listener.local_addr().unwrap().port());
@@ -42,13 +42,13 @@ pub fn run(orders: &MockOrders) {
     }
 }
 
-fn serve(listener: std::net::TcpListener, orders: MockOrders) {
+fn serve(listener: std::net::TcpListener, settings: MockSettings) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    let tls = mock_tls::acceptor(&orders);
-    let orders = Rc::new(orders);
+    let tls = mock_tls::acceptor(&settings);
+    let settings = Rc::new(settings);
     LocalSet::new().block_on(&runtime, async move {
         let listener = TcpListener::from_std(listener).unwrap();
         loop {
@@ -56,23 +56,23 @@ fn serve(listener: std::net::TcpListener, orders: MockOrders) {
                 continue;
             };
             socket.set_nodelay(true).unwrap();
-            let orders = Rc::clone(&orders);
+            let settings = Rc::clone(&settings);
             let tls = tls.clone();
-            // A connection that ends in an error was closed by the other side,
-            // whose turn it is to say why.
+            // A connection that ends in an error was closed by the peer, which reports
+            // the cause.
             tokio::task::spawn_local(async move {
-                match (orders.transport, tls) {
+                match (settings.transport, tls) {
                     (Transport::TlsHttp1, Some(tls)) => {
                         let Ok(stream) = tls.accept(socket).await else {
                             return;
                         };
-                        let _ = converse(stream, &orders).await;
+                        let _ = serve_connection(stream, &settings).await;
                     }
                     (Transport::TlsHttp2, Some(tls)) => {
-                        let _ = mock_tls::converse(tls, socket, orders).await;
+                        let _ = mock_tls::serve_connection(tls, socket, settings).await;
                     }
                     _ => {
-                        let _ = converse(socket, &orders).await;
+                        let _ = serve_connection(socket, &settings).await;
                     }
                 }
             });
@@ -80,9 +80,9 @@ fn serve(listener: std::net::TcpListener, orders: MockOrders) {
     });
 }
 
-async fn converse(
+async fn serve_connection(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    orders: &MockOrders,
+    settings: &MockSettings,
 ) -> std::io::Result<()> {
     let mut buffer = vec![0; SMALL_BUFFER];
     loop {
@@ -103,35 +103,37 @@ async fn converse(
                 buffer.resize(LARGE_BUFFER, 0);
             }
         }
-        if orders.body.is_some_and(|body| body as u64 != request.bytes) {
+        if settings
+            .body
+            .is_some_and(|body| body as u64 != request.bytes)
+        {
             let text = format!("the upstream read {} bytes", request.bytes);
             stream.write_all(&unary(400, text.as_bytes())).await?;
             continue;
         }
-        match orders.answer {
-            Answer::Unary => {
-                let answer = unary(200, &unary_answer(request.bytes));
-                stream.write_all(&answer).await?;
+        match settings.response {
+            ResponseKind::Unary => {
+                let response = unary(200, &unary_body(request.bytes));
+                stream.write_all(&response).await?;
             }
-            Answer::Stream { chunks, gap } => send_stream(&mut stream, chunks, gap).await?,
+            ResponseKind::Stream { chunks, gap } => send_stream(&mut stream, chunks, gap).await?,
         }
         stream.flush().await?;
     }
 }
 
 fn unary(status: u16, body: &[u8]) -> Vec<u8> {
-    let mut answer = format!(
+    let mut response = format!(
         "HTTP/1.1 {status} OK\r\ncontent-type: application/json\r\nx-request-id: mock\r\n\
          content-length: {}\r\n\r\n",
         body.len()
     )
     .into_bytes();
-    answer.extend_from_slice(body);
-    answer
+    response.extend_from_slice(body);
+    response
 }
 
-/// Each event is a chunk and leaves in a write of its own, as a model server
-/// sends tokens.
+/// Sends each event as one chunk in its own write, as a model server sends tokens.
 async fn send_stream(
     stream: &mut (impl AsyncWrite + Unpin),
     chunks: u32,

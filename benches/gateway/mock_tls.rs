@@ -1,4 +1,4 @@
-//! The mock upstream's TLS, and its HTTP/2, which it speaks over TLS only.
+//! The mock upstream's TLS, and HTTP/2 over it.
 
 use std::fs;
 use std::path::Path;
@@ -18,11 +18,11 @@ use tokio::time::{Instant, sleep_until};
 use tokio_rustls::TlsAcceptor;
 
 use crate::protocol::{
-    AUTHORITY, Answer, CERTIFICATE, DONE, KEY, MockOrders, Transport, event, now, unary_answer,
+    AUTHORITY, CERTIFICATE, DONE, KEY, MockSettings, ResponseKind, Transport, event, now,
+    unary_body,
 };
 
-/// Makes an authority and a certificate for 127.0.0.1 and puts both into
-/// `directory`.
+/// Writes an authority and a certificate for 127.0.0.1 into `directory`.
 pub fn make_certificate(directory: &Path) {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -37,14 +37,14 @@ pub fn make_certificate(directory: &Path) {
     fs::write(directory.join(KEY), key.serialize_pem()).unwrap();
 }
 
-/// What shakes hands where the orders ask for TLS.
-pub fn acceptor(orders: &MockOrders) -> Option<TlsAcceptor> {
-    let protocol = match orders.transport {
+/// The TLS acceptor, where the settings require TLS.
+pub fn acceptor(settings: &MockSettings) -> Option<TlsAcceptor> {
+    let protocol = match settings.transport {
         Transport::Plain => return None,
         Transport::TlsHttp1 => "http/1.1",
         Transport::TlsHttp2 => "h2",
     };
-    let file = |name| orders.directory.join(name);
+    let file = |name| settings.directory.join(name);
     let certificate = CertificateDer::from_pem_file(file(CERTIFICATE)).unwrap();
     let key = PrivateKeyDer::from_pem_file(file(KEY)).unwrap();
     let mut config = ServerConfig::builder_with_provider(aws_lc_rs::default_provider().into())
@@ -57,11 +57,10 @@ pub fn acceptor(orders: &MockOrders) -> Option<TlsAcceptor> {
     Some(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Serves one HTTP/2 connection.
-pub async fn converse(
+pub async fn serve_connection(
     tls: TlsAcceptor,
     socket: TcpStream,
-    orders: Rc<MockOrders>,
+    settings: Rc<MockSettings>,
 ) -> Result<(), h2::Error> {
     let stream = tls.accept(socket).await.map_err(io_error)?;
     let mut connection = h2::server::Builder::new()
@@ -72,9 +71,9 @@ pub async fn converse(
         .await?;
     while let Some(request) = connection.accept().await {
         let (request, respond) = request?;
-        let orders = Rc::clone(&orders);
+        let settings = Rc::clone(&settings);
         tokio::task::spawn_local(async move {
-            let _ = answer(request.into_body(), respond, &orders).await;
+            let _ = respond_to(request.into_body(), respond, &settings).await;
         });
     }
     Ok(())
@@ -84,10 +83,10 @@ fn io_error(_: std::io::Error) -> h2::Error {
     h2::Error::from(h2::Reason::CONNECT_ERROR)
 }
 
-async fn answer(
+async fn respond_to(
     mut body: RecvStream,
     mut respond: SendResponse<Bytes>,
-    orders: &MockOrders,
+    settings: &MockSettings,
 ) -> Result<(), h2::Error> {
     let mut received = 0;
     while let Some(data) = body.data().await {
@@ -95,16 +94,16 @@ async fn answer(
         received += length;
         body.flow_control().release_capacity(length)?;
     }
-    if orders.body.is_some_and(|body| body != received) {
+    if settings.body.is_some_and(|body| body != received) {
         respond.send_response(head(400, "application/json"), true)?;
         return Ok(());
     }
-    match orders.answer {
-        Answer::Unary => {
+    match settings.response {
+        ResponseKind::Unary => {
             let mut stream = respond.send_response(head(200, "application/json"), false)?;
-            stream.send_data(unary_answer(received as u64).into(), true)
+            stream.send_data(unary_body(received as u64).into(), true)
         }
-        Answer::Stream { chunks, gap } => {
+        ResponseKind::Stream { chunks, gap } => {
             let mut stream = respond.send_response(head(200, "text/event-stream"), false)?;
             let mut due = Instant::now();
             for number in 1..=chunks {
@@ -119,17 +118,17 @@ async fn answer(
     }
 }
 
-/// Sends a piece and lets the connection write it before the next is made.
+/// Sends one event and lets the connection write it before the next is made.
 async fn send(stream: &mut SendStream<Bytes>, text: String) -> Result<(), h2::Error> {
     stream.send_data(text.into(), false)?;
     tokio::task::yield_now().await;
     Ok(())
 }
 
-fn head(status: u16, kind: &str) -> http::Response<()> {
+fn head(status: u16, content_type: &str) -> http::Response<()> {
     http::Response::builder()
         .status(status)
-        .header("content-type", kind)
+        .header("content-type", content_type)
         .header("x-request-id", "mock")
         .body(())
         .unwrap()

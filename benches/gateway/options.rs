@@ -1,37 +1,37 @@
-//! What the command line asks for.
+//! The command line.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
 
-/// Drives Trunkline and other gateways with the same load in turn and prints
-/// what each of them costs.
+/// Drives Trunkline and other gateways with the same load in turn and prints the
+/// cost of each.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "gateway", bin_name = "cargo bench --bench gateway --")]
 pub struct Options {
-    /// A short run that checks the answers and measures nothing
+    /// A short run that checks the responses and asserts no timing
     #[arg(long)]
     pub quick: bool,
-    /// These scenarios alone
+    /// Only these scenarios
     #[arg(long, value_delimiter = ',', value_name = "SCENARIO")]
     pub only: Vec<String>,
-    /// These gateways alone
+    /// Only these gateways
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     pub gateways: Vec<String>,
-    /// Rounds of each scenario, of which the medians are shown
+    /// Rounds of each scenario; medians are shown
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Seconds that each gateway is measured for in each round
+    /// Length of the measurement window in seconds
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
-    /// Worker threads or processes of each gateway; 0 for one a core
+    /// Worker threads or processes of each gateway; 0 for one per core
     #[arg(long, default_value_t = 0)]
     workers: usize,
     /// Also write every figure of every round to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Given by `cargo bench` to every bench
+    /// Passed by `cargo bench` to every bench
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -60,20 +60,20 @@ impl Options {
         }
     }
 
-    /// Threads of the mock and of the load generator, each: half the cores, so
-    /// that the three of them share the machine.
+    /// Threads of the mock and of the load generator, each: half the cores, so that
+    /// the three processes share the machine.
     pub fn helpers() -> usize {
         std::thread::available_parallelism()
             .map_or(1, |cores| usize::from(cores) / 2)
             .max(1)
     }
 
-    /// Whether a name is among those asked for.
-    pub fn wants(list: &[String], name: &str, otherwise: bool) -> bool {
+    /// Whether `name` was selected; `otherwise` without a selection.
+    pub fn selects(list: &[String], name: &str, otherwise: bool) -> bool {
         if list.is_empty() {
             otherwise
         } else {
-            list.iter().any(|wanted| wanted == name)
+            list.iter().any(|selected| selected == name)
         }
     }
 }

@@ -1,39 +1,39 @@
-//! The figures as tables: medians over the rounds, and how they stand to the
-//! yardstick's and to a direct call.
+//! The figures as tables: medians over the rounds, their ratio to the baseline and
+//! their difference to a direct call.
 
 use std::path::{Path, PathBuf};
 
+use crate::gateways::{BASELINE, DIRECT, Gateway};
 use crate::options::Options;
+use crate::round::Figures;
 use crate::scenario::{Kind, Scenario};
-use crate::table::{DIRECT, Gateway, YARDSTICK};
-use crate::turn::Figures;
 
 /// The rounds of each gateway, in the order of the table of gateways.
 pub type Results = Vec<(&'static str, Vec<Figures>)>;
 
-/// A column: its heading, the figure in it and how that is shown.
-struct Column(&'static str, &'static str, Show);
+/// A column: its heading, its figure and the format of that.
+struct Column(&'static str, &'static str, Format);
 
 #[derive(Clone, Copy)]
-enum Show {
-    /// The figure itself, with so many decimals.
+enum Format {
+    /// The figure itself, with this many decimals.
     Plain(usize),
-    /// And its ratio to the yardstick's.
+    /// With its ratio to the baseline's.
     Ratio(usize),
-    /// What it is more than with a direct call, and the ratio of that. The
-    /// direct call shows the figure itself.
+    /// The difference to a direct call, and the ratio of that. The direct call shows
+    /// the figure itself.
     Added(usize),
 }
 
-use Show::{Added, Plain, Ratio};
+use Format::{Added, Plain, Ratio};
 
 const LATENCY: [Column; 3] = [
     Column("added p50 µs", "latency_p50_us", Added(0)),
     Column("added p99 µs", "latency_p99_us", Added(0)),
     Column("added p99.9 µs", "latency_p999_us", Added(0)),
 ];
-/// Last in every table: that the harness was not what the run waited for, and
-/// that nothing else took the machine.
+/// Last in every table: they show that the harness was not the bottleneck, and that
+/// no other program took the machine.
 const HELPERS: [Column; 4] = [
     Column("cores used", "gateway_cores", Plain(2)),
     Column("by the mock", "mock_cores", Plain(2)),
@@ -62,8 +62,8 @@ fn columns(kind: Kind) -> Vec<Column> {
         Kind::Burst => vec![
             per_chunk,
             Column("chunks/s", "chunks_per_s", Plain(0)),
-            Column("chunks a read", "chunks_per_read", Plain(2)),
-            Column("chunks a frame", "chunks_per_frame", Plain(2)),
+            Column("chunks/read", "chunks_per_read", Plain(2)),
+            Column("chunks/frame", "chunks_per_frame", Plain(2)),
         ],
         Kind::Paced => vec![per_chunk],
         Kind::Open => vec![
@@ -73,7 +73,7 @@ fn columns(kind: Kind) -> Vec<Column> {
         ],
     };
     match kind {
-        // As many as will go wait for each other: the tail says little.
+        // At full load requests wait for each other: the tail means little.
         Kind::Requests => columns.extend(LATENCY.into_iter().take(2)),
         Kind::Even => columns.extend(LATENCY),
         Kind::Burst => columns.extend(first),
@@ -84,8 +84,8 @@ fn columns(kind: Kind) -> Vec<Column> {
     columns
 }
 
-/// Says what the run was made with.
-pub fn conditions(options: &Options, gateways: &[(&'static Gateway, Option<PathBuf>)]) {
+/// Prints the conditions of the run.
+pub fn print_conditions(options: &Options, gateways: &[(&'static Gateway, Option<PathBuf>)]) {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let names: Vec<_> = gateways.iter().map(|(gateway, _)| gateway.name).collect();
     println!(
@@ -100,8 +100,8 @@ pub fn conditions(options: &Options, gateways: &[(&'static Gateway, Option<PathB
 }
 
 /// Prints one scenario.
-pub fn table(scenario: &Scenario, results: &Results) {
-    println!("\n### {}: {}\n", scenario.name, scenario.about);
+pub fn print_scenario(scenario: &Scenario, results: &Results) {
+    println!("\n### {}: {}\n", scenario.name, scenario.description);
     let columns = columns(scenario.kind);
     let headings = columns
         .iter()
@@ -116,28 +116,32 @@ pub fn table(scenario: &Scenario, results: &Results) {
     print_rows(&rows);
 }
 
-/// Prints what each gateway's process is, over all scenarios.
-pub fn processes(
+/// Prints start time, memory and size of each gateway, over all scenarios.
+pub fn print_processes(
     results: &[(Scenario, Results)],
     gateways: &[(&'static Gateway, Option<PathBuf>)],
 ) {
-    println!("\n### The processes\n");
-    let headings = ["", "start to first answer ms", "idle MiB", "binary MiB"];
+    println!("\n### Processes\n");
+    let headings = ["", "start to first response ms", "idle MiB", "binary MiB"];
     let mut rows = vec![headings.map(str::to_owned).to_vec()];
     for (gateway, program) in gateways {
         let Some(program) = program else { continue };
-        let turns = || {
-            let plain = results.iter().filter(|(scenario, _)| scenario.names == 1);
+        let rounds_of_gateway = || {
+            let plain = results
+                .iter()
+                .filter(|(scenario, _)| scenario.alias_count == 1);
             plain
                 .flat_map(|(_, results)| results)
                 .filter(|(name, _)| *name == gateway.name)
                 .flat_map(|(_, rounds)| rounds)
         };
-        let show = |name| median(turns(), name).map_or_else(dash, |figure| format!("{figure:.1}"));
+        let format = |name| {
+            median(rounds_of_gateway(), name).map_or_else(dash, |figure| format!("{figure:.1}"))
+        };
         rows.push(vec![
             gateway.name.to_owned(),
-            show("start_ms"),
-            show("idle_mib"),
+            format("start_ms"),
+            format("idle_mib"),
             size(program),
         ]);
     }
@@ -145,7 +149,7 @@ pub fn processes(
 }
 
 fn cell(column: &Column, name: &str, rounds: &[Figures], results: &Results) -> String {
-    let Column(_, key, show) = column;
+    let Column(_, key, format) = column;
     let of = |name: &str| {
         let (_, rounds) = results.iter().find(|(other, _)| *other == name)?;
         median(rounds.iter(), key)
@@ -154,21 +158,21 @@ fn cell(column: &Column, name: &str, rounds: &[Figures], results: &Results) -> S
         return dash();
     };
     let is_direct = name == DIRECT;
-    let base = match show {
+    let base = match format {
         Added(_) if !is_direct => of(DIRECT),
         _ => None,
     };
-    let is_whole = base.is_none();
+    let is_absolute = base.is_none();
     let base = base.unwrap_or(0.0);
-    let yardstick = of(YARDSTICK).map(|yardstick| yardstick - base);
+    let baseline = of(BASELINE).map(|baseline| baseline - base);
     let figure = figure - base;
-    let (Plain(decimals) | Ratio(decimals) | Added(decimals)) = *show;
+    let (Plain(decimals) | Ratio(decimals) | Added(decimals)) = *format;
     let text = format!("{figure:.decimals$}");
-    match (show, yardstick) {
+    match (format, baseline) {
         (Ratio(_), _) if is_direct && figure == 0.0 => dash(),
-        (Added(_), _) if is_whole => format!("({text} in all)"),
-        (Ratio(_) | Added(_), Some(yardstick)) if yardstick > 0.0 && figure > 0.0 && !is_direct => {
-            format!("{text} = {:.2}", figure / yardstick)
+        (Added(_), _) if is_absolute => format!("({text} total)"),
+        (Ratio(_) | Added(_), Some(baseline)) if baseline > 0.0 && figure > 0.0 && !is_direct => {
+            format!("{text} = {:.2}", figure / baseline)
         }
         _ => text,
     }
@@ -196,8 +200,8 @@ fn dash() -> String {
     "–".to_owned()
 }
 
-/// Prints a table that reads well as text and as Markdown; the first row is
-/// the heading.
+/// Prints a table that is readable as text and as Markdown; the first row is the
+/// heading.
 fn print_rows(rows: &[Vec<String>]) {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));

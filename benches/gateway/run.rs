@@ -1,4 +1,4 @@
-//! The whole run: every scenario, in rounds in which the gateways take turns.
+//! The run: every scenario, in rounds in which the gateways take turns.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,28 +7,27 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::child::open_files;
+use crate::gateways::{BASELINE, DIRECT, GATEWAYS, Gateway, TRUNKLINE};
 use crate::mock_tls;
 use crate::options::Options;
+use crate::process::open_files;
 use crate::report::{self, Results};
+use crate::round::{self, RunContext};
 use crate::scenario::{self, Scenario};
-use crate::table::{DIRECT, GATEWAYS, Gateway, TRUNKLINE, YARDSTICK};
-use crate::turn::{self, Site};
 
-/// A gateway that is there.
-type Present = (&'static Gateway, Option<PathBuf>);
+/// An installed gateway and its program.
+type Installed = (&'static Gateway, Option<PathBuf>);
 
-/// Gateways of the short run, which is about this harness and Trunkline; nginx
-/// serves to tell a fault of the one from a fault of the other.
-const SHORT: [&str; 3] = [DIRECT, YARDSTICK, TRUNKLINE];
+/// Gateways of the short run, which tests this harness and Trunkline; nginx shows
+/// which of the two has an error.
+const QUICK_GATEWAYS: [&str; 3] = [DIRECT, BASELINE, TRUNKLINE];
 
-/// Runs what the options ask for.
 pub fn run(options: &Options, directory: &Path) -> Result<(), String> {
     let trunkline = trunkline()?;
     let gateways = gateways(options, &trunkline)?;
-    let site = Site { options, directory };
+    let context = RunContext { options, directory };
     mock_tls::make_certificate(directory);
-    report::conditions(options, &gateways);
+    report::print_conditions(options, &gateways);
     let mut results = Vec::new();
     for scenario in scenarios(options)? {
         if scenario.open_files() > open_files() {
@@ -39,21 +38,21 @@ pub fn run(options: &Options, directory: &Path) -> Result<(), String> {
             );
             continue;
         }
-        let rounds = rounds(&site, &scenario, &gateways)?;
+        let rounds = rounds(&context, &scenario, &gateways)?;
         if options.quick {
             let names: Vec<_> = rounds.iter().map(|(name, _)| *name).collect();
             println!(
-                "{}: every answer was right: {}",
+                "{}: every response was correct: {}",
                 scenario.name,
                 names.join(", ")
             );
         } else {
-            report::table(&scenario, &rounds);
+            report::print_scenario(&scenario, &rounds);
         }
         results.push((scenario, rounds));
     }
     if !options.quick {
-        report::processes(&results, &gateways);
+        report::print_processes(&results, &gateways);
     }
     if let Some(file) = &options.json {
         fs::write(file, json(&results)).map_err(|error| format!("{}: {error}", file.display()))?;
@@ -61,9 +60,9 @@ pub fn run(options: &Options, directory: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// The release binary: the one that is named, or the one that cargo builds
-/// now. Not the one that cargo makes for benches, whose dependencies have
-/// features that only tests want.
+/// The release binary: the one of `TRUNKLINE_BIN`, or the one that cargo builds now.
+/// Not the one that cargo makes for benches, whose dependencies have features that
+/// only tests need.
 fn trunkline() -> Result<PathBuf, String> {
     if let Some(file) = std::env::var_os("TRUNKLINE_BIN") {
         return Ok(file.into());
@@ -81,28 +80,29 @@ fn trunkline() -> Result<PathBuf, String> {
     let target = own
         .ancestors()
         .nth(3)
-        .ok_or("this program stands nowhere")?;
+        .ok_or("the path of this program has no target directory")?;
     Ok(target.join("release").join(TRUNKLINE))
 }
 
-fn gateways(options: &Options, trunkline: &Path) -> Result<Vec<Present>, String> {
-    let mut present = Vec::new();
+fn gateways(options: &Options, trunkline: &Path) -> Result<Vec<Installed>, String> {
+    let mut installed = Vec::new();
     for gateway in GATEWAYS {
-        let usual = gateway.usual && (!options.quick || SHORT.contains(&gateway.name));
-        if !Options::wants(&options.gateways, gateway.name, usual) {
+        let by_default =
+            gateway.by_default && (!options.quick || QUICK_GATEWAYS.contains(&gateway.name));
+        if !Options::selects(&options.gateways, gateway.name, by_default) {
             continue;
         }
         let program = gateway.find(trunkline);
         if gateway.program.is_none() || program.is_some() {
-            present.push((gateway, program));
+            installed.push((gateway, program));
         } else if !options.gateways.is_empty() {
             return Err(format!("{} is not in PATH", gateway.name));
         }
     }
     let known = |name: &String| GATEWAYS.iter().any(|gateway| gateway.name == name);
     match options.gateways.iter().find(|name| !known(name)) {
-        Some(name) => Err(format!("there is no gateway {name} in the table")),
-        None => Ok(present),
+        Some(name) => Err(format!("unknown gateway {name}")),
+        None => Ok(installed),
     }
 }
 
@@ -115,34 +115,40 @@ fn scenarios(options: &Options) -> Result<Vec<Scenario>, String> {
     {
         let names: Vec<_> = all.iter().map(|scenario| scenario.name).collect();
         return Err(format!(
-            "there is no scenario {name}, but {}",
+            "unknown scenario {name}; known: {}",
             names.join(", ")
         ));
     }
-    all.retain(|scenario| Options::wants(&options.only, scenario.name, true));
+    all.retain(|scenario| Options::selects(&options.only, scenario.name, true));
     Ok(all)
 }
 
-/// The figures of each gateway, one set a round.
-fn rounds(site: &Site<'_>, scenario: &Scenario, gateways: &[Present]) -> Result<Results, String> {
-    let able: Vec<_> = gateways
+/// The figures of each gateway, one set per round.
+fn rounds(
+    context: &RunContext<'_>,
+    scenario: &Scenario,
+    gateways: &[Installed],
+) -> Result<Results, String> {
+    let supported: Vec<_> = gateways
         .iter()
         .filter(|(gateway, _)| {
-            let knows_names = gateway.names || gateway.program.is_none();
-            gateway.transports.contains(&scenario.transport) && (knows_names || !scenario.keys)
+            let has_names = gateway.supports_aliases || gateway.program.is_none();
+            gateway.transports.contains(&scenario.transport) && (has_names || !scenario.keys)
         })
         .collect();
-    let mut results: Results = able.iter().map(|(it, _)| (it.name, Vec::new())).collect();
-    for _ in 0..site.options.rounds() {
-        for ((gateway, program), (_, rounds)) in able.iter().zip(&mut results) {
-            let figures = turn::take(site, scenario, gateway, program.as_deref());
-            rounds.push(
-                figures.map_err(|fault| {
-                    format!("{} under {}: {fault}", gateway.name, scenario.name)
-                })?,
-            );
-            if !site.options.quick {
-                // Sockets and threads of the last turn are to be gone.
+    let mut results: Results = supported
+        .iter()
+        .map(|(it, _)| (it.name, Vec::new()))
+        .collect();
+    for _ in 0..context.options.rounds() {
+        for ((gateway, program), (_, rounds)) in supported.iter().zip(&mut results) {
+            let figures = round::measure(context, scenario, gateway, program.as_deref());
+            rounds
+                .push(figures.map_err(|error| {
+                    format!("{} with {}: {error}", gateway.name, scenario.name)
+                })?);
+            if !context.options.quick {
+                // Lets sockets and threads of the last measurement end.
                 std::thread::sleep(Duration::from_millis(100));
             }
         }

@@ -1,42 +1,41 @@
-//! What is asked of the gateways.
+//! The scenarios.
 
 use std::time::Duration;
 
 use crate::options::Options;
-use crate::protocol::{Answer, Transport};
+use crate::protocol::{ResponseKind, Transport};
 
-/// One kind of load.
 #[derive(Debug, Clone)]
 pub struct Scenario {
     pub name: &'static str,
-    pub about: String,
+    pub description: String,
     pub transport: Transport,
-    pub answer: Answer,
+    pub response: ResponseKind,
     pub body: usize,
     pub model_first: bool,
     pub connections: usize,
     pub rate: Option<f64>,
-    /// One stream for each connection, begun evenly over this time.
+    /// One stream per connection, started evenly over this time.
     pub spread: Option<Duration>,
-    /// Aliases, and as many client keys where that is the point.
-    pub names: usize,
+    /// The number of aliases and, with `keys`, of client keys.
+    pub alias_count: usize,
     pub keys: bool,
     pub window: Duration,
     pub kind: Kind,
 }
 
-/// Which figures matter.
+/// The figures that matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// As many requests as will go: what one costs.
+    /// Requests at full speed: the cost of one.
     Requests,
-    /// Requests at an even rate: how long one takes.
+    /// Requests at an even rate: the latency of one.
     Even,
-    /// Streams as fast as they will go: what a chunk costs.
+    /// Streams at full speed: the cost of a chunk.
     Burst,
-    /// Paced streams: what a chunk costs and how long it takes.
+    /// Paced streams: cost and delay of a chunk.
     Paced,
-    /// Open streams with little to say: what one holds.
+    /// Open streams with little traffic: the memory of one.
     Open,
 }
 
@@ -46,18 +45,18 @@ const LONG_BODY: usize = 256 * KIB;
 const LONGEST_BODY: usize = 8 * MIB;
 
 impl Scenario {
-    fn new(name: &'static str, about: &str, options: &Options) -> Self {
+    fn new(name: &'static str, description: &str, options: &Options) -> Self {
         Self {
             name,
-            about: about.to_owned(),
+            description: description.to_owned(),
             transport: Transport::Plain,
-            answer: Answer::Unary,
+            response: ResponseKind::Unary,
             body: KIB,
             model_first: false,
             connections: if options.quick { 8 } else { 64 },
             rate: None,
             spread: None,
-            names: 1,
+            alias_count: 1,
             keys: false,
             window: options.window(),
             kind: Kind::Requests,
@@ -65,11 +64,11 @@ impl Scenario {
     }
 
     fn streams(mut self, connections: usize, gap: Duration, spread: Duration) -> Self {
-        // Long enough that every stream is still open when the window closes.
-        let lasts = spread * 2 + self.window + Duration::from_secs(1);
-        let chunks = lasts.as_secs_f64() / gap.as_secs_f64();
+        // Long enough that every stream is still open at the end of the window.
+        let duration = spread * 2 + self.window + Duration::from_secs(1);
+        let chunks = duration.as_secs_f64() / gap.as_secs_f64();
         self.connections = connections;
-        self.answer = Answer::Stream {
+        self.response = ResponseKind::Stream {
             chunks: chunks.ceil() as u32 + 1,
             gap,
         };
@@ -77,7 +76,7 @@ impl Scenario {
         self
     }
 
-    /// Descriptors that a gateway needs, one each side.
+    /// Descriptors that a gateway needs, one per side.
     pub fn open_files(&self) -> usize {
         self.connections * 2 + 256
     }
@@ -98,7 +97,7 @@ fn small(options: &Options) -> Vec<Scenario> {
     vec![
         Scenario::new(
             "small",
-            "request and answer of 1 KiB, as many as will go",
+            "request and response of 1 KiB, at full speed",
             options,
         ),
         Scenario {
@@ -107,7 +106,7 @@ fn small(options: &Options) -> Vec<Scenario> {
             kind: Kind::Even,
             ..Scenario::new(
                 "even",
-                "request and answer of 1 KiB, 2,000 a second",
+                "request and response of 1 KiB, 2,000 per second",
                 options,
             )
         },
@@ -115,29 +114,29 @@ fn small(options: &Options) -> Vec<Scenario> {
 }
 
 fn bodies(options: &Options) -> Vec<Scenario> {
-    let body = |name, about: &str, body, connections| Scenario {
+    let body = |name, description: &str, body, connections| Scenario {
         body,
         connections,
-        ..Scenario::new(name, about, options)
+        ..Scenario::new(name, description, options)
     };
     let connections = if options.quick { 4 } else { 16 };
     let mut bodies = vec![
         body(
             "body-256k",
-            "request of 256 KiB, model behind the messages",
+            "request of 256 KiB, model after the messages",
             LONG_BODY,
             connections,
         ),
         body(
             "body-8m",
-            "request of 8 MiB, model behind the messages",
+            "request of 8 MiB, model after the messages",
             LONGEST_BODY,
             2,
         ),
     ];
     bodies.push(Scenario {
         name: "body-8m-first",
-        about: "request of 8 MiB, model before the messages".to_owned(),
+        description: "request of 8 MiB, model before the messages".to_owned(),
         model_first: true,
         ..bodies[1].clone()
     });
@@ -146,30 +145,26 @@ fn bodies(options: &Options) -> Vec<Scenario> {
 
 fn streams(options: &Options) -> Vec<Scenario> {
     let burst = Scenario {
-        answer: Answer::Stream {
+        response: ResponseKind::Stream {
             chunks: 64,
             gap: Duration::ZERO,
         },
         connections: if options.quick { 4 } else { 32 },
         kind: Kind::Burst,
-        ..Scenario::new(
-            "burst",
-            "streams of 64 chunks as fast as they will go",
-            options,
-        )
+        ..Scenario::new("burst", "streams of 64 chunks at full speed", options)
     };
     vec![burst, paced(options), open(options)]
 }
 
 fn variants(options: &Options) -> Vec<Scenario> {
-    let named = |name, about: &str, names| Scenario {
-        names,
+    let named = |name, description: &str, alias_count| Scenario {
+        alias_count,
         keys: true,
-        ..Scenario::new(name, about, options)
+        ..Scenario::new(name, description, options)
     };
-    let secured = |name, about: &str, transport| Scenario {
+    let with_tls = |name, description: &str, transport| Scenario {
         transport,
-        ..Scenario::new(name, about, options)
+        ..Scenario::new(name, description, options)
     };
     let many = if options.quick { 500 } else { 10_000 };
     vec![
@@ -179,14 +174,14 @@ fn variants(options: &Options) -> Vec<Scenario> {
             "as small, with 10,000 aliases and client keys, called in turn",
             many,
         ),
-        secured(
+        with_tls(
             "tls-http1",
-            "as small, the upstream behind TLS, HTTP/1.1",
+            "as small, the upstream over TLS, HTTP/1.1",
             Transport::TlsHttp1,
         ),
-        secured(
+        with_tls(
             "tls-http2",
-            "as small, the upstream behind TLS, HTTP/2",
+            "as small, the upstream over TLS, HTTP/2",
             Transport::TlsHttp2,
         ),
     ]
@@ -218,7 +213,7 @@ fn open(options: &Options) -> Scenario {
     Scenario {
         kind: Kind::Open,
         window: options.window().max(Duration::from_millis(gap)),
-        ..Scenario::new("open", "5,000 streams, one chunk a second", options)
+        ..Scenario::new("open", "5,000 streams, one chunk per second", options)
     }
     .streams(
         count,

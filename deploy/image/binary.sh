@@ -1,10 +1,9 @@
 #!/bin/sh
-# Builds the binary: binary.sh OUT. Runs in the root of the repository and
-# wants Rust and a C compiler. TARGETARCH (amd64, arm64) names the machine it is
-# for, this one when empty; LIBC (gnu, musl) the C library.
+# Builds the binary: binary.sh OUT. Runs in the root of the repository and needs
+# Rust and a C compiler. TARGETARCH (amd64, arm64) is the target architecture, by
+# default the host's; LIBC (gnu, musl) the C library.
 #
-# The same sources and tools give the same bytes wherever they lie: no path of
-# this machine and no time gets in.
+# The build is reproducible: no path of this machine and no time gets in.
 set -eu
 
 out=$1
@@ -12,7 +11,7 @@ case ${TARGETARCH:-$(uname -m)} in
   amd64 | x86_64) machine=x86_64 ;;
   arm64 | aarch64) machine=aarch64 ;;
   *)
-    echo "binary.sh: no binaries for ${TARGETARCH:-$(uname -m)}" >&2
+    echo "binary.sh: unsupported architecture: ${TARGETARCH:-$(uname -m)}" >&2
     exit 1
     ;;
 esac
@@ -27,7 +26,7 @@ CFLAGS="${CFLAGS:-} -ffile-prefix-map=$sources=trunkline -ffile-prefix-map=$carg
 export RUSTFLAGS CFLAGS CARGO_INCREMENTAL=0 TRUNKLINE_UI_REQUIRED=1
 
 if [ "$machine" != "$(uname -m)" ]; then
-  # cc finds the cross compiler by itself, cargo has to be told the linker.
+  # The cc crate finds the cross compiler itself; cargo needs the linker's name.
   variable=CARGO_TARGET_$(echo "$triple" | tr 'a-z-' 'A-Z_')_LINKER
   export "$variable=$machine-linux-$libc-gcc"
 fi

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the page: page.sh OUT. Runs in web/ and wants Node.js with npm.
+# Builds the page: page.sh OUT. Runs in web/ and needs Node.js with npm.
 set -eu
 
 out=$1

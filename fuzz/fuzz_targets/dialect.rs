@@ -1,40 +1,40 @@
-//! Translations: what comes out is JSON, and how a stream is cut into pieces
-//! makes no difference. The first byte says where it is cut.
+//! Translations: the output is JSON, and how a stream is split makes no difference.
+//! The first byte is the position of the split.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use trunkline::internals::dialect::{
-    Answer, Dialect, Flow, Stream, Thinking, ToChat, ToMessages, error, reply, to_chat,
-    to_messages,
+    ChatUpstream, Dialect, MessagesUpstream, ResponseContext, StreamStatus, StreamTranslator,
+    ThinkingMode, to_chat, to_messages, translate_error, translate_response,
 };
 
-const ANSWER: Answer<'_> = Answer {
+const CONTEXT: ResponseContext<'_> = ResponseContext {
     model: "alias",
-    id: "req_1",
+    fallback_id: "req_1",
     created: 1,
     include_usage: true,
 };
 
-fn stream(caller: Dialect, pieces: &[&[u8]]) -> (Vec<u8>, Flow) {
-    let mut stream = Stream::new(caller, &ANSWER);
+fn stream(client: Dialect, chunks: &[&[u8]]) -> (Vec<u8>, StreamStatus) {
+    let mut stream = StreamTranslator::new(client, &CONTEXT);
     let mut out = Vec::new();
-    for piece in pieces {
-        stream.push(piece, &mut out);
+    for chunk in chunks {
+        stream.push(chunk, &mut out);
     }
-    let flow = stream.finish(&mut out);
-    (out, flow)
+    let status = stream.finish(&mut out);
+    (out, status)
 }
 
 fn is_json(bytes: &[u8]) {
-    serde_json::from_slice::<serde::de::IgnoredAny>(bytes).expect("no JSON came out");
+    serde_json::from_slice::<serde::de::IgnoredAny>(bytes).expect("the output is not JSON");
 }
 
 fuzz_target!(|input: &[u8]| {
     let Some((&cut, input)) = input.split_first() else {
         return;
     };
-    for thinking in [Thinking::Budget, Thinking::Adaptive] {
-        let upstream = ToMessages {
+    for thinking in [ThinkingMode::Budget, ThinkingMode::Adaptive] {
+        let upstream = MessagesUpstream {
             model: "m",
             default_max_tokens: 4096,
             thinking,
@@ -43,24 +43,24 @@ fuzz_target!(|input: &[u8]| {
             is_json(&out.body);
         }
     }
-    for habit in [false, true] {
-        let upstream = ToChat {
+    for enabled in [false, true] {
+        let upstream = ChatUpstream {
             model: "m",
-            old_max_tokens: habit,
-            reasoning_effort: habit,
-            reasoning_history: habit,
+            legacy_max_tokens: enabled,
+            reasoning_effort: enabled,
+            reasoning_history: enabled,
         };
         if let Ok(out) = to_chat(input, &upstream) {
             is_json(&out.body);
         }
     }
-    for caller in [Dialect::OpenAi, Dialect::Anthropic] {
-        if let Ok(out) = reply(caller, input, &ANSWER) {
+    for client in [Dialect::OpenAi, Dialect::Anthropic] {
+        if let Ok(out) = translate_response(client, input, &CONTEXT) {
             is_json(&out);
         }
-        is_json(&error(caller, 500, input, None).body);
-        let whole = stream(caller, &[input]);
+        is_json(&translate_error(client, 500, input, None).body);
+        let unsplit = stream(client, &[input]);
         let (first, second) = input.split_at(usize::from(cut).min(input.len()));
-        assert_eq!(whole, stream(caller, &[first, second]));
+        assert_eq!(unsplit, stream(client, &[first, second]));
     }
 });

@@ -1,4 +1,4 @@
-//! Bodies: the scan and the splice against `serde_json`.
+//! Request bodies: scan and splice against `serde_json`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -8,7 +8,7 @@ use trunkline::internals::splice::StreamUsage;
 fuzz_target!(|body: &[u8]| {
     check_scan(body);
     check_splice(body, "up/stream \"é", StreamUsage::Inject);
-    // Deep inside sound JSON, where noise alone seldom gets.
+    // Within valid JSON, which random bytes alone seldom are.
     check_scan(&[b"{\"model\":\"m\",\"x\":", body, b"}"].concat());
     check_scan(&[b"{\"model\":\"", body, b"\"}"].concat());
     check_affinity(body);

@@ -1,26 +1,24 @@
-//! What a caller's certificate says of the caller.
+//! The identities in a client's certificate.
 
 use sha2::{Digest, Sha256};
 use x509_parser::extensions::GeneralName;
 
 use crate::config::Identity;
 
-/// A certificate that a caller has shown, and that one of our authorities
-/// stands for.
+/// A verified client certificate.
 #[derive(Debug)]
-pub struct Certificate {
+pub struct ClientCertificate {
     identities: Vec<Identity>,
 }
 
-impl Certificate {
-    /// Reads a certificate in DER. One without names that we go by still has
-    /// its hash.
+impl ClientCertificate {
+    /// Parses DER. A certificate without usable names still has its hash.
     #[must_use]
     pub fn read(der: &[u8]) -> Self {
         let mut identities = vec![Identity::Sha256(Sha256::digest(der).into())];
         let parsed = x509_parser::parse_x509_certificate(der);
-        // The subject's common name is not looked at: what it means is up to
-        // each authority (RFC 9525, section 6.3).
+        // Not the subject's common name, whose meaning is not defined (RFC 9525,
+        // section 6.3).
         if let Ok((_, certificate)) = parsed
             && let Ok(Some(names)) = certificate.subject_alternative_name()
         {
@@ -30,7 +28,6 @@ impl Certificate {
         Self { identities }
     }
 
-    /// What it is known by.
     pub(super) fn identities(&self) -> impl Iterator<Item = &Identity> {
         self.identities.iter()
     }

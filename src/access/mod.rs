@@ -1,4 +1,4 @@
-//! Who may call, and what.
+//! Authentication of clients, and the models that each may use.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,25 +18,24 @@ mod certificate;
 #[cfg(test)]
 mod tests;
 
-pub use certificate::Certificate;
+pub use certificate::ClientCertificate;
 
-/// Headers in which callers send their key, in the order they are looked at:
-/// OpenAI's, Azure OpenAI's, Anthropic's.
+/// Headers that may carry a client key, in the order of lookup: OpenAI's, Azure
+/// OpenAI's, Anthropic's.
 pub const CREDENTIAL_HEADERS: [HeaderName; 3] = [
     AUTHORIZATION,
     HeaderName::from_static("api-key"),
     HeaderName::from_static("x-api-key"),
 ];
 
-/// Decides who may call.
+/// Authenticates clients.
 #[derive(Debug)]
 pub struct Gate {
-    /// Keys by the first bytes of their hash, so that finding one does not
-    /// take a look at each.
+    /// By the first bytes of the hash, so that a lookup does not compare every key.
     keys: HashMap<[u8; 8], Vec<Key>>,
     certificates: HashMap<Identity, Arc<Grant>>,
     open: bool,
-    selective: bool,
+    limits_models: bool,
 }
 
 #[derive(Debug)]
@@ -45,7 +44,7 @@ struct Key {
     grant: Arc<Grant>,
 }
 
-/// What a key or a certificate opens.
+/// What a key or certificate allows.
 #[derive(Debug)]
 struct Grant {
     name: Box<str>,
@@ -53,25 +52,25 @@ struct Grant {
     expires: Option<Timestamp>,
 }
 
-/// Someone who may call.
+/// An authenticated client; without a grant while access is open.
 #[derive(Debug, Clone)]
 pub struct Caller(Option<Arc<Grant>>);
 
-/// No key, a wrong one, or one that has expired, and no certificate that
-/// opens anything either: callers are told no difference.
+/// No valid key and no valid certificate. Clients do not learn the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Denied;
+pub struct AccessDenied;
+
+// === impl Gate ===
 
 impl Gate {
-    /// The gate that this configuration asks for.
     #[must_use]
     pub fn new(access: &Access) -> Self {
         let mut keys: HashMap<[u8; 8], Vec<Key>> = HashMap::new();
         for key in &access.keys {
             let sha256 = key.sha256;
             let grant = Grant::new(&key.name, key.models.as_ref(), key.expires);
-            let those = keys.entry(prefix(&sha256)).or_default();
-            those.push(Key { sha256, grant });
+            let bucket = keys.entry(prefix(&sha256)).or_default();
+            bucket.push(Key { sha256, grant });
         }
         let certificates = access.certificates.iter().map(|it| {
             let grant = Grant::new(&it.name, it.models.as_ref(), it.expires);
@@ -81,33 +80,37 @@ impl Gate {
             keys,
             certificates: certificates.collect(),
             open: access.is_open(),
-            selective: access.keys.iter().any(|key| key.models.is_some())
+            limits_models: access.keys.iter().any(|key| key.models.is_some())
                 || access.certificates.iter().any(|it| it.models.is_some()),
         }
     }
 
-    /// True when everyone who reaches us may call.
+    /// True if no key is required.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.open
     }
 
-    /// True when some may use less than others.
+    /// True if some keys or certificates are limited to certain models.
     #[must_use]
-    pub fn is_selective(&self) -> bool {
-        self.selective
+    pub fn limits_models(&self) -> bool {
+        self.limits_models
     }
 
-    /// Lets a caller in by the key in its request's headers, else by the
-    /// [`Certificate`] of its connection, which is among the extensions. SDKs
-    /// cannot do without a key, so one that opens nothing is no hindrance.
-    pub fn admit(&self, headers: &HeaderMap, extensions: &Extensions) -> Result<Caller, Denied> {
+    /// Authenticates by the key in the headers, else by the connection's
+    /// [`ClientCertificate`] in the extensions. SDKs always send some key, so an invalid
+    /// one does not rule out the certificate.
+    pub fn admit(
+        &self,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+    ) -> Result<Caller, AccessDenied> {
         if self.open {
             return Ok(Caller(None));
         }
         let by_key = || credential(headers).and_then(|credential| self.by_key(credential));
-        let by_certificate = || self.by_certificate(extensions.get::<Arc<Certificate>>()?);
-        let grant = by_key().or_else(by_certificate).ok_or(Denied)?;
+        let by_certificate = || self.by_certificate(extensions.get::<Arc<ClientCertificate>>()?);
+        let grant = by_key().or_else(by_certificate).ok_or(AccessDenied)?;
         Ok(Caller(Some(Arc::clone(grant))))
     }
 
@@ -121,12 +124,14 @@ impl Gate {
         grant.is_valid().then_some(grant)
     }
 
-    fn by_certificate(&self, certificate: &Certificate) -> Option<&Arc<Grant>> {
-        let grants = certificate.identities();
-        let mut grants = grants.filter_map(|identity| self.certificates.get(identity));
+    fn by_certificate(&self, certificate: &ClientCertificate) -> Option<&Arc<Grant>> {
+        let identities = certificate.identities();
+        let mut grants = identities.filter_map(|identity| self.certificates.get(identity));
         grants.find(|grant| grant.is_valid())
     }
 }
+
+// === impl Caller ===
 
 impl Caller {
     /// The name of the key or certificate, or none while access is open.
@@ -135,19 +140,20 @@ impl Caller {
         self.0.as_ref().map(|grant| &*grant.name)
     }
 
-    /// True until what let the caller in has expired.
+    /// False once the key or certificate has expired.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         self.0.as_ref().is_none_or(|grant| grant.is_valid())
     }
 
-    /// Whether this caller may use the model of this name.
     #[must_use]
     pub fn may_use(&self, model: &str) -> bool {
         let allowed = self.0.as_ref().and_then(|grant| grant.models.as_ref());
         allowed.is_none_or(|globs| globs.iter().any(|glob| glob.matches(model)))
     }
 }
+
+// === impl Grant ===
 
 impl Grant {
     fn new(name: &str, models: Option<&Vec<WildMatch>>, expires: Option<Timestamp>) -> Arc<Self> {
@@ -177,8 +183,8 @@ fn credential(headers: &HeaderMap) -> Option<&[u8]> {
     })
 }
 
-/// The token of `Bearer TOKEN`; the scheme's case does not count (RFC 9110,
-/// section 11.1).
+/// The token of `Bearer TOKEN`; the scheme is case-insensitive (RFC 9110, section
+/// 11.1).
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = value.split_at_checked("Bearer ".len())?;
     scheme

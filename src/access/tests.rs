@@ -3,7 +3,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use wildmatch::WildMatch;
 
-use super::{Caller, Denied, Gate};
+use super::{AccessDenied, Caller, Gate};
 use crate::config::{Access, ClientKey};
 use crate::wall_clock;
 
@@ -25,7 +25,7 @@ fn gate(keys: Vec<ClientKey>) -> Gate {
     })
 }
 
-fn knock(gate: &Gate, header: &'static str, value: &str) -> Result<Caller, Denied> {
+fn admit(gate: &Gate, header: &'static str, value: &str) -> Result<Caller, AccessDenied> {
     let mut headers = HeaderMap::new();
     headers.insert(
         HeaderName::from_static(header),
@@ -35,14 +35,14 @@ fn knock(gate: &Gate, header: &'static str, value: &str) -> Result<Caller, Denie
 }
 
 #[test]
-fn open_without_keys() {
-    let caller = knock(&gate(vec![]), "cookie", "none").unwrap();
+fn access_without_keys_is_open() {
+    let caller = admit(&gate(vec![]), "cookie", "none").unwrap();
     assert_eq!(caller.key_name(), None);
     assert!(caller.may_use("anything"));
 }
 
 #[test]
-fn takes_the_key_from_every_header_that_sdks_use() {
+fn the_key_is_read_from_every_header_that_sdks_use() {
     let gate = gate(vec![key("alice", "sk-alice"), key("bob", "sk-bob")]);
     for (header, value) in [
         ("authorization", "Bearer sk-bob"),
@@ -51,13 +51,13 @@ fn takes_the_key_from_every_header_that_sdks_use() {
         ("api-key", "sk-bob"),
         ("x-api-key", "sk-bob"),
     ] {
-        let caller = knock(&gate, header, value).unwrap();
+        let caller = admit(&gate, header, value).unwrap();
         assert_eq!(caller.key_name(), Some("bob"), "{header}: {value}");
     }
 }
 
 #[test]
-fn denies_everything_else() {
+fn everything_else_is_denied() {
     let gate = gate(vec![key("alice", "sk-alice")]);
     let nothing = gate.admit(&HeaderMap::new(), &Extensions::new());
     assert!(nothing.is_err());
@@ -71,32 +71,32 @@ fn denies_everything_else() {
         ("api-key", ""),
         ("cookie", "sk-alice"),
     ] {
-        assert!(knock(&gate, header, value).is_err(), "{header}: {value}");
+        assert!(admit(&gate, header, value).is_err(), "{header}: {value}");
     }
 }
 
 #[test]
-fn an_expired_key_opens_nothing() {
+fn an_expired_key_is_denied() {
     let hour = SignedDuration::from_hours(1);
-    let mut old = key("old", "sk-old");
-    old.expires = Some(Timestamp::now() - hour);
-    let mut young = key("young", "sk-young");
-    young.expires = Some(Timestamp::now() + hour);
-    let gate = gate(vec![old, young]);
-    assert!(knock(&gate, "api-key", "sk-old").is_err());
-    assert!(knock(&gate, "api-key", "sk-young").is_ok());
+    let mut expired = key("expired", "sk-expired");
+    expired.expires = Some(Timestamp::now() - hour);
+    let mut valid = key("valid", "sk-valid");
+    valid.expires = Some(Timestamp::now() + hour);
+    let gate = gate(vec![expired, valid]);
+    assert!(admit(&gate, "api-key", "sk-expired").is_err());
+    assert!(admit(&gate, "api-key", "sk-valid").is_ok());
 }
 
 #[test]
-fn globs_bound_the_models() {
-    let mut bounded = key("b", "sk-b");
-    bounded.models = Some(vec![
+fn globs_limit_the_models() {
+    let mut limited = key("b", "sk-b");
+    limited.models = Some(vec![
         WildMatch::new("gpt-*"),
         WildMatch::new("groq/*"),
         WildMatch::new("demo"),
     ]);
-    let gate = gate(vec![bounded]);
-    let caller = knock(&gate, "api-key", "sk-b").unwrap();
+    let gate = gate(vec![limited]);
+    let caller = admit(&gate, "api-key", "sk-b").unwrap();
     for (model, may) in [
         ("gpt-4o", true),
         ("groq/openai/gpt-oss-20b", true),
@@ -110,14 +110,14 @@ fn globs_bound_the_models() {
 }
 
 #[test]
-fn a_key_ends_by_the_time_of_day_whoever_sets_it() {
+fn a_key_expires_by_the_wall_clock() {
     let mut alice = key("alice", "sk-alice");
     alice.expires = Some(Timestamp::now() + SignedDuration::from_hours(1));
     let gate = gate(vec![alice]);
-    let works = || knock(&gate, "api-key", "sk-alice").is_ok();
-    assert!(works());
+    let is_admitted = || admit(&gate, "api-key", "sk-alice").is_ok();
+    assert!(is_admitted());
     wall_clock::jump(2 * 60 * 60);
-    assert!(!works());
+    assert!(!is_admitted());
     wall_clock::jump(-2 * 60 * 60);
-    assert!(works());
+    assert!(is_admitted());
 }

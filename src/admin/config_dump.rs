@@ -1,5 +1,5 @@
-//! The resolved configuration for `/config`, without secrets: it is built from
-//! what may be shown, so that nothing can be forgotten to be hidden.
+//! The checked configuration as shown by `/config`, without secrets: it lists every
+//! field that is shown, so that a new field cannot leak by mistake.
 
 use std::time::Duration;
 
@@ -8,12 +8,11 @@ use serde_json::{Map, Value, json};
 use wildmatch::WildMatch;
 
 use crate::config::{
-    BaseUrl, Breaker, Config, Credential, Hedge, Listen, Model, OwnTimeouts, Provider, Server,
-    Timeouts, Traces,
+    BaseUrl, Breaker, Config, Credential, Hedge, Listen, ModelConfig, ProviderConfig, Server,
+    TimeoutOverrides, Timeouts, Traces,
 };
 
-/// The configuration in JSON.
-pub fn config(config: &Config) -> Value {
+pub fn to_json(config: &Config) -> Value {
     let models: Map<String, Value> = config
         .models
         .values()
@@ -76,10 +75,10 @@ fn server(server: &Server) -> Value {
         "max_spool": server.max_spool,
         "spool_dir": server.spool_dir,
         "max_objects": server.max_objects,
-        "max_head": server.max_head,
-        "head_timeout_s": server.head_timeout.as_secs_f64(),
+        "max_header_size": server.max_header_size,
+        "header_timeout_s": server.header_timeout.as_secs_f64(),
         "body_timeout_s": server.body_timeout.as_secs_f64(),
-        "body_gap_s": server.body_gap.as_secs_f64(),
+        "body_idle_timeout_s": server.body_idle_timeout.as_secs_f64(),
         "write_timeout_s": server.write_timeout.as_secs_f64(),
         "keepalive_comments_s": seconds(server.keepalive_comments),
         "server_timing": server.server_timing,
@@ -90,7 +89,7 @@ fn server(server: &Server) -> Value {
     })
 }
 
-/// The headers are left out: they carry credentials.
+/// Without headers, which carry credentials.
 fn traces(traces: &Traces) -> Value {
     json!({
         "endpoint": traces.endpoint.as_str(),
@@ -101,21 +100,21 @@ fn traces(traces: &Traces) -> Value {
 
 fn keys(config: &Config) -> Value {
     let keys = config.access.keys.iter().map(|it| {
-        let shown = grant(it.models.as_deref(), it.expires);
-        (it.name.clone(), shown)
+        let json = grant(it.models.as_deref(), it.expires);
+        (it.name.clone(), json)
     });
     Value::Object(keys.collect())
 }
 
 fn certificates(config: &Config) -> Value {
     let certificates = config.access.certificates.iter().map(|it| {
-        let shown = grant(it.models.as_deref(), it.expires);
-        (it.name.clone(), shown)
+        let json = grant(it.models.as_deref(), it.expires);
+        (it.name.clone(), json)
     });
     Value::Object(certificates.collect())
 }
 
-/// What a key or a certificate opens.
+/// The models that a key or certificate may use, and its expiry.
 fn grant(models: Option<&[WildMatch]>, expires: Option<Timestamp>) -> Value {
     let names = |globs: &[WildMatch]| globs.iter().map(ToString::to_string).collect();
     json!({
@@ -135,13 +134,13 @@ fn breaker(breaker: &Breaker) -> Value {
     })
 }
 
-fn model(config: &Config, model: &Model) -> Value {
+fn model(config: &Config, model: &ModelConfig) -> Value {
     let targets: Vec<Value> = model
         .targets
         .iter()
         .map(|target| {
             let provider = config.providers.get(&target.provider);
-            let price = provider.and_then(|it| it.prices.of(&target.upstream_model));
+            let price = provider.and_then(|it| it.prices.get(&target.upstream_model));
             json!({
                 "provider": target.provider,
                 "model": target.upstream_model,
@@ -162,10 +161,10 @@ fn model(config: &Config, model: &Model) -> Value {
         })),
         "retry": {
             "attempts": model.retry.attempts,
-            "processed": model.retry.processed,
+            "non_idempotent": model.retry.non_idempotent,
             "max_wait_s": model.retry.max_wait.as_secs_f64(),
         },
-        "timeouts_s": own_timeouts(&model.timeouts),
+        "timeouts_s": timeout_overrides(&model.timeouts),
         "hedge": model.hedge.map(hedge),
     })
 }
@@ -194,7 +193,7 @@ fn credential(credential: &Credential) -> Value {
     json!({ "state": state, "from": from })
 }
 
-fn provider(provider: &Provider) -> Value {
+fn provider(provider: &ProviderConfig) -> Value {
     let (base_url, base_url_from) = match &provider.base_url {
         BaseUrl::Set { url, source } => (Some(url.as_str()), source),
         BaseUrl::Missing { variable } => (None, variable),
@@ -220,10 +219,10 @@ fn provider(provider: &Provider) -> Value {
         })),
         "discover": provider.discover,
         "stream_usage": format!("{:?}", provider.stream_usage).to_lowercase(),
-        "dialect": provider.manner.dialect,
-        "quirks": provider.manner.quirks,
-        "max_tokens": provider.manner.max_tokens,
-        "api_version": provider.manner.api_version,
+        "dialect": provider.api.dialect,
+        "quirks": provider.api.quirks,
+        "max_tokens": provider.api.max_tokens,
+        "api_version": provider.api.api_version,
         "timeouts_s": timeouts(&provider.timeouts),
     })
 }
@@ -232,28 +231,31 @@ fn timeouts(timeouts: &Timeouts) -> Value {
     json!({
         "connect": timeouts.connect.as_secs_f64(),
         "tls": seconds(timeouts.tls),
-        "head": timeouts.head.as_secs_f64(),
+        "response_header": timeouts.response_header.as_secs_f64(),
         "first_event": seconds(timeouts.first_event),
-        "gap": timeouts.gap.as_secs_f64(),
+        "idle": timeouts.idle.as_secs_f64(),
         "total": seconds(timeouts.total),
     })
 }
 
-/// What a model sets itself; "off" where that is no limit.
-fn own_timeouts(own: &OwnTimeouts) -> Value {
+/// The timeouts that a model overrides; "off" for no limit.
+fn timeout_overrides(overrides: &TimeoutOverrides) -> Value {
     let mut set = Map::new();
-    let mut note = |key: &str, limit: Option<Value>| {
+    let mut add = |key: &str, limit: Option<Value>| {
         if let Some(limit) = limit {
             set.insert(key.to_owned(), limit);
         }
     };
     let or_off = |limit: Option<Duration>| seconds(limit).map_or(json!("off"), Value::from);
-    note("connect", seconds(own.connect).map(Value::from));
-    note("tls", own.tls.map(or_off));
-    note("head", seconds(own.head).map(Value::from));
-    note("first_event", own.first_event.map(or_off));
-    note("gap", seconds(own.gap).map(Value::from));
-    note("total", own.total.map(or_off));
+    add("connect", seconds(overrides.connect).map(Value::from));
+    add("tls", overrides.tls.map(or_off));
+    add(
+        "response_header",
+        seconds(overrides.response_header).map(Value::from),
+    );
+    add("first_event", overrides.first_event.map(or_off));
+    add("idle", seconds(overrides.idle).map(Value::from));
+    add("total", overrides.total.map(or_off));
     Value::Object(set)
 }
 

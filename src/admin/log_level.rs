@@ -1,4 +1,4 @@
-//! `/log`: the least severity of the lines that are written.
+//! `/log`: shows and changes the log level at run time.
 
 use std::time::Duration;
 
@@ -9,62 +9,69 @@ use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use super::{JSON_TYPE, text, typed};
+use super::{JSON_MEDIA_TYPE, text, with_media_type};
 use crate::config::LogLevel;
-use crate::telemetry::log::Level;
+use crate::telemetry::log::LogLevelControl;
 
-/// Most bytes that say a level.
-const LONGEST: usize = 256;
-/// Longest wait for them.
+/// In bytes.
+const MAX_BODY: usize = 256;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-const NO_LEVEL: &str =
-    "the body is one of error, warn, info, debug, trace, or {\"level\": one of them}\n";
+const USAGE: &str =
+    "the body must be one of error, warn, info, debug, trace, or {\"level\": \"...\"}\n";
 
 #[derive(Serialize)]
-struct Shown {
+struct LevelResponse {
     level: LogLevel,
     configured: LogLevel,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+struct LevelRequest {
     level: LogLevel,
 }
 
 /// `GET /log`
-pub fn show(level: &Level) -> Response<Full<Bytes>> {
-    let shown = Shown {
-        level: level.now(),
-        configured: level.configured(),
+pub fn show(control: &LogLevelControl) -> Response<Full<Bytes>> {
+    let levels = LevelResponse {
+        level: control.current(),
+        configured: control.configured(),
     };
-    // Words cannot fail to serialise.
-    let body = serde_json::to_vec(&shown).unwrap_or_default();
-    typed(StatusCode::OK, JSON_TYPE, body)
+    // Serializing strings cannot fail.
+    let body = serde_json::to_vec(&levels).unwrap_or_default();
+    with_media_type(StatusCode::OK, JSON_MEDIA_TYPE, body)
 }
 
 /// `PUT /log`
-pub async fn change(level: &Level, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    let body = Limited::new(request.into_body(), LONGEST).collect();
+pub async fn change(
+    control: &LogLevelControl,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    let body = Limited::new(request.into_body(), MAX_BODY).collect();
     let body = match timeout(BODY_TIMEOUT, body).await {
         Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(_)) => return text(StatusCode::BAD_REQUEST, NO_LEVEL),
-        Err(_) => return text(StatusCode::REQUEST_TIMEOUT, "the body took too long\n"),
+        Ok(Err(_)) => return text(StatusCode::BAD_REQUEST, USAGE),
+        Err(_) => {
+            return text(
+                StatusCode::REQUEST_TIMEOUT,
+                "the body did not arrive in time\n",
+            );
+        }
     };
-    let Some(wanted) = parse(&body) else {
-        return text(StatusCode::BAD_REQUEST, NO_LEVEL);
+    let Some(level) = parse(&body) else {
+        return text(StatusCode::BAD_REQUEST, USAGE);
     };
-    level.set(wanted);
-    show(level)
+    control.set(level);
+    show(control)
 }
 
 fn parse(body: &[u8]) -> Option<LogLevel> {
-    if let Ok(wanted) = serde_json::from_slice::<Wanted>(body) {
-        return Some(wanted.level);
+    if let Ok(request) = serde_json::from_slice::<LevelRequest>(body) {
+        return Some(request.level);
     }
-    let word = body.trim_ascii();
+    let name = body.trim_ascii();
     let mut levels = LogLevel::ALL.into_iter();
-    levels.find(|level| level.name().as_bytes() == word)
+    levels.find(|level| level.name().as_bytes() == name)
 }
 
 #[cfg(test)]
@@ -73,7 +80,7 @@ mod tests {
     use crate::config::LogLevel;
 
     #[test]
-    fn a_level_is_a_word_or_an_object_with_one() {
+    fn a_level_is_a_name_or_an_object_with_one() {
         for level in LogLevel::ALL {
             let name = level.name();
             for body in [

@@ -1,5 +1,4 @@
-//! The listener that operators use: `/metrics`, `/livez`, `/readyz`, `/config`,
-//! `/log`.
+//! The admin listener: `/metrics`, `/livez`, `/readyz`, `/config`, `/log`.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -18,84 +17,75 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_local;
-use tokio::time::sleep;
 
-use crate::routes::host::Hosts;
+use crate::routes::host::HostCheck;
 use crate::server::listener::Listener;
-use crate::server::socket::Caller;
-use crate::telemetry::log::Level;
+use crate::server::socket::ClientSocket;
+use crate::telemetry::log::LogLevelControl;
 use crate::telemetry::metric::Registry;
 
 pub mod config_dump;
 mod log_level;
 
-/// Connections at once; one more waits.
-const MOST_CONNECTIONS: usize = 64;
-/// Longest wait for a request, on a new connection and between two.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// Pause after the system refused to hand out a connection.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
-/// Prometheus' text format.
-const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-const JSON_TYPE: &str = "application/json";
+/// Concurrent connections; further ones wait.
+const MAX_CONNECTIONS: usize = 64;
+/// Timeout of a request head, on a new connection and between requests.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Prometheus text format 0.0.4.
+const METRICS_MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+const JSON_MEDIA_TYPE: &str = "application/json";
 
-/// What the admin listener can tell.
 #[derive(Debug)]
 pub struct Admin {
     pub registry: Registry,
-    /// The configuration in JSON, without secrets.
+    /// The response body of `/config`.
     pub config: RefCell<Bytes>,
-    /// Which log lines are written.
-    pub log: Level,
-    /// The names that it answers under.
-    pub hosts: RefCell<Hosts>,
-    /// True while new requests are welcome.
+    pub log: LogLevelControl,
+    pub hosts: RefCell<HostCheck>,
+    /// False once the process is shutting down.
     pub ready: Cell<bool>,
 }
 
-/// Serves until it is dropped; whoever is connected then stays.
+/// Accepts until it is dropped; open connections continue.
 pub async fn serve(listener: Listener, admin: Rc<Admin>) {
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let semaphore = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+        let Ok(permit) = Arc::clone(&semaphore).acquire_owned().await else {
             return;
         };
-        let Ok(caller) = listener.accept().await else {
-            sleep(ACCEPT_AGAIN).await;
-            continue;
-        };
+        let socket = listener.accept_with_backoff().await;
         let admin = Rc::clone(&admin);
         spawn_local(async move {
-            let _place = place;
-            match caller {
-                Caller::Tcp(tcp) => {
-                    // Without it answers are only slower.
+            let _permit = permit;
+            match socket {
+                ClientSocket::Tcp(tcp) => {
+                    // On failure, responses are only slower.
                     let _ = tcp.set_nodelay(true);
-                    connection(tcp, admin).await;
+                    serve_connection(tcp, admin).await;
                 }
-                Caller::Unix(unix) => connection(unix, admin).await,
+                ClientSocket::Unix(unix) => serve_connection(unix, admin).await,
             }
         });
     }
 }
 
-async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, admin: Rc<Admin>) {
+async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, admin: Rc<Admin>) {
     let service = service_fn(move |request: Request<Incoming>| {
         let admin = Rc::clone(&admin);
-        async move { Ok::<_, Infallible>(admin.answer(request).await) }
+        async move { Ok::<_, Infallible>(admin.respond(request).await) }
     });
-    // A caller who breaks off has nothing to be told.
+    // An error means that the client closed the connection.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(HEADER_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }
 
 impl Admin {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        if let Err(why) = self.admit(&request) {
-            return text(StatusCode::FORBIDDEN, why);
+    async fn respond(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        if let Err(reason) = self.admit(&request) {
+            return text(StatusCode::FORBIDDEN, reason);
         }
         let path = request.uri().path();
         let is_read = request.method() == Method::GET || request.method() == Method::HEAD;
@@ -106,11 +96,17 @@ impl Admin {
             "/log" if is_read => log_level::show(&self.log),
             "/log" => method_not_allowed("GET, HEAD, PUT"),
             _ if !is_read => method_not_allowed("GET, HEAD"),
-            "/metrics" => typed(StatusCode::OK, METRICS_TYPE, self.registry.render()),
+            "/metrics" => {
+                with_media_type(StatusCode::OK, METRICS_MEDIA_TYPE, self.registry.render())
+            }
             "/livez" => text(StatusCode::OK, "ok\n"),
             "/readyz" if self.ready.get() => text(StatusCode::OK, "ready\n"),
             "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
-            "/config" => typed(StatusCode::OK, JSON_TYPE, self.config.borrow().clone()),
+            "/config" => with_media_type(
+                StatusCode::OK,
+                JSON_MEDIA_TYPE,
+                self.config.borrow().clone(),
+            ),
             _ => text(
                 StatusCode::NOT_FOUND,
                 "/metrics /livez /readyz /config /log\n",
@@ -118,40 +114,39 @@ impl Admin {
         }
     }
 
-    /// Keeps out pages in a browser on this machine, since nobody is asked for
-    /// a key here: those that point a name of theirs at us (DNS rebinding) by
-    /// that name, those that send something by their origin, which browsers
-    /// name with every request but plain reads.
+    /// Rejects requests of web pages in a local browser, since this listener needs no
+    /// key: DNS rebinding by the host name, other pages by the `origin`, which browsers
+    /// send with every request except plain reads.
     fn admit(&self, request: &Request<Incoming>) -> Result<(), &'static str> {
         let headers = request.headers();
         if headers.contains_key(ORIGIN) {
-            return Err("not for pages in a browser\n");
+            return Err("requests from web pages are not allowed\n");
         }
         let hosts = self.hosts.borrow();
         let is_known = |host: &HeaderValue| {
             let host = host.to_str();
             host.is_ok_and(|host| hosts.admit(host).is_ok())
         };
-        // Health checks in HTTP/1.0 name no host; browsers do.
+        // Health checks over HTTP/1.0 send no host; browsers always do.
         if headers.get_all(HOST).iter().all(is_known) {
             return Ok(());
         }
-        Err("not under this name; use localhost, or add it to server.allowed_hosts\n")
+        Err("unknown host name; use localhost, or add it to server.allowed_hosts\n")
     }
 }
 
 fn method_not_allowed(allow: &'static str) -> Response<Full<Bytes>> {
-    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "not with this method\n");
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n");
     let headers = response.headers_mut();
     headers.insert(ALLOW, HeaderValue::from_static(allow));
     response
 }
 
 fn text(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
-    typed(status, "text/plain; charset=utf-8", body)
+    with_media_type(status, "text/plain; charset=utf-8", body)
 }
 
-fn typed(
+fn with_media_type(
     status: StatusCode,
     content_type: &'static str,
     body: impl Into<Bytes>,

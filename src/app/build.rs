@@ -1,5 +1,4 @@
-//! From a configuration to all that a generation needs, ready to be taken into
-//! service. Nothing here touches what is being served.
+//! Builds a generation from a configuration; the running one is not affected.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -12,36 +11,36 @@ use rustls::ServerConfig;
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::warn;
 
-use super::{Order, StartError};
+use super::{ControlCommand, StartError};
 use crate::admin::config_dump;
-use crate::catalog::wants_demo;
+use crate::catalog::needs_demo;
 use crate::config::{Config, Listen, LogFormat, LogLevel, Tls};
-use crate::executor::apart;
+use crate::executor::on_scratch_thread;
 use crate::proxy::Snapshot;
-use crate::routes::context::Site;
-use crate::routes::host::Hosts;
+use crate::routes::context::HttpContext;
+use crate::routes::host::HostCheck;
 use crate::routes::page::Page;
 use crate::secret::Secret;
 use crate::server::{ServerGeneration, tls};
 use crate::snapshot;
 use crate::telemetry::metric::Registry;
 
-/// A generation that can be taken into service.
+/// One generation of the configuration, ready to be served.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct Generation {
     pub snapshot: Arc<Snapshot>,
     /// One for each worker.
-    pub contexts: Vec<Site>,
-    pub settings: Settings,
-    /// The configuration in JSON, without secrets.
-    pub shown: Bytes,
-    /// The names that the operators' listener answers under.
-    pub admin_hosts: Hosts,
+    pub http_contexts: Vec<HttpContext>,
+    pub settings: ProcessSettings,
+    /// The response body of `GET /config`.
+    pub config_dump: Bytes,
+    /// Host names that the admin listener accepts.
+    pub admin_hosts: HostCheck,
 }
 
-/// What the process as a whole goes by.
+/// Settings of the process, as opposed to those of its requests.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct ProcessSettings {
     pub listen: Listen,
     pub admin: Option<Listen>,
     pub reuse_port: bool,
@@ -49,31 +48,30 @@ pub struct Settings {
     pub drain_delay: Duration,
     pub drain_timeout: Duration,
     pub write_timeout: Duration,
-    /// Whether changed files are obeyed by themselves.
+    /// Reload when files change.
     pub watch: bool,
     pub workers: usize,
     pub log_level: LogLevel,
     pub log_format: LogFormat,
 }
 
-/// Prepares one generation after the other.
 #[derive(Debug)]
-pub struct Preparer {
+pub struct GenerationBuilder {
     registry: Registry,
-    orders: UnboundedSender<Order>,
-    /// Worker threads there are, once they have been started.
+    commands: UnboundedSender<ControlCommand>,
+    /// Number of worker threads, fixed at the start.
     workers: Option<usize>,
-    /// Where the demo model is, once it was wanted, and its key.
+    /// Address and key of the demo model, once started.
     demo: Option<(SocketAddr, Secret)>,
-    /// How TLS was spoken last.
+    /// TLS settings of the last generation.
     tls: Option<(Tls, Arc<ServerConfig>)>,
 }
 
-impl Preparer {
-    pub fn new(registry: Registry, orders: UnboundedSender<Order>) -> Self {
+impl GenerationBuilder {
+    pub fn new(registry: Registry, commands: UnboundedSender<ControlCommand>) -> Self {
         Self {
             registry,
-            orders,
+            commands,
             workers: None,
             demo: None,
             tls: None,
@@ -81,87 +79,94 @@ impl Preparer {
     }
 
     /// Builds the generation after `before`.
-    pub fn prepare(
+    pub fn build(
         &mut self,
         mut config: Config,
         before: Option<&Snapshot>,
-    ) -> Result<Prepared, StartError> {
+    ) -> Result<Generation, StartError> {
         for warning in &config.warnings {
-            warn!(warning = warning.as_str(), "config");
+            warn!(warning = warning.as_str(), "configuration warning");
         }
-        if wants_demo(&config) {
-            self.offer_demo(&mut config)?;
+        if needs_demo(&config) {
+            self.add_demo_provider(&mut config)?;
         }
         let snapshot = snapshot::build(&config, &self.registry, before)?;
         let workers = *self.workers.get_or_insert(config.server.workers);
         let page = config.server.page.then(Page::load);
-        // One for all workers, so that a session is resumed at any of them.
+        // Shared by all workers, so that any of them can resume a session.
         let tls = config.server.tls.as_ref();
         let tls = tls.map(|tls| self.tls(tls)).transpose()?;
-        let site = |_| Site::new(&config, &self.registry, page, tls.clone());
-        Ok(Prepared {
+        let context = |_| HttpContext::new(&config, &self.registry, page, tls.clone());
+        Ok(Generation {
             snapshot,
-            contexts: (0..workers).map(site).collect(),
-            settings: Settings::of(&config),
-            admin_hosts: Hosts::of_admin(
+            http_contexts: (0..workers).map(context).collect(),
+            settings: ProcessSettings::from_config(&config),
+            admin_hosts: HostCheck::for_admin(
                 config.admin.listen.as_ref(),
                 &config.server.allowed_hosts,
             ),
-            shown: apart(|| config_dump::config(&config).to_string()).into(),
+            config_dump: on_scratch_thread(|| config_dump::to_json(&config).to_string()).into(),
         })
     }
 
-    /// Sessions can be resumed as long as nothing about TLS changes.
+    /// Reuses the last TLS configuration if nothing changed, so that sessions can
+    /// still be resumed.
     fn tls(&mut self, tls: &Tls) -> Result<Arc<ServerConfig>, StartError> {
-        if let Some((last, settings)) = &self.tls
+        if let Some((last, config)) = &self.tls
             && last.is_same(tls)
         {
-            return Ok(Arc::clone(settings));
+            return Ok(Arc::clone(config));
         }
-        let settings = tls::settings(tls)?;
-        self.tls = Some((tls.clone(), Arc::clone(&settings)));
-        Ok(settings)
+        let config = tls::server_config(tls)?;
+        self.tls = Some((tls.clone(), Arc::clone(&config)));
+        Ok(config)
     }
 
-    /// The demo model stays where it is from the first time that it is wanted.
-    fn offer_demo(&mut self, config: &mut Config) -> Result<(), StartError> {
+    /// The demo model is started once and keeps its address.
+    fn add_demo_provider(&mut self, config: &mut Config) -> Result<(), StartError> {
         if self.demo.is_none() {
-            self.demo = Some(self.host_demo()?);
+            self.demo = Some(self.start_demo()?);
         }
         let Some((address, key)) = self.demo.clone() else {
             return Ok(());
         };
-        snapshot::offer_demo(config, address, key)
+        snapshot::add_demo_provider(config, address, key)
             .map_err(|error| StartError::Demo(error.to_string()))
     }
 
-    fn host_demo(&self) -> Result<(SocketAddr, Secret), StartError> {
+    fn start_demo(&self) -> Result<(SocketAddr, Secret), StartError> {
         let mut random = [0; 32];
         getrandom::fill(&mut random).map_err(|error| StartError::Demo(error.to_string()))?;
         let key = Secret::new(URL_SAFE_NO_PAD.encode(random));
         let listener = TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        // Whoever takes orders outlives this.
-        let _ = self.orders.send(Order::HostDemo(listener, key.clone()));
+        // The control thread, which receives, outlives this.
+        let _ = self
+            .commands
+            .send(ControlCommand::ServeDemo(listener, key.clone()));
         Ok((address, key))
     }
 }
 
-impl Prepared {
+// === impl Generation ===
+
+impl Generation {
     /// The part that the workers serve from.
     pub fn into_server(self) -> ServerGeneration {
         ServerGeneration {
             snapshot: self.snapshot,
-            contexts: self.contexts,
+            contexts: self.http_contexts,
             max_connections: self.settings.max_connections,
             write_timeout: self.settings.write_timeout,
         }
     }
 }
 
-impl Settings {
-    fn of(config: &Config) -> Self {
+// === impl ProcessSettings ===
+
+impl ProcessSettings {
+    fn from_config(config: &Config) -> Self {
         Self {
             listen: config.server.listen.clone(),
             admin: config.admin.listen.clone(),
@@ -177,14 +182,14 @@ impl Settings {
         }
     }
 
-    /// The keys that differ in `next` and have an effect only at a start.
-    pub fn bound(&self, next: &Self) -> Vec<&'static str> {
+    /// The keys that differ in `next` but take effect only at a restart.
+    pub fn restart_required(&self, next: &Self) -> Vec<&'static str> {
         let keys = [
             ("server.workers", self.workers != next.workers),
             ("server.reuse_port", self.reuse_port != next.reuse_port),
             ("log.format", self.log_format != next.log_format),
         ];
-        let differ = keys.into_iter().filter(|(_, differs)| *differs);
-        differ.map(|(key, _)| key).collect()
+        let changed = keys.into_iter().filter(|(_, differs)| *differs);
+        changed.map(|(key, _)| key).collect()
     }
 }

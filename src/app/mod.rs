@@ -1,9 +1,9 @@
-//! Listeners, connections, routes, and the way from start to shutdown.
+//! The process: startup, control thread, reload, drain, shutdown.
 //!
-//! One thread accepts callers and hands each to the worker that has the
-//! fewest; it also keeps the admin listener, the demo model and the signals.
-//! Every worker is a thread with a runtime of its own, so that nothing on a
-//! request's way is shared between cores.
+//! The control thread accepts connections and dispatches them to the workers;
+//! it also runs the admin listener, the demo model, health checks, discovery
+//! and signals. Each worker is a thread with its own runtime, so that serving a
+//! request shares no state between cores.
 
 use std::io;
 use std::pin::pin;
@@ -17,9 +17,10 @@ use tokio::task::spawn_local;
 use tokio::time::{interval, sleep};
 use tracing::{error, info};
 
-use crate::config::{Config, Listen, Origin};
+use crate::config::{Config, Listen, LoadedFrom};
 use crate::drain::Phase;
 use crate::secret::Secret;
+use crate::server::accept::Workers;
 use crate::snapshot;
 use crate::telemetry::log::{self, LogWriter};
 use crate::telemetry::metric::{self, Registry};
@@ -27,6 +28,7 @@ use crate::telemetry::metric::{self, Registry};
 mod build;
 mod discovery;
 mod health_checks;
+mod provider_tasks;
 mod reload;
 mod rlimit;
 mod signals;
@@ -34,22 +36,20 @@ mod supervisor;
 mod systemd;
 
 #[cfg(test)]
-pub mod test_support;
+pub(crate) mod test_support;
 #[cfg(test)]
 mod tests;
 
-use crate::server::accept::Workers;
-use build::{Prepared, Preparer};
+use build::{Generation, GenerationBuilder};
 use reload::Reloader;
-use signals::{Signals, Told};
-use supervisor::Front;
+use signals::{ProcessSignal, Signals};
+use supervisor::Supervisor;
 
-/// Between two looks whether log lines were lost.
-const UPKEEP_EVERY: Duration = Duration::from_secs(5);
-/// How long streams that were told to end get to tell their callers.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+const LOG_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// Time for streams to send their final error event after the drain timeout.
+const TERMINATION_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why the gateway did not start.
+/// Why a generation could not be started.
 #[derive(Debug, Error)]
 enum StartError {
     #[error("cannot listen on {0}: {1}. Is it in use? Set server.listen or --listen.")]
@@ -59,8 +59,8 @@ enum StartError {
     #[error("cannot start the demo model: {0}")]
     Demo(String),
     #[error("{0}")]
-    Build(#[from] snapshot::Error),
-    #[error("cannot speak TLS: {0}")]
+    Build(#[from] snapshot::SnapshotError),
+    #[error("cannot set up TLS: {0}")]
     Tls(#[from] rustls::Error),
     #[error("the gateway is shutting down")]
     ShuttingDown,
@@ -68,133 +68,137 @@ enum StartError {
     System(#[from] io::Error),
 }
 
-/// What the thread that accepts is told by the one that reloads.
+/// From the reload thread to the control thread.
 #[derive(Debug)]
-enum Order {
-    /// Serve the demo model.
-    HostDemo(std::net::TcpListener, Secret),
-    /// Take a generation into service, and say whether that went well.
-    Adopt(
-        Box<Prepared>,
+enum ControlCommand {
+    ServeDemo(std::net::TcpListener, Secret),
+    /// Serve from this generation, and send the result back.
+    Apply(
+        Box<Generation>,
         std::sync::mpsc::Sender<Result<(), StartError>>,
     ),
 }
 
-/// Serves until a signal ends it. `origin` is where `config` came from.
+/// Serves `config` until a signal ends the process.
 #[must_use]
-pub fn run(config: Config, origin: Origin) -> ExitCode {
+pub fn run(config: Config, loaded_from: LoadedFrom) -> ExitCode {
     let log = log::start(&config.log);
     let served = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default())
         .map_err(StartError::from)
-        .and_then(|runtime| runtime.block_on(serve(config, origin, &log)));
+        .and_then(|runtime| runtime.block_on(serve(config, loaded_from, &log)));
     match served {
         Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => {
-            error!(error = %fault, "did not start");
+        Err(error) => {
+            error!(%error, "startup failed");
             ExitCode::FAILURE
         }
     }
 }
 
-async fn serve(config: Config, origin: Origin, log: &LogWriter) -> Result<(), StartError> {
+async fn serve(config: Config, loaded_from: LoadedFrom, log: &LogWriter) -> Result<(), StartError> {
     let mut signals = Signals::listen()?;
     let registry = Registry::new();
-    count_panics(&registry);
+    install_panic_hook(&registry);
     registry
         .gauge(
             &metric::BUILD_INFO,
             &[("version", env!("CARGO_PKG_VERSION"))],
         )
         .increment(1);
-    let (orders, mut received) = unbounded_channel();
-    let mut preparer = Preparer::new(registry.clone(), orders.clone());
-    let first = preparer.prepare(config, None)?;
-    let reloader = Reloader::new(origin, preparer, orders, &first, &registry);
-    let mut front = Front::open(first, &registry, log.level())?;
-    let knocker = reloader.start()?;
+    let (sender, mut commands) = unbounded_channel();
+    let mut builder = GenerationBuilder::new(registry.clone(), sender.clone());
+    let first = builder.build(config, None)?;
+    let reloader = Reloader::new(loaded_from, builder, sender, &first, &registry);
+    let mut supervisor = Supervisor::start(first, &registry, log.level())?;
+    let reload = reloader.start()?;
     systemd::ready();
     spawn_local(systemd::feed_watchdog());
-    let mut upkeep = pin!(upkeep(&registry, log));
+    let mut dropped = pin!(report_dropped_log_lines(&registry, log));
     loop {
         tokio::select! {
-            () = front.accept() => {}
-            () = &mut upkeep => {}
-            Some(order) = received.recv() => front.obey(order),
-            told = signals.next() => match told {
-                Told::Reload => knocker.knock(),
-                Told::End => break,
+            () = supervisor.accept() => {}
+            () = &mut dropped => {}
+            Some(command) = commands.recv() => supervisor.handle(command),
+            signal = signals.next() => match signal {
+                ProcessSignal::Reload => reload.request(),
+                ProcessSignal::Shutdown => break,
             },
         }
     }
     tokio::select! {
-        () = front.shut(&mut signals) => {}
-        () = &mut upkeep => {}
+        () = supervisor.shutdown(&mut signals) => {}
+        () = &mut dropped => {}
     }
     Ok(())
 }
 
-/// Lets requests in flight finish, tells those that take too long to end, and
-/// gives up at a second signal.
+/// Waits for requests in flight and terminates those that take longer than `limit`.
+/// A second signal ends the wait.
 async fn drain(workers: &Workers, signals: &mut Signals, phase: Phase, limit: Duration) {
     let limit_ms = limit.as_millis();
     info!(limit_ms, connections = workers.load(), "draining");
-    workers.ring(phase);
-    let mut end = wait_for_workers(workers, signals, limit).await;
-    if end == Drained::Late {
-        workers.ring(Phase::Expired);
-        end = wait_for_workers(workers, signals, LAST_WORDS).await;
+    workers.advance_drain(phase);
+    let mut result = wait_for_workers(workers, signals, limit).await;
+    if result == DrainResult::TimedOut {
+        workers.advance_drain(Phase::Terminating);
+        result = wait_for_workers(workers, signals, TERMINATION_TIMEOUT).await;
     }
-    info!(end = end.label(), connections = workers.load(), "stopped");
+    info!(
+        end = result.label(),
+        connections = workers.load(),
+        "stopped"
+    );
 }
 
-/// How waiting for the workers ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Drained {
-    /// Nothing was in flight any more.
+enum DrainResult {
+    /// All requests have ended.
     Empty,
-    /// The time was over.
-    Late,
-    /// A further signal came.
+    TimedOut,
+    /// By a second signal.
     Forced,
 }
 
-impl Drained {
+impl DrainResult {
     fn label(self) -> &'static str {
         match self {
             Self::Empty => "empty",
-            Self::Late => "late",
+            Self::TimedOut => "timed_out",
             Self::Forced => "forced",
         }
     }
 }
 
-async fn wait_for_workers(workers: &Workers, signals: &mut Signals, limit: Duration) -> Drained {
+async fn wait_for_workers(
+    workers: &Workers,
+    signals: &mut Signals,
+    limit: Duration,
+) -> DrainResult {
     tokio::select! {
-        () = workers.finished() => Drained::Empty,
-        () = signals.end() => Drained::Forced,
-        () = sleep(limit) => Drained::Late,
+        () = workers.finished() => DrainResult::Empty,
+        () = signals.shutdown() => DrainResult::Forced,
+        () = sleep(limit) => DrainResult::TimedOut,
     }
 }
 
-/// Runs for ever.
-async fn upkeep(registry: &Registry, log: &LogWriter) {
-    let lost = registry.counter(&metric::LOG_LINES_LOST, &[]);
-    let mut round = interval(UPKEEP_EVERY);
+async fn report_dropped_log_lines(registry: &Registry, log: &LogWriter) {
+    let dropped = registry.counter(&metric::LOG_LINES_DROPPED, &[]);
+    let mut interval = interval(LOG_CHECK_INTERVAL);
     loop {
-        round.tick().await;
-        log.report_lost(&lost);
+        interval.tick().await;
+        log.report_dropped(&dropped);
     }
 }
 
-/// Counts a panic and says where it was, but not what it said: that could be
-/// a caller's words.
-pub fn count_panics(registry: &Registry) {
+/// Counts panics and logs their location, but not their message, which may contain
+/// request data.
+pub fn install_panic_hook(registry: &Registry) {
     let panics = registry.counter(&metric::PANICS, &[]);
     std::panic::set_hook(Box::new(move |info| {
         panics.increment(1);
-        let place = info.location().map(ToString::to_string).unwrap_or_default();
-        error!(place, "a task failed; this is a bug");
+        let location = info.location().map(ToString::to_string).unwrap_or_default();
+        error!(location, "panic");
     }));
 }

@@ -1,10 +1,10 @@
-//! The signals that the process obeys.
+//! Signals of the operating system.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM and SIGINT end it, SIGHUP has the configuration read anew.
+/// SIGTERM and SIGINT shut the process down, SIGHUP reloads the configuration.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
@@ -12,15 +12,14 @@ pub struct Signals {
     hangup: Signal,
 }
 
-/// What a signal says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
-    End,
+pub enum ProcessSignal {
+    Shutdown,
     Reload,
 }
 
 impl Signals {
-    /// From here on the signals no longer end the process by themselves.
+    /// From now on the signals no longer end the process by themselves.
     pub fn listen() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -29,17 +28,16 @@ impl Signals {
         })
     }
 
-    /// Waits for the next of them.
-    pub async fn next(&mut self) -> Told {
+    pub async fn next(&mut self) -> ProcessSignal {
         tokio::select! {
-            _ = self.terminate.recv() => Told::End,
-            _ = self.interrupt.recv() => Told::End,
-            _ = self.hangup.recv() => Told::Reload,
+            _ = self.terminate.recv() => ProcessSignal::Shutdown,
+            _ = self.interrupt.recv() => ProcessSignal::Shutdown,
+            _ = self.hangup.recv() => ProcessSignal::Reload,
         }
     }
 
-    /// Waits for one that ends the process.
-    pub async fn end(&mut self) {
-        while self.next().await != Told::End {}
+    /// Waits for the next signal that shuts the process down.
+    pub async fn shutdown(&mut self) {
+        while self.next().await != ProcessSignal::Shutdown {}
     }
 }

@@ -1,4 +1,4 @@
-//! What the thread that accepts keeps: the workers and the two listeners.
+//! The control thread's state: workers, listeners and background tasks.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -10,146 +10,149 @@ use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use super::build::{Prepared, Settings};
-use super::discovery::Discovery;
-use super::health_checks::Checkups;
+use super::build::{Generation, ProcessSettings};
+use super::discovery::DiscoveryTasks;
+use super::health_checks::HealthChecks;
 use super::signals::Signals;
-use super::{LAST_WORDS, Order, StartError, Workers, drain, rlimit, systemd};
-use crate::admin;
-use crate::admin::Admin;
+use super::{ControlCommand, StartError, TERMINATION_TIMEOUT, Workers, drain, rlimit, systemd};
+use crate::admin::{self, Admin};
 use crate::config::Listen;
 use crate::demo;
 use crate::drain::Phase;
 use crate::server::listener::Listener;
-use crate::telemetry::log::Level;
+use crate::telemetry::log::LogLevelControl;
 use crate::telemetry::metric::Registry;
-use crate::telemetry::trace::{LAST_EXPORT, Tracer};
+use crate::telemetry::trace::{FLUSH_TIMEOUT, Tracer};
 
-/// How long callers get to finish the handshakes that they have begun at a
-/// listener that is to be closed. Less than the second after which those that
-/// are turned away try again.
-const HANDSHAKES: Duration = Duration::from_millis(500);
+/// Time for TCP handshakes that have begun, before a shared listener is closed. Less
+/// than the second after which rejected clients send their SYN again.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The side of the gateway that callers and operators meet.
 #[derive(Debug)]
-pub struct Front {
+pub struct Supervisor {
     workers: Workers,
     listener: Listener,
     admin: Rc<Admin>,
-    /// Ends the admin listener, if there is one.
     admin_task: Option<AbortHandle>,
-    checkups: Checkups,
-    discovery: Discovery,
+    health_checks: HealthChecks,
+    discovery: DiscoveryTasks,
     tracer: Option<Arc<Tracer>>,
-    settings: Settings,
+    settings: ProcessSettings,
 }
 
-impl Front {
-    /// Opens both listeners and starts the workers.
-    pub fn open(first: Prepared, registry: &Registry, log: &Level) -> Result<Self, StartError> {
+impl Supervisor {
+    /// Binds both listeners and starts the workers.
+    pub fn start(
+        first: Generation,
+        registry: &Registry,
+        log: &LogLevelControl,
+    ) -> Result<Self, StartError> {
         let settings = first.settings.clone();
         rlimit::raise_limit(settings.max_connections);
         let mut listener = bind(&settings.listen, settings.reuse_port)?;
         let admin = Rc::new(Admin {
             registry: registry.clone(),
-            config: RefCell::new(first.shown.clone()),
+            config: RefCell::new(first.config_dump.clone()),
             log: log.clone(),
             hosts: RefCell::new(first.admin_hosts.clone()),
             ready: Cell::new(true),
         });
-        let bind_admin = |place| bind_admin(place, settings.reuse_port);
+        let bind_admin = |address| bind_admin(address, settings.reuse_port);
         let mut admin_listener = settings.admin.as_ref().map(bind_admin).transpose()?;
-        let places = (
-            listener.place()?,
-            admin_listener.as_ref().map(Listener::place).transpose()?,
+        let addresses = (
+            listener.address()?,
+            admin_listener.as_ref().map(Listener::address).transpose()?,
         );
-        let announcement = Announcement::of(&first);
-        let mut checkups = Checkups::new(registry);
-        checkups.follow(&first.snapshot);
-        let mut discovery = Discovery::new(registry);
-        discovery.follow(&first.snapshot);
+        let summary = StartupSummary::from_generation(&first);
+        let mut health_checks = HealthChecks::new(registry);
+        health_checks.reconcile(&first.snapshot);
+        let mut discovery = DiscoveryTasks::new(registry);
+        discovery.reconcile(&first.snapshot);
         let tracer = first.snapshot.tracer.clone();
         let workers = Workers::start(first.into_server(), registry)?;
         publish(Some(&mut listener), admin_listener.as_mut())?;
-        announcement.make(places);
+        summary.log(addresses);
         Ok(Self {
             workers,
             listener,
             admin_task: admin_listener.map(|listener| serve_admin(listener, &admin)),
             admin,
-            checkups,
+            health_checks,
             discovery,
             tracer,
             settings,
         })
     }
 
-    /// Accepts callers until it is dropped.
+    /// Accepts connections until it is dropped.
     pub async fn accept(&self) {
         self.workers.accept(&self.listener).await;
     }
 
-    /// Does what the thread that reloads asks for.
-    pub fn obey(&mut self, order: Order) {
-        match order {
-            Order::HostDemo(listener, key) => {
-                // It was made for this runtime.
+    pub fn handle(&mut self, command: ControlCommand) {
+        match command {
+            ControlCommand::ServeDemo(listener, key) => {
+                // Fails only outside a runtime.
                 if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
                     spawn_local(demo::serve(listener, key));
                 }
             }
-            Order::Adopt(next, reply) => {
-                // Whoever asked waits for the answer.
-                let _ = reply.send(self.adopt(*next));
+            ControlCommand::Apply(next, result) => {
+                // The reload thread waits for the result.
+                let _ = result.send(self.apply(*next));
             }
         }
     }
 
-    /// Takes a generation into service. All that can fail comes first, so that
-    /// it is taken whole or not at all.
-    fn adopt(&mut self, mut next: Prepared) -> Result<(), StartError> {
+    /// Switches to the next generation. Everything that can fail comes first, so that
+    /// it is applied completely or not at all.
+    fn apply(&mut self, mut next: Generation) -> Result<(), StartError> {
         let reuse_port = self.settings.reuse_port;
-        let settings = Settings {
+        let settings = ProcessSettings {
             reuse_port,
             ..next.settings.clone()
         };
-        let moves = settings.listen != self.settings.listen;
-        let shared = |place| reuse_port || self.listens_at(place);
-        let listener = moves.then(|| bind(&settings.listen, shared(&settings.listen)));
+        let listen_changed = settings.listen != self.settings.listen;
+        let shared = |address| reuse_port || self.is_own_path(address);
+        let listener = listen_changed.then(|| bind(&settings.listen, shared(&settings.listen)));
         let mut listener = listener.transpose()?;
-        let moves_admin = settings.admin != self.settings.admin;
-        let wanted = settings.admin.as_ref().filter(|_| moves_admin);
-        let admin_listener = wanted.map(|place| bind_admin(place, shared(place)));
+        let admin_changed = settings.admin != self.settings.admin;
+        let address = settings.admin.as_ref().filter(|_| admin_changed);
+        let admin_listener = address.map(|address| bind_admin(address, shared(address)));
         let mut admin_listener = admin_listener.transpose()?;
         publish(listener.as_mut(), admin_listener.as_mut())?;
-        self.admin.config.replace(std::mem::take(&mut next.shown));
-        self.checkups.follow(&next.snapshot);
-        self.discovery.follow(&next.snapshot);
+        self.admin
+            .config
+            .replace(std::mem::take(&mut next.config_dump));
+        self.health_checks.reconcile(&next.snapshot);
+        self.discovery.reconcile(&next.snapshot);
         self.admin.hosts.replace(next.admin_hosts.clone());
         self.admin.log.configure(settings.log_level);
         self.tracer.clone_from(&next.snapshot.tracer);
-        self.workers.succeed(next.into_server());
+        self.workers.reconfigure(next.into_server());
         if let Some(listener) = listener {
-            self.replace(listener);
+            self.replace_listener(listener);
         }
-        if moves_admin {
+        if admin_changed {
             self.replace_admin(admin_listener);
         }
         self.settings = settings;
         Ok(())
     }
 
-    /// True for a socket's path at which we listen already.
-    fn listens_at(&self, place: &Listen) -> bool {
-        let Settings { listen, admin, .. } = &self.settings;
-        let ours = [Some(listen), admin.as_ref()];
-        let mut ours = ours.into_iter().flatten().filter_map(Listen::path);
-        place.path().is_some_and(|path| ours.any(|our| our == path))
+    /// True for a Unix-domain socket path that this process already listens on.
+    fn is_own_path(&self, address: &Listen) -> bool {
+        let ProcessSettings { listen, admin, .. } = &self.settings;
+        let addresses = [Some(listen), admin.as_ref()];
+        let mut own = addresses.into_iter().flatten().filter_map(Listen::path);
+        address
+            .path()
+            .is_some_and(|path| own.any(|own| own == path))
     }
 
-    fn replace(&mut self, listener: Listener) {
-        if let Ok(place) = listener.place() {
-            info!(listen = %place, "callers are now awaited here");
+    fn replace_listener(&mut self, listener: Listener) {
+        if let Ok(address) = listener.address() {
+            info!(listen = %address, "listening");
         }
         let old = std::mem::replace(&mut self.listener, listener);
         close(&self.workers, old);
@@ -159,76 +162,77 @@ impl Front {
         if let Some(old) = self.admin_task.take() {
             old.abort();
         }
-        if let Some(Ok(place)) = listener.as_ref().map(Listener::place) {
-            info!(admin = %place, "operators are now awaited here");
+        if let Some(Ok(address)) = listener.as_ref().map(Listener::address) {
+            info!(admin = %address, "admin listening");
         }
         self.admin_task = listener.map(|listener| serve_admin(listener, &self.admin));
     }
 
-    /// Says that it is not ready, serves on until that can be known everywhere,
-    /// then takes nobody in any more and lets those who are in finish.
-    pub async fn shut(mut self, signals: &mut Signals) {
+    /// Sets readiness to false, serves on for `drain_delay` so that load balancers
+    /// notice, then closes the listener and drains.
+    pub async fn shutdown(mut self, signals: &mut Signals) {
         self.admin.ready.set(false);
         if self.settings.reuse_port {
-            // Operators are to meet the process that takes over.
+            // Operators must reach the process that takes over.
             self.replace_admin(None);
         }
         let (delay, limit) = (self.settings.drain_delay, self.settings.drain_timeout);
-        let export = self.tracer.as_ref().map_or(Duration::ZERO, |_| LAST_EXPORT);
-        let rest = LAST_WORDS + export;
-        systemd::stopping(delay.saturating_add(limit).saturating_add(rest));
+        let export = self
+            .tracer
+            .as_ref()
+            .map_or(Duration::ZERO, |_| FLUSH_TIMEOUT);
+        let termination = TERMINATION_TIMEOUT + export;
+        systemd::stopping(delay.saturating_add(limit).saturating_add(termination));
         if !delay.is_zero() {
-            info!(delay_s = delay.as_secs_f64(), "not ready any more");
+            info!(delay_s = delay.as_secs_f64(), "readiness set to false");
             tokio::select! {
                 () = self.accept() => {}
                 () = sleep(delay) => {}
-                () = signals.end() => {}
+                () = signals.shutdown() => {}
             }
         }
         let phase = if self.settings.reuse_port {
-            self.leave(signals).await;
-            Phase::Parting
+            self.hand_over(signals).await;
+            Phase::ClosingIdle
         } else {
             Phase::Draining
         };
         close(&self.workers, self.listener);
         drain(&self.workers, signals, phase, limit).await;
-        export_last(self.tracer.as_deref(), signals).await;
+        flush_spans(self.tracer.as_deref(), signals).await;
     }
 
-    /// Has new callers go to the process that takes over, and those who are
-    /// here make their way to it.
-    async fn leave(&self, signals: &mut Signals) {
-        if let Err(error) = self.listener.shun() {
-            warn!(%error, "callers who come now may be lost");
+    /// Directs new connections, and the clients of open ones, to the process that
+    /// takes over.
+    async fn hand_over(&self, signals: &mut Signals) {
+        if let Err(error) = self.listener.reject_new() {
+            warn!(%error, "may drop new connections");
         }
-        self.workers.ring(Phase::Leaving);
+        self.workers.advance_drain(Phase::HandingOver);
         tokio::select! {
             () = self.accept() => {}
-            () = sleep(HANDSHAKES) => {}
-            () = signals.end() => {}
+            () = sleep(HANDSHAKE_TIMEOUT) => {}
+            () = signals.shutdown() => {}
         }
     }
 }
 
-/// Gives the last spans their time.
-async fn export_last(tracer: Option<&Tracer>, signals: &mut Signals) {
+async fn flush_spans(tracer: Option<&Tracer>, signals: &mut Signals) {
     let Some(tracer) = tracer else { return };
     tokio::select! {
         () = tracer.flush() => {}
-        () = signals.end() => {}
+        () = signals.shutdown() => {}
     }
 }
 
-/// What is said of the start.
-struct Announcement {
+struct StartupSummary {
     models: String,
     open: bool,
 }
 
-impl Announcement {
-    fn of(first: &Prepared) -> Self {
-        let ready = first.snapshot.catalog.ready();
+impl StartupSummary {
+    fn from_generation(first: &Generation) -> Self {
+        let ready = first.snapshot.catalog.ready_models();
         let models: Vec<&str> = ready.iter().map(|model| &*model.label).collect();
         Self {
             models: models.join(","),
@@ -236,10 +240,10 @@ impl Announcement {
         }
     }
 
-    fn make(self, (listen, admin): (Listen, Option<Listen>)) {
+    fn log(self, (listen, admin): (Listen, Option<Listen>)) {
         info!(
             %listen,
-            admin = admin.map_or_else(|| "off".to_owned(), |place| place.to_string()),
+            admin = admin.map_or_else(|| "off".to_owned(), |address| address.to_string()),
             models = self.models,
             open = self.open,
             version = env!("CARGO_PKG_VERSION"),
@@ -252,23 +256,23 @@ fn serve_admin(listener: Listener, admin: &Rc<Admin>) -> AbortHandle {
     spawn_local(admin::serve(listener, Rc::clone(admin))).abort_handle()
 }
 
-/// Closes a listener without loss of those who wait at it.
+/// Closes a listener and serves the connections in its backlog.
 fn close(workers: &Workers, listener: Listener) {
-    if let Err(error) = workers.empty(listener) {
+    if let Err(error) = workers.drain_backlog(listener) {
         warn!(%error, "cannot accept");
     }
 }
 
-fn bind(place: &Listen, shared: bool) -> Result<Listener, StartError> {
-    Listener::bind(place, shared).map_err(|error| StartError::Listen(place.clone(), error))
+fn bind(address: &Listen, shared: bool) -> Result<Listener, StartError> {
+    Listener::bind(address, shared).map_err(|error| StartError::Listen(address.clone(), error))
 }
 
-fn bind_admin(place: &Listen, shared: bool) -> Result<Listener, StartError> {
-    Listener::bind(place, shared).map_err(|error| StartError::ListenAdmin(place.clone(), error))
+fn bind_admin(address: &Listen, shared: bool) -> Result<Listener, StartError> {
+    Listener::bind(address, shared).map_err(|error| StartError::ListenAdmin(address.clone(), error))
 }
 
-/// Lets sockets be found at their paths. The last step, since from here on
-/// others who listened there are met no more.
+/// Moves Unix-domain sockets to their paths. The last step that can fail: from then
+/// on, clients no longer reach the processes that listened there.
 fn publish(listener: Option<&mut Listener>, admin: Option<&mut Listener>) -> io::Result<()> {
     let mut both = listener.into_iter().chain(admin);
     both.try_for_each(Listener::publish)

@@ -1,5 +1,5 @@
-//! What the service manager is told: `sd_notify(3)`. Nothing happens where
-//! none asked, by `NOTIFY_SOCKET` and `WATCHDOG_USEC`.
+//! Notifications to the service manager, `sd_notify(3)`. No-ops unless it set
+//! `NOTIFY_SOCKET` and, for the watchdog, `WATCHDOG_USEC`.
 
 use std::time::Duration;
 
@@ -7,40 +7,39 @@ use sd_notify::NotifyState;
 use tokio::time::interval;
 use tracing::warn;
 
-/// Callers are served from here on.
 pub fn ready() {
     send(&[NotifyState::Ready]);
 }
 
-/// The configuration is read anew; [`ready`] follows, whatever comes of it.
+/// Call [`ready`] afterwards, whether the reload was applied or not.
 pub fn reloading() {
-    // The time is what systemd 253 tells this reload from an older one by.
+    // systemd 253 distinguishes reloads by this time.
     if let Ok(now) = NotifyState::monotonic_usec_now() {
         send(&[NotifyState::Reloading, now]);
     }
 }
 
-/// We drain, and want `limit` for it even where the unit grants less.
+/// Asks for `limit` to drain, even if the unit's stop timeout is shorter.
 pub fn stopping(limit: Duration) {
     let limit = u32::try_from(limit.as_micros()).unwrap_or(u32::MAX);
     send(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(limit)]);
 }
 
-/// Says at twice the pace asked for that this thread still takes its turns.
-/// Runs for ever, or ends at once where no watchdog looks on.
+/// Notifies the watchdog at twice the requested rate, which shows that this thread
+/// still runs. Returns at once if there is no watchdog.
 pub async fn feed_watchdog() {
     let Some(limit) = sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero()) else {
         return;
     };
-    let mut round = interval(limit / 2);
+    let mut interval = interval(limit / 2);
     loop {
-        round.tick().await;
+        interval.tick().await;
         send(&[NotifyState::Watchdog]);
     }
 }
 
 fn send(states: &[NotifyState<'_>]) {
-    if let Err(fault) = sd_notify::notify(states) {
-        warn!(error = %fault, "the service manager could not be told");
+    if let Err(error) = sd_notify::notify(states) {
+        warn!(%error, "cannot notify the service manager");
     }
 }

@@ -1,4 +1,4 @@
-//! For tests: a worker, and the upstream that it calls, on one thread.
+//! Test support: a worker and its upstream on one thread.
 
 use std::cell::Cell;
 use std::io;
@@ -15,61 +15,62 @@ use tokio::task::spawn_local;
 use tracing::subscriber::{DefaultGuard, set_default};
 
 use crate::config::{self, Sources};
-use crate::proxy::{Answer, Worker};
+use crate::proxy::{ResponseBody, Worker};
 use crate::snapshot;
 use crate::telemetry::metric::Registry;
 
-/// The two parts of the stream that every request is answered with. The second
-/// one comes when it is let.
-pub const BEGINNING: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n";
-pub const REST: &str = "data: [DONE]\n\n";
+/// The two chunks of every response. The second needs a permit of
+/// [`StubUpstream::releases`].
+pub const FIRST_EVENT: &str =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n";
+pub const LAST_EVENT: &str = "data: [DONE]\n\n";
 
 /// An upstream that streams.
-pub struct Stub {
+pub struct StubUpstream {
     pub base_url: String,
-    /// How many more answers may go on.
-    pub leave: Rc<Semaphore>,
-    /// Answers that the gateway has left.
-    pub left: Rc<Cell<usize>>,
+    /// Permits to complete a response.
+    pub releases: Rc<Semaphore>,
+    /// Number of responses that the gateway cancelled.
+    pub cancelled: Rc<Cell<usize>>,
 }
 
-impl Stub {
+impl StubUpstream {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
-        let (leave, left) = (Rc::new(Semaphore::new(0)), Rc::default());
-        let shared = (Rc::clone(&leave), Rc::clone(&left));
+        let (releases, cancelled) = (Rc::new(Semaphore::new(0)), Rc::default());
+        let shared = (Rc::clone(&releases), Rc::clone(&cancelled));
         spawn_local(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                let (leave, left) = (Rc::clone(&shared.0), Rc::clone(&shared.1));
-                spawn_local(stream(socket, leave, left));
+                let (releases, cancelled) = (Rc::clone(&shared.0), Rc::clone(&shared.1));
+                spawn_local(stream(socket, releases, cancelled));
             }
         });
         Self {
             base_url,
-            leave,
-            left,
+            releases,
+            cancelled,
         }
     }
 }
 
-async fn stream(mut socket: TcpStream, leave: Rc<Semaphore>, left: Rc<Cell<usize>>) {
-    let mut asked = [0; 4096];
-    while let Ok(1..) = socket.read(&mut asked).await {
+async fn stream(mut socket: TcpStream, releases: Rc<Semaphore>, cancelled: Rc<Cell<usize>>) {
+    let mut request = [0; 4096];
+    while let Ok(1..) = socket.read(&mut request).await {
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
                     transfer-encoding: chunked\r\n\r\n";
-        let answer = format!("{head}{}", chunk(BEGINNING));
-        socket.write_all(answer.as_bytes()).await.unwrap();
+        let first = format!("{head}{}", chunk(FIRST_EVENT));
+        socket.write_all(first.as_bytes()).await.unwrap();
         let mut byte = [0];
         tokio::select! {
-            permit = leave.acquire() => permit.unwrap().forget(),
+            permit = releases.acquire() => permit.unwrap().forget(),
             _ = socket.read(&mut byte) => {
-                left.set(left.get() + 1);
+                cancelled.set(cancelled.get() + 1);
                 return;
             }
         }
-        let rest = format!("{}0\r\n\r\n", chunk(REST));
-        socket.write_all(rest.as_bytes()).await.unwrap();
+        let last = format!("{}0\r\n\r\n", chunk(LAST_EVENT));
+        socket.write_all(last.as_bytes()).await.unwrap();
     }
 }
 
@@ -77,7 +78,7 @@ fn chunk(text: &str) -> String {
     format!("{:x}\r\n{text}\r\n", text.len())
 }
 
-/// A worker that serves from this configuration.
+/// A worker with this configuration.
 pub fn worker(registry: &Registry, text: &str) -> Worker {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("trunkline.toml"), text).unwrap();
@@ -89,29 +90,27 @@ pub fn worker(registry: &Registry, text: &str) -> Worker {
     Worker::new(snapshot::build(&config, registry, None).unwrap())
 }
 
-/// All of an answer as JSON.
-pub async fn json(response: Response<Answer>) -> serde_json::Value {
+pub async fn json(response: Response<ResponseBody>) -> serde_json::Value {
     let body = response.into_body().collect().await.unwrap().to_bytes();
     serde_json::from_slice(&body).unwrap()
 }
 
-/// A call of the model `m`.
-pub fn call() -> http::request::Builder {
+/// A request for the model `m`, without its body.
+pub fn request() -> http::request::Builder {
     http::Request::post("http://localhost/v1/chat/completions")
         .header("content-type", "application/json")
 }
 
-pub fn call_body() -> Full<Bytes> {
+pub fn request_body() -> Full<Bytes> {
     Full::new(Bytes::from_static(br#"{"model":"m","stream":true}"#))
 }
 
-/// What was logged.
 #[derive(Debug, Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct CapturedLog(Arc<Mutex<Vec<u8>>>);
 
-impl Log {
-    /// Keeps what is logged on this thread while the guard lives.
-    pub fn keep() -> (Self, DefaultGuard) {
+impl CapturedLog {
+    /// Captures what is logged on this thread until the guard is dropped.
+    pub fn capture() -> (Self, DefaultGuard) {
         let log = Self::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -121,15 +120,15 @@ impl Log {
         (log, set_default(subscriber))
     }
 
-    /// The lines that hold these words.
-    pub fn lines(&self, words: &str) -> Vec<String> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        let lines = text.lines().filter(|line| line.contains(words));
+    /// The lines that contain `text`.
+    pub fn lines(&self, text: &str) -> Vec<String> {
+        let log = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let lines = log.lines().filter(|line| line.contains(text));
         lines.map(str::to_owned).collect()
     }
 }
 
-impl io::Write for Log {
+impl io::Write for CapturedLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         io::Write::write(&mut *self.0.lock().unwrap(), bytes)
     }

@@ -1,4 +1,4 @@
-//! What a request cost, exactly: whole numbers of picodollars, never floats.
+//! Cost of a request, exact: whole picodollars, never floats.
 
 use std::fmt;
 
@@ -8,17 +8,16 @@ use super::Model;
 use crate::config::{COST_DIGITS, Decimal, Price};
 use crate::wire::usage::Usage;
 
-/// Most that one request can cost, in picodollars: a million dollars. Counts
-/// of tokens that come to more are a slip of the provider's.
-const MOST: u128 = 1_000_000_000_000_000_000;
+/// Maximum cost of one request, in picodollars: a million dollars. Token counts that
+/// cost more are an error of the provider.
+const MAX: u128 = 1_000_000_000_000_000_000;
 
-/// An amount of money, in picodollars (10⁻¹² US dollars).
+/// In picodollars (10⁻¹² US dollars).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cost(u128);
 
 impl Cost {
-    /// What these tokens cost; none where a count that matters, or its price,
-    /// is not known.
+    /// `None` if a count that matters, or its price, is unknown.
     #[must_use]
     pub fn of(price: &Price, usage: &Usage) -> Option<Self> {
         let input = usage.input?;
@@ -34,10 +33,10 @@ impl Cost {
         let sum = of(input - cached, price.input)
             + of(cached, price.cached_input)
             + of(output, output_price);
-        (sum <= MOST).then_some(Self(sum))
+        (sum <= MAX).then_some(Self(sum))
     }
 
-    /// The sum of what is known.
+    /// The sum of the known costs.
     #[must_use]
     pub fn sum(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         match (one, other) {
@@ -46,7 +45,6 @@ impl Cost {
         }
     }
 
-    /// The amount, for a counter.
     #[must_use]
     pub fn picodollars(self) -> u64 {
         u64::try_from(self.0).unwrap_or(u64::MAX)
@@ -54,7 +52,7 @@ impl Cost {
 }
 
 impl fmt::Display for Cost {
-    /// In dollars, with all digits there are.
+    /// In dollars, with all digits.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = self.0;
         let digits = COST_DIGITS;
@@ -63,14 +61,14 @@ impl fmt::Display for Cost {
 }
 
 impl Serialize for Cost {
-    /// As text: a number in JSON is read as a float.
+    /// As a string: JSON parsers read numbers as floats.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
 impl Model {
-    /// What its tokens cost, where that is the same wherever it goes.
+    /// The price of the model, if it is the same at all targets.
     #[must_use]
     pub fn price(&self) -> Option<&Price> {
         let mut prices = self.targets.iter().map(|target| target.price.as_deref());
@@ -106,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_cost_what_the_price_says_to_the_last_digit() {
+    fn costs_are_exact_to_the_last_digit() {
         for (counts, dollars) in [
             ((1_000_000, 0, 0), "2.5"),
             ((0, 0, 1_000_000), "10"),
@@ -138,19 +136,19 @@ mod tests {
     }
 
     #[test]
-    fn more_cached_tokens_than_there_are_cost_no_less_than_nothing() {
+    fn more_cached_than_input_tokens_count_as_all_of_them() {
         let found = text(&PRICE, &usage(4, 9, 0));
         assert_eq!(found.as_deref(), Some("0.000005"));
     }
 
     #[test]
-    fn tokens_of_thought_that_stand_apart_are_paid_for() {
-        let apart = Usage {
+    fn reasoning_tokens_outside_the_output_count_are_billed() {
+        let separate = Usage {
             reasoning: Some(300),
             total: Some(320),
             ..usage(11, 0, 9)
         };
-        assert_eq!(text(&PRICE, &apart).as_deref(), Some("0.0031175"));
+        assert_eq!(text(&PRICE, &separate).as_deref(), Some("0.0031175"));
         let within = Usage {
             reasoning: Some(6),
             total: Some(20),
@@ -160,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_has_no_cost() {
+    fn unknown_counts_and_prices_have_no_cost() {
         let no_input = Usage {
             input: None,
             ..usage(0, 0, 5)
@@ -178,28 +176,28 @@ mod tests {
     }
 
     #[test]
-    fn a_count_that_nobody_could_pay_for_is_no_count() {
+    fn an_implausibly_large_count_has_no_cost() {
         for tokens in [u64::MAX, 1 << 53] {
             assert_eq!(text(&PRICE, &usage(tokens, 0, tokens)), None);
         }
-        let dear = Price::new(1_000_000_000_000, None, None);
+        let expensive = Price::new(1_000_000_000_000, None, None);
         assert_eq!(
-            text(&dear, &usage(1_000_000, 0, 0)).as_deref(),
+            text(&expensive, &usage(1_000_000, 0, 0)).as_deref(),
             Some("1000000")
         );
-        assert_eq!(text(&dear, &usage(1_000_001, 0, 0)), None);
+        assert_eq!(text(&expensive, &usage(1_000_001, 0, 0)), None);
         assert_eq!(Cost(u128::MAX).picodollars(), u64::MAX);
     }
 
     #[test]
-    fn a_sum_holds_what_is_known_and_does_not_run_over() {
+    fn a_sum_adds_the_known_costs_and_saturates() {
         let one = Some(Cost(1));
         assert_eq!(Cost::sum(None, None), None);
         assert_eq!(Cost::sum(one, None), one);
         assert_eq!(Cost::sum(None, one), one);
         let all = Some(Cost(u128::MAX));
         assert_eq!(Cost::sum(all, one), all);
-        // A hundred million dollars, as whole as a picodollar.
+        // A hundred million dollars plus a picodollar, without loss.
         let many = Some(Cost(100_000_000 * 1_000_000_000_000));
         assert_eq!(
             Cost::sum(many, one).unwrap().to_string(),

@@ -1,58 +1,58 @@
-//! What one alias stands for.
+//! An alias, or the wildcard of a provider.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::target::{Target, Unready};
+use super::target::{Target, UnavailableTarget};
 use super::{Provider, Resolved, Unresolved};
 use crate::config::{self, Affinity, Balance, Config, Hedge, Retry};
 
-/// What one alias stands for, or what `provider/…` stands for as a whole.
+/// An alias, or `provider/*`.
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::struct_field_names,
+    reason = "the upstream's model, unlike the label"
+)]
 pub struct Model {
-    /// Dense number, for tables with a row per model.
+    /// Index into tables with a row per model.
     pub id: usize,
-    /// Name for callers, logs and metrics: the alias, or `provider/*`.
+    /// Name for clients, logs and metrics: the alias, or `provider/*`.
     pub label: Box<str>,
     /// The provider of its first target, for `owned_by` and metrics.
     pub provider: Arc<Provider>,
-    /// What its provider calls it; empty for `provider/*`.
+    /// The provider's name of it; empty for `provider/*`.
     pub upstream_model: Box<str>,
-    /// Where it goes, its fallbacks' targets behind its own; empty while none of
-    /// them is ready.
+    /// Its own targets, then those of its fallbacks; empty while none is ready.
     pub targets: Box<[Target]>,
-    /// The places that are left out, since their provider is not ready.
-    pub unready: Box<[Unready]>,
-    /// Tokens that it can take, question and answer together, where known.
+    /// Targets whose provider is not ready.
+    pub unavailable: Box<[UnavailableTarget]>,
+    /// Context window in tokens, input and output together, if known.
     pub context: Option<usize>,
-    /// How those of one step share the requests.
+    /// How the targets of one step share the requests.
     pub balance: Balance,
-    /// Which of its requests go to the same target.
     pub affinity: Option<Affinity>,
-    /// When and how often they are tried.
     pub retry: Retry,
-    /// When a second one is tried beside the first, if ever.
     pub hedge: Option<Hedge>,
-    /// The environment variable (or file) whose lack keeps it from being ready.
+    /// The environment variable, file or table without which it is not ready.
     pub missing: Option<Box<str>>,
 }
 
 impl Model {
     pub(super) fn new(
         id: usize,
-        model: &config::Model,
+        model: &config::ModelConfig,
         targets: Vec<Target>,
-        unready: Vec<Unready>,
+        unavailable: Vec<UnavailableTarget>,
         providers: &HashMap<Box<str>, Arc<Provider>>,
     ) -> Option<Self> {
-        // The first that can be called, else the first that is meant.
-        let meant = model.targets.first()?;
+        // The first ready target, else the first configured one.
+        let configured = model.targets.first()?;
         let (provider, upstream_model) = match targets.first() {
             Some(target) => (Arc::clone(&target.provider), target.upstream_model()),
             None => (
-                Arc::clone(providers.get(meant.provider.as_str())?),
-                meant.upstream_model.as_str().into(),
+                Arc::clone(providers.get(configured.provider.as_str())?),
+                configured.upstream_model.as_str().into(),
             ),
         };
         Some(Self {
@@ -60,26 +60,26 @@ impl Model {
             label: model.alias.as_str().into(),
             upstream_model,
             targets: targets.into(),
-            unready: unready.into(),
+            unavailable: unavailable.into(),
             context: model.context,
             balance: model.balance,
             affinity: model.affinity.clone(),
             retry: model.retry,
             hedge: model.hedge,
-            missing: provider.why_not_ready(),
+            missing: provider.missing_setting(),
             provider,
         })
     }
 
-    /// What `provider/…` stands for as a whole.
-    pub(super) fn any(provider: &Arc<Provider>, config: &Config) -> Self {
+    /// The entry of `provider/*`.
+    pub(super) fn wildcard(provider: &Arc<Provider>, config: &Config) -> Self {
         Self {
-            id: provider.any_model,
+            id: provider.wildcard_model,
             label: format!("{}/*", provider.name).into(),
             provider: Arc::clone(provider),
             upstream_model: Box::default(),
             targets: Box::default(),
-            unready: Box::default(),
+            unavailable: Box::default(),
             retry: config.retry,
             hedge: None,
             context: None,
@@ -89,7 +89,6 @@ impl Model {
         }
     }
 
-    /// True when it can be called now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         !self.targets.is_empty()

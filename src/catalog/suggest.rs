@@ -1,26 +1,25 @@
-//! Names near to one that was not found.
+//! Similar names for a name that was not found.
 
-/// Most names offered.
-const MOST: usize = 3;
-/// Least likeness (Jaro-Winkler, 0 to 1) of a name that is offered.
-const LEAST_LIKENESS: f64 = 0.75;
-/// A longer name is no slip of the finger, and comparing it costs.
-const LONGEST: usize = 128;
+const MAX_NAMES: usize = 3;
+/// Jaro-Winkler similarity, from 0 to 1.
+const MIN_SIMILARITY: f64 = 0.75;
+/// A longer name is not a typing error, and is slow to compare.
+const MAX_LENGTH: usize = 128;
 
-/// The names most like `wanted`, the likest first.
-pub(super) fn names<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
-    if wanted.len() > LONGEST {
+/// The known names most similar to `name`, the most similar first.
+pub(super) fn similar_names<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
+    if name.len() > MAX_LENGTH {
         return Vec::new();
     }
-    let wanted = wanted.to_lowercase();
+    let name = name.to_lowercase();
     let mut found: Vec<(f64, &str)> = known
-        .map(|name| (strsim::jaro_winkler(&wanted, &name.to_lowercase()), name))
-        .filter(|(likeness, _)| *likeness >= LEAST_LIKENESS)
+        .map(|known| (strsim::jaro_winkler(&name, &known.to_lowercase()), known))
+        .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
         .collect();
     found.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(other.1)));
     found
         .into_iter()
-        .take(MOST)
+        .take(MAX_NAMES)
         .map(|(_, name)| name.to_owned())
         .collect()
 }

@@ -1,8 +1,7 @@
-use super::{Catalog, Unresolved, wants_demo};
+use super::{Catalog, Unresolved, needs_demo};
 use crate::config::{self, Config, Demo, Sources};
 
-/// A configuration of three providers: one ready, one without its key, one
-/// local and not named.
+/// A configuration of two providers: one ready, one without its key.
 pub(crate) fn config(extra: &str) -> Config {
     let text = format!(
         "[providers.ready]\nbase_url = \"http://127.0.0.1:1/v1\"\n\
@@ -39,19 +38,19 @@ fn an_alias_leads_to_its_upstream_name() {
 }
 
 #[test]
-fn a_provider_prefix_reaches_any_model() {
+fn a_provider_prefix_resolves_any_model() {
     let catalog = Catalog::new(&config(""));
     assert_eq!(encoded(&catalog, "ready/a/b"), "\"a/b\"");
     let resolved = catalog.resolve("ready/a/b", everything).unwrap();
     assert_eq!(&*resolved.model.label, "ready/*");
     assert!(resolved.model.id < catalog.model_count());
-    for name in ["ready/", "keyless/x", "nobody/x", "/x"] {
+    for name in ["ready/", "keyless/x", "unknown/x", "/x"] {
         assert!(catalog.resolve(name, everything).is_err(), "{name}");
     }
 }
 
 #[test]
-fn strict_models_close_the_prefix() {
+fn strict_models_disable_the_prefix() {
     let mut config = config("");
     config.strict_models = true;
     let catalog = Catalog::new(&config);
@@ -68,7 +67,7 @@ fn a_missing_credential_is_named() {
     };
     assert_eq!(catalog.resolve("away", everything).unwrap_err(), expected);
     let ready: Vec<_> = catalog
-        .ready()
+        .ready_models()
         .iter()
         .map(|model| model.label.to_string())
         .collect();
@@ -76,30 +75,30 @@ fn a_missing_credential_is_named() {
 }
 
 #[test]
-fn hints_name_only_what_the_caller_may_use() {
+fn suggestions_contain_only_names_that_the_client_may_use() {
     let catalog = Catalog::new(&config(""));
-    let hint = |visible: fn(&str) -> bool| match catalog.resolve("fsat", visible) {
+    let suggestions = |visible: fn(&str) -> bool| match catalog.resolve("fsat", visible) {
         Err(Unresolved::Unknown { nearest }) => nearest,
         other => panic!("{other:?}"),
     };
-    assert_eq!(hint(everything), ["fast", "faster"]);
-    assert_eq!(hint(|name| name != "fast"), ["faster"]);
-    assert!(hint(|_| false).is_empty());
+    assert_eq!(suggestions(everything), ["fast", "faster"]);
+    assert_eq!(suggestions(|name| name != "fast"), ["faster"]);
+    assert!(suggestions(|_| false).is_empty());
     let hidden = catalog.resolve("fast", |name| name != "fast");
     assert!(matches!(hidden, Err(Unresolved::Unknown { .. })));
 }
 
 #[test]
-fn the_demo_steps_in_when_nothing_else_answers() {
+fn the_demo_is_added_when_no_other_model_is_ready() {
     let mut config = config("");
-    assert!(!wants_demo(&config));
+    assert!(!needs_demo(&config));
     config.demo = Demo::On;
-    assert!(wants_demo(&config));
+    assert!(needs_demo(&config));
     config.demo = Demo::Auto;
     config.providers.remove("ready");
-    assert!(wants_demo(&config));
+    assert!(needs_demo(&config));
     config.demo = Demo::Off;
-    assert!(!wants_demo(&config));
+    assert!(!needs_demo(&config));
 }
 
 fn steps(catalog: &Catalog, name: &str) -> Vec<(usize, String, usize)> {
@@ -116,7 +115,7 @@ fn steps(catalog: &Catalog, name: &str) -> Vec<(usize, String, usize)> {
 }
 
 #[test]
-fn a_plan_is_in_steps_and_names_no_place_twice() {
+fn targets_are_in_steps_and_none_is_listed_twice() {
     let catalog = Catalog::new(&config(
         "[providers.pair]\nbase_url = \"http://127.0.0.1:3/v1\"\napi_keys = [{ key = \"a\" }, { env = \"GONE\" }, { key = \"b\" }]\n\
          [models.many]\nfallbacks = [\"fast\", \"last\"]\ntargets = [\
@@ -164,7 +163,7 @@ fn one_ready_target_makes_a_model_ready() {
 }
 
 #[test]
-fn a_place_is_known_by_the_same_number_whatever_stands_beside_it() {
+fn an_identity_does_not_depend_on_the_other_targets() {
     let identities = |keys: &str, more: &str| {
         let catalog = Catalog::new(&config(&format!(
             "[providers.pool]\nbase_url = \"http://127.0.0.1:3/v1\"\napi_keys = [{keys}]\n\
@@ -180,16 +179,16 @@ fn a_place_is_known_by_the_same_number_whatever_stands_beside_it() {
         identities("{ env = \"GONE\" }, { key = \"new\" }, { key = \"b\" }", ""),
         all
     );
-    let beside = identities(
+    let with_another = identities(
         "{ key = \"a\" }, { key = \"b\" }",
         "{ provider = \"ready\" }, ",
     );
-    assert_eq!(beside[1..], all);
-    assert!(!all.contains(&beside[0]));
+    assert_eq!(with_another[1..], all);
+    assert!(!all.contains(&with_another[0]));
 }
 
 /// Targets of one provider with these steps and weights; the credential is the
-/// place in the list.
+/// index in the list.
 pub(crate) fn targets(shape: &[(usize, u64)]) -> Vec<super::Target> {
     let catalog = Catalog::new(&config(""));
     let resolved = catalog.resolve("fast", everything).unwrap();
@@ -197,10 +196,10 @@ pub(crate) fn targets(shape: &[(usize, u64)]) -> Vec<super::Target> {
     shape.sort_by_key(|(_, (step, _))| *step);
     let targets = shape
         .into_iter()
-        .map(|(place, (step, weight))| super::Target {
-            credential: place,
-            slot: place,
-            identity: super::fingerprint([&place.to_le_bytes()[..]]),
+        .map(|(index, (step, weight))| super::Target {
+            credential: index,
+            state_index: index,
+            identity: super::fingerprint([&index.to_le_bytes()[..]]),
             step,
             weight,
             ..resolved.targets.first().unwrap().clone()

@@ -1,13 +1,13 @@
-//! `trunkline check`: what the configuration comes to.
+//! `trunkline check`: shows the checked configuration.
 
 use std::io::{self, Write};
 
-use super::models::{discovered, left_out, ready};
+use super::models::{discovering_providers, ready_models, unavailable_reason};
 use super::plan;
-use crate::catalog::{DEMO, wants_demo};
-use crate::config::{BaseUrl, ClientAuth, Config, Credential, Demo, Listen, Provider};
+use crate::catalog::{DEMO, needs_demo};
+use crate::config::{BaseUrl, ClientAuth, Config, Credential, Demo, Listen, ProviderConfig};
 
-/// Writes warnings, a table of the models, and what else there is to know.
+/// Writes warnings, the models, plans, listeners and client authentication.
 pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     for warning in &config.warnings {
         writeln!(out, "warning: {warning}")?;
@@ -15,7 +15,7 @@ pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     if !config.warnings.is_empty() {
         writeln!(out)?;
     }
-    table(&rows(config), out)?;
+    write_table(&rows(config), out)?;
     plan::write(config, out)?;
     writeln!(out)?;
     let without_alias: Vec<&str> = without_alias(config).collect();
@@ -23,7 +23,7 @@ pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
         let use_them = if config.strict_models {
             "not reachable, as strict_models is set"
         } else {
-            "call them as provider/model"
+            "request them as provider/model"
         };
         writeln!(
             out,
@@ -31,39 +31,43 @@ pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
             without_alias.join(", ")
         )?;
     }
-    let discovered: Vec<String> = discovered(config).map(|it| format!("{it}/*")).collect();
-    if !discovered.is_empty() {
-        let discovered = discovered.join(", ");
-        writeln!(out, "Listed by providers themselves, too: {discovered}")?;
+    let discovering: Vec<String> = discovering_providers(config)
+        .map(|name| format!("{name}/*"))
+        .collect();
+    if !discovering.is_empty() {
+        let discovering = discovering.join(", ");
+        writeln!(
+            out,
+            "Also listed, from the providers' own lists: {discovering}"
+        )?;
     }
-    if wants_demo(config) {
+    if needs_demo(config) {
         let why = match config.demo {
             Demo::Auto => "since no other model is ready",
             _ => "since demo is on",
         };
-        writeln!(out, "The built-in model {DEMO} answers, {why}")?;
+        writeln!(out, "The built-in model {DEMO} is available, {why}")?;
     }
     let tls = match config.server.tls.as_ref().map(|tls| tls.client_auth) {
         None => "",
         Some(ClientAuth::Off) => " with TLS",
-        Some(ClientAuth::Optional) => " with TLS, asking for certificates",
-        Some(ClientAuth::Required) => " with TLS, to those with a certificate",
+        Some(ClientAuth::Optional) => " with TLS, client certificates optional",
+        Some(ClientAuth::Required) => " with TLS, client certificates required",
     };
     let listen = &config.server.listen;
     writeln!(
         out,
-        "Listening for callers on {listen}{tls}{}",
-        bits(listen)
+        "Listening for clients on {listen}{tls}{}",
+        socket_mode(listen)
     )?;
     match &config.admin.listen {
-        Some(listen) => writeln!(out, "Listening for operators on {listen}{}", bits(listen))?,
-        None => writeln!(out, "No listener for operators")?,
+        Some(listen) => writeln!(out, "Admin listener on {listen}{}", socket_mode(listen))?,
+        None => writeln!(out, "No admin listener")?,
     }
-    access(config, out)
+    write_access(config, out)
 }
 
-/// Who may call.
-fn access(config: &Config, out: &mut dyn Write) -> io::Result<()> {
+fn write_access(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     let auth = config.server.tls.as_ref().map(|tls| tls.client_auth);
     match config.access.certificates.len() {
         0 => {}
@@ -74,16 +78,19 @@ fn access(config: &Config, out: &mut dyn Write) -> io::Result<()> {
         0 if !config.access.is_open() => writeln!(out, "No client keys"),
         0 if auth == Some(ClientAuth::Required) => writeln!(
             out,
-            "No client keys: whoever has a certificate of client_ca_file may call"
+            "No client keys: every client with a certificate from client_ca_file is accepted"
         ),
-        0 => writeln!(out, "No client keys: whoever reaches the listener may call"),
+        0 => writeln!(
+            out,
+            "No client keys: everyone who can reach the listener may use it"
+        ),
         1 => writeln!(out, "1 client key"),
         count => writeln!(out, "{count} client keys"),
     }
 }
 
-/// Who may connect to a socket.
-fn bits(listen: &Listen) -> String {
+/// Permission bits of a Unix-domain socket.
+fn socket_mode(listen: &Listen) -> String {
     match listen {
         Listen::Ip(_) => String::new(),
         Listen::Unix { mode, .. } => format!(" ({mode:04o})"),
@@ -115,14 +122,14 @@ fn rows(config: &Config) -> Vec<Row> {
                 base_url(provider),
                 credentials(provider),
                 price(provider, &target.upstream_model),
-                left_out(provider).unwrap_or_else(|| "ready".to_owned()),
+                unavailable_reason(provider).unwrap_or_else(|| "ready".to_owned()),
             ]);
         }
     }
     rows
 }
 
-fn base_url(provider: &Provider) -> String {
+fn base_url(provider: &ProviderConfig) -> String {
     match &provider.base_url {
         BaseUrl::Missing { variable } => format!("{variable} (not set)"),
         BaseUrl::Set { url, source } => match source.as_str() {
@@ -132,9 +139,8 @@ fn base_url(provider: &Provider) -> String {
     }
 }
 
-/// Where the credentials come from and whether they are there; never what they
-/// are.
-fn credentials(provider: &Provider) -> String {
+/// The sources of the credentials, and whether they are set; never the values.
+fn credentials(provider: &ProviderConfig) -> String {
     let texts: Vec<String> = provider.credentials.iter().map(credential).collect();
     texts.join(", ")
 }
@@ -147,14 +153,14 @@ fn credential(credential: &Credential) -> String {
     }
 }
 
-fn price(provider: &Provider, upstream_model: &str) -> String {
-    let price = provider.prices.of(upstream_model);
+fn price(provider: &ProviderConfig, upstream_model: &str) -> String {
+    let price = provider.prices.get(upstream_model);
     price.map_or_else(|| "no price".to_owned(), ToString::to_string)
 }
 
 fn without_alias(config: &Config) -> impl Iterator<Item = &str> {
-    let aliased = |provider: &Provider| {
-        let mut targets = ready(config).flat_map(|model| &model.targets);
+    let aliased = |provider: &ProviderConfig| {
+        let mut targets = ready_models(config).flat_map(|model| &model.targets);
         targets.any(|target| target.provider == provider.name)
     };
     config
@@ -164,7 +170,7 @@ fn without_alias(config: &Config) -> impl Iterator<Item = &str> {
         .map(|provider| provider.name.as_str())
 }
 
-fn table(rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
+fn write_table(rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
     let mut widths = [0; 7];
     for row in rows {
         for (width, text) in widths.iter_mut().zip(row) {

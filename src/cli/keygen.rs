@@ -1,4 +1,4 @@
-//! `trunkline keygen`: a client key, and the lines that admit it.
+//! `trunkline keygen`: makes a client key and its table for the configuration.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -10,30 +10,24 @@ use sha2::{Digest, Sha256};
 use crate::config::KeyPath;
 use crate::secret::Secret;
 
-/// Tells a person, and a scanner for leaked keys, whose key it is.
+/// Identifies the key to users and to scanners for leaked keys.
 const PREFIX: &str = "sk-tl-";
 
-/// Why no key was made.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The name cannot be used.
-    #[error(
-        "{0:?} cannot name a key; a name has letters, digits, \"-\", \"_\" and no more than 64 of them"
-    )]
+pub enum KeygenError {
+    #[error("{0:?} is not a valid key name; use at most 64 letters, digits, \"-\" and \"_\"")]
     Name(String),
-    /// The system gives no random bytes.
-    #[error("the system gives no random bytes: {0}")]
+    #[error("no random bytes from the system: {0}")]
     Random(#[from] getrandom::Error),
-    /// Standard output is closed.
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
 }
 
-/// Writes a new key, and the table that admits it.
-pub fn write(name: &str, out: &mut dyn Write) -> Result<(), Error> {
+/// Writes a new key, and the table that accepts it.
+pub fn write(name: &str, out: &mut dyn Write) -> Result<(), KeygenError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
-        return Err(Error::Name(name.to_owned()));
+        return Err(KeygenError::Name(name.to_owned()));
     }
     let mut random = [0; 32];
     getrandom::fill(&mut random)?;
@@ -42,7 +36,7 @@ pub fn write(name: &str, out: &mut dyn Write) -> Result<(), Error> {
     writeln!(out)?;
     writeln!(
         out,
-        "# The key above goes to the caller and is stored nowhere; these lines admit it:"
+        "# Give the key above to the client; it is stored nowhere. This table accepts it:"
     )?;
     writeln!(out, "[{}]", KeyPath::new(["access", "keys", name]))?;
     writeln!(out, "sha256 = \"{}\"", sha256(&key))?;
@@ -83,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn prints_a_key_and_the_table_that_admits_it() {
+    fn prints_a_key_and_the_table_that_accepts_it() {
         let mut out = Vec::new();
         write("team-a", &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
@@ -102,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_name_that_would_break_the_table() {
+    fn rejects_a_name_that_would_break_the_table() {
         for name in ["", "a b", "a]\n[server", "a.b", &"a".repeat(65)] {
             assert!(write(name, &mut Vec::new()).is_err(), "{name:?}");
         }

@@ -9,8 +9,8 @@ use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 use http::Uri;
 
-use crate::config::{self, Config, Environment, Faults, Flags, Origin, Sources};
-use crate::executor::apart;
+use crate::config::{self, Config, ConfigErrors, Environment, Flags, LoadedFrom, Sources};
+use crate::executor::on_scratch_thread;
 
 mod check;
 mod keygen;
@@ -38,27 +38,27 @@ struct Settings {
     // The variable is read with the others, so that `.env` can set it too.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to listen, instead of server.listen: ADDRESS:PORT, or unix:PATH
-    #[arg(long, global = true, value_name = "PLACE")]
+    /// Listen address, overrides server.listen: IP:PORT or unix:PATH
+    #[arg(long, global = true, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// Shape of log lines, instead of log.format
+    /// Format of log lines, overrides log.format
     #[arg(long, global = true, value_name = "FORMAT", value_parser = PossibleValuesParser::new(["text", "json"]))]
     log_format: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the gateway (also without any command)
+    /// Run the gateway (the default command)
     Serve,
-    /// Check the configuration and show what it comes to
+    /// Check the configuration and show the resulting models
     Check,
-    /// List the models that are ready, one on each line
+    /// List the models that are ready, one per line
     Models {
-        /// Also list those that are left out, and why
+        /// Also list the models that are not ready, and why
         #[arg(long)]
         all: bool,
     },
-    /// Make a client key and the lines that admit it
+    /// Make a client key and its table for the configuration
     Keygen {
         /// Name of the key in logs and metrics
         #[arg(default_value = "client")]
@@ -66,64 +66,69 @@ enum Command {
     },
     /// Print the JSON Schema of the configuration file
     Schema,
-    /// Ask a running gateway on its admin listener whether it is well
+    /// Query a health endpoint on the admin listener of a running gateway
     Probe {
-        /// What to ask
+        /// Endpoint to request
         #[arg(value_enum, default_value = "readyz")]
-        question: probe::Question,
-        /// Ask this instead, such as `http://127.0.0.1:8081/readyz`; no
+        endpoint: probe::ProbeEndpoint,
+        /// URL to request instead, such as `http://127.0.0.1:8081/readyz`; no
         /// configuration is read
-        #[arg(long, value_name = "URL", conflicts_with = "question")]
+        #[arg(long, value_name = "URL", conflicts_with = "endpoint")]
         url: Option<Uri>,
-        /// Ask at this Unix-domain socket; no configuration is read
+        /// Unix-domain socket to connect to; no configuration is read
         #[arg(long, value_name = "PATH")]
         unix_socket: Option<PathBuf>,
     },
 }
 
-/// Why a command did not succeed.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+enum CliError {
     #[error("{0}")]
-    Config(#[from] Faults),
+    Config(#[from] ConfigErrors),
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
     #[error("{0}")]
-    Keygen(#[from] keygen::Error),
+    Keygen(#[from] keygen::KeygenError),
     #[error("{0}")]
-    Probe(#[from] probe::Error),
+    Probe(#[from] probe::ProbeError),
 }
 
-/// Parses the command line, obeys it, and says how that went. `serve` runs the
-/// gateway; it is handed in, so that nothing here depends on it.
-pub fn run<Words>(words: Words, serve: impl FnOnce(Config, Origin) -> ExitCode) -> ExitCode
+/// Parses and runs the command line. `serve` runs the gateway; it is a parameter,
+/// so that this module does not depend on it.
+pub fn run<Args>(args: Args, serve: impl FnOnce(Config, LoadedFrom) -> ExitCode) -> ExitCode
 where
-    Words: IntoIterator<Item = OsString>,
+    Args: IntoIterator<Item = OsString>,
 {
-    let arguments = match Arguments::try_parse_from(words) {
+    let arguments = match Arguments::try_parse_from(args) {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help and version come this way too. A closed pipe is no failure.
+            // Help and version are printed here too. A closed pipe is not an error.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
     let sources = arguments.settings.sources(Environment::process());
     let command = arguments.command.unwrap_or(Command::Serve);
-    // Buffered, so that a pipe which closes early is met once, at the end.
+    // Buffered, so that a closed pipe is detected once, at the end.
     let mut out = io::BufWriter::new(io::stdout().lock());
     let done = match command {
-        Command::Serve => match apart(|| config::load_seen(&sources)) {
+        Command::Serve => match on_scratch_thread(|| config::load_with_fingerprints(&sources)) {
             (Ok(config), seen) => {
                 drop(out);
-                return serve(config, Origin { sources, seen });
+                return serve(
+                    config,
+                    LoadedFrom {
+                        sources,
+                        files: seen,
+                    },
+                );
             }
-            (Err(faults), _) => Err(faults.into()),
+            (Err(errors), _) => Err(errors.into()),
         },
-        command => obey(&command, &sources, &mut out),
+        command => run_command(&command, &sources, &mut out),
     };
-    conclude(
-        done.and_then(|()| out.flush().map_err(Failure::from)),
+    exit_code(
+        done.and_then(|()| out.flush().map_err(CliError::from)),
         &mut io::stderr().lock(),
     )
 }
@@ -142,8 +147,8 @@ impl Settings {
     }
 }
 
-/// Every command but `serve`.
-fn obey(command: &Command, sources: &Sources, out: &mut dyn Write) -> Result<(), Failure> {
+/// Every command except `serve`.
+fn run_command(command: &Command, sources: &Sources, out: &mut dyn Write) -> Result<(), CliError> {
     match command {
         Command::Serve => {}
         Command::Check => check::write(&config::load(sources)?, out)?,
@@ -151,34 +156,34 @@ fn obey(command: &Command, sources: &Sources, out: &mut dyn Write) -> Result<(),
         Command::Keygen { name } => keygen::write(name, out)?,
         Command::Schema => schema::write(out)?,
         Command::Probe {
-            question,
+            endpoint: question,
             url,
             unix_socket,
         } => {
             let socket = unix_socket.clone();
-            let asked = match (url.clone(), socket) {
-                (Some(url), socket) => probe::Asked { url, socket },
-                (None, Some(socket)) => probe::at(socket, *question)?,
+            let target = match (url.clone(), socket) {
+                (Some(url), socket) => probe::ProbeTarget { url, socket },
+                (None, Some(socket)) => probe::at_socket(socket, *question)?,
                 (None, None) => probe::of_admin(&config::load(sources)?.admin, *question)?,
             };
-            probe::write(&asked, out)?;
+            probe::write(&target, out)?;
         }
     }
     Ok(())
 }
 
-/// The exit code, and what went wrong on standard error.
-fn conclude(done: Result<(), Failure>, errors: &mut dyn Write) -> ExitCode {
+/// Writes the error, if any, to standard error.
+fn exit_code(done: Result<(), CliError>, errors: &mut dyn Write) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        // `trunkline schema | head -1`: the reader has all that it wants.
-        Err(Failure::Write(error) | Failure::Keygen(keygen::Error::Write(error)))
+        // `trunkline schema | head -1`: the reader has read enough.
+        Err(CliError::Write(error) | CliError::Keygen(keygen::KeygenError::Write(error)))
             if error.kind() == io::ErrorKind::BrokenPipe =>
         {
             ExitCode::SUCCESS
         }
         Err(failure) => {
-            // With standard error gone, the exit code is all that is left.
+            // Without standard error, only the exit code can report it.
             let _ = writeln!(errors, "{failure}");
             ExitCode::FAILURE
         }

@@ -1,5 +1,5 @@
-//! `trunkline probe`: is the gateway of this configuration well? For images
-//! that have nothing else to ask with.
+//! `trunkline probe`: queries a running gateway. For container images without
+//! another HTTP client.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -22,24 +22,23 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
-use crate::config::{Admin, Listen};
+use crate::config::{AdminConfig, Listen};
 
-/// A gateway that is well answers within milliseconds.
-const LIMIT: Duration = Duration::from_secs(2);
-/// Of an answer: it is one word.
-const MOST_BYTES: usize = 4096;
+/// A healthy gateway responds within milliseconds.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// Responses have a few bytes.
+const MAX_BODY_SIZE: usize = 4096;
 
-/// What is asked.
+/// Endpoint of the admin listener.
 #[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
-pub enum Question {
-    /// Does it take new requests? Not while it drains
+pub enum ProbeEndpoint {
+    /// Whether it accepts new requests; false while it drains
     Readyz,
-    /// Does it answer at all?
+    /// Whether it responds at all
     Livez,
 }
 
-impl Question {
-    /// Where the admin listener answers it.
+impl ProbeEndpoint {
     fn path(self) -> &'static str {
         match self {
             Self::Readyz => "/readyz",
@@ -48,16 +47,16 @@ impl Question {
     }
 }
 
-/// What is asked, and where.
+/// A URL, and where to connect.
 #[derive(Debug, Clone)]
-pub struct Asked {
-    /// What is asked, and where unless there is a socket.
+pub struct ProbeTarget {
+    /// The URL; its authority is also the address, unless there is a socket.
     pub url: Uri,
-    /// The Unix-domain socket behind which it is.
+    /// The Unix-domain socket to connect to.
     pub socket: Option<PathBuf>,
 }
 
-impl fmt::Display for Asked {
+impl fmt::Display for ProbeTarget {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.url.fmt(out)?;
         match &self.socket {
@@ -67,90 +66,77 @@ impl fmt::Display for Asked {
     }
 }
 
-/// Why the gateway does not count as well.
+/// Why a probe failed.
 #[derive(Debug, Error)]
-pub enum Error {
-    /// There is no admin listener to ask.
-    #[error("admin.listen is \"off\": name what to ask with --url")]
-    Off,
-    /// The system chose the port.
-    #[error("admin.listen leaves the port to the system: name what to ask with --url")]
-    AnyPort,
-    /// Another scheme, or no host.
-    #[error("{0} cannot be asked: write http://HOST:PORT/PATH")]
+pub enum ProbeError {
+    #[error("admin.listen is \"off\": set the URL with --url")]
+    AdminDisabled,
+    #[error("admin.listen has port 0, chosen by the system: set the URL with --url")]
+    UnknownPort,
+    #[error("{0} is not supported: write http://HOST:PORT/PATH")]
     Url(Uri),
-    /// Nobody listens, or what answers does not speak HTTP.
-    #[error("{asked} gives no answer: {cause}")]
-    NoAnswer {
-        /// What was asked.
-        asked: String,
-        /// What the system, or HTTP, says of it.
-        cause: String,
-    },
-    /// It listens and does not answer.
-    #[error("{0} gives no answer within {limit}", limit = humantime::format_duration(LIMIT))]
-    Slow(String),
-    /// It answered with something else than 200.
-    #[error("{asked} answers {status}: {said}")]
-    Unwell {
-        /// What was asked.
-        asked: String,
-        /// What it answered.
+    /// The connection failed, or the response is not HTTP.
+    #[error("{target}: no response: {cause}")]
+    NoResponse { target: String, cause: String },
+    #[error("{0}: no response within {limit}", limit = humantime::format_duration(TIMEOUT))]
+    Timeout(String),
+    #[error("{target} responded {status}: {body}")]
+    ErrorStatus {
+        target: String,
         status: StatusCode,
-        /// The first line of that.
-        said: String,
+        /// The first line of the body.
+        body: String,
     },
-    /// No runtime, or standard output is closed.
     #[error("{0}")]
     Io(#[from] io::Error),
 }
 
-/// Asks, and writes a line if all is well.
-pub fn write(asked: &Asked, out: &mut dyn Write) -> Result<(), Error> {
+/// Sends the request; writes a line if the status is 200.
+pub fn write(target: &ProbeTarget, out: &mut dyn Write) -> Result<(), ProbeError> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let answer = runtime.block_on(async { timeout(LIMIT, ask(asked)).await });
-    let (status, said) = answer.map_err(|_| Error::Slow(asked.to_string()))??;
+    let response = runtime.block_on(async { timeout(TIMEOUT, request(target)).await });
+    let (status, body) = response.map_err(|_| ProbeError::Timeout(target.to_string()))??;
     if status != StatusCode::OK {
-        let asked = asked.to_string();
-        return Err(Error::Unwell {
-            asked,
+        let target = target.to_string();
+        return Err(ProbeError::ErrorStatus {
+            target,
             status,
-            said,
+            body,
         });
     }
-    Ok(writeln!(out, "{asked} answers {status}: {said}")?)
+    Ok(writeln!(out, "{target} responded {status}: {body}")?)
 }
 
-/// Where the gateway that `admin` configures answers `question`.
-pub fn of_admin(admin: &Admin, question: Question) -> Result<Asked, Error> {
-    let mut address = match admin.listen.as_ref().ok_or(Error::Off)? {
+/// The endpoint of the admin listener of a configuration.
+pub fn of_admin(admin: &AdminConfig, endpoint: ProbeEndpoint) -> Result<ProbeTarget, ProbeError> {
+    let mut address = match admin.listen.as_ref().ok_or(ProbeError::AdminDisabled)? {
         Listen::Ip(address) => *address,
-        Listen::Unix { path, .. } => return at(path.clone(), question),
+        Listen::Unix { path, .. } => return at_socket(path.clone(), endpoint),
     };
     if address.port() == 0 {
-        return Err(Error::AnyPort);
+        return Err(ProbeError::UnknownPort);
     }
     if address.ip().is_unspecified() {
         address = SocketAddr::new(loopback(address.ip()), address.port());
     }
-    let url = url(&address.to_string(), question)?;
-    Ok(Asked { url, socket: None })
+    let url = url(&address.to_string(), endpoint)?;
+    Ok(ProbeTarget { url, socket: None })
 }
 
-/// An admin listener at a Unix-domain socket.
-pub fn at(socket: PathBuf, question: Question) -> Result<Asked, Error> {
-    let url = url("localhost", question)?;
+/// The endpoint of an admin listener on a Unix-domain socket.
+pub fn at_socket(socket: PathBuf, endpoint: ProbeEndpoint) -> Result<ProbeTarget, ProbeError> {
+    let url = url("localhost", endpoint)?;
     let socket = Some(socket);
-    Ok(Asked { url, socket })
+    Ok(ProbeTarget { url, socket })
 }
 
-fn url(authority: &str, question: Question) -> Result<Uri, Error> {
+fn url(authority: &str, endpoint: ProbeEndpoint) -> Result<Uri, ProbeError> {
     let url = Uri::builder().scheme("http").authority(authority);
-    let url = url.path_and_query(question.path()).build();
-    url.map_err(|error| Error::Io(io::Error::other(error)))
+    let url = url.path_and_query(endpoint.path()).build();
+    url.map_err(|error| ProbeError::Io(io::Error::other(error)))
 }
 
-/// Where a listener on all addresses of a family is reached from here.
+/// The address that reaches a listener on an unspecified address.
 fn loopback(all: IpAddr) -> IpAddr {
     match all {
         IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
@@ -158,37 +144,37 @@ fn loopback(all: IpAddr) -> IpAddr {
     }
 }
 
-async fn ask(asked: &Asked) -> Result<(StatusCode, String), Error> {
-    let no_answer = |cause: String| Error::NoAnswer {
-        asked: asked.to_string(),
+async fn request(target: &ProbeTarget) -> Result<(StatusCode, String), ProbeError> {
+    let no_response = |cause: String| ProbeError::NoResponse {
+        target: target.to_string(),
         cause,
     };
-    let url = &asked.url;
+    let url = &target.url;
     let authority = url.authority().filter(|_| url.scheme_str() == Some("http"));
-    let authority = authority.ok_or_else(|| Error::Url(url.clone()))?;
+    let authority = authority.ok_or_else(|| ProbeError::Url(url.clone()))?;
     let request = Request::get(url.path_and_query().map_or("/", |path| path.as_str()))
         .header(HOST, authority.as_str())
         .header(CONNECTION, "close")
         .body(Empty::<Bytes>::new())
-        .map_err(|_| Error::Url(url.clone()))?;
+        .map_err(|_| ProbeError::Url(url.clone()))?;
     let exchange = async {
-        match &asked.socket {
+        match &target.socket {
             Some(path) => exchange(UnixStream::connect(path).await?, request).await,
             None => exchange(connect(authority).await?, request).await,
         }
     };
     let response = exchange
         .await
-        .map_err(|error| no_answer(error.to_string()))?;
+        .map_err(|error| no_response(error.to_string()))?;
     let status = response.status();
-    let body = Limited::new(response.into_body(), MOST_BYTES)
+    let body = Limited::new(response.into_body(), MAX_BODY_SIZE)
         .collect()
         .await;
     let body = body
         .map(http_body_util::Collected::to_bytes)
         .unwrap_or_default();
-    let said = String::from_utf8_lossy(&body);
-    Ok((status, said.lines().next().unwrap_or_default().to_owned()))
+    let body = String::from_utf8_lossy(&body);
+    Ok((status, body.lines().next().unwrap_or_default().to_owned()))
 }
 
 async fn connect(authority: &Authority) -> io::Result<TcpStream> {
@@ -213,36 +199,36 @@ async fn exchange(
 
 #[cfg(test)]
 mod tests {
-    use super::{Admin, Error, Listen, Question, of_admin};
+    use super::{AdminConfig, Listen, ProbeEndpoint, ProbeError, of_admin};
 
-    fn admin(listen: &str) -> Admin {
+    fn admin(listen: &str) -> AdminConfig {
         let listen = Some(Listen::Ip(listen.parse().unwrap()));
-        Admin { listen }
+        AdminConfig { listen }
     }
 
-    fn asked(listen: &str, question: Question) -> String {
-        of_admin(&admin(listen), question).unwrap().to_string()
+    fn probe_url(listen: &str, endpoint: ProbeEndpoint) -> String {
+        of_admin(&admin(listen), endpoint).unwrap().to_string()
     }
 
     #[test]
-    fn asks_where_the_admin_listener_can_be_reached() {
+    fn probes_an_address_that_reaches_the_admin_listener() {
         for (listen, reached) in [
             ("127.0.0.1:8081", "http://127.0.0.1:8081/readyz"),
             ("10.0.0.7:9", "http://10.0.0.7:9/readyz"),
             ("0.0.0.0:8081", "http://127.0.0.1:8081/readyz"),
             ("[::]:8081", "http://[::1]:8081/readyz"),
         ] {
-            assert_eq!(asked(listen, Question::Readyz), reached);
+            assert_eq!(probe_url(listen, ProbeEndpoint::Readyz), reached);
         }
-        let live = asked("0.0.0.0:1", Question::Livez);
+        let live = probe_url("0.0.0.0:1", ProbeEndpoint::Livez);
         assert_eq!(live, "http://127.0.0.1:1/livez");
     }
 
     #[test]
-    fn says_when_there_is_nobody_to_ask() {
-        let off = of_admin(&Admin { listen: None }, Question::Readyz);
-        assert!(matches!(off, Err(Error::Off)));
-        let any = of_admin(&admin("127.0.0.1:0"), Question::Readyz);
-        assert!(matches!(any, Err(Error::AnyPort)));
+    fn an_admin_listener_without_a_known_port_is_an_error() {
+        let off = of_admin(&AdminConfig { listen: None }, ProbeEndpoint::Readyz);
+        assert!(matches!(off, Err(ProbeError::AdminDisabled)));
+        let any = of_admin(&admin("127.0.0.1:0"), ProbeEndpoint::Readyz);
+        assert!(matches!(any, Err(ProbeError::UnknownPort)));
     }
 }

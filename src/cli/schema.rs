@@ -4,7 +4,6 @@ use std::io::{self, Write};
 
 use crate::config;
 
-/// Writes the schema, indented.
 pub fn write(out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, &config::schema())?;
     writeln!(out)

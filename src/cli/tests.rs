@@ -3,15 +3,15 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use super::{Arguments, Command, Failure, conclude, obey};
+use super::{Arguments, CliError, Command, exit_code, run_command};
 use crate::config::tests::Trial;
 use crate::config::{Environment, Sources};
 
 const CANARY: &str = "Canary7Qx9";
 
-fn output(command: &Command, trial: &Trial) -> Result<String, Failure> {
+fn output(command: &Command, trial: &Trial) -> Result<String, CliError> {
     let mut out = Vec::new();
-    obey(command, &trial.sources(), &mut out)?;
+    run_command(command, &trial.sources(), &mut out)?;
     Ok(String::from_utf8(out).unwrap())
 }
 
@@ -31,8 +31,8 @@ fn without_a_command_it_serves() {
 }
 
 #[test]
-fn options_may_stand_before_and_after_the_command() {
-    for words in [
+fn options_are_accepted_before_and_after_the_command() {
+    for args in [
         [
             "trunkline",
             "--config",
@@ -54,7 +54,7 @@ fn options_may_stand_before_and_after_the_command() {
             "json",
         ],
     ] {
-        let arguments = Arguments::try_parse_from(words).unwrap();
+        let arguments = Arguments::try_parse_from(args).unwrap();
         let sources = arguments.settings.sources(Environment::default());
         assert_eq!(sources.file.unwrap().to_str(), Some("a.toml"));
         assert_eq!(sources.flags.listen.as_deref(), Some("1.2.3.4:5"));
@@ -65,7 +65,7 @@ fn options_may_stand_before_and_after_the_command() {
 }
 
 #[test]
-fn check_shows_what_the_configuration_comes_to() {
+fn check_shows_the_resulting_configuration() {
     let hash = "0".repeat(64);
     let trial = Trial::file(&format!(
         "[access.keys.a]\nsha256 = \"{hash}\"\n[providers.ollama]\n[providers.house]\nbase_url = \"https://house/v1\"\n\
@@ -74,7 +74,7 @@ fn check_shows_what_the_configuration_comes_to() {
     .variable("GROQ_API_KEY", "k")
     .variable("GROQ_BASE_URL", "https://groq.example/v1");
     let expected = "\
-warning: provider \"xai\" is left out: set XAI_API_KEY
+warning: provider \"xai\" is not ready: set XAI_API_KEY
 
 MODEL            PROVIDER  UPSTREAM MODEL        BASE URL                                 CREDENTIAL                 USD PER MILLION TOKENS       STATE
 a                house     b                     https://house/v1                         none needed                no price                     ready
@@ -87,32 +87,32 @@ llama3-8b-groq   groq      llama3-8b-8192        https://groq.example/v1 (GROQ_B
 mistral-large    mistral   mistral-large-latest  https://api.mistral.ai/v1                MISTRAL_API_KEY (not set)  no price                     set MISTRAL_API_KEY
 mistral-small    mistral   mistral-small-latest  https://api.mistral.ai/v1                MISTRAL_API_KEY (not set)  no price                     set MISTRAL_API_KEY
 
-Ready without an alias (call them as provider/model): ollama
-Listening for callers on 127.0.0.1:8080
-Listening for operators on 127.0.0.1:8081
+Ready without an alias (request them as provider/model): ollama
+Listening for clients on 127.0.0.1:8080
+Admin listener on 127.0.0.1:8081
 1 client key
 ";
     assert_eq!(check(&trial), expected);
 }
 
 #[test]
-fn check_says_when_everybody_may_call_and_nobody_operates() {
+fn check_shows_open_access_and_a_missing_admin_listener() {
     let text = check(&Trial::file(
         "strict_models = true\n[admin]\nlisten = \"off\"\n[providers.ollama]",
     ));
-    assert!(text.contains("No client keys: whoever reaches the listener may call\n"));
-    assert!(text.contains("No listener for operators\n"));
+    assert!(text.contains("No client keys: everyone who can reach the listener may use it\n"));
+    assert!(text.contains("No admin listener\n"));
     assert!(text.contains("(not reachable, as strict_models is set): ollama\n"));
 }
 
 #[test]
-fn check_says_whose_certificates_are_enough() {
+fn check_shows_which_certificates_are_accepted() {
     let file = "[server.tls]\ncert_file = \"tls.crt\"\nkey_file = \"tls.key\"\n\
                 client_ca_file = \"ca.crt\"\nclient_auth = \"required\"";
     let text = check(&Trial::file(file).with_certificates());
-    assert!(
-        text.contains("No client keys: whoever has a certificate of client_ca_file may call\n")
-    );
+    assert!(text.contains(
+        "No client keys: every client with a certificate from client_ca_file is accepted\n"
+    ));
     let listed = format!("{file}\n[access.certificates.a]\nsan = \"a.test\"");
     let text = check(&Trial::file(&listed).with_certificates());
     assert!(
@@ -136,10 +136,10 @@ fn check_shows_no_secret() {
 }
 
 #[test]
-fn all_faults_go_to_standard_error_and_the_exit_code_says_so() {
+fn errors_go_to_standard_error_and_set_the_exit_code() {
     let done = output(&Command::Check, &Trial::file("a = 1\nb = 2\n")).map(drop);
     let mut errors = Vec::new();
-    let code = conclude(done, &mut errors);
+    let code = exit_code(done, &mut errors);
     assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::FAILURE));
     let errors = String::from_utf8(errors).unwrap();
     assert_eq!(errors.lines().count(), 2, "{errors}");
@@ -147,19 +147,19 @@ fn all_faults_go_to_standard_error_and_the_exit_code_says_so() {
 }
 
 #[test]
-fn a_reader_that_has_enough_is_no_failure() {
-    let failure = |kind: io::ErrorKind| Err(Failure::Write(kind.into()));
+fn a_closed_pipe_is_not_an_error() {
+    let failure = |kind: io::ErrorKind| Err(CliError::Write(kind.into()));
     let mut errors = Vec::new();
-    let code = conclude(failure(io::ErrorKind::BrokenPipe), &mut errors);
+    let code = exit_code(failure(io::ErrorKind::BrokenPipe), &mut errors);
     assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::SUCCESS));
     assert!(errors.is_empty());
-    let code = conclude(failure(io::ErrorKind::StorageFull), &mut errors);
+    let code = exit_code(failure(io::ErrorKind::StorageFull), &mut errors);
     assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::FAILURE));
     assert!(!errors.is_empty());
 }
 
 #[test]
-fn models_lists_what_is_ready_and_with_all_the_rest_too() {
+fn models_lists_ready_models_and_with_all_the_others_too() {
     let trial = Trial::file("[models.a]\nprovider = \"ollama\"").variable("GROQ_API_KEY", "k");
     let text = output(&Command::Models { all: false }, &trial).unwrap_or_default();
     assert_eq!(text, "a\nllama3-70b-groq\nllama3-8b-groq\n");
@@ -169,7 +169,7 @@ fn models_lists_what_is_ready_and_with_all_the_rest_too() {
 }
 
 #[test]
-fn the_lines_of_keygen_are_a_configuration() {
+fn the_output_of_keygen_is_a_configuration() {
     let name = "team-a".to_owned();
     let text = output(&Command::Keygen { name }, &Trial::empty()).unwrap_or_default();
     let (_, table) = text.split_once('\n').unwrap();
@@ -184,7 +184,7 @@ fn the_schema_is_json() {
 }
 
 #[test]
-fn sources_begin_in_the_working_directory() {
+fn sources_start_in_the_working_directory() {
     let arguments = Arguments::try_parse_from(["trunkline"]).unwrap();
     let Sources {
         file, directory, ..
@@ -193,21 +193,21 @@ fn sources_begin_in_the_working_directory() {
 }
 
 #[test]
-fn the_demo_model_is_shown_while_it_answers() {
+fn the_demo_model_is_shown_while_available() {
     let alone = Trial::empty();
-    assert!(check(&alone).contains("The built-in model demo answers, since no other model"));
+    assert!(check(&alone).contains("The built-in model demo is available, since no other model"));
     let listed = |trial| output(&Command::Models { all: false }, trial).unwrap();
     assert_eq!(listed(&alone), "demo\n");
     let on = Trial::file("demo = \"on\"").variable("GROQ_API_KEY", "gsk");
-    assert!(check(&on).contains("The built-in model demo answers, since demo is on"));
+    assert!(check(&on).contains("The built-in model demo is available, since demo is on"));
     assert!(listed(&on).starts_with("demo\n"));
-    let beside = Trial::empty().variable("GROQ_API_KEY", "gsk");
-    assert!(!check(&beside).contains("demo"));
-    assert!(!listed(&beside).contains("demo"));
+    let with_groq = Trial::empty().variable("GROQ_API_KEY", "gsk");
+    assert!(!check(&with_groq).contains("demo"));
+    assert!(!listed(&with_groq).contains("demo"));
 }
 
 #[test]
-fn check_prints_the_plan_of_a_model_with_several_places() {
+fn check_prints_the_plan_of_a_model_with_several_targets() {
     let trial = Trial::file(
         "[providers.groq]\napi_keys = [{ env = \"A\" }, { env = \"B\" }]\n[providers.local]\nbase_url = \"http://gpu/v1\"\n\
          [models.fast]\nfallbacks = [\"slow\"]\nhedge = { quantile = 95 }\ntargets = [\
@@ -221,8 +221,8 @@ fn check_prints_the_plan_of_a_model_with_several_places() {
     let text = check(&trial);
     let near = "\nPlan of near, at most 3 attempts, affinity by header x-session:\n  1. local/a 50 %, local/b 50 %\n";
     assert!(text.contains(near), "{text}");
-    let plan = "\nPlan of fast, at most 3 attempts:\n  1. groq/g 75 % (2 keys), local/fast 25 %\n  2. xai/fast (left out)\n  3. local/slow, as slow\n  \
-                A second one beside the first after the time of 95 % of its last answers, 250ms at least.\n";
+    let plan = "\nPlan of fast, at most 3 attempts:\n  1. groq/g 75 % (2 keys), local/fast 25 %\n  2. xai/fast (not ready)\n  3. local/slow, as slow\n  \
+                Hedged after the p95 of recent times to first byte, at least 250ms.\n";
     assert!(text.contains(plan), "{text}");
     assert!(text.contains("A (set), B (set)"), "{text}");
     assert!(!text.contains("Plan of slow"), "{text}");

@@ -1,26 +1,25 @@
-//! A TOML file: its values for the layers, and its lines for the faults.
+//! A parsed TOML file: its values, and the lines of its keys.
 
 use figment::value::{Dict, Value};
 use toml_edit::{ImDocument, Item, TableLike};
 
-use super::error::{KeyPath, Place, Segment};
+use super::error::{KeyPath, Location, Segment};
 
-/// A parsed file that still knows where each key stands.
+/// A parsed file that knows the line of each key.
 pub struct Document {
     name: String,
     tree: ImDocument<String>,
 }
 
-/// A file that is not TOML: where, and why.
+/// A syntax error.
 pub struct SyntaxError {
     /// File, line and column.
-    pub place: Place,
-    /// What is wrong there. It quotes nothing of the file, which may hold keys.
-    pub text: String,
+    pub location: Location,
+    /// Does not quote the file, which may contain keys.
+    pub message: String,
 }
 
 impl Document {
-    /// Parses the text of the file of this name.
     pub fn parse(name: &str, text: String) -> Result<Self, SyntaxError> {
         let source = text.clone();
         let tree = ImDocument::parse(text).map_err(|error| {
@@ -33,27 +32,26 @@ impl Document {
                 .count()
                 + 1;
             SyntaxError {
-                place: Place::File {
+                location: Location::File {
                     name: name.to_owned(),
                     line: Some(line_of(&source, start)),
                     column: Some(column),
                 },
-                // The rendered error would show the line, and so its secret.
-                text: format!("not TOML: {}", error.message().trim().replace('\n', "; ")),
+                // The rendered error would show the line, and with it a possible secret.
+                message: format!("not TOML: {}", error.message().trim().replace('\n', "; ")),
             }
         })?;
         let name = name.to_owned();
         Ok(Self { name, tree })
     }
 
-    /// The file's values.
     pub fn dict(&self) -> Dict {
         dict(self.tree.as_table())
     }
 
-    /// Where the key stands, or the nearest table above it that is written.
-    pub fn place(&self, path: &KeyPath) -> Place {
-        Place::File {
+    /// Location of the key, or of its nearest ancestor in the file.
+    pub fn location(&self, path: &KeyPath) -> Location {
+        Location::File {
             name: self.name.clone(),
             line: self
                 .offset(path)

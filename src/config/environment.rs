@@ -1,15 +1,15 @@
-//! The environment as a value, so that nothing below reads the real one.
+//! The environment as a value; only `process` reads the real one.
 
 use std::collections::BTreeMap;
 use std::io;
 
 use crate::secret::Secret;
 
-use super::error::{Faults, KeyPath, Place};
+use super::error::{ConfigErrors, KeyPath, Location};
 use super::file::{self, Files};
 
-/// Environment variables: those of the process, and those of `.env`. Its
-/// debug print shows names only.
+/// Environment variables, of the process and of `.env`. `Debug` shows their
+/// names only.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, Variable>,
@@ -23,8 +23,8 @@ struct Variable {
 }
 
 impl Environment {
-    /// The variables of this process. Bytes that are not UTF-8 are replaced,
-    /// so that a damaged key is found by its check and not lost in silence.
+    /// The variables of this process. Invalid UTF-8 is replaced, so that a damaged
+    /// key fails its check and is not silently ignored.
     #[must_use]
     pub fn process() -> Self {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
@@ -41,7 +41,7 @@ impl Environment {
         (!value.is_empty()).then_some(value)
     }
 
-    /// The variables that are set and begin with this, in the order of names.
+    /// The variables with this prefix that are set, sorted by name.
     pub fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.variables
             .range(prefix.to_owned()..)
@@ -49,10 +49,10 @@ impl Environment {
             .filter_map(|name| Some((name, self.get(name)?)))
     }
 
-    /// Where a fault in this variable stands.
+    /// The variable as the location of an error.
     #[must_use]
-    pub fn place(&self, name: &str) -> Place {
-        Place::Variable {
+    pub fn location(&self, name: &str) -> Location {
+        Location::Variable {
             name: name.to_owned(),
             dotenv: self
                 .variables
@@ -61,18 +61,18 @@ impl Environment {
         }
     }
 
-    /// This environment with the variables of `.env` added.
-    /// None is overridden, not even one that is set to nothing: an empty one
-    /// is how a person takes back what the file says.
+    /// This environment plus the variables of `.env`. Existing variables are kept,
+    /// even empty ones: setting an empty variable is how users disable a line of
+    /// `.env`.
     #[must_use]
-    pub(super) fn with_dotenv(&self, files: &Files<'_>, faults: &mut Faults) -> Self {
+    pub(super) fn with_dotenv(&self, files: &Files<'_>, errors: &mut ConfigErrors) -> Self {
         let mut environment = self.clone();
-        let bytes = match files.read(".env", file::LARGEST_TEXT) {
+        let bytes = match files.read(".env", file::MAX_TEXT_SIZE) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return environment,
             Err(error) => {
-                let text = format!("cannot be read: {}", file::reason(&error));
-                faults.push(Place::file(".env"), KeyPath::default(), text);
+                let text = format!("cannot be read: {}", file::read_error(&error));
+                errors.push(Location::file(".env"), KeyPath::default(), text);
                 return environment;
             }
         };
@@ -82,7 +82,7 @@ impl Environment {
                 Ok((name, value)) => environment.add_dotenv(name, value),
                 Err(error) => {
                     let text = "not a line of the form NAME=value; quote values with spaces";
-                    faults.push(dotenv_place(bytes, &error), KeyPath::default(), text);
+                    errors.push(dotenv_location(bytes, &error), KeyPath::default(), text);
                 }
             }
         }
@@ -109,9 +109,9 @@ impl<Name: Into<String>, Value: Into<String>> FromIterator<(Name, Value)> for En
     }
 }
 
-/// The line of `.env` that could not be read. The error holds its end, which
-/// serves to find the number and goes no further: it may be a key.
-fn dotenv_place(bytes: &[u8], error: &dotenvy::Error) -> Place {
+/// The number of the line of `.env` that could not be read. The error contains the
+/// remaining line, which may be a key: it only serves to find the number.
+fn dotenv_location(bytes: &[u8], error: &dotenvy::Error) -> Location {
     let text = String::from_utf8_lossy(bytes);
     let line = match error {
         dotenvy::Error::LineParse(line, _) => {
@@ -121,7 +121,7 @@ fn dotenv_place(bytes: &[u8], error: &dotenvy::Error) -> Place {
         }
         _ => None,
     };
-    Place::File {
+    Location::File {
         name: ".env".into(),
         line: line.map(|index| index + 1),
         column: None,

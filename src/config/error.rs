@@ -1,71 +1,63 @@
-//! What is wrong with a configuration: where, which key, and the cure.
+//! Configuration errors: location, key, what is wrong, and the cure.
 
 use std::fmt;
 
-/// The way to a key, from the top of the configuration.
+/// Path of a key, from the top of the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyPath(Vec<Segment>);
 
-/// One step of a [`KeyPath`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Segment {
-    /// A key of a table.
     Key(String),
-    /// A place in a list, from zero.
+    /// Index in a list, from zero.
     Index(usize),
 }
 
-/// Where a value stands.
+/// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
-    /// In a file.
+pub enum Location {
     File {
         /// The file, as it was named or found.
         name: String,
-        /// Line, from one; none when the whole file is meant.
+        /// From one; none when the whole file is meant.
         line: Option<usize>,
-        /// Column in characters, from one, where it says more than the key.
+        /// In characters, from one; set for syntax errors only.
         column: Option<usize>,
     },
-    /// In an environment variable.
     Variable {
-        /// Its name.
         name: String,
         /// Whether `.env` set it.
         dotenv: bool,
     },
-    /// In a command-line flag of this name.
+    /// A command-line flag, by name.
     Flag(String),
-    /// Nowhere: it is a default.
+    /// A default.
     Default,
 }
 
-/// One thing that is wrong with the configuration. Its text quotes names, and
-/// never a value that might be secret.
+/// One error. Its message may quote names, but never a value, which might be
+/// secret.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Fault {
-    /// Where it stands.
-    pub place: Place,
-    /// Which key is meant, empty for a whole file.
+pub struct ConfigError {
+    pub location: Location,
+    /// Empty for a whole file.
     pub key: KeyPath,
     /// What is wrong, and the cure.
-    pub text: String,
+    pub message: String,
 }
 
-/// Everything that is wrong with the configuration, in the order of the file.
+/// All errors of a configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, thiserror::Error)]
-pub struct Faults(Vec<Fault>);
+pub struct ConfigErrors(Vec<ConfigError>);
 
-// KeyPath
+// === impl KeyPath ===
 
 impl KeyPath {
-    /// The path of these keys, from the top.
     #[must_use]
     pub fn new<const N: usize>(keys: [&str; N]) -> Self {
         Self(keys.iter().map(|key| Segment::Key((*key).into())).collect())
     }
 
-    /// The path of a key under this one.
     #[must_use]
     pub fn key(&self, key: &str) -> Self {
         let mut path = self.clone();
@@ -73,7 +65,6 @@ impl KeyPath {
         path
     }
 
-    /// The path of a place in the list that this path names.
     #[must_use]
     pub fn index(&self, index: usize) -> Self {
         let mut path = self.clone();
@@ -81,7 +72,6 @@ impl KeyPath {
         path
     }
 
-    /// The steps, from the top.
     #[must_use]
     pub fn segments(&self) -> &[Segment] {
         &self.0
@@ -105,8 +95,8 @@ impl KeyPath {
     }
 }
 
-/// How a key is spelt within the name of an environment variable, in lower
-/// case: what no variable may hold is an underscore.
+/// Spelling of a key in the name of an environment variable, in lower case:
+/// characters that a variable's name cannot contain become underscores.
 #[must_use]
 pub fn variable_part(key: &str) -> String {
     key.chars()
@@ -136,16 +126,16 @@ impl fmt::Display for KeyPath {
     }
 }
 
-/// True when TOML takes the key without quotes.
+/// True when TOML needs no quotes around the key.
 #[must_use]
 pub fn is_bare(key: &str) -> bool {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
     !key.is_empty() && key.chars().all(plain)
 }
 
-// Place
+// === impl Location ===
 
-impl Place {
+impl Location {
     /// A whole file.
     pub fn file(name: impl Into<String>) -> Self {
         Self::File {
@@ -156,7 +146,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { name, line, column } => {
@@ -173,40 +163,49 @@ impl fmt::Display for Place {
     }
 }
 
-// Fault and Faults
+// === impl ConfigErrors ===
 
-impl fmt::Display for Fault {
+impl fmt::Display for ConfigError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, key, text } = self;
-        match place {
-            Place::Default => write!(formatter, "{key}: {text}"),
-            // The name of a variable or flag says which key is meant.
-            Place::Variable { .. } | Place::Flag(_) => write!(formatter, "{place}: {text}"),
-            Place::File { .. } if key.segments().is_empty() => write!(formatter, "{place}: {text}"),
-            Place::File { .. } => write!(formatter, "{place}: {key}: {text}"),
+        let Self {
+            location,
+            key,
+            message,
+        } = self;
+        match location {
+            Location::Default => write!(formatter, "{key}: {message}"),
+            // The name of a variable or flag implies the key.
+            Location::Variable { .. } | Location::Flag(_) => {
+                write!(formatter, "{location}: {message}")
+            }
+            Location::File { .. } if key.segments().is_empty() => {
+                write!(formatter, "{location}: {message}")
+            }
+            Location::File { .. } => write!(formatter, "{location}: {key}: {message}"),
         }
     }
 }
 
-impl Faults {
-    /// Adds one.
-    pub fn push(&mut self, place: Place, key: KeyPath, text: impl Into<String>) {
-        let text = text.into();
-        self.0.push(Fault { place, key, text });
+impl ConfigErrors {
+    pub fn push(&mut self, location: Location, key: KeyPath, message: impl Into<String>) {
+        let message = message.into();
+        self.0.push(ConfigError {
+            location,
+            key,
+            message,
+        });
     }
 
-    /// True when nothing is wrong.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The faults, one by one.
-    pub fn iter(&self) -> std::slice::Iter<'_, Fault> {
+    pub fn iter(&self) -> std::slice::Iter<'_, ConfigError> {
         self.0.iter()
     }
 
-    /// In the order of the file, then variables, then flags.
+    /// In the order of the file, then variables, then flags; duplicates removed.
     #[must_use]
     pub fn sorted(mut self) -> Self {
         self.0.sort();
@@ -215,28 +214,28 @@ impl Faults {
     }
 }
 
-impl fmt::Display for Faults {
-    /// One line for each fault.
+impl fmt::Display for ConfigErrors {
+    /// One line per error.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, fault) in self.0.iter().enumerate() {
+        for (position, error) in self.0.iter().enumerate() {
             formatter.write_str(if position == 0 { "" } else { "\n" })?;
-            fault.fmt(formatter)?;
+            error.fmt(formatter)?;
         }
         Ok(())
     }
 }
 
-impl<'a> IntoIterator for &'a Faults {
-    type Item = &'a Fault;
-    type IntoIter = std::slice::Iter<'a, Fault>;
+impl<'a> IntoIterator for &'a ConfigErrors {
+    type Item = &'a ConfigError;
+    type IntoIter = std::slice::Iter<'a, ConfigError>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
 }
 
-/// The known name that `written` is most likely meant to be, or none when no
-/// name is near enough for the guess to help.
+/// The known name most similar to `written`, or none when none is similar
+/// enough.
 #[must_use]
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known

@@ -1,29 +1,28 @@
-//! The layers that a configuration is merged from, and which of them a value
-//! came from.
+//! The layers that a configuration is merged from, and the origin of each
+//! value.
 //!
-//! Each environment variable and each flag is a layer of its own: figment then
-//! keeps, with every value, the name of what set it.
+//! Each environment variable and each flag is its own layer: figment then
+//! keeps its name with the value that it set.
 
 use figment::value::{Dict, Map, Tag, Value};
 use figment::{Figment, Metadata, Profile, Provider, Source};
 
 use super::document::Document;
 use super::environment::Environment;
-use super::error::{KeyPath, Place, Segment, variable_part};
-use super::schema_node::Shape;
+use super::error::{KeyPath, Location, Segment, variable_part};
+use super::schema_node::SchemaNode;
 use super::sources::Flags;
 
 const PREFIX: &str = "TRUNKLINE_";
-/// The variable that names the file. It is no key of the configuration.
+/// The variable that names the file; not a key of the configuration.
 pub const FILE_VARIABLE: &str = "TRUNKLINE_CONFIG";
 
-/// The merged layers.
 pub struct Layers<'a> {
     figment: Figment,
     merged: Value,
     document: Option<&'a Document>,
     environment: &'a Environment,
-    /// Variables that look like settings and are none, one sentence each.
+    /// Warnings about variables that look like settings but are not.
     pub warnings: Vec<String>,
 }
 
@@ -43,14 +42,14 @@ impl Provider for Layer {
 }
 
 impl<'a> Layers<'a> {
-    /// Merges file, environment and flags, the later over the earlier.
-    /// `names` holds the built-in providers and aliases, which variables may
-    /// name too.
+    /// Merges file, environment and flags; later ones override earlier ones.
+    /// `names` holds the built-in providers and aliases, to which variables may
+    /// refer too.
     pub fn merge(
         document: Option<&'a Document>,
         environment: &'a Environment,
         flags: &Flags,
-        shape: &Shape,
+        schema: &SchemaNode,
         names: Dict,
     ) -> Self {
         let file = document.map(Document::dict).unwrap_or_default();
@@ -59,23 +58,23 @@ impl<'a> Layers<'a> {
         let mut warnings = Vec::new();
 
         let mut figment = Figment::from(Layer::named("file", "file", file));
-        if let Some((name, path, value)) = borrowed_variable(environment) {
+        if let Some((name, path, value)) = legacy_variable(environment) {
             figment = figment.merge(Layer::at(name, "variable", &path, value));
         }
         for (name, value) in environment.with_prefix(PREFIX) {
-            match path_of(name, shape, &known) {
+            match path_of(name, schema, &known) {
                 Some(path) => {
-                    let value = coerce(value, shape, &path);
+                    let value = coerce(value, schema, &path);
                     figment = figment.merge(Layer::at(name, "variable", &path, value));
                 }
-                None => warnings.extend(near_miss(name, shape)),
+                None => warnings.extend(missing_underscore(name, schema)),
             }
         }
         for (name, path, value) in flags.settings() {
             figment = figment.merge(Layer::at(name, "flag", &path, value.into()));
         }
-        // These add to what stands in the list, whoever wrote it.
-        for (name, path, value) in added_origins(environment) {
+        // These extend the list regardless of the layer that set it.
+        for (name, path, value) in legacy_origins(environment) {
             figment = figment.admerge(Layer::at(name, "variable", &path, value));
         }
         let merged = merged(&figment).into();
@@ -88,13 +87,12 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// The merged values.
     pub fn values(&self) -> Value {
         self.merged.clone()
     }
 
-    /// Where the key stands, or the nearest table above it that is written.
-    pub fn place(&self, path: &KeyPath) -> Place {
+    /// Location of the key, or of its nearest ancestor that is set.
+    pub fn location(&self, path: &KeyPath) -> Location {
         let mut value = &self.merged;
         for segment in path.segments() {
             let next = match (segment, value) {
@@ -105,19 +103,19 @@ impl<'a> Layers<'a> {
             let Some(next) = next else { break };
             value = next;
         }
-        self.place_of(value.tag(), path)
+        self.location_of(value.tag(), path)
     }
 
-    fn place_of(&self, tag: Tag, path: &KeyPath) -> Place {
+    fn location_of(&self, tag: Tag, path: &KeyPath) -> Location {
         let Some(metadata) = self.figment.get_metadata(tag) else {
-            return Place::Default;
+            return Location::Default;
         };
         match metadata.source.as_ref().and_then(Source::custom) {
-            Some("variable") => self.environment.place(&metadata.name),
-            Some("flag") => Place::Flag(metadata.name.to_string()),
+            Some("variable") => self.environment.location(&metadata.name),
+            Some("flag") => Location::Flag(metadata.name.to_string()),
             _ => self
                 .document
-                .map_or(Place::Default, |document| document.place(path)),
+                .map_or(Location::Default, |document| document.location(path)),
         }
     }
 }
@@ -154,18 +152,18 @@ fn keys(path: [&str; 2]) -> Vec<String> {
     path.map(str::to_owned).to_vec()
 }
 
-/// The variable of the original that sets a value.
-fn borrowed_variable(environment: &Environment) -> Option<Setting<'static>> {
+/// The variable of the original gateway that sets a value.
+fn legacy_variable(environment: &Environment) -> Option<Setting<'static>> {
     let value = environment.get("ROOT_PATH")?;
     Some(("ROOT_PATH", keys(["server", "root_path"]), value.into()))
 }
 
-/// The variables of the original that add to a list.
-fn added_origins(environment: &Environment) -> impl Iterator<Item = Setting<'static>> {
+/// The variables of the original gateway that extend a list.
+fn legacy_origins(environment: &Environment) -> impl Iterator<Item = Setting<'static>> {
     ["FRONTEND_URL", "ADDITIONAL_CORS_ORIGINS"]
         .into_iter()
         .filter_map(|name| {
-            // The original took a URL here, which people end with a slash.
+            // The original took a URL here, which users may end with a slash.
             let urls = environment.get(name)?.split(',');
             let origins: Vec<&str> = urls.map(|url| url.trim().trim_end_matches('/')).collect();
             let origins = list(&origins.join(","));
@@ -173,17 +171,16 @@ fn added_origins(environment: &Environment) -> impl Iterator<Item = Setting<'sta
         })
 }
 
-/// The key that a variable sets, or none when it is no setting of ours:
-/// Kubernetes puts variables such as `TRUNKLINE_PORT_8080_TCP` into every pod
-/// beside a service of our name, so that without `__` only a key of the top
-/// level counts.
-fn path_of(name: &str, shape: &Shape, known: &Dict) -> Option<Vec<String>> {
+/// The key that a variable sets, or none when it is not one of our settings.
+/// Kubernetes adds variables such as `TRUNKLINE_PORT_8080_TCP` to every pod
+/// next to a service of that name, so without `__` only top-level keys count.
+fn path_of(name: &str, schema: &SchemaNode, known: &Dict) -> Option<Vec<String>> {
     let rest = name
         .strip_prefix(PREFIX)
         .filter(|_| name != FILE_VARIABLE)?;
     if !rest.contains("__") {
         let key = rest.to_ascii_lowercase();
-        return shape.under(&key)?.is_value().then(|| vec![key]);
+        return schema.child(&key)?.is_value().then(|| vec![key]);
     }
     let mut table = Some(known);
     let mut path = Vec::new();
@@ -201,20 +198,20 @@ fn path_of(name: &str, shape: &Shape, known: &Dict) -> Option<Vec<String>> {
     Some(path)
 }
 
-/// Turns the text of a variable into what the schema expects at this key.
-/// What does not fit stays text, and the walker says so; text is never
-/// guessed to be a number, since a key may be all digits.
-fn coerce(value: &str, shape: &Shape, path: &[String]) -> Value {
-    let start = Some(shape);
-    let shape = path.iter().fold(start, |shape, key| shape?.under(key));
-    match shape {
-        Some(Shape::Bool) if value.eq_ignore_ascii_case("true") => true.into(),
-        Some(Shape::Bool) if value.eq_ignore_ascii_case("false") => false.into(),
-        Some(Shape::Whole) => value
+/// Converts a variable's text to the type in the schema. Text of the wrong type
+/// is left for the validator to report; the type is never guessed from the text,
+/// since a key may consist of digits.
+fn coerce(value: &str, schema: &SchemaNode, path: &[String]) -> Value {
+    let start = Some(schema);
+    let schema = path.iter().fold(start, |schema, key| schema?.child(key));
+    match schema {
+        Some(SchemaNode::Bool) if value.eq_ignore_ascii_case("true") => true.into(),
+        Some(SchemaNode::Bool) if value.eq_ignore_ascii_case("false") => false.into(),
+        Some(SchemaNode::Integer { .. }) => value
             .trim()
             .parse::<u64>()
             .map_or(value.into(), Value::from),
-        Some(Shape::List(_)) => list(value),
+        Some(SchemaNode::List(_)) => list(value),
         _ => value.into(),
     }
 }
@@ -227,21 +224,21 @@ fn list(value: &str) -> Value {
     parts.map(Value::from).collect::<Vec<Value>>().into()
 }
 
-/// A variable with one underscore where two belong is the mistake that is
-/// made most often, and it would be overlooked in silence.
-fn near_miss(name: &str, shape: &Shape) -> Option<String> {
+/// A single underscore in place of two is the most common mistake, and would
+/// be ignored silently.
+fn missing_underscore(name: &str, schema: &SchemaNode) -> Option<String> {
     let rest = name.strip_prefix(PREFIX)?.to_ascii_lowercase();
-    let Shape::Table(sections) = shape else {
+    let SchemaNode::Table(sections) = schema else {
         return None;
     };
     sections.iter().find_map(|(section, field)| {
         let key = rest.strip_prefix(section.as_str())?.strip_prefix('_')?;
-        let Shape::Table(fields) = &field.shape else {
+        let SchemaNode::Table(fields) = &field.node else {
             return None;
         };
         fields.contains_key(key).then(|| {
             let meant = KeyPath::new([section, key]).variable();
-            format!("{name} is not read; did you mean {meant}, with two underscores?")
+            format!("{name} is ignored; did you mean {meant}, with two underscores?")
         })
     })
 }

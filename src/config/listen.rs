@@ -1,28 +1,26 @@
-//! Where a listener is.
+//! Listen addresses.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-/// What a Unix-domain socket's path is introduced by.
-pub const UNIX: &str = "unix:";
+/// Prefix of the path of a Unix-domain socket.
+pub const UNIX_PREFIX: &str = "unix:";
 
-/// Where a listener is.
+/// A listen address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listen {
-    /// On an address and port; port 0 takes a free one.
+    /// IP address and port; port 0 takes a free one.
     Ip(SocketAddr),
-    /// At a path of this machine.
+    /// A Unix-domain socket.
     Unix {
-        /// Where the socket is.
         path: PathBuf,
-        /// Who may connect: the permission bits of that file.
+        /// Permission bits of the socket file.
         mode: u32,
     },
 }
 
 impl Listen {
-    /// The address, if it has one.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         match self {
@@ -31,7 +29,6 @@ impl Listen {
         }
     }
 
-    /// The path, if it is a Unix-domain socket.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         match self {
@@ -40,7 +37,7 @@ impl Listen {
         }
     }
 
-    /// True when only this machine's own programs reach it.
+    /// True when only programs on this machine can reach it.
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.address()
@@ -52,7 +49,7 @@ impl fmt::Display for Listen {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ip(address) => address.fmt(out),
-            Self::Unix { path, .. } => write!(out, "{UNIX}{}", path.display()),
+            Self::Unix { path, .. } => write!(out, "{UNIX_PREFIX}{}", path.display()),
         }
     }
 }

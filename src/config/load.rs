@@ -1,4 +1,4 @@
-//! The one way from files, variables and flags to a checked configuration.
+//! Loads files, variables and flags into a checked configuration.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,99 +6,101 @@ use std::path::{Path, PathBuf};
 use super::check;
 use super::document::Document;
 use super::environment::Environment;
-use super::error::{Faults, KeyPath, Place};
-use super::file::{self, Files, Seen};
+use super::error::{ConfigErrors, KeyPath, Location};
+use super::file::{self, FileFingerprints, Files};
 use super::layers::{FILE_VARIABLE, Layers};
 use super::preset::Presets;
-use super::schema_node::Shape;
+use super::schema_node::SchemaNode;
 use super::sources::Sources;
 use super::validate;
 use super::{Config, raw};
 
-/// The file that is read when none is named and the working directory has none.
+/// Read when no file is named and the working directory has none.
 const SYSTEM_FILE: &str = "/etc/trunkline/trunkline.toml";
 
-/// Loads and checks the configuration, or says all that is wrong with it.
-pub fn load(sources: &Sources) -> Result<Config, Faults> {
-    load_seen(sources).0
+/// Loads and checks the configuration, or returns all errors.
+pub fn load(sources: &Sources) -> Result<Config, ConfigErrors> {
+    load_with_fingerprints(sources).0
 }
 
-/// The same, and the files that were read for it.
-pub fn load_seen(sources: &Sources) -> (Result<Config, Faults>, Seen) {
+/// As [`load`], also returns the files that were read.
+pub fn load_with_fingerprints(
+    sources: &Sources,
+) -> (Result<Config, ConfigErrors>, FileFingerprints) {
     let files = Files::new(&sources.directory);
     let loaded = load_from(sources, &files);
-    (loaded, files.seen())
+    (loaded, files.into_fingerprints())
 }
 
-fn load_from(sources: &Sources, files: &Files<'_>) -> Result<Config, Faults> {
-    let mut faults = Faults::default();
-    let environment = sources.environment.with_dotenv(files, &mut faults);
-    // With the file unread, every further fault would be a guess.
+fn load_from(sources: &Sources, files: &Files<'_>) -> Result<Config, ConfigErrors> {
+    let mut errors = ConfigErrors::default();
+    let environment = sources.environment.with_dotenv(files, &mut errors);
+    // Without the file, all further errors would be guesses.
     let document = match find(sources, files, &environment) {
         Ok(document) => document,
-        Err((place, text)) => {
-            faults.push(place, KeyPath::default(), text);
-            return Err(faults.sorted());
+        Err((location, text)) => {
+            errors.push(location, KeyPath::default(), text);
+            return Err(errors.sorted());
         }
     };
     let presets = Presets::load().unwrap_or_else(|error| {
-        let text = format!("the built-in table is damaged: {error}");
-        faults.push(Place::file("providers.toml"), KeyPath::default(), text);
+        let text = format!("the built-in table is invalid: {error}");
+        errors.push(Location::file("providers.toml"), KeyPath::default(), text);
         Presets::default()
     });
-    let shape = Shape::config();
+    let schema = SchemaNode::config();
     let layers = Layers::merge(
         document.as_ref(),
         &environment,
         &sources.flags,
-        &shape,
+        &schema,
         presets.names(),
     );
     let mut values = layers.values();
-    let spoiled = validate::prune(&mut values, &shape, &layers, &mut faults);
+    let pruned = validate::prune(&mut values, &schema, &layers, &mut errors);
     let raw: raw::Config = values.deserialize().unwrap_or_else(|error| {
-        // Pruned values always fit; the error's own text would quote a value.
+        // Pruned values always deserialize; the error's text would quote a value.
         let text = format!("cannot be read at {:?}", error.path.join("."));
-        faults.push(Place::Default, KeyPath::default(), text);
+        errors.push(Location::Default, KeyPath::default(), text);
         raw::Config::default()
     });
-    let mut check = check::Check {
+    let mut checker = check::Checker {
         layers: &layers,
         environment: &environment,
         files,
-        spoiled,
-        faults,
+        pruned,
+        errors,
         warnings: layers.warnings.clone(),
     };
-    let config = check::config(&mut check, &raw, &presets);
-    if check.faults.is_empty() {
+    let config = check::config(&mut checker, &raw, &presets);
+    if checker.errors.is_empty() {
         Ok(config)
     } else {
-        Err(check.faults.sorted())
+        Err(checker.errors.sorted())
     }
 }
 
-type Unreadable = (Place, String);
+type UnreadableFile = (Location, String);
 
-/// The file that is named, else the first that is there, else none.
+/// The named file, else the first that exists, else none.
 fn find(
     sources: &Sources,
     files: &Files<'_>,
     environment: &Environment,
-) -> Result<Option<Document>, Unreadable> {
+) -> Result<Option<Document>, UnreadableFile> {
     let named = match (&sources.file, environment.get(FILE_VARIABLE)) {
-        (Some(file), _) => Some((file.clone(), Place::Flag("--config".into()))),
-        (None, Some(file)) => Some((PathBuf::from(file), environment.place(FILE_VARIABLE))),
+        (Some(file), _) => Some((file.clone(), Location::Flag("--config".into()))),
+        (None, Some(file)) => Some((PathBuf::from(file), environment.location(FILE_VARIABLE))),
         (None, None) => None,
     };
-    if let Some((path, place)) = named {
+    if let Some((path, location)) = named {
         let text = files.read_text(&path).map_err(|error| {
             let text = format!(
                 "{} cannot be read: {}",
                 path.display(),
-                file::reason(&error)
+                file::read_error(&error)
             );
-            (place, text)
+            (location, text)
         })?;
         return parse(&path, text).map(Some);
     }
@@ -107,14 +109,14 @@ fn find(
             Ok(text) => return parse(path, text).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
-                let text = format!("cannot be read: {}", file::reason(&error));
-                return Err((Place::file(path.to_string_lossy()), text));
+                let text = format!("cannot be read: {}", file::read_error(&error));
+                return Err((Location::file(path.to_string_lossy()), text));
             }
         }
     }
     Ok(None)
 }
 
-fn parse(path: &Path, text: String) -> Result<Document, Unreadable> {
-    Document::parse(&path.to_string_lossy(), text).map_err(|error| (error.place, error.text))
+fn parse(path: &Path, text: String) -> Result<Document, UnreadableFile> {
+    Document::parse(&path.to_string_lossy(), text).map_err(|error| (error.location, error.message))
 }

@@ -1,4 +1,4 @@
-//! What an alias stands for.
+//! Aliases, their targets, and how these are tried.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,43 +8,39 @@ use http::HeaderName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{OwnTimeouts, Provider};
+use super::raw::{self, Count, DurationOrZero};
+use super::{ProviderConfig, TimeoutOverrides};
 
-/// Most targets of one model, over all its fallbacks and credentials: a plan
-/// marks the tried ones in the bits of a `u64`.
-pub const MOST_TARGETS: usize = 64;
+/// Maximum number of targets of one model, fallbacks and credentials included:
+/// a plan marks the tried ones in the bits of a `u64`.
+pub const MAX_TARGETS: usize = 64;
 
 /// One alias, `[models.NAME]`.
 #[derive(Debug, Clone)]
-pub struct Model {
-    /// Name that callers use.
+pub struct ModelConfig {
+    /// Name that clients use.
     pub alias: String,
-    /// Where it goes: at least one place.
-    pub targets: Vec<Target>,
-    /// Aliases to try after those; checked to exist and to lead in no circle.
+    /// At least one.
+    pub targets: Vec<TargetConfig>,
+    /// Aliases to try after the targets; they exist and form no cycle.
     pub fallbacks: Vec<String>,
-    /// Tokens that it can take, question and answer together, where known.
+    /// Context window in tokens, prompt and completion together, if known.
     pub context: Option<usize>,
-    /// How its targets of one priority share the requests.
     pub balance: Balance,
-    /// Which of its requests go to the same target, if any.
     pub affinity: Option<Affinity>,
-    /// When and how often they are tried.
     pub retry: Retry,
-    /// Limits in time that it sets over those of its providers.
-    pub timeouts: OwnTimeouts,
-    /// When a second one is tried beside the first, if ever.
+    pub timeouts: TimeoutOverrides,
     pub hedge: Option<Hedge>,
     /// True when it comes from the built-in table.
     pub builtin: bool,
 }
 
-/// One place that a model's requests can go to.
+/// A provider and its model, to which an alias's requests may be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// Key into [`super::Config::providers`]; checked to exist.
+pub struct TargetConfig {
+    /// Key in [`super::Config::providers`]; it exists.
     pub provider: String,
-    /// Name that the provider uses.
+    /// The provider's name for the model.
     pub upstream_model: String,
     /// Share of the requests among targets of the same priority, at least 1.
     pub weight: u32,
@@ -52,96 +48,93 @@ pub struct Target {
     pub priority: u32,
 }
 
-/// How targets of one priority share the requests.
+/// How targets of the same priority share requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Balance {
-    /// By their weights.
+    /// By weight.
     #[default]
     Weighted,
-    /// The less busy of two that are drawn by weight: requests in flight, times the time to the first byte.
+    /// The less loaded of two drawn by weight: requests in flight, times the time to the first byte.
     LeastLoaded,
 }
 
 /// Which requests go to the same target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Affinity {
-    /// What they have in common.
     pub by: AffinityBy,
-    /// Most requests in flight at one target, in percent of its share, at least
-    /// 100, or none for no bound.
+    /// Maximum number of requests in flight at one target, in percent of its
+    /// share, at least 100; none for no bound.
     pub max_load: Option<u32>,
 }
 
-/// What requests that belong together have in common.
+/// What related requests have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AffinityBy {
-    /// What they say of whom they are for.
+    /// The end user they name.
     User,
-    /// How their prompts begin.
+    /// The beginning of their prompts.
     Prompt,
     /// The value of this header.
     Header(HeaderName),
 }
 
-/// What requests that belong together have in common, as it is written.
+/// What related requests have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AffinityKind {
     /// The body's `prompt_cache_key`, else its `user`, else its `safety_identifier`.
     User,
-    /// How the prompt begins: the system prompt and the first message.
+    /// The beginning of the prompt: the system prompt and the first message.
     Prompt,
     /// The value of a header.
     Header,
 }
 
-/// When a request is tried again, or somewhere else.
+/// When a request is retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
-    /// Most attempts for one request, at least 1.
+    /// Maximum number of attempts per request, at least 1.
     pub attempts: usize,
-    /// Whether to try again what may have been processed.
-    pub processed: bool,
-    /// Longest time, in all, to wait for targets that are tried once more.
+    /// Whether to retry requests that may have been processed.
+    pub non_idempotent: bool,
+    /// Maximum total time to wait for a failed or busy target.
     pub max_wait: Duration,
 }
 
-/// When a second attempt is begun although the first one still runs.
+/// When a second attempt starts while the first is still running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hedge {
-    /// After this time without an answer having begun.
+    /// After this time without the start of a response.
     After(Duration),
-    /// After a time that most of the last answers did not need.
+    /// After a percentile of the target's recent times to the start of a response.
     Quantile {
-        /// How many of them, in percent.
         percent: u32,
-        /// Shortest time, whatever they needed.
+        /// Minimum delay.
         floor: Duration,
-        /// Least answers for them to count; before, nothing is hedged.
+        /// Responses required; with fewer, nothing is hedged.
         samples: usize,
     },
 }
 
-/// When a target is left out, and for how long.
+/// When a target is ejected, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Breaker {
-    /// Faults in a row, or 0 to count none.
+    /// Consecutive failures; 0 disables the rule.
     pub failures: u32,
-    /// Share of faults in a window, in percent, or 0 for none.
+    /// Failure rate in a window, in percent; 0 disables the rule.
     pub error_rate: u32,
-    /// Least attempts in a window for that share to count.
+    /// Minimum number of attempts in a window for the failure rate to apply.
     pub min_requests: u32,
-    /// Length of a window.
     pub window: Duration,
-    /// First time out.
+    /// Duration of a first ejection.
     pub cooldown: Duration,
-    /// Longest time out.
+    /// Maximum duration of an ejection or cooldown.
     pub max_cooldown: Duration,
 }
 
-impl Target {
-    /// A target without others beside it.
+impl TargetConfig {
+    /// A single target.
     #[must_use]
     pub fn new(provider: impl Into<String>, upstream_model: impl Into<String>) -> Self {
         Self {
@@ -149,6 +142,27 @@ impl Target {
             upstream_model: upstream_model.into(),
             weight: 1,
             priority: 0,
+        }
+    }
+}
+
+impl Retry {
+    #[must_use]
+    pub fn with_overrides(self, raw: &raw::ModelRetry) -> Self {
+        Self {
+            attempts: raw.attempts.map_or(self.attempts, Count::size),
+            non_idempotent: raw.non_idempotent.unwrap_or(self.non_idempotent),
+            max_wait: raw.max_wait.map_or(self.max_wait, DurationOrZero::get),
+        }
+    }
+}
+
+impl From<&raw::Retry> for Retry {
+    fn from(raw: &raw::Retry) -> Self {
+        Self {
+            attempts: raw.attempts.size(),
+            non_idempotent: raw.non_idempotent,
+            max_wait: raw.max_wait.get(),
         }
     }
 }
@@ -163,11 +177,11 @@ impl fmt::Display for AffinityBy {
     }
 }
 
-impl Model {
-    /// Its targets in the order in which they are tried, those of its
-    /// fallbacks behind its own. Targets of one step take turns by weight.
+impl ModelConfig {
+    /// Its targets in the order in which they are tried, then those of its
+    /// fallbacks. Targets of one step share requests by weight.
     #[must_use]
-    pub fn steps<'c>(&'c self, models: &'c BTreeMap<String, Self>) -> Vec<Step<'c>> {
+    pub fn plan_steps<'c>(&'c self, models: &'c BTreeMap<String, Self>) -> Vec<Step<'c>> {
         let mut steps = Vec::new();
         self.add_steps(models, &mut BTreeSet::new(), &mut steps);
         steps
@@ -195,18 +209,18 @@ impl Model {
         }
     }
 
-    /// True when any of its targets, or of its fallbacks', can be called.
+    /// True when any of its targets, or its fallbacks' targets, is ready.
     #[must_use]
     pub fn is_ready(
         &self,
         models: &BTreeMap<String, Self>,
-        providers: &BTreeMap<String, Provider>,
+        providers: &BTreeMap<String, ProviderConfig>,
     ) -> bool {
-        let steps = self.steps(models);
+        let steps = self.plan_steps(models);
         let mut targets = steps.iter().flat_map(|step| &step.targets);
         targets.any(|target| {
             let provider = providers.get(&target.provider);
-            provider.is_some_and(Provider::is_ready)
+            provider.is_some_and(ProviderConfig::is_ready)
         })
     }
 }
@@ -214,9 +228,8 @@ impl Model {
 /// Targets that are tried before those of the next step.
 #[derive(Debug, Clone)]
 pub struct Step<'c> {
-    /// The alias whose targets they are: a fallback's where it is not the
-    /// model's own.
-    pub model: &'c Model,
+    /// The alias these targets belong to: the model itself or a fallback.
+    pub model: &'c ModelConfig,
     /// At least one.
-    pub targets: Vec<&'c Target>,
+    pub targets: Vec<&'c TargetConfig>,
 }

@@ -1,4 +1,4 @@
-//! The built-in tables: providers, aliases and prices.
+//! Built-in providers, aliases and prices.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,68 +14,59 @@ use super::raw;
 const TABLE: &str = include_str!("../../config/providers.toml");
 const PRICES: &str = include_str!("../../config/prices.toml");
 
-/// The built-in tables.
 #[derive(Default, Deserialize)]
 pub struct Presets {
-    /// The providers, by name.
     pub providers: BTreeMap<String, Preset>,
-    /// The aliases, by name.
     pub models: BTreeMap<String, raw::Model>,
-    /// What tokens cost.
     #[serde(skip)]
     pub prices: Prices,
 }
 
-/// The built-in table of prices.
 #[derive(Default)]
 pub struct Prices {
-    /// When it was made.
+    /// Date of the list.
+    #[cfg_attr(not(test), expect(dead_code, reason = "shown in the documentation"))]
     pub as_of: String,
-    /// Its rows, those of one provider one behind the other.
+    /// Grouped by provider.
     pub rows: Vec<PriceRow>,
 }
 
-/// What the tokens of one model, or of those that a pattern names, cost.
+/// Price of a model, or of the models that match a pattern.
 pub struct PriceRow {
-    /// Name of the provider.
     pub provider: String,
-    /// Its name for the model, or a pattern of such names.
+    /// The provider's name for the model, or a pattern.
     pub model: String,
-    /// The price.
     pub price: Arc<Price>,
 }
 
-/// A provider that is known from the start.
+/// A built-in provider.
 #[derive(Clone, Deserialize)]
 pub struct Preset {
-    /// What a person would otherwise have to write.
     #[serde(flatten)]
     pub settings: raw::Provider,
-    /// Whether it can be used without a key.
-    pub key: KeyNeed,
+    pub key: KeyRequirement,
 }
 
 /// Whether a provider can be used without a key.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum KeyNeed {
-    /// It refuses requests without one.
+pub enum KeyRequirement {
+    /// Requests without a key are rejected.
     Required,
-    /// It sends one when there is one.
+    /// A key is sent if there is one.
     Optional,
 }
 
 impl Presets {
-    /// Reads the embedded tables. They are part of the program and a test reads
-    /// them too, so the error is only there because nothing here may stop the
-    /// process.
+    /// Parses the embedded tables. A test does so too; the error exists only
+    /// because nothing here may panic.
     pub fn load() -> Result<Self, String> {
         let mut presets: Self = read("providers.toml", TABLE)?;
         presets.prices = Prices::load()?;
         Ok(presets)
     }
 
-    /// The names in it, as tables without content.
+    /// The names of providers, aliases and prices, as empty tables.
     pub fn names(&self) -> Dict {
         let empty = |name: &String| (name.clone(), Value::from(Dict::new()));
         let providers: Dict = self.providers.keys().map(empty).collect();
@@ -101,8 +92,8 @@ impl Prices {
         }
         let file: File = read("prices.toml", PRICES)?;
         let rows = file.prices.iter().map(|(key, raw)| {
-            let (provider, model) = price::split(key).ok_or("no provider/model")?;
-            let rate = |text: &Option<String>| text.as_deref().map(price::rate).transpose();
+            let (provider, model) = price::split_key(key).ok_or("no provider/model")?;
+            let rate = |text: &Option<String>| text.as_deref().map(price::parse_rate).transpose();
             let input = rate(&raw.input)?.ok_or("no input")?;
             let price = Price::new(input, rate(&raw.cached_input)?, rate(&raw.output)?);
             Ok(PriceRow {
@@ -120,7 +111,7 @@ impl Prices {
 
 fn read<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, String> {
     let document = Document::parse(name, text.to_owned());
-    let dict = document.map_err(|error| error.text)?.dict();
+    let dict = document.map_err(|error| error.message)?.dict();
     Value::from(dict)
         .deserialize()
         .map_err(|error| error.to_string())

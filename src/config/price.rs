@@ -1,4 +1,4 @@
-//! What a provider asks for the tokens of its models.
+//! Token prices of providers' models.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,47 +7,47 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use wildmatch::WildMatch;
 
-/// Digits behind the point of a price per million tokens. With these, one
-/// token costs a whole number of picodollars (10⁻¹² US dollars).
+/// Decimal digits of a price per million tokens. With these, one token costs a
+/// whole number of picodollars (10⁻¹² US dollars).
 pub const PRICE_DIGITS: usize = 6;
-/// Digits behind the point of a sum in US dollars, counted in picodollars.
+/// Decimal digits of a sum in US dollars, counted in picodollars.
 pub const COST_DIGITS: usize = 12;
-/// Highest price of a million tokens, in dollars: one dollar a token.
-const HIGHEST: u64 = MILLION;
+/// Maximum price of a million tokens: one dollar per token.
+const MAX_DOLLARS_PER_MILLION: u64 = MILLION;
 const MILLION: u64 = 1_000_000;
 
-/// What the tokens of one model cost, in picodollars for each; the same number
-/// is the price of a million in millionths of a dollar.
+/// Token prices of one model, in picodollars each; the same number is the price
+/// of a million tokens in millionths of a dollar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(into = "Shown")]
+#[serde(into = "PriceJson")]
 pub struct Price {
-    /// Tokens of the prompt.
+    /// Prompt tokens.
     pub input: u64,
-    /// Tokens of the prompt that came out of a cache.
+    /// Prompt tokens read from a cache.
     pub cached_input: u64,
-    /// Tokens of the answer; none where no price for them is known.
+    /// Completion tokens; none if no price is known.
     pub output: Option<u64>,
 }
 
-/// The prices at one provider.
+/// Prices of one provider.
 #[derive(Debug, Clone, Default)]
 pub struct PriceList {
-    own: Rows,
-    builtin: Rows,
+    own: PriceTable,
+    builtin: PriceTable,
 }
 
-/// Prices by the provider's name for a model. A row without a price takes one
-/// away that would hold without it.
+/// Prices by the provider's name for a model. A row without a price hides a
+/// lower-ranking one.
 #[derive(Debug, Clone, Default)]
-struct Rows {
+struct PriceTable {
     exact: BTreeMap<String, Option<Arc<Price>>>,
-    /// The more of a name it spells out, the earlier.
+    /// Most literal characters first.
     patterns: Vec<(WildMatch, Option<Arc<Price>>)>,
 }
 
-/// A price as JSON shows it.
+/// A price in JSON.
 #[derive(Serialize)]
-struct Shown {
+struct PriceJson {
     #[serde(rename = "input_per_million")]
     input: Decimal,
     #[serde(rename = "cached_input_per_million")]
@@ -56,38 +56,37 @@ struct Shown {
     output: Option<Decimal>,
 }
 
-/// A sum of money in decimal digits, exactly.
+/// An exact decimal number.
 #[derive(Debug, Clone, Copy)]
 pub struct Decimal {
-    /// How many of the smallest unit.
+    /// Number of smallest units.
     pub units: u128,
-    /// How many digits stand behind the point, less the zeros at the end.
+    /// Number of decimal digits; trailing zeros are not shown.
     pub digits: usize,
 }
 
 impl PriceList {
-    /// The price of what the provider calls by this name, if one is known.
-    /// What the config says goes before the built-in table, and a name before
-    /// a pattern.
+    /// The price of the provider's model, if known. Configured rows override
+    /// built-in ones, and a name overrides a pattern.
     #[must_use]
-    pub fn of(&self, upstream_model: &str) -> Option<&Arc<Price>> {
-        let own = self.own.of(upstream_model);
-        own.or_else(|| self.builtin.of(upstream_model))?.as_ref()
+    pub fn get(&self, upstream_model: &str) -> Option<&Arc<Price>> {
+        let own = self.own.get(upstream_model);
+        own.or_else(|| self.builtin.get(upstream_model))?.as_ref()
     }
 
-    /// Adds a row of the config; without a price, it takes one away.
+    /// Adds a configured row; without a price, it hides a built-in one.
     pub fn add(&mut self, model: &str, price: Option<Arc<Price>>) {
         self.own.add(model, price);
     }
 
-    /// Adds a row of the built-in table.
+    /// Adds a built-in row.
     pub fn add_builtin(&mut self, model: &str, price: &Arc<Price>) {
         self.builtin.add(model, Some(Arc::clone(price)));
     }
 }
 
-impl Rows {
-    fn of(&self, name: &str) -> Option<&Option<Arc<Price>>> {
+impl PriceTable {
+    fn get(&self, name: &str) -> Option<&Option<Arc<Price>>> {
         self.exact.get(name).or_else(|| {
             let mut patterns = self.patterns.iter();
             let (_, price) = patterns.find(|(pattern, _)| pattern.matches(name))?;
@@ -102,23 +101,22 @@ impl Rows {
         }
         let pattern = WildMatch::new(model);
         let spelt = |text: &str| text.chars().filter(|it| !matches!(it, '*' | '?')).count();
-        let place = self
+        let location = self
             .patterns
             .partition_point(|(other, _)| spelt(&other.to_string()) >= spelt(model));
-        self.patterns.insert(place, (pattern, price));
+        self.patterns.insert(location, (pattern, price));
     }
 }
 
-/// The provider's name (or a pattern of names) and its name for a model. Only
-/// the latter may hold slashes.
-pub fn split(key: &str) -> Option<(&str, &str)> {
+/// The provider (a name or pattern) and its name for a model. Only the latter
+/// may contain slashes.
+pub fn split_key(key: &str) -> Option<(&str, &str)> {
     let parts = key.split_once('/');
     parts.filter(|(provider, model)| !provider.is_empty() && !model.is_empty())
 }
 
-/// Reads a price in dollars per million tokens; gives it in millionths of a
-/// dollar.
-pub fn rate(text: &str) -> Result<u64, String> {
+/// Parses a price in dollars per million tokens, as millionths of a dollar.
+pub fn parse_rate(text: &str) -> Result<u64, String> {
     let (whole, rest) = text.split_once('.').unwrap_or((text, "0"));
     let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|it| it.is_ascii_digit());
     if !is_digits(whole) || !is_digits(rest) {
@@ -129,27 +127,27 @@ pub fn rate(text: &str) -> Result<u64, String> {
     let rest = rest.trim_end_matches('0');
     if rest.len() > PRICE_DIGITS {
         return Err(format!(
-            "has more than {PRICE_DIGITS} digits behind the point; round it"
+            "has more than {PRICE_DIGITS} decimal digits; round it"
         ));
     }
-    // These are digits, so that what cannot be parsed is too much.
+    // Only digits: if this does not parse, it is too large.
     let millionths = format!("{whole}{rest:0<PRICE_DIGITS$}").parse();
     match millionths {
-        Ok(millionths) if millionths <= HIGHEST * MILLION => Ok(millionths),
+        Ok(millionths) if millionths <= MAX_DOLLARS_PER_MILLION * MILLION => Ok(millionths),
         _ => Err(format!(
-            "must be at most \"{HIGHEST}\"; it is the price of a million tokens"
+            "must be at most \"{MAX_DOLLARS_PER_MILLION}\"; it is the price of a million tokens"
         )),
     }
 }
 
-/// True when the text stands for more than itself.
+/// True when the text contains wildcards.
 pub fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?'])
 }
 
 impl Price {
-    /// A price per million tokens in millionths of a dollar. Cached tokens
-    /// cost what others do where nothing else is known.
+    /// From prices per million tokens in millionths of a dollar. Without a price
+    /// of their own, cached tokens cost as much as others.
     #[must_use]
     pub fn new(input: u64, cached_input: Option<u64>, output: Option<u64>) -> Self {
         Self {
@@ -160,7 +158,7 @@ impl Price {
     }
 }
 
-impl From<Price> for Shown {
+impl From<Price> for PriceJson {
     fn from(price: Price) -> Self {
         let per_million = |millionths: u64| Decimal {
             units: millionths.into(),
@@ -177,7 +175,7 @@ impl From<Price> for Shown {
 impl fmt::Display for Price {
     /// "2.5 in, 1.25 cached, 10 out", in dollars per million tokens.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = Shown::from(*self);
+        let shown = PriceJson::from(*self);
         write!(formatter, "{} in", shown.input)?;
         if self.cached_input != self.input {
             write!(formatter, ", {} cached", shown.cached_input)?;
@@ -192,7 +190,7 @@ impl fmt::Display for Price {
 impl fmt::Display for Decimal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { units, digits } = *self;
-        // Digits are few: a constant of this module.
+        // `digits` is small: a constant of this module.
         let one = 10_u128.pow(u32::try_from(digits).unwrap_or_default());
         let (whole, rest) = (units / one, units % one);
         if rest == 0 {
@@ -204,7 +202,7 @@ impl fmt::Display for Decimal {
 }
 
 impl Serialize for Decimal {
-    /// As text: a number in JSON is read as a float.
+    /// As text: JSON numbers are read as floats.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }

@@ -1,82 +1,68 @@
-//! A provider: where it is and what opens it.
+//! Providers: base URL, credentials and limits.
 
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{HttpVersion, Manner, Pool, PriceList, StreamUsage, Timeouts};
+use super::{PoolConfig, PriceList, ProviderApi, Timeouts};
 use crate::secret::Secret;
 
-/// One provider, `[providers.NAME]`, preset and overrides merged.
+/// One provider, `[providers.NAME]`, built-in and configured keys merged.
 #[derive(Debug, Clone)]
-pub struct Provider {
-    /// Name, as in `[providers.NAME]`.
+pub struct ProviderConfig {
     pub name: String,
-    /// True when the config or a set environment variable speaks of it; a
-    /// preset that needs no credential is ready only then.
-    pub named: bool,
-    /// Where it is.
+    /// True when the configuration or a set environment variable names it; a
+    /// built-in provider that needs no credential is ready only then.
+    pub configured: bool,
     pub base_url: BaseUrl,
-    /// What opens it: at least one.
+    /// At least one.
     pub credentials: Vec<Credential>,
-    /// How the credential is sent.
     pub auth: Auth,
-    /// Headers added to every request, organization and project among them.
+    /// Headers added to every request, organization and project included.
     pub headers: HeaderMap,
-    /// Whether usage is asked for in streams.
-    pub stream_usage: StreamUsage,
-    /// How it wants to be spoken to.
-    pub manner: Manner,
-    /// Limits in time.
+    pub stream_usage: StreamUsageMode,
+    pub api: ProviderApi,
     pub timeouts: Timeouts,
-    /// Limits of the connection pool.
-    pub pool: Pool,
-    /// How it is asked whether it is well, if it is.
+    pub pool: PoolConfig,
+    /// None for no health checks.
     pub health: Option<HealthCheck>,
-    /// When the models that it lists itself are told of.
     pub discover: Discover,
-    /// PEM text of extra certificate authorities to trust for this provider.
+    /// PEM text of additional certificate authorities.
     pub ca_pem: Option<Vec<u8>>,
-    /// Which HTTP versions to speak.
     pub http: HttpVersion,
-    /// What the tokens of its models cost.
     pub prices: PriceList,
 }
 
-/// Where a provider is.
+/// Base URL of a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BaseUrl {
-    /// The URL, without a trailing slash in its path, and what set it.
+    /// The URL, without a trailing slash in its path.
     Set {
         /// Scheme `http` or `https`, a host, no query, no fragment, no user.
         url: Url,
-        /// `preset`, `config`, or the variable's name.
+        /// `preset`, `config`, or the name of the variable that set it.
         source: String,
     },
-    /// There is no default; this variable would set it.
-    Missing {
-        /// Environment variable to set.
-        variable: String,
-    },
+    /// There is no default, and the variable for it is not set.
+    Missing { variable: String },
 }
 
-/// What opens a provider.
+/// Credential of a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
-    /// It asks for none.
+    /// The provider requires none.
     NotNeeded,
-    /// Here it is.
     Set {
-        /// The credential.
         secret: Secret,
         /// The variable's name, the file's path, or `config`.
         source: String,
     },
-    /// It needs one, and it is not set.
+    /// The provider requires one, and it is not set.
     Missing {
-        /// The variable or file to set.
+        /// The variable to set.
         variable: String,
     },
 }
@@ -90,36 +76,54 @@ pub enum Auth {
     Header(HeaderName),
 }
 
-/// When the models that a provider lists itself are told of.
+/// When a provider's own models are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Discover {
-    /// Always.
     Always,
-    /// To callers who ask for them.
+    /// In response to `?discover=true`.
     OnRequest,
-    /// Never.
     Never,
 }
 
-/// How a provider is asked whether it is well.
+/// `[providers.NAME.health]`: active health checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthCheck {
-    /// What it is asked for: a path below its base URL, and perhaps a query.
+    /// Path below the base URL, with an optional query.
     pub path: String,
-    /// Between two questions.
     pub interval: Duration,
-    /// Longest wait for an answer.
     pub timeout: Duration,
-    /// Bad answers in a row after which it is left out, at least 1.
+    /// Consecutive failures after which the provider is unhealthy, at least 1.
     pub failures: u32,
-    /// Good answers in a row after which it is back, at least 1.
+    /// Consecutive successes after which it is healthy again, at least 1.
     pub successes: u32,
 }
 
-impl Provider {
-    /// Why no request can be sent to it, or none when it is ready. One key of
-    /// several is enough.
+/// Whether token usage is requested in streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StreamUsageMode {
+    /// Request it if the client did not, and remove the extra event.
+    Inject,
+    /// Change nothing.
+    Observe,
+}
+
+/// HTTP versions used with a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HttpVersion {
+    /// HTTP/2 where TLS negotiates it (ALPN, RFC 7301), else HTTP/1.1.
+    Auto,
+    /// HTTP/1.1 only.
+    Http1,
+    /// HTTP/2 only; without TLS by prior knowledge (RFC 9113, section 3.3).
+    Http2,
+}
+
+impl ProviderConfig {
+    /// The variable that would make it ready, or none when it is ready. One key
+    /// of several is enough.
     #[must_use]
     pub fn missing(&self) -> Option<&str> {
         let lacking = self.credentials.iter().map(Credential::missing);
@@ -130,26 +134,25 @@ impl Provider {
         })
     }
 
-    /// True when requests can be sent to it.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.missing().is_none() && (self.named || self.has_key())
+        self.missing().is_none() && (self.configured || self.has_key())
     }
 
-    /// True when requests get to `other` in the very same way, so that one's
-    /// connections serve the other as well.
+    /// True when requests reach `other` in the same way, so that it can use the
+    /// same connections.
     #[must_use]
-    pub fn is_reached_like(&self, other: &Self) -> bool {
-        // Whoever adds a field decides here.
+    pub fn shares_connections_with(&self, other: &Self) -> bool {
+        // Exhaustive, so that every new field is decided here.
         let Self {
             name,
-            named: _,
+            configured: _,
             base_url,
             credentials,
             auth,
             headers,
             stream_usage: _,
-            manner: _,
+            api: _,
             timeouts: _,
             pool,
             health,
@@ -169,22 +172,22 @@ impl Provider {
             && *http == other.http
     }
 
-    /// True when a key goes with its requests.
+    /// True when requests carry a key.
     #[must_use]
     pub fn has_key(&self) -> bool {
         let mut credentials = self.credentials.iter();
         credentials.any(|credential| matches!(credential, Credential::Set { .. }))
     }
 
-    /// The credentials that are there, in the order of the config.
-    pub fn usable(&self) -> impl Iterator<Item = &Credential> {
+    /// The credentials that are set, in the order of the configuration.
+    pub fn usable_credentials(&self) -> impl Iterator<Item = &Credential> {
         let credentials = self.credentials.iter();
         credentials.filter(|credential| credential.missing().is_none())
     }
 }
 
 impl Credential {
-    /// The variable that would set it, when it is missing.
+    /// The variable to set, when the credential is missing.
     #[must_use]
     pub fn missing(&self) -> Option<&str> {
         match self {

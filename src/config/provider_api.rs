@@ -1,66 +1,65 @@
-//! How a provider wants to be spoken to.
+//! The API that a provider offers.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How a provider wants to be spoken to.
+/// The API that a provider offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Manner {
-    /// In which protocol.
-    pub dialect: Speaks,
-    /// What its chat API knows besides the least that all know; only what is
-    /// translated into it asks.
+pub struct ProviderApi {
+    pub dialect: ApiDialect,
+    /// Peculiarities of its chat API, used for requests that are translated
+    /// into it.
     pub quirks: Vec<Quirk>,
-    /// `max_tokens` of what is translated into Messages and sets no limit.
+    /// `max_tokens` of requests that are translated into Messages and set no
+    /// limit.
     pub max_tokens: u64,
-    /// The version of Azure's API, where models are deployments in the path.
+    /// Version of Azure's API, where models are deployments in the path.
     pub api_version: Option<String>,
 }
 
-/// The protocols that a provider speaks.
+/// Protocols that a provider accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Speaks {
-    /// OpenAI's: what comes as Messages is translated.
+pub enum ApiDialect {
+    /// OpenAI's: Messages requests are translated.
     Openai,
-    /// Anthropic's Messages: what comes as chat is translated.
+    /// Anthropic's Messages: chat requests are translated.
     Anthropic,
-    /// Either: nothing is translated.
+    /// Both: nothing is translated.
     Both,
 }
 
-/// Something that not every chat API knows.
+/// A peculiarity of a chat API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Quirk {
-    /// It wants the limit in `max_completion_tokens`, not in `max_tokens`.
+    /// The limit is `max_completion_tokens`, not `max_tokens`.
     MaxCompletionTokens,
-    /// It takes `reasoning_effort`.
+    /// `reasoning_effort` is accepted.
     ReasoningEffort,
-    /// It wants the thoughts of the turn under way back, in
+    /// The reasoning of the current turn must be sent back, in
     /// `reasoning_content`.
     ReasoningHistory,
 }
 
-impl Manner {
-    /// `max_tokens` where the config says nothing: what every current model of
-    /// Anthropic's can give.
+impl ProviderApi {
+    /// Default of `max_tokens`: every current model of Anthropic's can produce
+    /// this many.
     pub const MAX_TOKENS: u64 = 8192;
 
-    /// Speaks OpenAI's protocol and no more.
+    /// OpenAI's API without peculiarities.
     #[must_use]
-    pub fn plain() -> Self {
+    pub fn openai() -> Self {
         Self {
-            dialect: Speaks::Openai,
+            dialect: ApiDialect::Openai,
             quirks: Vec::new(),
             max_tokens: Self::MAX_TOKENS,
             api_version: None,
         }
     }
 
-    /// Whether it knows this.
     #[must_use]
-    pub fn knows(&self, quirk: Quirk) -> bool {
+    pub fn has_quirk(&self, quirk: Quirk) -> bool {
         self.quirks.contains(&quirk)
     }
 }

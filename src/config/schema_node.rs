@@ -1,5 +1,5 @@
-//! The JSON Schema of the configuration, and the small view of it that the
-//! walker, the environment and the reference share.
+//! The JSON Schema of the configuration, and a simplified view of it for the
+//! validator, the environment layers and the reference page.
 
 use std::collections::BTreeMap;
 
@@ -8,37 +8,36 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use serde_json::{Map, Value};
 
-use super::raw;
+use super::raw::{self, Format};
 
-/// What kind of value a key takes.
+/// Type of a value.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Shape {
-    /// A table with these keys and no others.
+pub enum SchemaNode {
+    /// A table with fixed keys.
     Table(BTreeMap<String, Field>),
-    /// A table whose keys are names that the person chooses.
-    Named(Box<Shape>),
-    /// A list.
-    List(Box<Shape>),
-    /// One of these words, each with what it means.
+    /// A table whose keys are names chosen by the user.
+    Map(Box<SchemaNode>),
+    List(Box<SchemaNode>),
+    /// One of these names, each with its description.
     Choice(Vec<(String, String)>),
-    /// Any text.
     Text,
-    /// `true` or `false`.
     Bool,
-    /// A whole number from zero.
-    Whole,
+    /// Text with a format.
+    Scalar(Format),
+    Integer {
+        min: u64,
+        max: Option<u64>,
+    },
 }
 
-/// One key of a [`Shape::Table`].
+/// One key of a [`SchemaNode::Table`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Field {
-    /// What it takes.
-    pub shape: Shape,
-    /// What it means, for the person with the file.
+    pub node: SchemaNode,
+    /// Written for users.
     pub description: String,
-    /// What it is when it is not written, if it then is anything.
+    /// None for keys without a default.
     pub default: Option<Value>,
-    /// What it might be.
     pub example: Option<Value>,
 }
 
@@ -52,7 +51,7 @@ pub fn schema() -> Value {
         .to_value()
 }
 
-/// TOML has no null: a key that may be left out is just that.
+/// TOML has no null; optional keys are omitted.
 fn without_null(schema: &mut Schema) {
     if schema.get("default").is_some_and(Value::is_null) {
         schema.remove("default");
@@ -66,8 +65,8 @@ fn without_null(schema: &mut Schema) {
     }
 }
 
-impl Shape {
-    /// The shape of the whole configuration.
+impl SchemaNode {
+    /// The whole configuration.
     pub fn config() -> Self {
         let schema = schema();
         Self::read(&schema, &schema)
@@ -75,18 +74,21 @@ impl Shape {
 
     fn read(schema: &Value, root: &Value) -> Self {
         let schema = target(schema, root);
-        if let Some(words) = choice(schema) {
-            return Self::Choice(words);
+        if let Some(choices) = choice(schema) {
+            return Self::Choice(choices);
         }
         match kind(schema) {
             Some("boolean") => Self::Bool,
-            Some("integer") => Self::Whole,
+            Some("integer") => Self::Integer {
+                min: schema.get("minimum").and_then(Value::as_u64).unwrap_or(0),
+                max: schema.get("maximum").and_then(Value::as_u64),
+            },
             Some("array") => {
                 let items = schema.get("items").unwrap_or(&Value::Null);
                 Self::List(Box::new(Self::read(items, root)))
             }
             Some("object") => Self::read_object(schema, root),
-            _ => Self::Text,
+            _ => Format::of(schema).map_or(Self::Text, Self::Scalar),
         }
     }
 
@@ -95,21 +97,21 @@ impl Shape {
             return Self::Table(fields(properties, root));
         }
         let item = schema.get("additionalProperties").unwrap_or(&Value::Null);
-        Self::Named(Box::new(Self::read(item, root)))
+        Self::Map(Box::new(Self::read(item, root)))
     }
 
-    /// The shape of what this key holds, or none when there is no such key.
-    pub fn under(&self, key: &str) -> Option<&Self> {
+    /// The node of this key, or none when there is no such key.
+    pub fn child(&self, key: &str) -> Option<&Self> {
         match self {
-            Self::Table(fields) => fields.get(key).map(|field| &field.shape),
-            Self::Named(item) => Some(item),
+            Self::Table(fields) => fields.get(key).map(|field| &field.node),
+            Self::Map(item) => Some(item),
             _ => None,
         }
     }
 
-    /// True when a single value stands here, and not a table.
+    /// True for a single value or list, false for a table.
     pub fn is_value(&self) -> bool {
-        !matches!(self, Self::Table(_) | Self::Named(_))
+        !matches!(self, Self::Table(_) | Self::Map(_))
     }
 }
 
@@ -117,7 +119,7 @@ fn fields(properties: &Map<String, Value>, root: &Value) -> BTreeMap<String, Fie
     let field = |(name, schema): (&String, &Value)| {
         let description = schema.get("description").and_then(Value::as_str);
         let field = Field {
-            shape: Shape::read(schema, root),
+            node: SchemaNode::read(schema, root),
             description: description.unwrap_or_default().replace('\n', " "),
             default: schema
                 .get("default")
@@ -130,7 +132,7 @@ fn fields(properties: &Map<String, Value>, root: &Value) -> BTreeMap<String, Fie
     properties.iter().map(field).collect()
 }
 
-/// Follows `$ref`, and looks through the `anyOf` that an optional key makes.
+/// Follows `$ref`, and the `anyOf` of an optional key.
 fn target<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
     if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
         let pointer = reference.trim_start_matches('#');
@@ -140,8 +142,10 @@ fn target<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
     let mut present = variants
         .into_iter()
         .flatten()
-        .filter(|one| kind(one) != Some("null"));
-    present.next().map_or(schema, |one| target(one, root))
+        .filter(|variant| kind(variant) != Some("null"));
+    present
+        .next()
+        .map_or(schema, |variant| target(variant, root))
 }
 
 fn kind(schema: &Value) -> Option<&str> {
@@ -149,12 +153,20 @@ fn kind(schema: &Value) -> Option<&str> {
 }
 
 fn choice(schema: &Value) -> Option<Vec<(String, String)>> {
-    let word = |one: &Value| {
-        let meaning = one
+    let to_choice = |variant: &Value| {
+        let meaning = variant
             .get("description")
             .and_then(Value::as_str)
             .unwrap_or_default();
-        Some((one.get("const")?.as_str()?.to_owned(), meaning.to_owned()))
+        Some((
+            variant.get("const")?.as_str()?.to_owned(),
+            meaning.to_owned(),
+        ))
     };
-    schema.get("oneOf")?.as_array()?.iter().map(word).collect()
+    schema
+        .get("oneOf")?
+        .as_array()?
+        .iter()
+        .map(to_choice)
+        .collect()
 }

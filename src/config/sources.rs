@@ -1,39 +1,37 @@
-//! Where a configuration comes from.
+//! Where a configuration is loaded from.
 
 use std::path::PathBuf;
 
 use super::environment::Environment;
-use super::file::Seen;
+use super::file::FileFingerprints;
 
-/// Where a configuration is to be found.
+/// Where to look for a configuration.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     /// The file named by `--config`; it must exist.
     pub file: Option<PathBuf>,
-    /// The working directory: `trunkline.toml`, `.env` and relative paths are
-    /// looked for in it.
+    /// The working directory: base of relative paths, and the directory of
+    /// `trunkline.toml` and `.env`.
     pub directory: PathBuf,
-    /// The environment variables, those of `.env` not yet among them.
+    /// Without the variables of `.env`.
     pub environment: Environment,
-    /// What the command line sets.
     pub flags: Flags,
 }
 
-/// Where a configuration came from, so that it can be read again.
+/// What a configuration was loaded from, for reloads.
 #[derive(Debug, Clone)]
-pub struct Origin {
-    /// Where it is to be found.
+pub struct LoadedFrom {
     pub sources: Sources,
-    /// The files that it was read from, as they were.
-    pub seen: Seen,
+    /// The files that were read, as they were.
+    pub files: FileFingerprints,
 }
 
-/// Settings of the command line, as they were written.
+/// Settings on the command line, as written.
 #[derive(Debug, Clone, Default)]
 pub struct Flags {
-    /// `--listen`: instead of `server.listen`.
+    /// `--listen`, overrides `server.listen`.
     pub listen: Option<String>,
-    /// `--log-format`: instead of `log.format`.
+    /// `--log-format`, overrides `log.format`.
     pub log_format: Option<String>,
 }
 

@@ -1,54 +1,78 @@
-//! Limits in time on one attempt.
+//! Timeouts of one attempt.
 
 use std::time::Duration;
 
-/// Limits in time on one attempt.
+use super::raw::{self, DurationOrOff, PositiveDuration};
+
+/// Timeouts of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// Name lookup, TCP and TLS together.
     pub connect: Duration,
-    /// The TLS handshake within that, or none for no limit of its own.
+    /// TLS handshake, within `connect`; none for no separate limit.
     pub tls: Option<Duration>,
-    /// From the time the request is sent to the response head.
-    pub head: Duration,
-    /// From the same time to the first event of a stream, or to the first byte
-    /// of another body; none for no limit.
+    /// From the end of the request to the response head.
+    pub response_header: Duration,
+    /// From the end of the request to the first event of a stream, or the first
+    /// byte of any other body; none for no limit.
     pub first_event: Option<Duration>,
-    /// Between two pieces of a response body.
-    pub gap: Duration,
-    /// The whole attempt, or none for no limit.
+    /// Idle time within a response body.
+    pub idle: Duration,
+    /// The whole attempt; none for no limit.
     pub total: Option<Duration>,
 }
 
-/// The limits that a provider, or a model, sets itself. Where it says nothing,
-/// what it stands over holds.
+/// Timeouts that a provider or a model sets itself; none if it sets nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct OwnTimeouts {
-    /// Instead of [`Timeouts::connect`].
+#[allow(
+    clippy::option_option,
+    reason = "outer: whether it is overridden; inner: `None` for off"
+)]
+pub struct TimeoutOverrides {
     pub connect: Option<Duration>,
-    /// Instead of [`Timeouts::tls`].
     pub tls: Option<Option<Duration>>,
-    /// Instead of [`Timeouts::head`].
-    pub head: Option<Duration>,
-    /// Instead of [`Timeouts::first_event`].
+    pub response_header: Option<Duration>,
     pub first_event: Option<Option<Duration>>,
-    /// Instead of [`Timeouts::gap`].
-    pub gap: Option<Duration>,
-    /// Instead of [`Timeouts::total`].
+    pub idle: Option<Duration>,
     pub total: Option<Option<Duration>>,
 }
 
 impl Timeouts {
-    /// The same, but for what `own` says.
     #[must_use]
-    pub fn with(self, own: &OwnTimeouts) -> Self {
+    pub fn with_overrides(self, overrides: &TimeoutOverrides) -> Self {
         Self {
-            connect: own.connect.unwrap_or(self.connect),
-            tls: own.tls.unwrap_or(self.tls),
-            head: own.head.unwrap_or(self.head),
-            first_event: own.first_event.unwrap_or(self.first_event),
-            gap: own.gap.unwrap_or(self.gap),
-            total: own.total.unwrap_or(self.total),
+            connect: overrides.connect.unwrap_or(self.connect),
+            tls: overrides.tls.unwrap_or(self.tls),
+            response_header: overrides.response_header.unwrap_or(self.response_header),
+            first_event: overrides.first_event.unwrap_or(self.first_event),
+            idle: overrides.idle.unwrap_or(self.idle),
+            total: overrides.total.unwrap_or(self.total),
+        }
+    }
+}
+
+impl From<&raw::Timeouts> for Timeouts {
+    fn from(raw: &raw::Timeouts) -> Self {
+        Self {
+            connect: raw.connect.get(),
+            tls: raw.tls.get(),
+            response_header: raw.response_header.get(),
+            first_event: raw.first_event.get(),
+            idle: raw.idle.get(),
+            total: raw.total.get(),
+        }
+    }
+}
+
+impl From<&raw::TimeoutOverrides> for TimeoutOverrides {
+    fn from(raw: &raw::TimeoutOverrides) -> Self {
+        Self {
+            connect: raw.connect.map(PositiveDuration::get),
+            tls: raw.tls.map(DurationOrOff::get),
+            response_header: raw.response_header.map(PositiveDuration::get),
+            first_event: raw.first_event.map(DurationOrOff::get),
+            idle: raw.idle.map(PositiveDuration::get),
+            total: raw.total.map(DurationOrOff::get),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! TLS on the listener that callers use.
+//! TLS of the listener for clients.
 
 use std::sync::Arc;
 
@@ -8,22 +8,21 @@ use rustls_pki_types::CertificateDer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// `[server.tls]`: what the listener shows, and what it asks for.
+/// `[server.tls]`: the server's certificate, and client authentication.
 #[derive(Debug, Clone)]
 pub struct Tls {
-    /// The certificate, those between it and its authority, and its key.
+    /// The certificate chain and its key.
     pub certificate: Arc<CertifiedKey>,
-    /// Judges the callers' certificates; none when they are not asked for one.
+    /// Verifies client certificates; none when they are not requested.
     pub verifier: Option<Arc<dyn ClientCertVerifier>>,
-    /// The authorities that it goes by.
+    /// The authorities that issue client certificates.
     pub authorities: Vec<CertificateDer<'static>>,
-    /// Whether callers are asked for a certificate.
     pub client_auth: ClientAuth,
 }
 
 impl Tls {
-    /// True when both show the same and ask for the same. The key needs no
-    /// look: it belongs to the certificate.
+    /// True when both present the same certificate and verify clients in the
+    /// same way. The key is not compared: it belongs to the certificate.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.certificate.cert == other.certificate.cert
@@ -32,14 +31,14 @@ impl Tls {
     }
 }
 
-/// Whether callers are asked for a certificate.
+/// Whether client certificates are requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ClientAuth {
-    /// They are not.
+    /// No certificate is requested.
     Off,
-    /// They are, and may have none; one of another authority is refused.
+    /// A certificate is requested; clients without one are accepted, those with one of another authority are rejected.
     Optional,
-    /// Without one no connection is made.
+    /// Connections without a valid certificate are rejected.
     Required,
 }

@@ -4,16 +4,15 @@ use http::HeaderMap;
 use rustls_pki_types::CertificateDer;
 use url::Url;
 
-/// `[traces]`: where spans of requests are sent.
+/// `[traces]`: where spans are exported.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Traces {
-    /// Where the collector takes them, with its path.
+    /// URL of the collector, path included.
     pub endpoint: Url,
-    /// Share of the requests that begin a trace of their own.
+    /// Share of the requests without a valid `traceparent` that are traced.
     pub ratio: f64,
-    /// What the gateway calls itself.
     pub service_name: String,
-    /// Certificate authorities to trust besides the usual ones.
+    /// Additional certificate authorities to trust.
     pub authorities: Vec<CertificateDer<'static>>,
     /// Added to every export; sensitive.
     pub headers: HeaderMap,

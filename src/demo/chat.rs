@@ -1,64 +1,67 @@
-//! Chat completions and the older text completions, which differ in names.
+//! Chat completions and legacy text completions, which differ only in names.
 
 use serde_json::{Value, json};
 
-use super::answer::Answer;
-use super::call::{Call, Usage};
-use super::fault::Fault;
-use super::pace::Piece;
-use super::{CREATED, Reply};
+use super::body::DemoEvent;
+use super::error::DemoError;
+use super::generate::GeneratedText;
+use super::request::{DemoRequest, DemoUsage};
+use super::{CREATED, DemoResponse};
 
-/// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
+pub enum CompletionKind {
     /// `/chat/completions`
     Chat,
     /// `/completions`
     Text,
 }
 
-/// The answer to a call.
-pub fn reply(style: Style, call: &Call) -> Result<Reply, Fault> {
-    let (answer, usage) = call.answer(style.param())?;
-    if call.streams() {
-        return Ok(Reply::Stream(stream(style, call, &answer, usage)));
+pub fn respond(kind: CompletionKind, request: &DemoRequest) -> Result<DemoResponse, DemoError> {
+    let (text, usage) = request.generate(kind.param())?;
+    if request.streams() {
+        return Ok(DemoResponse::Stream(stream(kind, request, &text, usage)));
     }
-    let finish = Some(finish_reason(&answer));
-    let choice = match style {
-        Style::Chat => {
-            let message = json!({"role": "assistant", "content": answer.text, "refusal": null});
+    let finish = Some(finish_reason(&text));
+    let choice = match kind {
+        CompletionKind::Chat => {
+            let message = json!({"role": "assistant", "content": text.text, "refusal": null});
             choice("message", &message, finish)
         }
-        Style::Text => choice("text", &answer.text.into(), finish),
+        CompletionKind::Text => choice("text", &text.text.into(), finish),
     };
-    let mut whole = style.envelope(call, style.object(), &[choice]);
-    member(&mut whole, "usage", usage.to_json());
-    Ok(Reply::Json(whole))
+    let mut response = kind.envelope(request, kind.object(), &[choice]);
+    insert(&mut response, "usage", usage.to_json());
+    Ok(DemoResponse::Json(response))
 }
 
-fn stream(style: Style, call: &Call, answer: &Answer, usage: Usage) -> Vec<Piece> {
-    let event = |choices: &[Value]| style.envelope(call, style.chunk_object(), choices);
-    let mut pieces = Vec::new();
-    if style == Style::Chat {
+fn stream(
+    kind: CompletionKind,
+    request: &DemoRequest,
+    text: &GeneratedText,
+    usage: DemoUsage,
+) -> Vec<DemoEvent> {
+    let event = |choices: &[Value]| kind.envelope(request, kind.chunk_object(), choices);
+    let mut events = Vec::new();
+    if kind == CompletionKind::Chat {
         let role = json!({"role": "assistant", "content": "", "refusal": null});
-        pieces.push(Piece::data(&event(&[choice("delta", &role, None)])));
+        events.push(DemoEvent::data(&event(&[choice("delta", &role, None)])));
     }
-    for word in answer.words() {
-        pieces.push(Piece::data(&event(&[style.piece(word, None)])).spoken());
+    for word in text.words() {
+        events.push(DemoEvent::data(&event(&[kind.chunk_choice(word, None)])).paced());
     }
-    pieces.push(Piece::data(&event(&[
-        style.piece("", Some(finish_reason(answer)))
+    events.push(DemoEvent::data(&event(&[
+        kind.chunk_choice("", Some(finish_reason(text)))
     ])));
-    if call.wants_usage() {
+    if request.includes_usage() {
         let mut last = event(&[]);
-        member(&mut last, "usage", usage.to_json());
-        pieces.push(Piece::data(&last));
+        insert(&mut last, "usage", usage.to_json());
+        events.push(DemoEvent::data(&last));
     }
-    pieces.push(Piece::done());
-    pieces
+    events.push(DemoEvent::done());
+    events
 }
 
-impl Style {
+impl CompletionKind {
     fn param(self) -> &'static str {
         match self {
             Self::Chat => "messages",
@@ -80,22 +83,22 @@ impl Style {
         }
     }
 
-    fn envelope(self, call: &Call, object: &str, choices: &[Value]) -> Value {
+    fn envelope(self, request: &DemoRequest, object: &str, choices: &[Value]) -> Value {
         let prefix = match self {
             Self::Chat => "chatcmpl",
             Self::Text => "cmpl",
         };
         json!({
-            "id": format!("{prefix}-{}", call.id),
+            "id": format!("{prefix}-{}", request.id),
             "object": object,
             "created": CREATED,
-            "model": call.model,
+            "model": request.model,
             "choices": choices,
         })
     }
 
-    /// The choice of an event: a word, or none at the end.
-    fn piece(self, word: &str, finish: Option<&str>) -> Value {
+    /// The choice of an event: a word, or the finish reason.
+    fn chunk_choice(self, word: &str, finish: Option<&str>) -> Value {
         match self {
             Self::Chat if finish.is_some() => choice("delta", &json!({}), finish),
             Self::Chat => choice("delta", &json!({"content": word}), finish),
@@ -108,17 +111,17 @@ fn choice(name: &str, content: &Value, finish: Option<&str>) -> Value {
     json!({"index": 0, name: content, "logprobs": null, "finish_reason": finish})
 }
 
-fn finish_reason(answer: &Answer) -> &'static str {
-    if answer.cut { "length" } else { "stop" }
+fn finish_reason(text: &GeneratedText) -> &'static str {
+    if text.is_cut { "length" } else { "stop" }
 }
 
-fn member(object: &mut Value, name: &str, value: Value) {
+fn insert(object: &mut Value, name: &str, value: Value) {
     if let Some(members) = object.as_object_mut() {
         members.insert(name.to_owned(), value);
     }
 }
 
-impl Usage {
+impl DemoUsage {
     fn to_json(self) -> Value {
         json!({
             "prompt_tokens": self.input,

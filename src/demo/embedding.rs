@@ -1,35 +1,36 @@
-//! Embeddings: unit vectors made of a hash of the text. Equal texts have equal
-//! vectors; that two are near each other means nothing.
+//! Embeddings: unit vectors from a hash of the text. Equal texts have equal
+//! vectors; distances mean nothing.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::Reply;
-use super::call::{Call, count};
-use super::fault::Fault;
+use super::DemoResponse;
+use super::error::DemoError;
+use super::request::{DemoRequest, count_words};
 
-/// Numbers in a vector when the caller does not say.
 const DIMENSIONS: usize = 16;
-/// Most numbers in a vector.
-const MOST_DIMENSIONS: usize = 1024;
-/// Most texts in one call.
-const MOST_TEXTS: usize = 256;
+const MAX_DIMENSIONS: usize = 1024;
+const MAX_TEXTS: usize = 256;
 
-/// The answer to a call.
-pub fn reply(call: &Call) -> Result<Reply, Fault> {
-    let as_base64 = match call.encoding_format.as_deref() {
+pub fn respond(request: &DemoRequest) -> Result<DemoResponse, DemoError> {
+    let as_base64 = match request.encoding_format.as_deref() {
         None | Some("float") => false,
         Some("base64") => true,
-        Some(_) => return Err(Fault::invalid("encoding_format", "\"float\" or \"base64\"")),
+        Some(_) => {
+            return Err(DemoError::invalid(
+                "encoding_format",
+                "\"float\" or \"base64\"",
+            ));
+        }
     };
-    let dimensions = call.dimensions.unwrap_or(DIMENSIONS);
-    if !(1..=MOST_DIMENSIONS).contains(&dimensions) {
-        let wanted = format!("between 1 and {MOST_DIMENSIONS}");
-        return Err(Fault::invalid("dimensions", &wanted));
+    let dimensions = request.dimensions.unwrap_or(DIMENSIONS);
+    if !(1..=MAX_DIMENSIONS).contains(&dimensions) {
+        let expected = format!("between 1 and {MAX_DIMENSIONS}");
+        return Err(DemoError::invalid("dimensions", &expected));
     }
-    let embeddings: Vec<Value> = inputs(&call.input)?
+    let embeddings: Vec<Value> = inputs(&request.input)?
         .into_iter()
         .enumerate()
         .map(|(index, input)| {
@@ -42,19 +43,19 @@ pub fn reply(call: &Call) -> Result<Reply, Fault> {
             json!({"object": "embedding", "index": index, "embedding": embedding})
         })
         .collect();
-    let tokens = tokens(&call.input);
-    Ok(Reply::Json(json!({
+    let tokens = tokens(&request.input);
+    Ok(DemoResponse::Json(json!({
         "object": "list",
         "data": embeddings,
-        "model": call.model,
+        "model": request.model,
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
     })))
 }
 
-/// One text, several, one text as tokens, or several of these.
-fn inputs(input: &Value) -> Result<Vec<&Value>, Fault> {
+/// The inputs: one text, several, one text as token numbers, or several of these.
+fn inputs(input: &Value) -> Result<Vec<&Value>, DemoError> {
     let inputs = match input {
-        Value::Null => return Err(Fault::missing("input")),
+        Value::Null => return Err(DemoError::missing("input")),
         Value::Array(items) if !items.iter().all(Value::is_number) => items.iter().collect(),
         one => vec![one],
     };
@@ -63,19 +64,19 @@ fn inputs(input: &Value) -> Result<Vec<&Value>, Fault> {
         Value::Array(tokens) => !tokens.is_empty() && tokens.iter().all(Value::is_number),
         _ => false,
     };
-    if inputs.len() > MOST_TEXTS || !inputs.iter().all(is_text) {
-        let wanted = format!("one text or a list of at most {MOST_TEXTS}, none of them empty");
-        return Err(Fault::invalid("input", &wanted));
+    if inputs.len() > MAX_TEXTS || !inputs.iter().all(is_text) {
+        let expected = format!("a text or a list of at most {MAX_TEXTS} texts, none empty");
+        return Err(DemoError::invalid("input", &expected));
     }
     Ok(inputs)
 }
 
-/// Words of texts, or the tokens that were sent as such.
+/// Number of words in texts, plus the number of token numbers.
 fn tokens(input: &Value) -> usize {
     match input {
         Value::Array(items) => items.iter().map(tokens).sum(),
         Value::Number(_) => 1,
-        text => count(text),
+        text => count_words(text),
     }
 }
 
@@ -90,7 +91,7 @@ fn vector(text: &str, dimensions: usize) -> Vec<f32> {
                 .finalize();
             <[u8; 32]>::from(digest)
         })
-        // Never zero, so that the length never is.
+        // Never zero, so that the vector's length is not zero.
         .map(|byte| f32::from(byte) - 127.5)
         .take(dimensions)
         .collect();
@@ -105,7 +106,7 @@ fn vector(text: &str, dimensions: usize) -> Vec<f32> {
     numbers
 }
 
-/// Little-endian floats in base64, as the SDKs ask for by default.
+/// Little-endian floats in base64, the default of the SDKs.
 fn encoded(vector: &[f32]) -> String {
     let bytes: Vec<u8> = vector
         .iter()

@@ -1,14 +1,12 @@
-//! The built-in demo model: a small OpenAI-compatible upstream within the
-//! binary.
+//! The built-in demo model: a small OpenAI-compatible upstream in the binary.
 //!
-//! It is reached over a real loopback connection and by a key, as any other
-//! upstream is, so that it takes no path of its own through the gateway. It
-//! plays somebody else's server and hence shares nothing with the gateway's
-//! side.
+//! The gateway reaches it over a loopback connection and with a key, as any other
+//! upstream, so that no path of the gateway treats it specially. It stands for
+//! another party's server and therefore shares no code with the proxy.
 //!
-//! Its answers depend on the request alone: ids are a hash of it, and the time
-//! of creation is a constant, since the SDKs take any number there. `n`,
-//! `tools`, `seed` and the like are accepted and have no effect.
+//! Responses depend on the request alone: ids are a hash of it, and the creation time
+//! is a constant, since SDKs accept any number. `n`, `tools`, `seed` and the like are
+//! accepted and ignored.
 
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -29,53 +27,49 @@ use tokio::time::sleep;
 
 use crate::secret::Secret;
 
-mod answer;
-mod call;
+mod body;
 mod chat;
 mod embedding;
-mod fault;
-mod pace;
+mod error;
+mod generate;
+mod request;
 mod responses;
 #[cfg(test)]
 mod tests;
 
-use call::Call;
-use chat::Style;
-use fault::Fault;
-use pace::{Body, Piece};
+use body::{DemoBody, DemoEvent};
+use chat::CompletionKind;
+use error::DemoError;
+use request::DemoRequest;
 
-/// Most bytes in one request. The gateway's own limit is met first by default.
+/// In bytes. The gateway's default limit is lower.
 const MAX_BODY: usize = 64 << 20;
-/// Rest after an accept that failed: most often descriptors have run out.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// What every answer gives as the time of its creation: 2025-01-01, UTC.
+/// Pause after a failed `accept` (most likely too many open files).
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+/// Creation time of every response: 2025-01-01 UTC.
 const CREATED: u64 = 1_735_689_600;
 
-/// What the caller gets.
-enum Reply {
-    /// JSON in one piece.
+enum DemoResponse {
     Json(serde_json::Value),
-    /// An event stream.
-    Stream(Vec<Piece>),
+    Stream(Vec<DemoEvent>),
 }
 
-/// Serves the demo model on `listener` to those who have `key`, until the
-/// future is dropped. It must run where local tasks can be spawned.
+/// Serves requests that carry `key`, until it is dropped. Needs a local runtime.
 pub async fn serve(listener: TcpListener, key: Secret) {
     let key = Rc::new(key);
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                spawn_local(converse(stream, Rc::clone(&key)));
+                spawn_local(serve_connection(stream, Rc::clone(&key)));
             }
-            Err(_) => sleep(ACCEPT_PAUSE).await,
+            Err(_) => sleep(ACCEPT_BACKOFF).await,
         }
     }
 }
 
-async fn converse(stream: TcpStream, key: Rc<Secret>) {
-    // Small events must not wait for the acknowledgement of the last one. A
-    // socket that cannot be told so still works.
+async fn serve_connection(stream: TcpStream, key: Rc<Secret>) {
+    // Small events must not wait for the acknowledgement of the previous one. On
+    // failure, they are only slower.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
         let key = Rc::clone(&key);
@@ -84,58 +78,62 @@ async fn converse(stream: TcpStream, key: Rc<Secret>) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .serve_connection(TokioIo::new(stream), service);
-    // A caller that leaves in the middle of a stream is no fault of anyone's.
+    // An error means that the client closed the connection.
     let _ = connection.await;
 }
 
-async fn respond(request: Request<Incoming>, key: &Secret) -> Response<Body> {
-    let (status, kind, body) = match answer(request, key).await {
-        Ok(Reply::Json(value)) => (
+async fn respond(request: Request<Incoming>, key: &Secret) -> Response<DemoBody> {
+    let (status, media_type, body) = match handle(request, key).await {
+        Ok(DemoResponse::Json(value)) => (
             http::StatusCode::OK,
             "application/json",
-            Body::whole(&value),
+            DemoBody::full(&value),
         ),
-        Ok(Reply::Stream(pieces)) => (
+        Ok(DemoResponse::Stream(events)) => (
             http::StatusCode::OK,
             "text/event-stream",
-            Body::paced(pieces),
+            DemoBody::paced(events),
         ),
-        Err(fault) => (
-            fault.status,
+        Err(error) => (
+            error.status,
             "application/json",
-            Body::whole(&fault.to_json()),
+            DemoBody::full(&error.to_json()),
         ),
     };
     let mut response = Response::new(body);
     *response.status_mut() = status;
     response
         .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        .insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     response
 }
 
-async fn answer(request: Request<Incoming>, key: &Secret) -> Result<Reply, Fault> {
+async fn handle(request: Request<Incoming>, key: &Secret) -> Result<DemoResponse, DemoError> {
     let (head, body) = request.into_parts();
-    if !admits(&head.headers, key) {
-        return Err(Fault::unauthorized());
+    if !is_authorized(&head.headers, key) {
+        return Err(DemoError::unauthorized());
     }
     let path = head.uri.path();
     let route = path.strip_prefix("/v1").unwrap_or(path);
     let serve = match (&head.method, route) {
-        (&Method::POST, "/chat/completions") => |call: &Call| chat::reply(Style::Chat, call),
-        (&Method::POST, "/completions") => |call: &Call| chat::reply(Style::Text, call),
-        (&Method::POST, "/responses") => responses::reply,
-        (&Method::POST, "/embeddings") => embedding::reply,
-        _ => return Err(Fault::unknown_url()),
+        (&Method::POST, "/chat/completions") => {
+            |request: &DemoRequest| chat::respond(CompletionKind::Chat, request)
+        }
+        (&Method::POST, "/completions") => {
+            |request: &DemoRequest| chat::respond(CompletionKind::Text, request)
+        }
+        (&Method::POST, "/responses") => responses::respond,
+        (&Method::POST, "/embeddings") => embedding::respond,
+        _ => return Err(DemoError::unknown_url()),
     };
     let body: Bytes = match Limited::new(body, MAX_BODY).collect().await {
         Ok(body) => body.to_bytes(),
-        Err(_) => return Err(Fault::unreadable()),
+        Err(_) => return Err(DemoError::body_too_large()),
     };
-    serve(&Call::parse(&body)?)
+    serve(&DemoRequest::parse(&body)?)
 }
 
-fn admits(headers: &HeaderMap, key: &Secret) -> bool {
+fn is_authorized(headers: &HeaderMap, key: &Secret) -> bool {
     let sent = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
     let token = sent.and_then(|value| value.strip_prefix(b"Bearer "));
     token.is_some_and(|token| bool::from(token.ct_eq(key.expose().as_bytes())))

@@ -1,44 +1,42 @@
-//! The Responses API, whose streams have named events.
+//! The Responses API; its streams have named events.
 
 use serde_json::{Value, json};
 
-use super::answer::Answer;
-use super::call::{Call, Usage};
-use super::fault::Fault;
-use super::pace::Piece;
-use super::{CREATED, Reply};
+use super::body::DemoEvent;
+use super::error::DemoError;
+use super::generate::GeneratedText;
+use super::request::{DemoRequest, DemoUsage};
+use super::{CREATED, DemoResponse};
 
-/// The event that carries a word.
 const DELTA: &str = "response.output_text.delta";
 
-/// The answer to a call.
-pub fn reply(call: &Call) -> Result<Reply, Fault> {
-    let (answer, usage) = call.answer("input")?;
-    if call.streams() {
-        return Ok(Reply::Stream(stream(call, &answer, usage)));
+pub fn respond(request: &DemoRequest) -> Result<DemoResponse, DemoError> {
+    let (text, usage) = request.generate("input")?;
+    if request.streams() {
+        return Ok(DemoResponse::Stream(stream(request, &text, usage)));
     }
-    Ok(Reply::Json(ended(call, &answer, usage)))
+    Ok(DemoResponse::Json(final_response(request, &text, usage)))
 }
 
-fn stream(call: &Call, answer: &Answer, usage: Usage) -> Vec<Piece> {
-    let begun = response(call, "in_progress", &[], None, None);
-    let text = answer.text.as_str();
-    let ended = ended(call, answer, usage);
-    let last = if answer.cut {
+fn stream(request: &DemoRequest, generated: &GeneratedText, usage: DemoUsage) -> Vec<DemoEvent> {
+    let in_progress = response(request, "in_progress", &[], None, None);
+    let text = generated.text.as_str();
+    let last_response = final_response(request, generated, usage);
+    let last = if generated.is_cut {
         "response.incomplete"
     } else {
         "response.completed"
     };
     let mut events = vec![
-        ("response.created", json!({"response": begun})),
-        ("response.in_progress", json!({"response": begun})),
+        ("response.created", json!({"response": in_progress})),
+        ("response.in_progress", json!({"response": in_progress})),
         (
             "response.output_item.added",
-            json!({"item": message(call, "in_progress", &[])}),
+            json!({"item": message(request, "in_progress", &[])}),
         ),
         ("response.content_part.added", json!({"part": part("")})),
     ];
-    for word in answer.words() {
+    for word in generated.words() {
         events.push((DELTA, json!({"delta": word, "logprobs": []})));
     }
     events.extend([
@@ -49,19 +47,19 @@ fn stream(call: &Call, answer: &Answer, usage: Usage) -> Vec<Piece> {
         ("response.content_part.done", json!({"part": part(text)})),
         (
             "response.output_item.done",
-            json!({"item": message(call, status(answer), &[part(text)])}),
+            json!({"item": message(request, status(generated), &[part(text)])}),
         ),
-        (last, json!({"response": ended})),
+        (last, json!({"response": last_response})),
     ]);
     let numbered = events.into_iter().enumerate();
     numbered
-        .map(|(number, (name, event))| piece(call, number, name, event))
+        .map(|(number, (name, data))| event(request, number, name, data))
         .collect()
 }
 
-/// An event with what every one of its kind has besides.
-fn piece(call: &Call, number: usize, name: &str, mut event: Value) -> Piece {
-    if let Some(members) = event.as_object_mut() {
+/// An event with the fields that all events of its kind have.
+fn event(request: &DemoRequest, number: usize, name: &str, mut data: Value) -> DemoEvent {
+    if let Some(members) = data.as_object_mut() {
         members.insert("type".into(), name.into());
         members.insert("sequence_number".into(), number.into());
         if !members.contains_key("response") {
@@ -69,26 +67,25 @@ fn piece(call: &Call, number: usize, name: &str, mut event: Value) -> Piece {
         }
         if name.contains("_part.") || name.contains("_text.") {
             members.insert("content_index".into(), 0.into());
-            members.insert("item_id".into(), message_id(call).into());
+            members.insert("item_id".into(), message_id(request).into());
         }
     }
-    let piece = Piece::named(name, &event);
-    if name == DELTA { piece.spoken() } else { piece }
+    let event = DemoEvent::named(name, &data);
+    if name == DELTA { event.paced() } else { event }
 }
 
-/// The response with all that is in it.
-fn ended(call: &Call, answer: &Answer, usage: Usage) -> Value {
-    let output = [message(call, status(answer), &[part(&answer.text)])];
-    let reason = answer.cut.then_some("max_output_tokens");
-    response(call, status(answer), &output, reason, Some(usage))
+fn final_response(request: &DemoRequest, text: &GeneratedText, usage: DemoUsage) -> Value {
+    let output = [message(request, status(text), &[part(&text.text)])];
+    let reason = text.is_cut.then_some("max_output_tokens");
+    response(request, status(text), &output, reason, Some(usage))
 }
 
 fn response(
-    call: &Call,
+    request: &DemoRequest,
     status: &str,
     output: &[Value],
     reason: Option<&str>,
-    usage: Option<Usage>,
+    usage: Option<DemoUsage>,
 ) -> Value {
     let details = reason.map(|reason| json!({"reason": reason}));
     let usage = usage.map(|usage| {
@@ -101,16 +98,16 @@ fn response(
         })
     });
     json!({
-        "id": format!("resp_{}", call.id),
+        "id": format!("resp_{}", request.id),
         "object": "response",
         "created_at": CREATED,
         "status": status,
         "error": null,
         "incomplete_details": details,
         "instructions": null,
-        "max_output_tokens": call.max_output_tokens,
+        "max_output_tokens": request.max_output_tokens,
         "metadata": {},
-        "model": call.model,
+        "model": request.model,
         "output": output,
         "parallel_tool_calls": true,
         "previous_response_id": null,
@@ -125,9 +122,9 @@ fn response(
     })
 }
 
-fn message(call: &Call, status: &str, content: &[Value]) -> Value {
+fn message(request: &DemoRequest, status: &str, content: &[Value]) -> Value {
     json!({
-        "id": message_id(call),
+        "id": message_id(request),
         "type": "message",
         "role": "assistant",
         "status": status,
@@ -139,14 +136,14 @@ fn part(text: &str) -> Value {
     json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []})
 }
 
-fn status(answer: &Answer) -> &'static str {
-    if answer.cut {
+fn status(text: &GeneratedText) -> &'static str {
+    if text.is_cut {
         "incomplete"
     } else {
         "completed"
     }
 }
 
-fn message_id(call: &Call) -> String {
-    format!("msg_{}", call.id)
+fn message_id(request: &DemoRequest) -> String {
+    format!("msg_{}", request.id)
 }

@@ -1,7 +1,7 @@
-//! Errors, in the shape of either API.
+//! Errors of upstreams and of the gateway, in the format of either API.
 //!
 //! Sources: Anthropic's API reference, "Errors"; `OpenAI`'s API reference, "Error
-//! codes". The table is in `docs/dialects.md`.
+//! codes". The mapping table is in `docs/dialects.md`.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -9,93 +9,102 @@ use serde::{Deserialize, Serialize};
 use super::Dialect;
 use crate::wire::error::{ApiError, ErrorType};
 
-/// An error answer for the caller.
+const NO_EXPLANATION: &str = "The model's provider reported an error without a message.";
+
+/// An error response for the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// The status to answer with.
+pub struct TranslatedError {
     pub status: u16,
-    /// The body, JSON.
+    /// JSON.
     pub body: Vec<u8>,
 }
 
-/// What the upstream said of its error, whatever shape it is in.
+/// An upstream's error, in any format.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub(super) struct UpstreamError {
     message: Option<String>,
     kind: Option<String>,
     code: Option<String>,
 }
 
+/// Unlike [`ApiError`], it can have an upstream's own error code.
 #[derive(Serialize)]
-struct OpenAiBody<'a> {
-    error: OpenAiError<'a>,
+struct ChatErrorBody<'a> {
+    error: ChatError<'a>,
 }
 
 #[derive(Serialize)]
-struct OpenAiError<'a> {
+struct ChatError<'a> {
     message: &'a str,
     #[serde(rename = "type")]
     kind: ErrorType,
     param: Option<()>,
-    code: Option<&'a str>,
+    code: &'a str,
 }
 
 #[derive(Serialize)]
-struct AnthropicBody<'a> {
+struct MessagesErrorBody<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
-    error: AnthropicError<'a>,
+    error: MessagesError<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
 }
 
 #[derive(Serialize)]
-struct AnthropicError<'a> {
+struct MessagesError<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     message: &'a str,
 }
 
-/// Translates an answer with a status other than 2xx, for a caller who speaks
-/// this dialect. What the upstream says is passed on, its type becomes the one
-/// that this dialect has for it; of what is no JSON, nothing is. Answers to
-/// 401 and 403 may echo the upstream's key and are not for callers at all.
+/// Translates a response with a status other than 2xx for a client of this
+/// dialect. The upstream's message is passed on, its error type is mapped; of a
+/// body that is not JSON, nothing is passed on. Not for 401 and 403: their bodies
+/// may contain the upstream's key.
 #[must_use]
-pub fn error(caller: Dialect, status: u16, body: &[u8], request_id: Option<&str>) -> Fault {
-    let report = Report::read(body);
+pub fn translate_error(
+    client: Dialect,
+    status: u16,
+    body: &[u8],
+    request_id: Option<&str>,
+) -> TranslatedError {
+    let error = UpstreamError::parse(body);
     let fallback =
-        format!("The model's provider answered with status {status} and no explanation.");
-    let message = report.message.as_deref().unwrap_or(&fallback);
-    match caller {
-        Dialect::OpenAi => Fault {
+        format!("The model's provider responded with status {status} and no error message.");
+    let message = error.message.as_deref().unwrap_or(&fallback);
+    match client {
+        Dialect::OpenAi => TranslatedError {
             status: if status == 529 { 503 } else { status },
-            body: report.openai(status, message),
+            body: error.chat_body(status, message),
         },
-        Dialect::Anthropic => Fault {
+        Dialect::Anthropic => TranslatedError {
             status: if status == 503 { 529 } else { status },
-            body: anthropic_body(kind_of(status), message, request_id),
+            body: messages_body(messages_type(status), message, request_id),
         },
     }
 }
 
-/// The body of an error of the gateway's own, with this status.
+/// The body of an error of the gateway itself.
 #[must_use]
-pub fn own_error(
-    caller: Dialect,
+pub fn gateway_error(
+    client: Dialect,
     status: u16,
     error: &ApiError,
     request_id: Option<&str>,
 ) -> Bytes {
-    match caller {
+    match client {
         Dialect::OpenAi => error.to_body(),
-        Dialect::Anthropic => anthropic_body(kind_of(status), &error.message, request_id).into(),
+        Dialect::Anthropic => {
+            messages_body(messages_type(status), &error.message, request_id).into()
+        }
     }
 }
 
-/// The last event of a stream that failed at the gateway.
+/// The last event of a stream that failed in the gateway.
 #[must_use]
-pub fn own_event(caller: Dialect, error: &ApiError) -> Bytes {
-    match caller {
+pub fn gateway_error_event(client: Dialect, error: &ApiError) -> Bytes {
+    match client {
         Dialect::OpenAi => error.to_event(),
         Dialect::Anthropic => {
             let kind = match error.kind {
@@ -103,13 +112,13 @@ pub fn own_event(caller: Dialect, error: &ApiError) -> Bytes {
                 ErrorType::RateLimitError | ErrorType::InsufficientQuota => "rate_limit_error",
                 ErrorType::ServerError => "api_error",
             };
-            anthropic_event(kind, &error.message).into()
+            messages_event(kind, &error.message).into()
         }
     }
 }
 
-/// Anthropic's type for an error with this status.
-pub(super) fn kind_of(status: u16) -> &'static str {
+/// Anthropic's error type for a status.
+fn messages_type(status: u16) -> &'static str {
     match status {
         401 => "authentication_error",
         402 => "billing_error",
@@ -124,68 +133,69 @@ pub(super) fn kind_of(status: u16) -> &'static str {
     }
 }
 
-/// An error in Anthropic's shape.
-pub(super) fn anthropic_body(kind: &str, message: &str, request_id: Option<&str>) -> Vec<u8> {
-    let body = AnthropicBody {
+fn messages_body(kind: &str, message: &str, request_id: Option<&str>) -> Vec<u8> {
+    let body = MessagesErrorBody {
         kind: "error",
-        error: AnthropicError { kind, message },
+        error: MessagesError { kind, message },
         request_id,
     };
     serde_json::to_vec(&body).unwrap_or_default()
 }
 
-/// An error within a stream in Anthropic's shape.
-pub(super) fn anthropic_event(kind: &str, message: &str) -> Vec<u8> {
-    let body = anthropic_body(kind, message, None);
+fn messages_event(kind: &str, message: &str) -> Vec<u8> {
+    let body = messages_body(kind, message, None);
     [b"event: error\ndata: ", body.as_slice(), b"\n\n"].concat()
 }
 
-// === impl Report ===
+// === impl UpstreamError ===
 
-impl Report {
-    /// Reads `{"error":{…}}`, `{"error":"…"}`, and what stands at the top:
+impl UpstreamError {
+    /// Accepts `{"error":{…}}`, `{"error":"…"}`, and members at the top level:
     /// `message` (Mistral), `detail` (`FastAPI`).
-    pub(super) fn read(body: &[u8]) -> Self {
+    pub(super) fn parse(body: &[u8]) -> Self {
         #[derive(Deserialize)]
         struct Body {
             error: Option<serde_json::Value>,
             #[serde(flatten)]
-            top: serde_json::Value,
+            top_level: serde_json::Value,
         }
 
-        let Ok(Body { error, top }) = serde_json::from_slice::<Body>(body) else {
+        let Ok(Body { error, top_level }) = serde_json::from_slice::<Body>(body) else {
             return Self::default();
         };
-        let own = |value: &serde_json::Value, name: &str| {
+        let string = |value: &serde_json::Value, name: &str| {
             let text = value.get(name)?.as_str()?;
             Some(text.to_owned())
         };
-        let inner = match error {
+        let parsed = match error {
             Some(serde_json::Value::String(message)) => Self {
                 message: Some(message),
                 ..Self::default()
             },
-            Some(inner) => Self {
-                message: own(&inner, "message"),
-                kind: own(&inner, "type"),
-                code: own(&inner, "code"),
+            Some(error) => Self {
+                message: string(&error, "message"),
+                kind: string(&error, "type"),
+                code: string(&error, "code"),
             },
             None => Self {
-                message: own(&top, "message").or_else(|| own(&top, "detail")),
-                kind: own(&top, "type"),
-                code: own(&top, "code"),
+                message: string(&top_level, "message").or_else(|| string(&top_level, "detail")),
+                kind: string(&top_level, "type"),
+                code: string(&top_level, "code"),
             },
         };
         Self {
-            message: inner.message.filter(|message| !message.is_empty()),
-            ..inner
+            message: parsed.message.filter(|message| !message.is_empty()),
+            ..parsed
         }
     }
 
-    /// An error in `OpenAI`'s shape, from Anthropic's.
-    fn openai(&self, status: u16, message: &str) -> Vec<u8> {
-        let kind = self.kind.as_deref().unwrap_or_else(|| kind_of(status));
-        let (openai, code) = match kind {
+    /// Maps Anthropic's error type.
+    fn chat_body(&self, status: u16, message: &str) -> Vec<u8> {
+        let messages_type = self
+            .kind
+            .as_deref()
+            .unwrap_or_else(|| messages_type(status));
+        let (kind, code) = match messages_type {
             "authentication_error" => (ErrorType::InvalidRequestError, "invalid_api_key"),
             "billing_error" => (ErrorType::InsufficientQuota, "insufficient_quota"),
             "permission_error" => (ErrorType::InvalidRequestError, "permission_denied"),
@@ -202,30 +212,28 @@ impl Report {
             other if (400..500).contains(&status) => (ErrorType::InvalidRequestError, other),
             other => (ErrorType::ServerError, other),
         };
-        let body = OpenAiBody {
-            error: OpenAiError {
-                message,
-                kind: openai,
-                param: None,
-                code: Some(code),
-            },
+        let error = ChatError {
+            message,
+            kind,
+            param: None,
+            code,
         };
-        serde_json::to_vec(&body).unwrap_or_default()
+        serde_json::to_vec(&ChatErrorBody { error }).unwrap_or_default()
     }
 
-    /// The last event of a chat stream whose upstream reported this. The type
-    /// tells whose fault it is; there is no status.
-    pub(super) fn openai_event(&self) -> Vec<u8> {
-        let message = self.message.as_deref().unwrap_or(UNEXPLAINED);
-        let body = self.openai(500, message);
+    /// The last event of a chat stream. There is no status: only the error type
+    /// distinguishes client errors from server errors.
+    pub(super) fn to_chat_event(&self) -> Vec<u8> {
+        let message = self.message.as_deref().unwrap_or(NO_EXPLANATION);
+        let body = self.chat_body(500, message);
         [b"data: ", body.as_slice(), b"\n\n"].concat()
     }
 
-    /// The last event of a Messages stream whose upstream reported this.
-    pub(super) fn anthropic_event(&self) -> Vec<u8> {
-        let message = self.message.as_deref().unwrap_or(UNEXPLAINED);
-        let words = [self.kind.as_deref(), self.code.as_deref()];
-        let kind = words.into_iter().flatten().find_map(|word| match word {
+    /// The last event of a Messages stream.
+    pub(super) fn to_messages_event(&self) -> Vec<u8> {
+        let message = self.message.as_deref().unwrap_or(NO_EXPLANATION);
+        let names = [self.kind.as_deref(), self.code.as_deref()];
+        let kind = names.into_iter().flatten().find_map(|name| match name {
             "invalid_request_error" => Some("invalid_request_error"),
             "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota" => {
                 Some("rate_limit_error")
@@ -233,8 +241,6 @@ impl Report {
             "overloaded" | "overloaded_error" => Some("overloaded_error"),
             _ => None,
         });
-        anthropic_event(kind.unwrap_or("api_error"), message)
+        messages_event(kind.unwrap_or("api_error"), message)
     }
 }
-
-const UNEXPLAINED: &str = "The model's provider reported an error without an explanation.";

@@ -1,7 +1,7 @@
-//! Reads a request member by member, and knows at any place where it is.
+//! Reads a request as JSON, member by member, with the path of each value.
 //!
-//! What was not asked for by its name is found, so nothing is lost unseen.
-//! Values stay the bytes that the caller wrote until somebody looks into them.
+//! Members that were not taken are detected at the end, so that nothing is dropped
+//! silently. Values stay raw JSON until they are read.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -11,188 +11,199 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::refusal::Refusal;
 use super::text::Text;
+use super::translation_error::TranslationError;
 
-type Result<T> = std::result::Result<T, Refusal>;
+const NO_COUNTERPART: &str = "is not supported by the API of this model's provider.";
+
+type Result<T> = std::result::Result<T, TranslationError>;
 
 /// A value and its path.
 #[derive(Clone, Debug)]
-pub(super) struct Field<'a> {
+pub(super) struct JsonField<'a> {
     pub(super) path: String,
     raw: &'a RawValue,
 }
 
-/// An object whose members are taken out one by one.
+/// An object whose members are taken out one by one; [`finish`](Self::finish)
+/// rejects those that are left.
 #[derive(Debug)]
-pub(super) struct Object<'a> {
+pub(super) struct JsonObject<'a> {
     pub(super) path: String,
-    members: Vec<Member<'a>>,
+    members: Vec<RawMember<'a>>,
 }
 
-type Member<'a> = (Cow<'a, str>, &'a RawValue);
+type RawMember<'a> = (Cow<'a, str>, &'a RawValue);
 
-/// What a value is, by its first byte.
+/// The type of a value, by its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Text,
-    List,
+pub(super) enum JsonType {
+    String,
+    Array,
     Object,
     Other,
 }
 
-// === impl Field ===
+// === impl JsonField ===
 
-impl<'a> Field<'a> {
-    pub(super) fn kind(&self) -> Kind {
+impl<'a> JsonField<'a> {
+    pub(super) fn json_type(&self) -> JsonType {
         match self.raw.get().as_bytes().first() {
-            Some(b'"') => Kind::Text,
-            Some(b'[') => Kind::List,
-            Some(b'{') => Kind::Object,
-            _ => Kind::Other,
+            Some(b'"') => JsonType::String,
+            Some(b'[') => JsonType::Array,
+            Some(b'{') => JsonType::Object,
+            _ => JsonType::Other,
         }
     }
 
-    /// The value as it was written.
     pub(super) fn raw(&self) -> &'a RawValue {
         self.raw
     }
 
-    /// A string, unread.
+    /// A string, not decoded.
     pub(super) fn text(&self) -> Result<Text<'a>> {
-        Text::raw(self.raw).ok_or_else(|| Refusal::kind(&self.path, "a string"))
+        Text::from_raw(self.raw)
+            .ok_or_else(|| TranslationError::invalid_type(&self.path, "a string"))
     }
 
-    /// A string that is read here.
+    /// A decoded string.
     pub(super) fn string(&self) -> Result<Cow<'a, str>> {
         #[derive(Deserialize)]
-        struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
+        struct Decoded<'a>(#[serde(borrow)] Cow<'a, str>);
 
         self.text()?;
-        self.parse::<Borrowed<'a>>("a string").map(|text| text.0)
+        self.parse::<Decoded<'a>>("a string").map(|text| text.0)
     }
 
-    pub(super) fn flag(&self) -> Result<bool> {
+    pub(super) fn boolean(&self) -> Result<bool> {
         self.parse("true or false")
     }
 
-    pub(super) fn whole(&self) -> Result<u64> {
-        self.parse("a whole number that is not negative")
+    pub(super) fn integer(&self) -> Result<u64> {
+        self.parse("a non-negative integer")
     }
 
     pub(super) fn number(&self) -> Result<f64> {
         self.parse("a number")
     }
 
-    /// An object that is passed on as it is.
-    pub(super) fn any_object(&self) -> Result<&'a RawValue> {
-        if self.kind() == Kind::Object {
+    /// An object that is passed on unchanged.
+    pub(super) fn raw_object(&self) -> Result<&'a RawValue> {
+        if self.json_type() == JsonType::Object {
             return Ok(self.raw);
         }
-        Err(Refusal::kind(&self.path, "an object"))
+        Err(TranslationError::invalid_type(&self.path, "an object"))
     }
 
-    pub(super) fn list(&self) -> Result<Vec<Field<'a>>> {
+    pub(super) fn array(&self) -> Result<Vec<JsonField<'a>>> {
         let items: Vec<&'a RawValue> = self.parse("an array")?;
-        let fields = items.into_iter().enumerate().map(|(index, raw)| Field {
+        let fields = items.into_iter().enumerate().map(|(index, raw)| JsonField {
             path: format!("{}[{index}]", self.path),
             raw,
         });
         Ok(fields.collect())
     }
 
-    pub(super) fn object(&self) -> Result<Object<'a>> {
+    pub(super) fn object(&self) -> Result<JsonObject<'a>> {
         let Members(members) = self.parse("an object")?;
         let mut names = BTreeSet::new();
-        let twice = members.iter().find(|(name, _)| !names.insert(&**name));
-        if let Some((name, _)) = twice {
-            return Err(Refusal::twice(&path_of(&self.path, name)));
+        let duplicate = members.iter().find(|(name, _)| !names.insert(&**name));
+        if let Some((name, _)) = duplicate {
+            return Err(TranslationError::duplicate_field(&member_path(
+                &self.path, name,
+            )));
         }
-        Ok(Object {
+        Ok(JsonObject {
             path: self.path.clone(),
             members,
         })
     }
 
-    /// A refusal of this member.
-    pub(super) fn unsupported<T>(&self, what: &str) -> Result<T> {
-        Err(Refusal::unsupported(&self.path, what))
+    pub(super) fn unsupported_parameter<T>(&self, detail: &str) -> Result<T> {
+        Err(TranslationError::unsupported_parameter(&self.path, detail))
     }
 
-    /// A refusal of this value.
-    pub(super) fn not_this<T>(&self, what: &str) -> Result<T> {
-        Err(Refusal::value(&self.path, what))
+    pub(super) fn unsupported_value<T>(&self, detail: &str) -> Result<T> {
+        Err(TranslationError::unsupported_value(&self.path, detail))
     }
 
-    /// Whether it is the same as one of these values, written as JSON.
-    pub(super) fn is_any_of(&self, values: &[&str]) -> bool {
-        let read = |json: &str| serde_json::from_str::<serde_json::Value>(json).ok();
-        let same = |one: &serde_json::Value, other: &serde_json::Value| {
-            one == other || one.as_f64().is_some_and(|one| Some(one) == other.as_f64())
+    /// Whether the value equals one of these, in JSON.
+    pub(super) fn equals_any_of(&self, values: &[&str]) -> bool {
+        let parse = |json: &str| serde_json::from_str::<serde_json::Value>(json).ok();
+        // `0` equals `0.0`.
+        let same = |left: &serde_json::Value, right: &serde_json::Value| {
+            left == right
+                || left
+                    .as_f64()
+                    .is_some_and(|left| Some(left) == right.as_f64())
         };
-        let own = read(self.raw.get());
-        own.is_some_and(|own| {
-            let mut values = values.iter().filter_map(|value| read(value));
-            values.any(|value| same(&own, &value))
+        let value = parse(self.raw.get());
+        value.is_some_and(|value| {
+            let mut candidates = values.iter().filter_map(|json| parse(json));
+            candidates.any(|candidate| same(&value, &candidate))
         })
     }
 
     fn parse<T: Deserialize<'a>>(&self, expected: &str) -> Result<T> {
-        serde_json::from_str(self.raw.get()).map_err(|_| Refusal::kind(&self.path, expected))
+        serde_json::from_str(self.raw.get())
+            .map_err(|_| TranslationError::invalid_type(&self.path, expected))
     }
 }
 
-fn path_of(path: &str, name: &str) -> String {
+fn member_path(path: &str, name: &str) -> String {
     if path.is_empty() {
         return name.to_owned();
     }
     format!("{path}.{name}")
 }
 
-// === impl Object ===
+// === impl JsonObject ===
 
-impl<'a> Object<'a> {
-    /// The body of a request.
-    pub(super) fn body(bytes: &'a [u8]) -> Result<Self> {
+impl<'a> JsonObject<'a> {
+    /// Parses the body of a request.
+    pub(super) fn from_body(bytes: &'a [u8]) -> Result<Self> {
         let raw = serde_json::from_slice::<&'a RawValue>(bytes)
-            .map_err(|_| Refusal::invalid("", "The body is not valid JSON."))?;
+            .map_err(|_| TranslationError::invalid_value("", "The body is not valid JSON."))?;
         let path = String::new();
         if !raw.get().starts_with('{') {
-            return Err(Refusal::invalid("", "The body must be a JSON object."));
+            return Err(TranslationError::invalid_value(
+                "",
+                "The body must be a JSON object.",
+            ));
         }
-        Field { path, raw }.object()
+        JsonField { path, raw }.object()
     }
 
-    /// Takes a member out; `null` is the same as none.
-    pub(super) fn take(&mut self, name: &str) -> Option<Field<'a>> {
-        let place = self.members.iter().position(|member| member.0 == name)?;
-        let (_, raw) = self.members.swap_remove(place);
+    /// Takes out a member; `null` counts as absent.
+    pub(super) fn take(&mut self, name: &str) -> Option<JsonField<'a>> {
+        let index = self.members.iter().position(|member| member.0 == name)?;
+        let (_, raw) = self.members.swap_remove(index);
         if raw.get() == "null" {
             return None;
         }
-        Some(Field {
-            path: path_of(&self.path, name),
+        Some(JsonField {
+            path: member_path(&self.path, name),
             raw,
         })
     }
 
-    /// Takes out a member that must be there.
-    pub(super) fn need(&mut self, name: &str) -> Result<Field<'a>> {
+    /// Takes out a required member.
+    pub(super) fn require(&mut self, name: &str) -> Result<JsonField<'a>> {
         self.take(name)
-            .ok_or_else(|| Refusal::missing(&path_of(&self.path, name)))
+            .ok_or_else(|| TranslationError::missing_field(&member_path(&self.path, name)))
     }
 
-    /// Takes out a string that must be there.
-    pub(super) fn need_string(&mut self, name: &str) -> Result<Cow<'a, str>> {
-        self.need(name)?.string()
+    /// Takes out a required string.
+    pub(super) fn require_string(&mut self, name: &str) -> Result<Cow<'a, str>> {
+        self.require(name)?.string()
     }
 
-    /// Takes out a string that may be there.
+    /// Takes out an optional string.
     pub(super) fn take_text(&mut self, name: &str) -> Result<Option<Text<'a>>> {
         self.take(name).map(|field| field.text()).transpose()
     }
 
-    /// Takes out a number that goes over as it was written.
+    /// Takes out an optional number, in its original notation.
     pub(super) fn take_number(&mut self, name: &str) -> Result<Option<&'a RawValue>> {
         let Some(field) = self.take(name) else {
             return Ok(None);
@@ -201,49 +212,48 @@ impl<'a> Object<'a> {
         Ok(Some(field.raw()))
     }
 
-    /// Leaves out members that change nothing about the answer.
+    /// Drops members that do not change the response.
     pub(super) fn ignore(&mut self, names: &[&str]) {
         self.members.retain(|(name, _)| !names.contains(&&**name));
     }
 
-    /// Leaves out members whose value says what happens without them.
-    pub(super) fn ignore_neutral(&mut self, neutral: &[(&str, &[&str])]) -> Result<()> {
-        for (name, values) in neutral {
+    /// Drops members whose value is the default. Other values are unsupported.
+    pub(super) fn ignore_defaults(&mut self, defaults: &[(&str, &[&str])]) -> Result<()> {
+        for (name, values) in defaults {
             let Some(field) = self.take(name) else {
                 continue;
             };
-            if !field.is_any_of(values) {
-                return field
-                    .unsupported("has no counterpart in the API of this model's provider.");
+            if !field.equals_any_of(values) {
+                return field.unsupported_parameter(NO_COUNTERPART);
             }
         }
         Ok(())
     }
 
-    /// Nothing else may be there.
-    pub(super) fn done(self) -> Result<()> {
-        let left = self.members.iter().find(|(_, raw)| raw.get() != "null");
-        let Some((name, _)) = left else {
+    /// Rejects members that are left.
+    pub(super) fn finish(self) -> Result<()> {
+        let unread = self.members.iter().find(|(_, raw)| raw.get() != "null");
+        let Some((name, _)) = unread else {
             return Ok(());
         };
-        Err(Refusal::unsupported(
-            &path_of(&self.path, name),
-            "has no counterpart in the API of this model's provider.",
+        Err(TranslationError::unsupported_parameter(
+            &member_path(&self.path, name),
+            NO_COUNTERPART,
         ))
     }
 }
 
-struct Members<'a>(Vec<Member<'a>>);
+struct Members<'a>(Vec<RawMember<'a>>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct Reader;
+        struct MembersVisitor;
 
         #[derive(Deserialize)]
         struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Vec<Member<'de>>;
+        impl<'de> Visitor<'de> for MembersVisitor {
+            type Value = Vec<RawMember<'de>>;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("an object")
@@ -261,20 +271,19 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
             }
         }
 
-        deserializer.deserialize_map(Reader).map(Members)
+        deserializer.deserialize_map(MembersVisitor).map(Members)
     }
 }
 
-/// What has been put together, as JSON.
-pub(super) fn json(value: &impl Serialize) -> Vec<u8> {
+pub(super) fn to_json(value: &impl Serialize) -> Vec<u8> {
     let mut out = Vec::new();
     write_json(value, &mut out);
     out
 }
 
-/// The same, behind what is there.
+/// Appends JSON.
 pub(super) fn write_json(value: &impl Serialize, out: &mut Vec<u8>) {
-    // Strings, numbers and raw JSON cannot fail to serialise, nor can a vector
-    // fail to take them.
+    // Strings, numbers and raw JSON cannot fail to serialise, and writing to a
+    // vector cannot fail.
     let _ = serde_json::to_writer(out, value);
 }

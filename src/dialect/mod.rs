@@ -1,44 +1,42 @@
-//! `OpenAI`'s Chat Completions and Anthropic's Messages, each told in the
-//! words of the other.
+//! Translation between `OpenAI`'s Chat Completions and Anthropic's Messages, in
+//! both directions.
 //!
 //! Pure: bytes in, bytes out; no clock, no I/O. `docs/dialects.md` has the
-//! tables of what becomes what. The caller of this module is expected to hold
-//! the request's body whole, to send what comes out to `/chat/completions` or
-//! `/messages` of the upstream, and to tell the two kinds of answer apart by
-//! status and media type.
+//! mapping tables. The request body must be complete. The result goes to
+//! `/chat/completions` or `/messages` of the upstream, and the status and media
+//! type of the response select the function that translates it:
 //!
 //! | step | function |
 //! |---|---|
-//! | a chat request for a Messages upstream | [`to_messages`] |
-//! | a Messages request for a chat upstream | [`to_chat`] |
-//! | the answer, status 2xx and JSON | [`reply`] |
-//! | the answer, status 2xx and an event stream | [`Stream`] |
-//! | the answer, any other status | [`error`] |
-//! | an error of the gateway's own | [`own_error`], [`own_event`] |
-//! | what cannot be translated, with status 400 | [`Refusal::to_body`] |
+//! | chat request, Messages upstream | [`to_messages`] |
+//! | Messages request, chat upstream | [`to_chat`] |
+//! | response with status 2xx, JSON | [`translate_response`] |
+//! | response with status 2xx, event stream | [`StreamTranslator`] |
+//! | response with another status | [`translate_error`] |
+//! | error of the gateway itself | [`gateway_error`], [`gateway_error_event`] |
 //!
-//! What is done to an answer is named by the dialect of the *caller*; the
-//! upstream speaks the other one.
+//! Functions for responses take the dialect of the *client*; the upstream speaks
+//! the other one.
 
-mod answer;
 mod anthropic_client;
+mod chat;
 mod error;
-mod events;
+mod event_buffer;
 mod field;
 mod openai_client;
-mod refusal;
+mod response;
 mod stream;
 mod text;
 mod thinking;
+mod translation_error;
 
-pub use answer::{Answer, Unreadable, reply};
-pub use error::{Fault, error, own_error, own_event};
-pub use events::EVENT_LIMIT_BYTES;
-pub use refusal::Refusal;
-pub use stream::{Flow, Stream};
-pub use thinking::Thinking;
+pub use error::{gateway_error, gateway_error_event, translate_error};
+pub use response::{InvalidUpstreamResponse, ResponseContext, translate_response};
+pub use stream::{StreamStatus, StreamTranslator};
+pub use thinking::ThinkingMode;
+pub use translation_error::TranslationError;
 
-/// A protocol that callers and upstreams speak.
+/// A protocol of clients and upstreams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {
     /// `POST /v1/chat/completions`.
@@ -47,63 +45,67 @@ pub enum Dialect {
     Anthropic,
 }
 
-/// What is known of a Messages upstream.
+/// Properties of a Messages upstream.
 #[derive(Clone, Copy, Debug)]
-pub struct ToMessages<'a> {
-    /// The upstream's name for the model.
+pub struct MessagesUpstream<'a> {
+    /// The upstream's model name.
     pub model: &'a str,
-    /// `max_tokens` of a request that sets no limit: Messages requires one.
+    /// `max_tokens` of requests without a limit: Messages requires one.
     pub default_max_tokens: u64,
-    /// How the model takes a wish for more or less thinking;
-    /// [`Thinking::of_model`] knows.
-    pub thinking: Thinking,
+    /// See [`ThinkingMode::for_model`].
+    pub thinking: ThinkingMode,
 }
 
-/// What is known of a chat upstream.
+/// Properties of a chat upstream.
 #[derive(Clone, Copy, Debug)]
-pub struct ToChat<'a> {
-    /// The upstream's name for the model.
+pub struct ChatUpstream<'a> {
+    /// The upstream's model name.
     pub model: &'a str,
-    /// The limit goes into `max_tokens`, not `max_completion_tokens`: `OpenAI`
-    /// takes the former from no reasoning model, others know nothing else.
-    pub old_max_tokens: bool,
-    /// The model takes `reasoning_effort`. Where it does not, how much to think
-    /// is left to the model.
+    /// Send the limit as `max_tokens`, not `max_completion_tokens`. `OpenAI`'s
+    /// reasoning models reject `max_tokens`; other providers accept nothing else.
+    pub legacy_max_tokens: bool,
+    /// The model accepts `reasoning_effort`. Otherwise it is not sent.
     pub reasoning_effort: bool,
-    /// The upstream wants the thoughts of the turn that is under way back, as
+    /// The upstream requires the thinking of the current turn to be sent back as
     /// `reasoning_content` (`DeepSeek`).
     pub reasoning_history: bool,
 }
 
-/// A request in the other dialect.
+/// A request in the upstream's dialect.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Translated {
-    /// The JSON to send.
+pub struct TranslatedRequest {
+    /// JSON.
     pub body: Vec<u8>,
-    /// The caller asked for an event stream.
+    /// The client requested an event stream.
     pub stream: bool,
-    /// The caller asked for the usage at the end of the stream. Always true of
-    /// a stream in Anthropic's dialect.
+    /// The client requested usage at the end of the stream. Always true of a
+    /// Messages stream.
     pub include_usage: bool,
 }
 
 /// Translates a chat request into a Messages request. The `model` in `body` is
-/// not looked at.
+/// ignored.
 ///
 /// # Errors
 ///
-/// What is wrong with the request, or has no counterpart.
-pub fn to_messages(body: &[u8], upstream: &ToMessages<'_>) -> Result<Translated, Refusal> {
+/// The request is invalid, or a part of it has no counterpart.
+pub fn to_messages(
+    body: &[u8],
+    upstream: &MessagesUpstream<'_>,
+) -> Result<TranslatedRequest, TranslationError> {
     openai_client::request::translate(body, upstream)
 }
 
 /// Translates a Messages request into a chat request. The `model` in `body` is
-/// not looked at.
+/// ignored.
 ///
 /// # Errors
 ///
-/// What is wrong with the request, or has no counterpart.
-pub fn to_chat(body: &[u8], upstream: &ToChat<'_>) -> Result<Translated, Refusal> {
+/// The request is invalid, or a part of it has no counterpart.
+pub fn to_chat(
+    body: &[u8],
+    upstream: &ChatUpstream<'_>,
+) -> Result<TranslatedRequest, TranslationError> {
     anthropic_client::request::translate(body, upstream)
 }
 

@@ -1,112 +1,116 @@
-//! An event stream, translated event by event.
+//! Event streams, translated event by event.
 
-use super::answer::Answer;
-use super::events::Events;
+use super::event_buffer::EventBuffer;
+use super::response::ResponseContext;
 use super::{Dialect, anthropic_client, openai_client};
-use crate::wire::sse::Event;
+use crate::wire::sse::SseEvent;
 
-/// How far a stream is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flow {
-    /// More is expected. At the end of the upstream's body: the answer was cut,
-    /// and nothing that was given out says otherwise; end the caller's stream
-    /// with an error.
+pub enum StreamStatus {
+    /// More events are expected. At the end of the upstream's body: the response
+    /// is truncated, which the output does not show; end the client's stream with an
+    /// error.
     Open,
-    /// The answer is complete, and so is what was given out.
+    /// The response is complete, and so is the output.
     Complete,
-    /// The upstream reported an error in the stream. It was given out, as the
-    /// last event.
+    /// The upstream reported an error in the stream. It is the last event of the
+    /// output.
     Failed,
-    /// The upstream does not keep to its protocol, or sent an event that is too
-    /// long. Nothing was given out that says so: end the caller's stream with
-    /// an error.
+    /// The upstream violates its protocol, or sent an event that is too long.
+    /// The output does not show it; end the client's stream with an error.
     Broken,
 }
 
-/// Translates one event stream. What comes in as an event goes out as events
-/// at once; nothing is held back but an event that is not complete. After any
-/// [`Flow`] but [`Flow::Open`], nothing is given out any more.
+/// Translates one event stream. Each event is translated as soon as it is
+/// complete. After any [`StreamStatus`] but [`StreamStatus::Open`], there is no
+/// further output.
 #[derive(Debug)]
-pub struct Stream {
-    events: Events,
-    side: Side,
-    flow: Flow,
+pub struct StreamTranslator {
+    buffer: EventBuffer,
+    direction: Direction,
+    status: StreamStatus,
 }
 
 #[derive(Debug)]
-enum Side {
-    Chat(openai_client::stream::Translator),
-    Messages(anthropic_client::stream::Translator),
+enum Direction {
+    ToChat(openai_client::stream::StreamToChat),
+    ToMessages(anthropic_client::stream::StreamToMessages),
 }
 
-impl Stream {
-    /// For a caller who speaks this dialect; the upstream speaks the other.
+// === impl StreamTranslator ===
+
+impl StreamTranslator {
+    /// For a client of this dialect; the upstream speaks the other one.
     #[must_use]
-    pub fn new(caller: Dialect, answer: &Answer<'_>) -> Self {
-        let side = match caller {
-            Dialect::OpenAi => Side::Chat(openai_client::stream::Translator::new(answer)),
-            Dialect::Anthropic => Side::Messages(anthropic_client::stream::Translator::new(answer)),
+    pub fn new(client: Dialect, context: &ResponseContext<'_>) -> Self {
+        let direction = match client {
+            Dialect::OpenAi => Direction::ToChat(openai_client::stream::StreamToChat::new(context)),
+            Dialect::Anthropic => {
+                Direction::ToMessages(anthropic_client::stream::StreamToMessages::new(context))
+            }
         };
         Self {
-            events: Events::default(),
-            side,
-            flow: Flow::Open,
+            buffer: EventBuffer::default(),
+            direction,
+            status: StreamStatus::Open,
         }
     }
 
-    /// Takes a piece of the upstream's stream, cut anywhere, and appends what
-    /// goes to the caller now: whole events, possibly none.
-    pub fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Flow {
-        if self.flow != Flow::Open {
-            return self.flow;
+    /// Takes a chunk of the upstream's stream, split anywhere, and appends the
+    /// complete events that follow from it, possibly none.
+    pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> StreamStatus {
+        if self.status != StreamStatus::Open {
+            return self.status;
         }
-        let (side, flow) = (&mut self.side, &mut self.flow);
-        let pushed = self.events.push(piece, |content| {
-            *flow = side.event(content, out);
-            *flow == Flow::Open
+        let (direction, status) = (&mut self.direction, &mut self.status);
+        let pushed = self.buffer.push(chunk, |content| {
+            *status = direction.on_event(content, out);
+            *status == StreamStatus::Open
         });
         if pushed.is_err() {
-            self.flow = Flow::Broken;
+            self.status = StreamStatus::Broken;
         }
-        self.flow
+        self.status
     }
 
-    /// The upstream's body ended well. Appends what is still due; an answer
-    /// that was cut stays one ([`Flow::Open`]).
-    pub fn finish(&mut self, out: &mut Vec<u8>) -> Flow {
-        if self.flow != Flow::Open {
-            return self.flow;
+    /// The upstream's body has ended without an error. Appends the remaining
+    /// events; a truncated response stays [`StreamStatus::Open`].
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> StreamStatus {
+        if self.status != StreamStatus::Open {
+            return self.status;
         }
-        // Some upstreams leave out the last empty line. What is whole as JSON
-        // was not cut off.
-        let rest = self.events.rest();
-        let event = Event::read(rest);
+        // Some upstreams omit the last empty line. Complete JSON is not
+        // truncated.
+        let remainder = self.buffer.remainder();
+        let event = SseEvent::parse(remainder);
         let data = event.data.trim_ascii();
-        let whole =
+        let complete =
             data == b"[DONE]" || serde_json::from_slice::<serde::de::IgnoredAny>(data).is_ok();
-        if whole {
-            self.flow = self.side.event(rest, out);
+        if complete {
+            self.status = self.direction.on_event(remainder, out);
         }
-        if self.flow == Flow::Open {
-            self.flow = self.side.end(out);
+        if self.status == StreamStatus::Open {
+            self.status = self.direction.finish(out);
         }
-        self.flow
+        self.status
     }
 }
 
-impl Side {
-    fn event(&mut self, content: &[u8], out: &mut Vec<u8>) -> Flow {
+// === impl Direction ===
+
+impl Direction {
+    fn on_event(&mut self, content: &[u8], out: &mut Vec<u8>) -> StreamStatus {
         match self {
-            Self::Chat(translator) => translator.event(content, out),
-            Self::Messages(translator) => translator.event(content, out),
+            Self::ToChat(translator) => translator.on_event(content, out),
+            Self::ToMessages(translator) => translator.on_event(content, out),
         }
     }
 
-    fn end(&mut self, out: &mut Vec<u8>) -> Flow {
+    fn finish(&mut self, out: &mut Vec<u8>) -> StreamStatus {
         match self {
-            // Messages always ends with its own mark.
-            Self::Chat(_) => Flow::Open,
-            Self::Messages(translator) => translator.end(out),
+            // A Messages stream ends with `message_stop` only.
+            Self::ToChat(_) => StreamStatus::Open,
+            Self::ToMessages(translator) => translator.finish(out),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Text as it stands in JSON.
+//! JSON strings that are copied without decoding.
 
 use std::borrow::Cow;
 
@@ -6,59 +6,57 @@ use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// A JSON string, quotes and escapes included. It goes over as it came, so
-/// nothing that a caller wrote is spelled anew.
+/// A JSON string with its quotes and escapes. It is copied as written, so that
+/// escapes stay what the client wrote.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub(super) struct Text<'a>(Cow<'a, RawValue>);
 
 impl<'a> Text<'a> {
-    /// A JSON string as it was found; `None` if it is another value.
-    pub(super) fn raw(raw: &'a RawValue) -> Option<Self> {
-        let is_text = raw.get().starts_with('"');
-        is_text.then_some(Self(Cow::Borrowed(raw)))
+    /// `None` if the value is not a string.
+    pub(super) fn from_raw(raw: &'a RawValue) -> Option<Self> {
+        let is_string = raw.get().starts_with('"');
+        is_string.then_some(Self(Cow::Borrowed(raw)))
     }
 
-    /// Text that is not JSON yet.
-    pub(super) fn of(text: &str) -> Text<'static> {
+    pub(super) fn encode(text: &str) -> Text<'static> {
         // A string cannot fail to serialise.
         let raw = serde_json::value::to_raw_value(text).unwrap_or_default();
         Text(Cow::Owned(raw))
     }
 
-    /// Pieces of text, written as in JSON, one after the other.
-    pub(super) fn concat(pieces: &[&str]) -> Option<Text<'static>> {
-        let json = format!("\"{}\"", pieces.concat());
+    /// Joins escaped text.
+    pub(super) fn concat(parts: &[&str]) -> Option<Text<'static>> {
+        let json = format!("\"{}\"", parts.concat());
         Some(Text(Cow::Owned(RawValue::from_string(json).ok()?)))
     }
 
-    /// The texts one after the other, with `between` (written as in JSON) in
-    /// the gaps. `None` if there are none.
-    pub(super) fn join(texts: &[Self], between: &str) -> Option<Self> {
+    /// `separator` is escaped text. `None` if there are no texts.
+    pub(super) fn join(texts: &[Self], separator: &str) -> Option<Self> {
         match texts {
             [] => None,
             [text] => Some(text.clone()),
-            several => {
-                let inner: Vec<&str> = several.iter().map(Self::inner).collect();
-                Self::concat(&[&inner.join(between)])
+            texts => {
+                let escaped: Vec<&str> = texts.iter().map(Self::escaped).collect();
+                Self::concat(&[&escaped.join(separator)])
             }
         }
     }
 
-    /// What stands between the quotes.
-    pub(super) fn inner(&self) -> &str {
+    /// The content without its quotes, not decoded.
+    pub(super) fn escaped(&self) -> &str {
         let json = self.0.get();
         json.get(1..json.len() - 1).unwrap_or_default()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.inner().is_empty()
+        self.escaped().is_empty()
     }
 
-    /// What it says. `None` if an escape in it stands for no character.
+    /// `None` if an escape is not a character (a lone surrogate).
     pub(super) fn decode(&self) -> Option<Cow<'_, str>> {
-        if !self.inner().contains('\\') {
-            return Some(Cow::Borrowed(self.inner()));
+        if !self.escaped().contains('\\') {
+            return Some(Cow::Borrowed(self.escaped()));
         }
         String::deserialize(&mut serde_json::Deserializer::from_str(self.0.get()))
             .ok()
@@ -66,17 +64,17 @@ impl<'a> Text<'a> {
     }
 }
 
-/// A string, where it is one: for members whose type may differ between
+/// Values of other types are `None`: for members whose type differs between
 /// upstreams.
 pub(super) fn lenient<'de: 'a, 'a, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Text<'a>>, D::Error> {
-    Option::<&'a RawValue>::deserialize(deserializer).map(|raw| raw.and_then(Text::raw))
+    Option::<&'a RawValue>::deserialize(deserializer).map(|raw| raw.and_then(Text::from_raw))
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <&'a RawValue>::deserialize(deserializer)?;
-        Self::raw(raw).ok_or_else(|| D::Error::custom("not a string"))
+        Self::from_raw(raw).ok_or_else(|| D::Error::custom("not a string"))
     }
 }

@@ -1,23 +1,23 @@
-//! How much a model is to think: `OpenAI`'s words and Anthropic's numbers.
+//! How much a model thinks: `OpenAI`'s effort levels and Anthropic's budgets.
 
 use serde::Serialize;
 
-/// The least budget that Anthropic takes (Messages API reference, `thinking`).
-pub(super) const LEAST_BUDGET: u64 = 1024;
+/// Anthropic's minimum (Messages API reference, `thinking`).
+pub(super) const MIN_BUDGET_TOKENS: u64 = 1024;
 
-/// How a Messages model takes a wish for thinking.
+/// How thinking is requested from a Messages model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Thinking {
-    /// A number of tokens: models up to Claude 4.5.
+pub enum ThinkingMode {
+    /// With a budget of tokens: models up to Claude 4.5.
     Budget,
-    /// The model decides, within an effort: from Claude 4.6 on.
+    /// With an effort level, within which the model decides: from Claude 4.6 on.
     Adaptive,
 }
 
 /// `reasoning_effort`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Effort {
+pub(super) enum ReasoningEffort {
     None,
     Minimal,
     Low,
@@ -28,26 +28,29 @@ pub(super) enum Effort {
     Max,
 }
 
-impl Thinking {
-    /// How the model of this name takes it. Names that are not known are taken
-    /// for newer ones.
+impl ThinkingMode {
+    /// Recognises older models by their name. Unknown names count as newer models.
     #[must_use]
-    pub fn of_model(model: &str) -> Self {
-        /// What the names of the models have in common that know no adaptive
-        /// thinking: `claude-3-7-sonnet-20250219`, `claude-sonnet-4-20250514`,
+    pub fn for_model(model: &str) -> Self {
+        /// Parts of the names of models without adaptive thinking:
+        /// `claude-3-7-sonnet-20250219`, `claude-sonnet-4-20250514`,
         /// `claude-opus-4-1`, `claude-haiku-4-5-20251001`.
-        const OLD: [&str; 8] = [
+        const BUDGET_ONLY: [&str; 8] = [
             "claude-2", "claude-3", "-4-0", "-4-1", "-4-2025", "-4-5", "-4.1", "-4.5",
         ];
-        let bare = ["claude-sonnet-4", "claude-opus-4"];
-        let old = OLD.iter().any(|part| model.contains(part))
-            || bare.iter().any(|name| model.ends_with(name));
-        if old { Self::Budget } else { Self::Adaptive }
+        let undated = ["claude-sonnet-4", "claude-opus-4"];
+        let budget_only = BUDGET_ONLY.iter().any(|part| model.contains(part))
+            || undated.iter().any(|name| model.ends_with(name));
+        if budget_only {
+            Self::Budget
+        } else {
+            Self::Adaptive
+        }
     }
 }
 
-impl Effort {
-    pub(super) fn of(name: &str) -> Option<Self> {
+impl ReasoningEffort {
+    pub(super) fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "none" => Self::None,
             "minimal" => Self::Minimal,
@@ -60,19 +63,19 @@ impl Effort {
         })
     }
 
-    /// Tokens for models that want a number.
-    pub(super) fn budget(self) -> u64 {
+    /// For [`ThinkingMode::Budget`].
+    pub(super) fn budget_tokens(self) -> u64 {
         match self {
             Self::None => 0,
-            Self::Minimal | Self::Low => LEAST_BUDGET,
+            Self::Minimal | Self::Low => MIN_BUDGET_TOKENS,
             Self::Medium => 8192,
             Self::High => 24_576,
             Self::ExtraHigh | Self::Max => 32_768,
         }
     }
 
-    /// The effort that comes nearest to a budget.
-    pub(super) fn of_budget(tokens: u64) -> Self {
+    /// The effort nearest to a budget.
+    pub(super) fn from_budget(tokens: u64) -> Self {
         match tokens {
             0..=4096 => Self::Low,
             4097..=16_384 => Self::Medium,
@@ -80,18 +83,18 @@ impl Effort {
         }
     }
 
-    /// `output_config.effort`, which has no word below `low`.
-    pub(super) fn anthropic(self) -> Self {
+    /// `output_config.effort`, whose lowest level is `low`.
+    pub(super) fn to_anthropic(self) -> Self {
         self.max(Self::Low)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Thinking;
+    use super::ThinkingMode;
 
     #[test]
-    fn names_tell_how_a_model_thinks() {
+    fn model_names_select_the_thinking_mode() {
         for name in [
             "claude-3-7-sonnet-20250219",
             "claude-3-5-haiku-latest",
@@ -103,7 +106,11 @@ mod tests {
             "anthropic.claude-sonnet-4-5-20250929-v1:0",
             "anthropic/claude-opus-4.5",
         ] {
-            assert_eq!(Thinking::of_model(name), Thinking::Budget, "{name}");
+            assert_eq!(
+                ThinkingMode::for_model(name),
+                ThinkingMode::Budget,
+                "{name}"
+            );
         }
         for name in [
             "claude-opus-4-6",
@@ -112,7 +119,11 @@ mod tests {
             "claude-opus-5",
             "claude-next",
         ] {
-            assert_eq!(Thinking::of_model(name), Thinking::Adaptive, "{name}");
+            assert_eq!(
+                ThinkingMode::for_model(name),
+                ThinkingMode::Adaptive,
+                "{name}"
+            );
         }
     }
 }

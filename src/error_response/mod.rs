@@ -1,4 +1,4 @@
-//! The one place that knows HTTP statuses and the error envelope.
+//! Error responses of the gateway: statuses, codes, texts and headers.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::catalog::Target;
 use crate::dialect::{self, Dialect};
-use crate::metering::Outcome;
+use crate::metering::RequestOutcome;
 use crate::telemetry::request_id::RequestId;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::error::{ApiError, ErrorType};
@@ -18,35 +18,33 @@ mod server_timing;
 mod upstream;
 
 pub use request::*;
-pub use server_timing::tell_times;
+pub use server_timing::append_server_timing;
 pub use upstream::*;
 
-/// The id under which we know a request.
-pub const OWN_REQUEST_ID: HeaderName = HeaderName::from_static("x-trunkline-request-id");
+/// The gateway's own id of a request.
+pub const TRUNKLINE_REQUEST_ID: HeaderName = HeaderName::from_static("x-trunkline-request-id");
 /// The id that the OpenAI SDKs show: the upstream's where there is one.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The provider that a request was sent to.
+/// The provider that the request was sent to.
 const PROVIDER: HeaderName = HeaderName::from_static("x-trunkline-provider");
-/// What that provider calls the model.
+/// The name of the model at that provider.
 const MODEL: HeaderName = HeaderName::from_static("x-trunkline-model");
-/// How many attempts it took, where a model has several targets.
+/// The number of attempts, for models with several targets.
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-trunkline-attempts");
-/// Obeyed by the OpenAI SDKs (their `_should_retry`).
+/// Read by the OpenAI SDKs (their `_should_retry`).
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
-/// An error of ours on its way to the caller.
+/// An error of the gateway, not yet in the dialect of the client.
 #[derive(Debug)]
-pub struct Failure {
-    /// HTTP status.
+pub struct ErrorResponse {
     pub status: StatusCode,
-    /// What the body says.
-    pub error: ApiError,
-    /// How the request is accounted.
-    pub outcome: Outcome,
+    pub body: ApiError,
+    /// The outcome of the request in metrics and logs.
+    pub outcome: RequestOutcome,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-impl Failure {
+impl ErrorResponse {
     fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         let kind = match status {
             StatusCode::TOO_MANY_REQUESTS => ErrorType::RateLimitError,
@@ -54,13 +52,13 @@ impl Failure {
             _ => ErrorType::InvalidRequestError,
         };
         let outcome = match status {
-            StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => Outcome::Timeout,
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => Outcome::Shed,
-            StatusCode::INTERNAL_SERVER_ERROR => Outcome::InternalError,
-            status if status.is_server_error() => Outcome::UpstreamError,
-            _ => Outcome::ClientError,
+            StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => RequestOutcome::Timeout,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => RequestOutcome::Shed,
+            StatusCode::INTERNAL_SERVER_ERROR => RequestOutcome::InternalError,
+            status if status.is_server_error() => RequestOutcome::UpstreamError,
+            _ => RequestOutcome::ClientError,
         };
-        let error = ApiError {
+        let body = ApiError {
             message: message.into(),
             kind,
             param: None,
@@ -68,99 +66,94 @@ impl Failure {
         };
         Self {
             status,
-            error,
+            body,
             outcome,
             headers: Vec::new(),
         }
     }
 
-    fn about(mut self, param: &'static str) -> Self {
-        self.error.param = Some(param.into());
+    fn param(mut self, param: &'static str) -> Self {
+        self.body.param = Some(param.into());
         self
     }
 
-    fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+    fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
     }
 
-    /// Says how many attempts were made.
-    pub fn count_attempts(&mut self, attempts: usize) {
+    pub fn set_attempts(&mut self, attempts: usize) {
         self.headers.push((ATTEMPTS, HeaderValue::from(attempts)));
     }
 
-    /// Says where the request had been sent.
     #[must_use]
-    pub fn at(mut self, target: &Target) -> Self {
-        let names = names(target).filter_map(|(name, value)| Some((name, value.clone()?)));
-        self.headers.extend(names);
+    pub fn with_target(mut self, target: &Target) -> Self {
+        let headers =
+            target_headers(target).filter_map(|(name, value)| Some((name, value.clone()?)));
+        self.headers.extend(headers);
         self
     }
 
-    /// A retry by the SDK cannot help, or could be billed twice.
-    fn final_word(self) -> Self {
-        self.with(SHOULD_RETRY, HeaderValue::from_static("false"))
+    /// For errors where a retry by the SDK cannot help, or could be billed twice.
+    fn no_retry(self) -> Self {
+        self.header(SHOULD_RETRY, HeaderValue::from_static("false"))
     }
 
-    /// The connection is not to be used again.
-    fn closing(self) -> Self {
-        self.with(CONNECTION, HeaderValue::from_static("close"))
+    fn close_connection(self) -> Self {
+        self.header(CONNECTION, HeaderValue::from_static("close"))
     }
 
-    /// The error as the last event of a stream in this dialect.
+    /// The error as the last event of a stream.
     #[must_use]
     pub fn to_event(&self, dialect: Dialect) -> Bytes {
-        dialect::own_event(dialect, &self.error)
+        dialect::gateway_error_event(dialect, &self.body)
     }
 
-    /// The status, headers and body of the answer.
     #[must_use]
     pub fn into_response(self, request_id: &RequestId, dialect: Dialect) -> Response<Bytes> {
         let status = self.status.as_u16();
-        let body = dialect::own_error(dialect, status, &self.error, Some(request_id.as_str()));
+        let body = dialect::gateway_error(dialect, status, &self.body, Some(request_id.as_str()));
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.extend(self.headers);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        identify(headers, request_id);
+        set_request_id(headers, request_id);
         response
     }
 }
 
-/// The protocol that callers of this endpoint speak.
+/// The dialect of clients of this endpoint.
 #[must_use]
 pub fn dialect(endpoint: Endpoint) -> Dialect {
-    if endpoint.is_anthropics() {
+    if endpoint.is_anthropic() {
         Dialect::Anthropic
     } else {
         Dialect::OpenAi
     }
 }
 
-/// Says on an answer how many attempts it took.
-pub fn count_attempts(headers: &mut HeaderMap, attempts: usize) {
+pub fn set_attempts(headers: &mut HeaderMap, attempts: usize) {
     headers.insert(ATTEMPTS, HeaderValue::from(attempts));
 }
 
-/// Says on an answer where it comes from.
-pub fn name_target(headers: &mut HeaderMap, target: &Target) {
-    for (name, value) in names(target) {
+pub fn set_target(headers: &mut HeaderMap, target: &Target) {
+    for (name, value) in target_headers(target) {
         if let Some(value) = value {
             headers.insert(name, value.clone());
         }
     }
 }
 
-fn names(target: &Target) -> impl Iterator<Item = (HeaderName, &Option<HeaderValue>)> {
+fn target_headers(target: &Target) -> impl Iterator<Item = (HeaderName, &Option<HeaderValue>)> {
     let provider = (PROVIDER, &target.provider.name_header);
     [provider, (MODEL, &target.model_header)].into_iter()
 }
 
-/// Puts the request's id on an answer; an upstream's own one stays.
-pub fn identify(headers: &mut HeaderMap, request_id: &RequestId) {
+/// Keeps the upstream's own `x-request-id`.
+pub fn set_request_id(headers: &mut HeaderMap, request_id: &RequestId) {
     headers
         .entry(REQUEST_ID)
         .or_insert_with(|| request_id.header());
-    headers.insert(OWN_REQUEST_ID, request_id.header());
+    headers.insert(TRUNKLINE_REQUEST_ID, request_id.header());
 }

@@ -1,138 +1,139 @@
-//! Errors that an upstream brings on a request.
+//! Errors caused by an upstream.
 
 use http::{HeaderMap, HeaderName, StatusCode};
 
-use super::{Failure, invalid_body, overloaded};
-use crate::metering::Outcome;
+use super::{ErrorResponse, invalid_body, overloaded};
+use crate::metering::RequestOutcome;
 use crate::routing;
 use crate::upstream::{Error, ErrorKind};
 
-impl From<&Error> for Failure {
+impl From<&Error> for ErrorResponse {
     fn from(error: &Error) -> Self {
-        let bad = |code, message: &'static str| Self::new(StatusCode::BAD_GATEWAY, code, message);
-        let late =
+        let bad_gateway =
+            |code, message: &'static str| Self::new(StatusCode::BAD_GATEWAY, code, message);
+        let timeout =
             |code, message: &'static str| Self::new(StatusCode::GATEWAY_TIMEOUT, code, message);
         match error.kind() {
-            ErrorKind::Full => {
-                overloaded("Too many requests are in flight at this model's provider.")
+            ErrorKind::InFlightLimit => {
+                overloaded("Too many requests in flight at this model's provider; retry.")
             }
-            ErrorKind::Exhausted => overloaded(
-                "The gateway has no port or descriptor left for a connection to the model's \
-                 provider.",
+            ErrorKind::LocalResources => overloaded(
+                "The gateway has no port or file descriptor left to connect to the model's \
+                 provider; retry.",
             ),
-            ErrorKind::Dns => bad(
+            ErrorKind::Dns => bad_gateway(
                 "upstream_dns_failed",
                 "The upstream's host name could not be resolved.",
             ),
-            ErrorKind::Connect => bad(
+            ErrorKind::Connect => bad_gateway(
                 "upstream_connect_failed",
                 "The upstream could not be reached.",
             ),
-            ErrorKind::ConnectTimeout => late(
+            ErrorKind::ConnectTimeout => timeout(
                 "upstream_connect_timeout",
                 "The upstream could not be reached in time.",
             ),
-            ErrorKind::Tls => bad(
+            ErrorKind::Tls => bad_gateway(
                 "upstream_tls_failed",
                 "The TLS handshake with the upstream failed.",
             )
-            .final_word(),
-            ErrorKind::Protocol => bad(
+            .no_retry(),
+            ErrorKind::Protocol => bad_gateway(
                 "upstream_protocol_error",
-                "The upstream's answer broke the rules of HTTP.",
+                "The upstream's response violates HTTP.",
             )
-            .final_word(),
+            .no_retry(),
             ErrorKind::Disconnected => {
-                let failure = bad(
+                let response = bad_gateway(
                     "upstream_disconnected",
-                    "The upstream closed before it answered.",
+                    "The upstream closed the connection before it responded.",
                 );
                 match error.outcome() {
-                    routing::Outcome::NotProcessed => failure,
-                    _ => failure.final_word(),
+                    routing::AttemptOutcome::NotProcessed => response,
+                    _ => response.no_retry(),
                 }
             }
-            ErrorKind::HeadTimeout => upstream_timeout(),
-            ErrorKind::Interrupted => invalid_body(),
+            ErrorKind::HeaderTimeout => upstream_timeout(),
+            ErrorKind::RequestAborted => invalid_body(),
         }
     }
 }
 
-/// The upstream took too long to begin its answer.
+/// No response head or first event in time.
 #[must_use]
-pub fn upstream_timeout() -> Failure {
-    let message = "The upstream did not answer in time; it may still be at work.";
-    Failure::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message).final_word()
+pub fn upstream_timeout() -> ErrorResponse {
+    let message = "The upstream did not respond in time; it may still be processing the request.";
+    ErrorResponse::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message).no_retry()
 }
 
-/// The events of a stream that is translated are not what they should be.
+/// Invalid events in a translated stream.
 #[must_use]
-pub fn stream_malformed() -> Failure {
-    let message = "The upstream's stream broke the rules of its own protocol.";
-    Failure::new(StatusCode::BAD_GATEWAY, "upstream_protocol_error", message).final_word()
+pub fn stream_protocol_error() -> ErrorResponse {
+    let message = "The upstream's stream violates its protocol.";
+    ErrorResponse::new(StatusCode::BAD_GATEWAY, "upstream_protocol_error", message).no_retry()
 }
 
-/// The upstream closed before the first event of its stream; it was at work.
+/// The upstream closed before the first event of its stream, while processing.
 #[must_use]
-pub fn upstream_broke_off() -> Failure {
-    let message = "The upstream closed before it answered.";
-    Failure::new(StatusCode::BAD_GATEWAY, "upstream_disconnected", message).final_word()
+pub fn upstream_disconnected() -> ErrorResponse {
+    let message = "The upstream closed the connection before it responded.";
+    ErrorResponse::new(StatusCode::BAD_GATEWAY, "upstream_disconnected", message).no_retry()
 }
 
-/// The upstream points elsewhere; following would carry its key there.
+/// Following a redirect would send the provider's key elsewhere.
 #[must_use]
-pub fn upstream_redirect() -> Failure {
-    let message = "The upstream answered with a redirect, which is not followed. Its base_url \
+pub fn upstream_redirect() -> ErrorResponse {
+    let message = "The upstream responded with a redirect, which is not followed. Its base_url \
                    is probably wrong.";
-    Failure::new(StatusCode::BAD_GATEWAY, "upstream_redirect", message).final_word()
+    ErrorResponse::new(StatusCode::BAD_GATEWAY, "upstream_redirect", message).no_retry()
 }
 
-/// The upstream refused our credential. Its body may echo it.
+/// The upstream's body is not relayed: it may echo the credential.
 #[must_use]
-pub fn upstream_auth_failed() -> Failure {
-    let message = "The upstream refused the gateway's credential for this model. Its operator \
-                   must renew it.";
-    Failure::new(StatusCode::BAD_GATEWAY, "upstream_auth_failed", message).final_word()
+pub fn upstream_auth_failed() -> ErrorResponse {
+    let message = "The upstream rejected the gateway's credential for this model. The \
+                   gateway's operator must renew it.";
+    ErrorResponse::new(StatusCode::BAD_GATEWAY, "upstream_auth_failed", message).no_retry()
 }
 
-/// The upstream's answer is no HTTP answer to a request like ours.
+/// A response that HTTP does not allow for this request.
 #[must_use]
-pub fn upstream_protocol_error() -> Failure {
-    let message = "The upstream's answer broke the rules of HTTP.";
-    Failure::new(StatusCode::BAD_GATEWAY, "upstream_protocol_error", message).final_word()
+pub fn upstream_protocol_error() -> ErrorResponse {
+    let message = "The upstream's response violates HTTP.";
+    ErrorResponse::new(StatusCode::BAD_GATEWAY, "upstream_protocol_error", message).no_retry()
 }
 
-/// The upstream says that all is well, with a web page.
+/// A 200 with a web page.
 #[must_use]
-pub fn upstream_bad_content_type() -> Failure {
-    let message = "The upstream answered with a web page. Its base_url is probably wrong.";
-    Failure::new(
+pub fn upstream_bad_content_type() -> ErrorResponse {
+    let message = "The upstream responded with a web page. Its base_url is probably wrong.";
+    ErrorResponse::new(
         StatusCode::BAD_GATEWAY,
         "upstream_bad_content_type",
         message,
     )
-    .final_word()
+    .no_retry()
 }
 
-/// The upstream failed without an error that a program can read. `headers` are
-/// the upstream's, of which those on retries and limits are kept.
+/// The upstream failed without a machine-readable error. Of its `headers`, those on
+/// retries and rate limits are kept.
 #[must_use]
-pub fn upstream_error(status: StatusCode, headers: &HeaderMap) -> Failure {
+pub fn upstream_error(status: StatusCode, headers: &HeaderMap) -> ErrorResponse {
     let message = format!(
-        "The upstream failed with status {} and no readable error.",
+        "The upstream responded with status {} and no readable error.",
         status.as_u16()
     );
-    let mut failure = Failure::new(status, "upstream_error", message);
-    failure.outcome = Outcome::of_status(status.as_u16());
+    let mut response = ErrorResponse::new(status, "upstream_error", message);
+    response.outcome = RequestOutcome::from_status(status.as_u16());
     for (name, value) in headers {
-        if passes_with_error(name) {
-            failure.headers.push((name.clone(), value.clone()));
+        if is_forwarded_with_error(name) {
+            response.headers.push((name.clone(), value.clone()));
         }
     }
-    failure
+    response
 }
 
-fn passes_with_error(name: &HeaderName) -> bool {
+fn is_forwarded_with_error(name: &HeaderName) -> bool {
     let name = name.as_str();
     matches!(
         name,
@@ -140,32 +141,30 @@ fn passes_with_error(name: &HeaderName) -> bool {
     ) || name.starts_with("x-ratelimit-")
 }
 
-// ===== inside a stream =====
+// === errors inside a stream ===
 
-/// The upstream closed in the middle of its stream.
 #[must_use]
-pub fn stream_disconnected() -> Failure {
-    let message = "The upstream closed in the middle of the answer.";
-    Failure::new(StatusCode::BAD_GATEWAY, "upstream_disconnected", message)
+pub fn stream_disconnected() -> ErrorResponse {
+    let message = "The upstream closed the connection in the middle of the response.";
+    ErrorResponse::new(StatusCode::BAD_GATEWAY, "upstream_disconnected", message)
 }
 
-/// The upstream fell silent in the middle of its stream.
 #[must_use]
-pub fn stream_stalled() -> Failure {
-    let message = "The upstream fell silent in the middle of the answer.";
-    Failure::new(StatusCode::GATEWAY_TIMEOUT, "upstream_stalled", message)
+pub fn stream_stalled() -> ErrorResponse {
+    let message = "The upstream stopped sending in the middle of the response.";
+    ErrorResponse::new(StatusCode::GATEWAY_TIMEOUT, "upstream_stalled", message)
 }
 
-/// The upstream's stream ended properly, but not its answer.
+/// The stream ended properly, but without the last event of its protocol.
 #[must_use]
-pub fn stream_incomplete() -> Failure {
-    let message = "The upstream ended its stream before the answer was complete.";
-    Failure::new(StatusCode::BAD_GATEWAY, "upstream_incomplete", message)
+pub fn stream_incomplete() -> ErrorResponse {
+    let message = "The upstream ended its stream before the response was complete.";
+    ErrorResponse::new(StatusCode::BAD_GATEWAY, "upstream_incomplete", message)
 }
 
-/// The whole answer took longer than is allowed.
+/// The total timeout expired.
 #[must_use]
-pub fn stream_too_long() -> Failure {
-    let message = "The answer took longer than the limit for this model.";
-    Failure::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message)
+pub fn stream_too_long() -> ErrorResponse {
+    let message = "The response took longer than the total timeout for this model.";
+    ErrorResponse::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message)
 }

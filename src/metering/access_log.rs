@@ -1,15 +1,15 @@
-//! The one log line of a request. It holds no content, no credential and no
-//! word of the caller's choosing but a checked request id.
+//! Access log: one line for each request. Contains no content, no credential, and no
+//! text of the client except a validated request id.
 
 use std::time::Duration;
 
 use tracing::{debug, info};
 
-use super::{Meter, Outcome};
+use super::{Meter, RequestOutcome};
 use crate::catalog::Target;
 use crate::telemetry::request_id::RequestId;
 
-pub(super) fn write(meter: &Meter, status: u16, outcome: Outcome, duration: Duration) {
+pub(super) fn write(meter: &Meter, status: u16, outcome: RequestOutcome, duration: Duration) {
     let usage = meter.usage.unwrap_or_default();
     info!(
         request_id = meter.request_id.as_str(),
@@ -28,7 +28,7 @@ pub(super) fn write(meter: &Meter, status: u16, outcome: Outcome, duration: Dura
         status,
         outcome = outcome.label(),
         code = meter.code,
-        stream = meter.streams,
+        stream = meter.is_stream,
         request_bytes = meter.bytes_in,
         response_bytes = meter.bytes_out,
         input_tokens = usage.input,
@@ -39,34 +39,33 @@ pub(super) fn write(meter: &Meter, status: u16, outcome: Outcome, duration: Dura
         duration_ms = milliseconds(duration),
         first_byte_ms = meter.first_byte.map(milliseconds),
         first_token_ms = meter.first_token.map(milliseconds),
-        overhead_ms = milliseconds(meter.clock.own()),
+        overhead_ms = milliseconds(meter.overhead.own_time()),
         "request"
     );
 }
 
-/// What a request asks of whom, for those who want to know why.
 pub(super) fn write_attempt(request_id: &RequestId, target: &Target) {
     debug!(
         request_id = request_id.as_str(),
         provider = &*target.provider.name,
-        model = target.shown_model(),
+        model = target.model_for_log(),
         credential = target.credential,
-        "attempt begins"
+        "attempt started"
     );
 }
 
-/// The line of a request that was refused before it was known what it calls.
-pub(super) fn write_refusal(
+/// For a request that was rejected before it reached the proxy.
+pub(super) fn write_rejected(
     request_id: &RequestId,
     status: u16,
-    outcome: Outcome,
+    outcome: RequestOutcome,
     code: &'static str,
 ) {
     let (request_id, outcome) = (request_id.as_str(), outcome.label());
     info!(request_id, status, outcome, code, "request");
 }
 
-/// Milliseconds with microseconds behind the point.
+/// With microsecond resolution.
 fn milliseconds(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
 }

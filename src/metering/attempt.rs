@@ -1,67 +1,62 @@
-//! What came of an attempt, as metrics tell it.
+//! Results of attempts, as metrics and logs label them.
 
 use crate::routing;
 
-/// What came of an attempt.
 #[derive(Debug, Clone, Copy)]
-pub enum Attempt {
-    /// An answer for the caller.
-    Answered,
-    /// None, or one to avoid.
-    Failed(routing::Outcome),
-    /// Nothing that is known: another one answered first.
+pub enum AttemptResult {
+    /// A response for the client.
+    Responded,
+    /// No response, or one that another attempt may improve on.
+    Failed(routing::AttemptOutcome),
+    /// Unknown: another attempt responded first.
     Cancelled,
 }
 
-/// What came of an attempt that was begun while the first one was silent.
+/// Outcome of a hedge: a second attempt, due while the first had no response.
 #[derive(Debug, Clone, Copy)]
-pub enum Hedged {
-    /// Its answer went to the caller.
+pub enum HedgeOutcome {
+    /// Its response went to the client.
     Won,
-    /// The first attempt's did.
-    Lost,
-    /// It failed.
+    /// The first attempt responded first.
+    Superseded,
     Failed,
-    /// The caller left while both were silent.
+    /// The client left while both were in flight.
     Abandoned,
-    /// It was due, and not begun: the retry budget is used up.
-    Withheld,
+    /// Not started: the retry budget was exhausted.
+    OverBudget,
 }
 
-impl Attempt {
-    /// How many results there are.
-    pub(super) const COUNT: usize = routing::Outcome::KINDS + 2;
+impl AttemptResult {
+    pub(super) const COUNT: usize = routing::AttemptOutcome::COUNT + 2;
 
-    pub(super) fn number(self) -> usize {
+    pub(super) fn index(self) -> usize {
         match self {
-            Self::Failed(fault) => fault.kind(),
-            Self::Answered => routing::Outcome::KINDS,
-            Self::Cancelled => routing::Outcome::KINDS + 1,
+            Self::Failed(outcome) => outcome.index(),
+            Self::Responded => routing::AttemptOutcome::COUNT,
+            Self::Cancelled => routing::AttemptOutcome::COUNT + 1,
         }
     }
 
-    /// Word for the log and the metrics.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
-            Self::Failed(fault) => fault.label(),
-            Self::Answered => "answered",
+            Self::Failed(outcome) => outcome.label(),
+            Self::Responded => "responded",
             Self::Cancelled => "cancelled",
         }
     }
 }
 
-impl Hedged {
-    /// How many results there are.
+impl HedgeOutcome {
     pub(super) const COUNT: usize = 5;
 
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::Won => "won",
-            Self::Lost => "lost",
+            Self::Superseded => "superseded",
             Self::Failed => "failed",
             Self::Abandoned => "abandoned",
-            Self::Withheld => "withheld",
+            Self::OverBudget => "over_budget",
         }
     }
 }

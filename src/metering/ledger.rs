@@ -1,8 +1,7 @@
-//! What each worker remembers of the requests it has served: how many, how
-//! fast, and the last ones without their content.
+//! Ledgers: each worker's counts, latencies and last requests, without content.
 //!
-//! Metrics tell an operator's own tools; this tells the page, which wants to
-//! know of single requests and must not be told of other callers' ones.
+//! Metrics are for an operator's tools; ledgers are for the page's status, which shows
+//! single requests, and to each client only its own.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,191 +10,181 @@ use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 
-use super::{ModelName, Outcome};
+use super::{ModelName, RequestOutcome};
 use crate::access::Caller;
 use crate::catalog::Cost;
 use crate::telemetry::request_id::RequestId;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::usage::Usage;
 
-/// Requests that one worker remembers. Each caller is shown its own among them
-/// only, so there are more than anyone is shown.
-const REMEMBERED: usize = 128;
-/// Times of one model that one worker remembers, for quantiles.
+/// Last requests that a worker keeps. Each client sees only its own, so more are
+/// kept than shown.
+const MAX_RECORDS: usize = 128;
+/// Latencies of one model that a worker keeps, for quantiles.
 const WINDOW: usize = 32;
 
-/// The ledgers of all workers.
 #[derive(Debug)]
 pub(super) struct Ledgers {
     all: Mutex<Vec<Arc<Ledger>>>,
     row_count: AtomicUsize,
-    /// False when nobody will ask.
-    pub kept: bool,
+    /// False while the page is disabled.
+    pub enabled: bool,
     pub since: Instant,
 }
 
-/// One worker's ledger. That worker alone writes, and whoever watches reads
-/// about once a second, so the lock is as good as free.
+/// One worker's ledger. Only that worker writes, and status subscribers read
+/// about once a second, so the lock is nearly uncontended.
 #[derive(Debug)]
-pub(super) struct Ledger(Mutex<Pages>);
+pub(super) struct Ledger(Mutex<LedgerInner>);
 
-/// What is in a ledger.
 #[derive(Debug)]
-pub(super) struct Pages {
-    /// By [`ModelName::row`]; made at a model's first request.
-    pub models: Vec<Option<Box<Tally>>>,
-    /// Requests that never came as far as a model.
-    pub unknown: Tally,
-    /// The last requests, the newest last.
-    pub last: VecDeque<Entry>,
+pub(super) struct LedgerInner {
+    /// By [`ModelName::row`]; created at a model's first request.
+    pub models: Vec<Option<Box<ModelStats>>>,
+    /// Requests that did not reach a model.
+    pub unknown: ModelStats,
+    /// Newest last.
+    pub recent: VecDeque<RequestRecord>,
 }
 
-/// One request that has ended.
+/// A finished request.
 #[derive(Debug, Clone)]
-pub struct Entry {
-    /// When it ended.
+pub struct RequestRecord {
     pub ended: Instant,
-    /// Which one it was.
     pub request_id: RequestId,
-    /// Which call it made.
     pub endpoint: Endpoint,
-    /// Who called, where that was found out.
+    /// None if authentication failed.
     pub caller: Option<Caller>,
-    /// What was called, where that was found out.
+    /// None if no model was resolved.
     pub model: Option<Arc<ModelName>>,
-    /// What the provider that was asked calls it.
+    /// The name sent to the provider.
     pub upstream_model: Option<HeaderValue>,
-    /// Status of the answer.
     pub status: u16,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Code of the error, where we made one.
+    pub outcome: RequestOutcome,
+    /// Code of an error of our own.
     pub code: Option<&'static str>,
-    /// Whether the answer was an event stream.
-    pub streams: bool,
-    /// From the request to the head of the provider's answer.
+    /// True if the response was an event stream.
+    pub is_stream: bool,
+    /// From the request to the upstream's response head.
     pub first_byte: Option<Duration>,
-    /// From the request to the first data of its stream.
+    /// From the request to the first data of the stream.
     pub first_token: Option<Duration>,
-    /// From the request to the end of its answer.
+    /// From the request to the end of the response.
     pub duration: Duration,
-    /// Tokens, as the provider reported them.
+    /// As reported by the provider.
     pub usage: Option<Usage>,
-    /// What they cost, where that is known.
+    /// None if unknown.
     pub cost: Option<Cost>,
 }
 
-/// What has become of the requests for one model.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct ModelStats {
     pub in_flight: u64,
     pub counts: Counts,
-    pub first_byte: Window,
-    pub first_token: Window,
-    pub answered: Option<Instant>,
-    pub fault: Option<Fault>,
+    pub first_byte: LatencyWindow,
+    pub first_token: LatencyWindow,
+    pub last_success: Option<Instant>,
+    pub last_error: Option<ProviderError>,
 }
 
-/// Requests that have ended, and their tokens.
+/// Counts of finished requests.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Counts {
-    /// All of them.
     pub total: u64,
-    /// Those that went wrong, whoever was at fault.
+    /// Failed for any reason.
     pub failed: u64,
-    /// Those whose caller left, or took nothing of its answer.
+    /// The client left or stopped reading.
     pub cancelled: u64,
-    /// Tokens of prompts.
     pub input_tokens: u64,
-    /// Tokens of answers.
     pub output_tokens: u64,
-    /// What those requests cost of which it is known; none where it is of none.
+    /// Sum of the known costs; none if no cost is known.
     pub cost: Option<Cost>,
-    /// Those that were answered well, and whose cost is not known.
+    /// Successful requests of unknown cost.
     pub without_cost: u64,
 }
 
-/// A fault of a provider's.
 #[derive(Debug, Clone, Copy)]
-pub struct Fault {
-    /// When the request ended.
+pub struct ProviderError {
     pub at: Instant,
-    /// Code of the error, where we made one.
+    /// Code of an error of our own.
     pub code: Option<&'static str>,
-    /// Status of the answer.
     pub status: u16,
 }
 
-/// The last times, in microseconds.
+/// The last latencies in microseconds, a ring buffer.
 #[derive(Debug, Default)]
-pub(super) struct Window {
+pub(super) struct LatencyWindow {
     times: [u32; WINDOW],
     count: usize,
 }
 
+// === impl Ledgers ===
+
 impl Ledgers {
-    pub(super) fn new(model_count: usize, kept: bool) -> Self {
+    pub(super) fn new(model_count: usize, enabled: bool) -> Self {
         Self {
             all: Mutex::default(),
             row_count: AtomicUsize::new(model_count),
-            kept,
+            enabled,
             since: Instant::now(),
         }
     }
 
-    /// A ledger for one more worker, if it is to keep one.
-    pub(super) fn open(&self) -> Option<Arc<Ledger>> {
-        if !self.kept {
+    /// Adds a worker's ledger, if ledgers are kept.
+    pub(super) fn add_ledger(&self) -> Option<Arc<Ledger>> {
+        if !self.enabled {
             return None;
         }
         let mut models = Vec::new();
         models.resize_with(self.row_count.load(Ordering::Relaxed), || None);
-        let ledger = Arc::new(Ledger(Mutex::new(Pages {
+        let ledger = Arc::new(Ledger(Mutex::new(LedgerInner {
             models,
-            unknown: Tally::default(),
-            last: VecDeque::with_capacity(REMEMBERED),
+            unknown: ModelStats::default(),
+            recent: VecDeque::with_capacity(MAX_RECORDS),
         })));
         lock(&self.all).push(Arc::clone(&ledger));
         Some(ledger)
     }
 
-    /// A row for one more model.
     pub(super) fn add_row(&self) -> usize {
         self.row_count.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Shows each ledger in turn.
-    pub(super) fn read(&self, mut look: impl FnMut(&Pages)) {
+    pub(super) fn read(&self, mut visit: impl FnMut(&LedgerInner)) {
         for ledger in lock(&self.all).iter() {
-            look(&lock(&ledger.0));
+            visit(&lock(&ledger.0));
         }
     }
 }
+
+// === impl Ledger ===
 
 impl Ledger {
-    /// A request for the model of this [`ModelName::row`] has begun.
-    pub(super) fn begins(&self, model: usize) {
-        lock(&self.0).tally(Some(model)).in_flight += 1;
+    /// Records the start of a request for the model of this [`ModelName::row`].
+    pub(super) fn start(&self, model: usize) {
+        lock(&self.0).stats(Some(model)).in_flight += 1;
     }
 
-    /// A request has ended; one that has a model had begun.
-    pub(super) fn ends(&self, entry: Entry) {
-        let mut pages = lock(&self.0);
-        let model = entry.model.as_ref().and_then(|model| model.row);
-        let tally = pages.tally(model);
+    /// Records the end of a request. If it has a model, call [`Self::start`] before.
+    pub(super) fn finish(&self, record: RequestRecord) {
+        let mut inner = lock(&self.0);
+        let model = record.model.as_ref().and_then(|model| model.row);
+        let stats = inner.stats(model);
         if model.is_some() {
-            tally.in_flight = tally.in_flight.saturating_sub(1);
+            stats.in_flight = stats.in_flight.saturating_sub(1);
         }
-        tally.add(&entry);
-        if pages.last.len() == REMEMBERED {
-            pages.last.pop_front();
+        stats.add(&record);
+        if inner.recent.len() == MAX_RECORDS {
+            inner.recent.pop_front();
         }
-        pages.last.push_back(entry);
+        inner.recent.push_back(record);
     }
 }
 
-impl Pages {
-    fn tally(&mut self, model: Option<usize>) -> &mut Tally {
+// === impl LedgerInner ===
+
+impl LedgerInner {
+    fn stats(&mut self, model: Option<usize>) -> &mut ModelStats {
         let Some(row) = model else {
             return &mut self.unknown;
         };
@@ -203,49 +192,54 @@ impl Pages {
             self.models.resize_with(row + 1, || None);
         }
         match self.models.get_mut(row) {
-            Some(tally) => tally.get_or_insert_default(),
+            Some(stats) => stats.get_or_insert_default(),
             None => &mut self.unknown,
         }
     }
 }
 
-impl Tally {
-    fn add(&mut self, entry: &Entry) {
+// === impl ModelStats ===
+
+impl ModelStats {
+    fn add(&mut self, record: &RequestRecord) {
         self.counts.total += 1;
-        match entry.outcome {
-            Outcome::Ok => {}
-            Outcome::Cancelled | Outcome::ClientStalled => self.counts.cancelled += 1,
+        match record.outcome {
+            RequestOutcome::Ok => {}
+            RequestOutcome::Cancelled | RequestOutcome::ClientStalled => self.counts.cancelled += 1,
             _ => self.counts.failed += 1,
         }
-        match entry.outcome {
-            Outcome::Ok | Outcome::ClientError => self.answered = Some(entry.ended),
-            Outcome::UpstreamError | Outcome::Timeout => {
-                self.fault = Some(Fault {
-                    at: entry.ended,
-                    code: entry.code,
-                    status: entry.status,
+        match record.outcome {
+            RequestOutcome::Ok | RequestOutcome::ClientError => {
+                self.last_success = Some(record.ended);
+            }
+            RequestOutcome::UpstreamError | RequestOutcome::Timeout => {
+                self.last_error = Some(ProviderError {
+                    at: record.ended,
+                    code: record.code,
+                    status: record.status,
                 });
             }
-            // These say nothing of the provider.
-            Outcome::Cancelled
-            | Outcome::ClientStalled
-            | Outcome::Shed
-            | Outcome::InternalError => {}
+            // These say nothing about the provider.
+            RequestOutcome::Cancelled
+            | RequestOutcome::ClientStalled
+            | RequestOutcome::Shed
+            | RequestOutcome::InternalError => {}
         }
-        if let Some(usage) = &entry.usage {
+        if let Some(usage) = &record.usage {
             self.counts.input_tokens += usage.input.unwrap_or_default();
             self.counts.output_tokens += usage.output.unwrap_or_default();
         }
-        self.counts.cost = Cost::sum(self.counts.cost, entry.cost);
-        let answered = entry.first_byte.is_some() && entry.status < 300;
-        self.counts.without_cost += u64::from(answered && entry.cost.is_none());
-        self.first_byte.add(entry.first_byte);
-        self.first_token.add(entry.first_token);
+        self.counts.cost = Cost::sum(self.counts.cost, record.cost);
+        let succeeded = record.first_byte.is_some() && record.status < 300;
+        self.counts.without_cost += u64::from(succeeded && record.cost.is_none());
+        self.first_byte.add(record.first_byte);
+        self.first_token.add(record.first_token);
     }
 }
 
+// === impl Counts ===
+
 impl Counts {
-    /// Adds those of another worker or model.
     pub fn add(&mut self, other: &Self) {
         self.total += other.total;
         self.failed += other.failed;
@@ -257,24 +251,26 @@ impl Counts {
     }
 }
 
-impl Window {
+// === impl LatencyWindow ===
+
+impl LatencyWindow {
     pub(super) fn add(&mut self, time: Option<Duration>) {
         let Some(time) = time else { return };
-        // An hour and more is the same to whoever reads it.
+        // Saturates at more than an hour.
         let micros = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
-        if let Some(place) = self.times.get_mut(self.count % WINDOW) {
-            *place = micros;
+        if let Some(slot) = self.times.get_mut(self.count % WINDOW) {
+            *slot = micros;
         }
         self.count += 1;
     }
 
-    /// Those that are remembered, in no order.
+    /// In no particular order.
     pub(super) fn times(&self) -> &[u32] {
         self.times.get(..self.count).unwrap_or(&self.times)
     }
 }
 
-/// What a panic left behind is still a count.
+/// Ignores poison: counts stay valid after a panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

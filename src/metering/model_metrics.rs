@@ -1,67 +1,84 @@
-//! The metric handles of one model, looked up once and held from then on.
+//! Metric handles of one model, created on first use.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use super::{Attempt, Hedged, Outcome};
+use super::{AttemptResult, HedgeOutcome, RequestOutcome};
 use crate::catalog::Cost;
 use crate::routing;
-use crate::telemetry::metric::{self, CounterPart, HistogramPart, Metric, Registry};
+use crate::telemetry::metric::{self, LocalCounter, LocalHistogram, Metric, Registry};
 use crate::wire::endpoint::Endpoint;
 use crate::wire::usage::Usage;
 
 /// Status classes: 1xx to 5xx.
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
-/// What a model is called.
 #[derive(Debug)]
 pub struct ModelName {
-    /// Its row in the ledgers; none for requests that never came as far as a
-    /// model.
+    /// Row in the ledgers; none for requests that did not reach a model.
     pub row: Option<usize>,
-    /// [`Model::label`]
+    /// [`crate::catalog::Model::label`]
     pub label: Box<str>,
-    /// Its provider's name.
     pub provider: Box<str>,
-    /// [`Model::upstream_model`]
+    /// [`crate::catalog::Model::upstream_model`]
     pub upstream_model: Box<str>,
 }
 
-/// The handles of one model. Made when the model is first called: most of a
-/// long list of aliases never are.
+/// Created at a model's first request: most aliases of a long list are never used.
 #[derive(Debug)]
-pub struct ModelMeters {
-    /// Counted, so that a ledger can remember it; by this worker alone.
+pub struct ModelMetrics {
+    /// Shared with the ledger's records.
     pub(super) name: Arc<ModelName>,
-    /// By endpoint, of which a model answers one or two: a table for all of
-    /// them would be most of what an alias costs.
-    requests: [OnceCell<EndpointMeters>; Endpoint::ALL.len()],
-    tokens: [OnceCell<CounterPart>; 4],
-    /// Made when a cost is first known: a model without a price has none.
-    cost: OnceCell<CounterPart>,
-    /// By [`Attempt::number`].
-    attempts: [OnceCell<CounterPart>; Attempt::COUNT],
-    /// By the kind of the fault before.
-    retries: [OnceCell<CounterPart>; routing::Outcome::KINDS],
-    fallbacks: OnceCell<CounterPart>,
-    affinity: [OnceCell<CounterPart>; routing::Kept::COUNT],
-    /// By the number of the result.
-    hedges: [OnceCell<CounterPart>; Hedged::COUNT],
+    /// By endpoint. A model serves one or two, and a table for all of them would be most
+    /// of the memory of an alias.
+    requests: [OnceCell<EndpointCounters>; Endpoint::ALL.len()],
+    tokens: LazyCounters<4>,
+    /// Unused where the model has no price.
+    cost: LazyCounters<1>,
+    attempts: LazyCounters<{ AttemptResult::COUNT }>,
+    retries: LazyCounters<{ routing::AttemptOutcome::COUNT }>,
+    fallbacks: LazyCounters<1>,
+    affinity: LazyCounters<{ routing::AffinityResult::COUNT }>,
+    hedges: LazyCounters<{ HedgeOutcome::COUNT }>,
     registry: Registry,
-    pub(super) duration: HistogramPart,
-    pub(super) first_byte: HistogramPart,
+    pub(super) duration: LocalHistogram,
+    pub(super) first_byte: LocalHistogram,
     /// Of streams only, which many models never send.
-    first_token: OnceCell<HistogramPart>,
-    stream_gap: OnceCell<HistogramPart>,
+    first_token: OnceCell<LocalHistogram>,
+    stream_gap: OnceCell<LocalHistogram>,
 }
 
 /// Requests to one endpoint of one model, by status class and outcome.
-type EndpointMeters = Box<[[OnceCell<CounterPart>; Outcome::ALL.len()]; CLASSES.len()]>;
+type EndpointCounters = Box<[LazyCounters<{ RequestOutcome::ALL.len() }>; CLASSES.len()]>;
 
-impl ModelMeters {
+/// Counters of one metric by the index of their label's value, each registered
+/// at its first increment.
+#[derive(Debug)]
+struct LazyCounters<const N: usize>([OnceCell<LocalCounter>; N]);
+
+// === impl LazyCounters ===
+
+impl<const N: usize> Default for LazyCounters<N> {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| OnceCell::new()))
+    }
+}
+
+impl<const N: usize> LazyCounters<N> {
+    #[inline]
+    fn add(&self, index: usize, count: u64, register: impl FnOnce() -> LocalCounter) {
+        if let Some(cell) = self.0.get(index) {
+            cell.get_or_init(register).increment(count);
+        }
+    }
+}
+
+// === impl ModelMetrics ===
+
+impl ModelMetrics {
     pub(super) fn new(name: ModelName, registry: &Registry) -> Self {
         let labels = [("model", &*name.label), ("provider", &*name.provider)];
-        let histogram = |metric| registry.histogram(metric, &labels).part();
+        let histogram = |metric| registry.histogram(metric, &labels).local();
         Self {
             duration: histogram(&metric::REQUEST_DURATION),
             first_byte: histogram(&metric::TIME_TO_FIRST_BYTE),
@@ -69,136 +86,104 @@ impl ModelMeters {
             stream_gap: OnceCell::new(),
             name: Arc::new(name),
             requests: Default::default(),
-            tokens: Default::default(),
-            cost: OnceCell::new(),
-            attempts: Default::default(),
-            retries: Default::default(),
-            fallbacks: OnceCell::new(),
-            affinity: Default::default(),
-            hedges: Default::default(),
+            tokens: LazyCounters::default(),
+            cost: LazyCounters::default(),
+            attempts: LazyCounters::default(),
+            retries: LazyCounters::default(),
+            fallbacks: LazyCounters::default(),
+            affinity: LazyCounters::default(),
+            hedges: LazyCounters::default(),
             registry: registry.clone(),
         }
     }
 
-    pub(super) fn first_token(&self) -> &HistogramPart {
-        let make = || self.histogram(&metric::TIME_TO_FIRST_TOKEN);
-        self.first_token.get_or_init(make)
+    pub(super) fn first_token(&self) -> &LocalHistogram {
+        self.first_token
+            .get_or_init(|| self.histogram(&metric::TIME_TO_FIRST_TOKEN))
     }
 
-    pub(super) fn stream_gap(&self) -> &HistogramPart {
-        let make = || self.histogram(&metric::STREAM_GAP);
-        self.stream_gap.get_or_init(make)
+    pub(super) fn stream_gap(&self) -> &LocalHistogram {
+        self.stream_gap
+            .get_or_init(|| self.histogram(&metric::STREAM_GAP))
     }
 
-    fn histogram(&self, metric: &Metric) -> HistogramPart {
-        let name = &self.name;
-        let labels = [("model", &*name.label), ("provider", &*name.provider)];
-        self.registry.histogram(metric, &labels).part()
+    fn labels(&self) -> [(&'static str, &str); 2] {
+        [
+            ("model", &*self.name.label),
+            ("provider", &*self.name.provider),
+        ]
     }
 
-    pub(super) fn request(&self, endpoint: Endpoint, status: u16, outcome: Outcome) {
+    fn histogram(&self, metric: &Metric) -> LocalHistogram {
+        self.registry.histogram(metric, &self.labels()).local()
+    }
+
+    fn counter(&self, metric: &Metric) -> LocalCounter {
+        self.registry.counter(metric, &self.labels()).local()
+    }
+
+    fn labelled(&self, metric: &Metric, label: &'static str, value: &str) -> LocalCounter {
+        let [model, provider] = self.labels();
+        let labels = [model, provider, (label, value)];
+        self.registry.counter(metric, &labels).local()
+    }
+
+    pub(super) fn count_request(&self, endpoint: Endpoint, status: u16, outcome: RequestOutcome) {
         let class = usize::from(status / 100).clamp(1, CLASSES.len()) - 1;
-        let make = || {
+        let Some(row) = self.requests.get(endpoint.index()) else {
+            return;
+        };
+        let Some(counters) = row.get_or_init(Default::default).get(class) else {
+            return;
+        };
+        counters.add(outcome as usize, 1, || {
+            let [model, provider] = self.labels();
             let labels = [
                 ("endpoint", endpoint.label()),
-                ("model", &*self.name.label),
-                ("provider", &*self.name.provider),
+                model,
+                provider,
                 ("status", CLASSES.get(class).copied().unwrap_or_default()),
                 ("outcome", outcome.label()),
             ];
-            self.registry.counter(&metric::REQUESTS, &labels).part()
-        };
-        let row = self.requests.get(endpoint.index());
-        let cell = row.and_then(|row| {
-            let table = row.get_or_init(Default::default);
-            table.get(class)?.get(outcome as usize)
+            self.registry.counter(&metric::REQUESTS, &labels).local()
         });
-        if let Some(cell) = cell {
-            cell.get_or_init(make).increment(1);
-        }
     }
 
-    pub(super) fn attempt(&self, attempt: Attempt) {
-        let Some(cell) = self.attempts.get(attempt.number()) else {
-            return;
-        };
-        let make = || {
-            let labels = [
-                ("model", &*self.name.label),
-                ("provider", &*self.name.provider),
-                ("result", attempt.label()),
-            ];
-            self.registry.counter(&metric::ATTEMPTS, &labels).part()
-        };
-        cell.get_or_init(make).increment(1);
+    pub(super) fn count_attempt(&self, result: AttemptResult) {
+        self.attempts.add(result.index(), 1, || {
+            self.labelled(&metric::ATTEMPTS, "result", result.label())
+        });
     }
 
-    /// Counts an attempt that followed one with this fault.
-    pub(super) fn retry(&self, fault: routing::Outcome) {
-        let make = || {
-            let labels = [
-                ("model", &*self.name.label),
-                ("provider", &*self.name.provider),
-                ("after", fault.label()),
-            ];
-            self.registry.counter(&metric::RETRIES, &labels).part()
-        };
-        if let Some(cell) = self.retries.get(fault.kind()) {
-            cell.get_or_init(make).increment(1);
-        }
+    /// Counts an attempt that followed one with this outcome.
+    pub(super) fn count_retry(&self, after: routing::AttemptOutcome) {
+        self.retries.add(after.index(), 1, || {
+            self.labelled(&metric::RETRIES, "after", after.label())
+        });
     }
 
-    /// Counts a second attempt that was due while the first one was silent.
-    pub(super) fn hedge(&self, result: Hedged) {
-        let make = || {
-            let labels = [
-                ("model", &*self.name.label),
-                ("provider", &*self.name.provider),
-                ("result", result.label()),
-            ];
-            self.registry.counter(&metric::HEDGES, &labels).part()
-        };
-        if let Some(cell) = self.hedges.get(result as usize) {
-            cell.get_or_init(make).increment(1);
-        }
+    pub(super) fn count_hedge(&self, outcome: HedgeOutcome) {
+        self.hedges.add(outcome as usize, 1, || {
+            self.labelled(&metric::HEDGES, "result", outcome.label())
+        });
     }
 
-    /// Counts an answer of another model than the one asked for.
-    pub(super) fn fallback(&self) {
-        let make = || {
-            let labels = [
-                ("model", &*self.name.label),
-                ("provider", &*self.name.provider),
-            ];
-            self.registry.counter(&metric::FALLBACKS, &labels).part()
-        };
-        self.fallbacks.get_or_init(make).increment(1);
+    /// Counts a response of a model other than the requested one.
+    pub(super) fn count_fallback(&self) {
+        self.fallbacks
+            .add(0, 1, || self.counter(&metric::FALLBACKS));
     }
 
     /// Counts a first attempt of a model with affinity.
-    pub(super) fn keeps(&self, kept: routing::Kept) {
-        let make = || {
-            let labels = [
-                ("model", &*self.name.label),
-                ("provider", &*self.name.provider),
-                ("result", kept.label()),
-            ];
-            self.registry.counter(&metric::AFFINITY, &labels).part()
-        };
-        if let Some(cell) = self.affinity.get(kept as usize) {
-            cell.get_or_init(make).increment(1);
-        }
+    pub(super) fn count_affinity(&self, result: routing::AffinityResult) {
+        self.affinity.add(result as usize, 1, || {
+            self.labelled(&metric::AFFINITY, "result", result.label())
+        });
     }
 
     pub(super) fn count_cost(&self, cost: Cost) {
-        let make = || {
-            let labels = [
-                ("model", &*self.name.label),
-                ("provider", &*self.name.provider),
-            ];
-            self.registry.counter(&metric::COST, &labels).part()
-        };
-        self.cost.get_or_init(make).increment(cost.picodollars());
+        self.cost
+            .add(0, cost.picodollars(), || self.counter(&metric::COST));
     }
 
     pub(super) fn count_tokens(&self, usage: &Usage) {
@@ -208,17 +193,12 @@ impl ModelMeters {
             ("cached", usage.cached),
             ("reasoning", usage.reasoning),
         ];
-        for (cell, (kind, count)) in self.tokens.iter().zip(kinds) {
-            let Some(count) = count else { continue };
-            let make = || {
-                let labels = [
-                    ("model", &*self.name.label),
-                    ("provider", &*self.name.provider),
-                    ("kind", kind),
-                ];
-                self.registry.counter(&metric::TOKENS, &labels).part()
-            };
-            cell.get_or_init(make).increment(count);
+        for (index, (kind, count)) in kinds.into_iter().enumerate() {
+            if let Some(count) = count {
+                self.tokens.add(index, count, || {
+                    self.labelled(&metric::TOKENS, "kind", kind)
+                });
+            }
         }
     }
 }

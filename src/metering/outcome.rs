@@ -1,28 +1,23 @@
-//! How a request ended, in the words of metrics and logs.
+//! Outcomes of requests, as metrics and logs label them.
 
-/// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// The caller has the whole answer.
+pub enum RequestOutcome {
+    /// The client has the complete response.
     Ok,
-    /// The request was at fault.
     ClientError,
-    /// The upstream was.
     UpstreamError,
-    /// The caller went away.
+    /// The client left.
     Cancelled,
-    /// The caller took nothing of its answer for too long.
+    /// The client stopped reading the response.
     ClientStalled,
-    /// A limit in time was reached.
     Timeout,
-    /// A limit on load was reached.
+    /// Rejected: a load limit was reached.
     Shed,
-    /// We were at fault.
     InternalError,
 }
 
-impl Outcome {
-    /// Every outcome, in the order of their numbers.
+impl RequestOutcome {
+    /// In the order of their discriminants.
     pub const ALL: [Self; 8] = [
         Self::Ok,
         Self::ClientError,
@@ -34,9 +29,9 @@ impl Outcome {
         Self::InternalError,
     ];
 
-    /// The outcome of an answer that came whole with this status.
+    /// The outcome of a complete response with this status.
     #[must_use]
-    pub fn of_status(status: u16) -> Self {
+    pub fn from_status(status: u16) -> Self {
         match status {
             429 | 500.. => Self::UpstreamError,
             400..=499 => Self::ClientError,
@@ -44,7 +39,6 @@ impl Outcome {
         }
     }
 
-    /// The name that metrics and logs use.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {

@@ -1,75 +1,73 @@
-//! Whose time it is that a request takes.
+//! Splits a request's time into the gateway's own time and waits.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// Shares a request's time out between us and those we wait for. Two attempts
-/// at a time may tell it what they do, hence the cells.
+/// Runs from the start, and is paused while the request waits for its client or an
+/// upstream. Cells, since two concurrent attempts share it.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub(super) struct OverheadTimer {
     pub(super) started: Instant,
-    own_since: Cell<Option<Instant>>,
-    own: Cell<Duration>,
-    waits_since: Cell<Option<Instant>>,
+    resumed_at: Cell<Option<Instant>>,
+    own_time: Cell<Duration>,
+    paused_at: Cell<Option<Instant>>,
     waited: Cell<Duration>,
 }
 
-impl Clock {
-    /// A clock that starts with our own time.
+impl OverheadTimer {
     pub(super) fn start() -> Self {
         let started = Instant::now();
         Self {
             started,
-            own_since: Cell::new(Some(started)),
-            own: Cell::default(),
-            waits_since: Cell::default(),
+            resumed_at: Cell::new(Some(started)),
+            own_time: Cell::default(),
+            paused_at: Cell::default(),
             waited: Cell::default(),
         }
     }
 
-    /// From here on we wait for somebody else.
-    pub(super) fn waits(&self) {
-        if let Some(since) = self.own_since.take() {
+    pub(super) fn pause(&self) {
+        if let Some(since) = self.resumed_at.take() {
             let now = Instant::now();
-            self.own.set(self.own.get() + now.duration_since(since));
-            self.waits_since.set(Some(now));
+            self.own_time
+                .set(self.own_time.get() + now.duration_since(since));
+            self.paused_at.set(Some(now));
         }
     }
 
-    /// From here on it is our own time again.
-    pub(super) fn works(&self) {
+    pub(super) fn resume(&self) {
         let now = Instant::now();
-        if let Some(since) = self.waits_since.take() {
+        if let Some(since) = self.paused_at.take() {
             self.waited
                 .set(self.waited.get() + now.duration_since(since));
         }
-        self.own_since.set(Some(now));
+        self.resumed_at.set(Some(now));
     }
 
     /// Ends a wait, if there is one, and our own time.
-    pub(super) fn stops(&self) {
-        if self.waits_since.get().is_some() {
-            self.works();
+    pub(super) fn stop(&self) {
+        if self.paused_at.get().is_some() {
+            self.resume();
         }
-        self.waits();
+        self.pause();
     }
 
-    /// What was waited for until now is not to count as waited for.
-    pub(super) fn forget_waits(&self) {
+    /// Waits until now do not count as waits for an upstream.
+    pub(super) fn reset_waited(&self) {
         self.waited.set(Duration::ZERO);
     }
 
-    /// When our own time began, or now while it is somebody else's.
-    pub(super) fn own_since(&self) -> Instant {
-        self.own_since.get().unwrap_or_else(Instant::now)
+    /// When the last wait ended, or now while paused.
+    pub(super) fn resumed_at(&self) -> Instant {
+        self.resumed_at.get().unwrap_or_else(Instant::now)
     }
 
-    /// Our own time, but for what has not ended.
-    pub(super) fn own(&self) -> Duration {
-        self.own.get()
+    /// Our own time up to the last pause.
+    pub(super) fn own_time(&self) -> Duration {
+        self.own_time.get()
     }
 
-    /// The time of others, but for what has not ended.
+    /// Time of waits up to the last resume.
     pub(super) fn waited(&self) -> Duration {
         self.waited.get()
     }

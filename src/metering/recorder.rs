@@ -1,54 +1,56 @@
-//! Where accounts are kept: what they have in common, and each worker's part.
+//! Metrics of one generation: shared state, and each worker's handles.
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::ledger::{Entry, Ledger, Ledgers};
-use super::summary::Digest;
-use super::{ModelMeters, ModelName, Outcome, access_log};
+use super::ledger::{Ledger, Ledgers, RequestRecord};
+use super::summary::LedgerSummary;
+use super::{ModelMetrics, ModelName, RequestOutcome, access_log};
 use crate::catalog::{Catalog, Model, Target};
-use crate::telemetry::metric::{self, CounterPart, GaugePart, HistogramPart, Registry};
+use crate::telemetry::metric::{self, LocalCounter, LocalGauge, LocalHistogram, Registry};
 use crate::telemetry::request_id::RequestId;
 
-/// What the accounts of one snapshot have in common.
+/// Shared by the workers of one snapshot.
 #[derive(Debug)]
-pub struct Meters {
+pub struct SharedMetrics {
     registry: Registry,
     model_count: usize,
     row_count: usize,
     pub(super) ledgers: Arc<Ledgers>,
-    /// Rows in the ledgers by [`Model::id`]; the ids themselves where the
-    /// ledgers are no older than they are.
+    /// Ledger rows by [`Model::id`]; none if they are equal, as in the first generation
+    /// of the ledgers.
     ledger_rows: Option<Box<[usize]>>,
-    pub(super) writes_lines: bool,
+    pub(super) access_log: bool,
 }
 
-/// Where one worker keeps its accounts. Nobody else counts in its handles.
+/// One worker's metric handles; each has a single writer.
 #[derive(Debug)]
-pub struct Desk {
-    meters: Arc<Meters>,
+pub struct WorkerMetrics {
+    shared: Arc<SharedMetrics>,
     pub(super) ledger: Option<Arc<Ledger>>,
-    models: Box<[OnceCell<Rc<ModelMeters>>]>,
-    unknown: OnceCell<Rc<ModelMeters>>,
-    /// The last request that a panic has ended.
-    broken: RefCell<Option<RequestId>>,
-    pub(super) in_flight: GaugePart,
-    pub(super) streams_in_flight: GaugePart,
-    pub(super) tunnels_in_flight: GaugePart,
-    pub(super) overhead: HistogramPart,
-    pub(super) bytes_in: CounterPart,
-    pub(super) bytes_out: CounterPart,
+    models: Box<[OnceCell<Rc<ModelMetrics>>]>,
+    unknown: OnceCell<Rc<ModelMetrics>>,
+    /// The last request that a panic ended.
+    panicked: RefCell<Option<RequestId>>,
+    pub(super) in_flight: LocalGauge,
+    pub(super) streams_in_flight: LocalGauge,
+    pub(super) websockets_open: LocalGauge,
+    pub(super) overhead: LocalHistogram,
+    pub(super) bytes_in: LocalCounter,
+    pub(super) bytes_out: LocalCounter,
 }
 
-impl Meters {
-    /// What accounts of this catalog have in common. `writes_lines` asks for a
-    /// log line per request, `keeps_ledgers` for what [`Self::digest`] tells.
+// === impl SharedMetrics ===
+
+impl SharedMetrics {
+    /// `access_log` writes a log line for each request; `keeps_ledgers` enables
+    /// [`Self::ledger_summary`].
     #[must_use]
     pub fn new(
         registry: &Registry,
         catalog: &Catalog,
-        writes_lines: bool,
+        access_log: bool,
         keeps_ledgers: bool,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -56,29 +58,28 @@ impl Meters {
             ledger_rows: None,
             registry: registry.clone(),
             model_count: catalog.model_count(),
-            row_count: catalog.row_count(),
-            writes_lines,
+            row_count: catalog.metric_row_count(),
+            access_log,
         })
     }
 
-    /// The same for the catalog of the next generation, which goes on in the
-    /// ledgers of this one. `heirs` are the ids, now and before, of the models
-    /// that are still there.
+    /// For the next generation, which keeps the ledgers. `carried_over` has the new and
+    /// the old id of each model that still exists.
     #[must_use]
-    pub fn succeed(
+    pub fn next_generation(
         &self,
         catalog: &Catalog,
-        writes_lines: bool,
+        access_log: bool,
         keeps_ledgers: bool,
-        heirs: &[(usize, usize)],
+        carried_over: &[(usize, usize)],
     ) -> Arc<Self> {
-        if self.ledgers.kept != keeps_ledgers {
-            return Self::new(&self.registry, catalog, writes_lines, keeps_ledgers);
+        if self.ledgers.enabled != keeps_ledgers {
+            return Self::new(&self.registry, catalog, access_log, keeps_ledgers);
         }
         let mut rows = vec![None; catalog.model_count()];
-        for (now, then) in heirs {
-            if let Some(row) = rows.get_mut(*now) {
-                *row = Some(self.ledger_row(*then));
+        for (new, old) in carried_over {
+            if let Some(row) = rows.get_mut(*new) {
+                *row = Some(self.ledger_row(*old));
             }
         }
         let rows = rows.into_iter();
@@ -88,8 +89,8 @@ impl Meters {
             ledger_rows: Some(rows.collect()),
             registry: self.registry.clone(),
             model_count: catalog.model_count(),
-            row_count: catalog.row_count(),
-            writes_lines,
+            row_count: catalog.metric_row_count(),
+            access_log,
         })
     }
 
@@ -99,85 +100,88 @@ impl Meters {
             .unwrap_or(model)
     }
 
-    /// Notes a request that was refused before it was known what it calls.
-    pub fn refused(
+    /// Logs a request that was rejected before it reached the proxy.
+    pub fn log_rejected(
         &self,
         request_id: &RequestId,
         status: u16,
-        outcome: Outcome,
+        outcome: RequestOutcome,
         code: &'static str,
     ) {
-        if self.writes_lines {
-            access_log::write_refusal(request_id, status, outcome, code);
+        if self.access_log {
+            access_log::write_rejected(request_id, status, outcome, code);
         }
     }
 
-    /// What all workers remember, and of the last requests at most `most` that
-    /// `is_shown` lets through.
+    /// The sum of all workers' ledgers, with at most `limit` of the last requests for
+    /// which `is_shown` is true.
     #[must_use]
-    pub fn digest(&self, most: usize, is_shown: impl Fn(&Entry) -> bool) -> Digest {
+    pub fn ledger_summary(
+        &self,
+        limit: usize,
+        is_shown: impl Fn(&RequestRecord) -> bool,
+    ) -> LedgerSummary {
         let rows = (0..self.model_count).map(|model| self.ledger_row(model));
-        Digest::of(&self.ledgers, &rows, most, is_shown)
+        LedgerSummary::sum(&self.ledgers, &rows, limit, is_shown)
     }
 }
 
-impl Desk {
-    /// A desk for one more worker.
+// === impl WorkerMetrics ===
+
+impl WorkerMetrics {
     #[must_use]
-    pub fn new(meters: &Arc<Meters>) -> Rc<Self> {
-        Self::with(meters, meters.ledgers.open())
+    pub fn new(shared: &Arc<SharedMetrics>) -> Rc<Self> {
+        Self::with_ledger(shared, shared.ledgers.add_ledger())
     }
 
-    /// This worker's desk in the next generation.
     #[must_use]
-    pub fn succeed(&self, meters: &Arc<Meters>) -> Rc<Self> {
-        if Arc::ptr_eq(&self.meters.ledgers, &meters.ledgers) {
-            return Self::with(meters, self.ledger.clone());
+    pub fn next_generation(&self, shared: &Arc<SharedMetrics>) -> Rc<Self> {
+        if Arc::ptr_eq(&self.shared.ledgers, &shared.ledgers) {
+            return Self::with_ledger(shared, self.ledger.clone());
         }
-        Self::new(meters)
+        Self::new(shared)
     }
 
-    fn with(meters: &Arc<Meters>, ledger: Option<Arc<Ledger>>) -> Rc<Self> {
-        let registry = &meters.registry;
-        let gauge = |metric| registry.gauge(metric, &[]).part();
-        let counter = |metric| registry.counter(metric, &[]).part();
+    fn with_ledger(shared: &Arc<SharedMetrics>, ledger: Option<Arc<Ledger>>) -> Rc<Self> {
+        let registry = &shared.registry;
+        let gauge = |metric| registry.gauge(metric, &[]).local();
+        let counter = |metric| registry.counter(metric, &[]).local();
         Rc::new(Self {
-            models: (0..meters.row_count).map(|_| OnceCell::new()).collect(),
+            models: (0..shared.row_count).map(|_| OnceCell::new()).collect(),
             unknown: OnceCell::new(),
-            broken: RefCell::default(),
+            panicked: RefCell::default(),
             in_flight: gauge(&metric::REQUESTS_IN_FLIGHT),
             streams_in_flight: gauge(&metric::STREAMS_IN_FLIGHT),
-            tunnels_in_flight: gauge(&metric::TUNNELS_IN_FLIGHT),
-            overhead: registry.histogram(&metric::OVERHEAD, &[]).part(),
+            websockets_open: gauge(&metric::WEBSOCKETS_OPEN),
+            overhead: registry.histogram(&metric::OVERHEAD, &[]).local(),
             bytes_in: counter(&metric::BYTES_IN),
             bytes_out: counter(&metric::BYTES_OUT),
             ledger,
-            meters: Arc::clone(meters),
+            shared: Arc::clone(shared),
         })
     }
 
-    /// Notes that a panic has ended this request.
-    pub(super) fn broke(&self, request_id: &RequestId) {
-        self.broken.replace(Some(request_id.clone()));
+    pub(super) fn on_panic(&self, request_id: &RequestId) {
+        self.panicked.replace(Some(request_id.clone()));
     }
 
-    /// The request that a panic has just ended, if its account was open. It has
-    /// been closed as the stack unwound.
-    pub fn take_broken(&self) -> Option<RequestId> {
-        self.broken.take()
+    /// The request that a panic just ended, if it was metered. Its meter was
+    /// dropped as the stack unwound.
+    pub fn take_panicked(&self) -> Option<RequestId> {
+        self.panicked.take()
     }
 
-    pub(super) fn writes_lines(&self) -> bool {
-        self.meters.writes_lines
+    pub(super) fn access_log(&self) -> bool {
+        self.shared.access_log
     }
 
-    pub(super) fn model(&self, model: &Model) -> &Rc<ModelMeters> {
-        let Some(slot) = self.models.get(model.id) else {
+    pub(super) fn model(&self, model: &Model) -> &Rc<ModelMetrics> {
+        let Some(cell) = self.models.get(model.id) else {
             return self.unknown();
         };
-        slot.get_or_init(|| {
-            self.make(ModelName {
-                row: Some(self.meters.ledger_row(model.id)),
+        cell.get_or_init(|| {
+            self.new_model_metrics(ModelName {
+                row: Some(self.shared.ledger_row(model.id)),
                 label: model.label.clone(),
                 provider: model.provider.name.clone(),
                 upstream_model: model.upstream_model.clone(),
@@ -185,18 +189,17 @@ impl Desk {
         })
     }
 
-    /// For a model of several targets: what is counted of it at this one's
-    /// provider.
-    pub(super) fn at(&self, model: &Model, target: &Target) -> &Rc<ModelMeters> {
-        let Some(slot) = self.models.get(target.row) else {
+    /// For one of a model's several targets.
+    pub(super) fn target_metrics(&self, model: &Model, target: &Target) -> &Rc<ModelMetrics> {
+        let Some(cell) = self.models.get(target.metric_row) else {
             return self.unknown();
         };
-        slot.get_or_init(|| {
-            self.make(ModelName {
-                row: Some(self.meters.ledger_row(model.id)),
+        cell.get_or_init(|| {
+            self.new_model_metrics(ModelName {
+                row: Some(self.shared.ledger_row(model.id)),
                 label: model.label.clone(),
                 provider: target.provider.name.clone(),
-                // A name that only a caller gave is not kept.
+                // Not stored if it came from the client.
                 upstream_model: if model.upstream_model.is_empty() {
                     Box::default()
                 } else {
@@ -206,10 +209,10 @@ impl Desk {
         })
     }
 
-    /// For requests that never came as far as a model.
-    pub(super) fn unknown(&self) -> &Rc<ModelMeters> {
+    /// For requests that did not reach a model.
+    pub(super) fn unknown(&self) -> &Rc<ModelMetrics> {
         self.unknown.get_or_init(|| {
-            self.make(ModelName {
+            self.new_model_metrics(ModelName {
                 row: None,
                 label: "unknown".into(),
                 provider: "unknown".into(),
@@ -218,7 +221,7 @@ impl Desk {
         })
     }
 
-    fn make(&self, name: ModelName) -> Rc<ModelMeters> {
-        Rc::new(ModelMeters::new(name, &self.meters.registry))
+    fn new_model_metrics(&self, name: ModelName) -> Rc<ModelMetrics> {
+        Rc::new(ModelMetrics::new(name, &self.shared.registry))
     }
 }

@@ -1,116 +1,110 @@
-//! What the ledgers of all workers say together.
+//! The sum of all workers' ledgers.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::ledger::{Counts, Entry, Fault, Ledgers, Tally};
+use super::ledger::{Counts, Ledgers, ModelStats, ProviderError, RequestRecord};
 
-/// What the ledgers of all workers say together.
 #[derive(Debug)]
-pub struct Digest {
-    /// When counting began.
+pub struct LedgerSummary {
+    /// Start of counting.
     pub since: Instant,
-    /// Models that were called, by [`crate::catalog::Model::id`].
-    pub models: HashMap<usize, Summary>,
-    /// Requests that never came as far as a model.
-    pub unknown: Summary,
-    /// The last requests, the newest first.
-    pub last: Vec<Entry>,
+    /// Called models by [`crate::catalog::Model::id`].
+    pub models: HashMap<usize, StatsSummary>,
+    /// Requests that did not reach a model.
+    pub unknown: StatsSummary,
+    /// Last requests, newest first.
+    pub recent: Vec<RequestRecord>,
 }
 
-/// What has become of some requests.
 #[derive(Debug, Default, Clone)]
-pub struct Summary {
-    /// Requests that have begun and not ended.
+pub struct StatsSummary {
     pub in_flight: u64,
-    /// Requests that have ended.
     pub counts: Counts,
-    /// Times to the head of the provider's answer.
-    pub first_byte: Times,
-    /// Times to the first data of a stream.
-    pub first_token: Times,
-    /// When the provider last answered as it should.
-    pub answered: Option<Instant>,
-    /// When it last did not.
-    pub fault: Option<Fault>,
+    pub first_byte: LatencySamples,
+    pub first_token: LatencySamples,
+    pub last_success: Option<Instant>,
+    pub last_error: Option<ProviderError>,
 }
 
-/// The times of some recent requests, in microseconds.
+/// Latencies of recent requests in microseconds.
 #[derive(Debug, Default, Clone)]
-pub struct Times(Vec<u32>);
+pub struct LatencySamples(Vec<u32>);
 
-impl Digest {
-    /// Reads all ledgers: the rows of all models, in the order of their ids,
-    /// and of the last requests at most `most` that `is_shown` lets through.
-    pub(super) fn of(
+// === impl LedgerSummary ===
+
+impl LedgerSummary {
+    /// `rows` are the ledger rows in the order of model ids.
+    pub(super) fn sum(
         ledgers: &Ledgers,
         rows: &(impl Iterator<Item = usize> + Clone),
-        most: usize,
-        is_shown: impl Fn(&Entry) -> bool,
+        limit: usize,
+        is_shown: impl Fn(&RequestRecord) -> bool,
     ) -> Self {
-        let mut digest = Self {
+        let mut summary = Self {
             since: ledgers.since,
             models: HashMap::new(),
-            unknown: Summary::default(),
-            last: Vec::new(),
+            unknown: StatsSummary::default(),
+            recent: Vec::new(),
         };
-        ledgers.read(|pages| {
+        ledgers.read(|inner| {
             for (id, row) in rows.clone().enumerate() {
-                if let Some(Some(tally)) = pages.models.get(row) {
-                    digest.models.entry(id).or_default().count(tally);
+                if let Some(Some(stats)) = inner.models.get(row) {
+                    summary.models.entry(id).or_default().add_stats(stats);
                 }
             }
-            digest.unknown.count(&pages.unknown);
-            let shown = pages.last.iter().rev().filter(|entry| is_shown(entry));
-            digest.last.extend(shown.take(most).cloned());
+            summary.unknown.add_stats(&inner.unknown);
+            let shown = inner.recent.iter().rev().filter(|record| is_shown(record));
+            summary.recent.extend(shown.take(limit).cloned());
         });
-        digest.last.sort_by_key(|entry| Reverse(entry.ended));
-        digest.last.truncate(most);
-        digest
+        summary.recent.sort_by_key(|record| Reverse(record.ended));
+        summary.recent.truncate(limit);
+        summary
     }
 }
 
-impl Summary {
-    fn count(&mut self, tally: &Tally) {
-        self.in_flight += tally.in_flight;
-        self.counts.add(&tally.counts);
-        self.first_byte.0.extend(tally.first_byte.times());
-        self.first_token.0.extend(tally.first_token.times());
-        self.answered = self.answered.max(tally.answered);
-        self.fault = newest(self.fault, tally.fault);
+// === impl StatsSummary ===
+
+impl StatsSummary {
+    fn add_stats(&mut self, stats: &ModelStats) {
+        self.in_flight += stats.in_flight;
+        self.counts.add(&stats.counts);
+        self.first_byte.0.extend(stats.first_byte.times());
+        self.first_token.0.extend(stats.first_token.times());
+        self.last_success = self.last_success.max(stats.last_success);
+        self.last_error = newest(self.last_error, stats.last_error);
     }
 
-    /// Adds those of another model.
     pub fn add(&mut self, other: &Self) {
         self.in_flight += other.in_flight;
         self.counts.add(&other.counts);
         self.first_byte.0.extend(&other.first_byte.0);
         self.first_token.0.extend(&other.first_token.0);
-        self.answered = self.answered.max(other.answered);
-        self.fault = newest(self.fault, other.fault);
+        self.last_success = self.last_success.max(other.last_success);
+        self.last_error = newest(self.last_error, other.last_error);
     }
 }
 
-fn newest(one: Option<Fault>, other: Option<Fault>) -> Option<Fault> {
-    one.into_iter().chain(other).max_by_key(|fault| fault.at)
+fn newest(one: Option<ProviderError>, other: Option<ProviderError>) -> Option<ProviderError> {
+    one.into_iter().chain(other).max_by_key(|error| error.at)
 }
 
-impl From<&[u32]> for Times {
+// === impl LatencySamples ===
+
+impl From<&[u32]> for LatencySamples {
     fn from(micros: &[u32]) -> Self {
         Self(micros.to_vec())
     }
 }
 
-impl Times {
-    /// How many there are.
+impl LatencySamples {
     #[must_use]
     pub fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// The least time that at least this share of them does not exceed
-    /// (nearest rank); none of none.
+    /// Nearest-rank quantile; none without samples.
     #[must_use]
     pub fn quantile(&self, percent: usize) -> Option<Duration> {
         let mut sorted = self.0.clone();

@@ -1,72 +1,67 @@
-//! What looks at an answer while it passes.
+//! A tap reads token usage from a response body as it is relayed.
 
 use bytes::Bytes;
 
 use crate::wire::media_type::MediaType;
-use crate::wire::sse_relay::{FinishRule, Follower};
-use crate::wire::usage::{Tail, Usage};
+use crate::wire::sse_relay::{FinishRule, StreamInspector};
+use crate::wire::usage::{Usage, UsageTail};
 
-/// What looks at an answer while it passes.
 #[derive(Debug)]
 pub enum Tap {
-    /// An event stream.
-    Stream(Box<Follower>),
-    /// JSON in one piece.
-    Whole(Tail),
-    /// Anything else passes unseen.
-    Blind,
-    /// So many pieces pass, then it panics.
+    Stream(Box<StreamInspector>),
+    Json(UsageTail),
+    None,
+    /// Panics after this number of frames.
     #[cfg(test)]
     Failing(usize),
 }
 
 impl Tap {
-    /// The tap for an answer of this media type. `hide_usage` says that the
-    /// usage event was not asked for by the caller.
+    /// `hide_usage`: the client did not request the usage event.
     #[must_use]
     pub fn new(media_type: MediaType, rule: FinishRule, hide_usage: bool) -> Self {
         match media_type {
-            MediaType::EventStream => Self::Stream(Box::new(Follower::new(rule, hide_usage))),
-            MediaType::Json => Self::Whole(Tail::default()),
-            MediaType::Html | MediaType::Form | MediaType::Other => Self::Blind,
+            MediaType::EventStream => {
+                Self::Stream(Box::new(StreamInspector::new(rule, hide_usage)))
+            }
+            MediaType::Json => Self::Json(UsageTail::default()),
+            MediaType::Html | MediaType::Multipart | MediaType::Other => Self::None,
         }
     }
 
-    /// Takes a piece of the answer and gives what may be passed on now.
-    pub fn feed(&mut self, piece: Bytes) -> Option<Bytes> {
+    /// Returns the data that may be relayed now.
+    pub fn feed(&mut self, data: Bytes) -> Option<Bytes> {
         match self {
-            Self::Stream(follower) => follower.feed(piece),
-            Self::Whole(tail) => {
-                tail.push(&piece);
-                Some(piece)
+            Self::Stream(inspector) => inspector.feed(data),
+            Self::Json(tail) => {
+                tail.push(&data);
+                Some(data)
             }
-            Self::Blind => Some(piece),
+            Self::None => Some(data),
             #[cfg(test)]
-            Self::Failing(0) => std::panic::panic_any("a caller's words"),
+            Self::Failing(0) => std::panic::panic_any("client data"),
             #[cfg(test)]
-            Self::Failing(left) => {
-                *left -= 1;
-                Some(piece)
+            Self::Failing(remaining) => {
+                *remaining -= 1;
+                Some(data)
             }
         }
     }
 
-    /// The tokens that the answer reported.
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
         match self {
-            Self::Stream(follower) => follower.usage().copied(),
-            Self::Whole(tail) => tail.usage(),
-            Self::Blind => None,
+            Self::Stream(inspector) => inspector.usage().copied(),
+            Self::Json(tail) => tail.usage(),
+            Self::None => None,
             #[cfg(test)]
             Self::Failing(_) => None,
         }
     }
 
-    /// The follower of an event stream.
-    pub fn stream(&mut self) -> Option<&mut Follower> {
+    pub fn stream(&mut self) -> Option<&mut StreamInspector> {
         match self {
-            Self::Stream(follower) => Some(follower),
+            Self::Stream(inspector) => Some(inspector),
             _ => None,
         }
     }

@@ -1,20 +1,22 @@
-//! The ledgers: what is remembered, and what all of them say together.
-
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::ledger::Window;
-use super::{Desk, Meter, Meters, Outcome, Times};
+use super::ledger::LatencyWindow;
+use super::{
+    AttemptResult, HedgeOutcome, LatencySamples, Meter, RequestOutcome, SharedMetrics,
+    WorkerMetrics,
+};
 use crate::catalog::{Catalog, Model};
 use crate::config::{self, Sources};
+use crate::routing::{AffinityResult, AttemptOutcome, Reason};
 use crate::telemetry::metric::Registry;
 use crate::telemetry::request_id::RequestIds;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::usage::Usage;
 
-/// Meters over the models `one` and `two`, and both models.
-fn meters(keeps_ledgers: bool) -> (Arc<Meters>, [Model; 2]) {
+/// Metrics of a catalog with the models `one` and `two`, and these models.
+fn metrics(keeps_ledgers: bool) -> (Arc<SharedMetrics>, [Model; 2]) {
     let text = "[providers.up]\nbase_url = \"http://127.0.0.1:1/v1\"\n\
                 [models.one]\nprovider = \"up\"\n[models.two]\nprovider = \"up\"\n";
     let directory = tempfile::tempdir().unwrap();
@@ -27,108 +29,111 @@ fn meters(keeps_ledgers: bool) -> (Arc<Meters>, [Model; 2]) {
     let registry = Registry::new();
     let models = ["one", "two"].map(|name| catalog.resolve(name, |_| true).unwrap().model.clone());
     (
-        Meters::new(&registry, &catalog, false, keeps_ledgers),
+        SharedMetrics::new(&registry, &catalog, false, keeps_ledgers),
         models,
     )
 }
 
-fn begin(desk: &Rc<Desk>, model: &Model) -> Meter {
+fn start(worker: &Rc<WorkerMetrics>, model: &Model) -> Meter {
     let id = RequestIds::new().for_request(None);
-    let mut meter = Meter::start(desk, Endpoint::ChatCompletions, id);
-    meter.calls(model);
+    let mut meter = Meter::start(worker, Endpoint::ChatCompletions, id);
+    meter.set_model(model);
     meter
 }
 
-fn end(mut meter: Meter, outcome: Outcome, status: u16) {
-    meter.answers(status, false);
-    meter.used(Some(Usage {
+fn finish(mut meter: Meter, outcome: RequestOutcome, status: u16) {
+    meter.on_response_head(status, false);
+    meter.set_usage(Some(Usage {
         input: Some(3),
         output: Some(4),
         ..Usage::default()
     }));
-    meter.ends(outcome, None);
+    meter.finish(outcome, None);
 }
 
 #[test]
 fn all_workers_are_counted_together() {
-    let (meters, [one, two]) = meters(true);
-    let desks = [Desk::new(&meters), Desk::new(&meters)];
-    for desk in &desks {
-        end(begin(desk, &one), Outcome::Ok, 200);
-        end(begin(desk, &two), Outcome::UpstreamError, 502);
-        drop(begin(desk, &two));
+    let (metrics, [one, two]) = metrics(true);
+    let workers = [WorkerMetrics::new(&metrics), WorkerMetrics::new(&metrics)];
+    for worker in &workers {
+        finish(start(worker, &one), RequestOutcome::Ok, 200);
+        finish(start(worker, &two), RequestOutcome::UpstreamError, 502);
+        drop(start(worker, &two));
     }
-    let held = begin(&desks[0], &one);
+    let in_flight = start(&workers[0], &one);
     drop(Meter::start(
-        &desks[0],
+        &workers[0],
         Endpoint::Embeddings,
         RequestIds::new().for_request(None),
     ));
-    let digest = meters.digest(20, |_| true);
-    let one_is = &digest.models[&one.id];
-    assert_eq!((one_is.in_flight, one_is.counts.total), (1, 2));
-    assert_eq!(one_is.counts.input_tokens, 6);
-    assert_eq!(one_is.counts.output_tokens, 8);
-    assert_eq!(one_is.first_byte.count(), 2);
-    assert!(one_is.answered.is_some() && one_is.fault.is_none());
-    let two_is = &digest.models[&two.id];
-    assert_eq!((two_is.in_flight, two_is.counts.total), (0, 4));
-    assert_eq!((two_is.counts.failed, two_is.counts.cancelled), (2, 2));
-    assert_eq!(two_is.fault.unwrap().status, 502);
-    assert_eq!(digest.unknown.counts.total, 1);
-    assert_eq!(digest.last.len(), 7);
-    assert!(
-        digest
-            .last
-            .is_sorted_by_key(|entry| std::cmp::Reverse(entry.ended))
+    let summary = metrics.ledger_summary(20, |_| true);
+    let stats_one = &summary.models[&one.id];
+    assert_eq!((stats_one.in_flight, stats_one.counts.total), (1, 2));
+    assert_eq!(stats_one.counts.input_tokens, 6);
+    assert_eq!(stats_one.counts.output_tokens, 8);
+    assert_eq!(stats_one.first_byte.count(), 2);
+    assert!(stats_one.last_success.is_some() && stats_one.last_error.is_none());
+    let stats_two = &summary.models[&two.id];
+    assert_eq!((stats_two.in_flight, stats_two.counts.total), (0, 4));
+    assert_eq!(
+        (stats_two.counts.failed, stats_two.counts.cancelled),
+        (2, 2)
     );
-    drop(held);
-    let digest = meters.digest(20, |_| true);
-    assert_eq!(digest.models[&one.id].in_flight, 0);
+    assert_eq!(stats_two.last_error.unwrap().status, 502);
+    assert_eq!(summary.unknown.counts.total, 1);
+    assert_eq!(summary.recent.len(), 7);
+    assert!(
+        summary
+            .recent
+            .is_sorted_by_key(|record| std::cmp::Reverse(record.ended))
+    );
+    drop(in_flight);
+    let summary = metrics.ledger_summary(20, |_| true);
+    assert_eq!(summary.models[&one.id].in_flight, 0);
 }
 
 #[test]
-fn only_the_last_requests_are_remembered() {
-    let (meters, [one, two]) = meters(true);
-    let desk = Desk::new(&meters);
+fn only_the_last_requests_are_kept() {
+    let (metrics, [one, two]) = metrics(true);
+    let worker = WorkerMetrics::new(&metrics);
     for _ in 0..1000 {
-        end(begin(&desk, &one), Outcome::Ok, 200);
+        finish(start(&worker, &one), RequestOutcome::Ok, 200);
     }
-    end(begin(&desk, &two), Outcome::Ok, 200);
-    let all = meters.digest(usize::MAX, |_| true);
-    assert_eq!(all.last.len(), 128);
-    assert_eq!(all.last[0].model.as_ref().unwrap().label, two.label);
+    finish(start(&worker, &two), RequestOutcome::Ok, 200);
+    let all = metrics.ledger_summary(usize::MAX, |_| true);
+    assert_eq!(all.recent.len(), 128);
+    assert_eq!(all.recent[0].model.as_ref().unwrap().label, two.label);
     assert_eq!(all.models[&one.id].counts.total, 1000);
     assert_eq!(all.models[&one.id].first_byte.count(), 32);
-    assert_eq!(meters.digest(5, |_| true).last.len(), 5);
-    let shown = meters.digest(5, |entry| {
-        entry
+    assert_eq!(metrics.ledger_summary(5, |_| true).recent.len(), 5);
+    let shown = metrics.ledger_summary(5, |record| {
+        record
             .model
             .as_ref()
             .is_some_and(|model| model.row == Some(two.id))
     });
-    assert_eq!(shown.last.len(), 1);
+    assert_eq!(shown.recent.len(), 1);
 }
 
 #[test]
-fn nothing_is_remembered_for_nobody() {
-    let (meters, [one, _]) = meters(false);
-    let desk = Desk::new(&meters);
-    end(begin(&desk, &one), Outcome::Ok, 200);
-    let digest = meters.digest(20, |_| true);
-    assert!(digest.last.is_empty() && digest.models.is_empty());
-    assert!(digest.since <= Instant::now());
+fn nothing_is_kept_without_ledgers() {
+    let (metrics, [one, _]) = metrics(false);
+    let worker = WorkerMetrics::new(&metrics);
+    finish(start(&worker, &one), RequestOutcome::Ok, 200);
+    let summary = metrics.ledger_summary(20, |_| true);
+    assert!(summary.recent.is_empty() && summary.models.is_empty());
+    assert!(summary.since <= Instant::now());
 }
 
 #[test]
-fn quantiles_are_times_that_were_measured() {
+fn quantiles_are_measured_values() {
     let of = |millis: &[u64]| {
-        let mut window = Window::default();
+        let mut window = LatencyWindow::default();
         for time in millis {
             window.add(Some(Duration::from_millis(*time)));
         }
         window.add(None);
-        Times::from(window.times())
+        LatencySamples::from(window.times())
     };
     assert_eq!(of(&[]).quantile(50), None);
     let ms = |millis| Some(Duration::from_millis(millis));
@@ -139,9 +144,78 @@ fn quantiles_are_times_that_were_measured() {
     ] {
         assert_eq!((of(times).quantile(50), of(times).quantile(95)), (p50, p95));
     }
-    // Of a hundred, the last 32 count: 69 to 100.
+    // Only the last 32 of a hundred count: 69 to 100.
     let many: Vec<u64> = (1..=100).collect();
     assert_eq!(of(&many).quantile(50), ms(84));
     assert_eq!(of(&many).quantile(95), ms(99));
     assert_eq!(of(&[u64::MAX / 2]).count(), 1);
+}
+
+/// The row of a label in `docs/metrics.md`.
+fn documented_row(label: &str) -> String {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let cell = format!("| {label} | ");
+    let row = page.lines().find(|line| line.starts_with(&cell));
+    row.unwrap_or_else(|| panic!("no row for {label}"))
+        .to_owned()
+}
+
+#[test]
+fn every_label_value_is_documented() {
+    let failures = [
+        AttemptOutcome::NotProcessed,
+        AttemptOutcome::MaybeProcessed,
+        AttemptOutcome::Throttled(None),
+        AttemptOutcome::Unauthorized,
+        AttemptOutcome::Rejected,
+        AttemptOutcome::Failed,
+    ];
+    let results = failures.map(AttemptResult::Failed).into_iter();
+    let results = results.chain([AttemptResult::Responded, AttemptResult::Cancelled]);
+    let hedges = [
+        HedgeOutcome::Won,
+        HedgeOutcome::Superseded,
+        HedgeOutcome::Failed,
+        HedgeOutcome::Abandoned,
+        HedgeOutcome::OverBudget,
+    ];
+    let affinity = [
+        AffinityResult::Hit,
+        AffinityResult::Moved,
+        AffinityResult::NoKey,
+    ];
+    let reasons = [
+        Reason::Failed,
+        Reason::Throttled,
+        Reason::Unauthorized,
+        Reason::RateLimited,
+    ];
+    let rows: [(&str, Vec<&str>); 5] = [
+        (
+            "`outcome`",
+            RequestOutcome::ALL.map(RequestOutcome::label).to_vec(),
+        ),
+        (
+            "`result` of attempts",
+            results.map(AttemptResult::label).collect(),
+        ),
+        (
+            "`result` of hedges",
+            hedges.map(HedgeOutcome::label).to_vec(),
+        ),
+        (
+            "`result` of affinity",
+            affinity.map(AffinityResult::label).to_vec(),
+        ),
+        ("`reason` of ejections", reasons.map(Reason::label).to_vec()),
+    ];
+    for (label, values) in rows {
+        for value in values {
+            assert!(
+                documented_row(label).contains(&format!("`{value}`")),
+                "{label}: {value}"
+            );
+        }
+    }
 }

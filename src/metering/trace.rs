@@ -1,6 +1,6 @@
-//! A recorded request's spans: one for the request, and one for each attempt.
-//! Names follow OpenTelemetry's conventions for generative AI and for HTTP. No
-//! address, no content and no word of the caller's but its request id.
+//! Spans of a sampled request: one for the request, one for each attempt. Names
+//! follow OpenTelemetry's semantic conventions for generative AI and HTTP. They contain
+//! no address, no content, and no text of the client except its request id.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -8,191 +8,194 @@ use std::time::{Duration, Instant, SystemTime};
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::{Attempt, Meter, Outcome};
+use super::{AttemptResult, Meter, RequestOutcome};
 use crate::catalog::{Model, Target};
 use crate::telemetry::trace::{
-    Attributes, Context, Event, Kind, Origin, Span, SpanId, Status, TRACEPARENT, TRACESTATE,
-    TraceId, Tracer,
+    Attributes, Span, SpanContext, SpanEvent, SpanId, SpanKind, SpanStatus, TRACEPARENT,
+    TRACESTATE, TraceContext, TraceId, Tracer,
 };
 use crate::wall_clock;
 use crate::wire::endpoint::Endpoint;
 
-/// What is remembered of a recorded request.
 #[derive(Debug)]
 pub(super) struct Trace {
     tracer: Arc<Tracer>,
-    origin: Origin,
-    /// Whether the model is one of the configuration's, and no word of the
-    /// caller's.
+    context: SpanContext,
+    /// True if the model's name comes from the configuration, not from the client.
     is_alias: bool,
-    /// Two may be told of at a time, hence the cell.
-    attempts: RefCell<Vec<Try>>,
+    /// A cell, since two attempts may run concurrently.
+    attempts: RefCell<Vec<AttemptSpan>>,
 }
 
-/// One attempt.
 #[derive(Debug)]
-struct Try {
+struct AttemptSpan {
     span: SpanId,
-    /// [`Target::slot`]
-    slot: usize,
+    /// [`Target::state_index`]
+    state_index: usize,
     provider: Box<str>,
-    /// None where it is a word of the caller's.
+    /// None if the name came from the client.
     model: Option<Box<str>>,
-    /// Whether another one was silent when it began.
-    hedges: bool,
-    began: Instant,
+    /// True if another attempt was in flight at its start.
+    is_hedge: bool,
+    started: Instant,
     status: Option<StatusCode>,
-    /// When it failed or was given up; an answer goes on with the request.
+    /// Set on failure or cancellation; a response ends with the request.
     ended: Option<Instant>,
-    result: Option<Attempt>,
+    result: Option<AttemptResult>,
 }
+
+// === impl Meter ===
 
 impl Meter {
-    /// Records the request in a trace, where its headers or chance say so.
-    pub fn traces(&mut self, tracer: &Arc<Tracer>, headers: &HeaderMap) {
-        self.trace = Trace::begin(tracer, headers);
+    /// Samples the request by its headers or the ratio.
+    pub fn start_trace(&mut self, tracer: &Arc<Tracer>, headers: &HeaderMap) {
+        self.trace = Trace::start(tracer, headers);
     }
 
-    /// Notes an attempt that begins now. `headers` are those that it sends: where
-    /// the request is recorded, they name the attempt as what comes before the
-    /// upstream's own part of the trace.
-    pub fn sends(&self, target: &Target, headers: &mut HeaderMap) {
+    /// If the request is sampled, starts a span for the attempt and sets it as the
+    /// parent in `headers` of the upstream request.
+    pub fn on_attempt_sent(&self, target: &Target, headers: &mut HeaderMap) {
         if let Some(trace) = &self.trace {
-            trace.sends(target, headers);
+            trace.on_attempt_sent(target, headers);
         }
     }
 
-    /// Notes the status that a target answers with.
-    pub fn hears(&self, target: &Target, status: StatusCode) {
+    /// Sets the response status of the attempt at `target`.
+    pub fn on_attempt_head(&self, target: &Target, status: StatusCode) {
         if let Some(trace) = &self.trace {
-            trace.hears(target, status);
+            trace.on_attempt_head(target, status);
         }
     }
 }
 
+// === impl Trace ===
+
 impl Trace {
-    /// The record of a request with these headers, if it is to be recorded.
-    pub(super) fn begin(tracer: &Arc<Tracer>, headers: &HeaderMap) -> Option<Box<Self>> {
-        let origin = tracer.begin(headers)?;
+    /// None if the request is not sampled.
+    pub(super) fn start(tracer: &Arc<Tracer>, headers: &HeaderMap) -> Option<Box<Self>> {
+        let context = tracer.sample(headers)?;
         Some(Box::new(Self {
             tracer: Arc::clone(tracer),
-            origin,
+            context,
             is_alias: false,
             attempts: RefCell::default(),
         }))
     }
 
     pub(super) fn id(&self) -> TraceId {
-        self.origin.own.trace
+        self.context.own.trace
     }
 
-    /// Notes what is called.
-    pub(super) fn calls(&mut self, model: &Model) {
+    pub(super) fn set_model(&mut self, model: &Model) {
         self.is_alias = !model.upstream_model.is_empty();
     }
 
-    /// Notes an attempt that begins, and has its span named upstream.
-    pub(super) fn sends(&self, target: &Target, headers: &mut HeaderMap) {
+    pub(super) fn on_attempt_sent(&self, target: &Target, headers: &mut HeaderMap) {
         let span = self.tracer.span_id();
-        let context = Context {
+        let context = TraceContext {
             parent: span,
-            ..self.origin.own
+            ..self.context.own
         };
         if let Ok(value) = HeaderValue::try_from(context.to_string()) {
             headers.insert(TRACEPARENT, value);
         }
-        if self.origin.parent.is_none() {
-            // It belongs to a trace that was not understood.
+        if self.context.parent.is_none() {
+            // A `tracestate` without a valid `traceparent` is invalid.
             headers.remove(TRACESTATE);
         }
         let mut attempts = self.attempts.borrow_mut();
-        let hedges = attempts.iter().any(Try::is_open);
-        attempts.push(Try {
+        let is_hedge = attempts.iter().any(AttemptSpan::is_open);
+        attempts.push(AttemptSpan {
             span,
-            slot: target.slot,
+            state_index: target.state_index,
             provider: target.provider.name.clone(),
             model: self.is_alias.then(|| target.upstream_model()),
-            hedges,
-            began: Instant::now(),
+            is_hedge,
+            started: Instant::now(),
             status: None,
             ended: None,
             result: None,
         });
     }
 
-    /// Notes the status that a target answers with.
-    pub(super) fn hears(&self, target: &Target, status: StatusCode) {
-        self.open(Some(target), |attempt| attempt.status = Some(status));
+    pub(super) fn on_attempt_head(&self, target: &Target, status: StatusCode) {
+        self.update_open(Some(target), |attempt| attempt.status = Some(status));
     }
 
-    /// Notes what came of an attempt at this target, or at the only one.
-    pub(super) fn tried(&self, target: Option<&Target>, result: Attempt) {
-        self.open(target, |attempt| {
+    pub(super) fn on_attempt_result(&self, target: Option<&Target>, result: AttemptResult) {
+        self.update_open(target, |attempt| {
             attempt.result = Some(result);
-            if !matches!(result, Attempt::Answered) {
+            if !matches!(result, AttemptResult::Responded) {
                 attempt.ended = Some(Instant::now());
             }
         });
     }
 
-    /// Changes the last attempt at this target that still goes on.
-    fn open(&self, target: Option<&Target>, change: impl FnOnce(&mut Try)) {
+    /// Updates the last open attempt at this target, or at any.
+    fn update_open(&self, target: Option<&Target>, update: impl FnOnce(&mut AttemptSpan)) {
         let mut attempts = self.attempts.borrow_mut();
         let mut open = attempts.iter_mut().rev().filter(|it| it.is_open());
-        let here = |it: &&mut Try| target.is_none_or(|target| target.slot == it.slot);
-        if let Some(attempt) = open.find(here) {
-            change(attempt);
+        let matches_target = |it: &&mut AttemptSpan| {
+            target.is_none_or(|target| target.state_index == it.state_index)
+        };
+        if let Some(attempt) = open.find(matches_target) {
+            update(attempt);
         }
     }
 
-    /// Has all spans exported.
-    pub(super) fn export(self, meter: &Meter, status: u16, outcome: Outcome, duration: Duration) {
-        let ended = meter.clock.started + duration;
-        let request = Request {
+    pub(super) fn export(
+        self,
+        meter: &Meter,
+        status: u16,
+        outcome: RequestOutcome,
+        duration: Duration,
+    ) {
+        let ended = meter.overhead.started + duration;
+        let request = SpanBuilder {
             meter,
             outcome,
             ended,
             ended_at: wall_clock::now(),
-            context: self.origin.own,
+            context: self.context.own,
         };
         let attempts = self.attempts.into_inner();
         let mut spans = Vec::with_capacity(1 + attempts.len());
-        spans.push(request.server(self.origin.parent, status));
+        spans.push(request.server_span(self.context.parent, status));
         let attempts = attempts.iter().zip(1..);
-        spans.extend(attempts.map(|(attempt, number)| request.client(attempt, number)));
+        spans.extend(attempts.map(|(attempt, number)| request.client_span(attempt, number)));
         self.tracer.export(spans);
     }
 }
 
-impl Try {
+// === impl AttemptSpan ===
+
+impl AttemptSpan {
     fn is_open(&self) -> bool {
         self.ended.is_none()
     }
 }
 
-/// A request that has ended.
-struct Request<'a> {
+struct SpanBuilder<'a> {
     meter: &'a Meter,
-    outcome: Outcome,
+    outcome: RequestOutcome,
     ended: Instant,
     ended_at: SystemTime,
-    context: Context,
+    context: TraceContext,
 }
 
-impl Request<'_> {
-    /// A moment of it by the clock on the wall.
-    fn at(&self, moment: Instant) -> SystemTime {
-        let before = self.ended.saturating_duration_since(moment);
+impl SpanBuilder<'_> {
+    /// Converts a monotonic time to wall-clock time.
+    fn wall_time(&self, at: Instant) -> SystemTime {
+        let before = self.ended.saturating_duration_since(at);
         self.ended_at.checked_sub(before).unwrap_or(self.ended_at)
     }
 
-    /// The span of the request.
-    fn server(&self, parent: Option<SpanId>, status: u16) -> Span {
+    fn server_span(&self, parent: Option<SpanId>, status: u16) -> Span {
         let meter = self.meter;
         let (outcome, endpoint) = (self.outcome, meter.endpoint);
         let route = format!("/v1{}", endpoint.path());
-        let fault = match outcome {
-            Outcome::Ok => None,
+        let error = match outcome {
+            RequestOutcome::Ok => None,
             _ => Some(meter.code.unwrap_or(outcome.label())),
         };
         let sent = meter.status.map(u64::from);
@@ -202,7 +205,7 @@ impl Request<'_> {
         attributes.add("http.request.method", Some("POST"));
         attributes.add("http.route", Some(&*route));
         attributes.add("http.response.status_code", sent);
-        attributes.add("error.type", fault);
+        attributes.add("error.type", error);
         attributes.add("gen_ai.operation.name", Some(operation(endpoint)));
         attributes.add("gen_ai.request.model", model);
         attributes.add("trunkline.request_id", Some(meter.request_id.as_str()));
@@ -214,22 +217,21 @@ impl Request<'_> {
             span_id: self.context.parent,
             parent_span_id: parent,
             name: format!("POST {route}"),
-            kind: Kind::Server,
-            start: self.at(meter.clock.started),
+            kind: SpanKind::Server,
+            start: self.wall_time(meter.overhead.started),
             end: self.ended_at,
             attributes,
             events: Vec::new(),
-            // Who asked wrong or left has no fault of the server's.
-            status: Status::failed(status >= 500 || is_fault(outcome)),
+            // Client errors and cancellations are not errors of the server.
+            status: SpanStatus::failed(status >= 500 || is_server_error(outcome)),
         }
     }
 
-    /// The span of an attempt.
-    fn client(&self, attempt: &Try, number: u64) -> Span {
-        let answers = matches!(attempt.result, Some(Attempt::Answered));
-        let fault = self.fault(attempt);
+    fn client_span(&self, attempt: &AttemptSpan, number: u64) -> Span {
+        let responded = matches!(attempt.result, Some(AttemptResult::Responded));
+        let error = self.error_type(attempt);
         let operation = operation(self.meter.endpoint);
-        let result = attempt.result.map_or("abandoned", Attempt::label);
+        let result = attempt.result.map_or("abandoned", AttemptResult::label);
         let status = attempt.status.map(|status| u64::from(status.as_u16()));
         let mut attributes = Attributes::default();
         attributes.add("gen_ai.operation.name", Some(operation));
@@ -237,14 +239,14 @@ impl Request<'_> {
         attributes.add("gen_ai.request.model", attempt.model.as_deref());
         attributes.add("http.request.method", Some("POST"));
         attributes.add("http.response.status_code", status);
-        attributes.add("error.type", fault.as_deref());
+        attributes.add("error.type", error.as_deref());
         attributes.add("trunkline.provider", Some(&*attempt.provider));
         attributes.add("trunkline.attempt", Some(number));
         attributes.add("trunkline.result", Some(result));
-        attributes.add("trunkline.hedge", attempt.hedges.then_some(true));
+        attributes.add("trunkline.hedge", attempt.is_hedge.then_some(true));
         let mut events = Vec::new();
-        if answers {
-            events.extend(self.answer(attempt, &mut attributes));
+        if responded {
+            events.extend(self.add_response(attempt, &mut attributes));
         }
         let model = attempt.model.as_deref();
         Span {
@@ -255,44 +257,49 @@ impl Request<'_> {
                 || operation.to_owned(),
                 |model| format!("{operation} {model}"),
             ),
-            kind: Kind::Client,
-            start: self.at(attempt.began),
-            end: attempt.ended.map_or(self.ended_at, |ended| self.at(ended)),
+            kind: SpanKind::Client,
+            start: self.wall_time(attempt.started),
+            end: attempt
+                .ended
+                .map_or(self.ended_at, |ended| self.wall_time(ended)),
             attributes,
             events,
-            status: Status::failed(fault.is_some()),
+            status: SpanStatus::failed(error.is_some()),
         }
     }
 
-    /// What is known of the answer, and when its first token came.
-    fn answer(&self, attempt: &Try, attributes: &mut Attributes) -> Option<Event> {
+    /// Adds the attributes of the response; returns the event of the first token.
+    fn add_response(
+        &self,
+        attempt: &AttemptSpan,
+        attributes: &mut Attributes,
+    ) -> Option<SpanEvent> {
         let meter = self.meter;
         let usage = meter.usage.unwrap_or_default();
-        attributes.add("gen_ai.request.stream", meter.streams.then_some(true));
+        attributes.add("gen_ai.request.stream", meter.is_stream.then_some(true));
         attributes.add("gen_ai.usage.input_tokens", usage.input);
         attributes.add("gen_ai.usage.output_tokens", usage.output);
         attributes.add("gen_ai.usage.cache_read.input_tokens", usage.cached);
         attributes.add("gen_ai.usage.reasoning.output_tokens", usage.reasoning);
-        let came = meter.clock.started + meter.first_token?;
-        let took = came.saturating_duration_since(attempt.began);
-        let took = Some(took.as_secs_f64());
-        attributes.add("gen_ai.response.time_to_first_chunk", took);
-        Some(Event {
+        let arrived = meter.overhead.started + meter.first_token?;
+        let elapsed = arrived.saturating_duration_since(attempt.started);
+        let elapsed = Some(elapsed.as_secs_f64());
+        attributes.add("gen_ai.response.time_to_first_chunk", elapsed);
+        Some(SpanEvent {
             name: "first token",
-            at: self.at(came),
+            at: self.wall_time(arrived),
         })
     }
 
-    /// What was wrong with an attempt.
-    fn fault(&self, attempt: &Try) -> Option<String> {
+    fn error_type(&self, attempt: &AttemptSpan) -> Option<String> {
         match attempt.result? {
-            Attempt::Failed(fault) => Some(fault.label().to_owned()),
-            Attempt::Cancelled => None,
-            Attempt::Answered => match attempt.status {
+            AttemptResult::Failed(outcome) => Some(outcome.label().to_owned()),
+            AttemptResult::Cancelled => None,
+            AttemptResult::Responded => match attempt.status {
                 Some(status) if status.as_u16() >= 400 => Some(status.as_u16().to_string()),
-                _ if is_fault(self.outcome) => {
-                    let fault = self.meter.code.unwrap_or(self.outcome.label());
-                    Some(fault.to_owned())
+                _ if is_server_error(self.outcome) => {
+                    let error = self.meter.code.unwrap_or(self.outcome.label());
+                    Some(error.to_owned())
                 }
                 _ => None,
             },
@@ -300,15 +307,17 @@ impl Request<'_> {
     }
 }
 
-/// Whether the request failed for a reason that is not the caller's.
-fn is_fault(outcome: Outcome) -> bool {
+fn is_server_error(outcome: RequestOutcome) -> bool {
     !matches!(
         outcome,
-        Outcome::Ok | Outcome::ClientError | Outcome::Cancelled | Outcome::ClientStalled
+        RequestOutcome::Ok
+            | RequestOutcome::ClientError
+            | RequestOutcome::Cancelled
+            | RequestOutcome::ClientStalled
     )
 }
 
-/// `gen_ai.operation.name`; the conventions have words for the first three.
+/// `gen_ai.operation.name`; the conventions define the first three.
 fn operation(endpoint: Endpoint) -> &'static str {
     match endpoint {
         Endpoint::ChatCompletions | Endpoint::Responses | Endpoint::Messages => "chat",
@@ -324,8 +333,7 @@ fn operation(endpoint: Endpoint) -> &'static str {
     }
 }
 
-/// `gen_ai.provider.name`: the conventions' word for a provider where it is
-/// not our own.
+/// `gen_ai.provider.name`: the conventions' name of a provider, else ours.
 fn provider(name: &str) -> &str {
     match name {
         "azure" => "azure.ai.openai",

@@ -1,101 +1,105 @@
-//! How long a relay waits for the upstream.
+//! Timeouts of a body that is received: idle, first event, total.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::lazy_timer::Alarm;
+use crate::config::Timeouts;
+use crate::lazy_timer::LazyTimer;
 
-/// Limits in time on what is to come.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
-    /// Longest silence.
-    pub gap: Duration,
-    /// When the first event of a stream, or the first byte of anything else,
-    /// must have come.
-    pub first_by: Option<Instant>,
-    /// When all of it must have come.
+pub(super) struct BodyTimeouts {
+    pub idle: Duration,
+    /// Deadline of the first event of a stream, or the first byte of anything else.
+    pub first_event_by: Option<Instant>,
+    /// Deadline of the whole body.
     pub deadline: Option<Instant>,
 }
 
-impl Bounds {
-    /// When the first piece must have come, or, while nothing that counts as
-    /// the first has, the next one.
-    pub(super) fn due(&self) -> Instant {
-        let silent = Instant::now() + self.gap;
-        let others = [self.first_by, self.deadline];
-        others.into_iter().flatten().fold(silent, Instant::min)
-    }
-}
-
-/// All limits on one timer, which is not set anew at every piece.
-#[derive(Debug)]
-pub(super) struct Patience {
-    bounds: Bounds,
-    /// Silence after which the caller is to hear something.
-    quiet: Option<Duration>,
-    waiting_since: Option<Instant>,
-    /// When the caller was last to hear something, if that was later.
-    heard: Option<Instant>,
-    alarm: Alarm,
-}
-
-/// Which limit was reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Late {
-    Silent,
-    TooLong,
-    /// No end: the caller is to hear something.
-    Quiet,
-}
-
-impl Patience {
-    pub(super) fn new(bounds: Bounds, quiet: Option<Duration>) -> Self {
+impl BodyTimeouts {
+    pub(super) fn new(limits: &Timeouts, sent_at: Instant, deadline: Option<Instant>) -> Self {
         Self {
-            bounds,
-            quiet,
-            waiting_since: None,
-            heard: None,
-            alarm: Alarm::default(),
+            idle: limits.idle,
+            first_event_by: limits.first_event.map(|limit| sent_at + limit),
+            deadline,
         }
     }
 
-    /// A piece has come.
-    pub(super) fn fed(&mut self) {
+    /// Deadline of the next chunk, before the first event or byte.
+    pub(super) fn next_deadline(&self) -> Instant {
+        let idle_by = Instant::now() + self.idle;
+        let others = [self.first_event_by, self.deadline];
+        others.into_iter().flatten().fold(idle_by, Instant::min)
+    }
+}
+
+/// All timeouts on one timer, which is not reset for each chunk.
+#[derive(Debug)]
+pub(super) struct BodyTimer {
+    timeouts: BodyTimeouts,
+    /// Idle time after which the client gets a keep-alive comment.
+    keep_alive: Option<Duration>,
+    waiting_since: Option<Instant>,
+    /// The last expiry of [`Self::keep_alive`], if later.
+    last_keep_alive: Option<Instant>,
+    timer: LazyTimer,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expired {
+    Idle,
+    Total,
+    /// Not an error: a keep-alive comment is due.
+    KeepAlive,
+}
+
+// === impl BodyTimer ===
+
+impl BodyTimer {
+    pub(super) fn new(timeouts: BodyTimeouts, keep_alive: Option<Duration>) -> Self {
+        Self {
+            timeouts,
+            keep_alive,
+            waiting_since: None,
+            last_keep_alive: None,
+            timer: LazyTimer::default(),
+        }
+    }
+
+    pub(super) fn on_data(&mut self) {
         self.waiting_since = None;
     }
 
-    /// The first event, or byte, has come.
-    pub(super) fn begun(&mut self) {
-        self.bounds.first_by = None;
+    pub(super) fn on_first_event(&mut self) {
+        self.timeouts.first_event_by = None;
     }
 
-    /// To be asked whenever there is nothing to relay. Time in which the
-    /// caller did not read does not count as the upstream's silence.
-    pub(super) fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<Late> {
-        let (due, late) = self.due();
-        let now = std::task::ready!(self.alarm.poll(due, context));
-        self.heard = Some(now);
-        Poll::Ready(late)
+    /// To be polled whenever the body is pending. Time in which the client did not
+    /// read does not count as idle.
+    pub(super) fn poll_expired(&mut self, context: &mut Context<'_>) -> Poll<Expired> {
+        let (due, expired) = self.due();
+        let now = std::task::ready!(self.timer.poll(due, context));
+        self.last_keep_alive = Some(now);
+        Poll::Ready(expired)
     }
 
-    /// What is due first.
-    fn due(&mut self) -> (Instant, Late) {
+    /// The earliest deadline.
+    fn due(&mut self) -> (Instant, Expired) {
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
-        let quiet = self.quiet.map(|quiet| {
-            let heard = self.heard.map_or(since, |heard| heard.max(since));
-            (heard + quiet, Late::Quiet)
+        let keep_alive = self.keep_alive.map(|interval| {
+            let last = self.last_keep_alive.map_or(since, |last| last.max(since));
+            (last + interval, Expired::KeepAlive)
         });
         let others = [
-            self.bounds.first_by.map(|by| (by, Late::Silent)),
-            self.bounds.deadline.map(|by| (by, Late::TooLong)),
-            quiet,
+            self.timeouts.first_event_by.map(|by| (by, Expired::Idle)),
+            self.timeouts.deadline.map(|by| (by, Expired::Total)),
+            keep_alive,
         ];
-        let silent = (since + self.bounds.gap, Late::Silent);
+        let idle = (since + self.timeouts.idle, Expired::Idle);
         let others = others.into_iter().flatten();
         others.fold(
-            silent,
+            idle,
             |first, next| {
                 if next.0 < first.0 { next } else { first }
             },
@@ -111,87 +115,87 @@ mod tests {
 
     use tokio::time::{Instant, advance};
 
-    use super::{Bounds, Late, Patience};
+    use super::{BodyTimeouts, BodyTimer, Expired};
 
-    const GAP: Duration = Duration::from_secs(10);
+    const IDLE: Duration = Duration::from_secs(10);
 
     fn seconds(count: u64) -> Duration {
         Duration::from_secs(count)
     }
 
-    fn patience(first_by: Option<Instant>, deadline: Option<Instant>) -> Patience {
-        let bounds = Bounds {
-            gap: GAP,
-            first_by,
+    fn new_timer(first_event_by: Option<Instant>, deadline: Option<Instant>) -> BodyTimer {
+        let timeouts = BodyTimeouts {
+            idle: IDLE,
+            first_event_by,
             deadline,
         };
-        Patience::new(bounds, None)
+        BodyTimer::new(timeouts, None)
     }
 
-    async fn late(patience: &mut Patience) -> Late {
-        poll_fn(|context| patience.poll_late(context)).await
+    async fn expired(timer: &mut BodyTimer) -> Expired {
+        poll_fn(|context| timer.poll_expired(context)).await
     }
 
-    async fn is_patient(patience: &mut Patience) -> bool {
-        poll_fn(|context| Poll::Ready(patience.poll_late(context).is_pending())).await
+    async fn is_pending(timer: &mut BodyTimer) -> bool {
+        poll_fn(|context| Poll::Ready(timer.poll_expired(context).is_pending())).await
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_piece_starts_the_wait_anew() {
-        let begun = Instant::now();
-        let mut patience = patience(None, None);
-        assert!(is_patient(&mut patience).await);
+    async fn a_chunk_resets_the_idle_timeout() {
+        let started = Instant::now();
+        let mut timer = new_timer(None, None);
+        assert!(is_pending(&mut timer).await);
         advance(seconds(6)).await;
-        patience.fed();
-        assert!(is_patient(&mut patience).await);
-        assert_eq!(late(&mut patience).await, Late::Silent);
-        assert_eq!(begun.elapsed(), seconds(16));
+        timer.on_data();
+        assert!(is_pending(&mut timer).await);
+        assert_eq!(expired(&mut timer).await, Expired::Idle);
+        assert_eq!(started.elapsed(), seconds(16));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn pieces_do_not_move_the_deadline() {
-        let begun = Instant::now();
-        let mut patience = patience(None, Some(begun + seconds(15)));
+    async fn chunks_do_not_move_the_total_deadline() {
+        let started = Instant::now();
+        let mut timer = new_timer(None, Some(started + seconds(15)));
         for _ in 0..2 {
-            assert!(is_patient(&mut patience).await);
+            assert!(is_pending(&mut timer).await);
             advance(seconds(6)).await;
-            patience.fed();
+            timer.on_data();
         }
-        assert_eq!(late(&mut patience).await, Late::TooLong);
-        assert_eq!(begun.elapsed(), seconds(15));
+        assert_eq!(expired(&mut timer).await, Expired::Total);
+        assert_eq!(started.elapsed(), seconds(15));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_first_event_has_a_limit_of_its_own_until_it_comes() {
-        let begun = Instant::now();
-        let first_by = Some(begun + seconds(5));
-        let mut waits = patience(first_by, None);
+    async fn the_first_event_has_its_own_deadline_until_it_arrives() {
+        let started = Instant::now();
+        let first_event_by = Some(started + seconds(5));
+        let mut waiting = new_timer(first_event_by, None);
         for _ in 0..2 {
-            assert!(is_patient(&mut waits).await);
+            assert!(is_pending(&mut waiting).await);
             advance(seconds(2)).await;
-            waits.fed();
+            waiting.on_data();
         }
-        assert_eq!(late(&mut waits).await, Late::Silent);
-        assert_eq!(begun.elapsed(), seconds(5));
-        let mut served = patience(first_by, None);
-        served.begun();
-        assert_eq!(late(&mut served).await, Late::Silent);
-        assert_eq!(begun.elapsed(), seconds(15));
+        assert_eq!(expired(&mut waiting).await, Expired::Idle);
+        assert_eq!(started.elapsed(), seconds(5));
+        let mut started_timer = new_timer(first_event_by, None);
+        started_timer.on_first_event();
+        assert_eq!(expired(&mut started_timer).await, Expired::Idle);
+        assert_eq!(started.elapsed(), seconds(15));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn in_a_long_silence_the_caller_is_to_hear_something_now_and_then() {
-        let begun = Instant::now();
-        let mut patience = patience(None, None);
-        patience.quiet = Some(seconds(4));
+    async fn keep_alives_repeat_while_the_body_is_idle() {
+        let started = Instant::now();
+        let mut timer = new_timer(None, None);
+        timer.keep_alive = Some(seconds(4));
         for expected in [4, 8] {
-            assert_eq!(late(&mut patience).await, Late::Quiet);
-            assert_eq!(begun.elapsed(), seconds(expected));
+            assert_eq!(expired(&mut timer).await, Expired::KeepAlive);
+            assert_eq!(started.elapsed(), seconds(expected));
         }
-        assert_eq!(late(&mut patience).await, Late::Silent);
-        assert_eq!(begun.elapsed(), seconds(10));
-        patience.fed();
-        assert_eq!(late(&mut patience).await, Late::Quiet);
-        assert_eq!(begun.elapsed(), seconds(14));
+        assert_eq!(expired(&mut timer).await, Expired::Idle);
+        assert_eq!(started.elapsed(), seconds(10));
+        timer.on_data();
+        assert_eq!(expired(&mut timer).await, Expired::KeepAlive);
+        assert_eq!(started.elapsed(), seconds(14));
     }
 }

@@ -1,133 +1,129 @@
-//! Passes an upstream's answer on, piece by piece as it comes.
+//! Relays an upstream's response body, chunk by chunk.
 
+use std::fmt;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::Response;
+use http::HeaderMap;
 
 use super::Worker;
-use super::attempt::Accepted;
-use super::body_timeouts::{Late, Patience};
-use super::object_ids::Learner;
-use super::response_body::{Aborted, Answer};
+use super::attempt::AcceptedResponse;
+use super::body_timeouts::{BodyTimer, Expired};
+use super::object_ids::ObjectIdRecorder;
 use super::translation::Translator;
 use crate::dialect::Dialect;
-use crate::drain::{Ear, Phase};
+use crate::drain::{DrainWatch, Phase};
 use crate::error_response;
-use crate::error_response::Failure;
-use crate::metering::{Meter, Outcome, Tap};
-use crate::routing::InFlight;
-use crate::shared_limit::Share;
-use crate::upstream::ReplyBody;
+use crate::error_response::ErrorResponse;
+use crate::metering::{Meter, RequestOutcome, Tap};
+use crate::routing::InFlightGuard;
+use crate::shared_limit::LimitPermit;
+use crate::upstream::UpstreamBody;
 use crate::wire::media_type::MediaType;
 
-/// A comment, which readers of an event stream pass over (WHATWG HTML, section
-/// 9.2.7, proposes it against proxies that give up on a silent stream).
+/// A comment, which SSE readers skip (WHATWG HTML, section 9.2.7, proposes it
+/// against proxies that drop an idle stream).
 const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
 
-/// An upstream's answer on its way to the caller.
 #[derive(Debug)]
 pub struct Relay {
-    first: Option<Bytes>,
-    body: ReplyBody,
+    first_chunk: Option<Bytes>,
+    body: UpstreamBody,
     tap: Tap,
     translator: Option<Box<Translator>>,
     dialect: Dialect,
     meter: Option<Meter>,
-    patience: Patience,
-    ear: Ear,
+    timer: BodyTimer,
+    drain: DrainWatch,
     state: State,
-    /// Outcome of the request when its answer comes whole.
-    whole: Outcome,
-    _seat: Share,
-    _in_flight: Option<InFlight>,
-    learner: Option<Box<Learner>>,
+    /// Outcome of the request when the body ends as it should.
+    ok_outcome: RequestOutcome,
+    _permit: LimitPermit,
+    _in_flight: Option<InFlightGuard>,
+    object_ids: Option<Box<ObjectIdRecorder>>,
 }
 
 #[derive(Debug)]
 enum State {
     Relaying,
-    /// One more piece of ours, then the end.
+    /// One last chunk of ours, then the end.
     Closing(Bytes),
-    /// To be broken off, but not before what was passed on has left.
+    /// Ends with an error, once what was emitted has been written.
     Aborting {
         flushed: bool,
     },
     Ended,
 }
 
-/// The response that relays an accepted answer. Inlined, since all of it would be
-/// moved otherwise.
-#[inline]
-pub(super) fn answer(
-    worker: &Worker,
-    accepted: Accepted,
-    seat: Share,
-    mut meter: Meter,
-) -> Response<Answer> {
-    let Accepted {
-        reply,
-        first,
-        media_type,
-        hide_usage,
-        bounds,
-        rule,
-        translator,
-        learner,
-        in_flight,
-    } = accepted;
-    let streams = media_type == MediaType::EventStream;
-    meter.answers(reply.status.as_u16(), streams);
-    let mut headers = reply.headers;
-    error_response::identify(&mut headers, meter.request_id());
-    meter.waits();
-    let limits = &worker.snapshot.limits;
-    if limits.server_timing {
-        error_response::tell_times(&mut headers, &meter);
-    }
-    let quiet = limits.keepalive_comments.filter(|_| streams);
-    let mut relay = Box::new(Relay {
-        first,
-        body: reply.body,
-        tap: Tap::new(media_type, rule, hide_usage),
-        translator,
-        dialect: error_response::dialect(meter.endpoint()),
-        whole: Outcome::of_status(reply.status.as_u16()),
-        meter: Some(meter),
-        patience: Patience::new(bounds, quiet),
-        ear: worker.curfew.listen(),
-        state: State::Relaying,
-        _seat: seat,
-        _in_flight: in_flight,
-        learner,
-    });
-    relay.end_at_once();
-    let mut response = Response::new(Answer::Relay(relay));
-    *response.status_mut() = reply.status;
-    *response.headers_mut() = headers;
-    response
-}
+/// The body must not look complete: the connection ends in a way that no client
+/// takes for the end of the response.
+#[derive(Debug)]
+pub struct Aborted;
+
+// === impl Relay ===
 
 impl Relay {
-    /// A body known to be empty is never asked for anything.
-    fn end_at_once(&mut self) {
-        if self.first.is_none() && self.body.has_ended() {
-            let _ = self.upstream_ended(None);
+    /// The headers of the response, and its body. Inlined, since all of it would be
+    /// moved otherwise.
+    #[inline]
+    pub(super) fn new(
+        worker: &Worker,
+        accepted: AcceptedResponse,
+        permit: LimitPermit,
+        mut meter: Meter,
+    ) -> (HeaderMap, Box<Self>) {
+        let response = accepted.response;
+        let is_stream = accepted.media_type == MediaType::EventStream;
+        meter.on_response_head(response.status.as_u16(), is_stream);
+        let mut headers = response.headers;
+        error_response::set_request_id(&mut headers, meter.request_id());
+        meter.pause_overhead();
+        let limits = &worker.snapshot.limits;
+        if limits.server_timing {
+            error_response::append_server_timing(&mut headers, &meter);
+        }
+        let keep_alive = limits.keepalive_comments.filter(|_| is_stream);
+        let mut relay = Box::new(Self {
+            first_chunk: accepted.first_chunk,
+            body: response.body,
+            tap: Tap::new(
+                accepted.media_type,
+                accepted.finish_rule,
+                accepted.hide_usage,
+            ),
+            translator: accepted.translator,
+            dialect: error_response::dialect(meter.endpoint()),
+            ok_outcome: RequestOutcome::from_status(response.status.as_u16()),
+            meter: Some(meter),
+            timer: BodyTimer::new(accepted.timeouts, keep_alive),
+            drain: worker.drain.watch(),
+            state: State::Relaying,
+            _permit: permit,
+            _in_flight: accepted.in_flight,
+            object_ids: accepted.object_ids,
+        });
+        relay.finish_if_empty();
+        (headers, relay)
+    }
+
+    /// A body known to be empty is never polled.
+    fn finish_if_empty(&mut self) {
+        if self.first_chunk.is_none() && self.body.has_ended() {
+            let _ = self.on_upstream_end(None);
         }
     }
 
-    /// Has it panic once so many pieces have passed.
+    /// Panics after this many chunks.
     #[cfg(test)]
-    pub(crate) fn fail_after(&mut self, pieces: usize) {
-        self.tap = Tap::Failing(pieces);
+    pub(crate) fn fail_after(&mut self, chunks: usize) {
+        self.tap = Tap::Failing(chunks);
     }
 
-    /// Whether all of it has been passed on.
     pub(super) fn has_ended(&self) -> bool {
         matches!(self.state, State::Ended)
     }
 
-    /// The next piece; `Ok(None)` is the end.
+    /// The next chunk; `Ok(None)` is the end.
     pub(super) fn poll(
         &mut self,
         context: &mut Context<'_>,
@@ -145,187 +141,194 @@ impl Relay {
                     return Poll::Ready(Err(Aborted));
                 }
                 State::Aborting { flushed } => {
-                    // The connection writes out what it has when a body has
-                    // nothing for it, and drops it when a body fails.
+                    // The connection flushes when a body is pending, and drops
+                    // what it has buffered when a body fails.
                     *flushed = true;
                     context.waker().wake_by_ref();
                     return Poll::Pending;
                 }
                 State::Relaying => {
-                    if let Some(piece) = std::task::ready!(self.poll_upstream(context)) {
-                        return Poll::Ready(Ok(Some(piece)));
+                    if let Some(chunk) = std::task::ready!(self.poll_upstream(context)) {
+                        return Poll::Ready(Ok(Some(chunk)));
                     }
                 }
             }
         }
     }
 
-    /// A piece to pass on, or none when the state has changed or the piece is
-    /// not for the caller.
+    /// A chunk to emit; none when the state has changed or the chunk is not for
+    /// the client.
     fn poll_upstream(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if self.ear.phase() == Phase::Expired {
-            self.break_off(&error_response::shutting_down());
+        if self.drain.phase() == Phase::Terminating {
+            self.abort(&error_response::shutting_down());
             return Poll::Ready(None);
         }
-        if let Some(first) = self.first.take() {
-            return Poll::Ready(self.take(first));
+        if let Some(first) = self.first_chunk.take() {
+            return Poll::Ready(self.on_chunk(first));
         }
-        match self.body.poll_piece(context) {
-            Poll::Ready(Some(Ok(piece))) => Poll::Ready(self.take(piece)),
+        match self.body.poll_chunk(context) {
+            Poll::Ready(Some(Ok(chunk))) => Poll::Ready(self.on_chunk(chunk)),
             Poll::Ready(Some(Err(_))) => {
-                self.break_off(&error_response::stream_disconnected());
+                self.abort(&error_response::stream_disconnected());
                 Poll::Ready(None)
             }
-            Poll::Ready(None) => Poll::Ready(self.upstream_ended(None)),
-            Poll::Pending => self.wait(context),
+            Poll::Ready(None) => Poll::Ready(self.on_upstream_end(None)),
+            Poll::Pending => self.poll_timers(context),
         }
     }
 
-    fn take(&mut self, piece: Bytes) -> Option<Bytes> {
-        self.patience.fed();
-        if let Some(learner) = &mut self.learner
-            && learner.feed(&piece, self.body.has_ended())
+    fn on_chunk(&mut self, chunk: Bytes) -> Option<Bytes> {
+        self.timer.on_data();
+        if let Some(recorder) = &mut self.object_ids
+            && recorder.feed(&chunk, self.body.has_ended())
         {
-            self.learner = None;
+            self.object_ids = None;
         }
-        let mut piece = self.tap.feed(piece);
+        let mut chunk = self.tap.feed(chunk);
         if let Some(translator) = &mut self.translator {
-            piece = piece.and_then(|piece| translator.tell(&piece));
+            chunk = chunk.and_then(|chunk| translator.push(&chunk));
             if translator.is_broken() {
-                self.break_off(&error_response::stream_malformed());
-                return self.pass(piece);
+                self.abort(&error_response::stream_protocol_error());
+                return self.emit(chunk);
             }
         }
         if let Some(meter) = &mut self.meter {
-            let stream = self.tap.stream().map(|stream| stream.first_data());
-            meter.piece(stream == Some(true));
+            let stream = self.tap.stream().map(|stream| stream.has_data());
+            meter.on_frame(stream == Some(true));
             if stream != Some(false) {
-                self.patience.begun();
+                self.timer.on_first_event();
             }
         }
         if self.body.has_ended() {
-            self.upstream_ended(piece)
+            self.on_upstream_end(chunk)
         } else {
-            self.pass(piece)
+            self.emit(chunk)
         }
     }
 
-    fn wait(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if self.ear.poll(context) == Phase::Expired {
-            self.break_off(&error_response::shutting_down());
+    fn poll_timers(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if self.drain.poll(context) == Phase::Terminating {
+            self.abort(&error_response::shutting_down());
             return Poll::Ready(None);
         }
-        match std::task::ready!(self.patience.poll_late(context)) {
-            Late::Silent => self.break_off(&error_response::stream_stalled()),
-            Late::TooLong => self.break_off(&error_response::stream_too_long()),
-            Late::Quiet => return Poll::Ready(self.comment()),
+        match std::task::ready!(self.timer.poll_expired(context)) {
+            Expired::Idle => self.abort(&error_response::stream_stalled()),
+            Expired::Total => self.abort(&error_response::stream_too_long()),
+            Expired::KeepAlive => return Poll::Ready(self.keep_alive_comment()),
         }
         Poll::Ready(None)
     }
 
-    /// A sign of life, where one can stand between two events.
-    fn comment(&mut self) -> Option<Bytes> {
+    /// A comment, where one can be inserted between two events.
+    fn keep_alive_comment(&mut self) -> Option<Bytes> {
         let stream = self.tap.stream()?;
-        let goes_on = !stream.is_done() && !stream.upstream_error();
-        let comment = (goes_on && stream.interpose()).then_some(KEEP_ALIVE);
-        self.pass(comment.map(Bytes::from_static))
+        let goes_on = !stream.is_done() && !stream.has_error();
+        let comment = (goes_on && stream.may_insert_comment()).then_some(KEEP_ALIVE);
+        self.emit(comment.map(Bytes::from_static))
     }
 
-    fn pass(&mut self, piece: Option<Bytes>) -> Option<Bytes> {
-        if let (Some(piece), Some(meter)) = (&piece, &mut self.meter) {
-            meter.passed(piece.len());
+    fn emit(&mut self, chunk: Option<Bytes>) -> Option<Bytes> {
+        if let (Some(chunk), Some(meter)) = (&chunk, &mut self.meter) {
+            meter.add_bytes_out(chunk.len());
         }
-        piece
+        chunk
     }
 
-    /// The upstream has ended its body as it should. `piece` is the last one.
-    fn upstream_ended(&mut self, piece: Option<Bytes>) -> Option<Bytes> {
-        let mut outcome = self.whole;
-        let mut piece = piece;
+    /// The upstream's body has ended as it should, with this last chunk.
+    fn on_upstream_end(&mut self, chunk: Option<Bytes>) -> Option<Bytes> {
+        let mut outcome = self.ok_outcome;
+        let mut chunk = chunk;
         if let Some(stream) = self.tap.stream() {
-            if stream.upstream_error() {
-                outcome = Outcome::UpstreamError;
-            } else if self.whole == Outcome::Ok && !stream.is_complete() {
-                self.break_off(&error_response::stream_incomplete());
-                return self.pass(piece);
+            if stream.has_error() {
+                outcome = RequestOutcome::UpstreamError;
+            } else if self.ok_outcome == RequestOutcome::Ok && !stream.is_complete() {
+                self.abort(&error_response::stream_incomplete());
+                return self.emit(chunk);
             }
-            let rest = stream.end();
+            let tail = stream.end();
             if let Some(translator) = &mut self.translator {
-                piece = joined(piece, translator.end(rest));
-                if !translator.is_over() {
-                    self.break_off(&error_response::stream_incomplete());
-                    return self.pass(piece);
+                chunk = concat(chunk, translator.finish(tail));
+                if !translator.is_finished() {
+                    self.abort(&error_response::stream_incomplete());
+                    return self.emit(chunk);
                 }
             } else {
-                piece = joined(piece, rest);
+                chunk = concat(chunk, tail);
             }
         }
-        self.settle(outcome, None);
-        let piece = self.pass(piece);
+        self.set_outcome(outcome, None);
+        let chunk = self.emit(chunk);
         self.close();
-        piece
+        chunk
     }
 
-    /// The answer cannot go on. A stream between two events gets one more that
-    /// says so; anything else is broken off.
-    fn break_off(&mut self, failure: &Failure) {
+    /// Ends the body early. A stream between two events gets an error event;
+    /// anything else is aborted.
+    fn abort(&mut self, failure: &ErrorResponse) {
         let mut state = State::Aborting { flushed: false };
         let mut outcome = failure.outcome;
-        let mut code = Some(failure.error.code);
+        let mut code = Some(failure.body.code);
         if let Some(stream) = self.tap.stream() {
             let is_broken = self.translator.as_ref().is_some_and(|it| it.is_broken());
-            let has_said_it_all =
-                stream.is_done() || stream.upstream_error() && stream.at_boundary();
-            if has_said_it_all && !is_broken {
-                // Only the framing is missing: the answer is complete, or the
-                // upstream itself has said why it is not.
-                let failed = stream.upstream_error();
+            let is_complete = stream.is_done() || stream.has_error() && stream.at_boundary();
+            if is_complete && !is_broken {
+                // Only the framing is missing: the response is complete, or the
+                // upstream has sent its own error.
+                let failed = stream.has_error();
                 outcome = if failed {
-                    Outcome::UpstreamError
+                    RequestOutcome::UpstreamError
                 } else {
-                    self.whole
+                    self.ok_outcome
                 };
                 code = None;
-                let mut rest = stream.end();
+                let mut tail = stream.end();
                 if let Some(translator) = &mut self.translator {
-                    rest = translator.end(rest);
+                    tail = translator.finish(tail);
                 }
-                state = State::Closing(rest.unwrap_or_default());
+                state = State::Closing(tail.unwrap_or_default());
             } else if self.translator.is_some() || stream.at_boundary() {
                 state = State::Closing(failure.to_event(self.dialect));
             }
         }
-        self.settle(outcome, code);
+        self.set_outcome(outcome, code);
         if let State::Closing(last) = &state {
             let last = last.clone();
-            self.pass(Some(last));
+            self.emit(Some(last));
         }
         self.state = state;
     }
 
-    /// Says how the request ended, unless that is known.
-    pub(super) fn settle(&mut self, outcome: Outcome, code: Option<&'static str>) {
+    /// The first outcome stands.
+    pub(super) fn set_outcome(&mut self, outcome: RequestOutcome, code: Option<&'static str>) {
         if let Some(meter) = &mut self.meter {
-            meter.ends(outcome, code);
+            meter.finish(outcome, code);
         }
     }
 
     fn close(&mut self) {
         self.state = State::Ended;
         if let Some(mut meter) = self.meter.take() {
-            meter.used(self.tap.usage());
+            meter.set_usage(self.tap.usage());
         }
     }
 }
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        // The caller left; what was reported until then still counts.
+        // The client left; usage reported until then still counts.
         self.close();
     }
 }
 
-fn joined(one: Option<Bytes>, other: Option<Bytes>) -> Option<Bytes> {
+impl fmt::Display for Aborted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("response body aborted")
+    }
+}
+
+impl std::error::Error for Aborted {}
+
+fn concat(one: Option<Bytes>, other: Option<Bytes>) -> Option<Bytes> {
     match (one, other) {
         (Some(one), Some(other)) => Some([one, other].concat().into()),
         (one, other) => one.or(other),

@@ -1,6 +1,5 @@
-//! Where a call goes that is none of the usual ones. What comes first decides:
-//! the provider that the caller names, the model, an object that was seen, the
-//! default.
+//! Resolves the targets of a request. First match wins: the provider named by the
+//! client, the model, a known object, the default provider.
 
 use std::sync::Arc;
 
@@ -8,111 +7,137 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 
 use super::Worker;
-use super::intake::{Intake, Special};
+use super::intake::{Intake, Passthrough};
 use crate::access::Caller;
 use crate::catalog::{Provider, Resolved, Target, Unresolved};
 use crate::error_response;
-use crate::error_response::Failure;
-use crate::routing::Home;
-use crate::wire::api_path::models_in;
+use crate::error_response::ErrorResponse;
+use crate::routing::ObjectLocation;
 use crate::wire::endpoint::Endpoint;
+use crate::wire::query::Query;
 use crate::wire::scan::object_ids;
 
-/// In which the caller names the provider. It does not go upstream.
+/// Header in which the client names the provider. It is not forwarded.
 pub const PROVIDER: HeaderName = HeaderName::from_static("x-trunkline-provider");
 
-/// Finds out where the call goes.
-pub(super) fn find<'w>(
+pub(super) fn resolve<'w>(
+    worker: &'w Worker,
+    caller: &Caller,
+    endpoint: Endpoint,
+    intake: &Intake,
+    head: &mut Parts,
+) -> Result<Resolved<'w>, ErrorResponse> {
+    if let Some(passthrough) = &intake.passthrough {
+        return resolve_passthrough(worker, caller, intake, passthrough, head);
+    }
+    let mut resolved = if intake.model.is_empty() {
+        resolve_without_model(worker, caller, &intake.body)?
+    } else {
+        let catalog = &worker.snapshot.catalog;
+        catalog.resolve(&intake.model, |name| caller.may_use(name))?
+    };
+    if endpoint == Endpoint::Responses {
+        pin_to_object(worker, caller, &intake.body, &mut resolved)?;
+    }
+    Ok(resolved)
+}
+
+fn resolve_passthrough<'w>(
     worker: &'w Worker,
     caller: &Caller,
     intake: &Intake,
+    passthrough: &Passthrough,
     head: &mut Parts,
-) -> Result<Resolved<'w>, Failure> {
+) -> Result<Resolved<'w>, ErrorResponse> {
     let catalog = &worker.snapshot.catalog;
-    let Some(special) = &intake.special else {
-        return Err(error_response::no_destination());
-    };
-    let Special { call, .. } = &**special;
-    let named = named(&mut head.headers, call.provider.as_deref())?;
-    let model = model(intake, special, head.uri.query())?;
-    if let Some(name) = named {
+    let Passthrough { path: call, .. } = passthrough;
+    let provider = provider_override(&mut head.headers, call.provider.as_deref())?;
+    let model = requested_model(intake, passthrough, head.uri.query())?;
+    if let Some(name) = provider {
         let provider = catalog
             .provider(&name)
             .ok_or_else(error_response::unknown_provider)?;
         return match model {
-            Some(_) if special.is_unseen() && !may_use(caller, provider) => {
+            Some(_) if passthrough.may_hide_model() && !may_use(caller, provider) => {
                 Err(error_response::unknown_provider())
             }
             Some(model) => Ok(catalog.resolve_at(provider, &model, |it| caller.may_use(it))?),
-            None => at(worker, caller, provider),
+            None => at_provider(worker, caller, provider),
         };
     }
-    let home = if call.endpoint.makes_objects() {
-        let spoken_of = object_ids::spoken_of(&intake.body);
-        home(worker, call.segments().chain(spoken_of))
+    let location = if call.endpoint.creates_objects() {
+        let referenced = object_ids::referenced_ids(&intake.body);
+        object_location(worker, call.segments().chain(referenced))
     } else {
         None
     };
     if let Some(model) = model {
-        let mut resolved = by_model(worker, caller, call.endpoint, &model)?;
-        // What nobody has looked into may name another model than the path does.
+        let mut resolved = resolve_model_or_default(worker, caller, call.endpoint, &model)?;
+        // An unread body may name another model than the path does.
         let allowed = |target: &Target| may_use(caller, &target.provider);
-        if special.is_unseen() && !resolved.targets.iter().all(allowed) {
+        if passthrough.may_hide_model() && !resolved.targets.iter().all(allowed) {
             return Err(error_response::unknown_provider());
         }
-        if let Some((provider, home)) = home {
-            check_owner(caller, provider, &home)?;
-            stay_at(&mut resolved, &home);
+        if let Some((provider, location)) = location {
+            check_owner(caller, provider, &location)?;
+            narrow_to(&mut resolved, &location);
         }
         return Ok(resolved);
     }
-    if let Some((provider, home)) = home {
-        return at_home(worker, caller, provider, &home);
+    if let Some((provider, location)) = location {
+        return at_object(worker, caller, provider, &location);
     }
     if call.endpoint.needs_model() {
         return Err(error_response::missing_model());
     }
     let provider = catalog.default_provider();
-    at(
+    at_provider(
         worker,
         caller,
-        provider.ok_or_else(error_response::no_destination)?,
+        provider.ok_or_else(error_response::provider_not_specified)?,
     )
 }
 
-/// Finds out where one of the usual calls goes that names no model: the API does
-/// not ask for one everywhere.
-pub(super) fn unnamed<'w>(
+/// A JSON request without a model, which some endpoints allow.
+fn resolve_without_model<'w>(
     worker: &'w Worker,
     caller: &Caller,
     body: &[u8],
-) -> Result<Resolved<'w>, Failure> {
-    if let Some((provider, home)) = home(worker, object_ids::spoken_of(body).into_iter()) {
-        return at_home(worker, caller, provider, &home);
+) -> Result<Resolved<'w>, ErrorResponse> {
+    let referenced = object_ids::referenced_ids(body).into_iter();
+    if let Some((provider, location)) = object_location(worker, referenced) {
+        return at_object(worker, caller, provider, &location);
     }
     let provider = worker.snapshot.catalog.default_provider();
-    at(
+    at_provider(
         worker,
         caller,
         provider.ok_or_else(error_response::missing_model)?,
     )
 }
 
-/// A call that names no model, where the object is that it speaks of.
-fn at_home<'w>(
+/// A request without a model, at the location of the object it refers to.
+fn at_object<'w>(
     worker: &'w Worker,
     caller: &Caller,
     provider: &Arc<Provider>,
-    home: &Home,
-) -> Result<Resolved<'w>, Failure> {
-    check_owner(caller, provider, home)?;
-    let found = worker.snapshot.catalog.at(provider, Some(home.credential));
+    location: &ObjectLocation,
+) -> Result<Resolved<'w>, ErrorResponse> {
+    check_owner(caller, provider, location)?;
+    let found = worker
+        .snapshot
+        .catalog
+        .at_provider(provider, Some(location.credential));
     found.ok_or_else(error_response::unknown_provider)
 }
 
-/// What a caller may not use whole it may use as far as it is its own.
-fn check_owner(caller: &Caller, provider: &Provider, home: &Home) -> Result<(), Failure> {
-    let is_own = home.owner.is_some() && home.owner.as_deref() == caller.key_name();
+/// A client may use its own objects at a provider that it may not use otherwise.
+fn check_owner(
+    caller: &Caller,
+    provider: &Provider,
+    location: &ObjectLocation,
+) -> Result<(), ErrorResponse> {
+    let is_own = location.owner.is_some() && location.owner.as_deref() == caller.key_name();
     if is_own || may_use(caller, provider) {
         Ok(())
     } else {
@@ -120,122 +145,123 @@ fn check_owner(caller: &Caller, provider: &Provider, home: &Home) -> Result<(), 
     }
 }
 
-/// Has a response go on where the one before it was made, and where its files
-/// are.
-pub(super) fn follow(
+/// Sends a response request where the previous response and its files are.
+fn pin_to_object(
     worker: &Worker,
     caller: &Caller,
     body: &[u8],
     resolved: &mut Resolved<'_>,
-) -> Result<(), Failure> {
-    if !worker.snapshot.remembers() {
+) -> Result<(), ErrorResponse> {
+    if !worker.snapshot.tracks_objects() {
         return Ok(());
     }
-    if let Some((provider, home)) = home(worker, object_ids::spoken_of(body).into_iter()) {
-        check_owner(caller, provider, &home)?;
-        stay_at(resolved, &home);
+    let referenced = object_ids::referenced_ids(body).into_iter();
+    if let Some((provider, location)) = object_location(worker, referenced) {
+        check_owner(caller, provider, &location)?;
+        narrow_to(resolved, &location);
     }
     Ok(())
 }
 
-/// Has a call with a model go where the object is that it speaks of, if the
-/// model is there as well.
-fn stay_at(resolved: &mut Resolved<'_>, home: &Home) {
-    resolved.narrow(|target| *target.provider.name == *home.provider);
-    resolved.narrow(|target| {
-        target.provider.credential_identity(target.credential) == Some(home.credential)
+/// Keeps the targets at the object's location, if any serves the model.
+fn narrow_to(resolved: &mut Resolved<'_>, location: &ObjectLocation) {
+    resolved.retain_if_any(|target| *target.provider.name == *location.provider);
+    resolved.retain_if_any(|target| {
+        target.provider.credential_identity(target.credential) == Some(location.credential)
     });
 }
 
-/// The provider that the caller names, by the path or else by the header.
-fn named(headers: &mut HeaderMap, path: Option<&str>) -> Result<Option<String>, Failure> {
+/// The provider named by the client, in the path or else in the header.
+fn provider_override(
+    headers: &mut HeaderMap,
+    path: Option<&str>,
+) -> Result<Option<String>, ErrorResponse> {
     let mut values = headers.get_all(PROVIDER).iter();
     let (first, second) = (values.next(), values.next());
     let header = match (first, second) {
         (Some(name), None) => name.to_str().ok().map(str::to_owned),
         _ => None,
     };
-    let is_odd = first.is_some() && header.is_none();
+    let is_invalid = first.is_some() && header.is_none();
     headers.remove(PROVIDER);
-    if is_odd {
+    if is_invalid {
         return Err(error_response::unknown_provider());
     }
     Ok(path.map(str::to_owned).or(header))
 }
 
-/// The model that the call names: in its body or its path, or in the query
-/// where the API has one there.
-fn model(
+/// The model named in the body, the path, or, for some endpoints, the query.
+fn requested_model(
     intake: &Intake,
-    special: &Special,
+    passthrough: &Passthrough,
     query: Option<&str>,
-) -> Result<Option<String>, Failure> {
+) -> Result<Option<String>, ErrorResponse> {
     if !intake.model.is_empty() {
         return Ok(Some(intake.model.clone()));
     }
-    let endpoint = special.call.endpoint;
+    let endpoint = passthrough.path.endpoint;
     if !matches!(endpoint, Endpoint::Realtime | Endpoint::StoredCompletions) {
         return Ok(None);
     }
-    model_in_query(query)
+    query_model(query)
 }
 
-/// The model that a query names, which must not be two.
-pub(super) fn model_in_query(query: Option<&str>) -> Result<Option<String>, Failure> {
-    let mut models = models_in(query.unwrap_or_default());
+/// The model named in the query; two are an error.
+pub(super) fn query_model(query: Option<&str>) -> Result<Option<String>, ErrorResponse> {
+    let mut models = Query(query.unwrap_or_default()).models();
     let (first, second) = (models.next(), models.next());
     if second.is_some() {
-        return Err(error_response::two_models());
+        return Err(error_response::duplicate_model());
     }
     Ok(first.filter(|model| !model.is_empty()))
 }
 
-/// What a model stands for. Calls that manage what a provider has often speak of
-/// its models by its own names, which only the default can be meant by.
-fn by_model<'w>(
+/// Requests to object APIs often use a provider's own names of models; unknown
+/// names go to the default provider.
+fn resolve_model_or_default<'w>(
     worker: &'w Worker,
     caller: &Caller,
     endpoint: Endpoint,
     model: &str,
-) -> Result<Resolved<'w>, Failure> {
+) -> Result<Resolved<'w>, ErrorResponse> {
     let catalog = &worker.snapshot.catalog;
     let visible = |name: &str| caller.may_use(name);
     let default = catalog.default_provider();
     match (catalog.resolve(model, visible), default) {
         (Ok(resolved), _) => Ok(resolved),
-        (Err(Unresolved::Unknown { .. }), Some(provider)) if endpoint.is_of_objects() => {
+        (Err(Unresolved::Unknown { .. }), Some(provider)) if endpoint.is_object_api() => {
             Ok(catalog.resolve_at(provider, model, visible)?)
         }
         (Err(unresolved), _) => Err(unresolved.into()),
     }
 }
 
-/// Where the first of these objects lives that was seen.
-fn home<'w, 'i>(
+/// The location of the first of these objects that is known.
+fn object_location<'w, 'i>(
     worker: &'w Worker,
     mut ids: impl Iterator<Item = &'i str>,
-) -> Option<(&'w Arc<Provider>, Home)> {
+) -> Option<(&'w Arc<Provider>, ObjectLocation)> {
     let snapshot = &worker.snapshot;
-    if !snapshot.remembers() {
+    if !snapshot.tracks_objects() {
         return None;
     }
-    let home = ids.find_map(|id| snapshot.homes.find(id))?;
-    Some((snapshot.catalog.provider(&home.provider)?, home))
+    let location = ids.find_map(|id| snapshot.objects.get(id))?;
+    Some((snapshot.catalog.provider(&location.provider)?, location))
 }
 
 fn may_use(caller: &Caller, provider: &Provider) -> bool {
     caller.may_use(&format!("{}/*", provider.name))
 }
 
-/// A call that names no model, at this provider.
-fn at<'w>(
+/// A request without a model, at this provider.
+fn at_provider<'w>(
     worker: &'w Worker,
     caller: &Caller,
     provider: &Arc<Provider>,
-) -> Result<Resolved<'w>, Failure> {
+) -> Result<Resolved<'w>, ErrorResponse> {
     if !may_use(caller, provider) {
         return Err(error_response::unknown_provider());
     }
-    let found = worker.snapshot.catalog.at(provider, None);
+    let found = worker.snapshot.catalog.at_provider(provider, None);
     found.ok_or_else(error_response::unknown_provider)
 }

@@ -1,82 +1,71 @@
-//! What callers get: our own words, or an upstream's.
+//! The body of a response to a client.
 
 use std::convert::Infallible;
-use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::relay::Relay;
+use super::relay::{Aborted, Relay};
 use super::tunnel::Tunnel;
 use crate::error_response;
-use crate::metering::Outcome;
+use crate::metering::RequestOutcome;
 
-/// The body of an answer to a caller.
-pub enum Answer {
-    /// Our own words.
-    Whole(Option<Bytes>),
-    /// The upstream's.
+pub enum ResponseBody {
+    /// A response of ours, in one chunk.
+    Full(Option<Bytes>),
     Relay(Box<Relay>),
-    /// Our own, as they come.
-    Stream(Pin<Box<OwnStream>>),
-    /// None: what follows is no HTTP any more.
+    /// A response of ours, chunk by chunk.
+    Stream(Pin<Box<LocalStream>>),
+    /// No body: an upgraded connection follows.
     Tunnel(Box<Tunnel>),
 }
 
-/// What we say piece by piece.
-type OwnStream = dyn Body<Data = Bytes, Error = Infallible>;
+type LocalStream = dyn Body<Data = Bytes, Error = Infallible>;
 
-/// An answer that must not look complete: the connection ends in a way that no
-/// client takes for the end of the answer.
-#[derive(Debug)]
-pub struct Aborted;
+// === impl ResponseBody ===
 
-impl Answer {
-    /// An answer of our own.
+impl ResponseBody {
     #[must_use]
-    pub fn whole(bytes: Bytes) -> Self {
-        Self::Whole(Some(bytes).filter(|bytes| !bytes.is_empty()))
+    pub fn full(bytes: Bytes) -> Self {
+        Self::Full(Some(bytes).filter(|bytes| !bytes.is_empty()))
     }
 
-    /// An answer of our own that comes piece by piece.
     #[must_use]
-    pub fn stream(body: impl Body<Data = Bytes, Error = Infallible> + 'static) -> Self {
+    pub fn local_stream(body: impl Body<Data = Bytes, Error = Infallible> + 'static) -> Self {
         Self::Stream(Box::pin(body))
     }
 
-    /// Gives it up after a panic within it: what it was to say next cannot be
-    /// known.
+    /// Gives up the body after a panic in it.
     pub fn fail(&mut self) -> Aborted {
         if let Self::Relay(relay) = self {
             let failure = error_response::internal_error();
-            relay.settle(failure.outcome, Some(failure.error.code));
+            relay.set_outcome(failure.outcome, Some(failure.body.code));
         }
-        *self = Self::Whole(None);
+        *self = Self::Full(None);
         Aborted
     }
 
-    /// Notes that it is given up because its caller takes nothing of it.
-    pub fn stalled(&mut self) {
+    /// Records that the body is dropped because the client does not read it.
+    pub fn on_client_stalled(&mut self) {
         if let Self::Relay(relay) = self {
-            relay.settle(Outcome::ClientStalled, None);
+            relay.set_outcome(RequestOutcome::ClientStalled, None);
         }
     }
 
-    /// Takes out what is to follow in place of a body.
     pub fn take_tunnel(&mut self) -> Option<Box<Tunnel>> {
         if !matches!(self, Self::Tunnel(_)) {
             return None;
         }
-        match std::mem::replace(self, Self::Whole(None)) {
+        match std::mem::replace(self, Self::Full(None)) {
             Self::Tunnel(tunnel) => Some(tunnel),
             _ => None,
         }
     }
 }
 
-impl Body for Answer {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Aborted;
 
@@ -85,10 +74,10 @@ impl Body for Answer {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
         match &mut *self {
-            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Relay(relay) => relay.poll(context).map(|piece| {
-                let piece = piece.transpose()?;
-                Some(piece.map(Frame::data))
+            Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Relay(relay) => relay.poll(context).map(|chunk| {
+                let chunk = chunk.transpose()?;
+                Some(chunk.map(Frame::data))
             }),
             Self::Stream(body) => {
                 let frame = body.as_mut().poll_frame(context);
@@ -100,7 +89,7 @@ impl Body for Answer {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Whole(bytes) => bytes.is_none(),
+            Self::Full(bytes) => bytes.is_none(),
             Self::Relay(relay) => relay.has_ended(),
             Self::Stream(body) => body.is_end_stream(),
             Self::Tunnel(_) => true,
@@ -109,19 +98,11 @@ impl Body for Answer {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Whole(bytes) => {
+            Self::Full(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
-            // The upstream's own length, where there is one, is in the headers.
+            // A relayed Content-Length is in the headers.
             Self::Relay(_) | Self::Stream(_) | Self::Tunnel(_) => SizeHint::default(),
         }
     }
 }
-
-impl fmt::Display for Aborted {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("the answer was broken off")
-    }
-}
-
-impl std::error::Error for Aborted {}

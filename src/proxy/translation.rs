@@ -1,128 +1,134 @@
-//! Answers of an upstream that speaks another protocol than the caller.
+//! Responses of an upstream whose protocol is not the client's.
 
 use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::dialect::{self, Answer, Dialect, Flow, Stream};
+use crate::dialect::{self, Dialect, ResponseContext, StreamStatus, StreamTranslator};
 use crate::error_response;
-use crate::error_response::Failure;
+use crate::error_response::ErrorResponse;
 use crate::telemetry::request_id::RequestId;
 use crate::wall_clock;
 
-/// What is known of a request that was translated.
+/// Context of a translated request.
 #[derive(Debug)]
 pub(super) struct Translation {
-    /// What the caller speaks.
-    caller: Dialect,
-    /// What the caller calls the model.
+    /// The client's protocol.
+    client: Dialect,
+    /// The model's name in the client's request.
     model: String,
     request_id: RequestId,
-    /// Whether the caller asked for usage at the end of its stream.
+    /// Whether the client asked for usage at the end of its stream.
     include_usage: bool,
 }
 
-/// Tells a stream in the caller's protocol.
+/// Translates a stream to the client's protocol.
 #[derive(Debug)]
 pub struct Translator {
-    stream: Stream,
-    flow: Flow,
+    stream: StreamTranslator,
+    status: StreamStatus,
 }
 
-/// An answer in one piece.
-pub(super) struct Told {
+pub(super) struct TranslatedResponse {
     pub status: StatusCode,
     pub body: Vec<u8>,
 }
 
+// === impl Translation ===
+
 impl Translation {
     pub(super) fn new(
-        caller: Dialect,
+        client: Dialect,
         model: String,
         request_id: RequestId,
         include_usage: bool,
     ) -> Self {
         Self {
-            caller,
+            client,
             model,
             request_id,
             include_usage,
         }
     }
 
-    /// For an event stream.
-    pub(super) fn of_stream(&self) -> Box<Translator> {
+    pub(super) fn stream_translator(&self) -> Box<Translator> {
         let id = self.id();
         Box::new(Translator {
-            stream: Stream::new(self.caller, &self.answer(&id)),
-            flow: Flow::Open,
+            stream: StreamTranslator::new(self.client, &self.response_context(&id)),
+            status: StreamStatus::Open,
         })
     }
 
-    /// For an answer in one piece, an error among it.
-    pub(super) fn of_whole(&self, status: StatusCode, body: &[u8]) -> Result<Told, Failure> {
+    /// Translates a complete body, or an error.
+    pub(super) fn translate_body(
+        &self,
+        status: StatusCode,
+        body: &[u8],
+    ) -> Result<TranslatedResponse, ErrorResponse> {
         if status.is_success() {
             let id = self.id();
-            let told = dialect::reply(self.caller, body, &self.answer(&id));
-            return match told {
-                Ok(body) => Ok(Told { status, body }),
+            let translated =
+                dialect::translate_response(self.client, body, &self.response_context(&id));
+            return match translated {
+                Ok(body) => Ok(TranslatedResponse { status, body }),
                 Err(_) => Err(error_response::upstream_protocol_error()),
             };
         }
         let request_id = self.request_id.as_str();
-        let fault = dialect::error(self.caller, status.as_u16(), body, Some(request_id));
-        Ok(Told {
-            status: StatusCode::from_u16(fault.status).unwrap_or(status),
-            body: fault.body,
+        let error = dialect::translate_error(self.client, status.as_u16(), body, Some(request_id));
+        Ok(TranslatedResponse {
+            status: StatusCode::from_u16(error.status).unwrap_or(status),
+            body: error.body,
         })
     }
 
-    /// Where the upstream's answer has none.
+    /// Used where the upstream's response has no id.
     fn id(&self) -> String {
-        let prefix = match self.caller {
+        let prefix = match self.client {
             Dialect::OpenAi => "chatcmpl",
             Dialect::Anthropic => "msg",
         };
         format!("{prefix}-{}", self.request_id.as_str())
     }
 
-    fn answer<'a>(&'a self, id: &'a str) -> Answer<'a> {
+    fn response_context<'a>(&'a self, id: &'a str) -> ResponseContext<'a> {
         let now = wall_clock::now().duration_since(UNIX_EPOCH);
-        Answer {
+        ResponseContext {
             model: &self.model,
-            id,
+            fallback_id: id,
             created: now.map_or(0, |since| since.as_secs()),
             include_usage: self.include_usage,
         }
     }
 }
 
+// === impl Translator ===
+
 impl Translator {
-    /// Takes a piece of the upstream's and gives what the caller gets now.
-    pub(super) fn tell(&mut self, piece: &[u8]) -> Option<Bytes> {
+    pub(super) fn push(&mut self, chunk: &[u8]) -> Option<Bytes> {
         let mut out = Vec::new();
-        self.flow = self.stream.push(piece, &mut out);
+        self.status = self.stream.push(chunk, &mut out);
         (!out.is_empty()).then(|| out.into())
     }
 
-    /// The upstream's body has ended, with this piece still to be told.
-    pub(super) fn end(&mut self, piece: Option<Bytes>) -> Option<Bytes> {
+    /// The upstream's body has ended, with this last chunk.
+    pub(super) fn finish(&mut self, chunk: Option<Bytes>) -> Option<Bytes> {
         let mut out = Vec::new();
-        if let Some(piece) = piece {
-            self.stream.push(&piece, &mut out);
+        if let Some(chunk) = chunk {
+            self.stream.push(&chunk, &mut out);
         }
-        self.flow = self.stream.finish(&mut out);
+        self.status = self.stream.finish(&mut out);
         (!out.is_empty()).then(|| out.into())
     }
 
-    /// Whether the upstream does not keep to its protocol.
+    /// Whether the upstream violates its protocol.
     pub(super) fn is_broken(&self) -> bool {
-        self.flow == Flow::Broken
+        self.status == StreamStatus::Broken
     }
 
-    /// Whether all has been told, be it an error.
-    pub(super) fn is_over(&self) -> bool {
-        matches!(self.flow, Flow::Complete | Flow::Failed)
+    /// Whether the stream is complete or has ended with an error.
+    pub(super) fn is_finished(&self) -> bool {
+        matches!(self.status, StreamStatus::Complete | StreamStatus::Failed)
     }
 }

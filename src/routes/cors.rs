@@ -1,4 +1,4 @@
-//! Which pages of other origins may call (Fetch standard, "CORS protocol").
+//! CORS (Fetch standard, "CORS protocol").
 
 use bytes::Bytes;
 use http::header::{
@@ -8,10 +8,10 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-/// Seconds for which a browser may remember a preflight's answer.
-const REMEMBER: &str = "600";
+/// Seconds for which a browser may cache a preflight response.
+const PREFLIGHT_MAX_AGE: &str = "600";
 
-/// The origins that may call, exactly as browsers write them.
+/// The allowed origins, exactly as browsers send them.
 #[derive(Debug)]
 pub struct Cors {
     origins: Vec<String>,
@@ -24,16 +24,15 @@ impl Cors {
         }
     }
 
-    /// Whether pages of this origin may call.
     pub fn allows(&self, origin: &HeaderValue) -> bool {
         self.origins
             .iter()
             .any(|allowed| allowed.as_bytes() == origin.as_bytes())
     }
 
-    /// Lets an allowed page read an answer, all its headers included. No
-    /// credentials of the browser's are involved: callers send a key.
-    pub fn allow(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+    /// Lets an allowed page read the response and all its headers. Browser
+    /// credentials are not allowed: clients send a key.
+    pub fn add_headers(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
         if self.origins.is_empty() {
             return;
         }
@@ -44,7 +43,7 @@ impl Cors {
         }
     }
 
-    /// The answer to OPTIONS on a route that takes the methods in `allow`.
+    /// The response to OPTIONS on a route with the methods in `allow`.
     pub fn preflight(&self, request: &HeaderMap, allow: &'static str) -> Response<Bytes> {
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = StatusCode::NO_CONTENT;
@@ -58,11 +57,14 @@ impl Cors {
                 ACCESS_CONTROL_ALLOW_METHODS,
                 HeaderValue::from_static(allow),
             );
-            headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(REMEMBER));
-            // Every SDK adds headers of its own, so what is asked for is
-            // allowed; the origin is what is guarded.
-            if let Some(wanted) = request.get(ACCESS_CONTROL_REQUEST_HEADERS) {
-                headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
+            headers.insert(
+                ACCESS_CONTROL_MAX_AGE,
+                HeaderValue::from_static(PREFLIGHT_MAX_AGE),
+            );
+            // Every SDK adds its own headers, so all requested ones are
+            // allowed; the check of the origin is what protects.
+            if let Some(requested) = request.get(ACCESS_CONTROL_REQUEST_HEADERS) {
+                headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, requested.clone());
             }
         }
         response

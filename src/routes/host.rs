@@ -1,9 +1,9 @@
-//! Under which names, and to which pages, an open gateway answers.
+//! Checks of the host name and the origin of a request.
 //!
-//! A gateway without client keys is open to those who reach it, and a browser
-//! there runs pages from everywhere. Two checks keep them out: the host name
-//! (against DNS rebinding, where a foreign name is made to point here) and the
-//! page's origin (against requests that need no preflight).
+//! A gateway without client keys is open to every web page in a browser that can
+//! reach it. Two checks reject requests of such pages: the host name (against DNS
+//! rebinding, where a foreign name resolves to this address) and the origin (against
+//! requests that need no preflight).
 
 use std::cell::RefCell;
 
@@ -13,70 +13,60 @@ use http::uri::Authority;
 
 use super::cors::Cors;
 use crate::config::{ClientAuth, Config, Listen, Tls};
-use crate::error_response;
-use crate::error_response::Failure;
+use crate::error_response::{self, ErrorResponse};
 
-/// Whom an open gateway answers; one with client keys answers by key alone.
+/// Checks only where no key protects the gateway.
 #[derive(Debug, Clone)]
-pub struct Hosts {
-    /// True when a browser may get in without what only its page knows: access
-    /// is open, or a certificate opens it.
-    wary: bool,
-    /// The names we answer under besides loopback ones, or none for any name.
+pub struct HostCheck {
+    /// True if a browser may need no key: access is open, or a client certificate
+    /// suffices.
+    checks_origin: bool,
+    /// Accepted names besides loopback ones; none if any name is accepted.
     names: Option<Vec<String>>,
-    /// The last `Host` that passed. Callers send the same one every time.
-    passed: RefCell<Option<String>>,
+    /// Cache of the last accepted `Host`: clients send the same one every time.
+    last_accepted: RefCell<Option<String>>,
 }
 
-/// A `Host` longer than this is not remembered.
-const LONGEST: usize = 256;
+/// A longer `Host` is not cached.
+const MAX_CACHED_LEN: usize = 256;
 
-impl Hosts {
+impl HostCheck {
     pub fn new(config: &Config) -> Self {
         let server = &config.server;
         let open = config.access.is_open();
-        // Beyond this machine we cannot know our names unless we are told.
+        // Beyond loopback, the gateway's names are unknown unless configured.
         let known = server.listen.is_local() || !server.allowed_hosts.is_empty();
-        let names = || {
-            server
-                .allowed_hosts
-                .iter()
-                .map(|name| name.to_ascii_lowercase())
-        };
         Self {
-            wary: open || server.tls.as_ref().is_some_and(asks),
-            names: (open && known).then(|| names().collect()),
-            passed: RefCell::default(),
+            checks_origin: open || server.tls.as_ref().is_some_and(requests_client_certificate),
+            names: (open && known).then(|| lowercase(&server.allowed_hosts)),
+            last_accepted: RefCell::default(),
         }
     }
 
-    /// For the operators' listener, which asks for no key: where only this
-    /// machine's own programs come, a browser among them, it answers under the
-    /// names of this machine.
-    pub fn of_admin(listen: Option<&Listen>, allowed: &[String]) -> Self {
+    /// For the admin listener, which needs no key. On loopback, where a browser can
+    /// reach it, only loopback names and the allowed ones are accepted.
+    pub fn for_admin(listen: Option<&Listen>, allowed: &[String]) -> Self {
         let is_local = listen.is_some_and(Listen::is_local);
-        let names = || allowed.iter().map(|name| name.to_ascii_lowercase());
         Self {
-            wary: true,
-            names: is_local.then(|| names().collect()),
-            passed: RefCell::default(),
+            checks_origin: true,
+            names: is_local.then(|| lowercase(allowed)),
+            last_accepted: RefCell::default(),
         }
     }
 
-    /// Refuses what is no `Host` value, and one that does not name us.
-    pub fn admit(&self, value: &str) -> Result<(), Failure> {
-        if self.passed.borrow().as_deref() == Some(value) {
+    /// Rejects an invalid `Host` and an unknown name.
+    pub fn admit(&self, value: &str) -> Result<(), ErrorResponse> {
+        if self.last_accepted.borrow().as_deref() == Some(value) {
             return Ok(());
         }
         self.admit_host(parse(value).ok_or_else(error_response::invalid_host)?)?;
-        if value.len() <= LONGEST {
-            *self.passed.borrow_mut() = Some(value.to_owned());
+        if value.len() <= MAX_CACHED_LEN {
+            *self.last_accepted.borrow_mut() = Some(value.to_owned());
         }
         Ok(())
     }
 
-    /// Refuses a name that is not ours.
-    fn admit_host(&self, host: &str) -> Result<(), Failure> {
+    fn admit_host(&self, host: &str) -> Result<(), ErrorResponse> {
         let Some(names) = &self.names else {
             return Ok(());
         };
@@ -84,49 +74,54 @@ impl Hosts {
         if is_loopback(&host) || names.contains(&host) {
             return Ok(());
         }
-        Err(error_response::foreign_host())
+        Err(error_response::untrusted_host())
     }
 
-    /// Refuses a page of another origin, while a key is not the only way in.
-    pub fn admit_page<B>(&self, cors: &Cors, request: &Request<B>) -> Result<(), Failure> {
-        if !self.wary {
+    /// Rejects pages of another origin if a browser may need no key.
+    pub fn admit_origin<B>(&self, cors: &Cors, request: &Request<B>) -> Result<(), ErrorResponse> {
+        if !self.checks_origin {
             return Ok(());
         }
         let Some(origin) = request.headers().get(ORIGIN) else {
             return Ok(());
         };
-        // HTTP/2 has the name in the target (RFC 9113, section 8.3.1).
+        // HTTP/2 has the name in `:authority` (RFC 9113, section 8.3.1).
         let target = request.uri().authority().map(Authority::as_str);
         let field = || request.headers().get(HOST)?.to_str().ok();
-        let own = target
-            .or_else(field)
-            .zip(origin.to_str().ok())
-            .is_some_and(|(host, origin)| {
-                let origin = origin
-                    .strip_prefix("http://")
-                    .or(origin.strip_prefix("https://"));
-                origin.is_some_and(|origin| origin == host)
-            });
-        if own || cors.allows(origin) {
+        let is_same =
+            target
+                .or_else(field)
+                .zip(origin.to_str().ok())
+                .is_some_and(|(host, origin)| {
+                    let origin = origin
+                        .strip_prefix("http://")
+                        .or(origin.strip_prefix("https://"));
+                    origin.is_some_and(|origin| origin == host)
+                });
+        if is_same || cors.allows(origin) {
             return Ok(());
         }
-        Err(error_response::foreign_origin())
+        Err(error_response::disallowed_origin())
     }
 }
 
-fn asks(tls: &Tls) -> bool {
+fn lowercase(names: &[String]) -> Vec<String> {
+    names.iter().map(|name| name.to_ascii_lowercase()).collect()
+}
+
+fn requests_client_certificate(tls: &Tls) -> bool {
     tls.client_auth != ClientAuth::Off
 }
 
-/// The host name in a `Host` value, without its port; none when it is not one.
+/// The name in a `Host` value, without the port; none if it is invalid.
 fn parse(value: &str) -> Option<&str> {
     if value.contains('@') {
         return None;
     }
     let authority: Authority = value.parse().ok()?;
-    let (host, rest) = value.split_at_checked(authority.host().len())?;
-    let port_is_sound = rest.is_empty() || rest == ":" || authority.port_u16().is_some();
-    (port_is_sound && !host.is_empty()).then_some(host)
+    let (host, port) = value.split_at_checked(authority.host().len())?;
+    let is_port_valid = port.is_empty() || port == ":" || authority.port_u16().is_some();
+    (is_port_valid && !host.is_empty()).then_some(host)
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -146,7 +141,7 @@ mod tests {
     use super::{is_loopback, parse};
 
     #[test]
-    fn reads_host_values() {
+    fn parses_host_values() {
         assert_eq!(parse("localhost:8080"), Some("localhost"));
         assert_eq!(parse("[::1]:8080"), Some("[::1]"));
         assert_eq!(parse("a.example"), Some("a.example"));
@@ -168,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_this_machine() {
+    fn recognizes_loopback_names() {
         for host in [
             "localhost",
             "chat.localhost",

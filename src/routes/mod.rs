@@ -1,4 +1,4 @@
-//! What is served at which path, and the checks before it.
+//! The HTTP routes, and the checks of every request.
 
 pub mod context;
 pub mod cors;

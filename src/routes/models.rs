@@ -1,5 +1,5 @@
-//! `GET /v1/models`: what this caller may use, as far as it is ready and no health
-//! check says that nobody would answer; and what providers themselves list.
+//! `GET /v1/models`: configured models that are ready and have a healthy target, and
+//! models that providers list; both as far as the client may use them.
 
 use std::sync::Arc;
 
@@ -8,80 +8,82 @@ use percent_encoding::percent_decode_str;
 use tokio::time::Instant;
 use url::form_urlencoded;
 
-use super::response::{dialect, json, refuse};
+use super::response::{json, reject, request_dialect};
 use crate::access::Caller;
 use crate::catalog::{Provider, Unresolved};
 use crate::config::Discover;
 use crate::dialect::Dialect;
-use crate::error_response::Failure;
-use crate::proxy::{Answer, Snapshot, Worker};
-use crate::wire::model_list::{self, Listed, Told};
+use crate::error_response::ErrorResponse;
+use crate::proxy::{ResponseBody, Snapshot, Worker};
+use crate::wire::model_list::{self, ListedModel, ModelEntry};
 
-/// A provider, and the models that it lists.
-type Offer<'s> = (&'s Provider, Arc<[Listed]>);
+type ProviderModels<'s> = (&'s Provider, Arc<[ListedModel]>);
 
-/// All of them: the aliases, then what providers list.
-pub async fn list<B>(worker: &Worker, request: &Request<B>) -> Response<Answer> {
+/// The aliases, then the models that providers list.
+pub async fn list<B>(worker: &Worker, request: &Request<B>) -> Response<ResponseBody> {
     let snapshot = &worker.snapshot;
     let headers = request.headers();
     let caller = match snapshot.gate.admit(headers, request.extensions()) {
         Ok(caller) => caller,
-        Err(denied) => return refuse(worker, headers, denied.into()),
+        Err(denied) => return reject(worker, headers, denied.into()),
     };
-    // Boxed, since it is seldom: every request's state would have to keep room.
-    let offers = Box::pin(offers(snapshot, wanted(request.uri().query()))).await;
-    let ready = snapshot.catalog.ready();
+    // Boxed: otherwise the future of every request would reserve space for it.
+    let discovered = Box::pin(discovered(snapshot, discover_param(request.uri().query()))).await;
+    let ready = snapshot.catalog.ready_models();
     let aliases = ready
         .iter()
-        .filter(|model| snapshot.fleet.is_any_well(&model.targets))
-        .map(|model| Told {
+        .filter(|model| snapshot.fleet.has_healthy(&model.targets))
+        .map(|model| ModelEntry {
             id: &model.label,
             created: 0,
             owner: &model.provider.name,
             display_name: None,
         });
-    let listed = offers
+    let listed = discovered
         .iter()
-        .flat_map(|(provider, models)| models.iter().map(|model| told(model, provider)))
+        .flat_map(|(provider, models)| models.iter().map(|model| entry(model, provider)))
         .filter(|model| !snapshot.catalog.is_alias(model.id));
     let all = aliases.chain(listed);
-    let visible: Vec<Told<'_>> = all.filter(|model| caller.may_use(model.id)).collect();
-    json(match dialect(headers) {
-        Dialect::OpenAi => model_list::openai(&visible),
-        Dialect::Anthropic => model_list::anthropic(&visible),
+    let visible: Vec<ModelEntry<'_>> = all.filter(|model| caller.may_use(model.id)).collect();
+    json(match request_dialect(headers) {
+        Dialect::OpenAi => model_list::openai_list(&visible),
+        Dialect::Anthropic => model_list::anthropic_list(&visible),
     })
 }
 
-/// One of them, by its percent-encoded name.
-pub fn one<B>(worker: &Worker, request: &Request<B>, id: &str) -> Response<Answer> {
+/// One model, by its percent-encoded id.
+pub fn retrieve<B>(worker: &Worker, request: &Request<B>, id: &str) -> Response<ResponseBody> {
     let headers = request.headers();
     let found = match find(worker, request, id) {
         Ok(found) => found,
-        Err(failure) => return refuse(worker, headers, failure),
+        Err(error) => return reject(worker, headers, error),
     };
-    let unlisted = Told {
+    let unlisted = ModelEntry {
         id: &found.id,
         created: 0,
         owner: &found.provider.name,
         display_name: None,
     };
     let listed = found.listed.as_ref();
-    let model = listed.map_or(unlisted, |model| told(model, &found.provider));
-    json(match dialect(headers) {
-        Dialect::OpenAi => model.openai(),
-        Dialect::Anthropic => model.anthropic(),
+    let model = listed.map_or(unlisted, |model| entry(model, &found.provider));
+    json(match request_dialect(headers) {
+        Dialect::OpenAi => model.openai_json(),
+        Dialect::Anthropic => model.anthropic_json(),
     })
 }
 
-/// One model that may be called.
-struct Found {
+struct RetrievedModel {
     id: String,
     provider: Arc<Provider>,
-    /// What its provider says of it, where that is known.
-    listed: Option<Listed>,
+    /// Its entry in the provider's list, if known.
+    listed: Option<ListedModel>,
 }
 
-fn find<B>(worker: &Worker, request: &Request<B>, id: &str) -> Result<Found, Failure> {
+fn find<B>(
+    worker: &Worker,
+    request: &Request<B>,
+    id: &str,
+) -> Result<RetrievedModel, ErrorResponse> {
     let snapshot = &worker.snapshot;
     let gate = &snapshot.gate;
     let caller: Caller = gate.admit(request.headers(), request.extensions())?;
@@ -95,51 +97,51 @@ fn find<B>(worker: &Worker, request: &Request<B>, id: &str) -> Result<Found, Fai
     let provider = Arc::clone(&found.model.provider);
     let upstream = snapshot.upstreams.get(provider.id).and_then(Option::as_ref);
     let upstream = upstream.filter(|_| !snapshot.catalog.is_alias(&id));
-    Ok(Found {
-        listed: upstream.and_then(|upstream| upstream.listing().of(&id)),
+    Ok(RetrievedModel {
+        listed: upstream.and_then(|upstream| upstream.model_list().get(&id)),
         id: id.into_owned(),
         provider,
     })
 }
 
-/// What the caller says of models that are no aliases: `?discover=true` asks for
-/// all there are, `?discover=false` for none.
-fn wanted(query: Option<&str>) -> Option<bool> {
+/// `?discover=true` adds the models that all providers list, `?discover=false` none;
+/// by default, the configuration decides.
+fn discover_param(query: Option<&str>) -> Option<bool> {
     let mut pairs = form_urlencoded::parse(query?.as_bytes());
     let (_, value) = pairs.find(|(name, _)| name == "discover")?;
     value.parse().ok()
 }
 
-/// What providers list, by the name of the provider. Those of whom nothing is
-/// known yet are waited for, all at once and not for long.
-async fn offers(snapshot: &Snapshot, wanted: Option<bool>) -> Vec<Offer<'_>> {
+/// The models that providers list. Missing lists are fetched concurrently, within
+/// `discovery.timeout`.
+async fn discovered(snapshot: &Snapshot, param: Option<bool>) -> Vec<ProviderModels<'_>> {
     let providers = snapshot.catalog.providers().into_iter();
-    let told = providers.filter(|provider| match provider.discover {
-        Discover::Always => wanted != Some(false),
-        Discover::OnRequest => wanted == Some(true),
+    let included = providers.filter(|provider| match provider.discover {
+        Discover::Always => param != Some(false),
+        Discover::OnRequest => param == Some(true),
         Discover::Never => false,
     });
-    let listings = told.filter_map(|provider| {
+    let lists = included.filter_map(|provider| {
         let upstream = snapshot.upstreams.get(provider.id)?.as_ref()?;
-        let vitals = snapshot.fleet.vitals(provider.id);
-        let is_well = vitals.is_none_or(|vitals| vitals.is_well());
-        is_well.then(|| (&**provider, upstream.listing()))
+        let health = snapshot.fleet.health_state(provider.id);
+        let is_healthy = health.is_none_or(|health| health.is_healthy());
+        is_healthy.then(|| (&**provider, upstream.model_list()))
     });
-    let listings: Vec<_> = listings.collect();
-    // Every one is asked before the first is waited for.
-    for (_, listing) in &listings {
-        listing.want();
+    let lists: Vec<_> = lists.collect();
+    // All fetches are requested before the first is waited for.
+    for (_, list) in &lists {
+        list.request_refresh();
     }
     let deadline = Instant::now() + snapshot.discovery.timeout;
-    let mut offers = Vec::with_capacity(listings.len());
-    for (provider, listing) in listings {
-        offers.push((provider, listing.models(deadline).await));
+    let mut discovered = Vec::with_capacity(lists.len());
+    for (provider, list) in lists {
+        discovered.push((provider, list.get_or_wait(deadline).await));
     }
-    offers
+    discovered
 }
 
-fn told<'a>(model: &'a Listed, provider: &'a Provider) -> Told<'a> {
-    Told {
+fn entry<'a>(model: &'a ListedModel, provider: &'a Provider) -> ModelEntry<'a> {
+    ModelEntry {
         id: &model.id,
         created: model.created,
         owner: &provider.name,

@@ -1,28 +1,33 @@
-//! Answers of our own.
+//! Responses made by the gateway itself.
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Response};
 
 use crate::dialect::Dialect;
-use crate::error_response::{Failure, REQUEST_ID};
-use crate::proxy::{Answer, Worker};
+use crate::error_response::{ErrorResponse, REQUEST_ID};
+use crate::proxy::{ResponseBody, Worker};
 
-/// An error of ours for a request that did not come as far as the proxy.
-pub fn refuse(worker: &Worker, headers: &HeaderMap, failure: Failure) -> Response<Answer> {
+/// The error response to a request that does not reach the proxy; logs it.
+pub fn reject(
+    worker: &Worker,
+    headers: &HeaderMap,
+    error: ErrorResponse,
+) -> Response<ResponseBody> {
     let request_id = worker.request_ids.for_request(headers.get(REQUEST_ID));
-    worker.snapshot.meters.refused(
+    worker.snapshot.metrics.log_rejected(
         &request_id,
-        failure.status.as_u16(),
-        failure.outcome,
-        failure.error.code,
+        error.status.as_u16(),
+        error.outcome,
+        error.body.code,
     );
-    failure
-        .into_response(&request_id, dialect(headers))
-        .map(Answer::whole)
+    error
+        .into_response(&request_id, request_dialect(headers))
+        .map(ResponseBody::full)
 }
 
-/// What the caller speaks: who speaks Anthropic's protocol says so.
-pub fn dialect(headers: &HeaderMap) -> Dialect {
+/// The dialect of an error response: Anthropic's SDKs always send their version
+/// header.
+pub fn request_dialect(headers: &HeaderMap) -> Dialect {
     if headers.contains_key("anthropic-version") {
         Dialect::Anthropic
     } else {
@@ -30,9 +35,8 @@ pub fn dialect(headers: &HeaderMap) -> Dialect {
     }
 }
 
-/// An answer in JSON.
-pub fn json(body: impl Into<bytes::Bytes>) -> Response<Answer> {
-    let mut response = Response::new(Answer::whole(body.into()));
+pub fn json(body: impl Into<bytes::Bytes>) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::full(body.into()));
     let value = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, value);
     response

@@ -1,4 +1,4 @@
-//! How one target has fared of late.
+//! Circuit breaker of one target.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -10,181 +10,180 @@ use crate::telemetry::metric::Gauge;
 /// Bits of each of the two counts in a [`Window`].
 const COUNT_BITS: u32 = 22;
 const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
-/// Marks an ejection that has lapsed and is now being tried out.
-const PROBED: u64 = 1;
+/// Flag of a lapsed ejection whose probe is running.
+const PROBING: u64 = 1;
 
-/// One target's record. Times are milliseconds since the fleet began.
+/// Times are milliseconds since the fleet's start.
 #[derive(Debug, Default)]
-pub(super) struct Health {
-    /// Faults since the last good attempt.
-    consecutive: AtomicU32,
+pub(super) struct CircuitBreaker {
+    consecutive_failures: AtomicU32,
     window: Window,
-    /// Until when it is ejected, doubled, and [`PROBED`]; 0 while it is not.
-    ejected: AtomicU64,
-    /// Whether it was asked while it was ejected, since no other was fit.
-    asked_anyway: AtomicBool,
-    /// How often in a row it was ejected.
-    times: AtomicU32,
-    /// Until when it asked to be left alone, or is not to be bothered.
-    cool_until: AtomicU64,
-    /// Where it is counted while it is ejected.
+    /// End of the ejection, shifted left by one, with the flag [`PROBING`]; 0 while
+    /// the target is not ejected.
+    ejection: AtomicU64,
+    /// Whether an attempt was admitted during the ejection, as no other target was
+    /// available.
+    has_forced_attempt: AtomicBool,
+    consecutive_ejections: AtomicU32,
+    /// Set by throttling, and for a credential that was rejected.
+    cooldown_until: AtomicU64,
+    /// Counts the target while it is ejected.
     gauge: OnceLock<Gauge>,
 }
 
-/// A target is left out, by one fault too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ejection {
-    /// For how long.
-    pub(super) rest: Duration,
-    /// False when it goes on with one that was lapsing.
+    pub(super) duration: Duration,
+    /// False when it prolongs an ejection whose probe failed.
     pub(super) is_new: bool,
 }
 
-/// Attempts and faults of the present window: its number, then the counts, in
-/// one word.
+/// Packed number of the current window, its attempts and its failures.
 #[derive(Debug, Default)]
 struct Window(AtomicU64);
 
-impl Health {
-    /// Whether requests may go there.
-    pub(super) fn is_fit(&self, now: u64) -> bool {
-        self.cool_until.load(Ordering::Relaxed) <= now
-            && self.ejected.load(Ordering::Relaxed) >> 1 <= now
+// === impl CircuitBreaker ===
+
+impl CircuitBreaker {
+    /// Whether the target is neither ejected nor in cooldown, or due for a probe.
+    pub(super) fn is_available(&self, now: u64) -> bool {
+        self.cooldown_until.load(Ordering::Relaxed) <= now
+            && self.ejection.load(Ordering::Relaxed) >> 1 <= now
     }
 
-    /// Until when it is kept from requests: by an ejection, and by a pause.
-    pub(super) fn out_until(&self) -> (u64, u64) {
-        let ejected = self.ejected.load(Ordering::Relaxed) >> 1;
-        (ejected, self.cool_until.load(Ordering::Relaxed))
+    /// Ends of the ejection and of the cooldown.
+    pub(super) fn excluded_until(&self) -> (u64, u64) {
+        let ejected_until = self.ejection.load(Ordering::Relaxed) >> 1;
+        (ejected_until, self.cooldown_until.load(Ordering::Relaxed))
     }
 
-    /// Takes it for an attempt. An ejection that has lapsed lets a single
-    /// attempt through, which has to end well; one that is never heard of again
-    /// blocks the next no longer than `rest`.
-    pub(super) fn claim(&self, now: u64, rest: Duration) -> bool {
-        let ejected = self.ejected.load(Ordering::Relaxed);
-        if ejected == 0 {
+    /// Admits an attempt. A lapsed ejection admits a single one, the probe; if its
+    /// result is never recorded, the next one is admitted after `probe_timeout`.
+    pub(super) fn try_admit(&self, now: u64, probe_timeout: Duration) -> bool {
+        let ejection = self.ejection.load(Ordering::Relaxed);
+        if ejection == 0 {
             return true;
         }
-        let lease = (now + millis(rest)) << 1 | PROBED;
-        ejected >> 1 <= now && self.swap(ejected, lease)
+        let probing = (now + millis(probe_timeout)) << 1 | PROBING;
+        ejection >> 1 <= now && self.replace_ejection(ejection, probing)
     }
 
-    /// Takes it for an attempt although it is not fit. If that ends well, it is.
-    pub(super) fn claim_anyway(&self) {
+    /// Admits an attempt at an unavailable target. A success ends the ejection.
+    pub(super) fn force_admit(&self) {
         if self.is_ejected() {
-            self.asked_anyway.store(true, Ordering::Relaxed);
+            self.has_forced_attempt.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Notes an attempt that ended well. True when that ended an ejection.
-    pub(super) fn succeeded(&self, now: u64, rules: &Breaker) -> bool {
-        if self.consecutive.load(Ordering::Relaxed) != 0 {
-            self.consecutive.store(0, Ordering::Relaxed);
+    /// True when the success ends an ejection.
+    pub(super) fn record_success(&self, now: u64, rules: &Breaker) -> bool {
+        if self.consecutive_failures.load(Ordering::Relaxed) != 0 {
+            self.consecutive_failures.store(0, Ordering::Relaxed);
         }
-        let ejected = self.ejected.load(Ordering::Relaxed);
-        if ejected == 0 {
-            self.window.add(now, rules, false);
+        let ejection = self.ejection.load(Ordering::Relaxed);
+        if ejection == 0 {
+            self.window.record(now, rules, false);
             return false;
         }
-        // An attempt from before the ejection says nothing about the time since.
-        let is_probe = ejected & PROBED != 0 || ejected >> 1 <= now;
-        let is_probe = is_probe || self.asked_anyway.load(Ordering::Relaxed);
-        if !is_probe || !self.swap(ejected, 0) {
+        // An attempt from before the ejection does not count as a probe.
+        let is_probe = ejection & PROBING != 0 || ejection >> 1 <= now;
+        let is_probe = is_probe || self.has_forced_attempt.load(Ordering::Relaxed);
+        if !is_probe || !self.replace_ejection(ejection, 0) {
             return false;
         }
-        self.times.store(0, Ordering::Relaxed);
+        self.consecutive_ejections.store(0, Ordering::Relaxed);
         self.window.0.store(0, Ordering::Relaxed);
         true
     }
 
-    /// Notes a fault. Says so when this was one too many; of several at the same
-    /// time only one is told, so that what begins is counted once.
-    pub(super) fn failed(&self, now: u64, rules: &Breaker) -> Option<Ejection> {
-        let consecutive = self.consecutive.fetch_add(1, Ordering::Relaxed) + 1;
-        let (attempts, faults) = self.window.add(now, rules, true);
-        let ejected = self.ejected.load(Ordering::Relaxed);
-        let is_probe = ejected != 0 && (ejected & PROBED != 0 || ejected >> 1 <= now);
-        let in_a_row = rules.failures > 0 && consecutive >= rules.failures;
+    /// The ejection that the failure starts. Of several concurrent failures one
+    /// starts it, so that it is counted once.
+    pub(super) fn record_failure(&self, now: u64, rules: &Breaker) -> Option<Ejection> {
+        let consecutive = self.consecutive_failures.fetch_add(1, Ordering::Relaxed) + 1;
+        let (attempts, failures) = self.window.record(now, rules, true);
+        let ejection = self.ejection.load(Ordering::Relaxed);
+        let is_probe = ejection != 0 && (ejection & PROBING != 0 || ejection >> 1 <= now);
+        let too_many_in_a_row = rules.failures > 0 && consecutive >= rules.failures;
         let too_often = rules.error_rate > 0
             && attempts >= u64::from(rules.min_requests)
-            && faults * 100 >= attempts * u64::from(rules.error_rate);
-        if !is_probe && (ejected != 0 || !(in_a_row || too_often)) {
+            && failures * 100 >= attempts * u64::from(rules.error_rate);
+        if !is_probe && (ejection != 0 || !(too_many_in_a_row || too_often)) {
             return None;
         }
-        let times = self.times.load(Ordering::Relaxed);
-        let doubled = rules.cooldown.saturating_mul(1 << times.min(16));
-        let rest = doubled.min(rules.max_cooldown.max(rules.cooldown));
-        if !self.swap(ejected, (now + millis(rest)) << 1) {
+        let ejections = self.consecutive_ejections.load(Ordering::Relaxed);
+        let doubled = rules.cooldown.saturating_mul(1 << ejections.min(16));
+        let duration = doubled.min(rules.max_cooldown.max(rules.cooldown));
+        if !self.replace_ejection(ejection, (now + millis(duration)) << 1) {
             return None;
         }
-        self.asked_anyway.store(false, Ordering::Relaxed);
-        self.times.store(times.saturating_add(1), Ordering::Relaxed);
+        self.has_forced_attempt.store(false, Ordering::Relaxed);
+        self.consecutive_ejections
+            .store(ejections.saturating_add(1), Ordering::Relaxed);
         Some(Ejection {
-            rest,
-            is_new: ejected == 0,
+            duration,
+            is_new: ejection == 0,
         })
     }
 
-    /// Leaves it alone for a while.
-    pub(super) fn cool(&self, now: u64, pause: Duration) {
-        self.cool_until
-            .fetch_max(now + millis(pause), Ordering::Relaxed);
+    /// Starts or prolongs the cooldown.
+    pub(super) fn cool_down(&self, now: u64, duration: Duration) {
+        self.cooldown_until
+            .fetch_max(now + millis(duration), Ordering::Relaxed);
     }
 
-    /// Counts it as ejected.
-    pub(super) fn count(&self, gauge: &Gauge) {
+    pub(super) fn increment_gauge(&self, gauge: &Gauge) {
         self.gauge.get_or_init(|| gauge.clone()).increment(1);
     }
 
-    /// Counts it as ejected no more.
-    pub(super) fn uncount(&self) {
+    pub(super) fn decrement_gauge(&self) {
         if let Some(gauge) = self.gauge.get() {
             gauge.decrement(1);
         }
     }
 
-    /// Whether it is ejected, if only until the attempt that tries it out ends.
+    /// True also while the probe of a lapsed ejection runs.
     pub(super) fn is_ejected(&self) -> bool {
-        self.ejected.load(Ordering::Relaxed) != 0
+        self.ejection.load(Ordering::Relaxed) != 0
     }
 
-    fn swap(&self, from: u64, to: u64) -> bool {
-        let swapped = self
-            .ejected
-            .compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
-        swapped.is_ok()
+    fn replace_ejection(&self, from: u64, to: u64) -> bool {
+        let exchanged =
+            self.ejection
+                .compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
+        exchanged.is_ok()
     }
 }
 
-/// It may be gone from the configuration while it is ejected.
-impl Drop for Health {
+/// A reload may remove the target while it is ejected.
+impl Drop for CircuitBreaker {
     fn drop(&mut self) {
-        if *self.ejected.get_mut() != 0 {
-            self.uncount();
+        if *self.ejection.get_mut() != 0 {
+            self.decrement_gauge();
         }
     }
 }
 
+// === impl Window ===
+
 impl Window {
-    /// Counts an attempt; attempts and faults of the window so far.
-    fn add(&self, now: u64, rules: &Breaker, is_fault: bool) -> (u64, u64) {
+    /// Counts an attempt. Returns the window's attempts and failures.
+    fn record(&self, now: u64, rules: &Breaker, is_failure: bool) -> (u64, u64) {
         let number = (now / millis(rules.window).max(1)) << (2 * COUNT_BITS);
         let mut counts = (0, 0);
         let _ = self
             .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
-                let same = word >> (2 * COUNT_BITS) == number >> (2 * COUNT_BITS);
-                let (attempts, faults) = if same {
-                    (word >> COUNT_BITS & COUNT_MASK, word & COUNT_MASK)
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |packed| {
+                let is_current = packed >> (2 * COUNT_BITS) == number >> (2 * COUNT_BITS);
+                let (attempts, failures) = if is_current {
+                    (packed >> COUNT_BITS & COUNT_MASK, packed & COUNT_MASK)
                 } else {
                     (0, 0)
                 };
                 if attempts == COUNT_MASK {
-                    counts = (attempts, faults);
+                    counts = (attempts, failures);
                     return None;
                 }
-                counts = (attempts + 1, faults + u64::from(is_fault));
+                counts = (attempts + 1, failures + u64::from(is_failure));
                 Some(number | counts.0 << COUNT_BITS | counts.1)
             });
         counts
@@ -199,7 +198,7 @@ pub(super) fn millis(duration: Duration) -> u64 {
 mod tests {
     use std::time::Duration;
 
-    use super::{Ejection, Health};
+    use super::{CircuitBreaker, Ejection};
     use crate::config::Breaker;
 
     const RULES: Breaker = Breaker {
@@ -210,138 +209,150 @@ mod tests {
         cooldown: Duration::from_secs(5),
         max_cooldown: Duration::from_secs(15),
     };
-    const REST: Duration = RULES.cooldown;
+    const COOLDOWN: Duration = RULES.cooldown;
     const EJECTED: Option<Ejection> = Some(Ejection {
-        rest: REST,
+        duration: COOLDOWN,
         is_new: true,
     });
 
     #[test]
-    fn three_faults_in_a_row_eject() {
+    fn three_failures_in_a_row_eject() {
         let rules = Breaker {
             error_rate: 0,
             ..RULES
         };
-        let health = Health::default();
+        let breaker = CircuitBreaker::default();
         for round in 0..4 {
-            assert_eq!(health.failed(round, &rules), None);
-            assert_eq!(health.failed(round, &rules), None);
-            assert!(!health.succeeded(round, &rules) && health.is_fit(round));
+            assert_eq!(breaker.record_failure(round, &rules), None);
+            assert_eq!(breaker.record_failure(round, &rules), None);
+            assert!(!breaker.record_success(round, &rules) && breaker.is_available(round));
         }
         for expected in [None, None, EJECTED, None] {
-            assert_eq!(health.failed(100, &rules), expected);
+            assert_eq!(breaker.record_failure(100, &rules), expected);
         }
-        assert!(!health.is_fit(5099) && health.is_fit(5100));
-        // What began before the ejection does not end it.
-        assert!(!health.succeeded(200, &rules) && !health.is_fit(200));
+        assert!(!breaker.is_available(5099) && breaker.is_available(5100));
+        // An attempt from before the ejection does not end it.
+        assert!(!breaker.record_success(200, &rules) && !breaker.is_available(200));
     }
 
     #[test]
-    fn a_lapsed_ejection_lets_one_attempt_through() {
-        let health = Health::default();
+    fn a_lapsed_ejection_admits_one_attempt() {
+        let breaker = CircuitBreaker::default();
         for _ in 0..3 {
-            health.failed(0, &RULES);
+            breaker.record_failure(0, &RULES);
         }
-        assert!(!health.claim(4999, REST));
-        assert!(health.claim(5000, REST) && !health.claim(5000, REST));
-        assert!(!health.is_fit(5001));
-        // It fails, and the rest is doubled, up to a bound.
+        assert!(!breaker.try_admit(4999, COOLDOWN));
+        assert!(breaker.try_admit(5000, COOLDOWN) && !breaker.try_admit(5000, COOLDOWN));
+        assert!(!breaker.is_available(5001));
+        // It fails, and the duration is doubled, up to a bound.
         let mut now = 5000;
-        for rest in [10, 15, 15] {
-            let rest = Duration::from_secs(rest);
-            let is_new = false;
-            let again = Some(Ejection { rest, is_new });
-            assert_eq!(health.failed(now, &RULES), again);
-            now += u64::try_from(rest.as_millis()).unwrap();
-            assert!(health.claim(now, REST));
+        for seconds in [10, 15, 15] {
+            let duration = Duration::from_secs(seconds);
+            let prolonged = Some(Ejection {
+                duration,
+                is_new: false,
+            });
+            assert_eq!(breaker.record_failure(now, &RULES), prolonged);
+            now += u64::try_from(duration.as_millis()).unwrap();
+            assert!(breaker.try_admit(now, COOLDOWN));
         }
-        // One that is never heard of again blocks for a while only.
-        assert!(!health.claim(now + 4999, REST) && health.claim(now + 5000, REST));
-        assert!(health.succeeded(now + 5001, &RULES));
-        assert!(health.is_fit(now + 5001) && health.claim(now + 5001, REST));
-        assert!(health.claim(now + 5001, REST));
-        assert_eq!(health.failed(now + 5002, &RULES), None);
+        // A probe without a result blocks the next one for the cooldown only.
+        assert!(
+            !breaker.try_admit(now + 4999, COOLDOWN) && breaker.try_admit(now + 5000, COOLDOWN)
+        );
+        assert!(breaker.record_success(now + 5001, &RULES));
+        assert!(breaker.is_available(now + 5001) && breaker.try_admit(now + 5001, COOLDOWN));
+        assert!(breaker.try_admit(now + 5001, COOLDOWN));
+        assert_eq!(breaker.record_failure(now + 5002, &RULES), None);
     }
 
     #[test]
-    fn one_that_was_asked_anyway_and_answers_is_back() {
-        let health = Health::default();
-        let eject = |now| (0..3).filter_map(|_| health.failed(now, &RULES)).count();
+    fn a_success_of_a_forced_attempt_ends_the_ejection() {
+        let breaker = CircuitBreaker::default();
+        let eject = |now| {
+            (0..3)
+                .filter_map(|_| breaker.record_failure(now, &RULES))
+                .count()
+        };
         assert_eq!(eject(0), 1);
-        health.claim_anyway();
-        assert_eq!(health.failed(1, &RULES), None);
-        assert!(!health.is_fit(4999));
-        assert!(health.succeeded(2, &RULES) && health.is_fit(2));
-        // What was asked before counts for nothing the next time.
+        breaker.force_admit();
+        assert_eq!(breaker.record_failure(1, &RULES), None);
+        assert!(!breaker.is_available(4999));
+        assert!(breaker.record_success(2, &RULES) && breaker.is_available(2));
+        // A forced attempt does not count for the next ejection.
         assert_eq!(eject(3), 1);
-        assert!(!health.succeeded(4, &RULES) && !health.is_fit(4));
+        assert!(!breaker.record_success(4, &RULES) && !breaker.is_available(4));
     }
 
     #[test]
-    fn half_of_the_attempts_failing_eject() {
-        let health = Health::default();
-        for turn in 0..4 {
-            health.succeeded(turn, &RULES);
-            assert_eq!(health.failed(turn, &RULES), None);
+    fn a_failure_rate_of_one_half_ejects() {
+        let breaker = CircuitBreaker::default();
+        for now in 0..4 {
+            breaker.record_success(now, &RULES);
+            assert_eq!(breaker.record_failure(now, &RULES), None);
         }
-        // A new window begins; what was counted is forgotten.
-        for turn in 10_000..10_004 {
-            health.succeeded(turn, &RULES);
-            assert_eq!(health.failed(turn, &RULES), None);
+        // A new window starts from zero.
+        for now in 10_000..10_004 {
+            breaker.record_success(now, &RULES);
+            assert_eq!(breaker.record_failure(now, &RULES), None);
         }
-        health.succeeded(10_004, &RULES);
-        assert_eq!(health.failed(10_004, &RULES), EJECTED);
+        breaker.record_success(10_004, &RULES);
+        assert_eq!(breaker.record_failure(10_004, &RULES), EJECTED);
     }
 
     #[test]
-    fn of_many_at_once_one_begins_an_ejection_and_one_ends_it() {
-        let health = Health::default();
-        let count = |turn: &(dyn Fn() -> bool + Sync)| {
-            let turns = || (0..2000).filter(|_| turn()).count();
+    fn of_concurrent_attempts_one_starts_an_ejection_and_one_ends_it() {
+        let breaker = CircuitBreaker::default();
+        let count = |record: &(dyn Fn() -> bool + Sync)| {
+            let run = || (0..2000).filter(|_| record()).count();
             std::thread::scope(|scope| {
-                let threads = [(); 4].map(|()| scope.spawn(turns));
+                let threads = [(); 4].map(|()| scope.spawn(run));
                 let counts = threads.map(|thread| thread.join().unwrap());
                 counts.iter().sum::<usize>()
             })
         };
         for round in 0..20 {
             let now = round * 100_000;
-            let begun = count(&|| health.failed(now, &RULES).is_some_and(|it| it.is_new));
-            let ended = count(&|| health.succeeded(now + 90_000, &RULES));
-            assert_eq!((begun, ended), (1, 1));
+            let started = count(&|| {
+                breaker
+                    .record_failure(now, &RULES)
+                    .is_some_and(|it| it.is_new)
+            });
+            let ended = count(&|| breaker.record_success(now + 90_000, &RULES));
+            assert_eq!((started, ended), (1, 1));
         }
-        // Both at once: whatever has begun has ended, or still goes on.
-        let (begun, ended) = std::thread::scope(|scope| {
+        // Both at once: each ejection that started has ended, or lasts.
+        let (started, ended) = std::thread::scope(|scope| {
             let failing = scope.spawn(|| {
-                let faults = (0..100_000).filter_map(|_| health.failed(0, &RULES));
-                faults.filter(|ejection| ejection.is_new).count()
+                let failures = (0..100_000).filter_map(|_| breaker.record_failure(0, &RULES));
+                failures.filter(|ejection| ejection.is_new).count()
             });
             let recovering = scope.spawn(|| {
-                let turns = (0..100_000).filter(|_| health.succeeded(90_000, &RULES));
-                turns.count()
+                let ended = (0..100_000).filter(|_| breaker.record_success(90_000, &RULES));
+                ended.count()
             });
             (failing.join().unwrap(), recovering.join().unwrap())
         });
-        let goes_on = usize::from(!health.is_fit(0));
-        assert_eq!(begun, ended + goes_on);
+        let lasting = usize::from(!breaker.is_available(0));
+        assert_eq!(started, ended + lasting);
     }
 
     #[test]
-    fn rules_of_nothing_eject_nobody() {
+    fn without_rules_no_target_is_ejected() {
         let off = Breaker {
             failures: 0,
             error_rate: 0,
             ..RULES
         };
-        let health = Health::default();
-        assert!((0..1000).all(|now| health.failed(now, &off).is_none()));
+        let breaker = CircuitBreaker::default();
+        assert!((0..1000).all(|now| breaker.record_failure(now, &off).is_none()));
     }
 
     #[test]
-    fn a_pause_is_kept_and_never_shortened() {
-        let health = Health::default();
-        health.cool(0, Duration::from_secs(9));
-        health.cool(1000, Duration::from_secs(1));
-        assert!(!health.is_fit(8999) && health.is_fit(9000));
+    fn a_cooldown_is_never_shortened() {
+        let breaker = CircuitBreaker::default();
+        breaker.cool_down(0, Duration::from_secs(9));
+        breaker.cool_down(1000, Duration::from_secs(1));
+        assert!(!breaker.is_available(8999) && breaker.is_available(9000));
     }
 }

@@ -1,43 +1,47 @@
-//! What a fleet takes over from the one before it, when the configuration has
-//! changed.
+//! What a fleet takes over from the previous one at a reload.
 
 use std::sync::Arc;
 
 use super::Fleet;
 
-/// Who has become whom.
+/// Pairs of indices: now, and in the previous generation.
 #[derive(Debug, Default)]
-pub struct Heirs {
-    /// [`crate::catalog::Target::slot`]s now and before.
-    pub slots: Vec<(usize, usize)>,
-    /// Numbers of providers now and before.
+pub struct CarryOver {
+    /// [`crate::catalog::Target::state_index`]es.
+    pub states: Vec<(usize, usize)>,
+    /// [`crate::catalog::Provider::id`]s.
     pub providers: Vec<(usize, usize)>,
 }
 
 impl Fleet {
-    /// Goes on with what `before` knows of those that are still there. Both
-    /// share it from then on, since requests that began before still end.
-    pub fn inherit(&mut self, before: &Self, heirs: &Heirs) {
-        // All times that are taken over count from there.
-        self.began = before.began;
-        for (now, then) in &heirs.slots {
-            hand_over(&mut self.health, *now, &before.health, *then);
-            hand_over(&mut self.loads, *now, &before.loads, *then);
-            hand_over(&mut self.quotas, *now, &before.quotas, *then);
-            hand_over(&mut self.recent, *now, &before.recent, *then);
+    /// Shares the state of unchanged targets and providers with `previous`, whose
+    /// requests may still be running.
+    pub fn take_over(&mut self, previous: &Self, carry_over: &CarryOver) {
+        // The states that are shared count their times from there.
+        self.started = previous.started;
+        for (now, before) in &carry_over.states {
+            share(&mut self.breakers, *now, &previous.breakers, *before);
+            share(&mut self.loads, *now, &previous.loads, *before);
+            share(&mut self.quotas, *now, &previous.quotas, *before);
+            share(&mut self.latencies, *now, &previous.latencies, *before);
         }
-        for (now, then) in &heirs.providers {
-            hand_over(&mut self.vitals, *now, &before.vitals, *then);
-            let same = self.budgets.get(*now).zip(before.budgets.get(*then));
-            if same.is_some_and(|(now, then)| now.is_like(then)) {
-                hand_over(&mut self.budgets, *now, &before.budgets, *then);
+        for (now, before) in &carry_over.providers {
+            share(
+                &mut self.health_states,
+                *now,
+                &previous.health_states,
+                *before,
+            );
+            let budgets = self.budgets.get(*now).zip(previous.budgets.get(*before));
+            if budgets.is_some_and(|(now, before)| now.has_same_rate(before)) {
+                share(&mut self.budgets, *now, &previous.budgets, *before);
             }
         }
     }
 }
 
-fn hand_over<T>(to: &mut [Arc<T>], now: usize, from: &[Arc<T>], then: usize) {
-    if let (Some(to), Some(from)) = (to.get_mut(now), from.get(then)) {
+fn share<T>(to: &mut [Arc<T>], now: usize, from: &[Arc<T>], before: usize) {
+    if let (Some(to), Some(from)) = (to.get_mut(now), from.get(before)) {
         *to = Arc::clone(from);
     }
 }

@@ -1,228 +1,241 @@
-//! What is known of the targets, from the attempts of all requests.
+//! State of all targets, from the attempts of all requests.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
-use super::Outcome;
-use super::breaker::{Health, millis};
-use super::budget::Budget;
-use super::counts::{Counts, Reason};
-use super::health::Vitals;
-use super::load::{InFlight, Load};
-use super::quota::{Awaited, Quota};
-use super::recent::Recent;
-use super::target_state::{Standing, Why};
+use super::AttemptOutcome;
+use super::breaker::{CircuitBreaker, millis};
+use super::ejection_metrics::EjectionMetrics;
+use super::health_state::HealthState;
+use super::latency::RecentLatencies;
+use super::load::{InFlightGuard, Load};
+use super::quota::{Quota, QuotaPermit};
+use super::retry_budget::RetryBudget;
+use super::target_state::{Reason, TargetState};
 use crate::catalog::{Catalog, Target};
 use crate::config::{Breaker, Config, Hedge};
 use crate::telemetry::metric::Registry;
-use crate::wire::rate_limit::Report;
+use crate::wire::rate_limit::RateLimitReport;
 
-/// How long a target rests that is busy and did not say for how long.
-const SHORT_REST: Duration = Duration::from_secs(1);
+/// Cooldown of a throttled target that requests no delay.
+const DEFAULT_COOLDOWN: Duration = Duration::from_secs(1);
 
-/// What is known of the targets. Shared by all workers; there are only atomics
-/// in it. Requests to a model with a single target never come here.
+/// Shared by all workers; its state is atomics only. Requests to a model with a
+/// single target do not use it.
 #[derive(Debug)]
 pub struct Fleet {
-    pub(super) began: Instant,
-    rules: Breaker,
-    /// By the number of the provider.
-    pub(super) budgets: Box<[Arc<Budget>]>,
-    /// By [`Target::slot`]; the first are the credentials themselves.
-    pub(super) health: Box<[Arc<Health>]>,
-    /// By the same number.
+    pub(super) started: Instant,
+    breaker_rules: Breaker,
+    /// By [`crate::catalog::Provider::id`].
+    pub(super) budgets: Box<[Arc<RetryBudget>]>,
+    /// By [`Target::state_index`] and [`Target::credential_state_index`].
+    pub(super) breakers: Box<[Arc<CircuitBreaker>]>,
+    /// By [`Target::state_index`].
     pub(super) loads: Box<[Arc<Load>]>,
-    /// By the same number.
+    /// By [`Target::state_index`].
     pub(super) quotas: Box<[Arc<Quota>]>,
-    /// By the number of the provider.
-    pub(super) vitals: Box<[Arc<Vitals>]>,
-    /// By the same number; filled for those whose models ask for it.
-    pub(super) recent: Box<[Arc<OnceLock<Box<Recent>>>]>,
-    /// By the number of the provider.
-    counts: Box<[OnceLock<Counts>]>,
+    /// By [`crate::catalog::Provider::id`].
+    pub(super) health_states: Box<[Arc<HealthState>]>,
+    /// By [`Target::state_index`]; filled for models that hedge at a quantile.
+    pub(super) latencies: Box<[Arc<OnceLock<Box<RecentLatencies>>>]>,
+    /// By [`crate::catalog::Provider::id`].
+    ejection_metrics: Box<[OnceLock<EjectionMetrics>]>,
     registry: Registry,
 }
 
 impl Fleet {
-    /// A fleet that knows nothing ill of anybody.
+    /// All targets start healthy.
     #[must_use]
     pub fn new(config: &Config, catalog: &Catalog, registry: &Registry, now: Instant) -> Self {
-        let budget = |_| Arc::new(Budget::new(config.retry_budget));
+        let (providers, states) = (config.providers.len(), catalog.state_count());
+        let budget = |_| Arc::new(RetryBudget::new(config.retry_budget));
         Self {
-            began: now,
-            rules: config.breaker,
-            budgets: (0..config.providers.len()).map(budget).collect(),
-            health: (0..catalog.slot_count()).map(|_| Arc::default()).collect(),
-            loads: (0..catalog.slot_count()).map(|_| Arc::default()).collect(),
-            quotas: (0..catalog.slot_count()).map(|_| Arc::default()).collect(),
-            vitals: config.providers.iter().map(|_| Arc::default()).collect(),
-            counts: config.providers.iter().map(|_| OnceLock::new()).collect(),
-            recent: (0..catalog.slot_count()).map(|_| Arc::default()).collect(),
+            started: now,
+            breaker_rules: config.breaker,
+            budgets: (0..providers).map(budget).collect(),
+            breakers: (0..states).map(|_| Arc::default()).collect(),
+            loads: (0..states).map(|_| Arc::default()).collect(),
+            quotas: (0..states).map(|_| Arc::default()).collect(),
+            health_states: (0..providers).map(|_| Arc::default()).collect(),
+            latencies: (0..states).map(|_| Arc::default()).collect(),
+            ejection_metrics: (0..providers).map(|_| OnceLock::new()).collect(),
             registry: registry.clone(),
         }
     }
 
-    /// Notes how an attempt ended; none is a good end.
-    pub fn note(&self, target: &Target, fault: Option<Outcome>, now: Instant) {
-        let Some(health) = self.health.get(target.slot) else {
+    /// Records the result of an attempt, `None` for a success.
+    pub fn record_result(&self, target: &Target, failure: Option<AttemptOutcome>, now: Instant) {
+        let Some(breaker) = self.breakers.get(target.state_index) else {
             return;
         };
-        let at = self.at(now);
-        match fault {
-            Some(Outcome::NotProcessed | Outcome::MaybeProcessed | Outcome::Failed) => {
-                if let Some(ejection) = health.failed(at, &self.rules) {
+        let now = self.millis_since_start(now);
+        let rules = &self.breaker_rules;
+        match failure {
+            Some(
+                AttemptOutcome::NotProcessed
+                | AttemptOutcome::MaybeProcessed
+                | AttemptOutcome::Failed,
+            ) => {
+                if let Some(ejection) = breaker.record_failure(now, rules) {
                     if ejection.is_new {
-                        self.count(target, |counts| health.count(&counts.ejected));
+                        self.with_metrics(target, |it| breaker.increment_gauge(&it.ejected));
                     }
-                    self.tell(target, Reason::Failed, ejection.rest);
+                    self.log_ejection(target, Reason::Failed, ejection.duration);
                 }
                 return;
             }
-            Some(Outcome::Throttled(wait)) => {
-                let rest = wait.unwrap_or(SHORT_REST).min(self.rules.max_cooldown);
-                if health.is_fit(at) {
-                    self.tell(target, Reason::Throttled, rest);
+            Some(AttemptOutcome::Throttled(wait)) => {
+                let cooldown = wait.unwrap_or(DEFAULT_COOLDOWN).min(rules.max_cooldown);
+                if breaker.is_available(now) {
+                    self.log_ejection(target, Reason::Throttled, cooldown);
                 }
-                health.cool(at, rest);
+                breaker.cool_down(now, cooldown);
             }
-            Some(Outcome::Denied) => {
-                let rest = self.rules.max_cooldown;
-                if let Some(key) = self.health.get(target.key) {
-                    if key.is_fit(at) {
-                        self.tell(target, Reason::Denied, rest);
+            Some(AttemptOutcome::Unauthorized) => {
+                let cooldown = rules.max_cooldown;
+                if let Some(credential) = self.breakers.get(target.credential_state_index) {
+                    if credential.is_available(now) {
+                        self.log_ejection(target, Reason::Unauthorized, cooldown);
                     }
-                    key.cool(at, rest);
+                    credential.cool_down(now, cooldown);
                 }
             }
-            Some(Outcome::Refused) | None => {}
+            Some(AttemptOutcome::Rejected) | None => {}
         }
-        // It is there and answers, whatever it says.
-        if health.succeeded(at, &self.rules) {
-            health.uncount();
+        // Any response shows that the target is up.
+        if breaker.record_success(now, rules) {
+            breaker.decrement_gauge();
             let provider = &*target.provider.name;
-            let model = target.shown_model();
-            info!(
-                provider,
-                model,
-                credential = target.credential,
-                "target is back"
-            );
+            let (model, credential) = (target.model_for_log(), target.credential);
+            info!(provider, model, credential, "target restored");
         }
     }
 
-    /// Whether requests may go to one of several targets, for those who watch.
+    /// State of one of several targets, for the status API.
     #[must_use]
-    pub fn standing(&self, target: &Target, now: Instant) -> Standing {
-        if !self.is_well(target) {
-            return Standing::Unwell;
+    pub fn target_state(&self, target: &Target, now: Instant) -> TargetState {
+        if !self.is_healthy(target) {
+            return TargetState::Unhealthy;
         }
-        let at = self.at(now);
-        let quota = self.quotas.get(target.slot);
-        let exhausted = quota.map_or(0, |quota| quota.exhausted_until(at));
-        let until = |slot: usize| {
-            let health = self.health.get(slot);
-            health.map_or((0, 0), |health| health.out_until())
+        let now = self.millis_since_start(now);
+        let excluded_until = |index: usize| {
+            let breaker = self.breakers.get(index);
+            breaker.map_or((0, 0), |breaker| breaker.excluded_until())
         };
-        let (ejected, cooling) = until(target.slot);
-        let (_, benched) = until(target.key);
-        let all = [
-            (benched, Why::Benched),
-            (ejected, Why::Ejected),
-            (cooling, Why::Cooling),
-            (exhausted, Why::Exhausted),
+        let (failed, throttled) = excluded_until(target.state_index);
+        let (_, unauthorized) = excluded_until(target.credential_state_index);
+        let quota = self.quotas.get(target.state_index);
+        let rate_limited = quota.map_or(0, |quota| quota.exhausted_until(now));
+        let reasons = [
+            (unauthorized, Reason::Unauthorized),
+            (failed, Reason::Failed),
+            (throttled, Reason::Throttled),
+            (rate_limited, Reason::RateLimited),
         ];
-        Standing::of(all, at)
+        TargetState::from_reasons(reasons, now)
     }
 
-    /// Counts a request in, until what is given is dropped.
     #[must_use]
-    pub fn enter(&self, target: &Target) -> Option<InFlight> {
-        Some(self.loads.get(target.slot)?.enter())
+    pub fn track_request(&self, target: &Target) -> Option<InFlightGuard> {
+        Some(self.loads.get(target.state_index)?.track_request())
     }
 
-    /// Notes how long an answer took to begin.
-    pub fn observe(&self, target: &Target, took: Duration, now: Instant) {
-        if let Some(load) = self.loads.get(target.slot) {
-            load.observe(took, self.at(now));
+    /// Records a time to the first byte, for balancing by load.
+    pub fn record_latency(&self, target: &Target, latency: Duration, now: Instant) {
+        if let Some(load) = self.loads.get(target.state_index) {
+            load.record_latency(latency, self.millis_since_start(now));
         }
     }
 
-    /// Counts a request as sent there, until what is given is dropped: when the
-    /// head of its answer is here. None when that would be more than is left.
-    pub(super) fn take(&self, target: &Target, now: Instant) -> Option<Awaited<'_>> {
-        let quota = self.quotas.get(target.slot);
-        quota.map_or_else(|| Some(Awaited::default()), |it| it.take(self.at(now)))
+    /// A permit for one request, if the target's remaining rate limit allows it.
+    pub(super) fn try_acquire_quota(
+        &self,
+        target: &Target,
+        now: Instant,
+    ) -> Option<QuotaPermit<'_>> {
+        let Some(quota) = self.quotas.get(target.state_index) else {
+            return Some(QuotaPermit::default());
+        };
+        quota.try_acquire(self.millis_since_start(now))
     }
 
-    /// The same for a request that goes there whatever is left.
-    pub(super) fn awaits(&self, target: &Target) -> Awaited<'_> {
-        let quota = self.quotas.get(target.slot);
-        quota.map_or_else(Awaited::default, |it| it.awaits())
+    /// A permit, regardless of the remaining rate limit.
+    pub(super) fn acquire_quota(&self, target: &Target) -> QuotaPermit<'_> {
+        let quota = self.quotas.get(target.state_index);
+        quota.map_or_else(QuotaPermit::default, |quota| quota.acquire())
     }
 
-    /// Notes what an answer said of the target's rate limit, and when its
-    /// request was sent.
-    pub fn report(&self, target: &Target, left: &Report, sent: Instant, now: Instant) {
-        let Some(quota) = self.quotas.get(target.slot) else {
+    /// Records what a response to a request sent at `sent` reports of the target's
+    /// rate limit.
+    pub fn record_rate_limit(
+        &self,
+        target: &Target,
+        report: &RateLimitReport,
+        sent: Instant,
+        now: Instant,
+    ) {
+        let Some(quota) = self.quotas.get(target.state_index) else {
             return;
         };
-        let longest = self.rules.max_cooldown;
-        if let Some(rest) = quota.note(self.at(sent), self.at(now), left, longest) {
-            self.tell(target, Reason::Exhausted, rest);
+        let (sent, now) = (self.millis_since_start(sent), self.millis_since_start(now));
+        let max_exclusion = self.breaker_rules.max_cooldown;
+        if let Some(duration) = quota.record(sent, now, report, max_exclusion) {
+            self.log_ejection(target, Reason::RateLimited, duration);
         }
     }
 
-    /// What health checks say of provider number `id`, for whoever makes them.
     #[must_use]
-    pub fn vitals(&self, id: usize) -> Option<&Arc<Vitals>> {
-        self.vitals.get(id)
+    pub fn health_state(&self, provider_id: usize) -> Option<&Arc<HealthState>> {
+        self.health_states.get(provider_id)
     }
 
-    /// Whether any of these may answer, by what health checks say.
+    /// Whether any of these targets has a provider that passes health checks.
     #[must_use]
-    pub fn is_any_well(&self, targets: &[Target]) -> bool {
-        targets.iter().any(|target| self.is_well(target))
+    pub fn has_healthy(&self, targets: &[Target]) -> bool {
+        targets.iter().any(|target| self.is_healthy(target))
     }
 
-    fn is_well(&self, target: &Target) -> bool {
-        let vitals = self.vitals.get(target.provider.id);
-        vitals.is_none_or(|vitals| vitals.is_well())
+    fn is_healthy(&self, target: &Target) -> bool {
+        let health = self.health_states.get(target.provider.id);
+        health.is_none_or(|health| health.is_healthy())
     }
 
-    /// The share of the requests that the target may have now.
+    /// The target's weight, reduced when its rate limit is almost used up.
     pub(super) fn weight(&self, target: &Target, now: Instant) -> u64 {
-        let quota = self.quotas.get(target.slot);
+        let quota = self.quotas.get(target.state_index);
         quota.map_or(target.weight, |quota| {
-            quota.weight(target.weight, self.at(now))
+            quota.weight(target.weight, self.millis_since_start(now))
         })
     }
 
-    /// How many requests are in flight there, of those that are counted.
+    /// Requests in flight at the target, of models that track them.
     pub(super) fn in_flight(&self, target: &Target) -> u64 {
-        let load = self.loads.get(target.slot);
+        let load = self.loads.get(target.state_index);
         load.map_or(0, |load| load.in_flight())
     }
 
-    /// Notes how long an attempt lasted that was given up.
-    pub fn outlasted(&self, target: &Target, took: Duration, now: Instant) {
-        if let Some(load) = self.loads.get(target.slot) {
-            load.outlasted(took, self.at(now));
+    /// Records the duration of a cancelled attempt.
+    pub fn record_abandoned(&self, target: &Target, elapsed: Duration, now: Instant) {
+        if let Some(load) = self.loads.get(target.state_index) {
+            load.record_abandoned(elapsed, self.millis_since_start(now));
         }
     }
 
-    /// Remembers how long an answer took to begin, for [`Self::hedge_delay`].
-    pub fn remember(&self, target: &Target, streams: bool, took: Duration) {
-        if let Some(recent) = self.recent.get(target.slot) {
-            recent.get_or_init(Box::default).add(streams, took);
+    /// Records a time to the first byte, for [`Self::hedge_delay`].
+    pub fn record_hedge_latency(&self, target: &Target, is_stream: bool, latency: Duration) {
+        if let Some(latencies) = self.latencies.get(target.state_index) {
+            latencies
+                .get_or_init(Box::default)
+                .record(is_stream, latency);
         }
     }
 
-    /// After how long a second attempt is due beside one at this target; none
-    /// while too little is known of it.
+    /// Delay after which an attempt at this target is hedged; `None` with too few
+    /// samples of its latency.
     #[must_use]
-    pub fn hedge_delay(&self, rule: Hedge, target: &Target, streams: bool) -> Option<Duration> {
+    pub fn hedge_delay(&self, rule: Hedge, target: &Target, is_stream: bool) -> Option<Duration> {
         match rule {
             Hedge::After(delay) => Some(delay),
             Hedge::Quantile {
@@ -230,88 +243,89 @@ impl Fleet {
                 floor,
                 samples,
             } => {
-                let recent = self.recent.get(target.slot)?.get()?;
-                let delay = recent.quantile(streams, percent, samples)?;
+                let latencies = self.latencies.get(target.state_index)?.get()?;
+                let delay = latencies.quantile(is_stream, percent, samples)?;
                 Some(delay.max(floor))
             }
         }
     }
 
-    /// How long one more request would take there.
+    /// Expected latency of one more request, in seconds.
     pub(super) fn cost(&self, target: &Target, now: Instant) -> f64 {
-        let load = self.loads.get(target.slot);
-        load.map_or(0.0, |load| load.cost(self.at(now)))
+        let load = self.loads.get(target.state_index);
+        load.map_or(0.0, |load| load.cost(self.millis_since_start(now)))
     }
 
-    /// Whether requests may go there.
-    pub(super) fn is_fit(&self, target: &Target, now: Instant) -> bool {
-        let at = self.at(now);
-        let mut records = [target.slot, target.key]
+    pub(super) fn is_available(&self, target: &Target, now: Instant) -> bool {
+        let now = self.millis_since_start(now);
+        let mut breakers = [target.state_index, target.credential_state_index]
             .into_iter()
-            .filter_map(|slot| self.health.get(slot));
-        let quota = self.quotas.get(target.slot);
-        self.is_well(target)
-            && records.all(|health| health.is_fit(at))
-            && quota.is_none_or(|quota| quota.has_room(at))
+            .filter_map(|index| self.breakers.get(index));
+        let quota = self.quotas.get(target.state_index);
+        self.is_healthy(target)
+            && breakers.all(|breaker| breaker.is_available(now))
+            && quota.is_none_or(|quota| quota.has_room(now))
     }
 
-    /// Whether requests may go there, and none has to try it out.
-    pub(super) fn is_sound(&self, target: &Target, now: Instant) -> bool {
-        let health = self.health.get(target.slot);
-        self.is_fit(target, now) && health.is_none_or(|health| !health.is_ejected())
+    /// Whether the target is available and not due for a probe.
+    pub(super) fn is_available_unprobed(&self, target: &Target, now: Instant) -> bool {
+        let breaker = self.breakers.get(target.state_index);
+        self.is_available(target, now) && breaker.is_none_or(|breaker| !breaker.is_ejected())
     }
 
-    /// Takes a fit target for an attempt; false when somebody else tries it out.
-    pub(super) fn claim(&self, target: &Target, now: Instant) -> bool {
-        let health = self.health.get(target.slot);
-        health.is_none_or(|health| health.claim(self.at(now), self.rules.cooldown))
+    /// Admits an attempt at an available target; false while another attempt
+    /// probes it.
+    pub(super) fn try_admit(&self, target: &Target, now: Instant) -> bool {
+        let Some(breaker) = self.breakers.get(target.state_index) else {
+            return true;
+        };
+        breaker.try_admit(self.millis_since_start(now), self.breaker_rules.cooldown)
     }
 
-    /// Takes a target for an attempt that is not fit, since no other is.
-    pub(super) fn claim_anyway(&self, target: &Target) {
-        if let Some(health) = self.health.get(target.slot) {
-            health.claim_anyway();
+    /// Admits an attempt at an unavailable target, when no other is available.
+    pub(super) fn force_admit(&self, target: &Target) {
+        if let Some(breaker) = self.breakers.get(target.state_index) {
+            breaker.force_admit();
         }
     }
 
-    /// Notes a first attempt.
-    pub(super) fn earn(&self, target: &Target) {
+    /// Adds to the retry budget, for a first attempt.
+    pub(super) fn deposit(&self, target: &Target) {
         if let Some(budget) = self.budgets.get(target.provider.id) {
-            budget.earn();
+            budget.deposit();
         }
     }
 
-    /// Whether there may be one more attempt after one at this target failed.
-    pub(super) fn spend(&self, target: &Target, now: Instant) -> bool {
+    /// Takes one retry after a failure at this target from the budget.
+    pub(super) fn withdraw(&self, target: &Target, now: Instant) -> bool {
         let budget = self.budgets.get(target.provider.id);
-        budget.is_none_or(|budget| budget.spend(self.since(now)))
+        budget.is_none_or(|budget| budget.withdraw(self.time_since_start(now)))
     }
 
-    fn since(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.began)
+    fn time_since_start(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.started)
     }
 
-    fn at(&self, now: Instant) -> u64 {
-        millis(self.since(now))
+    fn millis_since_start(&self, now: Instant) -> u64 {
+        millis(self.time_since_start(now))
     }
 
-    /// Counts what befalls a provider's targets. The first time makes handles.
-    fn count(&self, target: &Target, count: impl FnOnce(&Counts)) {
+    fn with_metrics(&self, target: &Target, update: impl FnOnce(&EjectionMetrics)) {
         let provider = &target.provider;
-        if let Some(counts) = self.counts.get(provider.id) {
-            count(counts.get_or_init(|| Counts::new(&self.registry, &provider.name)));
+        if let Some(metrics) = self.ejection_metrics.get(provider.id) {
+            let new = || EjectionMetrics::new(&self.registry, &provider.name);
+            update(metrics.get_or_init(new));
         }
     }
 
-    /// A target is left out from now on.
-    fn tell(&self, target: &Target, reason: Reason, rest: Duration) {
-        self.count(target, |counts| counts.left_out(reason));
+    fn log_ejection(&self, target: &Target, reason: Reason, duration: Duration) {
+        self.with_metrics(target, |metrics| metrics.record(reason));
         let provider = &*target.provider.name;
-        let model = target.shown_model();
-        let (credential, rest_ms, reason) = (target.credential, millis(rest), reason.label());
+        let model = target.model_for_log();
+        let (credential, for_ms, reason) = (target.credential, millis(duration), reason.label());
         warn!(
             provider,
-            model, credential, reason, rest_ms, "target is left out for a while"
+            model, credential, reason, for_ms, "target ejected"
         );
     }
 }

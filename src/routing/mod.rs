@@ -1,32 +1,33 @@
-//! Whom to try, in which order, and when to stop.
+//! Which targets a request tries, in which order, and when it stops.
 //!
-//! [`Plan`] is one request's, [`Fleet`] is what all requests have learned.
-//! Neither knows HTTP or a connection: an attempt is judged by its [`Outcome`].
+//! [`Plan`] belongs to one request; [`Fleet`] holds what all requests learned about
+//! the targets. Neither knows HTTP: an attempt is described by its
+//! [`AttemptOutcome`].
 
 mod affinity;
+mod attempt_outcome;
 mod breaker;
-mod budget;
 mod carry_over;
-mod counts;
+mod ejection_metrics;
 mod fleet;
-mod health;
+mod health_state;
+mod latency;
 mod load;
 mod object_directory;
-mod outcome;
 mod plan;
 mod quota;
-mod recent;
+mod retry_budget;
 mod target_state;
 #[cfg(test)]
 mod tests;
 
-pub use affinity::{Kept, Kinship};
-pub use carry_over::Heirs;
+pub use affinity::{AffinityKey, AffinityResult};
+pub use attempt_outcome::AttemptOutcome;
+pub use carry_over::CarryOver;
 pub use fleet::Fleet;
-pub use health::Vitals;
-pub use load::InFlight;
-pub use object_directory::{Home, Homes};
-pub use outcome::Outcome;
-pub use plan::{Next, Plan, Second, Stop, only};
-pub use quota::Awaited;
-pub use target_state::{Standing, Why};
+pub use health_state::HealthState;
+pub use load::InFlightGuard;
+pub use object_directory::{ObjectDirectory, ObjectLocation};
+pub use plan::{HedgeDecision, Next, Plan, StopReason, single_target};
+pub use quota::QuotaPermit;
+pub use target_state::{Reason, TargetState};

@@ -1,78 +1,73 @@
-//! Where objects live: files, responses, batches and the like stay at the
-//! provider that made them, and later calls speak of them by their ids alone.
+//! Where files, responses, batches and other objects are stored: each exists at one
+//! provider only, and later requests name it by its id alone.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
 use lru::LruCache;
 
-/// Where one object lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Home {
-    /// The provider's name.
+pub struct ObjectLocation {
+    /// Name of the provider.
     pub provider: Box<str>,
-    /// The identity of the credential that it was made with
-    /// ([`crate::catalog::Provider::credential_identity`]).
+    /// [`crate::catalog::Provider::credential_identity`] of the credential that
+    /// created it.
     pub credential: u64,
-    /// The name of the key of whoever had it made, where there are keys.
+    /// Name of the client key that created it, if client keys are configured.
     pub owner: Option<Box<str>>,
 }
 
-/// The objects that were seen last. It has a lock, which none of the calls that
-/// most requests make ever takes.
+/// The objects seen most recently. Its lock is taken by requests for objects only.
 #[derive(Debug)]
-pub struct Homes(Option<Mutex<LruCache<Box<str>, Home>>>);
+pub struct ObjectDirectory(Option<Mutex<LruCache<Box<str>, ObjectLocation>>>);
 
-impl Homes {
-    /// Remembers at most so many objects.
+impl ObjectDirectory {
     #[must_use]
-    pub fn new(most: usize) -> Self {
-        let cache = NonZeroUsize::new(most).map(LruCache::new);
+    pub fn new(capacity: usize) -> Self {
+        let cache = NonZeroUsize::new(capacity).map(LruCache::new);
         Self(cache.map(Mutex::new))
     }
 
-    /// Changes how many are remembered. A memory that was never used stays so.
-    pub fn resize(&self, most: usize) {
-        if let (Some(known), Some(most)) = (&self.0, NonZeroUsize::new(most)) {
-            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.resize(most);
+    /// A directory without capacity stays so.
+    pub fn resize(&self, capacity: usize) {
+        if let (Some(cache), Some(capacity)) = (&self.0, NonZeroUsize::new(capacity)) {
+            let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
+            cache.resize(capacity);
         }
     }
 
-    /// Notes where the object of this id lives. It stays its first owner's, who
-    /// ever else is told of it later.
-    pub fn remember(&self, id: &str, home: Home) {
-        if let Some(known) = &self.0 {
-            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            match known.get_mut(id) {
-                Some(before) if before.provider == home.provider => {
-                    before.credential = home.credential;
+    /// An object keeps its first owner, even if another client sees it later.
+    pub fn insert(&self, id: &str, location: ObjectLocation) {
+        if let Some(cache) = &self.0 {
+            let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
+            match cache.get_mut(id) {
+                Some(known) if known.provider == location.provider => {
+                    known.credential = location.credential;
                 }
                 _ => {
-                    known.put(id.into(), home);
+                    cache.put(id.into(), location);
                 }
             }
         }
     }
 
-    /// Where the object of this id lives, if it was seen.
     #[must_use]
-    pub fn find(&self, id: &str) -> Option<Home> {
-        let mut known = self
+    pub fn get(&self, id: &str) -> Option<ObjectLocation> {
+        let mut cache = self
             .0
             .as_ref()?
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        known.get(id).cloned()
+        cache.get(id).cloned()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Home, Homes};
+    use super::{ObjectDirectory, ObjectLocation};
 
-    fn home(provider: &str) -> Home {
-        Home {
+    fn location(provider: &str) -> ObjectLocation {
+        ObjectLocation {
             provider: provider.into(),
             credential: 1,
             owner: None,
@@ -80,38 +75,38 @@ mod tests {
     }
 
     #[test]
-    fn forgets_what_was_not_asked_for_longest() {
-        let homes = Homes::new(2);
-        homes.remember("a", home("one"));
-        homes.remember("b", home("two"));
-        assert_eq!(homes.find("a"), Some(home("one")));
-        homes.remember("c", home("three"));
-        assert_eq!(homes.find("b"), None);
-        homes.resize(1);
-        assert_eq!(homes.find("a"), None);
-        assert_eq!(homes.find("c"), Some(home("three")));
-        homes.remember("c", home("four"));
-        assert_eq!(homes.find("c"), Some(home("four")));
+    fn evicts_the_least_recently_used_object() {
+        let directory = ObjectDirectory::new(2);
+        directory.insert("a", location("one"));
+        directory.insert("b", location("two"));
+        assert_eq!(directory.get("a"), Some(location("one")));
+        directory.insert("c", location("three"));
+        assert_eq!(directory.get("b"), None);
+        directory.resize(1);
+        assert_eq!(directory.get("a"), None);
+        assert_eq!(directory.get("c"), Some(location("three")));
+        directory.insert("c", location("four"));
+        assert_eq!(directory.get("c"), Some(location("four")));
     }
 
     #[test]
-    fn an_object_stays_its_first_owners() {
-        let homes = Homes::new(2);
-        let owned = |by: &str, provider| Home {
+    fn an_object_keeps_its_first_owner() {
+        let directory = ObjectDirectory::new(2);
+        let owned = |by: &str, provider| ObjectLocation {
             owner: Some(by.into()),
-            ..home(provider)
+            ..location(provider)
         };
-        homes.remember("a", owned("maker", "one"));
-        homes.remember("a", owned("lister", "one"));
-        assert_eq!(homes.find("a"), Some(owned("maker", "one")));
-        homes.remember("a", owned("other", "two"));
-        assert_eq!(homes.find("a"), Some(owned("other", "two")));
+        directory.insert("a", owned("creator", "one"));
+        directory.insert("a", owned("lister", "one"));
+        assert_eq!(directory.get("a"), Some(owned("creator", "one")));
+        directory.insert("a", owned("other", "two"));
+        assert_eq!(directory.get("a"), Some(owned("other", "two")));
     }
 
     #[test]
-    fn may_remember_nothing() {
-        let homes = Homes::new(0);
-        homes.remember("a", home("one"));
-        assert_eq!(homes.find("a"), None);
+    fn zero_capacity_stores_no_object() {
+        let directory = ObjectDirectory::new(0);
+        directory.insert("a", location("one"));
+        assert_eq!(directory.get("a"), None);
     }
 }

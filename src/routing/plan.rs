@@ -4,91 +4,87 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-use super::{Awaited, Fleet, Kept, Kinship, Outcome};
+use super::{AffinityKey, AffinityResult, AttemptOutcome, Fleet, QuotaPermit};
 use crate::catalog::Target;
 use crate::config::{Balance, Retry};
 
-/// Shortest and longest pause before a target is tried again that did not say
-/// how long it wants to be left alone.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// Bounds of the backoff before a target that requests no delay is tried again.
+const MIN_BACKOFF: Duration = Duration::from_millis(100);
+const MAX_BACKOFF: Duration = Duration::from_secs(10);
 
-/// The plan of one request over several targets: by weight within a step, then
-/// the next step. No target comes twice, except that one may be tried again
-/// after a pause when all others were tried and the config gives it the time.
+/// One request's plan: targets by weight within a step, then the next step. No
+/// target is tried twice, except after a backoff, when all others were tried and
+/// `retry.max_wait` allows it.
 #[derive(Debug)]
 pub struct Plan<'p> {
     fleet: &'p Fleet,
     targets: &'p [Target],
     retry: Retry,
     balance: Balance,
-    /// Whether it says so that the model's requests go to the same target.
-    is_affine: bool,
-    /// What this one is known by, where it is.
-    kinship: Option<Kinship>,
-    /// A bit for each target that was handed out.
+    /// Whether the model is configured with affinity.
+    has_affinity: bool,
+    affinity_key: Option<AffinityKey>,
+    /// A bit per target.
     tried: u64,
     attempts: usize,
-    /// Whether an attempt may have been processed without an answer.
-    lost: bool,
+    /// Whether an attempt without a response may have been processed.
+    maybe_processed: bool,
     /// Targets that may be tried again, and when.
-    again: Vec<(&'p Target, Instant)>,
-    /// What is left of the time for pauses.
-    patience: Duration,
-    /// What the target that was chosen last counts this request by.
-    awaited: Option<Awaited<'p>>,
+    retryable: Vec<(&'p Target, Instant)>,
+    /// What remains of `retry.max_wait`.
+    retry_time_left: Duration,
+    /// Permit of the target that was chosen last.
+    quota_permit: Option<QuotaPermit<'p>>,
 }
 
-/// What to do next.
 #[derive(Debug, Clone, Copy)]
 pub enum Next<'p> {
-    /// Try this target, once the pause is over.
+    /// Try this target after a pause.
     Try(&'p Target, Duration),
-    /// Tell the caller how the last attempt ended.
-    Stop(Stop),
+    /// Report the failure to the client.
+    Stop(StopReason),
 }
 
-/// Whether a second attempt is begun beside one that is silent.
+/// Whether a second attempt starts while a slow one still runs.
 #[derive(Debug, Clone, Copy)]
-pub enum Second<'p> {
-    /// At this target.
-    Try(&'p Target),
-    /// It would be at this one, but too many requests were tried again of late.
-    Withheld(&'p Target),
-    /// No attempt or no target is left for it.
+pub enum HedgeDecision<'p> {
+    Start(&'p Target),
+    /// This target would be tried, but the retry budget is used up.
+    OverBudget(&'p Target),
+    /// No attempt or no target is left.
     None,
 }
 
 /// Why no further attempt is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
+pub enum StopReason {
     /// The request may have been processed.
     MaybeProcessed,
-    /// No attempt is left.
+    /// `retry.attempts` is reached.
     Attempts,
     /// No target is left, or none that can be tried in time.
     Targets,
-    /// Too many requests were tried again of late.
+    /// The retry budget is used up.
     Budget,
 }
 
-impl Stop {
-    /// Word for the log.
+impl StopReason {
+    /// Text for the log.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
-            Self::MaybeProcessed => "it may have been processed",
-            Self::Attempts => "no attempt left",
-            Self::Targets => "no target left",
-            Self::Budget => "too many retries",
+            Self::MaybeProcessed => "the request may have been processed",
+            Self::Attempts => "no attempts left",
+            Self::Targets => "no targets left",
+            Self::Budget => "retry budget used up",
         }
     }
 }
 
-/// The one target of a model that has no other, and whose config does not ask
-/// to try it again: there is nothing to plan.
+/// The only target of a model that cannot have a second attempt: such requests need
+/// no plan.
 #[must_use]
-pub fn only<'p>(targets: &'p [Target], retry: &Retry) -> Option<&'p Target> {
+pub fn single_target<'p>(targets: &'p [Target], retry: &Retry) -> Option<&'p Target> {
     match targets {
         [target] if retry.max_wait.is_zero() => Some(target),
         _ => None,
@@ -96,7 +92,7 @@ pub fn only<'p>(targets: &'p [Target], retry: &Retry) -> Option<&'p Target> {
 }
 
 impl<'p> Plan<'p> {
-    /// A plan over these targets, which stand in the order of their steps.
+    /// The targets must be in the order of their steps.
     #[must_use]
     pub fn new(fleet: &'p Fleet, targets: &'p [Target], retry: Retry, balance: Balance) -> Self {
         Self {
@@ -104,144 +100,144 @@ impl<'p> Plan<'p> {
             targets,
             retry,
             balance,
-            is_affine: false,
-            kinship: None,
+            has_affinity: false,
+            affinity_key: None,
             tried: 0,
             attempts: 0,
-            lost: false,
-            again: Vec::new(),
-            patience: retry.max_wait,
-            awaited: None,
+            maybe_processed: false,
+            retryable: Vec::new(),
+            retry_time_left: retry.max_wait,
+            quota_permit: None,
         }
     }
 
-    /// The same plan for a model with affinity, and a request that is known by
-    /// this, if by anything.
+    /// For a model with affinity. `key` is `None` for a request without one.
     #[must_use]
-    pub fn with_affinity(mut self, kinship: Option<Kinship>) -> Self {
-        self.is_affine = true;
-        self.kinship = kinship;
+    pub fn with_affinity(mut self, key: Option<AffinityKey>) -> Self {
+        self.has_affinity = true;
+        self.affinity_key = key;
         self
     }
 
-    /// Whether a target is the one where the request belongs; none for a model
-    /// without affinity.
+    /// Whether this is the request's affine target; `None` for a model without
+    /// affinity.
     #[must_use]
-    pub fn keeps_to(&self, target: &Target) -> Option<Kept> {
-        let Some(kinship) = self.kinship else {
-            return self.is_affine.then_some(Kept::Unknown);
+    pub fn affinity_result(&self, target: &Target) -> Option<AffinityResult> {
+        let Some(key) = self.affinity_key else {
+            return self.has_affinity.then_some(AffinityResult::NoKey);
         };
         let step = self.targets.first()?.step;
-        let home = kinship.home(self.targets.iter().filter(|it| it.step == step));
-        let is_home = home.is_some_and(|home| home.slot == target.slot);
-        Some(if is_home { Kept::Kept } else { Kept::Moved })
+        let preferred = key.preferred(self.targets.iter().filter(|it| it.step == step));
+        let is_hit = preferred.is_some_and(|it| it.state_index == target.state_index);
+        Some(if is_hit {
+            AffinityResult::Hit
+        } else {
+            AffinityResult::Moved
+        })
     }
 
     /// The target of the first attempt.
     pub fn first(&mut self, now: Instant, rng: &mut Rng) -> Option<&'p Target> {
         let target = self.choose(now, rng)?;
-        self.fleet.earn(target);
+        self.fleet.deposit(target);
         self.attempts += 1;
         Some(target)
     }
 
-    /// What counts the request as sent to the target that was handed out last,
-    /// until it is dropped: when the head of the answer is here.
-    pub fn awaited(&mut self) -> Option<Awaited<'p>> {
-        self.awaited.take()
+    /// The permit for the target that was chosen last, to be held until the head of
+    /// its response.
+    pub fn take_quota_permit(&mut self) -> Option<QuotaPermit<'p>> {
+        self.quota_permit.take()
     }
 
-    /// What follows an attempt at this target that ended like this.
+    /// What follows a failed attempt.
     pub fn after(
         &mut self,
         failed: &'p Target,
-        outcome: Outcome,
+        outcome: AttemptOutcome,
         now: Instant,
         rng: &mut Rng,
     ) -> Next<'p> {
-        self.lost |= outcome == Outcome::MaybeProcessed;
-        if self.lost && !self.retry.processed {
-            return Next::Stop(Stop::MaybeProcessed);
+        self.maybe_processed |= outcome == AttemptOutcome::MaybeProcessed;
+        if self.maybe_processed && !self.retry.non_idempotent {
+            return Next::Stop(StopReason::MaybeProcessed);
         }
         if self.attempts >= self.retry.attempts {
-            return Next::Stop(Stop::Attempts);
+            return Next::Stop(StopReason::Attempts);
         }
-        self.set_aside(failed, outcome, now, rng);
+        self.schedule_retry(failed, outcome, now, rng);
         let Some((target, pause)) = self.choose_next(now, rng) else {
-            return Next::Stop(Stop::Targets);
+            return Next::Stop(StopReason::Targets);
         };
-        // A request that never arrived was no burden to anybody.
-        if outcome.was_sent() && !self.fleet.spend(failed, now) {
-            return Next::Stop(Stop::Budget);
+        // A request that was not sent added no load.
+        if outcome.was_sent() && !self.fleet.withdraw(failed, now) {
+            return Next::Stop(StopReason::Budget);
         }
-        self.patience = self.patience.saturating_sub(pause);
+        self.retry_time_left = self.retry_time_left.saturating_sub(pause);
         self.attempts += 1;
         Next::Try(target, pause)
     }
 
-    /// Whether there is place for a second attempt beside one at this target.
+    /// Whether an attempt at `first` could be hedged.
     #[must_use]
     pub fn may_hedge(&self, first: &Target) -> bool {
         let mut others = self.untried();
-        self.attempts < self.retry.attempts && others.any(|(_, other)| is_elsewhere(first, other))
+        self.attempts < self.retry.attempts
+            && others.any(|(_, other)| is_other_upstream(first, other))
     }
 
-    /// A second attempt beside the one at `first`, which is silent: somewhere
-    /// else, and only where all is well. It counts as a retry.
-    pub fn hedge(&mut self, first: &'p Target, now: Instant, rng: &mut Rng) -> Second<'p> {
+    /// Hedges the slow attempt at `first`: the second one is at another upstream, and
+    /// only at a target that needs no probe. It counts as a retry.
+    pub fn hedge(&mut self, first: &'p Target, now: Instant, rng: &mut Rng) -> HedgeDecision<'p> {
         if self.attempts >= self.retry.attempts {
-            return Second::None;
+            return HedgeDecision::None;
         }
         let fleet = self.fleet;
-        let is_wanted = |it: &Target| is_elsewhere(first, it) && fleet.is_sound(it, now);
-        let Some((place, target)) = self.weigh(now, rng, is_wanted) else {
-            return Second::None;
+        let is_eligible =
+            |it: &Target| is_other_upstream(first, it) && fleet.is_available_unprobed(it, now);
+        let Some((index, target)) = self.select(now, rng, is_eligible) else {
+            return HedgeDecision::None;
         };
-        let Some(awaited) = fleet.take(target, now) else {
-            return Second::None;
+        let Some(permit) = fleet.try_acquire_quota(target, now) else {
+            return HedgeDecision::None;
         };
-        if !fleet.spend(first, now) {
-            return Second::Withheld(target);
+        if !fleet.withdraw(first, now) {
+            return HedgeDecision::OverBudget(target);
         }
-        self.awaited = Some(awaited);
-        self.tried |= 1 << place;
+        self.quota_permit = Some(permit);
+        self.tried |= 1 << index;
         self.attempts += 1;
-        Second::Try(target)
+        HedgeDecision::Start(target)
     }
 
-    /// Notes how one of two attempts failed while the other still runs. True
-    /// when the caller has to be told if that one fails as well.
-    pub fn failed_beside(
+    /// Records the failure of one of two attempts while the other still runs. True
+    /// when it must be reported to the client if that one fails as well.
+    pub fn record_concurrent_failure(
         &mut self,
         failed: &'p Target,
-        outcome: Outcome,
+        outcome: AttemptOutcome,
         now: Instant,
         rng: &mut Rng,
     ) -> bool {
-        self.lost |= outcome == Outcome::MaybeProcessed;
-        self.set_aside(failed, outcome, now, rng);
-        self.lost && !self.retry.processed
+        self.maybe_processed |= outcome == AttemptOutcome::MaybeProcessed;
+        self.schedule_retry(failed, outcome, now, rng);
+        self.maybe_processed && !self.retry.non_idempotent
     }
 
-    /// True when the attempt that runs now may be followed by another one.
+    /// Whether another attempt may follow the current one.
     #[must_use]
-    pub fn may_go_on(&self) -> bool {
-        self.attempts < self.retry.attempts && (self.has_untried() || !self.patience.is_zero())
+    pub fn has_next(&self) -> bool {
+        self.attempts < self.retry.attempts
+            && (self.has_untried() || !self.retry_time_left.is_zero())
     }
 
-    /// True when it matters how busy the targets are.
+    /// Whether the plan compares the loads of targets.
     #[must_use]
-    pub fn weighs_loads(&self) -> bool {
-        self.is_affine || self.balance == Balance::LeastLoaded
+    pub fn needs_load(&self) -> bool {
+        self.has_affinity || self.balance == Balance::LeastLoaded
     }
 
-    /// Whether there are several targets.
-    #[must_use]
-    pub fn has_choice(&self) -> bool {
-        self.targets.len() > 1
-    }
-
-    /// How many attempts were begun.
+    /// Attempts so far, the current one included.
     #[must_use]
     pub fn attempts(&self) -> usize {
         self.attempts
@@ -251,10 +247,15 @@ impl<'p> Plan<'p> {
         (self.tried.count_ones() as usize) < self.targets.len()
     }
 
-    /// Keeps a target that failed for another try, where there is use in it.
-    fn set_aside(&mut self, failed: &'p Target, outcome: Outcome, now: Instant, rng: &mut Rng) {
-        if let Some(pause) = self.pause(outcome, rng) {
-            self.again.push((failed, now + pause));
+    fn schedule_retry(
+        &mut self,
+        failed: &'p Target,
+        outcome: AttemptOutcome,
+        now: Instant,
+        rng: &mut Rng,
+    ) {
+        if let Some(backoff) = self.backoff(outcome, rng) {
+            self.retryable.push((failed, now + backoff));
         }
     }
 
@@ -262,129 +263,128 @@ impl<'p> Plan<'p> {
         if let Some(target) = self.choose(now, rng) {
             return Some((target, Duration::ZERO));
         }
-        if self.patience.is_zero() {
+        if self.retry_time_left.is_zero() {
             return None;
         }
-        let soonest = (0..self.again.len()).min_by_key(|at| self.again.get(*at).map(|it| it.1))?;
-        let (_, due) = self.again.get(soonest)?;
+        let soonest = (0..self.retryable.len())
+            .min_by_key(|index| self.retryable.get(*index).map(|it| it.1))?;
+        let (_, due) = self.retryable.get(soonest)?;
         let pause = due.saturating_duration_since(now);
-        if pause > self.patience {
+        if pause > self.retry_time_left {
             return None;
         }
-        let (target, _) = self.again.swap_remove(soonest);
-        self.awaited = Some(self.fleet.awaits(target));
+        let (target, _) = self.retryable.swap_remove(soonest);
+        self.quota_permit = Some(self.fleet.acquire_quota(target));
         Some((target, pause))
     }
 
-    /// A target that was not tried: one that is fit, or, when there is none, any
-    /// other. The last one is never left out.
+    /// An untried target: an available one, or any other when none is available. So
+    /// the last target of a model is always tried.
     fn choose(&mut self, now: Instant, rng: &mut Rng) -> Option<&'p Target> {
         let fleet = self.fleet;
-        while let Some((place, target)) = self.weigh(now, rng, |it| fleet.is_fit(it, now)) {
-            // Of those who find one request left, one takes it; of those who find
-            // an ejection lapsed, one tries the target out.
-            if let Some(awaited) = fleet.take(target, now)
-                && fleet.claim(target, now)
+        while let Some((index, target)) = self.select(now, rng, |it| fleet.is_available(it, now)) {
+            // Of concurrent requests, one gets the last of a quota, and one probes a
+            // lapsed ejection.
+            if let Some(permit) = fleet.try_acquire_quota(target, now)
+                && fleet.try_admit(target, now)
             {
-                self.awaited = Some(awaited);
-                self.tried |= 1 << place;
+                self.quota_permit = Some(permit);
+                self.tried |= 1 << index;
                 return Some(target);
             }
         }
-        let (place, target) = self.weigh(now, rng, |_| true)?;
-        fleet.claim_anyway(target);
-        self.awaited = Some(fleet.awaits(target));
-        self.tried |= 1 << place;
+        let (index, target) = self.select(now, rng, |_| true)?;
+        fleet.force_admit(target);
+        self.quota_permit = Some(fleet.acquire_quota(target));
+        self.tried |= 1 << index;
         Some(target)
     }
 
-    /// The one where the request belongs; else one that is drawn by weight, or
-    /// the less busy of two. Two that are drawn are nearly as good as the best of
-    /// all, and not everybody's choice at the same time.
-    fn weigh(
+    /// A target by affinity, by weight, or the less loaded of two by weight: two
+    /// random choices are almost as good as the best of all, and concurrent requests
+    /// do not all choose the same target.
+    fn select(
         &self,
         now: Instant,
         rng: &mut Rng,
-        is_wanted: impl Fn(&Target) -> bool,
+        is_eligible: impl Fn(&Target) -> bool,
     ) -> Option<(usize, &'p Target)> {
-        if let Some(kinship) = self.kinship {
-            let is_wanted = |_, target: &Target| is_wanted(target);
+        if let Some(key) = self.affinity_key {
+            let is_eligible = |_, target: &Target| is_eligible(target);
             let weight = |target: &Target| self.fleet.weight(target, now);
             let in_flight = |target: &Target| self.fleet.in_flight(target);
-            return kinship.choose(self.in_step(&is_wanted)?, weight, in_flight);
+            return key.choose(self.candidates(&is_eligible)?, weight, in_flight);
         }
-        let one = self.draw(now, rng, |_, target| is_wanted(target))?;
+        let one = self.select_weighted(now, rng, |_, target| is_eligible(target))?;
         if self.balance == Balance::Weighted {
             return Some(one);
         }
         let step = one.1.step;
-        let other = self.draw(now, rng, |place, target| {
-            place != one.0 && target.step == step && is_wanted(target)
+        let other = self.select_weighted(now, rng, |index, target| {
+            index != one.0 && target.step == step && is_eligible(target)
         });
         let cost = |target: &Target| self.fleet.cost(target, now);
         let better = other.filter(|(_, other)| cost(other) < cost(one.1));
         Some(better.unwrap_or(one))
     }
 
-    /// One of [`Self::in_step`], by weight.
-    fn draw(
+    /// One of [`Self::candidates`], by weight.
+    fn select_weighted(
         &self,
         now: Instant,
         rng: &mut Rng,
-        is_wanted: impl Fn(usize, &Target) -> bool,
+        is_eligible: impl Fn(usize, &Target) -> bool,
     ) -> Option<(usize, &'p Target)> {
-        let mut in_step = self.in_step(&is_wanted)?;
+        let mut candidates = self.candidates(&is_eligible)?;
         let weight = |target| self.fleet.weight(target, now);
-        let whole: u64 = in_step.clone().map(|(_, target)| weight(target)).sum();
-        let mut left = rng.u64(0..whole.max(1));
-        // A report that comes in between may take the last one some weight.
-        let last = in_step.clone().last();
-        let hit = in_step.find(|(_, target)| {
+        let total: u64 = candidates.clone().map(|(_, target)| weight(target)).sum();
+        let mut remaining = rng.u64(0..total.max(1));
+        // A concurrent report may lower weights, so that none is hit.
+        let last = candidates.clone().last();
+        let hit = candidates.find(|(_, target)| {
             let weight = weight(target);
-            let hit = left < weight;
-            left = left.saturating_sub(weight);
-            hit
+            let is_hit = remaining < weight;
+            remaining = remaining.saturating_sub(weight);
+            is_hit
         });
         hit.or(last)
     }
 
-    /// Of those that were not tried and are wanted, the ones of the lowest step.
-    fn in_step<'s>(
+    /// The untried, eligible targets of the lowest step that has any.
+    fn candidates<'s>(
         &'s self,
-        is_wanted: &'s impl Fn(usize, &Target) -> bool,
+        is_eligible: &'s impl Fn(usize, &Target) -> bool,
     ) -> Option<impl Iterator<Item = (usize, &'p Target)> + Clone + 's> {
         let untried = self.untried();
-        let wanted = untried.filter(|(place, target)| is_wanted(*place, target));
-        let (_, first) = wanted.clone().next()?;
-        Some(wanted.filter(move |(_, target)| target.step == first.step))
+        let eligible = untried.filter(|(index, target)| is_eligible(*index, target));
+        let (_, first) = eligible.clone().next()?;
+        Some(eligible.filter(move |(_, target)| target.step == first.step))
     }
 
-    /// The targets that were not tried, with their places.
+    /// With their indices.
     fn untried(&self) -> impl Iterator<Item = (usize, &'p Target)> + Clone + use<'p> {
         let tried = self.tried;
-        let places = self.targets.iter().enumerate().take(64);
-        places.filter(move |(place, _)| tried & (1 << place) == 0)
+        let targets = self.targets.iter().enumerate().take(64);
+        targets.filter(move |(index, _)| tried & (1 << index) == 0)
     }
 
-    /// How long to leave a target alone that failed like this, before it is
-    /// tried again; none when there is no use in it.
-    fn pause(&self, outcome: Outcome, rng: &mut Rng) -> Option<Duration> {
+    /// Backoff before a target is tried again; `None` if a retry is useless.
+    fn backoff(&self, outcome: AttemptOutcome, rng: &mut Rng) -> Option<Duration> {
         match outcome {
-            Outcome::Denied | Outcome::Refused => None,
-            Outcome::Throttled(Some(pause)) => Some(pause),
-            // Full jitter: of all who failed at the same time, no two come back
-            // at the same time.
+            AttemptOutcome::Unauthorized | AttemptOutcome::Rejected => None,
+            AttemptOutcome::Throttled(Some(pause)) => Some(pause),
+            // Full jitter, so that requests that failed together do not come back
+            // together.
             _ => {
-                let doubled = u32::try_from(self.attempts).unwrap_or(u32::MAX).min(16);
-                let most = (SHORTEST_PAUSE * (1 << doubled)).min(LONGEST_PAUSE);
-                Some(most.mul_f64(rng.f64()))
+                let exponent = u32::try_from(self.attempts).unwrap_or(u32::MAX).min(16);
+                let max = (MIN_BACKOFF * (1 << exponent)).min(MAX_BACKOFF);
+                Some(max.mul_f64(rng.f64()))
             }
         }
     }
 }
 
-/// Whether a request to the second one meets other machines than one to the
-/// first: another key of the same provider does not.
-fn is_elsewhere(first: &Target, second: &Target) -> bool {
+/// Another key of the same provider reaches the same upstream.
+fn is_other_upstream(first: &Target, second: &Target) -> bool {
     first.provider.id != second.provider.id || first.encoded_model != second.encoded_model
 }

@@ -1,176 +1,191 @@
-//! What is left of a credential's rate limit at one model, and how much of the
-//! load it may still have.
+//! Remaining rate limit of a credential at one model, by the upstream's own reports.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::breaker::millis;
-use crate::wire::rate_limit::Report;
+use crate::wire::rate_limit::RateLimitReport;
 
-/// A target keeps its weight while more than this share of its limit is left;
-/// below, it has so much less of it.
-const FLOOR: f64 = 0.05;
-/// How long a report counts that does not say when the limit is whole again.
-const SHORT: Duration = Duration::from_secs(1);
+/// Below this fraction of its limit, a target's weight falls in proportion.
+const LOW_RATIO: f64 = 0.05;
+/// Validity of a report without a time of reset.
+const DEFAULT_RESET: Duration = Duration::from_secs(1);
 
-const WHOLE: u64 = u8::MAX as u64;
+const FULL_WEIGHT: u64 = u8::MAX as u64;
 const COUNT_BITS: u32 = 16;
-const MANY: u64 = (1 << COUNT_BITS) - 1;
+const MAX_COUNT: u64 = (1 << COUNT_BITS) - 1;
 
-/// One target's record. Times are milliseconds since the fleet began.
+/// Times are milliseconds since the fleet's start.
 #[derive(Debug, Default)]
 pub(super) struct Quota {
-    /// A [`Word`]; 0 when there is nothing to mind.
-    word: AtomicU64,
-    /// When the last report came.
-    heard: AtomicU64,
-    /// Requests that were sent and have no answer yet, so that no report knows
-    /// of them.
-    awaited: AtomicU32,
+    /// A packed [`RemainingQuota`]; 0 when nothing is limited.
+    remaining: AtomicU64,
+    /// Time of the last report.
+    reported_at: AtomicU64,
+    /// Requests that were sent and have no response yet: no report includes them.
+    in_flight: AtomicU32,
 }
 
-/// A request that was sent and has no answer yet, until it is dropped.
+/// Counts a request as sent until it is dropped, at the response's head.
 #[derive(Debug, Default)]
-pub struct Awaited<'q>(Option<&'q AtomicU32>);
+pub struct QuotaPermit<'q>(Option<&'q AtomicU32>);
 
-/// A report: until when it counts, the requests that are left, and the part of
-/// its weight that the target keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Word {
+struct RemainingQuota {
+    /// End of its validity.
     until: u64,
+    /// Remaining requests.
     count: u64,
-    part: u64,
+    /// The part of the target's weight that remains, of [`FULL_WEIGHT`].
+    weight: u64,
 }
+
+// === impl Quota ===
 
 impl Quota {
-    /// Notes what is left by an answer to a request of the time `sent`. Says for
-    /// how long the target rests when that begins here.
+    /// Records the report of a response to a request sent at `sent`. Returns the
+    /// duration of the exclusion that begins here, if one does.
     ///
-    /// Answers come in another order than they were made: one to a request that
-    /// was on its way while the last report came may only tell of less. What it
-    /// corrects too little is forgotten when the limit is whole again.
-    pub(super) fn note(
+    /// Responses arrive out of order: one to a request that was in flight when the
+    /// last report arrived may only lower the quota. If that makes it too low, the
+    /// reset corrects it.
+    pub(super) fn record(
         &self,
         sent: u64,
         now: u64,
-        left: &Report,
-        longest_rest: Duration,
+        report: &RateLimitReport,
+        max_exclusion: Duration,
     ) -> Option<Duration> {
-        let overlaps = sent <= self.heard.load(Ordering::Relaxed);
-        let word = Word::of(left, now, longest_rest);
-        let mut began = false;
+        let overlaps = sent <= self.reported_at.load(Ordering::Relaxed);
+        let reported = RemainingQuota::from_report(report, now, max_exclusion);
+        let mut is_exhausted = false;
         let _ = self
-            .word
+            .remaining
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |packed| {
-                let known = Word::unpack(packed).filter(|known| known.until > now);
+                let known = RemainingQuota::unpack(packed).filter(|known| known.until > now);
                 let next = match known {
-                    Some(known) if overlaps => known.lowered_by(word),
-                    _ => word,
+                    Some(known) if overlaps => known.min_with(reported),
+                    _ => reported,
                 };
-                began = next.count == 0 && known.is_none_or(|known| known.count > 0);
+                is_exhausted = next.count == 0 && known.is_none_or(|known| known.count > 0);
                 let next = next.pack();
                 (next != packed).then_some(next)
             });
-        self.heard.fetch_max(now, Ordering::Relaxed);
-        began.then(|| Duration::from_millis(word.until.saturating_sub(now)))
+        self.reported_at.fetch_max(now, Ordering::Relaxed);
+        is_exhausted.then(|| Duration::from_millis(reported.until.saturating_sub(now)))
     }
 
-    /// Whether one more request is within what is left.
+    /// Whether the quota allows one more request.
     pub(super) fn has_room(&self, now: u64) -> bool {
         self.current(now)
-            .is_none_or(|word| word.count > self.awaited.load(Ordering::Relaxed).into())
+            .is_none_or(|quota| quota.count > self.in_flight.load(Ordering::Relaxed).into())
     }
 
-    /// Until when there is nothing left; 0 when there is.
+    /// 0 while the quota is not exhausted.
     pub(super) fn exhausted_until(&self, now: u64) -> u64 {
-        let word = self.current(now).filter(|word| word.count == 0);
-        word.map_or(0, |word| word.until)
+        let exhausted = self.current(now).filter(|quota| quota.count == 0);
+        exhausted.map_or(0, |quota| quota.until)
     }
 
-    /// What is left of this weight, at least 1.
-    pub(super) fn weight(&self, whole: u64, now: u64) -> u64 {
+    /// What remains of the target's weight, at least 1.
+    pub(super) fn weight(&self, full: u64, now: u64) -> u64 {
         self.current(now)
-            .map_or(whole, |word| (whole * word.part / WHOLE).max(1))
+            .map_or(full, |quota| (full * quota.weight / FULL_WEIGHT).max(1))
     }
 
-    /// Counts a request as sent until its answer begins, if it is within what is
-    /// left. Of two that take the last one at the same time, one gets it.
-    pub(super) fn take(&self, now: u64) -> Option<Awaited<'_>> {
-        let Some(word) = self.current(now) else {
-            return Some(self.awaits());
+    /// A permit, if the quota allows one more request. Of two concurrent requests
+    /// for the last one, one gets it.
+    pub(super) fn try_acquire(&self, now: u64) -> Option<QuotaPermit<'_>> {
+        let Some(quota) = self.current(now) else {
+            return Some(self.acquire());
         };
         let relaxed = Ordering::Relaxed;
-        let within = |awaited: u32| (word.count > awaited.into()).then(|| awaited + 1);
-        let taken = self.awaited.fetch_update(relaxed, relaxed, within);
-        taken.is_ok().then(|| Awaited(Some(&self.awaited)))
+        let increment = |in_flight: u32| (quota.count > in_flight.into()).then(|| in_flight + 1);
+        let acquired = self.in_flight.fetch_update(relaxed, relaxed, increment);
+        acquired.is_ok().then(|| QuotaPermit(Some(&self.in_flight)))
     }
 
-    /// Counts a request as sent until its answer begins, whatever is left.
-    pub(super) fn awaits(&self) -> Awaited<'_> {
-        self.awaited.fetch_add(1, Ordering::Relaxed);
-        Awaited(Some(&self.awaited))
+    /// A permit, regardless of the quota.
+    pub(super) fn acquire(&self) -> QuotaPermit<'_> {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        QuotaPermit(Some(&self.in_flight))
     }
 
-    fn current(&self, now: u64) -> Option<Word> {
-        Word::unpack(self.word.load(Ordering::Relaxed)).filter(|word| word.until > now)
+    fn current(&self, now: u64) -> Option<RemainingQuota> {
+        let quota = RemainingQuota::unpack(self.remaining.load(Ordering::Relaxed));
+        quota.filter(|quota| quota.until > now)
     }
 }
 
-impl Word {
-    fn of(left: &Report, now: u64, longest_rest: Duration) -> Self {
-        let part = (left.share / FLOOR).clamp(0.0, 1.0) * WHOLE as f64;
+// === impl RemainingQuota ===
+
+impl RemainingQuota {
+    fn from_report(report: &RateLimitReport, now: u64, max_exclusion: Duration) -> Self {
+        let weight = (report.remaining_ratio / LOW_RATIO).clamp(0.0, 1.0) * FULL_WEIGHT as f64;
         #[allow(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "it is from 0 to 255"
         )]
-        let part = part as u64;
-        let count = left.requests.unwrap_or(MANY).min(MANY);
-        let count = if left.share > 0.0 { count } else { 0 };
-        let longest = if count == 0 {
-            longest_rest
+        let weight = weight as u64;
+        let count = report
+            .remaining_requests
+            .unwrap_or(MAX_COUNT)
+            .min(MAX_COUNT);
+        let count = if report.remaining_ratio > 0.0 {
+            count
+        } else {
+            0
+        };
+        let max_validity = if count == 0 {
+            max_exclusion
         } else {
             Duration::MAX
         };
-        let lasts = left.reset.unwrap_or(SHORT).min(longest);
+        let validity = report
+            .reset_after
+            .unwrap_or(DEFAULT_RESET)
+            .min(max_validity);
         Self {
-            until: now + millis(lasts),
+            until: now + millis(validity),
             count,
-            part,
+            weight,
         }
     }
 
     fn unpack(packed: u64) -> Option<Self> {
         (packed != 0).then_some(Self {
             until: packed >> (COUNT_BITS + 8),
-            count: packed >> 8 & MANY,
-            part: packed & WHOLE,
+            count: packed >> 8 & MAX_COUNT,
+            weight: packed & FULL_WEIGHT,
         })
     }
 
     fn pack(self) -> u64 {
-        if self.count == MANY && self.part == WHOLE {
+        if self.count == MAX_COUNT && self.weight == FULL_WEIGHT {
             return 0;
         }
         // 40 bits of milliseconds are 34 years.
         self.until.min(u64::MAX >> (COUNT_BITS + 8)) << (COUNT_BITS + 8)
             | self.count << 8
-            | self.part
+            | self.weight
     }
 
-    fn lowered_by(self, other: Self) -> Self {
-        if other.count >= self.count && other.part >= self.part {
+    fn min_with(self, other: Self) -> Self {
+        if other.count >= self.count && other.weight >= self.weight {
             return self;
         }
         Self {
             until: self.until.max(other.until),
             count: self.count.min(other.count),
-            part: self.part.min(other.part),
+            weight: self.weight.min(other.weight),
         }
     }
 }
 
-impl Drop for Awaited<'_> {
+// === impl QuotaPermit ===
+
+impl Drop for QuotaPermit<'_> {
     fn drop(&mut self) {
         if let Some(count) = self.0.take() {
             count.fetch_sub(1, Ordering::Relaxed);
@@ -184,125 +199,128 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
-    use super::{Quota, WHOLE};
-    use crate::wire::rate_limit::Report;
+    use super::{FULL_WEIGHT, Quota};
+    use crate::wire::rate_limit::RateLimitReport;
 
     const MINUTE: Duration = Duration::from_secs(60);
 
-    fn left(share: f64, requests: u64, reset_s: u64) -> Report {
-        Report {
-            share,
-            requests: Some(requests),
-            reset: Some(Duration::from_secs(reset_s)),
+    fn report(ratio: f64, requests: u64, reset_s: u64) -> RateLimitReport {
+        RateLimitReport {
+            remaining_ratio: ratio,
+            remaining_requests: Some(requests),
+            reset_after: Some(Duration::from_secs(reset_s)),
         }
     }
 
     #[test]
-    fn with_little_left_it_has_less_of_the_load_until_the_reset() {
+    fn a_low_quota_reduces_the_weight_until_the_reset() {
         let quota = Quota::default();
         assert_eq!(quota.weight(1000, 0), 1000);
-        for (at, share, expected) in [
+        for (at, ratio, expected) in [
             (1, 0.5, 1000),
             (2, 0.051, 1000),
             (3, 0.025, 498),
             (4, 1e-9, 1),
         ] {
-            let report = left(share, 10_000, 30);
-            assert_eq!(quota.note(at, at, &report, MINUTE), None);
-            assert_eq!(quota.weight(1000, at), expected, "{share}");
+            let report = report(ratio, 10_000, 30);
+            assert_eq!(quota.record(at, at, &report, MINUTE), None);
+            assert_eq!(quota.weight(1000, at), expected, "{ratio}");
             assert!(quota.has_room(at));
         }
         assert_eq!(
             (quota.weight(1000, 30_003), quota.weight(1000, 30_004)),
             (1, 1000)
         );
-        // Two hours are believed, too, but a later answer knows better.
-        quota.note(40_000, 40_001, &left(0.01, 9, 7200), MINUTE);
+        // A reset in two hours is accepted, but a later response overrides it.
+        quota.record(40_000, 40_001, &report(0.01, 9, 7200), MINUTE);
         assert!(quota.weight(1000, 5_000_000) < 1000);
-        quota.note(5_000_000, 5_000_001, &left(1.0, 900, 0), MINUTE);
+        quota.record(5_000_000, 5_000_001, &report(1.0, 900, 0), MINUTE);
         assert_eq!(quota.weight(1000, 5_000_001), 1000);
     }
 
     #[test]
-    fn with_nothing_left_it_rests_until_the_reset_but_no_longer_than_allowed() {
+    fn an_exhausted_quota_excludes_until_the_reset_but_within_the_limit() {
         let quota = Quota::default();
         let seconds = Duration::from_secs;
         assert_eq!(
-            quota.note(1, 1, &left(0.0, 0, 20), MINUTE),
+            quota.record(1, 1, &report(0.0, 0, 20), MINUTE),
             Some(seconds(20))
         );
-        // It is told once.
-        assert_eq!(quota.note(1, 2, &left(0.0, 0, 20), MINUTE), None);
+        // Reported once.
+        assert_eq!(quota.record(1, 2, &report(0.0, 0, 20), MINUTE), None);
         assert!(!quota.has_room(20_000) && quota.has_room(20_002));
-        let of_tokens = Report {
-            requests: None,
-            ..left(0.0, 0, 3600)
+        let of_tokens = RateLimitReport {
+            remaining_requests: None,
+            ..report(0.0, 0, 3600)
         };
-        assert_eq!(quota.note(30_000, 30_001, &of_tokens, MINUTE), Some(MINUTE));
+        assert_eq!(
+            quota.record(30_000, 30_001, &of_tokens, MINUTE),
+            Some(MINUTE)
+        );
         assert!(!quota.has_room(90_000) && quota.has_room(90_001));
-        let untold = Report {
-            reset: None,
+        let without_reset = RateLimitReport {
+            reset_after: None,
             ..of_tokens
         };
         assert_eq!(
-            quota.note(95_000, 95_001, &untold, MINUTE),
+            quota.record(95_000, 95_001, &without_reset, MINUTE),
             Some(seconds(1))
         );
     }
 
     #[test]
-    fn an_answer_that_was_overtaken_does_not_tell_of_more() {
+    fn a_response_that_was_overtaken_does_not_raise_the_quota() {
         let quota = Quota::default();
-        quota.note(5, 10, &left(0.03, 3, 60), MINUTE);
-        quota.note(5, 11, &left(0.05, 5, 60), MINUTE);
-        assert_eq!(quota.weight(WHOLE, 12), WHOLE * 3 / 5);
-        quota.note(5, 12, &left(0.01, 1, 60), MINUTE);
-        quota.note(6, 13, &left(0.02, 2, 60), MINUTE);
-        let held = quota.awaits();
+        quota.record(5, 10, &report(0.03, 3, 60), MINUTE);
+        quota.record(5, 11, &report(0.05, 5, 60), MINUTE);
+        assert_eq!(quota.weight(FULL_WEIGHT, 12), FULL_WEIGHT * 3 / 5);
+        quota.record(5, 12, &report(0.01, 1, 60), MINUTE);
+        quota.record(6, 13, &report(0.02, 2, 60), MINUTE);
+        let held = quota.acquire();
         assert!(!quota.has_room(13));
         drop(held);
         assert!(quota.has_room(13));
-        // It was sent after that was known.
-        quota.note(14, 15, &left(0.04, 4, 60), MINUTE);
-        assert!(quota.weight(WHOLE, 15) > WHOLE * 3 / 4);
-        // What was lowered lasts no longer than the report that lowered it.
-        quota.note(15, 16, &left(1.0, 100, 1), MINUTE);
-        assert!(quota.weight(WHOLE, 60_014) < WHOLE);
-        assert_eq!(quota.weight(WHOLE, 60_015), WHOLE);
+        // Sent after the last report.
+        quota.record(14, 15, &report(0.04, 4, 60), MINUTE);
+        assert!(quota.weight(FULL_WEIGHT, 15) > FULL_WEIGHT * 3 / 4);
+        // A lowered quota lasts no longer than the report that lowered it.
+        quota.record(15, 16, &report(1.0, 100, 1), MINUTE);
+        assert!(quota.weight(FULL_WEIGHT, 60_014) < FULL_WEIGHT);
+        assert_eq!(quota.weight(FULL_WEIGHT, 60_015), FULL_WEIGHT);
     }
 
     #[test]
-    fn the_last_one_goes_to_one_of_those_who_take_it_at_the_same_time() {
+    fn of_concurrent_requests_one_gets_the_last_permit() {
         const LEFT: u64 = 3;
         let quota = Quota::default();
-        quota.note(1, 1, &left(0.5, LEFT, 60), MINUTE);
+        quota.record(1, 1, &report(0.5, LEFT, 60), MINUTE);
         for _ in 0..500 {
-            let together = Barrier::new(4);
-            let take = || {
-                together.wait();
-                let taken = [quota.take(2), quota.take(2)];
-                together.wait();
-                taken.iter().flatten().count() as u64
+            let barrier = Barrier::new(4);
+            let acquire = || {
+                barrier.wait();
+                let acquired = [quota.try_acquire(2), quota.try_acquire(2)];
+                barrier.wait();
+                acquired.iter().flatten().count() as u64
             };
-            let taken = thread::scope(|scope| {
-                let takers = [(); 4].map(|()| scope.spawn(take));
-                takers.map(|taker| taker.join().unwrap())
+            let acquired = thread::scope(|scope| {
+                let threads = [(); 4].map(|()| scope.spawn(acquire));
+                threads.map(|thread| thread.join().unwrap())
             });
-            assert_eq!(taken.iter().sum::<u64>(), LEFT);
-            assert!(quota.has_room(2), "what was taken is given back");
+            assert_eq!(acquired.iter().sum::<u64>(), LEFT);
+            assert!(quota.has_room(2), "permits were not released");
         }
-        let unminded = Quota::default();
-        let taken: Vec<_> = (0..100).map_while(|_| unminded.take(2)).collect();
-        assert_eq!(taken.len(), 100);
+        let unlimited = Quota::default();
+        let acquired: Vec<_> = (0..100).map_while(|_| unlimited.try_acquire(2)).collect();
+        assert_eq!(acquired.len(), 100);
     }
 
     #[test]
-    fn what_is_on_its_way_is_counted_against_what_is_left() {
+    fn requests_in_flight_count_against_the_quota() {
         let quota = Quota::default();
-        quota.note(1, 1, &left(0.5, 2, 60), MINUTE);
-        let first = quota.awaits();
+        quota.record(1, 1, &report(0.5, 2, 60), MINUTE);
+        let first = quota.acquire();
         assert!(quota.has_room(2));
-        let second = quota.awaits();
+        let second = quota.acquire();
         assert!(!quota.has_room(2));
         drop((first, second));
         assert!(quota.has_room(2));

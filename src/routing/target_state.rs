@@ -1,41 +1,58 @@
-//! How a target stands, for those who watch.
+//! Whether a target gets requests, and why not.
 
 use std::time::Duration;
 
-/// Whether requests may go to a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// They may.
+pub enum TargetState {
     Ready,
-    /// They go elsewhere, for so long still.
-    Out(Why, Duration),
-    /// They go elsewhere until its provider passes health checks again.
-    Unwell,
+    /// Excluded for this reason, and for this much longer.
+    Excluded(Reason, Duration),
+    /// Excluded until its provider passes health checks again.
+    Unhealthy,
 }
 
-/// Why a target is left out.
+/// Why a target is excluded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
-    /// It failed too often.
-    Ejected,
-    /// It asked to be left alone.
-    Cooling,
-    /// Its key was refused.
-    Benched,
-    /// Its key has nothing left of its rate limit.
-    Exhausted,
+pub enum Reason {
+    /// It failed too often: the circuit breaker ejected it.
+    Failed,
+    /// It responded that it is overloaded.
+    Throttled,
+    /// It rejected its credential.
+    Unauthorized,
+    /// The credential's rate limit is used up.
+    RateLimited,
 }
 
-impl Standing {
-    /// The one of these reasons that lasts longest, at the same time the first.
-    pub(super) fn of(reasons: [(u64, Why); 4], now: u64) -> Self {
+// === impl TargetState ===
+
+impl TargetState {
+    /// The reason that lasts longest; the first of those that last equally long.
+    pub(super) fn from_reasons(reasons: [(u64, Reason); Reason::COUNT], now: u64) -> Self {
         let mut longest = (now, Self::Ready);
-        for (until, why) in reasons {
+        for (until, reason) in reasons {
             if until > longest.0 {
-                longest = (until, Self::Out(why, Duration::from_millis(until - now)));
+                let remaining = Duration::from_millis(until - now);
+                longest = (until, Self::Excluded(reason, remaining));
             }
         }
         longest.1
+    }
+}
+
+// === impl Reason ===
+
+impl Reason {
+    pub(super) const COUNT: usize = 4;
+
+    /// Label for logs and metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Throttled => "throttled",
+            Self::Unauthorized => "unauthorized",
+            Self::RateLimited => "rate_limited",
+        }
     }
 }
 
@@ -43,24 +60,25 @@ impl Standing {
 mod tests {
     use std::time::Duration;
 
-    use super::{Standing, Why};
+    use super::{Reason, TargetState};
 
     #[test]
-    fn the_reason_that_lasts_longest_is_told() {
-        let of = |benched, ejected, cooling, exhausted| {
-            let all = [
-                (benched, Why::Benched),
-                (ejected, Why::Ejected),
-                (cooling, Why::Cooling),
-                (exhausted, Why::Exhausted),
+    fn the_reason_that_lasts_longest_is_reported() {
+        let state = |unauthorized, failed, throttled, rate_limited| {
+            let reasons = [
+                (unauthorized, Reason::Unauthorized),
+                (failed, Reason::Failed),
+                (throttled, Reason::Throttled),
+                (rate_limited, Reason::RateLimited),
             ];
-            Standing::of(all, 100)
+            TargetState::from_reasons(reasons, 100)
         };
-        assert_eq!(of(0, 100, 99, 0), Standing::Ready);
-        let out = |why, rest| Standing::Out(why, Duration::from_millis(rest));
-        assert_eq!(of(0, 0, 101, 0), out(Why::Cooling, 1));
-        assert_eq!(of(0, 130, 120, 130), out(Why::Ejected, 30));
-        assert_eq!(of(130, 130, 120, 0), out(Why::Benched, 30));
-        assert_eq!(of(0, 0, 120, 140), out(Why::Exhausted, 40));
+        let excluded =
+            |reason, for_ms| TargetState::Excluded(reason, Duration::from_millis(for_ms));
+        assert_eq!(state(0, 100, 99, 0), TargetState::Ready);
+        assert_eq!(state(0, 0, 101, 0), excluded(Reason::Throttled, 1));
+        assert_eq!(state(0, 130, 120, 130), excluded(Reason::Failed, 30));
+        assert_eq!(state(130, 130, 120, 0), excluded(Reason::Unauthorized, 30));
+        assert_eq!(state(0, 0, 120, 140), excluded(Reason::RateLimited, 40));
     }
 }

@@ -1,4 +1,4 @@
-//! Takes callers in and hands each to the worker that has the fewest.
+//! Accepts connections and dispatches each to the worker with the fewest.
 
 use std::cell::Cell;
 use std::io;
@@ -10,114 +10,106 @@ use tracing::warn;
 
 use super::ServerGeneration;
 use super::listener::Listener;
-use super::socket::{Caller, Detached};
-use super::worker::Handle;
+use super::socket::DetachedSocket;
+use super::worker::WorkerHandle;
 use crate::drain::Phase;
-use crate::permits::{Place, Places};
+use crate::permits::{Permit, ResizableSemaphore};
 use crate::telemetry::metric::{self, Counter, Gauge, Registry};
 
-/// Pause after the system refused to hand out a connection (too many open
-/// files, most likely).
-const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
-/// Between two looks whether the workers have finished.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// How often [`Workers::finished`] checks the threads.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// All workers.
+/// All workers, and the limit on their connections.
 #[derive(Debug)]
 pub struct Workers {
-    handles: Vec<Handle>,
+    handles: Vec<WorkerHandle>,
     write_timeout: Cell<Duration>,
-    places: Arc<Places>,
-    full: Counter,
-    open: Gauge,
+    semaphore: Arc<ResizableSemaphore>,
+    connections_shed: Counter,
+    open_connections: Gauge,
 }
 
 impl Workers {
-    /// Starts them with their first generation.
     pub fn start(first: ServerGeneration, registry: &Registry) -> io::Result<Self> {
-        let sites = first.contexts.into_iter().enumerate();
-        let handles =
-            sites.map(|(index, site)| Handle::start(index, Arc::clone(&first.snapshot), site));
+        let contexts = first.contexts.into_iter().enumerate();
+        let handles = contexts.map(|(index, context)| {
+            WorkerHandle::start(index, Arc::clone(&first.snapshot), context)
+        });
         Ok(Self {
             handles: handles.collect::<io::Result<_>>()?,
             write_timeout: Cell::new(first.write_timeout),
-            places: Places::new(first.max_connections),
-            full: registry.counter(&metric::SHED, &[("reason", "connections")]),
-            open: registry.gauge(&metric::CONNECTIONS, &[]),
+            semaphore: ResizableSemaphore::new(first.max_connections),
+            connections_shed: registry.counter(&metric::SHED, &[("reason", "connections")]),
+            open_connections: registry.gauge(&metric::CONNECTIONS, &[]),
         })
     }
 
-    /// Goes over to the next generation, for requests that begin from now on.
-    pub fn succeed(&self, next: ServerGeneration) {
-        next.snapshot.enact();
+    /// New requests are served from `next`; those in flight keep their snapshot.
+    pub fn reconfigure(&self, next: ServerGeneration) {
+        next.snapshot.apply_limits();
         self.write_timeout.set(next.write_timeout);
-        self.places.resize(next.max_connections);
-        for (worker, site) in self.handles.iter().zip(next.contexts) {
-            worker.succeed(Arc::clone(&next.snapshot), site);
+        self.semaphore.resize(next.max_connections);
+        for (worker, context) in self.handles.iter().zip(next.contexts) {
+            worker.reconfigure(Arc::clone(&next.snapshot), context);
         }
     }
 
-    /// Takes in those who wait in the system's queue at a listener that is to
-    /// be closed, which would break their connections. They get in even when
-    /// there are no places left: there is nowhere else for them to wait.
-    pub fn empty(&self, listener: Listener) -> io::Result<()> {
-        listener.empty(|caller| self.hand_out(caller, self.places.try_take()))
+    /// Closes a listener and serves the connections in its backlog, which closing
+    /// would reset. They are served even without a permit, since no backlog is left
+    /// for them to wait in.
+    pub fn drain_backlog(&self, listener: Listener) -> io::Result<()> {
+        listener.drain_backlog(|socket| self.dispatch(socket, self.semaphore.try_acquire()))
     }
 
     /// Accepts until it is dropped.
     pub async fn accept(&self, listener: &Listener) {
         loop {
-            let place = self.place().await;
-            match listener.accept().await.and_then(Caller::detach) {
-                Ok(caller) => self.hand_out(caller, Some(place)),
-                Err(error) => {
-                    warn!(%error, "cannot accept");
-                    sleep(ACCEPT_AGAIN).await;
-                }
+            let permit = self.acquire_permit().await;
+            match listener.accept_with_backoff().await.detach() {
+                Ok(socket) => self.dispatch(socket, Some(permit)),
+                Err(error) => warn!(%error, "cannot accept"),
             }
         }
     }
 
-    /// A place among the connections. While there is none, callers wait in the
-    /// system's queue.
-    async fn place(&self) -> Place {
-        if let Some(place) = self.places.try_take() {
-            return place;
+    /// While there is no permit, clients wait in the listener's backlog.
+    async fn acquire_permit(&self) -> Permit {
+        if let Some(permit) = self.semaphore.try_acquire() {
+            return permit;
         }
-        self.full.increment(1);
-        self.places.take().await
+        self.connections_shed.increment(1);
+        self.semaphore.acquire().await
     }
 
-    fn hand_out(&self, caller: Detached, place: Option<Place>) {
-        // A peer that is gone already fails here.
-        if let Err(error) = caller.tune(self.write_timeout.get()) {
-            warn!(%error, "lost a connection");
-        } else if let Some(worker) = self.idlest() {
-            worker.serve(caller, place, self.open.clone());
+    fn dispatch(&self, socket: DetachedSocket, permit: Option<Permit>) {
+        // Fails if the peer is gone already.
+        if let Err(error) = socket.configure(self.write_timeout.get()) {
+            warn!(%error, "connection lost");
+        } else if let Some(worker) = self.least_loaded() {
+            worker.serve(socket, permit, self.open_connections.clone());
         }
     }
 
-    fn idlest(&self) -> Option<&Handle> {
+    fn least_loaded(&self) -> Option<&WorkerHandle> {
         let alive = self.handles.iter().filter(|worker| !worker.is_finished());
         alive.min_by_key(|worker| worker.load())
     }
 
-    /// Connections open.
+    /// Open connections.
     pub fn load(&self) -> usize {
-        self.handles.iter().map(Handle::load).sum()
+        self.handles.iter().map(WorkerHandle::load).sum()
     }
 
-    /// Tells all how far the shutdown has come.
-    pub fn ring(&self, phase: Phase) {
+    pub fn advance_drain(&self, phase: Phase) {
         for worker in &self.handles {
-            worker.ring(phase);
+            worker.advance_drain(phase);
         }
     }
 
-    /// Waits until all have finished.
+    /// Waits until every worker thread has ended.
     pub async fn finished(&self) {
-        while !self.handles.iter().all(Handle::is_finished) {
-            sleep(LOOK_AGAIN).await;
+        while !self.handles.iter().all(WorkerHandle::is_finished) {
+            sleep(POLL_INTERVAL).await;
         }
     }
 }

@@ -1,43 +1,40 @@
-//! What one worker serves from, and how it comes by something newer.
+//! The snapshot that a worker's new requests use, replaced by a reload.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::proxy::{Snapshot, Worker};
-use crate::routes::context::Site;
+use crate::routes::context::HttpContext;
 
-/// One worker's part of one generation of the configuration. A request keeps
-/// the one that was current at its start until its answer begins; what the
-/// rest of an answer needs (its connection, its account) it holds by itself.
+/// One worker's part of one generation of the configuration. A request holds it
+/// until its response begins; a response body has its own references to what it
+/// still needs (connection, meter).
 #[derive(Debug)]
-pub struct Generation {
+pub struct WorkerSnapshot {
     pub worker: Rc<Worker>,
-    pub site: Site,
+    pub context: HttpContext,
 }
 
-/// The generation that requests of one worker begin with.
 #[derive(Debug)]
-pub struct Current(RefCell<Rc<Generation>>);
+pub struct ActiveSnapshot(RefCell<Rc<WorkerSnapshot>>);
 
-impl Current {
-    /// The first generation.
-    pub fn new(snapshot: Arc<Snapshot>, site: Site) -> Rc<Self> {
+impl ActiveSnapshot {
+    pub fn new(snapshot: Arc<Snapshot>, context: HttpContext) -> Rc<Self> {
         let worker = Rc::new(Worker::new(snapshot));
-        let first = Rc::new(Generation { worker, site });
+        let first = Rc::new(WorkerSnapshot { worker, context });
         Rc::new(Self(RefCell::new(first)))
     }
 
-    /// The generation for a request that begins now.
-    pub fn get(&self) -> Rc<Generation> {
+    /// The snapshot for a request that begins now.
+    pub fn get(&self) -> Rc<WorkerSnapshot> {
         Rc::clone(&self.0.borrow())
     }
 
-    /// Goes over to the next generation.
-    pub fn succeed(&self, snapshot: Arc<Snapshot>, site: Site) {
+    pub fn reconfigure(&self, snapshot: Arc<Snapshot>, context: HttpContext) {
         let before = self.get();
-        let worker = Rc::new(before.worker.succeed(snapshot));
-        self.0.replace(Rc::new(Generation { worker, site }));
-        before.site.watchers.dismiss();
+        let worker = Rc::new(before.worker.next_generation(snapshot));
+        self.0.replace(Rc::new(WorkerSnapshot { worker, context }));
+        before.context.subscribers.disconnect_all();
     }
 }

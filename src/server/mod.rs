@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::proxy::Snapshot;
-use crate::routes::context::Site;
+use crate::routes::context::HttpContext;
 
 pub mod accept;
 mod active_snapshot;
@@ -14,12 +14,12 @@ pub mod socket;
 pub mod tls;
 mod worker;
 
-/// What the workers need of one generation of the configuration.
+/// The workers' part of one generation of the configuration.
 #[derive(Debug)]
 pub struct ServerGeneration {
     pub snapshot: Arc<Snapshot>,
     /// One for each worker.
-    pub contexts: Vec<Site>,
+    pub contexts: Vec<HttpContext>,
     pub max_connections: usize,
     pub write_timeout: Duration,
 }

@@ -1,4 +1,4 @@
-//! Sockets that callers come by, of either kind.
+//! Client sockets, TCP or Unix-domain.
 
 use std::io;
 use std::net::TcpStream as StdTcpStream;
@@ -12,57 +12,57 @@ use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_io_timeout::TimeoutStream;
 
-use crate::proxy::tunnel::Stream;
+use crate::proxy::tunnel::ClientStream;
 
-/// Silence on a connection before the system asks whether its peer lives, and
-/// between two questions.
-const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
-const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
+/// Idle time before the first TCP keep-alive probe, and between probes.
+const KEEPALIVE_TIME: Duration = Duration::from_secs(30);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// A caller's socket, of this runtime or (see [`Detached`]) of none.
+/// A client's socket, registered with this runtime or, as [`DetachedSocket`], with
+/// none.
 #[derive(Debug)]
-pub enum Caller<T = TcpStream, U = UnixStream> {
+pub enum ClientSocket<T = TcpStream, U = UnixStream> {
     Tcp(T),
     Unix(U),
 }
 
-/// A caller's socket on its way to another runtime.
-pub type Detached = Caller<StdTcpStream, StdUnixStream>;
+/// A client's socket in transit to another runtime.
+pub type DetachedSocket = ClientSocket<StdTcpStream, StdUnixStream>;
 
-impl Caller {
-    /// Takes it from this runtime.
-    pub fn detach(self) -> io::Result<Detached> {
+impl ClientSocket {
+    /// Deregisters the socket from this runtime.
+    pub fn detach(self) -> io::Result<DetachedSocket> {
         Ok(match self {
-            Self::Tcp(tcp) => Caller::Tcp(tcp.into_std()?),
-            Self::Unix(unix) => Caller::Unix(unix.into_std()?),
+            Self::Tcp(tcp) => ClientSocket::Tcp(tcp.into_std()?),
+            Self::Unix(unix) => ClientSocket::Unix(unix.into_std()?),
         })
     }
 }
 
-impl Detached {
-    /// Gives it to this runtime.
-    pub fn attach(self) -> io::Result<Caller> {
+impl DetachedSocket {
+    /// Registers the socket with this runtime.
+    pub fn attach(self) -> io::Result<ClientSocket> {
         Ok(match self {
-            Self::Tcp(tcp) => Caller::Tcp(TcpStream::from_std(tcp)?),
-            Self::Unix(unix) => Caller::Unix(UnixStream::from_std(unix)?),
+            Self::Tcp(tcp) => ClientSocket::Tcp(TcpStream::from_std(tcp)?),
+            Self::Unix(unix) => ClientSocket::Unix(UnixStream::from_std(unix)?),
         })
     }
 
-    /// Sets its options. Where the system can, it takes the peer for gone when
-    /// sent bytes stay unacknowledged, or its window shut, for `write_timeout`
-    /// (`TCP_USER_TIMEOUT`, RFC 5482): it alone sees a reader who takes a
-    /// little now and then.
-    pub fn tune(&self, write_timeout: Duration) -> io::Result<()> {
+    /// Sets the socket options. On Linux, the kernel ends the connection when sent
+    /// bytes stay unacknowledged, or the peer's window stays closed, for
+    /// `write_timeout` (`TCP_USER_TIMEOUT`, RFC 5482). Only the kernel can tell this
+    /// from a client that reads slowly.
+    pub fn configure(&self, write_timeout: Duration) -> io::Result<()> {
         let Self::Tcp(tcp) = self else {
             return Ok(());
         };
-        // hyper writes once per piece; without this each would wait for the
-        // acknowledgement of the last one (RFC 896).
+        // hyper writes once per frame; with Nagle's algorithm each would wait
+        // for the acknowledgement of the last one (RFC 896).
         tcp.set_nodelay(true)?;
         let socket = SockRef::from(tcp);
         let keepalive = TcpKeepalive::new()
-            .with_time(KEEPALIVE_AFTER)
-            .with_interval(KEEPALIVE_EVERY);
+            .with_time(KEEPALIVE_TIME)
+            .with_interval(KEEPALIVE_INTERVAL);
         socket.set_tcp_keepalive(&keepalive)?;
         #[cfg(target_os = "linux")]
         socket.set_tcp_user_timeout(Some(write_timeout))?;
@@ -72,9 +72,8 @@ impl Detached {
     }
 }
 
-/// A socket whose next bytes can be seen before they are taken.
 pub trait Peek {
-    /// Waits for bytes, and says how many of them it has copied.
+    /// Waits for bytes and copies them without consuming them; returns their number.
     async fn peek(&self, bytes: &mut [u8]) -> io::Result<usize>;
 }
 
@@ -86,23 +85,22 @@ impl Peek for TcpStream {
 
 impl Peek for UnixStream {
     async fn peek(&self, bytes: &mut [u8]) -> io::Result<usize> {
-        let mut look = || Ok(recv(self, &mut *bytes, RecvFlags::PEEK)?.0);
-        self.async_io(Interest::READABLE, &mut look).await
+        let mut peek = || Ok(recv(self, &mut *bytes, RecvFlags::PEEK)?.0);
+        self.async_io(Interest::READABLE, &mut peek).await
     }
 }
 
-/// See [`impatient`].
-type Impatient = Pin<Box<TimeoutStream<UnixStream>>>;
+type TimedUnixStream = Pin<Box<TimeoutStream<UnixStream>>>;
 
-impl Stream for Impatient {
+impl ClientStream for TimedUnixStream {
     fn tcp(&self) -> Option<&TcpStream> {
         None
     }
 }
 
-/// A Unix-domain socket whose peer is taken for gone when it takes nothing for
-/// `write_timeout`. Here the system does not look after that.
-pub fn impatient(unix: UnixStream, write_timeout: Duration) -> Impatient {
+/// Fails writes to a Unix-domain socket that take longer than `write_timeout`:
+/// the kernel has no such timeout for these.
+pub fn with_write_timeout(unix: UnixStream, write_timeout: Duration) -> TimedUnixStream {
     let mut stream = TimeoutStream::new(unix);
     stream.set_write_timeout(Some(write_timeout));
     Box::pin(stream)

@@ -1,5 +1,4 @@
-//! One thread with a runtime of its own, its own connections to upstreams, and
-//! the callers that were handed to it.
+//! A worker thread: its runtime, and the client connections dispatched to it.
 
 use std::io;
 use std::rc::Rc;
@@ -13,135 +12,139 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::interval;
 
-use super::active_snapshot::Current;
+use super::active_snapshot::ActiveSnapshot;
 use super::connection;
-use super::socket::Detached;
+use super::socket::DetachedSocket;
 use crate::drain::Phase;
-use crate::permits::Place;
+use crate::permits::Permit;
 use crate::proxy::Snapshot;
-use crate::routes::context::Site;
+use crate::routes::context::HttpContext;
 use crate::telemetry::metric::Gauge;
 
-/// Between two looks for connections that have rested too long.
-const SWEEP_EVERY: Duration = Duration::from_secs(5);
+/// Interval of closing idle upstream connections.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// A worker, seen from the thread that accepts.
+/// The control thread's handle of a worker.
 #[derive(Debug)]
-pub struct Handle {
-    orders: UnboundedSender<Order>,
+pub struct WorkerHandle {
+    commands: UnboundedSender<WorkerCommand>,
     load: Arc<AtomicUsize>,
     thread: JoinHandle<()>,
 }
 
-/// What a worker is told.
-enum Order {
-    Serve(Detached, Ticket),
-    Succeed(Arc<Snapshot>, Box<Site>),
-    Ring(Phase),
+enum WorkerCommand {
+    Serve(DetachedSocket, ConnectionGuard),
+    Reconfigure(Arc<Snapshot>, Box<HttpContext>),
+    AdvanceDrain(Phase),
 }
 
-/// A caller's place: among all connections, and in its worker's load.
+/// Counts a connection in its worker's load and in the gauge until it is dropped.
 #[derive(Debug)]
-pub struct Ticket {
+pub struct ConnectionGuard {
     load: Arc<AtomicUsize>,
     open: Gauge,
-    /// None for one that got in when its listener was closed.
-    _place: Option<Place>,
+    /// None for a connection from the backlog of a closed listener.
+    _permit: Option<Permit>,
 }
 
-impl Handle {
-    /// Starts worker number `index`.
-    pub fn start(index: usize, snapshot: Arc<Snapshot>, site: Site) -> io::Result<Self> {
-        let (orders, received) = unbounded_channel();
-        let (report, reported) = std::sync::mpsc::sync_channel(1);
+// === impl WorkerHandle ===
+
+impl WorkerHandle {
+    pub fn start(index: usize, snapshot: Arc<Snapshot>, context: HttpContext) -> io::Result<Self> {
+        let (commands, receiver) = unbounded_channel();
+        let (startup, started) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new()
             .name(format!("worker-{index}"))
             .spawn(move || {
-                // It cannot leave the thread it is made on.
+                // A `LocalRuntime` cannot leave its thread.
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .enable_all()
                     .build_local(LocalOptions::default());
-                // Whoever starts us waits for this, so there is one to tell.
-                let _ = report.send(runtime.as_ref().err().map(io::Error::kind));
+                // The receiver exists: `start` waits for this.
+                let _ = startup.send(runtime.as_ref().err().map(io::Error::kind));
                 if let Ok(runtime) = runtime {
-                    runtime.block_on(run(snapshot, site, received));
+                    runtime.block_on(run(snapshot, context, receiver));
                 }
             })?;
-        if let Ok(Some(kind)) = reported.recv() {
+        if let Ok(Some(kind)) = started.recv() {
             return Err(kind.into());
         }
         Ok(Self {
-            orders,
+            commands,
             load: Arc::default(),
             thread,
         })
     }
 
-    /// Connections it has.
+    /// Open connections.
     pub fn load(&self) -> usize {
         self.load.load(Ordering::Relaxed)
     }
 
-    /// Hands it a caller, who counts in `open` until it leaves.
-    pub fn serve(&self, caller: Detached, place: Option<Place>, open: Gauge) {
+    pub fn serve(&self, socket: DetachedSocket, permit: Option<Permit>, open: Gauge) {
         self.load.fetch_add(1, Ordering::Relaxed);
         open.increment(1);
-        let ticket = Ticket {
+        let guard = ConnectionGuard {
             load: Arc::clone(&self.load),
             open,
-            _place: place,
+            _permit: permit,
         };
-        // A worker that is gone drops the connection.
-        let _ = self.orders.send(Order::Serve(caller, ticket));
+        // A worker that has ended drops the connection.
+        let _ = self.commands.send(WorkerCommand::Serve(socket, guard));
     }
 
-    /// Tells it to serve new requests from this generation.
-    pub fn succeed(&self, snapshot: Arc<Snapshot>, site: Site) {
-        let _ = self.orders.send(Order::Succeed(snapshot, Box::new(site)));
+    pub fn reconfigure(&self, snapshot: Arc<Snapshot>, context: HttpContext) {
+        let _ = self
+            .commands
+            .send(WorkerCommand::Reconfigure(snapshot, Box::new(context)));
     }
 
-    /// Tells it how far the shutdown has come.
-    pub fn ring(&self, phase: Phase) {
-        let _ = self.orders.send(Order::Ring(phase));
+    pub fn advance_drain(&self, phase: Phase) {
+        let _ = self.commands.send(WorkerCommand::AdvanceDrain(phase));
     }
 
-    /// True when it has nothing left to do.
     pub fn is_finished(&self) -> bool {
         self.thread.is_finished()
     }
 }
 
-impl Drop for Ticket {
+// === impl ConnectionGuard ===
+
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.load.fetch_sub(1, Ordering::Relaxed);
         self.open.decrement(1);
     }
 }
 
-async fn run(snapshot: Arc<Snapshot>, site: Site, mut orders: UnboundedReceiver<Order>) {
-    let current = Current::new(snapshot, site);
-    let curfew = Rc::clone(&current.get().worker.curfew);
+async fn run(
+    snapshot: Arc<Snapshot>,
+    context: HttpContext,
+    mut commands: UnboundedReceiver<WorkerCommand>,
+) {
+    let active = ActiveSnapshot::new(snapshot, context);
+    let drain = Rc::clone(&active.get().worker.drain);
     let mut connections = JoinSet::new();
-    let mut sweep = interval(SWEEP_EVERY);
-    while curfew.phase() < Phase::Parting || !connections.is_empty() {
+    let mut sweep = interval(SWEEP_INTERVAL);
+    while drain.phase() < Phase::ClosingIdle || !connections.is_empty() {
         tokio::select! {
-            order = orders.recv() => match order {
-                Some(Order::Serve(caller, ticket)) => {
-                    let current = Rc::clone(&current);
+            command = commands.recv() => match command {
+                Some(WorkerCommand::Serve(socket, guard)) => {
+                    let active = Rc::clone(&active);
                     connections.spawn_local(async move {
-                        let _ticket = ticket;
-                        if let Ok(caller) = caller.attach() {
-                            connection::serve(current, caller).await;
+                        let _guard = guard;
+                        if let Ok(socket) = socket.attach() {
+                            connection::serve(active, socket).await;
                         }
                     });
                 }
-                Some(Order::Succeed(snapshot, site)) => current.succeed(snapshot, *site),
-                Some(Order::Ring(phase)) => curfew.ring(phase),
+                Some(WorkerCommand::Reconfigure(snapshot, context)) => active.reconfigure(snapshot, *context),
+                Some(WorkerCommand::AdvanceDrain(phase)) => drain.advance_to(phase),
                 None => break,
             },
-            // The panic hook has told of a task that failed.
+            // If the task panicked, the panic hook has logged it.
             Some(_) = connections.join_next() => {}
-            _ = sweep.tick() => current.get().worker.client.sweep(),
+            _ = sweep.tick() => active.get().worker.client.sweep(),
         }
     }
 }

@@ -1,70 +1,70 @@
-//! What one generation takes over from the one before, since nothing about it
-//! has changed. What is not named here begins anew:
+//! What a generation takes over from the previous one. Everything else starts fresh:
 //!
-//! | kept | while |
+//! | kept | condition |
 //! |---|---|
 //! | upstreams, and with them each worker's connections | the provider is the same in all its settings |
-//! | a provider's places for requests in flight | it has a limit on them, be it another one |
-//! | health, loads, what is left of rate limits | provider, base URL, credential and upstream model are the same |
-//! | what health checks say | provider and base URL are the same, and it is still asked |
-//! | health checks that go on | the provider is the same in all its settings |
-//! | what it lists itself | the provider is the same in all its settings |
+//! | permits for a provider's requests in flight | the provider limits them; the limit may differ |
+//! | circuit breakers, loads, remaining rate limits | provider, base URL, credential and upstream model are the same |
+//! | results of health checks | provider and base URL are the same, and health checks are still on |
+//! | running health checks | the provider is the same in all its settings |
+//! | the provider's own list of models | the provider is the same in all its settings |
 //! | retry budgets | provider, base URL and `retry.budget` are the same |
-//! | where objects live | always; how many are remembered is the new limit |
-//! | bytes held, requests in flight | always; the limits are the new ones |
-//! | what the status tells of a model | alias and provider are the same |
+//! | the object directory | always; its size is the new limit |
+//! | counts of buffered bytes and requests in flight | always; the limits are the new ones |
+//! | status figures of a model | alias and provider are the same |
 //! | counters and gauges | always: they belong to the process |
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, Slot, Spot};
-use crate::config::{BaseUrl, Credential, Provider};
+use crate::catalog::{Catalog, SlotKind, StateSlot};
+use crate::config::{BaseUrl, Credential, ProviderConfig};
 use crate::proxy::Snapshot;
-use crate::routing::Heirs;
+use crate::routing::CarryOver;
 use crate::upstream::Upstream;
 
-/// The generation before, to look things up in.
-pub struct Before<'s> {
+/// Lookups in the previous generation.
+pub struct Previous<'s> {
     snapshot: &'s Snapshot,
     upstreams: HashMap<&'s str, (usize, &'s Arc<Upstream>)>,
 }
 
-impl<'s> Before<'s> {
+impl<'s> Previous<'s> {
     pub fn new(snapshot: &'s Snapshot) -> Self {
         let upstreams = snapshot.upstreams.iter().enumerate();
-        let named = upstreams.filter_map(|(id, upstream)| {
+        let by_name = upstreams.filter_map(|(id, upstream)| {
             let upstream = upstream.as_ref()?;
-            Some((upstream.made_from().name.as_str(), (id, upstream)))
+            Some((upstream.provider().name.as_str(), (id, upstream)))
         });
         Self {
             snapshot,
-            upstreams: named.collect(),
+            upstreams: by_name.collect(),
         }
     }
 
-    /// The upstream of the provider of this name.
     pub fn upstream(&self, provider: &str) -> Option<&'s Arc<Upstream>> {
         self.upstreams.get(provider).map(|(_, upstream)| *upstream)
     }
 
-    /// Which targets and providers have become which.
-    pub fn heirs(&self, catalog: &Catalog, upstreams: &[Option<Arc<Upstream>>]) -> Heirs {
-        let same: HashMap<usize, Same> = upstreams
+    /// Maps targets and providers of this generation to those of the previous one.
+    pub fn carry_over(&self, catalog: &Catalog, upstreams: &[Option<Arc<Upstream>>]) -> CarryOver {
+        let same: HashMap<usize, SameProvider> = upstreams
             .iter()
             .enumerate()
-            .filter_map(|(id, upstream)| Some((id, self.same(upstream.as_ref()?.made_from())?)))
+            .filter_map(|(id, upstream)| {
+                Some((id, self.same_provider(upstream.as_ref()?.provider())?))
+            })
             .collect();
-        let slots = self.snapshot.catalog.slots();
-        let then: HashMap<_, usize> = slots.map(|it| (known_by(&it), it.number)).collect();
-        let slots = catalog.slots().filter_map(|now| {
+        let slots = self.snapshot.catalog.state_slots();
+        let earlier: HashMap<_, usize> = slots.map(|it| (slot_key(&it), it.index)).collect();
+        let slots = catalog.state_slots().filter_map(|now| {
             let same = same.get(&now.provider.id)?;
             let credential = (*same.credentials.get(now.credential)?)?;
-            let then = then.get(&(same.provider, credential, now.spot))?;
-            Some((now.number, *then))
+            let earlier = earlier.get(&(same.provider, credential, now.kind))?;
+            Some((now.index, *earlier))
         });
-        Heirs {
-            slots: slots.collect(),
+        CarryOver {
+            states: slots.collect(),
             providers: same
                 .iter()
                 .map(|(now, same)| (*now, same.provider))
@@ -72,47 +72,51 @@ impl<'s> Before<'s> {
         }
     }
 
-    /// The ids of models now and before.
+    /// Pairs of model ids: now, and in the previous generation.
     pub fn models(&self, catalog: &Catalog) -> Vec<(usize, usize)> {
-        let then: HashMap<_, usize> = models(&self.snapshot.catalog).collect();
+        let earlier: HashMap<_, usize> = models(&self.snapshot.catalog).collect();
         let now = models(catalog);
-        now.filter_map(|(name, now)| Some((now, *then.get(&name)?)))
+        now.filter_map(|(name, now)| Some((now, *earlier.get(&name)?)))
             .collect()
     }
 
-    fn same(&self, now: &Provider) -> Option<Same> {
+    fn same_provider(&self, now: &ProviderConfig) -> Option<SameProvider> {
         let (id, upstream) = self.upstreams.get(now.name.as_str())?;
-        let then = upstream.made_from();
-        let (BaseUrl::Set { url: here, .. }, BaseUrl::Set { url: there, .. }) =
-            (&now.base_url, &then.base_url)
+        let earlier = upstream.provider();
+        let (
+            BaseUrl::Set { url, .. },
+            BaseUrl::Set {
+                url: earlier_url, ..
+            },
+        ) = (&now.base_url, &earlier.base_url)
         else {
             return None;
         };
-        let credentials = now.usable().map(|now| {
-            let mut before = then.usable();
-            before.position(|then| opens_alike(now, then))
+        let credentials = now.usable_credentials().map(|now| {
+            let mut before = earlier.usable_credentials();
+            before.position(|earlier| same_credential(now, earlier))
         });
-        (here == there).then(|| Same {
+        (url == earlier_url).then(|| SameProvider {
             provider: *id,
             credentials: credentials.collect(),
         })
     }
 }
 
-/// A provider that is at the same place as before.
-struct Same {
-    /// Its number then.
+/// A provider whose base URL has not changed.
+struct SameProvider {
+    /// Its earlier id.
     provider: usize,
-    /// The numbers then of the credentials that it had already.
+    /// The earlier index of each credential, if it had one.
     credentials: Vec<Option<usize>>,
 }
 
-fn known_by<'c>(slot: &Slot<'c>) -> (usize, usize, Spot<'c>) {
-    (slot.provider.id, slot.credential, slot.spot)
+fn slot_key<'c>(slot: &StateSlot<'c>) -> (usize, usize, SlotKind<'c>) {
+    (slot.provider.id, slot.credential, slot.kind)
 }
 
-/// Wherever a key was read from, it is the key that the provider knows.
-fn opens_alike(one: &Credential, other: &Credential) -> bool {
+/// The same key may be read from another source.
+fn same_credential(one: &Credential, other: &Credential) -> bool {
     match (one, other) {
         (Credential::Set { secret: one, .. }, Credential::Set { secret: other, .. }) => {
             one == other
@@ -122,10 +126,11 @@ fn opens_alike(one: &Credential, other: &Credential) -> bool {
     }
 }
 
-/// What is told of: aliases at their providers, and what has no alias.
+/// Rows of the status: aliases at their providers, and one row for each provider's
+/// models without alias.
 fn models(catalog: &Catalog) -> impl Iterator<Item = ((Option<&str>, &str), usize)> {
     let aliases = catalog.models().into_iter();
     let aliases = aliases.map(|it| ((Some(&*it.label), &*it.provider.name), it.id));
     let providers = catalog.providers().into_iter();
-    aliases.chain(providers.map(|it| ((None, &*it.name), it.any_model)))
+    aliases.chain(providers.map(|it| ((None, &*it.name), it.wildcard_model)))
 }

@@ -1,4 +1,4 @@
-//! What Trunkline tells about itself: log lines, metrics, traces, request ids.
+//! Logs, metrics, traces and request ids.
 
 pub mod log;
 pub mod metric;

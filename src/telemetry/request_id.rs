@@ -1,4 +1,4 @@
-//! The id that ties an answer, a log line and a caller's report together.
+//! Request ids, which link a response, its log line and a client's report.
 
 use std::cell::{Cell, RefCell};
 
@@ -7,31 +7,33 @@ use http::HeaderValue;
 
 use crate::wall_clock;
 
-/// Longest id taken over from a caller, in bytes.
-const LONGEST: usize = 64;
-/// How an id of ours begins, and how long it is: two numbers in hex follow.
+/// In bytes.
+const MAX_CLIENT_ID_LEN: usize = 64;
+/// A generated id: the prefix and two numbers in hex.
 const PREFIX: &[u8; 4] = b"req-";
-const LENGTH: usize = PREFIX.len() + 32;
-/// Ids that share one piece of memory.
-const IDS_AT_ONCE: usize = 64;
+const ID_LEN: usize = PREFIX.len() + 32;
+/// Ids that share one allocation.
+const IDS_PER_BUFFER: usize = 64;
 
-/// Makes ids for one worker: a random start and a count, so that no id needs
-/// the system's random source and none repeats within a process.
+/// Generates one worker's ids from a random seed and a counter: no id needs the system's
+/// random source, and none repeats within a worker.
 #[derive(Debug)]
 pub struct RequestIds {
     seed: [u8; 16],
     count: Cell<u64>,
-    /// Room for ids to come.
-    room: RefCell<BytesMut>,
+    /// Memory for the next ids.
+    buffer: RefCell<BytesMut>,
 }
 
-/// A request's id: ours, or the caller's own where it is harmless.
+/// Generated, or the client's if it is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId(HeaderValue);
 
+// === impl RequestIds ===
+
 impl RequestIds {
-    /// A source of ids. Falls back to the clock where the system gives no
-    /// random bytes: an id must be unique, not secret.
+    /// Falls back to the clock if the system has no random source: an id must be unique,
+    /// not secret.
     #[must_use]
     pub fn new() -> Self {
         let clock = wall_clock::now()
@@ -47,16 +49,16 @@ impl RequestIds {
         Self {
             seed: hex(seed),
             count: Cell::new(count),
-            room: RefCell::default(),
+            buffer: RefCell::default(),
         }
     }
 
-    /// The caller's id where it has only letters, digits and hyphens (nothing
-    /// that could forge a log line), else a new one.
+    /// The client's id if it has only letters, digits and hyphens (so that it cannot forge
+    /// a log line), else a new one.
     #[must_use]
     pub fn for_request(&self, offered: Option<&HeaderValue>) -> RequestId {
         match offered {
-            Some(value) if is_harmless(value.as_bytes()) => RequestId(value.clone()),
+            Some(value) if is_valid_client_id(value.as_bytes()) => RequestId(value.clone()),
             _ => self.next(),
         }
     }
@@ -64,15 +66,15 @@ impl RequestIds {
     fn next(&self) -> RequestId {
         let count = self.count.get().wrapping_add(1);
         self.count.set(count);
-        let mut room = self.room.borrow_mut();
-        if room.capacity() < LENGTH {
-            *room = BytesMut::with_capacity(LENGTH * IDS_AT_ONCE);
+        let mut buffer = self.buffer.borrow_mut();
+        if buffer.capacity() < ID_LEN {
+            *buffer = BytesMut::with_capacity(ID_LEN * IDS_PER_BUFFER);
         }
-        room.extend_from_slice(PREFIX);
-        room.extend_from_slice(&self.seed);
-        room.extend_from_slice(&hex(count));
+        buffer.extend_from_slice(PREFIX);
+        buffer.extend_from_slice(&self.seed);
+        buffer.extend_from_slice(&hex(count));
         // Lower-case hex and a hyphen are always a valid header value.
-        let value = HeaderValue::from_maybe_shared(room.split().freeze());
+        let value = HeaderValue::from_maybe_shared(buffer.split().freeze());
         RequestId(value.unwrap_or(HeaderValue::from_static("req-0")))
     }
 }
@@ -83,26 +85,26 @@ impl Default for RequestIds {
     }
 }
 
+// === impl RequestId ===
+
 impl RequestId {
-    /// As a header carries it.
     #[must_use]
     pub fn header(&self) -> HeaderValue {
         self.0.clone()
     }
 
-    /// As a log line carries it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()
     }
 }
 
-/// By hand: formatting took as long as the scan of a small body.
+/// Not `format!`, which took as long as the scan of a small body.
 fn hex(number: u64) -> [u8; 16] {
     let mut text = [0; 16];
-    for (digit, place) in text.iter_mut().rev().enumerate() {
+    for (digit, byte) in text.iter_mut().rev().enumerate() {
         let nibble = (number >> (digit * 4) & 0xf) as u8;
-        *place = if nibble < 10 {
+        *byte = if nibble < 10 {
             b'0' + nibble
         } else {
             b'a' + nibble - 10
@@ -111,8 +113,8 @@ fn hex(number: u64) -> [u8; 16] {
     text
 }
 
-fn is_harmless(id: &[u8]) -> bool {
-    (1..=LONGEST).contains(&id.len())
+fn is_valid_client_id(id: &[u8]) -> bool {
+    (1..=MAX_CLIENT_ID_LEN).contains(&id.len())
         && id
             .iter()
             .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
@@ -125,15 +127,15 @@ mod tests {
     use super::RequestIds;
 
     #[test]
-    fn takes_over_harmless_ids_only() {
+    fn only_valid_client_ids_are_kept() {
         let ids = RequestIds::new();
-        let taken = ids.for_request(Some(&HeaderValue::from_static("abc-123")));
-        assert_eq!(taken.as_str(), "abc-123");
+        let kept = ids.for_request(Some(&HeaderValue::from_static("abc-123")));
+        assert_eq!(kept.as_str(), "abc-123");
         let long = "a".repeat(65);
         for bad in ["", "a b", "a\tb", "a_b", "ä", "a=b", long.as_str()] {
             let value = HeaderValue::from_bytes(bad.as_bytes()).unwrap();
-            let made = ids.for_request(Some(&value));
-            assert!(made.as_str().starts_with("req-"), "{bad:?}");
+            let created = ids.for_request(Some(&value));
+            assert!(created.as_str().starts_with("req-"), "{bad:?}");
         }
     }
 
@@ -145,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn does_not_repeat() {
+    fn ids_do_not_repeat() {
         let ids = RequestIds::new();
         assert_ne!(ids.for_request(None), ids.for_request(None));
         assert_ne!(ids.for_request(None), RequestIds::new().for_request(None));

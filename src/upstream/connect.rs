@@ -1,4 +1,4 @@
-//! From a host name to a connection that takes requests.
+//! Connects to an upstream: name resolution, TCP, TLS, HTTP.
 
 use std::cell::Cell;
 use std::error::Error as StdError;
@@ -19,153 +19,151 @@ use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::io::Errno;
 use tokio::net::TcpStream;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tower_service::Service;
 
 use super::Upstream;
-use super::connection::{Http2, Task};
-use super::error::{Error, ErrorKind, chain};
-use super::http1::{Http1, Scratch, Socket};
+use super::connection::{DriverTask, Http2Connection};
+use super::error::{Error, ErrorKind, with_causes};
+use super::http1::{Http1, Scratch, Transport};
 use super::resolve::Resolver;
 use crate::config::{HttpVersion, Timeouts};
+use crate::error_chain::cause_ref;
 use crate::executor::LocalExecutor;
-use crate::request_body::Outgoing;
+use crate::request_body::RequestBody;
 
-/// Silence on an HTTP/2 connection with streams before it is asked whether it
-/// still lives, and how long it has to say so.
-const PING_AFTER: Duration = Duration::from_secs(30);
-const PONG_WITHIN: Duration = Duration::from_secs(15);
-/// Silence on a TCP connection before the system asks.
+/// HTTP/2 pings, on a silent connection with open streams.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+const PING_TIMEOUT: Duration = Duration::from_secs(15);
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
-/// Streams on an HTTP/2 connection until the upstream has said how many it
-/// takes; more than it takes would be refused.
-const STREAMS_AT_FIRST: usize = 1;
-/// HTTP/2 windows: wide enough for a fast answer, narrow enough that one slow
-/// reader cannot hold much memory.
+/// Streams on an HTTP/2 connection until the upstream's SETTINGS arrive; streams above
+/// its limit would be refused.
+const INITIAL_MAX_STREAMS: usize = 1;
+/// HTTP/2 windows: wide enough for a fast response, narrow enough that one slow client
+/// cannot hold much memory.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 
-/// A connection that has just been made.
-pub(super) enum Made {
+pub(super) enum NewConnection {
     Http1(Box<Http1>),
-    Http2(Http2),
+    Http2(Http2Connection),
 }
 
-/// Connects within a limit in time: name, TCP, TLS and HTTP.
+/// Within the connect timeout.
 pub(super) async fn connect(
     upstream: &Arc<Upstream>,
     timeouts: &Timeouts,
     resolver: &Resolver,
     scratch: &Scratch,
-) -> Result<Made, Error> {
-    let making = make(upstream, timeouts, resolver, scratch);
-    let made = timeout(timeouts.connect, making).await;
-    let made = made.unwrap_or_else(|_| Err(late("no connection in time")));
-    upstream.gauges.connects(made.is_ok()).increment(1);
-    made
+) -> Result<NewConnection, Error> {
+    let connecting = establish(upstream, timeouts, resolver, scratch);
+    record_connect(upstream, timeout(timeouts.connect, connecting).await)
 }
 
-/// As [`connect`], for one that speaks HTTP/1.1, whatever the others speak.
+/// Like [`connect`], but always HTTP/1.1, regardless of the configuration.
 pub(super) async fn connect_http1(
     upstream: &Upstream,
     timeouts: &Timeouts,
     resolver: &Resolver,
     scratch: &Scratch,
 ) -> Result<Box<Http1>, Error> {
-    let making = async {
+    let connecting = async {
         let tcp = tcp(upstream, timeouts, resolver).await?;
         let Some(connector) = &upstream.tls else {
             return Ok(http1(upstream, tcp, scratch));
         };
-        let shaken = timeout(tls_limit(timeouts), connector.connect_http1(tcp)).await;
-        let stream = shaken.map_err(|_| late("no TLS handshake in time"))??;
+        let handshake = timeout(tls_timeout(timeouts), connector.connect_http1(tcp)).await;
+        let stream = handshake.map_err(|_| connect_timeout("TLS handshake timeout"))??;
         Ok(http1(upstream, stream, scratch))
     };
-    let made = timeout(timeouts.connect, making).await;
-    let made = made.unwrap_or_else(|_| Err(late("no connection in time")));
-    upstream.gauges.connects(made.is_ok()).increment(1);
-    made
+    record_connect(upstream, timeout(timeouts.connect, connecting).await)
 }
 
-fn late(detail: &str) -> Error {
+fn record_connect<T>(
+    upstream: &Upstream,
+    connected: Result<Result<T, Error>, Elapsed>,
+) -> Result<T, Error> {
+    let connected = connected.unwrap_or_else(|_| Err(connect_timeout("connect timeout")));
+    upstream.metrics.record_connect(connected.is_ok());
+    connected
+}
+
+fn connect_timeout(detail: &str) -> Error {
     Error::new(ErrorKind::ConnectTimeout, detail)
 }
 
-fn tls_limit(timeouts: &Timeouts) -> Duration {
+fn tls_timeout(timeouts: &Timeouts) -> Duration {
     timeouts.tls.unwrap_or(timeouts.connect)
 }
 
-async fn make(
+async fn establish(
     upstream: &Arc<Upstream>,
     timeouts: &Timeouts,
     resolver: &Resolver,
     scratch: &Scratch,
-) -> Result<Made, Error> {
+) -> Result<NewConnection, Error> {
     let tcp = tcp(upstream, timeouts, resolver).await?;
     match &upstream.tls {
         None if upstream.http == HttpVersion::Http2 => http2(upstream, tcp).await,
-        None => Ok(Made::Http1(http1(upstream, tcp, scratch))),
+        None => Ok(NewConnection::Http1(http1(upstream, tcp, scratch))),
         Some(connector) => {
-            let shaken = timeout(tls_limit(timeouts), connector.connect(tcp)).await;
-            match shaken.map_err(|_| late("no TLS handshake in time"))?? {
+            let handshake = timeout(tls_timeout(timeouts), connector.connect(tcp)).await;
+            match handshake.map_err(|_| connect_timeout("TLS handshake timeout"))?? {
                 (stream, true) => http2(upstream, stream).await,
-                (stream, false) => Ok(Made::Http1(http1(upstream, stream, scratch))),
+                (stream, false) => Ok(NewConnection::Http1(http1(upstream, stream, scratch))),
             }
         }
     }
 }
 
-// ===== TCP =====
+// === TCP ===
 
-/// Resolves the name, then races the addresses (RFC 8305, by hyper-util).
+/// Resolves the name, then races the addresses (RFC 8305). hyper-util's connector is
+/// used for the race only, so it gets resolved addresses and a URL built for it.
 async fn tcp(
     upstream: &Upstream,
     timeouts: &Timeouts,
     resolver: &Resolver,
 ) -> Result<TcpStream, Error> {
     let addresses = resolver.resolve(&upstream.host, upstream.port).await?;
-    let mut connector = HttpConnector::new_with_resolver(Resolved(addresses));
+    let mut connector = HttpConnector::new_with_resolver(StaticResolver(addresses));
     connector.enforce_http(false);
     connector.set_nodelay(true);
     connector.set_keepalive(Some(TCP_KEEPALIVE));
-    // Shared out over the addresses, so that a dead one leaves time for the
-    // next.
+    // Divided among the addresses, so that an unreachable one leaves time for the next.
     connector.set_connect_timeout(Some(timeouts.connect));
-    let place = Uri::builder()
+    let uri = Uri::builder()
         .scheme(upstream.scheme.clone())
         .authority(upstream.authority.clone())
         .path_and_query("/")
         .build()
-        .map_err(|error| Error::new(ErrorKind::Connect, chain(&error)))?;
+        .map_err(|error| Error::new(ErrorKind::Connect, with_causes(&error)))?;
     let stream = connector
-        .call(place)
+        .call(uri)
         .await
-        .map_err(|error| Error::new(kind_of(&error), chain(&error)))?;
+        .map_err(|error| Error::new(error_kind(&error), with_causes(&error)))?;
     Ok(stream.into_inner())
 }
 
-/// The connector's own time limit, which may run out a moment before ours, and
-/// the system's come as errors of input and output.
-fn kind_of(error: &(dyn StdError + 'static)) -> ErrorKind {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            return match Errno::from_io_error(error) {
-                Some(Errno::ADDRNOTAVAIL | Errno::MFILE | Errno::NFILE) => ErrorKind::Exhausted,
-                _ if error.kind() == io::ErrorKind::TimedOut => ErrorKind::ConnectTimeout,
-                _ => ErrorKind::Connect,
-            };
-        }
-        cause = error.source();
+/// Timeouts of the connector, which may expire just before the gateway's, and of the system
+/// are I/O errors.
+fn error_kind(error: &(dyn StdError + 'static)) -> ErrorKind {
+    let Some(error) = cause_ref::<io::Error>(error) else {
+        return ErrorKind::Connect;
+    };
+    match Errno::from_io_error(error) {
+        Some(Errno::ADDRNOTAVAIL | Errno::MFILE | Errno::NFILE) => ErrorKind::LocalResources,
+        _ if error.kind() == io::ErrorKind::TimedOut => ErrorKind::ConnectTimeout,
+        _ => ErrorKind::Connect,
     }
-    ErrorKind::Connect
 }
 
-/// Addresses that have been looked up already.
+/// Returns addresses that are already resolved.
 #[derive(Clone)]
-struct Resolved(Vec<SocketAddr>);
+struct StaticResolver(Vec<SocketAddr>);
 
-impl Service<Name> for Resolved {
+impl Service<Name> for StaticResolver {
     type Response = std::vec::IntoIter<SocketAddr>;
     type Error = std::convert::Infallible;
     type Future = Ready<Result<Self::Response, Self::Error>>;
@@ -179,56 +177,66 @@ impl Service<Name> for Resolved {
     }
 }
 
-// ===== HTTP =====
+// === HTTP ===
 
-fn http1(upstream: &Upstream, socket: impl Socket + 'static, scratch: &Scratch) -> Box<Http1> {
-    let open = upstream.gauges.open();
-    Box::new(Http1::new(Box::new(socket), scratch.clone(), open))
+fn http1(
+    upstream: &Upstream,
+    transport: impl Transport + 'static,
+    scratch: &Scratch,
+) -> Box<Http1> {
+    let guard = upstream.metrics.track_open();
+    Box::new(Http1::new(Box::new(transport), scratch.clone(), guard))
 }
 
-async fn http2(upstream: &Arc<Upstream>, socket: impl Socket + 'static) -> Result<Made, Error> {
+async fn http2(
+    upstream: &Arc<Upstream>,
+    transport: impl Transport + 'static,
+) -> Result<NewConnection, Error> {
     let (sender, connection) = http2::Builder::new(LocalExecutor)
         .timer(TokioTimer::new())
-        .initial_max_send_streams(STREAMS_AT_FIRST)
+        .initial_max_send_streams(INITIAL_MAX_STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .keep_alive_interval(PING_AFTER)
-        .keep_alive_timeout(PONG_WITHIN)
-        .handshake::<_, Outgoing>(TokioIo::new(socket))
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .handshake::<_, RequestBody>(TokioIo::new(transport))
         .await
-        .map_err(|error| Error::new(ErrorKind::Connect, chain(&error)))?;
-    let room = Rc::new(Cell::new(usize::MAX));
-    let task = drive(upstream, connection, Rc::clone(&room));
-    Ok(Made::Http2(Http2::new(sender, task, room)))
+        .map_err(|error| Error::new(ErrorKind::Connect, with_causes(&error)))?;
+    let max_streams = Rc::new(Cell::new(usize::MAX));
+    let task = drive(upstream, connection, Rc::clone(&max_streams));
+    Ok(NewConnection::Http2(Http2Connection::new(
+        sender,
+        task,
+        max_streams,
+    )))
 }
 
-/// Runs an HTTP/2 connection on this worker until it ends or its owners let go.
+/// Runs an HTTP/2 connection on this worker until it ends or the task is dropped.
 fn drive<Io>(
     upstream: &Arc<Upstream>,
-    mut connection: http2::Connection<Io, Outgoing, LocalExecutor>,
-    room: Rc<Cell<usize>>,
-) -> Task
+    mut connection: http2::Connection<Io, RequestBody, LocalExecutor>,
+    max_streams: Rc<Cell<usize>>,
+) -> DriverTask
 where
     Io: Read + Write + Unpin + 'static,
 {
-    let open = upstream.gauges.open();
+    let guard = upstream.metrics.track_open();
     let task = tokio::task::spawn_local(async move {
-        let _open = open;
-        // Its error reaches the requests that are on it; without one it only
-        // means that the connection is gone.
+        let _guard = guard;
+        // Open requests get the error themselves.
         let _ = poll_fn(|context| {
             let polled = Pin::new(&mut connection).poll(context);
-            // Until it has spoken, the best guess is that it takes many: they
-            // wait on the connection for its word.
-            let most = connection.current_max_send_streams();
-            if most != STREAMS_AT_FIRST {
-                room.set(most);
+            // Until SETTINGS arrive, many streams are assumed to be allowed: they wait
+            // on the connection for SETTINGS.
+            let current = connection.current_max_send_streams();
+            if current != INITIAL_MAX_STREAMS {
+                max_streams.set(current);
             }
             polled
         })
         .await;
     });
-    Task(task.abort_handle())
+    DriverTask(task.abort_handle())
 }
 
 #[cfg(test)]
@@ -237,22 +245,22 @@ mod tests {
 
     use rustix::io::Errno;
 
-    use super::{ErrorKind, kind_of};
+    use super::{ErrorKind, error_kind};
 
     #[test]
-    fn a_machine_without_ports_or_descriptors_is_no_fault_of_the_upstream() {
+    fn missing_ports_or_descriptors_are_not_upstream_errors() {
         for (reason, expected) in [
-            (Errno::ADDRNOTAVAIL, ErrorKind::Exhausted),
-            (Errno::MFILE, ErrorKind::Exhausted),
-            (Errno::NFILE, ErrorKind::Exhausted),
+            (Errno::ADDRNOTAVAIL, ErrorKind::LocalResources),
+            (Errno::MFILE, ErrorKind::LocalResources),
+            (Errno::NFILE, ErrorKind::LocalResources),
             (Errno::TIMEDOUT, ErrorKind::ConnectTimeout),
             (Errno::CONNREFUSED, ErrorKind::Connect),
         ] {
             let inner = io::Error::from(reason);
-            assert_eq!(kind_of(&inner), expected, "{reason:?}");
-            // As the connector hands it on: within another one.
+            assert_eq!(error_kind(&inner), expected, "{reason:?}");
+            // The connector wraps it.
             let outer = Outer(inner);
-            assert_eq!(kind_of(&outer), expected, "{reason:?}");
+            assert_eq!(error_kind(&outer), expected, "{reason:?}");
         }
     }
 

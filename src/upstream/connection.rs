@@ -1,4 +1,5 @@
-//! A connection to an upstream, and one request over it.
+//! Connections to an upstream, and one request over each (HTTP/1.1) or over a stream
+//! (HTTP/2).
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -11,114 +12,112 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::error::Error;
-use super::http1::{Answered, Broken, Http1};
-use super::request::Order;
+use super::http1::{Http1, Http1Error, ResponseHead};
+use super::request::UpstreamRequest;
 use super::{Upstream, header};
 use crate::config::Timeouts;
-use crate::request_body::{Outgoing, Passing};
-use crate::routing::Outcome;
+use crate::request_body::{RequestBody, StreamingBody};
+use crate::routing::AttemptOutcome;
 
-/// Streams put on one HTTP/2 connection before another is opened: the least
-/// limit that servers are advised to set (RFC 9113, section 6.5.2).
+/// Above this, another connection is opened: the lowest limit that servers should set
+/// (RFC 9113, section 6.5.2).
 const STREAMS_PER_CONNECTION: usize = 100;
 
-/// An HTTP/2 connection, shared by the streams on it.
+/// Shared by its streams.
 #[derive(Debug)]
-pub(super) struct Http2 {
-    sender: http2::SendRequest<Outgoing>,
-    _task: Task,
-    /// Streams that the upstream takes at once.
-    room: Rc<Cell<usize>>,
+pub(super) struct Http2Connection {
+    sender: http2::SendRequest<RequestBody>,
+    _task: DriverTask,
+    /// Concurrent streams that the upstream allows.
+    max_streams: Rc<Cell<usize>>,
     streams: Cell<usize>,
-    used: Cell<Instant>,
-    retired: Cell<bool>,
+    last_used: Cell<Instant>,
+    closing: Cell<bool>,
 }
 
-/// The task that drives an HTTP/2 connection, ended when the last stream and
-/// the pool have let go.
+/// Drives an HTTP/2 connection; aborted when the pool and the last stream have dropped
+/// it.
 #[derive(Debug)]
-pub(super) struct Task(pub(super) AbortHandle);
+pub(super) struct DriverTask(pub(super) AbortHandle);
 
 /// A connection in use by one request.
 #[derive(Debug)]
 pub(super) enum Connection {
     Http1(Box<Http1>),
-    Http2(Stream),
+    Http2(Http2Stream),
 }
 
-/// The beginning of an answer.
-pub(super) struct Answer {
-    pub(super) head: Answered,
-    /// Its body, where that does not come out of the connection itself.
+/// A response head, with the source of the body.
+pub(super) struct ResponseStart {
+    pub(super) head: ResponseHead,
+    /// The body over HTTP/2; over HTTP/1.1 it is read from the connection.
     pub(super) stream: Option<Incoming>,
     /// When the request began to be sent.
-    pub(super) sent: Instant,
+    pub(super) sent_at: Instant,
 }
 
-/// One of the streams on an HTTP/2 connection.
 #[derive(Debug)]
-pub(super) struct Stream(Rc<Http2>);
+pub(super) struct Http2Stream(Rc<Http2Connection>);
 
-/// An exchange that brought no answer.
-pub(super) enum Failed {
-    /// Nothing of the request was sent; here it is again.
-    Unsent(Box<Order>, Error),
-    /// It cannot be had back.
-    Spent(Error),
+pub(super) enum SendError {
+    /// Nothing of the request was sent; it is returned.
+    Unsent(Box<UpstreamRequest>, Error),
+    MaybeSent(Error),
 }
 
-// ===== Connection =====
+// === impl Connection ===
 
 impl Connection {
-    /// Sends a request and waits for the head of its answer. Dropping the
-    /// future closes the connection or its stream.
+    /// Sends a request and waits for the response head. Dropping the future closes the
+    /// connection or its stream.
     pub(super) async fn exchange(
         mut self,
         upstream: &Upstream,
-        order: Box<Order>,
+        request: Box<UpstreamRequest>,
         timeouts: &Timeouts,
         now: Instant,
-    ) -> Result<(Answer, Self), Failed> {
-        let limit = timeouts.first_event.unwrap_or(timeouts.head);
-        let limit = limit.min(timeouts.head);
-        let due = now + limit;
-        let passing = order.body.as_passing().cloned();
+    ) -> Result<(ResponseStart, Self), SendError> {
+        let limit = timeouts.first_event.unwrap_or(timeouts.response_header);
+        let limit = limit.min(timeouts.response_header);
+        let deadline = now + limit;
+        let streaming = request.body.as_streaming().cloned();
         let (head, stream) = match &mut self {
-            Self::Http1(connection) => (connection.send(upstream, order, due).await?, None),
-            // Boxed, so that requests over HTTP/1.1 need no room for it.
+            Self::Http1(connection) => (connection.send(upstream, request, deadline).await?, None),
+            // Boxed, so that requests over HTTP/1.1 reserve no memory for it.
             Self::Http2(stream) => {
-                let sending = Box::pin(stream.send(upstream, order));
-                let answer = match &passing {
-                    None => timeout_at(due, sending).await.ok(),
-                    Some(passing) => answer_to(passing, limit, sending).await,
+                let sending = Box::pin(stream.send(upstream, request));
+                let sent = match &streaming {
+                    None => timeout_at(deadline, sending).await.ok(),
+                    Some(streaming) => response_to(streaming, limit, sending).await,
                 };
-                let (head, body) = answer.ok_or_else(|| Failed::Spent(Error::no_head()))??;
+                let (head, body) =
+                    sent.ok_or_else(|| SendError::MaybeSent(Error::header_timeout()))??;
                 (head, Some(body))
             }
         };
-        let answer = Answer {
+        let response = ResponseStart {
             head,
             stream,
-            // What is still on its way has not been sent yet.
-            sent: passing.map_or(now, |passing| passing.moved()),
+            // A streaming body counts as sent when its last chunk was read.
+            sent_at: streaming.map_or(now, |streaming| streaming.last_read_at()),
         };
-        Ok((answer, self))
+        Ok((response, self))
     }
 }
 
-/// Waits for the answer to a request that is still on its way: the time for it
-/// begins when no more of the request goes.
-async fn answer_to<T>(
-    passing: &Passing,
+/// Waits for the response to a request with a streaming body: the timeout starts again
+/// with each chunk of the body.
+async fn response_to<T>(
+    body: &StreamingBody,
     limit: Duration,
     mut sending: Pin<Box<impl Future<Output = T>>>,
 ) -> Option<T> {
     loop {
-        let due = passing.moved() + limit;
-        if let Ok(answer) = timeout_at(due, sending.as_mut()).await {
-            return Some(answer);
+        let deadline = body.last_read_at() + limit;
+        if let Ok(response) = timeout_at(deadline, sending.as_mut()).await {
+            return Some(response);
         }
-        if passing.moved() + limit <= due {
+        if body.last_read_at() + limit <= deadline {
             return None;
         }
     }
@@ -128,57 +127,61 @@ impl Http1 {
     async fn send(
         &mut self,
         upstream: &Upstream,
-        order: Box<Order>,
-        due: Instant,
-    ) -> Result<Answered, Failed> {
-        match self.exchange(upstream, &order, due).await {
+        request: Box<UpstreamRequest>,
+        deadline: Instant,
+    ) -> Result<ResponseHead, SendError> {
+        match self.exchange(upstream, &request, deadline).await {
             Ok(head) => Ok(head),
-            Err(broken) if self.has_begun() || matches!(broken, Broken::Late) => {
-                Err(Failed::Spent(broken.into()))
+            Err(error) if self.has_started() || matches!(error, Http1Error::Timeout) => {
+                Err(SendError::MaybeSent(error.into()))
             }
-            Err(broken) => Err(Failed::Unsent(order, broken.into())),
+            Err(error) => Err(SendError::Unsent(request, error.into())),
         }
     }
 }
 
-impl Drop for Task {
+// === impl Http2Connection ===
+
+impl Drop for DriverTask {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
-impl Http2 {
+impl Http2Connection {
     pub(super) fn new(
-        sender: http2::SendRequest<Outgoing>,
-        task: Task,
-        room: Rc<Cell<usize>>,
+        sender: http2::SendRequest<RequestBody>,
+        task: DriverTask,
+        max_streams: Rc<Cell<usize>>,
     ) -> Self {
         Self {
             sender,
             _task: task,
-            room,
+            max_streams,
             streams: Cell::new(0),
-            used: Cell::new(Instant::now()),
-            retired: Cell::new(false),
+            last_used: Cell::new(Instant::now()),
+            closing: Cell::new(false),
         }
     }
 
-    /// True when no stream has been on it for so long, or none can be again.
-    pub(super) fn is_spent(&self, now: Instant, longest_rest: Duration) -> bool {
-        let rests = self.streams.get() == 0;
-        let old = now.duration_since(self.used.get()) > longest_rest;
-        self.sender.is_closed() || rests && (old || self.retired.get())
+    /// Whether it was idle for too long, or takes no more streams.
+    pub(super) fn is_expired(&self, now: Instant, idle_timeout: Duration) -> bool {
+        let is_idle = self.streams.get() == 0;
+        let is_old = now.duration_since(self.last_used.get()) > idle_timeout;
+        self.sender.is_closed() || is_idle && (is_old || self.closing.get())
     }
 
-    pub(super) fn has_room(&self) -> bool {
-        !self.retired.get()
-            && self.streams.get() < self.room.get().min(STREAMS_PER_CONNECTION)
+    pub(super) fn has_capacity(&self) -> bool {
+        !self.closing.get()
+            && self.streams.get() < self.max_streams.get().min(STREAMS_PER_CONNECTION)
             && !self.sender.is_closed()
     }
 }
 
-impl Stream {
-    pub(super) fn on(connection: &Rc<Http2>) -> Self {
+// === impl Http2Stream ===
+
+impl Http2Stream {
+    pub(super) fn open(connection: &Rc<Http2Connection>) -> Self {
         connection.streams.set(connection.streams.get() + 1);
         Self(Rc::clone(connection))
     }
@@ -186,43 +189,49 @@ impl Stream {
     async fn send(
         &self,
         upstream: &Upstream,
-        order: Box<Order>,
-    ) -> Result<(Answered, Incoming), Failed> {
+        request: Box<UpstreamRequest>,
+    ) -> Result<(ResponseHead, Incoming), SendError> {
         let mut sender = self.0.sender.clone();
-        match sender.try_send_request(upstream.request(&order)).await {
+        match sender
+            .try_send_request(upstream.http2_request(&request))
+            .await
+        {
             Ok(response) => {
                 let (parts, body) = response.into_parts();
                 let mut headers = parts.headers;
                 header::strip_response(&mut headers);
-                let head = Answered {
+                let head = ResponseHead {
                     status: parts.status,
                     headers,
-                    rests_for: None,
+                    keep_alive_hint: None,
                 };
                 Ok((head, body))
             }
             Err(mut failed) => {
-                // Those who are on it may stay; a next one fares no better.
-                self.0.retired.set(true);
+                // Open streams may continue; a new one would fail as well.
+                self.0.closing.set(true);
                 let unsent = failed.take_message().is_some();
-                let error = Error::from_exchange(failed.error());
-                // It may be sent again as well when the peer says that it did
-                // not work on it, and there is still all of it.
-                let spent = order.body.as_passing().is_some_and(Passing::has_begun);
-                let refused = error.outcome() == Outcome::NotProcessed && !spent;
-                Err(if unsent || refused {
-                    Failed::Unsent(order, error)
+                let error = Error::from_hyper(failed.error());
+                // Also returned if the peer did not process it, and the body is still
+                // complete.
+                let consumed = request
+                    .body
+                    .as_streaming()
+                    .is_some_and(StreamingBody::has_started);
+                let replayable = error.outcome() == AttemptOutcome::NotProcessed && !consumed;
+                Err(if unsent || replayable {
+                    SendError::Unsent(request, error)
                 } else {
-                    Failed::Spent(error)
+                    SendError::MaybeSent(error)
                 })
             }
         }
     }
 }
 
-impl Drop for Stream {
+impl Drop for Http2Stream {
     fn drop(&mut self) {
         self.0.streams.set(self.0.streams.get().saturating_sub(1));
-        self.0.used.set(Instant::now());
+        self.0.last_used.set(Instant::now());
     }
 }

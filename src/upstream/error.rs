@@ -1,75 +1,72 @@
-//! Why an attempt brought no answer.
+//! Failed attempts: why there was no response, and whether the upstream may have
+//! processed the request.
 
 use std::error::Error as StdError;
 use std::fmt;
 
-use crate::request_body::Interrupted;
-use crate::routing::Outcome;
+use crate::error_chain::cause_ref;
+use crate::request_body::BodyAborted;
+use crate::routing::AttemptOutcome;
 
-/// An attempt that brought no answer.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
-    /// For our own log: it may name addresses, so no caller sees it.
+    /// For the log only: it may contain addresses, so clients never see it.
     detail: String,
-    outcome: Outcome,
+    outcome: AttemptOutcome,
 }
 
-/// What kind of failure it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The provider's limit on requests in flight is reached.
-    Full,
-    /// This machine has no port or no descriptor left for a connection.
-    Exhausted,
-    /// The host name leads nowhere.
+    /// The provider's limit of requests in flight is reached.
+    InFlightLimit,
+    /// This machine has no port or descriptor left.
+    LocalResources,
+    /// The host name could not be resolved.
     Dns,
-    /// The connection was refused or reset while it was made.
     Connect,
-    /// The connection took too long to make.
     ConnectTimeout,
-    /// The TLS handshake failed.
     Tls,
-    /// The answer was not HTTP, or broke its rules.
+    /// The response violates HTTP.
     Protocol,
-    /// The connection ended before an answer came.
+    /// The connection ended before the response head.
     Disconnected,
-    /// The head of the answer took too long.
-    HeadTimeout,
-    /// The caller did not send what it had begun to send.
-    Interrupted,
+    /// No response head in time.
+    HeaderTimeout,
+    /// The client did not send all of the request body.
+    RequestAborted,
 }
 
 impl Error {
-    /// A failure of this kind before anything of the request was sent.
+    /// A failure before anything of the request was sent.
     pub(super) fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
         Self {
             kind,
             detail: detail.into(),
-            outcome: Outcome::NotProcessed,
+            outcome: AttemptOutcome::NotProcessed,
         }
     }
 
-    /// A failure of this kind after the request was, at least in part, sent.
+    /// A failure after the request was sent, at least in part.
     pub(super) fn after_sending(kind: ErrorKind, detail: impl Into<String>) -> Self {
         Self {
             kind,
             detail: detail.into(),
-            outcome: Outcome::MaybeProcessed,
+            outcome: AttemptOutcome::MaybeProcessed,
         }
     }
 
-    /// The failure of an exchange. hyper calls it cancelled only where the
-    /// request had not been started on the wire.
-    pub(super) fn from_exchange(error: &hyper::Error) -> Self {
-        let detail = chain(error);
-        if was_interrupted(error) {
-            return Self::after_sending(ErrorKind::Interrupted, detail);
+    /// A failure of an HTTP/2 exchange. hyper reports a cancelled request only if it was not
+    /// yet started on the wire.
+    pub(super) fn from_hyper(error: &hyper::Error) -> Self {
+        let detail = with_causes(error);
+        if cause_ref::<BodyAborted>(error).is_some() {
+            return Self::after_sending(ErrorKind::RequestAborted, detail);
         }
-        if error.is_canceled() || was_refused(error) {
+        if error.is_canceled() || is_refused_stream(error) {
             return Self::new(ErrorKind::Disconnected, detail);
         }
-        let broke_rules = error.is_parse()
+        let is_protocol_error = error.is_parse()
             || error.is_parse_too_large()
             || h2_reason(error).is_some_and(|reason| {
                 matches!(
@@ -77,7 +74,7 @@ impl Error {
                     h2::Reason::PROTOCOL_ERROR | h2::Reason::FRAME_SIZE_ERROR
                 )
             });
-        let kind = if broke_rules {
+        let kind = if is_protocol_error {
             ErrorKind::Protocol
         } else {
             ErrorKind::Disconnected
@@ -85,35 +82,29 @@ impl Error {
         Self::after_sending(kind, detail)
     }
 
-    /// The head of the answer did not come in time.
-    pub(super) fn no_head() -> Self {
-        Self::after_sending(ErrorKind::HeadTimeout, "no head in time")
+    pub(super) fn header_timeout() -> Self {
+        Self::after_sending(ErrorKind::HeaderTimeout, "response header timeout")
     }
 
-    /// The time for the whole attempt ran out.
+    /// The timeout of the whole attempt.
     #[must_use]
-    pub fn out_of_time() -> Self {
-        Self::after_sending(
-            ErrorKind::HeadTimeout,
-            "the time for the whole attempt ran out",
-        )
+    pub fn total_timeout() -> Self {
+        Self::after_sending(ErrorKind::HeaderTimeout, "total timeout")
     }
 
-    /// The same of a request that no upstream works on.
-    pub(super) fn unprocessed(self) -> Self {
-        let outcome = Outcome::NotProcessed;
+    /// The same error, of a request that the upstream does not process.
+    pub(super) fn not_processed(self) -> Self {
+        let outcome = AttemptOutcome::NotProcessed;
         Self { outcome, ..self }
     }
 
-    /// What kind of failure it was.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// Whether the upstream may have worked on the request.
     #[must_use]
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> AttemptOutcome {
         self.outcome
     }
 }
@@ -126,44 +117,24 @@ impl fmt::Display for Error {
 
 impl StdError for Error {}
 
-/// An HTTP/2 stream that the peer says it did not work on (RFC 9113, section
-/// 8.7): refused, or above the last stream of its GOAWAY, which the h2 crate
-/// reports as a refused stream as well.
-fn was_refused(error: &hyper::Error) -> bool {
+/// The peer did not process the stream (RFC 9113, section 8.7): it refused it, or its
+/// GOAWAY excludes it, which the h2 crate reports as a refused stream as well.
+fn is_refused_stream(error: &hyper::Error) -> bool {
     h2_reason(error) == Some(h2::Reason::REFUSED_STREAM)
 }
 
-/// The body of the request broke off.
-fn was_interrupted(error: &hyper::Error) -> bool {
-    let mut cause: Option<&(dyn StdError + 'static)> = error.source();
-    while let Some(inner) = cause {
-        if inner.is::<Interrupted>() {
-            return true;
-        }
-        cause = inner.source();
-    }
-    false
-}
-
 fn h2_reason(error: &hyper::Error) -> Option<h2::Reason> {
-    let mut cause: Option<&(dyn StdError + 'static)> = error.source();
-    while let Some(inner) = cause {
-        if let Some(h2) = inner.downcast_ref::<h2::Error>() {
-            return h2.reason();
-        }
-        cause = inner.source();
-    }
-    None
+    cause_ref::<h2::Error>(error)?.reason()
 }
 
 /// An error and its causes in one line.
-pub(super) fn chain(error: &dyn StdError) -> String {
+pub(super) fn with_causes(error: &dyn StdError) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
-    while let Some(inner) = cause {
+    while let Some(error) = cause {
         text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
+        text.push_str(&error.to_string());
+        cause = error.source();
     }
     text
 }

@@ -1,12 +1,18 @@
-//! Which headers pass, in either direction.
+//! Which header fields are forwarded, in either direction.
 
 use std::time::Duration;
 
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// Fields that speak of one connection only (RFC 9110, section 7.6.1), besides
-/// those that `Connection` names.
+use crate::wire::token_list::tokens;
+
+/// The version of Anthropic's API where the client sends none (its documentation,
+/// "Versions").
+pub const DEFAULT_ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
+pub const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+
+/// RFC 9110, section 7.6.1. `Connection` may name further fields.
 fn is_hop_by_hop(name: &str) -> bool {
     matches!(
         name,
@@ -23,11 +29,10 @@ fn is_hop_by_hop(name: &str) -> bool {
     )
 }
 
-/// Fields of a request that are the caller's and ours alone: its credentials
-/// in every spelling that SDKs know, what its browser says of the page it
-/// shows (some upstreams refuse requests with an Origin), and what the new
-/// connection replaces.
-fn stays_downstream(name: &str) -> bool {
+/// Request fields for the gateway only: credentials in every spelling that SDKs use,
+/// fields of a browser (some upstreams reject requests with an Origin), and fields that
+/// the new connection replaces.
+fn is_client_only(name: &str) -> bool {
     matches!(
         name,
         "authorization"
@@ -45,32 +50,32 @@ fn stays_downstream(name: &str) -> bool {
     )
 }
 
-/// Fields of an answer that bind a browser to a host, or tell it who may read:
-/// it talks to us, not to the upstream. And what only we may say of an answer.
-fn stays_upstream(name: &str) -> bool {
+/// Response fields that a browser would apply to the gateway's own host, and the
+/// gateway's own fields.
+fn is_upstream_only(name: &str) -> bool {
     matches!(name, "set-cookie" | "alt-svc" | "strict-transport-security")
         || name.starts_with("access-control-")
         || name.starts_with("x-trunkline-")
 }
 
-/// Whether a field of a request may go upstream.
-pub(super) fn goes_upstream(name: &HeaderName) -> bool {
-    let text = name.as_str();
-    !is_hop_by_hop(text) && !stays_downstream(text)
+/// Whether a request field is forwarded.
+pub(super) fn forwards_upstream(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    !is_hop_by_hop(name) && !is_client_only(name)
 }
 
-/// Whether a field of an answer may go downstream.
-pub(super) fn goes_downstream(name: &HeaderName) -> bool {
-    let text = name.as_str();
-    !is_hop_by_hop(text) && !stays_upstream(text)
+/// Whether a response field is forwarded.
+pub(super) fn forwards_downstream(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    !is_hop_by_hop(name) && !is_upstream_only(name)
 }
 
-/// Takes out of an answer what must not go downstream.
+/// Removes the response fields that are not forwarded.
 pub(super) fn strip_response(headers: &mut HeaderMap) {
     strip_named_by_connection(headers);
     let names: Vec<HeaderName> = headers
         .keys()
-        .filter(|name| !goes_downstream(name))
+        .filter(|name| !forwards_downstream(name))
         .cloned()
         .collect();
     for name in names {
@@ -78,10 +83,9 @@ pub(super) fn strip_response(headers: &mut HeaderMap) {
     }
 }
 
-/// How long the upstream says it keeps a resting connection (`Keep-Alive:
-/// timeout=5`, RFC 2068, section 19.7.1.1), a second taken off so that we are
-/// the first to close.
-pub(super) fn rest_told(value: &HeaderValue) -> Option<Duration> {
+/// How long the upstream keeps an idle connection (`Keep-Alive: timeout=5`, RFC 2068,
+/// section 19.7.1.1), minus a second, so that the gateway closes first.
+pub(super) fn keep_alive_timeout(value: &HeaderValue) -> Option<Duration> {
     let seconds = value
         .to_str()
         .ok()?
@@ -91,7 +95,7 @@ pub(super) fn rest_told(value: &HeaderValue) -> Option<Duration> {
     Some(Duration::from_secs(seconds.saturating_sub(1)))
 }
 
-/// Takes out what `Connection` names: it speaks of one connection only.
+/// Removes the hop-by-hop fields that `Connection` names.
 pub(super) fn strip_named_by_connection(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
         for name in named_by_connection(headers) {
@@ -102,9 +106,9 @@ pub(super) fn strip_named_by_connection(headers: &mut HeaderMap) {
 
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     let values = headers.get_all(CONNECTION).iter();
-    let tokens = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    tokens
-        .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
+    let options = values.flat_map(|value| tokens(value.as_bytes()));
+    options
+        .filter_map(|option| HeaderName::from_bytes(option).ok())
         .collect()
 }
 
@@ -114,7 +118,7 @@ mod tests {
 
     use http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::{goes_upstream, rest_told, strip_named_by_connection, strip_response};
+    use super::{forwards_upstream, keep_alive_timeout, strip_named_by_connection, strip_response};
 
     fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let pair = |(name, value): &(&'static str, &'static str)| {
@@ -153,12 +157,12 @@ mod tests {
         ]);
         strip_named_by_connection(&mut headers);
         let mut left = names(&headers);
-        left.retain(|name| goes_upstream(&HeaderName::from_bytes(name.as_bytes()).unwrap()));
+        left.retain(|name| forwards_upstream(&HeaderName::from_bytes(name.as_bytes()).unwrap()));
         assert_eq!(left, ["content-type", "user-agent", "x-stainless-lang"]);
     }
 
     #[test]
-    fn answers_lose_what_binds_a_browser() {
+    fn responses_lose_fields_that_a_browser_would_apply_to_the_gateway() {
         let mut headers = map(&[
             ("set-cookie", "a=b"),
             ("alt-svc", "h3"),
@@ -167,7 +171,7 @@ mod tests {
             ("connection", "x-hop"),
             ("x-hop", "1"),
             ("keep-alive", "timeout=5"),
-            ("x-trunkline-provider", "somebody"),
+            ("x-trunkline-provider", "other"),
             ("x-request-id", "req-1"),
             ("retry-after", "7"),
             ("content-length", "3"),
@@ -180,10 +184,10 @@ mod tests {
     }
 
     #[test]
-    fn reads_how_long_a_connection_may_rest() {
-        let rests = |value| rest_told(&HeaderValue::from_static(value));
-        assert_eq!(rests("timeout=5, max=100"), Some(Duration::from_secs(4)));
-        assert_eq!(rests("max=100, timeout=1"), Some(Duration::ZERO));
-        assert_eq!(rests("timeout=soon"), None);
+    fn parses_the_keep_alive_timeout() {
+        let timeout = |value| keep_alive_timeout(&HeaderValue::from_static(value));
+        assert_eq!(timeout("timeout=5, max=100"), Some(Duration::from_secs(4)));
+        assert_eq!(timeout("max=100, timeout=1"), Some(Duration::ZERO));
+        assert_eq!(timeout("timeout=soon"), None);
     }
 }

@@ -1,5 +1,5 @@
-//! One worker's connections to one upstream: the most lately used one goes out
-//! first, so that the rest can grow old and close.
+//! One worker's connections to one upstream. The most recently used connection is used
+//! first, so that the others become idle long enough to be closed.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -12,66 +12,65 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use super::Upstream;
-use super::connect::{Made, connect, connect_http1};
-use super::connection::{Answer, Connection, Failed, Http2, Stream};
+use super::connect::{NewConnection, connect, connect_http1};
+use super::connection::{Connection, Http2Connection, Http2Stream, ResponseStart, SendError};
 use super::error::{Error, ErrorKind};
-use super::http1::{Broken, Http1, Scratch};
-use super::request::Order;
+use super::http1::{Http1, Http1Error, Scratch};
+use super::request::UpstreamRequest;
 use super::resolve::Resolver;
 use crate::config::Timeouts;
-use crate::permits::Place;
+use crate::permits::Permit;
 
-/// Resting connections that may turn out dead before a new one is made.
-const MOST_STALE: usize = 3;
-/// New connections for one request: a second one when the upstream says on the
-/// first that it has not worked on it.
-const MOST_NEW: usize = 2;
+/// Pooled connections tried for one request, since they may turn out closed.
+const MAX_POOLED_ATTEMPTS: usize = 3;
+/// New connections for one request. The second is for an upstream that reports on the
+/// first that it did not process the request.
+const MAX_NEW_CONNECTIONS: usize = 2;
 
-/// Connections to one upstream.
 #[derive(Debug)]
 pub(super) struct Pool {
     upstream: Option<Arc<Upstream>>,
-    resting: RefCell<Vec<Resting>>,
-    multiplexed: RefCell<Vec<Rc<Http2>>>,
+    idle: RefCell<Vec<IdleConnection>>,
+    multiplexed: RefCell<Vec<Rc<Http2Connection>>>,
     resolver: Resolver,
     scratch: Scratch,
-    /// Held while a connection is made that others can share.
+    /// Held while an HTTP/2 connection is made, which others can share.
     connecting: Mutex<()>,
-    speaks_http2: Cell<bool>,
-    /// Requests that begin now go elsewhere, so nothing is kept at rest.
-    retired: Cell<bool>,
+    is_http2: Cell<bool>,
+    /// The next generation has another pool: no connection is kept.
+    closed: Cell<bool>,
 }
 
 /// An HTTP/1.1 connection between two requests.
 #[derive(Debug)]
-struct Resting {
+struct IdleConnection {
     connection: Box<Http1>,
     since: Instant,
     until: Instant,
 }
 
-/// A connection in use, with the way back to its pool. Dropped before
-/// [`Lease::give_back`] it closes the connection (HTTP/1.1) or its stream.
+/// A connection in use. Dropped before [`Lease::release`], it closes the connection
+/// (HTTP/1.1) or its stream.
 #[derive(Debug)]
 pub(super) struct Lease {
     pool: Rc<Pool>,
     connection: Connection,
-    _place: Option<Place>,
+    _permit: Option<Permit>,
 }
 
-// ===== Pool =====
+// === impl Pool ===
 
 impl Pool {
     pub(super) fn new(upstream: Option<Arc<Upstream>>, scratch: Scratch) -> Self {
         Self {
             upstream,
             scratch,
-            resting: RefCell::default(),
+            idle: RefCell::default(),
             multiplexed: RefCell::default(),
             resolver: Resolver::default(),
             connecting: Mutex::default(),
-            speaks_http2: Cell::new(false),
-            retired: Cell::new(false),
+            is_http2: Cell::new(false),
+            closed: Cell::new(false),
         }
     }
 
@@ -79,48 +78,50 @@ impl Pool {
         self.upstream.as_ref()
     }
 
-    /// Sends a request over a connection that rests, or else over a new one.
+    /// Sends a request over a pooled connection, or else over a new one.
     pub(super) async fn exchange(
         self: &Rc<Self>,
         upstream: &Arc<Upstream>,
-        mut order: Box<Order>,
+        mut request: Box<UpstreamRequest>,
         timeouts: &Timeouts,
-        place: Option<Place>,
-    ) -> Result<(Answer, Lease), Error> {
-        let (mut rested, mut made) = (0, 0);
+        permit: Option<Permit>,
+    ) -> Result<(ResponseStart, Lease), Error> {
+        let (mut reused, mut connected) = (0, 0);
         let mut now = Instant::now();
         loop {
-            let resting = if rested < MOST_STALE {
+            let pooled = if reused < MAX_POOLED_ATTEMPTS {
                 self.checkout(now)
             } else {
                 None
             };
-            let connection = if let Some(connection) = resting {
-                rested += 1;
+            let connection = if let Some(connection) = pooled {
+                reused += 1;
                 connection
             } else {
-                made += 1;
-                // Boxed, since it is large and seldom: every request's state
-                // would have to keep room for a TLS handshake.
-                let connected = Box::pin(self.connect(upstream, timeouts)).await?;
+                connected += 1;
+                // Boxed, since it is large and seldom needed: else the future of each
+                // request would reserve memory for a TLS handshake.
+                let connection = Box::pin(self.connect(upstream, timeouts)).await?;
                 now = Instant::now();
-                connected
+                connection
             };
-            match connection.exchange(upstream, order, timeouts, now).await {
-                Ok((answer, connection)) => {
-                    return Ok((answer, self.lease(connection, place)));
+            match connection.exchange(upstream, request, timeouts, now).await {
+                Ok((response, connection)) => {
+                    return Ok((response, self.lease(connection, permit)));
                 }
-                Err(Failed::Unsent(again, _)) if made < MOST_NEW => {
-                    order = again;
+                Err(SendError::Unsent(unsent, _)) if connected < MAX_NEW_CONNECTIONS => {
+                    request = unsent;
                     now = Instant::now();
                 }
-                Err(Failed::Unsent(_, error) | Failed::Spent(error)) => return Err(error),
+                Err(SendError::Unsent(_, error) | SendError::MaybeSent(error)) => {
+                    return Err(error);
+                }
             }
         }
     }
 
-    /// A new connection for one request that may turn it into something else.
-    pub(super) async fn connect_apart(
+    /// A new HTTP/1.1 connection for one request that may upgrade it.
+    pub(super) async fn connect_dedicated(
         &self,
         upstream: &Upstream,
         timeouts: &Timeouts,
@@ -128,72 +129,75 @@ impl Pool {
         connect_http1(upstream, timeouts, &self.resolver, &self.scratch).await
     }
 
-    /// A connection made by [`Self::connect_apart`] whose answer is an answer
-    /// like any other.
-    pub(super) fn lease_apart(
+    /// Leases a connection made by [`Self::connect_dedicated`] that was not upgraded.
+    pub(super) fn lease_dedicated(
         self: &Rc<Self>,
         connection: Box<Http1>,
-        place: Option<Place>,
+        permit: Option<Permit>,
     ) -> Lease {
-        self.lease(Connection::Http1(connection), place)
+        self.lease(Connection::Http1(connection), permit)
     }
 
-    /// Closes what has rested too long or has been closed by the upstream.
+    /// Drops connections that were idle too long or were closed by the upstream.
     pub(super) fn sweep(&self) {
         let now = Instant::now();
-        self.resting.borrow_mut().retain_mut(|it| it.is_ready(now));
-        let longest = self.longest_rest();
+        self.idle.borrow_mut().retain_mut(|it| it.is_ready(now));
+        let idle_timeout = self.idle_timeout();
         self.multiplexed
             .borrow_mut()
-            .retain(|it| !it.is_spent(now, longest));
+            .retain(|it| !it.is_expired(now, idle_timeout));
     }
 
-    /// Closes what is at rest, and the others after their answers.
-    pub(super) fn retire(&self) {
-        self.retired.set(true);
-        self.resting.borrow_mut().clear();
-        // Streams keep their connection until they end.
+    /// Closes idle connections now, and the others when they become idle.
+    pub(super) fn close(&self) {
+        self.closed.set(true);
+        self.idle.borrow_mut().clear();
+        // Streams keep their connection open until they end.
         self.multiplexed.borrow_mut().clear();
     }
 
-    /// A new connection, or a place on one that somebody else has just made.
+    /// A new connection, or a stream on one that another request has just made.
     async fn connect(
         &self,
         upstream: &Arc<Upstream>,
         timeouts: &Timeouts,
     ) -> Result<Connection, Error> {
-        let mut _turn = None;
-        if self.speaks_http2.get() {
-            // A burst of requests needs one connection, not one for each.
-            let turn = timeout(timeouts.connect, self.connecting.lock()).await;
-            _turn = Some(turn.map_err(|_| {
-                Error::new(ErrorKind::ConnectTimeout, "no turn to connect in time")
+        let mut _guard = None;
+        if self.is_http2.get() {
+            // A burst of requests needs one connection, not one each.
+            let locked = timeout(timeouts.connect, self.connecting.lock()).await;
+            _guard = Some(locked.map_err(|_| {
+                let detail = "timeout while another request was connecting";
+                Error::new(ErrorKind::ConnectTimeout, detail)
             })?);
-            if let Some(stream) = self.shared() {
+            if let Some(stream) = self.http2_stream() {
                 return Ok(Connection::Http2(stream));
             }
         }
-        let made = connect(upstream, timeouts, &self.resolver, &self.scratch);
-        Ok(match made.await? {
-            Made::Http1(connection) => Connection::Http1(connection),
-            Made::Http2(connection) => {
-                self.speaks_http2.set(true);
-                self.share(connection)
+        let connecting = connect(upstream, timeouts, &self.resolver, &self.scratch);
+        Ok(match connecting.await? {
+            NewConnection::Http1(connection) => Connection::Http1(connection),
+            NewConnection::Http2(connection) => {
+                self.is_http2.set(true);
+                self.add_http2(connection)
             }
         })
     }
 
-    fn shared(&self) -> Option<Stream> {
+    fn http2_stream(&self) -> Option<Http2Stream> {
         let multiplexed = self.multiplexed.borrow();
-        multiplexed.iter().find(|it| it.has_room()).map(Stream::on)
+        multiplexed
+            .iter()
+            .find(|it| it.has_capacity())
+            .map(Http2Stream::open)
     }
 
     fn checkout(&self, now: Instant) -> Option<Connection> {
-        if let Some(stream) = self.shared() {
+        if let Some(stream) = self.http2_stream() {
             return Some(Connection::Http2(stream));
         }
-        let mut resting = self.resting.borrow_mut();
-        while let Some(mut newest) = resting.pop() {
+        let mut idle = self.idle.borrow_mut();
+        while let Some(mut newest) = idle.pop() {
             if newest.is_ready(now) {
                 return Some(Connection::Http1(newest.connection));
             }
@@ -201,75 +205,74 @@ impl Pool {
         None
     }
 
-    fn share(&self, connection: Http2) -> Connection {
-        let shared = Rc::new(connection);
-        let stream = Stream::on(&shared);
-        if !self.retired.get() {
-            self.multiplexed.borrow_mut().push(shared);
+    fn add_http2(&self, connection: Http2Connection) -> Connection {
+        let connection = Rc::new(connection);
+        let stream = Http2Stream::open(&connection);
+        if !self.closed.get() {
+            self.multiplexed.borrow_mut().push(connection);
         }
         Connection::Http2(stream)
     }
 
-    fn lease(self: &Rc<Self>, connection: Connection, place: Option<Place>) -> Lease {
+    fn lease(self: &Rc<Self>, connection: Connection, permit: Option<Permit>) -> Lease {
         Lease {
             pool: Rc::clone(self),
             connection,
-            _place: place,
+            _permit: permit,
         }
     }
 
-    fn rest(&self, connection: Box<Http1>, rests_for: Option<Duration>) {
-        let most = self
+    fn put_idle(&self, connection: Box<Http1>, keep_alive_hint: Option<Duration>) {
+        let max_idle = self
             .upstream
             .as_ref()
             .map_or(0, |upstream| upstream.limits.max_idle);
-        let longest = self.longest_rest();
-        let rests_for = rests_for.map_or(longest, |told| told.min(longest));
-        if self.retired.get() || rests_for.is_zero() || !connection.may_rest() {
+        let idle_timeout = self.idle_timeout();
+        let keep_alive = keep_alive_hint.map_or(idle_timeout, |hint| hint.min(idle_timeout));
+        if self.closed.get() || keep_alive.is_zero() || !connection.is_reusable() {
             return;
         }
-        let mut resting = self.resting.borrow_mut();
-        if resting.len() < most {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() < max_idle {
             let since = Instant::now();
-            resting.push(Resting {
+            idle.push(IdleConnection {
                 connection,
                 since,
-                until: since + rests_for,
+                until: since + keep_alive,
             });
         }
     }
 
-    fn longest_rest(&self) -> Duration {
+    fn idle_timeout(&self) -> Duration {
         self.upstream
             .as_ref()
             .map_or(Duration::ZERO, |upstream| upstream.limits.idle_timeout)
     }
 }
 
-impl Resting {
+impl IdleConnection {
     fn is_ready(&mut self, now: Instant) -> bool {
-        let rested = now.duration_since(self.since);
-        self.until > now && self.connection.is_ready(rested)
+        let idle_for = now.duration_since(self.since);
+        self.until > now && self.connection.is_ready(idle_for)
     }
 }
 
-// ===== Lease =====
+// === impl Lease ===
 
 impl Lease {
-    /// The next piece of an answer that comes out of the connection itself,
-    /// and whether it is the last.
+    /// The next chunk of an HTTP/1.1 body, and whether it is the last.
     pub(super) fn poll_body(
         &mut self,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<(Bytes, bool), Broken>>> {
+    ) -> Poll<Option<Result<(Bytes, bool), Http1Error>>> {
         let Connection::Http1(connection) = &mut self.connection else {
             return Poll::Ready(None);
         };
-        let piece = std::task::ready!(connection.poll_body(context));
-        Poll::Ready(piece.map(|piece| Ok((piece?, connection.has_ended()))))
+        let chunk = std::task::ready!(connection.poll_body(context));
+        Poll::Ready(chunk.map(|chunk| Ok((chunk?, connection.has_ended()))))
     }
 
-    /// Whether there is nothing to come out of the connection itself.
+    /// Whether the HTTP/1.1 body was read to its end.
     pub(super) fn has_ended(&self) -> bool {
         match &self.connection {
             Connection::Http1(connection) => connection.has_ended(),
@@ -277,10 +280,10 @@ impl Lease {
         }
     }
 
-    /// Puts the connection back to rest: its answer has been read to the end.
-    pub(super) fn give_back(self, rests_for: Option<Duration>) {
+    /// Returns the connection to the pool: the response was read to its end.
+    pub(super) fn release(self, keep_alive_hint: Option<Duration>) {
         if let Connection::Http1(connection) = self.connection {
-            self.pool.rest(connection, rests_for);
+            self.pool.put_idle(connection, keep_alive_hint);
         }
     }
 }

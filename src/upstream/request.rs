@@ -1,57 +1,153 @@
-//! A request on its way to one upstream, in no protocol's terms yet.
+//! Requests to an upstream, before they are encoded for HTTP/1.1 or HTTP/2.
 
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 
+use super::error::{Error, ErrorKind};
 use super::{Upstream, header};
-use crate::request_body::Outgoing;
+use crate::request_body::RequestBody;
 use crate::wire::endpoint::Endpoint;
+use crate::wire::splice::Segments;
 
-/// What is sent to an upstream.
+/// A request without its body, as the proxy passes it.
+#[derive(Debug)]
+pub struct RequestHead {
+    pub method: Method,
+    pub endpoint: Endpoint,
+    /// The path below the base URL, where it is not that of the endpoint.
+    pub path: Option<String>,
+    /// Index among the provider's usable credentials.
+    pub credential: usize,
+    /// The client's query, without its `?`.
+    pub query: Option<String>,
+    /// The client's headers, unchanged.
+    pub headers: HeaderMap,
+}
+
 #[derive(Debug, Clone)]
-pub(super) struct Order {
+pub(super) struct UpstreamRequest {
     pub(super) method: Method,
-    pub(super) target: Target,
-    /// The caller's, as they came but for those that `Connection` names.
+    pub(super) target: RequestTarget,
+    /// The client's headers, without those that `Connection` names.
     pub(super) headers: HeaderMap,
-    /// Which of the upstream's credentials goes with it.
     pub(super) credential: usize,
-    pub(super) body: Outgoing,
+    pub(super) body: RequestBody,
 }
 
 /// Path and query.
 #[derive(Debug, Clone)]
-pub(super) enum Target {
-    /// Those of a call, which were put together at the start. A clone would be
-    /// counted where every worker counts.
-    Call(Endpoint),
-    /// Others.
-    Whole(Uri),
+pub(super) enum RequestTarget {
+    /// The path of the endpoint, prepared in the upstream. A clone of that `Uri` would
+    /// touch a reference count that all workers share.
+    Endpoint(Endpoint),
+    Uri(Uri),
 }
 
 impl Upstream {
-    /// Path and query.
-    pub(super) fn path<'o>(&'o self, order: &'o Order) -> &'o str {
-        let target = match &order.target {
-            Target::Call(endpoint) => self.targets.get(endpoint.index()),
-            Target::Whole(target) => Some(target),
+    pub(super) fn build_request(
+        &self,
+        head: RequestHead,
+        body: RequestBody,
+    ) -> Result<UpstreamRequest, Error> {
+        let RequestHead {
+            method,
+            endpoint,
+            path,
+            credential,
+            query,
+            mut headers,
+        } = head;
+        // The gateway's own fields are added later, so that the client's `Connection`
+        // cannot remove the credential.
+        header::strip_named_by_connection(&mut headers);
+        Ok(UpstreamRequest {
+            method,
+            target: self.request_target(endpoint, path.as_deref(), query.as_deref())?,
+            headers,
+            credential,
+            body,
+        })
+    }
+
+    /// A GET of the gateway's own.
+    pub(super) fn get_request(&self, uri: Uri, credential_index: usize) -> Box<UpstreamRequest> {
+        Box::new(UpstreamRequest {
+            method: Method::GET,
+            target: RequestTarget::Uri(uri),
+            headers: HeaderMap::new(),
+            credential: credential_index % self.headers.len().max(1),
+            body: RequestBody::buffered(Segments::default()),
+        })
+    }
+
+    /// The path of the endpoint, or the given one below the base URL, with the client's
+    /// query unchanged.
+    fn request_target(
+        &self,
+        endpoint: Endpoint,
+        path: Option<&str>,
+        query: Option<&str>,
+    ) -> Result<RequestTarget, Error> {
+        let invalid = |detail: String| Error::new(ErrorKind::Protocol, detail);
+        let mut text = match (path, query) {
+            (Some(path), _) => format!("{}{path}", self.base_path),
+            (None, query) => {
+                let uri = self.endpoint_uris.get(endpoint.index());
+                let uri = uri.ok_or_else(|| invalid("unknown endpoint".to_owned()))?;
+                if query.is_none() {
+                    return Ok(RequestTarget::Endpoint(endpoint));
+                }
+                uri.path().to_owned()
+            }
         };
-        let path = target.and_then(Uri::path_and_query);
+        if let Some(query) = query {
+            text.push('?');
+            text.push_str(query);
+        }
+        let uri = Uri::from_maybe_shared(text);
+        uri.map(RequestTarget::Uri)
+            .map_err(|error| invalid(error.to_string()))
+    }
+
+    pub(super) fn path_and_query<'r>(&'r self, request: &'r UpstreamRequest) -> &'r str {
+        let uri = match &request.target {
+            RequestTarget::Endpoint(endpoint) => self.endpoint_uris.get(endpoint.index()),
+            RequestTarget::Uri(uri) => Some(uri),
+        };
+        let path = uri.and_then(Uri::path_and_query);
         path.map_or("/", PathAndQuery::as_str)
     }
 
-    /// The fields that are sent: those of the caller's that may go upstream, and
-    /// our own. They are picked as they are written: to take the others out of
-    /// the map costs a look-up for each.
-    pub(super) fn fields<'o>(
-        &'o self,
-        order: &'o Order,
-    ) -> impl Iterator<Item = (&'o HeaderName, &'o HeaderValue)> {
-        let callers = order.headers.iter();
-        let callers = callers
-            .filter(|(name, _)| header::goes_upstream(name) && !self.replaced.contains(name));
-        let own = self.headers.get(order.credential);
-        callers.chain(own.into_iter().flatten())
+    /// The header fields to send: the client's that are forwarded, then the gateway's
+    /// own. The others are skipped here: removing them from the map costs a lookup
+    /// each.
+    pub(super) fn fields<'r>(
+        &'r self,
+        request: &'r UpstreamRequest,
+    ) -> impl Iterator<Item = (&'r HeaderName, &'r HeaderValue)> {
+        let forwarded = request.headers.iter();
+        let forwarded = forwarded
+            .filter(|(name, _)| header::forwards_upstream(name) && !self.overridden.contains(name));
+        let own = self.headers.get(request.credential);
+        forwarded.chain(own.into_iter().flatten())
+    }
+
+    /// Over HTTP/2, the request includes scheme and authority (RFC 9113, section 8.3.1).
+    pub(super) fn http2_request(&self, request: &UpstreamRequest) -> Request<RequestBody> {
+        let mut http2 = Request::new(request.body.clone());
+        *http2.method_mut() = request.method.clone();
+        *http2.version_mut() = http::Version::HTTP_2;
+        let uri = Uri::builder()
+            .scheme(self.scheme.clone())
+            .authority(self.authority.clone())
+            .path_and_query(self.path_and_query(request));
+        if let Ok(uri) = uri.build() {
+            *http2.uri_mut() = uri;
+        }
+        for (name, value) in self.fields(request) {
+            http2.headers_mut().append(name, value.clone());
+        }
+        http2
     }
 }
 
@@ -61,9 +157,9 @@ mod tests {
 
     use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-    use super::{Order, Target};
+    use super::{RequestTarget, UpstreamRequest};
     use crate::config::{self, Sources};
-    use crate::request_body::Outgoing;
+    use crate::request_body::RequestBody;
     use crate::telemetry::metric::Registry;
     use crate::upstream::{Builder, Upstream};
     use crate::wire::endpoint::Endpoint;
@@ -85,51 +181,51 @@ mod tests {
         built.unwrap().unwrap()
     }
 
-    /// What is sent of these fields of a caller's, in the order of the names.
-    fn sent(upstream: &Upstream, callers: &[(&'static str, &'static str)]) -> Vec<String> {
+    /// The fields sent for these fields of a client, sorted.
+    fn sent(upstream: &Upstream, client: &[(&'static str, &'static str)]) -> Vec<String> {
         let mut headers = HeaderMap::new();
-        for (name, value) in callers {
+        for (name, value) in client {
             let name = HeaderName::from_static(name);
             headers.append(name, HeaderValue::from_static(value));
         }
-        let order = Order {
+        let request = UpstreamRequest {
             method: Method::POST,
-            target: Target::Call(Endpoint::ChatCompletions),
+            target: RequestTarget::Endpoint(Endpoint::ChatCompletions),
             headers,
             credential: 0,
-            body: Outgoing::new(Segments::default()),
+            body: RequestBody::buffered(Segments::default()),
         };
-        let fields = upstream.fields(&order);
+        let fields = upstream.fields(&request);
         let text = |(name, value): (&HeaderName, &HeaderValue)| {
             format!("{name}: {}", value.to_str().unwrap())
         };
         let mut fields: Vec<_> = fields.map(text).collect();
         fields.sort_unstable();
-        let request = upstream.request(&order);
-        assert_eq!(request.headers().len(), fields.len());
-        assert_eq!(request.uri(), "http://127.0.0.1:9/v1/chat/completions");
+        let http2 = upstream.http2_request(&request);
+        assert_eq!(http2.headers().len(), fields.len());
+        assert_eq!(http2.uri(), "http://127.0.0.1:9/v1/chat/completions");
         fields
     }
 
     #[test]
-    fn our_own_fields_take_the_place_of_the_callers() {
+    fn the_gateways_fields_replace_those_of_the_client() {
         let upstream = upstream(
-            "api_key = \"sk-ours\"\nauth = \"x-goog-api-key\"\nheaders = { x-title = \"Ours\" }\n",
+            "api_key = \"sk-gateway\"\nauth = \"x-goog-api-key\"\nheaders = { x-title = \"Gateway\" }\n",
         );
-        let callers = [
-            ("authorization", "Bearer theirs"),
-            ("x-goog-api-key", "theirs"),
-            ("x-title", "Theirs"),
+        let client = [
+            ("authorization", "Bearer client"),
+            ("x-goog-api-key", "client"),
+            ("x-title", "Client"),
             ("accept-encoding", "gzip"),
             ("x-twice", "1"),
             ("x-twice", "2"),
         ];
         assert_eq!(
-            sent(&upstream, &callers),
+            sent(&upstream, &client),
             [
                 "accept-encoding: identity",
-                "x-goog-api-key: sk-ours",
-                "x-title: Ours",
+                "x-goog-api-key: sk-gateway",
+                "x-title: Gateway",
                 "x-twice: 1",
                 "x-twice: 2",
             ]
@@ -137,12 +233,12 @@ mod tests {
     }
 
     #[test]
-    fn a_callers_key_is_dropped_where_we_have_none() {
+    fn the_clients_key_is_dropped_even_without_a_credential() {
         let upstream = upstream("auth = \"x-goog-api-key\"\n");
-        let callers = [("x-goog-api-key", "theirs"), ("x-title", "Theirs")];
+        let client = [("x-goog-api-key", "client"), ("x-title", "Client")];
         assert_eq!(
-            sent(&upstream, &callers),
-            ["accept-encoding: identity", "x-title: Theirs"]
+            sent(&upstream, &client),
+            ["accept-encoding: identity", "x-title: Client"]
         );
     }
 }

@@ -1,5 +1,5 @@
-//! A connection to an upstream that becomes a WebSocket (RFC 6455): made for it
-//! alone, over HTTP/1.1, and never used for anything else.
+//! WebSockets to upstreams (RFC 6455), each over an HTTP/1.1 connection of its own, which
+//! is not reused.
 
 use std::fmt;
 use std::io;
@@ -13,84 +13,89 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::build::Open;
-use super::error::{Error, ErrorKind};
-use super::http1::Socket;
-use super::{Client, Head, Reply, ReplyBody};
+use super::error::Error;
+use super::http1::Transport;
+use super::metrics::OpenConnectionGuard;
+use super::{Client, RequestHead, UpstreamBody, UpstreamResponse};
 use crate::config::Timeouts;
-use crate::permits::Place;
-use crate::request_body::Outgoing;
+use crate::permits::Permit;
+use crate::request_body::RequestBody;
 
-/// What an upstream says to a handshake.
+/// Result of a handshake.
 #[derive(Debug)]
-pub enum Opening {
-    /// It changes the protocol, with these headers that may go downstream.
-    Opened(HeaderMap, WebSocket),
-    /// Anything else: an answer like any other.
-    Refused(Reply),
+pub enum WebSocketHandshake {
+    /// With the headers of the response that are forwarded downstream.
+    Accepted(HeaderMap, WebSocket),
+    /// Any other response.
+    Rejected(UpstreamResponse),
 }
 
-/// The upstream's side of a WebSocket, frames and all, as bytes. It closes when
-/// it is dropped.
+/// A WebSocket as a byte stream: frames are not parsed. Closed on drop.
 pub struct WebSocket {
-    socket: Box<dyn Socket>,
-    /// What came right behind the head.
+    transport: Box<dyn Transport>,
+    /// Bytes received with the response head.
     unread: BytesMut,
-    _open: Open,
-    /// Its place among the requests in flight at the provider.
-    _place: Option<Place>,
+    _guard: OpenConnectionGuard,
+    /// Of the provider's limit of requests in flight.
+    _permit: Option<Permit>,
 }
 
 impl Client {
-    /// Asks upstream number `id` for a WebSocket. Dropping the future ends the
-    /// attempt on the wire. A handshake has nobody work on anything, so that
-    /// each failed one may be followed by another.
-    pub async fn open(&self, id: usize, head: Head, limits: &Timeouts) -> Result<Opening, Error> {
-        let opening = self.try_open(id, head, limits).await;
-        opening.map_err(Error::unprocessed)
+    /// Requests a WebSocket from upstream `id`. Dropping the future aborts the attempt.
+    /// A handshake processes nothing, so each failed one may be retried.
+    pub async fn open_websocket(
+        &self,
+        id: usize,
+        head: RequestHead,
+        timeouts: &Timeouts,
+    ) -> Result<WebSocketHandshake, Error> {
+        let handshake = self.handshake(id, head, timeouts).await;
+        handshake.map_err(Error::not_processed)
     }
 
-    async fn try_open(&self, id: usize, head: Head, limits: &Timeouts) -> Result<Opening, Error> {
-        let unknown = || Error::new(ErrorKind::Connect, "no such upstream");
-        let pool = self.pools.get(id).ok_or_else(unknown)?;
-        let upstream = pool.upstream().ok_or_else(unknown)?;
-        let place = match &upstream.places {
-            Some(places) => Some(upstream.place(places).await?),
+    async fn handshake(
+        &self,
+        id: usize,
+        head: RequestHead,
+        timeouts: &Timeouts,
+    ) -> Result<WebSocketHandshake, Error> {
+        let (pool, upstream) = self.pool(id)?;
+        let permit = match &upstream.in_flight_limit {
+            Some(semaphore) => Some(upstream.acquire_permit(semaphore).await?),
             None => None,
         };
-        let order = upstream.order(head, Outgoing::absent())?;
-        let mut connection = pool.connect_apart(upstream, limits).await?;
-        let sent = Instant::now();
-        let due = sent + limits.head;
-        let asking = connection.exchange_for_websocket(upstream, &order, due);
-        let answer = asking.await?;
-        if answer.status == StatusCode::SWITCHING_PROTOCOLS {
-            let (socket, unread, open) = connection.into_parts();
+        let request = upstream.build_request(head, RequestBody::empty())?;
+        let mut connection = pool.connect_dedicated(upstream, timeouts).await?;
+        let sent_at = Instant::now();
+        let deadline = sent_at + timeouts.response_header;
+        let exchange = connection.exchange_for_websocket(upstream, &request, deadline);
+        let response = exchange.await?;
+        if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            let (transport, unread, guard) = connection.into_parts();
             let websocket = WebSocket {
-                socket,
+                transport,
                 unread,
-                _open: open,
-                _place: place,
+                _guard: guard,
+                _permit: permit,
             };
-            return Ok(Opening::Opened(answer.headers, websocket));
+            return Ok(WebSocketHandshake::Accepted(response.headers, websocket));
         }
-        let lease = pool.lease_apart(connection, place);
-        Ok(Opening::Refused(Reply {
-            status: answer.status,
-            headers: answer.headers,
-            sent,
-            // It is not known what the upstream takes the connection for now,
-            // so it never rests.
-            body: ReplyBody::new(lease, None, Some(Duration::ZERO)),
+        let lease = pool.lease_dedicated(connection, permit);
+        Ok(WebSocketHandshake::Rejected(UpstreamResponse {
+            status: response.status,
+            headers: response.headers,
+            sent_at,
+            // What the upstream now expects on the connection is unknown: not reused.
+            body: UpstreamBody::new(lease, None, Some(Duration::ZERO)),
         }))
     }
 }
 
 impl WebSocket {
-    /// Has the connection end with a reset when this is dropped.
+    /// Makes the drop send a TCP reset.
     pub fn abort(&self) {
-        // Without it, the end is only a politer one.
-        let _ = SockRef::from(self.socket.tcp()).set_linger(Some(Duration::ZERO));
+        // SO_LINGER 0 sends RST. If it fails the peer sees FIN instead; acceptable.
+        let _ = SockRef::from(self.transport.tcp()).set_linger(Some(Duration::ZERO));
     }
 }
 
@@ -101,7 +106,7 @@ impl AsyncRead for WebSocket {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.unread.is_empty() {
-            return Pin::new(&mut self.socket).poll_read(context, buffer);
+            return Pin::new(&mut self.transport).poll_read(context, buffer);
         }
         let count = self.unread.len().min(buffer.remaining());
         buffer.put_slice(self.unread.get(..count).unwrap_or_default());
@@ -116,15 +121,15 @@ impl AsyncWrite for WebSocket {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(context, bytes)
+        Pin::new(&mut self.transport).poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(context)
+        Pin::new(&mut self.transport).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(context)
+        Pin::new(&mut self.transport).poll_shutdown(context)
     }
 }
 

@@ -1,9 +1,9 @@
-//! The calls of the OpenAI API, and what is known of each.
+//! Endpoints of the OpenAI API and of Anthropic's Messages API, and their traits.
 
 use super::sse_relay::FinishRule;
 
-/// One call of the OpenAI API, or one family of them. The first are those of
-/// [`Endpoint::CORE`].
+/// One endpoint, or one family of endpoints. The first ones are
+/// [`Endpoint::FAST_PATH`]; several methods depend on the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// `POST /v1/chat/completions`
@@ -34,12 +34,12 @@ pub enum Endpoint {
     ResponsesCompact,
     /// `POST /v1/messages/count_tokens`, of Anthropic's API
     MessagesCountTokens,
-    /// Whatever else is below `/v1/messages/`
+    /// Everything else below `/v1/messages/`
     MessageObjects,
-    /// Whatever else is below `/v1/responses/`
+    /// Everything else below `/v1/responses/`
     ResponseObjects,
-    /// Chat completions that were stored: `/v1/chat/completions`, but for the
-    /// call that makes one.
+    /// Stored chat completions: `/v1/chat/completions`, except the POST that creates
+    /// one
     StoredCompletions,
     /// `/v1/videos`
     Videos,
@@ -65,25 +65,24 @@ pub enum Endpoint {
     Threads,
     /// `/v1/realtime`
     Realtime,
-    /// `/v1/models/{id}`, where a model is to be deleted
+    /// `/v1/models/{id}`: a model to be deleted
     Models,
     /// Any other path
     Other,
 }
 
-/// What a multipart form says of the model.
+/// Whether a multipart form has a field `model`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FormModel {
-    /// It names one, somewhere.
-    Named,
+    /// It may have one, anywhere in the form.
+    Expected,
     /// It has none.
     Absent,
-    /// Nobody knows.
     Unknown,
 }
 
 impl Endpoint {
-    /// Every endpoint, in the order of [`Endpoint::index`].
+    /// All endpoints, in the order of [`Endpoint::index`].
     pub const ALL: [Self; 31] = [
         Self::ChatCompletions,
         Self::Completions,
@@ -118,8 +117,8 @@ impl Endpoint {
         Self::Other,
     ];
 
-    /// The calls that most requests make: a POST of JSON that names a model.
-    pub const CORE: [Self; 7] = [
+    /// The endpoints of most requests: a POST of JSON that names a model.
+    pub const FAST_PATH: [Self; 7] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Embeddings,
@@ -129,25 +128,24 @@ impl Endpoint {
         Self::AudioSpeech,
     ];
 
-    /// Place in [`Endpoint::ALL`], for tables with a row per endpoint.
+    /// Position in [`Endpoint::ALL`], for tables with one row per endpoint.
     #[must_use]
     pub fn index(self) -> usize {
         self as usize
     }
 
-    /// The one of [`Endpoint::CORE`] that is called by a POST to this path below
-    /// `/v1`, which is matched exactly.
+    /// The one of [`Endpoint::FAST_PATH`] with exactly this path below `/v1`. The
+    /// method must be POST.
     #[must_use]
-    pub fn core(path: &str) -> Option<Self> {
-        Self::CORE.into_iter().find(|it| it.path() == path)
+    pub fn fast_path(path: &str) -> Option<Self> {
+        Self::FAST_PATH.into_iter().find(|it| it.path() == path)
     }
 
-    /// What is called at this path below `/v1`, whatever the method but where
-    /// `posts`.
+    /// The endpoint at this path below `/v1`.
     #[must_use]
-    pub fn at(path: &str, posts: bool) -> Self {
-        if posts && let Some(core) = Self::core(path) {
-            return core;
+    pub fn from_path(path: &str, is_post: bool) -> Self {
+        if is_post && let Some(endpoint) = Self::fast_path(path) {
+            return endpoint;
         }
         let exact = [
             Self::ImagesEdits,
@@ -159,7 +157,7 @@ impl Endpoint {
             Self::MessagesCountTokens,
         ];
         let found = exact.into_iter().find(|it| it.path() == path);
-        if let Some(found) = found.filter(|_| posts) {
+        if let Some(found) = found.filter(|_| is_post) {
             return found;
         }
         let mut families = Self::ALL.into_iter().skip(Self::MessageObjects.index());
@@ -170,8 +168,8 @@ impl Endpoint {
         families.find(is_below).unwrap_or(Self::Other)
     }
 
-    /// The path below `/v1`, which is also the path below a provider's base
-    /// URL; of a family, what its paths begin with.
+    /// The path below `/v1`, which is also the path below a provider's base URL. A
+    /// prefix for families.
     #[must_use]
     pub fn path(self) -> &'static str {
         match self {
@@ -206,7 +204,7 @@ impl Endpoint {
         }
     }
 
-    /// The name that metrics and logs use.
+    /// The label in metrics and logs.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -244,7 +242,7 @@ impl Endpoint {
         }
     }
 
-    /// How a stream of this endpoint shows that it came to its end.
+    /// How the end of a stream is recognised.
     #[must_use]
     pub fn finish_rule(self) -> FinishRule {
         match self {
@@ -255,30 +253,30 @@ impl Endpoint {
         }
     }
 
-    /// True when its streams tell usage only to a caller who sets
+    /// True where a stream reports usage only if the client sets
     /// `stream_options.include_usage` (OpenAI API reference, chat and legacy
-    /// completions; the Responses API always tells).
+    /// completions; the Responses API always reports it).
     #[must_use]
     pub fn has_stream_usage_option(self) -> bool {
         matches!(self, Self::ChatCompletions | Self::Completions)
     }
 
-    /// True for calls about what a provider keeps. Their answers may be whatever
-    /// somebody has stored, a page of HTML among it.
+    /// True for objects stored at a provider. A response may be anything that a
+    /// client has stored, HTML included.
     #[must_use]
-    pub fn is_of_objects(self) -> bool {
+    pub fn is_object_api(self) -> bool {
         self.index() >= Self::MessageObjects.index()
     }
 
-    /// True when the tokens in its answer are those that this very call has
-    /// cost. Whoever asks for what was made before is told them once more.
+    /// True where the usage in the response is that of this request. Reading a
+    /// stored object reports the usage of its creation again.
     #[must_use]
-    pub fn is_charged(self) -> bool {
+    pub fn bills_tokens(self) -> bool {
         self.index() <= Self::ResponsesCompact.index()
     }
 
-    /// True when the API asks for a model (OpenAI API reference). Where it does
-    /// not, there may be one all the same.
+    /// True where the API requires a model (OpenAI API reference). Elsewhere it is
+    /// optional.
     #[must_use]
     pub fn needs_model(self) -> bool {
         matches!(
@@ -294,33 +292,33 @@ impl Endpoint {
         )
     }
 
-    /// True when it takes JSON and nothing else.
+    /// True where the body must be JSON.
     #[must_use]
-    pub fn takes_json(self) -> bool {
-        self.index() < Self::CORE.len()
+    pub fn requires_json(self) -> bool {
+        self.index() < Self::FAST_PATH.len()
             || matches!(
                 self,
                 Self::Messages | Self::MessagesCountTokens | Self::ResponsesCompact
             )
     }
 
-    /// True when it belongs to Anthropic's API, and so do its errors.
+    /// True for Anthropic's API, whose errors have a format of their own.
     #[must_use]
-    pub fn is_anthropics(self) -> bool {
+    pub fn is_anthropic(self) -> bool {
         matches!(
             self,
             Self::Messages | Self::MessagesCountTokens | Self::MessageObjects
         )
     }
 
-    /// True when its answer may be the first word of something that stays at the
-    /// provider, and is asked for by its id later on.
+    /// True where the response may create an object that stays at the provider and
+    /// is later requested by its id.
     #[must_use]
-    pub fn makes_objects(self) -> bool {
+    pub fn creates_objects(self) -> bool {
         self == Self::Responses || self.index() >= Self::ResponsesCompact.index()
     }
 
-    /// Whether a multipart form sent to it names a model (OpenAI API reference).
+    /// Whether a multipart form has a model (OpenAI API reference).
     #[must_use]
     pub fn form_model(self) -> FormModel {
         match self {
@@ -328,7 +326,7 @@ impl Endpoint {
             | Self::ImagesVariations
             | Self::AudioTranscriptions
             | Self::AudioTranslations
-            | Self::Videos => FormModel::Named,
+            | Self::Videos => FormModel::Expected,
             Self::Files | Self::Uploads | Self::Containers => FormModel::Absent,
             _ => FormModel::Unknown,
         }
@@ -340,8 +338,8 @@ mod tests {
     use super::Endpoint;
 
     #[test]
-    fn tells_the_call_from_its_path() {
-        for (path, posts, expected) in [
+    fn finds_the_endpoint_of_a_path() {
+        for (path, is_post, expected) in [
             ("/chat/completions", true, "chat_completions"),
             ("/chat/completions", false, "stored_completions"),
             ("/chat/completions/x/messages", false, "stored_completions"),
@@ -360,15 +358,22 @@ mod tests {
             ("/models/ft:x", false, "models"),
             ("/next/years/path", true, "other"),
         ] {
-            assert_eq!(Endpoint::at(path, posts).label(), expected, "{path}");
+            assert_eq!(
+                Endpoint::from_path(path, is_post).label(),
+                expected,
+                "{path}"
+            );
         }
     }
 
     #[test]
-    fn counts_in_the_order_of_the_table() {
+    fn indexes_follow_the_order_of_the_table() {
         for (index, endpoint) in Endpoint::ALL.into_iter().enumerate() {
             assert_eq!(endpoint.index(), index, "{endpoint:?}");
         }
-        assert_eq!(Endpoint::CORE[..], Endpoint::ALL[..Endpoint::CORE.len()]);
+        assert_eq!(
+            Endpoint::FAST_PATH[..],
+            Endpoint::ALL[..Endpoint::FAST_PATH.len()]
+        );
     }
 }

@@ -1,39 +1,34 @@
-//! The error envelope of the OpenAI API.
+//! The error object of the OpenAI API.
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
 use serde::Serialize;
 
-/// Code of the error that a bug of ours ends in.
+/// Error code of a bug in the gateway.
 pub const INTERNAL_ERROR: &str = "internal_error";
 
-/// OpenAI's error types, as far as a gateway gives them out.
+/// OpenAI's error types, as far as the gateway uses them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorType {
-    /// The request is at fault.
     InvalidRequestError,
-    /// Too many requests.
     RateLimitError,
     /// The budget is spent.
     InsufficientQuota,
-    /// We or the upstream are at fault.
+    /// The gateway or the upstream failed.
     ServerError,
 }
 
-/// What went wrong, as the OpenAI SDKs read it: all four members are always
-/// present, `null` where they do not apply.
+/// The OpenAI SDKs expect all four members, `null` where they do not apply.
 #[derive(Debug, Clone, Serialize)]
 pub struct ApiError {
     /// One sentence for a person, with the cure.
     pub message: Cow<'static, str>,
-    /// Class of the error.
     #[serde(rename = "type")]
     pub kind: ErrorType,
-    /// The request member at fault.
+    /// The offending member of the request.
     pub param: Option<Cow<'static, str>>,
-    /// The error's name for programs.
     pub code: &'static str,
 }
 
@@ -43,14 +38,13 @@ struct Envelope<'a> {
 }
 
 impl ApiError {
-    /// The body of an error answer.
     #[must_use]
     pub fn to_body(&self) -> Bytes {
         Bytes::from(self.json())
     }
 
-    /// The last event of a stream that failed. The SDKs raise on a data event
-    /// whose object has an `error` member.
+    /// The last event of a failed stream. The SDKs raise on an event whose data has
+    /// an `error` member.
     #[must_use]
     pub fn to_event(&self) -> Bytes {
         let json = self.json();

@@ -1,39 +1,39 @@
-//! Finds members in JSON text by byte search, without parsing it.
+//! Finds members of JSON text by byte search, without parsing.
 
 use memchr::memmem::Finder;
 
-/// The key of a member, with its quotes.
+/// Finds the members with one key.
 ///
-/// It cannot be met inside a string: there, a quote is escaped, so the closing
-/// quote of the key would have a backslash before it, and the opening quote as
-/// well. A string value that equals the key has no colon behind it.
-pub(super) struct Key {
+/// A match inside a string is impossible: there, quotes are escaped, so the
+/// closing quote of the key would follow a backslash, as would the opening one.
+/// A string value that equals the key has no colon after it.
+pub(super) struct KeyFinder {
     finder: Finder<'static>,
 }
 
-impl Key {
-    /// For a `key` given with its quotes.
+impl KeyFinder {
+    /// `key` includes its quotes.
     pub(super) fn new(key: &'static str) -> Self {
         Self {
             finder: Finder::new(key),
         }
     }
 
-    /// What follows the colon of each member with this key, at any depth.
+    /// The text after the colon of each member with this key, at any depth.
     pub(super) fn values<'j>(&self, json: &'j [u8]) -> impl Iterator<Item = &'j [u8]> {
         self.finder.find_iter(json).filter_map(|at| {
             let (before, found) = json.split_at_checked(at)?;
             if before.last() == Some(&b'\\') {
                 return None;
             }
-            let behind = found.get(self.finder.needle().len()..)?;
-            let value = behind.trim_ascii_start().strip_prefix(b":")?;
+            let rest = found.get(self.finder.needle().len()..)?;
+            let value = rest.trim_ascii_start().strip_prefix(b":")?;
             Some(value.trim_ascii_start())
         })
     }
 
-    /// Whether a member with this key has a value other than `null`.
-    pub(super) fn is_set(&self, json: &[u8]) -> bool {
+    /// True if a member with this key has a value other than `null`.
+    pub(super) fn has_value(&self, json: &[u8]) -> bool {
         self.values(json)
             .any(|value| !value.is_empty() && !value.starts_with(b"null"))
     }
@@ -41,11 +41,11 @@ impl Key {
 
 #[cfg(test)]
 mod tests {
-    use super::Key;
+    use super::KeyFinder;
 
     #[test]
     fn finds_members_only() {
-        let key = Key::new("\"k\"");
+        let key = KeyFinder::new("\"k\"");
         let values = |json: &'static str| key.values(json.as_bytes()).collect::<Vec<_>>();
         assert_eq!(values(r#"{"k":1}"#), [b"1}"]);
         assert_eq!(values("{\"a\":{\"k\" \n: \t1}}"), [b"1}}"]);
@@ -65,9 +65,9 @@ mod tests {
 
     #[test]
     fn null_is_not_set() {
-        let key = Key::new("\"k\"");
-        assert!(key.is_set(br#"{"k":null,"a":{"k":false}}"#));
-        assert!(!key.is_set(br#"{"k": null}"#));
-        assert!(!key.is_set(br#"{"k":"#));
+        let key = KeyFinder::new("\"k\"");
+        assert!(key.has_value(br#"{"k":null,"a":{"k":false}}"#));
+        assert!(!key.has_value(br#"{"k": null}"#));
+        assert!(!key.has_value(br#"{"k":"#));
     }
 }

@@ -1,26 +1,24 @@
 //! Media types of bodies.
 
-/// What a body is, as far as it matters to a gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MediaType {
     /// `text/event-stream`
     EventStream,
-    /// `application/json` and its relatives.
+    /// `application/json` and `+json` types
     Json,
-    /// `text/html`: an error page or a login form, whatever the status says.
+    /// `text/html`: an error page or a login form, with any status
     Html,
     /// `multipart/form-data`
-    Form,
-    /// Anything else, or none given.
+    Multipart,
     Other,
 }
 
 impl MediaType {
-    /// Reads the value of a `content-type` field.
+    /// Parses the value of `content-type`.
     #[must_use]
-    pub fn of(content_type: Option<&[u8]>) -> Self {
+    pub fn parse(content_type: Option<&[u8]>) -> Self {
         let value = content_type.unwrap_or_default();
-        // As nearly everybody writes them.
+        // The usual spellings.
         match value {
             b"application/json" => return Self::Json,
             b"text/event-stream" => return Self::EventStream,
@@ -45,7 +43,7 @@ impl MediaType {
         } else if is("text/html") {
             Self::Html
         } else if is("multipart/form-data") {
-            Self::Form
+            Self::Multipart
         } else {
             Self::Other
         }
@@ -57,7 +55,7 @@ mod tests {
     use super::MediaType;
 
     #[test]
-    fn reads_the_essence_only() {
+    fn only_the_essence_counts() {
         for (text, expected) in [
             ("text/event-stream", MediaType::EventStream),
             ("Text/Event-Stream; charset=utf-8", MediaType::EventStream),
@@ -66,13 +64,13 @@ mod tests {
             ("application/problem+JSON", MediaType::Json),
             ("+json", MediaType::Other),
             ("text/html; charset=utf-8", MediaType::Html),
-            ("multipart/Form-Data; boundary=x", MediaType::Form),
+            ("multipart/Form-Data; boundary=x", MediaType::Multipart),
             ("text/plain", MediaType::Other),
             ("application/jsonp", MediaType::Other),
             ("", MediaType::Other),
         ] {
-            assert_eq!(MediaType::of(Some(text.as_bytes())), expected, "{text}");
+            assert_eq!(MediaType::parse(Some(text.as_bytes())), expected, "{text}");
         }
-        assert_eq!(MediaType::of(None), MediaType::Other);
+        assert_eq!(MediaType::parse(None), MediaType::Other);
     }
 }

@@ -1,6 +1,6 @@
-//! The `OpenAI` protocol as pure data: bytes in, facts and bytes out.
+//! The wire formats of the OpenAI and Anthropic APIs, as pure functions on bytes.
 //!
-//! Nothing here knows HTTP, sockets or time.
+//! Nothing here depends on HTTP, sockets or time.
 
 pub mod api_path;
 pub mod endpoint;
@@ -13,9 +13,10 @@ pub mod multipart;
 #[allow(
     clippy::expect_used,
     clippy::indexing_slicing,
-    reason = "only tests and fuzzers run it"
+    reason = "only tests and fuzz targets run it"
 )]
 pub mod oracle;
+pub mod query;
 pub mod rate_limit;
 pub mod retry_after;
 pub mod scan;
@@ -23,4 +24,5 @@ mod server_date;
 pub mod splice;
 pub mod sse;
 pub mod sse_relay;
+pub mod token_list;
 pub mod usage;

@@ -1,24 +1,23 @@
-//! When an upstream says that it may be asked again.
+//! The delay that an upstream requests before the next request.
 
 use std::time::{Duration, SystemTime};
 
 use super::rate_limit;
 use super::server_date;
-use super::server_date::Moment;
+use super::server_date::ServerDate;
 
-/// Longest time that is believed. What an upstream says beyond that is a slip,
-/// or a quota of a day, which a probe finds renewed sooner than a clock does.
-const LONGEST: Duration = Duration::from_secs(60 * 60);
+/// Longer delays are capped: they are a mistake, or a daily quota, which a probe
+/// finds renewed sooner than a timer.
+const MAX_DELAY: Duration = Duration::from_secs(60 * 60);
 
-/// Milliseconds: OpenAI's and Azure's spellings, which go before the others.
+/// In milliseconds: the headers of OpenAI and Azure, which take precedence.
 const MILLISECONDS: [&str; 2] = ["retry-after-ms", "x-ms-retry-after-ms"];
 
-/// How long to wait by the headers of an answer: `retry-after-ms`, else
-/// `retry-after` in seconds or as a date (RFC 9110, section 10.2.3), else the
-/// reset of a limit of which nothing is left. None when nothing is said. Names
-/// are in lower case. `now` is the time of day here, for answers without one.
+/// The delay by `retry-after-ms`, else `retry-after` in seconds or as a date (RFC
+/// 9110, section 10.2.3), else the reset of an exhausted rate limit. Header names
+/// are lower case. `now` is the local time, used where the response has no date.
 #[must_use]
-pub fn wait(headers: &[(&str, &str)], now: SystemTime) -> Option<Duration> {
+pub fn delay(headers: &[(&str, &str)], now: SystemTime) -> Option<Duration> {
     let text = |name: &str| {
         let found = headers.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| value.trim())
@@ -30,13 +29,13 @@ pub fn wait(headers: &[(&str, &str)], now: SystemTime) -> Option<Duration> {
     let after = || {
         let value = text("retry-after")?;
         seconds(value).or_else(|| {
-            let moment = Moment::new(text("date"), now);
-            Some(moment.until(server_date::read(value)?))
+            let sent = ServerDate::new(text("date"), now);
+            Some(sent.until(server_date::parse_http_date(value)?))
         })
     };
     let reset = || rate_limit::exhausted_for(headers.iter().copied(), now);
-    let wait = milliseconds.or_else(after).or_else(reset)?;
-    Some(wait.min(LONGEST))
+    let delay = milliseconds.or_else(after).or_else(reset)?;
+    Some(delay.min(MAX_DELAY))
 }
 
 fn seconds(text: &str) -> Option<Duration> {
@@ -47,17 +46,17 @@ fn seconds(text: &str) -> Option<Duration> {
 mod tests {
     use std::time::{Duration, SystemTime};
 
-    use super::wait;
+    use super::delay;
 
-    fn told(fields: &[(&'static str, &'static str)]) -> Option<f64> {
+    fn parsed(fields: &[(&'static str, &'static str)]) -> Option<f64> {
         // Sun, 06 Nov 1994 08:49:37 GMT
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
-        let wait = wait(fields, now);
-        wait.map(|wait| wait.as_secs_f64())
+        let delay = delay(fields, now);
+        delay.map(|it| it.as_secs_f64())
     }
 
     #[test]
-    fn reads_every_way_to_say_when() {
+    fn reads_every_format() {
         for (fields, expected) in [
             (&[("retry-after", "7")][..], Some(7.0)),
             (&[("retry-after", " 0.5 ")], Some(0.5)),
@@ -74,7 +73,7 @@ mod tests {
                 &[("retry-after", "Sun, 06 Nov 1994 08:49:07 GMT")],
                 Some(0.0),
             ),
-            // By the sender's clock, which is an hour behind ours, or ahead.
+            // By the server's clock, which is an hour slow, or fast.
             (
                 &[
                     ("date", "Sun, 06 Nov 1994 07:49:37 GMT"),
@@ -113,7 +112,7 @@ mod tests {
             (&[("x-ratelimit-reset-requests", "3s")], None),
             (&[], None),
         ] {
-            assert_eq!(told(fields), expected, "{fields:?}");
+            assert_eq!(parsed(fields), expected, "{fields:?}");
         }
     }
 }

@@ -1,35 +1,34 @@
-//! Dates that an answer names, and how far off they are.
+//! Dates in response headers, relative to the server's clock.
 
 use std::time::{Duration, SystemTime};
 
-/// The moment of an answer: by its sender's clock where it says so (`date`, RFC
-/// 9110, section 6.6.1), since that is what its dates go by, else by ours. So a
-/// clock that is wrong, here or there, makes no wait longer or shorter.
+/// When a response was sent: by the server's clock where it has a `date` (RFC
+/// 9110, section 6.6.1), else by the local one. Its other dates go by the same
+/// clock, so a wrong clock on either side changes no delay.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment<'h> {
+pub struct ServerDate<'h> {
     date: Option<&'h str>,
-    ours: SystemTime,
+    local: SystemTime,
 }
 
-impl<'h> Moment<'h> {
-    /// The moment of an answer that has this `date` and comes at `ours` by our
-    /// own clock.
+impl<'h> ServerDate<'h> {
+    /// `local` is the local time at which the response arrived.
     #[must_use]
-    pub fn new(date: Option<&'h str>, ours: SystemTime) -> Self {
-        Self { date, ours }
+    pub fn new(date: Option<&'h str>, local: SystemTime) -> Self {
+        Self { date, local }
     }
 
-    /// How long it is from then until `date`; nothing for what has passed.
+    /// Time from then until `date`; zero for the past.
     #[must_use]
     pub fn until(&self, date: SystemTime) -> Duration {
-        let told = self.date.and_then(read);
-        date.duration_since(told.unwrap_or(self.ours))
+        let sent = self.date.and_then(parse_http_date);
+        date.duration_since(sent.unwrap_or(self.local))
             .unwrap_or_default()
     }
 }
 
-/// A date as HTTP writes it (RFC 9110, section 5.6.7).
+/// Parses an HTTP date (RFC 9110, section 5.6.7).
 #[must_use]
-pub fn read(text: &str) -> Option<SystemTime> {
+pub fn parse_http_date(text: &str) -> Option<SystemTime> {
     httpdate::parse_http_date(text.trim()).ok()
 }

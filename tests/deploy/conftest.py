@@ -1,4 +1,4 @@
-"""What the tests of deploy/ have in common: the binary, and tools that may be absent."""
+"""Fixtures of the tests of deploy/."""
 
 import pathlib
 import pytest
@@ -15,7 +15,7 @@ def binary():
 
 @pytest.fixture(scope="session")
 def rootfs(binary, tmp_path_factory):
-    """All that the image holds, laid out as the image build does it."""
+    """The image's root file system, created as the image build does."""
     root = tmp_path_factory.mktemp("image") / "root"
     tools.run([tools.DEPLOY / "image/rootfs.sh", binary, root], cwd=tools.ROOT)
     root.chmod(0o755)

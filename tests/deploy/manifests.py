@@ -1,4 +1,4 @@
-"""Judging Kubernetes manifests, whoever rendered them."""
+"""Assertions on rendered Kubernetes manifests."""
 
 import re
 import tomllib
@@ -8,13 +8,13 @@ import yaml
 
 import tools
 
-# What our manifests use came with this version; the newest one must do too.
+# Oldest supported version of Kubernetes; manifests must also be valid for the newest.
 OLDEST = "1.29"
-# Schemas that Kubernetes itself does not know.
+# API groups that are not part of Kubernetes.
 FOREIGN = {"monitoring.coreos.com/v1"}
-LAST_WORDS_SECONDS = 5
-SPARE_SECONDS = 5
-USUAL_GRACE_SECONDS = 30
+CLOSE_SECONDS = 5
+MARGIN_SECONDS = 5
+DEFAULT_GRACE_SECONDS = 30
 
 
 def parse(text):
@@ -33,7 +33,7 @@ def only(manifests, kind):
 
 
 def validate(manifests):
-    """Strictly: a field that Kubernetes does not know is a fault."""
+    """Strict: a field that Kubernetes does not know is an error."""
     for manifest in manifests:
         if manifest["apiVersion"] in FOREIGN:
             continue
@@ -64,12 +64,12 @@ def environment_of(container):
     return {variable["name"]: variable["value"] for variable in container.get("env", [])}
 
 
-def judge(manifests, directory):
-    """What holds of every way to run it in Kubernetes."""
+def assert_manifests(manifests, directory):
+    """What every way to run it in Kubernetes must fulfil."""
     validate(manifests)
     pod = pod_of(manifests)
     container = container_of(pod)
-    restricted(pod, container)
+    assert_restricted(pod, container)
     assert not any("subPath" in mount for mount in container["volumeMounts"])
     assert {volume for mount in container["volumeMounts"] for volume in [mount["name"]]} <= {v["name"] for v in pod["volumes"]}
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
@@ -78,7 +78,7 @@ def judge(manifests, directory):
             assert ports[container[probe]["httpGet"]["port"]] == 8081, probe
     assert is_sidecar(pod) == (container.get("restartPolicy") == "Always")
     config = resolved(config_of(manifests), container, pod, directory)
-    drains_in_time(pod, container, config)
+    assert_drains_in_time(pod, container, config)
     if is_sidecar(pod):
         assert config["server"]["listen"] == "127.0.0.1:8080"
         assert config["access"]["client_keys"] == 0
@@ -91,8 +91,8 @@ def judge(manifests, directory):
         assert config["access"]["client_keys"] == 1
 
 
-def restricted(pod, container):
-    """The pod security standard `restricted`, and a root that is read-only."""
+def assert_restricted(pod, container):
+    """The pod security standard `restricted`, and a read-only root."""
     both = {**pod.get("securityContext", {}), **container["securityContext"]}
     assert both["runAsNonRoot"] is True
     assert both["runAsUser"] > 0
@@ -105,14 +105,14 @@ def restricted(pod, container):
     assert all(set(volume) <= {"name", "configMap", "secret", "emptyDir"} for volume in pod["volumes"])
 
 
-def drains_in_time(pod, container, config):
-    """The kubelet kills nobody who still drains."""
+def assert_drains_in_time(pod, container, config):
+    """The grace period covers the whole drain."""
     delay = seconds(config["server"]["drain_delay"])
-    # A sidecar is told last, when nobody calls any more.
+    # A sidecar is stopped last, when no client is left.
     assert (delay == 0) == is_sidecar(pod)
-    assert "lifecycle" not in container, "the delay would come twice"
+    assert "lifecycle" not in container, "the delay would apply twice"
     drain = seconds(config["server"]["drain_timeout"])
-    assert pod.get("terminationGracePeriodSeconds", USUAL_GRACE_SECONDS) >= delay + drain + LAST_WORDS_SECONDS + SPARE_SECONDS
+    assert pod.get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS) >= delay + drain + CLOSE_SECONDS + MARGIN_SECONDS
 
 
 def seconds(text):
@@ -121,7 +121,7 @@ def seconds(text):
 
 
 def resolved(text, container, pod, directory):
-    """What `trunkline` makes of the configuration, the Secret's files in their place."""
+    """The configuration as `trunkline check` sees it, with the Secret's files replaced by local ones."""
     parsed = tomllib.loads(text)
     mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
     secrets = {volume["name"] for volume in pod["volumes"] if "secret" in volume}
@@ -132,13 +132,13 @@ def resolved(text, container, pod, directory):
         (directory / key).write_text("sk-test")
         text = text.replace(file, str(directory / key))
     environment = environment_of(container)
-    said = tools.check(text, directory, **environment)
-    assert "warning" not in said, said
-    assert re.search(r"^gpt-4o .* ready$", said, re.M), said
+    output = tools.check(text, directory, **environment)
+    assert "warning" not in output, output
+    assert re.search(r"^gpt-4o .* ready$", output, re.M), output
     server = parsed.get("server", {})
     delay = environment.get("TRUNKLINE_SERVER__DRAIN_DELAY") or server.get("drain_delay", "0s")
     drain = environment.get("TRUNKLINE_SERVER__DRAIN_TIMEOUT") or server["drain_timeout"]
-    listen = re.search(r"^Listening for callers on (\S+)$", said, re.M)[1]
-    assert re.search(r"^Listening for operators on 0\.0\.0\.0:8081$", said, re.M)
-    keys = 0 if "No client keys" in said else int(re.search(r"^(\d+) client key", said, re.M)[1])
+    listen = re.search(r"^Listening for clients on (\S+)$", output, re.M)[1]
+    assert re.search(r"^Admin listener on 0\.0\.0\.0:8081$", output, re.M)
+    keys = 0 if "No client keys" in output else int(re.search(r"^(\d+) client key", output, re.M)[1])
     return {"server": {"listen": listen, "drain_delay": delay, "drain_timeout": drain}, "access": {"client_keys": keys}}

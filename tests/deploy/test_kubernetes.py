@@ -17,8 +17,8 @@ def rendered(overlay):
 
 
 @pytest.mark.parametrize("overlay", ["base", "overlays/shared", "overlays/sidecar"])
-def test_every_overlay_is_valid_and_holds_what_every_pod_should(overlay, tmp_path):
-    manifests.judge(rendered(overlay), tmp_path)
+def test_rendered_manifests_are_valid_and_restricted(overlay, tmp_path):
+    manifests.assert_manifests(rendered(overlay), tmp_path)
 
 
 def test_the_shared_gateway_is_complete():
@@ -40,17 +40,17 @@ def test_the_shared_gateway_is_complete():
         manifests.only(shared, "Deployment")["spec"]["selector"]["matchLabels"],
     ):
         assert selector.items() <= labels.items()
-    assert "replicas" not in manifests.only(shared, "Deployment")["spec"], "the autoscaler and this would fight"
+    assert "replicas" not in manifests.only(shared, "Deployment")["spec"], "conflicts with the autoscaler"
 
 
 def test_a_changed_config_reaches_running_pods():
-    """The name of the ConfigMap stays, so pods see the file change."""
+    """The ConfigMap's name is constant, so running pods see the file change."""
     pod = manifests.pod_of(rendered("overlays/shared"))
     (volume,) = [volume for volume in pod["volumes"] if "configMap" in volume]
     assert volume["configMap"]["name"] == "trunkline"
 
 
-def test_the_metadata_service_of_the_cloud_is_out_of_reach():
+def test_the_clouds_metadata_service_cannot_be_reached():
     policy = manifests.only(rendered("overlays/shared"), "NetworkPolicy")
     blocks = [peer["ipBlock"] for rule in policy["spec"]["egress"] for peer in rule["to"] if "ipBlock" in peer]
     assert blocks
@@ -58,8 +58,8 @@ def test_the_metadata_service_of_the_cloud_is_out_of_reach():
         assert {"169.254.0.0/16", "fe80::/10"} & set(block["except"])
 
 
-def test_the_sidecar_goes_into_labelled_deployments_only(tmp_path):
-    """A second application without the label stays as it is."""
+def test_the_sidecar_is_added_to_labelled_deployments_only(tmp_path):
+    """A second application without the label is unchanged."""
     application = yaml.safe_load((FOLDER / "overlays/sidecar/application.yaml").read_text())
     plain = {**application, "metadata": {"name": "plain"}}
     (tmp_path / "both.yaml").write_text(yaml.safe_dump_all([application, plain]))

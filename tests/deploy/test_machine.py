@@ -12,7 +12,7 @@ import tools
 
 COMPOSE = tools.DEPLOY / "compose.yaml"
 UNIT = tools.DEPLOY / "systemd/trunkline.service"
-MOST_EXPOSURE = 1.5
+MAX_EXPOSURE = 1.5
 
 
 def schema(name, *files):
@@ -24,7 +24,7 @@ def service(name):
     return yaml.safe_load(COMPOSE.read_text())["services"][name]
 
 
-def test_compose_obeys_its_specification():
+def test_compose_matches_its_schema():
     schema("vendor.compose-spec", COMPOSE)
 
 
@@ -33,33 +33,33 @@ def test_compose_publishes_on_loopback_only():
         assert all(port.startswith("127.0.0.1:") for port in service(name)["ports"]), name
 
 
-def test_compose_mounts_what_is_there():
+def test_compose_mounts_existing_files():
     for name in ("prometheus", "grafana"):
         for volume in service(name)["volumes"]:
             source = volume.split(":")[0]
             assert not source.startswith(".") or (tools.DEPLOY / source).exists(), volume
 
 
-def test_compose_starts_with_the_examples_variables(tmp_path):
-    """The gateway takes compose's settings together with every variable of .env.example."""
+def test_compose_accepts_the_variables_of_the_example(tmp_path):
+    """The gateway accepts compose's settings together with every variable of .env.example."""
     environment = dict(service("trunkline")["environment"])
     lines = (tools.DEPLOY / ".env.example").read_text().splitlines()
     variables = dict(line.split("=", 1) for line in lines if re.match(r"^[A-Z_]+=", line))
     assert {"OPENAI_API_KEY", "GROQ_API_KEY", "MISTRAL_API_KEY", "GEMINI_API_KEY", "FIREWORKS_API_KEY", "ROOT_PATH"} <= set(variables)
     assert not any(value for name, value in variables.items() if name.endswith("_KEY"))
-    said = tools.check("", tmp_path, **environment, **{**variables, "OPENAI_API_KEY": "sk-test"})
-    assert re.search(r"^gpt-4o .* ready$", said, re.M), said
-    assert "Listening for callers on 0.0.0.0:8080" in said
+    output = tools.check("", tmp_path, **environment, **{**variables, "OPENAI_API_KEY": "sk-test"})
+    assert re.search(r"^gpt-4o .* ready$", output, re.M), output
+    assert "Listening for clients on 0.0.0.0:8080" in output
 
 
 def test_compose_waits_for_the_drain():
     grace = int(service("trunkline")["stop_grace_period"].removesuffix("s"))
-    default = re.search(r'^drain_timeout = "(\d+)s"', (tools.ROOT / "config/trunkline.toml").read_text(), re.M)
-    assert grace >= int(default[1]) + 5
+    default = re.search(r'^drain_timeout = "(\d+)([sm])"', (tools.ROOT / "config/trunkline.toml").read_text(), re.M)
+    assert grace >= int(default[1]) * {"s": 1, "m": 60}[default[2]] + 5
 
 
-def test_the_unit_is_sound(tmp_path):
-    """The unit as it is, save that the binary is where the tests have it."""
+def test_the_unit_is_valid_and_confined(tmp_path):
+    """The unit, with the path of the binary under test."""
     if not shutil.which("systemd-analyze"):
         pytest.skip("skipped: systemd-analyze is missing: install systemd")
     unit = tmp_path / UNIT.name
@@ -72,10 +72,10 @@ def test_the_unit_is_sound(tmp_path):
     overall = subprocess.run(["systemd-analyze", "security", "--offline=true", unit], capture_output=True, text=True)
     assert json.loads(scored.stdout)
     exposure = float(re.search(r"Overall exposure level for .*: ([\d.]+)", overall.stdout)[1])
-    assert exposure <= MOST_EXPOSURE
+    assert exposure <= MAX_EXPOSURE
 
 
-def test_the_units_configuration_is_sound(tmp_path):
+def test_the_units_configuration_is_valid(tmp_path):
     text = (UNIT.parent / "trunkline.toml").read_text()
     unit = UNIT.read_text()
     files = re.findall(r'api_key_file = "(.+)"', text)
@@ -90,7 +90,7 @@ def test_the_units_configuration_is_sound(tmp_path):
 
 
 @pytest.mark.parametrize("example", sorted((tools.ROOT / "config/examples").glob("*.toml")), ids=lambda path: path.stem)
-def test_the_examples_are_sound(example, tmp_path):
+def test_the_examples_are_valid(example, tmp_path):
     text = example.read_text()
     if "/run/tls/" in text:
         make_certificate(tmp_path)
@@ -99,7 +99,7 @@ def test_the_examples_are_sound(example, tmp_path):
 
 
 def make_certificate(folder):
-    """One that signs itself, and so is its own authority."""
+    """A self-signed certificate, which is its own authority."""
     openssl = tools.tool("openssl", "install openssl")
     key, certificate = folder / "tls.key", folder / "tls.crt"
     made = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", certificate]

@@ -1,4 +1,4 @@
-"""Metrics, rules, alerts and the dashboard: by promtool, and by a real Prometheus."""
+"""Metrics, rules, alerts and the dashboard, checked by promtool and a running Prometheus."""
 
 import json
 import re
@@ -15,7 +15,7 @@ import tools
 PROMETHEUS = tools.DEPLOY / "prometheus"
 DASHBOARD = tools.DEPLOY / "grafana/trunkline.json"
 CURE = "install Prometheus, such as by `apt-get install prometheus`"
-# What Grafana puts in.
+# Values that Grafana substitutes.
 VARIABLES = {"$__rate_interval": "5m", "$__range": "5m", "$job": ".*", "$instance": ".*", "$model": ".*", "$provider": ".*"}
 
 
@@ -28,7 +28,7 @@ def documented():
 
 
 def series_names(metrics):
-    """The names under which Prometheus stores them."""
+    """The names of their series in Prometheus."""
     names = set()
     for name, (kind, _) in metrics.items():
         names |= {f"{name}_{part}" for part in ("bucket", "sum", "count")} if kind == "histogram" else {name}
@@ -36,7 +36,7 @@ def series_names(metrics):
 
 
 def queries():
-    """Every query of the dashboard by its panel, variables put in, and those of the variables."""
+    """Every query of the dashboard with its panel's title and its variables substituted."""
     dashboard = json.loads(DASHBOARD.read_text())
     found = []
     for panel in dashboard["panels"]:
@@ -59,7 +59,7 @@ def promtool():
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
-    """A gateway that has answered in several ways."""
+    """A gateway after requests with several outcomes."""
     directory = tmp_path_factory.mktemp("gateway")
     with tools.provider() as port:
         config = f"""
@@ -86,7 +86,7 @@ fallbacks = ["good"]
 
 
 def exercise(listen):
-    for model in ("good", "saved", "broken", "nobody"):
+    for model in ("good", "saved", "broken", "unknown"):
         tools.ask(listen, model)
     code, body = tools.ask(listen, "good", stream=True)
     assert code == 200 and "[DONE]" in body
@@ -94,7 +94,7 @@ def exercise(listen):
 
 @pytest.fixture(scope="module")
 def prometheus(running, tmp_path_factory):
-    """A real Prometheus with our rules and alerts that scrapes the gateway every second."""
+    """A Prometheus with our rules and alerts that scrapes the gateway every second."""
     program = tools.tool("prometheus", CURE)
     directory = tmp_path_factory.mktemp("prometheus")
     config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
@@ -112,7 +112,7 @@ def prometheus(running, tmp_path_factory):
         ask = lambda query: evaluate(address, query)
         until("two scrapes", lambda: ask("count_over_time(trunkline_build_info[1m]) > 1"))
         exercise(running[0])
-        # What is counted in the scrapes that follow has a rate.
+        # Rates need increments between scrapes.
         until("a rate", lambda: ask('rate(trunkline_requests_total{outcome="ok"}[1m]) > 0'))
         until("the rules", lambda: ask("model_provider:trunkline_requests:rate5m"))
         yield address
@@ -127,12 +127,12 @@ def until(what, look):
         except OSError:
             pass
         time.sleep(0.1)
-    pytest.fail(f"waited in vain for {what}")
+    pytest.fail(f"timed out waiting for {what}")
 
 
 def evaluate(address, query):
-    answer = tools.get(f"http://{address}/api/v1/query?{urllib.parse.urlencode({'query': query})}")
-    return json.loads(answer)["data"]["result"]
+    response = tools.get(f"http://{address}/api/v1/query?{urllib.parse.urlencode({'query': query})}")
+    return json.loads(response)["data"]["result"]
 
 
 def test_the_scrape_is_well_formed(running, promtool):
@@ -141,7 +141,7 @@ def test_the_scrape_is_well_formed(running, promtool):
     assert (done.returncode, done.stderr) == (0, ""), done.stderr + done.stdout
 
 
-def test_what_is_scraped_is_documented_with_its_labels(running):
+def test_every_scraped_metric_is_documented_with_its_labels(running):
     metrics = documented()
     scrape = tools.get(f"http://{running[1]}/metrics")
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", scrape, re.M))
@@ -156,13 +156,13 @@ def test_what_is_scraped_is_documented_with_its_labels(running):
         assert found == metrics[name][1], name
 
 
-def test_rules_and_alerts_are_sound(promtool):
+def test_rules_and_alerts_are_valid(promtool):
     for name in ("rules.yml", "alerts.yml"):
         tools.run([promtool, "check", "rules", "--lint-fatal", PROMETHEUS / name])
     tools.run([promtool, "check", "config", PROMETHEUS / "prometheus.yml"])
 
 
-def test_rules_and_alerts_do_what_they_should(promtool):
+def test_rules_and_alerts_evaluate_as_expected(promtool):
     tools.run([promtool, "test", "rules", "rules_test.yml", "alerts_test.yml"], cwd=PROMETHEUS)
 
 
@@ -184,19 +184,19 @@ def rules(file):
     return [rule for group in yaml.safe_load((PROMETHEUS / file).read_text())["groups"] for rule in group["rules"]]
 
 
-def test_every_metric_that_is_asked_for_exists():
+def test_every_queried_metric_exists():
     known = series_names(documented()) | {rule["record"] for rule in rules("rules.yml")}
     asked = queries() + [(rule.get("alert") or rule["record"], rule["expr"]) for rule in rules("rules.yml") + rules("alerts.yml")]
     assert len(asked) > 50
     for title, expr in asked:
         for name in re.findall(r"[\w:]*trunkline_[\w:]+", expr):
-            assert name in known, f"{title} asks for {name}"
+            assert name in known, f"{title} queries {name}"
 
 
 def test_every_metric_is_on_the_dashboard():
     shown = " ".join(expr for _, expr in queries())
     for name in documented():
-        assert name in shown, f"{name} is nowhere to be seen"
+        assert name in shown, f"{name} is not on the dashboard"
 
 
 def test_panels_are_described_and_do_not_overlap():
@@ -204,9 +204,9 @@ def test_panels_are_described_and_do_not_overlap():
     assert len({panel["id"] for panel in panels}) == len(panels)
     taken = set()
     for panel in panels:
-        place = panel["gridPos"]
-        cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
-        assert place["x"] + place["w"] <= 24 and not cells & taken, panel["title"]
+        position = panel["gridPos"]
+        cells = {(position["x"] + x, position["y"] + y) for x in range(position["w"]) for y in range(position["h"])}
+        assert position["x"] + position["w"] <= 24 and not cells & taken, panel["title"]
         taken |= cells
         if panel["type"] != "row":
             assert panel["targets"] and panel["fieldConfig"] is not None, panel["title"]
@@ -217,16 +217,16 @@ def test_prometheus_finds_the_gateway_up(prometheus):
     assert result["value"][1] == "1"
 
 
-def test_prometheus_answers_every_query_of_the_dashboard(prometheus):
+def test_prometheus_evaluates_every_query_of_the_dashboard(prometheus):
     empty = [title for title, expr in queries() if not evaluate(prometheus, expr)]
-    # What has not happened here shows nothing; that must stay the exception.
+    # Queries for events that did not happen here are empty; they must be few.
     print(f"empty: {empty}")
     assert len(empty) <= len(queries()) / 4, empty
 
 
-def test_prometheus_runs_every_rule_without_a_fault(prometheus):
-    answer = json.loads(tools.get(f"http://{prometheus}/api/v1/rules"))
-    ran = [rule for group in answer["data"]["groups"] for rule in group["rules"]]
+def test_prometheus_runs_every_rule_without_an_error(prometheus):
+    response = json.loads(tools.get(f"http://{prometheus}/api/v1/rules"))
+    ran = [rule for group in response["data"]["groups"] for rule in group["rules"]]
     assert len(ran) == len(rules("rules.yml")) + len(rules("alerts.yml"))
     for rule in ran:
         assert rule["health"] == "ok", f"{rule['name']}: {rule.get('lastError')}"

@@ -1,4 +1,4 @@
-"""Where things come from: workflows, and the lists that pin what they fetch."""
+"""The supply chain: workflows, and lock files that pin what they fetch."""
 
 import json
 import re
@@ -11,12 +11,12 @@ import tools
 WORKFLOWS = sorted((tools.ROOT / ".github/workflows").glob("*.yml"))
 
 
-def test_workflows_obey_their_schema():
+def test_workflows_match_their_schema():
     checker = tools.tool("check-jsonschema", "pip install check-jsonschema")
     tools.run([checker, "--builtin-schema", "vendor.github-workflows", *WORKFLOWS])
 
 
-def test_foreign_actions_are_pinned_by_commit():
+def test_actions_are_pinned_by_commit():
     uses = [use for file in WORKFLOWS for use in re.findall(r"uses: (.+)", file.read_text())]
     assert len(uses) > 5
     for use in uses:
@@ -27,18 +27,18 @@ def test_foreign_actions_are_pinned_by_commit():
     assert all(len(versions) == 1 for versions in by_action.values()), by_action
 
 
-def test_workflows_may_do_no_more_than_they_need():
+def test_workflows_have_least_privilege():
     for file in WORKFLOWS:
         workflow = yaml.safe_load(file.read_text())
         assert workflow["permissions"] == {"contents": "read"}, file.name
         for name, job in workflow["jobs"].items():
             assert job["timeout-minutes"] <= 60, name
             for step in job["steps"]:
-                # What comes from outside must not become part of a command.
+                # Untrusted input must not become part of a command.
                 assert "${{" not in step.get("run", ""), f"{name}: {step['run']}"
 
 
-def test_workflows_call_what_is_there():
+def test_workflows_call_existing_files():
     text = " ".join(file.read_text() for file in WORKFLOWS)
     for path in set(re.findall(r"(?:deploy|tests|\.ci)/[\w./-]+", text)):
         assert (tools.ROOT / path).exists(), path
@@ -50,13 +50,13 @@ def test_npm_packages_are_pinned_by_hash():
     assert len(locks) >= 4
     for lock in locks:
         locked = json.loads(lock.read_text())
-        wanted = json.loads((lock.parent / "package.json").read_text())
+        manifest = json.loads((lock.parent / "package.json").read_text())
         for kind in ("dependencies", "devDependencies"):
-            assert locked["packages"][""].get(kind) == wanted.get(kind), f"{lock}: run npm install"
+            assert locked["packages"][""].get(kind) == manifest.get(kind), f"{lock}: run npm install"
         for name, package in locked["packages"].items():
             if name and not package.get("link"):
                 assert package["integrity"].startswith("sha512-"), f"{lock}: {name}"
-                # Left out for what is a registry's; archives and repositories have one.
+                # Set only for archives and repositories, not for a registry's packages.
                 assert "resolved" not in package, f"{lock}: {name} comes from {package['resolved']}"
 
 
@@ -66,7 +66,7 @@ def test_python_packages_are_pinned():
             assert re.fullmatch(r"[\w.-]+(\[[\w,-]+\])?==[\w.]+", line), f"{requirements}: {line}"
 
 
-def test_crates_come_from_the_registry_alone():
+def test_crates_come_from_the_registry_only():
     for lock in (tools.ROOT / "Cargo.lock", tools.ROOT / "fuzz/Cargo.lock"):
         for package in tomllib.loads(lock.read_text())["package"]:
             source = package.get("source", "")

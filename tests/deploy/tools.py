@@ -1,4 +1,4 @@
-"""Programs that the tests run, and the gateway among them."""
+"""Programs that the tests run, among them the gateway."""
 
 import contextlib
 import http.server
@@ -20,17 +20,17 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 WAIT_SECONDS = 30
 
-# Loopback only, whatever the environment says.
+# Loopback only: no proxy from the environment.
 urllib.request.install_opener(urllib.request.build_opener(urllib.request.ProxyHandler({})))
 
 
 def binary():
-    """The gateway's binary, built before."""
+    """The gateway's binary."""
     return pathlib.Path(os.environ["TRUNKLINE_BIN"]).resolve()
 
 
 def tool(name, cure):
-    """The path of a program. Where it is absent the test is skipped; in CI it fails."""
+    """The path of a program. If it is missing, the test is skipped; in CI it fails."""
     beside = [pathlib.Path(sys.executable).parent, ROOT / "tests/deploy/node_modules/.bin"]
     found = shutil.which(name, path=os.pathsep.join([*map(str, beside), os.environ.get("PATH", "")]))
     if found:
@@ -41,8 +41,8 @@ def tool(name, cure):
 
 
 def run(command, **more):
-    """Runs a program to its end and yields its standard output; a failure fails the test."""
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60, **more)
+    """Runs a program and returns its standard output; a failure fails the test."""
+    done = subprocess.run([str(argument) for argument in command], capture_output=True, text=True, timeout=60, **more)
     assert done.returncode == 0, f"{command[0]} failed:\n{done.stdout}{done.stderr}"
     return done.stdout
 
@@ -56,8 +56,8 @@ def check(config, directory, **environment):
 
 @contextlib.contextmanager
 def process(command, **more):
-    """A program that runs until the block ends."""
-    child = subprocess.Popen([str(word) for word in command], **more)
+    """A program that runs until the end of the block."""
+    child = subprocess.Popen([str(argument) for argument in command], **more)
     try:
         yield child
     finally:
@@ -70,7 +70,7 @@ def process(command, **more):
 
 @contextlib.contextmanager
 def gateway(directory, config="", command=None, **environment):
-    """A gateway on ports that the system picks; yields the addresses of both listeners."""
+    """A gateway on ports chosen by the system; yields the process and the addresses of both listeners."""
     environment = {"TRUNKLINE_SERVER__LISTEN": "127.0.0.1:0", "TRUNKLINE_ADMIN__LISTEN": "127.0.0.1:0", **environment}
     if config:
         (directory / "trunkline.toml").write_text(config)
@@ -80,18 +80,18 @@ def gateway(directory, config="", command=None, **environment):
 
 
 def _listening(child):
-    """Waits for the line that says where the gateway listens."""
+    """Waits for the log line with the gateway's addresses."""
     found = queue.Queue()
 
     def read():
-        said = []
+        output = []
         for line in child.stdout:
-            said.append(line)
+            output.append(line)
             with contextlib.suppress(json.JSONDecodeError):
                 entry = json.loads(line)
                 if entry.get("message") == "listening":
                     found.put((entry["listen"], entry["admin"]))
-        found.put("".join(said))
+        found.put("".join(output))
 
     threading.Thread(target=read, daemon=True).start()
     addresses = found.get(timeout=WAIT_SECONDS)
@@ -100,43 +100,43 @@ def _listening(child):
 
 
 def get(url, timeout=WAIT_SECONDS):
-    with urllib.request.urlopen(url, timeout=timeout) as answer:
-        return answer.read().decode()
+    with urllib.request.urlopen(url, timeout=timeout) as response:
+        return response.read().decode()
 
 
 def ask(address, model="demo", stream=False, headers=None):
-    """One chat request; yields status and body."""
+    """Sends a chat request; returns status and body."""
     body = {"model": model, "stream": stream, "messages": [{"role": "user", "content": "Hello"}]}
     headers = {"content-type": "application/json", **(headers or {})}
     request = urllib.request.Request(f"http://{address}/v1/chat/completions", json.dumps(body).encode(), headers)
     try:
-        with urllib.request.urlopen(request, timeout=WAIT_SECONDS) as answer:
-            return answer.status, answer.read().decode()
+        with urllib.request.urlopen(request, timeout=WAIT_SECONDS) as response:
+            return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
 
 
 class Provider(http.server.BaseHTTPRequestHandler):
-    """Answers everything with a completion of two words."""
+    """Responds to every request with a completion of two words."""
 
     def do_POST(self):
-        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        request = json.loads(self.rfile.read(int(self.headers["content-length"])))
         usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-        if asked.get("stream"):
-            words = [({"content": "from"}, None), ({"content": " afar"}, None), ({}, "stop")]
-            choices = [{"index": 0, "delta": delta, "finish_reason": finish} for delta, finish in words]
+        if request.get("stream"):
+            deltas = [({"content": "from"}, None), ({"content": " upstream"}, None), ({}, "stop")]
+            choices = [{"index": 0, "delta": delta, "finish_reason": finish} for delta, finish in deltas]
             events = [{"id": "c", "object": "chat.completion.chunk", "choices": [choice]} for choice in choices]
             events.append({"id": "c", "object": "chat.completion.chunk", "choices": [], "usage": usage})
             kind, body = "text/event-stream", "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
         else:
-            choice = {"index": 0, "message": {"role": "assistant", "content": "from afar"}, "finish_reason": "stop"}
+            choice = {"index": 0, "message": {"role": "assistant", "content": "from upstream"}, "finish_reason": "stop"}
             kind, body = "application/json", json.dumps({"id": "c", "object": "chat.completion", "choices": [choice], "usage": usage})
         self.send_response(200)
         self.send_header("content-type", kind)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         for event in body.splitlines(keepends=True):
-            # Apart enough for each to be relayed by itself.
+            # A pause between events, so that each is relayed separately.
             time.sleep(0.005 if event == "\n" else 0)
             self.wfile.write(event.encode())
 

@@ -1,10 +1,10 @@
-//! The promises of Trunkline, held against the real binary over real sockets.
+//! End-to-end tests of the real binary over real sockets.
 //!
-//! One binary, one file for each promise or theme. Every test starts a gateway
-//! of its own on ports the system picks, in a directory of its own, with an
-//! empty environment; the upstreams are raw TCP servers that can misbehave.
-//! Nothing sleeps and hopes: a test waits for a cause (a channel, a read) or
-//! polls an observable until [`support::wait::DEADLINE`].
+//! Every test starts its own gateway, on ports picked by the system, in its own
+//! directory and with an empty environment. Upstreams are raw TCP servers that
+//! can misbehave. Tests never sleep: they wait for a cause (a channel, a read) or
+//! poll an observable until [`support::wait::DEADLINE`]. docs/faults.md and
+//! docs/promises.md list what they hold.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,12 +12,12 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stderr,
-    reason = "a test that meets the unexpected is to stop there and say so"
+    reason = "a test fails at the first unexpected value"
 )]
 #![allow(
     clippy::format_collect,
     clippy::large_stack_arrays,
-    reason = "a test is to be read, not to be fast"
+    reason = "tests favour readability over speed"
 )]
 
 mod support;

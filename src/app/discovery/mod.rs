@@ -1,155 +1,151 @@
-//! Asks providers which models they have, when somebody wants to know. One task
-//! for each provider, on the thread that accepts, which waits until a worker
-//! calls for it; the workers read what comes of it.
+//! Model discovery: fetches the model lists of providers when a request needs them.
+//! One task for each provider, on the control thread; the workers read the result.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::{AbortHandle, spawn_local};
+use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
-use crate::config::{Discover, Discovery as Rules};
+use super::provider_tasks::ProviderTasks;
+use crate::config::{Discover, Discovery};
 use crate::proxy::Snapshot;
 use crate::telemetry::metric::{self, Counter, Registry};
-use crate::upstream::{Client, Listing, Upstream};
-use crate::wire::model_list::Listed;
+use crate::upstream::{Client, ModelListCache, Upstream};
+use crate::wire::model_list::ListedModel;
 
-/// After a failure, nobody asks again for so long, or for the time that a list
-/// is kept where that is less.
-const FAILURE_KEPT: Duration = Duration::from_secs(10);
+/// No retry for this long after a failure, or for the TTL of a list if that is less.
+const FAILURE_TTL: Duration = Duration::from_secs(10);
 
-/// The providers that can be asked, by name. Nobody is asked any more once this
-/// is gone.
 #[derive(Debug)]
-pub struct Discovery {
+pub struct DiscoveryTasks {
     registry: Registry,
-    running: HashMap<Box<str>, Running>,
+    tasks: ProviderTasks<DiscoveredProvider>,
 }
 
-/// One that can be asked until this is dropped.
 #[derive(Debug)]
-struct Running {
+struct DiscoveredProvider {
     upstream: Arc<Upstream>,
-    rules: Rules,
-    task: AbortHandle,
+    rules: Discovery,
 }
 
-/// One provider's.
-struct Inquiry {
+impl PartialEq for DiscoveredProvider {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.upstream, &other.upstream) && self.rules == other.rules
+    }
+}
+
+struct DiscoveryTask {
     provider: Box<str>,
-    rules: Rules,
+    rules: Discovery,
     found: Counter,
     failed: Counter,
 }
 
-impl Discovery {
-    /// Nobody yet.
+// === impl DiscoveryTasks ===
+
+impl DiscoveryTasks {
     pub fn new(registry: &Registry) -> Self {
         Self {
             registry: registry.clone(),
-            running: HashMap::new(),
+            tasks: ProviderTasks::default(),
         }
     }
 
-    /// Asks the providers of this snapshot from now on. What has not changed
-    /// goes on undisturbed. Those whose models are always told of are asked at
-    /// once, so that the first caller need not wait.
-    pub fn follow(&mut self, snapshot: &Snapshot) {
-        let mut before = std::mem::take(&mut self.running);
+    /// Switches to the providers of this snapshot; unchanged ones keep their task.
+    /// Lists that are always shown are fetched at once, so that the first request
+    /// need not wait.
+    pub fn reconcile(&mut self, snapshot: &Snapshot) {
         let rules = snapshot.discovery;
-        for provider in snapshot.catalog.providers() {
-            let upstream = snapshot.upstreams.get(provider.id).and_then(Option::as_ref);
-            let told = provider.discover != Discover::Never;
-            let Some(upstream) = upstream.filter(|_| told) else {
-                continue;
-            };
-            let same = before.remove(&provider.name).filter(|running| {
-                Arc::ptr_eq(&running.upstream, upstream) && running.rules == rules
+        let ready = snapshot
+            .catalog
+            .providers()
+            .into_iter()
+            .filter_map(|provider| {
+                let upstream = snapshot.upstreams.get(provider.id)?.as_ref()?;
+                (provider.discover != Discover::Never).then_some((provider, upstream))
             });
-            let running = same.unwrap_or_else(|| {
-                Inquiry::new(&provider.name, rules, &self.registry).start(upstream)
-            });
-            self.running.insert(provider.name.clone(), running);
+        let wanted = ready.clone().map(|(provider, upstream)| {
+            let upstream = Arc::clone(upstream);
+            (&*provider.name, DiscoveredProvider { upstream, rules })
+        });
+        self.tasks.reconcile(wanted, |name, provider| {
+            DiscoveryTask::new(name, rules, &self.registry).start(&provider.upstream)
+        });
+        for (provider, upstream) in ready {
             if provider.discover == Discover::Always {
-                upstream.listing().want();
+                upstream.model_list().request_refresh();
             }
         }
     }
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
+// === impl DiscoveryTask ===
 
-impl Inquiry {
-    fn new(provider: &str, rules: Rules, registry: &Registry) -> Self {
-        let asked = |result| {
+impl DiscoveryTask {
+    fn new(provider: &str, rules: Discovery, registry: &Registry) -> Self {
+        let result = |result| {
             let labels = [("provider", provider), ("result", result)];
             registry.counter(&metric::DISCOVERIES, &labels)
         };
         Self {
             provider: provider.into(),
             rules,
-            found: asked("found"),
-            failed: asked("failed"),
+            found: result("found"),
+            failed: result("failed"),
         }
     }
 
-    fn start(self, upstream: &Arc<Upstream>) -> Running {
-        let rules = self.rules;
-        let asked = Arc::clone(upstream);
-        let task = spawn_local(async move {
-            let ask = async || {
-                // Seldom enough that no connection is kept for the next time.
-                let client = Client::new(&[Some(Arc::clone(&asked))]);
+    fn start(self, upstream: &Arc<Upstream>) -> JoinHandle<()> {
+        let upstream = Arc::clone(upstream);
+        spawn_local(async move {
+            let fetch = async || {
+                // Too rare to keep a connection open for the next time.
+                let client = Client::new(&[Some(Arc::clone(&upstream))]);
                 let list = client.list_models(0).await;
                 list.map_err(|error| error.to_string())
             };
-            self.run(asked.listing(), ask).await;
-        });
-        Running {
-            upstream: Arc::clone(upstream),
-            rules,
-            task: task.abort_handle(),
-        }
+            self.run(upstream.model_list(), fetch).await;
+        })
     }
 
-    /// Asks whenever somebody wants to know, for ever, one question at a time. Of
-    /// failures in a row the first is told of.
-    async fn run(self, listing: &Listing, ask: impl AsyncFn() -> Result<Arc<[Listed]>, String>) {
+    /// Fetches the list whenever a request needs it, forever. Of consecutive failures,
+    /// only the first is logged as a warning.
+    async fn run(
+        self,
+        cache: &ModelListCache,
+        fetch: impl AsyncFn() -> Result<Arc<[ListedModel]>, String>,
+    ) {
         let provider = &*self.provider;
-        let mut fails = false;
+        let mut failing = false;
         loop {
-            listing.wanted().await;
-            let answer = timeout(self.rules.timeout, ask()).await;
-            match answer.unwrap_or_else(|_| Err("no answer in time".to_owned())) {
+            cache.refresh_requested().await;
+            let result = timeout(self.rules.timeout, fetch()).await;
+            match result.unwrap_or_else(|_| Err("no response in time".to_owned())) {
                 Ok(models) => {
                     self.found.increment(1);
-                    if fails {
+                    if failing {
                         info!(
                             provider,
                             models = models.len(),
-                            "provider lists its models again"
+                            "model list available again"
                         );
                     } else {
-                        debug!(provider, models = models.len(), "provider lists its models");
+                        debug!(provider, models = models.len(), "model list fetched");
                     }
-                    fails = false;
-                    listing.take(Some(models), self.rules.ttl);
+                    failing = false;
+                    cache.store(Some(models), self.rules.ttl);
                 }
                 Err(error) => {
                     self.failed.increment(1);
-                    if fails {
-                        debug!(provider, error, "provider does not list its models");
+                    if failing {
+                        debug!(provider, error, "cannot list models");
                     } else {
-                        warn!(provider, error, "provider does not list its models");
+                        warn!(provider, error, "cannot list models");
                     }
-                    fails = true;
-                    listing.take(None, self.rules.ttl.min(FAILURE_KEPT));
+                    failing = true;
+                    cache.store(None, self.rules.ttl.min(FAILURE_TTL));
                 }
             }
         }

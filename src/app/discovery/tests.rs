@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::{FAILURE_KEPT, Inquiry};
+use super::{DiscoveryTask, FAILURE_TTL};
 use crate::config::Discovery;
 use crate::telemetry::metric::Registry;
-use crate::upstream::Listing;
-use crate::wire::model_list::Listed;
+use crate::upstream::ModelListCache;
+use crate::wire::model_list::ListedModel;
 
 const RULES: Discovery = Discovery {
     ttl: Duration::from_secs(300),
     timeout: Duration::from_secs(5),
 };
 
-fn models() -> Arc<[Listed]> {
-    let model = Listed {
+fn models() -> Arc<[ListedModel]> {
+    let model = ListedModel {
         id: "up/a".into(),
         created: 0,
         display_name: None,
@@ -24,17 +24,20 @@ fn models() -> Arc<[Listed]> {
     Arc::new([model])
 }
 
-async fn count(listing: &Listing) -> usize {
-    listing.models(Instant::now() + RULES.timeout).await.len()
+async fn count(cache: &ModelListCache) -> usize {
+    cache
+        .get_or_wait(Instant::now() + RULES.timeout)
+        .await
+        .len()
 }
 
 #[tokio::test(start_paused = true)]
-async fn failures_are_asked_about_again_and_silence_is_one_of_them() {
-    let (listing, registry) = (Listing::default(), Registry::new());
-    let asked = Cell::new(0);
-    let ask = async || {
-        asked.set(asked.get() + 1);
-        match asked.get() {
+async fn failures_are_retried_and_a_timeout_is_one_of_them() {
+    let (cache, registry) = (ModelListCache::default(), Registry::new());
+    let fetches = Cell::new(0);
+    let fetch = async || {
+        fetches.set(fetches.get() + 1);
+        match fetches.get() {
             1 => Err("status 500".to_owned()),
             3 => {
                 sleep(Duration::from_secs(3600)).await;
@@ -43,25 +46,25 @@ async fn failures_are_asked_about_again_and_silence_is_one_of_them() {
             _ => Ok(models()),
         }
     };
-    let callers = async {
-        assert_eq!((count(&listing).await, asked.get()), (0, 1));
-        sleep(FAILURE_KEPT.mul_f64(0.9)).await;
-        assert_eq!((count(&listing).await, asked.get()), (0, 1));
-        sleep(FAILURE_KEPT.mul_f64(0.1)).await;
-        assert_eq!(count(&listing).await, 0);
+    let readers = async {
+        assert_eq!((count(&cache).await, fetches.get()), (0, 1));
+        sleep(FAILURE_TTL.mul_f64(0.9)).await;
+        assert_eq!((count(&cache).await, fetches.get()), (0, 1));
+        sleep(FAILURE_TTL.mul_f64(0.1)).await;
+        assert_eq!(count(&cache).await, 0);
         sleep(Duration::from_secs(1)).await;
-        assert_eq!((count(&listing).await, asked.get()), (1, 2));
+        assert_eq!((count(&cache).await, fetches.get()), (1, 2));
         sleep(RULES.ttl).await;
-        // The third question brings nothing; what was known stays.
-        assert_eq!(count(&listing).await, 1);
-        sleep(RULES.timeout + FAILURE_KEPT).await;
-        assert_eq!((count(&listing).await, asked.get()), (1, 3));
+        // The third fetch fails; the known list stays.
+        assert_eq!(count(&cache).await, 1);
+        sleep(RULES.timeout + FAILURE_TTL).await;
+        assert_eq!((count(&cache).await, fetches.get()), (1, 3));
         sleep(Duration::from_secs(1)).await;
-        assert_eq!(asked.get(), 4);
+        assert_eq!(fetches.get(), 4);
     };
     tokio::select! {
-        () = Inquiry::new("up", RULES, &registry).run(&listing, ask) => {}
-        () = callers => {}
+        () = DiscoveryTask::new("up", RULES, &registry).run(&cache, fetch) => {}
+        () = readers => {}
     }
     let text = registry.render();
     for (result, times) in [("found", 2), ("failed", 2)] {
@@ -72,16 +75,16 @@ async fn failures_are_asked_about_again_and_silence_is_one_of_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_is_asked_while_nobody_wants_to_know() {
-    let (listing, registry) = (Listing::default(), Registry::new());
-    let asked = Cell::new(0);
-    let ask = async || {
-        asked.set(asked.get() + 1);
+async fn no_list_is_fetched_until_a_request_needs_it() {
+    let (cache, registry) = (ModelListCache::default(), Registry::new());
+    let fetches = Cell::new(0);
+    let fetch = async || {
+        fetches.set(fetches.get() + 1);
         Ok(models())
     };
     tokio::select! {
-        () = Inquiry::new("up", RULES, &registry).run(&listing, ask) => {}
+        () = DiscoveryTask::new("up", RULES, &registry).run(&cache, fetch) => {}
         () = sleep(RULES.ttl * 10) => {}
     }
-    assert_eq!(asked.get(), 0);
+    assert_eq!(fetches.get(), 0);
 }

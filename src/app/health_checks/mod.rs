@@ -1,83 +1,85 @@
-//! Asks providers now and then whether they are well, so that requests need not
-//! find it out. One task for each provider, on the thread that accepts; the
-//! workers read what comes of it.
+//! Active health checks: one task for each provider that configures them, on the
+//! control thread; the workers read the result.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
 use http::StatusCode;
-use tokio::task::{AbortHandle, spawn_local};
+use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
+use super::provider_tasks::ProviderTasks;
 use crate::config::HealthCheck;
 use crate::proxy::Snapshot;
-use crate::routing::Vitals;
+use crate::routing::HealthState;
 use crate::telemetry::metric::{self, Counter, Gauge, Registry};
 use crate::upstream::{Client, Upstream};
 
-/// Longest wait for the first question after the start.
-const FIRST_WITHIN: Duration = Duration::from_secs(1);
+/// Upper bound of the first check's random delay.
+const MAX_FIRST_DELAY: Duration = Duration::from_secs(1);
 
-/// The checkups that go on, by the name of the provider. They end with this.
 #[derive(Debug)]
-pub struct Checkups {
+pub struct HealthChecks {
     registry: Registry,
-    running: HashMap<Box<str>, Running>,
+    tasks: ProviderTasks<CheckedProvider>,
 }
 
-/// One that goes on until this is dropped.
 #[derive(Debug)]
-struct Running {
+struct CheckedProvider {
     upstream: Arc<Upstream>,
-    vitals: Arc<Vitals>,
-    task: AbortHandle,
+    health: Arc<HealthState>,
+    rules: HealthCheck,
 }
 
-/// One provider's.
-struct Checkup {
+/// `rules` is not compared: it belongs to the upstream.
+impl PartialEq for CheckedProvider {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.upstream, &other.upstream) && Arc::ptr_eq(&self.health, &other.health)
+    }
+}
+
+struct HealthCheckTask {
     provider: Box<str>,
     rules: HealthCheck,
-    vitals: Arc<Vitals>,
+    health: Arc<HealthState>,
     healthy: Gauge,
     passed: Counter,
     failed: Counter,
 }
 
-impl Checkups {
-    /// None yet.
+// === impl HealthChecks ===
+
+impl HealthChecks {
     pub fn new(registry: &Registry) -> Self {
         Self {
             registry: registry.clone(),
-            running: HashMap::new(),
+            tasks: ProviderTasks::default(),
         }
     }
 
-    /// Asks the providers of this snapshot from now on. What has not changed
-    /// goes on undisturbed, and what is not asked for any more ends.
-    pub fn follow(&mut self, snapshot: &Snapshot) {
-        let mut before = std::mem::take(&mut self.running);
-        for provider in snapshot.catalog.providers() {
-            let upstream = snapshot.upstreams.get(provider.id).and_then(Option::as_ref);
-            let Some((upstream, vitals)) = upstream.zip(snapshot.fleet.vitals(provider.id)) else {
-                continue;
-            };
-            let Some(rules) = upstream.health_check() else {
-                continue;
-            };
-            let same = before.remove(&provider.name).filter(|running| {
-                Arc::ptr_eq(&running.upstream, upstream) && Arc::ptr_eq(&running.vitals, vitals)
+    /// Switches to the providers of this snapshot; unchanged ones keep their task.
+    pub fn reconcile(&mut self, snapshot: &Snapshot) {
+        let wanted = snapshot
+            .catalog
+            .providers()
+            .into_iter()
+            .filter_map(|provider| {
+                let upstream = snapshot.upstreams.get(provider.id)?.as_ref()?;
+                let checked = CheckedProvider {
+                    upstream: Arc::clone(upstream),
+                    health: Arc::clone(snapshot.fleet.health_state(provider.id)?),
+                    rules: upstream.health_check()?.clone(),
+                };
+                Some((&*provider.name, checked))
             });
-            let running = same.unwrap_or_else(|| {
-                let checkup = Checkup::new(&provider.name, rules, vitals, &self.registry);
-                checkup.start(upstream)
-            });
-            self.running.insert(provider.name.clone(), running);
-        }
-        for (provider, running) in before {
-            running.vitals.forget();
+        let removed = self.tasks.reconcile(wanted, |name, checked| {
+            HealthCheckTask::new(name, &checked.rules, &checked.health, &self.registry)
+                .start(&checked.upstream)
+        });
+        for (provider, checked) in removed {
+            checked.health.reset();
             let labels = [("provider", &*provider)];
             let healthy = self.registry.gauge(&metric::PROVIDER_HEALTHY, &labels);
             healthy.set(1);
@@ -85,81 +87,72 @@ impl Checkups {
     }
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
+// === impl HealthCheckTask ===
 
-impl Checkup {
-    fn new(provider: &str, rules: &HealthCheck, vitals: &Arc<Vitals>, registry: &Registry) -> Self {
-        let asked = |result| {
+impl HealthCheckTask {
+    fn new(
+        provider: &str,
+        rules: &HealthCheck,
+        health: &Arc<HealthState>,
+        registry: &Registry,
+    ) -> Self {
+        let result = |result| {
             let labels = [("provider", provider), ("result", result)];
             registry.counter(&metric::HEALTH_CHECKS, &labels)
         };
         let healthy = registry.gauge(&metric::PROVIDER_HEALTHY, &[("provider", provider)]);
-        healthy.set(vitals.is_well().into());
+        healthy.set(health.is_healthy().into());
         Self {
             provider: provider.into(),
             rules: rules.clone(),
-            vitals: Arc::clone(vitals),
+            health: Arc::clone(health),
             healthy,
-            passed: asked("passed"),
-            failed: asked("failed"),
+            passed: result("passed"),
+            failed: result("failed"),
         }
     }
 
-    fn start(self, upstream: &Arc<Upstream>) -> Running {
-        let asked = [Some(Arc::clone(upstream))];
-        let vitals = Arc::clone(&self.vitals);
-        let task = spawn_local(async move {
-            // A client of its own each time: whether a connection can be made is
-            // part of the question.
-            let ask = async |turn| {
-                let status = Client::new(&asked).ask(0, turn).await;
+    fn start(self, upstream: &Arc<Upstream>) -> JoinHandle<()> {
+        let upstream = [Some(Arc::clone(upstream))];
+        spawn_local(async move {
+            // A new client each time, so that connecting is part of the check.
+            let probe = async |credential| {
+                let status = Client::new(&upstream).probe(0, credential).await;
                 status.map_err(|error| error.to_string())
             };
-            self.run(ask, &mut Rng::new()).await;
-        });
-        Running {
-            upstream: Arc::clone(upstream),
-            vitals,
-            task: task.abort_handle(),
-        }
+            self.run(probe, &mut Rng::new()).await;
+        })
     }
 
-    /// Asks for ever, one question at a time. The times are spread, so that many
-    /// gateways that started together do not go on together.
-    async fn run(self, ask: impl AsyncFn(usize) -> Result<StatusCode, String>, rng: &mut Rng) {
-        sleep(self.rules.interval.min(FIRST_WITHIN).mul_f64(rng.f64())).await;
-        for turn in 0.. {
-            let spread = 0.9 + 0.2 * rng.f64();
-            let next = Instant::now() + self.rules.interval.mul_f64(spread);
-            let answer = timeout(self.rules.timeout, ask(turn)).await;
-            self.judge(&answer.unwrap_or_else(|_| Err("no answer in time".to_owned())));
+    /// Probes forever, one probe at a time, with the credentials in turn. The interval
+    /// has jitter, so that gateways started together spread out.
+    async fn run(self, probe: impl AsyncFn(usize) -> Result<StatusCode, String>, rng: &mut Rng) {
+        sleep(self.rules.interval.min(MAX_FIRST_DELAY).mul_f64(rng.f64())).await;
+        for credential in 0.. {
+            let jitter = 0.9 + 0.2 * rng.f64();
+            let next = Instant::now() + self.rules.interval.mul_f64(jitter);
+            let result = timeout(self.rules.timeout, probe(credential)).await;
+            self.record(&result.unwrap_or_else(|_| Err("no response in time".to_owned())));
             sleep_until(next).await;
         }
     }
 
-    fn judge(&self, answer: &Result<StatusCode, String>) {
+    fn record(&self, result: &Result<StatusCode, String>) {
         let provider = &*self.provider;
-        let status = answer.as_ref().ok().map(StatusCode::as_u16);
-        let error = answer.as_ref().err();
-        let is_good = answer.as_ref().is_ok_and(StatusCode::is_success);
-        let count = if is_good { &self.passed } else { &self.failed };
+        let status = result.as_ref().ok().map(StatusCode::as_u16);
+        let error = result.as_ref().err();
+        let passed = result.as_ref().is_ok_and(StatusCode::is_success);
+        let count = if passed { &self.passed } else { &self.failed };
         count.increment(1);
         debug!(provider, status, error, "health check");
-        if !self.vitals.note(is_good, &self.rules) {
+        if !self.health.record(passed, &self.rules) {
             return;
         }
-        self.healthy.set(is_good.into());
-        if is_good {
-            info!(provider, "provider is well again");
+        self.healthy.set(passed.into());
+        if passed {
+            info!(provider, "provider healthy again");
         } else {
-            warn!(
-                provider,
-                status, error, "provider is not well and is left out"
-            );
+            warn!(provider, status, error, "provider unhealthy");
         }
     }
 }

@@ -1,9 +1,8 @@
-//! Another configuration for the running process.
+//! Reloads the configuration of the running process.
 //!
-//! A thread of its own waits for a signal or for changed files, reads and
-//! checks everything, builds a whole generation beside the one that is served
-//! from, and only then asks for it to be taken into service. Whatever is wrong
-//! on the way leaves things as they are.
+//! A thread waits for a signal or for changed files, loads and checks everything,
+//! builds the next generation, and sends it to the control thread. After an error at
+//! any step, the running generation stays.
 
 use std::io;
 use std::sync::Arc;
@@ -13,160 +12,162 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::{error, info, warn};
 
-use super::build::{Prepared, Preparer, Settings};
-use super::{Order, StartError, systemd};
-use crate::config::{self, Config, Origin, Seen};
-use crate::executor::apart;
+use super::build::{Generation, GenerationBuilder, ProcessSettings};
+use super::{ControlCommand, StartError, systemd};
+use crate::config::{self, Config, FileFingerprints, LoadedFrom};
+use crate::executor::on_scratch_thread;
 use crate::proxy::Snapshot;
 use crate::telemetry::metric::{self, Counter, Gauge, Registry};
 use crate::wall_clock;
 
 mod watch;
 
-use watch::Watch;
+use watch::FileWatcher;
 
-/// Silence after which a burst of changes counts as over: an editor, or the
-/// swap of a mounted directory, makes several.
-const QUIET: Duration = Duration::from_millis(200);
-/// Changes that never cease are looked at all the same, after this time.
-const LONGEST_BURST: Duration = Duration::from_secs(1);
-/// Between two looks whether an old generation is free of requests.
-const LOOK_FOR_FREE: Duration = Duration::from_millis(200);
-/// Between two looks at the files where the system does not tell of changes.
-const LOOK_AT_FILES: Duration = Duration::from_secs(5);
-/// A day: nothing is due.
-const NOTHING_DUE: Duration = Duration::from_secs(86_400);
+/// Quiet time that ends a burst of changes: an editor, or the swap of a mounted
+/// directory, makes several.
+const DEBOUNCE: Duration = Duration::from_millis(200);
+/// A longer burst is handled after this time.
+const MAX_DEBOUNCE: Duration = Duration::from_secs(1);
+/// How often retired generations are checked for remaining requests.
+const RELEASE_INTERVAL: Duration = Duration::from_millis(200);
+/// How often files are read if changes cannot be watched.
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
+/// A day, which stands for no timeout.
+const NO_TIMEOUT: Duration = Duration::from_secs(86_400);
 
-/// What the thread that reloads is woken by.
+/// Why the reload thread wakes up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Knock {
-    /// Somebody asks for it.
-    Asked,
-    /// Something happened to a file, or beside one.
-    Files,
+enum Trigger {
+    /// By a signal.
+    Requested,
+    /// An event on a watched directory.
+    FilesChanged,
 }
 
-/// The way to ask for a reload.
+/// Requests a reload.
 #[derive(Debug)]
-pub struct Knocker(Sender<Knock>);
+pub struct ReloadHandle(Sender<Trigger>);
 
-/// What the thread that reloads has.
+/// The state of the reload thread.
 #[derive(Debug)]
 pub struct Reloader {
-    origin: Origin,
-    preparer: Preparer,
-    orders: UnboundedSender<Order>,
-    knocks: Receiver<Knock>,
-    knocker: Sender<Knock>,
-    watch: Option<Watch>,
-    /// The files of the last attempt, whatever became of it.
-    tried: Seen,
+    loaded_from: LoadedFrom,
+    builder: GenerationBuilder,
+    commands: UnboundedSender<ControlCommand>,
+    triggers: Receiver<Trigger>,
+    trigger_sender: Sender<Trigger>,
+    watch: Option<FileWatcher>,
+    /// Files as of the last reload, applied or not.
+    last_read: FileFingerprints,
     running: Arc<Snapshot>,
-    /// Generations that requests may still begin their answers from. The last
-    /// reference is this one, so that no worker spends time on clearing up.
-    old: Vec<Arc<Snapshot>>,
-    started_with: Settings,
-    meters: Meters,
+    /// Generations that requests may still use. Kept until no other reference is
+    /// left, so that no worker spends time on freeing them.
+    retired: Vec<Arc<Snapshot>>,
+    started_with: ProcessSettings,
+    metrics: ReloadMetrics,
 }
 
-/// How reloads went.
 #[derive(Debug)]
-struct Meters {
+struct ReloadMetrics {
     applied: Counter,
     rejected: Counter,
     unchanged: Counter,
-    number: u64,
+    generation_number: u64,
     generation: Gauge,
-    held: Gauge,
-    successful: Gauge,
-    at: Gauge,
+    generations_held: Gauge,
+    last_successful: Gauge,
+    applied_at: Gauge,
 }
 
-impl Knocker {
-    /// Asks for a reload.
-    pub fn knock(&self) {
-        // It is there as long as the process.
-        let _ = self.0.send(Knock::Asked);
+// === impl ReloadHandle ===
+
+impl ReloadHandle {
+    pub fn request(&self) {
+        // The receiving thread runs as long as the process.
+        let _ = self.0.send(Trigger::Requested);
     }
 }
+
+// === impl Reloader ===
 
 impl Reloader {
     pub fn new(
-        origin: Origin,
-        preparer: Preparer,
-        orders: UnboundedSender<Order>,
-        first: &Prepared,
+        loaded_from: LoadedFrom,
+        builder: GenerationBuilder,
+        commands: UnboundedSender<ControlCommand>,
+        first: &Generation,
         registry: &Registry,
     ) -> Self {
-        let (knocker, knocks) = channel();
+        let (trigger_sender, triggers) = channel();
         Self {
-            preparer,
-            orders,
+            builder,
+            commands,
             watch: None,
-            tried: origin.seen.clone(),
-            origin,
+            last_read: loaded_from.files.clone(),
+            loaded_from,
             running: Arc::clone(&first.snapshot),
-            old: Vec::new(),
+            retired: Vec::new(),
             started_with: first.settings.clone(),
-            meters: Meters::new(registry),
-            knocks,
-            knocker,
+            metrics: ReloadMetrics::new(registry),
+            triggers,
+            trigger_sender,
         }
     }
 
-    /// Begins to wait, on a thread of its own that ends with the process.
-    pub fn start(self) -> io::Result<Knocker> {
-        let knocker = Knocker(self.knocker.clone());
+    /// Starts the thread, which ends with the process.
+    pub fn start(self) -> io::Result<ReloadHandle> {
+        let handle = ReloadHandle(self.trigger_sender.clone());
         std::thread::Builder::new()
             .name("reload".to_owned())
             .spawn(move || self.run())?;
-        Ok(knocker)
+        Ok(handle)
     }
 
     fn run(mut self) {
         self.watch_files(self.started_with.watch);
-        while let Some(knock) = self.next_knock() {
-            let asked = self.rest_of_burst(knock);
-            if asked || self.have_changed() {
+        while let Some(trigger) = self.next_trigger() {
+            let requested = self.debounce(trigger);
+            if requested || self.files_changed() {
                 systemd::reloading();
                 self.reload();
                 systemd::ready();
             }
-            self.follow();
+            self.update_watches();
         }
     }
 
-    fn have_changed(&self) -> bool {
-        self.tried != self.tried.again()
+    fn files_changed(&self) -> bool {
+        self.last_read != self.last_read.reread()
     }
 
-    /// Watches where the files are now: links may lead elsewhere, and
-    /// directories have come or gone.
-    fn follow(&mut self) {
+    /// Watches the files at their current locations: links and directories may have
+    /// changed.
+    fn update_watches(&mut self) {
         let Some(watch) = &mut self.watch else { return };
-        watch.follow(&self.tried);
-        // What happened before somebody watched has to be seen as well.
-        if self.have_changed() {
-            let _ = self.knocker.send(Knock::Files);
+        watch.watch(&self.last_read);
+        // The files may have changed before they were watched.
+        if self.files_changed() {
+            let _ = self.trigger_sender.send(Trigger::FilesChanged);
         }
     }
 
-    /// Waits for the next reason to look; none when there will be no more.
-    fn next_knock(&mut self) -> Option<Knock> {
+    /// Waits for the next trigger; none if there will be no more.
+    fn next_trigger(&mut self) -> Option<Trigger> {
         loop {
-            let blind = self.watch.as_ref().is_some_and(Watch::is_blind);
-            let due = match (self.old.is_empty(), blind) {
-                (false, _) => LOOK_FOR_FREE,
-                (true, true) => LOOK_AT_FILES,
-                (true, false) => NOTHING_DUE,
+            let polling = self.watch.as_ref().is_some_and(FileWatcher::is_polling);
+            let wait = match (self.retired.is_empty(), polling) {
+                (false, _) => RELEASE_INTERVAL,
+                (true, true) => POLL_INTERVAL,
+                (true, false) => NO_TIMEOUT,
             };
-            match self.knocks.recv_timeout(due) {
-                Ok(Knock::Files) if self.watch.is_none() => {}
-                Ok(knock) => return Some(knock),
+            match self.triggers.recv_timeout(wait) {
+                Ok(Trigger::FilesChanged) if self.watch.is_none() => {}
+                Ok(trigger) => return Some(trigger),
                 Err(RecvTimeoutError::Timeout) => {
-                    self.free_old();
-                    if blind {
-                        return Some(Knock::Files);
+                    self.release_retired();
+                    if polling {
+                        return Some(Trigger::FilesChanged);
                     }
                 }
                 Err(RecvTimeoutError::Disconnected) => return None,
@@ -174,131 +175,130 @@ impl Reloader {
         }
     }
 
-    /// Waits for silence. True when somebody has asked for a reload.
-    fn rest_of_burst(&self, first: Knock) -> bool {
-        let end = Instant::now() + LONGEST_BURST;
-        let mut asked = first == Knock::Asked;
-        while !asked {
-            let left = end.saturating_duration_since(Instant::now());
-            match self.knocks.recv_timeout(QUIET.min(left)) {
-                Ok(knock) => asked = knock == Knock::Asked,
+    /// Waits for the end of a burst. True if a reload was requested.
+    fn debounce(&self, first: Trigger) -> bool {
+        let end = Instant::now() + MAX_DEBOUNCE;
+        let mut requested = first == Trigger::Requested;
+        while !requested {
+            let remaining = end.saturating_duration_since(Instant::now());
+            match self.triggers.recv_timeout(DEBOUNCE.min(remaining)) {
+                Ok(trigger) => requested = trigger == Trigger::Requested,
                 Err(_) => break,
             }
         }
-        asked
+        requested
     }
 
     fn reload(&mut self) {
-        let sources = &self.origin.sources;
-        let (loaded, seen) = apart(|| config::load_seen(sources));
-        let changed = seen != self.origin.seen;
-        self.tried = seen;
+        let sources = &self.loaded_from.sources;
+        let (loaded, fingerprints) = on_scratch_thread(|| config::load_with_fingerprints(sources));
+        let changed = fingerprints != self.loaded_from.files;
+        self.last_read = fingerprints;
         match loaded {
-            Err(faults) => {
-                let reasons: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            Err(errors) => {
+                let reasons: Vec<String> = errors.iter().map(ToString::to_string).collect();
                 self.reject(&reasons);
             }
             Ok(_) if !changed => {
-                self.meters.unchanged.increment(1);
-                self.meters.successful.set(1);
-                info!("reload: nothing has changed");
+                self.metrics.unchanged.increment(1);
+                self.metrics.last_successful.set(1);
+                info!("reload: configuration unchanged");
             }
-            Ok(config) => match self.replace(config) {
-                Ok(()) => self.origin.seen = self.tried.clone(),
+            Ok(config) => match self.apply(config) {
+                Ok(()) => self.loaded_from.files = self.last_read.clone(),
                 Err(reason) => self.reject(&[reason.to_string()]),
             },
         }
     }
 
     fn reject(&self, reasons: &[String]) {
-        for fault in reasons {
-            error!(fault, "config");
+        for error in reasons {
+            error!(error, "configuration error");
         }
-        let (faults, generation) = (reasons.len(), self.meters.number);
-        error!(
-            faults,
-            generation, "reload rejected; the configuration in force stays"
-        );
-        // Whoever sees the count finds the reasons in the log.
-        self.meters.rejected.increment(1);
-        self.meters.successful.set(0);
+        let (errors, generation) = (reasons.len(), self.metrics.generation_number);
+        error!(errors, generation, "reload rejected");
+        // After the log lines, so that they exist when the metric changes.
+        self.metrics.rejected.increment(1);
+        self.metrics.last_successful.set(0);
     }
 
-    /// Takes this configuration into service.
-    fn replace(&mut self, config: Config) -> Result<(), StartError> {
-        let next = self.preparer.prepare(config, Some(&self.running))?;
+    fn apply(&mut self, config: Config) -> Result<(), StartError> {
+        let next = self.builder.build(config, Some(&self.running))?;
         let (snapshot, settings) = (Arc::clone(&next.snapshot), next.settings.clone());
-        let (reply, answer) = channel();
-        let order = Order::Adopt(Box::new(next), reply);
-        // Nobody takes orders any more once the process is on its way out.
-        let gone = |()| StartError::ShuttingDown;
-        self.orders.send(order).map_err(|_| gone(()))?;
-        answer.recv().map_err(|_| gone(()))??;
-        self.old
+        let (sender, result) = channel();
+        let command = ControlCommand::Apply(Box::new(next), sender);
+        // The receiver is gone once the process shuts down.
+        let sent = self.commands.send(command);
+        sent.map_err(|_| StartError::ShuttingDown)?;
+        result.recv().map_err(|_| StartError::ShuttingDown)??;
+        self.retired
             .push(std::mem::replace(&mut self.running, snapshot));
         self.watch_files(settings.watch);
-        self.meters.applied();
-        self.meters.hold(self.old.len());
-        let generation = self.meters.number;
+        self.metrics.record_applied();
+        self.metrics.set_retired(self.retired.len());
+        let generation = self.metrics.generation_number;
         info!(generation, "reload applied");
-        let keys = self.started_with.bound(&settings);
+        let keys = self.started_with.restart_required(&settings);
         if !keys.is_empty() {
             warn!(
                 keys = keys.join(","),
-                "these keys have changed and wait for a restart"
+                "changed keys take effect at a restart"
             );
         }
         Ok(())
     }
 
-    fn watch_files(&mut self, wanted: bool) {
-        if !wanted {
+    fn watch_files(&mut self, enabled: bool) {
+        if !enabled {
             self.watch = None;
         } else if self.watch.is_none() {
-            self.watch = Some(Watch::new(self.knocker.clone()));
-            self.follow();
+            self.watch = Some(FileWatcher::new(self.trigger_sender.clone()));
+            self.update_watches();
         }
     }
 
-    fn free_old(&mut self) {
-        self.old.retain(|snapshot| Arc::strong_count(snapshot) > 1);
-        self.meters.hold(self.old.len());
+    fn release_retired(&mut self) {
+        self.retired
+            .retain(|snapshot| Arc::strong_count(snapshot) > 1);
+        self.metrics.set_retired(self.retired.len());
     }
 }
 
-impl Meters {
+// === impl ReloadMetrics ===
+
+impl ReloadMetrics {
     fn new(registry: &Registry) -> Self {
         let result = |result| registry.counter(&metric::RELOADS, &[("result", result)]);
         let gauge = |metric| registry.gauge(metric, &[]);
-        let meters = Self {
+        let metrics = Self {
             applied: result("applied"),
             rejected: result("rejected"),
             unchanged: result("unchanged"),
-            number: 1,
+            generation_number: 1,
             generation: gauge(&metric::GENERATION),
-            held: gauge(&metric::GENERATIONS_HELD),
-            successful: gauge(&metric::RELOAD_SUCCESSFUL),
-            at: gauge(&metric::RELOAD_TIME),
+            generations_held: gauge(&metric::GENERATIONS_HELD),
+            last_successful: gauge(&metric::RELOAD_SUCCESSFUL),
+            applied_at: gauge(&metric::RELOAD_TIME),
         };
-        meters.show();
-        meters.hold(0);
-        meters
+        metrics.set_generation();
+        metrics.set_retired(0);
+        metrics
     }
 
-    fn applied(&mut self) {
+    fn record_applied(&mut self) {
         self.applied.increment(1);
-        self.number += 1;
-        self.show();
+        self.generation_number += 1;
+        self.set_generation();
     }
 
-    fn show(&self) {
-        self.generation.set(self.number);
-        self.successful.set(1);
+    fn set_generation(&self) {
+        self.generation.set(self.generation_number);
+        self.last_successful.set(1);
         let now = wall_clock::now().duration_since(UNIX_EPOCH);
-        self.at.set(now.map_or(0, |since| since.as_secs()));
+        self.applied_at.set(now.map_or(0, |since| since.as_secs()));
     }
 
-    fn hold(&self, old: usize) {
-        self.held.set(old as u64 + 1);
+    fn set_retired(&self, count: usize) {
+        self.generations_held.set(count as u64 + 1);
     }
 }

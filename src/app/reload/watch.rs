@@ -1,8 +1,8 @@
-//! Tells when something happens to a file, or beside one.
+//! Watches the configuration files for changes.
 //!
-//! Directories are watched and not files: an editor puts a new file into the
-//! place of the old one, and a mounted Kubernetes `ConfigMap` or `Secret` is a
-//! link into a directory that is changed by renaming the link `..data`.
+//! Directories are watched, not files: an editor replaces a file by a new one,
+//! and a mounted Kubernetes `ConfigMap` or `Secret` is a link into a directory
+//! that is swapped by renaming the link `..data`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,102 +12,99 @@ use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tracing::warn;
 
-use super::Knock;
-use crate::config::Seen;
+use super::Trigger;
+use crate::config::FileFingerprints;
 
-/// Watches the directories that a change of the files would show in.
 #[derive(Debug)]
-pub struct Watch {
-    /// None where the system has nothing of the kind.
+pub struct FileWatcher {
+    /// None if the system cannot watch files.
     watcher: Option<RecommendedWatcher>,
     directories: BTreeSet<PathBuf>,
-    blind: bool,
+    polling: bool,
 }
 
-impl Watch {
-    pub fn new(knocker: Sender<Knock>) -> Self {
+impl FileWatcher {
+    pub fn new(triggers: Sender<Trigger>) -> Self {
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            if event.is_ok_and(|event| !is_ours(event.kind)) {
-                // Nobody listens any more when the watch has been switched off.
-                let _ = knocker.send(Knock::Files);
+            if event.is_ok_and(|event| !is_own_read(event.kind)) {
+                // Fails only if the reload thread has ended.
+                let _ = triggers.send(Trigger::FilesChanged);
             }
         });
-        let mut watch = Self {
+        let mut this = Self {
             watcher: None,
             directories: BTreeSet::new(),
-            blind: false,
+            polling: false,
         };
         match watcher {
-            Ok(watcher) => watch.watcher = Some(watcher),
-            Err(error) => watch.lose_sight(&error),
+            Ok(watcher) => this.watcher = Some(watcher),
+            Err(error) => this.fall_back_to_polling(&error),
         }
-        watch
+        this
     }
 
-    /// True when a change may go untold, so that the files have to be looked
-    /// at now and then.
-    pub fn is_blind(&self) -> bool {
-        self.blind
+    /// True if changes may be missed, so that the files must be polled.
+    pub fn is_polling(&self) -> bool {
+        self.polling
     }
 
-    /// Watches these files from now on.
-    pub fn follow(&mut self, files: &Seen) {
+    pub fn watch(&mut self, files: &FileFingerprints) {
         let Some(watcher) = &mut self.watcher else {
             return;
         };
-        let wanted: BTreeSet<PathBuf> = files.paths().flat_map(|path| around(path)).collect();
-        for gone in self.directories.difference(&wanted) {
-            // One that was removed is watched no more by itself.
-            let _ = watcher.unwatch(gone);
+        let wanted: BTreeSet<PathBuf> = files
+            .paths()
+            .flat_map(|path| directories_to_watch(path))
+            .collect();
+        for stale in self.directories.difference(&wanted) {
+            // Fails for a removed directory, which is no longer watched.
+            let _ = watcher.unwatch(stale);
         }
         let mut failed = None;
         for directory in &wanted {
-            // Again, if need be: another may have come into its place.
+            // Even if it is watched already: another directory may have replaced it.
             if let Err(error) = watcher.watch(directory, RecursiveMode::NonRecursive) {
                 failed = Some(error);
             }
         }
         self.directories = wanted;
         match failed {
-            None => self.blind = false,
-            Some(error) if !self.blind => self.lose_sight(&error),
+            None => self.polling = false,
+            Some(error) if !self.polling => self.fall_back_to_polling(&error),
             Some(_) => {}
         }
     }
 
-    fn lose_sight(&mut self, error: &notify::Error) {
-        self.blind = true;
-        // The text would name the path, which may be a key by mistake.
-        let why = &error.kind;
-        warn!(
-            ?why,
-            "cannot watch the files of the configuration; looking every few seconds"
-        );
+    fn fall_back_to_polling(&mut self, error: &notify::Error) {
+        self.polling = true;
+        // Not the whole error, which contains the path: that may be a key by mistake.
+        let reason = &error.kind;
+        warn!(?reason, "cannot watch configuration files; polling them");
     }
 }
 
-/// Whether it is but an echo of our own reading.
-fn is_ours(kind: EventKind) -> bool {
+/// True for events that our own reads cause.
+fn is_own_read(kind: EventKind) -> bool {
     let written = EventKind::Access(AccessKind::Close(AccessMode::Write));
     kind.is_access() && kind != written
 }
 
-/// The directories in which a change of what is at `path` shows: the one that
-/// it is in, the one that it really is in, and the one of each link on the way.
-fn around(path: &Path) -> BTreeSet<PathBuf> {
+/// The directories in which a change of `path` is visible: its own, that of each
+/// link on the way, and that of the file itself.
+fn directories_to_watch(path: &Path) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::from([parent(path)]);
     let mut path = path.to_owned();
-    for _ in 0..MOST_LINKS {
-        let link = path.ancestors().find_map(|part| {
-            let target = part.read_link().ok()?;
-            Some((part.to_owned(), target))
+    for _ in 0..MAX_LINKS {
+        let link = path.ancestors().find_map(|ancestor| {
+            let target = ancestor.read_link().ok()?;
+            Some((ancestor.to_owned(), target))
         });
         let Some((link, target)) = link else { break };
         let directory = parent(&link);
-        let rest = path.strip_prefix(&link).unwrap_or(Path::new(""));
-        let next = directory.join(target).join(rest);
+        let remainder = path.strip_prefix(&link).unwrap_or(Path::new(""));
+        let next = directory.join(target).join(remainder);
         found.insert(directory);
-        // `join` of nothing would leave a slash behind.
+        // `join` with an empty path appends a slash; this removes it.
         path = next.components().collect();
         found.insert(parent(&path));
     }
@@ -115,8 +112,8 @@ fn around(path: &Path) -> BTreeSet<PathBuf> {
     found
 }
 
-/// As many as Linux follows.
-const MOST_LINKS: usize = 40;
+/// As many links as Linux follows (`path_resolution(7)`).
+const MAX_LINKS: usize = 40;
 
 fn parent(path: &Path) -> PathBuf {
     match path.parent() {
@@ -129,7 +126,7 @@ fn parent(path: &Path) -> PathBuf {
 mod tests {
     use std::os::unix::fs::symlink;
 
-    use super::around;
+    use super::directories_to_watch;
 
     #[test]
     fn a_mounted_config_map_is_watched_where_its_link_is_swapped() {
@@ -139,28 +136,28 @@ mod tests {
         std::fs::write(at("..2026/trunkline.toml"), "").unwrap();
         symlink("..2026", at("..data")).unwrap();
         symlink("..data/trunkline.toml", at("trunkline.toml")).unwrap();
-        let found = around(&at("trunkline.toml"));
+        let found = directories_to_watch(&at("trunkline.toml"));
         assert!(found.contains(mount.path()), "{found:?}");
         assert!(found.contains(&at("..2026")), "{found:?}");
     }
 
     #[test]
-    fn a_link_among_the_directories_is_found() {
+    fn a_link_among_the_directories_is_followed() {
         let root = tempfile::tempdir().unwrap();
         let at = |name: &str| root.path().join(name);
         std::fs::create_dir_all(at("releases/1")).unwrap();
         symlink("releases/1", at("current")).unwrap();
-        let found = around(&at("current/key"));
+        let found = directories_to_watch(&at("current/key"));
         assert!(found.contains(root.path()), "{found:?}");
         assert!(found.contains(&at("releases/1")), "{found:?}");
     }
 
     #[test]
-    fn a_circle_of_links_has_an_end() {
+    fn a_cycle_of_links_ends() {
         let root = tempfile::tempdir().unwrap();
         let at = |name: &str| root.path().join(name);
         symlink("b", at("a")).unwrap();
         symlink("a", at("b")).unwrap();
-        assert!(around(&at("a")).contains(root.path()));
+        assert!(directories_to_watch(&at("a")).contains(root.path()));
     }
 }

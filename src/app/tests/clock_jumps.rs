@@ -1,5 +1,5 @@
-//! Somebody sets the clock while requests are under way (`crate::wall_clock`): what
-//! was timed goes on as it was, and only dates change.
+//! The wall clock is changed while requests are in flight: dates follow it, timings do
+//! not.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -7,26 +7,25 @@ use std::time::{Duration, Instant};
 use http_body_util::BodyExt;
 use tokio::task::LocalSet;
 
-use crate::app::test_support;
-use crate::app::test_support::{BEGINNING, Log, REST, Stub};
-use crate::proxy::{self, Answer, Worker};
-use crate::routing::{Outcome, Standing, Why};
+use crate::app::test_support::{self, CapturedLog, FIRST_EVENT, LAST_EVENT, StubUpstream};
+use crate::proxy::{self, RequestKind, ResponseBody, Worker};
+use crate::routing::{AttemptOutcome, Reason, TargetState};
 use crate::telemetry::metric::Registry;
 use crate::wall_clock;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::retry_after;
 
 const DAY: i64 = 24 * 60 * 60;
-/// There and back, and further back.
+/// In seconds: a day forward and back, then a year back and forward.
 const JUMPS: [i64; 4] = [DAY, -DAY, -365 * DAY, 365 * DAY];
 
 fn field(line: &str, name: &str) -> f64 {
-    let (_, rest) = line.split_once(&format!("{name}=")).unwrap();
-    rest.split(' ').next().unwrap().parse().unwrap()
+    let (_, value) = line.split_once(&format!("{name}=")).unwrap();
+    value.split(' ').next().unwrap().parse().unwrap()
 }
 
-async fn gateway(registry: &Registry, lines: &str) -> (Rc<Worker>, Stub) {
-    let stub = Stub::start().await;
+async fn gateway(registry: &Registry, lines: &str) -> (Rc<Worker>, StubUpstream) {
+    let stub = StubUpstream::start().await;
     let text = format!(
         "[providers.up]\nbase_url = \"{}\"\napi_key = \"k\"\n{lines}\n[models.m]\nprovider = \"up\"\n",
         stub.base_url
@@ -34,39 +33,44 @@ async fn gateway(registry: &Registry, lines: &str) -> (Rc<Worker>, Stub) {
     (Rc::new(test_support::worker(registry, &text)), stub)
 }
 
-async fn ask(worker: &Rc<Worker>) -> Answer {
-    let body = test_support::call_body().map_err(|never| match never {});
-    let request = test_support::call().body(body).unwrap();
-    let response = proxy::serve(Rc::clone(worker), Endpoint::ChatCompletions, request).await;
+async fn send(worker: &Rc<Worker>) -> ResponseBody {
+    let body = test_support::request_body().map_err(|never| match never {});
+    let request = test_support::request().body(body).unwrap();
+    let response = proxy::serve(
+        Rc::clone(worker),
+        RequestKind::Json(Endpoint::ChatCompletions),
+        request,
+    )
+    .await;
     response.into_body()
 }
 
-async fn piece(answer: &mut Answer) -> String {
-    let frame = answer.frame().await.unwrap().unwrap();
+async fn next_frame(body: &mut ResponseBody) -> String {
+    let frame = body.frame().await.unwrap().unwrap();
     String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap()
 }
 
 #[tokio::test]
-async fn streams_go_on_and_are_timed_as_before() {
-    let work = async {
-        let (worker, stub) = gateway(&Registry::new(), "timeouts = { gap = \"400ms\" }").await;
-        let (log, _guard) = Log::keep();
+async fn streams_continue_with_correct_timings() {
+    let test = async {
+        let (worker, stub) = gateway(&Registry::new(), "timeouts = { idle = \"400ms\" }").await;
+        let (log, _guard) = CapturedLog::capture();
         for jump in JUMPS {
-            let mut answer = ask(&worker).await;
-            assert_eq!(piece(&mut answer).await, BEGINNING);
+            let mut body = send(&worker).await;
+            assert_eq!(next_frame(&mut body).await, FIRST_EVENT);
             wall_clock::jump(jump);
-            stub.leave.add_permits(1);
-            assert_eq!(piece(&mut answer).await, REST, "{jump}");
+            stub.releases.add_permits(1);
+            assert_eq!(next_frame(&mut body).await, LAST_EVENT, "{jump}");
         }
-        // One that stalls is still found out.
+        // A stalled stream is still detected.
         for (count, jump) in JUMPS.into_iter().enumerate() {
-            let mut answer = ask(&worker).await;
-            assert_eq!(piece(&mut answer).await, BEGINNING);
+            let mut body = send(&worker).await;
+            assert_eq!(next_frame(&mut body).await, FIRST_EVENT);
             wall_clock::jump(jump);
-            let error = tokio::time::timeout(Duration::from_secs(30), piece(&mut answer)).await;
+            let error = tokio::time::timeout(Duration::from_secs(30), next_frame(&mut body)).await;
             assert!(error.unwrap().contains("upstream_stalled"), "{jump}");
-            drop(answer);
-            while stub.left.get() <= count {
+            drop(body);
+            while stub.cancelled.get() <= count {
                 tokio::task::yield_now().await;
             }
         }
@@ -84,16 +88,16 @@ async fn streams_go_on_and_are_timed_as_before() {
             }
         }
     };
-    LocalSet::new().run_until(work).await;
+    LocalSet::new().run_until(test).await;
 }
 
 #[tokio::test]
-async fn the_status_tells_how_long_ago_it_was_by_the_clock_of_those_who_read_it() {
-    let work = async {
+async fn the_status_dates_requests_by_the_current_wall_clock() {
+    let test = async {
         let (worker, stub) = gateway(&Registry::new(), "").await;
-        stub.leave.add_permits(1);
-        let answer = ask(&worker).await;
-        answer.collect().await.unwrap();
+        stub.releases.add_permits(1);
+        let body = send(&worker).await;
+        body.collect().await.unwrap();
         for jump in JUMPS {
             wall_clock::jump(jump);
             let status = crate::routes::status::status(&worker, &http::Request::new(()));
@@ -107,11 +111,11 @@ async fn the_status_tells_how_long_ago_it_was_by_the_clock_of_those_who_read_it(
             assert!(status["uptime_ms"].as_f64().unwrap() < 60_000.0);
         }
     };
-    LocalSet::new().run_until(work).await;
+    LocalSet::new().run_until(test).await;
 }
 
 #[test]
-fn a_pause_that_was_asked_for_lasts_as_long_as_it_did() {
+fn the_length_of_a_cooldown_does_not_change() {
     let text = "[providers.up]\nbase_url = \"http://127.0.0.1:1/v1\"\napi_key = \"k\"\n\
                 [models.m]\ntargets = [{ provider = \"up\", model = \"a\" }, \
                 { provider = \"up\", model = \"b\" }]\n";
@@ -119,24 +123,29 @@ fn a_pause_that_was_asked_for_lasts_as_long_as_it_did() {
     let snapshot = &worker.snapshot;
     let resolved = snapshot.catalog.resolve("m", |_| true).unwrap();
     let target = &resolved.targets[0];
-    let (began, later) = (Instant::now(), Duration::from_secs(10));
+    let (failed_at, later) = (Instant::now(), Duration::from_secs(10));
     let until = httpdate::fmt_http_date(wall_clock::now() + Duration::from_secs(30));
-    let wait = retry_after::wait(&[("retry-after", &until)], wall_clock::now()).unwrap();
+    let wait = retry_after::delay(&[("retry-after", &until)], wall_clock::now()).unwrap();
     // A date has no fractions of a second.
     assert!((29..=30).contains(&wait.as_secs()), "{wait:?}");
-    let outcome = Outcome::Throttled(Some(wait));
-    snapshot.fleet.note(target, Some(outcome), began);
+    let outcome = AttemptOutcome::Throttled(Some(wait));
+    snapshot
+        .fleet
+        .record_result(target, Some(outcome), failed_at);
     for jump in JUMPS {
         wall_clock::jump(jump);
-        let Standing::Out(Why::Cooling, rest) = snapshot.fleet.standing(target, began + later)
+        let TargetState::Excluded(Reason::Throttled, remaining) =
+            snapshot.fleet.target_state(target, failed_at + later)
         else {
-            panic!("it is not left alone");
+            panic!("the target is not in cooldown");
         };
         assert!(
-            (rest + later).abs_diff(wait) < Duration::from_millis(10),
-            "{rest:?}"
+            (remaining + later).abs_diff(wait) < Duration::from_millis(10),
+            "{remaining:?}"
         );
-        let ready = snapshot.fleet.standing(target, began + wait + later);
-        assert_eq!(ready, Standing::Ready);
+        let ready = snapshot
+            .fleet
+            .target_state(target, failed_at + wait + later);
+        assert_eq!(ready, TargetState::Ready);
     }
 }

@@ -8,38 +8,37 @@ use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use url::{Host, Url};
 use wildmatch::WildMatch;
 
-use super::Check;
+use super::Checker;
 use crate::config::error::KeyPath;
-use crate::config::{Access, ClientAuth, ClientCertificate, ClientKey, Identity, raw};
+use crate::config::{Access, ClientAuth, ClientCertificateConfig, ClientKey, Identity, raw};
 use crate::wall_clock;
 
-/// Checks `[access]`.
-pub fn settle(check: &mut Check<'_>, raw: &raw::Config) -> Access {
+pub fn resolve(checker: &mut Checker<'_>, raw: &raw::Config) -> Access {
     Access {
         open: raw.access.open,
-        keys: keys(check, &raw.access),
-        certificates: certificates(check, raw),
+        keys: keys(checker, &raw.access),
+        certificates: certificates(checker, raw),
     }
 }
 
-fn keys(check: &mut Check<'_>, raw: &raw::Access) -> Vec<ClientKey> {
+fn keys(checker: &mut Checker<'_>, raw: &raw::Access) -> Vec<ClientKey> {
     let path = KeyPath::new(["access", "keys"]);
     let mut owners: BTreeMap<[u8; 32], &str> = BTreeMap::new();
     let mut keys = Vec::with_capacity(raw.keys.len());
     for (name, raw) in &raw.keys {
         let path = path.key(name);
         if let Err(text) = super::provider::name(name) {
-            check.fault(&path, text);
+            checker.error(&path, text);
         }
-        let models = globs(check, &path, raw.models.as_deref());
-        let expires = expires(check, &path, raw.expires.as_deref());
-        let Some(sha256) = digest(check, &path, raw) else {
+        let models = globs(checker, &path, raw.models.as_deref());
+        let expires = expires(checker, &path, raw.expires.as_deref());
+        let Some(sha256) = digest(checker, &path, raw) else {
             continue;
         };
         if let Some(owner) = owners.insert(sha256, name) {
             let owner = KeyPath::new(["access", "keys", owner]);
-            let text = format!("the same key as {owner}; make one for each caller");
-            check.fault(&path.key("sha256"), text);
+            let text = format!("the same key as {owner}; make one for each client");
+            checker.error(&path.key("sha256"), text);
         }
         keys.push(ClientKey {
             name: name.clone(),
@@ -51,37 +50,37 @@ fn keys(check: &mut Check<'_>, raw: &raw::Access) -> Vec<ClientKey> {
     keys
 }
 
-fn certificates(check: &mut Check<'_>, raw: &raw::Config) -> Vec<ClientCertificate> {
+fn certificates(checker: &mut Checker<'_>, raw: &raw::Config) -> Vec<ClientCertificateConfig> {
     let path = KeyPath::new(["access", "certificates"]);
     let (tls, access) = (&raw.server.tls, &raw.access);
-    let is_asked =
-        tls.client_auth != ClientAuth::Off || check.is_spoiled(&KeyPath::new(["server", "tls"]));
-    if !access.certificates.is_empty() && !is_asked {
+    let are_requested =
+        tls.client_auth != ClientAuth::Off || checker.is_pruned(&KeyPath::new(["server", "tls"]));
+    if !access.certificates.is_empty() && !are_requested {
         let text =
-            "no caller is asked for a certificate; set server.tls.client_auth and client_ca_file";
-        check.fault(&path, text);
+            "client certificates are not requested; set server.tls.client_auth and client_ca_file";
+        checker.error(&path, text);
     }
     let mut owners: BTreeMap<Identity, &str> = BTreeMap::new();
     let mut certificates = Vec::with_capacity(access.certificates.len());
     for (name, raw) in &access.certificates {
         let path = path.key(name);
         if let Err(text) = super::provider::name(name) {
-            check.fault(&path, text);
+            checker.error(&path, text);
         }
         if access.keys.contains_key(name) {
-            let text = "access.keys has this name too; logs and limits go by it, so choose another";
-            check.fault(&path, text);
+            let text = "access.keys has this name too; names identify clients in logs and metrics, so choose another";
+            checker.error(&path, text);
         }
-        let models = globs(check, &path, raw.models.as_deref());
-        let expires = expires(check, &path, raw.expires.as_deref());
-        let Some(identity) = identity(check, &path, raw) else {
+        let models = globs(checker, &path, raw.models.as_deref());
+        let expires = expires(checker, &path, raw.expires.as_deref());
+        let Some(identity) = identity(checker, &path, raw) else {
             continue;
         };
         if let Some(owner) = owners.insert(identity.clone(), name) {
             let owner = KeyPath::new(["access", "certificates", owner]);
-            check.fault(&path, format!("the same certificate as {owner}; keep one"));
+            checker.error(&path, format!("the same certificate as {owner}; keep one"));
         }
-        certificates.push(ClientCertificate {
+        certificates.push(ClientCertificateConfig {
             name: name.clone(),
             identity,
             models,
@@ -92,36 +91,36 @@ fn certificates(check: &mut Check<'_>, raw: &raw::Config) -> Vec<ClientCertifica
 }
 
 fn identity(
-    check: &mut Check<'_>,
+    checker: &mut Checker<'_>,
     path: &KeyPath,
     raw: &raw::ClientCertificate,
 ) -> Option<Identity> {
     match (&raw.san, &raw.sha256) {
         (Some(name), None) => {
             let path = path.key("san");
-            check.settle(&path, alternative_name(name).map(Some), None)
+            checker.or_fallback(&path, alternative_name(name).map(Some), None)
         }
         (None, Some(text)) => {
             let digest = hexadecimal(&text.replace(':', ""));
             let text = "not a SHA-256 in hexadecimal (64 digits); openssl x509 -fingerprint -sha256 prints it";
             let digest = digest.map(|digest| Some(Identity::Sha256(digest)));
-            check.settle(&path.key("sha256"), digest.ok_or(text.into()), None)
+            checker.or_fallback(&path.key("sha256"), digest.ok_or(text.into()), None)
         }
         _ => {
-            if !check.is_spoiled(path) {
-                check.fault(path, "takes one of san and sha256");
+            if !checker.is_pruned(path) {
+                checker.error(path, "needs exactly one of san and sha256");
             }
             None
         }
     }
 }
 
-/// What a certificate may be issued for; a URI has a colon, a host name none.
+/// A subject alternative name: a URI has a colon, a host name has none.
 fn alternative_name(name: &str) -> Result<Identity, String> {
     let cure = "not a host name or URI; write one such as \"batch.example.com\" or \"spiffe://example.com/batch\"";
     if name.contains(':') {
         let parsed = Url::parse(name).map_err(|_| cure)?;
-        // What is left of it by a missing "//" or a port would match nothing.
+        // With a missing "//" or a port in its place, it would match nothing.
         let is_whole = parsed.has_host() || parsed.scheme() == "urn";
         let whole = is_whole.then(|| Identity::Uri(name.to_owned()));
         return whole.ok_or_else(|| cure.into());
@@ -132,10 +131,10 @@ fn alternative_name(name: &str) -> Result<Identity, String> {
     }
 }
 
-fn digest(check: &mut Check<'_>, path: &KeyPath, raw: &raw::ClientKey) -> Option<[u8; 32]> {
+fn digest(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::ClientKey) -> Option<[u8; 32]> {
     let Some(text) = &raw.sha256 else {
-        if !check.is_spoiled(path) {
-            check.fault(
+        if !checker.is_pruned(path) {
+            checker.error(
                 path,
                 "sha256 is missing; trunkline keygen prints a key and its hash",
             );
@@ -146,7 +145,7 @@ fn digest(check: &mut Check<'_>, path: &KeyPath, raw: &raw::ClientKey) -> Option
     if digest.is_none() {
         let text =
             "not a SHA-256 in hexadecimal (64 digits); trunkline keygen prints a key and its hash";
-        check.fault(&path.key("sha256"), text);
+        checker.error(&path.key("sha256"), text);
     }
     digest
 }
@@ -163,41 +162,41 @@ fn hexadecimal(text: &str) -> Option<[u8; 32]> {
 }
 
 fn globs(
-    check: &mut Check<'_>,
+    checker: &mut Checker<'_>,
     path: &KeyPath,
     globs: Option<&[String]>,
 ) -> Option<Vec<WildMatch>> {
     let globs = globs?;
     for (index, glob) in globs.iter().enumerate() {
         if let Err(text) = super::model::name(glob) {
-            check.fault(&path.key("models").index(index), text);
+            checker.error(&path.key("models").index(index), text);
         }
     }
     Some(globs.iter().map(|glob| WildMatch::new(glob)).collect())
 }
 
-fn expires(check: &mut Check<'_>, path: &KeyPath, text: Option<&str>) -> Option<Timestamp> {
+fn expires(checker: &mut Checker<'_>, path: &KeyPath, text: Option<&str>) -> Option<Timestamp> {
     let path = path.key("expires");
     let Some(expires) = instant(text?) else {
         let text = "not a time; write one such as \"2027-06-30T12:00:00Z\", or a day such as \"2027-06-30\"";
-        check.fault(&path, text);
+        checker.error(&path, text);
         return None;
     };
     if SystemTime::from(expires) <= wall_clock::now() {
-        let text = format!("{path}: has passed, so that the key is refused; renew or remove it");
-        check.warnings.push(text);
+        let text = format!("{path} has passed, so the client is rejected; renew or remove it");
+        checker.warnings.push(text);
     }
     Some(expires)
 }
 
-/// An instant; a day without a time of day means its end in UTC, so that the
-/// key still works on the day that is written.
+/// A time, or a day, which means the end of that day in UTC: the key still
+/// works on the day that is written.
 fn instant(text: &str) -> Option<Timestamp> {
     if let Ok(instant) = text.parse::<Timestamp>() {
         return Some(instant);
     }
-    // Date also reads the day out of a longer text; a time without a zone
-    // must not lose its time in silence.
+    // Date also parses the day out of a longer text; a time without a zone must
+    // not silently lose its time.
     let day: Date = (text.len() == "2027-06-30".len()).then(|| text.parse().ok())??;
     let next = day.checked_add(1.day()).ok()?;
     Some(next.to_zoned(TimeZone::UTC).ok()?.timestamp())

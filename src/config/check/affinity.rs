@@ -2,55 +2,53 @@
 
 use http::HeaderName;
 
-use super::{Check, quantity};
+use super::Checker;
 use crate::config::error::KeyPath;
 use crate::config::{Affinity, AffinityBy, AffinityKind, raw};
 
-/// Percent of its share that a target may have by default: with less, keys move
-/// at every coincidence, with more, one target may carry what two should.
-const MAX_LOAD: u64 = 125;
-const MOST_LOAD: u64 = 10_000;
+/// Percent of its share that a target may carry: with less, keys move at every
+/// coincidence; with more, one target may carry the load of two.
+const DEFAULT_MAX_LOAD: u64 = 125;
+const LARGEST_MAX_LOAD: u64 = 10_000;
 
-/// Checks what a model's requests are kept together by.
-pub fn settle(check: &mut Check<'_>, path: &KeyPath, raw: &raw::Affinity) -> Option<Affinity> {
-    let max_load = match raw.max_load.unwrap_or(MAX_LOAD) {
-        0 => Ok(0),
-        percent => quantity::within(percent, 100, MOST_LOAD)
-            .map_err(|text| format!("{text}, or 0 for no bound")),
+pub fn resolve(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::Affinity) -> Option<Affinity> {
+    let max_load = match raw.max_load.unwrap_or(DEFAULT_MAX_LOAD) {
+        0 => Ok(None),
+        percent if (100..=LARGEST_MAX_LOAD).contains(&percent) => Ok(u32::try_from(percent).ok()),
+        _ => Err(format!(
+            "must be from 100 to {LARGEST_MAX_LOAD}, or 0 for no bound"
+        )),
     };
-    let max_load = check.settle(&path.key("max_load"), max_load, 0);
+    let max_load = checker.or_fallback(&path.key("max_load"), max_load, None);
     let name = raw.header.as_deref().map(|text| {
-        let cure = "the name of a header has letters, digits and \"-\", such as \"x-session-id\"";
+        let cure = "not a header name; use letters, digits and \"-\", such as \"x-session-id\"";
         let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| cure.to_owned());
-        let stand_in = HeaderName::from_static("x-session-id");
-        check.settle(&path.key("header"), name, stand_in)
+        let fallback = HeaderName::from_static("x-session-id");
+        checker.or_fallback(&path.key("header"), name, fallback)
     });
     let by = match (raw.by, name) {
         (Some(AffinityKind::Header), Some(name)) => AffinityBy::Header(name),
         (Some(AffinityKind::Header), None) => {
-            if !check.is_spoiled(path) {
-                let text = "header is missing; name the one to go by, such as \"x-session-id\"";
-                check.fault(path, text);
+            if !checker.is_pruned(path) {
+                let text = "header is missing; set its name, such as \"x-session-id\"";
+                checker.error(path, text);
             }
             return None;
         }
         (by, Some(_)) => {
-            check.fault(&path.key("header"), "counts only with by = \"header\"");
+            checker.error(&path.key("header"), "applies only with by = \"header\"");
             kind(by?)
         }
         (Some(by), None) => kind(by),
         (None, None) => {
-            if raw.max_load.is_some() && !check.is_spoiled(path) {
+            if raw.max_load.is_some() && !checker.is_pruned(path) {
                 let text = "by is missing; write by = \"user\", \"prompt\" or \"header\"";
-                check.fault(path, text);
+                checker.error(path, text);
             }
             return None;
         }
     };
-    Some(Affinity {
-        by,
-        max_load: (max_load > 0).then_some(max_load),
-    })
+    Some(Affinity { by, max_load })
 }
 
 fn kind(by: AffinityKind) -> AffinityBy {

@@ -1,17 +1,17 @@
-//! Where a provider is.
+//! Base URL of a provider.
 
 use std::net::IpAddr;
 
 use url::{Host, Url};
 
-use super::Check;
+use super::Checker;
 use super::credential::variable_name;
-use crate::config::error::{KeyPath, Place, nearest};
+use crate::config::error::{KeyPath, Location, nearest};
 use crate::config::preset::Preset;
 use crate::config::{BaseUrl, Listen, raw};
 
-/// Endings of host names that no public name server answers for.
-const PRIVATE_ENDINGS: [&str; 7] = [
+/// Host name suffixes that public DNS does not serve.
+const PRIVATE_SUFFIXES: [&str; 7] = [
     ".local",
     ".internal",
     ".svc",
@@ -21,123 +21,117 @@ const PRIVATE_ENDINGS: [&str; 7] = [
     ".home.arpa",
 ];
 
-/// A base URL with the key or variable that set it.
-pub struct Found {
-    /// What the program uses.
+/// A base URL, with the key or variable that set it.
+pub struct LocatedUrl {
     pub base_url: BaseUrl,
-    /// Where a fault in it stands.
-    pub place: Place,
-    /// The key that sets it.
+    pub location: Location,
     pub key: KeyPath,
 }
 
-/// Finds the base URL and checks it.
-pub fn settle(
-    check: &mut Check<'_>,
+pub fn resolve(
+    checker: &mut Checker<'_>,
     path: &KeyPath,
     raw: &raw::Provider,
     preset: Option<&Preset>,
     presets: &[&str],
-) -> Option<Found> {
+) -> Option<LocatedUrl> {
     let key = path.key("base_url");
     let preset = preset.map(|preset| &preset.settings);
-    let variable = variable(check, path, raw).or_else(|| preset?.base_url_env.clone());
-    if let Some(choice) = choose(check, &key, raw, preset, variable.as_deref()) {
-        let Choice {
+    let variable = variable(checker, path, raw).or_else(|| preset?.base_url_env.clone());
+    if let Some(choice) = choose(checker, &key, raw, preset, variable.as_deref()) {
+        let Candidate {
             text,
-            place,
+            location,
             source,
         } = choice;
         return match parse(text) {
             Ok(url) => {
-                warn_of_lost_path(check, &url, &source, preset);
+                warn_missing_path(checker, &url, &source, preset);
                 let base_url = BaseUrl::Set { url, source };
-                Some(Found {
+                Some(LocatedUrl {
                     base_url,
-                    place,
+                    location,
                     key,
                 })
             }
             Err(text) => {
-                check.faults.push(place, key, text);
+                checker.errors.push(location, key, text);
                 None
             }
         };
     }
     let Some(variable) = variable else {
-        missing(check, path, presets);
+        report_missing(checker, path, presets);
         return None;
     };
-    Some(Found {
+    Some(LocatedUrl {
         base_url: BaseUrl::Missing { variable },
-        place: check.layers.place(path),
+        location: checker.layers.location(path),
         key,
     })
 }
 
-/// What sets a base URL.
-struct Choice<'a> {
+struct Candidate<'a> {
     text: &'a str,
-    place: Place,
+    location: Location,
     source: String,
 }
 
-/// Of what sets the base URL, what goes first: a variable or flag that sets
-/// `base_url` itself, then the provider's own variable, then the file, then
-/// the built-in table.
+/// In order of precedence: a variable or flag that sets `base_url` itself, the
+/// provider's own variable, the file, the built-in table.
 fn choose<'a>(
-    check: &Check<'a>,
+    checker: &Checker<'a>,
     key: &KeyPath,
     raw: &'a raw::Provider,
     preset: Option<&'a raw::Provider>,
     variable: Option<&str>,
-) -> Option<Choice<'a>> {
+) -> Option<Candidate<'a>> {
     let written = raw.base_url.as_deref().map(|text| {
-        let place = check.layers.place(key);
-        let source = match &place {
-            Place::Variable { name, .. } => name.clone(),
+        let location = checker.layers.location(key);
+        let source = match &location {
+            Location::Variable { name, .. } => name.clone(),
             _ => "config".to_owned(),
         };
-        Choice {
+        Candidate {
             text,
-            place,
+            location,
             source,
         }
     });
-    let environment = check.environment;
+    let environment = checker.environment;
     let set = variable.and_then(|name| {
-        Some(Choice {
+        Some(Candidate {
             text: environment.get(name)?,
-            place: environment.place(name),
+            location: environment.location(name),
             source: name.to_owned(),
         })
     });
     let builtin = preset.and_then(|preset| {
-        Some(Choice {
+        Some(Candidate {
             text: preset.base_url.as_deref()?,
-            place: Place::Default,
+            location: Location::Default,
             source: "preset".to_owned(),
         })
     });
     match written {
-        Some(over) if !matches!(over.place, Place::File { .. }) => Some(over),
+        Some(over) if !matches!(over.location, Location::File { .. }) => Some(over),
         written => set.or(written).or(builtin),
     }
 }
 
-fn variable(check: &mut Check<'_>, path: &KeyPath, raw: &raw::Provider) -> Option<String> {
+fn variable(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::Provider) -> Option<String> {
     let name = raw.base_url_env.as_deref()?;
     match variable_name(name) {
         Ok(()) => Some(name.to_owned()),
         Err(text) => {
-            check.fault(&path.key("base_url_env"), text);
+            checker.error(&path.key("base_url_env"), text);
             None
         }
     }
 }
 
-fn missing(check: &mut Check<'_>, path: &KeyPath, presets: &[&str]) {
-    if check.is_spoiled(path) || check.faults.iter().any(|fault| path.contains(&fault.key)) {
+fn report_missing(checker: &mut Checker<'_>, path: &KeyPath, presets: &[&str]) {
+    if checker.is_pruned(path) || checker.errors.iter().any(|error| path.contains(&error.key)) {
         return;
     }
     let name = path.to_string();
@@ -148,12 +142,12 @@ fn missing(check: &mut Check<'_>, path: &KeyPath, presets: &[&str]) {
         "base_url is missing; set it or base_url_env{}",
         hint.unwrap_or_default()
     );
-    check.fault(path, text);
+    checker.error(path, text);
 }
 
-/// `http://localhost:11434` where `http://localhost:11434/v1` is meant.
-fn warn_of_lost_path(
-    check: &mut Check<'_>,
+/// Warns of `http://localhost:11434` in place of `http://localhost:11434/v1`.
+fn warn_missing_path(
+    checker: &mut Checker<'_>,
     url: &Url,
     source: &str,
     preset: Option<&raw::Provider>,
@@ -164,12 +158,12 @@ fn warn_of_lost_path(
     if url.path() == "/" && usual != "/" {
         let text =
             format!("base URL {url} (set by {source}) has no path; should it end in {usual:?}?");
-        check.warnings.push(text);
+        checker.warnings.push(text);
     }
 }
 
-/// A base URL, its path without a slash at the end. The messages do not quote
-/// it: what is refused may hold a password.
+/// Parses a base URL and removes its trailing slash. Errors do not quote it: it
+/// may contain a password.
 pub fn parse(text: &str) -> Result<Url, String> {
     let cure = "write one such as \"https://api.example.com/v1\"";
     let mut url =
@@ -181,18 +175,18 @@ pub fn parse(text: &str) -> Result<Url, String> {
         return Err(format!("has no host; {cure}"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("must hold no user and no password; send the key by api_key_env".into());
+        return Err("must not contain a user or password; set the key with api_key_env".into());
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("must end with its path; remove what follows \"?\" or \"#\"".into());
+        return Err("must not have a query or fragment; remove what follows \"?\" or \"#\"".into());
     }
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);
     Ok(url)
 }
 
-/// True when a credential would travel in clear text over a public network.
-pub fn exposes(url: &Url) -> bool {
+/// True when a credential would be sent in clear text over a public network.
+pub fn is_public_cleartext(url: &Url) -> bool {
     url.scheme() == "http" && !url.host().is_some_and(|host| is_private(&host))
 }
 
@@ -200,18 +194,18 @@ fn is_private(host: &Host<&str>) -> bool {
     let address = match host {
         Host::Domain(name) => {
             let name = name.trim_end_matches('.').to_ascii_lowercase();
-            let is_private = PRIVATE_ENDINGS.iter().any(|ending| name.ends_with(ending));
+            let is_private = PRIVATE_SUFFIXES.iter().any(|ending| name.ends_with(ending));
             return is_private || !name.contains('.');
         }
         Host::Ipv4(address) => IpAddr::V4(*address),
         Host::Ipv6(address) => IpAddr::V6(*address),
     };
     let address = address.to_canonical();
-    is_here(address)
+    is_this_machine(address)
         || match address {
             IpAddr::V4(address) => {
                 let [first, second, ..] = address.octets();
-                // RFC 6598: shared address space, such as overlay networks use.
+                // RFC 6598: shared address space, used by overlay networks.
                 let shared = first == 100 && second & 0b1100_0000 == 64;
                 address.is_private() || address.is_link_local() || shared
             }
@@ -219,14 +213,14 @@ fn is_private(host: &Host<&str>) -> bool {
         }
 }
 
-/// True for this machine; a connection to the unspecified address ends here too.
-fn is_here(address: IpAddr) -> bool {
+/// True for this machine, which the unspecified address reaches too.
+fn is_this_machine(address: IpAddr) -> bool {
     address.is_loopback() || address.is_unspecified()
 }
 
-/// True when requests sent there would come back to the listener, and go
-/// round until something breaks.
-pub fn points_at(url: &Url, listen: &Listen) -> bool {
+/// True when requests to the URL would reach the gateway's own listener, in an
+/// endless loop.
+pub fn points_to_listener(url: &Url, listen: &Listen) -> bool {
     let Some(listen) = listen.address() else {
         return false;
     };
@@ -237,8 +231,8 @@ pub fn points_at(url: &Url, listen: &Listen) -> bool {
     let address = match url.host() {
         Some(Host::Ipv4(address)) => IpAddr::V4(address),
         Some(Host::Ipv6(address)) => IpAddr::V6(address).to_canonical(),
-        Some(Host::Domain("localhost")) => return is_here(ours),
+        Some(Host::Domain("localhost")) => return is_this_machine(ours),
         _ => return false,
     };
-    address == ours || (is_here(address) && is_here(ours))
+    address == ours || (is_this_machine(address) && is_this_machine(ours))
 }

@@ -1,40 +1,21 @@
 //! `[breaker]`.
 
-use super::{Check, quantity};
+use super::Checker;
 use crate::config::error::KeyPath;
 use crate::config::{Breaker, raw};
 
-/// Most that can be counted in a window.
-const MOST: u64 = 1_000_000;
-
-/// Checks when a target is left out.
-pub fn settle(check: &mut Check<'_>, raw: &raw::Breaker) -> Breaker {
+pub fn resolve(checker: &mut Checker<'_>, raw: &raw::Breaker) -> Breaker {
     let path = KeyPath::new(["breaker"]);
-    let mut number = |key, number, least, most| {
-        let number = quantity::within(number, least, most);
-        check.settle(&path.key(key), number, 0)
-    };
-    let failures = number("failures", raw.failures, 0, MOST);
-    let error_rate = number("error_rate", raw.error_rate, 0, 100);
-    let min_requests = number("min_requests", raw.min_requests, 1, MOST);
-    let mut time = |key, text: &str| {
-        let time = quantity::positive_duration(text);
-        check.settle(&path.key(key), time, std::time::Duration::MAX)
-    };
-    let window = time("window", &raw.window);
-    let cooldown = time("cooldown", &raw.cooldown);
-    let max_cooldown = time("max_cooldown", &raw.max_cooldown);
-    if max_cooldown < cooldown {
-        check.fault(
-            &path.key("max_cooldown"),
-            "must be at least breaker.cooldown",
-        );
+    let (cooldown, max_cooldown) = (raw.cooldown.get(), raw.max_cooldown.get());
+    if max_cooldown < cooldown && !checker.is_pruned(&path) {
+        let text = "must be at least breaker.cooldown";
+        checker.error(&path.key("max_cooldown"), text);
     }
     Breaker {
-        failures,
-        error_rate,
-        min_requests,
-        window,
+        failures: raw.failures.get(),
+        error_rate: raw.error_rate.get(),
+        min_requests: raw.min_requests.get(),
+        window: raw.window.get(),
         cooldown,
         max_cooldown,
     }

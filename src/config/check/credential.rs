@@ -1,40 +1,42 @@
-//! What opens a provider.
+//! Credentials of a provider.
 
-use super::Check;
-use crate::config::error::{KeyPath, Place};
+use super::Checker;
+use crate::config::error::{KeyPath, Location};
 use crate::config::file;
-use crate::config::preset::{KeyNeed, Preset};
+use crate::config::preset::{KeyRequirement, Preset};
 use crate::config::{Credential, raw};
 use crate::secret::Secret;
 
-/// Most bytes of a file that holds a key.
-const LARGEST_KEY_FILE: u64 = 64 * 1024;
+/// In bytes.
+const MAX_KEY_FILE_SIZE: u64 = 64 * 1024;
 
-/// Most keys of one provider.
-const MOST_KEYS: usize = 16;
+const MAX_KEYS: usize = 16;
 
-/// Finds the credentials, or none and a fault when what is set is unfit.
-pub fn settle(
-    check: &mut Check<'_>,
+/// The credentials; none after an error.
+pub fn resolve(
+    checker: &mut Checker<'_>,
     path: &KeyPath,
     raw: &raw::Provider,
     preset: Option<&Preset>,
 ) -> Option<Vec<Credential>> {
     if raw.api_keys.is_empty() {
-        return one(check, path, raw, preset).map(|credential| vec![credential]);
+        return single(checker, path, raw, preset).map(|credential| vec![credential]);
     }
     let path_of_list = path.key("api_keys");
     if raw.api_key.is_some() || raw.api_key_env.is_some() || raw.api_key_file.is_some() {
-        check.fault(path, MORE_THAN_ONE);
+        checker.error(path, MORE_THAN_ONE);
         return None;
     }
-    if raw.api_keys.len() > MOST_KEYS {
-        check.fault(&path_of_list, format!("more than {MOST_KEYS} keys"));
+    if raw.api_keys.len() > MAX_KEYS {
+        checker.error(
+            &path_of_list,
+            format!("at most {MAX_KEYS} keys are allowed; remove some"),
+        );
         return None;
     }
     let keys = raw.api_keys.iter().enumerate();
     let found: Vec<_> = keys
-        .map(|(index, key)| one_of_several(check, &path_of_list.index(index), key))
+        .map(|(index, key)| list_item(checker, &path_of_list.index(index), key))
         .collect();
     found.into_iter().collect()
 }
@@ -42,105 +44,116 @@ pub fn settle(
 const MORE_THAN_ONE: &str =
     "more than one of api_key, api_key_env, api_key_file and api_keys; keep one";
 
-fn one(
-    check: &mut Check<'_>,
+fn single(
+    checker: &mut Checker<'_>,
     path: &KeyPath,
     raw: &raw::Provider,
     preset: Option<&Preset>,
 ) -> Option<Credential> {
     match (&raw.api_key, &raw.api_key_env, &raw.api_key_file) {
         (Some(key), None, None) => literal(
-            check,
+            checker,
             &path.key("api_key"),
             key,
             "api_key_env or api_key_file",
         ),
-        (None, Some(variable), None) => named(check, &path.key("api_key_env"), variable),
-        (None, None, Some(file)) => from_file(check, &path.key("api_key_file"), file),
+        (None, Some(variable), None) => {
+            from_named_variable(checker, &path.key("api_key_env"), variable)
+        }
+        (None, None, Some(file)) => from_file(checker, &path.key("api_key_file"), file),
         (None, None, None) => match preset
             .and_then(|preset| Some((preset.settings.api_key_env.as_deref()?, preset.key)))
         {
-            Some((variable, need)) => from_variable(check, path, variable, need),
+            Some((variable, need)) => from_variable(checker, path, variable, need),
             None => Some(Credential::NotNeeded),
         },
         _ => {
-            check.fault(path, MORE_THAN_ONE);
+            checker.error(path, MORE_THAN_ONE);
             None
         }
     }
 }
 
-fn one_of_several(check: &mut Check<'_>, path: &KeyPath, raw: &raw::ApiKey) -> Option<Credential> {
+fn list_item(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::ApiKey) -> Option<Credential> {
     match (&raw.key, &raw.env, &raw.file) {
-        (Some(key), None, None) => literal(check, &path.key("key"), key, "env or file"),
-        (None, Some(variable), None) => named(check, &path.key("env"), variable),
-        (None, None, Some(file)) => from_file(check, &path.key("file"), file),
+        (Some(key), None, None) => literal(checker, &path.key("key"), key, "env or file"),
+        (None, Some(variable), None) => from_named_variable(checker, &path.key("env"), variable),
+        (None, None, Some(file)) => from_file(checker, &path.key("file"), file),
         _ => {
-            // What is misspelt has its own fault.
-            if !check.is_spoiled(path) {
-                check.fault(path, "each key has one of env, file and key");
+            // A misspelt key has its own error.
+            if !checker.is_pruned(path) {
+                checker.error(path, "needs exactly one of env, file and key");
             }
             None
         }
     }
 }
 
-fn named(check: &mut Check<'_>, path: &KeyPath, variable: &str) -> Option<Credential> {
+fn from_named_variable(
+    checker: &mut Checker<'_>,
+    path: &KeyPath,
+    variable: &str,
+) -> Option<Credential> {
     if let Err(text) = variable_name(variable) {
-        check.fault(path, text);
+        checker.error(path, text);
         return None;
     }
-    from_variable(check, path, variable, KeyNeed::Required)
+    from_variable(checker, path, variable, KeyRequirement::Required)
 }
 
-fn literal(check: &mut Check<'_>, path: &KeyPath, key: &str, instead: &str) -> Option<Credential> {
-    let place = check.layers.place(path);
-    let source = if let Place::Variable { name, .. } = &place {
+fn literal(
+    checker: &mut Checker<'_>,
+    path: &KeyPath,
+    key: &str,
+    instead: &str,
+) -> Option<Credential> {
+    let location = checker.layers.location(path);
+    let source = if let Location::Variable { name, .. } = &location {
         name.clone()
     } else {
-        let cure = format!("better to keep it out, by {instead}");
-        let text = format!("{place}: {path}: a key in the file; {cure}");
-        check.warnings.push(text);
+        let cure = format!("prefer {instead}");
+        let text = format!("{location}: {path}: a key in the file; {cure}");
+        checker.warnings.push(text);
         "config".to_owned()
     };
-    accept(check, place, path, key, source)
+    accept(checker, location, path, key, source)
 }
 
 fn from_variable(
-    check: &mut Check<'_>,
+    checker: &mut Checker<'_>,
     path: &KeyPath,
     variable: &str,
-    need: KeyNeed,
+    need: KeyRequirement,
 ) -> Option<Credential> {
-    let environment = check.environment;
+    let environment = checker.environment;
     let Some(key) = environment.get(variable) else {
         let variable = variable.to_owned();
         return Some(match need {
-            KeyNeed::Required => Credential::Missing { variable },
-            KeyNeed::Optional => Credential::NotNeeded,
+            KeyRequirement::Required => Credential::Missing { variable },
+            KeyRequirement::Optional => Credential::NotNeeded,
         });
     };
     accept(
-        check,
-        environment.place(variable),
+        checker,
+        environment.location(variable),
         path,
         key,
         variable.to_owned(),
     )
 }
 
-fn from_file(check: &mut Check<'_>, path: &KeyPath, name: &str) -> Option<Credential> {
-    let place = check.layers.place(path);
-    match check.files.read(name, LARGEST_KEY_FILE) {
+fn from_file(checker: &mut Checker<'_>, path: &KeyPath, name: &str) -> Option<Credential> {
+    let location = checker.layers.location(path);
+    match checker.files.read(name, MAX_KEY_FILE_SIZE) {
         Ok(bytes) => {
             let text = Secret::new(String::from_utf8_lossy(&bytes));
             let key = text.expose().trim_end_matches(['\r', '\n']);
-            accept(check, place, path, key, name.to_owned())
+            accept(checker, location, path, key, name.to_owned())
         }
         Err(error) => {
-            check.fault(
+            checker.error(
                 path,
-                format!("the file cannot be read: {}", file::reason(&error)),
+                format!("the file cannot be read: {}", file::read_error(&error)),
             );
             None
         }
@@ -148,8 +161,8 @@ fn from_file(check: &mut Check<'_>, path: &KeyPath, name: &str) -> Option<Creden
 }
 
 fn accept(
-    check: &mut Check<'_>,
-    place: Place,
+    checker: &mut Checker<'_>,
+    location: Location,
     path: &KeyPath,
     key: &str,
     source: String,
@@ -157,18 +170,18 @@ fn accept(
     let text = if key.is_empty() {
         "the key is empty; set it, or remove this line"
     } else if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        "the key holds a space, a line break or another character that no header can carry; copy it anew"
+        "the key contains a space, a line break or another character that is invalid in a header; copy it again"
     } else {
         let secret = Secret::new(key);
         return Some(Credential::Set { secret, source });
     };
-    check.faults.push(place, path.clone(), text);
+    checker.errors.push(location, path.clone(), text);
     None
 }
 
-/// Accepts the name of a variable, in capitals. The name is shown when the
-/// variable is missing, so a key that was written in its place must not pass:
-/// keys hold small letters or dashes.
+/// Accepts names of variables in upper case. The name is shown when the variable
+/// is missing, so a key written in its place must not pass: keys contain lower
+/// case letters or dashes.
 pub fn variable_name(name: &str) -> Result<(), String> {
     let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
     let starts = !name.starts_with(|first: char| first.is_ascii_digit());

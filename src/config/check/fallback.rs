@@ -1,15 +1,15 @@
-//! `fallbacks` of a model: each must be there, and none may lead back.
+//! `fallbacks` of a model: they must exist and form no cycle.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Check;
+use super::Checker;
 use crate::config::error::{KeyPath, nearest};
-use crate::config::model::MOST_TARGETS;
-use crate::config::{Model, Provider};
+use crate::config::model::MAX_TARGETS;
+use crate::config::{ModelConfig, ProviderConfig};
 
-/// The fallbacks that are there, and a fault for each that is not.
-pub fn names(
-    check: &mut Check<'_>,
+/// The fallbacks that exist, and an error for each that does not.
+pub fn resolve(
+    checker: &mut Checker<'_>,
     path: &KeyPath,
     written: &[String],
     aliases: &BTreeSet<&String>,
@@ -25,66 +25,66 @@ pub fn names(
             Some(meant) => format!("did you mean {meant:?}?"),
             None => "write a [models] table for it".into(),
         };
-        let text = format!("no model is called {name:?}; {hint}");
-        check.fault(&path.index(index), text);
+        let text = format!("unknown model {name:?}; {hint}");
+        checker.error(&path.index(index), text);
     }
     known
 }
 
-/// Finds circles, and plans that are too long.
-pub fn judge(
-    check: &mut Check<'_>,
-    models: &BTreeMap<String, Model>,
-    providers: &BTreeMap<String, Provider>,
+/// Reports cycles, and plans with too many targets.
+pub fn check_plans(
+    checker: &mut Checker<'_>,
+    models: &BTreeMap<String, ModelConfig>,
+    providers: &BTreeMap<String, ProviderConfig>,
 ) {
-    let mut walk = Walk {
+    let mut search = CycleSearch {
         models,
         trail: Vec::new(),
         done: BTreeSet::new(),
-        circles: Vec::new(),
+        cycles: Vec::new(),
     };
     for alias in models.keys() {
-        walk.visit(alias);
+        search.visit(alias);
     }
-    for circle in walk.circles {
-        let first = circle.first().copied().unwrap_or_default();
+    for cycle in search.cycles {
+        let first = cycle.first().copied().unwrap_or_default();
         let text = format!(
-            "leads back to itself: {}; take one of these fallbacks out",
-            circle.join(" -> ")
+            "fallback cycle: {}; remove one of these fallbacks",
+            cycle.join(" -> ")
         );
-        check.fault(&KeyPath::new(["models", first, "fallbacks"]), text);
+        checker.error(&KeyPath::new(["models", first, "fallbacks"]), text);
     }
     for (alias, model) in models {
-        let steps = model.steps(models);
+        let steps = model.plan_steps(models);
         let targets = steps.iter().flat_map(|step| &step.targets);
         let count: usize = targets
             .filter_map(|target| providers.get(&target.provider))
             .map(|provider| provider.credentials.len())
             .sum();
-        if count > MOST_TARGETS {
+        if count > MAX_TARGETS {
             let text = format!(
-                "comes to {count} targets, keys and fallbacks counted; at most {MOST_TARGETS} are tried"
+                "has {count} targets, counting keys and fallbacks; the maximum is {MAX_TARGETS}"
             );
-            check.fault(&KeyPath::new(["models", alias]), text);
+            checker.error(&KeyPath::new(["models", alias]), text);
         }
     }
 }
 
-struct Walk<'a> {
-    models: &'a BTreeMap<String, Model>,
-    /// From the alias the walk began at to where it is.
+struct CycleSearch<'a> {
+    models: &'a BTreeMap<String, ModelConfig>,
+    /// From the alias where the search began to the current one.
     trail: Vec<&'a str>,
     done: BTreeSet<&'a str>,
-    circles: Vec<Vec<&'a str>>,
+    cycles: Vec<Vec<&'a str>>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> CycleSearch<'a> {
     fn visit(&mut self, alias: &'a str) {
         if let Some(start) = self.trail.iter().position(|seen| *seen == alias) {
-            let mut circle = self.trail.split_off(start);
-            self.trail.extend(&circle);
-            circle.push(alias);
-            self.circles.push(circle);
+            let mut cycle = self.trail.split_off(start);
+            self.trail.extend(&cycle);
+            cycle.push(alias);
+            self.cycles.push(cycle);
             return;
         }
         if !self.done.insert(alias) {

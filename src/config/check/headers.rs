@@ -1,13 +1,13 @@
-//! How a credential is sent, and what is sent beside it.
+//! Headers of requests to a provider.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::Check;
+use super::Checker;
 use crate::config::error::KeyPath;
 use crate::config::{Auth, raw};
 
-/// Headers that belong to one connection (RFC 9110, section 7.6.1) or that the
-/// proxy sets itself, so that a fixed value would break requests.
+/// Headers that belong to one connection (RFC 9110, section 7.6.1) or are set
+/// per request, so that a fixed value would break requests.
 pub const RESERVED: [&str; 14] = [
     "accept-encoding",
     "connection",
@@ -25,8 +25,7 @@ pub const RESERVED: [&str; 14] = [
     "upgrade",
 ];
 
-/// Checks `auth`.
-pub fn auth(check: &mut Check<'_>, path: &KeyPath, text: Option<&str>) -> Auth {
+pub fn auth(checker: &mut Checker<'_>, path: &KeyPath, text: Option<&str>) -> Auth {
     let Some(text) = text.filter(|text| !text.eq_ignore_ascii_case("bearer")) else {
         return Auth::Bearer;
     };
@@ -35,22 +34,22 @@ pub fn auth(check: &mut Check<'_>, path: &KeyPath, text: Option<&str>) -> Auth {
     match HeaderName::from_bytes(text.as_bytes()) {
         Ok(name) if !RESERVED.contains(&name.as_str()) => Auth::Header(name),
         Ok(name) => {
-            check.fault(
+            checker.error(
                 &path.key("auth"),
-                format!("the header {name} carries no key; {cure}"),
+                format!("the header {name} cannot carry the key; {cure}"),
             );
             Auth::Bearer
         }
         Err(_) => {
-            check.fault(&path.key("auth"), cure);
+            checker.error(&path.key("auth"), cure);
             Auth::Bearer
         }
     }
 }
 
-/// Checks `headers`, `organization` and `project`.
-pub fn settle(
-    check: &mut Check<'_>,
+/// `headers`, `organization` and `project`.
+pub fn resolve(
+    checker: &mut Checker<'_>,
     path: &KeyPath,
     raw: &raw::Provider,
     auth: &Auth,
@@ -66,7 +65,7 @@ pub fn settle(
             Ok(value) if !value.is_empty() => {
                 headers.insert(HeaderName::from_static(name), value);
             }
-            _ => check.fault(
+            _ => checker.error(
                 &path.key(key),
                 "must be visible text, as the provider shows it",
             ),
@@ -77,7 +76,7 @@ pub fn settle(
             Ok((name, value)) => {
                 headers.insert(name, value);
             }
-            Err(text) => check.fault(&path.key("headers").key(name), text),
+            Err(text) => checker.error(&path.key("headers").key(name), text),
         }
     }
     headers
@@ -89,7 +88,7 @@ fn header(
     auth: &Auth,
     others: &HeaderMap,
 ) -> Result<(HeaderName, HeaderValue), String> {
-    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "not the name of a header")?;
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "not a header name")?;
     if name == http::header::AUTHORIZATION || matches!(auth, Auth::Header(own) if *own == name) {
         return Err("carries the key; remove it and set api_key_env".into());
     }
@@ -97,10 +96,10 @@ fn header(
         return Err("set by Trunkline for each request; remove it".into());
     }
     if others.contains_key(&name) {
-        return Err("set twice; keep one (names differ by more than capitals, and organization and project are headers too)".into());
+        return Err("set twice; keep one (names are case-insensitive, and organization and project are headers too)".into());
     }
     let mut value = HeaderValue::from_str(value)
-        .map_err(|_| "its value holds a character that no header can carry")?;
+        .map_err(|_| "its value contains a character that is invalid in a header")?;
     value.set_sensitive(true);
     Ok((name, value))
 }

@@ -1,51 +1,39 @@
-//! `[models.ALIAS.hedge]`
+//! `[models.ALIAS.hedge]`.
 
-use std::time::Duration;
-
-use super::{Check, quantity};
+use super::Checker;
+use crate::config::Hedge;
 use crate::config::error::KeyPath;
-use crate::config::{Hedge, raw};
+use crate::config::raw::{self, Count, PositiveDuration};
 
-/// Answers of a target that are remembered.
-const MOST_SAMPLES: u64 = 128;
-const SAMPLES: u64 = 20;
-const FLOOR: &str = "250ms";
+const DEFAULT_SAMPLES: usize = 20;
+const DEFAULT_FLOOR: PositiveDuration = PositiveDuration::millis(250);
 
-/// Checks when a second target is asked.
-pub fn settle(check: &mut Check<'_>, path: &KeyPath, raw: &raw::Hedge) -> Option<Hedge> {
-    match (&raw.after, raw.quantile) {
-        (Some(text), None) => {
+pub fn resolve(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::Hedge) -> Option<Hedge> {
+    match (raw.after, raw.quantile) {
+        (Some(after), None) => {
             for (key, is_set) in [
                 ("floor", raw.floor.is_some()),
                 ("samples", raw.samples.is_some()),
             ] {
                 if is_set {
-                    check.fault(&path.key(key), "belongs to quantile; leave it out");
+                    checker.error(&path.key(key), "applies only with quantile; remove it");
                 }
             }
-            let time = quantity::positive_duration(text);
-            let time = check.settle(&path.key("after"), time, Duration::ZERO);
-            Some(Hedge::After(time))
+            Some(Hedge::After(after.get()))
         }
-        (None, Some(percent)) => {
-            let percent = quantity::within(percent, 50, 99);
-            let floor = quantity::positive_duration(raw.floor.as_deref().unwrap_or(FLOOR));
-            let samples = quantity::within(raw.samples.unwrap_or(SAMPLES), 5, MOST_SAMPLES);
-            Some(Hedge::Quantile {
-                percent: check.settle(&path.key("quantile"), percent, 99),
-                floor: check.settle(&path.key("floor"), floor, Duration::ZERO),
-                samples: check.settle(&path.key("samples"), samples, 5) as usize,
-            })
-        }
+        (None, Some(percent)) => Some(Hedge::Quantile {
+            percent: percent.get(),
+            floor: raw.floor.unwrap_or(DEFAULT_FLOOR).get(),
+            samples: raw.samples.map_or(DEFAULT_SAMPLES, Count::size),
+        }),
         (Some(_), Some(_)) => {
-            let text = "says when in two ways; keep after or quantile";
-            check.fault(path, text);
+            checker.error(path, "has both after and quantile; keep one");
             None
         }
         (None, None) => {
-            if !check.is_spoiled(path) {
-                let text = "does not say when; write after = \"2s\" or quantile = 95";
-                check.fault(path, text);
+            if !checker.is_pruned(path) {
+                let text = "has no delay; write after = \"2s\" or quantile = 95";
+                checker.error(path, text);
             }
             None
         }

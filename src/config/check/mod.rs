@@ -1,15 +1,15 @@
-//! From what was written to what the program obeys: each value is read and
-//! judged, and every fault is kept. A value that is at fault is replaced by a
-//! stand-in that nobody will see, so that the checks can go on.
+//! Resolves the written configuration: parses text, applies built-in tables and
+//! checks rules between keys. All errors are collected; an invalid value is
+//! replaced by a fallback, which is never used, so that checks can continue.
 
 use std::collections::BTreeMap;
 
 use super::environment::Environment;
-use super::error::{Faults, KeyPath, nearest};
+use super::error::{ConfigErrors, KeyPath, nearest};
 use super::file::Files;
 use super::layers::Layers;
 use super::preset::Presets;
-use super::{Config, Provider, raw};
+use super::{Config, ProviderConfig, Retry, raw};
 
 mod access;
 mod affinity;
@@ -27,98 +27,85 @@ mod origin;
 mod price;
 mod provider;
 mod provider_api;
-mod quantity;
-mod retry;
 mod server;
 #[cfg(test)]
 mod tests;
-mod timeouts;
 mod tls;
 mod traces;
 
-/// What the checks read from, and where they put what they find.
-pub struct Check<'a> {
-    /// Says where a key stands.
+/// Inputs of the checks, and what they report.
+pub struct Checker<'a> {
     pub layers: &'a Layers<'a>,
-    /// The variables that providers may name.
+    /// For the variables that providers name.
     pub environment: &'a Environment,
-    /// The files that may be named.
     pub files: &'a Files<'a>,
-    /// The keys that were taken out because of a fault.
-    pub spoiled: Vec<KeyPath>,
-    /// What is wrong.
-    pub faults: Faults,
-    /// What is accepted but should be mended.
+    /// Keys that the validator removed.
+    pub pruned: Vec<KeyPath>,
+    pub errors: ConfigErrors,
+    /// Accepted, but should be corrected.
     pub warnings: Vec<String>,
 }
 
-impl Check<'_> {
-    /// Notes a fault in this key.
-    pub fn fault(&mut self, path: &KeyPath, text: impl Into<String>) {
-        self.faults
-            .push(self.layers.place(path), path.clone(), text);
+impl Checker<'_> {
+    pub fn error(&mut self, path: &KeyPath, text: impl Into<String>) {
+        self.errors
+            .push(self.layers.location(path), path.clone(), text);
     }
 
-    /// The value, or the stand-in and a fault.
-    pub fn settle<T>(&mut self, path: &KeyPath, value: Result<T, String>, stand_in: T) -> T {
+    /// The value, or the fallback after an error.
+    pub fn or_fallback<T>(&mut self, path: &KeyPath, value: Result<T, String>, fallback: T) -> T {
         value.unwrap_or_else(|text| {
-            self.fault(path, text);
-            stand_in
+            self.error(path, text);
+            fallback
         })
     }
 
-    /// True when something under this key was taken out, so that what seems
-    /// to be missing there may only be misspelt.
-    pub fn is_spoiled(&self, path: &KeyPath) -> bool {
-        self.spoiled.iter().any(|spoiled| path.contains(spoiled))
+    /// True when something under this key was removed, so that what seems to be
+    /// missing may be misspelt.
+    pub fn is_pruned(&self, path: &KeyPath) -> bool {
+        self.pruned.iter().any(|pruned| path.contains(pruned))
     }
 }
 
-/// Checks the whole configuration.
-pub fn config(check: &mut Check<'_>, raw: &raw::Config, presets: &Presets) -> Config {
-    let server = server::settle(check, &raw.server);
-    let admin = server::admin(check, &raw.admin, &server.listen);
-    let cors = origin::settle(check, &raw.cors);
-    let access = access::settle(check, raw);
-    listener::guard(check, raw, &server.listen);
-    let mut providers = provider::settle(check, raw, presets, &server.listen);
-    price::settle(check, raw, presets, &mut providers);
-    let (retry, retry_budget) = retry::settle(check, &raw.retry);
-    let breaker = breaker::settle(check, &raw.breaker);
-    let discovery = discovery::settle(check, &raw.discovery);
-    let traces = traces::settle(check, &raw.traces);
-    let models = model::settle(check, raw, presets, &providers, retry);
-    let default_provider = default_provider(check, raw, &providers);
+pub fn config(checker: &mut Checker<'_>, raw: &raw::Config, presets: &Presets) -> Config {
+    let server = server::resolve(checker, &raw.server);
+    let admin = server::admin(checker, &raw.admin, &server.listen);
+    let cors = origin::resolve(checker, &raw.cors);
+    let access = access::resolve(checker, raw);
+    listener::require_access_control(checker, raw, &server.listen);
+    let mut providers = provider::resolve(checker, raw, presets, &server.listen);
+    price::resolve(checker, raw, presets, &mut providers);
+    let retry = Retry::from(&raw.retry);
+    let breaker = breaker::resolve(checker, &raw.breaker);
+    let discovery = discovery::resolve(checker, &raw.discovery);
+    let traces = traces::resolve(checker, &raw.traces);
+    let models = model::resolve(checker, raw, presets, &providers, retry);
+    let default_provider = default_provider(checker, raw, &providers);
     Config {
         server,
         admin,
         cors,
-        log: super::Log {
-            level: raw.log.level,
-            format: raw.log.format,
-            access: raw.log.access,
-        },
+        log: raw.log.clone(),
         traces,
         access,
         strict_models: raw.strict_models,
         default_provider,
         demo: raw.demo,
         retry,
-        retry_budget,
+        retry_budget: raw.retry.budget.get(),
         breaker,
         discovery,
         watch: raw.reload.watch,
         providers,
         models,
-        warnings: std::mem::take(&mut check.warnings),
+        warnings: std::mem::take(&mut checker.warnings),
     }
 }
 
-/// The provider of calls that do not say where they go.
 fn default_provider(
-    check: &mut Check<'_>,
+    checker: &mut Checker<'_>,
     raw: &raw::Config,
-    providers: &BTreeMap<String, Provider>,
+    providers: &BTreeMap<String, ProviderConfig>,
 ) -> Option<String> {
     let name = raw.default_provider.clone()?;
     let path = KeyPath::new(["default_provider"]);
@@ -127,7 +114,7 @@ fn default_provider(
             Some(meant) => format!("did you mean {meant:?}?"),
             None => "write a [providers] table for it".into(),
         };
-        check.fault(&path, format!("no provider is called {name:?}; {hint}"));
+        checker.error(&path, format!("unknown provider {name:?}; {hint}"));
     }
     Some(name)
 }

@@ -2,25 +2,24 @@
 
 use url::Url;
 
-use super::Check;
+use super::Checker;
 use crate::config::error::KeyPath;
-use crate::config::{Cors, raw};
+use crate::config::{CorsConfig, raw};
 
-/// Checks `[cors]`.
-pub fn settle(check: &mut Check<'_>, raw: &raw::Cors) -> Cors {
+pub fn resolve(checker: &mut Checker<'_>, raw: &raw::Cors) -> CorsConfig {
     let path = KeyPath::new(["cors", "allow_origins"]);
     let mut allow_origins = Vec::with_capacity(raw.allow_origins.len());
     for (index, text) in raw.allow_origins.iter().enumerate() {
         match origin(text) {
             Ok(origin) if allow_origins.contains(&origin) => {}
             Ok(origin) => allow_origins.push(origin),
-            Err(fault) => check.fault(&path.index(index), fault),
+            Err(error) => checker.error(&path.index(index), error),
         }
     }
-    Cors { allow_origins }
+    CorsConfig { allow_origins }
 }
 
-/// An origin as browsers send it (RFC 6454, section 6.2).
+/// An origin, as browsers send it (RFC 6454, section 6.2).
 fn origin(text: &str) -> Result<String, String> {
     let cure = "write it as a browser sends it, such as \"https://chat.example.com\"";
     if text.contains('*') {
@@ -44,7 +43,7 @@ fn origin(text: &str) -> Result<String, String> {
     if matches!(url.scheme(), "http" | "https") {
         return Ok(url.origin().ascii_serialization());
     }
-    // Desktop shells and extensions send schemes of their own, as they are.
+    // Desktop shells and browser extensions use their own schemes, unmodified.
     let visible = rest.bytes().all(|byte| byte.is_ascii_graphic());
     if visible {
         Ok(format!("{}://{rest}", scheme.to_ascii_lowercase()))

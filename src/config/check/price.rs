@@ -1,30 +1,30 @@
-//! `[prices."PROVIDER/MODEL"]`, over the built-in table.
+//! `[prices."PROVIDER/MODEL"]`, merged with the built-in prices.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wildmatch::WildMatch;
 
-use super::Check;
+use super::Checker;
 use crate::config::error::{KeyPath, nearest};
 use crate::config::preset::Presets;
-use crate::config::price::{is_pattern, rate, split};
-use crate::config::{BaseUrl, Price, PriceList, Provider, raw};
+use crate::config::price::{is_pattern, parse_rate, split_key};
+use crate::config::{BaseUrl, Price, PriceList, ProviderConfig, raw};
 
-/// Gives each provider the prices that hold for it.
-pub fn settle(
-    check: &mut Check<'_>,
+/// Sets the price lists of all providers.
+pub fn resolve(
+    checker: &mut Checker<'_>,
     raw: &raw::Config,
     presets: &Presets,
-    providers: &mut BTreeMap<String, Provider>,
+    providers: &mut BTreeMap<String, ProviderConfig>,
 ) {
     let table = KeyPath::new(["prices"]);
     for (key, written) in &raw.prices {
         let path = table.key(key);
-        let price = price(check, &path, written);
-        let Some((name, model)) = split(key) else {
-            let text = "a price is for \"provider/model\", such as \"openai/gpt-4o\"";
-            check.fault(&path, text);
+        let price = price(checker, &path, written);
+        let Some((name, model)) = split_key(key) else {
+            let text = "not \"provider/model\"; write a key such as \"openai/gpt-4o\"";
+            checker.error(&path, text);
             continue;
         };
         let pattern = WildMatch::new(name);
@@ -35,10 +35,10 @@ pub fn settle(
                 found = true;
             }
         }
-        // A provider that is at fault still is what the key names.
+        // The key may name a provider that has errors of its own.
         let is_named = raw.providers.contains_key(name) || presets.providers.contains_key(name);
         if !found && !is_named && !is_pattern(name) {
-            unknown(check, &path, name, providers);
+            report_unknown_provider(checker, &path, name, providers);
         }
     }
     for (name, provider) in providers {
@@ -46,19 +46,19 @@ pub fn settle(
         if let Some(wanted) = own.and_then(|own| own.prices.as_deref()) {
             if !add_builtin(&mut provider.prices, wanted, presets) {
                 let path = KeyPath::new(["providers", name, "prices"]);
-                no_list(check, &path, wanted, presets);
+                report_no_prices(checker, &path, wanted, presets);
             }
-        } else if is_at_home(provider, presets) {
+        } else if uses_builtin_url(provider, presets) {
             add_builtin(&mut provider.prices, name, presets);
         }
     }
 }
 
-/// A price as it is written; none where nothing is.
-fn price(check: &mut Check<'_>, path: &KeyPath, raw: &raw::Price) -> Option<Arc<Price>> {
+/// None for a row without a price.
+fn price(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::Price) -> Option<Arc<Price>> {
     let mut read = |name: &str, text: &Option<String>| {
         let text = text.as_deref()?;
-        Some(check.settle(&path.key(name), rate(text), 0))
+        Some(checker.or_fallback(&path.key(name), parse_rate(text), 0))
     };
     let input = read("input", &raw.input);
     let cached_input = read("cached_input", &raw.cached_input);
@@ -66,25 +66,27 @@ fn price(check: &mut Check<'_>, path: &KeyPath, raw: &raw::Price) -> Option<Arc<
     if let Some(input) = input {
         return Some(Arc::new(Price::new(input, cached_input, output)));
     }
-    if (cached_input.is_some() || output.is_some()) && !check.is_spoiled(path) {
+    if (cached_input.is_some() || output.is_some()) && !checker.is_pruned(path) {
         let text = "input is missing; write it, \"0\" where the prompt is free";
-        check.fault(path, text);
+        checker.error(path, text);
     }
     None
 }
 
-/// The built-in prices are those of the provider itself, so that they do not
-/// hold for whoever else answers by its name.
-fn is_at_home(provider: &Provider, presets: &Presets) -> bool {
+/// Built-in prices apply to the provider's own API only, not to another one
+/// configured under its name.
+fn uses_builtin_url(provider: &ProviderConfig, presets: &Presets) -> bool {
     let BaseUrl::Set { url, .. } = &provider.base_url else {
         return false;
     };
-    let home = presets.providers.get(&provider.name);
-    let home = home.and_then(|preset| preset.settings.base_url.as_deref());
-    home.is_some_and(|home| home.trim_end_matches('/') == url.as_str().trim_end_matches('/'))
+    let builtin_url = presets.providers.get(&provider.name);
+    let builtin_url = builtin_url.and_then(|preset| preset.settings.base_url.as_deref());
+    builtin_url.is_some_and(|builtin_url| {
+        builtin_url.trim_end_matches('/') == url.as_str().trim_end_matches('/')
+    })
 }
 
-/// False when the built-in table knows no price of this provider.
+/// False when there are no built-in prices of this provider.
 fn add_builtin(list: &mut PriceList, provider: &str, presets: &Presets) -> bool {
     let rows = &presets.prices.rows;
     let mut found = false;
@@ -95,20 +97,20 @@ fn add_builtin(list: &mut PriceList, provider: &str, presets: &Presets) -> bool 
     found
 }
 
-fn unknown(
-    check: &mut Check<'_>,
+fn report_unknown_provider(
+    checker: &mut Checker<'_>,
     path: &KeyPath,
     name: &str,
-    providers: &BTreeMap<String, Provider>,
+    providers: &BTreeMap<String, ProviderConfig>,
 ) {
     let hint = match nearest(name, providers.keys().map(String::as_str)) {
         Some(meant) => format!("did you mean {meant:?}?"),
         None => "write a [providers] table for it, or name a built-in one".into(),
     };
-    check.fault(path, format!("no provider is called {name:?}; {hint}"));
+    checker.error(path, format!("unknown provider {name:?}; {hint}"));
 }
 
-fn no_list(check: &mut Check<'_>, path: &KeyPath, name: &str, presets: &Presets) {
+fn report_no_prices(checker: &mut Checker<'_>, path: &KeyPath, name: &str, presets: &Presets) {
     let mut known: Vec<_> = presets
         .prices
         .rows
@@ -117,8 +119,8 @@ fn no_list(check: &mut Check<'_>, path: &KeyPath, name: &str, presets: &Presets)
         .collect();
     known.dedup();
     let known = known.join(", ");
-    check.fault(
+    checker.error(
         path,
-        format!("no prices of {name:?} are built in; there are those of {known}"),
+        format!("no built-in prices for {name:?}; available: {known}"),
     );
 }

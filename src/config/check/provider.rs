@@ -1,36 +1,33 @@
-//! `[providers.NAME]`: what is written, over the built-in table.
+//! `[providers.NAME]`, merged with the built-in providers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use super::{
-    Check, base_url, credential, discovery, headers, health, provider_api, quantity, timeouts,
-};
+use super::{Checker, base_url, credential, discovery, headers, health, provider_api};
 use crate::config::error::KeyPath;
 use crate::config::file;
 use crate::config::preset::{Preset, Presets};
 use crate::config::{
-    BaseUrl, Credential, HttpVersion, Listen, Pool, PriceList, Provider, StreamUsage, Timeouts, raw,
+    BaseUrl, Credential, HttpVersion, Listen, PoolConfig, PriceList, ProviderConfig,
+    StreamUsageMode, Timeouts, raw,
 };
 
-/// Most bytes of a file with certificates.
-const LARGEST_CA_FILE: u64 = 16 * 1024 * 1024;
-/// Most bytes in the name of a provider or a client key.
-const LONGEST_NAME: usize = 64;
+/// In bytes.
+const MAX_CA_FILE_SIZE: u64 = 16 * 1024 * 1024;
+/// In bytes.
+const MAX_NAME_LENGTH: usize = 64;
 
-/// Checks every provider, the built-in ones among them.
-pub fn settle(
-    check: &mut Check<'_>,
+pub fn resolve(
+    checker: &mut Checker<'_>,
     raw: &raw::Config,
     presets: &Presets,
     listen: &Listen,
-) -> BTreeMap<String, Provider> {
-    let timeouts = timeouts::settle(check, &raw.timeouts);
-    let pool = pool(check, &KeyPath::new(["pool"]), &whole_pool(&raw.pool), None);
-    let spoken_of = spoken_of(raw);
+) -> BTreeMap<String, ProviderConfig> {
+    let timeouts = Timeouts::from(&raw.timeouts);
+    let pool = PoolConfig::from(&raw.pool);
+    let mentioned = mentioned_providers(raw);
     let names: BTreeSet<&String> = presets
         .providers
         .keys()
@@ -40,23 +37,23 @@ pub fn settle(
     let untouched = raw::Provider::default();
     let mut providers = BTreeMap::new();
     for name in names {
-        let one = One {
+        let entry = ProviderCheck {
             name,
             path: KeyPath::new(["providers", name]),
             raw: raw.providers.get(name).unwrap_or(&untouched),
             preset: presets.providers.get(name),
-            named: spoken_of.contains(name.as_str()),
+            named: mentioned.contains(name.as_str()),
             strict: raw.strict_models,
         };
-        if let Some(provider) = one.settle(check, timeouts, pool, &known, listen) {
+        if let Some(provider) = entry.resolve(checker, timeouts, pool, &known, listen) {
             providers.insert(name.clone(), provider);
         }
     }
     providers
 }
 
-/// The providers that the configuration speaks of.
-fn spoken_of(raw: &raw::Config) -> BTreeSet<&str> {
+/// The providers that the configuration names.
+fn mentioned_providers(raw: &raw::Config) -> BTreeSet<&str> {
     let by_models = raw.models.values().flat_map(|model| {
         let targets = model.targets.iter().map(|target| &target.provider);
         targets
@@ -70,54 +67,53 @@ fn spoken_of(raw: &raw::Config) -> BTreeSet<&str> {
         .collect()
 }
 
-struct One<'a> {
+struct ProviderCheck<'a> {
     name: &'a str,
     path: KeyPath,
     raw: &'a raw::Provider,
     preset: Option<&'a Preset>,
     named: bool,
-    /// `strict_models`
     strict: bool,
 }
 
-impl One<'_> {
-    fn settle(
+impl ProviderCheck<'_> {
+    fn resolve(
         &self,
-        check: &mut Check<'_>,
+        checker: &mut Checker<'_>,
         timeouts: Timeouts,
-        pool: Pool,
+        pool: PoolConfig,
         presets: &[&str],
         listen: &Listen,
-    ) -> Option<Provider> {
+    ) -> Option<ProviderConfig> {
         let Self { path, raw, .. } = self;
         if let Err(text) = name(self.name) {
-            check.fault(path, text);
+            checker.error(path, text);
         }
         let preset = self.preset.map(|preset| &preset.settings);
         let auth = raw.auth.as_deref().or_else(|| preset?.auth.as_deref());
-        let auth = headers::auth(check, path, auth);
-        let headers = headers::settle(check, path, raw, &auth);
-        let own = timeouts::own(check, &path.key("timeouts"), &raw.timeouts);
-        let pool = self::pool(check, &path.key("pool"), &raw.pool, Some(pool));
-        let health = health::settle(check, &path.key("health"), &raw.health);
-        let discover = discovery::of_provider(check, path, raw, self.strict);
-        let ca = certificates(check, &path.key("ca_file"), raw.ca_file.as_deref());
-        let credentials = credential::settle(check, path, raw, self.preset);
-        let found = base_url::settle(check, path, raw, self.preset, presets)?;
+        let auth = headers::auth(checker, path, auth);
+        let headers = headers::resolve(checker, path, raw, &auth);
+        let timeouts = timeouts.with_overrides(&(&raw.timeouts).into());
+        let pool = pool.with_overrides(&raw.pool);
+        let health = health::resolve(checker, &path.key("health"), &raw.health);
+        let discover = discovery::resolve_provider(checker, path, raw, self.strict);
+        let ca = read_ca_file(checker, &path.key("ca_file"), raw.ca_file.as_deref());
+        let credentials = credential::resolve(checker, path, raw, self.preset);
+        let located = base_url::resolve(checker, path, raw, self.preset, presets)?;
         let credentials = credentials?;
-        let provider = Provider {
+        let provider = ProviderConfig {
             name: self.name.to_owned(),
-            named: self.named || self.is_placed(&found.base_url),
-            base_url: found.base_url.clone(),
+            configured: self.named || self.is_located_by_variable(&located.base_url),
+            base_url: located.base_url.clone(),
             credentials,
             auth,
             headers,
             stream_usage: raw
                 .stream_usage
                 .or_else(|| preset?.stream_usage)
-                .unwrap_or(StreamUsage::Observe),
-            manner: provider_api::settle(check, path, raw, preset),
-            timeouts: timeouts.with(&own),
+                .unwrap_or(StreamUsageMode::Observe),
+            api: provider_api::resolve(checker, path, raw, preset),
+            timeouts,
             pool,
             health,
             discover,
@@ -128,126 +124,91 @@ impl One<'_> {
                 .unwrap_or(HttpVersion::Auto),
             prices: PriceList::default(),
         };
-        self.judge(check, &provider, found, listen);
+        self.check_whole(checker, &provider, located, listen);
         Some(provider)
     }
 
-    /// True when a variable says where the provider is.
-    fn is_placed(&self, base_url: &BaseUrl) -> bool {
+    /// True when a variable sets the base URL of a built-in provider.
+    fn is_located_by_variable(&self, base_url: &BaseUrl) -> bool {
         matches!(base_url, BaseUrl::Set { source, .. } if self.preset.is_some() && source != "preset")
     }
 
-    /// What only the whole provider shows.
-    fn judge(
+    /// Rules that concern the whole provider.
+    fn check_whole(
         &self,
-        check: &mut Check<'_>,
-        provider: &Provider,
-        found: base_url::Found,
+        checker: &mut Checker<'_>,
+        provider: &ProviderConfig,
+        located: base_url::LocatedUrl,
         listen: &Listen,
     ) {
         if let (true, Some(variable)) = (self.named, provider.missing()) {
-            let text = format!("provider {:?} is left out: set {variable}", self.name);
-            check.warnings.push(text);
+            let text = format!("provider {:?} is not ready: set {variable}", self.name);
+            checker.warnings.push(text);
         } else if self.named {
             for variable in provider.credentials.iter().filter_map(Credential::missing) {
                 let text = format!(
-                    "provider {:?} lacks one of its keys: set {variable}",
+                    "provider {:?} is missing one of its keys: set {variable}",
                     self.name
                 );
-                check.warnings.push(text);
+                checker.warnings.push(text);
             }
         }
         let BaseUrl::Set { url, .. } = &provider.base_url else {
             return;
         };
-        if provider.has_key() && base_url::exposes(url) && self.raw.insecure_http != Some(true) {
+        if provider.has_key()
+            && base_url::is_public_cleartext(url)
+            && self.raw.insecure_http != Some(true)
+        {
             let allow = self.path.key("insecure_http");
             let text = format!(
                 "would send the key in clear text to a public host; use https://, or set {allow} = true"
             );
-            check.faults.push(found.place, found.key, text);
-        } else if provider.is_ready() && base_url::points_at(url, listen) {
-            let text = "leads back to server.listen, in a circle; change one of the two";
-            check.faults.push(found.place, found.key, text);
+            checker.errors.push(located.location, located.key, text);
+        } else if provider.is_ready() && base_url::points_to_listener(url, listen) {
+            let text = "points to server.listen, which makes a loop; change one of the two";
+            checker.errors.push(located.location, located.key, text);
         }
     }
 }
 
-/// Accepts a name that can stand in `provider/model`, in a label and in a log.
+/// Accepts names that fit into `provider/model`, labels and logs.
 pub fn name(name: &str) -> Result<(), String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    if !name.is_empty() && name.len() <= LONGEST_NAME && name.bytes().all(plain) {
+    if !name.is_empty() && name.len() <= MAX_NAME_LENGTH && name.bytes().all(plain) {
         return Ok(());
     }
     Err(format!(
-        "a name has 1 to {LONGEST_NAME} letters, digits, \"-\", \"_\" or \".\""
+        "not a valid name; use 1 to {MAX_NAME_LENGTH} letters, digits, \"-\", \"_\" or \".\""
     ))
 }
 
-fn whole_pool(raw: &raw::Pool) -> raw::ProviderPool {
-    raw::ProviderPool {
-        max_in_flight: Some(raw.max_in_flight),
-        wait: Some(raw.wait.clone()),
-        max_idle: Some(raw.max_idle),
-        idle_timeout: Some(raw.idle_timeout.clone()),
-    }
-}
-
-fn pool(
-    check: &mut Check<'_>,
-    path: &KeyPath,
-    raw: &raw::ProviderPool,
-    defaults: Option<Pool>,
-) -> Pool {
-    let mut pool = defaults.unwrap_or(Pool {
-        max_in_flight: None,
-        wait: Duration::MAX,
-        max_idle: 0,
-        idle_timeout: Duration::MAX,
-    });
-    if let Some(number) = raw.max_in_flight {
-        let count = check.settle(&path.key("max_in_flight"), quantity::count(number, 0), 0);
-        pool.max_in_flight = (count > 0).then_some(count);
-    }
-    if let Some(text) = &raw.wait {
-        pool.wait = check.settle(&path.key("wait"), quantity::duration(text), pool.wait);
-    }
-    if let Some(number) = raw.max_idle {
-        pool.max_idle = check.settle(&path.key("max_idle"), quantity::count(number, 0), 0);
-    }
-    if let Some(text) = &raw.idle_timeout {
-        let time = quantity::positive_duration(text);
-        pool.idle_timeout = check.settle(&path.key("idle_timeout"), time, pool.idle_timeout);
-    }
-    pool
-}
-
-/// The text of a file with certificate authorities, and what is in it.
-pub fn certificates(
-    check: &mut Check<'_>,
+/// A file with certificate authorities: its bytes and its certificates.
+pub fn read_ca_file(
+    checker: &mut Checker<'_>,
     path: &KeyPath,
     name: Option<&str>,
 ) -> Option<(Vec<u8>, Vec<CertificateDer<'static>>)> {
-    let pem = match check.files.read(name?, LARGEST_CA_FILE) {
+    let pem = match checker.files.read(name?, MAX_CA_FILE_SIZE) {
         Ok(pem) => pem,
         Err(error) => {
-            check.fault(
+            checker.error(
                 path,
-                format!("the file cannot be read: {}", file::reason(&error)),
+                format!("the file cannot be read: {}", file::read_error(&error)),
             );
             return None;
         }
     };
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let certificates = certificates.unwrap_or_default();
-    // SECURITY: what is kept of this file is printable; a private key is not.
+    // SECURITY: these bytes may be printed; a private key must not be.
     let text = if String::from_utf8_lossy(&pem).contains("PRIVATE KEY") {
-        "the file holds a private key too; keep only the certificates in it"
+        "the file also contains a private key; keep only the certificates"
     } else if !certificates.is_empty() {
         return Some((pem.to_vec(), certificates));
     } else {
-        "the file holds no PEM certificate; convert it (openssl x509 -inform der)"
+        "the file contains no PEM certificate; convert it (openssl x509 -inform der)"
     };
-    check.fault(path, text);
+    checker.error(path, text);
     None
 }

@@ -4,120 +4,97 @@ use std::net::Ipv4Addr;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::thread::available_parallelism;
-use std::time::Duration;
 
 use url::Host;
 
-use super::{Check, listener, quantity, tls};
+use super::{Checker, listener, tls};
 use crate::config::error::KeyPath;
-use crate::config::{Admin, Listen, Server, Tls, raw};
+use crate::config::{AdminConfig, Listen, Server, Tls, raw};
 
-/// hyper takes no smaller buffer for a head, and a smaller one would refuse
-/// what browsers send.
-const LEAST_HEAD: u64 = 8 * 1024;
-const MOST_WORKERS: u64 = 1024;
-
-/// Checks `[server]`.
-pub fn settle(check: &mut Check<'_>, raw: &raw::Server) -> Server {
-    let at = |key| KeyPath::new(["server", key]);
-    let (listen, tls) = place(check, raw);
-    let root_path = check.settle(&at("root_path"), root_path(&raw.root_path), String::new());
-    let workers = check.settle(&at("workers"), workers(raw.workers), 1);
-    let allowed_hosts = allowed_hosts(check, &raw.allowed_hosts);
-    let mut size = |key, text: &str, least| check.settle(&at(key), quantity::size(text, least), 0);
-    let max_body = size("max_body", &raw.max_body, 1);
-    let max_buffered = size("max_buffered", &raw.max_buffered, 1);
-    let max_head = size("max_head", &raw.max_head, LEAST_HEAD);
-    let max_spool = size("max_spool", &raw.max_spool, 0);
-    if max_body > 0 && max_buffered > 0 && max_buffered < max_body {
-        let text =
-            "less than server.max_body, so that the largest body could never be held; raise it";
-        check.fault(&at("max_buffered"), text);
+pub fn resolve(checker: &mut Checker<'_>, raw: &raw::Server) -> Server {
+    let key = |key| KeyPath::new(["server", key]);
+    let (listen, tls) = listener(checker, raw);
+    let root_path = root_path(&raw.root_path);
+    let (max_body, max_buffered) = (raw.max_body.get(), raw.max_buffered.get());
+    let sizes_are_valid =
+        !checker.is_pruned(&key("max_body")) && !checker.is_pruned(&key("max_buffered"));
+    if max_buffered < max_body && sizes_are_valid {
+        let text = "less than server.max_body, so the largest body could not be buffered; raise it";
+        checker.error(&key("max_buffered"), text);
     }
-    let mut count = |key, number| check.settle(&at(key), quantity::count(number, 1), 1);
-    let max_connections = count("max_connections", raw.max_connections);
-    let max_in_flight = count("max_in_flight", raw.max_in_flight);
-    let max_objects = quantity::count(raw.max_objects, 0);
-    let max_objects = check.settle(&at("max_objects"), max_objects, 0);
-    let mut time =
-        |key, text: &str| check.settle(&at(key), quantity::positive_duration(text), Duration::MAX);
-    let head_timeout = time("head_timeout", &raw.head_timeout);
-    let body_timeout = time("body_timeout", &raw.body_timeout);
-    let body_gap = time("body_gap", &raw.body_gap);
-    let write_timeout = time("write_timeout", &raw.write_timeout);
-    let idle_timeout = time("idle_timeout", &raw.idle_timeout);
-    let tunnel_idle_timeout = time("tunnel_idle_timeout", &raw.tunnel_idle_timeout);
-    let comments = quantity::optional_duration(&raw.keepalive_comments);
-    let keepalive_comments = check.settle(&at("keepalive_comments"), comments, None);
-    let drain_delay = quantity::duration(&raw.drain_delay);
-    let drain_timeout = quantity::duration(&raw.drain_timeout);
     Server {
         listen,
         reuse_port: raw.reuse_port,
         tls,
-        root_path,
-        workers,
-        allowed_hosts,
+        root_path: checker.or_fallback(&key("root_path"), root_path, String::new()),
+        workers: match raw.workers.size() {
+            0 => available_parallelism().map_or(1, NonZero::get),
+            workers => workers,
+        },
+        allowed_hosts: allowed_hosts(checker, &raw.allowed_hosts),
         page: raw.page,
-        max_connections,
-        max_in_flight,
+        max_connections: raw.max_connections.size(),
+        max_in_flight: raw.max_in_flight.size(),
         max_body,
         max_buffered,
-        max_spool,
+        max_spool: raw.max_spool.get(),
         spool_dir: raw.spool_dir.as_ref().map(PathBuf::from),
-        max_objects,
-        max_head,
-        head_timeout,
-        body_timeout,
-        body_gap,
-        write_timeout,
-        keepalive_comments,
+        max_objects: raw.max_objects.size(),
+        max_header_size: raw.max_header_size.get(),
+        header_timeout: raw.header_timeout.get(),
+        body_timeout: raw.body_timeout.get(),
+        body_idle_timeout: raw.body_idle_timeout.get(),
+        write_timeout: raw.write_timeout.get(),
+        keepalive_comments: raw.keepalive_comments.get(),
         server_timing: raw.server_timing,
-        idle_timeout,
-        tunnel_idle_timeout,
-        drain_delay: check.settle(&at("drain_delay"), drain_delay, Duration::ZERO),
-        drain_timeout: check.settle(&at("drain_timeout"), drain_timeout, Duration::MAX),
+        idle_timeout: raw.idle_timeout.get(),
+        tunnel_idle_timeout: raw.tunnel_idle_timeout.get(),
+        drain_delay: raw.drain_delay.get(),
+        drain_timeout: raw.drain_timeout.get(),
     }
 }
 
-/// Where it listens, and with which TLS.
-fn place(check: &mut Check<'_>, raw: &raw::Server) -> (Listen, Option<Tls>) {
+fn listener(checker: &mut Checker<'_>, raw: &raw::Server) -> (Listen, Option<Tls>) {
     let at = |key| KeyPath::new(["server", key]);
-    let mode = check.settle(&at("socket_mode"), listener::mode(&raw.socket_mode), 0);
-    let listen = listener::place(&raw.listen, mode);
-    let listen = check.settle(&at("listen"), listen, nowhere());
-    let tls = tls::settle(check, &raw.tls);
+    let mode = checker.or_fallback(
+        &at("socket_mode"),
+        listener::parse_mode(&raw.socket_mode),
+        0,
+    );
+    let listen = listener::parse_address(&raw.listen, mode);
+    let listen = checker.or_fallback(&at("listen"), listen, placeholder_address());
+    let tls = tls::resolve(checker, &raw.tls);
     if tls.is_some() && listen.address().is_none() {
-        let text = "not spoken on a Unix-domain socket, which no network is behind; remove server.tls, or listen on an address";
-        check.fault(&at("tls"), text);
+        let text =
+            "not supported on a Unix-domain socket; remove server.tls, or listen on an address";
+        checker.error(&at("tls"), text);
     }
     (listen, tls)
 }
 
-/// Checks `[admin]`.
-pub fn admin(check: &mut Check<'_>, raw: &raw::Admin, server: &Listen) -> Admin {
+pub fn admin(checker: &mut Checker<'_>, raw: &raw::Admin, server: &Listen) -> AdminConfig {
     let path = KeyPath::new(["admin", "socket_mode"]);
-    let mode = check.settle(&path, listener::mode(&raw.socket_mode), 0);
+    let mode = checker.or_fallback(&path, listener::parse_mode(&raw.socket_mode), 0);
     if matches!(raw.listen.as_str(), "" | "off") {
-        return Admin { listen: None };
+        return AdminConfig { listen: None };
     }
     let path = KeyPath::new(["admin", "listen"]);
     let off = |text| format!("{text}, or \"off\" for no admin listener");
-    let listen = listener::place(&raw.listen, mode).map_err(off);
-    let listen = check.settle(&path, listen, nowhere());
+    let listen = listener::parse_address(&raw.listen, mode).map_err(off);
+    let listen = checker.or_fallback(&path, listen, placeholder_address());
     let any_port = listen.address().is_some_and(|address| address.port() == 0);
     if listen.to_string() == server.to_string() && !any_port {
-        check.fault(
+        checker.error(
             &path,
-            "the same place as server.listen; choose another port or path",
+            "the same address as server.listen; choose another port or path",
         );
     }
     let listen = Some(listen);
-    Admin { listen }
+    AdminConfig { listen }
 }
 
-/// The stand-in for an address at fault.
-fn nowhere() -> Listen {
+/// The fallback for an invalid address.
+fn placeholder_address() -> Listen {
     Listen::Ip((Ipv4Addr::LOCALHOST, 0).into())
 }
 
@@ -140,23 +117,13 @@ fn root_path(text: &str) -> Result<String, String> {
     }
 }
 
-fn workers(number: u64) -> Result<usize, String> {
-    match number {
-        0 => Ok(available_parallelism().map_or(1, NonZero::get)),
-        1..=MOST_WORKERS => quantity::count(number, 1),
-        _ => Err(format!(
-            "must be from 0 to {MOST_WORKERS}; 0 means one for each core"
-        )),
-    }
-}
-
-fn allowed_hosts(check: &mut Check<'_>, hosts: &[String]) -> Vec<String> {
+fn allowed_hosts(checker: &mut Checker<'_>, hosts: &[String]) -> Vec<String> {
     let path = KeyPath::new(["server", "allowed_hosts"]);
     let mut allowed = Vec::with_capacity(hosts.len());
     for (index, host) in hosts.iter().enumerate() {
         match Host::parse(host) {
             Ok(host) if !host.to_string().contains('*') => allowed.push(host.to_string()),
-            _ => check.fault(
+            _ => checker.error(
                 &path.index(index),
                 "not a host name; write it without scheme, port and path, such as \"llm.example.com\"",
             ),

@@ -1,36 +1,38 @@
-//! `[breaker]` as a person writes it.
+//! `[breaker]` as written.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use super::{Count, PositiveDuration};
 
 /// `[breaker]`
 #[derive(Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Breaker {
-    /// Faults in a row that eject a target; 0 to count none.
-    pub failures: u64,
-    /// Share of faults, in percent of the attempts in a window, that ejects a target; 0 for none.
-    pub error_rate: u64,
-    /// Least attempts in a window for its share of faults to count.
-    pub min_requests: u64,
+    /// Consecutive failures that eject a target; 0 disables this rule.
+    pub failures: Count<0, 1_000_000>,
+    /// Failure rate in a window, in percent of its attempts, that ejects a target; 0 disables this rule.
+    pub error_rate: Count<0, 100>,
+    /// Minimum number of attempts in a window for `error_rate` to apply.
+    pub min_requests: Count<1, 1_000_000>,
     /// Length of a window.
-    pub window: String,
-    /// How long an ejected target is left out before one request tries it; doubled while that fails.
-    pub cooldown: String,
-    /// Longest time that a target is left out, be it ejected, out of its rate limit or refusing its key.
-    pub max_cooldown: String,
+    pub window: PositiveDuration,
+    /// Time before an ejected target is tried again, with one request; doubled each time that request fails.
+    pub cooldown: PositiveDuration,
+    /// Maximum time for which a target gets no requests: ejected, in cooldown, rate-limited or unauthorized.
+    pub max_cooldown: PositiveDuration,
 }
 
 impl Default for Breaker {
     fn default() -> Self {
         Self {
-            failures: 5,
-            error_rate: 50,
-            min_requests: 20,
-            window: "10s".into(),
-            cooldown: "5s".into(),
-            max_cooldown: "60s".into(),
+            failures: Count::new(5),
+            error_rate: Count::new(50),
+            min_requests: Count::new(20),
+            window: PositiveDuration::secs(10),
+            cooldown: PositiveDuration::secs(5),
+            max_cooldown: PositiveDuration::secs(60),
         }
     }
 }

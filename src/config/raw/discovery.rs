@@ -1,24 +1,26 @@
-//! `[discovery]` as a person writes it.
+//! `[discovery]` as written.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use super::PositiveDuration;
 
 /// `[discovery]`
 #[derive(Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Discovery {
-    /// How long a provider's own list of models is told without asking for it anew.
-    pub ttl: String,
-    /// Longest wait for such a list.
-    pub timeout: String,
+    /// How long a provider's model list is cached.
+    pub ttl: PositiveDuration,
+    /// Timeout for fetching a model list.
+    pub timeout: PositiveDuration,
 }
 
 impl Default for Discovery {
     fn default() -> Self {
         Self {
-            ttl: "5m".into(),
-            timeout: "5s".into(),
+            ttl: PositiveDuration::secs(300),
+            timeout: PositiveDuration::secs(5),
         }
     }
 }

@@ -1,21 +1,23 @@
-//! `[providers.NAME.health]` as a person writes it.
+//! `[providers.NAME.health]` as written.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use super::{Count, PositiveDuration};
 
 /// `[providers.NAME.health]`
 #[derive(Default, Clone, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Health {
-    /// How often the provider is asked whether it is well, such as "10s"; not at all when it is not given.
-    pub interval: Option<String>,
-    /// What it is asked for, below its base URL; "/models" by default. An answer with a status from 200 to 299 is good.
+    /// Time between two health checks, such as "10s"; without it, none are made.
+    pub interval: Option<PositiveDuration>,
+    /// Path requested, below the base URL; "/models" by default. Status 200 to 299 is a success.
     pub path: Option<String>,
-    /// Longest wait for the answer; "5s" by default.
-    pub timeout: Option<String>,
-    /// Bad answers in a row after which the provider is left out; 3 by default.
-    pub failures: Option<u64>,
-    /// Good answers in a row after which it is back; 2 by default.
-    pub successes: Option<u64>,
+    /// Timeout of a health check; "5s" by default.
+    pub timeout: Option<PositiveDuration>,
+    /// Consecutive failures after which the provider is unhealthy; 3 by default.
+    pub failures: Option<Count<1, 100>>,
+    /// Consecutive successes after which it is healthy again; 2 by default.
+    pub successes: Option<Count<1, 100>>,
 }

@@ -1,35 +1,39 @@
-//! `[models.ALIAS]` as a person writes it.
+//! `[models.ALIAS]` as written.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Hedge, ModelRetry, OwnTimeouts};
+use super::{Count, Hedge, ModelRetry, TimeoutOverrides};
 use crate::config::{AffinityKind, Balance};
 
 /// `[models.ALIAS]`
 #[derive(Default, Clone, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
+#[allow(
+    clippy::struct_field_names,
+    reason = "fields are named after the keys of the configuration"
+)]
 pub struct Model {
-    /// Name of the provider, as in `[providers.NAME]` or the built-in table.
+    /// Name of the provider: one in `[providers]`, or a built-in one.
     pub provider: Option<String>,
-    /// Name that the provider uses for the model; the alias itself by default.
+    /// The provider's name for the model; the alias by default.
     pub model: Option<String>,
-    /// Tokens that it can take, question and answer together; shown on the page. Known by itself for some of the built-in aliases.
-    pub context: Option<u64>,
-    /// Several places that can answer, instead of `provider` and `model`.
+    /// Context window in tokens, prompt and completion together; shown on the page. Built in for some aliases.
+    pub context: Option<Count<1>>,
+    /// Several targets, instead of `provider` and `model`.
     pub targets: Vec<Target>,
-    /// How the targets of one priority share the requests; "weighted" by default.
+    /// How targets of the same priority share requests; "weighted" by default.
     pub balance: Option<Balance>,
-    /// Sends requests that belong together to the same target, so that its prompt cache serves them; off by default.
+    /// Sends related requests to the same target, to make use of its prompt cache; off by default.
     pub affinity: Affinity,
-    /// Aliases that are tried, in this order, when none of these places gives an answer.
+    /// Aliases that are tried in this order when no target responds.
     pub fallbacks: Vec<String>,
-    /// What differs from `[retry]`.
+    /// Settings that override `[retry]`.
     pub retry: ModelRetry,
-    /// Limits in time that differ from those of its providers.
-    pub timeouts: OwnTimeouts,
-    /// When a second target is asked while the first one is silent; never by default.
+    /// Timeouts that override those of its providers.
+    pub timeouts: TimeoutOverrides,
+    /// When a request is also sent to a second target because the first is slow; never by default.
     pub hedge: Option<Hedge>,
 }
 
@@ -38,11 +42,11 @@ pub struct Model {
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Affinity {
-    /// What requests must have in common to belong together. One that has nothing of the kind goes by `balance`.
+    /// What related requests have in common. A request that lacks it is balanced as usual.
     pub by: Option<AffinityKind>,
-    /// The header, where `by` is "header", such as "x-session-id".
+    /// The header for `by = "header"`, such as "x-session-id".
     pub header: Option<String>,
-    /// Most requests in flight at one target before the next one takes over, in percent of its share of all that are; 125 by default, 0 for no bound.
+    /// Maximum number of requests in flight at one target before the next takes over, in percent of its share of all of them; 125 by default, 0 for no bound.
     pub max_load: Option<u64>,
 }
 
@@ -51,12 +55,12 @@ pub struct Affinity {
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Target {
-    /// Name of the provider, as in `[providers.NAME]` or the built-in table.
+    /// Name of the provider: one in `[providers]`, or a built-in one.
     pub provider: Option<String>,
-    /// Name that the provider uses for the model; the alias itself by default.
+    /// The provider's name for the model; the alias by default.
     pub model: Option<String>,
-    /// Its share of the requests among those of the same priority; 1 by default.
-    pub weight: Option<u64>,
-    /// The lowest number is tried first; 0 by default.
-    pub priority: Option<u64>,
+    /// Share of the requests among targets of the same priority; 1 by default.
+    pub weight: Option<Count<1, 1000>>,
+    /// Targets with the lowest number are tried first; 0 by default.
+    pub priority: Option<Count<0, 1000>>,
 }

@@ -1,4 +1,4 @@
-//! `[prices."PROVIDER/MODEL"]` as a person writes it.
+//! `[prices."PROVIDER/MODEL"]` as written.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -8,13 +8,13 @@ use serde::Deserialize;
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Price {
-    /// US dollars for a million tokens of the prompt, as text, so that it is read exactly.
+    /// US dollars per million prompt tokens, as text, so that the number is exact.
     #[schemars(example = "2.50")]
     pub input: Option<String>,
-    /// The same for tokens of the prompt that come out of the provider's cache; as `input` when not given.
+    /// The same for prompt tokens read from the provider's cache; `input` by default.
     #[schemars(example = "1.25")]
     pub cached_input: Option<String>,
-    /// The same for tokens of the answer, those of reasoning included.
+    /// The same for completion tokens, reasoning included.
     #[schemars(example = "10")]
     pub output: Option<String>,
 }

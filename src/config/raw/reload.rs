@@ -1,4 +1,4 @@
-//! `[reload]` as a person writes it.
+//! `[reload]` as written.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Reload {
-    /// Obey changes of this file, of `.env`, and of the key and certificate files named here, as soon as they are written. SIGHUP is obeyed either way.
+    /// Reload when this file, `.env`, or a key or certificate file named here changes. SIGHUP reloads in either case.
     pub watch: bool,
 }
 

@@ -1,21 +1,23 @@
-//! `[retry]` as a person writes it.
+//! `[retry]` as written.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use super::{Count, DurationOrZero};
 
 /// `[retry]`
 #[derive(Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Retry {
-    /// Most attempts for one request, over all targets and fallbacks.
-    pub attempts: u64,
-    /// Try again also when a provider may have worked on the request without an answer having come; it may then be billed twice.
-    pub processed: bool,
-    /// Longest time, in all, to wait for a target that has failed or is busy before it is tried once more; with "0s" none is tried twice.
-    pub max_wait: String,
-    /// Second attempts that a provider's failures may cause, in percent of the requests sent there first. Requests that never arrived do not count.
-    pub budget: u64,
+    /// Maximum number of attempts per request, over all targets and fallbacks.
+    pub attempts: Count<1, 20>,
+    /// Also retry when a provider may have processed the request but sent no response; it may then be billed twice.
+    pub non_idempotent: bool,
+    /// Maximum total time to wait for a failed or busy target before it is retried; with "0s" no target is tried twice.
+    pub max_wait: DurationOrZero,
+    /// Retry budget: retries caused by a provider's failures, in percent of the requests first sent there. Requests that never arrived do not count.
+    pub budget: Count<0, 100>,
 }
 
 /// `[models.ALIAS.retry]`
@@ -23,21 +25,21 @@ pub struct Retry {
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct ModelRetry {
-    /// Instead of `retry.attempts`.
-    pub attempts: Option<u64>,
-    /// Instead of `retry.processed`.
-    pub processed: Option<bool>,
-    /// Instead of `retry.max_wait`.
-    pub max_wait: Option<String>,
+    /// Overrides `retry.attempts`.
+    pub attempts: Option<Count<1, 20>>,
+    /// Overrides `retry.non_idempotent`.
+    pub non_idempotent: Option<bool>,
+    /// Overrides `retry.max_wait`.
+    pub max_wait: Option<DurationOrZero>,
 }
 
 impl Default for Retry {
     fn default() -> Self {
         Self {
-            attempts: 3,
-            processed: false,
-            max_wait: "0s".into(),
-            budget: 10,
+            attempts: Count::new(3),
+            non_idempotent: false,
+            max_wait: DurationOrZero::secs(0),
+            budget: Count::new(10),
         }
     }
 }

@@ -1,70 +1,57 @@
-//! `[timeouts]` as a person writes it.
+//! `[timeouts]` as written.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use super::{DurationOrOff, PositiveDuration};
 
 /// `[timeouts]`
 #[derive(Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Timeouts {
-    /// Longest wait for a connection: name lookup, TCP and TLS together.
-    pub connect: String,
-    /// Longest TLS handshake, within `connect`; "off" for no limit of its own.
-    pub tls: String,
-    /// Longest wait for the head of the response, once the request is sent.
-    pub head: String,
-    /// Longest wait for the first event of a stream, or the first byte of another response, once the request is sent; "off" for no limit besides `head` and `gap`.
-    pub first_event: String,
-    /// Longest silence between two pieces of a response.
-    pub gap: String,
-    /// Longest duration of a whole attempt; "off" for no limit.
-    pub total: String,
+    /// Timeout for a connection: name lookup, TCP and TLS together.
+    pub connect: PositiveDuration,
+    /// Timeout for the TLS handshake, within `connect`; "off" for no separate limit.
+    pub tls: DurationOrOff,
+    /// From the end of the request to the response head.
+    pub response_header: PositiveDuration,
+    /// From the end of the request to the first event of a stream, or the first byte of any other response; "off" for no limit besides `response_header` and `idle`.
+    pub first_event: DurationOrOff,
+    /// Maximum idle time within a response body.
+    pub idle: PositiveDuration,
+    /// Timeout for a whole attempt; "off" for no limit.
+    pub total: DurationOrOff,
 }
 
 /// `[providers.NAME.timeouts]` and `[models.ALIAS.timeouts]`
 #[derive(Default, Clone, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
-pub struct OwnTimeouts {
-    /// Instead of `timeouts.connect`.
-    pub connect: Option<String>,
-    /// Instead of `timeouts.tls`.
-    pub tls: Option<String>,
-    /// Instead of `timeouts.head`.
-    pub head: Option<String>,
-    /// Instead of `timeouts.first_event`.
-    pub first_event: Option<String>,
-    /// Instead of `timeouts.gap`.
-    pub gap: Option<String>,
-    /// Instead of `timeouts.total`.
-    pub total: Option<String>,
+pub struct TimeoutOverrides {
+    /// Overrides `timeouts.connect`.
+    pub connect: Option<PositiveDuration>,
+    /// Overrides `timeouts.tls`.
+    pub tls: Option<DurationOrOff>,
+    /// Overrides `timeouts.response_header`.
+    pub response_header: Option<PositiveDuration>,
+    /// Overrides `timeouts.first_event`.
+    pub first_event: Option<DurationOrOff>,
+    /// Overrides `timeouts.idle`.
+    pub idle: Option<PositiveDuration>,
+    /// Overrides `timeouts.total`.
+    pub total: Option<DurationOrOff>,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
-            connect: "5s".into(),
-            tls: "off".into(),
-            head: "300s".into(),
-            first_event: "off".into(),
-            gap: "300s".into(),
-            total: "off".into(),
-        }
-    }
-}
-
-impl Timeouts {
-    /// The same, as something that replaces all there was.
-    #[must_use]
-    pub fn whole(&self) -> OwnTimeouts {
-        OwnTimeouts {
-            connect: Some(self.connect.clone()),
-            tls: Some(self.tls.clone()),
-            head: Some(self.head.clone()),
-            first_event: Some(self.first_event.clone()),
-            gap: Some(self.gap.clone()),
-            total: Some(self.total.clone()),
+            connect: PositiveDuration::secs(5),
+            tls: DurationOrOff::OFF,
+            response_header: PositiveDuration::secs(300),
+            first_event: DurationOrOff::OFF,
+            idle: PositiveDuration::secs(300),
+            total: DurationOrOff::OFF,
         }
     }
 }

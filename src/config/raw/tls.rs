@@ -1,4 +1,4 @@
-//! `[server.tls]` as a person writes it.
+//! `[server.tls]` as written.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -10,13 +10,13 @@ use crate::config::ClientAuth;
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Tls {
-    /// PEM file of the certificate and those between it and its authority. With this and `key_file` the listener speaks TLS alone.
+    /// PEM file of the certificate chain, the server's certificate first. With this and `key_file` the listener accepts only TLS.
     pub cert_file: Option<String>,
-    /// PEM file of the certificate's private key.
+    /// PEM file of the private key.
     pub key_file: Option<String>,
-    /// PEM file of the authorities that issue the callers' certificates.
+    /// PEM file of the authorities that issue client certificates.
     pub client_ca_file: Option<String>,
-    /// Whether callers are asked for a certificate; `[access.certificates]` says what it opens.
+    /// Whether client certificates are requested; `[access.certificates]` lists what each may use.
     pub client_auth: ClientAuth,
 }
 

@@ -1,4 +1,4 @@
-//! `[traces]` as a person writes it.
+//! `[traces]` as written.
 
 use std::collections::BTreeMap;
 
@@ -10,16 +10,16 @@ use serde::Deserialize;
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Traces {
-    /// Where an OpenTelemetry collector takes OTLP over HTTP, such as `http://127.0.0.1:4318`; spans go to `/v1/traces` below it. "off" or "" for no traces.
+    /// OTLP/HTTP endpoint of an OpenTelemetry collector, such as `http://127.0.0.1:4318`; spans go to `/v1/traces` below it. "off" or "" for no traces.
     pub endpoint: String,
-    /// Environment variable that, when set, goes before `endpoint`.
+    /// Environment variable that, if set, overrides `endpoint`.
     #[schemars(example = &"OTEL_EXPORTER_OTLP_ENDPOINT")]
     pub endpoint_env: Option<String>,
-    /// Share of the requests to trace, from "0" to "1", among those whose caller sends no valid `traceparent`; else the caller's flag decides.
+    /// Share of requests to trace, from "0" to "1", among those without a valid `traceparent`; otherwise its sampled flag decides.
     pub ratio: String,
-    /// What the gateway is called in traces; by default what `OTEL_SERVICE_NAME` says, else "trunkline".
+    /// Service name in traces; by default the value of `OTEL_SERVICE_NAME`, else "trunkline".
     pub service_name: Option<String>,
-    /// PEM file of certificate authorities to trust besides the usual ones, for an `https://` collector.
+    /// PEM file of additional certificate authorities to trust, for an `https://` collector.
     pub ca_file: Option<String>,
     /// Headers added to every export. Their values are never shown.
     pub headers: BTreeMap<String, String>,

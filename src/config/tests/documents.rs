@@ -1,12 +1,12 @@
-//! The files that are handed out say what the program does.
+//! The shipped files match the program.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Trial;
-use crate::config::preset::{KeyNeed, Presets};
-use crate::config::schema_node::Shape;
-use crate::config::{Auth, StreamUsage, docs, schema};
+use crate::config::preset::{KeyRequirement, Presets};
+use crate::config::schema_node::SchemaNode;
+use crate::config::{Auth, StreamUsageMode, docs, schema};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -16,7 +16,7 @@ fn read(path: impl AsRef<Path>) -> String {
     fs::read_to_string(root().join(path)).unwrap()
 }
 
-/// The complete file, the commented keys and tables brought to life.
+/// The complete file with its commented keys and tables enabled.
 fn uncommented() -> String {
     let is_setting = |line: &str| {
         line.starts_with('[')
@@ -34,7 +34,7 @@ fn uncommented() -> String {
 }
 
 #[test]
-fn the_complete_file_says_the_defaults() {
+fn the_complete_file_has_the_defaults() {
     let written = Trial::file(&read("config/trunkline.toml")).config();
     let defaults = Trial::file("").config();
     assert_eq!(format!("{written:#?}"), format!("{defaults:#?}"));
@@ -45,17 +45,17 @@ fn the_complete_file_has_every_key() {
     let document = uncommented();
     let document = document.parse::<toml_edit::DocumentMut>().unwrap();
     let mut missing = Vec::new();
-    find_missing(&Shape::config(), document.as_item(), "", &mut missing);
+    find_missing(&SchemaNode::config(), document.as_item(), "", &mut missing);
     assert_eq!(missing, Vec::<String>::new());
 }
 
-fn find_missing(shape: &Shape, item: &toml_edit::Item, path: &str, missing: &mut Vec<String>) {
+fn find_missing(node: &SchemaNode, item: &toml_edit::Item, path: &str, missing: &mut Vec<String>) {
     let Some(table) = item.as_table_like() else {
         return missing.push(path.to_owned());
     };
-    match shape {
-        // The keys of these stand once, in the sections of their own.
-        Shape::Table(_)
+    match node {
+        // The keys of these are listed once, in sections of their own.
+        SchemaNode::Table(_)
             if [
                 ".house.timeouts",
                 ".house.pool",
@@ -64,22 +64,22 @@ fn find_missing(shape: &Shape, item: &toml_edit::Item, path: &str, missing: &mut
             ]
             .iter()
             .any(|known| path.ends_with(known)) => {}
-        Shape::Table(fields) => {
+        SchemaNode::Table(fields) => {
             for (key, field) in fields {
                 let path = format!("{path}.{key}");
                 match table.get(key) {
                     None => missing.push(path),
-                    Some(item) if !field.shape.is_value() => {
-                        find_missing(&field.shape, item, &path, missing);
+                    Some(item) if !field.node.is_value() => {
+                        find_missing(&field.node, item, &path, missing);
                     }
                     Some(_) => {}
                 }
             }
         }
-        Shape::Named(shape) if !shape.is_value() => {
+        SchemaNode::Map(node) if !node.is_value() => {
             assert!(!table.is_empty(), "{path} has no example");
             for (key, item) in table.iter() {
-                find_missing(shape, item, &format!("{path}.{key}"), missing);
+                find_missing(node, item, &format!("{path}.{key}"), missing);
             }
         }
         _ => {}
@@ -87,7 +87,7 @@ fn find_missing(shape: &Shape, item: &toml_edit::Item, path: &str, missing: &mut
 }
 
 #[test]
-fn the_commented_examples_are_right() {
+fn the_commented_examples_are_valid() {
     let text: Vec<String> = uncommented()
         .lines()
         .filter(|line| !line.starts_with("api_key = ") && !line.starts_with("api_key_file = "))
@@ -122,7 +122,7 @@ fn the_examples_load() {
             config.warnings
         );
         let ready =
-            |model: &&crate::config::Model| model.is_ready(&config.models, &config.providers);
+            |model: &&crate::config::ModelConfig| model.is_ready(&config.models, &config.providers);
         let written: Vec<_> = config
             .models
             .values()
@@ -149,24 +149,24 @@ fn docs_are_current() {
 
 #[test]
 fn every_key_is_described() {
-    fn check(shape: &Shape, path: &str) {
-        match shape {
-            Shape::Table(fields) => {
+    fn check(node: &SchemaNode, path: &str) {
+        match node {
+            SchemaNode::Table(fields) => {
                 for (key, field) in fields {
                     let path = format!("{path}.{key}");
                     assert!(!field.description.is_empty(), "{path}");
-                    check(&field.shape, &path);
+                    check(&field.node, &path);
                 }
             }
-            Shape::Named(shape) | Shape::List(shape) => check(shape, path),
+            SchemaNode::Map(node) | SchemaNode::List(node) => check(node, path),
             _ => {}
         }
     }
-    check(&Shape::config(), "");
+    check(&SchemaNode::config(), "");
 }
 
 #[test]
-fn the_schema_is_of_the_draft_it_names_and_refuses_unknown_keys() {
+fn the_schema_names_its_draft_and_rejects_unknown_keys() {
     let schema = schema();
     assert_eq!(
         schema["$schema"],
@@ -182,7 +182,7 @@ fn the_schema_is_of_the_draft_it_names_and_refuses_unknown_keys() {
 }
 
 #[test]
-fn the_built_in_table_is_whole() {
+fn the_built_in_table_is_complete() {
     let presets = Presets::load().unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(presets.providers.len(), 18);
     for (name, preset) in &presets.providers {
@@ -201,7 +201,7 @@ fn the_built_in_table_is_whole() {
 }
 
 #[test]
-fn the_providers_of_the_original_work_by_their_variables() {
+fn the_providers_of_the_original_work_with_their_variables() {
     let names = [
         "OPENAI",
         "GROQ",
@@ -218,7 +218,7 @@ fn the_providers_of_the_original_work_by_their_variables() {
     let config = trial.config();
     for name in names {
         let provider = &config.providers[&name.to_ascii_lowercase()];
-        assert!(provider.is_ready() && provider.named, "{name}");
+        assert!(provider.is_ready() && provider.configured, "{name}");
     }
     let aliases: Vec<_> = config
         .models
@@ -248,7 +248,7 @@ fn the_providers_of_the_original_work_by_their_variables() {
 }
 
 #[test]
-fn a_few_rows_of_the_table() {
+fn the_built_in_table_has_the_expected_rows() {
     let config = Trial::file("").config();
     assert_eq!(
         config.providers["azure"].auth,
@@ -258,12 +258,15 @@ fn a_few_rows_of_the_table() {
         config.providers["azure"].missing(),
         Some("AZURE_OPENAI_API_KEY")
     );
-    assert_eq!(config.providers["openai"].stream_usage, StreamUsage::Inject);
+    assert_eq!(
+        config.providers["openai"].stream_usage,
+        StreamUsageMode::Inject
+    );
     assert_eq!(
         config.providers["fireworks"].stream_usage,
-        StreamUsage::Observe
+        StreamUsageMode::Observe
     );
     assert!(!config.providers["ollama"].is_ready());
     let need = |name: &str| Presets::load().ok().unwrap().providers[name].key;
-    assert!(need("vllm") == KeyNeed::Optional && need("groq") == KeyNeed::Required);
+    assert!(need("vllm") == KeyRequirement::Optional && need("groq") == KeyRequirement::Required);
 }

@@ -14,11 +14,11 @@ fn an_empty_file_means_the_defaults() {
 
 #[test]
 fn a_missing_file_means_the_defaults() {
-    assert!(Trial::empty().outcome().is_ok());
+    assert!(Trial::empty().load().is_ok());
 }
 
 #[test]
-fn a_named_file_goes_before_the_one_in_the_directory() {
+fn a_named_file_overrides_the_one_in_the_directory() {
     let trial = Trial::file("strict_models = false")
         .with("other.toml", "strict_models = true")
         .config_flag("other.toml");
@@ -26,7 +26,7 @@ fn a_named_file_goes_before_the_one_in_the_directory() {
 }
 
 #[test]
-fn a_variable_names_the_file_and_the_flag_goes_before_it() {
+fn a_variable_names_the_file_and_the_flag_overrides_it() {
     let trial = Trial::file("")
         .with("other.toml", "strict_models = true")
         .variable("TRUNKLINE_CONFIG", "other.toml");
@@ -35,65 +35,65 @@ fn a_variable_names_the_file_and_the_flag_goes_before_it() {
 }
 
 #[test]
-fn a_named_file_must_be_there() {
+fn a_named_file_must_exist() {
     let trial = Trial::file("").config_flag("gone.toml");
     assert_eq!(
-        trial.fault(),
+        trial.error(),
         "--config: gone.toml cannot be read: no such file; name a file that exists"
     );
     let trial = Trial::file("").variable("TRUNKLINE_CONFIG", "gone.toml");
     assert!(
         trial
-            .fault()
+            .error()
             .starts_with("TRUNKLINE_CONFIG: gone.toml cannot be read")
     );
 }
 
 #[test]
-fn a_directory_in_place_of_the_file_is_told() {
+fn a_directory_named_as_the_file_is_an_error() {
     let trial = Trial::empty().with_directory("trunkline.toml");
     assert_eq!(
-        trial.fault(),
+        trial.error(),
         "trunkline.toml: cannot be read: is a directory; name a file"
     );
 }
 
 #[test]
-fn a_file_that_is_not_text_is_told() {
+fn a_file_that_is_not_text_is_an_error() {
     let trial = Trial::empty().with("trunkline.toml", b"a = \"\xFF\"");
-    assert!(trial.fault().ends_with("not text; save it as UTF-8"));
+    assert!(trial.error().ends_with("not text; save it as UTF-8"));
 }
 
 #[test]
-fn an_endless_file_is_told() {
-    let fault = Trial::file("").config_flag("/dev/zero").fault();
-    assert!(fault.ends_with("too large; name the right file"), "{fault}");
+fn an_endless_file_is_an_error() {
+    let error = Trial::file("").config_flag("/dev/zero").error();
+    assert!(error.ends_with("too large; name the right file"), "{error}");
 }
 
 #[test]
-fn a_directory_in_place_of_dotenv_is_told() {
-    let fault = Trial::file("").with_directory(".env").fault();
-    assert_eq!(fault, ".env: cannot be read: is a directory; name a file");
+fn a_directory_named_dotenv_is_an_error() {
+    let error = Trial::file("").with_directory(".env").error();
+    assert_eq!(error, ".env: cannot be read: is a directory; name a file");
 }
 
 #[test]
 fn syntax_errors_have_line_and_column_and_quote_nothing() {
-    let fault = Trial::file("[server]\n\n[providers.groq]\napi_key = sk-canary-canary\n").fault();
+    let error = Trial::file("[server]\n\n[providers.groq]\napi_key = sk-canary-canary\n").error();
     assert!(
-        fault.starts_with("trunkline.toml:4:11: not TOML: "),
-        "{fault}"
+        error.starts_with("trunkline.toml:4:11: not TOML: "),
+        "{error}"
     );
-    assert!(!fault.contains("canary"), "{fault}");
+    assert!(!error.contains("canary"), "{error}");
 }
 
 #[test]
-fn a_key_that_stands_twice_is_a_syntax_error() {
-    let fault = Trial::file("[server]\npage = true\npage = false\n").fault();
+fn a_duplicate_key_is_a_syntax_error() {
+    let error = Trial::file("[server]\npage = true\npage = false\n").error();
     assert!(
-        fault.starts_with("trunkline.toml:3:1: not TOML: "),
-        "{fault}"
+        error.starts_with("trunkline.toml:3:1: not TOML: "),
+        "{error}"
     );
-    assert!(fault.contains("duplicate key `page`"), "{fault}");
+    assert!(error.contains("duplicate key `page`"), "{error}");
 }
 
 #[test]
@@ -110,12 +110,12 @@ fn lines_are_found_however_a_key_is_written() {
         ("[models]\n\n[models.x]", 3),
     ];
     for (file, line) in cases {
-        let fault = Trial::file(file).faults().remove(0);
+        let error = Trial::file(file).errors().remove(0);
         let expected = format!("trunkline.toml:{line}: ");
         // TOML 1.0 has no line breaks in inline tables.
         assert!(
-            line == 0 || fault.starts_with(&expected),
-            "{file:?}: {fault}"
+            line == 0 || error.starts_with(&expected),
+            "{file:?}: {error}"
         );
     }
 }
@@ -133,7 +133,7 @@ fn dotenv_is_read_like_the_environment_and_overrides_nothing() {
 }
 
 #[test]
-fn a_variable_that_is_set_to_nothing_takes_back_what_dotenv_says() {
+fn an_empty_variable_disables_a_line_of_dotenv() {
     let trial = Trial::file("")
         .with(".env", "GROQ_API_KEY=gsk-1")
         .variable("GROQ_API_KEY", "");
@@ -141,25 +141,25 @@ fn a_variable_that_is_set_to_nothing_takes_back_what_dotenv_says() {
 }
 
 #[test]
-fn a_fault_says_that_dotenv_set_the_variable() {
+fn an_error_names_dotenv_when_it_set_the_variable() {
     let trial = Trial::file("").with(".env", "TRUNKLINE_SERVER__PAGE=maybe");
     assert_eq!(
-        trial.fault(),
+        trial.error(),
         "TRUNKLINE_SERVER__PAGE (from .env): must be true or false, not text"
     );
 }
 
 #[test]
-fn a_damaged_line_of_dotenv_is_told_without_its_text() {
+fn a_damaged_line_of_dotenv_is_reported_without_its_text() {
     let trial = Trial::file("").with(".env", "A=1\nB=two words canary-canary\nC=3\n");
     assert_eq!(
-        trial.fault(),
+        trial.error(),
         ".env:2: not a line of the form NAME=value; quote values with spaces"
     );
 }
 
 #[test]
-fn a_byte_order_mark_in_dotenv_is_no_part_of_a_name() {
+fn a_byte_order_mark_in_dotenv_is_ignored() {
     let trial = Trial::file("").with(".env", "\u{FEFF}GROQ_API_KEY=gsk-1");
     assert!(trial.config().providers["groq"].is_ready());
 }

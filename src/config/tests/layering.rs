@@ -2,7 +2,7 @@ use super::Trial;
 use crate::config::{Credential, Demo, LogFormat};
 
 #[test]
-fn flags_go_before_variables_and_those_before_the_file() {
+fn flags_override_variables_and_those_override_the_file() {
     let file = || Trial::file("[server]\nlisten = \"127.0.0.1:1\"\n[log]\nformat = \"text\"");
     let variable = || file().variable("TRUNKLINE_SERVER__LISTEN", "127.0.0.1:2");
     let flag = || {
@@ -20,7 +20,7 @@ fn flags_go_before_variables_and_those_before_the_file() {
 }
 
 #[test]
-fn variables_become_what_the_schema_expects() {
+fn variables_are_converted_to_the_types_in_the_schema() {
     let config = Trial::file("")
         .variable("TRUNKLINE_STRICT_MODELS", "True")
         .variable("TRUNKLINE_DEMO", "off")
@@ -64,7 +64,7 @@ fn variables_reach_names_that_they_cannot_spell() {
 }
 
 #[test]
-fn what_kubernetes_injects_is_left_alone() {
+fn variables_injected_by_kubernetes_are_ignored() {
     let trial = [
         "TRUNKLINE_SERVICE_HOST",
         "TRUNKLINE_SERVICE_PORT",
@@ -84,18 +84,18 @@ fn what_kubernetes_injects_is_left_alone() {
 }
 
 #[test]
-fn an_underscore_too_few_is_warned_of() {
+fn a_missing_underscore_is_a_warning() {
     let trial = Trial::file("").variable("TRUNKLINE_SERVER_LISTEN", "127.0.0.1:9");
     assert_eq!(
         trial.warnings(),
         [
-            "TRUNKLINE_SERVER_LISTEN is not read; did you mean TRUNKLINE_SERVER__LISTEN, with two underscores?"
+            "TRUNKLINE_SERVER_LISTEN is ignored; did you mean TRUNKLINE_SERVER__LISTEN, with two underscores?"
         ]
     );
 }
 
 #[test]
-fn faults_in_variables_name_the_variable_and_the_cure() {
+fn errors_in_variables_name_the_variable_and_the_cure() {
     let cases = [
         (
             "TRUNKLINE_SERVR__PAGE",
@@ -134,13 +134,13 @@ fn faults_in_variables_name_the_variable_and_the_cure() {
         ),
     ];
     for (name, value, expected) in cases {
-        let fault = Trial::file("").variable(name, value).fault();
-        assert_eq!(fault, format!("{name}: {expected}"));
+        let error = Trial::file("").variable(name, value).error();
+        assert_eq!(error, format!("{name}: {expected}"));
     }
 }
 
 #[test]
-fn a_variable_that_is_set_to_nothing_counts_as_not_set() {
+fn an_empty_variable_counts_as_not_set() {
     let trial = Trial::file("[server]\nlisten = \"127.0.0.1:1\"")
         .variable("TRUNKLINE_SERVER__LISTEN", "")
         .variable("ROOT_PATH", "")
@@ -173,7 +173,7 @@ fn the_variables_of_the_original_work() {
 }
 
 #[test]
-fn a_trunkline_variable_goes_before_one_of_the_original() {
+fn a_trunkline_variable_overrides_one_of_the_original() {
     let trial = Trial::file("")
         .variable("ROOT_PATH", "/a")
         .variable("TRUNKLINE_SERVER__ROOT_PATH", "/b");
@@ -181,13 +181,13 @@ fn a_trunkline_variable_goes_before_one_of_the_original() {
 }
 
 #[test]
-fn faults_in_the_variables_of_the_original_name_them() {
-    let fault = Trial::file("").variable("ROOT_PATH", "api").fault();
-    assert_eq!(fault, "ROOT_PATH: must begin with \"/\", such as \"/api\"");
-    let fault = Trial::file("[cors]\nallow_origins = [\"http://a\"]")
+fn errors_in_the_variables_of_the_original_name_them() {
+    let error = Trial::file("").variable("ROOT_PATH", "api").error();
+    assert_eq!(error, "ROOT_PATH: must begin with \"/\", such as \"/api\"");
+    let error = Trial::file("[cors]\nallow_origins = [\"http://a\"]")
         .variable("ADDITIONAL_CORS_ORIGINS", "http://b,http://c/d")
-        .fault();
-    assert!(fault.starts_with("ADDITIONAL_CORS_ORIGINS: "), "{fault}");
+        .error();
+    assert!(error.starts_with("ADDITIONAL_CORS_ORIGINS: "), "{error}");
 }
 
 #[test]
@@ -203,10 +203,10 @@ fn origins_in_the_variables_of_the_original_may_end_with_a_slash() {
 }
 
 #[test]
-fn faults_in_flags_name_the_flag() {
-    let fault = Trial::file("").listen_flag("8080").fault();
+fn errors_in_flags_name_the_flag() {
+    let error = Trial::file("").listen_flag("8080").error();
     assert!(
-        fault.starts_with("--listen: not an IP address and port"),
-        "{fault}"
+        error.starts_with("--listen: not an IP address and port"),
+        "{error}"
     );
 }

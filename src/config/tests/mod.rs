@@ -1,5 +1,4 @@
-//! The configuration as a whole: where it is found, how its layers meet, and
-//! what is said when it is wrong.
+//! Finding and merging the sources of a configuration, and its errors.
 
 mod documents;
 mod files;
@@ -13,15 +12,16 @@ pub use trial::Trial;
 use proptest::prelude::*;
 
 use super::error::{KeyPath, nearest};
+use super::validate::RENAMED_KEYS;
 
 #[test]
-fn all_faults_are_told_at_once_one_line_each() {
+fn all_errors_are_reported_at_once_one_per_line() {
     let trial = Trial::file(
         r#"
 strict_models = "yes"
 [server]
 lisen = "127.0.0.1:1"
-head_timeout = "10 parsecs"
+header_timeout = "10 parsecs"
 [providers.house]
 base_url = "ftp://house/"
 [models.x]
@@ -29,48 +29,73 @@ provider = "opnai"
 "#,
     );
     assert_eq!(
-        trial.faults(),
+        trial.errors(),
         [
             "trunkline.toml:2: strict_models: must be true or false, not text",
             "trunkline.toml:4: server.lisen: unknown key; did you mean \"listen\"?",
-            "trunkline.toml:5: server.head_timeout: not a duration; write a number with a unit, such as \"10s\" or \"5m\"",
+            "trunkline.toml:5: server.header_timeout: not a duration; write a number with a unit, such as \"10s\" or \"5m\"",
             "trunkline.toml:7: providers.house.base_url: must begin with http:// or https://; write one such as \"https://api.example.com/v1\"",
-            "trunkline.toml:9: models.x.provider: no provider is called \"opnai\"; did you mean \"openai\"?",
+            "trunkline.toml:9: models.x.provider: unknown provider \"opnai\"; did you mean \"openai\"?",
         ]
     );
 }
 
 #[test]
-fn a_misspelt_key_is_not_missed_a_second_time() {
+fn a_misspelt_key_is_not_reported_as_missing_too() {
     let trial = Trial::file(
         "[providers.house]\nbase_ulr = \"http://house/v1\"\n[models.x]\nprovidr = \"house\"\n[access.keys.a]\nsha265 = \"x\"\n[server]\nlisten = \"0.0.0.0:1\"",
     );
-    let faults = trial.faults();
-    assert_eq!(faults.len(), 3, "{faults:#?}");
+    let errors = trial.errors();
+    assert_eq!(errors.len(), 3, "{errors:#?}");
     assert!(
-        faults
+        errors
             .iter()
-            .all(|fault| fault.contains("unknown key; did you mean"))
+            .all(|error| error.contains("unknown key; did you mean"))
     );
 }
 
 #[test]
-fn an_unknown_key_with_no_near_name_lists_what_is_known() {
+fn an_unknown_key_with_no_similar_name_lists_the_known_ones() {
     let trial = Trial::file("[cors]\nzzz = 1");
     assert_eq!(
-        trial.faults(),
-        ["trunkline.toml:2: cors.zzz: unknown key; known here: allow_origins"]
+        trial.errors(),
+        ["trunkline.toml:2: cors.zzz: unknown key; valid keys: allow_origins"]
     );
 }
 
 #[test]
-fn later_features_are_refused_and_not_ignored() {
-    let trial = Trial::file("[models.fast]\nprovider = \"groq\"\ncache = true\nhedge = \"1s\"");
-    assert_eq!(trial.faults().len(), 2);
+fn every_renamed_key_is_an_error_that_names_the_new_one() {
+    for (table, old, new) in RENAMED_KEYS {
+        let sections = match table {
+            "server" => vec![table.to_owned()],
+            "pool" => vec![table.to_owned(), format!("providers.groq.{table}")],
+            "retry" => vec![table.to_owned(), format!("models.fast.{table}")],
+            _ => ["", "providers.groq.", "models.fast."]
+                .map(|under| format!("{under}{table}"))
+                .to_vec(),
+        };
+        for section in sections {
+            let file = format!("[models.fast]\nprovider = \"groq\"\n[{section}]\n{old} = \"1s\"");
+            let expected =
+                format!("trunkline.toml:4: {section}.{old}: unknown key; did you mean \"{new}\"?");
+            assert_eq!(Trial::file(&file).error(), expected);
+        }
+        let variable = KeyPath::new([table, old]).variable();
+        let meant = KeyPath::new([table, new]).variable();
+        let trial = Trial::empty().variable(&variable, "1s");
+        let expected = format!("{variable}: unknown key; did you mean {meant}?");
+        assert_eq!(trial.error(), expected);
+    }
 }
 
 #[test]
-fn wrong_types_say_what_belongs_there() {
+fn unsupported_keys_are_rejected_and_not_ignored() {
+    let trial = Trial::file("[models.fast]\nprovider = \"groq\"\ncache = true\nhedge = \"1s\"");
+    assert_eq!(trial.errors().len(), 2);
+}
+
+#[test]
+fn errors_of_wrong_types_name_the_expected_type() {
     let cases = [
         (
             "[server]\nworkers = \"4\"",
@@ -114,19 +139,19 @@ fn wrong_types_say_what_belongs_there() {
         ),
     ];
     for (file, expected) in cases {
-        let faults = Trial::file(file).faults();
-        assert_eq!(faults.len(), 1, "{file}: {faults:?}");
-        assert!(faults[0].ends_with(expected), "{file}: {faults:?}");
+        let errors = Trial::file(file).errors();
+        assert_eq!(errors.len(), 1, "{file}: {errors:?}");
+        assert!(errors[0].ends_with(expected), "{file}: {errors:?}");
     }
 }
 
 #[test]
-fn a_list_with_a_fault_tells_the_right_line() {
+fn an_error_in_a_list_has_the_right_line() {
     let trial = Trial::file("[cors]\nallow_origins = [\n1,\n\"http://a/\",\n2,\n]");
-    let faults = trial.faults();
-    assert_eq!(faults.len(), 2, "{faults:?}");
-    assert!(faults[0].starts_with("trunkline.toml:3: cors.allow_origins[0]: must be text"));
-    assert!(faults[1].starts_with("trunkline.toml:5: cors.allow_origins[2]: must be text"));
+    let errors = trial.errors();
+    assert_eq!(errors.len(), 2, "{errors:?}");
+    assert!(errors[0].starts_with("trunkline.toml:3: cors.allow_origins[0]: must be text"));
+    assert!(errors[1].starts_with("trunkline.toml:5: cors.allow_origins[2]: must be text"));
 }
 
 #[test]
@@ -150,7 +175,7 @@ fn key_paths_read_like_toml_and_stay_on_one_line() {
 }
 
 #[test]
-fn a_guess_is_made_only_when_it_is_near() {
+fn a_suggestion_is_made_only_when_it_is_similar() {
     let known = ["listen", "workers", "page"];
     assert_eq!(nearest("lisen", known), Some("listen"));
     assert_eq!(nearest("wrokers", known), Some("workers"));
@@ -161,10 +186,9 @@ fn a_guess_is_made_only_when_it_is_near() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever stands in a value, loading comes to an end, and every fault
-    /// is one line.
+    /// Loading any value terminates, and every error is one line.
     #[test]
-    fn no_text_stops_the_process(text in "\\PC{0,40}|[0-9]{1,30}[a-zA-Z]{0,4}|https?://\\PC{0,20}") {
+    fn no_text_panics(text in "\\PC{0,40}|[0-9]{1,30}[a-zA-Z]{0,4}|https?://\\PC{0,20}") {
         let quoted = toml_edit::value(text.as_str()).to_string();
         let file = format!(
             "[server]\nlisten = {quoted}\nmax_body = {quoted}\nidle_timeout = {quoted}\nroot_path = {quoted}\n\
@@ -173,17 +197,17 @@ proptest! {
              [providers.{quoted}]\nbase_url = {quoted}\nauth = {quoted}\nheaders = {{ {quoted} = {quoted} }}\napi_key = {quoted}\n\
              [models.{quoted}]\nprovider = {quoted}\nmodel = {quoted}\n"
         );
-        for fault in Trial::file(&file).faults() {
-            prop_assert!(!fault.contains(['\n', '\r']), "{}", fault);
+        for error in Trial::file(&file).errors() {
+            prop_assert!(!error.contains(['\n', '\r']), "{}", error);
         }
     }
 
-    /// Nor does a file that is no TOML, nor a variable of any name.
+    /// As above, for files that are not TOML and variables of any name.
     #[test]
-    fn no_file_and_no_variable_stops_the_process(file in "\\PC{0,60}", name in "[A-Z_]{0,20}", value in "\\PC{0,20}") {
+    fn no_file_and_no_variable_panics(file in "\\PC{0,60}", name in "[A-Z_]{0,20}", value in "\\PC{0,20}") {
         let name = format!("TRUNKLINE_{name}");
         if name != "TRUNKLINE_CONFIG" {
-            Trial::file(&file).variable(&name, &value).outcome().ok();
+            Trial::file(&file).variable(&name, &value).load().ok();
         }
     }
 }

@@ -3,7 +3,7 @@ use super::Trial;
 const CANARY: &str = "Canary7Qx9";
 
 fn reveals(text: &str) -> bool {
-    // Any eight letters in a row would be too many.
+    // Any eight consecutive characters count as a leak.
     let letters: Vec<char> = CANARY.chars().collect();
     letters
         .windows(8)
@@ -11,7 +11,7 @@ fn reveals(text: &str) -> bool {
 }
 
 #[test]
-fn nothing_secret_is_in_the_debug_print() {
+fn debug_output_contains_no_secret() {
     let trial = Trial::file(&format!(
         "[providers.a]\nbase_url = \"https://a/v1\"\napi_key = \"{CANARY}1\"\n\
          headers = {{ x-secret = \"{CANARY}2\" }}\n\
@@ -29,14 +29,14 @@ fn nothing_secret_is_in_the_debug_print() {
 }
 
 #[test]
-fn the_environment_prints_names_only() {
+fn debug_output_of_the_environment_contains_names_only() {
     let environment = crate::config::Environment::from_iter([("NAME", CANARY)]);
     let text = format!("{environment:?}");
     assert!(text.contains("NAME") && !reveals(&text));
 }
 
 #[test]
-fn no_fault_quotes_a_value() {
+fn no_error_quotes_a_value() {
     let keys = [
         "api_key = \"Canary7Qx9 \"",
         "api_key = \"Canary7Qx9\\n\"",
@@ -56,22 +56,22 @@ fn no_fault_quotes_a_value() {
         "stream_usage = \"Canary7Qx9\"",
         "http = \"Canary7Qx9\"",
         "ca_file = \"Canary7Qx9\"",
-        "timeouts = { head = \"Canary7Qx9\" }",
+        "timeouts = { response_header = \"Canary7Qx9\" }",
         "timeouts = \"Canary7Qx9\"",
         "api_key = [\"Canary7Qx9\"]",
         "api_key = Canary7Qx9",
         "api_key = \"Canary7Qx9",
     ];
     for key in keys {
-        let faults = Trial::file(&format!("[providers.openai]\n{key}\n")).faults();
-        assert!(!faults.is_empty(), "{key} is accepted");
-        assert!(!reveals(&faults.join("\n")), "{key}: {faults:?}");
+        let errors = Trial::file(&format!("[providers.openai]\n{key}\n")).errors();
+        assert!(!errors.is_empty(), "{key} is accepted");
+        assert!(!reveals(&errors.join("\n")), "{key}: {errors:?}");
     }
-    let faults =
-        Trial::file("[access.keys.a]\nsha256 = \"Canary7Qx9\"\nexpires = \"Canary7Qx9\"").faults();
+    let errors =
+        Trial::file("[access.keys.a]\nsha256 = \"Canary7Qx9\"\nexpires = \"Canary7Qx9\"").errors();
     assert!(
-        faults.len() == 2 && !reveals(&faults.join("\n")),
-        "{faults:?}"
+        errors.len() == 2 && !reveals(&errors.join("\n")),
+        "{errors:?}"
     );
 }
 
@@ -81,15 +81,15 @@ fn no_warning_quotes_a_value() {
     assert_eq!(
         warnings,
         [
-            "trunkline.toml:2: providers.openai.api_key: a key in the file; better to keep it out, by api_key_env or api_key_file"
+            "trunkline.toml:2: providers.openai.api_key: a key in the file; prefer api_key_env or api_key_file"
         ]
     );
 }
 
 #[test]
-fn a_certificate_file_with_a_private_key_is_refused() {
+fn a_certificate_file_with_a_private_key_is_rejected() {
     let pair = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
     let both = format!("{}{}", pair.cert.pem(), pair.signing_key.serialize_pem());
     let trial = Trial::file("[providers.openai]\nca_file = \"ca.pem\"").with("ca.pem", both);
-    assert!(trial.fault().contains("private key"));
+    assert!(trial.error().contains("private key"));
 }

@@ -22,7 +22,7 @@ fn nothing_is_traced_unless_a_collector_is_named() {
 
 #[test]
 fn the_collectors_path_is_added_once() {
-    for (base, whole) in [
+    for (base, complete) in [
         ("http://127.0.0.1:4318", "http://127.0.0.1:4318/v1/traces"),
         (
             "https://a.example/otlp/",
@@ -32,12 +32,12 @@ fn the_collectors_path_is_added_once() {
     ] {
         let trial = Trial::file("[traces]\nendpoint = \"off\"\nendpoint_env = \"COLLECTOR\"");
         let traces = traces(&trial.variable("COLLECTOR", base));
-        assert_eq!(traces.endpoint.as_str(), whole);
+        assert_eq!(traces.endpoint.as_str(), complete);
     }
 }
 
 #[test]
-fn the_service_is_called_by_the_file_or_the_standard_variable() {
+fn the_service_name_comes_from_the_file_or_the_standard_variable() {
     let named = format!("{COLLECTOR}service_name = \"gate\"");
     let variable = |text: &str| Trial::file(text).variable("OTEL_SERVICE_NAME", "standard");
     assert_eq!(traces(&Trial::file(COLLECTOR)).service_name, "trunkline");
@@ -58,13 +58,13 @@ fn headers_come_from_the_file_and_from_a_variable_and_are_never_shown() {
 }
 
 #[test]
-fn every_fault_is_told_and_quotes_nothing() {
+fn every_error_is_reported_and_quotes_nothing() {
     let text = "[traces]\nendpoint = \"http://user:sesame@a\"\nratio = \"1.5\"\nheaders_env = \"MORE\"\nheaders = { host = \"sesame\" }";
-    let faults = Trial::file(text).variable("MORE", "sesame").faults();
-    assert_eq!(faults.len(), 4, "{faults:#?}");
-    let all = faults.join("\n");
+    let errors = Trial::file(text).variable("MORE", "sesame").errors();
+    assert_eq!(errors.len(), 4, "{errors:#?}");
+    let all = errors.join("\n");
     for part in [
-        "traces.endpoint: must hold no user and no password; send the key by headers_env",
+        "traces.endpoint: must not contain a user or password; set the key with headers_env",
         "traces.ratio: must be a number from \"0\" to \"1\"",
         "traces.headers.host: set by Trunkline",
         "MORE: not of the form name=value,name=value",
@@ -75,14 +75,14 @@ fn every_fault_is_told_and_quotes_nothing() {
     for ratio in ["-0.1", "NaN", "often", ""] {
         let text = format!("[traces]\nratio = \"{ratio}\"");
         assert!(
-            Trial::file(&text).fault().contains("traces.ratio"),
+            Trial::file(&text).error().contains("traces.ratio"),
             "{ratio}"
         );
     }
 }
 
 #[test]
-fn headers_in_clear_text_to_a_public_host_are_warned_of() {
+fn headers_in_clear_text_to_a_public_host_are_a_warning() {
     let text = "[traces]\nendpoint = \"http://collector.example.com\"\nheaders = { x-a = \"1\" }";
     let warnings = Trial::file(text).warnings();
     assert!(warnings.iter().any(|it| it.contains("traces.headers")));

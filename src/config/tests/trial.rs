@@ -1,13 +1,12 @@
-//! A configuration tried out in a directory of its own, with no variable of
-//! the real environment.
+//! A configuration in a temporary directory, isolated from the real environment.
 
 use std::fs;
 
 use tempfile::TempDir;
 
-use crate::config::{Config, Environment, Faults, Provider, Sources, load};
+use crate::config::{Config, ConfigErrors, Environment, ProviderConfig, Sources, load};
 
-/// What is loaded.
+/// The sources of a configuration to load.
 pub struct Trial {
     directory: TempDir,
     variables: Vec<(String, String)>,
@@ -15,12 +14,12 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// A `trunkline.toml` with this text.
+    /// With this `trunkline.toml`.
     pub fn file(text: &str) -> Self {
         Self::empty().with("trunkline.toml", text)
     }
 
-    /// No file at all.
+    /// Without files.
     pub fn empty() -> Self {
         let directory = TempDir::new().unwrap();
         let sources = Sources {
@@ -35,7 +34,7 @@ impl Trial {
         }
     }
 
-    /// A file beside it.
+    /// Adds a file next to it.
     pub fn with(self, name: &str, bytes: impl AsRef<[u8]>) -> Self {
         fs::write(self.directory.path().join(name), bytes).unwrap();
         self
@@ -83,32 +82,32 @@ impl Trial {
         }
     }
 
-    pub fn outcome(&self) -> Result<Config, Faults> {
+    pub fn load(&self) -> Result<Config, ConfigErrors> {
         load(&self.sources())
     }
 
     pub fn config(&self) -> Config {
-        self.outcome()
-            .unwrap_or_else(|faults| panic!("refused:\n{faults}"))
+        self.load()
+            .unwrap_or_else(|errors| panic!("refused:\n{errors}"))
     }
 
-    pub fn provider(&self, name: &str) -> Provider {
+    pub fn provider(&self, name: &str) -> ProviderConfig {
         self.config().providers.remove(name).unwrap()
     }
 
-    pub fn faults(&self) -> Vec<String> {
-        let faults = self.outcome().err().unwrap_or_default();
-        faults.iter().map(ToString::to_string).collect()
+    pub fn errors(&self) -> Vec<String> {
+        let errors = self.load().err().unwrap_or_default();
+        errors.iter().map(ToString::to_string).collect()
     }
 
     pub fn warnings(&self) -> Vec<String> {
         self.config().warnings
     }
 
-    /// The one fault there is.
-    pub fn fault(&self) -> String {
-        let mut faults = self.faults();
-        assert_eq!(faults.len(), 1, "{faults:#?}");
-        faults.remove(0)
+    /// The only error.
+    pub fn error(&self) -> String {
+        let mut errors = self.errors();
+        assert_eq!(errors.len(), 1, "{errors:#?}");
+        errors.remove(0)
     }
 }

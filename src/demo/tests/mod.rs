@@ -2,35 +2,35 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, words};
-use super::call::Call;
-use super::chat::{self, Style};
-use super::{Reply, embedding, responses};
+use super::chat::{self, CompletionKind};
+use super::generate::{GeneratedText, words};
+use super::request::DemoRequest;
+use super::{DemoResponse, embedding, responses};
 
 mod socket;
 
-fn call(body: &Value) -> Call {
-    Call::parse(body.to_string().as_bytes()).unwrap()
+fn request(body: &Value) -> DemoRequest {
+    DemoRequest::parse(body.to_string().as_bytes()).unwrap()
 }
 
-fn chat_about(said: &str) -> Value {
+fn chat_about(prompt: &str) -> Value {
     json!({"model": "demo", "messages": [
         {"role": "system", "content": "Be brief."},
-        {"role": "user", "content": said},
+        {"role": "user", "content": prompt},
     ]})
 }
 
-fn json_of(reply: Reply) -> Value {
-    match reply {
-        Reply::Json(value) => value,
-        Reply::Stream(_) => panic!("a stream"),
+fn json_of(response: DemoResponse) -> Value {
+    match response {
+        DemoResponse::Json(value) => value,
+        DemoResponse::Stream(_) => panic!("not JSON"),
     }
 }
 
-/// The data of each event, and the name where there is one.
-fn events_of(reply: Reply) -> Vec<(Option<String>, Value)> {
-    let Reply::Stream(pieces) = reply else {
-        panic!("no stream")
+/// The data of each event, and its name if any.
+fn events_of(response: DemoResponse) -> Vec<(Option<String>, Value)> {
+    let DemoResponse::Stream(events) = response else {
+        panic!("not a stream")
     };
     let event = |text: &str| {
         let text = text.strip_suffix("\n\n").unwrap();
@@ -43,9 +43,9 @@ fn events_of(reply: Reply) -> Vec<(Option<String>, Value)> {
             serde_json::from_str(data).unwrap_or_else(|_| Value::from(data)),
         )
     };
-    pieces
+    events
         .iter()
-        .map(|piece| event(std::str::from_utf8(&piece.bytes).unwrap()))
+        .map(|it| event(std::str::from_utf8(&it.bytes).unwrap()))
         .collect()
 }
 
@@ -54,7 +54,7 @@ fn joined<'a>(parts: impl Iterator<Item = &'a Value>) -> String {
 }
 
 #[test]
-fn words_put_together_are_the_text() {
+fn joined_words_are_the_text() {
     for text in [
         "a",
         "a b",
@@ -76,9 +76,9 @@ fn words_put_together_are_the_text() {
 }
 
 #[test]
-fn what_is_asked_for_is_shown() {
-    let first_line = |said| {
-        Answer::to(said, None)
+fn keywords_select_the_text() {
+    let first_line = |prompt| {
+        GeneratedText::generate(prompt, None)
             .text
             .lines()
             .next()
@@ -92,9 +92,9 @@ fn what_is_asked_for_is_shown() {
 }
 
 #[test]
-fn every_answer_shows_markdown_and_the_way_on() {
-    for said in ["hello", "code", "table"] {
-        let text = Answer::to(said, None).text;
+fn every_text_contains_markdown_and_next_steps() {
+    for prompt in ["hello", "code", "table"] {
+        let text = GeneratedText::generate(prompt, None).text;
         for part in [
             "# ",
             "\n- ",
@@ -105,17 +105,17 @@ fn every_answer_shows_markdown_and_the_way_on() {
             "demo",
         ] {
             let numbered = part == "\n- " && text.contains("\n1. ");
-            assert!(numbered || text.contains(part), "{said}: {part}");
+            assert!(numbered || text.contains(part), "{prompt}: {part}");
         }
-        assert!(text.contains(&format!("You wrote: `{said}`")), "{said}");
-        assert_eq!(text.matches("```").count() % 2, 0, "{said}");
+        assert!(text.contains(&format!("You wrote: `{prompt}`")), "{prompt}");
+        assert_eq!(text.matches("```").count() % 2, 0, "{prompt}");
     }
 }
 
 #[test]
 fn a_quote_is_short_and_inert() {
-    let quoted = |said: &str| {
-        let text = Answer::to(said, None).text;
+    let quoted = |prompt: &str| {
+        let text = GeneratedText::generate(prompt, None).text;
         let line = text
             .lines()
             .find(|line| line.contains("You wrote: "))
@@ -130,25 +130,27 @@ fn a_quote_is_short_and_inert() {
 }
 
 #[test]
-fn the_last_message_of_the_user_counts() {
-    let said = |messages: Value| {
-        let call = call(&json!({"model": "demo", "messages": messages}));
-        call.answer("messages").unwrap().0.text
+fn the_last_user_message_is_quoted() {
+    let prompt = |messages: Value| {
+        let request = request(&json!({"model": "demo", "messages": messages}));
+        request.generate("messages").unwrap().0.text
     };
-    let text = said(json!([
+    let text = prompt(json!([
         {"role": "user", "content": "one"},
         {"role": "assistant", "content": "two"},
         {"role": "user", "content": [{"type": "text", "text": "three"}, {"type": "image_url", "image_url": {"url": "data:"}}]},
         {"role": "assistant", "content": "four"},
     ]));
     assert!(text.contains("`three`"), "{text}");
-    assert!(said(json!([])).contains("nothing that I can read"));
-    assert!(said(json!([7, null, {"content": null}])).contains("nothing that I can read"));
+    assert!(prompt(json!([])).contains("nothing that I can read"));
+    assert!(prompt(json!([7, null, {"content": null}])).contains("nothing that I can read"));
 }
 
 #[test]
 fn usage_counts_words() {
-    let whole = json_of(chat::reply(Style::Chat, &call(&chat_about("one two three"))).unwrap());
+    let whole = json_of(
+        chat::respond(CompletionKind::Chat, &request(&chat_about("one two three"))).unwrap(),
+    );
     let text = whole["choices"][0]["message"]["content"].as_str().unwrap();
     let output = text.split_whitespace().count();
     assert_eq!(whole["usage"]["prompt_tokens"], 5);
@@ -158,19 +160,21 @@ fn usage_counts_words() {
 }
 
 #[test]
-fn equal_requests_have_equal_answers() {
-    let whole = |said| json_of(chat::reply(Style::Chat, &call(&chat_about(said))).unwrap());
+fn equal_requests_have_equal_responses() {
+    let whole = |prompt| {
+        json_of(chat::respond(CompletionKind::Chat, &request(&chat_about(prompt))).unwrap())
+    };
     assert_eq!(whole("hello"), whole("hello"));
     assert_ne!(whole("hello")["id"], whole("hello there")["id"]);
 }
 
 #[test]
-fn a_chat_stream_adds_up_to_the_whole_answer() {
+fn a_chat_stream_adds_up_to_the_complete_text() {
     let mut body = chat_about("日本語 🦀 table");
-    let whole = json_of(chat::reply(Style::Chat, &call(&body)).unwrap());
+    let whole = json_of(chat::respond(CompletionKind::Chat, &request(&body)).unwrap());
     body["stream"] = true.into();
     body["stream_options"] = json!({"include_usage": true});
-    let mut events = events_of(chat::reply(Style::Chat, &call(&body)).unwrap());
+    let mut events = events_of(chat::respond(CompletionKind::Chat, &request(&body)).unwrap());
     assert_eq!(events.pop().unwrap().1, "[DONE]");
     let usage = events.pop().unwrap().1;
     assert_eq!(
@@ -192,23 +196,23 @@ fn a_chat_stream_adds_up_to_the_whole_answer() {
 }
 
 #[test]
-fn a_stream_tells_usage_only_when_asked() {
+fn a_stream_has_usage_only_on_request() {
     for options in [Value::Null, json!({}), json!({"include_usage": false})] {
         let body =
             json!({"model": "demo", "prompt": "x", "stream": true, "stream_options": options});
-        let events = events_of(chat::reply(Style::Text, &call(&body)).unwrap());
+        let events = events_of(chat::respond(CompletionKind::Text, &request(&body)).unwrap());
         assert!(events.iter().all(|(_, event)| event.get("usage").is_none()));
         let text = joined(events.iter().map(|(_, event)| &event["choices"][0]["text"]));
-        assert_eq!(text, Answer::to("x", None).text);
+        assert_eq!(text, GeneratedText::generate("x", None).text);
     }
 }
 
 #[test]
-fn a_limit_cuts_and_says_so() {
+fn a_limit_cuts_the_text_and_sets_the_finish_reason() {
     for limit in ["max_tokens", "max_completion_tokens"] {
         let mut body = chat_about("hello");
         body[limit] = 3.into();
-        let whole = json_of(chat::reply(Style::Chat, &call(&body)).unwrap());
+        let whole = json_of(chat::respond(CompletionKind::Chat, &request(&body)).unwrap());
         assert_eq!(whole["choices"][0]["message"]["content"], "# Hello from ");
         assert_eq!(whole["choices"][0]["finish_reason"], "length");
         assert_eq!(whole["usage"]["completion_tokens"], 3);
@@ -216,10 +220,10 @@ fn a_limit_cuts_and_says_so() {
 }
 
 #[test]
-fn a_stream_of_responses_has_its_events_in_order() {
+fn a_responses_stream_has_its_events_in_order() {
     let body =
         json!({"model": "demo", "input": "hello", "instructions": "Be brief.", "stream": true});
-    let events = events_of(responses::reply(&call(&body)).unwrap());
+    let events = events_of(responses::respond(&request(&body)).unwrap());
     let mut names: Vec<&str> = Vec::new();
     for (number, (name, event)) in events.iter().enumerate() {
         assert_eq!(event["type"], name.as_deref().unwrap());
@@ -238,20 +242,20 @@ fn a_stream_of_responses_has_its_events_in_order() {
     assert_eq!(ended["usage"]["input_tokens"], 3);
     let text = joined(events.iter().map(|(_, event)| &event["delta"]));
     assert_eq!(ended["output"][0]["content"][0]["text"], text);
-    assert_eq!(text, Answer::to("hello", None).text);
+    assert_eq!(text, GeneratedText::generate("hello", None).text);
 }
 
 #[test]
 fn a_cut_response_is_incomplete() {
     let body = json!({"model": "demo", "input": [{"role": "user", "content": [{"type": "input_text", "text": "hello"}]}], "max_output_tokens": 2});
-    let whole = json_of(responses::reply(&call(&body)).unwrap());
+    let whole = json_of(responses::respond(&request(&body)).unwrap());
     assert_eq!(whole["status"], "incomplete");
     assert_eq!(whole["incomplete_details"]["reason"], "max_output_tokens");
     assert_eq!(whole["usage"]["output_tokens"], 2);
 }
 
 fn embeddings(body: &Value) -> Vec<Value> {
-    let list = json_of(embedding::reply(&call(body)).unwrap());
+    let list = json_of(embedding::respond(&request(body)).unwrap());
     list["data"]
         .as_array()
         .unwrap()
@@ -280,7 +284,7 @@ fn vectors_have_length_one_and_depend_on_the_text() {
 }
 
 #[test]
-fn base64_holds_the_same_numbers() {
+fn base64_encodes_the_same_numbers() {
     let mut body = json!({"model": "demo", "input": "a"});
     let plain = embeddings(&body)[0].clone();
     body["encoding_format"] = "base64".into();
@@ -294,8 +298,8 @@ fn base64_holds_the_same_numbers() {
 }
 
 #[test]
-fn odd_inputs_are_refused() {
-    let most = vec!["a"; 257];
+fn invalid_inputs_are_rejected() {
+    let too_many = vec!["a"; 257];
     for input in [
         json!(null),
         json!(""),
@@ -303,11 +307,12 @@ fn odd_inputs_are_refused() {
         json!(["a", ""]),
         json!({}),
         json!([[], [1]]),
-        json!(most),
+        json!(too_many),
     ] {
-        let refused = embedding::reply(&call(&json!({"model": "demo", "input": input.clone()})));
-        let fault = refused.err().unwrap();
-        assert_eq!(fault.to_json()["error"]["param"], "input", "{input}");
+        let result =
+            embedding::respond(&request(&json!({"model": "demo", "input": input.clone()})));
+        let error = result.err().unwrap();
+        assert_eq!(error.to_json()["error"]["param"], "input", "{input}");
     }
     for (name, value) in [("encoding_format", json!("hex")), ("dimensions", json!(0))] {
         let mut body = json!({"model": "demo", "input": [1, 2]});
@@ -316,6 +321,6 @@ fn odd_inputs_are_refused() {
             usize::from(body["input"] != json!([]))
         );
         body[name] = value;
-        assert!(embedding::reply(&call(&body)).is_err(), "{name}");
+        assert!(embedding::respond(&request(&body)).is_err(), "{name}");
     }
 }

@@ -35,18 +35,18 @@ async fn post(
         .unwrap();
     let mut response = sender.send_request(request).await.unwrap();
     let status = response.status();
-    let kind = response.headers()["content-type"]
+    let media_type = response.headers()["content-type"]
         .to_str()
         .unwrap()
         .to_owned();
-    let mut pieces = Vec::new();
+    let mut chunks = Vec::new();
     while let Some(frame) = response.body_mut().frame().await {
-        pieces.extend(frame.unwrap().into_data());
+        chunks.extend(frame.unwrap().into_data());
     }
-    (status, kind, pieces)
+    (status, media_type, chunks)
 }
 
-/// A connection to a demo model whose key is `demo-key`.
+/// Starts a demo model with the key `demo-key` and connects to it.
 async fn start() -> SendRequest<Full<Bytes>> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -54,16 +54,16 @@ async fn start() -> SendRequest<Full<Bytes>> {
     connect(address).await
 }
 
-async fn refuses_strangers() {
+async fn rejects_requests_without_the_key() {
     let mut sender = start().await;
     for wrong in ["Bearer other", "demo-key", "Bearer ", "Basic demo-key"] {
-        let (status, _, pieces) = post(&mut sender, "/v1/completions", wrong, "{}").await;
+        let (status, _, chunks) = post(&mut sender, "/v1/completions", wrong, "{}").await;
         assert_eq!(status, 401, "{wrong}");
-        assert!(pieces.concat().starts_with(br#"{"error":{"#));
+        assert!(chunks.concat().starts_with(br#"{"error":{"#));
     }
 }
 
-async fn finds_each_route() {
+async fn serves_each_route() {
     let mut sender = start().await;
     let chat = chat_about("hello").to_string();
     for (path, body, expected) in [
@@ -77,40 +77,40 @@ async fn finds_each_route() {
         ("/v1/chat/completions", "{", 400),
         ("/v1/chat/completions", r#"{"model":"demo"}"#, 400),
     ] {
-        let (status, kind, pieces) = post(&mut sender, path, KEY, body).await;
+        let (status, media_type, chunks) = post(&mut sender, path, KEY, body).await;
         assert_eq!(
-            (status.as_u16(), &*kind),
+            (status.as_u16(), &*media_type),
             (expected, "application/json"),
             "{path} {body}"
         );
         assert!(
-            serde_json::from_slice::<Value>(&pieces.concat())
+            serde_json::from_slice::<Value>(&chunks.concat())
                 .unwrap()
                 .is_object()
         );
     }
 }
 
-async fn streams_at_its_pace() {
+async fn streams_at_reading_speed() {
     let mut sender = start().await;
     let mut body = chat_about("hello");
     body["max_tokens"] = 4.into();
     body["stream"] = true.into();
-    let begun = tokio::time::Instant::now();
-    let (status, kind, pieces) =
+    let started = tokio::time::Instant::now();
+    let (status, media_type, chunks) =
         post(&mut sender, "/v1/chat/completions", KEY, &body.to_string()).await;
-    assert_eq!((status.as_u16(), &*kind), (200, "text/event-stream"));
-    // Four words take their time at least, however busy the machine is.
-    assert!(begun.elapsed().as_millis() >= 4 * 33);
-    assert!(pieces.concat().ends_with(b"data: [DONE]\n\n"));
+    assert_eq!((status.as_u16(), &*media_type), (200, "text/event-stream"));
+    // Four words take at least their intervals, however busy the machine is.
+    assert!(started.elapsed().as_millis() >= 4 * 33);
+    assert!(chunks.concat().ends_with(b"data: [DONE]\n\n"));
 }
 
 #[tokio::test]
 async fn serves_over_a_socket() {
     let all = async {
-        refuses_strangers().await;
-        finds_each_route().await;
-        streams_at_its_pace().await;
+        rejects_requests_without_the_key().await;
+        serves_each_route().await;
+        streams_at_reading_speed().await;
     };
     LocalSet::new().run_until(all).await;
 }

@@ -1,31 +1,31 @@
-//! The messages.
+//! The messages of a request.
 //!
-//! A turn of Anthropic's can hold several results of tools and words besides;
-//! in a chat each result is a message of its own, and the words come after.
+//! A user turn of Messages can have several tool results and other content; in
+//! chat each result is a message of its own, and the other content follows.
 
 use serde::Serialize;
 
-use super::media::{self, Part};
-use crate::dialect::field::{Field, Kind, Object};
-use crate::dialect::refusal::Refusal;
+use super::media::{self, ChatContentPart};
+use crate::dialect::chat::ChatToolCall;
+use crate::dialect::field::{JsonField, JsonObject, JsonType};
 use crate::dialect::text::Text;
+use crate::dialect::translation_error::TranslationError;
 
-/// One of `messages`.
 #[derive(Debug, Serialize)]
 #[serde(tag = "role", rename_all = "snake_case")]
-pub(super) enum Message<'a> {
+pub(super) enum ChatRequestMessage<'a> {
     System {
         content: Text<'a>,
     },
     User {
-        content: Content<'a>,
+        content: ChatContent<'a>,
     },
     Assistant {
         content: Option<Text<'a>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         reasoning_content: Option<Text<'a>>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
-        tool_calls: Vec<Call<'a>>,
+        tool_calls: Vec<ChatToolCall<'a>>,
     },
     Tool {
         tool_call_id: Text<'a>,
@@ -35,65 +35,50 @@ pub(super) enum Message<'a> {
 
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub(super) enum Content<'a> {
+pub(super) enum ChatContent<'a> {
     Text(Text<'a>),
-    Parts(Vec<Part<'a>>),
+    Parts(Vec<ChatContentPart<'a>>),
 }
 
-#[derive(Debug, Serialize)]
-pub(super) struct Call<'a> {
-    id: Text<'a>,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    function: Function<'a>,
-}
-
-#[derive(Debug, Serialize)]
-struct Function<'a> {
-    name: Text<'a>,
-    /// JSON, in a string.
-    arguments: &'a str,
-}
-
-/// What the model says in one turn, maybe over several messages.
+/// Consecutive messages of the assistant.
 #[derive(Default)]
-struct Said<'a> {
-    thoughts: Vec<Text<'a>>,
-    words: Vec<Text<'a>>,
-    calls: Vec<Call<'a>>,
+struct AssistantTurn<'a> {
+    thinking: Vec<Text<'a>>,
+    texts: Vec<Text<'a>>,
+    tool_calls: Vec<ChatToolCall<'a>>,
 }
 
 #[derive(Default)]
-struct Conversation<'a> {
-    messages: Vec<Message<'a>>,
-    /// The turn of the model that may go on in the next message.
-    said: Option<Said<'a>>,
-    /// Where what belongs to the last question begins.
-    question: usize,
+struct ChatConversation<'a> {
+    messages: Vec<ChatRequestMessage<'a>>,
+    /// It may continue with the next message.
+    assistant_turn: Option<AssistantTurn<'a>>,
+    /// The index of the last user message that is not a tool result.
+    last_user_index: usize,
 }
 
-/// Reads `system` and `messages`. With `thoughts`, what the model thought since
-/// the last question goes along.
+/// Translates `system` and `messages`. With `keep_thinking`, thinking since the last
+/// user message is kept.
 pub(super) fn messages<'a>(
-    system: Option<&Field<'a>>,
-    messages: &Field<'a>,
-    thoughts: bool,
-) -> Result<Vec<Message<'a>>, Refusal> {
-    let mut conversation = Conversation::default();
+    system: Option<&JsonField<'a>>,
+    messages: &JsonField<'a>,
+    keep_thinking: bool,
+) -> Result<Vec<ChatRequestMessage<'a>>, TranslationError> {
+    let mut conversation = ChatConversation::default();
     if let Some(field) = system {
-        conversation.system(field)?;
+        conversation.add_system(field)?;
     }
-    for field in messages.list()? {
-        conversation.message(&field)?;
+    for field in messages.array()? {
+        conversation.add_message(&field)?;
     }
-    conversation.flush();
-    let kept = if thoughts {
-        conversation.question
+    conversation.finish_assistant_turn();
+    let without_thinking = if keep_thinking {
+        conversation.last_user_index
     } else {
         usize::MAX
     };
-    for message in conversation.messages.iter_mut().take(kept) {
-        if let Message::Assistant {
+    for message in conversation.messages.iter_mut().take(without_thinking) {
+        if let ChatRequestMessage::Assistant {
             reasoning_content, ..
         } = message
         {
@@ -103,159 +88,161 @@ pub(super) fn messages<'a>(
     Ok(conversation.messages)
 }
 
-impl<'a> Conversation<'a> {
-    fn message(&mut self, field: &Field<'a>) -> Result<(), Refusal> {
+impl<'a> ChatConversation<'a> {
+    fn add_message(&mut self, field: &JsonField<'a>) -> Result<(), TranslationError> {
         let mut message = field.object()?;
-        let role = message.need("role")?;
-        let content = message.need("content")?;
-        message.done()?;
+        let role = message.require("role")?;
+        let content = message.require("content")?;
+        message.finish()?;
         match &*role.string()? {
-            "user" => self.user(&content),
-            "assistant" => self.assistant(&content),
-            "system" => self.system(&content),
-            _ => role.not_this("must be user, assistant or system."),
+            "user" => self.add_user(&content),
+            "assistant" => self.add_assistant(&content),
+            "system" => self.add_system(&content),
+            _ => role.unsupported_value("must be user, assistant or system."),
         }
     }
 
-    fn system(&mut self, content: &Field<'a>) -> Result<(), Refusal> {
-        self.flush();
+    fn add_system(&mut self, content: &JsonField<'a>) -> Result<(), TranslationError> {
+        self.finish_assistant_turn();
         let content = Text::join(&texts(content)?, "\\n");
-        let message = content.map(|content| Message::System { content });
+        let message = content.map(|content| ChatRequestMessage::System { content });
         self.messages.extend(message);
         Ok(())
     }
 
-    fn user(&mut self, content: &Field<'a>) -> Result<(), Refusal> {
-        self.flush();
-        if content.kind() == Kind::Text {
-            self.question = self.messages.len();
-            self.messages.push(Message::User {
-                content: Content::Text(content.text()?),
+    fn add_user(&mut self, content: &JsonField<'a>) -> Result<(), TranslationError> {
+        self.finish_assistant_turn();
+        if content.json_type() == JsonType::String {
+            self.last_user_index = self.messages.len();
+            self.messages.push(ChatRequestMessage::User {
+                content: ChatContent::Text(content.text()?),
             });
             return Ok(());
         }
         let before = self.messages.len();
         let mut parts = Vec::new();
-        let mut shown = Vec::new();
-        for field in content.list()? {
+        let mut attachments = Vec::new();
+        for field in content.array()? {
             let mut block = field.object()?;
-            let kind = block.need("type")?;
+            let kind = block.require("type")?;
             if kind.string()? == "tool_result" {
-                self.messages.push(result(&mut block, &mut shown)?);
-                block.done()?;
+                self.messages
+                    .push(tool_result(&mut block, &mut attachments)?);
+                block.finish()?;
             } else {
-                parts.push(media::part(&kind, block)?);
+                parts.push(media::content_part(&kind, block)?);
             }
         }
         if self.messages.len() == before {
-            self.question = before;
+            self.last_user_index = before;
         }
-        // What tools show, such as images, has no place in their messages.
-        shown.append(&mut parts);
-        let content = match shown.as_slice() {
+        // A tool message has only text, so images and files go to the user message.
+        attachments.append(&mut parts);
+        let content = match attachments.as_slice() {
             [] => return Ok(()),
-            [Part::Text { text }] => Content::Text(text.clone()),
-            _ => Content::Parts(shown),
+            [ChatContentPart::Text { text }] => ChatContent::Text(text.clone()),
+            _ => ChatContent::Parts(attachments),
         };
-        self.messages.push(Message::User { content });
+        self.messages.push(ChatRequestMessage::User { content });
         Ok(())
     }
 
-    fn assistant(&mut self, content: &Field<'a>) -> Result<(), Refusal> {
-        let said = self.said.get_or_insert_default();
-        if content.kind() == Kind::Text {
-            said.words.push(content.text()?);
+    fn add_assistant(&mut self, content: &JsonField<'a>) -> Result<(), TranslationError> {
+        let turn = self.assistant_turn.get_or_insert_default();
+        if content.json_type() == JsonType::String {
+            turn.texts.push(content.text()?);
             return Ok(());
         }
-        for field in content.list()? {
+        for field in content.array()? {
             let mut block = field.object()?;
-            let kind = block.need("type")?;
-            // Who had a tool called, and where words come from, is not said in
-            // a chat.
+            let kind = block.require("type")?;
+            // Chat has no counterpart for the caller of a tool and for sources.
             block.ignore(&["cache_control", "citations", "caller"]);
             match &*kind.string()? {
-                "text" => said.words.push(block.need("text")?.text()?),
+                "text" => turn.texts.push(block.require("text")?.text()?),
                 "thinking" => {
-                    said.thoughts.push(block.need("thinking")?.text()?);
+                    turn.thinking.push(block.require("thinking")?.text()?);
                     block.ignore(&["signature"]);
                 }
-                // For Anthropic's eyes only.
+                // Only Anthropic can read it.
                 "redacted_thinking" => block.ignore(&["data"]),
-                "tool_use" => said.calls.push(Call {
-                    id: block.need("id")?.text()?,
-                    kind: "function",
-                    function: Function {
-                        name: block.need("name")?.text()?,
-                        arguments: block.need("input")?.any_object()?.get(),
-                    },
-                }),
-                _ => return kind.not_this("must be text, thinking or tool_use for this model."),
+                "tool_use" => turn.tool_calls.push(ChatToolCall::new(
+                    block.require("id")?.text()?,
+                    block.require("name")?.text()?,
+                    block.require("input")?.raw_object()?.get(),
+                )),
+                _ => {
+                    return kind
+                        .unsupported_value("must be text, thinking or tool_use for this model.");
+                }
             }
-            block.done()?;
+            block.finish()?;
         }
         Ok(())
     }
 
-    /// The model's turn ends where another voice is heard.
-    fn flush(&mut self) {
-        let Some(said) = self.said.take() else {
+    fn finish_assistant_turn(&mut self) {
+        let Some(turn) = self.assistant_turn.take() else {
             return;
         };
-        let silent = said.calls.is_empty();
-        let content = Text::join(&said.words, "");
-        self.messages.push(Message::Assistant {
-            content: content.or_else(|| silent.then(|| Text::of(""))),
-            reasoning_content: Text::join(&said.thoughts, "\\n\\n"),
-            tool_calls: said.calls,
+        let no_tool_calls = turn.tool_calls.is_empty();
+        let content = Text::join(&turn.texts, "");
+        self.messages.push(ChatRequestMessage::Assistant {
+            content: content.or_else(|| no_tool_calls.then(|| Text::encode(""))),
+            reasoning_content: Text::join(&turn.thinking, "\\n\\n"),
+            tool_calls: turn.tool_calls,
         });
     }
 }
 
 /// A string, or text blocks.
-fn texts<'a>(content: &Field<'a>) -> Result<Vec<Text<'a>>, Refusal> {
-    if content.kind() == Kind::Text {
+fn texts<'a>(content: &JsonField<'a>) -> Result<Vec<Text<'a>>, TranslationError> {
+    if content.json_type() == JsonType::String {
         return Ok(vec![content.text()?]);
     }
-    let text = |field: &Field<'a>| {
+    let text = |field: &JsonField<'a>| {
         let mut block = field.object()?;
-        let kind = block.need("type")?;
+        let kind = block.require("type")?;
         if kind.string()? != "text" {
-            return kind.not_this("must be text here.");
+            return kind.unsupported_value("must be text here.");
         }
         block.ignore(&["cache_control", "citations"]);
-        let text = block.need("text")?.text()?;
-        block.done()?;
+        let text = block.require("text")?.text()?;
+        block.finish()?;
         Ok(text)
     };
-    content.list()?.iter().map(text).collect()
+    content.array()?.iter().map(text).collect()
 }
 
-/// A tool's result. What of it is no text goes to `shown`.
-fn result<'a>(block: &mut Object<'a>, shown: &mut Vec<Part<'a>>) -> Result<Message<'a>, Refusal> {
+/// Content other than text goes to `attachments`.
+fn tool_result<'a>(
+    block: &mut JsonObject<'a>,
+    attachments: &mut Vec<ChatContentPart<'a>>,
+) -> Result<ChatRequestMessage<'a>, TranslationError> {
     block.ignore(&["cache_control"]);
-    let failed = block.take("is_error");
-    let mut words = Vec::new();
+    let is_error = block.take("is_error");
+    let mut texts = Vec::new();
     match block.take("content") {
         None => {}
-        Some(content) if content.kind() == Kind::Text => words.push(content.text()?),
+        Some(content) if content.json_type() == JsonType::String => texts.push(content.text()?),
         Some(content) => {
-            for field in content.list()? {
+            for field in content.array()? {
                 let mut block = field.object()?;
-                let kind = block.need("type")?;
-                match media::part(&kind, block)? {
-                    Part::Text { text } => words.push(text),
-                    part => shown.push(part),
+                let kind = block.require("type")?;
+                match media::content_part(&kind, block)? {
+                    ChatContentPart::Text { text } => texts.push(text),
+                    part => attachments.push(part),
                 }
             }
         }
     }
-    let mut content = Text::join(&words, "\\n").unwrap_or_else(|| Text::of(""));
-    // A chat has no other way to say so.
-    if failed.map_or(Ok(false), |field| field.flag())? {
-        content = Text::concat(&["Error: ", content.inner()]).unwrap_or(content);
+    let mut content = Text::join(&texts, "\\n").unwrap_or_else(|| Text::encode(""));
+    // Chat has no other mark of a failed tool.
+    if is_error.map_or(Ok(false), |field| field.boolean())? {
+        content = Text::concat(&["Error: ", content.escaped()]).unwrap_or(content);
     }
-    Ok(Message::Tool {
-        tool_call_id: block.need("tool_use_id")?.text()?,
+    Ok(ChatRequestMessage::Tool {
+        tool_call_id: block.require("tool_use_id")?.text()?,
         content,
     })
 }

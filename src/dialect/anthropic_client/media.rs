@@ -2,107 +2,109 @@
 
 use serde::Serialize;
 
-use crate::dialect::field::{Field, Object};
-use crate::dialect::refusal::Refusal;
+use crate::dialect::field::{JsonField, JsonObject};
 use crate::dialect::text::Text;
+use crate::dialect::translation_error::TranslationError;
 
-/// A part of what a user says.
+/// A part of a user message.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Part<'a> {
+pub(super) enum ChatContentPart<'a> {
     Text { text: Text<'a> },
-    ImageUrl { image_url: Url<'a> },
-    File { file: File<'a> },
+    ImageUrl { image_url: ChatImageUrl<'a> },
+    File { file: ChatFile<'a> },
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Url<'a> {
+pub(super) struct ChatImageUrl<'a> {
     url: Text<'a>,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct File<'a> {
+pub(super) struct ChatFile<'a> {
     filename: Text<'a>,
     file_data: Text<'a>,
 }
 
-/// A content block of this kind.
-pub(super) fn part<'a>(kind: &Field<'a>, mut block: Object<'a>) -> Result<Part<'a>, Refusal> {
-    // `OpenAI` caches unasked.
+/// `kind` is the `type` of `block`.
+pub(super) fn content_part<'a>(
+    kind: &JsonField<'a>,
+    mut block: JsonObject<'a>,
+) -> Result<ChatContentPart<'a>, TranslationError> {
+    // `OpenAI` caches automatically.
     block.ignore(&["cache_control"]);
     let part = match &*kind.string()? {
         "text" => {
             block.ignore(&["citations"]);
-            Part::Text {
-                text: block.need("text")?.text()?,
+            ChatContentPart::Text {
+                text: block.require("text")?.text()?,
             }
         }
-        "image" => Part::ImageUrl {
-            image_url: Url {
-                url: image(&block.need("source")?)?,
+        "image" => ChatContentPart::ImageUrl {
+            image_url: ChatImageUrl {
+                url: image(&block.require("source")?)?,
             },
         },
         "document" => document(&mut block)?,
-        _ => return kind.not_this("must be text, image or document for this model."),
+        _ => return kind.unsupported_value("must be text, image or document for this model."),
     };
-    block.done()?;
+    block.finish()?;
     Ok(part)
 }
 
-fn image<'a>(field: &Field<'a>) -> Result<Text<'a>, Refusal> {
+fn image<'a>(field: &JsonField<'a>) -> Result<Text<'a>, TranslationError> {
     let mut source = field.object()?;
-    let kind = source.need("type")?;
+    let kind = source.require("type")?;
     let url = match &*kind.string()? {
         "base64" => data_url(&mut source)?,
-        "url" => source.need("url")?.text()?,
-        _ => return kind.not_this("must be base64 or url for this model."),
+        "url" => source.require("url")?.text()?,
+        _ => return kind.unsupported_value("must be base64 or url for this model."),
     };
-    source.done()?;
+    source.finish()?;
     Ok(url)
 }
 
-fn document<'a>(block: &mut Object<'a>) -> Result<Part<'a>, Refusal> {
+fn document<'a>(block: &mut JsonObject<'a>) -> Result<ChatContentPart<'a>, TranslationError> {
     if let Some(citations) = block.take("citations") {
         let mut citations = citations.object()?;
-        citations.ignore_neutral(&[("enabled", &["false"])])?;
-        citations.done()?;
+        citations.ignore_defaults(&[("enabled", &["false"])])?;
+        citations.finish()?;
     }
     let title = block.take_text("title")?;
-    let mut source = block.need("source")?.object()?;
-    let kind = source.need("type")?;
+    let mut source = block.require("source")?.object()?;
+    let kind = source.require("type")?;
     let part = match &*kind.string()? {
-        "base64" => Part::File {
-            file: File {
-                filename: title.unwrap_or_else(|| Text::of("document.pdf")),
+        "base64" => ChatContentPart::File {
+            file: ChatFile {
+                filename: title.unwrap_or_else(|| Text::encode("document.pdf")),
                 file_data: data_url(&mut source)?,
             },
         },
-        // Words are words.
         "text" => {
             source.ignore(&["media_type"]);
             let context = block.take_text("context")?;
-            let words = Some(source.need("data")?.text()?);
-            let said: Vec<_> = [title, context, words].into_iter().flatten().collect();
-            Part::Text {
-                text: Text::join(&said, "\\n\\n").unwrap_or_else(|| Text::of("")),
+            let text = Some(source.require("data")?.text()?);
+            let texts: Vec<_> = [title, context, text].into_iter().flatten().collect();
+            ChatContentPart::Text {
+                text: Text::join(&texts, "\\n\\n").unwrap_or_else(|| Text::encode("")),
             }
         }
-        _ => return kind.not_this("must be base64 or text for this model."),
+        _ => return kind.unsupported_value("must be base64 or text for this model."),
     };
-    source.done()?;
+    source.finish()?;
     Ok(part)
 }
 
 /// `data:TYPE;base64,DATA` (RFC 2397).
-fn data_url<'a>(source: &mut Object<'a>) -> Result<Text<'a>, Refusal> {
-    let media_type = source.need("media_type")?.text()?;
-    let data = source.need("data")?;
-    let pieces = [
+fn data_url<'a>(source: &mut JsonObject<'a>) -> Result<Text<'a>, TranslationError> {
+    let media_type = source.require("media_type")?.text()?;
+    let data = source.require("data")?;
+    let url = [
         "data:",
-        media_type.inner(),
+        media_type.escaped(),
         ";base64,",
-        data.text()?.inner(),
+        data.text()?.escaped(),
     ]
     .concat();
-    Text::concat(&[&pieces]).ok_or_else(|| Refusal::kind(&data.path, "a string"))
+    Text::concat(&[&url]).ok_or_else(|| TranslationError::invalid_type(&data.path, "a string"))
 }

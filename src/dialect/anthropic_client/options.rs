@@ -1,55 +1,54 @@
-//! The settings beside the messages and the tools.
+//! Request options other than messages and tools.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::dialect::field::{Field, Object};
-use crate::dialect::refusal::Refusal;
+use crate::dialect::field::{JsonField, JsonObject};
 use crate::dialect::text::Text;
-use crate::dialect::thinking::Effort;
+use crate::dialect::thinking::ReasoningEffort;
+use crate::dialect::translation_error::TranslationError;
 
-/// `OpenAI` takes no longer name of an end user.
-const USER_LIMIT: usize = 64;
+/// `OpenAI`'s limit for `user`.
+const MAX_USER_LENGTH: usize = 64;
 
-/// `response_format`.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum ResponseFormat<'a> {
-    JsonSchema { json_schema: Wrapped<'a> },
+pub(super) enum ChatResponseFormat<'a> {
+    JsonSchema { json_schema: ChatJsonSchema<'a> },
 }
 
 #[derive(Serialize)]
-pub(super) struct Wrapped<'a> {
-    /// There must be one; Anthropic has none.
+pub(super) struct ChatJsonSchema<'a> {
+    /// Required by `OpenAI`; Anthropic has none.
     name: &'static str,
     schema: &'a RawValue,
     strict: bool,
 }
 
-/// `thinking` and `output_config`: how hard to think, and in what form to
-/// answer.
-pub(super) fn output<'a>(
-    request: &mut Object<'a>,
-) -> Result<(Option<Effort>, Option<ResponseFormat<'a>>), Refusal> {
+/// `reasoning_effort` and `response_format`, from `thinking`, `output_config` and
+/// `output_format`.
+pub(super) fn effort_and_format<'a>(
+    request: &mut JsonObject<'a>,
+) -> Result<(Option<ReasoningEffort>, Option<ChatResponseFormat<'a>>), TranslationError> {
     let mut effort = None;
     let mut format = None;
     if let Some(field) = request.take("output_config") {
         let mut config = field.object()?;
         if let Some(field) = config.take("effort") {
-            effort = Effort::of(&field.string()?);
+            effort = ReasoningEffort::parse(&field.string()?);
             if effort.is_none() {
-                return field.not_this("must be low, medium, high, xhigh or max.");
+                return field.unsupported_value("must be low, medium, high, xhigh or max.");
             }
         }
         format = config
             .take("format")
-            .map(|field| schema(&field))
+            .map(|field| response_format(&field))
             .transpose()?;
-        config.done()?;
+        config.finish()?;
     }
-    // The old place of the same.
+    // The old name of `output_config.format`.
     if let Some(field) = request.take("output_format") {
-        format = Some(schema(&field)?);
+        format = Some(response_format(&field)?);
     }
     match request.take("thinking") {
         None => Ok((effort, format)),
@@ -57,34 +56,37 @@ pub(super) fn output<'a>(
     }
 }
 
-fn thinking(field: &Field<'_>, effort: Option<Effort>) -> Result<Option<Effort>, Refusal> {
+fn thinking(
+    field: &JsonField<'_>,
+    effort: Option<ReasoningEffort>,
+) -> Result<Option<ReasoningEffort>, TranslationError> {
     let mut thinking = field.object()?;
-    let kind = thinking.need("type")?;
+    let kind = thinking.require("type")?;
     let effort = match &*kind.string()? {
         "disabled" => None,
         "adaptive" => effort,
         "enabled" => {
-            let budget = thinking.need("budget_tokens")?.whole()?;
-            Some(effort.unwrap_or_else(|| Effort::of_budget(budget)))
+            let budget = thinking.require("budget_tokens")?.integer()?;
+            Some(effort.unwrap_or_else(|| ReasoningEffort::from_budget(budget)))
         }
-        _ => return kind.not_this("must be enabled, adaptive or disabled."),
+        _ => return kind.unsupported_value("must be enabled, adaptive or disabled."),
     };
-    // What an upstream shows of its thoughts is its own affair.
+    // Chat has no option for what thinking to show.
     thinking.ignore(&["display"]);
-    thinking.done()?;
+    thinking.finish()?;
     Ok(effort)
 }
 
-fn schema<'a>(field: &Field<'a>) -> Result<ResponseFormat<'a>, Refusal> {
+fn response_format<'a>(field: &JsonField<'a>) -> Result<ChatResponseFormat<'a>, TranslationError> {
     let mut format = field.object()?;
-    let kind = format.need("type")?;
+    let kind = format.require("type")?;
     if kind.string()? != "json_schema" {
-        return kind.not_this("must be json_schema.");
+        return kind.unsupported_value("must be json_schema.");
     }
-    let schema = format.need("schema")?.any_object()?;
-    format.done()?;
-    Ok(ResponseFormat::JsonSchema {
-        json_schema: Wrapped {
+    let schema = format.require("schema")?.raw_object()?;
+    format.finish()?;
+    Ok(ChatResponseFormat::JsonSchema {
+        json_schema: ChatJsonSchema {
             name: "answer",
             schema,
             strict: true,
@@ -92,34 +94,36 @@ fn schema<'a>(field: &Field<'a>) -> Result<ResponseFormat<'a>, Refusal> {
     })
 }
 
-/// `stop_sequences`.
-pub(super) fn stop<'a>(request: &mut Object<'a>) -> Result<Vec<Text<'a>>, Refusal> {
+pub(super) fn stop_sequences<'a>(
+    request: &mut JsonObject<'a>,
+) -> Result<Vec<Text<'a>>, TranslationError> {
     let Some(field) = request.take("stop_sequences") else {
         return Ok(Vec::new());
     };
-    field.list()?.iter().map(Field::text).collect()
+    field.array()?.iter().map(JsonField::text).collect()
 }
 
-/// `metadata.user_id`. One that is too long is left out: nobody would be served
-/// better by an error.
-pub(super) fn user<'a>(request: &mut Object<'a>) -> Result<Option<Text<'a>>, Refusal> {
+/// `metadata.user_id`. One that is too long is omitted: an error would help no
+/// client.
+pub(super) fn user<'a>(request: &mut JsonObject<'a>) -> Result<Option<Text<'a>>, TranslationError> {
     let Some(field) = request.take("metadata") else {
         return Ok(None);
     };
     let mut metadata = field.object()?;
     let user = metadata.take_text("user_id")?;
-    metadata.done()?;
-    Ok(user.filter(|user| (1..=USER_LIMIT).contains(&user.inner().len())))
+    metadata.finish()?;
+    Ok(user.filter(|user| (1..=MAX_USER_LENGTH).contains(&user.escaped().len())))
 }
 
-/// `service_tier`.
-pub(super) fn service_tier(request: &mut Object<'_>) -> Result<Option<&'static str>, Refusal> {
+pub(super) fn service_tier(
+    request: &mut JsonObject<'_>,
+) -> Result<Option<&'static str>, TranslationError> {
     let Some(field) = request.take("service_tier") else {
         return Ok(None);
     };
     match &*field.string()? {
         "auto" => Ok(None),
         "standard_only" => Ok(Some("default")),
-        _ => field.not_this("must be auto or standard_only."),
+        _ => field.unsupported_value("must be auto or standard_only."),
     }
 }

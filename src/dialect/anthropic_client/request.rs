@@ -1,42 +1,42 @@
-//! A Messages request as a chat request.
+//! Translates a Messages request into a chat request.
 //!
 //! Source: `OpenAI`'s API reference, "Create chat completion".
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::content::{self, Message};
-use super::options::{self, ResponseFormat};
-use super::tools::{self, Tool, ToolChoice};
-use crate::dialect::field::{Object, json};
-use crate::dialect::refusal::Refusal;
+use super::content::{self, ChatRequestMessage};
+use super::options::{self, ChatResponseFormat};
+use super::tools::{self, ChatTool, ChatToolChoice};
+use crate::dialect::field::{JsonObject, to_json};
 use crate::dialect::text::Text;
-use crate::dialect::thinking::Effort;
-use crate::dialect::{ToChat, Translated};
+use crate::dialect::thinking::ReasoningEffort;
+use crate::dialect::translation_error::TranslationError;
+use crate::dialect::{ChatUpstream, TranslatedRequest};
 
-/// Members without a say in what is answered: `OpenAI` caches unasked, and what
-/// may be forgotten of a long conversation need not be.
+/// Members that do not change the response: `OpenAI` caches automatically,
+/// and `context_management` only allows parts of a conversation to be dropped.
 const IGNORED: [&str; 3] = ["model", "cache_control", "context_management"];
 
-/// Values that ask for what happens anyhow.
-const NEUTRAL: [(&str, &[&str]); 2] = [("mcp_servers", &["[]"]), ("speed", &["\"standard\""])];
+/// Values that request the default behaviour.
+const DEFAULTS: [(&str, &[&str]); 2] = [("mcp_servers", &["[]"]), ("speed", &["\"standard\""])];
 
 #[derive(Serialize)]
-struct Request<'a> {
+struct ChatRequest<'a> {
     model: &'a str,
-    messages: Vec<Message<'a>>,
+    messages: Vec<ChatRequestMessage<'a>>,
     #[serde(flatten)]
-    limit: Limit,
+    limit: TokenLimit,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tools: Vec<Tool<'a>>,
+    tools: Vec<ChatTool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tool_choice: Option<ToolChoice<'a>>,
+    tool_choice: Option<ChatToolChoice<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parallel_tool_calls: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reasoning_effort: Option<Effort>,
+    reasoning_effort: Option<ReasoningEffort>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    response_format: Option<ResponseFormat<'a>>,
+    response_format: Option<ChatResponseFormat<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,40 +50,43 @@ struct Request<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    stream_options: Option<StreamOptions>,
+    stream_options: Option<ChatStreamOptions>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Limit {
+enum TokenLimit {
     MaxTokens(u64),
     MaxCompletionTokens(u64),
 }
 
 #[derive(Serialize)]
-struct StreamOptions {
+struct ChatStreamOptions {
     include_usage: bool,
 }
 
-pub fn translate(body: &[u8], upstream: &ToChat<'_>) -> Result<Translated, Refusal> {
-    let mut request = Object::body(body)?;
+pub fn translate(
+    body: &[u8],
+    upstream: &ChatUpstream<'_>,
+) -> Result<TranslatedRequest, TranslationError> {
+    let mut request = JsonObject::from_body(body)?;
     let stream = request
         .take("stream")
-        .map(|field| field.flag())
+        .map(|field| field.boolean())
         .transpose()?;
     let stream = stream.unwrap_or_default();
-    let limit = request.need("max_tokens")?.whole()?;
-    let limit = if upstream.old_max_tokens {
-        Limit::MaxTokens(limit)
+    let limit = request.require("max_tokens")?.integer()?;
+    let limit = if upstream.legacy_max_tokens {
+        TokenLimit::MaxTokens(limit)
     } else {
-        Limit::MaxCompletionTokens(limit)
+        TokenLimit::MaxCompletionTokens(limit)
     };
     let system = request.take("system");
-    let messages = request.need("messages")?;
+    let messages = request.require("messages")?;
     let messages = content::messages(system.as_ref(), &messages, upstream.reasoning_history)?;
-    let (tool_choice, parallel_tool_calls) = tools::choice(&mut request)?;
-    let (effort, response_format) = options::output(&mut request)?;
-    let chat = Request {
+    let (tool_choice, parallel_tool_calls) = tools::tool_choice(&mut request)?;
+    let (effort, response_format) = options::effort_and_format(&mut request)?;
+    let chat = ChatRequest {
         model: upstream.model,
         messages,
         limit,
@@ -94,19 +97,19 @@ pub fn translate(body: &[u8], upstream: &ToChat<'_>) -> Result<Translated, Refus
         response_format,
         temperature: request.take_number("temperature")?,
         top_p: request.take_number("top_p")?,
-        stop: options::stop(&mut request)?,
+        stop: options::stop_sequences(&mut request)?,
         user: options::user(&mut request)?,
         service_tier: options::service_tier(&mut request)?,
         stream,
-        stream_options: stream.then_some(StreamOptions {
+        stream_options: stream.then_some(ChatStreamOptions {
             include_usage: true,
         }),
     };
     request.ignore(&IGNORED);
-    request.ignore_neutral(&NEUTRAL)?;
-    request.done()?;
-    Ok(Translated {
-        body: json(&chat),
+    request.ignore_defaults(&DEFAULTS)?;
+    request.finish()?;
+    Ok(TranslatedRequest {
+        body: to_json(&chat),
         stream,
         include_usage: stream,
     })

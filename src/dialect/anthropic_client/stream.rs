@@ -1,38 +1,35 @@
-//! A stream of chat completion chunks as one of Anthropic's events.
+//! Translates chat completion chunks into a stream of Messages events.
 //!
-//! Source: Anthropic's documentation, "Streaming messages". A message is a
-//! series of blocks, one open at a time.
+//! Source: Anthropic's documentation, "Streaming messages". A message is a series
+//! of blocks, one open at a time.
 
 use serde::Serialize;
 
-use super::completion::{self, Call, Choice, Completion, Usage};
-use crate::dialect::error::Report;
+use super::upstream::{self, MessagesUsage, UpstreamChoice, UpstreamCompletion, UpstreamToolCall};
+use crate::dialect::error::UpstreamError;
 use crate::dialect::field::write_json;
 use crate::dialect::text::Text;
-use crate::dialect::{Answer, Flow};
-use crate::wire::sse::Event;
+use crate::dialect::{ResponseContext, StreamStatus};
+use crate::wire::sse::SseEvent;
 
-/// What is known between two events.
 #[derive(Debug)]
-pub struct Translator {
+pub struct StreamToMessages {
     id: String,
     model: String,
     started: bool,
-    /// How many blocks were begun.
-    blocks: usize,
-    open: Option<Open>,
-    calls: usize,
+    block_count: usize,
+    open_block: Option<OpenClientBlock>,
+    tool_call_count: usize,
     stop_reason: Option<&'static str>,
-    usage: Usage,
+    usage: MessagesUsage,
 }
 
-/// The block that is under way.
 #[derive(Debug, PartialEq, Eq)]
-enum Open {
-    Thoughts,
-    Words,
-    /// A call, by which the upstream's next pieces are known.
-    Call {
+enum OpenClientBlock {
+    Thinking,
+    Text,
+    /// With the upstream's index and id, which assign further chunks to it.
+    ToolUse {
         index: Option<u64>,
         id: Option<String>,
     },
@@ -40,31 +37,31 @@ enum Open {
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Said<'a> {
+enum MessagesEvent<'a> {
     MessageStart {
-        message: Start<'a>,
+        message: StartedMessage<'a>,
     },
     ContentBlockStart {
         index: usize,
-        content_block: Block<'a>,
+        content_block: BlockStart<'a>,
     },
     ContentBlockDelta {
         index: usize,
-        delta: Delta<'a>,
+        delta: MessagesDelta<'a>,
     },
     ContentBlockStop {
         index: usize,
     },
     MessageDelta {
-        delta: Stop,
-        usage: Usage,
+        delta: MessagesStop,
+        usage: MessagesUsage,
     },
     MessageStop,
     Ping,
 }
 
 #[derive(Serialize)]
-struct Start<'a> {
+struct StartedMessage<'a> {
     id: &'a str,
     #[serde(rename = "type")]
     kind: &'static str,
@@ -73,12 +70,12 @@ struct Start<'a> {
     content: [(); 0],
     stop_reason: Option<()>,
     stop_sequence: Option<()>,
-    usage: Usage,
+    usage: MessagesUsage,
 }
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Block<'a> {
+enum BlockStart<'a> {
     Thinking {
         thinking: &'static str,
         signature: &'static str,
@@ -89,16 +86,16 @@ enum Block<'a> {
     ToolUse {
         id: Text<'a>,
         name: Text<'a>,
-        input: Empty,
+        input: EmptyObject,
     },
 }
 
 #[derive(Serialize)]
-struct Empty {}
+struct EmptyObject {}
 
 #[derive(Serialize)]
 #[serde(tag = "type")]
-enum Delta<'a> {
+enum MessagesDelta<'a> {
     #[serde(rename = "thinking_delta")]
     Thinking { thinking: Text<'a> },
     #[serde(rename = "text_delta")]
@@ -108,85 +105,85 @@ enum Delta<'a> {
 }
 
 #[derive(Serialize)]
-struct Stop {
+struct MessagesStop {
     stop_reason: &'static str,
     stop_sequence: Option<()>,
 }
 
-// === impl Translator ===
+// === impl StreamToMessages ===
 
-impl Translator {
-    pub fn new(answer: &Answer<'_>) -> Self {
+impl StreamToMessages {
+    pub fn new(context: &ResponseContext<'_>) -> Self {
         Self {
-            id: answer.id.to_owned(),
-            model: answer.model.to_owned(),
+            id: context.fallback_id.to_owned(),
+            model: context.model.to_owned(),
             started: false,
-            blocks: 0,
-            open: None,
-            calls: 0,
+            block_count: 0,
+            open_block: None,
+            tool_call_count: 0,
             stop_reason: None,
-            usage: Usage::default(),
+            usage: MessagesUsage::default(),
         }
     }
 
-    /// Takes the lines of one event.
-    pub fn event(&mut self, content: &[u8], out: &mut Vec<u8>) -> Flow {
-        let event = Event::read(content);
+    /// `content` is the lines of one event.
+    pub fn on_event(&mut self, content: &[u8], out: &mut Vec<u8>) -> StreamStatus {
+        let event = SseEvent::parse(content);
         let data = event.data.trim_ascii();
         if data.is_empty() {
-            // A comment, by which an upstream shows that it is still there.
+            // A keep-alive comment.
             if content.starts_with(b":") {
-                write(&Said::Ping, out);
+                write_event(&MessagesEvent::Ping, out);
             }
-            return Flow::Open;
+            return StreamStatus::Open;
         }
         if data == b"[DONE]" {
-            return match self.end(out) {
-                Flow::Open => Flow::Broken,
-                flow => flow,
+            return match self.finish(out) {
+                StreamStatus::Open => StreamStatus::Broken,
+                status => status,
             };
         }
-        let Ok(chunk) = serde_json::from_slice::<Completion<'_>>(data) else {
-            return Flow::Broken;
+        let Ok(chunk) = serde_json::from_slice::<UpstreamCompletion<'_>>(data) else {
+            return StreamStatus::Broken;
         };
-        if chunk.error.is_some() || event.kind == Some(b"error") {
-            out.extend_from_slice(&Report::read(data).anthropic_event());
-            return Flow::Failed;
+        if chunk.error.is_some() || event.event_type == Some(b"error") {
+            out.extend_from_slice(&UpstreamError::parse(data).to_messages_event());
+            return StreamStatus::Failed;
         }
-        if let Some(usage) = Usage::find(data) {
+        if let Some(usage) = MessagesUsage::find(data) {
             self.usage = usage;
         }
-        self.start(chunk.id.as_ref(), out);
+        self.start_message(chunk.id.as_ref(), out);
         let mut choices = chunk.choices.unwrap_or_default();
-        // The report behind the answer is the last that matters.
+        // The usage chunk after the response is the last one.
         if choices.is_empty() && self.stop_reason.is_some() {
-            return self.end(out);
+            return self.finish(out);
         }
         choices.retain(|choice| choice.index.unwrap_or_default() == 0);
-        let taken = choices
+        let handled = choices
             .into_iter()
-            .try_for_each(|choice| self.choice(choice, out));
-        taken.map_or(Flow::Broken, |()| Flow::Open)
+            .try_for_each(|choice| self.on_choice(choice, out));
+        handled.map_or(StreamStatus::Broken, |()| StreamStatus::Open)
     }
 
-    /// The upstream says no more, with its mark or without.
-    pub fn end(&mut self, out: &mut Vec<u8>) -> Flow {
+    /// The stream has ended, with `[DONE]` or without.
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> StreamStatus {
         let Some(stop_reason) = self.stop_reason else {
-            return Flow::Open;
+            return StreamStatus::Open;
         };
-        let stop = Said::MessageDelta {
-            delta: Stop {
+        let stop = MessagesEvent::MessageDelta {
+            delta: MessagesStop {
                 stop_reason,
                 stop_sequence: None,
             },
             usage: self.usage,
         };
-        write(&stop, out);
-        write(&Said::MessageStop, out);
-        Flow::Complete
+        write_event(&stop, out);
+        write_event(&MessagesEvent::MessageStop, out);
+        StreamStatus::Complete
     }
 
-    fn start(&mut self, id: Option<&Text<'_>>, out: &mut Vec<u8>) {
+    fn start_message(&mut self, id: Option<&Text<'_>>, out: &mut Vec<u8>) {
         if std::mem::replace(&mut self.started, true) {
             return;
         }
@@ -194,7 +191,7 @@ impl Translator {
         if let Some(id) = id.filter(|id| !id.is_empty()) {
             self.id = id.into_owned();
         }
-        let message = Start {
+        let message = StartedMessage {
             id: &self.id,
             kind: "message",
             role: "assistant",
@@ -204,68 +201,72 @@ impl Translator {
             stop_sequence: None,
             usage: self.usage,
         };
-        write(&Said::MessageStart { message }, out);
+        write_event(&MessagesEvent::MessageStart { message }, out);
     }
 
-    /// `None` if it makes no sense.
-    fn choice(&mut self, choice: Choice<'_>, out: &mut Vec<u8>) -> Option<()> {
-        if let Some(said) = choice.delta.filter(|_| self.stop_reason.is_none()) {
-            if let Some(thinking) = said.thoughts() {
-                let block = Block::Thinking {
+    /// `None` if the chunk violates the protocol.
+    fn on_choice(&mut self, choice: UpstreamChoice<'_>, out: &mut Vec<u8>) -> Option<()> {
+        if let Some(message) = choice.delta.filter(|_| self.stop_reason.is_none()) {
+            if let Some(thinking) = message.thinking() {
+                let block = BlockStart::Thinking {
                     thinking: "",
                     signature: "",
                 };
-                self.go_on(Open::Thoughts, block, out);
-                self.delta(Delta::Thinking { thinking }, out);
+                self.ensure_open(OpenClientBlock::Thinking, block, out);
+                self.write_delta(MessagesDelta::Thinking { thinking }, out);
             }
-            if let Some(text) = said.words() {
-                self.go_on(Open::Words, Block::Text { text: "" }, out);
-                self.delta(Delta::Text { text }, out);
+            if let Some(text) = message.text() {
+                self.ensure_open(OpenClientBlock::Text, BlockStart::Text { text: "" }, out);
+                self.write_delta(MessagesDelta::Text { text }, out);
             }
-            for call in said.tool_calls.into_iter().flatten() {
-                self.call(call, out)?;
+            for call in message.tool_calls.into_iter().flatten() {
+                self.on_tool_call(call, out)?;
             }
         }
         if let Some(reason) = choice.finish_reason.filter(|_| self.stop_reason.is_none()) {
-            self.close(out);
-            self.stop_reason = Some(completion::stop_reason(&reason, self.calls > 0));
+            self.close_block(out);
+            self.stop_reason = Some(upstream::stop_reason(&reason, self.tool_call_count > 0));
         }
         Some(())
     }
 
-    fn call(&mut self, call: Call<'_>, out: &mut Vec<u8>) -> Option<()> {
+    fn on_tool_call(&mut self, call: UpstreamToolCall<'_>, out: &mut Vec<u8>) -> Option<()> {
         let function = call.function?;
         let id = call.id.filter(|id| !id.is_empty());
         let name = function.name.as_ref().filter(|name| !name.is_empty());
-        if !self.is_open(call.index, id.as_ref(), name) {
-            let place = self.calls;
-            self.calls += 1;
-            let open = Open::Call {
+        if !self.is_open_call(call.index, id.as_ref(), name) {
+            let index = self.tool_call_count;
+            self.tool_call_count += 1;
+            let open = OpenClientBlock::ToolUse {
                 index: call.index,
-                id: id.as_ref().map(|id| id.inner().to_owned()),
+                id: id.as_ref().map(|id| id.escaped().to_owned()),
             };
-            let block = Block::ToolUse {
-                id: id.unwrap_or_else(|| completion::call_id(&self.id, place)),
-                // A piece of a call that was closed has no name.
+            let block = BlockStart::ToolUse {
+                id: id.unwrap_or_else(|| upstream::generated_tool_id(&self.id, index)),
+                // A chunk of a call that is closed already has no name.
                 name: name.cloned()?,
-                input: Empty {},
+                input: EmptyObject {},
             };
-            self.begin(open, block, out);
+            self.start_block(open, block, out);
         }
         if let Some(partial_json) = function.arguments() {
-            self.delta(Delta::Input { partial_json }, out);
+            self.write_delta(MessagesDelta::Input { partial_json }, out);
         }
         Some(())
     }
 
-    /// Whether this is a piece of the call that is under way. Some upstreams
-    /// give all calls the same index, others give them none; then a name tells
-    /// that another one begins.
-    fn is_open(&self, index: Option<u64>, id: Option<&Text<'_>>, name: Option<&Text<'_>>) -> bool {
-        let Some(Open::Call {
+    /// Whether this chunk continues the open call. Some upstreams send the same
+    /// index for all calls, others send none; then a name starts a new call.
+    fn is_open_call(
+        &self,
+        index: Option<u64>,
+        id: Option<&Text<'_>>,
+        name: Option<&Text<'_>>,
+    ) -> bool {
+        let Some(OpenClientBlock::ToolUse {
             index: open_index,
             id: open_id,
-        }) = &self.open
+        }) = &self.open_block
         else {
             return false;
         };
@@ -273,41 +274,46 @@ impl Translator {
             Some(_) => index == *open_index,
             None => id.is_some() || name.is_none(),
         };
-        same_index && id.is_none_or(|id| Some(id.inner()) == open_id.as_deref())
+        same_index && id.is_none_or(|id| Some(id.escaped()) == open_id.as_deref())
     }
 
-    fn go_on(&mut self, open: Open, block: Block<'_>, out: &mut Vec<u8>) {
-        if self.open.as_ref() != Some(&open) {
-            self.begin(open, block, out);
+    fn ensure_open(&mut self, open: OpenClientBlock, block: BlockStart<'_>, out: &mut Vec<u8>) {
+        if self.open_block.as_ref() != Some(&open) {
+            self.start_block(open, block, out);
         }
     }
 
-    fn begin(&mut self, open: Open, content_block: Block<'_>, out: &mut Vec<u8>) {
-        self.close(out);
-        let index = self.blocks;
-        self.blocks += 1;
-        self.open = Some(open);
-        let start = Said::ContentBlockStart {
+    fn start_block(
+        &mut self,
+        open: OpenClientBlock,
+        content_block: BlockStart<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        self.close_block(out);
+        let index = self.block_count;
+        self.block_count += 1;
+        self.open_block = Some(open);
+        let start = MessagesEvent::ContentBlockStart {
             index,
             content_block,
         };
-        write(&start, out);
+        write_event(&start, out);
     }
 
-    fn delta(&self, delta: Delta<'_>, out: &mut Vec<u8>) {
-        let index = self.blocks.saturating_sub(1);
-        write(&Said::ContentBlockDelta { index, delta }, out);
+    fn write_delta(&self, delta: MessagesDelta<'_>, out: &mut Vec<u8>) {
+        let index = self.block_count.saturating_sub(1);
+        write_event(&MessagesEvent::ContentBlockDelta { index, delta }, out);
     }
 
-    fn close(&mut self, out: &mut Vec<u8>) {
-        if self.open.take().is_some() {
-            let index = self.blocks.saturating_sub(1);
-            write(&Said::ContentBlockStop { index }, out);
+    fn close_block(&mut self, out: &mut Vec<u8>) {
+        if self.open_block.take().is_some() {
+            let index = self.block_count.saturating_sub(1);
+            write_event(&MessagesEvent::ContentBlockStop { index }, out);
         }
     }
 }
 
-impl Said<'_> {
+impl MessagesEvent<'_> {
     fn name(&self) -> &'static str {
         match self {
             Self::MessageStart { .. } => "message_start",
@@ -321,10 +327,10 @@ impl Said<'_> {
     }
 }
 
-fn write(said: &Said<'_>, out: &mut Vec<u8>) {
+fn write_event(event: &MessagesEvent<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"event: ");
-    out.extend_from_slice(said.name().as_bytes());
+    out.extend_from_slice(event.name().as_bytes());
     out.extend_from_slice(b"\ndata: ");
-    write_json(said, out);
+    write_json(event, out);
     out.extend_from_slice(b"\n\n");
 }

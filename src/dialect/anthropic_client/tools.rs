@@ -1,22 +1,21 @@
-//! Tools and who decides about them.
+//! Tools and `tool_choice`.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::dialect::field::{Field, Object};
-use crate::dialect::refusal::Refusal;
+use crate::dialect::field::{JsonField, JsonObject};
 use crate::dialect::text::Text;
+use crate::dialect::translation_error::TranslationError;
 
-/// One of `tools`.
 #[derive(Serialize)]
-pub(super) struct Tool<'a> {
+pub(super) struct ChatTool<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
-    function: Function<'a>,
+    function: ChatFunction<'a>,
 }
 
 #[derive(Serialize)]
-struct Function<'a> {
+struct ChatFunction<'a> {
     name: Text<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<Text<'a>>,
@@ -25,80 +24,83 @@ struct Function<'a> {
     strict: bool,
 }
 
-/// `tool_choice`.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(super) enum ToolChoice<'a> {
+pub(super) enum ChatToolChoice<'a> {
     Mode(&'static str),
     Function {
         #[serde(rename = "type")]
         kind: &'static str,
-        function: Name<'a>,
+        function: ChatFunctionName<'a>,
     },
 }
 
 #[derive(Serialize)]
-pub(super) struct Name<'a> {
+pub(super) struct ChatFunctionName<'a> {
     name: Text<'a>,
 }
 
-pub(super) fn tools<'a>(request: &mut Object<'a>) -> Result<Vec<Tool<'a>>, Refusal> {
+pub(super) fn tools<'a>(
+    request: &mut JsonObject<'a>,
+) -> Result<Vec<ChatTool<'a>>, TranslationError> {
     let Some(field) = request.take("tools") else {
         return Ok(Vec::new());
     };
-    field.list()?.iter().map(tool).collect()
+    field.array()?.iter().map(tool).collect()
 }
 
-fn tool<'a>(field: &Field<'a>) -> Result<Tool<'a>, Refusal> {
+fn tool<'a>(field: &JsonField<'a>) -> Result<ChatTool<'a>, TranslationError> {
     let mut tool = field.object()?;
     let kind = tool.take("type");
-    if let Some(kind) = kind.filter(|kind| !kind.is_any_of(&["\"custom\""])) {
-        return kind.not_this("names a tool that Anthropic runs itself, which this model has not.");
+    if let Some(kind) = kind.filter(|kind| !kind.equals_any_of(&["\"custom\""])) {
+        return kind.unsupported_value(
+            "is a tool that Anthropic runs itself; this model does not have it.",
+        );
     }
-    // How the cache is filled, how pieces are sent, and what is offered anyhow.
+    // They do not change the response.
     tool.ignore(&["cache_control", "eager_input_streaming"]);
-    tool.ignore_neutral(&[
+    tool.ignore_defaults(&[
         ("defer_loading", &["false"]),
         ("allowed_callers", &["[\"direct\"]"]),
         ("input_examples", &["[]"]),
     ])?;
     let strict = tool.take("strict");
-    let function = Function {
-        name: tool.need("name")?.text()?,
+    let function = ChatFunction {
+        name: tool.require("name")?.text()?,
         description: tool.take_text("description")?,
-        parameters: tool.need("input_schema")?.any_object()?,
-        strict: strict.map_or(Ok(false), |field| field.flag())?,
+        parameters: tool.require("input_schema")?.raw_object()?,
+        strict: strict.map_or(Ok(false), |field| field.boolean())?,
     };
-    tool.done()?;
-    Ok(Tool {
+    tool.finish()?;
+    Ok(ChatTool {
         kind: "function",
         function,
     })
 }
 
-/// `tool_choice`, and `parallel_tool_calls`, which is part of it here.
-pub(super) fn choice<'a>(
-    request: &mut Object<'a>,
-) -> Result<(Option<ToolChoice<'a>>, Option<bool>), Refusal> {
+/// `tool_choice` and `parallel_tool_calls`, which Messages has in one.
+pub(super) fn tool_choice<'a>(
+    request: &mut JsonObject<'a>,
+) -> Result<(Option<ChatToolChoice<'a>>, Option<bool>), TranslationError> {
     let Some(field) = request.take("tool_choice") else {
         return Ok((None, None));
     };
     let mut choice = field.object()?;
-    let one_by_one = choice.take("disable_parallel_tool_use");
-    let one_by_one = one_by_one.map_or(Ok(false), |field| field.flag())?;
-    let kind = choice.need("type")?;
-    let chosen = match &*kind.string()? {
-        "auto" => ToolChoice::Mode("auto"),
-        "any" => ToolChoice::Mode("required"),
-        "none" => ToolChoice::Mode("none"),
-        "tool" => ToolChoice::Function {
+    let disable_parallel = choice.take("disable_parallel_tool_use");
+    let disable_parallel = disable_parallel.map_or(Ok(false), |field| field.boolean())?;
+    let kind = choice.require("type")?;
+    let tool_choice = match &*kind.string()? {
+        "auto" => ChatToolChoice::Mode("auto"),
+        "any" => ChatToolChoice::Mode("required"),
+        "none" => ChatToolChoice::Mode("none"),
+        "tool" => ChatToolChoice::Function {
             kind: "function",
-            function: Name {
-                name: choice.need("name")?.text()?,
+            function: ChatFunctionName {
+                name: choice.require("name")?.text()?,
             },
         },
-        _ => return kind.not_this("must be auto, any, tool or none."),
+        _ => return kind.unsupported_value("must be auto, any, tool or none."),
     };
-    choice.done()?;
-    Ok((Some(chosen), one_by_one.then_some(false)))
+    choice.finish()?;
+    Ok((Some(tool_choice), disable_parallel.then_some(false)))
 }

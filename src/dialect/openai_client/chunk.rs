@@ -1,32 +1,32 @@
-//! A chunk of a chat completion.
+//! Chunks of a streamed chat completion.
 
 use serde::Serialize;
 
-use super::message::{ChatUsage, Thought};
+use super::upstream::{ChatUsage, ThinkingBlock};
 use crate::dialect::text::Text;
 
 #[derive(Serialize)]
-pub(super) struct Chunk<'a> {
+pub(super) struct ChatChunk<'a> {
     pub(super) id: &'a str,
     pub(super) object: &'static str,
     pub(super) created: u64,
     pub(super) model: &'a str,
-    pub(super) choices: &'a [Choice<'a>],
-    /// Only where the caller asked for it.
+    pub(super) choices: &'a [ChatChunkChoice<'a>],
+    /// Only if the client requested it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) usage: Option<Counts>,
+    pub(super) usage: Option<ChunkUsage>,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(super) enum Counts {
-    /// Null, in all chunks but the last.
-    Later,
-    Now(ChatUsage),
+pub(super) enum ChunkUsage {
+    /// `null`, in all chunks but the last.
+    Pending,
+    Final(ChatUsage),
 }
 
 #[derive(Serialize)]
-pub(super) struct Choice<'a> {
+pub(super) struct ChatChunkChoice<'a> {
     pub(super) index: u8,
     pub(super) delta: ChatDelta<'a>,
     pub(super) logprobs: Option<()>,
@@ -44,23 +44,23 @@ pub(super) struct ChatDelta<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reasoning_content: Option<Text<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) thinking_blocks: Option<[Thought<'a>; 1]>,
+    pub(super) thinking_blocks: Option<[ThinkingBlock<'a>; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) tool_calls: Option<[Call<'a>; 1]>,
+    pub(super) tool_calls: Option<[ChatToolCallDelta<'a>; 1]>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Call<'a> {
+pub(super) struct ChatToolCallDelta<'a> {
     pub(super) index: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) id: Option<Text<'a>>,
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub(super) kind: Option<&'static str>,
-    pub(super) function: Function<'a>,
+    pub(super) function: ChatFunctionDelta<'a>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Function<'a> {
+pub(super) struct ChatFunctionDelta<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) name: Option<Text<'a>>,
     pub(super) arguments: Text<'a>,

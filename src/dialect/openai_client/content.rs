@@ -1,50 +1,47 @@
-//! The messages.
+//! The messages of a request.
 //!
-//! System and developer messages move to the front, wherever they stand: that
-//! is the one place that every Claude takes them in. What a role says in
-//! several messages on end becomes one turn, which is how the answers to
-//! parallel tool calls must come.
+//! System and developer messages move to `system` from any position: no other
+//! position works for every Claude model. Consecutive messages of one role become
+//! one turn, as Anthropic requires of the results of parallel tool calls.
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::media::{self, Source};
-use crate::dialect::field::{Field, Kind, Object};
-use crate::dialect::refusal::Refusal;
+use super::media::{self, MediaSource};
+use crate::dialect::field::{JsonField, JsonObject, JsonType};
 use crate::dialect::text::Text;
+use crate::dialect::translation_error::TranslationError;
 
-/// One of `messages`.
 #[derive(Debug, Serialize)]
-pub(super) struct Turn<'a> {
-    role: Role,
-    content: Vec<Block<'a>>,
+pub(super) struct MessagesTurn<'a> {
+    role: MessagesRole,
+    content: Vec<MessagesBlock<'a>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Role {
+enum MessagesRole {
     User,
     Assistant,
 }
 
-/// A content block.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Block<'a> {
+pub(super) enum MessagesBlock<'a> {
     Text {
         text: Text<'a>,
         #[serde(skip_serializing_if = "Option::is_none")]
         cache_control: Option<CacheControl<'a>>,
     },
     Image {
-        source: Source<'a>,
+        source: MediaSource<'a>,
         #[serde(skip_serializing_if = "Option::is_none")]
         cache_control: Option<CacheControl<'a>>,
     },
     Document {
-        source: Source<'a>,
+        source: MediaSource<'a>,
         #[serde(skip_serializing_if = "Option::is_none")]
         title: Option<Text<'a>>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,18 +62,18 @@ pub(super) enum Block<'a> {
     ToolResult {
         tool_use_id: String,
         #[serde(skip_serializing_if = "Vec::is_empty")]
-        content: Vec<Block<'a>>,
+        content: Vec<MessagesBlock<'a>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         cache_control: Option<CacheControl<'a>>,
     },
 }
 
-/// Where Anthropic's cache is to end.
+/// Marks the end of a prefix to cache.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum CacheControl<'a> {
-    /// As the caller wrote it.
-    Given(&'a RawValue),
+    /// The client's own `cache_control`.
+    Explicit(&'a RawValue),
     /// `OpenAI`'s `prompt_cache_breakpoint`.
     Breakpoint {
         #[serde(rename = "type")]
@@ -84,242 +81,247 @@ pub(super) enum CacheControl<'a> {
     },
 }
 
-/// All messages.
 #[derive(Debug, Default)]
-pub(super) struct Conversation<'a> {
-    pub(super) system: Vec<Block<'a>>,
-    pub(super) turns: Vec<Turn<'a>>,
+pub(super) struct MessagesConversation<'a> {
+    pub(super) system: Vec<MessagesBlock<'a>>,
+    pub(super) turns: Vec<MessagesTurn<'a>>,
 }
 
-/// Reads `messages`.
-pub(super) fn conversation<'a>(messages: &Field<'a>) -> Result<Conversation<'a>, Refusal> {
-    let mut conversation = Conversation::default();
-    for field in messages.list()? {
-        conversation.message(&field)?;
+pub(super) fn conversation<'a>(
+    messages: &JsonField<'a>,
+) -> Result<MessagesConversation<'a>, TranslationError> {
+    let mut conversation = MessagesConversation::default();
+    for field in messages.array()? {
+        conversation.add_message(&field)?;
     }
     Ok(conversation)
 }
 
-impl Turn<'_> {
-    fn is_answer(&self) -> bool {
-        matches!(self.content.first(), Some(Block::ToolResult { .. }))
+impl MessagesTurn<'_> {
+    fn is_tool_result(&self) -> bool {
+        matches!(self.content.first(), Some(MessagesBlock::ToolResult { .. }))
     }
 
-    fn begins_with_thoughts(&self) -> bool {
+    fn starts_with_thinking(&self) -> bool {
         matches!(
             self.content.first(),
-            Some(Block::Thinking { .. } | Block::RedactedThinking { .. })
+            Some(MessagesBlock::Thinking { .. } | MessagesBlock::RedactedThinking { .. })
         )
     }
 }
 
-impl<'a> Conversation<'a> {
-    /// Whether the model is in the middle of a turn with tool calls whose
-    /// thoughts the caller did not give back.
-    pub(super) fn lacks_thoughts(&self) -> bool {
-        // It goes back as long as the user only answers calls.
+impl<'a> MessagesConversation<'a> {
+    /// Whether the model is in the middle of a turn with tool calls whose thinking
+    /// the client did not send back.
+    pub(super) fn lacks_thinking(&self) -> bool {
+        // The turn includes all steps whose user message is a tool result.
         let steps = self.turns.rchunks_exact(2).map_while(|step| match step {
-            [said, answered] => answered.is_answer().then_some(said),
+            [assistant, user] => user.is_tool_result().then_some(assistant),
             _ => None,
         });
         steps
             .last()
-            .is_some_and(|first| !first.begins_with_thoughts())
+            .is_some_and(|first| !first.starts_with_thinking())
     }
 
-    fn message(&mut self, field: &Field<'a>) -> Result<(), Refusal> {
+    fn add_message(&mut self, field: &JsonField<'a>) -> Result<(), TranslationError> {
         let mut message = field.object()?;
-        let role = message.need("role")?;
-        // Anthropic knows two voices and no names.
+        let role = message.require("role")?;
+        // Anthropic has no names of participants.
         message.ignore(&["name"]);
         match &*role.string()? {
             "system" | "developer" => {
-                let parts = parts(&message.need("content")?, text_part)?;
+                let parts = parts(&message.require("content")?, text_part)?;
                 self.system.extend(parts);
             }
             "user" => {
-                let content = message.need("content")?;
+                let content = message.require("content")?;
                 let parts = parts(&content, user_part)?;
                 if parts.is_empty() {
-                    return Err(Refusal::invalid(&content.path, "must not be empty."));
+                    return Err(TranslationError::invalid_value(
+                        &content.path,
+                        "must not be empty.",
+                    ));
                 }
-                self.say(Role::User, parts);
+                self.append(MessagesRole::User, parts);
             }
             "assistant" => {
                 let blocks = assistant(&mut message)?;
-                self.say(Role::Assistant, blocks);
+                self.append(MessagesRole::Assistant, blocks);
             }
             "tool" => {
-                let id = message.need_string("tool_call_id")?;
+                let id = message.require_string("tool_call_id")?;
                 let cache_control = cache_control(&mut message)?;
-                let result = Block::ToolResult {
-                    tool_use_id: tool_id(&id),
-                    content: parts(&message.need("content")?, user_part)?,
+                let result = MessagesBlock::ToolResult {
+                    tool_use_id: tool_use_id(&id),
+                    content: parts(&message.require("content")?, user_part)?,
                     cache_control,
                 };
-                self.say(Role::User, vec![result]);
+                self.append(MessagesRole::User, vec![result]);
             }
-            "function" => return role.unsupported("is out of date: use the role tool."),
+            "function" => return role.unsupported_parameter("is deprecated: use the role tool."),
             _ => {
-                return role.not_this("must be system, developer, user, assistant or tool.");
+                return role
+                    .unsupported_value("must be system, developer, user, assistant or tool.");
             }
         }
-        message.done()
+        message.finish()
     }
 
-    fn say(&mut self, role: Role, mut content: Vec<Block<'a>>) {
+    fn append(&mut self, role: MessagesRole, mut content: Vec<MessagesBlock<'a>>) {
         match self.turns.last_mut() {
             Some(turn) if turn.role == role => turn.content.append(&mut content),
-            // A message without words or calls says nothing; Anthropic refuses
-            // it.
+            // Anthropic rejects a message without content.
             _ if content.is_empty() => {}
-            _ => self.turns.push(Turn { role, content }),
+            _ => self.turns.push(MessagesTurn { role, content }),
         }
     }
 }
 
-/// A message's `content`: a string or parts. Empty text is left out, since
-/// Anthropic refuses it.
+/// `content`, a string or parts. Empty text is omitted, since Anthropic rejects
+/// it.
 fn parts<'a>(
-    field: &Field<'a>,
-    part: impl Fn(&Field<'a>) -> Result<Block<'a>, Refusal>,
-) -> Result<Vec<Block<'a>>, Refusal> {
-    if field.kind() == Kind::Text {
+    field: &JsonField<'a>,
+    part: impl Fn(&JsonField<'a>) -> Result<MessagesBlock<'a>, TranslationError>,
+) -> Result<Vec<MessagesBlock<'a>>, TranslationError> {
+    if field.json_type() == JsonType::String {
         let text = field.text()?;
-        return Ok(words(text).into_iter().collect());
+        return Ok(text_block(text).into_iter().collect());
     }
-    let blocks: Vec<_> = field.list()?.iter().map(part).collect::<Result<_, _>>()?;
-    let said = |block: &Block<'_>| !matches!(block, Block::Text { text, .. } if text.is_empty());
-    Ok(blocks.into_iter().filter(said).collect())
+    let blocks: Vec<_> = field.array()?.iter().map(part).collect::<Result<_, _>>()?;
+    let not_empty = |block: &MessagesBlock<'_>| !matches!(block, MessagesBlock::Text { text, .. } if text.is_empty());
+    Ok(blocks.into_iter().filter(not_empty).collect())
 }
 
-fn words(text: Text<'_>) -> Option<Block<'_>> {
+fn text_block(text: Text<'_>) -> Option<MessagesBlock<'_>> {
     let cache_control = None;
-    (!text.is_empty()).then_some(Block::Text {
+    (!text.is_empty()).then_some(MessagesBlock::Text {
         text,
         cache_control,
     })
 }
 
-/// A part of what only has text.
-fn text_part<'a>(field: &Field<'a>) -> Result<Block<'a>, Refusal> {
+/// A part of a message that has only text.
+fn text_part<'a>(field: &JsonField<'a>) -> Result<MessagesBlock<'a>, TranslationError> {
     let mut part = field.object()?;
-    let kind = part.need("type")?;
+    let kind = part.require("type")?;
     let name = match &*kind.string()? {
         "text" => "text",
-        // What the model once declined to do is part of the conversation.
+        // An earlier refusal is part of the conversation.
         "refusal" => "refusal",
-        _ => return kind.not_this("must be text here."),
+        _ => return kind.unsupported_value("must be text here."),
     };
-    let block = Block::Text {
+    let block = MessagesBlock::Text {
         cache_control: cache_control(&mut part)?,
-        text: part.need(name)?.text()?,
+        text: part.require(name)?.text()?,
     };
-    part.done()?;
+    part.finish()?;
     Ok(block)
 }
 
-/// A part of what a user says, or of what a tool answers.
-fn user_part<'a>(field: &Field<'a>) -> Result<Block<'a>, Refusal> {
+/// A part of a user message or of a tool result.
+fn user_part<'a>(field: &JsonField<'a>) -> Result<MessagesBlock<'a>, TranslationError> {
     let mut part = field.object()?;
-    let kind = part.need("type")?;
+    let kind = part.require("type")?;
     let kind_name = kind.string()?;
     if kind_name == "text" {
         return text_part(field);
     }
     let cache_control = cache_control(&mut part)?;
     let block = match &*kind_name {
-        "image_url" => Block::Image {
-            source: media::image(&part.need("image_url")?)?,
+        "image_url" => MessagesBlock::Image {
+            source: media::image(&part.require("image_url")?)?,
             cache_control,
         },
         "file" => {
-            let (source, title) = media::file(&part.need("file")?)?;
-            Block::Document {
+            let (source, title) = media::file(&part.require("file")?)?;
+            MessagesBlock::Document {
                 source,
                 title,
                 cache_control,
             }
         }
-        _ => return kind.not_this("must be text, image_url or file for this model."),
+        _ => return kind.unsupported_value("must be text, image_url or file for this model."),
     };
-    part.done()?;
+    part.finish()?;
     Ok(block)
 }
 
-/// What the model said before: its thoughts, its words, its calls.
-fn assistant<'a>(message: &mut Object<'a>) -> Result<Vec<Block<'a>>, Refusal> {
-    // Thoughts without their signature cannot be given back; the others are in
-    // `thinking_blocks`. Notes on sources are no part of what was said.
+/// An earlier response: thinking, text and tool calls.
+fn assistant<'a>(message: &mut JsonObject<'a>) -> Result<Vec<MessagesBlock<'a>>, TranslationError> {
+    // Thinking is sent back from `thinking_blocks` only: it needs a signature.
+    // Annotations are not part of the text.
     message.ignore(&["reasoning_content", "reasoning", "annotations"]);
     let mut blocks = Vec::new();
     if let Some(field) = message.take("thinking_blocks") {
-        for field in field.list()? {
-            blocks.extend(thought(&field)?);
+        for field in field.array()? {
+            blocks.extend(thinking_block(&field)?);
         }
     }
     if let Some(field) = message.take("content") {
         blocks.extend(parts(&field, text_part)?);
     }
     if let Some(refusal) = message.take_text("refusal")? {
-        blocks.extend(words(refusal));
+        blocks.extend(text_block(refusal));
     }
     if let Some(field) = message.take("tool_calls") {
-        for field in field.list()? {
-            blocks.push(call(&field)?);
+        for field in field.array()? {
+            blocks.push(tool_call(&field)?);
         }
     }
     Ok(blocks)
 }
 
-/// A thought that this gateway gave out, with what Anthropic knows it by.
-fn thought<'a>(field: &Field<'a>) -> Result<Option<Block<'a>>, Refusal> {
-    let mut thought = field.object()?;
-    let kind = thought.need("type")?;
-    // Its place in a stream.
-    thought.ignore(&["index"]);
+/// Thinking of an earlier response of this gateway, with Anthropic's signature.
+fn thinking_block<'a>(
+    field: &JsonField<'a>,
+) -> Result<Option<MessagesBlock<'a>>, TranslationError> {
+    let mut object = field.object()?;
+    let kind = object.require("type")?;
+    // Of stream chunks.
+    object.ignore(&["index"]);
     let block = match &*kind.string()? {
         "thinking" => {
-            let thinking = thought.take_text("thinking")?;
-            let signature = thought.take_text("signature")?;
+            let thinking = object.take_text("thinking")?;
+            let signature = object.take_text("signature")?;
             signature
                 .filter(|signature| !signature.is_empty())
-                .map(|signature| Block::Thinking {
-                    thinking: thinking.unwrap_or_else(|| Text::of("")),
+                .map(|signature| MessagesBlock::Thinking {
+                    thinking: thinking.unwrap_or_else(|| Text::encode("")),
                     signature,
                 })
         }
-        "redacted_thinking" => Some(Block::RedactedThinking {
-            data: thought.need("data")?.text()?,
+        "redacted_thinking" => Some(MessagesBlock::RedactedThinking {
+            data: object.require("data")?.text()?,
         }),
-        _ => return kind.not_this("must be thinking or redacted_thinking."),
+        _ => return kind.unsupported_value("must be thinking or redacted_thinking."),
     };
-    thought.done()?;
+    object.finish()?;
     Ok(block)
 }
 
-fn call<'a>(field: &Field<'a>) -> Result<Block<'a>, Refusal> {
+fn tool_call<'a>(field: &JsonField<'a>) -> Result<MessagesBlock<'a>, TranslationError> {
     let mut call = field.object()?;
-    // Its place in a stream, which some callers leave in.
+    // Of stream chunks; some clients keep it.
     call.ignore(&["index"]);
     let kind = call.take("type");
-    if let Some(kind) = kind.filter(|kind| !kind.is_any_of(&["\"function\""])) {
-        return kind.not_this("must be function: no other call can be translated.");
+    if let Some(kind) = kind.filter(|kind| !kind.equals_any_of(&["\"function\""])) {
+        return kind.unsupported_value("must be function: other tool calls cannot be translated.");
     }
-    let id = call.need_string("id")?;
-    let mut function = call.need("function")?.object()?;
-    let block = Block::ToolUse {
-        id: tool_id(&id),
-        name: function.need("name")?.text()?,
-        input: input(&function.need("arguments")?)?,
+    let id = call.require_string("id")?;
+    let mut function = call.require("function")?.object()?;
+    let block = MessagesBlock::ToolUse {
+        id: tool_use_id(&id),
+        name: function.require("name")?.text()?,
+        input: tool_input(&function.require("arguments")?)?,
     };
-    function.done()?;
-    call.done()?;
+    function.finish()?;
+    call.finish()?;
     Ok(block)
 }
 
-/// The arguments of a call: JSON in a string there, an object here.
-fn input<'a>(field: &Field<'a>) -> Result<Cow<'a, RawValue>, Refusal> {
+/// Arguments are JSON in a string in chat, and an object in Messages.
+fn tool_input<'a>(field: &JsonField<'a>) -> Result<Cow<'a, RawValue>, TranslationError> {
     let text = field.string()?;
     let text = if text.trim().is_empty() {
         "{}"
@@ -329,25 +331,33 @@ fn input<'a>(field: &Field<'a>) -> Result<Cow<'a, RawValue>, Refusal> {
     let input = RawValue::from_string(text.to_owned())
         .ok()
         .filter(|input| input.get().starts_with('{'));
-    input
-        .map(Cow::Owned)
-        .ok_or_else(|| Refusal::invalid(&field.path, "must be a JSON object, as a string."))
+    input.map(Cow::Owned).ok_or_else(|| {
+        TranslationError::invalid_value(&field.path, "must be a JSON object, as a string.")
+    })
 }
 
-/// Ids of calls. Anthropic takes letters, digits, `_` and `-`; others use more.
-fn tool_id(id: &str) -> String {
-    let kept = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
-    let letters = id.chars();
-    letters
-        .map(|letter| if kept(letter) { letter } else { '_' })
+/// Anthropic allows letters, digits, `_` and `-`; other providers use more.
+fn tool_use_id(id: &str) -> String {
+    let is_allowed =
+        |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
+    id.chars()
+        .map(|character| {
+            if is_allowed(character) {
+                character
+            } else {
+                '_'
+            }
+        })
         .collect()
 }
 
-/// Where the cache is to end, in Anthropic's words or in `OpenAI`'s.
-fn cache_control<'a>(object: &mut Object<'a>) -> Result<Option<CacheControl<'a>>, Refusal> {
+/// From Anthropic's `cache_control` or `OpenAI`'s `prompt_cache_breakpoint`.
+fn cache_control<'a>(
+    object: &mut JsonObject<'a>,
+) -> Result<Option<CacheControl<'a>>, TranslationError> {
     let breakpoint = object.take("prompt_cache_breakpoint");
     if let Some(field) = object.take("cache_control") {
-        return Ok(Some(CacheControl::Given(field.any_object()?)));
+        return Ok(Some(CacheControl::Explicit(field.raw_object()?)));
     }
     Ok(breakpoint.map(|_| CacheControl::Breakpoint { kind: "ephemeral" }))
 }

@@ -1,11 +1,11 @@
-//! The caller speaks Chat Completions, the upstream Messages.
+//! The client speaks Chat Completions, the upstream Messages.
 
 mod chunk;
 mod content;
 mod media;
-mod message;
 mod options;
-pub(super) mod reply;
 pub(super) mod request;
+pub(super) mod response;
 pub(super) mod stream;
 mod tools;
+mod upstream;

@@ -1,57 +1,55 @@
-//! The settings beside the messages and the tools.
+//! Request options other than messages and tools.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::content::Conversation;
-use crate::dialect::ToMessages;
-use crate::dialect::field::{Field, Kind, Object};
-use crate::dialect::refusal::Refusal;
+use super::content::MessagesConversation;
+use crate::dialect::MessagesUpstream;
+use crate::dialect::field::{JsonField, JsonObject, JsonType};
 use crate::dialect::text::Text;
-use crate::dialect::thinking::{Effort, LEAST_BUDGET, Thinking};
+use crate::dialect::thinking::{MIN_BUDGET_TOKENS, ReasoningEffort, ThinkingMode};
+use crate::dialect::translation_error::TranslationError;
 
-/// `output_config`.
 #[derive(Serialize)]
 pub(super) struct OutputConfig<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) effort: Option<Effort>,
+    pub(super) effort: Option<ReasoningEffort>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) format: Option<Format<'a>>,
+    pub(super) format: Option<OutputFormat<'a>>,
 }
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Format<'a> {
+pub(super) enum OutputFormat<'a> {
     JsonSchema { schema: &'a RawValue },
 }
 
-/// `thinking`.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(super) enum ThinkingConfig<'a> {
-    /// As the caller wrote it.
-    Given(&'a RawValue),
-    Asked(Asked),
+pub(super) enum ThinkingParam<'a> {
+    /// The client's own `thinking`.
+    Explicit(&'a RawValue),
+    FromEffort(EffortThinking),
 }
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Asked {
+pub(super) enum EffortThinking {
     Disabled,
     Enabled {
         budget_tokens: u64,
     },
-    /// Newer models leave the thoughts out of the answer unless told so.
+    /// By default, newer models omit thinking from the response.
     Adaptive {
         display: &'static str,
     },
 }
 
-/// What becomes of `reasoning_effort` and `max_tokens`.
-pub(super) struct Reasoning<'a> {
+/// The Messages options that follow from `reasoning_effort` and `max_tokens`.
+pub(super) struct ReasoningOptions<'a> {
     pub(super) max_tokens: u64,
-    pub(super) thinking: Option<ThinkingConfig<'a>>,
-    pub(super) effort: Option<Effort>,
+    pub(super) thinking: Option<ThinkingParam<'a>>,
+    pub(super) effort: Option<ReasoningEffort>,
 }
 
 impl OutputConfig<'_> {
@@ -60,161 +58,180 @@ impl OutputConfig<'_> {
     }
 }
 
-/// `stream_options`; obfuscation only pads events.
-pub(super) fn include_usage(chat: &mut Object<'_>) -> Result<bool, Refusal> {
+/// From `stream_options`. `include_obfuscation` only pads events.
+pub(super) fn include_usage(chat: &mut JsonObject<'_>) -> Result<bool, TranslationError> {
     let Some(field) = chat.take("stream_options") else {
         return Ok(false);
     };
     let mut options = field.object()?;
-    let include = options.take("include_usage");
+    let include_usage = options.take("include_usage");
     options.ignore(&["include_obfuscation"]);
-    options.done()?;
-    include.map_or(Ok(false), |field| field.flag())
+    options.finish()?;
+    include_usage.map_or(Ok(false), |field| field.boolean())
 }
 
-/// `max_completion_tokens`, or `max_tokens`, its old name.
-pub(super) fn max_tokens(chat: &mut Object<'_>) -> Result<Option<u64>, Refusal> {
-    let newer = chat.take("max_completion_tokens");
-    let older = chat.take("max_tokens");
-    if let (Some(_), Some(older)) = (&newer, &older) {
-        return Err(Refusal::invalid(
-            &older.path,
+/// `max_completion_tokens`, or its old name `max_tokens`.
+pub(super) fn max_tokens(chat: &mut JsonObject<'_>) -> Result<Option<u64>, TranslationError> {
+    let new_name = chat.take("max_completion_tokens");
+    let old_name = chat.take("max_tokens");
+    if let (Some(_), Some(old_name)) = (&new_name, &old_name) {
+        return Err(TranslationError::invalid_value(
+            &old_name.path,
             "must not be given together with `max_completion_tokens`.",
         ));
     }
-    newer.or(older).map(|field| field.whole()).transpose()
+    new_name
+        .or(old_name)
+        .map(|field| field.integer())
+        .transpose()
 }
 
-/// `reasoning_effort`, with its path.
-pub(super) fn effort<'a>(chat: &mut Object<'a>) -> Result<Option<(Field<'a>, Effort)>, Refusal> {
+/// `reasoning_effort`, with the field for errors.
+pub(super) fn effort<'a>(
+    chat: &mut JsonObject<'a>,
+) -> Result<Option<(JsonField<'a>, ReasoningEffort)>, TranslationError> {
     let Some(field) = chat.take("reasoning_effort") else {
         return Ok(None);
     };
-    let Some(effort) = Effort::of(&field.string()?) else {
-        return field.not_this("must be none, minimal, low, medium, high, xhigh or max.");
+    let Some(effort) = ReasoningEffort::parse(&field.string()?) else {
+        return field.unsupported_value("must be none, minimal, low, medium, high, xhigh or max.");
     };
     Ok(Some((field, effort)))
 }
 
-/// `thinking` is no member of the chat API, but Anthropic's own compatibility
-/// layer takes it; so those who know whom they call may say it.
-pub(super) fn thinking<'a>(chat: &mut Object<'a>) -> Result<Option<&'a RawValue>, Refusal> {
+/// Not a member of the chat API, but Anthropic's own compatibility layer accepts
+/// it, so clients that know their provider may send it.
+pub(super) fn thinking<'a>(
+    chat: &mut JsonObject<'a>,
+) -> Result<Option<&'a RawValue>, TranslationError> {
     let field = chat.take("thinking");
-    field.map(|field| field.any_object()).transpose()
+    field.map(|field| field.raw_object()).transpose()
 }
 
-/// `cache_control`, likewise.
-pub(super) fn cache_control<'a>(chat: &mut Object<'a>) -> Result<Option<&'a RawValue>, Refusal> {
+/// Like `thinking`, not a member of the chat API.
+pub(super) fn cache_control<'a>(
+    chat: &mut JsonObject<'a>,
+) -> Result<Option<&'a RawValue>, TranslationError> {
     let field = chat.take("cache_control");
-    field.map(|field| field.any_object()).transpose()
+    field.map(|field| field.raw_object()).transpose()
 }
 
-/// Says how much to think, and how much to write.
-pub(super) fn reason<'a>(
-    wish: Option<(Field<'a>, Effort)>,
-    given: Option<&'a RawValue>,
+pub(super) fn resolve_reasoning<'a>(
+    requested: Option<(JsonField<'a>, ReasoningEffort)>,
+    explicit: Option<&'a RawValue>,
     limit: Option<u64>,
-    conversation: &Conversation<'_>,
-    upstream: &ToMessages<'_>,
-) -> Result<Reasoning<'a>, Refusal> {
-    let mut reasoning = Reasoning {
+    conversation: &MessagesConversation<'_>,
+    upstream: &MessagesUpstream<'_>,
+) -> Result<ReasoningOptions<'a>, TranslationError> {
+    let mut reasoning = ReasoningOptions {
         max_tokens: limit.unwrap_or(upstream.default_max_tokens),
-        thinking: given.map(ThinkingConfig::Given),
+        thinking: explicit.map(ThinkingParam::Explicit),
         effort: None,
     };
-    let Some((field, effort)) = wish else {
+    let Some((field, effort)) = requested else {
         return Ok(reasoning);
     };
-    if given.is_some() {
-        return field.unsupported("must not be given together with `thinking`.");
+    if explicit.is_some() {
+        return field.unsupported_parameter("must not be given together with `thinking`.");
     }
-    let asked = match upstream.thinking {
-        _ if effort == Effort::None => Asked::Disabled,
-        Thinking::Adaptive => {
-            reasoning.effort = Some(effort.anthropic());
-            Asked::Adaptive {
+    let thinking = match upstream.thinking {
+        _ if effort == ReasoningEffort::None => EffortThinking::Disabled,
+        ThinkingMode::Adaptive => {
+            reasoning.effort = Some(effort.to_anthropic());
+            EffortThinking::Adaptive {
                 display: "summarized",
             }
         }
-        // Such a model must begin a turn with its thoughts or not think in it,
-        // and callers who know the chat API alone cannot give them back.
-        Thinking::Budget if conversation.lacks_thoughts() => return Ok(reasoning),
-        Thinking::Budget => {
+        // Such a model must start a turn with its thinking or not think at all,
+        // and clients that know only the chat API cannot send it back.
+        ThinkingMode::Budget if conversation.lacks_thinking() => return Ok(reasoning),
+        ThinkingMode::Budget => {
             let budget_tokens = budget(&field, effort, limit)?;
             if limit.is_none() {
                 reasoning.max_tokens = reasoning.max_tokens.saturating_add(budget_tokens);
             }
-            Asked::Enabled { budget_tokens }
+            EffortThinking::Enabled { budget_tokens }
         }
     };
-    reasoning.thinking = Some(ThinkingConfig::Asked(asked));
+    reasoning.thinking = Some(ThinkingParam::FromEffort(thinking));
     Ok(reasoning)
 }
 
-/// The budget for an effort: at most half of what may be written in all.
-fn budget(field: &Field<'_>, effort: Effort, limit: Option<u64>) -> Result<u64, Refusal> {
-    let most = limit.map_or(u64::MAX, |limit| limit / 2);
-    if most < LEAST_BUDGET {
-        return field.not_this("needs a limit of at least 2048 tokens, or none.");
+/// At most half of the limit, so that the other half is left for the response.
+fn budget(
+    field: &JsonField<'_>,
+    effort: ReasoningEffort,
+    limit: Option<u64>,
+) -> Result<u64, TranslationError> {
+    let max = limit.map_or(u64::MAX, |limit| limit / 2);
+    if max < MIN_BUDGET_TOKENS {
+        return field.unsupported_value("needs a `max_tokens` of at least 2048, or no limit.");
     }
-    Ok(effort.budget().min(most))
+    Ok(effort.budget_tokens().min(max))
 }
 
-/// `temperature`: Anthropic's ends at 1.
-pub(super) fn temperature<'a>(chat: &mut Object<'a>) -> Result<Option<&'a RawValue>, Refusal> {
+/// Anthropic's maximum is 1.
+pub(super) fn temperature<'a>(
+    chat: &mut JsonObject<'a>,
+) -> Result<Option<&'a RawValue>, TranslationError> {
     let Some(field) = chat.take("temperature") else {
         return Ok(None);
     };
     if field.number()? > 1.0 {
-        return field.not_this("must be at most 1 for this model.");
+        return field.unsupported_value("must be at most 1 for this model.");
     }
     Ok(Some(field.raw()))
 }
 
-/// `stop`, one or several.
-pub(super) fn stop<'a>(chat: &mut Object<'a>) -> Result<Vec<Text<'a>>, Refusal> {
+/// A string or an array.
+pub(super) fn stop<'a>(chat: &mut JsonObject<'a>) -> Result<Vec<Text<'a>>, TranslationError> {
     let Some(field) = chat.take("stop") else {
         return Ok(Vec::new());
     };
-    if field.kind() == Kind::Text {
+    if field.json_type() == JsonType::String {
         return Ok(vec![field.text()?]);
     }
-    field.list()?.iter().map(Field::text).collect()
+    field.array()?.iter().map(JsonField::text).collect()
 }
 
-/// `service_tier`. Anthropic's `auto`, which is what it does when nothing is
-/// said, uses what priority capacity there is.
-pub(super) fn service_tier(chat: &mut Object<'_>) -> Result<Option<&'static str>, Refusal> {
+/// Without `service_tier`, Anthropic uses its own `auto`: priority capacity where
+/// available.
+pub(super) fn service_tier(
+    chat: &mut JsonObject<'_>,
+) -> Result<Option<&'static str>, TranslationError> {
     let Some(field) = chat.take("service_tier") else {
         return Ok(None);
     };
     match &*field.string()? {
         "auto" => Ok(None),
         "default" => Ok(Some("standard_only")),
-        _ => field.not_this("must be auto or default for this model."),
+        _ => field.unsupported_value("must be auto or default for this model."),
     }
 }
 
-/// `response_format`. A schema is always obeyed, and its name has no place.
-pub(super) fn format<'a>(chat: &mut Object<'a>) -> Result<Option<Format<'a>>, Refusal> {
+/// From `response_format`. Anthropic always follows the schema, and has no name
+/// for it.
+pub(super) fn output_format<'a>(
+    chat: &mut JsonObject<'a>,
+) -> Result<Option<OutputFormat<'a>>, TranslationError> {
     let Some(field) = chat.take("response_format") else {
         return Ok(None);
     };
     let mut format = field.object()?;
-    let kind = format.need("type")?;
+    let kind = format.require("type")?;
     match &*kind.string()? {
         "text" => {
-            format.done()?;
+            format.finish()?;
             Ok(None)
         }
         "json_schema" => {
-            let mut wrapped = format.need("json_schema")?.object()?;
-            let schema = wrapped.need("schema")?.any_object()?;
-            wrapped.ignore(&["name", "strict"]);
-            wrapped.done()?;
-            format.done()?;
-            Ok(Some(Format::JsonSchema { schema }))
+            let mut json_schema = format.require("json_schema")?.object()?;
+            let schema = json_schema.require("schema")?.raw_object()?;
+            json_schema.ignore(&["name", "strict"]);
+            json_schema.finish()?;
+            format.finish()?;
+            Ok(Some(OutputFormat::JsonSchema { schema }))
         }
-        _ => kind.not_this("must be text or json_schema for this model: it has no other."),
+        _ => kind.unsupported_value("must be text or json_schema for this model."),
     }
 }

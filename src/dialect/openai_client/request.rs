@@ -1,4 +1,4 @@
-//! A chat request as a Messages request.
+//! Translates a chat request into a Messages request.
 //!
 //! Source: the Messages API reference, "Create a Message", and Anthropic's page
 //! on its own compatibility layer, which decides where system messages go.
@@ -6,15 +6,15 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::content::{self, Block, Turn};
-use super::options::{self, OutputConfig, ThinkingConfig};
-use super::tools::{self, Tool, ToolChoice};
-use crate::dialect::field::{Object, json};
-use crate::dialect::refusal::Refusal;
+use super::content::{self, MessagesBlock, MessagesTurn};
+use super::options::{self, OutputConfig, ThinkingParam};
+use super::tools::{self, MessagesTool, MessagesToolChoice};
+use crate::dialect::field::{JsonObject, to_json};
 use crate::dialect::text::Text;
-use crate::dialect::{ToMessages, Translated};
+use crate::dialect::translation_error::TranslationError;
+use crate::dialect::{MessagesUpstream, TranslatedRequest};
 
-/// Members without a say in what is answered.
+/// Members that do not change the response.
 const IGNORED: [&str; 6] = [
     "model",
     "metadata",
@@ -24,8 +24,8 @@ const IGNORED: [&str; 6] = [
     "prompt_cache_retention",
 ];
 
-/// Values that ask for what happens anyhow.
-const NEUTRAL: [(&str, &[&str]); 9] = [
+/// Values that request the default behaviour.
+const DEFAULTS: [(&str, &[&str]); 9] = [
     ("n", &["1"]),
     ("frequency_penalty", &["0"]),
     ("presence_penalty", &["0"]),
@@ -38,18 +38,18 @@ const NEUTRAL: [(&str, &[&str]); 9] = [
 ];
 
 #[derive(Serialize)]
-struct Request<'a> {
+struct MessagesRequest<'a> {
     model: &'a str,
     max_tokens: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    system: Vec<Block<'a>>,
-    messages: Vec<Turn<'a>>,
+    system: Vec<MessagesBlock<'a>>,
+    messages: Vec<MessagesTurn<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tools: Vec<Tool<'a>>,
+    tools: Vec<MessagesTool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tool_choice: Option<ToolChoice<'a>>,
+    tool_choice: Option<MessagesToolChoice<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    thinking: Option<ThinkingConfig<'a>>,
+    thinking: Option<ThinkingParam<'a>>,
     #[serde(skip_serializing_if = "OutputConfig::is_empty")]
     output_config: OutputConfig<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,7 +61,7 @@ struct Request<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     stop_sequences: Vec<Text<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    metadata: Option<Metadata<'a>>,
+    metadata: Option<MessagesMetadata<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_tier: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,23 +71,29 @@ struct Request<'a> {
 }
 
 #[derive(Serialize)]
-struct Metadata<'a> {
+struct MessagesMetadata<'a> {
     user_id: Text<'a>,
 }
 
-pub fn translate(body: &[u8], upstream: &ToMessages<'_>) -> Result<Translated, Refusal> {
-    let mut chat = Object::body(body)?;
-    let stream = chat.take("stream").map(|field| field.flag()).transpose()?;
+pub fn translate(
+    body: &[u8],
+    upstream: &MessagesUpstream<'_>,
+) -> Result<TranslatedRequest, TranslationError> {
+    let mut chat = JsonObject::from_body(body)?;
+    let stream = chat
+        .take("stream")
+        .map(|field| field.boolean())
+        .transpose()?;
     let stream = stream.unwrap_or_default();
     let include_usage = options::include_usage(&mut chat)?;
-    let conversation = content::conversation(&chat.need("messages")?)?;
+    let conversation = content::conversation(&chat.require("messages")?)?;
     let tools = tools::tools(&mut chat)?;
-    let tool_choice = tools::choice(&mut chat, !tools.is_empty())?;
+    let tool_choice = tools::tool_choice(&mut chat, !tools.is_empty())?;
     let limit = options::max_tokens(&mut chat)?;
-    let wish = options::effort(&mut chat)?;
-    let given = options::thinking(&mut chat)?;
-    let reasoning = options::reason(wish, given, limit, &conversation, upstream)?;
-    let request = Request {
+    let effort = options::effort(&mut chat)?;
+    let thinking = options::thinking(&mut chat)?;
+    let reasoning = options::resolve_reasoning(effort, thinking, limit, &conversation, upstream)?;
+    let request = MessagesRequest {
         model: upstream.model,
         max_tokens: reasoning.max_tokens,
         system: conversation.system,
@@ -97,31 +103,33 @@ pub fn translate(body: &[u8], upstream: &ToMessages<'_>) -> Result<Translated, R
         thinking: reasoning.thinking,
         output_config: OutputConfig {
             effort: reasoning.effort,
-            format: options::format(&mut chat)?,
+            format: options::output_format(&mut chat)?,
         },
         temperature: options::temperature(&mut chat)?,
         top_p: chat.take_number("top_p")?,
         top_k: chat.take_number("top_k")?,
         stop_sequences: options::stop(&mut chat)?,
-        metadata: user(&mut chat)?,
+        metadata: metadata(&mut chat)?,
         service_tier: options::service_tier(&mut chat)?,
         cache_control: options::cache_control(&mut chat)?,
         stream,
     };
     chat.ignore(&IGNORED);
-    chat.ignore_neutral(&NEUTRAL)?;
-    chat.done()?;
-    Ok(Translated {
-        body: json(&request),
+    chat.ignore_defaults(&DEFAULTS)?;
+    chat.finish()?;
+    Ok(TranslatedRequest {
+        body: to_json(&request),
         stream,
         include_usage: stream && include_usage,
     })
 }
 
-/// Who the end user is; `safety_identifier` is the newer name.
-fn user<'a>(chat: &mut Object<'a>) -> Result<Option<Metadata<'a>>, Refusal> {
-    let newer = chat.take_text("safety_identifier")?;
-    let older = chat.take_text("user")?;
-    let user = newer.or(older).filter(|user| !user.is_empty());
-    Ok(user.map(|user_id| Metadata { user_id }))
+/// The end user's id; `safety_identifier` is the newer name of `user`.
+fn metadata<'a>(
+    chat: &mut JsonObject<'a>,
+) -> Result<Option<MessagesMetadata<'a>>, TranslationError> {
+    let safety_identifier = chat.take_text("safety_identifier")?;
+    let user = chat.take_text("user")?;
+    let user_id = safety_identifier.or(user).filter(|id| !id.is_empty());
+    Ok(user_id.map(|user_id| MessagesMetadata { user_id }))
 }

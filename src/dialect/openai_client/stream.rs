@@ -1,73 +1,74 @@
-//! A stream of Anthropic's events as one of chat completion chunks.
+//! Translates a stream of Messages events into chat completion chunks.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::chunk::{Call, ChatDelta, Choice, Chunk, Counts, Function};
-use super::message::{self, Block, Message, StopDetails, Thought, Usage};
-use crate::dialect::error::Report;
+use super::chunk::{
+    ChatChunk, ChatChunkChoice, ChatDelta, ChatFunctionDelta, ChatToolCallDelta, ChunkUsage,
+};
+use super::upstream::{
+    self, ThinkingBlock, UpstreamBlock, UpstreamMessage, UpstreamStopDetails, UpstreamUsage,
+};
+use crate::dialect::error::UpstreamError;
 use crate::dialect::field::write_json;
 use crate::dialect::text::{self, Text};
-use crate::dialect::{Answer, Flow};
-use crate::wire::sse::Event;
+use crate::dialect::{ResponseContext, StreamStatus};
+use crate::wire::sse::SseEvent;
 
-/// What is known between two events.
 #[derive(Debug)]
-pub struct Translator {
+pub struct StreamToChat {
     id: String,
     model: String,
     created: u64,
     include_usage: bool,
     started: bool,
     finished: bool,
-    usage: Usage,
-    /// The block that is under way.
-    open: Open,
-    calls: usize,
-    thoughts: usize,
+    usage: UpstreamUsage,
+    open_block: OpenUpstreamBlock,
+    tool_call_count: usize,
+    thinking_block_count: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Open {
+enum OpenUpstreamBlock {
     Other,
-    /// A thought, by its place among the thoughts.
-    Thought(usize),
-    /// A call, by its place among the calls.
-    Call(usize, Arguments),
+    /// With its index among the thinking blocks.
+    Thinking(usize),
+    /// With its index among the tool calls.
+    ToolCall(usize, Arguments),
 }
 
-/// What came of a call's arguments.
+/// Which arguments of the tool call have arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Arguments {
-    Nothing,
-    Pieces,
-    /// All of them, with the call itself: pieces would say it twice.
-    Whole,
+    Missing,
+    Streamed,
+    /// All of them, at the start of the block: deltas would duplicate them.
+    Complete,
 }
 
-/// What kind of event it is.
 #[derive(Deserialize)]
-struct Typed<'a> {
+struct EventType<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
 }
 
-/// Any event of a kind that is known.
+/// An event of any known type.
 #[derive(Deserialize)]
-struct Said<'a> {
+struct UpstreamEvent<'a> {
     #[serde(borrow)]
-    message: Option<Message<'a>>,
+    message: Option<UpstreamMessage<'a>>,
     #[serde(borrow)]
-    content_block: Option<Block<'a>>,
+    content_block: Option<UpstreamBlock<'a>>,
     #[serde(borrow)]
-    delta: Option<Delta<'a>>,
-    usage: Option<Usage>,
+    delta: Option<UpstreamDelta<'a>>,
+    usage: Option<UpstreamUsage>,
 }
 
 #[derive(Deserialize)]
-struct Delta<'a> {
+struct UpstreamDelta<'a> {
     #[serde(borrow, default, deserialize_with = "text::lenient")]
     text: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "text::lenient")]
@@ -79,72 +80,72 @@ struct Delta<'a> {
     #[serde(borrow, default, deserialize_with = "text::lenient")]
     stop_reason: Option<Text<'a>>,
     #[serde(borrow)]
-    stop_details: Option<StopDetails<'a>>,
+    stop_details: Option<UpstreamStopDetails<'a>>,
 }
 
-// === impl Translator ===
+// === impl StreamToChat ===
 
-impl Translator {
-    pub fn new(answer: &Answer<'_>) -> Self {
+impl StreamToChat {
+    pub fn new(context: &ResponseContext<'_>) -> Self {
         Self {
-            id: answer.id.to_owned(),
-            model: answer.model.to_owned(),
-            created: answer.created,
-            include_usage: answer.include_usage,
+            id: context.fallback_id.to_owned(),
+            model: context.model.to_owned(),
+            created: context.created,
+            include_usage: context.include_usage,
             started: false,
             finished: false,
-            usage: Usage::default(),
-            open: Open::Other,
-            calls: 0,
-            thoughts: 0,
+            usage: UpstreamUsage::default(),
+            open_block: OpenUpstreamBlock::Other,
+            tool_call_count: 0,
+            thinking_block_count: 0,
         }
     }
 
-    /// Takes the lines of one event.
-    pub fn event(&mut self, content: &[u8], out: &mut Vec<u8>) -> Flow {
-        let event = Event::read(content);
+    /// `content` is the lines of one event.
+    pub fn on_event(&mut self, content: &[u8], out: &mut Vec<u8>) -> StreamStatus {
+        let event = SseEvent::parse(content);
         let data = event.data.trim_ascii();
         if data.is_empty() {
-            return Flow::Open;
+            return StreamStatus::Open;
         }
-        let Ok(typed) = serde_json::from_slice::<Typed<'_>>(data) else {
-            return Flow::Broken;
+        let Ok(event_type) = serde_json::from_slice::<EventType<'_>>(data) else {
+            return StreamStatus::Broken;
         };
-        match &*typed.kind {
+        match &*event_type.kind {
             "error" => {
-                out.extend_from_slice(&Report::read(data).openai_event());
-                Flow::Failed
+                out.extend_from_slice(&UpstreamError::parse(data).to_chat_event());
+                StreamStatus::Failed
             }
-            "message_stop" => self.end(out),
+            "message_stop" => self.finish(out),
             "message_start"
             | "content_block_start"
             | "content_block_delta"
             | "content_block_stop"
             | "message_delta" => {
-                let said = serde_json::from_slice(data).ok();
-                let told = said.and_then(|said| self.tell(&typed.kind, said, out));
-                told.map_or(Flow::Broken, |()| Flow::Open)
+                let event = serde_json::from_slice(data).ok();
+                let handled = event.and_then(|event| self.dispatch(&event_type.kind, event, out));
+                handled.map_or(StreamStatus::Broken, |()| StreamStatus::Open)
             }
-            // `ping`, and what is to come.
-            _ => Flow::Open,
+            // `ping`, and unknown types.
+            _ => StreamStatus::Open,
         }
     }
 
-    /// `None` if it makes no sense.
-    fn tell(&mut self, kind: &str, said: Said<'_>, out: &mut Vec<u8>) -> Option<()> {
+    /// `None` if the event violates the protocol.
+    fn dispatch(&mut self, kind: &str, event: UpstreamEvent<'_>, out: &mut Vec<u8>) -> Option<()> {
         match kind {
-            "message_start" if !self.started => self.start(said.message, out),
+            "message_start" if !self.started => self.on_message_start(event.message, out),
             _ if !self.started => return None,
-            "content_block_start" => self.begin(said.content_block?, out)?,
-            "content_block_delta" => self.go_on(said.delta?, out),
-            "content_block_stop" => self.close(out),
-            "message_delta" => self.stop(said.delta, said.usage, out),
+            "content_block_start" => self.on_block_start(event.content_block?, out)?,
+            "content_block_delta" => self.on_block_delta(event.delta?, out),
+            "content_block_stop" => self.close_block(out),
+            "message_delta" => self.on_message_delta(event.delta, event.usage, out),
             _ => {}
         }
         Some(())
     }
 
-    fn start(&mut self, message: Option<Message<'_>>, out: &mut Vec<u8>) {
+    fn on_message_start(&mut self, message: Option<UpstreamMessage<'_>>, out: &mut Vec<u8>) {
         self.started = true;
         if let Some(message) = message {
             self.usage = message.usage.unwrap_or_default();
@@ -155,86 +156,86 @@ impl Translator {
         }
         let delta = ChatDelta {
             role: Some("assistant"),
-            content: Some(Text::of("")),
+            content: Some(Text::encode("")),
             ..ChatDelta::default()
         };
-        self.chunk(delta, None, out);
+        self.write_delta(delta, None, out);
     }
 
-    /// `None` if the block lacks what it must have.
-    fn begin(&mut self, block: Block<'_>, out: &mut Vec<u8>) -> Option<()> {
-        self.close(out);
+    /// `None` if a required member is missing.
+    fn on_block_start(&mut self, block: UpstreamBlock<'_>, out: &mut Vec<u8>) -> Option<()> {
+        self.close_block(out);
         match &*block.kind {
-            "text" => self.words(block.text, out),
+            "text" => self.write_text(block.text, out),
             "thinking" => {
-                self.open = Open::Thought(self.thoughts);
-                self.thoughts += 1;
-                self.thought(block.thinking, block.signature, out);
+                self.open_block = OpenUpstreamBlock::Thinking(self.thinking_block_count);
+                self.thinking_block_count += 1;
+                self.write_thinking(block.thinking, block.signature, out);
             }
             "redacted_thinking" => {
-                let index = Some(self.thoughts);
-                self.thoughts += 1;
-                let thought = Thought {
-                    index,
-                    kind: "redacted_thinking",
-                    thinking: None,
-                    signature: None,
-                    data: block.data,
-                };
+                let index = Some(self.thinking_block_count);
+                self.thinking_block_count += 1;
                 let delta = ChatDelta {
-                    thinking_blocks: Some([thought]),
+                    thinking_blocks: Some([ThinkingBlock::redacted(index, block.data)]),
                     ..ChatDelta::default()
                 };
-                self.chunk(delta, None, out);
+                self.write_delta(delta, None, out);
             }
             "tool_use" => {
                 let (id, name) = (block.id?, block.name?);
-                let index = self.calls;
-                self.calls += 1;
+                let index = self.tool_call_count;
+                self.tool_call_count += 1;
                 let input = block.input.map(RawValue::get);
                 let input = input.filter(|input| input.len() > 2);
-                let came = input.map_or(Arguments::Nothing, |_| Arguments::Whole);
-                self.open = Open::Call(index, came);
-                let call = Call {
+                let arguments = input.map_or(Arguments::Missing, |_| Arguments::Complete);
+                self.open_block = OpenUpstreamBlock::ToolCall(index, arguments);
+                let call = ChatToolCallDelta {
                     index,
                     id: Some(id),
                     kind: Some("function"),
-                    function: Function {
+                    function: ChatFunctionDelta {
                         name: Some(name),
-                        arguments: Text::of(input.unwrap_or_default()),
+                        arguments: Text::encode(input.unwrap_or_default()),
                     },
                 };
-                self.call(call, out);
+                self.write_tool_call(call, out);
             }
             _ => {}
         }
         Some(())
     }
 
-    fn go_on(&mut self, delta: Delta<'_>, out: &mut Vec<u8>) {
-        match self.open {
-            Open::Call(_, Arguments::Whole) => {}
-            Open::Call(index, _) => {
+    fn on_block_delta(&mut self, delta: UpstreamDelta<'_>, out: &mut Vec<u8>) {
+        match self.open_block {
+            OpenUpstreamBlock::ToolCall(_, Arguments::Complete) => {}
+            OpenUpstreamBlock::ToolCall(index, _) => {
                 if let Some(json) = delta.partial_json.filter(|json| !json.is_empty()) {
-                    self.open = Open::Call(index, Arguments::Pieces);
-                    self.arguments(index, json, out);
+                    self.open_block = OpenUpstreamBlock::ToolCall(index, Arguments::Streamed);
+                    self.write_arguments(index, json, out);
                 }
             }
-            Open::Thought(_) => self.thought(delta.thinking, delta.signature, out),
-            Open::Other => self.words(delta.text, out),
+            OpenUpstreamBlock::Thinking(_) => {
+                self.write_thinking(delta.thinking, delta.signature, out);
+            }
+            OpenUpstreamBlock::Other => self.write_text(delta.text, out),
         }
     }
 
-    fn close(&mut self, out: &mut Vec<u8>) {
-        if let Open::Call(index, Arguments::Nothing) =
-            std::mem::replace(&mut self.open, Open::Other)
+    fn close_block(&mut self, out: &mut Vec<u8>) {
+        if let OpenUpstreamBlock::ToolCall(index, Arguments::Missing) =
+            std::mem::replace(&mut self.open_block, OpenUpstreamBlock::Other)
         {
-            // A call without arguments: callers parse what they get.
-            self.arguments(index, Text::of("{}"), out);
+            // Clients parse the arguments as JSON, so they must not be empty.
+            self.write_arguments(index, Text::encode("{}"), out);
         }
     }
 
-    fn stop(&mut self, delta: Option<Delta<'_>>, usage: Option<Usage>, out: &mut Vec<u8>) {
+    fn on_message_delta(
+        &mut self,
+        delta: Option<UpstreamDelta<'_>>,
+        usage: Option<UpstreamUsage>,
+        out: &mut Vec<u8>,
+    ) {
         if let Some(usage) = usage {
             self.usage.update(usage);
         }
@@ -245,31 +246,31 @@ impl Translator {
             return;
         }
         self.finished = true;
-        self.close(out);
+        self.close_block(out);
         let details = delta.and_then(|delta| delta.stop_details);
         if let Some(explanation) = details.and_then(|details| details.explanation) {
             let delta = ChatDelta {
                 refusal: Some(explanation),
                 ..ChatDelta::default()
             };
-            self.chunk(delta, None, out);
+            self.write_delta(delta, None, out);
         }
-        let reason = message::finish_reason(&reason);
-        self.chunk(ChatDelta::default(), Some(reason), out);
+        let reason = upstream::finish_reason(&reason);
+        self.write_delta(ChatDelta::default(), Some(reason), out);
     }
 
-    fn end(&mut self, out: &mut Vec<u8>) -> Flow {
+    fn finish(&mut self, out: &mut Vec<u8>) -> StreamStatus {
         if !self.finished {
-            return Flow::Broken;
+            return StreamStatus::Broken;
         }
         if self.include_usage {
-            self.write(&[], Some(Counts::Now(self.usage.chat())), out);
+            self.write_chunk(&[], Some(ChunkUsage::Final(self.usage.to_chat())), out);
         }
         out.extend_from_slice(b"data: [DONE]\n\n");
-        Flow::Complete
+        StreamStatus::Complete
     }
 
-    fn words(&self, text: Option<Text<'_>>, out: &mut Vec<u8>) {
+    fn write_text(&self, text: Option<Text<'_>>, out: &mut Vec<u8>) {
         let Some(content) = text.filter(|text| !text.is_empty()) else {
             return;
         };
@@ -277,11 +278,16 @@ impl Translator {
             content: Some(content),
             ..ChatDelta::default()
         };
-        self.chunk(delta, None, out);
+        self.write_delta(delta, None, out);
     }
 
-    fn thought(&self, thinking: Option<Text<'_>>, signature: Option<Text<'_>>, out: &mut Vec<u8>) {
-        let Open::Thought(index) = self.open else {
+    fn write_thinking(
+        &self,
+        thinking: Option<Text<'_>>,
+        signature: Option<Text<'_>>,
+        out: &mut Vec<u8>,
+    ) {
+        let OpenUpstreamBlock::Thinking(index) = self.open_block else {
             return;
         };
         let thinking = thinking.filter(|thinking| !thinking.is_empty());
@@ -291,52 +297,60 @@ impl Translator {
         }
         let delta = ChatDelta {
             reasoning_content: thinking.clone(),
-            thinking_blocks: Some([Thought {
-                index: Some(index),
-                kind: "thinking",
-                thinking,
-                signature,
-                data: None,
-            }]),
+            thinking_blocks: Some([ThinkingBlock::new(Some(index), thinking, signature)]),
             ..ChatDelta::default()
         };
-        self.chunk(delta, None, out);
+        self.write_delta(delta, None, out);
     }
 
-    fn arguments(&self, index: usize, arguments: Text<'_>, out: &mut Vec<u8>) {
-        let function = Function {
+    fn write_arguments(&self, index: usize, arguments: Text<'_>, out: &mut Vec<u8>) {
+        let function = ChatFunctionDelta {
             name: None,
             arguments,
         };
-        let call = Call {
+        let call = ChatToolCallDelta {
             index,
             id: None,
             kind: None,
             function,
         };
-        self.call(call, out);
+        self.write_tool_call(call, out);
     }
 
-    fn call(&self, call: Call<'_>, out: &mut Vec<u8>) {
+    fn write_tool_call(&self, call: ChatToolCallDelta<'_>, out: &mut Vec<u8>) {
         let delta = ChatDelta {
             tool_calls: Some([call]),
             ..ChatDelta::default()
         };
-        self.chunk(delta, None, out);
+        self.write_delta(delta, None, out);
     }
 
-    fn chunk(&self, delta: ChatDelta<'_>, finish_reason: Option<&'static str>, out: &mut Vec<u8>) {
-        let choice = Choice {
+    fn write_delta(
+        &self,
+        delta: ChatDelta<'_>,
+        finish_reason: Option<&'static str>,
+        out: &mut Vec<u8>,
+    ) {
+        let choice = ChatChunkChoice {
             index: 0,
             delta,
             logprobs: None,
             finish_reason,
         };
-        self.write(&[choice], self.include_usage.then_some(Counts::Later), out);
+        self.write_chunk(
+            &[choice],
+            self.include_usage.then_some(ChunkUsage::Pending),
+            out,
+        );
     }
 
-    fn write(&self, choices: &[Choice<'_>], usage: Option<Counts>, out: &mut Vec<u8>) {
-        let chunk = Chunk {
+    fn write_chunk(
+        &self,
+        choices: &[ChatChunkChoice<'_>],
+        usage: Option<ChunkUsage>,
+        out: &mut Vec<u8>,
+    ) {
+        let chunk = ChatChunk {
             id: &self.id,
             object: "chat.completion.chunk",
             created: self.created,

@@ -1,22 +1,21 @@
-//! Tools and who decides about them.
+//! Tools and `tool_choice`.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::dialect::field::{Field, Kind, Object};
-use crate::dialect::refusal::Refusal;
+use crate::dialect::field::{JsonField, JsonObject, JsonType};
 use crate::dialect::text::Text;
+use crate::dialect::translation_error::TranslationError;
 
-/// A function that takes nothing, in JSON schema.
+/// JSON schema of a function without parameters.
 const NO_PARAMETERS: &str = r#"{"type":"object","properties":{}}"#;
 
-/// One of `tools`.
 #[derive(Serialize)]
-pub(super) struct Tool<'a> {
+pub(super) struct MessagesTool<'a> {
     name: Text<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<Text<'a>>,
-    input_schema: Schema<'a>,
+    input_schema: InputSchema<'a>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     strict: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -25,14 +24,13 @@ pub(super) struct Tool<'a> {
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Schema<'a> {
-    Given(&'a RawValue),
+enum InputSchema<'a> {
+    Explicit(&'a RawValue),
     Default(Box<RawValue>),
 }
 
-/// `tool_choice`.
 #[derive(Serialize)]
-pub(super) struct ToolChoice<'a> {
+pub(super) struct MessagesToolChoice<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,95 +39,101 @@ pub(super) struct ToolChoice<'a> {
     disable_parallel_tool_use: bool,
 }
 
-pub(super) fn tools<'a>(chat: &mut Object<'a>) -> Result<Vec<Tool<'a>>, Refusal> {
+pub(super) fn tools<'a>(
+    chat: &mut JsonObject<'a>,
+) -> Result<Vec<MessagesTool<'a>>, TranslationError> {
     if let Some(functions) = chat.take("functions") {
-        return functions.unsupported("is out of date: use `tools`.");
+        return functions.unsupported_parameter("is deprecated: use `tools`.");
     }
     let Some(field) = chat.take("tools") else {
         return Ok(Vec::new());
     };
-    field.list()?.iter().map(tool).collect()
+    field.array()?.iter().map(tool).collect()
 }
 
-fn tool<'a>(field: &Field<'a>) -> Result<Tool<'a>, Refusal> {
+fn tool<'a>(field: &JsonField<'a>) -> Result<MessagesTool<'a>, TranslationError> {
     let mut outer = field.object()?;
-    let kind = outer.need("type")?;
+    let kind = outer.require("type")?;
     if kind.string()? != "function" {
-        return kind.not_this("must be function: no other tool can be translated.");
+        return kind.unsupported_value("must be function: other tools cannot be translated.");
     }
-    let mut function = outer.need("function")?.object()?;
+    let mut function = outer.require("function")?.object()?;
     let parameters = function.take("parameters");
-    let parameters = parameters.map(|field| field.any_object()).transpose()?;
+    let parameters = parameters.map(|field| field.raw_object()).transpose()?;
     let strict = function.take("strict");
     let cache_control = outer.take("cache_control");
-    let tool = Tool {
-        name: function.need("name")?.text()?,
+    let tool = MessagesTool {
+        name: function.require("name")?.text()?,
         description: function.take_text("description")?,
-        input_schema: schema(parameters),
-        strict: strict.map_or(Ok(false), |field| field.flag())?,
-        cache_control: cache_control.map(|field| field.any_object()).transpose()?,
+        input_schema: input_schema(parameters),
+        strict: strict.map_or(Ok(false), |field| field.boolean())?,
+        cache_control: cache_control.map(|field| field.raw_object()).transpose()?,
     };
-    function.done()?;
-    outer.done()?;
+    function.finish()?;
+    outer.finish()?;
     Ok(tool)
 }
 
-/// Anthropic wants an object's schema in any case.
-fn schema(parameters: Option<&RawValue>) -> Schema<'_> {
-    let given = parameters.filter(|schema| {
+/// Anthropic requires the schema of an object.
+fn input_schema(parameters: Option<&RawValue>) -> InputSchema<'_> {
+    let explicit = parameters.filter(|schema| {
         let members = schema
             .get()
             .bytes()
             .filter(|byte| !byte.is_ascii_whitespace());
         members.take(3).count() > 2
     });
-    given.map_or_else(
-        || Schema::Default(RawValue::from_string(NO_PARAMETERS.to_owned()).unwrap_or_default()),
-        Schema::Given,
+    explicit.map_or_else(
+        || {
+            InputSchema::Default(
+                RawValue::from_string(NO_PARAMETERS.to_owned()).unwrap_or_default(),
+            )
+        },
+        InputSchema::Explicit,
     )
 }
 
-/// `tool_choice` and `parallel_tool_calls`, which Anthropic has in one.
-pub(super) fn choice<'a>(
-    chat: &mut Object<'a>,
-    any_tools: bool,
-) -> Result<Option<ToolChoice<'a>>, Refusal> {
+/// Anthropic's `tool_choice` includes `parallel_tool_calls`.
+pub(super) fn tool_choice<'a>(
+    chat: &mut JsonObject<'a>,
+    has_tools: bool,
+) -> Result<Option<MessagesToolChoice<'a>>, TranslationError> {
     if let Some(call) = chat.take("function_call") {
-        return call.unsupported("is out of date: use `tool_choice`.");
+        return call.unsupported_parameter("is deprecated: use `tool_choice`.");
     }
     let parallel = chat.take("parallel_tool_calls");
-    let one_by_one = !parallel.map_or(Ok(true), |field| field.flag())?;
+    let disable_parallel = !parallel.map_or(Ok(true), |field| field.boolean())?;
     let (kind, name) = match chat.take("tool_choice") {
-        Some(field) if field.kind() == Kind::Text => (mode(&field)?, None),
-        Some(field) => ("tool", Some(named(&field)?)),
-        None if one_by_one && any_tools => ("auto", None),
+        Some(field) if field.json_type() == JsonType::String => (mode(&field)?, None),
+        Some(field) => ("tool", Some(named_tool(&field)?)),
+        None if disable_parallel && has_tools => ("auto", None),
         None => return Ok(None),
     };
-    Ok(Some(ToolChoice {
+    Ok(Some(MessagesToolChoice {
         kind,
         name,
-        disable_parallel_tool_use: one_by_one && kind != "none",
+        disable_parallel_tool_use: disable_parallel && kind != "none",
     }))
 }
 
-fn mode(field: &Field<'_>) -> Result<&'static str, Refusal> {
+fn mode(field: &JsonField<'_>) -> Result<&'static str, TranslationError> {
     match &*field.string()? {
         "none" => Ok("none"),
         "auto" => Ok("auto"),
         "required" => Ok("any"),
-        _ => field.not_this("must be none, auto, required or a function."),
+        _ => field.unsupported_value("must be none, auto, required or a function."),
     }
 }
 
-fn named<'a>(field: &Field<'a>) -> Result<Text<'a>, Refusal> {
+fn named_tool<'a>(field: &JsonField<'a>) -> Result<Text<'a>, TranslationError> {
     let mut choice = field.object()?;
-    let kind = choice.need("type")?;
+    let kind = choice.require("type")?;
     if kind.string()? != "function" {
-        return kind.not_this("must be function: no other choice can be translated.");
+        return kind.unsupported_value("must be function: other choices cannot be translated.");
     }
-    let mut function = choice.need("function")?.object()?;
-    let name = function.need("name")?.text()?;
-    function.done()?;
-    choice.done()?;
+    let mut function = choice.require("function")?.object()?;
+    let name = function.require("name")?.text()?;
+    function.finish()?;
+    choice.finish()?;
     Ok(name)
 }

@@ -1,21 +1,23 @@
-//! Errors, from one shape to the other.
+//! Errors in the format of either API.
 
-use super::{ANSWER, stream};
+use super::{CONTEXT, stream};
+use crate::dialect::event_buffer::EVENT_LIMIT_BYTES;
 use crate::dialect::{
-    Dialect, EVENT_LIMIT_BYTES, Flow, Unreadable, error, own_error, own_event, reply,
+    Dialect, InvalidUpstreamResponse, StreamStatus, gateway_error, gateway_error_event,
+    translate_error, translate_response,
 };
 use crate::wire::error::{ApiError, ErrorType};
 
-fn for_chat(status: u16, kind: &str) -> (u16, String) {
+fn chat_error(status: u16, kind: &str) -> (u16, String) {
     let body = format!(
         r#"{{"type":"error","error":{{"type":"{kind}","message":"Why."}},"request_id":"req_up"}}"#
     );
-    let fault = error(Dialect::OpenAi, status, body.as_bytes(), None);
-    (fault.status, String::from_utf8(fault.body).unwrap())
+    let error = translate_error(Dialect::OpenAi, status, body.as_bytes(), None);
+    (error.status, String::from_utf8(error.body).unwrap())
 }
 
-/// Status and type of Anthropic's; type, code and status of `OpenAI`'s.
-const FOR_CHAT: [(u16, &str, &str, &str, u16); 12] = [
+/// Anthropic's status and type; `OpenAI`'s type, code and status.
+const CHAT_ERRORS: [(u16, &str, &str, &str, u16); 12] = [
     (
         400,
         "invalid_request_error",
@@ -79,10 +81,10 @@ const FOR_CHAT: [(u16, &str, &str, &str, u16); 12] = [
 ];
 
 #[test]
-fn anthropics_for_a_chat() {
-    for (status, kind, expected, code, seen) in FOR_CHAT {
-        let (status, body) = for_chat(status, kind);
-        assert_eq!(status, seen, "{kind}");
+fn anthropic_errors_are_translated_for_chat_clients() {
+    for (status, kind, expected, code, expected_status) in CHAT_ERRORS {
+        let (status, body) = chat_error(status, kind);
+        assert_eq!(status, expected_status, "{kind}");
         assert_eq!(
             body,
             format!(
@@ -91,18 +93,18 @@ fn anthropics_for_a_chat() {
         );
     }
     let long = br#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 200001 tokens > 200000 maximum"}}"#;
-    let fault = error(Dialect::OpenAi, 400, long, None);
+    let error = translate_error(Dialect::OpenAi, 400, long, None);
     assert!(
-        String::from_utf8(fault.body)
+        String::from_utf8(error.body)
             .unwrap()
             .contains("context_length_exceeded")
     );
 }
 
 #[test]
-fn openais_for_messages() {
+fn openai_errors_are_translated_for_messages_clients() {
     let body = br#"{"error":{"message":"Why.","type":"x","param":"p","code":"c"}}"#;
-    for (status, kind, seen) in [
+    for (status, kind, expected) in [
         (400, "invalid_request_error", 400),
         (401, "authentication_error", 401),
         (402, "billing_error", 402),
@@ -118,10 +120,10 @@ fn openais_for_messages() {
         (503, "overloaded_error", 529),
         (504, "timeout_error", 504),
     ] {
-        let fault = error(Dialect::Anthropic, status, body, Some("req_9"));
-        assert_eq!(fault.status, seen);
+        let error = translate_error(Dialect::Anthropic, status, body, Some("req_9"));
+        assert_eq!(error.status, expected);
         assert_eq!(
-            String::from_utf8(fault.body).unwrap(),
+            String::from_utf8(error.body).unwrap(),
             format!(
                 r#"{{"type":"error","error":{{"type":"{kind}","message":"Why."}},"request_id":"req_9"}}"#
             )
@@ -130,10 +132,10 @@ fn openais_for_messages() {
 }
 
 #[test]
-fn other_shapes() {
+fn messages_in_other_error_formats_are_found() {
     let message = |body: &str| {
-        let fault = error(Dialect::Anthropic, 400, body.as_bytes(), None);
-        let body: serde_json::Value = serde_json::from_slice(&fault.body).unwrap();
+        let error = translate_error(Dialect::Anthropic, 400, body.as_bytes(), None);
+        let body: serde_json::Value = serde_json::from_slice(&error.body).unwrap();
         body["error"]["message"].as_str().unwrap().to_owned()
     };
     for body in [
@@ -144,7 +146,7 @@ fn other_shapes() {
     ] {
         assert_eq!(message(body), "Why.", "{body}");
     }
-    let silent = "The model's provider answered with status 400 and no explanation.";
+    let no_explanation = "The model's provider responded with status 400 and no error message.";
     for body in [
         "",
         "<html>secret</html>",
@@ -153,32 +155,38 @@ fn other_shapes() {
         r#"{"error":{"message":""}}"#,
         r#"{"error":null}"#,
     ] {
-        assert_eq!(message(body), silent, "{body}");
+        assert_eq!(message(body), no_explanation, "{body}");
     }
 }
 
 #[test]
-fn own_errors() {
-    let own = ApiError {
+fn gateway_errors_have_the_clients_format() {
+    let error = ApiError {
         message: "Wait.".into(),
         kind: ErrorType::RateLimitError,
         param: None,
         code: "rate_limit_exceeded",
     };
-    assert_eq!(own_error(Dialect::OpenAi, 429, &own, None), own.to_body());
-    assert_eq!(own_event(Dialect::OpenAi, &own), own.to_event());
     assert_eq!(
-        own_error(Dialect::Anthropic, 429, &own, Some("r")),
+        gateway_error(Dialect::OpenAi, 429, &error, None),
+        error.to_body()
+    );
+    assert_eq!(
+        gateway_error_event(Dialect::OpenAi, &error),
+        error.to_event()
+    );
+    assert_eq!(
+        gateway_error(Dialect::Anthropic, 429, &error, Some("r")),
         r#"{"type":"error","error":{"type":"rate_limit_error","message":"Wait."},"request_id":"r"}"#
     );
     assert_eq!(
-        own_event(Dialect::Anthropic, &own),
+        gateway_error_event(Dialect::Anthropic, &error),
         "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":\"Wait.\"}}\n\n"
     );
 }
 
 #[test]
-fn answers_that_are_none() {
+fn invalid_responses_are_rejected() {
     for body in [
         "",
         "[]",
@@ -187,23 +195,26 @@ fn answers_that_are_none() {
         r#"{"choices":[]}"#,
         r#"{"choices":[{}]}"#,
     ] {
-        for caller in [Dialect::OpenAi, Dialect::Anthropic] {
+        for client in [Dialect::OpenAi, Dialect::Anthropic] {
             assert_eq!(
-                reply(caller, body.as_bytes(), &ANSWER),
-                Err(Unreadable),
+                translate_response(client, body.as_bytes(), &CONTEXT),
+                Err(InvalidUpstreamResponse),
                 "{body}"
             );
         }
     }
     let bad = br#"{"choices":[{"message":{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{\"a\""}}]}}]}"#;
-    assert_eq!(reply(Dialect::Anthropic, bad, &ANSWER), Err(Unreadable));
+    assert_eq!(
+        translate_response(Dialect::Anthropic, bad, &CONTEXT),
+        Err(InvalidUpstreamResponse)
+    );
 }
 
 #[test]
-fn streams_that_make_no_sense() {
-    let broken = |caller, events: &str| {
-        let (out, flow) = stream(caller, &ANSWER, [events.as_bytes()]);
-        assert_eq!(flow, Flow::Broken, "{events}");
+fn invalid_streams_are_broken() {
+    let broken = |client, events: &str| {
+        let (out, status) = stream(client, &CONTEXT, [events.as_bytes()]);
+        assert_eq!(status, StreamStatus::Broken, "{events}");
         String::from_utf8(out).unwrap()
     };
     for events in [
@@ -215,43 +226,46 @@ fn streams_that_make_no_sense() {
     ] {
         assert_eq!(broken(Dialect::OpenAi, events), "");
     }
-    // What is not known may have any shape.
+    // Unknown events may have any format.
     let new = "data: {\"type\":\"message_start\"}\n\ndata: {\"type\":\"new\",\"delta\":1,\"usage\":\"x\"}\n\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"new\",\"text\":{}}}\n\n";
-    let (_, flow) = stream(Dialect::OpenAi, &ANSWER, [new.as_bytes()]);
-    assert_eq!(flow, Flow::Open);
+    let (_, status) = stream(Dialect::OpenAi, &CONTEXT, [new.as_bytes()]);
+    assert_eq!(status, StreamStatus::Open);
     let early = "data: {\"type\":\"message_start\"}\n\ndata: {\"type\":\"message_stop\"}\n\n";
     assert!(!broken(Dialect::OpenAi, early).contains("DONE"));
     for events in ["data: nonsense\n\n", "data: [DONE]\n\n", "data: 7\n\n"] {
         assert_eq!(broken(Dialect::Anthropic, events), "");
     }
-    // A piece of a call that is closed cannot be told any more.
+    // A chunk of a call that is closed already cannot be translated.
     let late = r#"data: {"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{"}},{"index":1,"id":"b","function":{"name":"g","arguments":"{}"}},{"index":0,"function":{"arguments":"}"}}]}}]}"#;
     broken(Dialect::Anthropic, &format!("{late}\n\n"));
     let long = format!("data: {}", "x".repeat(EVENT_LIMIT_BYTES));
-    for caller in [Dialect::OpenAi, Dialect::Anthropic] {
-        assert_eq!(broken(caller, &long), "");
+    for client in [Dialect::OpenAi, Dialect::Anthropic] {
+        assert_eq!(broken(client, &long), "");
     }
 }
 
 #[test]
-fn nothing_follows_the_end() {
+fn nothing_is_written_after_the_end() {
     let start = "data: {\"type\":\"message_start\",\"message\":{}}\n\n";
     let stop = "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"max_tokens\"}}\n\ndata: {\"type\":\"message_stop\"}\n\n";
     let more = "data: nonsense\n\n";
-    let whole = stream(
+    let complete = stream(
         Dialect::OpenAi,
-        &ANSWER,
+        &CONTEXT,
         [start.as_bytes(), stop.as_bytes()],
     );
-    assert_eq!(whole.1, Flow::Complete);
+    assert_eq!(complete.1, StreamStatus::Complete);
     let joined = [start, stop, more].concat();
-    assert_eq!(stream(Dialect::OpenAi, &ANSWER, [joined.as_bytes()]), whole);
+    assert_eq!(
+        stream(Dialect::OpenAi, &CONTEXT, [joined.as_bytes()]),
+        complete
+    );
     assert_eq!(
         stream(
             Dialect::OpenAi,
-            &ANSWER,
+            &CONTEXT,
             [start.as_bytes(), stop.as_bytes(), more.as_bytes()]
         ),
-        whole
+        complete
     );
 }

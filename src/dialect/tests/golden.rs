@@ -1,18 +1,20 @@
-//! What goes in and what comes out, as files: `tests/golden/dialects`. They are
-//! written anew with `TRUNKLINE_BLESS=1`.
+//! Inputs and expected outputs in `tests/golden/dialects`. `TRUNKLINE_BLESS=1`
+//! updates the outputs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{ANSWER, chat_upstream, messages_upstream, stream};
-use crate::dialect::{Answer, Dialect, Flow, Thinking, reply, to_chat, to_messages};
+use super::{CONTEXT, chat_upstream, messages_upstream, stream};
+use crate::dialect::{
+    Dialect, ResponseContext, StreamStatus, ThinkingMode, to_chat, to_messages, translate_response,
+};
 
-/// The inputs of one kind: name and content.
+/// Path and content of the inputs of one kind.
 fn inputs(kind: &str) -> Vec<(PathBuf, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden/dialects")
         .join(kind);
-    let paths = fs::read_dir(folder)
+    let paths = fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().path());
     let mut found: Vec<_> = paths
@@ -24,30 +26,27 @@ fn inputs(kind: &str) -> Vec<(PathBuf, Vec<u8>)> {
     found
 }
 
-/// Compares with the file beside the input.
+/// Compares with the `.out.` file of the input.
 fn compare(input: &Path, out: &str) {
     let path = input.to_str().unwrap().replace(".in.", ".out.");
     if std::env::var_os("TRUNKLINE_BLESS").is_some() {
         fs::write(&path, out).unwrap();
     }
     let expected = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        expected == out,
-        "{path} differs from what comes out:\n{out}"
-    );
+    assert!(expected == out, "{path} differs from the output:\n{out}");
 }
 
-/// JSON as a person reads it; nothing but white space is changed.
+/// Changes white space only.
 fn pretty(json: &[u8]) -> String {
     let json = std::str::from_utf8(json).unwrap();
     let mut out = String::new();
     let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
-    let mut letters = json.chars().peekable();
-    while let Some(letter) = letters.next() {
-        if !in_text && letter.is_ascii_whitespace() {
+    let mut characters = json.chars().peekable();
+    while let Some(character) = characters.next() {
+        if !in_text && character.is_ascii_whitespace() {
             continue;
         }
-        let breaks_before = !in_text && matches!(letter, '}' | ']');
+        let breaks_before = !in_text && matches!(character, '}' | ']');
         if breaks_before {
             depth -= 1;
         }
@@ -55,16 +54,16 @@ fn pretty(json: &[u8]) -> String {
             out.push('\n');
             out.push_str(&"  ".repeat(depth));
         }
-        out.push(letter);
-        match letter {
+        out.push(character);
+        match character {
             '"' if !escaped => in_text = !in_text,
             ':' if !in_text => out.push(' '),
             '{' | '[' if !in_text => depth += 1,
             _ => {}
         }
-        escaped = in_text && letter == '\\' && !escaped;
-        let opens = matches!(letter, '{' | '[') && !matches!(letters.peek(), Some('}' | ']'));
-        if !in_text && (letter == ',' || opens) {
+        escaped = in_text && character == '\\' && !escaped;
+        let opens = matches!(character, '{' | '[') && !matches!(characters.peek(), Some('}' | ']'));
+        if !in_text && (character == ',' || opens) {
             out.push('\n');
             out.push_str(&"  ".repeat(depth));
         }
@@ -74,13 +73,13 @@ fn pretty(json: &[u8]) -> String {
 }
 
 #[test]
-fn chat_requests() {
+fn chat_requests_match_their_golden_output() {
     for (path, body) in inputs("to_messages") {
         let adaptive = path.to_str().unwrap().contains("adaptive");
         let thinking = if adaptive {
-            Thinking::Adaptive
+            ThinkingMode::Adaptive
         } else {
-            Thinking::Budget
+            ThinkingMode::Budget
         };
         let out = to_messages(&body, &messages_upstream(thinking)).unwrap();
         compare(&path, &pretty(&out.body));
@@ -90,7 +89,7 @@ fn chat_requests() {
 }
 
 #[test]
-fn messages_requests() {
+fn messages_requests_match_their_golden_output() {
     for (path, body) in inputs("to_chat") {
         let out = to_chat(&body, &chat_upstream()).unwrap();
         compare(&path, &pretty(&out.body));
@@ -100,85 +99,94 @@ fn messages_requests() {
 }
 
 #[test]
-fn replies() {
-    for (kind, caller) in [
+fn responses_match_their_golden_output() {
+    for (kind, client) in [
         ("reply_for_chat", Dialect::OpenAi),
         ("reply_for_messages", Dialect::Anthropic),
     ] {
         for (path, body) in inputs(kind) {
-            compare(&path, &pretty(&reply(caller, &body, &ANSWER).unwrap()));
+            compare(
+                &path,
+                &pretty(&translate_response(client, &body, &CONTEXT).unwrap()),
+            );
         }
     }
 }
 
 #[test]
-fn streams() {
-    for (kind, caller) in [
+fn streams_match_their_golden_output() {
+    for (kind, client) in [
         ("stream_for_chat", Dialect::OpenAi),
         ("stream_for_messages", Dialect::Anthropic),
     ] {
         for (path, input) in inputs(kind) {
-            let (out, flow) = stream(caller, &ANSWER, [input.as_slice()]);
+            let (out, status) = stream(client, &CONTEXT, [input.as_slice()]);
             compare(&path, std::str::from_utf8(&out).unwrap());
             let expected = match path.file_name().unwrap().to_str().unwrap() {
-                "cut.in.sse" if caller == Dialect::OpenAi => Flow::Open,
-                // It says that it is at its end, and never came to one.
-                "cut.in.sse" => Flow::Broken,
-                "overloaded.in.sse" | "failed.in.sse" => Flow::Failed,
-                _ => Flow::Complete,
+                "cut.in.sse" if client == Dialect::OpenAi => StreamStatus::Open,
+                // It has `[DONE]` without a `finish_reason`.
+                "cut.in.sse" => StreamStatus::Broken,
+                "overloaded.in.sse" | "failed.in.sse" => StreamStatus::Failed,
+                _ => StreamStatus::Complete,
             };
-            assert_eq!(flow, expected, "{}", path.display());
+            assert_eq!(status, expected, "{}", path.display());
             let text = String::from_utf8(out).unwrap();
-            let whole = text.contains("[DONE]") || text.contains("message_stop");
-            assert_eq!(whole, flow == Flow::Complete, "{text}");
+            let complete = text.contains("[DONE]") || text.contains("message_stop");
+            assert_eq!(complete, status == StreamStatus::Complete, "{text}");
         }
     }
 }
 
-/// However it is cut, the same comes out, and after each event at once.
+/// The output does not depend on how the input is split.
 #[test]
-fn streams_cut_anywhere() {
-    for (kind, caller) in [
+fn streams_translate_the_same_however_they_are_split() {
+    for (kind, client) in [
         ("stream_for_chat", Dialect::OpenAi),
         ("stream_for_messages", Dialect::Anthropic),
     ] {
         for (path, input) in inputs(kind) {
-            let whole = stream(caller, &ANSWER, [input.as_slice()]);
-            assert_eq!(stream(caller, &ANSWER, input.chunks(1)), whole);
+            let unsplit = stream(client, &CONTEXT, [input.as_slice()]);
+            assert_eq!(stream(client, &CONTEXT, input.chunks(1)), unsplit);
             for at in 0..input.len() {
                 let (first, second) = input.split_at(at);
-                let cut = stream(caller, &ANSWER, [first, second]);
-                assert!(cut == whole, "{} cut at {at}", path.display());
+                let split = stream(client, &CONTEXT, [first, second]);
+                assert!(split == unsplit, "{} split at {at}", path.display());
             }
-            // Other line ends, and no last empty line.
+            // Other line endings, and no last empty line.
             let text = String::from_utf8(input).unwrap();
             for end in ["\r\n", "\r"] {
                 let other = text.replace('\n', end);
-                assert_eq!(stream(caller, &ANSWER, other.as_bytes().chunks(7)), whole);
+                assert_eq!(
+                    stream(client, &CONTEXT, other.as_bytes().chunks(7)),
+                    unsplit
+                );
             }
-            assert_eq!(stream(caller, &ANSWER, [text.trim_end().as_bytes()]), whole);
+            assert_eq!(
+                stream(client, &CONTEXT, [text.trim_end().as_bytes()]),
+                unsplit
+            );
         }
     }
 }
 
-/// An answer that ends before its end never looks complete.
+/// A truncated response never looks complete.
 #[test]
-fn streams_that_break_off() {
-    for (kind, caller, mark) in [
+fn truncated_streams_are_not_complete() {
+    for (kind, client, end_marker) in [
         ("stream_for_chat", Dialect::OpenAi, "data: [DONE]"),
         ("stream_for_messages", Dialect::Anthropic, "message_stop"),
     ] {
         for (path, input) in inputs(kind) {
             for len in 0..input.len() {
-                let (out, flow) = stream(caller, &ANSWER, [&input[..len]]);
+                let (out, status) = stream(client, &CONTEXT, [&input[..len]]);
                 let text = String::from_utf8(out).unwrap();
-                assert_eq!(text.contains(mark), flow == Flow::Complete);
+                assert_eq!(text.contains(end_marker), status == StreamStatus::Complete);
                 assert!(text.is_empty() || text.ends_with("\n\n"));
-                // Every upstream says in the stream when its answer is whole.
-                let said = String::from_utf8_lossy(&input[..len]);
-                let finished = said.contains("stop_reason\":\"")
-                    || said.contains("finish_reason\":\"")
-                    || flow != Flow::Complete;
+                // Every upstream marks the end of a response in its stream.
+                let input = String::from_utf8_lossy(&input[..len]);
+                let finished = input.contains("stop_reason\":\"")
+                    || input.contains("finish_reason\":\"")
+                    || status != StreamStatus::Complete;
                 assert!(finished, "{} at {len}", path.display());
             }
         }
@@ -186,14 +194,14 @@ fn streams_that_break_off() {
 }
 
 #[test]
-fn usage_only_where_it_was_asked_for() {
-    let answer = Answer {
+fn usage_is_sent_only_if_requested() {
+    let without_usage = ResponseContext {
         include_usage: false,
-        ..ANSWER
+        ..CONTEXT
     };
     for (path, input) in inputs("stream_for_chat") {
-        let (with, _) = stream(Dialect::OpenAi, &ANSWER, [input.as_slice()]);
-        let (without, _) = stream(Dialect::OpenAi, &answer, [input.as_slice()]);
+        let (with, _) = stream(Dialect::OpenAi, &CONTEXT, [input.as_slice()]);
+        let (without, _) = stream(Dialect::OpenAi, &without_usage, [input.as_slice()]);
         let with = String::from_utf8(with).unwrap();
         let without = String::from_utf8(without).unwrap();
         let expected: String = with

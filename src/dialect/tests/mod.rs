@@ -1,48 +1,49 @@
-//! Both directions, whole and streamed.
+//! Both directions, complete and streamed.
 
 mod errors;
 mod golden;
 mod random;
-mod refused;
+mod untranslatable;
 
-use super::{Answer, Dialect, Flow, Stream, Thinking, ToChat, ToMessages};
+use super::{
+    ChatUpstream, Dialect, MessagesUpstream, ResponseContext, StreamStatus, StreamTranslator,
+    ThinkingMode,
+};
 
-/// A model that takes a budget, unless its name says otherwise.
-fn messages_upstream(thinking: Thinking) -> ToMessages<'static> {
-    ToMessages {
+fn messages_upstream(thinking: ThinkingMode) -> MessagesUpstream<'static> {
+    MessagesUpstream {
         model: "claude-upstream",
         default_max_tokens: 8192,
         thinking,
     }
 }
 
-fn chat_upstream() -> ToChat<'static> {
-    ToChat {
+fn chat_upstream() -> ChatUpstream<'static> {
+    ChatUpstream {
         model: "gpt-upstream",
-        old_max_tokens: false,
+        legacy_max_tokens: false,
         reasoning_effort: true,
         reasoning_history: true,
     }
 }
 
-const ANSWER: Answer<'_> = Answer {
+const CONTEXT: ResponseContext<'_> = ResponseContext {
     model: "alias",
-    id: "req_1",
+    fallback_id: "req_1",
     created: 1_700_000_000,
     include_usage: true,
 };
 
-/// Translates a stream that comes in these pieces.
-fn stream<'p>(
-    caller: Dialect,
-    answer: &Answer<'_>,
-    pieces: impl IntoIterator<Item = &'p [u8]>,
-) -> (Vec<u8>, Flow) {
-    let mut stream = Stream::new(caller, answer);
+fn stream<'c>(
+    client: Dialect,
+    context: &ResponseContext<'_>,
+    chunks: impl IntoIterator<Item = &'c [u8]>,
+) -> (Vec<u8>, StreamStatus) {
+    let mut translator = StreamTranslator::new(client, context);
     let mut out = Vec::new();
-    for piece in pieces {
-        stream.push(piece, &mut out);
+    for chunk in chunks {
+        translator.push(chunk, &mut out);
     }
-    let flow = stream.finish(&mut out);
-    (out, flow)
+    let status = translator.finish(&mut out);
+    (out, status)
 }

@@ -1,281 +1,360 @@
-//! Whether an answer is one that a caller can use.
+//! Classifies a response: relay it, try another target, or respond with an error.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::timeout_at;
 
-use super::{Accepted, Unjudged};
+use super::{Accepted, AcceptedResponse, Upgraded};
 use crate::catalog::Target;
-use crate::error_response;
-use crate::error_response::Failure;
-use crate::proxy::body_timeouts::Bounds;
+use crate::error_response::{self, ErrorResponse};
+use crate::proxy::body_timeouts::BodyTimeouts;
+use crate::proxy::object_ids::ObjectIdRecorder;
 use crate::proxy::translation::Translation;
-use crate::routing::Outcome;
-use crate::upstream::{Error, ErrorKind, Reply};
+use crate::routing::AttemptOutcome;
+use crate::upstream::{Error, ErrorKind, UpstreamResponse};
 use crate::wall_clock;
 use crate::wire::media_type::MediaType;
 use crate::wire::retry_after;
+use crate::wire::sse_relay::FinishRule;
 
-/// Most bytes of an answer that is translated in one piece.
-const MOST_TRANSLATED: usize = 64 * 1024 * 1024;
+/// Bytes of a body that is translated as a whole.
+const MAX_TRANSLATED: usize = 64 * 1024 * 1024;
 
-/// What is thought of an answer.
+/// A response that is not classified yet.
 #[derive(Debug)]
-pub(super) struct Judged {
-    /// How the attempt failed, if it did.
-    pub fault: Option<Outcome>,
-    /// True when the upstream's own answer can be told from what the caller
-    /// gets.
-    pub answered: bool,
-    /// What the caller gets if nothing better comes.
-    pub word: Result<Accepted, Failure>,
-    /// Why there was no answer, for our own log.
-    pub cause: Option<Error>,
+pub(super) struct RawResponse {
+    pub response: UpstreamResponse,
+    pub hide_usage: bool,
+    /// True where an HTML page can be a successful response.
+    pub html_allowed: bool,
+    pub timeouts: BodyTimeouts,
+    pub finish_rule: FinishRule,
+    pub translation: Option<Box<Translation>>,
+    pub object_ids: Option<Box<ObjectIdRecorder>>,
 }
 
-/// An answer of which the head does not say enough: its status is no good one,
-/// or it is to be translated.
+/// What follows from an attempt.
 #[derive(Debug)]
-pub(super) struct Unclear {
-    answer: Unjudged,
-    media_type: MediaType,
+pub(super) enum Verdict {
+    Accept(AcceptedResponse),
+    Upgrade(Box<Upgraded>),
+    /// Another attempt may succeed.
+    Retry(FailedAttempt),
+    /// No other attempt would do better.
+    Final(ErrorResponse),
+    /// The target does not support the request, which was not sent.
+    Unsupported(Box<ErrorResponse>),
 }
 
-impl Judged {
-    /// What the caller gets, with the name of the target.
-    pub(super) fn named(self, target: &Target) -> Result<Accepted, Failure> {
-        let mut accepted = self.word.map_err(|failure| failure.at(target))?;
-        error_response::name_target(&mut accepted.reply.headers, target);
-        Ok(accepted)
-    }
+/// Boxed, so that the future of a request needs no room for it.
+pub(super) type PendingVerdict = Pin<Box<dyn Future<Output = Verdict>>>;
 
-    /// An attempt that brought no answer.
-    pub(super) fn unanswered(error: Error) -> Self {
-        Self {
-            word: Err((&error).into()),
-            fault: Some(error.outcome()),
-            answered: false,
-            cause: Some(error),
-        }
-    }
-
-    /// An attempt that was not made: the target does not take what the caller
-    /// wants, and no other is looked for.
-    pub(super) fn refused(failure: Failure) -> Self {
-        Self {
-            word: Err(failure),
-            fault: None,
-            answered: false,
-            cause: None,
-        }
-    }
-
-    /// Whether the attempt says something about the target. That we have no
-    /// place for more requests to it does not.
-    pub(super) fn is_blamed(&self) -> bool {
-        let cause = self.cause.as_ref();
-        cause.is_none_or(|error| !matches!(error.kind(), ErrorKind::Full | ErrorKind::Exhausted))
-    }
-
-    /// Whether the request may have been processed without an answer.
-    pub(super) fn is_lost(&self) -> bool {
-        self.fault == Some(Outcome::MaybeProcessed)
-    }
-
-    /// The status that the upstream answered with, if it did.
-    pub(super) fn status(&self) -> Option<StatusCode> {
-        let told = self.word.as_ref();
-        let status = told.map_or_else(|failure| failure.status, |told| told.reply.status);
-        self.answered.then_some(status)
-    }
-
-    /// An answer that can be passed on, although it may be one to avoid.
-    pub(super) fn answered(fault: Option<Outcome>, accepted: Accepted) -> Self {
-        Self {
-            fault,
-            answered: true,
-            word: Ok(accepted),
-            cause: None,
-        }
-    }
-
-    /// An answer that no caller can use.
-    pub(super) fn unfit(fault: Outcome, failure: Failure) -> Self {
-        Self {
-            fault: Some(fault),
-            answered: false,
-            word: Err(failure),
-            cause: None,
-        }
-    }
+#[derive(Debug)]
+pub(super) struct FailedAttempt {
+    pub outcome: AttemptOutcome,
+    /// What the client gets unless another attempt does better.
+    pub response: Result<AcceptedResponse, ErrorResponse>,
+    /// Status of the upstream's response, where the client may see it.
+    pub status: Option<StatusCode>,
+    /// Why there was no response, for the log.
+    pub error: Option<Error>,
 }
 
-/// Looks at the head of an answer, which says enough of one that is good.
-pub(super) fn judge(answer: Unjudged) -> Result<Judged, Box<Unclear>> {
-    let headers = &answer.reply.headers;
-    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let media_type = MediaType::of(content_type);
-    if is_refusal(answer.reply.status) || answer.translation.is_some() {
-        return Err(Box::new(Unclear { answer, media_type }));
+/// Most responses are classified by their head; the rest waits for the body.
+pub(super) fn classify(raw: RawResponse) -> Result<Verdict, PendingVerdict> {
+    let content_type = raw.response.headers.get(CONTENT_TYPE);
+    let media_type = MediaType::parse(content_type.map(HeaderValue::as_bytes));
+    if is_error(raw.response.status) {
+        return Err(Box::pin(classify_error(raw, media_type)));
     }
-    if media_type == MediaType::Html && !answer.may_be_anything {
-        let failure = error_response::upstream_bad_content_type();
-        return Ok(Judged::unfit(Outcome::Failed, failure));
+    if raw.translation.is_some() {
+        return Err(Box::pin(accept(raw, media_type, None, None)));
     }
-    Ok(Judged::answered(None, answer.accepted(media_type, None)))
+    if media_type == MediaType::Html && !raw.html_allowed {
+        let error = error_response::upstream_bad_content_type();
+        return Ok(Verdict::unusable(AttemptOutcome::Failed, error));
+    }
+    Ok(Verdict::Accept(raw.accepted(media_type, None)))
 }
 
-/// A copy that the caller has is still good (RFC 9110, section 15.4.5), which is
-/// what it asked.
-fn is_refusal(status: StatusCode) -> bool {
+/// 304 is a success: the client asked for it (RFC 9110, section 15.4.5).
+fn is_error(status: StatusCode) -> bool {
     !status.is_success() && status != StatusCode::NOT_MODIFIED
 }
 
-impl Unclear {
-    /// Looks at the status, at whether there are words that can be passed on, and
-    /// at what they mean to the caller.
-    pub(super) async fn judged(mut self: Box<Self>) -> Judged {
-        let (mut first, mut fault) = (None, None);
-        let reply = &mut self.answer.reply;
-        let status = reply.status;
-        if is_refusal(status) {
-            fault = Outcome::of_status(status.as_u16(), || {
-                let headers: Vec<_> = texts(&reply.headers).collect();
-                retry_after::wait(&headers, wall_clock::now())
-            });
-            if self.media_type == MediaType::Json && may_pass(status) {
-                // Boxed: every request's state would have to keep room for a timer.
-                first = Box::pin(first_piece(reply, &self.answer.bounds)).await;
-            }
-            if first.is_none() {
-                return Judged {
-                    fault,
-                    answered: may_pass(status),
-                    word: Err(instead_of(reply)),
-                    cause: None,
-                };
-            }
+/// An error is forwarded if it is JSON, with something in it, and may be seen.
+async fn classify_error(mut raw: RawResponse, media_type: MediaType) -> Verdict {
+    let response = &mut raw.response;
+    let status = response.status;
+    let outcome = AttemptOutcome::from_status(status.as_u16(), || {
+        let headers: Vec<_> = text_headers(&response.headers).collect();
+        retry_after::delay(&headers, wall_clock::now())
+    });
+    let first_chunk = if media_type == MediaType::Json && may_forward(status) {
+        first_chunk(response, &raw.timeouts).await
+    } else {
+        None
+    };
+    if first_chunk.is_some() {
+        return accept(raw, media_type, first_chunk, outcome).await;
+    }
+    let error = replacement(response);
+    let Some(outcome) = outcome else {
+        return Verdict::Final(error);
+    };
+    Verdict::Retry(FailedAttempt {
+        outcome,
+        status: may_forward(status).then_some(error.status),
+        response: Err(error),
+        error: None,
+    })
+}
+
+/// A response that can be relayed, in the client's protocol.
+async fn accept(
+    mut raw: RawResponse,
+    media_type: MediaType,
+    first_chunk: Option<Bytes>,
+    outcome: Option<AttemptOutcome>,
+) -> Verdict {
+    let translation = raw.translation.take();
+    let accepted = raw.accepted(media_type, first_chunk);
+    match translation {
+        None => Verdict::of_response(accepted, outcome),
+        Some(translation) => translate(accepted, outcome, &translation).await,
+    }
+}
+
+/// Translates a stream while it is relayed, anything else at once.
+async fn translate(
+    mut accepted: AcceptedResponse,
+    outcome: Option<AttemptOutcome>,
+    translation: &Translation,
+) -> Verdict {
+    let status = accepted.response.status;
+    match accepted.media_type {
+        MediaType::EventStream if status.is_success() => {
+            accepted.translator = Some(translation.stream_translator());
+            return Verdict::of_response(accepted, outcome);
         }
-        let translation = self.answer.translation.take();
-        let accepted = self.answer.accepted(self.media_type, first);
-        match translation {
-            None => Judged::answered(fault, accepted),
-            Some(translation) => Box::pin(translated(accepted, fault, &translation)).await,
+        MediaType::Json => {}
+        _ => {
+            let error = error_response::upstream_bad_content_type();
+            return Verdict::unusable(AttemptOutcome::Failed, error);
+        }
+    }
+    let Some(body) = read_body(&mut accepted).await else {
+        let error = error_response::upstream_disconnected();
+        return Verdict::unusable(AttemptOutcome::MaybeProcessed, error);
+    };
+    let translated = match translation.translate_body(status, &body) {
+        Ok(translated) => translated,
+        Err(error) => return Verdict::unusable(AttemptOutcome::Failed, error),
+    };
+    accepted.response.status = translated.status;
+    let headers = &mut accepted.response.headers;
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(translated.body.len()));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    accepted.first_chunk = Some(translated.body.into());
+    Verdict::of_response(accepted, outcome)
+}
+
+/// The whole body, if it arrives in time and is not too large.
+async fn read_body(accepted: &mut AcceptedResponse) -> Option<Bytes> {
+    let mut whole = BytesMut::from(accepted.first_chunk.take().unwrap_or_default());
+    loop {
+        let deadline = accepted.timeouts.next_deadline();
+        let body = &mut accepted.response.body;
+        let next = timeout_at(deadline, poll_fn(|context| body.poll_chunk(context))).await;
+        match next.ok()? {
+            None => return Some(whole.freeze()),
+            Some(chunk) => whole.extend_from_slice(&chunk.ok()?),
+        }
+        if whole.len() > MAX_TRANSLATED {
+            return None;
         }
     }
 }
 
-impl Unjudged {
-    fn accepted(mut self, mut media_type: MediaType, first: Option<Bytes>) -> Accepted {
-        let headers = &mut self.reply.headers;
+pub(super) fn text_headers(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let headers = headers.iter();
+    headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+}
+
+/// Whether the client may see an error of this status. 401 and 403 may echo our
+/// credential.
+fn may_forward(status: StatusCode) -> bool {
+    (status.is_client_error() || status.is_server_error())
+        && status != StatusCode::UNAUTHORIZED
+        && status != StatusCode::FORBIDDEN
+}
+
+/// The error in place of one that cannot be forwarded.
+fn replacement(response: &UpstreamResponse) -> ErrorResponse {
+    match response.status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => error_response::upstream_auth_failed(),
+        status if status.is_informational() => error_response::upstream_protocol_error(),
+        status if status.is_redirection() => error_response::upstream_redirect(),
+        status => error_response::upstream_error(status, &response.headers),
+    }
+}
+
+/// The first chunk of an error's body that is not empty.
+async fn first_chunk(response: &mut UpstreamResponse, timeouts: &BodyTimeouts) -> Option<Bytes> {
+    let mut next = async || poll_fn(|context| response.body.poll_chunk(context)).await;
+    while let Ok(Some(Ok(chunk))) = timeout_at(timeouts.next_deadline(), next()).await {
+        if !chunk.is_empty() {
+            return Some(chunk);
+        }
+    }
+    None
+}
+
+// === impl RawResponse ===
+
+impl RawResponse {
+    fn accepted(
+        mut self,
+        mut media_type: MediaType,
+        first_chunk: Option<Bytes>,
+    ) -> AcceptedResponse {
+        let headers = &mut self.response.headers;
         let encoding = headers.get(CONTENT_ENCODING);
         if encoding.is_some_and(|encoding| encoding.as_bytes() != b"identity") {
-            // It was asked not to; what is compressed cannot be looked into.
+            // Sent although not accepted; a compressed body cannot be inspected.
             media_type = MediaType::Other;
         }
         if media_type == MediaType::EventStream {
             // An error event of ours, or an event held back, would make it wrong.
             headers.remove(CONTENT_LENGTH);
         }
-        Accepted {
-            reply: self.reply,
-            first,
+        AcceptedResponse {
+            response: self.response,
+            first_chunk,
             media_type,
             hide_usage: self.hide_usage,
-            bounds: self.bounds,
-            rule: self.rule,
+            timeouts: self.timeouts,
+            finish_rule: self.finish_rule,
             translator: None,
-            learner: self.learner,
+            object_ids: self.object_ids,
             in_flight: None,
         }
     }
 }
 
-/// Tells an answer in the caller's protocol: a stream while it passes, anything
-/// else at once.
-async fn translated(
-    mut accepted: Accepted,
-    fault: Option<Outcome>,
-    translation: &Translation,
-) -> Judged {
-    let status = accepted.reply.status;
-    match accepted.media_type {
-        MediaType::EventStream if status.is_success() => {
-            accepted.translator = Some(translation.of_stream());
-            return Judged::answered(fault, accepted);
-        }
-        MediaType::Json => {}
-        _ => return Judged::unfit(Outcome::Failed, error_response::upstream_bad_content_type()),
-    }
-    let Some(body) = all_of(&mut accepted).await else {
-        return Judged::unfit(
-            Outcome::MaybeProcessed,
-            error_response::upstream_broke_off(),
-        );
-    };
-    let told = match translation.of_whole(status, &body) {
-        Ok(told) => told,
-        Err(failure) => return Judged::unfit(Outcome::Failed, failure),
-    };
-    accepted.reply.status = told.status;
-    let headers = &mut accepted.reply.headers;
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(told.body.len()));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    accepted.first = Some(told.body.into());
-    Judged::answered(fault, accepted)
-}
+// === impl Verdict ===
 
-/// All of an answer's body, if it comes in time and is not too long.
-async fn all_of(accepted: &mut Accepted) -> Option<Bytes> {
-    let mut whole = BytesMut::from(accepted.first.take().unwrap_or_default());
-    loop {
-        let due = accepted.bounds.due();
-        let body = &mut accepted.reply.body;
-        let next = timeout_at(due, poll_fn(|context| body.poll_piece(context))).await;
-        match next.ok()? {
-            None => return Some(whole.freeze()),
-            Some(piece) => whole.extend_from_slice(&piece.ok()?),
-        }
-        if whole.len() > MOST_TRANSLATED {
-            return None;
+impl Verdict {
+    /// A response that can be relayed, although the attempt may have failed.
+    pub(super) fn of_response(accepted: AcceptedResponse, outcome: Option<AttemptOutcome>) -> Self {
+        match outcome {
+            None => Self::Accept(accepted),
+            Some(outcome) => Self::Retry(FailedAttempt {
+                outcome,
+                status: Some(accepted.response.status),
+                response: Ok(accepted),
+                error: None,
+            }),
         }
     }
-}
 
-/// The headers that are text.
-pub(super) fn texts(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    let headers = headers.iter();
-    headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
-}
-
-/// Whether the words of an error of this status may reach the caller. Those of
-/// 401 and 403 may echo our credential.
-fn may_pass(status: StatusCode) -> bool {
-    (status.is_client_error() || status.is_server_error())
-        && status != StatusCode::UNAUTHORIZED
-        && status != StatusCode::FORBIDDEN
-}
-
-/// What the caller gets instead of an error that cannot be passed on.
-fn instead_of(reply: &Reply) -> Failure {
-    match reply.status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => error_response::upstream_auth_failed(),
-        status if status.is_informational() => error_response::upstream_protocol_error(),
-        status if status.is_redirection() => error_response::upstream_redirect(),
-        status => error_response::upstream_error(status, &reply.headers),
+    pub(super) fn no_response(error: Error) -> Self {
+        Self::Retry(FailedAttempt {
+            outcome: error.outcome(),
+            response: Err((&error).into()),
+            status: None,
+            error: Some(error),
+        })
     }
-}
 
-/// The first piece of an error's body that has anything in it.
-async fn first_piece(reply: &mut Reply, bounds: &Bounds) -> Option<Bytes> {
-    let mut next = async || poll_fn(|context| reply.body.poll_piece(context)).await;
-    while let Ok(Some(Ok(piece))) = timeout_at(bounds.due(), next()).await {
-        if !piece.is_empty() {
-            return Some(piece);
+    /// A response that no client can use.
+    pub(super) fn unusable(outcome: AttemptOutcome, error: ErrorResponse) -> Self {
+        Self::Retry(FailedAttempt {
+            outcome,
+            response: Err(error),
+            status: None,
+            error: None,
+        })
+    }
+
+    pub(super) fn was_sent(&self) -> bool {
+        !matches!(self, Self::Unsupported(_))
+    }
+
+    /// How the attempt failed, if it did.
+    pub(super) fn failure(&self) -> Option<AttemptOutcome> {
+        match self {
+            Self::Retry(failed) => Some(failed.outcome),
+            _ => None,
         }
     }
-    None
+
+    pub(super) fn error(&self) -> Option<&Error> {
+        match self {
+            Self::Retry(failed) => failed.error.as_ref(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn counts_against_target(&self) -> bool {
+        match self {
+            Self::Retry(failed) => failed.counts_against_target(),
+            _ => true,
+        }
+    }
+
+    pub(super) fn response_mut(&mut self) -> Option<&mut AcceptedResponse> {
+        match self {
+            Self::Accept(accepted) => Some(accepted),
+            Self::Retry(failed) => failed.response.as_mut().ok(),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    pub(super) fn into_result(mut self, target: &Target) -> Result<Accepted, ErrorResponse> {
+        match &mut self {
+            Self::Accept(accepted) => {
+                error_response::set_target(&mut accepted.response.headers, target);
+            }
+            Self::Upgrade(upgraded) => error_response::set_target(&mut upgraded.headers, target),
+            _ => {}
+        }
+        match self {
+            Self::Accept(accepted) => Ok(Accepted::Response(accepted)),
+            Self::Upgrade(upgraded) => Ok(Accepted::WebSocket(upgraded)),
+            Self::Retry(failed) => failed.into_result(target),
+            Self::Final(error) => Err(error.with_target(target)),
+            Self::Unsupported(error) => Err(error.with_target(target)),
+        }
+    }
+}
+
+// === impl FailedAttempt ===
+
+impl FailedAttempt {
+    /// Local limits say nothing about the target.
+    pub(super) fn counts_against_target(&self) -> bool {
+        let kind = self.error.as_ref().map(Error::kind);
+        !matches!(
+            kind,
+            Some(ErrorKind::InFlightLimit | ErrorKind::LocalResources)
+        )
+    }
+
+    /// Whether the request may have been processed without a response.
+    pub(super) fn maybe_processed(&self) -> bool {
+        self.outcome == AttemptOutcome::MaybeProcessed
+    }
+
+    pub(super) fn into_result(self, target: &Target) -> Result<Accepted, ErrorResponse> {
+        match self.response {
+            Ok(accepted) => Verdict::Accept(accepted).into_result(target),
+            Err(error) => Err(error.with_target(target)),
+        }
+    }
 }

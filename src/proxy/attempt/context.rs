@@ -1,4 +1,4 @@
-//! One attempt of several.
+//! What the attempts of one request share, and the records of each attempt.
 
 use std::time::{Duration, Instant};
 
@@ -6,160 +6,171 @@ use http::HeaderMap;
 use http::request::Parts;
 use tracing::warn;
 
-use super::classify::{Judged, judge, texts};
-use super::{Unanswered, first_event, send};
-use crate::catalog::{Model, Target};
+use super::classify::{FailedAttempt, Verdict};
+use super::{first_event, send};
+use crate::catalog::{Model, Resolved, Target};
 use crate::config::Hedge;
 use crate::metering::Meter;
 use crate::proxy::Worker;
 use crate::proxy::intake::Intake;
-use crate::routing::{Awaited, Next, Outcome, Plan};
-use crate::wall_clock;
-use crate::wire::rate_limit;
+use crate::routing::{self, AttemptOutcome, InFlightGuard, Next, Plan, QuotaPermit};
+use crate::upstream::Error;
 
-/// The headers of one attempt, and what counts it as sent until it is answered.
-pub(super) type Sending<'p> = (HeaderMap, Option<Awaited<'p>>);
-
-/// What the attempts of one request have in common.
 #[derive(Clone, Copy)]
-pub(super) struct Errand<'a> {
+pub(in crate::proxy) struct AttemptContext<'a> {
     pub worker: &'a Worker,
-    pub model: &'a Model,
+    pub resolved: &'a Resolved<'a>,
     pub intake: &'a Intake,
-    /// Whether it matters how busy the targets are.
-    pub weighs_loads: bool,
+    pub is_websocket: bool,
+    /// Whether requests in flight and latencies decide between targets.
+    pub needs_load: bool,
 }
 
-impl Errand<'_> {
-    /// Asks a target and judges its answer: by its first event where `holds`.
-    /// It is counted as in flight, and timed, where that matters.
+impl<'a> AttemptContext<'a> {
+    pub(super) fn model(&self) -> &'a Model {
+        self.resolved.model
+    }
+
+    /// The target of a request that can have one attempt only.
+    #[inline]
+    pub(super) fn only_target(&self) -> Option<&'a Target> {
+        routing::single_target(&self.resolved.targets, &self.model().retry)
+    }
+
+    /// Whether the number of attempts is worth reporting.
+    pub(super) fn counts_attempts(&self) -> bool {
+        self.only_target().is_none()
+    }
+
+    pub(super) fn plan(&self) -> Plan<'a> {
+        let (fleet, model) = (&self.worker.snapshot.fleet, self.model());
+        Plan::new(fleet, &self.resolved.targets, model.retry, model.balance)
+    }
+
+    /// Makes one attempt. Where `may_retry`, the verdict waits for the first event.
     pub(super) async fn attempt(
         &self,
         meter: &Meter,
         target: &Target,
         parts: &Parts,
-        (headers, awaited): Sending<'_>,
-        holds: bool,
-    ) -> Judged {
-        let remembers = holds && matches!(self.model.hedge, Some(Hedge::Quantile { .. }));
-        if !self.weighs_loads && !remembers {
-            let sending = (headers, awaited);
-            return self.ask(meter, target, parts, sending, holds).await;
+        headers: HeaderMap,
+        quota: Option<QuotaPermit<'_>>,
+        may_retry: bool,
+    ) -> Verdict {
+        let records_latency =
+            may_retry && matches!(self.model().hedge, Some(Hedge::Quantile { .. }));
+        if !self.needs_load && !records_latency {
+            return self
+                .exchange(meter, target, parts, headers, quota, may_retry)
+                .await;
         }
         let fleet = &self.worker.snapshot.fleet;
-        let in_flight = if self.weighs_loads {
-            fleet.enter(target)
-        } else {
-            None
-        };
-        let began = now();
-        let sending = (headers, awaited);
-        let mut judged = self.ask(meter, target, parts, sending, holds).await;
+        let in_flight = self.enter(target);
+        let started = now();
+        let mut verdict = self
+            .exchange(meter, target, parts, headers, quota, may_retry)
+            .await;
         let ended = now();
-        let took = ended.saturating_duration_since(began);
-        // What fails at once is not to look fast.
-        if self.weighs_loads && matches!(judged.fault, None | Some(Outcome::MaybeProcessed)) {
-            fleet.observe(target, took, ended);
+        let took = ended.saturating_duration_since(started);
+        let failure = verdict.failure();
+        // An immediate failure must not look like a fast target.
+        if self.needs_load && matches!(failure, None | Some(AttemptOutcome::MaybeProcessed)) {
+            fleet.record_latency(target, took, ended);
         }
-        if remembers && judged.fault.is_none() {
-            fleet.remember(target, self.intake.scan.stream, took);
+        if records_latency && failure.is_none() {
+            fleet.record_hedge_latency(target, self.intake.scan.stream, took);
         }
-        if let Ok(accepted) = &mut judged.word {
+        if let Some(accepted) = verdict.response_mut() {
             accepted.in_flight = in_flight;
         }
-        judged
+        verdict
     }
 
-    async fn ask(
+    async fn exchange(
         &self,
         meter: &Meter,
         target: &Target,
         parts: &Parts,
-        (headers, awaited): Sending<'_>,
-        holds: bool,
-    ) -> Judged {
-        let fleet = &self.worker.snapshot.fleet;
-        let sent = now();
-        let answer = send(self.worker, meter, target, parts, headers, self.intake).await;
-        if let Ok(answer) = &answer
-            && let Some(left) = rate_limit::report(texts(&answer.reply.headers), wall_clock::now())
-        {
-            fleet.report(target, &left, sent, now());
-        }
-        drop(awaited);
-        let judged = match answer {
-            Ok(answer) => match judge(answer) {
-                Ok(judged) => judged,
-                Err(unclear) => unclear.judged().await,
-            },
-            Err(Unanswered::Failed(error)) => Judged::unanswered(error),
-            Err(Unanswered::Refused(failure)) => Judged::refused(*failure),
-        };
-        match judged {
-            Judged {
-                fault: None,
-                word: Ok(accepted),
-                ..
-            } if holds => {
-                meter.waits();
-                let judged = first_event::judge(accepted).await;
-                meter.works();
-                judged
+        headers: HeaderMap,
+        quota: Option<QuotaPermit<'_>>,
+        may_retry: bool,
+    ) -> Verdict {
+        match send(self, meter, target, parts, headers, quota).await {
+            Verdict::Accept(accepted) if may_retry => {
+                let _wait = meter.wait();
+                first_event::classify(accepted).await
             }
-            judged => judged,
+            verdict => verdict,
         }
     }
 
-    /// After how long a second attempt is due beside one at this target, if
-    /// ever.
+    /// Counts a request in flight at its target, where loads are compared.
+    pub(super) fn enter(&self, target: &Target) -> Option<InFlightGuard> {
+        let fleet = &self.worker.snapshot.fleet;
+        self.needs_load
+            .then(|| fleet.track_request(target))
+            .flatten()
+    }
+
+    /// Delay after which a second attempt starts beside one at this target.
     pub(super) fn hedge_delay(&self, plan: &Plan<'_>, target: &Target) -> Option<Duration> {
-        let rule = self.model.hedge?;
+        let rule = self.model().hedge?;
         let fleet = &self.worker.snapshot.fleet;
         let delay = fleet.hedge_delay(rule, target, self.intake.scan.stream)?;
         plan.may_hedge(target).then_some(delay)
     }
 
-    /// Notes an attempt that lasted so long and was given up for the sake of
-    /// another one. It is held against nobody, but the target was not fast.
-    pub(super) fn outlasted(&self, target: &Target, took: Duration) {
+    /// Records the latency of an attempt that was cancelled because another one
+    /// succeeded. It is no failure, but the target was not fast.
+    pub(super) fn record_abandoned(&self, target: &Target, took: Duration) {
         let fleet = &self.worker.snapshot.fleet;
-        if self.weighs_loads {
-            fleet.outlasted(target, took, now());
+        if self.needs_load {
+            fleet.record_abandoned(target, took, now());
         }
-        if matches!(self.model.hedge, Some(Hedge::Quantile { .. })) {
-            fleet.remember(target, self.intake.scan.stream, took);
+        if matches!(self.model().hedge, Some(Hedge::Quantile { .. })) {
+            fleet.record_hedge_latency(target, self.intake.scan.stream, took);
         }
     }
 
-    /// Tells the fleet how an attempt ended.
-    pub(super) fn note(&self, target: &Target, judged: &Judged) {
-        if judged.is_blamed() {
-            let fleet = &self.worker.snapshot.fleet;
-            fleet.note(target, judged.fault, now());
+    /// Counts the result of an attempt, and records it in the target's health.
+    pub(super) fn record(&self, meter: &mut Meter, target: &Target, verdict: &Verdict) {
+        if self.counts_attempts() {
+            meter.on_target_attempt(self.model(), target, verdict.failure());
+        } else {
+            meter.on_attempt(verdict.failure());
         }
+        if verdict.counts_against_target() {
+            self.record_health(target, verdict.failure());
+        }
+    }
+
+    pub(super) fn record_health(&self, target: &Target, failure: Option<AttemptOutcome>) {
+        self.worker
+            .snapshot
+            .fleet
+            .record_result(target, failure, now());
     }
 }
 
-/// One line for each attempt that failed.
-pub(super) fn tell(
-    meter: &Meter,
-    target: &Target,
-    judged: &Judged,
-    fault: Outcome,
-    next: &Next<'_>,
-) {
-    let status = judged.status().map(|status| status.as_u16());
-    let error = judged.cause.as_ref().map(tracing::field::display);
+pub(super) fn log_error(meter: &Meter, target: &Target, error: &Error) {
     let request_id = meter.request_id().as_str();
     let provider = &*target.provider.name;
-    let result = fault.label();
-    let (then, why) = match next {
+    warn!(request_id, provider, %error, "attempt failed");
+}
+
+pub(super) fn log_failure(meter: &Meter, target: &Target, failed: &FailedAttempt, next: &Next<'_>) {
+    let status = failed.status.map(|status| status.as_u16());
+    let error = failed.error.as_ref().map(tracing::field::display);
+    let request_id = meter.request_id().as_str();
+    let provider = &*target.provider.name;
+    let result = failed.outcome.label();
+    let (next_provider, why) = match next {
         Next::Try(next, _) => (Some(&*next.provider.name), None),
         Next::Stop(why) => (None, Some(why.label())),
     };
     warn!(
         request_id,
-        provider, result, status, error, then, why, "attempt failed"
+        provider, result, status, error, next_provider, why, "attempt failed"
     );
 }
 

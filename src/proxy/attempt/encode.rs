@@ -1,227 +1,204 @@
-//! Calls other than the usual ones: bodies of all kinds, and paths that the
-//! caller has written.
+//! Encodes a request for a target, outside the fast path: its protocol, path, query
+//! and body.
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue};
-use tracing::warn;
+use http::{HeaderMap, HeaderName};
 
-use super::classify::{Judged, judge};
-use super::context::now;
-use super::{Accepted, Unanswered, send};
-use crate::catalog::{Resolved, Target};
-use crate::config::{Quirk, Speaks};
-use crate::dialect::{self, Dialect, Thinking, ToChat, ToMessages};
+use super::AttemptContext;
+use crate::catalog::Target;
+use crate::config::{ApiDialect, Quirk};
+use crate::dialect::{self, ChatUpstream, Dialect, MessagesUpstream, ThinkingMode};
 use crate::error_response;
-use crate::error_response::Failure;
+use crate::error_response::ErrorResponse;
 use crate::metering::Meter;
-use crate::proxy::Worker;
-use crate::proxy::intake::{Content, Intake, Rest, Special};
+use crate::proxy::intake::{Intake, PassthroughBody};
 use crate::proxy::translation::Translation;
-use crate::request_body::Outgoing;
-use crate::routing::Plan;
-use crate::upstream::{self, Head};
-use crate::wire::api_path;
+use crate::request_body::RequestBody;
+use crate::upstream::{ANTHROPIC_VERSION, DEFAULT_ANTHROPIC_VERSION, RequestHead};
+use crate::wire::api_path::encode_segment;
 use crate::wire::endpoint::Endpoint;
+use crate::wire::query::Query;
 use crate::wire::splice::{Segments, StreamUsage, splice};
 use crate::wire::sse_relay::FinishRule;
 
-/// A request in the target's terms.
-pub(super) struct Shipment {
-    pub body: Outgoing,
-    /// The path below the base URL, where it is not the endpoint's own.
-    pub path: Option<String>,
-    pub query: Option<String>,
-    /// How a stream of the upstream's shows that it came to its end.
-    pub rule: FinishRule,
-    /// What tells the answer in the caller's protocol, if that is another one.
+/// A request as the target expects it.
+pub(super) struct EncodedRequest {
+    pub head: RequestHead,
+    pub body: RequestBody,
+    pub finish_rule: FinishRule,
+    /// Where the upstream's protocol is not the client's.
     pub translation: Option<Box<Translation>>,
 }
 
-/// What is ready to be sent, how its stream would end, and what tells its answer.
-type Prepared<'w> = (
-    Result<upstream::Prepared<'w>, upstream::Error>,
-    FinishRule,
-    Option<Box<Translation>>,
-);
-
-/// Makes a call ready to be sent that is none of the usual ones, or whose
-/// provider wants it in another way.
-pub(super) fn prepare<'w>(
-    worker: &'w Worker,
+/// An error where the target does not support the request.
+pub(super) fn encode(
+    context: &AttemptContext<'_>,
     meter: &Meter,
     target: &Target,
     parts: &Parts,
-    mut headers: HeaderMap,
-    intake: &Intake,
+    headers: HeaderMap,
     usage: StreamUsage,
-) -> Result<Prepared<'w>, Box<Failure>> {
-    let shipment = ship(intake, target, usage, parts, meter, &mut headers)?;
-    meter.sends(target, &mut headers);
-    let head = Head {
+) -> Result<EncodedRequest, Box<ErrorResponse>> {
+    let intake = context.intake;
+    let endpoint = meter.endpoint();
+    let protocol = protocol(target, endpoint)?;
+    let head = RequestHead {
         method: parts.method.clone(),
-        endpoint: meter.endpoint(),
-        path: shipment.path,
+        endpoint,
+        path: None,
         credential: target.credential,
-        query: shipment.query,
+        query: None,
         headers,
     };
-    let client = &worker.client;
-    let prepared = client.prepare(target.provider.id, head, shipment.body);
-    Ok((prepared, shipment.rule, shipment.translation))
-}
-
-/// The version of Anthropic's API that is asked for where the caller names none
-/// (its documentation, "Versions").
-const ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
-
-/// Puts a call into the target's terms.
-pub(super) fn ship(
-    intake: &Intake,
-    target: &Target,
-    usage: StreamUsage,
-    parts: &Parts,
-    meter: &Meter,
-    headers: &mut HeaderMap,
-) -> Result<Shipment, Failure> {
-    let endpoint = meter.endpoint();
-    let asked = asked(target, endpoint)?;
-    let name = target.upstream_model();
-    let mut shipment = match asked {
-        Asked::AsItIs => plain(intake, target, usage, parts, endpoint),
-        Asked::In(upstream) => translated(intake, target, meter, upstream)?,
+    let mut encoded = match protocol {
+        Protocol::Native => passthrough(intake, target, usage, parts, head),
+        Protocol::Translated(upstream) => translate(intake, target, meter, upstream, head)?,
     };
-    let asks_messages = matches!(asked, Asked::In(Dialect::Anthropic)) || endpoint.is_anthropics();
-    if matches!(asked, Asked::In(Dialect::OpenAi)) {
+    let headers = &mut encoded.head.headers;
+    let is_messages =
+        matches!(protocol, Protocol::Translated(Dialect::Anthropic)) || endpoint.is_anthropic();
+    if matches!(protocol, Protocol::Translated(Dialect::OpenAi)) {
         let of_anthropic = |name: &&HeaderName| name.as_str().starts_with("anthropic-");
-        let doomed: Vec<_> = headers.keys().filter(of_anthropic).cloned().collect();
-        for name in doomed {
+        let removed: Vec<_> = headers.keys().filter(of_anthropic).cloned().collect();
+        for name in removed {
             headers.remove(name);
         }
-    } else if asks_messages && !headers.contains_key("anthropic-version") {
-        headers.insert("anthropic-version", ANTHROPIC_VERSION);
+    } else if is_messages && !headers.contains_key(ANTHROPIC_VERSION) {
+        headers.insert(ANTHROPIC_VERSION, DEFAULT_ANTHROPIC_VERSION);
     }
-    if let Some(version) = &target.provider.manner.api_version {
-        deploy(&mut shipment, &name, version, endpoint);
+    meter.on_attempt_sent(target, headers);
+    if let Some(version) = &target.provider.api.api_version {
+        to_azure_path(&mut encoded.head, &target.upstream_model(), version);
     }
-    Ok(shipment)
+    Ok(encoded)
 }
 
-/// How a target is asked.
-enum Asked {
-    AsItIs,
-    /// In its own protocol, which is not the caller's.
-    In(Dialect),
+enum Protocol {
+    Native,
+    /// To the upstream's protocol.
+    Translated(Dialect),
 }
 
-fn asked(target: &Target, endpoint: Endpoint) -> Result<Asked, Failure> {
+fn protocol(target: &Target, endpoint: Endpoint) -> Result<Protocol, ErrorResponse> {
     let provider = &target.provider;
-    match (provider.manner.dialect, endpoint) {
-        (Speaks::Anthropic, Endpoint::ChatCompletions) => Ok(Asked::In(Dialect::Anthropic)),
-        (Speaks::Openai, Endpoint::Messages) => Ok(Asked::In(Dialect::OpenAi)),
-        (Speaks::Anthropic, _) if Endpoint::CORE.contains(&endpoint) => Err(
-            error_response::no_such_call(&provider.name, "/v1/chat/completions and /v1/messages"),
-        ),
-        (Speaks::Openai, Endpoint::MessagesCountTokens) => Err(error_response::no_such_call(
-            &provider.name,
-            "/v1/messages, not its count of tokens",
-        )),
-        _ => Ok(Asked::AsItIs),
+    match (provider.api.dialect, endpoint) {
+        (ApiDialect::Anthropic, Endpoint::ChatCompletions) => {
+            Ok(Protocol::Translated(Dialect::Anthropic))
+        }
+        (ApiDialect::Openai, Endpoint::Messages) => Ok(Protocol::Translated(Dialect::OpenAi)),
+        (ApiDialect::Anthropic, _) if Endpoint::FAST_PATH.contains(&endpoint) => {
+            Err(error_response::unsupported_endpoint(
+                &provider.name,
+                "/v1/chat/completions and /v1/messages",
+            ))
+        }
+        (ApiDialect::Openai, Endpoint::MessagesCountTokens) => {
+            Err(error_response::unsupported_endpoint(
+                &provider.name,
+                "/v1/messages, not its count of tokens",
+            ))
+        }
+        _ => Ok(Protocol::Native),
     }
 }
 
-/// The caller's own body, path and query, but for the model.
-fn plain(
+/// The client's own body, path and query, with the target's model.
+fn passthrough(
     intake: &Intake,
     target: &Target,
     usage: StreamUsage,
     parts: &Parts,
-    endpoint: Endpoint,
-) -> Shipment {
+    mut head: RequestHead,
+) -> EncodedRequest {
     let model = &target.encoded_model;
     let name = target.upstream_model();
-    let spliced = |model: &[u8]| Outgoing::new(splice(&intake.body, &intake.scan, model, usage));
-    let mut query = parts.uri.query().map(str::to_owned);
-    let mut path = None;
+    let spliced =
+        |model: &[u8]| RequestBody::buffered(splice(&intake.body, &intake.scan, model, usage));
+    head.query = parts.uri.query().map(str::to_owned);
     let mut body = None;
-    if let Some(special) = &intake.special {
-        let Special { call, content } = &**special;
-        body = match content {
-            Content::Nothing => Some(Outgoing::absent()),
-            Content::Held if intake.body.is_empty() => Some(Outgoing::new(Segments::default())),
-            Content::Held => None,
-            Content::Named(behind) => {
-                let member = [b"\"model\":", &model[..], behind.as_bytes()].concat();
+    if let Some(passthrough) = &intake.passthrough {
+        let path = &passthrough.path;
+        body = match &passthrough.body {
+            PassthroughBody::Empty => Some(RequestBody::empty()),
+            PassthroughBody::Buffered if intake.body.is_empty() => {
+                Some(RequestBody::buffered(Segments::default()))
+            }
+            PassthroughBody::Buffered => None,
+            PassthroughBody::InsertModel(rest) => {
+                let member = [b"\"model\":", &model[..], rest.as_bytes()].concat();
                 Some(spliced(&member))
             }
-            Content::Passing(rest) => Some(rest.outgoing(&name)),
+            PassthroughBody::Streamed(streamed) => Some(streamed.to_request_body(&name)),
         };
-        if call.is_azure {
-            query = query.as_deref().and_then(api_path::unversioned);
+        if path.is_azure {
+            head.query = head
+                .query
+                .and_then(|query| Query(&query).without_api_version());
         }
         let renames = !name.is_empty();
         if renames {
-            query = query.map(|query| api_path::renamed(&query, &name));
+            head.query = head.query.map(|query| Query(&query).with_model(&name));
         }
-        path = Some(if renames {
-            call.path_for(&name)
+        head.path = Some(if renames {
+            path.path_with_model(&name)
         } else {
-            call.path.clone()
+            path.path.clone()
         });
     }
-    Shipment {
+    EncodedRequest {
+        finish_rule: head.endpoint.finish_rule(),
+        head,
         body: body.unwrap_or_else(|| spliced(model)),
-        path,
-        query,
-        rule: endpoint.finish_rule(),
         translation: None,
     }
 }
 
-/// The call in the upstream's protocol.
-fn translated(
+/// The request in the upstream's protocol.
+fn translate(
     intake: &Intake,
     target: &Target,
     meter: &Meter,
     upstream: Dialect,
-) -> Result<Shipment, Failure> {
-    let manner = &target.provider.manner;
+    mut head: RequestHead,
+) -> Result<EncodedRequest, ErrorResponse> {
+    let manner = &target.provider.api;
     let name = target.upstream_model();
-    let (caller, told, asks) = match upstream {
+    let (client, translated, endpoint) = match upstream {
         Dialect::Anthropic => {
-            let to = ToMessages {
+            let to = MessagesUpstream {
                 model: &name,
                 default_max_tokens: manner.max_tokens,
-                thinking: Thinking::of_model(&name),
+                thinking: ThinkingMode::for_model(&name),
             };
-            let told = dialect::to_messages(&intake.body, &to);
-            (Dialect::OpenAi, told, Endpoint::Messages)
+            let translated = dialect::to_messages(&intake.body, &to);
+            (Dialect::OpenAi, translated, Endpoint::Messages)
         }
         Dialect::OpenAi => {
-            let to = ToChat {
+            let to = ChatUpstream {
                 model: &name,
-                old_max_tokens: !manner.knows(Quirk::MaxCompletionTokens),
-                reasoning_effort: manner.knows(Quirk::ReasoningEffort),
-                reasoning_history: manner.knows(Quirk::ReasoningHistory),
+                legacy_max_tokens: !manner.has_quirk(Quirk::MaxCompletionTokens),
+                reasoning_effort: manner.has_quirk(Quirk::ReasoningEffort),
+                reasoning_history: manner.has_quirk(Quirk::ReasoningHistory),
             };
-            let told = dialect::to_chat(&intake.body, &to);
-            (Dialect::Anthropic, told, Endpoint::ChatCompletions)
+            let translated = dialect::to_chat(&intake.body, &to);
+            (Dialect::Anthropic, translated, Endpoint::ChatCompletions)
         }
     };
-    let told = told.map_err(error_response::untranslatable)?;
+    let translated = translated.map_err(error_response::untranslatable)?;
     let request_id = meter.request_id().clone();
-    let translation =
-        Translation::new(caller, intake.model.clone(), request_id, told.include_usage);
-    Ok(Shipment {
-        body: Outgoing::new(Segments::whole(told.body.into())),
-        path: Some(asks.path().to_owned()),
-        query: None,
-        rule: asks.finish_rule(),
+    let include_usage = translated.include_usage;
+    let translation = Translation::new(client, intake.model.clone(), request_id, include_usage);
+    head.path = Some(endpoint.path().to_owned());
+    Ok(EncodedRequest {
+        body: RequestBody::buffered(Segments::single(translated.body.into())),
+        finish_rule: endpoint.finish_rule(),
+        head,
         translation: Some(Box::new(translation)),
     })
 }
 
-/// Whether Azure has this call below a deployment, as its own SDK knows it.
-fn is_deployed(endpoint: Endpoint) -> bool {
+/// Whether Azure serves the endpoint below a deployment, as in its own SDK.
+fn has_azure_deployment(endpoint: Endpoint) -> bool {
     matches!(
         endpoint,
         Endpoint::ChatCompletions
@@ -235,71 +212,28 @@ fn is_deployed(endpoint: Endpoint) -> bool {
     )
 }
 
-/// Azure's older way: the model is a deployment in the path, and the query says
-/// which version of the API is meant.
-fn deploy(shipment: &mut Shipment, name: &str, version: &str, endpoint: Endpoint) {
-    let path = shipment
-        .path
-        .take()
-        .unwrap_or_else(|| endpoint.path().to_owned());
-    shipment.path = Some(if !name.is_empty() && is_deployed(endpoint) {
-        format!("/deployments/{}{path}", api_path::segment(name))
+/// Azure's versioned API: the model is a deployment in the path, and the query
+/// contains the API version.
+fn to_azure_path(head: &mut RequestHead, name: &str, version: &str) {
+    let endpoint = head.endpoint;
+    let path = head.path.take();
+    let path = path.unwrap_or_else(|| endpoint.path().to_owned());
+    head.path = Some(if !name.is_empty() && has_azure_deployment(endpoint) {
+        format!("/deployments/{}{path}", encode_segment(name))
     } else {
         path
     });
-    // A WebSocket's path names no model.
+    // The path of a WebSocket contains no model.
     if endpoint == Endpoint::Realtime {
-        shipment.query = shipment.query.as_deref().map(api_path::deployed);
+        let query = head.query.as_deref();
+        head.query = query.map(|query| Query(query).with_deployment());
     }
     let version = format!("api-version={version}");
-    shipment.query = Some(
-        match shipment.query.as_deref().and_then(api_path::unversioned) {
+    let query = head.query.as_deref();
+    head.query = Some(
+        match query.and_then(|query| Query(query).without_api_version()) {
             Some(query) => format!("{query}&{version}"),
             None => version,
         },
     );
-}
-
-/// Sends what cannot be sent again. It goes to the target that would be the
-/// first one.
-pub(super) async fn once(
-    worker: &Worker,
-    meter: &mut Meter,
-    resolved: &Resolved<'_>,
-    head: &mut Parts,
-    intake: &Intake,
-    rest: &Rest,
-) -> Result<Accepted, Failure> {
-    let fleet = &worker.snapshot.fleet;
-    let model = &resolved.model;
-    let mut plan = Plan::new(fleet, &resolved.targets, model.retry, model.balance);
-    let first = plan.first(now(), &mut worker.rng.borrow_mut());
-    // A plan has at least one target.
-    let target = first.ok_or_else(error_response::upstream_protocol_error)?;
-    let headers = std::mem::take(&mut head.headers);
-    meter.asks(target);
-    let judged = match send(worker, meter, target, head, headers, intake).await {
-        Ok(answer) => match judge(answer) {
-            Ok(judged) => judged,
-            Err(unclear) => unclear.judged().await,
-        },
-        Err(Unanswered::Refused(failure)) => return Err(failure.at(target)),
-        Err(Unanswered::Failed(error)) => {
-            if let Some(objection) = rest.notes().objection() {
-                return Err(objection.at(target));
-            }
-            let request_id = meter.request_id().as_str();
-            let provider = &*target.provider.name;
-            warn!(request_id, provider, %error, "attempt failed");
-            Judged::unanswered(error)
-        }
-    };
-    match &resolved.targets[..] {
-        [_] => meter.attempted(judged.fault),
-        _ => meter.attempted_at(model, target, judged.fault),
-    }
-    if judged.is_blamed() {
-        fleet.note(target, judged.fault, now());
-    }
-    judged.named(target)
 }

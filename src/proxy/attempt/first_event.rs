@@ -1,133 +1,136 @@
-//! The first event of a stream, looked at before any of it is passed on: until
-//! then another target can still answer, and the caller notices nothing.
+//! Waits for the first event of a stream before it is relayed: until then another
+//! target can be tried, unnoticed by the client.
 
 use std::future::poll_fn;
 
 use bytes::{Bytes, BytesMut};
 use tokio::time::timeout_at;
 
-use super::Accepted;
-use super::classify::Judged;
+use super::AcceptedResponse;
+use super::classify::Verdict;
 use crate::error_response;
-use crate::routing::Outcome;
+use crate::routing::AttemptOutcome;
 use crate::wire::media_type::MediaType;
-use crate::wire::sse_relay::{FinishRule, Follower};
+use crate::wire::sse_relay::{FinishRule, StreamInspector};
 
-/// Most bytes held back. Comments that keep the connection alive come to some
-/// hundred; a first event larger than this is one all the same.
-const MOST_HELD: usize = 64 * 1024;
+/// Bytes held back. Keep-alive comments amount to some hundred bytes; a first event
+/// larger than this counts as a success.
+const MAX_HELD: usize = 64 * 1024;
 
-/// What came of a stream so far.
+/// The start of a stream.
 #[derive(Debug)]
-struct Held {
-    pieces: Vec<Bytes>,
+struct Prefix {
+    chunks: Vec<Bytes>,
     len: usize,
     rule: FinishRule,
-    follower: Follower,
+    follower: StreamInspector,
 }
 
-/// What came next.
-enum Came {
-    Piece(Bytes),
+enum NextChunk {
+    Chunk(Bytes),
     End,
     Broken,
-    /// Nothing, for too long.
-    Nothing,
+    TimedOut,
 }
 
-/// Judges an answer with a good status by what it begins with: the first event
-/// of a stream, the first byte of anything else.
-pub(super) async fn judge(mut accepted: Accepted) -> Judged {
+/// Classifies a response with a good status by the first event of a stream, or the
+/// first byte of anything else.
+pub(super) async fn classify(mut accepted: AcceptedResponse) -> Verdict {
     let is_stream = accepted.media_type == MediaType::EventStream;
-    if accepted.first.is_some() {
-        return Judged::answered(None, accepted);
+    if accepted.first_chunk.is_some() {
+        return Verdict::Accept(accepted);
     }
-    let mut held = Held::new(accepted.rule);
-    let fault = loop {
+    let mut prefix = Prefix::new(accepted.finish_rule);
+    let failure = loop {
         match next(&mut accepted).await {
-            Came::Piece(piece) if is_stream => held.push(piece),
-            Came::Piece(piece) if piece.is_empty() => {}
-            Came::Piece(piece) => {
-                accepted.first = Some(piece);
-                return Judged::answered(None, accepted);
+            NextChunk::Chunk(chunk) if is_stream => prefix.push(chunk),
+            NextChunk::Chunk(chunk) if chunk.is_empty() => {}
+            NextChunk::Chunk(chunk) => {
+                accepted.first_chunk = Some(chunk);
+                return Verdict::Accept(accepted);
             }
-            Came::End if is_stream => break held.at_end(),
-            // Not even an empty object: nobody can use this.
-            Came::End => break Some(Outcome::Failed),
-            // The head is no answer yet, and the upstream was at work.
-            Came::Broken => {
-                return Judged::unfit(
-                    Outcome::MaybeProcessed,
-                    error_response::upstream_broke_off(),
+            NextChunk::End if is_stream => break prefix.at_end(),
+            // An empty body is not even an empty object.
+            NextChunk::End => break Some(AttemptOutcome::Failed),
+            // The head is no result yet, and the upstream was working.
+            NextChunk::Broken => {
+                return Verdict::unusable(
+                    AttemptOutcome::MaybeProcessed,
+                    error_response::upstream_disconnected(),
                 );
             }
-            Came::Nothing => {
-                return Judged::unfit(Outcome::MaybeProcessed, error_response::upstream_timeout());
+            NextChunk::TimedOut => {
+                return Verdict::unusable(
+                    AttemptOutcome::MaybeProcessed,
+                    error_response::upstream_timeout(),
+                );
             }
         }
-        if held.follower.first_data() {
-            break held.verdict();
+        if prefix.follower.has_data() {
+            break prefix.failure();
         }
-        if held.len > MOST_HELD {
+        if prefix.len > MAX_HELD {
             break None;
         }
     };
-    accepted.first = held.joined();
-    Judged::answered(fault, accepted)
+    accepted.first_chunk = prefix.concat();
+    Verdict::of_response(accepted, failure)
 }
 
-async fn next(accepted: &mut Accepted) -> Came {
-    let due = accepted.bounds.due();
-    let body = &mut accepted.reply.body;
-    match timeout_at(due, poll_fn(|context| body.poll_piece(context))).await {
-        Ok(Some(Ok(piece))) => Came::Piece(piece),
-        Ok(Some(Err(_))) => Came::Broken,
-        Ok(None) => Came::End,
-        Err(_) => Came::Nothing,
+async fn next(accepted: &mut AcceptedResponse) -> NextChunk {
+    let deadline = accepted.timeouts.next_deadline();
+    let body = &mut accepted.response.body;
+    match timeout_at(deadline, poll_fn(|context| body.poll_chunk(context))).await {
+        Ok(Some(Ok(chunk))) => NextChunk::Chunk(chunk),
+        Ok(Some(Err(_))) => NextChunk::Broken,
+        Ok(None) => NextChunk::End,
+        Err(_) => NextChunk::TimedOut,
     }
 }
 
-impl Held {
+// === impl Prefix ===
+
+impl Prefix {
     fn new(rule: FinishRule) -> Self {
         Self {
-            pieces: Vec::new(),
+            chunks: Vec::new(),
             len: 0,
             rule,
-            follower: Follower::new(rule, false),
+            follower: StreamInspector::new(rule, false),
         }
     }
 
-    fn push(&mut self, piece: Bytes) {
-        self.follower.feed(piece.clone());
-        self.len += piece.len();
-        self.pieces.push(piece);
+    fn push(&mut self, chunk: Bytes) {
+        self.follower.feed(chunk.clone());
+        self.len += chunk.len();
+        self.chunks.push(chunk);
     }
 
-    /// What an event says: an error, or the end of an answer without any.
-    fn verdict(&self) -> Option<Outcome> {
+    /// Whether the first event is an error, or the end of an empty stream.
+    fn failure(&self) -> Option<AttemptOutcome> {
         let follower = &self.follower;
         let is_empty =
-            self.rule == FinishRule::Chat && follower.is_done() && follower.events() == 1;
-        (is_empty || follower.upstream_error()).then_some(Outcome::Failed)
+            self.rule == FinishRule::Chat && follower.is_done() && follower.event_count() == 1;
+        (is_empty || follower.has_error()).then_some(AttemptOutcome::Failed)
     }
 
-    /// The body ended before an event did.
-    fn at_end(&mut self) -> Option<Outcome> {
+    /// The body ended before the first event did.
+    fn at_end(&mut self) -> Option<AttemptOutcome> {
         self.follower.end();
-        if self.follower.first_data() {
-            self.verdict()
+        if self.follower.has_data() {
+            self.failure()
         } else {
-            Some(Outcome::Failed)
+            Some(AttemptOutcome::Failed)
         }
     }
 
-    fn joined(mut self) -> Option<Bytes> {
-        if self.pieces.len() < 2 {
-            return self.pieces.pop();
+    fn concat(mut self) -> Option<Bytes> {
+        if self.chunks.len() < 2 {
+            return self.chunks.pop();
         }
         let mut whole = BytesMut::with_capacity(self.len);
-        for piece in self.pieces {
-            whole.extend_from_slice(&piece);
+        for chunk in self.chunks {
+            whole.extend_from_slice(&chunk);
         }
         Some(whole.freeze())
     }

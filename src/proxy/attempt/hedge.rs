@@ -1,5 +1,5 @@
-//! Two attempts at a time: where the first is silent for too long, a second
-//! one is begun somewhere else, and the first good answer is taken.
+//! A hedged attempt: where the first target is slow, a second attempt starts
+//! elsewhere, and the first success is taken.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -8,160 +8,163 @@ use http::request::Parts;
 use tokio::time::{Instant, timeout};
 use tracing::info;
 
-use super::classify::Judged;
-use super::context::{Errand, now, tell};
+use super::AttemptContext;
+use super::classify::{FailedAttempt, Verdict};
+use super::context::{log_failure, now};
 use crate::catalog::Target;
-use crate::metering::{Attempt, Hedged, Meter};
-use crate::routing::{Awaited, Next, Outcome, Plan, Second};
+use crate::metering::{AttemptResult, HedgeOutcome, Meter};
+use crate::routing::{HedgeDecision, Next, Plan, QuotaPermit};
 
-/// What came of one attempt, or of two.
-pub(super) struct Raced<'p> {
-    /// The answer that was taken, or the failure that came last.
-    pub judged: Judged,
-    /// Whose it is.
+pub(super) struct RaceResult<'p> {
+    /// The success, or the failure that came last.
+    pub verdict: Verdict,
     pub target: &'p Target,
-    /// The failure that came before.
-    pub beside: Option<Beside<'p>>,
+    /// The failure that came first, and whether it must be reported if the other
+    /// attempt fails as well.
+    pub failed: Option<((FailedAttempt, &'p Target), bool)>,
 }
 
-/// One of two attempts that failed before the other ended.
-pub(super) struct Beside<'p> {
-    pub judged: Judged,
-    pub target: &'p Target,
-    /// Whether the caller has to be told if the other one fails as well.
-    pub must_be_told: bool,
-}
-
-/// Asks `first`, and after `delay` a second target as well. Whoever is not
-/// waited for any longer is dropped, which ends the request there.
+/// Tries `first`, and after `delay` a second target as well. The attempt that is no
+/// longer awaited is dropped, which ends its request.
 pub(super) async fn race<'p>(
-    errand: &Errand<'_>,
+    context: &AttemptContext<'p>,
     meter: &Meter,
     plan: &mut Plan<'p>,
-    (first, awaited): (&'p Target, Option<Awaited<'p>>),
+    (first, quota): (&'p Target, Option<QuotaPermit<'p>>),
     parts: &Parts,
     delay: Duration,
-) -> Raced<'p> {
-    let began = Instant::now();
-    let sending = (parts.headers.clone(), awaited);
-    let mut one = pin!(errand.attempt(meter, first, parts, sending, true));
-    if let Ok(judged) = timeout(delay, one.as_mut()).await {
-        return Raced::alone(judged, first);
+) -> RaceResult<'p> {
+    let started = Instant::now();
+    let headers = parts.headers.clone();
+    let mut one = pin!(context.attempt(meter, first, parts, headers, quota, true));
+    if let Ok(verdict) = timeout(delay, one.as_mut()).await {
+        return RaceResult::alone(verdict, first);
     }
-    meter.works();
-    let Some(second) = choose(errand, meter, plan, first) else {
-        meter.waits();
-        return Raced::alone(one.await, first);
+    meter.resume_overhead();
+    let Some(second) = choose(context, meter, plan, first) else {
+        meter.pause_overhead();
+        return RaceResult::alone(one.await, first);
     };
-    let mut tally = Tally {
-        errand,
+    let mut guard = HedgeMetricGuard {
+        context,
         meter,
         target: second,
-        result: Hedged::Abandoned,
+        result: HedgeOutcome::Abandoned,
     };
-    let sending = (parts.headers.clone(), plan.awaited());
-    let mut two = pin!(errand.attempt(meter, second, parts, sending, true));
-    let (judged, is_first) = tokio::select! {
+    let (headers, quota) = (parts.headers.clone(), plan.take_quota_permit());
+    let mut two = pin!(context.attempt(meter, second, parts, headers, quota, true));
+    let (verdict, is_first) = tokio::select! {
         biased;
-        judged = one.as_mut() => (judged, true),
-        judged = two.as_mut() => (judged, false),
+        verdict = one.as_mut() => (verdict, true),
+        verdict = two.as_mut() => (verdict, false),
     };
     let (ended, other) = if is_first {
         (first, second)
     } else {
         (second, first)
     };
-    let Some(fault) = judged.fault else {
-        tally.result = if is_first { Hedged::Lost } else { Hedged::Won };
-        if !is_first {
-            errand.outlasted(first, began.elapsed());
+    let failed = match verdict {
+        Verdict::Retry(failed) => failed,
+        verdict => {
+            guard.result = if is_first {
+                HedgeOutcome::Superseded
+            } else {
+                HedgeOutcome::Won
+            };
+            if !is_first {
+                context.record_abandoned(first, started.elapsed());
+            }
+            on_cancelled(context, meter, other, ended);
+            return RaceResult::alone(verdict, ended);
         }
-        cancelled(errand, meter, other, ended);
-        return Raced::alone(judged, ended);
     };
-    let must_be_told = failed(errand, meter, plan, (ended, other), &judged, fault);
-    let beside = Beside {
-        judged,
-        target: ended,
-        must_be_told,
+    let must_report = on_failed(context, meter, plan, (ended, other), &failed);
+    meter.pause_overhead();
+    let verdict = if is_first { two.await } else { one.await };
+    let won = is_first && verdict.failure().is_none();
+    guard.result = if won {
+        HedgeOutcome::Won
+    } else {
+        HedgeOutcome::Failed
     };
-    meter.waits();
-    let judged = if is_first { two.await } else { one.await };
-    let won = is_first && judged.fault.is_none();
-    tally.result = if won { Hedged::Won } else { Hedged::Failed };
-    Raced {
-        judged,
+    RaceResult {
+        verdict,
         target: other,
-        beside: Some(beside),
+        failed: Some(((failed, ended), must_report)),
     }
 }
 
-/// The target of a second attempt, if there may be one.
+/// The target of a second attempt, if the plan allows one.
 fn choose<'p>(
-    errand: &Errand<'_>,
+    context: &AttemptContext<'_>,
     meter: &Meter,
     plan: &mut Plan<'p>,
     first: &'p Target,
 ) -> Option<&'p Target> {
-    match plan.hedge(first, now(), &mut errand.worker.rng.borrow_mut()) {
-        Second::Try(second) => Some(second),
-        Second::None => None,
-        Second::Withheld(target) => {
-            meter.hedged(errand.model, target, Hedged::Withheld);
+    match plan.hedge(first, now(), &mut context.worker.rng.borrow_mut()) {
+        HedgeDecision::Start(second) => Some(second),
+        HedgeDecision::None => None,
+        HedgeDecision::OverBudget(target) => {
+            meter.on_hedge(context.model(), target, HedgeOutcome::OverBudget);
             None
         }
     }
 }
 
-/// One of two attempts failed. True when the caller has to be told if the other
-/// one fails as well.
-fn failed<'p>(
-    errand: &Errand<'_>,
+/// Records a failure while the other attempt still runs. True when it must be
+/// reported if that one fails as well.
+fn on_failed<'p>(
+    context: &AttemptContext<'_>,
     meter: &Meter,
     plan: &mut Plan<'p>,
     (ended, other): (&'p Target, &'p Target),
-    judged: &Judged,
-    fault: Outcome,
+    failed: &FailedAttempt,
 ) -> bool {
-    meter.tried(errand.model, ended, Attempt::Failed(fault));
-    errand.note(ended, judged);
-    let next = Next::Try(other, Duration::ZERO);
-    tell(meter, ended, judged, fault, &next);
-    let rng = &mut errand.worker.rng.borrow_mut();
-    plan.failed_beside(ended, fault, now(), rng)
+    let outcome = failed.outcome;
+    meter.on_concurrent_attempt(context.model(), ended, AttemptResult::Failed(outcome));
+    if failed.counts_against_target() {
+        context.record_health(ended, Some(outcome));
+    }
+    log_failure(meter, ended, failed, &Next::Try(other, Duration::ZERO));
+    let rng = &mut context.worker.rng.borrow_mut();
+    plan.record_concurrent_failure(ended, outcome, now(), rng)
 }
 
-/// An attempt was given up, since another one has brought an answer.
-fn cancelled(errand: &Errand<'_>, meter: &Meter, target: &Target, winner: &Target) {
-    meter.tried(errand.model, target, Attempt::Cancelled);
+fn on_cancelled(context: &AttemptContext<'_>, meter: &Meter, target: &Target, winner: &Target) {
+    meter.on_concurrent_attempt(context.model(), target, AttemptResult::Cancelled);
     let request_id = meter.request_id().as_str();
-    let (provider, then) = (&*target.provider.name, &*winner.provider.name);
-    let result = Attempt::Cancelled.label();
-    info!(request_id, provider, result, then, "attempt cancelled");
+    let (provider, next_provider) = (&*target.provider.name, &*winner.provider.name);
+    let result = AttemptResult::Cancelled.label();
+    info!(
+        request_id,
+        provider, result, next_provider, "attempt cancelled"
+    );
 }
 
-impl<'p> Raced<'p> {
-    fn alone(judged: Judged, target: &'p Target) -> Self {
+// === impl RaceResult ===
+
+impl<'p> RaceResult<'p> {
+    fn alone(verdict: Verdict, target: &'p Target) -> Self {
         Self {
-            judged,
+            verdict,
             target,
-            beside: None,
+            failed: None,
         }
     }
 }
 
-/// Counts what came of a second attempt, also when nobody waits for it any
-/// more.
-struct Tally<'a> {
-    errand: &'a Errand<'a>,
+/// Counts the result of a second attempt when it is dropped, also where the request
+/// was abandoned.
+struct HedgeMetricGuard<'a> {
+    context: &'a AttemptContext<'a>,
     meter: &'a Meter,
     target: &'a Target,
-    result: Hedged,
+    result: HedgeOutcome,
 }
 
-impl Drop for Tally<'_> {
+impl Drop for HedgeMetricGuard<'_> {
     fn drop(&mut self) {
         self.meter
-            .hedged(self.errand.model, self.target, self.result);
+            .on_hedge(self.context.model(), self.target, self.result);
     }
 }

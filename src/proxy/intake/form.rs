@@ -1,9 +1,9 @@
-//! A multipart form: it is looked into while it comes, until it has named its
-//! model. Files are not held: what is not needed to find out where a form goes
-//! passes through.
+//! Multipart forms: read until their model is found; the rest, files above all, is
+//! streamed.
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
@@ -11,95 +11,94 @@ use http::header::CONTENT_TYPE;
 use http_body_util::BodyExt;
 use tokio::time::timeout;
 
-use super::spool::{Full, Spool};
-use super::upload::{Ahead, Live, Notes, Rest};
-use super::{announced_length, unreadable};
+use super::spool::{Spool, SpoolError};
+use super::upload::{BoxedBody, Prefix, StreamedBody, UploadState};
+use super::{body_error, content_length};
 use crate::error_response;
-use crate::error_response::Failure;
+use crate::error_response::ErrorResponse;
 use crate::metering::Meter;
 use crate::proxy::Worker;
-use crate::shared_limit::Share;
+use crate::shared_limit::LimitPermit;
 use crate::wire::endpoint::FormModel;
-use crate::wire::multipart::Form;
+use crate::wire::multipart::MultipartScanner;
 
-/// So much of a form is held in memory while its model is looked for.
-const LOOK_AHEAD: usize = 1024 * 1024;
+/// Bytes of a form buffered in memory until its model is found.
+const MAX_BUFFERED: usize = 1024 * 1024;
 
-/// Reads until the model is found, or it is plain that there is none, or that
-/// it does not matter. Gives what it read and what is to come, and the model's
-/// name.
+/// Reads until the model is found, the form has ended, or the model is optional and
+/// the buffer is full. Returns the body and the name of the model.
 pub(super) async fn read(
     worker: &Worker,
     meter: &Meter,
     headers: &HeaderMap,
-    live: Live,
-) -> Result<(Rest, Option<String>), Failure> {
+    incoming: BoxedBody,
+) -> Result<(StreamedBody, Option<String>), ErrorResponse> {
     let content_type = headers.get(CONTENT_TYPE);
-    let mut reader = Reader {
-        form: Form::new(content_type.map_or(&[], |it| it.as_bytes()))?,
-        share: worker.buffered.take(0)?,
-        held: BytesMut::new(),
+    let mut reader = FormReader {
+        form: MultipartScanner::new(content_type.map_or(&[], |it| it.as_bytes()))?,
+        permit: worker.buffered.acquire(0)?,
+        buffered: BytesMut::new(),
         spool: None,
-        live: Some(live),
+        incoming: Some(incoming),
         read: 0,
     };
-    let may_pass = meter.endpoint().form_model() == FormModel::Unknown;
-    let gap = worker.snapshot.limits.body_gap;
-    let announced = announced_length(headers);
-    // A small one is held, so that it can be sent again.
-    let is_small = announced.is_some_and(|length| length <= LOOK_AHEAD as u64);
-    meter.waits();
-    while (is_small || reader.form.model().is_none()) && reader.live.is_some() {
-        if reader.held.len() >= LOOK_AHEAD {
-            if may_pass {
+    let model_is_optional = meter.endpoint().form_model() == FormModel::Unknown;
+    let idle_timeout = worker.snapshot.limits.body_idle_timeout;
+    let length = content_length(headers);
+    // A small form is buffered as a whole, so that it can be retried.
+    let is_small = length.is_some_and(|length| length <= MAX_BUFFERED as u64);
+    let wait = meter.wait();
+    while (is_small || reader.form.model().is_none()) && reader.incoming.is_some() {
+        if reader.buffered.len() >= MAX_BUFFERED {
+            if model_is_optional {
                 break;
             }
             reader.spill(worker).await?;
         }
-        let next = timeout(gap, reader.next()).await;
-        next.unwrap_or_else(|_| Err(error_response::request_timeout()))?;
+        let result = timeout(idle_timeout, reader.read_chunk()).await;
+        result.unwrap_or_else(|_| Err(error_response::request_timeout()))?;
     }
-    if announced == Some(reader.read) && reader.live.take().is_some() {
-        // Its end has come as well, though nobody has said so.
+    if length == Some(reader.read) && reader.incoming.take().is_some() {
+        // All bytes are read, so this is the end, though it was not polled.
         reader.form.finish()?;
     }
     if reader.spool.is_some() {
         reader.spill(worker).await?;
     }
-    meter.works();
-    Ok(reader.done(announced, gap))
+    drop(wait);
+    Ok(reader.into_body(length, idle_timeout))
 }
 
-struct Reader {
-    form: Form,
-    share: Share,
-    held: BytesMut,
+struct FormReader {
+    form: MultipartScanner,
+    permit: LimitPermit,
+    buffered: BytesMut,
     spool: Option<Spool>,
-    /// None once it has ended.
-    live: Option<Live>,
+    /// None at the end.
+    incoming: Option<BoxedBody>,
     read: u64,
 }
 
-impl Reader {
-    async fn next(&mut self) -> Result<(), Failure> {
-        let Some(live) = &mut self.live else {
+impl FormReader {
+    async fn read_chunk(&mut self) -> Result<(), ErrorResponse> {
+        let Some(incoming) = &mut self.incoming else {
             return Ok(());
         };
-        let Some(frame) = live.frame().await else {
-            self.live = None;
+        let Some(frame) = incoming.frame().await else {
+            self.incoming = None;
             return Ok(self.form.finish()?);
         };
-        let frame = frame.map_err(|error| unreadable(&error))?;
-        let piece = frame.into_data().unwrap_or_default();
-        self.read += piece.len() as u64;
-        self.form.feed(&piece)?;
-        self.share.grow(piece.len())?;
-        self.held.extend_from_slice(&piece);
+        let frame = frame.map_err(|error| body_error(&error))?;
+        let chunk = frame.into_data().unwrap_or_default();
+        self.read += chunk.len() as u64;
+        self.form.feed(&chunk)?;
+        self.permit.grow(chunk.len())?;
+        self.buffered.extend_from_slice(&chunk);
         Ok(())
     }
 
-    /// Puts what is held into the file.
-    async fn spill(&mut self, worker: &Worker) -> Result<(), Failure> {
+    /// Moves the buffer to the spool file.
+    async fn spill(&mut self, worker: &Worker) -> Result<(), ErrorResponse> {
         let limits = &worker.snapshot.limits;
         let spool = match &mut self.spool {
             Some(spool) => spool,
@@ -108,44 +107,49 @@ impl Reader {
                 none.insert(Spool::new(directory, &worker.spooled).await?)
             }
         };
-        let held: Bytes = self.held.split().freeze();
-        self.share = worker.buffered.take(0)?;
-        Ok(spool.append(held).await?)
+        let buffered: Bytes = self.buffered.split().freeze();
+        self.permit = worker.buffered.acquire(0)?;
+        Ok(spool.append(buffered).await?)
     }
 
-    fn done(self, announced: Option<u64>, gap: std::time::Duration) -> (Rest, Option<String>) {
-        let (place, name) = match self.form.model() {
+    fn into_body(
+        self,
+        length: Option<u64>,
+        idle_timeout: Duration,
+    ) -> (StreamedBody, Option<String>) {
+        let (span, name) = match self.form.model() {
             Some(model) => (Some(model.span.clone()), Some(model.name.clone())),
             None => (None, None),
         };
-        let is_whole = self.live.is_none();
-        let rest = Rest {
-            ahead: match self.spool {
-                Some(spool) => Ahead::File(Rc::new(spool)),
-                None => Ahead::Memory(self.held.freeze()),
+        let is_complete = self.incoming.is_none();
+        let body = StreamedBody {
+            prefix: match self.spool {
+                Some(spool) => Prefix::File(Rc::new(spool)),
+                None => Prefix::Memory(self.buffered.freeze()),
             },
-            model: place,
-            live: RefCell::new(self.live),
-            is_whole,
-            form: RefCell::new((!is_whole).then_some(self.form)),
-            length: announced.or(is_whole.then_some(self.read)),
-            gap,
-            share: Some(Rc::new(self.share)),
-            notes: Rc::new(Notes::from(self.read)),
+            model_span: span,
+            incoming: RefCell::new(self.incoming),
+            is_complete,
+            form: RefCell::new((!is_complete).then_some(self.form)),
+            length: length.or(is_complete.then_some(self.read)),
+            idle_timeout,
+            permit: Some(Rc::new(self.permit)),
+            state: Rc::new(UploadState::with_bytes(self.read)),
         };
-        (rest, name)
+        (body, name)
     }
 }
 
-impl From<Full> for Failure {
-    fn from(full: Full) -> Self {
-        match full {
-            Full::Exhausted => error_response::overloaded(
-                "Too much is held of forms whose model comes after a file.",
+impl From<SpoolError> for ErrorResponse {
+    fn from(error: SpoolError) -> Self {
+        match error {
+            SpoolError::LimitExceeded => error_response::overloaded(
+                "The gateway holds too many forms whose `model` comes after a file. Send \
+                 `model` first, or retry.",
             ),
-            Full::Failed(error) => {
-                tracing::error!(%error, "a form cannot be put into a temporary file");
-                error_response::no_spool()
+            SpoolError::Io(error) => {
+                tracing::error!(%error, "spool file failed");
+                error_response::spool_failed()
             }
         }
     }

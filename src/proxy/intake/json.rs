@@ -1,5 +1,4 @@
-//! A body that is held whole: JSON, which is read within limits of size and time
-//! and scanned.
+//! JSON bodies: buffered within limits of size and time, and scanned.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -9,54 +8,53 @@ use std::task::Poll;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::time::Instant;
 
-use super::{Intake, unreadable};
+use super::{Intake, body_error};
 use crate::error_response;
-use crate::error_response::Failure;
+use crate::error_response::ErrorResponse;
 use crate::metering::Meter;
-use crate::proxy::body_timeouts::{Bounds, Patience};
+use crate::proxy::body_timeouts::{BodyTimeouts, BodyTimer};
 use crate::proxy::{Limits, Worker};
-use crate::shared_limit::Share;
+use crate::request_body::IncomingBody;
+use crate::shared_limit::LimitPermit;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::media_type::MediaType;
 use crate::wire::scan::{Scan, ScanError, scan, scan_object};
 
-/// Reads and scans the body.
-pub async fn read<B>(
+pub async fn read_json<B>(
     worker: &Worker,
     meter: &mut Meter,
     headers: &HeaderMap,
     body: B,
     scan: fn(&[u8]) -> Result<Scan, ScanError>,
-) -> Result<Intake, Failure>
+) -> Result<Intake, ErrorResponse>
 where
-    B: Body<Data = Bytes, Error = hyper::Error>,
+    B: IncomingBody,
 {
-    let announced = json_length(headers)?;
+    let content_length = json_length(headers)?;
     let limits = &worker.snapshot.limits;
-    if announced.is_some_and(|length| length > limits.max_body as u64) {
+    if content_length.is_some_and(|length| length > limits.max_body as u64) {
         return Err(error_response::request_too_large(limits.max_body));
     }
-    let share = worker.buffered.take(0)?;
-    let arrived = Cell::new(false);
-    let collecting = pin!(collect(limits, share, announced, body, &arrived));
-    let (body, share) = within(limits, collecting, &arrived, meter).await?;
-    meter.received(body.len());
+    let permit = worker.buffered.acquire(0)?;
+    let received = Cell::new(false);
+    let collected = pin!(collect(limits, permit, content_length, body, &received));
+    let (body, permit) = with_timeouts(limits, collected, &received, meter).await?;
+    meter.set_bytes_in(body.len());
     let scan = scan(&body)?;
     let model = scan.model_name(&body)?.into_owned();
     Ok(Intake {
         body,
         scan,
         model,
-        special: None,
-        _share: share,
+        passthrough: None,
+        _permit: permit,
     })
 }
 
-/// How the body of one of the usual calls is looked at.
+/// The scan of a body on the JSON fast path.
 pub fn scan_of(endpoint: Endpoint) -> fn(&[u8]) -> Result<Scan, ScanError> {
     if endpoint.needs_model() {
         scan
@@ -65,91 +63,89 @@ pub fn scan_of(endpoint: Endpoint) -> fn(&[u8]) -> Result<Scan, ScanError> {
     }
 }
 
-/// A body that is here already, as most are, needs neither clock nor timer.
-async fn within<T>(
+/// Most bodies are complete at the first poll; those need neither clock nor timer.
+async fn with_timeouts<T>(
     limits: &Limits,
-    mut work: Pin<&mut impl Future<Output = Result<T, Failure>>>,
-    arrived: &Cell<bool>,
-    meter: &mut Meter,
-) -> Result<T, Failure> {
-    let at_once = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
-    if let Poll::Ready(done) = at_once {
-        return done;
+    mut future: Pin<&mut impl Future<Output = Result<T, ErrorResponse>>>,
+    received: &Cell<bool>,
+    meter: &Meter,
+) -> Result<T, ErrorResponse> {
+    let first_poll = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await;
+    if let Poll::Ready(result) = first_poll {
+        return result;
     }
-    meter.waits();
-    let bounds = Bounds {
-        gap: limits.body_gap,
-        first_by: None,
+    let _wait = meter.wait();
+    let timeouts = BodyTimeouts {
+        idle: limits.body_idle_timeout,
+        first_event_by: None,
         deadline: Some(Instant::now() + limits.body_timeout),
     };
-    let mut patience = Patience::new(bounds, None);
-    // Boxed, since it is seldom: every request's state would have to keep room
-    // for a timer.
-    let done = Box::pin(poll_fn(move |context| {
-        if let Poll::Ready(done) = work.as_mut().poll(context) {
-            return Poll::Ready(done);
+    let mut timer = BodyTimer::new(timeouts, None);
+    // Boxed, as it is rare: otherwise the future of every request would have room for
+    // a timer.
+    let with_timer = Box::pin(poll_fn(move |context| {
+        if let Poll::Ready(result) = future.as_mut().poll(context) {
+            return Poll::Ready(result);
         }
-        if arrived.take() {
-            patience.fed();
+        if received.take() {
+            timer.on_data();
         }
-        let late = patience.poll_late(context);
-        late.map(|_| Err(error_response::request_timeout()))
+        let expired = timer.poll_expired(context);
+        expired.map(|_| Err(error_response::request_timeout()))
     }));
-    let done = done.await;
-    meter.works();
-    done
+    with_timer.await
 }
 
-/// A body that came in one piece, as most do, is not copied.
+/// A body of one chunk, the common case, is not copied.
 async fn collect<B>(
     limits: &Limits,
-    mut share: Share,
-    announced: Option<u64>,
+    mut permit: LimitPermit,
+    content_length: Option<u64>,
     body: B,
-    arrived: &Cell<bool>,
-) -> Result<(Bytes, Share), Failure>
+    received: &Cell<bool>,
+) -> Result<(Bytes, LimitPermit), ErrorResponse>
 where
-    B: Body<Data = Bytes, Error = hyper::Error>,
+    B: IncomingBody,
 {
-    let mut body = std::pin::pin!(body);
+    let mut body = pin!(body);
     let mut first = Bytes::new();
     let mut joined = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(piece) = frame.map_err(|error| unreadable(&error))?.into_data() else {
+        let Ok(chunk) = frame.map_err(|error| body_error(&error))?.into_data() else {
             continue;
         };
-        let held = first.len() + joined.len();
-        if held + piece.len() > limits.max_body {
+        let buffered = first.len() + joined.len();
+        if buffered + chunk.len() > limits.max_body {
             return Err(error_response::request_too_large(limits.max_body));
         }
-        share.grow(piece.len())?;
-        arrived.set(true);
-        if held == 0 {
-            first = piece;
+        permit.grow(chunk.len())?;
+        received.set(true);
+        if buffered == 0 {
+            first = chunk;
             continue;
         }
         if joined.is_empty() {
-            let whole = announced.and_then(|length| usize::try_from(length).ok());
-            joined.reserve(whole.unwrap_or(held + piece.len()));
+            let whole = content_length.and_then(|length| usize::try_from(length).ok());
+            joined.reserve(whole.unwrap_or(buffered + chunk.len()));
             joined.extend_from_slice(&std::mem::take(&mut first));
         }
-        joined.extend_from_slice(&piece);
+        joined.extend_from_slice(&chunk);
     }
     let whole = if joined.is_empty() {
         first
     } else {
         joined.freeze()
     };
-    Ok((whole, share))
+    Ok((whole, permit))
 }
 
-/// The length that a request's fields announce, where it is one that we read:
-/// JSON in UTF-8, uncompressed. A missing type is taken for JSON: browsers
-/// cannot be made to send such a request to us from a foreign page without
-/// naming their origin, which the router checks.
+/// Checks that the body is uncompressed JSON in UTF-8, and returns its
+/// Content-Length. A missing Content-Type is taken for JSON: no page of another
+/// origin can have a browser send such a request without an `Origin`, which the
+/// router checks.
 ///
-/// All in one pass: a look-up for each field took several times as long.
-pub(super) fn json_length(headers: &HeaderMap) -> Result<Option<u64>, Failure> {
+/// One pass: a lookup per field took several times as long.
+pub(super) fn json_length(headers: &HeaderMap) -> Result<Option<u64>, ErrorResponse> {
     let mut length = None;
     let mut content_type = None;
     for (name, value) in headers {
@@ -165,7 +161,7 @@ pub(super) fn json_length(headers: &HeaderMap) -> Result<Option<u64>, Failure> {
         }
     }
     match content_type {
-        Some(value) if MediaType::of(Some(value)) != MediaType::Json || !is_utf8(value) => {
+        Some(value) if MediaType::parse(Some(value)) != MediaType::Json || !is_utf8(value) => {
             Err(error_response::unsupported_media_type())
         }
         _ => Ok(length),
@@ -199,8 +195,8 @@ mod tests {
     use super::json_length;
 
     #[test]
-    fn takes_json_in_utf8_only() {
-        for (value, taken) in [
+    fn accepts_json_in_utf8_only() {
+        for (value, accepted) in [
             ("application/json", true),
             ("application/json; charset=utf-8", true),
             ("application/json; Charset=\"UTF-8\"", true),
@@ -213,21 +209,21 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert("content-type", HeaderValue::from_static(value));
-            assert_eq!(json_length(&headers).is_ok(), taken, "{value}");
+            assert_eq!(json_length(&headers).is_ok(), accepted, "{value}");
         }
         assert!(json_length(&HeaderMap::new()).is_ok());
     }
 
     #[test]
-    fn refuses_compressed_bodies() {
-        for (value, taken) in [
+    fn rejects_compressed_bodies() {
+        for (value, accepted) in [
             ("identity", true),
             ("gzip", false),
             ("identity, gzip", false),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert("content-encoding", HeaderValue::from_static(value));
-            assert_eq!(json_length(&headers).is_ok(), taken, "{value}");
+            assert_eq!(json_length(&headers).is_ok(), accepted, "{value}");
         }
     }
 }

@@ -1,7 +1,5 @@
-//! Reads of a request's body what it takes to find out where it goes, and holds
-//! no more of it than that.
+//! Reads as much of a request body as routing needs, and buffers no more than that.
 
-use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::pin::{Pin, pin};
 use std::time::Duration;
@@ -10,7 +8,6 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
-use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::time::timeout;
 
@@ -19,98 +16,95 @@ mod json;
 mod spool;
 mod upload;
 
-pub(super) use json::{read, scan_of};
-pub(super) use upload::Rest;
+pub(super) use json::{read_json, scan_of};
+pub(super) use upload::StreamedBody;
 
 use super::Worker;
+use crate::error_chain::cause_ref;
 use crate::error_response;
-use crate::error_response::Failure;
+use crate::error_response::ErrorResponse;
 use crate::metering::Meter;
-use crate::shared_limit::Share;
-use crate::wire::api_path::Call;
+use crate::request_body::IncomingBody;
+use crate::shared_limit::LimitPermit;
+use crate::wire::api_path::ApiPath;
 use crate::wire::endpoint::{Endpoint, FormModel};
 use crate::wire::media_type::MediaType;
 use crate::wire::scan::{Scan, scan_any, scan_object};
 use json::json_length;
-use upload::Live;
+use upload::BoxedBody;
 
-/// How much is read of a body that nobody wants, and how long.
-const SWALLOWED: usize = 256 * 1024;
-const SWALLOWED_WITHIN: Duration = Duration::from_secs(1);
+/// Limits on reading a body only to discard it.
+const DISCARD_MAX: usize = 256 * 1024;
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A request that was read and understood as far as needed.
+/// A request, read and parsed as far as routing needs.
 #[derive(Debug)]
 pub(super) struct Intake {
-    /// The body as it came, as far as it is held in one piece.
+    /// The body, if it is buffered as a whole.
     pub body: Bytes,
-    /// Where in it the edits go.
     pub scan: Scan,
-    /// The model that the caller asks for; empty where it names none.
+    /// The requested model; may be empty.
     pub model: String,
-    /// What is known of a call that is none of the usual ones.
-    pub special: Option<Box<Special>>,
-    /// Its part of the bytes that may be held.
-    pub _share: Share,
+    /// Set for endpoints outside the JSON fast path.
+    pub passthrough: Option<Box<Passthrough>>,
+    /// For the bytes of `body`.
+    pub _permit: LimitPermit,
 }
 
-/// What a call other than the usual ones brings with it.
+/// A request to an endpoint outside the JSON fast path.
 #[derive(Debug)]
-pub(super) struct Special {
-    /// What its URL says.
-    pub call: Call,
-    /// What it sends.
-    pub content: Content,
+pub(super) struct Passthrough {
+    pub path: ApiPath,
+    pub body: PassthroughBody,
 }
 
-impl Special {
-    /// Whether there may be a model in it that nobody has looked for: a body
-    /// that passes unread, or what is said over a WebSocket.
-    pub(super) fn is_unseen(&self) -> bool {
-        match &self.content {
-            Content::Passing(rest) => rest.is_unseen(),
-            Content::Nothing => self.call.endpoint == Endpoint::Responses,
-            Content::Held | Content::Named(_) => false,
+impl Passthrough {
+    /// Whether it may name a model unseen: in a body that is streamed unread, or in
+    /// a WebSocket message.
+    pub(super) fn may_hide_model(&self) -> bool {
+        match &self.body {
+            PassthroughBody::Streamed(streamed) => streamed.is_unread(),
+            PassthroughBody::Empty => self.path.endpoint == Endpoint::Responses,
+            PassthroughBody::Buffered | PassthroughBody::InsertModel(_) => false,
         }
     }
 }
 
-/// What is sent with a call.
 #[derive(Debug)]
-pub(super) enum Content {
-    /// Nothing, nor a word of it.
-    Nothing,
-    /// What is held in [`Intake::body`].
-    Held,
-    /// The same, with a model that did not stand there, and this behind it.
-    Named(&'static str),
-    /// What is not held.
-    Passing(Box<Rest>),
+pub(super) enum PassthroughBody {
+    /// No body, and no Content-Length.
+    Empty,
+    /// All of it is in [`Intake::body`].
+    Buffered,
+    /// Buffered, with a `model` to be inserted at its start, and this text after it.
+    InsertModel(&'static str),
+    Streamed(Box<StreamedBody>),
 }
 
 impl Intake {
-    /// The body that can be sent once only, if it is such.
-    pub(super) fn goes_once(&self) -> Option<&Rest> {
-        match &self.special.as_ref()?.content {
-            Content::Passing(rest) if rest.goes_once() => Some(rest),
+    /// The body, if it can be sent only once.
+    pub(super) fn single_use_body(&self) -> Option<&StreamedBody> {
+        match &self.passthrough.as_ref()?.body {
+            PassthroughBody::Streamed(streamed) if !streamed.is_replayable() => Some(streamed),
             _ => None,
         }
     }
 }
 
-/// Reads what there is of a short body that nobody wants: its connection can
-/// then be used again, as callers expect that have sent head and body apart. One
-/// that waits to be asked for is not.
-pub(super) fn swallow<B>(head: &Parts, body: B) -> Pin<Box<impl Future<Output = ()> + use<B>>>
+/// Reads and discards a short body of a rejected request, so that the connection can
+/// be reused: clients that send head and body separately expect that. A client
+/// that waits for `100 Continue` has not sent its body.
+pub(super) fn discard_body<B>(head: &Parts, body: B) -> Pin<Box<impl Future<Output = ()> + use<B>>>
 where
-    B: Body<Data = Bytes, Error = hyper::Error>,
+    B: IncomingBody,
 {
-    let waits = head.headers.contains_key(EXPECT);
+    let awaits_continue = head.headers.contains_key(EXPECT);
     Box::pin(async move {
-        if waits {
+        if awaits_continue {
             return;
         }
         let mut body = pin!(body);
-        let mut left = SWALLOWED;
+        let mut left = DISCARD_MAX;
         let reading = async {
             while let Some(Ok(frame)) = body.frame().await {
                 let length = frame.data_ref().map_or(0, Bytes::len);
@@ -120,119 +114,122 @@ where
                 }
             }
         };
-        // Of what does not come, the connection's end tells.
-        let _ = timeout(SWALLOWED_WITHIN, reading).await;
+        // An incomplete body closes the connection anyway.
+        let _ = timeout(DISCARD_TIMEOUT, reading).await;
     })
 }
 
-/// Reads as much of the body of any call as it takes to find out where it goes.
-pub(super) async fn look<B>(
+/// Reads a body of any content type as far as routing needs.
+pub(super) async fn read_any<B>(
     worker: &Worker,
     meter: &mut Meter,
-    call: Call,
+    path: ApiPath,
     head: &Parts,
     body: B,
-) -> Result<Intake, Failure>
+) -> Result<Intake, ErrorResponse>
 where
-    B: Body<Data = Bytes, Error = hyper::Error> + 'static,
+    B: IncomingBody + 'static,
 {
     let headers = &head.headers;
-    let media_type = MediaType::of(headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes));
-    let announced = announced_length(headers);
-    let takes_json = call.endpoint.takes_json();
-    if takes_json {
+    let media_type = MediaType::parse(headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes));
+    let length = content_length(headers);
+    let requires_json = path.endpoint.requires_json();
+    if requires_json {
         json_length(headers)?;
     }
-    if announced.is_none() && body.is_end_stream() && !takes_json {
-        let content = match head.method {
-            // RFC 9110, section 8.6: a reader may wait for one otherwise.
-            Method::POST | Method::PUT | Method::PATCH => Content::Held,
-            _ => Content::Nothing,
+    if length.is_none() && body.is_end_stream() && !requires_json {
+        let body = match head.method {
+            // A body is expected with these methods: send Content-Length: 0 (RFC 9110,
+            // section 8.6).
+            Method::POST | Method::PUT | Method::PATCH => PassthroughBody::Buffered,
+            _ => PassthroughBody::Empty,
         };
-        return special(worker, call, content);
+        return passthrough(worker, path, body);
     }
-    let is_plain = !headers.contains_key(CONTENT_ENCODING);
-    if announced == Some(0) && !takes_json {
-        return special(worker, call, Content::Held);
+    let is_uncompressed = !headers.contains_key(CONTENT_ENCODING);
+    if length == Some(0) && !requires_json {
+        return passthrough(worker, path, PassthroughBody::Buffered);
     }
-    if media_type == MediaType::Json && is_plain || takes_json {
-        return of_json(worker, meter, call, headers, body).await;
+    if media_type == MediaType::Json && is_uncompressed || requires_json {
+        return read_optional_json(worker, meter, path, headers, body).await;
     }
-    let live: Live = Box::pin(body);
-    let is_form = media_type == MediaType::Form && is_plain;
-    if is_form && call.endpoint.form_model() != FormModel::Absent {
-        let (rest, model) = form::read(worker, meter, headers, live).await?;
-        meter.receives(&rest.notes().bytes);
-        let mut intake = special(worker, call, Content::Passing(Box::new(rest)))?;
+    let body: BoxedBody = Box::pin(body);
+    let is_form = media_type == MediaType::Multipart && is_uncompressed;
+    if is_form && path.endpoint.form_model() != FormModel::Absent {
+        let (streamed, model) = form::read(worker, meter, headers, body).await?;
+        meter.count_bytes_in(&streamed.state().bytes);
+        let mut intake = passthrough(worker, path, PassthroughBody::Streamed(Box::new(streamed)))?;
         intake.model = model.unwrap_or_default();
         return Ok(intake);
     }
-    let rest = Rest::new(live, announced, worker.snapshot.limits.body_gap);
-    meter.receives(&rest.notes().bytes);
-    special(worker, call, Content::Passing(Box::new(rest)))
+    let streamed = StreamedBody::new(body, length, worker.snapshot.limits.body_idle_timeout);
+    meter.count_bytes_in(&streamed.state().bytes);
+    passthrough(worker, path, PassthroughBody::Streamed(Box::new(streamed)))
 }
 
-/// JSON, in which there may be a model.
-async fn of_json<B>(
+/// Reads JSON that may name a model.
+async fn read_optional_json<B>(
     worker: &Worker,
     meter: &mut Meter,
-    call: Call,
+    path: ApiPath,
     headers: &HeaderMap,
     body: B,
-) -> Result<Intake, Failure>
+) -> Result<Intake, ErrorResponse>
 where
-    B: Body<Data = Bytes, Error = hyper::Error>,
+    B: IncomingBody,
 {
-    let look = match &call.model {
-        // The model in the path is the one that is asked for.
-        Some(_) if call.endpoint.takes_json() => scan_object,
-        _ if call.endpoint.takes_json() => scan_of(call.endpoint),
+    let scan = match &path.model {
+        // The model in the path has precedence.
+        Some(_) if path.endpoint.requires_json() => scan_object,
+        _ if path.endpoint.requires_json() => scan_of(path.endpoint),
         _ => scan_any,
     };
-    let mut intake = read(worker, meter, headers, body, look).await?;
-    let mut content = Content::Held;
-    if let Some(named) = &call.model {
-        intake.model.clone_from(named);
-        if let Some(behind) = intake.scan.make_place(&intake.body) {
-            content = Content::Named(behind);
+    let mut intake = read_json(worker, meter, headers, body, scan).await?;
+    let mut content = PassthroughBody::Buffered;
+    if let Some(model) = &path.model {
+        intake.model.clone_from(model);
+        if let Some(rest) = intake.scan.insert_model_at_start(&intake.body) {
+            content = PassthroughBody::InsertModel(rest);
         }
     }
-    intake.special = Some(Box::new(Special { call, content }));
+    intake.passthrough = Some(Box::new(Passthrough {
+        path,
+        body: content,
+    }));
     Ok(intake)
 }
 
-/// A call that has no body.
-pub(super) fn without_body(worker: &Worker, call: Call) -> Result<Intake, Failure> {
-    special(worker, call, Content::Nothing)
+pub(super) fn without_body(worker: &Worker, path: ApiPath) -> Result<Intake, ErrorResponse> {
+    passthrough(worker, path, PassthroughBody::Empty)
 }
 
-/// A call without a body that is held.
-fn special(worker: &Worker, call: Call, content: Content) -> Result<Intake, Failure> {
-    let model = call.model.clone().unwrap_or_default();
+/// Without a buffered body.
+fn passthrough(
+    worker: &Worker,
+    path: ApiPath,
+    body: PassthroughBody,
+) -> Result<Intake, ErrorResponse> {
+    let model = path.model.clone().unwrap_or_default();
     Ok(Intake {
         body: Bytes::new(),
         scan: Scan::default(),
         model,
-        special: Some(Box::new(Special { call, content })),
-        _share: worker.buffered.take(0)?,
+        passthrough: Some(Box::new(Passthrough { path, body })),
+        _permit: worker.buffered.acquire(0)?,
     })
 }
 
-/// A body that breaks off tells of a caller who left, any other fault of one
-/// who frames it wrong.
-fn unreadable(error: &hyper::Error) -> Failure {
-    let cause = error
-        .source()
-        .and_then(|cause| cause.downcast_ref::<io::Error>());
-    match cause.map(io::Error::kind) {
+/// A body cut short means that the client has disconnected, any other error that
+/// its framing is invalid.
+fn body_error(error: &hyper::Error) -> ErrorResponse {
+    match cause_ref(error).map(io::Error::kind) {
         Some(ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => {
-            error_response::caller_left()
+            error_response::client_disconnected()
         }
         _ => error_response::invalid_body(),
     }
 }
 
-/// The length that is announced for a body of any kind.
-fn announced_length(headers: &HeaderMap) -> Option<u64> {
+fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

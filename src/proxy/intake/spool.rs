@@ -1,92 +1,90 @@
-//! A part of a body in a temporary file, which has no name and is gone with us.
+//! The start of a body in a temporary file, which is unlinked and vanishes with the
+//! process.
 
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::shared_limit::{Exhausted, Purse, Share};
-use std::rc::Rc;
+use crate::shared_limit::{LimitExceeded, LimitPermit, LocalLimit};
 
-/// So much is read from the file at once.
-const AT_ONCE: usize = 256 * 1024;
+/// Bytes of one read.
+const READ_SIZE: usize = 256 * 1024;
 
-/// The beginning of a body, in a file.
 #[derive(Debug)]
 pub(super) struct Spool {
     file: Arc<File>,
     length: u64,
-    share: Share,
+    permit: LimitPermit,
 }
 
-/// Why no more goes into the file.
 #[derive(Debug)]
-pub(super) enum Full {
-    /// There is as much in such files as there may be.
-    Exhausted,
-    /// The system does not take it.
-    Failed(io::Error),
+pub(super) enum SpoolError {
+    /// The limit on bytes in all spool files.
+    LimitExceeded,
+    Io(io::Error),
 }
 
 impl Spool {
-    /// An empty file in `directory`, or where the system has such files.
-    pub(super) async fn new(directory: Option<&Path>, purse: &Rc<Purse>) -> Result<Self, Full> {
-        let share = purse.take(0)?;
+    /// An empty file in `directory`, or in the system's directory for temporary files.
+    pub(super) async fn new(
+        directory: Option<&Path>,
+        limit: &Rc<LocalLimit>,
+    ) -> Result<Self, SpoolError> {
+        let permit = limit.acquire(0)?;
         let directory = directory.map(Path::to_owned);
-        let made = spawn_blocking(move || match directory {
+        let file = spawn_blocking(move || match directory {
             Some(directory) => tempfile::tempfile_in(directory),
             None => tempfile::tempfile(),
         });
         Ok(Self {
-            file: Arc::new(joined(made).await?),
+            file: Arc::new(join(file).await?),
             length: 0,
-            share,
+            permit,
         })
     }
 
-    /// Adds bytes at its end.
-    pub(super) async fn append(&mut self, bytes: Bytes) -> Result<(), Full> {
-        self.share.grow(bytes.len())?;
-        let (file, at) = (Arc::clone(&self.file), self.length);
+    pub(super) async fn append(&mut self, bytes: Bytes) -> Result<(), SpoolError> {
+        self.permit.grow(bytes.len())?;
+        let (file, offset) = (Arc::clone(&self.file), self.length);
         self.length += bytes.len() as u64;
-        joined(spawn_blocking(move || file.write_all_at(&bytes, at))).await?;
+        join(spawn_blocking(move || file.write_all_at(&bytes, offset))).await?;
         Ok(())
     }
 
-    /// Bytes in it.
     pub(super) fn len(&self) -> u64 {
         self.length
     }
 
-    /// Begins to read a range of it: its first bytes, and what is left of it.
-    pub(super) fn read(&self, range: Range<u64>) -> (Reading, Range<u64>) {
-        let wanted = range.end.saturating_sub(range.start).min(AT_ONCE as u64);
-        let next = range.start + wanted;
+    /// Starts to read the first bytes of a range; also returns the rest of the range.
+    pub(super) fn start_read(&self, range: Range<u64>) -> (PendingRead, Range<u64>) {
+        let length = range.end.saturating_sub(range.start).min(READ_SIZE as u64);
+        let next = range.start + length;
         let file = Arc::clone(&self.file);
-        let reading = spawn_blocking(move || {
-            let mut bytes = BytesMut::zeroed(usize::try_from(wanted).unwrap_or(AT_ONCE));
+        let pending = spawn_blocking(move || {
+            let mut bytes = BytesMut::zeroed(usize::try_from(length).unwrap_or(READ_SIZE));
             file.read_exact_at(&mut bytes, range.start)?;
             Ok(bytes.freeze())
         });
-        (reading, next..range.end)
+        (pending, next..range.end)
     }
 }
 
-/// What is on its way from the file.
-pub(super) type Reading = JoinHandle<io::Result<Bytes>>;
+pub(super) type PendingRead = JoinHandle<io::Result<Bytes>>;
 
-async fn joined<T>(work: JoinHandle<io::Result<T>>) -> Result<T, Full> {
-    let done = work.await.map_err(io::Error::other).and_then(|done| done);
-    done.map_err(Full::Failed)
+async fn join<T>(task: JoinHandle<io::Result<T>>) -> Result<T, SpoolError> {
+    let result = task.await.map_err(io::Error::other);
+    result.and_then(|result| result).map_err(SpoolError::Io)
 }
 
-impl From<Exhausted> for Full {
-    fn from(_: Exhausted) -> Self {
-        Self::Exhausted
+impl From<LimitExceeded> for SpoolError {
+    fn from(_: LimitExceeded) -> Self {
+        Self::LimitExceeded
     }
 }

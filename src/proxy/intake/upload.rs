@@ -1,5 +1,5 @@
-//! A body that is not held: what was read of it to find its way, and what is
-//! still to come, passed on as the upstream takes it.
+//! Streamed bodies: the prefix that was read for routing, then the incoming rest, at
+//! the pace of the upstream.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -13,139 +13,133 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame};
 
-use super::spool::{Reading, Spool};
-use super::unreadable;
+use super::body_error;
+use super::spool::{PendingRead, Spool};
 use crate::error_response;
-use crate::error_response::Failure;
-use crate::proxy::body_timeouts::{Bounds, Patience};
-use crate::request_body::{Interrupted, Outgoing, Passing};
-use crate::shared_limit::Share;
-use crate::wire::multipart::Form;
+use crate::error_response::ErrorResponse;
+use crate::proxy::body_timeouts::{BodyTimeouts, BodyTimer};
+use crate::request_body::{BodyAborted, IncomingBody, RequestBody, StreamingBody};
+use crate::shared_limit::LimitPermit;
+use crate::wire::multipart::MultipartScanner;
 
-/// A caller's body.
-pub(super) type Live = Pin<Box<dyn Body<Data = Bytes, Error = hyper::Error>>>;
+pub(super) type BoxedBody = Pin<Box<dyn IncomingBody>>;
 
-/// What of a body is not held.
-pub struct Rest {
-    pub(super) ahead: Ahead,
-    /// Where in that the model stands, if it does.
-    pub(super) model: Option<Range<u64>>,
-    /// What is still to come; gone once it is on its way.
-    pub(super) live: RefCell<Option<Live>>,
-    /// True when nothing more is to come, so that it can be sent again.
-    pub(super) is_whole: bool,
-    /// What watches the form that it is, if it is one.
-    pub(super) form: RefCell<Option<Form>>,
-    /// Bytes in all of it, where that is known.
+pub struct StreamedBody {
+    pub(super) prefix: Prefix,
+    /// The name of the model, in the prefix.
+    pub(super) model_span: Option<Range<u64>>,
+    /// None once it is being sent.
+    pub(super) incoming: RefCell<Option<BoxedBody>>,
+    /// The prefix is all of it.
+    pub(super) is_complete: bool,
+    /// Checks the rest of a form.
+    pub(super) form: RefCell<Option<MultipartScanner>>,
+    /// Of the whole body, if known.
     pub(super) length: Option<u64>,
-    /// Longest silence.
-    pub(super) gap: Duration,
-    /// Its part of the bytes that may be held.
-    pub(super) share: Option<Rc<Share>>,
-    pub(super) notes: Rc<Notes>,
+    pub(super) idle_timeout: Duration,
+    /// For the bytes of the prefix.
+    pub(super) permit: Option<Rc<LimitPermit>>,
+    pub(super) state: Rc<UploadState>,
 }
 
-/// What was read before the body went on its way.
+/// What was read for routing.
 #[derive(Clone)]
-pub(super) enum Ahead {
+pub(super) enum Prefix {
     Memory(Bytes),
     File(Rc<Spool>),
 }
 
-/// What is known of a body that passes.
+/// Progress of an upload, shared with the request that sends it.
 #[derive(Default)]
-pub struct Notes {
-    /// Bytes that have come.
+pub struct UploadState {
+    /// Bytes received.
     pub bytes: Rc<Cell<u64>>,
-    /// Why it does not go on.
-    objection: RefCell<Option<Failure>>,
+    /// Why it was aborted.
+    error: RefCell<Option<ErrorResponse>>,
 }
 
-impl Notes {
-    /// Notes on a body of which so many bytes have come.
-    pub(super) fn from(bytes: u64) -> Self {
+impl UploadState {
+    pub(super) fn with_bytes(bytes: u64) -> Self {
         Self {
             bytes: Rc::new(Cell::new(bytes)),
-            objection: RefCell::default(),
+            error: RefCell::default(),
         }
     }
 
-    /// Why the body did not go on, if the reason lies with its sender.
-    pub fn objection(&self) -> Option<Failure> {
-        self.objection.take()
+    /// Why the body was aborted, if the client is at fault.
+    pub fn take_error(&self) -> Option<ErrorResponse> {
+        self.error.take()
     }
 
-    fn object(&self, failure: Failure) {
-        self.objection.borrow_mut().get_or_insert(failure);
+    fn fail(&self, error: ErrorResponse) {
+        self.error.borrow_mut().get_or_insert(error);
     }
 }
 
-impl Rest {
-    /// A body that nobody looks into, of `length` bytes where that was
-    /// announced.
-    pub(super) fn new(live: Live, length: Option<u64>, gap: Duration) -> Self {
+impl StreamedBody {
+    /// A body to be streamed unread.
+    pub(super) fn new(incoming: BoxedBody, length: Option<u64>, idle_timeout: Duration) -> Self {
         Self {
-            ahead: Ahead::Memory(Bytes::new()),
-            model: None,
-            live: RefCell::new(Some(live)),
-            is_whole: false,
+            prefix: Prefix::Memory(Bytes::new()),
+            model_span: None,
+            incoming: RefCell::new(Some(incoming)),
+            is_complete: false,
             form: RefCell::new(None),
             length,
-            gap,
-            share: None,
-            notes: Rc::default(),
+            idle_timeout,
+            permit: None,
+            state: Rc::default(),
         }
     }
 
-    /// Whether nobody looks into it.
-    pub(super) fn is_unseen(&self) -> bool {
-        !self.is_whole && self.form.borrow().is_none()
+    /// Whether it is streamed without being parsed.
+    pub(super) fn is_unread(&self) -> bool {
+        !self.is_complete && self.form.borrow().is_none()
     }
 
-    /// Whether it can be sent once only.
-    pub fn goes_once(&self) -> bool {
-        !self.is_whole
+    pub fn is_replayable(&self) -> bool {
+        self.is_complete
     }
 
-    pub fn notes(&self) -> &Rc<Notes> {
-        &self.notes
+    pub fn state(&self) -> &Rc<UploadState> {
+        &self.state
     }
 
-    /// The body on its way upstream, with this text where the model stands.
-    pub fn outgoing(&self, model: &str) -> Outgoing {
-        let held = self.ahead.len();
+    /// The body to send, with `model` in place of the client's.
+    pub fn to_request_body(&self, model: &str) -> RequestBody {
+        let prefix_len = self.prefix.len();
         let mut parts = VecDeque::new();
         let mut length = self.length;
-        match &self.model {
-            None => parts.extend(self.ahead.part(0..held)),
-            Some(place) => {
-                parts.extend(self.ahead.part(0..place.start));
+        match &self.model_span {
+            None => parts.extend(self.prefix.part(0..prefix_len)),
+            Some(span) => {
+                parts.extend(self.prefix.part(0..span.start));
                 parts.push_back(Part::Memory(Bytes::copy_from_slice(model.as_bytes())));
-                parts.extend(self.ahead.part(place.end..held));
-                let place = place.end - place.start;
-                length = length.map(|all| (all + model.len() as u64).saturating_sub(place));
+                parts.extend(self.prefix.part(span.end..prefix_len));
+                let span = span.end - span.start;
+                length = length.map(|all| (all + model.len() as u64).saturating_sub(span));
             }
         }
-        let bounds = Bounds {
-            gap: self.gap,
-            first_by: None,
+        let timeouts = BodyTimeouts {
+            idle: self.idle_timeout,
+            first_event_by: None,
             deadline: None,
         };
-        let upload = Upload {
+        let upload = UploadBody {
             parts,
-            reading: None,
-            live: self.live.take(),
+            pending_read: None,
+            incoming: self.incoming.take(),
             form: self.form.take(),
-            knows_model: self.model.is_some(),
-            patience: Patience::new(bounds, None),
-            notes: Rc::clone(&self.notes),
-            _share: self.share.clone(),
+            model_is_known: self.model_span.is_some(),
+            timer: BodyTimer::new(timeouts, None),
+            state: Rc::clone(&self.state),
+            _permit: self.permit.clone(),
         };
-        Outgoing::passing(Passing::new(upload, length))
+        RequestBody::streaming(StreamingBody::new(upload, length))
     }
 }
 
-impl Ahead {
+impl Prefix {
     fn len(&self) -> u64 {
         match self {
             Self::Memory(bytes) => bytes.len() as u64,
@@ -168,31 +162,31 @@ impl Ahead {
     }
 }
 
-/// Something to be sent.
 enum Part {
     Memory(Bytes),
     File(Rc<Spool>, Range<u64>),
 }
 
-/// A body on its way.
-struct Upload {
+struct UploadBody {
     parts: VecDeque<Part>,
-    reading: Option<Reading>,
-    live: Option<Live>,
-    form: Option<Form>,
-    knows_model: bool,
-    patience: Patience,
-    notes: Rc<Notes>,
-    _share: Option<Rc<Share>>,
+    pending_read: Option<PendingRead>,
+    incoming: Option<BoxedBody>,
+    form: Option<MultipartScanner>,
+    model_is_known: bool,
+    timer: BodyTimer,
+    state: Rc<UploadState>,
+    _permit: Option<Rc<LimitPermit>>,
 }
 
-impl Upload {
-    /// The next piece of what was read before.
-    fn poll_ahead(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
+impl UploadBody {
+    fn poll_prefix(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, ErrorResponse>>> {
         loop {
-            if let Some(reading) = &mut self.reading {
-                let read = ready!(Pin::new(reading).poll(context));
-                self.reading = None;
+            if let Some(pending_read) = &mut self.pending_read {
+                let read = ready!(Pin::new(pending_read).poll(context));
+                self.pending_read = None;
                 let bytes = read.ok().and_then(Result::ok);
                 return Poll::Ready(Some(bytes.ok_or_else(error_response::internal_error)));
             }
@@ -200,8 +194,8 @@ impl Upload {
                 None => return Poll::Ready(None),
                 Some(Part::Memory(bytes)) => return Poll::Ready(Some(Ok(bytes))),
                 Some(Part::File(spool, range)) => {
-                    let (reading, left) = spool.read(range);
-                    self.reading = Some(reading);
+                    let (pending_read, left) = spool.start_read(range);
+                    self.pending_read = Some(pending_read);
                     if !left.is_empty() {
                         self.parts.push_front(Part::File(spool, left));
                     }
@@ -210,70 +204,72 @@ impl Upload {
         }
     }
 
-    /// The next piece that comes from the caller.
-    fn poll_live(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
-        let Some(live) = &mut self.live else {
+    fn poll_incoming(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, ErrorResponse>>> {
+        let Some(incoming) = &mut self.incoming else {
             return Poll::Ready(None);
         };
-        let Poll::Ready(frame) = live.as_mut().poll_frame(context) else {
-            let late = self.patience.poll_late(context);
-            return late.map(|_| Some(Err(error_response::request_timeout())));
+        let Poll::Ready(frame) = incoming.as_mut().poll_frame(context) else {
+            let expired = self.timer.poll_expired(context);
+            return expired.map(|_| Some(Err(error_response::request_timeout())));
         };
-        self.patience.fed();
-        let piece = match frame {
+        self.timer.on_data();
+        let chunk = match frame {
             None => {
-                self.live = None;
+                self.incoming = None;
                 let end = self.form.take().map_or(Ok(()), |form| form.finish());
-                return Poll::Ready(end.err().map(|fault| Err(fault.into())));
+                return Poll::Ready(end.err().map(|error| Err(error.into())));
             }
-            Some(Err(error)) => return Poll::Ready(Some(Err(unreadable(&error)))),
+            Some(Err(error)) => return Poll::Ready(Some(Err(body_error(&error)))),
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
         };
-        let seen = self.notes.bytes.get() + piece.len() as u64;
-        self.notes.bytes.set(seen);
-        Poll::Ready(Some(self.look_at(&piece).map(|()| piece)))
+        let received = self.state.bytes.get() + chunk.len() as u64;
+        self.state.bytes.set(received);
+        Poll::Ready(Some(self.inspect(&chunk).map(|()| chunk)))
     }
 
-    /// A second model, or one that nobody has counted on, must not arrive.
-    fn look_at(&mut self, piece: &[u8]) -> Result<(), Failure> {
+    /// A second model, or one after routing without a model, is an error.
+    fn inspect(&mut self, chunk: &[u8]) -> Result<(), ErrorResponse> {
         let Some(form) = &mut self.form else {
             return Ok(());
         };
-        form.feed(piece)?;
-        if form.model().is_some() && !self.knows_model {
+        form.feed(chunk)?;
+        if form.model().is_some() && !self.model_is_known {
             return Err(error_response::late_model());
         }
         Ok(())
     }
 }
 
-impl Body for Upload {
+impl Body for UploadBody {
     type Data = Bytes;
-    type Error = Interrupted;
+    type Error = BodyAborted;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Interrupted>>> {
-        let piece = match ready!(self.poll_ahead(context)) {
-            Some(piece) => Some(piece),
-            None => ready!(self.poll_live(context)),
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyAborted>>> {
+        let chunk = match ready!(self.poll_prefix(context)) {
+            Some(chunk) => Some(chunk),
+            None => ready!(self.poll_incoming(context)),
         };
-        Poll::Ready(piece.map(|piece| {
-            piece.map(Frame::data).map_err(|failure| {
-                self.notes.object(failure);
-                Interrupted
+        Poll::Ready(chunk.map(|chunk| {
+            chunk.map(Frame::data).map_err(|error| {
+                self.state.fail(error);
+                BodyAborted
             })
         }))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.parts.is_empty() && self.reading.is_none() && self.live.is_none()
+        self.parts.is_empty() && self.pending_read.is_none() && self.incoming.is_none()
     }
 }
 
-impl fmt::Debug for Rest {
+impl fmt::Debug for StreamedBody {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Rest")
+        formatter.write_str("StreamedBody")
     }
 }

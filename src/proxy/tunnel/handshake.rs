@@ -1,4 +1,4 @@
-//! What a caller's handshake says.
+//! The WebSocket handshake of a client: recognizes it, and extracts its credential.
 
 use http::header::{AUTHORIZATION, CONNECTION, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::request::Parts;
@@ -7,18 +7,19 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use http_body::Body;
 
 use crate::access::CREDENTIAL_HEADERS;
-use crate::wire::api_path;
-use crate::wire::api_path::Call;
+use crate::wire::api_path::ApiPath;
+use crate::wire::query::Query;
+use crate::wire::token_list::tokens;
 
-/// Before a key among the subprotocols: pages have no other place for it
+/// Prefix of an API key among the subprotocols, where browsers have to send it
 /// (OpenAI, Realtime API, "Connect with WebSocket").
-const KEY: &str = "openai-insecure-api-key.";
-/// What else OpenAI's libraries put there, for an account that is not ours.
-const ACCOUNT: [&str; 2] = ["openai-organization.", "openai-project."];
+const API_KEY_PREFIX: &str = "openai-insecure-api-key.";
+/// Sent there by OpenAI's libraries too, for an account at OpenAI.
+const ACCOUNT_PREFIXES: [&str; 2] = ["openai-organization.", "openai-project."];
 
-/// Whether a request asks for a WebSocket (RFC 6455, section 4.2.1). One with a
-/// body does not: an upgrade may be ignored (RFC 9110, section 7.8).
-pub fn asks<B: Body>(request: &Request<B>) -> bool {
+/// Whether a request asks for a WebSocket (RFC 6455, section 4.2.1). The upgrade of
+/// a request with a body is ignored (allowed by RFC 9110, section 7.8).
+pub fn is_handshake<B: Body>(request: &Request<B>) -> bool {
     let headers = request.headers();
     headers.contains_key(UPGRADE)
         && request.method() == Method::GET
@@ -28,20 +29,20 @@ pub fn asks<B: Body>(request: &Request<B>) -> bool {
         && has_token(headers, &UPGRADE, b"websocket")
 }
 
-/// Takes the caller's key out of where only WebSockets have it, and puts it
-/// where the gate looks, unless there is one. Azure's clients have it in the
-/// query, and the model's alias as `deployment`.
-pub(super) fn find_credential(head: &mut Parts, call: &Call) {
-    let mut key = take_key(&mut head.headers);
-    if call.is_azure
+/// Moves the client's key from where only WebSockets carry it to the header that
+/// the gate reads, unless that is set. Azure's clients send it in the query, and
+/// the model's alias as `deployment`.
+pub fn extract_credential(head: &mut Parts, path: &ApiPath) {
+    let mut key = take_api_key(&mut head.headers);
+    if path.is_azure
         && let Some(query) = head.uri.query()
     {
-        let (query, in_query) = api_path::of_azure_websocket(query);
+        let (query, in_query) = Query(query).extract_azure_key();
         key = key.or(in_query);
         replace_query(&mut head.uri, &query);
     }
-    let mut places = CREDENTIAL_HEADERS.into_iter();
-    let has_own = places.any(|it| head.headers.contains_key(it));
+    let mut names = CREDENTIAL_HEADERS.into_iter();
+    let has_own = names.any(|it| head.headers.contains_key(it));
     if let Some(key) = key.filter(|_| !has_own)
         && let Ok(mut value) = HeaderValue::try_from(format!("Bearer {key}"))
     {
@@ -50,22 +51,24 @@ pub(super) fn find_credential(head: &mut Parts, call: &Call) {
     }
 }
 
-/// Leaves out of the subprotocols what is for us, and gives the key that was
-/// among them. What is no text is no subprotocol, and goes no further either:
-/// nobody knows who would find a key in it.
-fn take_key(headers: &mut HeaderMap) -> Option<String> {
+/// Removes the subprotocols meant for the gateway, and returns the key among them.
+/// Values that are not ASCII are no subprotocols and are removed too: they might
+/// hold a key.
+fn take_api_key(headers: &mut HeaderMap) -> Option<String> {
     let values = || headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
-    let is_odd = values().any(|value| value.to_str().is_err());
+    let has_non_ascii = values().any(|value| value.to_str().is_err());
     let texts = values().filter_map(|value| value.to_str().ok());
     let tokens = texts.flat_map(|text| text.split(',')).map(str::trim);
     let (ours, others): (Vec<&str>, Vec<&str>) = tokens.partition(|token| {
-        let mut prefixes = ACCOUNT.iter().chain([&KEY]);
-        prefixes.any(|prefix| behind(prefix, token).is_some())
+        let mut prefixes = ACCOUNT_PREFIXES.iter().chain([&API_KEY_PREFIX]);
+        prefixes.any(|prefix| strip_prefix_ignore_case(prefix, token).is_some())
     });
-    if ours.is_empty() && !is_odd {
+    if ours.is_empty() && !has_non_ascii {
         return None;
     }
-    let key = ours.iter().find_map(|token| behind(KEY, token));
+    let key = ours
+        .iter()
+        .find_map(|token| strip_prefix_ignore_case(API_KEY_PREFIX, token));
     let key = key.map(str::to_owned);
     match HeaderValue::try_from(others.join(", ")) {
         Ok(others) if !others.is_empty() => {
@@ -78,10 +81,9 @@ fn take_key(headers: &mut HeaderMap) -> Option<String> {
     key
 }
 
-/// What stands behind a prefix, whatever its case.
-fn behind<'t>(prefix: &str, token: &'t str) -> Option<&'t str> {
-    let (begin, rest) = token.split_at_checked(prefix.len())?;
-    begin.eq_ignore_ascii_case(prefix).then_some(rest)
+fn strip_prefix_ignore_case<'t>(prefix: &str, token: &'t str) -> Option<&'t str> {
+    let (start, rest) = token.split_at_checked(prefix.len())?;
+    start.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
 fn replace_query(uri: &mut Uri, query: &str) {
@@ -91,15 +93,15 @@ fn replace_query(uri: &mut Uri, query: &str) {
         format!("{}?{query}", uri.path())
     };
     let mut parts = std::mem::take(uri).into_parts();
-    // Both parts of it were in a URI before.
+    // Both parts come from a valid URI.
     parts.path_and_query = PathAndQuery::try_from(target).ok();
     *uri = Uri::from_parts(parts).unwrap_or_default();
 }
 
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &[u8]) -> bool {
     let values = headers.get_all(name).iter();
-    let mut tokens = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    tokens.any(|it| it.trim_ascii().eq_ignore_ascii_case(token))
+    let mut tokens = values.flat_map(|value| tokens(value.as_bytes()));
+    tokens.any(|it| it.eq_ignore_ascii_case(token))
 }
 
 #[cfg(test)]
@@ -109,8 +111,8 @@ mod tests {
     use http::{Request, Version};
     use http_body_util::{Empty, Full};
 
-    use super::{asks, find_credential};
-    use crate::wire::api_path::Call;
+    use super::{extract_credential, is_handshake};
+    use crate::wire::api_path::ApiPath;
 
     fn head(target: &str, headers: &[(&str, &str)]) -> Parts {
         let mut request = Request::get(target);
@@ -121,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_a_handshake_from_other_requests() {
+    fn recognizes_a_handshake() {
         let plain = |upgrade: &str, connection: &str| {
             Request::get("/v1/realtime")
                 .header("upgrade", upgrade)
@@ -129,23 +131,23 @@ mod tests {
                 .body(Empty::<bytes::Bytes>::new())
                 .unwrap()
         };
-        assert!(asks(&plain("websocket", "Upgrade")));
-        assert!(asks(&plain("WebSocket", "keep-alive, upgrade")));
-        assert!(!asks(&plain("h2c", "upgrade")));
-        assert!(!asks(&plain("websocket", "keep-alive")));
+        assert!(is_handshake(&plain("websocket", "Upgrade")));
+        assert!(is_handshake(&plain("WebSocket", "keep-alive, upgrade")));
+        assert!(!is_handshake(&plain("h2c", "upgrade")));
+        assert!(!is_handshake(&plain("websocket", "keep-alive")));
         let mut other = plain("websocket", "upgrade");
         *other.version_mut() = Version::HTTP_10;
-        assert!(!asks(&other));
+        assert!(!is_handshake(&other));
         let mut other = plain("websocket", "upgrade");
         *other.method_mut() = http::Method::POST;
-        assert!(!asks(&other));
+        assert!(!is_handshake(&other));
         let body = Full::new(bytes::Bytes::from_static(b"x"));
-        assert!(!asks(&plain("websocket", "upgrade").map(|_| body)));
+        assert!(!is_handshake(&plain("websocket", "upgrade").map(|_| body)));
     }
 
     #[test]
-    fn takes_the_key_out_of_the_subprotocols() {
-        let call = Call::at("/v1/realtime", true).unwrap();
+    fn removes_the_key_from_the_subprotocols() {
+        let path = ApiPath::parse("/v1/realtime", true).unwrap();
         for (offered, left) in [
             ("realtime, openai-insecure-api-key.K", Some("realtime")),
             (
@@ -155,7 +157,7 @@ mod tests {
             ("openai-insecure-api-key.K, openai-project.p", None),
         ] {
             let mut head = head("/v1/realtime", &[("sec-websocket-protocol", offered)]);
-            find_credential(&mut head, &call);
+            extract_credential(&mut head, &path);
             assert_eq!(head.headers[AUTHORIZATION], "Bearer K", "{offered}");
             let found = head.headers.get(SEC_WEBSOCKET_PROTOCOL);
             assert_eq!(found.map(|it| it.to_str().unwrap()), left, "{offered}");
@@ -163,14 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn no_spelling_lets_a_key_through() {
-        let call = Call::at("/v1/realtime", true).unwrap();
+    fn no_spelling_forwards_a_key() {
+        let path = ApiPath::parse("/v1/realtime", true).unwrap();
         for offered in [
             "OpenAI-Insecure-API-Key.K",
             "openai-insecure-api-key.K\u{e9}",
         ] {
             let mut head = head("/v1/realtime", &[("sec-websocket-protocol", offered)]);
-            find_credential(&mut head, &call);
+            extract_credential(&mut head, &path);
             assert!(
                 !head.headers.contains_key(SEC_WEBSOCKET_PROTOCOL),
                 "{offered}"
@@ -179,36 +181,36 @@ mod tests {
     }
 
     #[test]
-    fn leaves_what_it_does_not_know() {
-        let call = Call::at("/v1/realtime", true).unwrap();
+    fn keeps_unknown_subprotocols() {
+        let path = ApiPath::parse("/v1/realtime", true).unwrap();
         let untouched = "realtime ,  x";
         let mut head = head(
             "/v1/realtime?a=%20",
             &[("sec-websocket-protocol", untouched)],
         );
-        find_credential(&mut head, &call);
+        extract_credential(&mut head, &path);
         assert_eq!(head.headers[SEC_WEBSOCKET_PROTOCOL], untouched);
         assert!(!head.headers.contains_key(AUTHORIZATION));
         assert_eq!(head.uri, "/v1/realtime?a=%20");
     }
 
     #[test]
-    fn a_header_goes_before_the_subprotocols() {
-        let call = Call::at("/v1/realtime", true).unwrap();
+    fn a_header_takes_precedence_over_the_subprotocols() {
+        let path = ApiPath::parse("/v1/realtime", true).unwrap();
         let offered = "realtime, openai-insecure-api-key.K";
         let headers = [("sec-websocket-protocol", offered), ("api-key", "own")];
         let mut head = head("/v1/realtime", &headers);
-        find_credential(&mut head, &call);
+        extract_credential(&mut head, &path);
         assert!(!head.headers.contains_key(AUTHORIZATION));
         assert_eq!(head.headers[SEC_WEBSOCKET_PROTOCOL], "realtime");
     }
 
     #[test]
-    fn reads_azures_query() {
+    fn reads_the_query_of_azure_clients() {
         let target = "/openai/realtime?api-version=x&deployment=a%2Fb&api-key=K%2B&x=1";
-        let call = Call::at("/openai/realtime", true).unwrap();
+        let path = ApiPath::parse("/openai/realtime", true).unwrap();
         let mut head = head(target, &[]);
-        find_credential(&mut head, &call);
+        extract_credential(&mut head, &path);
         assert_eq!(head.headers[AUTHORIZATION], "Bearer K+");
         assert_eq!(head.uri, "/openai/realtime?api-version=x&model=a%2Fb&x=1");
     }

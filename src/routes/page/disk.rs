@@ -1,19 +1,18 @@
-//! The page from a folder, for those who work on it: debug builds only.
+//! Reads the page from a folder, for development: debug builds only.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
 
-use super::file::{File, Form};
+use super::file::{EncodedFile, PageFile};
 
-/// As `build.rs` has it.
-const PREBUILT: &str = "TRUNKLINE_UI_DIST";
+/// The same variable as in `build.rs`.
+const DIST_VARIABLE: &str = "TRUNKLINE_UI_DIST";
 
-/// The files of the folder that the environment names; none when it names
-/// none, or one that holds no page. Read once and kept for ever, as what is
-/// built in would be.
-pub fn load() -> Option<&'static [File]> {
-    let folder: PathBuf = std::env::var_os(PREBUILT)?.into();
+/// None if the variable is not set or the folder contains no page. Read once and
+/// leaked: files are `'static`, as are those in the binary.
+pub fn load() -> Option<&'static [PageFile]> {
+    let folder: PathBuf = std::env::var_os(DIST_VARIABLE)?.into();
     let mut paths = vec!["docs.html".to_owned(), "index.html".to_owned()];
     for entry in fs::read_dir(folder.join("assets")).into_iter().flatten() {
         let name = entry.ok()?.file_name();
@@ -24,23 +23,23 @@ pub fn load() -> Option<&'static [File]> {
     }
     paths.sort_unstable();
     let file = |path: String| {
-        let form = |ending| form(&folder.join(format!("{path}{ending}")));
-        Some(File {
-            identity: form("")?,
-            br: form(".br"),
-            gzip: form(".gz"),
+        let read = |suffix| read(&folder.join(format!("{path}{suffix}")));
+        Some(PageFile {
+            identity: read("")?,
+            br: read(".br"),
+            gzip: read(".gz"),
             path: path.leak(),
         })
     };
-    let files: Option<Vec<File>> = paths.into_iter().map(file).collect();
+    let files: Option<Vec<PageFile>> = paths.into_iter().map(file).collect();
     files.map(|files| &*files.leak())
 }
 
-fn form(path: &Path) -> Option<Form> {
+fn read(path: &Path) -> Option<EncodedFile> {
     let bytes = fs::read(path).ok()?;
     let mut hasher = DefaultHasher::new();
     hasher.write(&bytes);
-    Some(Form {
+    Some(EncodedFile {
         etag: format!("\"{:016x}\"", hasher.finish()).leak(),
         bytes: bytes.leak(),
     })

@@ -1,33 +1,29 @@
-//! A file of the page, as it lies in the binary.
+//! A file of the page.
 
-/// A file of the page. build.rs writes these down by their names.
+/// `build.rs` generates the table of these.
 #[derive(Debug)]
-pub struct File {
-    /// Below the page, without a slash in front.
+pub struct PageFile {
+    /// Without a leading slash.
     pub path: &'static str,
-    /// As it is.
-    pub identity: Form,
-    /// By brotli, where that saves something.
-    pub br: Option<Form>,
-    /// By gzip, where that saves something.
-    pub gzip: Option<Form>,
+    pub identity: EncodedFile,
+    /// Brotli, if smaller.
+    pub br: Option<EncodedFile>,
+    /// If smaller.
+    pub gzip: Option<EncodedFile>,
 }
 
 /// A file in one encoding.
 #[derive(Debug)]
-pub struct Form {
-    /// Its entity tag, quotes included: one of these bytes, not of the file
-    /// (RFC 9110, section 8.8.3.3).
+pub struct EncodedFile {
+    /// With quotes. Each encoding has its own (RFC 9110, section 8.8.3.3).
     pub etag: &'static str,
-    /// What is sent.
     pub bytes: &'static [u8],
 }
 
-impl File {
-    /// Its media type, by the end of its name.
+impl PageFile {
     pub fn media_type(&self) -> &'static str {
-        let (_, ending) = self.path.rsplit_once('.').unwrap_or_default();
-        match ending {
+        let (_, extension) = self.path.rsplit_once('.').unwrap_or_default();
+        match extension {
             "css" => "text/css; charset=utf-8",
             "html" => "text/html; charset=utf-8",
             "ico" => "image/x-icon",

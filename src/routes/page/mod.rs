@@ -1,7 +1,7 @@
 //! The page at `/`, the API reference at `/docs`, and the files they load.
 //!
-//! All of it is in the binary, in every encoding that is offered, so an answer
-//! is a look into a sorted table and no byte is copied.
+//! The files are embedded in the binary in every offered encoding, so a response is
+//! a lookup in a sorted table and copies no bytes.
 
 use bytes::Bytes;
 use http::header::{
@@ -10,103 +10,99 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
-use self::file::{File, Form};
-use crate::proxy::Answer;
+use self::file::{EncodedFile, PageFile};
+use crate::proxy::ResponseBody;
 
 #[cfg(debug_assertions)]
 mod disk;
 mod file;
 mod negotiate;
 
-/// The page of `web/`, empty where it was not built: in debug builds, and
-/// where npm was missing.
-static BUILT: &[File] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
+/// The page built from `web/`. Empty in debug builds and in builds without npm.
+static BUILT: &[PageFile] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
-/// What takes its place: it says how to get the page.
-static PLAIN: &[File] = {
-    const FORM: Form = Form {
+/// Served if the page was not built; it explains how to build it.
+static PLACEHOLDER: &[PageFile] = {
+    const FILE: EncodedFile = EncodedFile {
         etag: concat!("\"plain-", env!("CARGO_PKG_VERSION"), "\""),
         bytes: include_bytes!("plain.html"),
     };
-    const fn at(path: &'static str) -> File {
-        File {
+    const fn file(path: &'static str) -> PageFile {
+        PageFile {
             path,
-            identity: FORM,
+            identity: FILE,
             br: None,
             gzip: None,
         }
     }
-    &[at("docs.html"), at("index.html")]
+    &[file("docs.html"), file("index.html")]
 };
 
-/// Only files of ours are loaded and only we are called; no text can become
-/// script, not even by way of the page's own code (Trusted Types).
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+/// Allows only files and endpoints of this origin. No text can become a script, not
+/// even by a bug in the page's own code (Trusted Types).
+const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
                       img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; \
                       worker-src 'self'; manifest-src 'self'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'; \
                       require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// The plain page loads nothing and has one style, named by its hash.
-const PLAIN_POLICY: &str = "default-src 'none'; \
+/// The placeholder loads nothing and has one inline style, allowed by its hash.
+const PLACEHOLDER_CSP: &str = "default-src 'none'; \
                             style-src 'sha256-m8qBzOWSvM2T4v91CY61q6ycns++/Q5YZw4l+ZrEGvI='; \
                             base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Vite puts a hash of the content into the names of these.
-const HASHED: &str = "assets/";
-const FOR_EVER: &str = "public, max-age=31536000, immutable";
-const ASK_AGAIN: &str = "no-cache";
+/// Directory of files with a content hash in their names (Vite).
+const HASHED_PREFIX: &str = "assets/";
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+const REVALIDATE: &str = "no-cache";
 
 /// The files of one page, sorted by path.
 #[derive(Debug, Clone, Copy)]
 pub struct Page {
-    files: &'static [File],
+    files: &'static [PageFile],
     policy: &'static str,
 }
 
 impl Page {
-    /// The page that was built in, or the plain one. A debug build takes the
-    /// page from the folder in `TRUNKLINE_UI_DIST`.
+    /// The built page, or the placeholder. A debug build reads the page from the
+    /// folder in `TRUNKLINE_UI_DIST`.
     pub fn load() -> Self {
         #[cfg(debug_assertions)]
         if let Some(files) = disk::load() {
-            return Self {
-                files,
-                policy: POLICY,
-            };
+            return Self { files, policy: CSP };
         }
         if BUILT.is_empty() {
             return Self {
-                files: PLAIN,
-                policy: PLAIN_POLICY,
+                files: PLACEHOLDER,
+                policy: PLACEHOLDER_CSP,
             };
         }
         Self {
             files: BUILT,
-            policy: POLICY,
+            policy: CSP,
         }
     }
 
-    /// The file at this path, as far as the request does not have it already;
-    /// none when there is no such file.
-    pub fn answer(&self, path: &str, request: &HeaderMap) -> Option<Response<Answer>> {
-        let at = self.files.binary_search_by(|file| file.path.cmp(path));
-        let file = self.files.get(at.ok()?)?;
-        let (coding, form) = negotiate::best(file, request);
-        let known = negotiate::is_known(form.etag, request);
-        let body = if known { &[] } else { form.bytes };
-        let mut response = Response::new(Answer::whole(Bytes::from_static(body)));
+    /// The file at this path, or 304 if the client has it; none if there is no such
+    /// file.
+    pub fn respond(&self, path: &str, request: &HeaderMap) -> Option<Response<ResponseBody>> {
+        let index = self.files.binary_search_by(|file| file.path.cmp(path));
+        let file = self.files.get(index.ok()?)?;
+        let (coding, encoded) = negotiate::best_encoding(file, request);
+        let is_cached = negotiate::matches_etag(encoded.etag, request);
+        let body = if is_cached { &[] } else { encoded.bytes };
+        let mut response = Response::new(ResponseBody::full(Bytes::from_static(body)));
         let headers = response.headers_mut();
-        let caching = if path.starts_with(HASHED) {
-            FOR_EVER
+        let caching = if path.starts_with(HASHED_PREFIX) {
+            IMMUTABLE
         } else {
-            ASK_AGAIN
+            REVALIDATE
         };
         let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
-        set(ETAG, form.etag);
+        set(ETAG, encoded.etag);
         set(VARY, "accept-encoding");
         set(CACHE_CONTROL, caching);
-        if known {
+        if is_cached {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             return Some(response);
         }
@@ -115,15 +111,15 @@ impl Page {
             set(CONTENT_ENCODING, coding);
         }
         set(CONTENT_SECURITY_POLICY, self.policy);
-        for (name, value) in GUARDS {
+        for (name, value) in SECURITY_HEADERS {
             set(name, value);
         }
         Some(response)
     }
 }
 
-/// What else keeps other pages out, and this one to itself.
-const GUARDS: [(HeaderName, &str); 5] = [
+/// Isolates the page from other origins.
+const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (REFERRER_POLICY, "no-referrer"),
     (
@@ -140,14 +136,14 @@ const GUARDS: [(HeaderName, &str); 5] = [
     ),
 ];
 
-/// The page's links are relative, so that it works under any path; under a
-/// path without its last slash they would lead one step too high.
-pub fn add_slash(path: &str) -> Response<Answer> {
-    let last = path.rsplit('/').next().unwrap_or_default();
-    let mut response = Response::new(Answer::whole(Bytes::new()));
+/// The page's links are relative, so that it works under any prefix. Without the
+/// trailing slash they would resolve one level too high.
+pub fn redirect_to_slash(path: &str) -> Response<ResponseBody> {
+    let last_segment = path.rsplit('/').next().unwrap_or_default();
+    let mut response = Response::new(ResponseBody::full(Bytes::new()));
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
-    // Relative as well: a proxy before us may have put us elsewhere.
-    if let Ok(location) = HeaderValue::try_from(format!("{last}/")) {
+    // Relative, since a reverse proxy may add a prefix.
+    if let Ok(location) = HeaderValue::try_from(format!("{last_segment}/")) {
         response.headers_mut().insert(LOCATION, location);
     }
     response

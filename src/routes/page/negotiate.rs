@@ -1,39 +1,39 @@
-//! Which form of a file a request is answered with, if it needs one at all
-//! (RFC 9110, sections 12.5.3 and 13.1.2).
+//! Content negotiation and revalidation (RFC 9110, sections 12.5.3 and 13.1.2).
 
-use http::HeaderMap;
-use http::header::{ACCEPT_ENCODING, GetAll, IF_NONE_MATCH};
-use http::{HeaderName, HeaderValue};
+use http::header::{ACCEPT_ENCODING, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderName};
 
-use super::file::{File, Form};
+use super::file::{EncodedFile, PageFile};
 
-/// Weight of the plain form where the caller gives it none: it may always be
-/// sent, but anything that was asked for goes before it.
-const UNSAID: f32 = f32::MIN_POSITIVE;
+/// Weight of `identity` if the client gives none: always acceptable, but after
+/// every encoding that the client accepts.
+const DEFAULT_WEIGHT: f32 = f32::MIN_POSITIVE;
 
-/// The form that the caller likes best, and its content coding. Where the
-/// caller is indifferent the smallest is taken; where nothing suits it, it gets
-/// the plain one, which is what it would get without asking.
-pub fn best<'a>(file: &'a File, request: &HeaderMap) -> (Option<&'static str>, &'a Form) {
+/// The encoding with the highest weight, the smallest on a tie; `identity` if the
+/// client accepts none.
+pub fn best_encoding<'a>(
+    file: &'a PageFile,
+    request: &HeaderMap,
+) -> (Option<&'static str>, &'a EncodedFile) {
     let mut best = (None, &file.identity);
-    let mut most = weight("identity", request).unwrap_or(UNSAID);
-    // From the last choice to the first, so that the first wins a draw.
-    for (coding, form) in [("gzip", &file.gzip), ("br", &file.br)] {
+    let mut best_weight = weight("identity", request).unwrap_or(DEFAULT_WEIGHT);
+    // Brotli last: it is the smallest, and the last one wins a tie.
+    for (coding, encoded) in [("gzip", &file.gzip), ("br", &file.br)] {
         let weight = weight(coding, request).unwrap_or_default();
-        if let Some(form) = form
+        if let Some(encoded) = encoded
             && weight > 0.0
-            && weight >= most
+            && weight >= best_weight
         {
-            best = (Some(coding), form);
-            most = weight;
+            best = (Some(coding), encoded);
+            best_weight = weight;
         }
     }
     best
 }
 
-/// How much the caller wants this coding; none when it does not say.
+/// The client's weight for a coding; none if it is not listed.
 fn weight(coding: &str, request: &HeaderMap) -> Option<f32> {
-    let mut any = None;
+    let mut wildcard = None;
     for item in items(request, ACCEPT_ENCODING) {
         let (name, parameters) = item.split_once(';').unwrap_or((item, ""));
         let name = name.trim();
@@ -41,13 +41,13 @@ fn weight(coding: &str, request: &HeaderMap) -> Option<f32> {
             return quality(parameters);
         }
         if name == "*" {
-            any = quality(parameters);
+            wildcard = quality(parameters);
         }
     }
-    any
+    wildcard
 }
 
-/// The `q` among the parameters, 1 without one; none when it is no weight.
+/// The `q` parameter, by default 1; none if it is invalid.
 fn quality(parameters: &str) -> Option<f32> {
     let mut pairs = parameters
         .split(';')
@@ -60,17 +60,16 @@ fn quality(parameters: &str) -> Option<f32> {
     (0.0..=1.0).contains(&value).then_some(value)
 }
 
-/// Whether the caller says that it has the form with this tag. Tags are
-/// compared weakly, as they are for this header.
-pub fn is_known(etag: &str, request: &HeaderMap) -> bool {
+/// Compares `if-none-match` weakly (RFC 9110, section 13.1.2).
+pub fn matches_etag(etag: &str, request: &HeaderMap) -> bool {
     items(request, IF_NONE_MATCH)
         .map(|tag| tag.strip_prefix("W/").unwrap_or(tag))
         .any(|tag| tag == etag || tag == "*")
 }
 
-/// The items of a list, which may be spread over several fields.
+/// The items of a list field, which may occur several times.
 fn items(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
-    let values: GetAll<'_, HeaderValue> = headers.get_all(name);
-    let texts = values.into_iter().filter_map(|value| value.to_str().ok());
+    let values = headers.get_all(name).into_iter();
+    let texts = values.filter_map(|value| value.to_str().ok());
     texts.flat_map(|text| text.split(',')).map(str::trim)
 }

@@ -1,5 +1,3 @@
-//! The table of files, over one made up for the purpose.
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{ACCEPT_ENCODING, IF_NONE_MATCH};
@@ -7,37 +5,37 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::Body;
 use sha2::{Digest, Sha256};
 
-use super::file::{File, Form};
-use super::{BUILT, PLAIN, PLAIN_POLICY, POLICY, Page};
+use super::file::{EncodedFile, PageFile};
+use super::{BUILT, CSP, PLACEHOLDER, PLACEHOLDER_CSP, Page};
 
-const fn form(etag: &'static str, bytes: &'static [u8]) -> Form {
-    Form { etag, bytes }
+const fn encoded(etag: &'static str, bytes: &'static [u8]) -> EncodedFile {
+    EncodedFile { etag, bytes }
 }
 
-static FILES: &[File] = &[
-    File {
+static FILES: &[PageFile] = &[
+    PageFile {
         path: "assets/app-1a2b.js",
-        identity: form("\"j\"", b"plain js"),
-        br: Some(form("\"j-br\"", b"br js")),
-        gzip: Some(form("\"j-gz\"", b"gzip js")),
+        identity: encoded("\"j\"", b"plain js"),
+        br: Some(encoded("\"j-br\"", b"br js")),
+        gzip: Some(encoded("\"j-gz\"", b"gzip js")),
     },
-    File {
+    PageFile {
         path: "assets/font-3c4d.woff2",
-        identity: form("\"f\"", b"font"),
+        identity: encoded("\"f\"", b"font"),
         br: None,
         gzip: None,
     },
-    File {
+    PageFile {
         path: "index.html",
-        identity: form("\"i\"", b"page"),
+        identity: encoded("\"i\"", b"page"),
         br: None,
-        gzip: Some(form("\"i-gz\"", b"gzip page")),
+        gzip: Some(encoded("\"i-gz\"", b"gzip page")),
     },
 ];
 
 const PAGE: Page = Page {
     files: FILES,
-    policy: POLICY,
+    policy: CSP,
 };
 
 fn headers(pairs: &[(http::HeaderName, &'static str)]) -> HeaderMap {
@@ -49,8 +47,8 @@ fn headers(pairs: &[(http::HeaderName, &'static str)]) -> HeaderMap {
 }
 
 /// Status, content-encoding, etag and length of the body.
-fn ask(path: &str, request: &HeaderMap) -> Option<(u16, String, String, u64)> {
-    let response = PAGE.answer(path, request)?;
+fn get(path: &str, request: &HeaderMap) -> Option<(u16, String, String, u64)> {
+    let response = PAGE.respond(path, request)?;
     let text = |name: &str| {
         let value = response.headers().get(name);
         value.map_or("", |value| value.to_str().unwrap()).to_owned()
@@ -63,7 +61,7 @@ fn ask(path: &str, request: &HeaderMap) -> Option<(u16, String, String, u64)> {
 #[test]
 fn paths_are_matched_exactly() {
     let none = HeaderMap::new();
-    assert!(ask("index.html", &none).is_some());
+    assert!(get("index.html", &none).is_some());
     for path in [
         "",
         "assets",
@@ -74,15 +72,15 @@ fn paths_are_matched_exactly() {
         "docs.html",
         "INDEX.HTML",
     ] {
-        assert_eq!(ask(path, &none), None, "{path}");
+        assert_eq!(get(path, &none), None, "{path}");
     }
 }
 
 #[test]
-fn the_best_encoding_on_both_sides_is_taken() {
+fn the_encoding_with_the_highest_weight_is_chosen() {
     let coding = |path, accept| {
         let request = headers(&[(ACCEPT_ENCODING, accept)]);
-        ask(path, &request).unwrap().1
+        get(path, &request).unwrap().1
     };
     for (accept, expected) in [
         ("gzip, deflate, br, zstd", "br"),
@@ -107,15 +105,15 @@ fn the_best_encoding_on_both_sides_is_taken() {
     assert_eq!(coding("index.html", "br, gzip;q=0.1"), "gzip");
     assert_eq!(coding("assets/font-3c4d.woff2", "br, gzip"), "");
     let two = headers(&[(ACCEPT_ENCODING, "gzip;q=0.5"), (ACCEPT_ENCODING, "br")]);
-    assert_eq!(ask("assets/app-1a2b.js", &two).unwrap().1, "br");
-    assert_eq!(ask("assets/app-1a2b.js", &HeaderMap::new()).unwrap().1, "");
+    assert_eq!(get("assets/app-1a2b.js", &two).unwrap().1, "br");
+    assert_eq!(get("assets/app-1a2b.js", &HeaderMap::new()).unwrap().1, "");
 }
 
 #[test]
-fn what_the_caller_has_is_not_sent_again() {
+fn a_cached_file_is_not_sent_again() {
     let status = |value| {
         let request = headers(&[(ACCEPT_ENCODING, "br"), (IF_NONE_MATCH, value)]);
-        ask("assets/app-1a2b.js", &request).unwrap()
+        get("assets/app-1a2b.js", &request).unwrap()
     };
     for known in [
         "\"j-br\"",
@@ -128,16 +126,16 @@ fn what_the_caller_has_is_not_sent_again() {
         assert_eq!((code, length), (304, 0), "{known}");
         assert_eq!((&*coding, &*etag), ("", "\"j-br\""));
     }
-    // The tag of another encoding is one of other bytes.
+    // Each encoding has its own tag.
     for other in ["\"j\"", "\"j-gz\"", "j-br", "w/\"j-br\"", "", "\"*\""] {
         assert_eq!(status(other).0, 200, "{other}");
     }
 }
 
 #[test]
-fn names_with_a_hash_are_kept_for_ever_and_pages_are_asked_for_again() {
+fn hashed_names_are_immutable_and_pages_are_revalidated() {
     let caching = |path| {
-        let response = PAGE.answer(path, &HeaderMap::new()).unwrap();
+        let response = PAGE.respond(path, &HeaderMap::new()).unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         response.headers()["cache-control"]
             .to_str()
@@ -150,8 +148,8 @@ fn names_with_a_hash_are_kept_for_ever_and_pages_are_asked_for_again() {
 }
 
 #[test]
-fn the_tables_are_sorted_and_have_both_pages() {
-    for files in [PLAIN, BUILT] {
+fn the_tables_are_sorted_and_contain_both_pages() {
+    for files in [PLACEHOLDER, BUILT] {
         assert!(files.is_sorted_by(|one, other| one.path < other.path));
         let has = |path| files.iter().any(|file| file.path == path);
         assert!(files.is_empty() || has("index.html") && has("docs.html"));
@@ -159,11 +157,11 @@ fn the_tables_are_sorted_and_have_both_pages() {
 }
 
 #[test]
-fn the_policy_of_the_plain_page_admits_its_style() {
-    let page = std::str::from_utf8(PLAIN[0].identity.bytes).unwrap();
-    let (_, rest) = page.split_once("<style>").unwrap();
-    let (style, rest) = rest.split_once("</style>").unwrap();
+fn the_policy_of_the_placeholder_allows_its_style() {
+    let page = std::str::from_utf8(PLACEHOLDER[0].identity.bytes).unwrap();
+    let (_, after) = page.split_once("<style>").unwrap();
+    let (style, after) = after.split_once("</style>").unwrap();
     let hash = format!("'sha256-{}'", STANDARD.encode(Sha256::digest(style)));
-    assert!(PLAIN_POLICY.contains(&hash), "{hash}");
-    assert!(!rest.contains("<style") && !page.contains("<script"));
+    assert!(PLACEHOLDER_CSP.contains(&hash), "{hash}");
+    assert!(!after.contains("<style") && !page.contains("<script"));
 }

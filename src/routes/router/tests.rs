@@ -1,15 +1,18 @@
 use http::Method;
 
-use super::{Route, below_root};
+use super::{Route, strip_root_path};
 use crate::wire::endpoint::Endpoint;
 
 #[test]
-fn matches_paths_exactly() {
+fn paths_are_matched_exactly() {
     let (get, post) = (Method::GET, Method::POST);
-    let chat = Some(Route::Call(Endpoint::ChatCompletions));
-    assert_eq!(Route::find("/v1/chat/completions", &post, false), chat);
+    let chat = Some(Route::Json(Endpoint::ChatCompletions));
+    assert_eq!(
+        Route::match_path("/v1/chat/completions", &post, false),
+        chat
+    );
     let model = Some(Route::Model("a%2Fb/c"));
-    assert_eq!(Route::find("/v1/models/a%2Fb/c", &get, false), model);
+    assert_eq!(Route::match_path("/v1/models/a%2Fb/c", &get, false), model);
     for (path, method, names_provider) in [
         ("/v1/chat/completions", &get, false),
         ("/v1/chat/completions", &post, true),
@@ -20,8 +23,11 @@ fn matches_paths_exactly() {
         ("/v1/files", &get, false),
         ("/providers/x/v1/models", &get, false),
     ] {
-        let found = Route::find(path, method, names_provider);
-        assert!(matches!(found, Some(Route::Other(_))), "{method} {path}");
+        let found = Route::match_path(path, method, names_provider);
+        assert!(
+            matches!(found, Some(Route::Passthrough(_))),
+            "{method} {path}"
+        );
     }
     for path in [
         "/v1//chat/completions",
@@ -34,12 +40,12 @@ fn matches_paths_exactly() {
         "*",
         "",
     ] {
-        assert_eq!(Route::find(path, &get, false), None, "{path}");
+        assert_eq!(Route::match_path(path, &get, false), None, "{path}");
     }
 }
 
 #[test]
-fn serves_below_the_root_path_as_well() {
+fn routes_are_served_under_the_root_path_as_well() {
     for (root, path, expected) in [
         ("", "/health", "/health"),
         ("/api", "/api/health", "/health"),
@@ -48,29 +54,29 @@ fn serves_below_the_root_path_as_well() {
         ("/api", "/api/", "/"),
         ("/api", "/apiary", "/apiary"),
     ] {
-        assert_eq!(below_root(root, path), expected, "{root} {path}");
+        assert_eq!(strip_root_path(root, path), expected, "{root} {path}");
     }
 }
 
-/// A member that is said to be required must be described.
-fn check_schema(place: &str, value: &serde_json::Value) {
+/// Checks that every required member is described.
+fn check_schema(path: &str, value: &serde_json::Value) {
     if let Some(required) = value.get("required").and_then(|it| it.as_array()) {
         for name in required {
             let name = name.as_str();
-            let name = name.unwrap_or_else(|| panic!("{place}: required is not a name"));
+            let name = name.unwrap_or_else(|| panic!("{path}: required is not a name"));
             let described = value["properties"].get(name).is_some();
-            assert!(described, "{place}: {name} is required, not described");
+            assert!(described, "{path}: {name} is required, not described");
         }
     }
     match value {
         serde_json::Value::Object(members) => {
             for (name, member) in members {
-                check_schema(&format!("{place}/{name}"), member);
+                check_schema(&format!("{path}/{name}"), member);
             }
         }
         serde_json::Value::Array(items) => {
             for item in items {
-                check_schema(place, item);
+                check_schema(path, item);
             }
         }
         _ => {}
@@ -78,7 +84,7 @@ fn check_schema(place: &str, value: &serde_json::Value) {
 }
 
 #[test]
-fn the_api_description_requires_what_it_describes() {
+fn the_api_description_describes_what_it_requires() {
     let description: serde_json::Value =
         serde_json::from_str(include_str!("../openapi.json")).unwrap();
     check_schema("", &description["components"]["schemas"]);
@@ -97,9 +103,9 @@ fn the_api_description_names_every_route() {
     for (path, methods) in &described {
         for method in methods {
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-            let route = Route::find(path, &method, false);
+            let route = Route::match_path(path, &method, false);
             let route = route.unwrap_or_else(|| panic!("{path} is not served"));
-            assert!(route.takes(&method), "{method} {path}");
+            assert!(route.allows(&method), "{method} {path}");
         }
     }
     let mut served = vec![
@@ -113,11 +119,11 @@ fn the_api_description_names_every_route() {
         "/v1/models",
         "/v1/models/{model}",
     ];
-    let calls: Vec<_> = Endpoint::CORE
+    let endpoints: Vec<_> = Endpoint::FAST_PATH
         .iter()
         .map(|endpoint| format!("/v1{}", endpoint.path()))
         .collect();
-    served.extend(calls.iter().map(String::as_str));
+    served.extend(endpoints.iter().map(String::as_str));
     served.sort_unstable();
     assert_eq!(described.into_keys().collect::<Vec<_>>(), served);
 }

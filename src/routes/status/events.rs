@@ -1,4 +1,4 @@
-//! One caller who watches.
+//! The event stream of one status subscriber.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -12,62 +12,59 @@ use http_body::{Body, Frame};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::state::State;
-use super::{Reading, Watchers, reading, view};
+use super::state::StatusState;
+use super::{CachedState, Subscribers, cached_state, view};
 use crate::access::Caller;
-use crate::drain::{Ear, Phase};
+use crate::drain::{DrainWatch, Phase};
 use crate::proxy::{Snapshot, Worker};
 
-/// Between two events.
-const EVERY: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The status as an event stream: all of it at once, then once a second what
-/// has changed, until the gateway drains, its configuration changes or the
-/// caller's key expires.
+/// Sends the complete status, then its changes once a second, until the gateway
+/// drains, its configuration changes, or the client's key expires.
 #[derive(Debug)]
-pub struct Watch {
+pub struct StatusStream {
     snapshot: Arc<Snapshot>,
-    latest: Arc<Mutex<Option<Reading>>>,
-    dismissed: Arc<AtomicBool>,
+    cache: Arc<Mutex<Option<CachedState>>>,
+    disconnected: Arc<AtomicBool>,
     caller: Caller,
-    ear: Ear,
-    beat: Interval,
-    /// What the caller was told last.
-    told: Option<Arc<State>>,
+    drain: DrainWatch,
+    tick: Interval,
+    last_sent: Option<Arc<StatusState>>,
     ended: bool,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
-impl Watch {
+impl StatusStream {
     pub fn new(
         worker: &Worker,
-        watchers: &Watchers,
+        subscribers: &Subscribers,
         caller: Caller,
-        place: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
     ) -> Self {
-        let mut beat = interval(EVERY);
-        // Events that could not be sent are not made up for.
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut tick = interval(INTERVAL);
+        // Missed events are skipped.
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             snapshot: Arc::clone(&worker.snapshot),
-            latest: Arc::clone(&watchers.latest),
-            dismissed: Arc::clone(&watchers.dismissed),
+            cache: Arc::clone(&subscribers.cache),
+            disconnected: Arc::clone(&subscribers.disconnected),
             caller,
-            ear: worker.curfew.listen(),
-            beat,
-            told: None,
+            drain: worker.drain.watch(),
+            tick,
+            last_sent: None,
             ended: false,
-            _place: place,
+            _permit: permit,
         }
     }
 }
 
-impl Body for Watch {
+impl Body for StatusStream {
     type Data = Bytes;
     type Error = Infallible;
 
-    /// An event is made when it can be written, so that none waits for a
-    /// reader that does not read.
+    /// Creates an event only when hyper can write it, so that none is buffered for a
+    /// slow reader.
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -75,18 +72,18 @@ impl Body for Watch {
         if self.ended || !self.caller.is_valid() {
             return Poll::Ready(None);
         }
-        let state = if self.ear.poll(context) > Phase::Serving {
+        let state = if self.drain.poll(context) > Phase::Serving {
             self.ended = true;
             Arc::new(view::read(&self.snapshot, &self.caller, true))
         } else {
-            ready!(self.beat.poll_tick(context));
-            if self.dismissed.load(Ordering::Relaxed) {
+            ready!(self.tick.poll_tick(context));
+            if self.disconnected.load(Ordering::Relaxed) {
                 return Poll::Ready(None);
             }
-            reading(&self.latest, &self.snapshot, &self.caller)
+            cached_state(&self.cache, &self.snapshot, &self.caller)
         };
-        let event = state.event(self.told.as_deref());
-        self.told = Some(state);
+        let event = state.event(self.last_sent.as_deref());
+        self.last_sent = Some(state);
         Poll::Ready(Some(Ok(Frame::data(event))))
     }
 }

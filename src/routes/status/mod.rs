@@ -1,6 +1,6 @@
-//! What the page is told of the gateway: what it must know first, how things
-//! stand, and how they change. Names of models, providers and variables;
-//! never what was asked or answered, no key and no address.
+//! The status API of the page: page info, status, status events. Contains names of
+//! models, providers and variables, but no request or response content, no key and no
+//! address.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,12 +12,12 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::response::{json, refuse};
+use super::response::{json, reject};
 use crate::access::Caller;
 use crate::catalog::DEMO;
 use crate::drain::Phase;
 use crate::error_response;
-use crate::proxy::{Answer, Snapshot, Worker};
+use crate::proxy::{ResponseBody, Snapshot, Worker};
 
 mod events;
 mod state;
@@ -26,89 +26,92 @@ mod targets;
 mod tests;
 mod view;
 
-use events::Watch;
-use state::State;
+use events::StatusStream;
+use state::StatusState;
 
-/// Callers that may watch at once, for each worker: each costs a reading a
-/// second.
-const WATCHERS: usize = 16;
-/// How long a reading is good for others with the same key: a little less
-/// than a caller waits for its next one.
-const FRESH: Duration = Duration::from_millis(500);
+/// Concurrent subscribers of one worker. Each reads the status once a second.
+const MAX_SUBSCRIBERS: usize = 16;
+/// How long subscribers with the same key share a state: less than the interval of
+/// events.
+const CACHE_TTL: Duration = Duration::from_millis(500);
 
-/// One worker's watchers.
+/// The subscribers of one worker.
 #[derive(Debug)]
-pub struct Watchers {
-    places: Arc<Semaphore>,
-    /// Only one worker's own: the lock is as good as free.
-    latest: Arc<Mutex<Option<Reading>>>,
-    /// Set when another generation has taken over.
-    dismissed: Arc<AtomicBool>,
+pub struct Subscribers {
+    semaphore: Arc<Semaphore>,
+    /// Used only by this worker, so the lock is uncontended.
+    cache: Arc<Mutex<Option<CachedState>>>,
+    /// Set when the next generation becomes active.
+    disconnected: Arc<AtomicBool>,
 }
 
-/// A state that was read for one key, and does for others with it.
+/// A state read for the client with this key.
 #[derive(Debug)]
-struct Reading {
-    at: Instant,
+struct CachedState {
+    read_at: Instant,
     key: Option<String>,
-    state: Arc<State>,
+    state: Arc<StatusState>,
 }
 
 #[derive(Serialize)]
-struct Facts {
+struct PageInfo {
     version: &'static str,
     key_required: bool,
     demo: bool,
     discovers: bool,
 }
 
-/// `GET /trunkline/page`: what can be known without a key.
-pub fn facts(worker: &Worker) -> Response<Answer> {
+/// `GET /trunkline/page`: what the page needs before it has a key.
+pub fn page_info(worker: &Worker) -> Response<ResponseBody> {
     let snapshot = &worker.snapshot;
-    let ready = snapshot.catalog.ready();
-    let facts = Facts {
+    let ready = snapshot.catalog.ready_models();
+    let info = PageInfo {
         version: env!("CARGO_PKG_VERSION"),
         key_required: !snapshot.gate.is_open(),
         demo: ready
             .iter()
             .any(|model| &*model.label == DEMO && &*model.provider.name == DEMO),
-        discovers: snapshot.catalog.discovers(),
+        discovers: snapshot.catalog.always_discovers(),
     };
-    // Strings and numbers cannot fail to serialise.
-    fresh(serde_json::to_vec(&facts).unwrap_or_default())
+    // Serializing strings and booleans cannot fail.
+    json_no_store(serde_json::to_vec(&info).unwrap_or_default())
 }
 
 /// `GET /trunkline/status`
-pub fn status<B>(worker: &Worker, request: &Request<B>) -> Response<Answer> {
+pub fn status<B>(worker: &Worker, request: &Request<B>) -> Response<ResponseBody> {
     let snapshot = &worker.snapshot;
     let headers = request.headers();
     match snapshot.gate.admit(headers, request.extensions()) {
         Ok(caller) => {
-            let draining = worker.curfew.phase() > Phase::Serving;
-            fresh(view::read(snapshot, &caller, draining).whole())
+            let draining = worker.drain.phase() > Phase::Serving;
+            json_no_store(view::read(snapshot, &caller, draining).to_json())
         }
-        Err(denied) => refuse(worker, headers, denied.into()),
+        Err(denied) => reject(worker, headers, denied.into()),
     }
 }
 
-/// `GET /trunkline/status/events`: the same, and then what changes.
-pub fn events<B>(worker: &Worker, watchers: &Watchers, request: &Request<B>) -> Response<Answer> {
+/// `GET /trunkline/status/events`: the status, then its changes.
+pub fn events<B>(
+    worker: &Worker,
+    subscribers: &Subscribers,
+    request: &Request<B>,
+) -> Response<ResponseBody> {
     let (gate, headers) = (&worker.snapshot.gate, request.headers());
     let caller = match gate.admit(headers, request.extensions()) {
         Ok(caller) => caller,
-        Err(denied) => return refuse(worker, headers, denied.into()),
+        Err(denied) => return reject(worker, headers, denied.into()),
     };
-    let Ok(place) = Arc::clone(&watchers.places).try_acquire_owned() else {
-        let message = "As many watch the gateway's status as may at once; please try again.";
-        return refuse(worker, headers, error_response::overloaded(message));
+    let Ok(permit) = Arc::clone(&subscribers.semaphore).try_acquire_owned() else {
+        let message = "Too many clients watch the status; retry later.";
+        return reject(worker, headers, error_response::overloaded(message));
     };
-    let watch = Watch::new(worker, watchers, caller, place);
-    let mut response = Response::new(Answer::stream(watch));
+    let stream = StatusStream::new(worker, subscribers, caller, permit);
+    let mut response = Response::new(ResponseBody::local_stream(stream));
     let headers = response.headers_mut();
     for (name, value) in [
         (CONTENT_TYPE, "text/event-stream"),
         (CACHE_CONTROL, "no-store"),
-        // nginx would hold events back to fill its buffers.
+        // nginx would buffer the events.
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
@@ -116,49 +119,47 @@ pub fn events<B>(worker: &Worker, watchers: &Watchers, request: &Request<B>) -> 
     response
 }
 
-/// JSON that nobody is to keep.
-fn fresh(text: Vec<u8>) -> Response<Answer> {
+fn json_no_store(text: Vec<u8>) -> Response<ResponseBody> {
     let mut response = json(text);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-impl Watchers {
+impl Subscribers {
     pub fn new() -> Self {
         Self {
-            places: Arc::new(Semaphore::new(WATCHERS)),
-            latest: Arc::default(),
-            dismissed: Arc::default(),
+            semaphore: Arc::new(Semaphore::new(MAX_SUBSCRIBERS)),
+            cache: Arc::default(),
+            disconnected: Arc::default(),
         }
     }
 
-    /// Sends them all away: whoever comes back is let in, or not, by the
-    /// configuration that is in force.
-    pub fn dismiss(&self) {
-        self.dismissed.store(true, Ordering::Relaxed);
+    /// Ends all event streams: clients reconnect, and are admitted by the new
+    /// configuration.
+    pub fn disconnect_all(&self) {
+        self.disconnected.store(true, Ordering::Relaxed);
     }
 }
 
-/// How things stand for this caller: as another with its key was just told, or
-/// as they are now.
-fn reading(
-    latest: &Mutex<Option<Reading>>,
+/// The state for this client: a recent one of the same key, or a new one.
+fn cached_state(
+    cache: &Mutex<Option<CachedState>>,
     snapshot: &Arc<Snapshot>,
     caller: &Caller,
-) -> Arc<State> {
+) -> Arc<StatusState> {
     let key = caller.key_name();
-    let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(reading) = &*latest
-        && reading.key.as_deref() == key
-        && reading.at.elapsed() < FRESH
-        && Arc::ptr_eq(&reading.state.snapshot, snapshot)
+    let mut cached = cache.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(latest) = &*cached
+        && latest.key.as_deref() == key
+        && latest.read_at.elapsed() < CACHE_TTL
+        && Arc::ptr_eq(&latest.state.snapshot, snapshot)
     {
-        return Arc::clone(&reading.state);
+        return Arc::clone(&latest.state);
     }
     let state = Arc::new(view::read(snapshot, caller, false));
-    *latest = Some(Reading {
-        at: Instant::now(),
+    *cached = Some(CachedState {
+        read_at: Instant::now(),
         key: key.map(str::to_owned),
         state: Arc::clone(&state),
     });

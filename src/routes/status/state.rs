@@ -1,4 +1,4 @@
-//! How things stood at one moment, and what has changed since another.
+//! The status at one time, and its difference from an earlier one.
 
 use std::sync::Arc;
 
@@ -10,32 +10,32 @@ use crate::catalog::Cost;
 use crate::metering::Counts;
 use crate::proxy::Snapshot;
 
-/// How things stand for one caller. The rows are written out: what has changed
-/// is then seen at once, and is not written again.
+/// The status that one client may see. Rows are stored as JSON, to be compared and
+/// sent without serializing them again.
 #[derive(Debug)]
-pub struct State {
+pub struct StatusState {
     pub snapshot: Arc<Snapshot>,
-    pub head: Head,
+    pub summary: StatusSummary,
     pub models: Vec<Box<RawValue>>,
     pub providers: Vec<Box<RawValue>>,
     pub recent: Vec<Box<RawValue>>,
 }
 
-/// What is always told.
+/// The part that every message contains.
 #[derive(Debug, Serialize)]
-pub struct Head {
+pub struct StatusSummary {
     pub version: &'static str,
     pub at: u64,
     pub uptime_ms: f64,
     pub draining: bool,
     pub discovers: bool,
-    pub requests: Requests,
-    pub tokens: Tokens,
-    pub cost: Sum,
+    pub requests: RequestCounts,
+    pub tokens: TokenCounts,
+    pub cost: CostSum,
 }
 
 #[derive(Debug, Serialize)]
-pub struct Requests {
+pub struct RequestCounts {
     pub in_flight: u64,
     pub total: u64,
     pub failed: u64,
@@ -43,32 +43,34 @@ pub struct Requests {
 }
 
 #[derive(Debug, Serialize)]
-pub struct Tokens {
+pub struct TokenCounts {
     pub input: u64,
     pub output: u64,
 }
 
-/// What requests cost, as far as it is known.
+/// The cost of requests, as far as known.
 #[derive(Debug, Serialize)]
-pub struct Sum {
+pub struct CostSum {
     usd: Option<Cost>,
-    /// Requests that were answered and are not in the sum.
+    /// Successful requests of unknown cost.
     unknown: u64,
 }
 
-/// A status as it is sent: whole, or what is not as it was.
+/// The status as it is sent: complete, or only the changed rows.
 #[derive(Serialize)]
-struct Told<'a> {
+struct StatusMessage<'a> {
     #[serde(flatten)]
-    head: &'a Head,
+    summary: &'a StatusSummary,
     models: Vec<&'a RawValue>,
     providers: Vec<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     recent: Option<Vec<&'a RawValue>>,
 }
 
-impl Sum {
-    pub fn of(counts: &Counts) -> Self {
+// === impl CostSum ===
+
+impl CostSum {
+    pub fn from_counts(counts: &Counts) -> Self {
         Self {
             usd: counts.cost,
             unknown: counts.without_cost,
@@ -76,44 +78,45 @@ impl Sum {
     }
 }
 
-impl State {
-    /// All of it, in JSON.
-    pub fn whole(&self) -> Vec<u8> {
-        self.told(None)
+// === impl StatusState ===
+
+impl StatusState {
+    pub fn to_json(&self) -> Vec<u8> {
+        self.message(None)
     }
 
-    /// The event for a caller who was last told `before`: all of it, or what
-    /// has changed since.
+    /// The event for a client that was last sent `before`: the changes since then, or
+    /// the complete status.
     pub fn event(&self, before: Option<&Self>) -> Bytes {
-        // Other models may be there then, and some gone.
+        // Another snapshot may have other models in these rows.
         let before = before.filter(|before| Arc::ptr_eq(&self.snapshot, &before.snapshot));
         let mut event = match before {
             Some(_) => b"event: change\ndata: ".to_vec(),
             None => b"data: ".to_vec(),
         };
-        event.extend(self.told(before));
+        event.extend(self.message(before));
         event.extend_from_slice(b"\n\n");
         event.into()
     }
 
-    fn told(&self, before: Option<&Self>) -> Vec<u8> {
+    fn message(&self, before: Option<&Self>) -> Vec<u8> {
         let recent = before.is_none_or(|before| !is_same(&before.recent, &self.recent));
-        let told = Told {
-            head: &self.head,
+        let message = StatusMessage {
+            summary: &self.summary,
             models: changed(&self.models, before.map(|before| &*before.models)),
             providers: changed(&self.providers, before.map(|before| &*before.providers)),
             recent: recent.then(|| changed(&self.recent, None)),
         };
-        // Neither strings and numbers nor a buffer in memory can fail.
-        serde_json::to_vec(&told).unwrap_or_default()
+        // Serializing strings and numbers cannot fail.
+        serde_json::to_vec(&message).unwrap_or_default()
     }
 }
 
-/// The rows that are not as they were. Those of one snapshot keep their places.
+/// The changed rows; within one snapshot, a row keeps its index.
 fn changed<'a>(rows: &'a [Box<RawValue>], before: Option<&[Box<RawValue>]>) -> Vec<&'a RawValue> {
-    let was = |place| before.and_then(|before: &[Box<RawValue>]| before.get(place));
+    let old = |index| before.and_then(|before: &[Box<RawValue>]| before.get(index));
     let rows = rows.iter().enumerate();
-    rows.filter(|(place, row)| was(*place).is_none_or(|was| was.get() != row.get()))
+    rows.filter(|(index, row)| old(*index).is_none_or(|old| old.get() != row.get()))
         .map(|(_, row)| &**row)
         .collect()
 }

@@ -1,79 +1,82 @@
-//! The places that a model's requests can go to, and how each stands.
+//! The targets of a model, and their states.
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::view::Clock;
-use crate::catalog::{Model, Target, Unready};
-use crate::routing::{Fleet, Standing, Why};
+use super::view::StatusClock;
+use crate::catalog::{Model, Target, UnavailableTarget};
+use crate::routing::{Fleet, Reason, TargetState};
 
 #[derive(Serialize)]
 pub struct TargetRow<'a> {
     provider: &'a str,
     upstream_model: Cow<'a, str>,
-    /// The number of the credential, as the log has it.
+    /// Index of the credential, as in logs.
     key: Option<usize>,
-    /// The lowest is tried first.
     priority: usize,
     weight: u64,
     fallback: bool,
     state: &'static str,
-    /// When requests may go there again.
+    /// When the target gets requests again, in Unix milliseconds.
     until: Option<u64>,
 }
 
 /// In the order in which they are tried.
-pub fn of<'a>(model: &'a Model, fleet: &Fleet, clock: &Clock) -> Vec<TargetRow<'a>> {
-    let is_alone = model.targets.len() == 1;
+pub fn rows<'a>(model: &'a Model, fleet: &Fleet, clock: &StatusClock) -> Vec<TargetRow<'a>> {
+    let is_only_target = model.targets.len() == 1;
     let ready = model.targets.iter().map(|target| {
-        // Nobody else could take its place, so it is never left out.
-        let standing = if is_alone {
-            Standing::Ready
+        // A single target is never excluded.
+        let state = if is_only_target {
+            TargetState::Ready
         } else {
-            fleet.standing(target, clock.steady)
+            fleet.target_state(target, clock.monotonic)
         };
-        TargetRow::new(target, standing, clock)
+        TargetRow::new(target, state, clock)
     });
     let mut rows: Vec<_> = ready
-        .chain(model.unready.iter().map(TargetRow::from))
+        .chain(model.unavailable.iter().map(TargetRow::from))
         .collect();
     rows.sort_by_key(|row| row.priority);
     rows
 }
 
 impl<'a> TargetRow<'a> {
-    fn new(target: &'a Target, standing: Standing, clock: &Clock) -> Self {
-        let (state, rest) = match standing {
-            Standing::Ready => ("ready", None),
-            Standing::Out(Why::Ejected, rest) => ("ejected", Some(rest)),
-            Standing::Out(Why::Cooling, rest) => ("cooling", Some(rest)),
-            Standing::Out(Why::Benched, rest) => ("benched", Some(rest)),
-            Standing::Out(Why::Exhausted, rest) => ("exhausted", Some(rest)),
-            Standing::Unwell => ("unwell", None),
+    fn new(target: &'a Target, state: TargetState, clock: &StatusClock) -> Self {
+        let (name, remaining) = match state {
+            TargetState::Ready => ("ready", None),
+            TargetState::Excluded(Reason::Failed, remaining) => ("ejected", Some(remaining)),
+            TargetState::Excluded(Reason::Throttled, remaining) => ("cooldown", Some(remaining)),
+            TargetState::Excluded(Reason::Unauthorized, remaining) => {
+                ("unauthorized", Some(remaining))
+            }
+            TargetState::Excluded(Reason::RateLimited, remaining) => {
+                ("rate_limited", Some(remaining))
+            }
+            TargetState::Unhealthy => ("unhealthy", None),
         };
         Self {
             provider: &target.provider.name,
             upstream_model: String::from(target.upstream_model()).into(),
             key: Some(target.credential),
             priority: target.step,
-            weight: target.asked_weight(),
+            weight: target.configured_weight(),
             fallback: target.is_fallback,
-            state,
-            until: rest.map(|rest| clock.time_in(rest)),
+            state: name,
+            until: remaining.map(|remaining| clock.unix_millis_in(remaining)),
         }
     }
 }
 
-impl<'a> From<&'a Unready> for TargetRow<'a> {
-    fn from(place: &'a Unready) -> Self {
+impl<'a> From<&'a UnavailableTarget> for TargetRow<'a> {
+    fn from(target: &'a UnavailableTarget) -> Self {
         Self {
-            provider: &place.provider.name,
-            upstream_model: Cow::Borrowed(&place.upstream_model),
+            provider: &target.provider.name,
+            upstream_model: Cow::Borrowed(&target.upstream_model),
             key: None,
-            priority: place.step,
-            weight: u64::from(place.weight),
-            fallback: place.is_fallback,
+            priority: target.step,
+            weight: u64::from(target.weight),
+            fallback: target.is_fallback,
             state: "not_configured",
             until: None,
         }

@@ -1,5 +1,3 @@
-//! The event stream, with the clock in our hands.
-
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,30 +11,30 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tokio::time::advance;
 
-use super::state::State;
-use super::{WATCHERS, Watchers, events, view};
+use super::state::StatusState;
+use super::{MAX_SUBSCRIBERS, Subscribers, events, view};
 use crate::app::test_support;
 use crate::drain::Phase;
-use crate::proxy::{Answer, Worker};
+use crate::proxy::{ResponseBody, Worker};
 use crate::telemetry::metric::Registry;
 
 fn worker() -> Worker {
     test_support::worker(&Registry::new(), "")
 }
 
-fn watch(worker: &Worker, watchers: &Watchers) -> Answer {
-    events(worker, watchers, &Request::new(())).into_body()
+fn subscribe(worker: &Worker, subscribers: &Subscribers) -> ResponseBody {
+    events(worker, subscribers, &Request::new(())).into_body()
 }
 
-fn latest(watchers: &Watchers) -> Arc<State> {
-    let latest = watchers.latest.lock().unwrap();
+fn latest_state(subscribers: &Subscribers) -> Arc<StatusState> {
+    let latest = subscribers.cache.lock().unwrap();
     Arc::clone(&latest.as_ref().unwrap().state)
 }
 
-/// The next event, if there is one now.
-async fn now(answer: &mut Answer) -> Option<Bytes> {
+/// The next event, if one is ready.
+async fn ready_event(body: &mut ResponseBody) -> Option<Bytes> {
     poll_fn(|context| {
-        let polled = Pin::new(&mut *answer).poll_frame(context);
+        let polled = Pin::new(&mut *body).poll_frame(context);
         Poll::Ready(match polled {
             Poll::Ready(Some(frame)) => Some(frame.unwrap().into_data().unwrap()),
             _ => None,
@@ -53,58 +51,61 @@ fn read(event: &Bytes) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_comes_at_once_and_then_each_second() {
-    let (worker, watchers) = (worker(), Watchers::new());
-    let mut answer = watch(&worker, &watchers);
-    assert_eq!(read(&now(&mut answer).await.unwrap())["draining"], false);
+async fn an_event_is_sent_at_once_and_then_every_second() {
+    let (worker, subscribers) = (worker(), Subscribers::new());
+    let mut body = subscribe(&worker, &subscribers);
+    assert_eq!(
+        read(&ready_event(&mut body).await.unwrap())["draining"],
+        false
+    );
     for _ in 0..3 {
-        assert_eq!(now(&mut answer).await, None);
+        assert_eq!(ready_event(&mut body).await, None);
         advance(Duration::from_millis(999)).await;
-        assert_eq!(now(&mut answer).await, None);
+        assert_eq!(ready_event(&mut body).await, None);
         advance(Duration::from_millis(1)).await;
-        assert!(now(&mut answer).await.is_some());
+        assert!(ready_event(&mut body).await.is_some());
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reader_that_stood_still_gets_one_event_and_not_all_it_missed() {
-    let (worker, watchers) = (worker(), Watchers::new());
-    let mut answer = watch(&worker, &watchers);
-    assert!(now(&mut answer).await.is_some());
+async fn a_slow_reader_gets_one_event_for_all_that_it_missed() {
+    let (worker, subscribers) = (worker(), Subscribers::new());
+    let mut body = subscribe(&worker, &subscribers);
+    assert!(ready_event(&mut body).await.is_some());
     advance(Duration::from_secs(3600)).await;
-    assert!(now(&mut answer).await.is_some());
-    assert_eq!(now(&mut answer).await, None);
+    assert!(ready_event(&mut body).await.is_some());
+    assert_eq!(ready_event(&mut body).await, None);
     advance(Duration::from_secs(1)).await;
-    assert!(now(&mut answer).await.is_some());
+    assert!(ready_event(&mut body).await.is_some());
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_who_watch_together_share_a_reading() {
-    let (worker, watchers) = (worker(), Watchers::new());
-    let mut one = watch(&worker, &watchers);
-    let mut other = watch(&worker, &watchers);
-    let first = now(&mut one).await.unwrap();
-    assert_eq!(now(&mut other).await.unwrap(), first);
-    let shared = latest(&watchers);
+async fn concurrent_subscribers_share_a_state() {
+    let (worker, subscribers) = (worker(), Subscribers::new());
+    let mut one = subscribe(&worker, &subscribers);
+    let mut other = subscribe(&worker, &subscribers);
+    let first = ready_event(&mut one).await.unwrap();
+    assert_eq!(ready_event(&mut other).await.unwrap(), first);
+    let shared = latest_state(&subscribers);
     advance(Duration::from_secs(1)).await;
-    assert!(now(&mut one).await.is_some());
-    assert!(!Arc::ptr_eq(&latest(&watchers), &shared));
+    assert!(ready_event(&mut one).await.is_some());
+    assert!(!Arc::ptr_eq(&latest_state(&subscribers), &shared));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_event_after_the_first_is_small_and_named() {
-    let (worker, watchers) = (worker(), Watchers::new());
-    let mut answer = watch(&worker, &watchers);
-    let whole = now(&mut answer).await.unwrap();
-    assert!(whole.starts_with(b"data: "));
+    let (worker, subscribers) = (worker(), Subscribers::new());
+    let mut body = subscribe(&worker, &subscribers);
+    let complete = ready_event(&mut body).await.unwrap();
+    assert!(complete.starts_with(b"data: "));
     advance(Duration::from_secs(1)).await;
-    let change = now(&mut answer).await.unwrap();
+    let change = ready_event(&mut body).await.unwrap();
     assert!(change.starts_with(b"event: change\ndata: "));
-    assert!(change.len() < 400 && change.len() * 10 < whole.len());
+    assert!(change.len() < 400 && change.len() * 10 < complete.len());
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_snapshot_is_told_as_a_whole() {
+async fn the_status_of_another_snapshot_is_sent_completely() {
     let (one, other) = (worker(), worker());
     let caller = one
         .snapshot
@@ -118,23 +119,28 @@ async fn another_snapshot_is_told_as_a_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_event_says_that_the_gateway_drains() {
-    let (worker, watchers) = (worker(), Watchers::new());
-    let mut answer = watch(&worker, &watchers);
-    assert!(now(&mut answer).await.is_some());
-    worker.curfew.ring(Phase::Draining);
-    assert_eq!(read(&now(&mut answer).await.unwrap())["draining"], true);
-    assert!(answer.frame().await.is_none());
+async fn the_last_event_reports_the_drain() {
+    let (worker, subscribers) = (worker(), Subscribers::new());
+    let mut body = subscribe(&worker, &subscribers);
+    assert!(ready_event(&mut body).await.is_some());
+    worker.drain.advance_to(Phase::Draining);
+    assert_eq!(
+        read(&ready_event(&mut body).await.unwrap())["draining"],
+        true
+    );
+    assert!(body.frame().await.is_none());
 }
 
 #[tokio::test(start_paused = true)]
-async fn so_many_may_watch_and_a_place_is_free_when_one_leaves() {
-    let (worker, watchers) = (worker(), Watchers::new());
-    let mut all: Vec<Answer> = (0..WATCHERS).map(|_| watch(&worker, &watchers)).collect();
-    let refused = events(&worker, &watchers, &Request::new(()));
-    assert_eq!(refused.status(), 503);
-    assert!(refused.headers().contains_key("retry-after"));
+async fn subscribers_are_limited_and_a_permit_is_released_when_one_ends() {
+    let (worker, subscribers) = (worker(), Subscribers::new());
+    let mut all: Vec<ResponseBody> = (0..MAX_SUBSCRIBERS)
+        .map(|_| subscribe(&worker, &subscribers))
+        .collect();
+    let rejected = events(&worker, &subscribers, &Request::new(()));
+    assert_eq!(rejected.status(), 503);
+    assert!(rejected.headers().contains_key("retry-after"));
     all.pop();
-    let admitted = events(&worker, &watchers, &Request::new(()));
+    let admitted = events(&worker, &subscribers, &Request::new(()));
     assert_eq!(admitted.status(), 200);
 }

@@ -1,4 +1,4 @@
-//! How things stand, as one caller may see it.
+//! Reads the status that one client may see.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -8,18 +8,17 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::state::{Head, Requests, State, Sum, Tokens};
+use super::state::{CostSum, RequestCounts, StatusState, StatusSummary, TokenCounts};
 use super::targets::{self, TargetRow};
 use crate::access::Caller;
 use crate::catalog::{Cost, Model, Provider};
 use crate::config::Price;
-use crate::metering::{Digest, Entry, Fault, Summary, Times};
+use crate::metering::{LatencySamples, LedgerSummary, ProviderError, RequestRecord, StatsSummary};
 use crate::proxy::Snapshot;
 use crate::wall_clock;
 
-/// Requests that are shown.
-const RECENT: usize = 20;
-/// For what is not known, as in metrics.
+const MAX_RECENT: usize = 20;
+/// Label of unknown models, as in metrics.
 const UNKNOWN: &str = "unknown";
 
 #[derive(Serialize)]
@@ -35,7 +34,7 @@ struct ModelRow<'a> {
     first_token_ms: Quantiles,
     price: Option<&'a Price>,
     context: Option<usize>,
-    cost: Sum,
+    cost: CostSum,
     targets: Vec<TargetRow<'a>>,
 }
 
@@ -49,7 +48,7 @@ struct ProviderRow<'a> {
     total: u64,
     failed: u64,
     first_byte_ms: Quantiles,
-    last_fault: Option<LastFault>,
+    last_error: Option<LastError>,
 }
 
 #[derive(Serialize)]
@@ -60,7 +59,7 @@ struct Quantiles {
 }
 
 #[derive(Serialize)]
-struct LastFault {
+struct LastError {
     at: u64,
     code: Cow<'static, str>,
 }
@@ -83,114 +82,127 @@ struct RecentRow<'a> {
     cost_usd: Option<Cost>,
 }
 
-/// What time it is, by both clocks.
-pub struct Clock {
+/// The current time by both clocks.
+pub struct StatusClock {
     wall: Duration,
-    pub steady: Instant,
+    pub monotonic: Instant,
 }
 
-/// How things stand for this caller: of the models only those it may use, of
-/// the requests only its own.
-pub fn read(snapshot: &Arc<Snapshot>, caller: &Caller, draining: bool) -> State {
-    let clock = Clock::read();
-    let digest = snapshot
-        .meters
-        .digest(RECENT, |entry| is_own(caller, entry));
+/// The status with only the models that the client may use, and only its own
+/// requests.
+pub fn read(snapshot: &Arc<Snapshot>, caller: &Caller, draining: bool) -> StatusState {
+    let clock = StatusClock::read();
+    let ledger = snapshot
+        .metrics
+        .ledger_summary(MAX_RECENT, |record| is_own(caller, record));
     let mut models = snapshot.catalog.models();
     models.retain(|model| caller.may_use(&model.label));
-    let providers = by_provider(snapshot, caller, &models, &digest);
-    let mut all = Summary::default();
+    let providers = by_provider(snapshot, caller, &models, &ledger);
+    let mut all = StatsSummary::default();
     for summary in providers.values() {
         all.add(summary);
     }
     if caller.key_name().is_none() {
-        all.add(&digest.unknown);
+        all.add(&ledger.unknown);
     }
-    State {
+    StatusState {
         snapshot: Arc::clone(snapshot),
-        head: Head {
+        summary: StatusSummary {
             version: env!("CARGO_PKG_VERSION"),
-            at: clock.time_of(clock.steady),
-            uptime_ms: milliseconds(clock.steady.duration_since(digest.since)),
+            at: clock.unix_millis(clock.monotonic),
+            uptime_ms: milliseconds(clock.monotonic.duration_since(ledger.since)),
             draining,
-            discovers: snapshot.catalog.discovers(),
-            requests: Requests {
+            discovers: snapshot.catalog.always_discovers(),
+            requests: RequestCounts {
                 in_flight: all.in_flight,
                 total: all.counts.total,
                 failed: all.counts.failed,
                 cancelled: all.counts.cancelled,
             },
-            tokens: Tokens {
+            tokens: TokenCounts {
                 input: all.counts.input_tokens,
                 output: all.counts.output_tokens,
             },
-            cost: Sum::of(&all.counts),
+            cost: CostSum::from_counts(&all.counts),
         },
         models: models
             .iter()
-            .map(|model| row(&ModelRow::new(model, snapshot, &digest, &clock)))
+            .map(|model| to_raw(&ModelRow::new(model, snapshot, &ledger, &clock)))
             .collect(),
         providers: snapshot
             .catalog
             .providers()
             .iter()
-            .filter_map(|it| Some(row(&ProviderRow::new(it, providers.get(&it.id)?, &clock))))
+            .filter_map(|it| {
+                Some(to_raw(&ProviderRow::new(
+                    it,
+                    providers.get(&it.id)?,
+                    &clock,
+                )))
+            })
             .collect(),
-        recent: digest
-            .last
+        recent: ledger
+            .recent
             .iter()
-            .map(|entry| row(&RecentRow::new(entry, &clock)))
+            .map(|record| to_raw(&RecentRow::new(record, &clock)))
             .collect(),
     }
 }
 
-/// Strings and numbers cannot fail to serialise.
-fn row(row: &impl Serialize) -> Box<RawValue> {
+/// Serializing strings and numbers cannot fail.
+fn to_raw(row: &impl Serialize) -> Box<RawValue> {
     serde_json::value::to_raw_value(row).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
-/// While access is open there are no keys, and everything is everyone's.
-fn is_own(caller: &Caller, entry: &Entry) -> bool {
-    let key = entry.caller.as_ref().and_then(Caller::key_name);
+/// While access is open, no request has a key, so all are shown.
+fn is_own(caller: &Caller, record: &RequestRecord) -> bool {
+    let key = record.caller.as_ref().and_then(Caller::key_name);
     key == caller.key_name()
 }
 
-/// What became of the caller's models, summed for each of their providers.
+/// The counts of the client's models, summed by provider.
 fn by_provider(
     snapshot: &Snapshot,
     caller: &Caller,
     models: &[&Model],
-    digest: &Digest,
-) -> HashMap<usize, Summary> {
-    let mut sums: HashMap<usize, Summary> = HashMap::new();
+    ledger: &LedgerSummary,
+) -> HashMap<usize, StatsSummary> {
+    let mut sums: HashMap<usize, StatsSummary> = HashMap::new();
     let mut add = |provider: &Provider, model: Option<usize>| {
         let sum = sums.entry(provider.id).or_default();
-        if let Some(summary) = model.and_then(|id| digest.models.get(&id)) {
+        if let Some(summary) = model.and_then(|id| ledger.models.get(&id)) {
             sum.add(summary);
         }
     };
     for model in models {
         add(&model.provider, Some(model.id));
-        // Those of its other targets are told as well, asked or not.
+        // Providers of its other targets are listed even without requests.
         for target in &model.targets {
             add(&target.provider, None);
         }
-        for place in &model.unready {
-            add(&place.provider, None);
+        for target in &model.unavailable {
+            add(&target.provider, None);
         }
     }
     for provider in snapshot.catalog.providers() {
         if caller.may_use(&format!("{}/*", provider.name)) {
-            add(provider, Some(provider.any_model));
+            add(provider, Some(provider.wildcard_model));
         }
     }
     sums
 }
 
+// === impl ModelRow ===
+
 impl<'a> ModelRow<'a> {
-    fn new(model: &'a Model, snapshot: &Snapshot, digest: &Digest, clock: &Clock) -> Self {
-        let none = Summary::default();
-        let summary = digest.models.get(&model.id).unwrap_or(&none);
+    fn new(
+        model: &'a Model,
+        snapshot: &Snapshot,
+        ledger: &LedgerSummary,
+        clock: &StatusClock,
+    ) -> Self {
+        let none = StatsSummary::default();
+        let summary = ledger.models.get(&model.id).unwrap_or(&none);
         Self {
             id: &model.label,
             provider: &model.provider.name,
@@ -200,23 +212,25 @@ impl<'a> ModelRow<'a> {
             in_flight: summary.in_flight,
             total: summary.counts.total,
             failed: summary.counts.failed,
-            first_token_ms: Quantiles::of(&summary.first_token),
+            first_token_ms: Quantiles::from_samples(&summary.first_token),
             price: model.price(),
             context: model.context,
-            cost: Sum::of(&summary.counts),
-            targets: targets::of(model, &snapshot.fleet, clock),
+            cost: CostSum::from_counts(&summary.counts),
+            targets: targets::rows(model, &snapshot.fleet, clock),
         }
     }
 }
 
+// === impl ProviderRow ===
+
 impl<'a> ProviderRow<'a> {
-    fn new(provider: &'a Provider, summary: &Summary, clock: &Clock) -> Self {
-        let missing = provider.why_not_ready();
-        let fault = summary.fault;
-        let state = match (summary.answered, fault.map(|fault| fault.at)) {
+    fn new(provider: &'a Provider, summary: &StatsSummary, clock: &StatusClock) -> Self {
+        let missing = provider.missing_setting();
+        let error = summary.last_error;
+        let state = match (summary.last_success, error.map(|error| error.at)) {
             _ if missing.is_some() => "not_configured",
             (None, None) => "unknown",
-            (answered, fault) if fault > answered => "failing",
+            (success, error) if error > success => "failing",
             _ => "ok",
         };
         Self {
@@ -227,14 +241,16 @@ impl<'a> ProviderRow<'a> {
             in_flight: summary.in_flight,
             total: summary.counts.total,
             failed: summary.counts.failed,
-            first_byte_ms: Quantiles::of(&summary.first_byte),
-            last_fault: fault.map(|fault| LastFault::new(&fault, clock)),
+            first_byte_ms: Quantiles::from_samples(&summary.first_byte),
+            last_error: error.map(|error| LastError::new(&error, clock)),
         }
     }
 }
 
+// === impl Quantiles ===
+
 impl Quantiles {
-    fn of(times: &Times) -> Self {
+    fn from_samples(times: &LatencySamples) -> Self {
         Self {
             count: times.count(),
             p50: times.quantile(50).map(milliseconds),
@@ -243,73 +259,78 @@ impl Quantiles {
     }
 }
 
-impl LastFault {
-    /// Where the code is not ours, the provider has said what was wrong: by a
-    /// status, or within a stream.
-    fn new(fault: &Fault, clock: &Clock) -> Self {
-        let code = match fault.code {
+// === impl LastError ===
+
+impl LastError {
+    /// Without a code of our own, the error came from the provider: as a status, or
+    /// within a stream.
+    fn new(error: &ProviderError, clock: &StatusClock) -> Self {
+        let code = match error.code {
             Some(code) => code.into(),
-            None if fault.status < 400 => "upstream_error".into(),
-            None => format!("http_{}", fault.status).into(),
+            None if error.status < 400 => "upstream_error".into(),
+            None => format!("http_{}", error.status).into(),
         };
         Self {
-            at: clock.time_of(fault.at),
+            at: clock.unix_millis(error.at),
             code,
         }
     }
 }
 
+// === impl RecentRow ===
+
 impl<'a> RecentRow<'a> {
-    fn new(entry: &'a Entry, clock: &Clock) -> Self {
-        let model = entry.model.as_deref();
-        let upstream_model = entry.upstream_model.as_ref();
-        let usage = entry.usage.unwrap_or_default();
+    fn new(record: &'a RequestRecord, clock: &StatusClock) -> Self {
+        let model = record.model.as_deref();
+        let upstream_model = record.upstream_model.as_ref();
+        let usage = record.usage.unwrap_or_default();
         Self {
-            at: clock.time_of(entry.ended),
-            id: entry.request_id.as_str(),
-            endpoint: entry.endpoint.label(),
+            at: clock.unix_millis(record.ended),
+            id: record.request_id.as_str(),
+            endpoint: record.endpoint.label(),
             model: model.map_or(UNKNOWN, |model| &model.label),
             provider: model.map_or(UNKNOWN, |model| &model.provider),
             upstream_model: upstream_model
                 .and_then(|name| name.to_str().ok())
                 .or(model.map(|model| &*model.upstream_model))
                 .unwrap_or_default(),
-            status: entry.status,
-            outcome: entry.outcome.label(),
-            stream: entry.streams,
-            first_token_ms: entry.first_token.map(milliseconds),
-            duration_ms: milliseconds(entry.duration),
+            status: record.status,
+            outcome: record.outcome.label(),
+            stream: record.is_stream,
+            first_token_ms: record.first_token.map(milliseconds),
+            duration_ms: milliseconds(record.duration),
             input_tokens: usage.input,
             output_tokens: usage.output,
-            cost_usd: entry.cost,
+            cost_usd: record.cost,
         }
     }
 }
 
-impl Clock {
+// === impl StatusClock ===
+
+impl StatusClock {
     fn read() -> Self {
         Self {
             wall: wall_clock::now()
                 .duration_since(UNIX_EPOCH)
                 .unwrap_or_default(),
-            steady: Instant::now(),
+            monotonic: Instant::now(),
         }
     }
 
-    /// Milliseconds since 1970. What happened is remembered by the steady
-    /// clock, which costs a request nothing more, and told by the other.
-    fn time_of(&self, at: Instant) -> u64 {
-        let ago = self.steady.saturating_duration_since(at);
-        whole_millis(self.wall.saturating_sub(ago))
+    /// Times are recorded by the monotonic clock, which requests read anyway, and shown
+    /// by the wall clock.
+    fn unix_millis(&self, at: Instant) -> u64 {
+        let ago = self.monotonic.saturating_duration_since(at);
+        as_millis(self.wall.saturating_sub(ago))
     }
 
-    /// The same for what is still to come.
-    pub fn time_in(&self, rest: Duration) -> u64 {
-        whole_millis(self.wall.saturating_add(rest))
+    pub fn unix_millis_in(&self, delay: Duration) -> u64 {
+        as_millis(self.wall.saturating_add(delay))
     }
 }
 
-fn whole_millis(duration: Duration) -> u64 {
+fn as_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -1,4 +1,4 @@
-//! When a second attempt is begun beside the first, and where.
+//! When a second attempt starts while the first still runs, and at which target.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use fastrand::Rng;
 use super::{RETRY, fleet, fleet_since};
 use crate::catalog::Target;
 use crate::config::{Balance, Hedge, Retry};
-use crate::routing::{Fleet, Next, Outcome, Plan, Second, Stop};
+use crate::routing::{AttemptOutcome, Fleet, HedgeDecision, Next, Plan, StopReason};
 
 const QUANTILE: Hedge = Hedge::Quantile {
     percent: 95,
@@ -16,7 +16,7 @@ const QUANTILE: Hedge = Hedge::Quantile {
     samples: 20,
 };
 
-/// Targets in these steps, each at a place of its own.
+/// Targets in these steps, each with its own upstream model.
 fn targets(steps: &[usize]) -> Vec<Target> {
     let shape: Vec<_> = steps.iter().map(|step| (*step, 1)).collect();
     let mut targets = crate::catalog::tests::targets(&shape);
@@ -26,169 +26,174 @@ fn targets(steps: &[usize]) -> Vec<Target> {
     targets
 }
 
-fn begun<'p>(fleet: &'p Fleet, targets: &'p [Target], retry: Retry) -> (Plan<'p>, &'p Target) {
+fn started<'p>(fleet: &'p Fleet, targets: &'p [Target], retry: Retry) -> (Plan<'p>, &'p Target) {
     let mut plan = Plan::new(fleet, targets, retry, Balance::Weighted);
     let first = plan.first(Instant::now(), &mut Rng::with_seed(1)).unwrap();
     (plan, first)
 }
 
-fn hedge<'p>(plan: &mut Plan<'p>, first: &'p Target, now: Instant) -> Second<'p> {
+fn hedge<'p>(plan: &mut Plan<'p>, first: &'p Target, now: Instant) -> HedgeDecision<'p> {
     plan.hedge(first, now, &mut Rng::with_seed(2))
 }
 
 #[test]
-fn the_second_goes_to_the_next_place_and_counts_as_an_attempt() {
+fn a_hedge_goes_to_the_next_target_and_counts_as_an_attempt() {
     let (fleet, targets) = (fleet(), targets(&[0, 1, 2]));
-    let (mut plan, first) = begun(&fleet, &targets, RETRY);
+    let (mut plan, first) = started(&fleet, &targets, RETRY);
     assert!(plan.may_hedge(first));
     let now = Instant::now();
-    let Second::Try(second) = hedge(&mut plan, first, now) else {
+    let HedgeDecision::Start(second) = hedge(&mut plan, first, now) else {
         panic!("no second attempt");
     };
     assert_eq!((first.credential, second.credential), (0, 1));
     assert_eq!(plan.attempts(), 2);
-    plan.failed_beside(second, Outcome::Failed, now, &mut Rng::new());
-    let Next::Try(third, _) = plan.after(first, Outcome::Failed, now, &mut Rng::new()) else {
+    plan.record_concurrent_failure(second, AttemptOutcome::Failed, now, &mut Rng::new());
+    let Next::Try(third, _) = plan.after(first, AttemptOutcome::Failed, now, &mut Rng::new())
+    else {
         panic!("no third attempt");
     };
     assert_eq!(third.credential, 2);
     assert!(!plan.may_hedge(third));
-    assert!(matches!(hedge(&mut plan, third, now), Second::None));
+    assert!(matches!(hedge(&mut plan, third, now), HedgeDecision::None));
 }
 
 #[test]
-fn another_key_of_the_same_provider_is_no_other_place() {
+fn another_key_of_the_same_provider_is_the_same_upstream() {
     let fleet = fleet();
     let keys = crate::catalog::tests::targets(&[(0, 1), (0, 1)]);
-    let (mut plan, first) = begun(&fleet, &keys, RETRY);
+    let (mut plan, first) = started(&fleet, &keys, RETRY);
     assert!(!plan.may_hedge(first));
     assert!(matches!(
         hedge(&mut plan, first, Instant::now()),
-        Second::None
+        HedgeDecision::None
     ));
     assert_eq!(plan.attempts(), 1);
 }
 
 #[test]
-fn only_where_all_is_well() {
+fn hedges_go_to_available_targets_only() {
     let targets = targets(&[0, 1, 2]);
-    let began = Instant::now();
-    let fleet = fleet_since(began);
+    let start = Instant::now();
+    let fleet = fleet_since(start);
     for _ in 0..5 {
-        fleet.note(&targets[1], Some(Outcome::Failed), began);
+        fleet.record_result(&targets[1], Some(AttemptOutcome::Failed), start);
     }
     let wait = Some(Duration::from_secs(9));
-    fleet.note(&targets[2], Some(Outcome::Throttled(wait)), began);
-    let (mut plan, first) = begun(&fleet, &targets, RETRY);
-    // The ejection has lapsed at 6 s, but a hedge is not what tries it out.
+    fleet.record_result(&targets[2], Some(AttemptOutcome::Throttled(wait)), start);
+    let (mut plan, first) = started(&fleet, &targets, RETRY);
+    // The ejection has lapsed at 6 s, but a hedge must not be the probe.
     for (after, expected) in [(0, None), (6, None), (10, Some(2))] {
-        let second = hedge(&mut plan, first, began + Duration::from_secs(after));
-        let place = match second {
-            Second::Try(second) => Some(second.credential),
+        let second = hedge(&mut plan, first, start + Duration::from_secs(after));
+        let credential = match second {
+            HedgeDecision::Start(second) => Some(second.credential),
             _ => None,
         };
-        assert_eq!(place, expected, "after {after} s");
+        assert_eq!(credential, expected, "after {after} s");
     }
 }
 
 #[test]
-fn second_attempts_come_out_of_the_retry_budget() {
+fn second_attempts_use_the_retry_budget() {
     let (fleet, targets) = (fleet(), targets(&[0, 1]));
     let now = Instant::now();
-    let (mut begun_second, mut withheld) = (0, 0);
+    let (mut hedges_started, mut over_budget) = (0, 0);
     for _ in 0..10_000 {
-        let (mut plan, first) = begun(&fleet, &targets, RETRY);
+        let (mut plan, first) = started(&fleet, &targets, RETRY);
         match hedge(&mut plan, first, now) {
-            Second::Try(_) => begun_second += 1,
-            Second::Withheld(target) => {
+            HedgeDecision::Start(_) => hedges_started += 1,
+            HedgeDecision::OverBudget(target) => {
                 assert_eq!(target.credential, 1);
                 assert_eq!(plan.attempts(), 1);
-                withheld += 1;
+                over_budget += 1;
             }
-            Second::None => panic!("there is another place"),
+            HedgeDecision::None => panic!("there is another target"),
         }
     }
     assert!(
-        (1000..=1050).contains(&begun_second),
-        "{begun_second} of 10,000"
+        (1000..=1050).contains(&hedges_started),
+        "{hedges_started} of 10,000"
     );
-    assert_eq!(begun_second + withheld, 10_000);
+    assert_eq!(hedges_started + over_budget, 10_000);
 }
 
 #[test]
-fn what_was_lost_beside_another_is_not_sent_again() {
+fn a_hedged_request_that_may_have_been_processed_is_not_sent_again() {
     let (fleet, targets) = (fleet(), targets(&[0, 1, 2]));
     let now = Instant::now();
-    for processed in [false, true] {
-        let retry = Retry { processed, ..RETRY };
-        let (mut plan, first) = begun(&fleet, &targets, retry);
-        let Second::Try(second) = hedge(&mut plan, first, now) else {
+    for non_idempotent in [false, true] {
+        let retry = Retry {
+            non_idempotent,
+            ..RETRY
+        };
+        let (mut plan, first) = started(&fleet, &targets, retry);
+        let HedgeDecision::Start(second) = hedge(&mut plan, first, now) else {
             panic!("no second attempt");
         };
-        let told = plan.failed_beside(first, Outcome::MaybeProcessed, now, &mut Rng::new());
-        assert_eq!(told, !processed);
-        let next = plan.after(second, Outcome::Failed, now, &mut Rng::new());
-        if processed {
+        let outcome = AttemptOutcome::MaybeProcessed;
+        let must_report = plan.record_concurrent_failure(first, outcome, now, &mut Rng::new());
+        assert_eq!(must_report, !non_idempotent);
+        let next = plan.after(second, AttemptOutcome::Failed, now, &mut Rng::new());
+        if non_idempotent {
             assert!(matches!(next, Next::Try(..)));
         } else {
-            assert!(matches!(next, Next::Stop(Stop::MaybeProcessed)));
+            assert!(matches!(next, Next::Stop(StopReason::MaybeProcessed)));
         }
     }
 }
 
 #[test]
-fn a_quantile_needs_answers_and_knows_streams_apart() {
+fn a_quantile_needs_samples_and_separates_streams() {
     let (fleet, targets) = (fleet(), targets(&[0, 1]));
     let [one, other] = &targets[..] else {
         panic!("two targets");
     };
     let ms = Duration::from_millis;
-    for took in 1..=20 {
+    for latency in 1..=20 {
         assert_eq!(fleet.hedge_delay(QUANTILE, one, true), None);
-        fleet.remember(one, true, ms(took * 10));
+        fleet.record_hedge_latency(one, true, ms(latency * 10));
     }
     assert_eq!(fleet.hedge_delay(QUANTILE, one, true), Some(ms(190)));
     assert_eq!(fleet.hedge_delay(QUANTILE, one, false), None);
     assert_eq!(fleet.hedge_delay(QUANTILE, other, true), None);
     for _ in 0..20 {
-        fleet.remember(other, false, ms(2));
+        fleet.record_hedge_latency(other, false, ms(2));
     }
     assert_eq!(fleet.hedge_delay(QUANTILE, other, false), Some(ms(50)));
     let after = Hedge::After(ms(7));
     assert_eq!(fleet.hedge_delay(after, other, true), Some(ms(7)));
 }
 
-/// One answer in twenty takes a second, the others ten milliseconds. What is
-/// given up counts with the time that it was given, or the delay would come
-/// down further and further.
+/// One response in twenty takes a second, the others ten milliseconds. A cancelled
+/// attempt counts with the time until its cancellation, or the delay would shrink
+/// further and further.
 #[test]
 fn hedging_at_a_quantile_cuts_the_tail_and_stays_rare() {
     let targets = targets(&[0, 0]);
-    let began = Instant::now();
-    let fleet = fleet_since(began);
+    let start = Instant::now();
+    let fleet = fleet_since(start);
     let mut rng = Rng::with_seed(11);
-    let took = |rng: &mut Rng| Duration::from_millis(if rng.u8(0..20) == 0 { 1000 } else { 10 });
+    let latency = |rng: &mut Rng| Duration::from_millis(if rng.u8(0..20) == 0 { 1000 } else { 10 });
     let (mut hedges, mut slow) = (0, 0);
     for at in 0..20_000 {
-        let now = began + Duration::from_millis(at * 10);
+        let now = start + Duration::from_millis(at * 10);
         let mut plan = Plan::new(&fleet, &targets, RETRY, Balance::Weighted);
         let first = plan.first(now, &mut rng).unwrap();
-        let alone = took(&mut rng);
+        let first_latency = latency(&mut rng);
         let delay = fleet.hedge_delay(QUANTILE, first, true);
-        let due = delay.filter(|delay| *delay < alone);
+        let due = delay.filter(|delay| *delay < first_latency);
         let second = due.map(|_| plan.hedge(first, now, &mut rng));
-        let mut whole = alone;
-        if let (Some(Second::Try(second)), Some(delay)) = (second, due) {
+        let mut total = first_latency;
+        if let (Some(HedgeDecision::Start(second)), Some(delay)) = (second, due) {
             hedges += 1;
-            let its_own = took(&mut rng);
-            whole = alone.min(delay + its_own);
-            if whole < alone {
-                fleet.remember(second, true, its_own);
+            let second_latency = latency(&mut rng);
+            total = first_latency.min(delay + second_latency);
+            if total < first_latency {
+                fleet.record_hedge_latency(second, true, second_latency);
             }
         }
-        // Of the first, given up or not, this is what is known.
-        fleet.remember(first, true, whole);
-        slow += u32::from(whole >= Duration::from_millis(500));
+        // Known of the first attempt, cancelled or not.
+        fleet.record_hedge_latency(first, true, total);
+        slow += u32::from(total >= Duration::from_millis(500));
     }
     assert!((400..1200).contains(&hedges), "{hedges} of 20,000");
     assert!(slow < 200, "{slow} of 20,000, and 1,000 without hedging");

@@ -1,6 +1,9 @@
-//! The planner, over invented targets and invented outcomes.
+//! Plans over made-up targets and outcomes.
 
 mod affinity;
+mod hedge;
+mod invariants;
+mod outage;
 mod quota;
 
 use std::time::{Duration, Instant};
@@ -8,24 +11,18 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use proptest::prelude::*;
 
-use super::{Fleet, Next, Outcome, Plan, Stop, only};
-use crate::catalog::Catalog;
-use crate::catalog::Target;
+use super::{AttemptOutcome, Fleet, Next, Plan, StopReason, single_target};
 use crate::catalog::tests::{config, targets};
+use crate::catalog::{Catalog, Target};
 use crate::config::{Balance, Retry};
 use crate::telemetry::metric::Registry;
 
-mod hedge;
-mod outage;
-mod promises;
-
 const RETRY: Retry = Retry {
     attempts: 3,
-    processed: false,
+    non_idempotent: false,
     max_wait: Duration::ZERO,
 };
 
-/// A fleet that knows the invented targets.
 fn fleet() -> Fleet {
     fleet_since(Instant::now())
 }
@@ -37,15 +34,15 @@ fn fleet_since(now: Instant) -> Fleet {
     Fleet::new(&config, &catalog, &registry, now)
 }
 
-/// Runs a plan to its end and says what was tried, with the pauses, and how it
-/// ended; a good answer ends it with none.
+/// Runs a plan to its end. Returns the credentials tried, with the pauses before
+/// them, and why it stopped, `None` for a success.
 fn run(
     fleet: &Fleet,
     targets: &[Target],
     retry: Retry,
     seed: u64,
-    outcome: impl Fn(&Target) -> Option<Outcome>,
-) -> (Vec<(usize, Duration)>, Option<Stop>) {
+    outcome: impl Fn(&Target) -> Option<AttemptOutcome>,
+) -> (Vec<(usize, Duration)>, Option<StopReason>) {
     let mut rng = Rng::with_seed(seed);
     let mut now = Instant::now();
     let mut plan = Plan::new(fleet, targets, retry, Balance::Weighted);
@@ -55,10 +52,10 @@ fn run(
         let Some(outcome) = outcome(target) else {
             return (tried, None);
         };
-        let could = plan.may_go_on();
+        let has_next = plan.has_next();
         match plan.after(target, outcome, now, &mut rng) {
             Next::Try(next, pause) => {
-                assert!(could, "an attempt that was not foreseen");
+                assert!(has_next, "an attempt that `has_next` excluded");
                 now += pause;
                 target = next;
                 tried.push((target.credential, pause));
@@ -68,64 +65,66 @@ fn run(
     }
 }
 
-fn outcomes() -> impl Strategy<Value = Option<Outcome>> {
+fn outcomes() -> impl Strategy<Value = Option<AttemptOutcome>> {
     let wait = proptest::option::of((0u64..5).prop_map(Duration::from_secs));
     prop_oneof![
         Just(None),
-        Just(Some(Outcome::NotProcessed)),
-        Just(Some(Outcome::MaybeProcessed)),
-        Just(Some(Outcome::Denied)),
-        Just(Some(Outcome::Failed)),
-        wait.prop_map(|wait| Some(Outcome::Throttled(wait))),
+        Just(Some(AttemptOutcome::NotProcessed)),
+        Just(Some(AttemptOutcome::MaybeProcessed)),
+        Just(Some(AttemptOutcome::Unauthorized)),
+        Just(Some(AttemptOutcome::Failed)),
+        wait.prop_map(|wait| Some(AttemptOutcome::Throttled(wait))),
     ]
 }
 
 proptest! {
     #[test]
-    fn a_plan_keeps_its_promises(
-        places in proptest::collection::vec((0usize..4, 1u64..5, outcomes()), 1..12),
+    fn a_plan_keeps_its_invariants(
+        cases in proptest::collection::vec((0usize..4, 1u64..5, outcomes()), 1..12),
         attempts in 1usize..14,
-        processed: bool,
+        non_idempotent: bool,
         wait in 0u64..8,
         seed: u64,
     ) {
-        let shape: Vec<_> = places.iter().map(|(step, weight, _)| (*step, *weight)).collect();
+        let shape: Vec<_> = cases.iter().map(|(step, weight, _)| (*step, *weight)).collect();
         let targets = targets(&shape);
         let max_wait = Duration::from_secs(wait);
-        let retry = Retry { attempts, processed, max_wait };
-        let fate = |target: &Target| places[target.credential].2;
-        let (tried, stop) = run(&fleet(), &targets, retry, seed, fate);
+        let retry = Retry { attempts, non_idempotent, max_wait };
+        let outcome = |target: &Target| cases[target.credential].2;
+        let (tried, stop) = run(&fleet(), &targets, retry, seed, outcome);
 
         prop_assert!(tried.len() <= attempts, "more attempts than allowed");
-        let order: Vec<usize> = tried.iter().map(|(place, _)| *place).collect();
+        let order: Vec<usize> = tried.iter().map(|(index, _)| *index).collect();
         let mut distinct = order.clone();
         distinct.sort_unstable();
         distinct.dedup();
         if wait == 0 {
-            prop_assert_eq!(distinct.len(), order.len(), "a target came twice");
+            prop_assert_eq!(distinct.len(), order.len(), "a target was tried twice");
         }
-        let first_round = order.len().min(places.len());
+        let first_round = order.len().min(cases.len());
         let mut round = order[..first_round].to_vec();
         round.sort_unstable();
         round.dedup();
-        prop_assert_eq!(round.len(), first_round, "one came again before all had their turn");
-        let steps: Vec<usize> = order[..first_round].iter().map(|place| places[*place].0).collect();
-        prop_assert!(steps.is_sorted(), "a later step came first");
+        prop_assert_eq!(round.len(), first_round, "a target was retried before all were tried");
+        let steps: Vec<usize> = order[..first_round].iter().map(|index| cases[*index].0).collect();
+        prop_assert!(steps.is_sorted(), "a later step was tried first");
         prop_assert!(tried.iter().map(|(_, pause)| *pause).sum::<Duration>() <= max_wait);
-        let lost = order.iter().position(|place| places[*place].2 == Some(Outcome::MaybeProcessed));
-        if let (Some(lost), false) = (lost, processed) {
-            prop_assert_eq!(lost + 1, order.len(), "sent again although it may have been processed");
-            prop_assert_eq!(stop, Some(Stop::MaybeProcessed));
+        let is_maybe_processed =
+            |index: &usize| cases[*index].2 == Some(AttemptOutcome::MaybeProcessed);
+        let maybe_processed = order.iter().position(is_maybe_processed);
+        if let (Some(position), false) = (maybe_processed, non_idempotent) {
+            prop_assert_eq!(position + 1, order.len(), "sent again although it may have been processed");
+            prop_assert_eq!(stop, Some(StopReason::MaybeProcessed));
         }
-        let healthy = places.iter().any(|(_, _, outcome)| outcome.is_none());
-        if healthy && attempts >= places.len() && stop.is_some() {
-            prop_assert_eq!(stop, Some(Stop::MaybeProcessed), "a healthy target was not found");
+        let healthy = cases.iter().any(|(_, _, outcome)| outcome.is_none());
+        if healthy && attempts >= cases.len() && stop.is_some() {
+            prop_assert_eq!(stop, Some(StopReason::MaybeProcessed), "a healthy target was not found");
         }
     }
 }
 
 #[test]
-fn weights_share_the_requests_out() {
+fn requests_are_distributed_by_weight() {
     let targets = targets(&[(0, 3), (0, 1), (1, 100)]);
     let fleet = fleet();
     let mut firsts = [0; 3];
@@ -140,102 +139,102 @@ fn weights_share_the_requests_out() {
 #[test]
 fn the_same_seed_makes_the_same_choice() {
     let targets = targets(&[(0, 1), (0, 1), (0, 1)]);
-    let fail = |_: &Target| Some(Outcome::NotProcessed);
+    let fail = |_: &Target| Some(AttemptOutcome::NotProcessed);
     for seed in 0..50 {
         let once = run(&fleet(), &targets, RETRY, seed, fail);
         assert_eq!(once, run(&fleet(), &targets, RETRY, seed, fail));
         assert_eq!(once.0.len(), 3);
-        assert_eq!(once.1, Some(Stop::Attempts));
+        assert_eq!(once.1, Some(StopReason::Attempts));
     }
 }
 
 #[test]
-fn one_target_needs_no_plan() {
+fn a_single_target_needs_no_plan() {
     let targets = targets(&[(0, 1), (0, 1)]);
-    assert!(only(&targets, &RETRY).is_none());
-    assert!(only(&targets[..1], &RETRY).is_some());
-    let patient = Retry {
+    assert!(single_target(&targets, &RETRY).is_none());
+    assert!(single_target(&targets[..1], &RETRY).is_some());
+    let with_max_wait = Retry {
         max_wait: Duration::from_secs(1),
         ..RETRY
     };
-    assert!(only(&targets[..1], &patient).is_none());
+    assert!(single_target(&targets[..1], &with_max_wait).is_none());
 }
 
 #[test]
-fn a_target_is_tried_again_when_it_said_so_and_there_is_time() {
+fn a_target_is_retried_after_its_requested_delay_if_there_is_time() {
     let targets = targets(&[(0, 1), (1, 1)]);
-    let patient = Retry {
+    let with_max_wait = Retry {
         max_wait: Duration::from_secs(5),
         ..RETRY
     };
     let throttled = |seconds: [u64; 2]| {
         move |target: &Target| {
             let wait = Duration::from_secs(seconds[target.credential]);
-            Some(Outcome::Throttled(Some(wait)))
+            Some(AttemptOutcome::Throttled(Some(wait)))
         }
     };
     let seconds = Duration::from_secs;
-    let (tried, stop) = run(&fleet(), &targets, patient, 1, throttled([4, 2]));
+    let (tried, stop) = run(&fleet(), &targets, with_max_wait, 1, throttled([4, 2]));
     assert_eq!(tried, [(0, seconds(0)), (1, seconds(0)), (1, seconds(2))]);
-    assert_eq!(stop, Some(Stop::Attempts));
-    let (tried, stop) = run(&fleet(), &targets, patient, 1, throttled([9, 7]));
-    assert_eq!((tried.len(), stop), (2, Some(Stop::Targets)));
+    assert_eq!(stop, Some(StopReason::Attempts));
+    let (tried, stop) = run(&fleet(), &targets, with_max_wait, 1, throttled([9, 7]));
+    assert_eq!((tried.len(), stop), (2, Some(StopReason::Targets)));
     let (tried, _) = run(&fleet(), &targets, RETRY, 1, throttled([0, 0]));
     assert_eq!(tried.len(), 2);
 }
 
 #[test]
-fn an_outage_brings_no_storm() {
+fn an_outage_causes_no_retry_storm() {
     let targets = targets(&[(0, 1), (1, 1), (2, 1)]);
     let fleet = fleet();
-    let fail = |_: &Target| Some(Outcome::Failed);
+    let fail = |_: &Target| Some(AttemptOutcome::Failed);
     let requests = 10_000;
     let sent: usize = (0..requests)
         .map(|seed| run(&fleet, &targets, RETRY, seed, fail).0.len())
         .sum();
-    // A tenth more, and what the buckets held in the beginning.
+    // A tenth more, and the initial budgets.
     assert!(sent <= 11_000 + 3 * 50 + 10, "{sent}");
-    // What never arrives is no burden, and every target gets its chance.
-    let refuse = |_: &Target| Some(Outcome::NotProcessed);
-    assert_eq!(run(&fleet, &targets, RETRY, 1, refuse).0.len(), 3);
+    // A request that was not sent costs no budget, so all targets are tried.
+    let not_sent = |_: &Target| Some(AttemptOutcome::NotProcessed);
+    assert_eq!(run(&fleet, &targets, RETRY, 1, not_sent).0.len(), 3);
 }
 
-/// A model of three targets over a virtual time, one request each millisecond.
+/// A model of three targets in virtual time, with one request per millisecond.
 struct Simulation {
     fleet: Fleet,
     targets: Vec<Target>,
-    began: Instant,
+    started: Instant,
     rng: Rng,
-    /// Attempts at each target, and requests that got no good answer.
+    /// Attempts at each target, and failed requests.
     attempts: [usize; 3],
     failed: usize,
 }
 
 impl Simulation {
     fn new(shape: &[(usize, u64)]) -> Self {
-        let began = Instant::now();
+        let started = Instant::now();
         Self {
-            fleet: fleet_since(began),
+            fleet: fleet_since(started),
             targets: targets(shape),
-            began,
+            started,
             rng: Rng::with_seed(7),
             attempts: [0; 3],
             failed: 0,
         }
     }
 
-    /// Serves requests from one millisecond to another; `fate` tells how each
-    /// target answers.
-    fn serve(&mut self, from: u64, to: u64, fate: impl Fn(usize) -> Option<Outcome>) {
+    /// Serves requests from one millisecond to another; `result` is what each
+    /// target returns.
+    fn serve(&mut self, from: u64, to: u64, result: impl Fn(usize) -> Option<AttemptOutcome>) {
         (self.attempts, self.failed) = ([0; 3], 0);
         for at in from..to {
-            let now = self.began + Duration::from_millis(at);
+            let now = self.started + Duration::from_millis(at);
             let mut plan = Plan::new(&self.fleet, &self.targets, RETRY, Balance::Weighted);
             let mut target = plan.first(now, &mut self.rng).unwrap();
             loop {
                 self.attempts[target.credential] += 1;
-                let outcome = fate(target.credential);
-                self.fleet.note(target, outcome, now);
+                let outcome = result(target.credential);
+                self.fleet.record_result(target, outcome, now);
                 let Some(outcome) = outcome else { break };
                 match plan.after(target, outcome, now, &mut self.rng) {
                     Next::Try(next, _) => target = next,
@@ -250,7 +249,7 @@ impl Simulation {
 }
 
 #[test]
-fn one_of_three_goes_down_and_comes_back() {
+fn a_failing_target_of_three_is_ejected_and_recovers() {
     let mut simulation = Simulation::new(&[(0, 1), (0, 1), (0, 1)]);
     simulation.serve(0, 3000, |_| None);
     assert!(
@@ -259,10 +258,10 @@ fn one_of_three_goes_down_and_comes_back() {
             .iter()
             .all(|count| (900..1100).contains(count))
     );
-    for fault in [Outcome::NotProcessed, Outcome::Failed] {
+    for failure in [AttemptOutcome::NotProcessed, AttemptOutcome::Failed] {
         let mut simulation = Simulation::new(&[(0, 1), (0, 1), (0, 1)]);
-        simulation.serve(0, 30_000, |target| (target == 0).then_some(fault));
-        // Five faults and a probe after 5, 10 and 20 seconds more.
+        simulation.serve(0, 30_000, |target| (target == 0).then_some(failure));
+        // Five failures, and probes after 5, 10 and 20 seconds more.
         assert!(simulation.attempts[0] <= 5 + 3, "{:?}", simulation.attempts);
         assert_eq!(simulation.failed, 0);
         simulation.serve(30_000, 60_000, |_| None);
@@ -273,33 +272,33 @@ fn one_of_three_goes_down_and_comes_back() {
 }
 
 #[test]
-fn a_target_that_fails_every_other_time_is_left_out_too() {
+fn a_target_that_fails_every_other_time_is_ejected_too() {
     let mut simulation = Simulation::new(&[(0, 1), (0, 1), (0, 1)]);
-    let turn = std::cell::Cell::new(false);
+    let fails = std::cell::Cell::new(false);
     simulation.serve(0, 5000, |target| {
-        turn.set(turn.get() != (target == 0));
-        (target == 0 && turn.get()).then_some(Outcome::Failed)
+        fails.set(fails.get() != (target == 0));
+        (target == 0 && fails.get()).then_some(AttemptOutcome::Failed)
     });
     assert!(simulation.attempts[0] < 60, "{:?}", simulation.attempts);
     assert_eq!(simulation.failed, 0);
 }
 
 #[test]
-fn the_last_one_is_never_left_out() {
+fn the_last_target_is_always_tried() {
     let mut simulation = Simulation::new(&[(0, 1), (1, 1)]);
-    simulation.serve(0, 10_000, |_| Some(Outcome::NotProcessed));
+    simulation.serve(0, 10_000, |_| Some(AttemptOutcome::NotProcessed));
     assert_eq!(simulation.attempts[0], 10_000);
-    // One of them comes back long before its time out is over.
+    // One of them recovers long before its ejection ends.
     simulation.serve(10_000, 10_100, |target| {
-        (target == 0).then_some(Outcome::NotProcessed)
+        (target == 0).then_some(AttemptOutcome::NotProcessed)
     });
     assert_eq!(simulation.failed, 0);
 }
 
 #[test]
-fn an_outage_of_all_costs_a_tenth_more_and_ends_at_once() {
+fn an_outage_of_all_targets_costs_a_tenth_more_and_ends_at_once() {
     let mut simulation = Simulation::new(&[(0, 1), (0, 1), (1, 1)]);
-    simulation.serve(0, 10_000, |_| Some(Outcome::Failed));
+    simulation.serve(0, 10_000, |_| Some(AttemptOutcome::Failed));
     assert_eq!(simulation.failed, 10_000);
     let sent: usize = simulation.attempts.iter().sum();
     assert!(sent <= 11_000 + 50 + 10, "{sent}");
@@ -311,11 +310,11 @@ fn an_outage_of_all_costs_a_tenth_more_and_ends_at_once() {
 }
 
 #[test]
-fn a_busy_target_rests_for_as_long_as_it_says_and_a_refused_key_for_a_minute() {
+fn a_throttled_target_cools_down_for_its_requested_delay_and_a_rejected_key_for_a_minute() {
     let mut simulation = Simulation::new(&[(0, 1), (0, 1)]);
     let wait = Some(Duration::from_secs(4));
     simulation.serve(0, 12_000, |target| {
-        (target == 0).then_some(Outcome::Throttled(wait))
+        (target == 0).then_some(AttemptOutcome::Throttled(wait))
     });
     assert!(
         (2..=4).contains(&simulation.attempts[0]),
@@ -324,8 +323,10 @@ fn a_busy_target_rests_for_as_long_as_it_says_and_a_refused_key_for_a_minute() {
     );
     assert_eq!(simulation.failed, 0);
     let mut simulation = Simulation::new(&[(0, 1), (0, 1)]);
-    simulation.targets[0].key = 2;
-    simulation.serve(0, 61_000, |target| (target == 0).then_some(Outcome::Denied));
+    simulation.targets[0].credential_state_index = 2;
+    simulation.serve(0, 61_000, |target| {
+        (target == 0).then_some(AttemptOutcome::Unauthorized)
+    });
     assert!(
         (1..=2).contains(&simulation.attempts[0]),
         "{:?}",
@@ -334,20 +335,22 @@ fn a_busy_target_rests_for_as_long_as_it_says_and_a_refused_key_for_a_minute() {
 }
 
 #[test]
-fn what_a_caller_can_bring_about_ejects_nobody() {
+fn responses_that_clients_can_cause_eject_no_target() {
     let mut simulation = Simulation::new(&[(0, 1), (1, 1)]);
-    simulation.serve(0, 50, |target| (target == 0).then_some(Outcome::Refused));
+    simulation.serve(0, 50, |target| {
+        (target == 0).then_some(AttemptOutcome::Rejected)
+    });
     assert_eq!(simulation.attempts[0], 50);
 }
 
 #[test]
-fn the_less_busy_of_two_is_chosen_within_a_step() {
+fn the_less_loaded_of_two_is_chosen_within_a_step() {
     let targets = targets(&[(0, 1), (0, 1), (0, 1), (1, 1)]);
     let now = Instant::now();
     let fleet = fleet_since(now);
     let milliseconds = [50, 5, 5, 1];
     for (target, took) in targets.iter().zip(milliseconds) {
-        fleet.observe(target, Duration::from_millis(took), now);
+        fleet.record_latency(target, Duration::from_millis(took), now);
     }
     let choices = |fleet: &Fleet| {
         let mut chosen = [0; 4];
@@ -361,7 +364,7 @@ fn the_less_busy_of_two_is_chosen_within_a_step() {
     let [slow, one, other, later] = choices(&fleet);
     assert_eq!((slow, later), (0, 0));
     assert!(one > 200 && other > 200);
-    // Twenty in flight there, and the slow one is the better choice.
-    let _held: Vec<_> = (0..20).map(|_| fleet.enter(&targets[1])).collect();
+    // With twenty requests in flight there, the slow target is the better choice.
+    let _held: Vec<_> = (0..20).map(|_| fleet.track_request(&targets[1])).collect();
     assert_eq!(choices(&fleet)[1], 0);
 }

@@ -1,5 +1,5 @@
-//! Outages in virtual time: thousands of requests whose attempts take as long
-//! as attempts do, so that many are under way when something breaks.
+//! Outages in virtual time: thousands of requests whose attempts take realistic
+//! times, so that many are in flight when a target fails.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,88 +11,91 @@ use super::{RETRY, fleet_since};
 use crate::catalog::Target;
 use crate::catalog::tests::targets;
 use crate::config::{Balance, Retry};
-use crate::routing::{Next, Outcome, Plan};
+use crate::routing::{AttemptOutcome, Next, Plan};
 
-/// Tokens that a provider's retry budget holds, and those that come by
-/// themselves in a second.
+/// Initial tokens of a provider's retry budget, and tokens added per second.
 const BURST: usize = 50;
-const TRICKLE: usize = 1;
+const REFILL_PER_SECOND: usize = 1;
 /// The breaker's default.
 const COOLDOWN_MS: u64 = 5000;
 
-/// One attempt at a target, in milliseconds since the beginning.
+/// One attempt at a target, in milliseconds since the start.
 #[derive(Clone, Copy)]
 struct Attempt {
     target: usize,
-    began: u64,
+    started: u64,
     ended: u64,
     failed: bool,
 }
 
-/// How a target answers: after so many milliseconds, and with which fault.
-type Fate = (u64, Option<Outcome>);
+/// Duration of an attempt in milliseconds, and its failure.
+type Reaction = (u64, Option<AttemptOutcome>);
 
-/// What became of all requests.
 #[derive(Default)]
-struct Course {
+struct History {
+    /// Arrivals of all requests.
     requests: Vec<u64>,
     attempts: Vec<Attempt>,
-    /// When those arrived that got no answer.
+    /// Arrivals of the requests that failed.
     failed: Vec<u64>,
 }
 
-/// Three targets of one step get `rate` requests a second for so long.
-fn play(retry: Retry, rate: u64, seconds: u64, fate: impl Fn(usize, u64) -> Fate) -> Course {
-    let began = Instant::now();
-    let fleet = fleet_since(began);
+/// Sends `rate` requests a second to three targets of one step.
+fn simulate(
+    retry: Retry,
+    rate: u64,
+    seconds: u64,
+    reaction: impl Fn(usize, u64) -> Reaction,
+) -> History {
+    let started = Instant::now();
+    let fleet = fleet_since(started);
     let targets = targets(&[(0, 1), (0, 1), (0, 1)]);
     let mut rng = Rng::with_seed(5);
-    let mut course = Course::default();
+    let mut history = History::default();
     let mut running = Vec::new();
     let mut due = BinaryHeap::new();
-    let clock = |at: u64| began + Duration::from_millis(at);
-    let mut ask = |place: usize, at: u64, due: &mut BinaryHeap<_>, request: usize| {
-        let (took, fault) = fate(place, at);
+    let clock = |at: u64| started + Duration::from_millis(at);
+    let mut attempt = |target: usize, at: u64, due: &mut BinaryHeap<_>, request: usize| {
+        let (took, failure) = reaction(target, at);
         due.push(Reverse((at + took, request)));
-        let attempt = Attempt {
-            target: place,
-            began: at,
+        history.attempts.push(Attempt {
+            target,
+            started: at,
             ended: at + took,
-            failed: fault.is_some(),
-        };
-        course.attempts.push(attempt);
-        fault
+            failed: failure.is_some(),
+        });
+        failure
     };
     for number in 0..rate * seconds {
         let arrives = number * 1000 / rate;
-        // What ends before the next request arrives is seen to first.
+        // Attempts that end before the next request arrives are handled first.
         while let Some(Reverse((at, request))) = due.peek().copied() {
             if at > arrives {
                 break;
             }
             due.pop();
-            let (plan, target, fault): &mut (Plan<'_>, &Target, Option<Outcome>) =
+            let (plan, target, failure): &mut (Plan<'_>, &Target, Option<AttemptOutcome>) =
                 &mut running[request];
-            fleet.note(target, *fault, clock(at));
-            let Some(outcome) = *fault else { continue };
+            fleet.record_result(target, *failure, clock(at));
+            let Some(outcome) = *failure else { continue };
             match plan.after(target, outcome, clock(at), &mut rng) {
-                Next::Stop(_) => course.failed.push(course.requests[request]),
+                Next::Stop(_) => history.failed.push(history.requests[request]),
                 Next::Try(next, _) => {
                     *target = next;
-                    *fault = ask(next.credential, at, &mut due, request);
+                    *failure = attempt(next.credential, at, &mut due, request);
                 }
             }
         }
         let mut plan = Plan::new(&fleet, &targets, retry, Balance::Weighted);
         let first = plan.first(clock(arrives), &mut rng).unwrap();
-        let fault = ask(first.credential, arrives, &mut due, running.len());
-        course.requests.push(arrives);
-        running.push((plan, first, fault));
+        let failure = attempt(first.credential, arrives, &mut due, running.len());
+        history.requests.push(arrives);
+        running.push((plan, first, failure));
     }
-    course
+    history
 }
 
-impl Course {
+impl History {
     fn arrived(&self, from: u64, to: u64) -> usize {
         let arrived = self.requests.iter();
         arrived.filter(|at| (from..to).contains(*at)).count()
@@ -100,118 +103,122 @@ impl Course {
 
     fn attempts(&self, from: u64, to: u64) -> usize {
         let attempts = self.attempts.iter();
-        attempts.filter(|it| (from..to).contains(&it.began)).count()
+        attempts
+            .filter(|it| (from..to).contains(&it.started))
+            .count()
     }
 
     fn at(&self, target: usize, from: u64, to: u64) -> Vec<Attempt> {
         let attempts = self.attempts.iter().copied();
         attempts
-            .filter(|it| it.target == target && (from..to).contains(&it.began))
+            .filter(|it| it.target == target && (from..to).contains(&it.started))
             .collect()
     }
 
-    /// No more attempts than a tenth above the requests, the burst aside.
+    /// At most a tenth more attempts than requests, apart from the burst.
     #[track_caller]
     fn assert_no_storm(&self, from: u64, to: u64) {
         let (arrived, attempts) = (self.arrived(from, to), self.attempts(from, to));
         let seconds = usize::try_from((to - from) / 1000 + 1).unwrap();
-        let most = arrived + arrived / 10 + BURST + seconds * TRICKLE;
-        assert!(attempts <= most, "{attempts} for {arrived} requests");
+        let max = arrived + arrived / 10 + BURST + seconds * REFILL_PER_SECOND;
+        assert!(attempts <= max, "{attempts} for {arrived} requests");
     }
 }
 
-/// Answers come after 20 to 59 ms, failures after 30.
-fn up(at: u64) -> Fate {
+/// Responses take 20 to 59 ms, failures 30.
+fn up(at: u64) -> Reaction {
     (20 + at % 40, None)
 }
 
-fn down() -> Fate {
-    (30, Some(Outcome::Failed))
+fn down() -> Reaction {
+    (30, Some(AttemptOutcome::Failed))
 }
 
 #[test]
-fn one_of_three_fails_is_left_out_and_is_taken_back_by_a_single_probe() {
-    let broken = 10_000..40_000;
-    let fate = |place, at| {
-        let is_down = place == 0 && broken.contains(&at);
+fn a_failing_target_of_three_is_ejected_and_restored_by_a_single_probe() {
+    let outage = 10_000..40_000;
+    let reaction = |target, at| {
+        let is_down = target == 0 && outage.contains(&at);
         if is_down { down() } else { up(at) }
     };
-    let course = play(RETRY, 300, 90, fate);
-    assert_eq!(course.failed.len(), 0, "there were two healthy ones");
-    course.assert_no_storm(0, 90_000);
-    // Until the fifth fault is known, others are on their way.
-    let before = course.at(0, 10_000, 10_500);
+    let history = simulate(RETRY, 300, 90, reaction);
+    assert_eq!(history.failed.len(), 0, "there were two healthy targets");
+    history.assert_no_storm(0, 90_000);
+    // Until the fifth failure ends, other attempts start.
+    let before = history.at(0, 10_000, 10_500);
     assert!((5..30).contains(&before.len()), "{}", before.len());
-    // From then on one at a time tries it out, each after a longer rest.
-    let probes = course.at(0, 10_500, 40_000);
+    // From then on there is one probe at a time, each after a longer ejection.
+    let probes = history.at(0, 10_500, 40_000);
     assert!((1..=3).contains(&probes.len()), "{}", probes.len());
     assert!(probes.iter().all(|probe| probe.failed));
-    let rests = probes.windows(2).map(|two| two[1].began - two[0].ended);
-    assert!(rests.clone().is_sorted() && rests.min() > Some(COOLDOWN_MS));
-    // It is back: a single request finds that out, and its share returns.
-    let later = course.at(0, 40_000, 90_000);
-    let probe = later.first().expect("nobody tried it out");
-    assert!(!probe.failed && probe.began < 40_000 + 60_000);
-    let with_it = course.at(0, probe.began, probe.ended);
-    assert_eq!(with_it.len(), 1, "more than one tried it out");
-    let shared = course.at(0, probe.ended, probe.ended + 3000).len();
-    assert!((240..360).contains(&shared), "{shared} of 900");
+    let pauses = probes
+        .windows(2)
+        .map(|pair| pair[1].started - pair[0].ended);
+    assert!(pauses.clone().is_sorted() && pauses.min() > Some(COOLDOWN_MS));
+    // After the outage a single probe succeeds, and the target gets its share again.
+    let later = history.at(0, 40_000, 90_000);
+    let probe = later.first().expect("no probe");
+    assert!(!probe.failed && probe.started < 40_000 + 60_000);
+    let concurrent = history.at(0, probe.started, probe.ended);
+    assert_eq!(concurrent.len(), 1, "more than one probe");
+    let share = history.at(0, probe.ended, probe.ended + 3000).len();
+    assert!((240..360).contains(&share), "{share} of 900");
 }
 
 #[test]
-fn all_fail_and_the_first_that_works_again_is_found_at_once() {
+fn when_all_targets_fail_the_first_to_recover_is_found_at_once() {
     for recovers in [vec![0, 1, 2], vec![1]] {
-        let fate = |place, at| {
-            let is_down = at >= 10_000 && (at < 40_000 || !recovers.contains(&place));
+        let reaction = |target, at| {
+            let is_down = at >= 10_000 && (at < 40_000 || !recovers.contains(&target));
             if is_down { down() } else { up(at) }
         };
-        let course = play(RETRY, 300, 60, fate);
-        course.assert_no_storm(0, 60_000);
-        course.assert_no_storm(10_000, 40_000);
-        let lost = course.failed.iter();
-        assert!(lost.clone().all(|at| *at >= 9_900), "failed before");
+        let history = simulate(RETRY, 300, 60, reaction);
+        history.assert_no_storm(0, 60_000);
+        history.assert_no_storm(10_000, 40_000);
+        let failed = history.failed.iter();
+        assert!(failed.clone().all(|at| *at >= 9_900), "failed before");
         if recovers.len() == 3 {
-            course.assert_no_storm(40_000, 41_000);
-            assert!(lost.clone().all(|at| *at < 40_000), "failed after");
+            history.assert_no_storm(40_000, 41_000);
+            assert!(failed.clone().all(|at| *at < 40_000), "failed after");
         }
-        // Requests go on to all of them, so what is back is found, and soon
-        // it is the one that all requests go to.
-        let late = lost.filter(|at| **at >= 41_000).count();
+        // Requests still go to all targets, so one that recovered is found, and
+        // soon gets all requests.
+        let late = failed.filter(|at| **at >= 41_000).count();
         assert_eq!(late, 0, "{recovers:?}");
     }
 }
 
 #[test]
-fn a_target_that_stalls_is_left_out_once_the_first_are_lost() {
+fn a_target_that_stalls_is_ejected_after_the_first_timeouts() {
     let retry = Retry {
-        processed: true,
+        non_idempotent: true,
         ..RETRY
     };
-    let fate = |place, at| {
-        if place == 0 && at >= 5_000 {
-            (2_000, Some(Outcome::MaybeProcessed))
+    let reaction = |target, at| {
+        if target == 0 && at >= 5_000 {
+            (2_000, Some(AttemptOutcome::MaybeProcessed))
         } else {
             up(at)
         }
     };
-    let course = play(retry, 60, 60, fate);
-    course.assert_no_storm(0, 60_000);
-    // Those that were sent there before the first was lost, and its probes.
-    let stalled = course.at(0, 5_000, 60_000).len();
+    let history = simulate(retry, 60, 60, reaction);
+    history.assert_no_storm(0, 60_000);
+    // Attempts before the first timeout, and the probes.
+    let stalled = history.at(0, 5_000, 60_000).len();
     assert!((20..75).contains(&stalled), "{stalled}");
-    let failed = course.failed.len();
+    let failed = history.failed.len();
     assert!(failed <= stalled.saturating_sub(BURST), "{failed}");
 }
 
 #[test]
-fn what_flaps_brings_no_storm() {
-    let fate = |place: usize, at: u64| {
-        let is_down = (at / 300 + place as u64).is_multiple_of(2);
+fn a_flapping_target_causes_no_retry_storm() {
+    let reaction = |target: usize, at: u64| {
+        let is_down = (at / 300 + target as u64).is_multiple_of(2);
         if is_down { down() } else { up(at) }
     };
-    let course = play(RETRY, 300, 60, fate);
-    course.assert_no_storm(0, 60_000);
+    let history = simulate(RETRY, 300, 60, reaction);
+    history.assert_no_storm(0, 60_000);
     for second in (0..60_000).step_by(5000) {
-        course.assert_no_storm(second, second + 5000);
+        history.assert_no_storm(second, second + 5000);
     }
 }

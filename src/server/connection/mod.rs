@@ -1,7 +1,6 @@
-//! One connection from a caller, from its first byte to its last.
+//! One client connection: protocol detection, TLS, HTTP/1.1 or HTTP/2, drain.
 
 use std::cell::RefCell;
-use std::error::Error;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
@@ -21,42 +20,43 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::active_snapshot::{Current, Generation};
-use super::socket::{Caller, Peek, impatient};
-use super::tls::{self, Refused};
-use crate::access::Certificate;
-use crate::drain::{Ear, Phase};
-use crate::lazy_timer::Alarm;
-use crate::proxy::tunnel::{Stream, Tunnel};
-use crate::routes::context::Errors;
-use crate::server::connection::request::Answering;
-use crate::server::connection::stall_guard::Pacer;
-use crate::server::connection::state::{Stage, Vigil, Watched};
+use super::active_snapshot::{ActiveSnapshot, WorkerSnapshot};
+use super::socket::{ClientSocket, Peek, with_write_timeout};
+use super::tls::{self, HandshakeError};
+use crate::access::ClientCertificate;
+use crate::drain::{DrainWatch, Phase};
+use crate::error_chain::cause_ref;
+use crate::lazy_timer::LazyTimer;
+use crate::proxy::tunnel::{ClientStream, Tunnel};
+use crate::routes::context::ConnectionErrors;
 
-pub mod catch_panic;
-pub mod request;
-pub mod stall_guard;
-pub mod state;
+mod catch_panic;
+mod request;
+mod stall_guard;
+mod state;
 
-/// First bytes of HTTP/2 without TLS (RFC 9113, section 3.4) that no HTTP/1
-/// request begins with.
+use request::RequestFuture;
+use stall_guard::H2StallGuard;
+use state::{ConnPhase, ConnState, TrackedIo};
+
+/// First bytes of the HTTP/2 preface (RFC 9113, section 3.4); no HTTP/1 request
+/// starts with them.
 const HTTP2_PREFACE: &[u8] = b"PRI ";
-/// Streams that one HTTP/2 connection may have open.
+/// Concurrent streams of one HTTP/2 connection.
 const STREAMS_PER_CONNECTION: u32 = 128;
-/// Answer bytes held for a slow reader of one HTTP/2 stream.
-const SEND_BUFFER: usize = 64 * 1024;
-/// Bytes that one HTTP/1 connection reads ahead, or holds for a slow reader.
-const BUFFER: usize = 128 * 1024;
-/// Silence on an HTTP/2 connection before the caller is asked whether it
-/// lives, and how long it has to say so.
-const PING_AFTER: Duration = Duration::from_secs(30);
-const PONG_WITHIN: Duration = Duration::from_secs(20);
-/// How long, and how much, is read of a body that nobody wants, so that the
-/// answer is not lost: a socket closed with unread bytes resets its peer.
-const LINGER: Duration = Duration::from_secs(2);
+/// Response bytes buffered for one HTTP/2 stream.
+const SEND_BUFFER_SIZE: usize = 64 * 1024;
+/// Bytes that an HTTP/1 connection reads ahead, or buffers for a slow reader.
+const BUFFER_SIZE: usize = 128 * 1024;
+/// Idle time of an HTTP/2 connection before a PING, and the wait for its ACK.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Limits of discarding an unwanted request body. Closing a socket with unread
+/// bytes would reset the connection, and the response would be lost.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
-/// Pause before looking again whether the second byte has come.
-const SNIFF_AGAIN: Duration = Duration::from_millis(5);
+/// Pause between peeks while a prefix of the HTTP/2 preface has arrived.
+const SNIFF_INTERVAL: Duration = Duration::from_millis(5);
 
 #[derive(Debug, PartialEq, Eq)]
 enum Protocol {
@@ -65,51 +65,55 @@ enum Protocol {
 }
 
 /// Serves a connection until one side ends it.
-pub async fn serve(current: Rc<Current>, caller: Caller) {
-    let began = Instant::now();
-    let tcp = match caller {
-        Caller::Tcp(tcp) => tcp,
-        // Boxed, and so is TLS: others would keep room for them.
-        Caller::Unix(unix) => return Box::pin(serve_unix(current, began, unix)).await,
+pub async fn serve(active: Rc<ActiveSnapshot>, socket: ClientSocket) {
+    let accepted_at = Instant::now();
+    let tcp = match socket {
+        ClientSocket::Tcp(tcp) => tcp,
+        // Boxed, as is TLS: otherwise every connection would reserve space for it.
+        ClientSocket::Unix(unix) => return Box::pin(serve_unix(active, accepted_at, unix)).await,
     };
-    let tls = current.get().site.tls.clone();
+    let tls = active.get().context.tls.clone();
     if let Some(tls) = tls {
-        Box::pin(serve_tls(current, began, tls, tcp)).await;
-    } else if let Some(protocol) = begin(&current, began, &tcp).await {
-        converse(current, began, protocol, None, tcp).await;
+        Box::pin(serve_tls(active, accepted_at, tls, tcp)).await;
+    } else if let Some(protocol) = detect(&active, accepted_at, &tcp).await {
+        serve_http(active, accepted_at, protocol, None, tcp).await;
     }
 }
 
-/// Serves a program of this machine.
-async fn serve_unix(current: Rc<Current>, began: Instant, unix: UnixStream) {
-    if let Some(protocol) = begin(&current, began, &unix).await {
-        let stream = impatient(unix, current.get().site.write_timeout);
-        converse(current, began, protocol, None, stream).await;
+async fn serve_unix(active: Rc<ActiveSnapshot>, accepted_at: Instant, unix: UnixStream) {
+    if let Some(protocol) = detect(&active, accepted_at, &unix).await {
+        let stream = with_write_timeout(unix, active.get().context.write_timeout);
+        serve_http(active, accepted_at, protocol, None, stream).await;
     }
 }
 
-/// Shakes hands first, within the time for a head.
-async fn serve_tls(current: Rc<Current>, began: Instant, tls: Arc<ServerConfig>, tcp: TcpStream) {
-    let limit = current.get().site.head_timeout;
-    let shaken = timeout_at(began + limit, tls::shake(tls, tcp)).await;
-    let refused = match shaken {
+/// The handshake has the timeout of a request head.
+async fn serve_tls(
+    active: Rc<ActiveSnapshot>,
+    accepted_at: Instant,
+    tls: Arc<ServerConfig>,
+    tcp: TcpStream,
+) {
+    let limit = active.get().context.header_timeout;
+    let handshake = timeout_at(accepted_at + limit, tls::handshake(tls, tcp)).await;
+    let rejected = match handshake {
         Ok(Ok(stream)) => {
-            let protocol = if tls::is_multiplexed(&stream) {
+            let protocol = if tls::is_http2(&stream) {
                 Protocol::Http2
             } else {
                 Protocol::Http1
             };
-            let certificate = tls::certificate(&stream);
-            return converse(current, began, protocol, certificate, stream).await;
+            let certificate = tls::client_certificate(&stream);
+            return serve_http(active, accepted_at, protocol, certificate, stream).await;
         }
-        // Whoever only looks whether the port is open is no fault.
-        Ok(Err(Refused::Silent)) => return,
-        Ok(Err(Refused::Unfit(tcp))) => Some(tcp),
+        // A port check is not an error.
+        Ok(Err(HandshakeError::Closed)) => return,
+        Ok(Err(HandshakeError::Invalid(tcp))) => Some(tcp),
         Err(_) => None,
     };
-    current.get().site.errors.tls_handshake.increment(1);
-    // What the caller was told, by an alert or in words, is to arrive.
-    if let Some(mut tcp) = refused
+    active.get().context.errors.tls_handshake.increment(1);
+    // The alert or the plain response must arrive before the reset.
+    if let Some(mut tcp) = rejected
         && tcp.shutdown().await.is_ok()
     {
         linger(tcp).await;
@@ -117,181 +121,187 @@ async fn serve_tls(current: Rc<Current>, began: Instant, tls: Arc<ServerConfig>,
 }
 
 /// Serves requests on a stream whose protocol is known.
-async fn converse<S>(
-    current: Rc<Current>,
-    began: Instant,
+async fn serve_http<S>(
+    active: Rc<ActiveSnapshot>,
+    accepted_at: Instant,
     protocol: Protocol,
-    certificate: Option<Arc<Certificate>>,
+    certificate: Option<Arc<ClientCertificate>>,
     stream: S,
 ) where
-    S: Stream + 'static,
+    S: ClientStream + 'static,
 {
-    let (vigil, ear, max_head) = {
-        let Generation { worker, site } = &*current.get();
-        let vigil = Vigil::new(began, site.head_timeout, site.idle_timeout);
-        (vigil, worker.curfew.listen(), site.max_head)
+    let (state, drain, max_header_size) = {
+        let WorkerSnapshot { worker, context } = &*active.get();
+        let state = ConnState::new(accepted_at, context.header_timeout, context.idle_timeout);
+        (state, worker.drain.watch(), context.max_header_size)
     };
     let stream = Rc::new(RefCell::new(stream));
-    let io = TokioIo::new(Watched {
+    let io = TokioIo::new(TrackedIo {
         stream: Rc::clone(&stream),
-        vigil: Rc::clone(&vigil),
+        state: Rc::clone(&state),
     });
     let service = {
-        let (current, vigil) = (Rc::clone(&current), Rc::clone(&vigil));
+        let (active, state) = (Rc::clone(&active), Rc::clone(&state));
         service_fn(move |mut request: Request<Incoming>| {
             if let Some(certificate) = &certificate {
                 request.extensions_mut().insert(Arc::clone(certificate));
             }
-            Answering::begin(&current, &vigil, request)
+            RequestFuture::new(&active, &state, request)
         })
     };
-    let ended = match protocol {
+    let end = match protocol {
         Protocol::Http1 => {
             let mut connection = http1::Builder::new()
-                .max_header_size(max_head)
-                .max_buf_size(BUFFER.max(max_head))
+                .max_header_size(max_header_size)
+                .max_buf_size(BUFFER_SIZE.max(max_header_size))
                 .serve_connection(io, service);
-            let ended = watch(
+            let end = drive(
                 Pin::new(&mut connection),
-                (Phase::Parting, http1::Connection::graceful_shutdown),
-                &ear,
-                &vigil,
+                (Phase::ClosingIdle, http1::Connection::graceful_shutdown),
+                &drain,
+                &state,
             )
             .await;
-            // hyper's own way wants a connection that can go to another thread.
-            let early = connection.into_parts().read_buf;
-            if let (Ended::Closed, Some(tunnel)) = (&ended, vigil.take_tunnel()) {
-                // Boxed: every connection would keep room for it.
-                return Box::pin(become_tunnel(*tunnel, stream, early)).await;
+            // Not hyper's upgrade API, which needs a connection that is `Send`.
+            let read_ahead = connection.into_parts().read_buf;
+            if let (ConnectionEnd::Closed, Some(tunnel)) = (&end, state.take_tunnel()) {
+                // Boxed: otherwise every connection would reserve space for it.
+                return Box::pin(run_tunnel(*tunnel, stream, read_ahead)).await;
             }
-            ended
+            end
         }
         Protocol::Http2 => {
-            vigil.is_multiplexed();
-            let connection = multiplexing(Pacer::new(&vigil, &current.get().site), max_head)
-                .serve_connection(io, service);
-            watch(
+            state.set_http2();
+            let guard = H2StallGuard::new(&state, &active.get().context);
+            let connection = http2_builder(guard, max_header_size).serve_connection(io, service);
+            drive(
                 pin!(connection),
-                (Phase::Leaving, http2::Connection::graceful_shutdown),
-                &ear,
-                &vigil,
+                (Phase::HandingOver, http2::Connection::graceful_shutdown),
+                &drain,
+                &state,
             )
             .await
         }
     };
-    count(&current.get().site.errors, &ended);
-    // hyper has let go of the socket, so this is its only owner.
-    if vigil.has_unread()
+    record_error(&active.get().context.errors, &end);
+    // hyper has dropped its reference to the socket.
+    if state.has_unread_body()
         && let Some(stream) = Rc::into_inner(stream)
     {
         linger(stream.into_inner()).await;
     }
 }
 
-/// Goes on as what no HTTP is spoken over any more.
-async fn become_tunnel<S: Stream>(tunnel: Tunnel, stream: Rc<RefCell<S>>, early: Bytes) {
-    // hyper has let go of the socket, so this is its only owner.
+/// Serves the connection after its upgrade to a WebSocket.
+async fn run_tunnel<S: ClientStream>(tunnel: Tunnel, stream: Rc<RefCell<S>>, read_ahead: Bytes) {
+    // hyper has dropped its reference to the socket.
     if let Some(stream) = Rc::into_inner(stream) {
-        tunnel.run(&mut stream.into_inner(), early).await;
+        tunnel.run(&mut stream.into_inner(), read_ahead).await;
     }
 }
 
-fn multiplexing(pacer: Pacer, max_head: usize) -> http2::Builder<Pacer> {
-    let mut builder = http2::Builder::new(pacer);
+fn http2_builder(executor: H2StallGuard, max_header_size: usize) -> http2::Builder<H2StallGuard> {
+    let mut builder = http2::Builder::new(executor);
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_PER_CONNECTION)
-        .max_send_buf_size(SEND_BUFFER)
-        .max_header_list_size(u32::try_from(max_head).unwrap_or(u32::MAX))
-        .keep_alive_interval(PING_AFTER)
-        .keep_alive_timeout(PONG_WITHIN);
+        .max_send_buf_size(SEND_BUFFER_SIZE)
+        .max_header_list_size(u32::try_from(max_header_size).unwrap_or(u32::MAX))
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT);
     builder
 }
 
-/// Waits for the first bytes, and says which protocol they speak; none when
-/// there is nothing to serve.
-async fn begin(current: &Current, began: Instant, stream: &impl Peek) -> Option<Protocol> {
-    let limit = current.get().site.head_timeout;
-    let first = timeout_at(began + limit, sniff(stream)).await;
-    first.unwrap_or_else(|_| {
-        current.get().site.errors.head_timeout.increment(1);
+/// Waits for the first bytes; none if the connection ends or times out before.
+async fn detect(
+    active: &ActiveSnapshot,
+    accepted_at: Instant,
+    stream: &impl Peek,
+) -> Option<Protocol> {
+    let limit = active.get().context.header_timeout;
+    let protocol = timeout_at(accepted_at + limit, sniff(stream)).await;
+    protocol.unwrap_or_else(|_| {
+        active.get().context.errors.header_timeout.increment(1);
         None
     })
 }
 
-/// Which protocol a connection's first bytes speak; none when it ends before.
 async fn sniff(stream: &impl Peek) -> Option<Protocol> {
     let mut first = [0; HTTP2_PREFACE.len()];
     loop {
         let count = stream.peek(&mut first).await.ok();
         let count = count.filter(|count| *count > 0)?;
-        let begun = first.get(..count)?;
-        if !HTTP2_PREFACE.starts_with(begun) {
+        let prefix = first.get(..count)?;
+        if !HTTP2_PREFACE.starts_with(prefix) {
             return Some(Protocol::Http1);
         }
         if count == HTTP2_PREFACE.len() {
             return Some(Protocol::Http2);
         }
-        // Peeked bytes stay readable, so there is nothing to wait for.
-        sleep(SNIFF_AGAIN).await;
+        // Peeked bytes stay readable, so there is no readiness to wait for.
+        sleep(SNIFF_INTERVAL).await;
     }
 }
 
-/// How a connection ended.
-enum Ended {
+enum ConnectionEnd {
     Closed,
     Failed(hyper::Error),
-    Late(Stage),
+    TimedOut(ConnPhase),
 }
 
-/// Drives a connection, has it finish from a phase on, and ends it when it
-/// takes too long. A request whose first bytes have come is waited for: hyper
-/// would close the connection under it.
-async fn watch<C>(
+/// Drives a connection. Shuts it down gracefully once the drain reaches
+/// `shutdown_phase`, and ends it at its deadline. The shutdown waits for a request
+/// head that has begun to arrive: hyper would close the connection before it is
+/// complete.
+async fn drive<C>(
     mut connection: Pin<&mut C>,
-    (from, finish): (Phase, fn(Pin<&mut C>)),
-    ear: &Ear,
-    vigil: &Vigil,
-) -> Ended
+    (shutdown_phase, shut_down): (Phase, fn(Pin<&mut C>)),
+    drain: &DrainWatch,
+    state: &ConnState,
+) -> ConnectionEnd
 where
     C: Future<Output = hyper::Result<()>>,
 {
-    let mut told = false;
-    let mut alarm = Alarm::default();
+    let mut shutdown_sent = false;
+    let mut timer = LazyTimer::default();
     poll_fn(|context| {
-        let over = ear.poll(context) >= from;
+        let is_draining = drain.poll(context) >= shutdown_phase;
         loop {
-            // Requests over HTTP/2 run in tasks of their own and listen
-            // themselves.
-            match ear.hears_for(|| connection.as_mut().poll(context)) {
-                Poll::Ready(Ok(())) => return Poll::Ready(Ended::Closed),
+            // HTTP/2 requests run in their own tasks, with their own drain watch.
+            match drain.with_task_waking(|| connection.as_mut().poll(context)) {
+                Poll::Ready(Ok(())) => return Poll::Ready(ConnectionEnd::Closed),
                 Poll::Ready(Err(error)) => {
                     if timed_out(&error) {
-                        vigil.stall();
+                        state.set_stalled();
                     }
-                    return Poll::Ready(Ended::Failed(error));
+                    return Poll::Ready(ConnectionEnd::Failed(error));
                 }
-                Poll::Pending if over && !told && !vigil.is_at_head() => {
-                    told = true;
-                    finish(connection.as_mut());
+                Poll::Pending if is_draining && !shutdown_sent && !state.reads_head() => {
+                    shutdown_sent = true;
+                    shut_down(connection.as_mut());
                 }
-                Poll::Pending => return poll_late(vigil, &mut alarm, context).map(Ended::Late),
+                Poll::Pending => {
+                    return poll_timeout(state, &mut timer, context).map(ConnectionEnd::TimedOut);
+                }
             }
         }
     })
     .await
 }
 
-/// A request that comes and goes in time sets no timer.
-fn poll_late(vigil: &Vigil, alarm: &mut Alarm, context: &mut Context<'_>) -> Poll<Stage> {
-    match vigil.due() {
-        Some((due, stage)) => alarm.poll(due, context).map(|_| stage),
+/// A request that arrives and completes in time sets no timer.
+fn poll_timeout(
+    state: &ConnState,
+    timer: &mut LazyTimer,
+    context: &mut Context<'_>,
+) -> Poll<ConnPhase> {
+    match state.deadline() {
+        Some((deadline, phase)) => timer.poll(deadline, context).map(|_| phase),
         None => Poll::Pending,
     }
 }
 
-/// Reads on for a while after the answer to a request whose body was not
-/// wanted.
+/// Discards the remaining bytes of a request body after the response.
 async fn linger(mut stream: impl AsyncRead + Unpin) {
     let mut discarded = 0;
     let mut buffer = vec![0; 64 * 1024];
@@ -303,31 +313,26 @@ async fn linger(mut stream: impl AsyncRead + Unpin) {
             }
         }
     };
-    // Either way the connection is over.
-    let _ = timeout(LINGER, discard).await;
+    // The connection ends whether or not all of it was read.
+    let _ = timeout(LINGER_TIMEOUT, discard).await;
 }
 
-/// Whether the system took the caller for gone.
+/// True if the kernel's or the stream's write timeout ended the connection.
 fn timed_out(error: &hyper::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            return error.kind() == io::ErrorKind::TimedOut;
-        }
-        cause = error.source();
-    }
-    false
+    cause_ref::<io::Error>(error).is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
-fn count(errors: &Errors, ended: &Ended) {
-    match ended {
-        Ended::Late(Stage::Head) => errors.head_timeout.increment(1),
-        Ended::Late(_) => errors.idle_timeout.increment(1),
-        Ended::Failed(error) if error.is_parse_too_large() => errors.head_too_large.increment(1),
-        Ended::Failed(error) if error.is_parse() => errors.malformed.increment(1),
-        Ended::Failed(error) if timed_out(error) => errors.write_timeout.increment(1),
-        // Callers who leave are no fault, and answers that were broken off are
-        // accounted as requests.
-        Ended::Failed(_) | Ended::Closed => {}
+fn record_error(errors: &ConnectionErrors, end: &ConnectionEnd) {
+    match end {
+        ConnectionEnd::TimedOut(ConnPhase::Head) => errors.header_timeout.increment(1),
+        ConnectionEnd::TimedOut(_) => errors.idle_timeout.increment(1),
+        ConnectionEnd::Failed(error) if error.is_parse_too_large() => {
+            errors.header_too_large.increment(1);
+        }
+        ConnectionEnd::Failed(error) if error.is_parse() => errors.malformed.increment(1),
+        ConnectionEnd::Failed(error) if timed_out(error) => errors.write_timeout.increment(1),
+        // Clients may close at any time, and aborted responses are metered as
+        // requests.
+        ConnectionEnd::Failed(_) | ConnectionEnd::Closed => {}
     }
 }

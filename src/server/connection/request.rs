@@ -1,4 +1,4 @@
-//! The work on one request, as its connection drives it.
+//! One request, driven by its connection until the response head.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -9,74 +9,84 @@ use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
-use super::catch_panic::rescued;
-use super::state::{Inbound, Outbound, Turn, Vigil};
+use super::catch_panic::catch_panic;
+use super::state::{ActiveRequest, ConnState, ServerRequestBody, TrackedBody};
 use crate::drain::Phase;
-use crate::routes::router;
-use crate::routes::router::Work;
-use crate::server::active_snapshot::{Current, Generation};
+use crate::routes::router::{self, ResponseFuture};
+use crate::server::active_snapshot::{ActiveSnapshot, WorkerSnapshot};
 
-/// The work on one request. What is large in it lies behind a pointer: hyper
-/// would keep room for it while the answer is passed on and while the
-/// connection rests, and moves it about before.
-pub struct Answering {
-    generation: Rc<Generation>,
+/// Serves one request. Large state is boxed: hyper moves this future, and reserves
+/// space for it while the body is relayed and while the connection is idle.
+pub struct RequestFuture {
+    snapshot: Rc<WorkerSnapshot>,
     is_http2: bool,
-    /// None once the request has been answered.
-    turn: Option<Turn>,
-    work: Work,
-    /// The page that asks.
+    /// None once the response has begun.
+    active: Option<ActiveRequest>,
+    response: ResponseFuture,
+    /// The request's `origin` field.
     origin: Option<HeaderValue>,
 }
 
-impl Answering {
-    /// Begins the work on a request.
-    pub fn begin(current: &Current, vigil: &Rc<Vigil>, request: Request<Incoming>) -> Self {
-        let turn = vigil.begin();
-        let generation = current.get();
-        let Generation { worker, site } = &*generation;
-        vigil.go_by(site.head_timeout, site.idle_timeout);
-        let request = request.map(|body| Inbound::new(body, vigil));
-        let (work, origin) = rescued(
+impl RequestFuture {
+    pub fn new(
+        active_snapshot: &ActiveSnapshot,
+        conn: &Rc<ConnState>,
+        request: Request<Incoming>,
+    ) -> Self {
+        let active = conn.start_request();
+        let snapshot = active_snapshot.get();
+        let WorkerSnapshot {
             worker,
-            || router::route(worker, site, request),
-            |broken| (router::at_once(broken), None),
+            context: http,
+        } = &*snapshot;
+        conn.set_limits(http.header_timeout, http.idle_timeout);
+        let request = request.map(|body| ServerRequestBody::new(body, conn));
+        let (response, origin) = catch_panic(
+            worker,
+            || router::route(worker, http, request),
+            |error| (router::immediate(error), None),
         );
         Self {
-            is_http2: vigil.multiplexes(),
-            turn: Some(turn),
-            work,
+            is_http2: conn.is_http2(),
+            active: Some(active),
+            response,
             origin,
-            generation,
+            snapshot,
         }
     }
 }
 
-impl Future for Answering {
-    type Output = Result<Response<Outbound>, Infallible>;
+impl Future for RequestFuture {
+    type Output = Result<Response<TrackedBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let Generation { worker, site } = &*this.generation;
-        let polled = rescued(worker, || this.work.as_mut().poll(context), Poll::Ready);
+        let WorkerSnapshot {
+            worker,
+            context: http,
+        } = &*this.snapshot;
+        let polled = catch_panic(worker, || this.response.as_mut().poll(context), Poll::Ready);
         let mut response = ready!(polled);
-        site.cors
-            .allow(this.origin.as_ref(), response.headers_mut());
+        http.cors
+            .add_headers(this.origin.as_ref(), response.headers_mut());
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let turn = this.turn.take();
-            if let Some(turn) = &turn {
-                turn.becomes(response.body_mut().take_tunnel());
+            let request = this.active.take();
+            if let Some(request) = &request {
+                request.upgrade_to(response.body_mut().take_tunnel());
             }
-            return Poll::Ready(Ok(response.map(|body| Outbound { body, turn })));
+            return Poll::Ready(Ok(response.map(|body| TrackedBody { body, request })));
         }
-        // A caller that is not told would send its next request on a connection
-        // that hyper closes.
-        let ends = this.turn.as_ref().is_some_and(Turn::leaves_unread);
-        if (ends || worker.curfew.phase() > Phase::Serving) && !this.is_http2 {
+        // Without this field, the client would send its next request on a
+        // connection that hyper closes.
+        let has_unread_body = this
+            .active
+            .as_ref()
+            .is_some_and(ActiveRequest::has_unread_body);
+        if (has_unread_body || worker.drain.phase() > Phase::Serving) && !this.is_http2 {
             let headers = response.headers_mut();
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        let turn = this.turn.take();
-        Poll::Ready(Ok(response.map(|body| Outbound { body, turn })))
+        let request = this.active.take();
+        Poll::Ready(Ok(response.map(|body| TrackedBody { body, request })))
     }
 }

@@ -1,7 +1,7 @@
-//! Ends the streams of an HTTP/2 connection that nobody reads.
+//! Resets the streams of an HTTP/2 connection that the client does not read.
 //!
-//! The system sees a caller who reads nothing at all, but not one who reads all
-//! frames and opens no window for one of its streams (RFC 9113, section 5.2).
+//! The kernel detects a client that reads nothing at all, but not one that reads
+//! all frames and opens no window for one of its streams (RFC 9113, section 5.2).
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -12,95 +12,95 @@ use hyper::rt::Executor;
 use tokio::task::spawn_local;
 use tokio::time::Instant;
 
-use super::state::Vigil;
-use crate::lazy_timer::Alarm;
-use crate::routes::context::Site;
+use super::state::ConnState;
+use crate::lazy_timer::LazyTimer;
+use crate::routes::context::HttpContext;
 use crate::telemetry::metric::Counter;
 
-/// Runs the streams of one connection on its own thread, and ends those that
-/// are not read.
+/// Executor of one connection's streams; resets those that are not read.
 #[derive(Clone)]
-pub struct Pacer {
-    vigil: Rc<Vigil>,
-    /// Longest time in which nothing of what waits is taken.
+pub struct H2StallGuard {
+    state: Rc<ConnState>,
+    /// How long a stream may stay blocked.
     limit: Duration,
-    /// Counts those that were ended.
-    ended: Counter,
+    timed_out: Counter,
 }
 
-/// One stream. Dropping hyper's work on it resets the stream.
-struct Paced<F> {
-    /// None once it was given up.
-    work: Option<Pin<Box<F>>>,
-    pacer: Pacer,
-    /// Since when something waits to be taken.
-    stuck: Option<Instant>,
-    alarm: Alarm,
+/// One stream. Dropping hyper's future resets it.
+struct GuardedStream<F> {
+    /// None after the reset.
+    future: Option<Pin<Box<F>>>,
+    guard: H2StallGuard,
+    blocked_since: Option<Instant>,
+    timer: LazyTimer,
 }
 
-impl Pacer {
-    /// For the connection that `vigil` watches over.
-    pub fn new(vigil: &Rc<Vigil>, site: &Site) -> Self {
+// === impl H2StallGuard ===
+
+impl H2StallGuard {
+    pub fn new(state: &Rc<ConnState>, context: &HttpContext) -> Self {
         Self {
-            vigil: Rc::clone(vigil),
-            limit: site.write_timeout,
-            ended: site.errors.write_timeout.clone(),
+            state: Rc::clone(state),
+            limit: context.write_timeout,
+            timed_out: context.errors.write_timeout.clone(),
         }
     }
 }
 
-impl<F> Executor<F> for Pacer
+impl<F> Executor<F> for H2StallGuard
 where
     F: Future<Output = ()> + 'static,
 {
-    fn execute(&self, work: F) {
-        spawn_local(Paced {
-            work: Some(Box::pin(work)),
-            pacer: self.clone(),
-            stuck: None,
-            alarm: Alarm::default(),
+    fn execute(&self, future: F) {
+        spawn_local(GuardedStream {
+            future: Some(Box::pin(future)),
+            guard: self.clone(),
+            blocked_since: None,
+            timer: LazyTimer::default(),
         });
     }
 }
 
-impl<F: Future<Output = ()>> Future for Paced<F> {
+// === impl GuardedStream ===
+
+impl<F: Future<Output = ()>> Future for GuardedStream<F> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let Some(work) = &mut self.work else {
+        let Some(future) = &mut self.future else {
             return Poll::Ready(());
         };
-        let polled = work.as_mut().poll(context);
+        let polled = future.as_mut().poll(context);
         // Other streams of the connection use the same cell.
-        let sends = self.pacer.vigil.sends();
+        let last_poll = self.guard.state.take_last_poll();
         if polled.is_ready() {
             return polled;
         }
-        // hyper asks a body for more once what it gave has been taken. So the
-        // last word tells what the work waits for; without one, nothing has
-        // changed.
-        match sends {
-            Some(true) => self.stuck = Some(Instant::now()),
-            Some(false) => self.stuck = None,
+        // hyper polls a body again once its last frame has been sent. So if the
+        // last poll returned a frame, the stream waits for its window; without a
+        // poll, nothing has changed.
+        match last_poll {
+            Some(true) => self.blocked_since = Some(Instant::now()),
+            Some(false) => self.blocked_since = None,
             None => {}
         }
-        let late = self.poll_late(context);
-        if late.is_ready() {
-            self.pacer.ended.increment(1);
-            let work = self.work.take();
-            self.pacer.vigil.give_up(work);
+        let timeout = self.poll_timeout(context);
+        if timeout.is_ready() {
+            self.guard.timed_out.increment(1);
+            let future = self.future.take();
+            self.guard.state.reset_stalled(future);
         }
-        late
+        timeout
     }
 }
 
-impl<F> Paced<F> {
-    /// Ready when nothing was taken for too long.
-    fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let Some(stuck) = self.stuck else {
+impl<F> GuardedStream<F> {
+    /// Ready once the stream has been blocked for too long.
+    fn poll_timeout(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(since) = self.blocked_since else {
             return Poll::Pending;
         };
-        let late = self.alarm.poll(stuck + self.pacer.limit, context);
-        late.map(|_| ())
+        let timeout = self.timer.poll(since + self.guard.limit, context);
+        timeout.map(|_| ())
     }
 }

@@ -1,4 +1,4 @@
-//! Watches over one connection: what it is doing, and how long it may.
+//! The state of one connection: its phase, deadline and requests in flight.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -15,202 +15,199 @@ use tokio::time::Instant;
 
 use super::catch_panic;
 use crate::proxy::tunnel::Tunnel;
-use crate::proxy::{Aborted, Answer};
+use crate::proxy::{Aborted, ResponseBody};
 
-/// What one connection is doing.
 #[derive(Debug)]
-pub struct Vigil {
-    stage: Cell<Stage>,
-    /// When the stage began, once somebody has asked: most end before.
-    since: Cell<Option<Instant>>,
-    turns: Cell<usize>,
-    multiplexed: Cell<bool>,
-    unread: Cell<bool>,
-    /// Answers that are given up now are so because their caller takes nothing.
+pub struct ConnState {
+    phase: Cell<ConnPhase>,
+    /// Set lazily by [`Self::deadline`]: most phases end before it is called.
+    entered_at: Cell<Option<Instant>>,
+    active: Cell<usize>,
+    http2: Cell<bool>,
+    unread_body: Cell<bool>,
+    /// Set while response bodies are dropped because the client does not read.
     stalled: Cell<bool>,
-    /// What an answer's body said when it was last asked: true when it had
-    /// something to send.
-    sends: Cell<Option<bool>>,
-    head_timeout: Cell<Duration>,
+    /// Result of the last poll of a response body: true if it was ready.
+    last_poll: Cell<Option<bool>>,
+    header_timeout: Cell<Duration>,
     idle_timeout: Cell<Duration>,
-    /// What the connection is to become behind the answer that says so.
+    /// The connection becomes this tunnel after the response head.
     tunnel: RefCell<Option<Box<Tunnel>>>,
 }
 
-/// A stage in a connection's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// The head of a request is on its way.
+pub enum ConnPhase {
+    /// Waiting for a complete request head.
     Head,
     /// Between two requests.
     Idle,
-    /// A request is being served; other limits hold for that.
+    /// Serving requests, which have timeouts of their own.
     Busy,
 }
 
-/// A request being served.
+/// Guard of a request in flight.
 #[derive(Debug)]
-pub struct Turn(Rc<Vigil>);
+pub struct ActiveRequest(Rc<ConnState>);
 
-/// A request's body; it is noted when it was not read to its end.
+/// A request body that records a drop before its end.
 #[derive(Debug)]
-pub struct Inbound {
+pub struct ServerRequestBody {
     body: Incoming,
-    /// Of a body in chunks, hyper does not say that it is at its end.
+    /// hyper does not report the end of a chunked body.
     ended: bool,
-    vigil: Rc<Vigil>,
+    state: Rc<ConnState>,
 }
 
-/// An answer's body, which ends its request's turn when it is gone.
-pub struct Outbound {
-    pub body: Answer,
-    /// None where the request has been answered before.
-    pub turn: Option<Turn>,
+/// A response body that ends its request when dropped.
+pub struct TrackedBody {
+    pub body: ResponseBody,
+    pub request: Option<ActiveRequest>,
 }
 
-/// The socket, or TLS on it, seen by hyper and by us.
+/// The client's stream, shared with hyper; records reads.
 #[derive(Debug)]
-pub struct Watched<S> {
+pub struct TrackedIo<S> {
     pub stream: Rc<RefCell<S>>,
-    pub vigil: Rc<Vigil>,
+    pub state: Rc<ConnState>,
 }
 
-impl Vigil {
-    /// A connection that was made at `since`: its first head is due.
-    pub fn new(since: Instant, head_timeout: Duration, idle_timeout: Duration) -> Rc<Self> {
+// === impl ConnState ===
+
+impl ConnState {
+    /// The connection waits for its first request head.
+    pub fn new(accepted_at: Instant, header_timeout: Duration, idle_timeout: Duration) -> Rc<Self> {
         Rc::new(Self {
-            stage: Cell::new(Stage::Head),
-            since: Cell::new(Some(since)),
-            turns: Cell::new(0),
-            multiplexed: Cell::new(false),
-            unread: Cell::new(false),
+            phase: Cell::new(ConnPhase::Head),
+            entered_at: Cell::new(Some(accepted_at)),
+            active: Cell::new(0),
+            http2: Cell::new(false),
+            unread_body: Cell::new(false),
             stalled: Cell::new(false),
-            sends: Cell::new(None),
-            head_timeout: Cell::new(head_timeout),
+            last_poll: Cell::new(None),
+            header_timeout: Cell::new(header_timeout),
             idle_timeout: Cell::new(idle_timeout),
             tunnel: RefCell::default(),
         })
     }
 
-    /// Changes the limits, from the next wait on.
-    pub fn go_by(&self, head_timeout: Duration, idle_timeout: Duration) {
-        self.head_timeout.set(head_timeout);
+    /// Takes effect from the next phase on.
+    pub fn set_limits(&self, header_timeout: Duration, idle_timeout: Duration) {
+        self.header_timeout.set(header_timeout);
         self.idle_timeout.set(idle_timeout);
     }
 
-    /// HTTP/2 has frames of its own between requests, so bytes do not mean
-    /// that a head has begun.
-    pub fn is_multiplexed(&self) {
-        self.multiplexed.set(true);
-        self.enter(Stage::Idle);
+    /// HTTP/2 has control frames between requests, so bytes do not mean that a
+    /// head has begun.
+    pub fn set_http2(&self) {
+        self.http2.set(true);
+        self.enter(ConnPhase::Idle);
     }
 
-    /// True on HTTP/2.
-    pub fn multiplexes(&self) -> bool {
-        self.multiplexed.get()
+    pub fn is_http2(&self) -> bool {
+        self.http2.get()
     }
 
-    /// True while the first bytes of a request are awaited, or its others.
-    pub fn is_at_head(&self) -> bool {
-        self.stage.get() == Stage::Head
+    /// True while a request head is awaited or incomplete.
+    pub fn reads_head(&self) -> bool {
+        self.phase.get() == ConnPhase::Head
     }
 
-    pub fn begin(self: &Rc<Self>) -> Turn {
-        self.turns.set(self.turns.get() + 1);
-        self.stage.set(Stage::Busy);
-        Turn(Rc::clone(self))
+    pub fn start_request(self: &Rc<Self>) -> ActiveRequest {
+        self.active.set(self.active.get() + 1);
+        self.phase.set(ConnPhase::Busy);
+        ActiveRequest(Rc::clone(self))
     }
 
-    /// When the stage must have ended, and which one it is. To be asked when
-    /// the connection has to wait, which is when the stage's time runs.
-    pub fn due(&self) -> Option<(Instant, Stage)> {
-        let stage = self.stage.get();
-        let limit = match stage {
-            Stage::Head => self.head_timeout.get(),
-            Stage::Idle => self.idle_timeout.get(),
-            Stage::Busy => return None,
+    /// When the current phase times out, and which one it is. Call this when the
+    /// connection has to wait: the first call starts the phase's time.
+    pub fn deadline(&self) -> Option<(Instant, ConnPhase)> {
+        let phase = self.phase.get();
+        let timeout = match phase {
+            ConnPhase::Head => self.header_timeout.get(),
+            ConnPhase::Idle => self.idle_timeout.get(),
+            ConnPhase::Busy => return None,
         };
-        let since = self.since.get().unwrap_or_else(Instant::now);
-        self.since.set(Some(since));
-        Some((since + limit, stage))
+        let entered_at = self.entered_at.get().unwrap_or_else(Instant::now);
+        self.entered_at.set(Some(entered_at));
+        Some((entered_at + timeout, phase))
     }
 
-    /// True when a body was left unread, so that its sender may still be
+    /// True if a request body was dropped before its end: the client may still be
     /// sending.
-    pub fn has_unread(&self) -> bool {
-        self.unread.get()
+    pub fn has_unread_body(&self) -> bool {
+        self.unread_body.get()
     }
 
-    /// What an answer's body has said since this was last asked: true when it
-    /// gave something to be sent, false when it waits for something to send.
-    pub fn sends(&self) -> Option<bool> {
-        self.sends.take()
+    /// Result of the last poll of a response body since the last call: true if it
+    /// returned a frame, false if it was pending.
+    pub fn take_last_poll(&self) -> Option<bool> {
+        self.last_poll.take()
     }
 
-    /// The caller takes nothing any more, so the connection ends.
-    pub fn stall(&self) {
+    /// The client has stopped reading, so the connection ends.
+    pub fn set_stalled(&self) {
         self.stalled.set(true);
     }
 
-    /// Gives up one of the connection's streams whose caller takes nothing.
-    pub fn give_up<T>(&self, stream: T) {
+    /// Drops one stream that the client does not read.
+    pub fn reset_stalled<T>(&self, stream: T) {
         let before = self.stalled.replace(true);
         drop(stream);
         self.stalled.set(before);
     }
 
-    /// What the connection is to become, if it is.
     pub fn take_tunnel(&self) -> Option<Box<Tunnel>> {
         self.tunnel.borrow_mut().take()
     }
 
-    fn heard(&self) {
-        if self.stage.get() == Stage::Idle && !self.multiplexed.get() {
-            self.enter(Stage::Head);
+    fn on_read(&self) {
+        if self.phase.get() == ConnPhase::Idle && !self.http2.get() {
+            self.enter(ConnPhase::Head);
         }
     }
 
-    fn enter(&self, stage: Stage) {
-        self.stage.set(stage);
-        self.since.set(None);
+    fn enter(&self, phase: ConnPhase) {
+        self.phase.set(phase);
+        self.entered_at.set(None);
     }
 }
 
-impl Turn {
-    /// Whether a body was left unread, so that the connection cannot go on.
-    pub fn leaves_unread(&self) -> bool {
-        self.0.has_unread()
+// === impl ActiveRequest ===
+
+impl ActiveRequest {
+    /// See [`ConnState::has_unread_body`]; the connection cannot be reused.
+    pub fn has_unread_body(&self) -> bool {
+        self.0.has_unread_body()
     }
 
-    /// Notes what the connection is to become behind the answer.
-    pub fn becomes(&self, tunnel: Option<Box<Tunnel>>) {
+    pub fn upgrade_to(&self, tunnel: Option<Box<Tunnel>>) {
         *self.0.tunnel.borrow_mut() = tunnel;
     }
 }
 
-impl Drop for Turn {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
-        let left = self.0.turns.get().saturating_sub(1);
-        self.0.turns.set(left);
-        if left == 0 {
-            self.0.enter(Stage::Idle);
+        let active = self.0.active.get().saturating_sub(1);
+        self.0.active.set(active);
+        if active == 0 {
+            self.0.enter(ConnPhase::Idle);
         }
     }
 }
 
-// ===== Inbound, Outbound =====
+// === impl ServerRequestBody ===
 
-impl Inbound {
-    pub fn new(body: Incoming, vigil: &Rc<Vigil>) -> Self {
+impl ServerRequestBody {
+    pub fn new(body: Incoming, state: &Rc<ConnState>) -> Self {
         Self {
             ended: body.is_end_stream(),
             body,
-            vigil: Rc::clone(vigil),
+            state: Rc::clone(state),
         }
     }
 }
 
-impl Body for Inbound {
+impl Body for ServerRequestBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -232,15 +229,17 @@ impl Body for Inbound {
     }
 }
 
-impl Drop for Inbound {
+impl Drop for ServerRequestBody {
     fn drop(&mut self) {
         if !self.ended {
-            self.vigil.unread.set(true);
+            self.state.unread_body.set(true);
         }
     }
 }
 
-impl Body for Outbound {
+// === impl TrackedBody ===
+
+impl Body for TrackedBody {
     type Data = Bytes;
     type Error = Aborted;
 
@@ -248,9 +247,9 @@ impl Body for Outbound {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
-        let polled = catch_panic::piece(&mut self.body, context);
-        if let Some(turn) = &self.turn {
-            turn.0.sends.set(Some(polled.is_ready()));
+        let polled = catch_panic::poll_frame(&mut self.body, context);
+        if let Some(request) = &self.request {
+            request.0.last_poll.set(Some(polled.is_ready()));
         }
         polled
     }
@@ -264,17 +263,19 @@ impl Body for Outbound {
     }
 }
 
-impl Drop for Outbound {
+impl Drop for TrackedBody {
     fn drop(&mut self) {
-        if self.turn.as_ref().is_some_and(|turn| turn.0.stalled.get()) {
-            self.body.stalled();
+        if let Some(request) = &self.request
+            && request.0.stalled.get()
+        {
+            self.body.on_client_stalled();
         }
     }
 }
 
-// ===== Watched =====
+// === impl TrackedIo ===
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for TrackedIo<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -283,13 +284,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut *self.stream.borrow_mut()).poll_read(context, buffer);
         if buffer.filled().len() > before {
-            self.vigil.heard();
+            self.state.on_read();
         }
         polled
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for TrackedIo<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -298,13 +299,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         Pin::new(&mut *self.stream.borrow_mut()).poll_write(context, bytes)
     }
 
-    // hyper copies every piece into one buffer unless this pair is forwarded.
+    // hyper copies every frame into one buffer unless this pair is forwarded.
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        pieces: &[io::IoSlice<'_>],
+        slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.stream.borrow_mut()).poll_write_vectored(context, pieces)
+        Pin::new(&mut *self.stream.borrow_mut()).poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {

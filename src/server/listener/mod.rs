@@ -1,98 +1,115 @@
-//! Sockets to listen on.
+//! Listening sockets, TCP or Unix-domain.
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
+use tokio::time::sleep;
+use tracing::warn;
 
-use super::socket::{Caller, Detached};
+use super::socket::{ClientSocket, DetachedSocket};
 use crate::config::Listen;
 
 mod unix_path;
 
-use unix_path::Name;
+use unix_path::UnixPath;
 
-/// Connections that the system holds for us while we are busy.
+/// Connections that the kernel queues until they are accepted.
 const BACKLOG: i32 = 1024;
+/// Pause after a failed `accept` (most likely too many open files).
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
-/// Where callers come in.
 #[derive(Debug)]
 pub enum Listener {
     Tcp(TcpListener),
-    Unix(UnixListener, Name),
+    Unix(UnixListener, UnixPath),
 }
 
 impl Listener {
-    /// Listens at `place`. A `shared` one may be listened at by others too, or,
-    /// where it is a path, be taken from them when this one is published.
-    pub fn bind(place: &Listen, shared: bool) -> io::Result<Self> {
-        match place {
+    /// Listens on `address`. If it is `shared`, other processes may listen on it
+    /// too; a path is taken over from them when this listener is published.
+    pub fn bind(address: &Listen, shared: bool) -> io::Result<Self> {
+        match address {
             Listen::Ip(address) => bind(*address, shared).map(Self::Tcp),
             Listen::Unix { path, mode } => {
                 let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
                 socket.set_nonblocking(true)?;
-                let name = Name::bind(&socket, path, *mode, shared)?;
+                let path = UnixPath::bind(&socket, path, *mode, shared)?;
                 socket.listen(BACKLOG)?;
                 let listener = UnixListener::from_std(socket.into())?;
-                Ok(Self::Unix(listener, name))
+                Ok(Self::Unix(listener, path))
             }
         }
     }
 
-    /// Lets it be found, where that is not so yet.
+    /// Moves a Unix-domain socket to its path; no effect on a TCP listener.
     pub fn publish(&mut self) -> io::Result<()> {
         match self {
             Self::Tcp(_) => Ok(()),
-            Self::Unix(_, name) => name.publish(),
+            Self::Unix(_, path) => path.publish(),
         }
     }
 
-    /// Where it is.
-    pub fn place(&self) -> io::Result<Listen> {
+    /// The address with the port that the system chose.
+    pub fn address(&self) -> io::Result<Listen> {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(Listen::Ip),
-            Self::Unix(_, name) => Ok(name.place()),
+            Self::Unix(_, path) => Ok(path.address()),
         }
     }
 
-    /// Waits for a caller.
-    pub async fn accept(&self) -> io::Result<Caller> {
-        match self {
-            Self::Tcp(listener) => Ok(Caller::Tcp(listener.accept().await?.0)),
-            Self::Unix(listener, _) => Ok(Caller::Unix(listener.accept().await?.0)),
+    /// The next connection; retries after errors.
+    pub async fn accept_with_backoff(&self) -> ClientSocket {
+        loop {
+            match self.accept().await {
+                Ok(socket) => return socket,
+                Err(error) => {
+                    warn!(%error, "cannot accept");
+                    sleep(ACCEPT_BACKOFF).await;
+                }
+            }
         }
     }
 
-    /// Lets nobody new in at a listener that others share. A path leads to
-    /// whoever came last, so that nobody comes to this one any more.
-    pub fn shun(&self) -> io::Result<()> {
+    async fn accept(&self) -> io::Result<ClientSocket> {
         match self {
-            Self::Tcp(listener) => shun(listener),
+            Self::Tcp(listener) => Ok(ClientSocket::Tcp(listener.accept().await?.0)),
+            Self::Unix(listener, _) => Ok(ClientSocket::Unix(listener.accept().await?.0)),
+        }
+    }
+
+    /// Rejects new connections to a shared TCP listener, so that other processes
+    /// get them. A path already leads to the last process that published it.
+    pub fn reject_new(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => reject_syns(listener),
             Self::Unix(..) => Ok(()),
         }
     }
 
-    /// Closes it, and hands over those who wait in the system's queue there.
-    pub fn empty(self, mut take: impl FnMut(Detached)) -> io::Result<()> {
+    /// Closes the listener and passes the connections in its backlog to
+    /// `on_socket`.
+    pub fn drain_backlog(self, mut on_socket: impl FnMut(DetachedSocket)) -> io::Result<()> {
         match self {
             Self::Tcp(listener) => {
                 let listener = listener.into_std()?;
-                all(|| {
+                drain_until_blocked(|| {
                     let (tcp, _) = listener.accept()?;
                     tcp.set_nonblocking(true)?;
-                    take(Detached::Tcp(tcp));
+                    on_socket(DetachedSocket::Tcp(tcp));
                     Ok(())
                 })
             }
-            Self::Unix(listener, name) => {
-                // Nobody is to come to it after the last one was taken.
-                drop(name);
+            Self::Unix(listener, path) => {
+                // No client may connect after the last `accept`.
+                drop(path);
                 let listener = listener.into_std()?;
-                all(|| {
+                drain_until_blocked(|| {
                     let (unix, _) = listener.accept()?;
                     unix.set_nonblocking(true)?;
-                    take(Detached::Unix(unix));
+                    on_socket(DetachedSocket::Unix(unix));
                     Ok(())
                 })
             }
@@ -100,10 +117,9 @@ impl Listener {
     }
 }
 
-/// Takes until there is nobody left.
-fn all(mut take: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+fn drain_until_blocked(mut accept: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     loop {
-        match take() {
+        match accept() {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(error) => return Err(error),
@@ -111,16 +127,16 @@ fn all(mut take: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Listens on `address`; port 0 takes a free one. Processes of one user may
-/// listen on one address if all of them say `shared`; the system gives each
-/// new connection to one of them.
+/// Processes of one user can listen on the same address if all of them set
+/// `shared` (`SO_REUSEPORT`); the kernel gives each new connection to one of them.
+/// Port 0 takes a free one.
 fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
         Some(Protocol::TCP),
     )?;
-    // A restart must not have to wait until old connections are forgotten.
+    // A restart must not wait for connections in TIME_WAIT.
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;
@@ -129,22 +145,21 @@ fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Lets nobody new in at a listener that others share, so that it can be
-/// emptied and closed: handshakes that have begun end here, but a first packet
-/// is dropped (a filter of the system sees each before the listener does).
-/// Callers send it again after a second (RFC 6298, section 2.1), and then only
-/// the others are there to take it.
+/// Drops new SYN packets at a shared listener, so that its backlog can be
+/// drained and the listener closed. Handshakes that have begun complete here;
+/// other clients send their SYN again after a second (RFC 6298, section 2.1), when
+/// only the other processes listen.
 #[cfg(target_os = "linux")]
-fn shun(listener: &TcpListener) -> io::Result<()> {
+fn reject_syns(listener: &TcpListener) -> io::Result<()> {
     use socket2::SockFilter;
 
-    /// Of a TCP header: where the flags are, and two of them (RFC 9293,
+    /// Offset of the flags in a TCP header, and two of them (RFC 9293,
     /// section 3.1).
     const FLAGS: u32 = 13;
     const SYN: u32 = 0x02;
     const ACK: u32 = 0x10;
-    /// Instructions (`linux/bpf_common.h`): load a byte of the packet, mask
-    /// it, go on where it is equal, keep so many bytes of the packet.
+    /// BPF instructions (`linux/bpf_common.h`): load a byte of the packet, mask
+    /// it, skip unless equal, return how many bytes of the packet to keep.
     const LOAD_BYTE: u16 = 0x30;
     const AND: u16 = 0x54;
     const IF_EQUAL: u16 = 0x15;
@@ -158,9 +173,9 @@ fn shun(listener: &TcpListener) -> io::Result<()> {
     ])
 }
 
-/// Only Linux can.
+/// Only Linux has socket filters.
 #[cfg(not(target_os = "linux"))]
-fn shun(_: &TcpListener) -> io::Result<()> {
+fn reject_syns(_: &TcpListener) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -173,13 +188,13 @@ mod tests {
 
     use socket2::{Domain, Socket, Type};
 
-    use super::{bind, shun};
+    use super::{bind, reject_syns};
 
-    /// Sends the first packet of a handshake, and does not wait for more.
-    fn knock(address: SocketAddr) -> Socket {
+    /// Sends a SYN and does not wait for the handshake.
+    fn start_handshake(address: SocketAddr) -> Socket {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.set_nonblocking(true).unwrap();
-        // On loopback a listener has it, or not, when this returns.
+        // On loopback, the listener has accepted or dropped it when this returns.
         let _ = socket.connect(&address.into());
         socket
     }
@@ -189,31 +204,30 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn those_turned_away_at_one_listener_reach_the_other() {
-        let leaving = bind("127.0.0.1:0".parse().unwrap(), true).unwrap();
-        let address = leaving.local_addr().unwrap();
-        let before: Vec<_> = (0..16).map(|_| knock(address)).collect();
-        let staying = bind(address, true).unwrap().into_std().unwrap();
-        shun(&leaving).unwrap();
-        let later: Vec<_> = (0..32).map(|_| knock(address)).collect();
-        let leaving = leaving.into_std().unwrap();
-        // Whoever was there before is not lost, and nobody else came.
-        let here = accepted(&leaving);
-        assert_eq!(here.len(), before.len());
-        let turned_away = later.iter().filter(|caller| caller.peer_addr().is_err());
-        assert!(turned_away.count() > 0, "nobody was sent there");
-        drop(leaving);
+    async fn connections_rejected_by_one_listener_reach_the_other() {
+        let closing = bind("127.0.0.1:0".parse().unwrap(), true).unwrap();
+        let address = closing.local_addr().unwrap();
+        let before: Vec<_> = (0..16).map(|_| start_handshake(address)).collect();
+        let remaining = bind(address, true).unwrap().into_std().unwrap();
+        reject_syns(&closing).unwrap();
+        let later: Vec<_> = (0..32).map(|_| start_handshake(address)).collect();
+        let closing = closing.into_std().unwrap();
+        // Earlier connections are not lost, and no others were accepted.
+        assert_eq!(accepted(&closing).len(), before.len());
+        let rejected = later.iter().filter(|client| client.peer_addr().is_err());
+        assert!(rejected.count() > 0, "no SYN reached this listener");
+        drop(closing);
         let end = Instant::now() + Duration::from_secs(30);
-        while later.iter().any(|caller| caller.peer_addr().is_err()) {
-            let refused = later.iter().find_map(|caller| caller.take_error().unwrap());
-            assert!(refused.is_none() && Instant::now() < end, "{refused:?}");
+        while later.iter().any(|client| client.peer_addr().is_err()) {
+            let error = later.iter().find_map(|client| client.take_error().unwrap());
+            assert!(error.is_none() && Instant::now() < end, "{error:?}");
             thread::sleep(Duration::from_millis(10));
         }
-        assert_eq!(accepted(&staying).len(), later.len());
+        assert_eq!(accepted(&remaining).len(), later.len());
     }
 
     #[tokio::test]
-    async fn a_listener_is_shared_only_when_both_say_so() {
+    async fn an_address_is_shared_only_when_both_listeners_share_it() {
         for (first, second) in [(false, false), (false, true), (true, false)] {
             let listener = bind("127.0.0.1:0".parse().unwrap(), first).unwrap();
             let address = listener.local_addr().unwrap();

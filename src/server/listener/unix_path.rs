@@ -1,4 +1,4 @@
-//! The path of a Unix-domain socket that we listen on.
+//! The path of a listening Unix-domain socket.
 
 use std::fs::{self, Metadata, Permissions};
 use std::io;
@@ -9,56 +9,57 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::config::Listen;
 
-/// The path of a socket, which goes when this value does, unless another
-/// socket has taken its place. Until it is published, the socket has another
-/// name in the same directory, and whoever was found at the path still is.
+/// Removes the socket file on drop, unless another socket replaced it. Until it is
+/// published, the socket has a temporary path in the same directory, and `path`
+/// leads to the previous listener.
 #[derive(Debug)]
-pub struct Name {
+pub struct UnixPath {
     path: PathBuf,
     mode: u32,
-    /// What it is called until then.
-    draft: Option<PathBuf>,
-    /// Device and number of the file.
+    /// Some until the socket is published.
+    temporary: Option<PathBuf>,
+    /// Device and inode of the file.
     identity: (u64, u64),
 }
 
-impl Name {
-    /// Names a socket that does not listen yet, so that nobody meets it before
-    /// `mode` holds. A path at which somebody listens is taken only if that is
-    /// `shared`, and one that is no socket never.
+impl UnixPath {
+    /// Binds a socket that does not listen yet, so that no client connects before
+    /// `mode` is set. Fails on a path in use, unless it is `shared`, and on a file
+    /// that is not a socket.
     pub fn bind(socket: &Socket, path: &Path, mode: u32, shared: bool) -> io::Result<Self> {
-        if is_taken(path)? && !shared {
+        if is_in_use(path)? && !shared {
             return Err(io::ErrorKind::AddrInUse.into());
         }
-        let mut draft = path.as_os_str().to_owned();
-        draft.push(format!(".{}", std::process::id()));
-        let draft = PathBuf::from(draft);
-        // Left by a process of this number that was killed.
-        if fs::symlink_metadata(&draft).is_ok_and(|file| is_socket(&file)) {
-            fs::remove_file(&draft)?;
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(format!(".{}", std::process::id()));
+        let temporary = PathBuf::from(temporary);
+        // Left behind by a killed process with the same id.
+        if fs::symlink_metadata(&temporary).is_ok_and(|file| is_socket(&file)) {
+            fs::remove_file(&temporary)?;
         }
-        socket.bind(&SockAddr::unix(&draft)?)?;
-        let identity = identity(&fs::symlink_metadata(&draft)?);
-        let name = Self {
+        socket.bind(&SockAddr::unix(&temporary)?)?;
+        let identity = inode(&fs::symlink_metadata(&temporary)?);
+        let this = Self {
             path: path.to_owned(),
             mode,
-            draft: Some(draft.clone()),
+            temporary: Some(temporary.clone()),
             identity,
         };
-        fs::set_permissions(&draft, Permissions::from_mode(mode))?;
-        Ok(name)
+        fs::set_permissions(&temporary, Permissions::from_mode(mode))?;
+        Ok(this)
     }
 
-    /// Puts it in its place, in one step: there is always somebody there.
+    /// Moves the socket to its path atomically, so that a client always finds a
+    /// listener there.
     pub fn publish(&mut self) -> io::Result<()> {
-        if let Some(draft) = &self.draft {
-            fs::rename(draft, &self.path)?;
-            self.draft = None;
+        if let Some(temporary) = &self.temporary {
+            fs::rename(temporary, &self.path)?;
+            self.temporary = None;
         }
         Ok(())
     }
 
-    pub fn place(&self) -> Listen {
+    pub fn address(&self) -> Listen {
         Listen::Unix {
             path: self.path.clone(),
             mode: self.mode,
@@ -66,30 +67,29 @@ impl Name {
     }
 }
 
-impl Drop for Name {
+impl Drop for UnixPath {
     fn drop(&mut self) {
-        let path = self.draft.as_ref().unwrap_or(&self.path);
-        if fs::symlink_metadata(path).is_ok_and(|file| identity(&file) == self.identity) {
-            // One that stays is found to be nobody's at the next start.
+        let path = self.temporary.as_ref().unwrap_or(&self.path);
+        if fs::symlink_metadata(path).is_ok_and(|file| inode(&file) == self.identity) {
+            // A file left behind is replaced at the next start.
             let _ = fs::remove_file(path);
         }
     }
 }
 
-/// Whether somebody listens at `path`; not when nobody is left behind a socket
-/// there.
-fn is_taken(path: &Path) -> io::Result<bool> {
+/// True if a process listens at `path`; false for a socket left behind.
+fn is_in_use(path: &Path) -> io::Result<bool> {
     match fs::symlink_metadata(path) {
         Ok(file) if is_socket(&file) => {}
         Ok(_) => {
-            let text = "a file that is no socket is there; remove it, or choose another path";
+            let text = "the path is a file that is not a socket; remove it, or choose another path";
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
     }
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // A listener whose queue is full would have us wait.
+    // A full backlog would block the connect.
     socket.set_nonblocking(true)?;
     match socket.connect(&SockAddr::unix(path)?) {
         Ok(()) => Ok(true),
@@ -105,7 +105,7 @@ fn is_socket(file: &Metadata) -> bool {
     file.file_type().is_socket()
 }
 
-fn identity(file: &Metadata) -> (u64, u64) {
+fn inode(file: &Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }
 
@@ -119,7 +119,7 @@ mod tests {
 
     use socket2::{Domain, SockAddr, Socket, Type};
 
-    use super::Name;
+    use super::UnixPath;
 
     fn socket() -> Socket {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
@@ -127,35 +127,35 @@ mod tests {
         socket
     }
 
-    fn bind(path: &Path, shared: bool) -> std::io::Result<Name> {
-        Name::bind(&socket(), path, 0o600, shared)
+    fn bind(path: &Path, shared: bool) -> std::io::Result<UnixPath> {
+        UnixPath::bind(&socket(), path, 0o600, shared)
     }
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_listener_that_is_too_busy_to_answer_is_alive() {
+    fn a_path_whose_listener_has_a_full_backlog_is_in_use() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a");
         let busy = socket();
         busy.bind(&SockAddr::unix(&path).unwrap()).unwrap();
         busy.listen(0).unwrap();
-        let call = || {
-            let caller = socket();
-            let reached = caller.connect(&SockAddr::unix(&path).unwrap());
-            reached.is_ok().then_some(caller)
+        let connect = || {
+            let client = socket();
+            let connected = client.connect(&SockAddr::unix(&path).unwrap());
+            connected.is_ok().then_some(client)
         };
-        let waiting: Vec<Socket> = iter::from_fn(call).collect();
+        let waiting: Vec<Socket> = iter::from_fn(connect).collect();
         assert!(!waiting.is_empty());
-        let refused = bind(&path, false).unwrap_err();
-        assert_eq!(refused.kind(), ErrorKind::AddrInUse);
+        let error = bind(&path, false).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
     }
 
     #[test]
-    fn a_name_is_taken_away_by_whom_it_names() {
+    fn a_path_is_removed_only_by_the_socket_it_leads_to() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a");
         let old = UnixListener::bind(&path).unwrap();
-        // One that is not published leaves no trace.
+        // An unpublished socket removes its temporary file.
         drop(bind(&path, true).unwrap());
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
         let mut first = bind(&path, true).unwrap();

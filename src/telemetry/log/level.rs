@@ -1,4 +1,4 @@
-//! Which lines are written, and how that is changed while they are.
+//! The log level, changeable at run time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -12,60 +12,58 @@ use tracing_subscriber::layer::Context;
 
 use crate::config::LogLevel;
 
-/// Our own lines at a level that can be changed; other crates' only when they
-/// are errors, so that no library can print what we would not.
+/// Filters our own lines by a level that can be changed. Other crates' lines pass only
+/// as errors, so that no library can log request data.
 ///
-/// tracing remembers for each place in the code whether it may speak, and is
-/// told to ask again after a change. So a line takes no lock here; with
-/// `tracing_subscriber::reload` it would take one that all workers share.
+/// tracing caches the decision for each callsite; the cache is rebuilt after a change.
+/// So a line takes no lock, while `tracing_subscriber::reload` would take one that all
+/// workers share.
 #[derive(Debug, Clone)]
-pub struct Level(Arc<Levels>);
+pub struct LogLevelControl(Arc<Levels>);
 
-/// By their places in [`LogLevel::ALL`].
+/// As indices of [`LogLevel::ALL`].
 #[derive(Debug)]
 struct Levels {
-    now: AtomicU8,
+    current: AtomicU8,
     configured: AtomicU8,
 }
 
-impl Level {
+impl LogLevelControl {
     pub(super) fn new(level: LogLevel) -> Self {
         Self(Arc::new(Levels {
-            now: AtomicU8::new(level as u8),
+            current: AtomicU8::new(level as u8),
             configured: AtomicU8::new(level as u8),
         }))
     }
 
-    /// The least severity that is written now.
     #[must_use]
-    pub fn now(&self) -> LogLevel {
-        read(&self.0.now)
+    pub fn current(&self) -> LogLevel {
+        read(&self.0.current)
     }
 
-    /// What the configuration says it is.
     #[must_use]
     pub fn configured(&self) -> LogLevel {
         read(&self.0.configured)
     }
 
-    /// Changes it, until the next change here or in the configuration.
+    /// Sets the level until the next change here or in the configuration.
     pub fn set(&self, level: LogLevel) {
-        let before = self.now();
+        let before = self.current();
         let (from, to) = (before.name(), level.name());
-        let say = || warn!(from, to, "log level changed");
-        // Said while the wordier of the two holds.
+        let log = || warn!(from, to, "log level changed");
+        // Logged while the more verbose of the two levels is set.
         if level < before {
-            say();
+            log();
         }
-        self.0.now.store(level as u8, Ordering::Relaxed);
+        self.0.current.store(level as u8, Ordering::Relaxed);
         rebuild_interest_cache();
         if level > before {
-            say();
+            log();
         }
     }
 
-    /// Takes the level of a configuration that was read again. What was set
-    /// since stays, unless the configuration says something new.
+    /// Sets the level of a reloaded configuration. A level set at run time stays, unless
+    /// the configured one has changed.
     pub fn configure(&self, level: LogLevel) {
         let before = self.0.configured.swap(level as u8, Ordering::Relaxed);
         if before != level as u8 {
@@ -73,16 +71,20 @@ impl Level {
         }
     }
 
-    fn lets_through(&self, metadata: &Metadata<'_>) -> bool {
+    fn is_enabled(&self, metadata: &Metadata<'_>) -> bool {
         let is_ours = metadata.target().split("::").next() == Some("trunkline");
-        let level = if is_ours { self.now() } else { LogLevel::Error };
+        let level = if is_ours {
+            self.current()
+        } else {
+            LogLevel::Error
+        };
         *metadata.level() <= filter(level)
     }
 }
 
-impl<S: Subscriber> Layer<S> for Level {
+impl<S: Subscriber> Layer<S> for LogLevelControl {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if self.lets_through(metadata) {
+        if self.is_enabled(metadata) {
             Interest::always()
         } else {
             Interest::never()
@@ -90,17 +92,17 @@ impl<S: Subscriber> Layer<S> for Level {
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        self.lets_through(metadata)
+        self.is_enabled(metadata)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(filter(self.now()))
+        Some(filter(self.current()))
     }
 }
 
 fn read(level: &AtomicU8) -> LogLevel {
-    let place = usize::from(level.load(Ordering::Relaxed));
-    let level = LogLevel::ALL.get(place);
+    let index = usize::from(level.load(Ordering::Relaxed));
+    let level = LogLevel::ALL.get(index);
     level.copied().unwrap_or(LogLevel::Trace)
 }
 
@@ -122,20 +124,20 @@ mod tests {
     use tracing_subscriber::layer::{Context, SubscriberExt};
     use tracing_subscriber::{Layer, registry};
 
-    use super::Level;
+    use super::LogLevelControl;
     use crate::config::LogLevel;
 
-    /// Keeps the severities of the lines that come through.
+    /// Captures the levels of the lines that pass the filter.
     #[derive(Clone, Default)]
-    struct Heard(Arc<Mutex<Vec<tracing::Level>>>);
+    struct CapturedLevels(Arc<Mutex<Vec<tracing::Level>>>);
 
-    impl<S: Subscriber> Layer<S> for Heard {
+    impl<S: Subscriber> Layer<S> for CapturedLevels {
         fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
             self.0.lock().unwrap().push(*event.metadata().level());
         }
     }
 
-    fn say() {
+    fn log_lines() {
         error!("e");
         warn!("w");
         info!("i");
@@ -146,14 +148,17 @@ mod tests {
     }
 
     #[test]
-    fn what_may_speak_changes_with_the_level_at_once() {
-        let (level, heard) = (Level::new(LogLevel::Info), Heard::default());
-        let subscriber = registry().with(level.clone()).with(heard.clone());
+    fn a_change_of_the_level_takes_effect_at_once() {
+        let (level, captured) = (
+            LogLevelControl::new(LogLevel::Info),
+            CapturedLevels::default(),
+        );
+        let subscriber = registry().with(level.clone()).with(captured.clone());
         tracing::subscriber::with_default(subscriber, || {
             let count = || {
-                heard.0.lock().unwrap().clear();
-                say();
-                heard.0.lock().unwrap().len()
+                captured.0.lock().unwrap().clear();
+                log_lines();
+                captured.0.lock().unwrap().len()
             };
             // One of these lines is another crate's error.
             assert_eq!(count(), 4);
@@ -171,31 +176,34 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_told_while_either_level_lets_it_through() {
-        let (level, heard) = (Level::new(LogLevel::Error), Heard::default());
-        let subscriber = registry().with(level.clone()).with(heard.clone());
+    fn a_change_is_logged_while_either_level_allows_it() {
+        let (level, captured) = (
+            LogLevelControl::new(LogLevel::Error),
+            CapturedLevels::default(),
+        );
+        let subscriber = registry().with(level.clone()).with(captured.clone());
         tracing::subscriber::with_default(subscriber, || {
-            for (next, told) in [
+            for (next, lines) in [
                 (LogLevel::Info, 1),
                 (LogLevel::Info, 1),
                 (LogLevel::Error, 2),
                 (LogLevel::Warn, 3),
             ] {
                 level.set(next);
-                assert_eq!(heard.0.lock().unwrap().len(), told, "{next:?}");
+                assert_eq!(captured.0.lock().unwrap().len(), lines, "{next:?}");
             }
         });
     }
 
     #[test]
-    fn a_configuration_that_says_nothing_new_leaves_the_level_alone() {
-        let level = Level::new(LogLevel::Info);
+    fn an_unchanged_configured_level_keeps_the_current_one() {
+        let level = LogLevelControl::new(LogLevel::Info);
         level.set(LogLevel::Debug);
         level.configure(LogLevel::Info);
-        assert_eq!(level.now(), LogLevel::Debug);
+        assert_eq!(level.current(), LogLevel::Debug);
         level.configure(LogLevel::Warn);
         assert_eq!(
-            (level.now(), level.configured()),
+            (level.current(), level.configured()),
             (LogLevel::Warn, LogLevel::Warn)
         );
     }

@@ -1,5 +1,5 @@
-//! Log lines on standard output, written by a thread of their own: a reader
-//! that stops reading costs lines, which are counted, never requests.
+//! Log lines on standard output, written by a separate thread: if the reader stops,
+//! lines are dropped and counted, and no request waits.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -16,55 +16,53 @@ use crate::config::{Log, LogFormat};
 
 mod level;
 
-pub use level::Level;
+pub use level::LogLevelControl;
 
-/// Lines that wait for the writer before further ones are dropped.
-const LINES_WAITING: usize = 16_384;
+/// Lines buffered for the writer before further ones are dropped.
+const MAX_BUFFERED_LINES: usize = 16_384;
 
-/// How long the last lines may take to be written.
-const LAST_LINES: Duration = Duration::from_secs(2);
+/// Time to write the last lines at exit.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Keeps the writer alive; the last lines are written when it is dropped, if
-/// there is somebody who takes them.
+/// Keeps the writer alive; dropping it writes the last lines.
 #[derive(Debug)]
 pub struct LogWriter {
     guard: Option<WorkerGuard>,
-    /// Lines that found no room.
-    crowded_out: ErrorCounter,
+    /// Lines dropped because the buffer was full.
+    dropped: ErrorCounter,
     /// Lines that could not be written.
     failed: Arc<AtomicU64>,
     reported: std::cell::Cell<u64>,
-    level: Level,
+    level: LogLevelControl,
 }
 
 impl Drop for LogWriter {
-    /// Where standard output takes nothing, the guard would wait for it for
-    /// ever: it says there that it could not.
+    /// On another thread: the guard would wait forever if standard output is blocked.
     fn drop(&mut self) {
         let guard = self.guard.take();
         let (done, written) = sync_channel(1);
         let flush = move || {
             drop(guard);
-            // Whoever waited may have given up.
+            // The receiver may have timed out.
             let _ = done.send(());
         };
         if std::thread::Builder::new().spawn(flush).is_ok() {
-            // Late or not, there is nothing left to do.
-            let _ = written.recv_timeout(LAST_LINES);
+            // After a timeout, nothing is left to do.
+            let _ = written.recv_timeout(FLUSH_TIMEOUT);
         }
     }
 }
 
-/// Counts the lines that it cannot write, because the disk is full or the
-/// reader is gone, and goes on: the next one may find room.
+/// Counts lines that cannot be written (full disk, closed pipe) instead of failing:
+/// the next one may succeed.
 #[derive(Debug)]
-struct Counted<W> {
+struct CountingWriter<W> {
     out: W,
     failed: Arc<AtomicU64>,
 }
 
-impl<W: Write> Write for Counted<W> {
-    /// Takes a whole line.
+impl<W: Write> Write for CountingWriter<W> {
+    /// Called with a complete line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.out.write_all(line).is_err() {
             self.failed.fetch_add(1, Ordering::Relaxed);
@@ -77,27 +75,26 @@ impl<W: Write> Write for Counted<W> {
     }
 }
 
-/// Starts logging for the whole process. Does nothing where a subscriber has
-/// been set before.
+/// Starts logging for the process, unless a subscriber is already set.
 #[must_use]
 pub fn start(log: &Log) -> LogWriter {
     let failed = Arc::<AtomicU64>::default();
     let (writer, guard) = NonBlockingBuilder::default()
-        .buffered_lines_limit(LINES_WAITING)
+        .buffered_lines_limit(MAX_BUFFERED_LINES)
         .lossy(true)
         .thread_name("log")
-        .finish(Counted {
+        .finish(CountingWriter {
             out: std::io::stdout(),
             failed: Arc::clone(&failed),
         });
-    let crowded_out = writer.error_counter();
-    let level = Level::new(log.level);
+    let dropped = writer.error_counter();
+    let level = LogLevelControl::new(log.level);
     let registry = tracing_subscriber::registry().with(level.clone());
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(writer)
         .with_target(false);
-    // An error means that a subscriber is set already, which then goes on.
-    let _already_set = match log.format {
+    // An error means that a subscriber is already set.
+    let _ = match log.format {
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
         LogFormat::Text => {
             use std::io::IsTerminal;
@@ -108,7 +105,7 @@ pub fn start(log: &Log) -> LogWriter {
     };
     LogWriter {
         guard: Some(guard),
-        crowded_out,
+        dropped,
         failed,
         reported: std::cell::Cell::new(0),
         level,
@@ -116,16 +113,15 @@ pub fn start(log: &Log) -> LogWriter {
 }
 
 impl LogWriter {
-    /// Which lines are written.
     #[must_use]
-    pub fn level(&self) -> &Level {
+    pub fn level(&self) -> &LogLevelControl {
         &self.level
     }
 
-    /// Adds the lines lost since the last call to `counter`.
-    pub fn report_lost(&self, counter: &Counter) {
-        let lost = self.crowded_out.dropped_lines() as u64 + self.failed.load(Ordering::Relaxed);
-        counter.increment(lost.saturating_sub(self.reported.replace(lost)));
+    /// Adds the lines dropped since the last call to `counter`.
+    pub fn report_dropped(&self, counter: &Counter) {
+        let dropped = self.dropped.dropped_lines() as u64 + self.failed.load(Ordering::Relaxed);
+        counter.increment(dropped.saturating_sub(self.reported.replace(dropped)));
     }
 }
 
@@ -136,19 +132,19 @@ mod tests {
     use std::io::Write;
     use std::sync::atomic::Ordering;
 
-    use super::Counted;
+    use super::CountingWriter;
 
     #[test]
-    fn o08_lines_that_a_full_disk_does_not_take_are_counted() {
+    fn o08_lines_that_a_full_disk_rejects_are_counted() {
         let full = File::options().write(true).open("/dev/full").unwrap();
-        let mut counted = Counted {
+        let mut writer = CountingWriter {
             out: std::io::LineWriter::new(full),
             failed: std::sync::Arc::default(),
         };
         for _ in 0..3 {
-            counted.write_all(b"a line\n").unwrap();
-            let _ = counted.flush();
+            writer.write_all(b"a line\n").unwrap();
+            let _ = writer.flush();
         }
-        assert_eq!(counted.failed.load(Ordering::Relaxed), 3);
+        assert_eq!(writer.failed.load(Ordering::Relaxed), 3);
     }
 }

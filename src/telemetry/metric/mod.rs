@@ -1,8 +1,7 @@
-//! Every metric's name, kind, unit and help in one table, and the registry
-//! that makes handles of them.
+//! The table of metrics, and the registry of their handles.
 //!
-//! Names follow Prometheus' conventions (base units, `_total`), label values
-//! come from the config alone: no input can make a new series.
+//! Names follow Prometheus' conventions (base units, `_total`). Label values come from
+//! the configuration only: no input can create a series.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,40 +10,33 @@ use prometheus::{TextEncoder, proto};
 
 mod series;
 
-pub use series::{Counter, CounterPart, Gauge, GaugePart, Histogram, HistogramPart};
+pub use series::{Counter, Gauge, Histogram, LocalCounter, LocalGauge, LocalHistogram};
 
 use series::Series;
 
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
-    /// Full name, as it is scraped.
     pub name: &'static str,
-    /// What it counts or measures.
-    pub kind: Kind,
-    /// What its series are told apart by.
+    pub kind: MetricKind,
     pub labels: &'static [&'static str],
     /// One sentence.
     pub help: &'static str,
 }
 
-/// Kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Kind {
-    /// Only grows.
+pub enum MetricKind {
     Counter,
-    /// Only grows; counted in picodollars (10⁻¹² US dollars) and shown in
-    /// dollars. It begins again from zero at 18.4 million dollars, which
-    /// readers take for a restart.
-    Dollars,
-    /// Goes up and down.
+    /// Counted in picodollars (10⁻¹² US dollars), exposed in dollars. Wraps at 18.4
+    /// million dollars, which Prometheus treats as a restart.
+    CounterPicodollars,
     Gauge,
-    /// Times, spread over buckets with these upper bounds in microseconds.
+    /// Durations, with these upper bounds in microseconds.
     Histogram(&'static [u64]),
 }
 
-/// From milliseconds to ten minutes: whole requests and waits for a model.
-const WAITS: &[u64] = &[
+/// From milliseconds to ten minutes (complete requests), in microseconds.
+const LATENCY_BUCKETS: &[u64] = &[
     5_000,
     10_000,
     25_000,
@@ -62,13 +54,13 @@ const WAITS: &[u64] = &[
     300_000_000,
     600_000_000,
 ];
-/// Between two events of a stream.
-const GAPS: &[u64] = &[
+/// Between two frames of a stream, in microseconds.
+const GAP_BUCKETS: &[u64] = &[
     1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000,
     30_000_000,
 ];
-/// Our own share, in tens of microseconds.
-const OVERHEADS: &[u64] = &[25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000];
+/// The gateway's own time, in microseconds.
+const OVERHEAD_BUCKETS: &[u64] = &[25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000];
 
 macro_rules! table {
     ($($constant:ident = $name:literal, $kind:expr, $([$($label:literal),*],)? $help:literal;)*) => {
@@ -81,126 +73,121 @@ macro_rules! table {
                 help: $help,
             };
         )*
-        /// Every metric there is.
         pub const ALL: &[Metric] = &[$($constant),*];
     };
 }
 
 table! {
-    REQUESTS = "trunkline_requests_total", Kind::Counter, ["endpoint", "model", "provider", "status", "outcome"],
-        "API requests that came to their end, by endpoint, model, provider, status class and outcome.";
-    REQUEST_DURATION = "trunkline_request_duration_seconds", Kind::Histogram(WAITS), ["model", "provider"],
-        "From the first byte of a request to the last byte of its answer.";
-    TIME_TO_FIRST_BYTE = "trunkline_time_to_first_byte_seconds", Kind::Histogram(WAITS), ["model", "provider"],
-        "From a request to the head of the upstream's answer.";
-    TIME_TO_FIRST_TOKEN = "trunkline_time_to_first_token_seconds", Kind::Histogram(WAITS), ["model", "provider"],
-        "From a request to the first data event of its stream; comments do not count.";
-    STREAM_GAP = "trunkline_stream_gap_seconds", Kind::Histogram(GAPS), ["model", "provider"],
-        "Between two pieces of a stream.";
-    OVERHEAD = "trunkline_overhead_seconds", Kind::Histogram(OVERHEADS),
-        "Time a request spent in Trunkline itself, waits for caller and upstream left out.";
-    TOKENS = "trunkline_tokens_total", Kind::Counter, ["model", "provider", "kind"],
-        "Tokens as the upstream reported them, by kind: input, output, cached, reasoning.";
-    COST = "trunkline_cost_usd_total", Kind::Dollars, ["model", "provider"],
-        "US dollars that the tokens of requests cost by the price table; requests without a price are not in it.";
-    ATTEMPTS = "trunkline_attempts_total", Kind::Counter, ["model", "provider", "result"],
-        "Requests sent or tried to be sent to a provider, by result.";
-    RETRIES = "trunkline_retries_total", Kind::Counter, ["model", "provider", "after"],
-        "Attempts that followed a failed one, by the provider they went to and how the one before had failed.";
-    FALLBACKS = "trunkline_fallbacks_total", Kind::Counter, ["model", "provider"],
-        "Answers of another model than the one asked for.";
-    AFFINITY = "trunkline_affinity_total", Kind::Counter, ["model", "provider", "result"],
-        "First attempts of models with affinity, by where they went and whether they belong there.";
-    HEDGES = "trunkline_hedges_total", Kind::Counter, ["model", "provider", "result"],
-        "Second attempts that were due while the first one was silent, by the provider they went to and result.";
-    TARGETS_EJECTED = "trunkline_targets_ejected", Kind::Gauge, ["provider"],
-        "Targets of a provider that are left out because they failed.";
-    PROVIDER_HEALTHY = "trunkline_provider_healthy", Kind::Gauge, ["provider"],
-        "1 while a provider that is asked whether it is well says so, else 0.";
-    HEALTH_CHECKS = "trunkline_health_checks_total", Kind::Counter, ["provider", "result"],
-        "Times that a provider was asked whether it is well, by result.";
-    DISCOVERIES = "trunkline_discoveries_total", Kind::Counter, ["provider", "result"],
-        "Times that a provider was asked which models it has, by result.";
-    EJECTIONS = "trunkline_ejections_total", Kind::Counter, ["provider", "reason"],
-        "Times that a target was left out, by provider and reason.";
-    REQUESTS_IN_FLIGHT = "trunkline_requests_in_flight", Kind::Gauge,
-        "API requests that have begun and not ended.";
-    STREAMS_IN_FLIGHT = "trunkline_streams_in_flight", Kind::Gauge,
-        "Event streams that have begun and not ended.";
-    TUNNELS_IN_FLIGHT = "trunkline_tunnels_in_flight", Kind::Gauge,
-        "WebSockets that have begun and not ended.";
-    BYTES_IN = "trunkline_request_bytes_total", Kind::Counter,
-        "Bytes of request bodies received from callers, and of WebSockets passed upstream.";
-    BYTES_OUT = "trunkline_response_bytes_total", Kind::Counter,
-        "Bytes of response bodies, and of WebSockets, passed to callers.";
-    UPSTREAM_CONNECTIONS = "trunkline_upstream_connections", Kind::Gauge, ["provider"],
-        "Connections open to a provider.";
-    UPSTREAM_CONNECTS = "trunkline_upstream_connects_total", Kind::Counter, ["provider", "result"],
-        "Connections opened to a provider, by result.";
-    CONNECTIONS = "trunkline_connections", Kind::Gauge,
-        "Connections open from callers.";
-    CONNECTION_ERRORS = "trunkline_connection_errors_total", Kind::Counter, ["kind"],
-        "Connections from callers that ended in a fault, by kind.";
-    BUFFERED_BYTES = "trunkline_buffered_bytes", Kind::Gauge,
-        "Bytes of request bodies held in memory.";
-    SHED = "trunkline_shed_total", Kind::Counter, ["reason"],
-        "Requests and connections refused because a limit was reached, by reason.";
-    LOG_LINES_LOST = "trunkline_log_lines_lost_total", Kind::Counter,
+    REQUESTS = "trunkline_requests_total", MetricKind::Counter, ["endpoint", "model", "provider", "status", "outcome"],
+        "Finished API requests.";
+    REQUEST_DURATION = "trunkline_request_duration_seconds", MetricKind::Histogram(LATENCY_BUCKETS), ["model", "provider"],
+        "From the request head to the last byte of the response.";
+    TIME_TO_FIRST_BYTE = "trunkline_time_to_first_byte_seconds", MetricKind::Histogram(LATENCY_BUCKETS), ["model", "provider"],
+        "From the request head to the upstream's response head.";
+    TIME_TO_FIRST_TOKEN = "trunkline_time_to_first_token_seconds", MetricKind::Histogram(LATENCY_BUCKETS), ["model", "provider"],
+        "From the request head to the first data event of a stream; comments do not count.";
+    STREAM_GAP = "trunkline_stream_gap_seconds", MetricKind::Histogram(GAP_BUCKETS), ["model", "provider"],
+        "Between two frames of a stream.";
+    OVERHEAD = "trunkline_overhead_seconds", MetricKind::Histogram(OVERHEAD_BUCKETS),
+        "Time of a request in Trunkline itself, without waits for the client and the upstream.";
+    TOKENS = "trunkline_tokens_total", MetricKind::Counter, ["model", "provider", "kind"],
+        "Tokens as reported by the upstream, by kind.";
+    COST = "trunkline_cost_usd_total", MetricKind::CounterPicodollars, ["model", "provider"],
+        "Cost of requests in US dollars by the price table; requests without a price are not included.";
+    ATTEMPTS = "trunkline_attempts_total", MetricKind::Counter, ["model", "provider", "result"],
+        "Attempts at a provider, by result.";
+    RETRIES = "trunkline_retries_total", MetricKind::Counter, ["model", "provider", "after"],
+        "Retries, by the provider they went to and the result of the previous attempt.";
+    FALLBACKS = "trunkline_fallbacks_total", MetricKind::Counter, ["model", "provider"],
+        "Responses of a fallback model.";
+    AFFINITY = "trunkline_affinity_total", MetricKind::Counter, ["model", "provider", "result"],
+        "First attempts of models with affinity, by the provider they went to and result.";
+    HEDGES = "trunkline_hedges_total", MetricKind::Counter, ["model", "provider", "result"],
+        "Hedged attempts that were due, by the provider they went to and result.";
+    TARGETS_EJECTED = "trunkline_targets_ejected", MetricKind::Gauge, ["provider"],
+        "Targets of a provider that are ejected.";
+    PROVIDER_HEALTHY = "trunkline_provider_healthy", MetricKind::Gauge, ["provider"],
+        "1 while the health checks of a provider pass, else 0.";
+    HEALTH_CHECKS = "trunkline_health_checks_total", MetricKind::Counter, ["provider", "result"],
+        "Health checks, by result.";
+    DISCOVERIES = "trunkline_discoveries_total", MetricKind::Counter, ["provider", "result"],
+        "Fetches of a provider's model list, by result.";
+    EJECTIONS = "trunkline_ejections_total", MetricKind::Counter, ["provider", "reason"],
+        "Ejections of targets, by reason.";
+    REQUESTS_IN_FLIGHT = "trunkline_requests_in_flight", MetricKind::Gauge,
+        "API requests in flight.";
+    STREAMS_IN_FLIGHT = "trunkline_streams_in_flight", MetricKind::Gauge,
+        "Event streams in flight.";
+    WEBSOCKETS_OPEN = "trunkline_websockets_open", MetricKind::Gauge,
+        "Open WebSockets.";
+    BYTES_IN = "trunkline_request_bytes_total", MetricKind::Counter,
+        "Bytes of request bodies, and of WebSockets towards the upstream.";
+    BYTES_OUT = "trunkline_response_bytes_total", MetricKind::Counter,
+        "Bytes of response bodies, and of WebSockets towards the client.";
+    UPSTREAM_CONNECTIONS = "trunkline_upstream_connections", MetricKind::Gauge, ["provider"],
+        "Open connections to a provider.";
+    UPSTREAM_CONNECTS = "trunkline_upstream_connects_total", MetricKind::Counter, ["provider", "result"],
+        "Connection attempts to a provider, by result.";
+    CONNECTIONS = "trunkline_connections", MetricKind::Gauge,
+        "Open client connections.";
+    CONNECTION_ERRORS = "trunkline_connection_errors_total", MetricKind::Counter, ["kind"],
+        "Errors of client connections, by kind.";
+    BUFFERED_BYTES = "trunkline_buffered_bytes", MetricKind::Gauge,
+        "Bytes of request bodies in memory.";
+    SHED = "trunkline_shed_total", MetricKind::Counter, ["reason"],
+        "Requests and connections rejected because a limit was reached, by reason.";
+    LOG_LINES_DROPPED = "trunkline_log_lines_dropped_total", MetricKind::Counter,
         "Log lines dropped because standard output did not keep up.";
-    SPANS_LOST = "trunkline_spans_lost_total", Kind::Counter,
-        "Spans of traces dropped because no collector took them, or not fast enough.";
-    PANICS = "trunkline_panics_total", Kind::Counter,
-        "Faults of our own that ended a task; each is a bug to report.";
-    RELOADS = "trunkline_config_reloads_total", Kind::Counter, ["result"],
-        "Times that the configuration was read anew, by result: applied, rejected, unchanged.";
-    GENERATION = "trunkline_config_generation", Kind::Gauge,
-        "Number of the configuration in force: 1 at the start, and one more with each reload that was applied.";
-    GENERATIONS_HELD = "trunkline_config_generations_held", Kind::Gauge,
-        "Configurations in memory: the one in force, and older ones that requests without an answer yet began with.";
-    RELOAD_SUCCESSFUL = "trunkline_config_last_reload_successful", Kind::Gauge,
-        "1 when the configuration, as it was last read, is in force; 0 when it was rejected.";
-    RELOAD_TIME = "trunkline_config_last_reload_success_timestamp_seconds", Kind::Gauge,
-        "When the configuration in force came into force, in seconds since 1970.";
-    BUILD_INFO = "trunkline_build_info", Kind::Gauge, ["version"],
-        "Always 1; the version is in the label.";
+    SPANS_DROPPED = "trunkline_spans_dropped_total", MetricKind::Counter,
+        "Spans dropped because no collector accepted them in time.";
+    PANICS = "trunkline_panics_total", MetricKind::Counter,
+        "Panics; each is a bug to report.";
+    RELOADS = "trunkline_config_reloads_total", MetricKind::Counter, ["result"],
+        "Configuration reloads, by result.";
+    GENERATION = "trunkline_config_generation", MetricKind::Gauge,
+        "Generation of the configuration: 1 at the start, plus 1 for each applied reload.";
+    GENERATIONS_HELD = "trunkline_config_generations_held", MetricKind::Gauge,
+        "Configurations in memory: the current one, and older ones that requests still use.";
+    RELOAD_SUCCESSFUL = "trunkline_config_last_reload_successful", MetricKind::Gauge,
+        "1 when the last reload was applied, 0 when it was rejected.";
+    RELOAD_TIME = "trunkline_config_last_reload_success_timestamp_seconds", MetricKind::Gauge,
+        "When the current configuration was applied, in seconds since 1970.";
+    BUILD_INFO = "trunkline_build_info", MetricKind::Gauge, ["version"],
+        "Always 1; the version is a label.";
 }
 
-/// Where handles come from. One per process, or one per test.
+/// Creates metric handles. One for the process, or for a test.
 #[derive(Clone, Default)]
 pub struct Registry(Arc<Mutex<Families>>);
 
-/// The series of each metric, by name and labels. Hashed: a search among the
-/// labels of ten thousand aliases took as long as a request.
 type Families = BTreeMap<&'static str, Family>;
+/// A hash map: a tree search among the labels of ten thousand aliases took as long as
+/// a request.
 type Family = HashMap<Labels, Arc<Series>>;
 type Labels = Box<[(&'static str, Box<str>)]>;
 
 impl Registry {
-    /// A registry with no series in it.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The counter of this row with these labels.
     #[must_use]
     pub fn counter(&self, metric: &Metric, labels: &[(&'static str, &str)]) -> Counter {
         Counter(self.series(metric, labels))
     }
 
-    /// The gauge of this row with these labels.
     #[must_use]
     pub fn gauge(&self, metric: &Metric, labels: &[(&'static str, &str)]) -> Gauge {
         Gauge(self.series(metric, labels))
     }
 
-    /// The histogram of this row with these labels.
     #[must_use]
     pub fn histogram(&self, metric: &Metric, labels: &[(&'static str, &str)]) -> Histogram {
         Histogram(self.series(metric, labels))
     }
 
-    /// The text that Prometheus scrapes.
+    /// All series in the Prometheus text format.
     #[must_use]
     pub fn render(&self) -> String {
         let families = self.families();
@@ -209,7 +196,7 @@ impl Registry {
             .filter_map(|metric| Some((metric, families.get(metric.name)?)))
             .map(|(metric, series)| family(metric, series))
             .collect();
-        // It refuses families without a name or a series, which these are not.
+        // Fails only for families without a name or a series.
         TextEncoder::new()
             .encode_to_string(&families)
             .unwrap_or_default()
@@ -222,8 +209,10 @@ impl Registry {
         let series = family
             .entry(labels.collect())
             .or_insert_with(|| match metric.kind {
-                Kind::Counter | Kind::Dollars | Kind::Gauge => Series::one(),
-                Kind::Histogram(bounds) => Series::spread(bounds),
+                MetricKind::Counter | MetricKind::CounterPicodollars | MetricKind::Gauge => {
+                    Series::scalar()
+                }
+                MetricKind::Histogram(bounds) => Series::histogram(bounds),
             });
         Arc::clone(series)
     }
@@ -239,7 +228,7 @@ impl std::fmt::Debug for Registry {
     }
 }
 
-// ===== Rendering =====
+// === rendering ===
 
 fn family(metric: &Metric, series: &Family) -> proto::MetricFamily {
     let mut series: Vec<_> = series.iter().collect();
@@ -248,9 +237,9 @@ fn family(metric: &Metric, series: &Family) -> proto::MetricFamily {
     family.set_name(metric.name.to_owned());
     family.set_help(metric.help.to_owned());
     family.set_field_type(match metric.kind {
-        Kind::Counter | Kind::Dollars => proto::MetricType::COUNTER,
-        Kind::Gauge => proto::MetricType::GAUGE,
-        Kind::Histogram(_) => proto::MetricType::HISTOGRAM,
+        MetricKind::Counter | MetricKind::CounterPicodollars => proto::MetricType::COUNTER,
+        MetricKind::Gauge => proto::MetricType::GAUGE,
+        MetricKind::Histogram(_) => proto::MetricType::HISTOGRAM,
     });
     let samples = series.into_iter().map(|(labels, series)| {
         let pair = |(name, value): &(&str, Box<str>)| {
@@ -261,14 +250,16 @@ fn family(metric: &Metric, series: &Family) -> proto::MetricFamily {
         };
         let mut sample = proto::Metric::from_label(labels.iter().map(pair).collect());
         match metric.kind {
-            Kind::Counter => sample.set_counter(counter(series.sum() as f64)),
-            Kind::Dollars => sample.set_counter(counter(series.sum() as f64 / 1e12)),
-            Kind::Gauge => {
+            MetricKind::Counter => sample.set_counter(counter(series.sum() as f64)),
+            MetricKind::CounterPicodollars => {
+                sample.set_counter(counter(series.sum() as f64 / 1e12));
+            }
+            MetricKind::Gauge => {
                 let mut gauge = proto::Gauge::default();
                 gauge.set_value(series.sum().cast_signed() as f64);
                 sample.set_gauge(gauge);
             }
-            Kind::Histogram(_) => sample.set_histogram(histogram(series)),
+            MetricKind::Histogram(_) => sample.set_histogram(histogram(series)),
         }
         sample
     });
@@ -296,7 +287,7 @@ fn histogram(series: &Series) -> proto::Histogram {
         bucket
     });
     let buckets = buckets.collect();
-    // What lies above the last bound.
+    // The overflow bucket.
     total += counts.next().copied().unwrap_or_default();
     let mut histogram = proto::Histogram::default();
     histogram.set_bucket(buckets);

@@ -1,9 +1,8 @@
-//! Series, and how workers count without meeting each other.
+//! Metric series with uncontended counting.
 //!
-//! A series is the sum of its parts. Each worker has parts of its own, on
-//! memory of its own, and is the only one to write there: it reads, adds and
-//! stores, and no line of the cache is claimed from another core on the way of
-//! a request. The parts are added up when somebody looks.
+//! A series is the sum of local cells. Each worker has its own cells and is their only
+//! writer: it loads, adds and stores, so that no cache line moves between cores while a
+//! request is served. A scrape adds them up.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -11,61 +10,60 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Numbers that are counted together: one for a counter or a gauge; for a
-/// histogram the sum, one for each bucket, and one for what lies above. The sum
-/// stands first, since the lowest buckets, which are hit most, are beside it.
+/// One cell for a counter or gauge; for a histogram the sum, the buckets and the
+/// overflow bucket. The sum is first, next to the lowest buckets, which are hit most
+/// often.
 #[derive(Debug)]
 pub(super) struct Series {
     /// Upper bounds of a histogram's buckets, in microseconds.
     bounds: &'static [u64],
-    /// What is counted by anybody, and what parts had when they were dropped.
+    /// Counts of shared handles and of dropped local cells.
     shared: Box<[AtomicU64]>,
-    parts: Mutex<Vec<Arc<[AtomicU64]>>>,
+    locals: Mutex<Vec<Arc<[AtomicU64]>>>,
 }
 
-/// Only grows. For what is seldom counted, or from many threads.
+/// Shared handle: for rare events, or events of many threads.
 #[derive(Debug, Clone)]
 pub struct Counter(pub(super) Arc<Series>);
 
-/// Goes up and down. For what seldom changes, or from many threads.
+/// Shared handle: for rare changes, or changes by many threads.
 #[derive(Debug, Clone)]
 pub struct Gauge(pub(super) Arc<Series>);
 
-/// Times, spread over buckets.
 #[derive(Debug, Clone)]
 pub struct Histogram(pub(super) Arc<Series>);
 
-/// One thread's part of a [`Counter`].
+/// One thread's handle of a [`Counter`].
 #[derive(Debug)]
-pub struct CounterPart(Part);
+pub struct LocalCounter(LocalCells);
 
-/// One thread's part of a [`Gauge`].
+/// One thread's handle of a [`Gauge`].
 #[derive(Debug)]
-pub struct GaugePart(Part);
+pub struct LocalGauge(LocalCells);
 
-/// One thread's part of a [`Histogram`].
+/// One thread's handle of a [`Histogram`].
 #[derive(Debug)]
-pub struct HistogramPart {
-    part: Part,
+pub struct LocalHistogram {
+    cells: LocalCells,
     bounds: &'static [u64],
 }
 
 #[derive(Debug)]
-struct Part {
+struct LocalCells {
     cells: Arc<[AtomicU64]>,
     series: Arc<Series>,
-    /// Not to be shared: there must be one writer.
-    _one_writer: PhantomData<Cell<()>>,
+    /// Not `Sync`: there must be a single writer.
+    _single_writer: PhantomData<Cell<()>>,
 }
 
-// ===== Series =====
+// === impl Series ===
 
 impl Series {
-    pub(super) fn one() -> Arc<Self> {
+    pub(super) fn scalar() -> Arc<Self> {
         Arc::new(Self::new(&[], 1))
     }
 
-    pub(super) fn spread(bounds: &'static [u64]) -> Arc<Self> {
+    pub(super) fn histogram(bounds: &'static [u64]) -> Arc<Self> {
         Arc::new(Self::new(bounds, bounds.len() + 2))
     }
 
@@ -73,7 +71,7 @@ impl Series {
         Self {
             bounds,
             shared: zeros(width),
-            parts: Mutex::default(),
+            locals: Mutex::default(),
         }
     }
 
@@ -81,36 +79,35 @@ impl Series {
         self.bounds
     }
 
-    /// The numbers now.
     pub(super) fn sums(&self) -> Vec<u64> {
-        let parts = self.parts();
+        let locals = self.locals();
         let cells = self.shared.iter().enumerate();
         cells
-            .map(|(place, shared)| {
-                let of_parts = parts.iter().filter_map(|cells| cells.get(place));
-                of_parts.fold(shared.load(Ordering::Relaxed), |sum, cell| {
+            .map(|(index, shared)| {
+                let of_locals = locals.iter().filter_map(|cells| cells.get(index));
+                of_locals.fold(shared.load(Ordering::Relaxed), |sum, cell| {
                     sum.wrapping_add(cell.load(Ordering::Relaxed))
                 })
             })
             .collect()
     }
 
-    /// The only number of a counter or gauge.
+    /// The value of a counter or gauge.
     pub(super) fn sum(&self) -> u64 {
         self.sums().first().copied().unwrap_or_default()
     }
 
-    fn parts(&self) -> MutexGuard<'_, Vec<Arc<[AtomicU64]>>> {
-        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn locals(&self) -> MutexGuard<'_, Vec<Arc<[AtomicU64]>>> {
+        self.locals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn part(self: &Arc<Self>) -> Part {
+    fn local(self: &Arc<Self>) -> LocalCells {
         let cells: Arc<[AtomicU64]> = zeros(self.shared.len()).into();
-        self.parts().push(Arc::clone(&cells));
-        Part {
+        self.locals().push(Arc::clone(&cells));
+        LocalCells {
             cells,
             series: Arc::clone(self),
-            _one_writer: PhantomData,
+            _single_writer: PhantomData,
         }
     }
 
@@ -125,108 +122,108 @@ fn zeros(width: usize) -> Box<[AtomicU64]> {
     (0..width).map(|_| AtomicU64::new(0)).collect()
 }
 
-// ===== Part =====
+// === impl LocalCells ===
 
-impl Part {
-    fn add(&self, place: usize, amount: u64) {
-        if let Some(cell) = self.cells.get(place) {
+impl LocalCells {
+    fn add(&self, index: usize, amount: u64) {
+        if let Some(cell) = self.cells.get(index) {
             let before = cell.load(Ordering::Relaxed);
             cell.store(before.wrapping_add(amount), Ordering::Relaxed);
         }
     }
 }
 
-impl Drop for Part {
+impl Drop for LocalCells {
     fn drop(&mut self) {
-        // Under the lock, so that nobody sees it in both places or in none.
-        let mut parts = self.series.parts();
+        // Under the lock, so that no scrape counts the cells twice or not at all.
+        let mut locals = self.series.locals();
         for (shared, cell) in self.series.shared.iter().zip(self.cells.iter()) {
             shared.fetch_add(cell.load(Ordering::Relaxed), Ordering::Relaxed);
         }
-        parts.retain(|cells| !Arc::ptr_eq(cells, &self.cells));
+        locals.retain(|cells| !Arc::ptr_eq(cells, &self.cells));
     }
 }
 
-// ===== Handles =====
+// === impl Counter ===
 
 impl Counter {
-    /// Counts so many more.
     pub fn increment(&self, amount: u64) {
         self.0.add(amount);
     }
 
-    /// A part for the thread that asks.
     #[must_use]
-    pub fn part(&self) -> CounterPart {
-        CounterPart(self.0.part())
+    pub fn local(&self) -> LocalCounter {
+        LocalCounter(self.0.local())
     }
 }
 
-impl CounterPart {
-    /// Counts so many more.
+// === impl LocalCounter ===
+
+impl LocalCounter {
     pub fn increment(&self, amount: u64) {
         self.0.add(0, amount);
     }
 }
 
+// === impl Gauge ===
+
 impl Gauge {
-    /// Goes up.
     pub fn increment(&self, amount: u64) {
         self.0.add(amount);
     }
 
-    /// Goes down.
     pub fn decrement(&self, amount: u64) {
         self.0.add(amount.wrapping_neg());
     }
 
-    /// Is this from now on. For a gauge without parts.
+    /// Use this only for a gauge without local handles.
     pub fn set(&self, value: u64) {
         if let Some(cell) = self.0.shared.first() {
             cell.store(value, Ordering::Relaxed);
         }
     }
 
-    /// A part for the thread that asks. What went up in one part may go down
-    /// in another.
+    /// One local handle may decrement what another incremented.
     #[must_use]
-    pub fn part(&self) -> GaugePart {
-        GaugePart(self.0.part())
+    pub fn local(&self) -> LocalGauge {
+        LocalGauge(self.0.local())
     }
 }
 
-impl GaugePart {
-    /// Goes up.
+// === impl LocalGauge ===
+
+impl LocalGauge {
     pub fn increment(&self, amount: u64) {
         self.0.add(0, amount);
     }
 
-    /// Goes down.
     pub fn decrement(&self, amount: u64) {
         self.0.add(0, amount.wrapping_neg());
     }
 }
 
+// === impl Histogram ===
+
 impl Histogram {
-    /// A part for the thread that asks.
     #[must_use]
-    pub fn part(&self) -> HistogramPart {
-        HistogramPart {
-            part: self.0.part(),
+    pub fn local(&self) -> LocalHistogram {
+        LocalHistogram {
+            cells: self.0.local(),
             bounds: self.0.bounds,
         }
     }
 }
 
-impl HistogramPart {
-    /// Takes a sample.
+// === impl LocalHistogram ===
+
+impl LocalHistogram {
     pub fn record(&self, time: Duration) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        // A bound belongs to its bucket.
+        // Upper bounds are inclusive.
         let bucket = self
             .bounds
             .partition_point(|bound| bound * 1000 < nanoseconds);
-        self.part.add(0, nanoseconds);
-        self.part.add(bucket + 1, 1);
+        self.cells.add(0, nanoseconds);
+        self.cells.add(bucket + 1, 1);
     }
 }

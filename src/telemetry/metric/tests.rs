@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{
-    ALL, CONNECTIONS, COST, Kind, OVERHEAD, REQUESTS, REQUESTS_IN_FLIGHT, Registry,
+    ALL, CONNECTIONS, COST, MetricKind, OVERHEAD, REQUESTS, REQUESTS_IN_FLIGHT, Registry,
     TIME_TO_FIRST_BYTE,
 };
 
@@ -14,13 +14,16 @@ fn names_are_well_formed_and_unique() {
     for metric in ALL {
         assert!(metric.name.starts_with("trunkline_"), "{}", metric.name);
         assert_eq!(
-            matches!(metric.kind, Kind::Counter | Kind::Dollars),
+            matches!(
+                metric.kind,
+                MetricKind::Counter | MetricKind::CounterPicodollars
+            ),
             metric.name.ends_with("_total"),
             "{}",
             metric.name
         );
         assert!(metric.help.ends_with('.'), "{}", metric.name);
-        if let Kind::Histogram(bounds) = metric.kind {
+        if let MetricKind::Histogram(bounds) = metric.kind {
             assert!(bounds.is_sorted(), "{}", metric.name);
         }
     }
@@ -32,7 +35,7 @@ fn renders_buckets_not_quantiles() {
     registry
         .counter(&REQUESTS, &[("model", "a\"b")])
         .increment(2);
-    let histogram = registry.histogram(&TIME_TO_FIRST_BYTE, &[]).part();
+    let histogram = registry.histogram(&TIME_TO_FIRST_BYTE, &[]).local();
     for milliseconds in [200, 250, 251, 1_000_000] {
         histogram.record(Duration::from_millis(milliseconds));
     }
@@ -54,18 +57,18 @@ fn renders_buckets_not_quantiles() {
 }
 
 #[test]
-fn bounds_are_written_as_seconds() {
+fn bucket_bounds_are_rendered_in_seconds() {
     let registry = Registry::new();
-    let _part = registry.histogram(&OVERHEAD, &[]).part();
+    let _local = registry.histogram(&OVERHEAD, &[]).local();
     let text = registry.render();
     assert!(text.contains("{le=\"0.000025\"} 0"), "{text}");
 }
 
 #[test]
-fn picodollars_are_added_up_and_dollars_are_shown() {
+fn picodollars_are_counted_and_dollars_exposed() {
     let registry = Registry::new();
     let shared = registry.counter(&COST, &[("model", "m")]);
-    let (one, other) = (shared.part(), shared.part());
+    let (one, other) = (shared.local(), shared.local());
     for _ in 0..1_000_000 {
         one.increment(100_000);
     }
@@ -82,14 +85,14 @@ fn picodollars_are_added_up_and_dollars_are_shown() {
 }
 
 #[test]
-fn parts_add_up_whoever_counts_and_whoever_is_gone() {
+fn local_cells_add_up_after_threads_have_ended() {
     let registry = Registry::new();
     let shared = registry.counter(&REQUESTS, &[]);
-    let kept = shared.part();
+    let kept = shared.local();
     kept.increment(1);
     let threads = [10, 100].map(|amount| {
         let counter = registry.counter(&REQUESTS, &[]);
-        std::thread::spawn(move || counter.part().increment(amount))
+        std::thread::spawn(move || counter.local().increment(amount))
     });
     for thread in threads {
         thread.join().unwrap();
@@ -106,10 +109,10 @@ fn parts_add_up_whoever_counts_and_whoever_is_gone() {
 }
 
 #[test]
-fn what_goes_up_in_one_part_may_go_down_in_another() {
+fn one_local_handle_may_decrement_what_another_incremented() {
     let registry = Registry::new();
     let gauge = registry.gauge(&REQUESTS_IN_FLIGHT, &[]);
-    let (one, other) = (gauge.part(), gauge.part());
+    let (one, other) = (gauge.local(), gauge.local());
     one.increment(3);
     other.decrement(1);
     let shared = registry.gauge(&CONNECTIONS, &[]);

@@ -1,39 +1,36 @@
-//! The W3C trace context: which trace a request belongs to, as the header
-//! `traceparent` says it (W3C Trace Context, section 3.2).
+//! The header `traceparent` (W3C Trace Context, section 3.2).
 
 use std::fmt::{self, Display, Formatter};
 
 use serde::{Serialize, Serializer};
 
-/// Length of the header in version 00.
-const LENGTH: usize = 55;
-/// The flag that says that the caller records the trace.
+/// In bytes, in version 00.
+const TRACEPARENT_LEN: usize = 55;
+/// Flag: the sender records the trace.
 const SAMPLED: u8 = 1;
 
-/// Which trace; never 0.
+/// Never 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceId(pub(super) u128);
 
-/// Which span of a trace; never 0.
+/// Never 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpanId(pub(super) u64);
 
-/// What `traceparent` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Context {
-    /// The trace.
+pub struct TraceContext {
     pub trace: TraceId,
-    /// The span that sends the request.
+    /// The span of the sender.
     pub parent: SpanId,
-    /// All flags, known or not.
+    /// Including unknown flags.
     pub flags: u8,
 }
 
-impl Context {
-    /// Reads the header's value; none when it is not valid.
+impl TraceContext {
+    /// None if the value is invalid.
     #[must_use]
     pub fn parse(value: &[u8]) -> Option<Self> {
-        let (known, rest) = value.split_at_checked(LENGTH)?;
+        let (known, rest) = value.split_at_checked(TRACEPARENT_LEN)?;
         let mut fields = known.split(|byte| *byte == b'-');
         let version = number(fields.next()?, 2)?;
         let trace = number(fields.next()?, 32)?;
@@ -53,15 +50,14 @@ impl Context {
         })
     }
 
-    /// Whether the caller records the trace.
     #[must_use]
     pub fn is_sampled(&self) -> bool {
         self.flags & SAMPLED != 0
     }
 
-    /// The context of a trace that begins here, and is recorded.
+    /// A sampled trace that begins here.
     #[must_use]
-    pub(super) fn begun(trace: TraceId, parent: SpanId) -> Self {
+    pub(super) fn new_root(trace: TraceId, parent: SpanId) -> Self {
         let flags = SAMPLED;
         Self {
             trace,
@@ -71,7 +67,7 @@ impl Context {
     }
 }
 
-/// A number in exactly so many digits, all in lower case.
+/// A number of exactly `count` lower-case hex digits.
 fn number(digits: &[u8], count: usize) -> Option<u128> {
     let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     if digits.len() != count || !digits.iter().all(is_digit) {
@@ -80,7 +76,7 @@ fn number(digits: &[u8], count: usize) -> Option<u128> {
     u128::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
 }
 
-impl Display for Context {
+impl Display for TraceContext {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         let Self {
             trace,
@@ -119,33 +115,37 @@ impl Serialize for SpanId {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Context, SpanId, TraceId};
+    use super::{SpanId, TraceContext, TraceId};
 
     const VALID: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
     #[test]
-    fn reads_what_the_recommendation_shows() {
-        let context = Context::parse(VALID.as_bytes()).unwrap();
+    fn parses_the_example_of_the_recommendation() {
+        let context = TraceContext::parse(VALID.as_bytes()).unwrap();
         assert_eq!(context.trace.0, 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c);
         assert_eq!(context.parent.0, 0xb7ad_6b71_6920_3331);
         assert!(context.is_sampled());
         assert_eq!(context.to_string(), VALID);
         let unsampled = VALID.replace("-01", "-02");
-        assert!(!Context::parse(unsampled.as_bytes()).unwrap().is_sampled());
+        assert!(
+            !TraceContext::parse(unsampled.as_bytes())
+                .unwrap()
+                .is_sampled()
+        );
     }
 
     #[test]
-    fn reads_later_versions_as_far_as_they_are_known() {
+    fn parses_the_known_fields_of_later_versions() {
         for good in ["", "-", "-more-of-it"] {
             let value = format!("cc{}{good}", &VALID[2..]);
-            assert!(Context::parse(value.as_bytes()).is_some(), "{value}");
+            assert!(TraceContext::parse(value.as_bytes()).is_some(), "{value}");
         }
         let value = format!("cc{}x", &VALID[2..]);
-        assert_eq!(Context::parse(value.as_bytes()), None);
+        assert_eq!(TraceContext::parse(value.as_bytes()), None);
     }
 
     #[test]
-    fn refuses_everything_else() {
+    fn rejects_everything_else() {
         for bad in [
             "",
             "00",
@@ -159,23 +159,23 @@ mod tests {
             "00-0af7651916cd43dd8448eb211c80319-cb7ad6b7169203331-01",
             " 0-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         ] {
-            assert_eq!(Context::parse(bad.as_bytes()), None, "{bad}");
+            assert_eq!(TraceContext::parse(bad.as_bytes()), None, "{bad}");
         }
     }
 
     proptest! {
         #[test]
-        fn reads_what_it_writes(trace in 1_u128.., parent in 1_u64.., flags: u8) {
-            let context = Context { trace: TraceId(trace), parent: SpanId(parent), flags };
-            prop_assert_eq!(Context::parse(context.to_string().as_bytes()), Some(context));
+        fn parses_what_it_writes(trace in 1_u128.., parent in 1_u64.., flags: u8) {
+            let context = TraceContext { trace: TraceId(trace), parent: SpanId(parent), flags };
+            prop_assert_eq!(TraceContext::parse(context.to_string().as_bytes()), Some(context));
         }
 
         #[test]
-        fn takes_any_bytes(bytes: Vec<u8>, at in 0..VALID.len(), byte: u8) {
-            let _ = Context::parse(&bytes);
+        fn any_bytes_are_parsed_without_panic(bytes: Vec<u8>, at in 0..VALID.len(), byte: u8) {
+            let _ = TraceContext::parse(&bytes);
             let mut value = VALID.as_bytes().to_vec();
             value[at] = byte;
-            if let Some(context) = Context::parse(&value) {
+            if let Some(context) = TraceContext::parse(&value) {
                 let version_alone = at < 2;
                 prop_assert!(version_alone || context.to_string().as_bytes() == value);
             }

@@ -1,8 +1,7 @@
-//! Sends spans to a collector, in batches, on a thread of its own (OTLP
-//! specification, "OTLP/HTTP").
+//! Exports spans to a collector, in batches, on a separate thread (OTLP specification,
+//! "OTLP/HTTP").
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,8 +12,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use rustls::crypto::aws_lc_rs;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use rustls_pki_types::CertificateDer;
 use serde::Deserialize;
 use tokio::sync::mpsc::Receiver;
@@ -22,67 +20,66 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{info, warn};
 use url::Url;
 
-use super::Order;
+use super::ExportCommand;
 use super::metric::Counter;
-use super::span::{Attributes, Export, Span};
+use super::span::{Attributes, ExportRequest, Span};
 use crate::config::Traces;
+use crate::tls::{crypto_provider, root_store};
 use crate::wall_clock;
+use crate::wire::retry_after;
 
-/// Spans that are sent at once.
-const BATCH: usize = 512;
-/// Longest wait of a span for others.
-const GATHER: Duration = Duration::from_secs(1);
-/// Longest wait for a collector's answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// Tries for one batch.
-const TRIES: u32 = 4;
-/// Pause after the first try; doubled after each further one.
-const PAUSE: Duration = Duration::from_millis(500);
-/// Longest pause that a collector may ask for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Most bytes of an answer that are read.
-const LARGEST_ANSWER: usize = 64 * 1024;
+/// In spans.
+const BATCH_SIZE: usize = 512;
+/// How long a batch waits for further spans.
+const MAX_BATCH_DELAY: Duration = Duration::from_secs(1);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// For one batch.
+const MAX_TRIES: u32 = 4;
+/// After the first try; doubled after each further one.
+const BACKOFF: Duration = Duration::from_millis(500);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
+/// In bytes.
+const MAX_RESPONSE: usize = 64 * 1024;
 
-/// Connections to a collector.
-type Sender = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+type CollectorClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
-/// What sends spans to one collector.
 #[derive(Debug)]
 pub(super) struct Exporter {
-    client: Sender,
+    client: CollectorClient,
     endpoint: Url,
     headers: HeaderMap,
     resource: Attributes,
-    lost: Counter,
-    /// Whether the last batch arrived.
-    arrives: bool,
+    dropped: Counter,
+    /// True if the collector accepted the last batch.
+    last_accepted: bool,
 }
 
-/// Why a batch was not taken.
-struct Refused {
-    /// In words for the operator: no address, and nothing that was received.
-    why: String,
-    /// How long to wait for another try, or none where that cannot help.
-    again: Option<Duration>,
+/// Why a batch was not accepted.
+struct ExportError {
+    /// For the log: without addresses and received text.
+    reason: String,
+    /// None if a retry cannot help.
+    retry_after: Option<Duration>,
 }
 
-/// A collector's answer to a batch that it took (OTLP specification, "Partial
-/// Success").
+/// Response to an accepted batch (OTLP specification, "Partial Success").
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Taken {
+struct ExportResponse {
     partial_success: PartialSuccess,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct PartialSuccess {
-    /// A 64-bit number, which JSON may hold as text.
+    /// A 64-bit number, which JSON may contain as a string.
     rejected_spans: serde_json::Value,
 }
 
+// === impl Exporter ===
+
 impl Exporter {
-    pub(super) fn new(traces: &Traces, lost: Counter) -> io::Result<Self> {
+    pub(super) fn new(traces: &Traces, dropped: Counter) -> io::Result<Self> {
         let mut headers = traces.headers.clone();
         let json = HeaderValue::from_static("application/json");
         headers.insert(CONTENT_TYPE, json);
@@ -96,130 +93,123 @@ impl Exporter {
             endpoint: traces.endpoint.clone(),
             headers,
             resource,
-            lost,
-            arrives: true,
+            dropped,
+            last_accepted: true,
         })
     }
 
-    /// Begins to export what comes.
-    pub(super) fn start(self, orders: Receiver<Order>) -> io::Result<()> {
+    /// Starts the thread.
+    pub(super) fn start(self, commands: Receiver<ExportCommand>) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         std::thread::Builder::new()
             .name("traces".to_owned())
-            .spawn(move || runtime.block_on(self.run(orders)))?;
+            .spawn(move || runtime.block_on(self.run(commands)))?;
         Ok(())
     }
 
-    async fn run(mut self, mut orders: Receiver<Order>) {
+    async fn run(mut self, mut commands: Receiver<ExportCommand>) {
         let mut batch = Vec::new();
-        while let Some(order) = orders.recv().await {
-            let due = Instant::now() + GATHER;
-            let mut next = Some(order);
-            let mut waiting = None;
-            while let Some(order) = next.take() {
-                match order {
-                    Order::Export(spans) => batch.extend(spans),
-                    Order::Flush(reply) => waiting = Some(reply),
+        while let Some(command) = commands.recv().await {
+            let deadline = Instant::now() + MAX_BATCH_DELAY;
+            let mut next = Some(command);
+            let mut flush = None;
+            while let Some(command) = next.take() {
+                match command {
+                    ExportCommand::Export(spans) => batch.extend(spans),
+                    ExportCommand::Flush(done) => flush = Some(done),
                 }
-                if batch.len() < BATCH && waiting.is_none() {
-                    next = timeout_at(due, orders.recv()).await.ok().flatten();
+                if batch.len() < BATCH_SIZE && flush.is_none() {
+                    next = timeout_at(deadline, commands.recv()).await.ok().flatten();
                 }
             }
             if !batch.is_empty() {
                 self.deliver(&batch).await;
                 batch.clear();
             }
-            if let Some(reply) = waiting {
-                let _ = reply.send(());
+            if let Some(done) = flush {
+                let _ = done.send(());
             }
         }
     }
 
-    /// Sends a batch, again where that can help, and counts what is lost.
+    /// Sends a batch, with retries if they can help, and counts dropped spans.
     async fn deliver(&mut self, batch: &[Span]) {
-        let export = Export::new(&self.resource, batch);
+        let export = ExportRequest::new(&self.resource, batch);
         let Ok(body) = serde_json::to_vec(&export).map(Bytes::from) else {
-            self.lost.increment(batch.len() as u64);
+            self.dropped.increment(batch.len() as u64);
             return;
         };
         let mut tries = 0;
-        let refused = loop {
+        let error = loop {
             tries += 1;
             match self.send(body.clone()).await {
                 Ok(rejected) => {
-                    self.lost.increment(rejected.min(batch.len() as u64));
-                    if !self.arrives {
-                        info!("traces are exported again");
+                    self.dropped.increment(rejected.min(batch.len() as u64));
+                    if !self.last_accepted {
+                        info!("trace export restored");
                     }
-                    self.arrives = true;
+                    self.last_accepted = true;
                     return;
                 }
-                Err(refused) => match refused.again {
-                    Some(asked) if tries < TRIES => sleep(pause(tries).max(asked)).await,
-                    _ => break refused,
+                Err(error) => match error.retry_after {
+                    Some(wait) if tries < MAX_TRIES => sleep(backoff(tries).max(wait)).await,
+                    _ => break error,
                 },
             }
         };
-        self.lost.increment(batch.len() as u64);
-        if self.arrives {
-            let why = refused.why;
-            warn!(why, spans = batch.len(), "traces are lost");
+        self.dropped.increment(batch.len() as u64);
+        if self.last_accepted {
+            let reason = error.reason;
+            warn!(reason, spans = batch.len(), "trace export failed");
         }
-        self.arrives = false;
+        self.last_accepted = false;
     }
 
-    /// One try. Says how many spans the collector did not want.
-    async fn send(&self, body: Bytes) -> Result<u64, Refused> {
-        let sent = timeout(ANSWER_WITHIN, self.exchange(body)).await;
-        sent.unwrap_or_else(|_| Err(Refused::for_now("no answer in time")))
+    /// One try. Returns the number of spans that the collector rejected.
+    async fn send(&self, body: Bytes) -> Result<u64, ExportError> {
+        let sent = timeout(RESPONSE_TIMEOUT, self.exchange(body)).await;
+        sent.unwrap_or_else(|_| Err(ExportError::retryable("no response in time")))
     }
 
-    async fn exchange(&self, body: Bytes) -> Result<u64, Refused> {
+    async fn exchange(&self, body: Bytes) -> Result<u64, ExportError> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         let uri = self.endpoint.as_str().parse();
-        *request.uri_mut() = uri.map_err(|_| Refused::for_good("the endpoint is no URI"))?;
+        *request.uri_mut() =
+            uri.map_err(|_| ExportError::permanent("the endpoint is not a URI"))?;
         *request.headers_mut() = self.headers.clone();
-        let answer = self.client.request(request).await.map_err(|error| {
-            Refused::for_now(if error.is_connect() {
+        let response = self.client.request(request).await.map_err(|error| {
+            ExportError::retryable(if error.is_connect() {
                 "no connection"
             } else {
-                "no answer"
+                "no response"
             })
         })?;
-        let status = answer.status();
+        let status = response.status();
         if !status.is_success() {
-            return Err(Refused::by(status, answer.headers()));
+            return Err(ExportError::from_status(status, response.headers()));
         }
-        let body = Limited::new(answer.into_body(), LARGEST_ANSWER);
-        // It was taken, whatever else is said.
+        let body = Limited::new(response.into_body(), MAX_RESPONSE);
+        // The batch was accepted, even if the body cannot be read.
         let Ok(body) = body.collect().await else {
             return Ok(0);
         };
-        let taken: Taken = serde_json::from_slice(&body.to_bytes()).unwrap_or_default();
-        let rejected = taken.partial_success.rejected_spans;
-        let in_text = || rejected.as_str()?.parse().ok();
-        Ok(rejected.as_u64().or_else(in_text).unwrap_or(0))
+        let accepted: ExportResponse = serde_json::from_slice(&body.to_bytes()).unwrap_or_default();
+        let rejected = accepted.partial_success.rejected_spans;
+        let as_text = || rejected.as_str()?.parse().ok();
+        Ok(rejected.as_u64().or_else(as_text).unwrap_or(0))
     }
 }
 
-/// Goes by the system's certificate authorities, or the bundled ones where
-/// there are none, and by `more`.
-fn client(more: &[CertificateDer<'static>]) -> io::Result<Sender> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    for certificate in more {
+/// Trusts `authorities` in addition to [`root_store`].
+fn client(authorities: &[CertificateDer<'static>]) -> io::Result<CollectorClient> {
+    let mut roots = root_store();
+    for certificate in authorities {
         roots.add(certificate.clone()).map_err(io::Error::other)?;
     }
-    // Named, so that no second provider in the build can make rustls unable to
-    // choose one.
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider);
+    let builder = ClientConfig::builder_with_provider(crypto_provider());
     let builder = builder.with_safe_default_protocol_versions();
     let builder = builder.map_err(io::Error::other)?;
     let tls = builder.with_root_certificates(roots).with_no_client_auth();
@@ -228,44 +218,41 @@ fn client(more: &[CertificateDer<'static>]) -> io::Result<Sender> {
     Ok(Client::builder(TokioExecutor::new()).build(connector))
 }
 
-/// Between a third less and a third more than it would be, so that gateways do
-/// not come back together.
-fn pause(tries: u32) -> Duration {
-    let pause = PAUSE * 2_u32.pow(tries.saturating_sub(1));
-    pause.mul_f64(fastrand::f64().mul_add(0.66, 0.67))
+/// Exponential, with a jitter of a third, so that gateways do not retry together.
+fn backoff(tries: u32) -> Duration {
+    let delay = BACKOFF * 2_u32.pow(tries.saturating_sub(1));
+    delay.mul_f64(fastrand::f64().mul_add(0.66, 0.67))
 }
 
-impl Refused {
-    fn for_now(why: &str) -> Self {
+// === impl ExportError ===
+
+impl ExportError {
+    fn retryable(reason: &str) -> Self {
         Self {
-            why: why.to_owned(),
-            again: Some(Duration::ZERO),
+            reason: reason.to_owned(),
+            retry_after: Some(Duration::ZERO),
         }
     }
 
-    fn for_good(why: &str) -> Self {
+    fn permanent(reason: &str) -> Self {
         Self {
-            why: why.to_owned(),
-            again: None,
+            reason: reason.to_owned(),
+            retry_after: None,
         }
     }
 
-    /// Some statuses say that another try may help (OTLP specification,
-    /// "Retryable Response Codes"), and when.
-    fn by(status: StatusCode, headers: &HeaderMap) -> Self {
-        let may_help = matches!(status.as_u16(), 429 | 502 | 503 | 504);
-        let asked = headers.get(RETRY_AFTER).and_then(|value| {
-            let text = value.to_str().ok()?.trim();
-            let seconds = text.parse().map(Duration::from_secs).ok();
-            seconds.or_else(|| {
-                let date = httpdate::parse_http_date(text).ok()?;
-                date.duration_since(wall_clock::now()).ok()
-            })
-        });
-        let asked = asked.unwrap_or_default().min(LONGEST_PAUSE);
+    /// Retryable statuses: OTLP specification, "Retryable Response Codes".
+    fn from_status(status: StatusCode, headers: &HeaderMap) -> Self {
+        let is_retryable = matches!(status.as_u16(), 429 | 502 | 503 | 504);
+        let value = headers
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok());
+        let wait = value
+            .and_then(|value| retry_after::delay(&[("retry-after", value)], wall_clock::now()));
+        let wait = wait.unwrap_or_default().min(MAX_RETRY_AFTER);
         Self {
-            why: format!("status {}", status.as_u16()),
-            again: may_help.then_some(asked),
+            reason: format!("status {}", status.as_u16()),
+            retry_after: is_retryable.then_some(wait),
         }
     }
 }

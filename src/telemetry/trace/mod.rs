@@ -1,9 +1,8 @@
-//! Traces: which requests are recorded, and the way of their spans to a
-//! collector.
+//! Traces: sampling of requests, and export of their spans to a collector.
 //!
-//! Workers hand the spans of a finished request to a thread of its own, which
-//! sends them in batches. Nobody waits for it: what does not fit into its
-//! queue, and what no collector takes, is dropped and counted.
+//! Workers send the spans of a finished request to a thread that exports them in batches.
+//! No request waits for it: spans that do not fit into its queue, or that the collector
+//! does not accept, are dropped and counted.
 
 use std::io;
 use std::sync::Arc;
@@ -21,54 +20,52 @@ mod context;
 mod export;
 mod span;
 
-pub use context::{Context, SpanId, TraceId};
-pub use span::{Attributes, Event, Kind, Span, Status};
+pub use context::{SpanId, TraceContext, TraceId};
+pub use span::{Attributes, Span, SpanEvent, SpanKind, SpanStatus};
 
 use export::Exporter;
 
-/// The header that names the trace (W3C Trace Context, section 3.2).
+/// W3C Trace Context, section 3.2.
 pub const TRACEPARENT: &str = "traceparent";
-/// What belongs to it, in words of those who pass it on (section 3.3).
+/// W3C Trace Context, section 3.3.
 pub const TRACESTATE: &str = "tracestate";
 
-/// Requests whose spans wait for the exporter before further ones are dropped.
-const REQUESTS_WAITING: usize = 2048;
-/// Longest wait for the last spans on shutdown.
-pub const LAST_EXPORT: Duration = Duration::from_secs(3);
+/// Requests whose spans are queued before further ones are dropped.
+const QUEUE_LEN: usize = 2048;
+/// Time to export the last spans on shutdown.
+pub const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Decides what is recorded, and takes what was. Shared by all workers.
+/// Samples requests and exports spans. Shared by all workers.
 #[derive(Debug)]
 pub struct Tracer {
-    queue: Sender<Order>,
-    lost: Counter,
-    /// So many of 2⁶⁴ requests begin a trace, or all of them.
-    share: Option<u64>,
-    /// Tells the ids of this process from those of others.
+    queue: Sender<ExportCommand>,
+    dropped: Counter,
+    /// A request is sampled if a random number is below it; none samples all.
+    threshold: Option<u64>,
+    /// Distinguishes the ids of this process from those of others.
     seed: u64,
-    made_from: Traces,
+    config: Traces,
 }
 
-/// What the exporter is told.
-enum Order {
+enum ExportCommand {
     Export(Vec<Span>),
-    /// Say so when all that came before has been sent or given up.
+    /// Signals when all spans queued before it were exported or dropped.
     Flush(oneshot::Sender<()>),
 }
 
-/// Where a recorded request stands in its trace.
+/// The position of a sampled request in its trace.
 #[derive(Debug, Clone, Copy)]
-pub struct Origin {
-    /// The trace, with the flags that are passed on and the request's own span.
-    pub own: Context,
-    /// The caller's span; none where the trace begins here.
+pub struct SpanContext {
+    /// The trace, the flags, and the request's own span as the parent.
+    pub own: TraceContext,
+    /// The client's span; none if the trace begins here.
     pub parent: Option<SpanId>,
 }
 
 impl Tracer {
-    /// What records for this configuration: `before` where that does so already,
-    /// else one whose exporter is started. It ends when all its holders are gone,
-    /// once it has sent what it has.
-    pub fn succeed(
+    /// The tracer for this configuration: `before` if its configuration is the same, else
+    /// a new one. After a tracer is dropped, its exporter exports what is queued and ends.
+    pub fn next_generation(
         traces: Option<&Traces>,
         registry: &Registry,
         before: Option<&Arc<Self>>,
@@ -76,47 +73,48 @@ impl Tracer {
         let Some(traces) = traces else {
             return Ok(None);
         };
-        if let Some(before) = before.filter(|before| before.made_from == *traces) {
+        if let Some(before) = before.filter(|before| before.config == *traces) {
             return Ok(Some(Arc::clone(before)));
         }
-        let (queue, orders) = channel(REQUESTS_WAITING);
-        let lost = registry.counter(&metric::SPANS_LOST, &[]);
-        Exporter::new(traces, lost.clone())?.start(orders)?;
+        let (queue, commands) = channel(QUEUE_LEN);
+        let dropped = registry.counter(&metric::SPANS_DROPPED, &[]);
+        Exporter::new(traces, dropped.clone())?.start(commands)?;
         Ok(Some(Arc::new(Self {
             queue,
-            lost,
-            share: threshold(traces.ratio),
+            dropped,
+            threshold: threshold(traces.ratio),
             seed: getrandom::u64().unwrap_or_else(|_| fastrand::u64(..)),
-            made_from: traces.clone(),
+            config: traces.clone(),
         })))
     }
 
-    /// Decides whether a request with these headers is recorded. The caller
-    /// decides where it says which trace this is, else the configured share.
+    /// Decides whether a request with these headers is sampled: by the flag of a valid
+    /// `traceparent`, else by the configured ratio.
     #[must_use]
-    pub fn begin(&self, headers: &HeaderMap) -> Option<Origin> {
-        let mut named = headers.get_all(TRACEPARENT).iter();
-        let caller = match (named.next(), named.next()) {
-            (Some(value), None) => Context::parse(value.as_bytes()),
+    pub fn sample(&self, headers: &HeaderMap) -> Option<SpanContext> {
+        let mut values = headers.get_all(TRACEPARENT).iter();
+        let incoming = match (values.next(), values.next()) {
+            (Some(value), None) => TraceContext::parse(value.as_bytes()),
             _ => None,
         };
-        let Some(caller) = caller else {
-            let begins = self.share.is_none_or(|share| fastrand::u64(..) < share);
-            return begins.then(|| Origin {
-                own: Context::begun(self.trace_id(), self.span_id()),
+        let Some(incoming) = incoming else {
+            let sampled = self
+                .threshold
+                .is_none_or(|threshold| fastrand::u64(..) < threshold);
+            return sampled.then(|| SpanContext {
+                own: TraceContext::new_root(self.trace_id(), self.span_id()),
                 parent: None,
             });
         };
-        caller.is_sampled().then(|| Origin {
-            own: Context {
+        incoming.is_sampled().then(|| SpanContext {
+            own: TraceContext {
                 parent: self.span_id(),
-                ..caller
+                ..incoming
             },
-            parent: Some(caller.parent),
+            parent: Some(incoming.parent),
         })
     }
 
-    /// An id for one more span.
     #[must_use]
     pub fn span_id(&self) -> SpanId {
         SpanId((self.seed ^ fastrand::u64(..)).max(1))
@@ -127,34 +125,34 @@ impl Tracer {
         TraceId((high | u128::from(fastrand::u64(..))).max(1))
     }
 
-    /// Has the spans of a request exported, or drops them.
+    /// Queues the spans of a request, or drops them.
     pub fn export(&self, spans: Vec<Span>) {
         let count = spans.len() as u64;
-        if self.queue.try_send(Order::Export(spans)).is_err() {
-            self.lost.increment(count);
+        if self.queue.try_send(ExportCommand::Export(spans)).is_err() {
+            self.dropped.increment(count);
         }
     }
 
-    /// Waits until everything has been sent or given up, but not for long.
+    /// Waits until all spans were exported or dropped, up to [`FLUSH_TIMEOUT`].
     pub async fn flush(&self) {
-        let (reply, answer) = oneshot::channel();
+        let (sender, done) = oneshot::channel();
         let flushed = async {
-            if self.queue.send(Order::Flush(reply)).await.is_ok() {
-                let _ = answer.await;
+            if self.queue.send(ExportCommand::Flush(sender)).await.is_ok() {
+                let _ = done.await;
             }
         };
-        let _late = timeout(LAST_EXPORT, flushed).await;
+        let _ = timeout(FLUSH_TIMEOUT, flushed).await;
     }
 }
 
-/// This share of 2⁶⁴; none for all of it.
+/// This share of 2⁶⁴; none for a ratio of 1.
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a share is from 0 to 1, and a cast to u64 saturates"
+    reason = "a ratio is from 0 to 1, and a cast to u64 saturates"
 )]
-fn threshold(share: f64) -> Option<u64> {
-    (share < 1.0).then_some((share * 2_f64.powi(64)) as u64)
+fn threshold(ratio: f64) -> Option<u64> {
+    (ratio < 1.0).then_some((ratio * 2_f64.powi(64)) as u64)
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
-//! Spans, and how a collector takes them: OTLP in its JSON encoding (OTLP
-//! specification, "JSON Protobuf Encoding": ids in hexadecimal, 64-bit numbers
-//! as text, kinds and codes as numbers).
+//! Spans in the JSON encoding of OTLP (OTLP specification, "JSON Protobuf
+//! Encoding": ids in hexadecimal, 64-bit numbers as strings, enums as numbers).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,63 +7,47 @@ use serde::{Serialize, Serializer};
 
 use super::context::{SpanId, TraceId};
 
-/// One timed piece of work.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_field_names, reason = "OTLP's names")]
 pub struct Span {
-    /// The trace that it belongs to.
     pub trace_id: TraceId,
-    /// Which one it is.
     pub span_id: SpanId,
-    /// The span that caused it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent_span_id: Option<SpanId>,
-    /// What it is called.
     pub name: String,
-    /// On whose side it is.
     #[serde(serialize_with = "kind")]
-    pub kind: Kind,
-    /// When it began.
+    pub kind: SpanKind,
     #[serde(rename = "startTimeUnixNano", serialize_with = "nanoseconds")]
     pub start: SystemTime,
-    /// When it ended.
     #[serde(rename = "endTimeUnixNano", serialize_with = "nanoseconds")]
     pub end: SystemTime,
-    /// What is known of it.
     pub attributes: Attributes,
-    /// What happened in it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub events: Vec<Event>,
-    /// Whether it failed.
-    pub status: Status,
+    pub events: Vec<SpanEvent>,
+    pub status: SpanStatus,
 }
 
-/// On whose side a span is, by OTLP's numbers.
+/// By OTLP's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A request that is answered here.
+pub enum SpanKind {
     Server = 2,
-    /// A request to somebody else.
     Client = 3,
 }
 
-/// Whether a span failed, by OTLP's numbers: 0 says nothing, 2 an error.
+/// By OTLP's numbers: 0 is unset, 2 is an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Status {
+pub struct SpanStatus {
     code: u8,
 }
 
-/// Something that happened at one moment.
 #[derive(Debug, Serialize)]
-pub struct Event {
-    /// What.
+pub struct SpanEvent {
     pub name: &'static str,
-    /// When.
     #[serde(rename = "timeUnixNano", serialize_with = "nanoseconds")]
     pub at: SystemTime,
 }
 
-/// Names with values; what has no value is left out.
 #[derive(Debug, Default, Serialize)]
 #[serde(transparent)]
 pub struct Attributes(Vec<Attribute>);
@@ -72,30 +55,24 @@ pub struct Attributes(Vec<Attribute>);
 #[derive(Debug, Serialize)]
 struct Attribute {
     key: &'static str,
-    value: Value,
+    value: AttributeValue,
 }
 
-/// The value of an attribute.
 #[derive(Debug, Serialize)]
-pub enum Value {
-    /// Text.
+pub enum AttributeValue {
     #[serde(rename = "stringValue")]
     Text(String),
-    /// A whole number.
     #[serde(rename = "intValue", serialize_with = "text")]
-    Whole(u64),
-    /// Any number.
+    Int(u64),
     #[serde(rename = "doubleValue")]
-    Real(f64),
-    /// True or false.
+    Double(f64),
     #[serde(rename = "boolValue")]
-    Truth(bool),
+    Bool(bool),
 }
 
-/// What one request to a collector carries.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Export<'a> {
+pub(super) struct ExportRequest<'a> {
     resource_spans: [ResourceSpans<'a>; 1],
 }
 
@@ -123,8 +100,10 @@ struct Scope {
     version: &'static str,
 }
 
-impl<'a> Export<'a> {
-    /// These spans of the process that `resource` tells of.
+// === impl ExportRequest ===
+
+impl<'a> ExportRequest<'a> {
+    /// `resource` describes the process.
     pub(super) fn new(resource: &'a Attributes, spans: &'a [Span]) -> Self {
         let scope = Scope {
             name: env!("CARGO_PKG_NAME"),
@@ -141,16 +120,19 @@ impl<'a> Export<'a> {
     }
 }
 
+// === impl Attributes ===
+
 impl Attributes {
-    /// Adds a value, if there is one.
-    pub fn add(&mut self, key: &'static str, value: Option<impl Into<Value>>) {
+    /// Omits an attribute without a value.
+    pub fn add(&mut self, key: &'static str, value: Option<impl Into<AttributeValue>>) {
         let value = value.map(Into::into);
         self.0.extend(value.map(|value| Attribute { key, value }));
     }
 }
 
-impl Status {
-    /// An error, or nothing to say.
+// === impl SpanStatus ===
+
+impl SpanStatus {
     #[must_use]
     pub fn failed(failed: bool) -> Self {
         let code = if failed { 2 } else { 0 };
@@ -158,38 +140,40 @@ impl Status {
     }
 }
 
-impl From<&str> for Value {
+// === impl AttributeValue ===
+
+impl From<&str> for AttributeValue {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
     }
 }
 
-impl From<String> for Value {
+impl From<String> for AttributeValue {
     fn from(text: String) -> Self {
         Self::Text(text)
     }
 }
 
-impl From<u64> for Value {
+impl From<u64> for AttributeValue {
     fn from(number: u64) -> Self {
-        Self::Whole(number)
+        Self::Int(number)
     }
 }
 
-impl From<f64> for Value {
+impl From<f64> for AttributeValue {
     fn from(number: f64) -> Self {
-        Self::Real(number)
+        Self::Double(number)
     }
 }
 
-impl From<bool> for Value {
-    fn from(truth: bool) -> Self {
-        Self::Truth(truth)
+impl From<bool> for AttributeValue {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
     }
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-fn kind<S: Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S::Error> {
+fn kind<S: Serializer>(kind: &SpanKind, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u8(*kind as u8)
 }
 

@@ -4,21 +4,21 @@ use tokio::sync::mpsc::{Receiver, channel};
 use url::Url;
 
 use super::metric::Registry;
-use super::{Order, Span, Tracer, metric, threshold};
+use super::{ExportCommand, Span, Tracer, metric, threshold};
 use crate::config::Traces;
 
-const CALLER: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-";
+const CLIENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-";
 
-/// A tracer, and what it would have exported.
-fn tracer(ratio: f64, room: usize) -> (Tracer, Receiver<Order>, Registry) {
-    let (queue, orders) = channel(room);
+/// A tracer, and the queue of its exporter.
+fn tracer(ratio: f64, capacity: usize) -> (Tracer, Receiver<ExportCommand>, Registry) {
+    let (queue, commands) = channel(capacity);
     let registry = Registry::new();
     let tracer = Tracer {
         queue,
-        lost: registry.counter(&metric::SPANS_LOST, &[]),
-        share: threshold(ratio),
+        dropped: registry.counter(&metric::SPANS_DROPPED, &[]),
+        threshold: threshold(ratio),
         seed: 7,
-        made_from: Traces {
+        config: Traces {
             endpoint: Url::parse("http://127.0.0.1:4318/v1/traces").unwrap(),
             ratio,
             service_name: "trunkline".to_owned(),
@@ -26,10 +26,10 @@ fn tracer(ratio: f64, room: usize) -> (Tracer, Receiver<Order>, Registry) {
             headers: HeaderMap::new(),
         },
     };
-    (tracer, orders, registry)
+    (tracer, commands, registry)
 }
 
-fn naming(values: &[&str]) -> HeaderMap {
+fn traceparents(values: &[&str]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for value in values {
         headers.append(super::TRACEPARENT, HeaderValue::from_str(value).unwrap());
@@ -38,35 +38,45 @@ fn naming(values: &[&str]) -> HeaderMap {
 }
 
 #[test]
-fn the_caller_decides_where_it_names_a_trace() {
+fn a_valid_traceparent_decides_the_sampling() {
     for ratio in [0.0, 1.0] {
         let (tracer, ..) = tracer(ratio, 1);
-        assert!(tracer.begin(&naming(&[&format!("{CALLER}00")])).is_none());
-        let origin = tracer.begin(&naming(&[&format!("{CALLER}03")])).unwrap();
+        assert!(
+            tracer
+                .sample(&traceparents(&[&format!("{CLIENT}00")]))
+                .is_none()
+        );
+        let origin = tracer
+            .sample(&traceparents(&[&format!("{CLIENT}03")]))
+            .unwrap();
         let own = origin.own.to_string();
-        assert_eq!(own[..36], CALLER[..36]);
-        assert_ne!(own[36..52], CALLER[36..52]);
+        assert_eq!(own[..36], CLIENT[..36]);
+        assert_ne!(own[36..52], CLIENT[36..52]);
         assert!(own.ends_with("-03"), "{own}");
         assert_eq!(origin.parent.unwrap().to_string(), "b7ad6b7169203331");
     }
 }
 
 #[test]
-fn the_share_decides_for_everybody_else() {
-    let two = [&*format!("{CALLER}01"), &*format!("{CALLER}01")];
-    for headers in [naming(&[]), naming(&["nonsense"]), naming(&two)] {
-        assert!(tracer(0.0, 1).0.begin(&headers).is_none());
-        let origin = tracer(1.0, 1).0.begin(&headers).unwrap();
+fn the_ratio_decides_for_other_requests() {
+    let two = [&*format!("{CLIENT}01"), &*format!("{CLIENT}01")];
+    for headers in [
+        traceparents(&[]),
+        traceparents(&["nonsense"]),
+        traceparents(&two),
+    ] {
+        assert!(tracer(0.0, 1).0.sample(&headers).is_none());
+        let origin = tracer(1.0, 1).0.sample(&headers).unwrap();
         assert!(origin.parent.is_none());
         assert!(origin.own.is_sampled());
-        assert_ne!(origin.own.to_string()[3..35], CALLER[3..35]);
+        assert_ne!(origin.own.to_string()[3..35], CLIENT[3..35]);
     }
     let (tracer, ..) = tracer(0.25, 1);
     let none = HeaderMap::new();
-    let begun = (0..10_000)
-        .filter(|_| tracer.begin(&none).is_some())
+    let sampled = (0..10_000)
+        .filter(|_| tracer.sample(&none).is_some())
         .count();
-    assert!((2_000..3_000).contains(&begun), "{begun}");
+    assert!((2_000..3_000).contains(&sampled), "{sampled}");
 }
 
 #[test]
@@ -79,36 +89,36 @@ fn ids_do_not_repeat() {
 fn span(tracer: &Tracer) -> Span {
     let mut attributes = super::Attributes::default();
     attributes.add("text", Some("a"));
-    attributes.add("whole", Some(1_u64 << 60));
-    attributes.add("real", Some(0.5));
-    attributes.add("truth", Some(true));
-    attributes.add("nothing", None::<bool>);
+    attributes.add("integer", Some(1_u64 << 60));
+    attributes.add("double", Some(0.5));
+    attributes.add("boolean", Some(true));
+    attributes.add("none", None::<bool>);
     let start = std::time::UNIX_EPOCH + std::time::Duration::from_nanos(1_544_712_660_000_000_001);
     Span {
         trace_id: tracer.trace_id(),
         span_id: tracer.span_id(),
         parent_span_id: None,
         name: "chat".to_owned(),
-        kind: super::Kind::Client,
+        kind: super::SpanKind::Client,
         start,
         end: start,
         attributes,
         events: Vec::new(),
-        status: super::Status::failed(true),
+        status: super::SpanStatus::failed(true),
     }
 }
 
 #[test]
-fn a_full_queue_loses_spans_and_counts_them() {
-    let (tracer, _orders, registry) = tracer(1.0, 1);
+fn a_full_queue_drops_spans_and_counts_them() {
+    let (tracer, _commands, registry) = tracer(1.0, 1);
     tracer.export(vec![span(&tracer)]);
-    assert!(registry.render().contains("spans_lost_total 0"));
+    assert!(registry.render().contains("spans_dropped_total 0"));
     tracer.export(vec![span(&tracer), span(&tracer)]);
-    assert!(registry.render().contains("spans_lost_total 2"));
+    assert!(registry.render().contains("spans_dropped_total 2"));
 }
 
 #[test]
-fn spans_are_written_as_the_protocol_has_them() {
+fn spans_are_encoded_as_otlp_json() {
     let (tracer, ..) = tracer(1.0, 1);
     let written: Value = serde_json::to_value(span(&tracer)).unwrap();
     assert_eq!(written["traceId"].as_str().unwrap().len(), 32);
@@ -119,9 +129,9 @@ fn spans_are_written_as_the_protocol_has_them() {
     assert_eq!(written.get("parentSpanId"), None);
     let expected = serde_json::json!([
         { "key": "text", "value": { "stringValue": "a" } },
-        { "key": "whole", "value": { "intValue": "1152921504606846976" } },
-        { "key": "real", "value": { "doubleValue": 0.5 } },
-        { "key": "truth", "value": { "boolValue": true } },
+        { "key": "integer", "value": { "intValue": "1152921504606846976" } },
+        { "key": "double", "value": { "doubleValue": 0.5 } },
+        { "key": "boolean", "value": { "boolValue": true } },
     ]);
     assert_eq!(written["attributes"], expected);
 }

@@ -1,15 +1,14 @@
-//! A connection to an upstream that speaks HTTP/1.1, and one request at a time
-//! over it (RFC 9112).
+//! An HTTP/1.1 connection to an upstream, with one request at a time (RFC 9112).
 //!
-//! It has no task and no buffers of its own: whoever waits for an answer drives
-//! it, so that a piece of an answer wakes one task, and what is read goes on at
-//! once. One that rests or waits costs a socket and little more.
+//! It has no task and no buffers of its own: the future that waits for the response
+//! drives it, so each chunk wakes one task and is relayed at once. An idle or waiting
+//! connection costs little more than a socket.
 
 mod body;
 mod head;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod oracle;
-mod outbound;
+mod request_writer;
 mod scratch;
 
 use std::fmt;
@@ -30,284 +29,291 @@ use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 
 use super::Upstream;
-use super::build::Open;
 use super::error::{Error, ErrorKind};
-use super::request::Order;
-use crate::lazy_timer::Alarm;
+use super::metrics::OpenConnectionGuard;
+use super::request::UpstreamRequest;
+use crate::lazy_timer::LazyTimer;
 use body::{Body, Malformed};
-use outbound::Outbound;
+use request_writer::RequestWriter;
 pub(super) use scratch::Scratch;
 
-/// What carries a connection's bytes: TCP, or TLS over it.
-pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin {
-    /// The TCP connection below it all.
+/// TCP, or TLS over TCP.
+pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin {
     fn tcp(&self) -> &TcpStream;
 }
 
-impl Socket for TcpStream {
+impl Transport for TcpStream {
     fn tcp(&self) -> &TcpStream {
         self
     }
 }
 
-impl Socket for TlsStream<TcpStream> {
+impl Transport for TlsStream<TcpStream> {
     fn tcp(&self) -> &TcpStream {
         self.get_ref().0
     }
 }
 
-/// After so long a rest the system is asked whether the upstream has closed.
-/// What has come since the last poll is not known to the runtime yet; with a
-/// shorter rest that is unlikely, and on a busy path the question would cost a
-/// system call for every request.
-const ASK_AFTER: Duration = Duration::from_micros(500);
+/// After this idle time, a system call checks whether the upstream has closed: the
+/// runtime does not know yet what arrived since its last poll. In a shorter time that is
+/// unlikely, and under load the check would cost a system call for each request.
+const PEEK_AFTER: Duration = Duration::from_micros(500);
 
-/// The connection; it closes when this is dropped.
+/// Closed on drop.
 pub(super) struct Http1 {
-    socket: Box<dyn Socket>,
+    transport: Box<dyn Transport>,
     scratch: Scratch,
-    outbound: Outbound,
-    /// What has arrived and was not looked at.
+    writer: RequestWriter,
+    /// Received and not parsed yet.
     unread: BytesMut,
     body: Body,
-    /// Whether it can take another request once this one's answer has ended.
-    persists: bool,
-    /// For the head of an answer. It stays from request to request, so that few
-    /// of them touch the runtime's timers.
-    alarm: Alarm,
-    /// Whether its request asks for a WebSocket.
-    asks_for_websocket: bool,
-    open: Open,
+    /// Whether another request can follow this one.
+    keep_alive: bool,
+    /// Timeout of the response head. Kept from request to request, so that few requests
+    /// touch the runtime's timer wheel.
+    header_timer: LazyTimer,
+    websocket_requested: bool,
+    guard: OpenConnectionGuard,
 }
 
-/// The head of an answer.
-pub(super) struct Answered {
+pub(super) struct ResponseHead {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    /// How long the connection may rest afterwards, where the upstream says so.
-    pub(super) rests_for: Option<Duration>,
+    /// How long the upstream keeps the idle connection, if it sent that.
+    pub(super) keep_alive_hint: Option<Duration>,
 }
 
-/// Why an answer does not come, or does not go on.
+/// Why a response did not arrive, or not to its end.
 #[derive(Debug)]
-pub(super) enum Broken {
-    /// The connection ended.
+pub(super) enum Http1Error {
+    /// End of file.
     Closed,
-    /// It failed.
-    Failed(io::Error),
-    /// What came is not HTTP.
+    Io(io::Error),
     Malformed(&'static str),
-    /// The rest of the request did not come.
-    Interrupted,
-    /// No head came in time.
-    Late,
+    /// The client did not send all of the request body.
+    RequestAborted,
+    /// No response head in time.
+    Timeout,
 }
 
 impl Http1 {
-    pub(super) fn new(socket: Box<dyn Socket>, scratch: Scratch, open: Open) -> Self {
+    pub(super) fn new(
+        transport: Box<dyn Transport>,
+        scratch: Scratch,
+        guard: OpenConnectionGuard,
+    ) -> Self {
         Self {
-            socket,
+            transport,
             scratch,
-            outbound: Outbound::default(),
+            writer: RequestWriter::default(),
             unread: BytesMut::new(),
             body: Body::Ended,
-            persists: true,
-            alarm: Alarm::default(),
-            asks_for_websocket: false,
-            open,
+            keep_alive: true,
+            header_timer: LazyTimer::default(),
+            websocket_requested: false,
+            guard,
         }
     }
 
-    /// Sends a request and waits for the head of its answer until it is `due`;
-    /// it may come before all of the request has left. Dropping the future leaves
-    /// the connection in the middle of it: it can only be dropped as well.
+    /// Sends a request and waits until `deadline` for the response head, which may arrive
+    /// before all of the request was sent. After the future is dropped, the connection
+    /// can only be dropped too.
     pub(super) fn exchange(
         &mut self,
         upstream: &Upstream,
-        order: &Order,
-        due: Instant,
-    ) -> impl Future<Output = Result<Answered, Broken>> + use<'_> {
-        let head = encoded(upstream, order, upstream.fields(order));
-        self.outbound = Outbound::new(head, &order.body);
-        self.answer(due)
+        request: &UpstreamRequest,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<ResponseHead, Http1Error>> + use<'_> {
+        let head = encode_head(upstream, request, upstream.fields(request));
+        self.writer = RequestWriter::new(head, &request.body);
+        self.response_head(deadline)
     }
 
-    /// Has what is outbound leave, and waits for the head of its answer.
-    async fn answer(&mut self, due: Instant) -> Result<Answered, Broken> {
-        self.persists = false;
-        let mut looked_at = 0;
-        poll_fn(|context| match self.poll_head(context, &mut looked_at) {
+    /// Writes the request and waits for the response head.
+    async fn response_head(&mut self, deadline: Instant) -> Result<ResponseHead, Http1Error> {
+        self.keep_alive = false;
+        let mut searched = 0;
+        poll_fn(|context| match self.poll_head(context, &mut searched) {
             Poll::Pending => {
-                // While a body passes, its answer is not due.
-                let late = self.alarm.poll(due + self.outbound.delay(), context);
-                late.map(|_| Err(Broken::Late))
+                // The timeout does not run while a body is streamed.
+                let deadline = deadline + self.writer.body_delay();
+                let expired = self.header_timer.poll(deadline, context);
+                expired.map(|_| Err(Http1Error::Timeout))
             }
-            answered @ Poll::Ready(_) => answered,
+            ready @ Poll::Ready(_) => ready,
         })
         .await
     }
 
-    /// As [`Self::exchange`], for a request that asks for a WebSocket; with the
-    /// status 101, one has begun.
+    /// Like [`Self::exchange`], with the fields that request a WebSocket. Status 101
+    /// means that it is open.
     pub(super) async fn exchange_for_websocket(
         &mut self,
         upstream: &Upstream,
-        order: &Order,
-        due: Instant,
-    ) -> Result<Answered, Broken> {
-        self.asks_for_websocket = true;
+        request: &UpstreamRequest,
+        deadline: Instant,
+    ) -> Result<ResponseHead, Http1Error> {
+        self.websocket_requested = true;
         let (connection, upgrade) = (
             HeaderValue::from_static("Upgrade"),
             HeaderValue::from_static("websocket"),
         );
-        // They speak of this connection, so that no caller's own ones pass.
-        let asking = [(&CONNECTION, &connection), (&UPGRADE, &upgrade)];
-        let fields = upstream.fields(order).chain(asking);
-        let head = encoded(upstream, order, fields);
-        self.outbound = Outbound::new(head, &order.body);
-        self.answer(due).await
+        // Hop-by-hop: the client's own are not forwarded.
+        let added = [(&CONNECTION, &connection), (&UPGRADE, &upgrade)];
+        let fields = upstream.fields(request).chain(added);
+        let head = encode_head(upstream, request, fields);
+        self.writer = RequestWriter::new(head, &request.body);
+        self.response_head(deadline).await
     }
 
-    /// The connection itself, what has come behind the last head, and what
-    /// counts it as open.
-    pub(super) fn into_parts(self) -> (Box<dyn Socket>, BytesMut, Open) {
-        (self.socket, self.unread, self.open)
+    /// The transport, and the bytes received after the last head.
+    pub(super) fn into_parts(self) -> (Box<dyn Transport>, BytesMut, OpenConnectionGuard) {
+        (self.transport, self.unread, self.guard)
     }
 
-    /// Whether any byte of the last request has left.
-    pub(super) fn has_begun(&self) -> bool {
-        self.outbound.has_begun()
+    /// Whether any byte of the last request was written.
+    pub(super) fn has_started(&self) -> bool {
+        self.writer.has_started()
     }
 
-    /// The next piece of the answer's body; none at its end.
+    /// The next chunk of the response body; None at its end.
     pub(super) fn poll_body(
         &mut self,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Broken>>> {
+    ) -> Poll<Option<Result<Bytes, Http1Error>>> {
         self.write(context);
-        if self.outbound.is_broken() {
-            return Poll::Ready(Some(Err(Broken::Interrupted)));
+        if self.writer.is_aborted() {
+            return Poll::Ready(Some(Err(Http1Error::RequestAborted)));
         }
         loop {
-            match self.body.take(&mut self.unread) {
-                Ok(piece) if !piece.is_empty() => return Poll::Ready(Some(Ok(piece))),
+            match self.body.take_content(&mut self.unread) {
+                Ok(bytes) if !bytes.is_empty() => return Poll::Ready(Some(Ok(bytes))),
                 Ok(_) if self.body.has_ended() => return Poll::Ready(None),
                 Ok(_) => {}
-                Err(Malformed(why)) => return Poll::Ready(Some(Err(Broken::Malformed(why)))),
+                Err(Malformed(reason)) => {
+                    return Poll::Ready(Some(Err(Http1Error::Malformed(reason))));
+                }
             }
             match ready!(self.poll_read(context)) {
                 Ok(()) => {}
-                Err(Broken::Closed) if self.body.ends_here() => return Poll::Ready(None),
-                Err(broken) => return Poll::Ready(Some(Err(broken))),
+                Err(Http1Error::Closed) if self.body.end_at_eof() => return Poll::Ready(None),
+                Err(error) => return Poll::Ready(Some(Err(error))),
             }
         }
     }
 
-    /// Whether all of the body has been handed out.
+    /// Whether the body was read to its end.
     pub(super) fn has_ended(&self) -> bool {
         self.body.has_ended()
     }
 
-    /// Whether it can take another request. Not after an answer that came before
-    /// its request had left, nor with bytes that nobody asked for.
-    pub(super) fn may_rest(&self) -> bool {
-        let rests = self.persists && self.body.has_ended() && self.unread.is_empty();
-        rests && (self.outbound.is_done() || !self.outbound.has_begun())
+    /// Whether another request can follow. Not after a response that arrived before all
+    /// of its request was sent, nor with bytes that belong to no request.
+    pub(super) fn is_reusable(&self) -> bool {
+        let is_idle = self.keep_alive && self.body.has_ended() && self.unread.is_empty();
+        is_idle && (self.writer.is_finished() || !self.writer.has_started())
     }
 
-    /// Whether another request can be sent now: nothing has come since, and the
+    /// Whether another request can be sent now: nothing was received since, and the
     /// upstream has not closed.
-    pub(super) fn is_ready(&mut self, rested: Duration) -> bool {
+    pub(super) fn is_ready(&mut self, idle_for: Duration) -> bool {
         let context = &mut Context::from_waker(Waker::noop());
-        self.may_rest()
+        self.is_reusable()
             && self.poll_read(context).is_pending()
-            && (rested < ASK_AFTER || !has_closed(self.socket.tcp()))
+            && (idle_for < PEEK_AFTER || !is_closed(self.transport.tcp()))
     }
 
     fn poll_head(
         &mut self,
         context: &mut Context<'_>,
-        looked_at: &mut usize,
-    ) -> Poll<Result<Answered, Broken>> {
+        searched: &mut usize,
+    ) -> Poll<Result<ResponseHead, Http1Error>> {
         if let Some(error) = self.write(context) {
-            if self.outbound.is_broken() {
-                return Poll::Ready(Err(Broken::Interrupted));
+            if self.writer.is_aborted() {
+                return Poll::Ready(Err(Http1Error::RequestAborted));
             }
-            if !self.has_begun() {
-                return Poll::Ready(Err(Broken::Failed(error)));
+            if !self.has_started() {
+                return Poll::Ready(Err(Http1Error::Io(error)));
             }
         }
         loop {
-            match head::take(&mut self.unread, looked_at) {
-                // An interim answer: the one that counts is still to come (RFC
-                // 9110, section 15.2).
+            match head::take_head(&mut self.unread, searched) {
+                // An interim response (RFC 9110, section 15.2).
                 Ok(Some(head)) if head.status.is_informational() => {
                     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-                        if self.asks_for_websocket && head.opens_websocket {
-                            return Poll::Ready(Ok(Answered {
+                        if self.websocket_requested && head.opens_websocket {
+                            return Poll::Ready(Ok(ResponseHead {
                                 status: head.status,
                                 headers: head.headers,
-                                rests_for: None,
+                                keep_alive_hint: None,
                             }));
                         }
-                        let why = "it changes to a protocol that nobody asked for";
-                        return Poll::Ready(Err(Broken::Malformed(why)));
+                        let reason = "unrequested protocol upgrade";
+                        return Poll::Ready(Err(Http1Error::Malformed(reason)));
                     }
                 }
                 Ok(Some(head)) => {
                     self.body = head.body;
-                    self.persists = head.persists;
-                    if !self.body.is_in(&self.unread) {
-                        // Open answers are many.
-                        self.alarm.drop_timer();
+                    self.keep_alive = head.keep_alive;
+                    if !self.body.is_buffered_in(&self.unread) {
+                        // Thousands of responses may be open; no timer in each.
+                        self.header_timer.clear();
                     }
-                    return Poll::Ready(Ok(Answered {
+                    return Poll::Ready(Ok(ResponseHead {
                         status: head.status,
                         headers: head.headers,
-                        rests_for: head.rests_for,
+                        keep_alive_hint: head.keep_alive_hint,
                     }));
                 }
                 Ok(None) => ready!(self.poll_read(context))?,
-                Err(Malformed(why)) => return Poll::Ready(Err(Broken::Malformed(why))),
+                Err(Malformed(reason)) => {
+                    return Poll::Ready(Err(Http1Error::Malformed(reason)));
+                }
             }
         }
     }
 
-    /// Writes what can be written. A failure is told, but need not be the end:
-    /// an upstream that wants no more of a request may have answered it.
+    /// Writes what can be written. After an error there may still be a response: of an
+    /// upstream that responds before it has read the request.
     fn write(&mut self, context: &mut Context<'_>) -> Option<io::Error> {
-        if self.outbound.is_done() {
+        if self.writer.is_finished() {
             return None;
         }
-        match self.outbound.poll(context, Pin::new(&mut *self.socket)) {
+        match self.writer.poll(context, Pin::new(&mut *self.transport)) {
             Poll::Ready(Err(error)) => Some(error),
             _ => None,
         }
     }
 
-    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
-        let socket = Pin::new(&mut *self.socket);
-        let read = ready!(self.scratch.poll_read(context, socket, &mut self.unread));
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Http1Error>> {
+        let transport = Pin::new(&mut *self.transport);
+        let read = ready!(self.scratch.poll_read(context, transport, &mut self.unread));
         Poll::Ready(match read {
-            Ok(0) => Err(Broken::Closed),
+            Ok(0) => Err(Http1Error::Closed),
             Ok(_) => Ok(()),
-            Err(error) => Err(Broken::Failed(error)),
+            Err(error) => Err(Http1Error::Io(error)),
         })
     }
 }
 
-fn encoded<'f>(
+fn encode_head<'f>(
     upstream: &Upstream,
-    order: &Order,
+    request: &UpstreamRequest,
     fields: impl Iterator<Item = (&'f HeaderName, &'f HeaderValue)>,
 ) -> Bytes {
-    let (target, host) = (upstream.path(order), &upstream.host_header);
-    head::encode(&order.method, target, host, order.body.extent(), fields)
+    let (target, host) = (upstream.path_and_query(request), &upstream.host_header);
+    head::encode(
+        &request.method,
+        target,
+        host,
+        request.body.framing(),
+        fields,
+    )
 }
 
-/// Asks the system, past what the runtime knows. Bytes that wait are no end:
-/// TLS has messages of its own.
-fn has_closed(tcp: &TcpStream) -> bool {
+/// Makes a system call, since the runtime may not know yet. Unread bytes do not mean
+/// closed: TLS has messages of its own.
+fn is_closed(tcp: &TcpStream) -> bool {
     let mut byte = [MaybeUninit::uninit()];
     match SockRef::from(tcp).peek(&mut byte) {
         Ok(count) => count == 0,
@@ -321,19 +327,18 @@ impl fmt::Debug for Http1 {
     }
 }
 
-impl From<Broken> for Error {
-    fn from(broken: Broken) -> Self {
-        match broken {
-            Broken::Closed => Self::after_sending(ErrorKind::Disconnected, "the connection ended"),
-            Broken::Failed(error) => {
+impl From<Http1Error> for Error {
+    fn from(error: Http1Error) -> Self {
+        match error {
+            Http1Error::Closed => Self::after_sending(ErrorKind::Disconnected, "connection closed"),
+            Http1Error::Io(error) => {
                 Self::after_sending(ErrorKind::Disconnected, error.to_string())
             }
-            Broken::Malformed(why) => Self::after_sending(ErrorKind::Protocol, why),
-            Broken::Interrupted => Self::after_sending(
-                ErrorKind::Interrupted,
-                "the rest of the request did not come",
-            ),
-            Broken::Late => Self::no_head(),
+            Http1Error::Malformed(reason) => Self::after_sending(ErrorKind::Protocol, reason),
+            Http1Error::RequestAborted => {
+                Self::after_sending(ErrorKind::RequestAborted, "request body aborted")
+            }
+            Http1Error::Timeout => Self::header_timeout(),
         }
     }
 }

@@ -1,14 +1,13 @@
-//! For tests and fuzzers: how an answer is cut on its way must make no
-//! difference.
+//! Test oracle for proptest and fuzzers: a response must parse the same however its bytes
+//! are split into reads.
 
 use bytes::BytesMut;
 
 use super::body::Malformed;
 use super::head;
 
-/// What an answer comes to.
 #[derive(Debug, PartialEq, Eq)]
-struct Read {
+struct ParsedResponse {
     status: u16,
     fields: Vec<(String, Vec<u8>)>,
     content: Vec<u8>,
@@ -16,55 +15,58 @@ struct Read {
     left: Vec<u8>,
 }
 
-/// Reads an answer in one piece and in pieces of these lengths, and panics
-/// where the two differ.
-pub fn check_answer(answer: &[u8], cuts: &[usize]) {
-    let whole = read([answer].into_iter());
-    let mut rest = answer;
-    let mut lengths = cuts.iter().copied().filter(|cut| *cut > 0);
-    let pieces = std::iter::from_fn(|| {
+/// Parses a response from one read, and from reads of these lengths.
+///
+/// # Panics
+///
+/// If the results differ.
+pub fn check_response(response: &[u8], lengths: &[usize]) {
+    let whole = parse([response].into_iter());
+    let mut rest = response;
+    let mut lengths = lengths.iter().copied().filter(|length| *length > 0);
+    let reads = std::iter::from_fn(|| {
         let length = lengths.next().unwrap_or(rest.len()).min(rest.len());
-        let (piece, behind) = rest.split_at(length);
-        rest = behind;
-        (!piece.is_empty()).then_some(piece)
+        let (read, after) = rest.split_at(length);
+        rest = after;
+        (!read.is_empty()).then_some(read)
     });
-    let cut = read(pieces);
-    match (&whole, &cut) {
-        // What came before the fault may have gone on already.
+    let split = parse(reads);
+    match (&whole, &split) {
+        // Content before the error may have been taken already.
         (Err(_), Err(_)) => {}
-        _ => assert_eq!(whole, cut),
+        _ => assert_eq!(whole, split),
     }
 }
 
-fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Result<Option<Read>, Malformed> {
-    let mut arrived = BytesMut::new();
-    let mut looked_at = 0;
-    let mut found: Option<(head::Head, Vec<u8>)> = None;
-    for piece in pieces {
-        arrived.extend_from_slice(piece);
-        if found.is_none() {
-            found = head::take(&mut arrived, &mut looked_at)?.map(|head| (head, Vec::new()));
+fn parse<'a>(reads: impl Iterator<Item = &'a [u8]>) -> Result<Option<ParsedResponse>, Malformed> {
+    let mut unread = BytesMut::new();
+    let mut searched = 0;
+    let mut parsed: Option<(head::ParsedHead, Vec<u8>)> = None;
+    for read in reads {
+        unread.extend_from_slice(read);
+        if parsed.is_none() {
+            parsed = head::take_head(&mut unread, &mut searched)?.map(|head| (head, Vec::new()));
         }
-        if let Some((head, content)) = &mut found {
+        if let Some((head, content)) = &mut parsed {
             loop {
-                let piece = head.body.take(&mut arrived)?;
-                if piece.is_empty() {
+                let taken = head.body.take_content(&mut unread)?;
+                if taken.is_empty() {
                     break;
                 }
-                content.extend_from_slice(&piece);
+                content.extend_from_slice(&taken);
             }
         }
     }
-    Ok(found.map(|(head, content)| {
+    Ok(parsed.map(|(head, content)| {
         let fields = head.headers.iter();
-        Read {
+        ParsedResponse {
             status: head.status.as_u16(),
             fields: fields
                 .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
                 .collect(),
             content,
             ended: head.body.has_ended(),
-            left: arrived.to_vec(),
+            left: unread.to_vec(),
         }
     }))
 }

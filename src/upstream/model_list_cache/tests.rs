@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Listing;
-use crate::wire::model_list::Listed;
+use super::ModelListCache;
+use crate::wire::model_list::ListedModel;
 
 const TTL: Duration = Duration::from_secs(300);
 
-fn list(id: &str) -> Arc<[Listed]> {
-    let model = Listed {
+fn list(id: &str) -> Arc<[ListedModel]> {
+    let model = ListedModel {
         id: id.into(),
         created: 0,
         display_name: None,
@@ -18,80 +18,83 @@ fn list(id: &str) -> Arc<[Listed]> {
     Arc::new([model])
 }
 
-fn soon() -> Instant {
+fn deadline() -> Instant {
     Instant::now() + Duration::from_secs(5)
 }
 
-/// What those who want to know are told, in the order of their coming.
-async fn told(listing: &Listing) -> Vec<Box<str>> {
-    let models = listing.models(soon()).await;
+async fn get(cache: &ModelListCache) -> Vec<Box<str>> {
+    let models = cache.get_or_wait(deadline()).await;
     models.iter().map(|model| model.id.clone()).collect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_who_want_to_know_share_one_question() {
-    let (listing, asked) = (Listing::default(), Cell::new(0));
-    let answers = async {
+async fn concurrent_requests_share_one_fetch() {
+    let (cache, fetches) = (ModelListCache::default(), Cell::new(0));
+    let task = async {
         loop {
-            listing.wanted().await;
-            asked.set(asked.get() + 1);
+            cache.refresh_requested().await;
+            fetches.set(fetches.get() + 1);
             sleep(Duration::from_secs(1)).await;
-            listing.take(Some(list("a/b")), TTL);
+            cache.store(Some(list("a/b")), TTL);
         }
     };
-    let questions = async {
-        let (one, two, three) = tokio::join!(told(&listing), told(&listing), told(&listing));
+    let requests = async {
+        let (one, two, three) = tokio::join!(get(&cache), get(&cache), get(&cache));
         assert_eq!(
             (one, two, three),
             (vec!["a/b".into()], vec!["a/b".into()], vec!["a/b".into()])
         );
-        told(&listing).await;
+        get(&cache).await;
     };
     tokio::select! {
-        () = answers => {}
-        () = questions => {}
+        () = task => {}
+        () = requests => {}
     }
-    assert_eq!(asked.get(), 1);
+    assert_eq!(fetches.get(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_old_is_told_at_once_and_asked_for_anew() {
-    let listing = Listing::default();
-    listing.take(Some(list("a/old")), TTL);
+async fn an_expired_list_is_returned_at_once_and_refreshed() {
+    let cache = ModelListCache::default();
+    cache.store(Some(list("a/old")), TTL);
     sleep(TTL).await;
     let began = Instant::now();
-    assert_eq!(told(&listing).await, ["a/old".into()]);
-    assert_eq!(Instant::now(), began, "nobody waits");
-    timeout(TTL, listing.wanted()).await.expect("it is asked");
-    listing.take(Some(list("a/new")), TTL);
-    assert_eq!(told(&listing).await, ["a/new".into()]);
+    assert_eq!(get(&cache).await, ["a/old".into()]);
+    assert_eq!(Instant::now(), began, "without waiting");
+    timeout(TTL, cache.refresh_requested())
+        .await
+        .expect("refresh requested");
+    cache.store(Some(list("a/new")), TTL);
+    assert_eq!(get(&cache).await, ["a/new".into()]);
     assert!(
-        timeout(TTL / 2, listing.wanted()).await.is_err(),
-        "it is fresh"
+        timeout(TTL / 2, cache.refresh_requested()).await.is_err(),
+        "the list is fresh"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_keeps_what_was_known_and_is_remembered() {
-    let listing = Listing::default();
+async fn a_failure_keeps_the_list_and_is_cached() {
+    let cache = ModelListCache::default();
     let began = Instant::now();
-    assert_eq!(told(&listing).await.len(), 0);
+    assert_eq!(get(&cache).await.len(), 0);
     assert_eq!(
         began.elapsed(),
         Duration::from_secs(5),
-        "no longer than said"
+        "until the deadline"
     );
-    listing.take(None, TTL);
+    cache.store(None, TTL);
     let began = Instant::now();
-    assert_eq!(told(&listing).await.len(), 0);
-    assert_eq!(Instant::now(), began, "the failure is remembered");
+    assert_eq!(get(&cache).await.len(), 0);
+    assert_eq!(Instant::now(), began, "the failure is cached");
     sleep(TTL).await;
-    assert_eq!(told(&listing).await.len(), 0);
-    assert_eq!(began.elapsed(), TTL, "nobody waits a second time");
-    timeout(TTL, listing.wanted()).await.expect("it is asked");
-    listing.take(Some(list("a/b")), TTL);
-    assert_eq!(told(&listing).await, ["a/b".into()]);
+    assert_eq!(get(&cache).await.len(), 0);
+    assert_eq!(began.elapsed(), TTL, "only the first fetch is waited for");
+    timeout(TTL, cache.refresh_requested())
+        .await
+        .expect("refresh requested");
+    cache.store(Some(list("a/b")), TTL);
+    assert_eq!(get(&cache).await, ["a/b".into()]);
     sleep(TTL).await;
-    listing.take(None, TTL);
-    assert_eq!(told(&listing).await, ["a/b".into()]);
+    cache.store(None, TTL);
+    assert_eq!(get(&cache).await, ["a/b".into()]);
 }

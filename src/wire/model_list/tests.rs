@@ -3,10 +3,13 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Listed, MOST_MODELS, NoList, Page, Told, anthropic, openai, parse};
+use super::read::ModelPage;
+use super::{
+    InvalidModelList, ListedModel, MAX_MODELS, ModelEntry, anthropic_list, openai_list, parse,
+};
 
-fn listed(id: &str, created: u64) -> Listed {
-    Listed {
+fn listed(id: &str, created: u64) -> ListedModel {
+    ListedModel {
         id: id.into(),
         created,
         display_name: None,
@@ -19,12 +22,12 @@ fn ids(body: &str) -> Vec<String> {
 }
 
 #[test]
-fn reads_every_shape() {
+fn parses_every_shape() {
     let openai = r#"{"object":"list","data":[{"id":"a","object":"model","created":7,"owned_by":"x"},{"id":"b"}]}"#;
     let together =
         r#" [{"id":"a","created":7,"pricing":{"input":[1,{}]}},{"id":"b","created":null}]"#;
     for body in [openai, together] {
-        let page = Page {
+        let page = ModelPage {
             models: vec![listed("a", 7), listed("b", 0)],
             next: None,
         };
@@ -33,7 +36,7 @@ fn reads_every_shape() {
     let claude = r#"{"data":[{"type":"model","id":"claude","display_name":"Claude","created_at":"2025-02-19T00:00:00Z"}],"has_more":true,"first_id":"claude","last_id":"claude"}"#;
     let page = parse(claude.as_bytes()).unwrap();
     assert_eq!(page.next.as_deref(), Some("claude"));
-    let expected = Listed {
+    let expected = ListedModel {
         display_name: Some("Claude".into()),
         ..listed("claude", 1_739_923_200)
     };
@@ -44,7 +47,7 @@ fn reads_every_shape() {
 }
 
 #[test]
-fn the_last_page_has_none_behind_it() {
+fn the_last_page_has_no_next() {
     for more in [
         r#""has_more":false,"last_id":"a""#,
         r#""has_more":true,"last_id":null"#,
@@ -57,7 +60,7 @@ fn the_last_page_has_none_behind_it() {
 }
 
 #[test]
-fn what_cannot_be_called_is_left_out() {
+fn models_without_a_usable_id_are_skipped() {
     let long = "x".repeat(257);
     let body = json!({ "data": [
         { "id": "a\nb" }, { "id": "\u{7f}" }, { "id": "" }, { "id": 7 }, { "id": null }, {},
@@ -70,7 +73,7 @@ fn what_cannot_be_called_is_left_out() {
 }
 
 #[test]
-fn what_is_no_list_is_said_to_be_none() {
+fn rejects_what_is_not_a_list() {
     for body in [
         "",
         "<html>",
@@ -83,31 +86,31 @@ fn what_is_no_list_is_said_to_be_none() {
         "7",
         "[[]]",
     ] {
-        assert_eq!(parse(body.as_bytes()), Err(NoList), "{body}");
+        assert_eq!(parse(body.as_bytes()), Err(InvalidModelList), "{body}");
     }
     let deep = format!(r#"{{"data":[{{"id":{}1"#, "[".repeat(100_000));
-    assert_eq!(parse(deep.as_bytes()), Err(NoList));
+    assert_eq!(parse(deep.as_bytes()), Err(InvalidModelList));
 }
 
 #[test]
-fn no_more_are_read_than_is_allowed() {
+fn the_number_of_models_is_limited() {
     let mut body = "[".to_owned();
-    for number in 0..MOST_MODELS + 5 {
+    for number in 0..MAX_MODELS + 5 {
         write!(body, "{{\"id\":\"m{number}\"}},").unwrap();
     }
     body.pop();
-    assert_eq!(ids(&(body.clone() + "]")).len(), MOST_MODELS);
-    assert_eq!(parse(body.as_bytes()), Err(NoList));
+    assert_eq!(ids(&(body.clone() + "]")).len(), MAX_MODELS);
+    assert_eq!(parse(body.as_bytes()), Err(InvalidModelList));
 }
 
 proptest! {
     #[test]
-    fn any_bytes_are_read(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn any_bytes_are_handled(body in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = parse(&body);
     }
 
     #[test]
-    fn names_come_as_they_were(names in proptest::collection::vec("[^\\p{Cc}]{1,64}", 0..20)) {
+    fn names_are_unchanged(names in proptest::collection::vec("[^\\p{Cc}]{1,64}", 0..20)) {
         let entries: Vec<Value> = names.iter().map(|id| json!({ "id": id })).collect();
         prop_assert_eq!(&ids(&json!({ "data": entries }).to_string()), &names);
         prop_assert_eq!(&ids(&json!(entries).to_string()), &names);
@@ -115,14 +118,14 @@ proptest! {
 }
 
 #[test]
-fn ours_are_told_in_both_shapes() {
-    let one = Told {
+fn writes_both_shapes() {
+    let one = ModelEntry {
         id: "fast",
         created: 0,
         owner: "groq",
         display_name: None,
     };
-    let two = Told {
+    let two = ModelEntry {
         id: "claude/opus",
         created: 1_739_923_200,
         owner: "claude",
@@ -130,8 +133,8 @@ fn ours_are_told_in_both_shapes() {
     };
     let read = |bytes: Vec<u8>| serde_json::from_slice::<Value>(&bytes).unwrap();
     let fast = json!({ "id": "fast", "object": "model", "created": 0, "owned_by": "groq" });
-    assert_eq!(read(one.openai()), fast);
-    let list = read(openai(&[one, two]));
+    assert_eq!(read(one.openai_json()), fast);
+    let list = read(openai_list(&[one, two]));
     assert_eq!(list["object"], "list");
     assert_eq!(list["data"][0], fast);
     assert_eq!(list["data"][1]["created"], 1_739_923_200);
@@ -143,19 +146,19 @@ fn ours_are_told_in_both_shapes() {
         "type": "model", "id": "claude/opus", "display_name": "Claude Opus",
         "created_at": "2025-02-19T00:00:00Z",
     });
-    assert_eq!(read(two.anthropic()), opus);
+    assert_eq!(read(two.anthropic_json()), opus);
     let expected = json!({
         "data": [fast, opus], "has_more": false, "first_id": "fast", "last_id": "claude/opus",
     });
-    assert_eq!(read(anthropic(&[one, two])), expected);
+    assert_eq!(read(anthropic_list(&[one, two])), expected);
     let none = json!({ "data": [], "has_more": false, "first_id": null, "last_id": null });
-    assert_eq!(read(anthropic(&[])), none);
-    let distant = Told {
+    assert_eq!(read(anthropic_list(&[])), none);
+    let distant = ModelEntry {
         created: u64::MAX,
         ..one
     };
     assert_eq!(
-        read(distant.anthropic()),
+        read(distant.anthropic_json()),
         json!({
             "type": "model", "id": "fast", "display_name": "fast",
             "created_at": "1970-01-01T00:00:00Z",

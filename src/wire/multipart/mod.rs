@@ -1,277 +1,265 @@
-//! Finds the model in a multipart form while the form passes by (RFC 7578, RFC
-//! 2046 section 5.1).
+//! Finds the model in a multipart form while the form is forwarded (RFC 7578,
+//! RFC 2046 section 5.1).
 //!
-//! What readers of forms do not agree on is refused: a form that says one thing
-//! to us and another to the upstream could call a model that its sender may not
-//! use.
+//! A form that parsers read differently is rejected: it could name one model to
+//! the gateway and another, which its sender may not use, to the upstream.
 
 use std::fmt;
 use std::ops::Range;
 
 use memchr::memmem::{self, Finder};
 
-use super::scan::MODEL_LIMIT_BYTES;
-use field::{Part, boundary, part};
+use super::scan::MAX_MODEL_BYTES;
+use header::{PartKind, parse_boundary, parse_part_header};
 
-mod field;
+mod header;
 #[cfg(test)]
 mod tests;
 
-/// Most bytes in the head of one part.
-const LONGEST_HEAD: usize = 8 * 1024;
-/// Most parts. The longest of the API's forms have some dozens.
-const MOST_PARTS: usize = 10_000;
+/// Limit of one part's header.
+const MAX_HEADER_BYTES: usize = 8 * 1024;
+/// The longest of the API's forms have a few dozen parts.
+const MAX_PARTS: usize = 10_000;
 
-/// Looks through one form, piece by piece.
+/// Scans one form chunk by chunk.
 #[derive(Debug)]
-pub struct Form {
-    /// A line feed and the dashed boundary: how every part ends.
-    end: Finder<'static>,
-    place: Place,
-    /// What has come and was not looked at, and where in the form it begins.
-    rest: Vec<u8>,
+pub struct MultipartScanner {
+    /// A line feed, two dashes and the boundary: the end of every part.
+    delimiter: Finder<'static>,
+    state: State,
+    /// Bytes not scanned yet, which begin at `offset` of the form.
+    buffer: Vec<u8>,
     offset: u64,
     parts: usize,
-    model: Option<Model>,
+    model: Option<ModelField>,
 }
 
-/// The value of the part that names the model.
+/// The value of the part `model`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Model {
-    /// Where in the form it stands.
+pub struct ModelField {
+    /// Its bytes in the form.
     pub span: Range<u64>,
-    /// What it is.
     pub name: String,
 }
 
-/// Why a form is refused.
+/// Reason why a form is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// The media type has no boundary, or none that can be.
+pub enum MultipartError {
+    /// The media type has no valid boundary.
     Boundary,
-    /// A delimiter is no line of its own.
+    /// A delimiter does not have a line of its own.
     Delimiter,
-    /// The head of a part is broken, ambiguous or has no end.
-    Head,
-    /// There are too many parts.
+    /// The header of a part is malformed, ambiguous or too long.
+    PartHeader,
     TooManyParts,
-    /// The form ends before its last delimiter.
-    Unfinished,
-    /// The model is empty, too long, a file, or no UTF-8.
-    BadModel,
-    /// There are two models.
-    TwoModels,
+    Incomplete,
+    /// The model is empty, too long, a file, or not UTF-8.
+    InvalidModel,
+    DuplicateModel,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum State {
     /// Before the first delimiter.
     Start,
-    /// Behind a boundary.
+    /// After a boundary.
     Delimiter,
-    /// In the head of a part.
-    Head,
-    /// In a part that does not matter.
+    Header,
+    /// In the content of any part but `model`.
     Content,
-    /// In the one that names the model, which begins there.
+    /// In the part `model`, whose value begins at this offset.
     Model(u64),
-    /// Behind the last delimiter.
+    /// After the last delimiter.
     End,
 }
 
-impl Form {
-    /// A form of this content type, from its first byte on.
-    pub fn new(content_type: &[u8]) -> Result<Self, Fault> {
-        let boundary = boundary(content_type).ok_or(Fault::Boundary)?;
-        let mut end = b"\n--".to_vec();
-        end.extend_from_slice(&boundary);
+impl MultipartScanner {
+    pub fn new(content_type: &[u8]) -> Result<Self, MultipartError> {
+        let boundary = parse_boundary(content_type).ok_or(MultipartError::Boundary)?;
+        let mut delimiter = b"\n--".to_vec();
+        delimiter.extend_from_slice(&boundary);
         Ok(Self {
-            end: Finder::new(&end).into_owned(),
-            place: Place::Start,
-            rest: Vec::new(),
+            delimiter: Finder::new(&delimiter).into_owned(),
+            state: State::Start,
+            buffer: Vec::new(),
             offset: 0,
             parts: 0,
             model: None,
         })
     }
 
-    /// Looks at the next piece.
-    pub fn feed(&mut self, piece: &[u8]) -> Result<(), Fault> {
-        if self.place == Place::End {
+    pub fn feed(&mut self, chunk: &[u8]) -> Result<(), MultipartError> {
+        if self.state == State::End {
             return Ok(());
         }
-        self.rest.extend_from_slice(piece);
+        self.buffer.extend_from_slice(chunk);
         while self.step()? {}
         Ok(())
     }
 
-    /// Says that there is no more.
-    pub fn finish(&self) -> Result<(), Fault> {
-        match self.place {
-            Place::End => Ok(()),
-            _ => Err(Fault::Unfinished),
+    pub fn finish(&self) -> Result<(), MultipartError> {
+        match self.state {
+            State::End => Ok(()),
+            _ => Err(MultipartError::Incomplete),
         }
     }
 
-    /// The model, as soon as all of its part has come.
+    /// The model, as soon as its part is complete.
     #[must_use]
-    pub fn model(&self) -> Option<&Model> {
+    pub fn model(&self) -> Option<&ModelField> {
         self.model.as_ref()
     }
 
-    /// Goes on by one step; false when more bytes are wanted.
-    fn step(&mut self) -> Result<bool, Fault> {
-        match self.place {
-            Place::Start => self.start(),
-            Place::Delimiter => self.delimiter(),
-            Place::Head => self.head(),
-            Place::Content => self.content(),
-            Place::Model(start) => self.value(start),
-            Place::End => {
-                self.rest = Vec::new();
+    /// Returns false when more bytes are needed.
+    fn step(&mut self) -> Result<bool, MultipartError> {
+        match self.state {
+            State::Start => self.skip_preamble(),
+            State::Delimiter => self.read_delimiter(),
+            State::Header => self.read_header(),
+            State::Content => self.skip_content(),
+            State::Model(start) => self.read_model(start),
+            State::End => {
+                self.buffer = Vec::new();
                 Ok(false)
             }
         }
     }
 
-    /// The first delimiter stands at the very beginning, or behind words for
-    /// readers that know no forms.
-    fn start(&mut self) -> Result<bool, Fault> {
-        // At the very beginning no line ends before it.
-        let first = self.end.needle().get(1..).unwrap_or_default();
+    /// The first delimiter is at the start of the form, or after a preamble.
+    fn skip_preamble(&mut self) -> Result<bool, MultipartError> {
+        // At the start, no line end precedes it.
+        let first = self.delimiter.needle().get(1..).unwrap_or_default();
         if self.offset == 0 {
-            if self.rest.len() < first.len() && first.starts_with(&self.rest) {
+            if self.buffer.len() < first.len() && first.starts_with(&self.buffer) {
                 return Ok(false);
             }
-            if self.rest.starts_with(first) {
+            if self.buffer.starts_with(first) {
                 let length = first.len();
-                self.go_to(Place::Delimiter, length);
+                self.advance(State::Delimiter, length);
                 return Ok(true);
             }
         }
-        self.content()
+        self.skip_content()
     }
 
-    fn delimiter(&mut self) -> Result<bool, Fault> {
-        let mut rest = &self.rest[..];
+    fn read_delimiter(&mut self) -> Result<bool, MultipartError> {
+        let mut rest = &self.buffer[..];
         if rest.len() < 2 {
             return Ok(false);
         }
         if rest.starts_with(b"--") {
-            self.go_to(Place::End, 2);
+            self.advance(State::End, 2);
             return Ok(true);
         }
-        // Blanks may follow (RFC 2046, section 5.1.1, "transport-padding").
+        // Padding may follow (RFC 2046, section 5.1.1, "transport-padding").
         while let [b' ' | b'\t', more @ ..] = rest {
             rest = more;
         }
-        let padding = self.rest.len() - rest.len();
+        let padding = self.buffer.len() - rest.len();
         match rest {
             [b'\r', b'\n', ..] => {}
-            [] | [b'\r'] if padding <= LONGEST_HEAD => return Ok(false),
-            _ => return Err(Fault::Delimiter),
+            [] | [b'\r'] if padding <= MAX_HEADER_BYTES => return Ok(false),
+            _ => return Err(MultipartError::Delimiter),
         }
         self.parts += 1;
-        if self.parts > MOST_PARTS {
-            return Err(Fault::TooManyParts);
+        if self.parts > MAX_PARTS {
+            return Err(MultipartError::TooManyParts);
         }
-        // The line end stays, so that a head without fields ends like any other.
-        self.go_to(Place::Head, padding);
+        // The line end stays in the buffer, so that an empty header ends like any other.
+        self.advance(State::Header, padding);
         Ok(true)
     }
 
-    fn head(&mut self) -> Result<bool, Fault> {
-        let Some(length) = memmem::find(&self.rest, b"\r\n\r\n") else {
-            return if self.rest.len() > LONGEST_HEAD {
-                Err(Fault::Head)
+    fn read_header(&mut self) -> Result<bool, MultipartError> {
+        let Some(length) = memmem::find(&self.buffer, b"\r\n\r\n") else {
+            return if self.buffer.len() > MAX_HEADER_BYTES {
+                Err(MultipartError::PartHeader)
             } else {
                 Ok(false)
             };
         };
-        let fields = self.rest.get(..length).unwrap_or_default();
-        if length > LONGEST_HEAD {
-            return Err(Fault::Head);
+        let fields = self.buffer.get(..length).unwrap_or_default();
+        if length > MAX_HEADER_BYTES {
+            return Err(MultipartError::PartHeader);
         }
-        let part = part(fields)?;
-        // The last line end stays: it is the one that ends a part without a
-        // byte.
+        let part = parse_part_header(fields)?;
+        // The last line end stays in the buffer: it ends a part without content.
         let length = length + 3;
-        let place = match part {
-            Part::Model if self.model.is_some() => return Err(Fault::TwoModels),
-            Part::Model => Place::Model(self.offset + length as u64 + 1),
-            Part::Other => Place::Content,
+        let state = match part {
+            PartKind::Model if self.model.is_some() => return Err(MultipartError::DuplicateModel),
+            PartKind::Model => State::Model(self.offset + length as u64 + 1),
+            PartKind::Other => State::Content,
         };
-        self.go_to(place, length);
+        self.advance(state, length);
         Ok(true)
     }
 
-    fn content(&mut self) -> Result<bool, Fault> {
-        let needle = self.end.needle().len();
-        let Some(at) = self.end.find(&self.rest) else {
-            // The needle may have begun, with the byte before it.
-            let seen = self.rest.len().saturating_sub(needle);
-            self.go_to(self.place, seen);
+    fn skip_content(&mut self) -> Result<bool, MultipartError> {
+        let needle = self.delimiter.needle().len();
+        let Some(at) = self.delimiter.find(&self.buffer) else {
+            // Keep what may be the start of the needle, and the byte before it.
+            let scanned = self.buffer.len().saturating_sub(needle);
+            self.advance(self.state, scanned);
             return Ok(false);
         };
         self.check_line_end(at)?;
-        self.go_to(Place::Delimiter, at + needle);
+        self.advance(State::Delimiter, at + needle);
         Ok(true)
     }
 
-    fn value(&mut self, start: u64) -> Result<bool, Fault> {
-        let needle = self.end.needle().len();
-        let Some(at) = self.end.find(&self.rest) else {
-            return if self.rest.len() > MODEL_LIMIT_BYTES + needle {
-                Err(Fault::BadModel)
+    fn read_model(&mut self, start: u64) -> Result<bool, MultipartError> {
+        let needle = self.delimiter.needle().len();
+        let Some(at) = self.delimiter.find(&self.buffer) else {
+            return if self.buffer.len() > MAX_MODEL_BYTES + needle {
+                Err(MultipartError::InvalidModel)
             } else {
                 Ok(false)
             };
         };
         self.check_line_end(at)?;
-        // Before the value stands a line feed, behind it a carriage return.
-        let value = at.checked_sub(1).and_then(|end| self.rest.get(1..end));
+        // A line feed precedes the value, a carriage return follows it.
+        let value = at.checked_sub(1).and_then(|end| self.buffer.get(1..end));
         let name = value.and_then(|value| std::str::from_utf8(value).ok());
-        let name = name.filter(|name| (1..=MODEL_LIMIT_BYTES).contains(&name.len()));
-        let name = name.ok_or(Fault::BadModel)?.to_owned();
-        self.model = Some(Model {
+        let name = name.filter(|name| (1..=MAX_MODEL_BYTES).contains(&name.len()));
+        let name = name.ok_or(MultipartError::InvalidModel)?.to_owned();
+        self.model = Some(ModelField {
             span: start..start + name.len() as u64,
             name,
         });
-        self.go_to(Place::Delimiter, at + needle);
+        self.advance(State::Delimiter, at + needle);
         Ok(true)
     }
 
-    /// A delimiter's line begins behind a whole line end. Some readers make do
-    /// with half of one.
-    fn check_line_end(&self, at: usize) -> Result<(), Fault> {
-        let before = at.checked_sub(1).and_then(|before| self.rest.get(before));
+    /// A delimiter needs a whole line end before it; some parsers accept half of one.
+    fn check_line_end(&self, at: usize) -> Result<(), MultipartError> {
+        let before = at.checked_sub(1).and_then(|before| self.buffer.get(before));
         match before {
             Some(b'\r') => Ok(()),
-            // Nothing but the line end of the head, which was left standing.
-            None if self.place != Place::Start => Ok(()),
-            _ => Err(Fault::Delimiter),
+            // Only the line end of the header, which stays in the buffer.
+            None if self.state != State::Start => Ok(()),
+            _ => Err(MultipartError::Delimiter),
         }
     }
 
-    fn go_to(&mut self, place: Place, length: usize) {
-        self.rest.drain(..length);
+    fn advance(&mut self, state: State, length: usize) {
+        self.buffer.drain(..length);
         self.offset += length as u64;
-        self.place = place;
+        self.state = state;
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for MultipartError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::Boundary => "the media type names no boundary",
-            Self::Delimiter => "a delimiter is no line of its own",
-            Self::Head => "the head of a part is broken or too long",
-            Self::TooManyParts => "there are too many parts",
-            Self::Unfinished => "it ends before its last delimiter",
-            Self::BadModel => "\"model\" is empty, too long, or no plain text",
-            Self::TwoModels => "\"model\" stands twice",
+            Self::Boundary => "no valid `boundary` in `content-type`",
+            Self::Delimiter => "a delimiter has no line of its own",
+            Self::PartHeader => "the header of a part is malformed or too long",
+            Self::TooManyParts => "too many parts",
+            Self::Incomplete => "no final delimiter",
+            Self::InvalidModel => "`model` is empty, too long, or not plain text",
+            Self::DuplicateModel => "duplicate `model`",
         })
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for MultipartError {}

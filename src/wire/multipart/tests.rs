@@ -1,14 +1,13 @@
 use proptest::prelude::*;
 
-use super::{Fault, Form, Model};
+use super::{ModelField, MultipartError, MultipartScanner};
 
 const TYPE: &[u8] = b"multipart/form-data; boundary=xyz";
 
-/// Reads a form that comes in pieces of this size.
-fn read(body: &[u8], size: usize) -> Result<Option<Model>, Fault> {
-    let mut form = Form::new(TYPE).unwrap();
-    for piece in body.chunks(size) {
-        form.feed(piece)?;
+fn scan(body: &[u8], chunk_size: usize) -> Result<Option<ModelField>, MultipartError> {
+    let mut form = MultipartScanner::new(TYPE).unwrap();
+    for chunk in body.chunks(chunk_size) {
+        form.feed(chunk)?;
     }
     form.finish()?;
     Ok(form.model().cloned())
@@ -25,11 +24,11 @@ fn file(name: &str, value: &str) -> String {
 }
 
 #[test]
-fn finds_the_model_wherever_it_stands_and_however_it_comes() {
-    let lie = "\r\n--xy\r\n\r\n\r--xyz\n --xyz\r\nname=\"model\"\r\n";
+fn finds_the_model_anywhere_in_the_form_and_in_any_chunks() {
+    let decoy = "\r\n--xy\r\n\r\n\r--xyz\n --xyz\r\nname=\"model\"\r\n";
     let bodies = [
-        format!("{}{}--xyz--\r\n", field("model", "whisper"), file("file", lie)),
-        format!("{}{}--xyz--", file("file", lie), field("model", "whisper")),
+        format!("{}{}--xyz--\r\n", field("model", "whisper"), file("file", decoy)),
+        format!("{}{}--xyz--", file("file", decoy), field("model", "whisper")),
         format!("preamble\r\n{}--xyz--\r\nepilogue --xyz", field("model", "whisper")),
         format!("--xyz \t\r\n\r\nno head\r\n{}--xyz--", field("model", "whisper")),
         format!("{}{}--xyz--", field("prompt", ""), field("model", "whisper")),
@@ -40,7 +39,7 @@ fn finds_the_model_wherever_it_stands_and_however_it_comes() {
     ];
     for body in &bodies {
         for size in [1, 2, 3, 7, 64, body.len()] {
-            let model = read(body.as_bytes(), size).unwrap_or_else(|it| panic!("{it}: {body}"));
+            let model = scan(body.as_bytes(), size).unwrap_or_else(|it| panic!("{it}: {body}"));
             let model = model.unwrap_or_else(|| panic!("no model: {body}"));
             assert_eq!(model.name, "whisper", "{body}");
             let [start, end] = [model.span.start, model.span.end].map(|it| it.try_into().unwrap());
@@ -56,82 +55,93 @@ fn a_form_may_have_no_model() {
         field("purpose", "batch"),
         file("file", "model")
     );
-    assert_eq!(read(body.as_bytes(), 5), Ok(None));
+    assert_eq!(scan(body.as_bytes(), 5), Ok(None));
 }
 
 #[test]
-fn refuses_what_readers_may_read_differently() {
+fn rejects_forms_that_parsers_read_differently() {
+    use MultipartError as Error;
+
     let model = field("model", "m");
     let head = |head: &str| format!("--xyz\r\n{head}\r\n\r\nm\r\n--xyz--");
     let disposition = "Content-Disposition: form-data; name=\"model\"";
-    for (body, fault) in [
-        (format!("{model}{model}--xyz--"), Fault::TwoModels),
-        (model.clone(), Fault::Unfinished),
-        (String::new(), Fault::Unfinished),
-        (format!("--xyzw\r\n{model}--xyz--"), Fault::Delimiter),
-        (format!("{}\n--xyz--", model.trim_end()), Fault::Delimiter),
+    for (body, error) in [
+        (format!("{model}{model}--xyz--"), Error::DuplicateModel),
+        (model.clone(), Error::Incomplete),
+        (String::new(), Error::Incomplete),
+        (format!("--xyzw\r\n{model}--xyz--"), Error::Delimiter),
+        (format!("{}\n--xyz--", model.trim_end()), Error::Delimiter),
         (
             head(&format!("{disposition}\r\n{disposition}")),
-            Fault::Head,
+            Error::PartHeader,
         ),
-        (head(&format!("{disposition}; name=\"x\"")), Fault::Head),
-        (head(&format!("{disposition}; name*=utf-8''x")), Fault::Head),
-        (head(&format!("X: a\r\n {disposition}")), Fault::Head),
-        (head(&format!("X: a\n{disposition}")), Fault::Head),
+        (
+            head(&format!("{disposition}; name=\"x\"")),
+            Error::PartHeader,
+        ),
+        (
+            head(&format!("{disposition}; name*=utf-8''x")),
+            Error::PartHeader,
+        ),
+        (head(&format!("X: a\r\n {disposition}")), Error::PartHeader),
+        (head(&format!("X: a\n{disposition}")), Error::PartHeader),
         (
             head("Content-Disposition: form-data; name=\"model"),
-            Fault::Head,
+            Error::PartHeader,
         ),
         (
             head("Content-Disposition : form-data; name=model"),
-            Fault::Head,
+            Error::PartHeader,
         ),
-        (head(&format!("X: {}", "a".repeat(9000))), Fault::Head),
+        (head(&format!("X: {}", "a".repeat(9000))), Error::PartHeader),
         (
             head(&format!("{disposition}; filename=\"a\"")),
-            Fault::BadModel,
+            Error::InvalidModel,
         ),
         (
             head(&format!(
                 "{disposition}\r\nContent-Transfer-Encoding: base64"
             )),
-            Fault::BadModel,
+            Error::InvalidModel,
         ),
-        (format!("{}--xyz--", field("model", "")), Fault::BadModel),
+        (
+            format!("{}--xyz--", field("model", "")),
+            Error::InvalidModel,
+        ),
         (
             format!("{}--xyz--", field("model", &"m".repeat(300))),
-            Fault::BadModel,
+            Error::InvalidModel,
         ),
-        (field("a", "b").repeat(10_001), Fault::TooManyParts),
+        (field("a", "b").repeat(10_001), Error::TooManyParts),
     ] {
         let shown = &body[..body.len().min(80)];
         for size in [1, 5, body.len().max(1)] {
-            assert_eq!(read(body.as_bytes(), size), Err(fault), "{shown}");
+            assert_eq!(scan(body.as_bytes(), size), Err(error), "{shown}");
         }
     }
 }
 
 #[test]
-fn a_head_without_end_is_not_kept() {
-    let mut form = Form::new(TYPE).unwrap();
+fn an_endless_header_is_not_buffered() {
+    let mut form = MultipartScanner::new(TYPE).unwrap();
     form.feed(b"--xyz\r\nX: ").unwrap();
-    let refused = (0..20).find(|_| form.feed(&[b'a'; 1024]).is_err());
-    assert_eq!(refused, Some(7));
+    let rejected = (0..20).find(|_| form.feed(&[b'a'; 1024]).is_err());
+    assert_eq!(rejected, Some(7));
 }
 
 #[test]
-fn a_file_is_not_kept() {
-    let mut form = Form::new(TYPE).unwrap();
+fn a_file_is_not_buffered() {
+    let mut form = MultipartScanner::new(TYPE).unwrap();
     form.feed(b"--xyz\r\nContent-Disposition: form-data; name=file; filename=x\r\n\r\n")
         .unwrap();
     for _ in 0..1000 {
         form.feed(&[b'\n'; 1000]).unwrap();
-        assert!(form.rest.len() < 1100, "{}", form.rest.len());
+        assert!(form.buffer.len() < 1100, "{}", form.buffer.len());
     }
 }
 
 #[test]
-fn reads_the_boundary() {
+fn parses_the_boundary() {
     for (value, expected) in [
         ("multipart/form-data; boundary=xyz", Some("xyz")),
         (
@@ -148,24 +158,27 @@ fn reads_the_boundary() {
         ("multipart/form-data; boundary=a; boundary=b", None),
         ("multipart/form-data; boundary=\"a", None),
     ] {
-        let found = super::field::boundary(value.as_bytes());
+        let found = super::header::parse_boundary(value.as_bytes());
         assert_eq!(found.as_deref(), expected.map(str::as_bytes), "{value}");
     }
     let long = format!("multipart/form-data; boundary={}", "a".repeat(71));
-    assert_eq!(Form::new(long.as_bytes()).err(), Some(Fault::Boundary));
+    assert_eq!(
+        MultipartScanner::new(long.as_bytes()).err(),
+        Some(MultipartError::Boundary)
+    );
 }
 
 proptest! {
     #[test]
-    fn no_form_says_something_else_in_other_pieces(
-        pieces in proptest::collection::vec(prop_oneof![
+    fn chunk_sizes_make_no_difference(
+        parts in proptest::collection::vec(prop_oneof![
             Just("--xyz"), Just("\r\n"), Just("--"), Just("\n"), Just("Content-Disposition: form-data; name=model"),
             Just("; filename=a"), Just("m"), Just(": "), Just("\r\n--xyz\r\n"), Just("\r\n\r\n"),
         ], 0..24),
         size in 1_usize..20,
     ) {
-        let body = pieces.concat();
-        let whole = read(body.as_bytes(), body.len().max(1));
-        prop_assert_eq!(read(body.as_bytes(), size), whole);
+        let body = parts.concat();
+        let whole = scan(body.as_bytes(), body.len().max(1));
+        prop_assert_eq!(scan(body.as_bytes(), size), whole);
     }
 }

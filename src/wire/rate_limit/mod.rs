@@ -1,8 +1,8 @@
-//! What is left of an upstream's rate limits, by the headers of its answers.
+//! Remaining rate limits of an upstream, from the headers of its responses.
 //!
-//! There is no standard that they follow. Known are `x-ratelimit-WHAT-KIND`
-//! (OpenAI, Azure, Groq, Together; with `-minute`, `-hour` or `-day` behind it
-//! Mistral and Cerebras), `x-ratelimit-WHAT` for requests (OpenRouter, Together),
+//! The headers follow no standard. Known forms: `x-ratelimit-WHAT-KIND` (OpenAI,
+//! Azure, Groq, Together; with the suffix `-minute`, `-hour` or `-day` Mistral
+//! and Cerebras), `x-ratelimit-WHAT` for requests (OpenRouter, Together),
 //! `x-tokenlimit-WHAT` (Together), `ratelimitbysize-WHAT` (Mistral), and
 //! `anthropic-ratelimit-KIND-WHAT`, where WHAT is `limit`, `remaining` or `reset`.
 
@@ -10,32 +10,30 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 
-use super::server_date::Moment;
+use super::server_date::ServerDate;
 
-/// Longest time that is believed: of a quota of a day, a later answer tells
-/// sooner than a clock that it was renewed.
-const LONGEST: Duration = Duration::from_secs(60 * 60);
-/// A number of seconds beyond this is a date, in seconds since 1970; beyond a
-/// thousand times this, in milliseconds.
-const DATES_FROM: f64 = 1e9;
+/// Longer resets are capped: a later response shows the renewal of a daily quota
+/// sooner than a timer.
+const MAX_RESET: Duration = Duration::from_secs(60 * 60);
+/// A larger number is a date in seconds since 1970; one a thousand times larger,
+/// in milliseconds.
+const MIN_UNIX_SECONDS: f64 = 1e9;
 
-/// What is left of the limits of one credential.
+/// The rate limits of one credential.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Report {
-    /// Share that is left of the limit of which least is left, from 0 to 1.
-    pub share: f64,
-    /// Requests that are left, where that is told.
-    pub requests: Option<u64>,
-    /// When the tightest limit is whole again, where that is told.
-    pub reset: Option<Duration>,
+pub struct RateLimitReport {
+    /// Of the tightest limit, from 0 to 1.
+    pub remaining_ratio: f64,
+    pub remaining_requests: Option<u64>,
+    /// Until the tightest limit is renewed.
+    pub reset_after: Option<Duration>,
 }
 
-/// One limit, as far as it was met.
 #[derive(Debug, Clone, Copy)]
 struct Limit<'h> {
     family: Family,
     kind: &'h str,
-    whole: Option<&'h str>,
+    total: Option<&'h str>,
     remaining: Option<&'h str>,
     reset: Option<&'h str>,
 }
@@ -56,43 +54,43 @@ const FAMILIES: [(&str, Family); 5] = [
     ("anthropic-ratelimit-", Family::Anthropic),
 ];
 
-/// What the headers of an answer say; none when they say nothing of limits.
-/// Names are in lower case. `now` is the time of day here, for answers without
-/// one.
-pub fn report<'h>(
+/// `None` if no header is about limits. Header names are lower case. `now` is
+/// the local time, used where the response has no date.
+pub fn parse<'h>(
     headers: impl IntoIterator<Item = (&'h str, &'h str)>,
     now: SystemTime,
-) -> Option<Report> {
-    let (limits, date) = limits(headers);
+) -> Option<RateLimitReport> {
+    let (limits, date) = collect_limits(headers);
     let requests = limits.iter().filter(|limit| limit.counts_requests());
-    let requests = requests.filter_map(|limit| Some(limit.left()?.0)).min();
-    let shares = limits.iter().filter_map(|limit| Some(limit.left()?.1));
-    let least = shares.reduce(f64::min)?;
+    let requests = requests
+        .filter_map(|limit| Some(limit.remaining()?.0))
+        .min();
+    let ratios = limits.iter().filter_map(|limit| Some(limit.remaining()?.1));
+    let lowest = ratios.reduce(f64::min)?;
     let tightest = limits.iter().filter(|limit| {
-        let left = limit.left();
-        left.is_some_and(|(_, share)| share <= least)
+        let remaining = limit.remaining();
+        remaining.is_some_and(|(_, ratio)| ratio <= lowest)
     });
-    let moment = Moment::new(date, now);
-    Some(Report {
-        share: least,
-        requests,
-        reset: tightest.filter_map(|limit| limit.reset(moment)).max(),
+    let sent = ServerDate::new(date, now);
+    Some(RateLimitReport {
+        remaining_ratio: lowest,
+        remaining_requests: requests,
+        reset_after: tightest.filter_map(|limit| limit.reset_after(sent)).max(),
     })
 }
 
-/// When the limits are whole again of which nothing is left; none when there
-/// are none.
+/// Until all exhausted limits are renewed; `None` if there are none.
 pub fn exhausted_for<'h>(
     headers: impl IntoIterator<Item = (&'h str, &'h str)>,
     now: SystemTime,
 ) -> Option<Duration> {
-    report(headers, now)
-        .filter(|report| report.share <= 0.0)?
-        .reset
+    parse(headers, now)
+        .filter(|report| report.remaining_ratio <= 0.0)?
+        .reset_after
 }
 
-/// All limits that are told of, and the answer's date.
-fn limits<'h>(
+/// All limits, and the response's date.
+fn collect_limits<'h>(
     headers: impl IntoIterator<Item = (&'h str, &'h str)>,
 ) -> (Vec<Limit<'h>>, Option<&'h str>) {
     let mut limits: Vec<Limit<'h>> = Vec::new();
@@ -117,13 +115,13 @@ fn limits<'h>(
         };
         let mut known = limits.iter();
         let known = known.position(|limit| (limit.family, limit.kind) == (family, kind));
-        let place = known.unwrap_or_else(|| {
+        let index = known.unwrap_or_else(|| {
             limits.push(Limit::new(family, kind));
             limits.len() - 1
         });
-        if let Some(limit) = limits.get_mut(place) {
+        if let Some(limit) = limits.get_mut(index) {
             match what {
-                "limit" => limit.whole = Some(value.trim()),
+                "limit" => limit.total = Some(value.trim()),
                 "remaining" => limit.remaining = Some(value.trim()),
                 _ => limit.reset = Some(value.trim()),
             }
@@ -137,7 +135,7 @@ impl<'h> Limit<'h> {
         Self {
             family,
             kind,
-            whole: None,
+            total: None,
             remaining: None,
             reset: None,
         }
@@ -149,56 +147,56 @@ impl<'h> Limit<'h> {
                 || self.family == Family::Plain && self.kind.is_empty())
     }
 
-    /// How much is left, and what share that is; of an unknown limit, all or
-    /// nothing. None for what is no limit: Azure's Responses API says −1 and 0.
-    fn left(&self) -> Option<(u64, f64)> {
+    /// The remaining amount and its ratio to the limit; of an unknown limit, the ratio
+    /// is 1 or 0. `None` for a value that is not a limit: Azure's Responses API sends −1
+    /// and 0.
+    fn remaining(&self) -> Option<(u64, f64)> {
         let number = |text: &str| text.parse().ok().filter(|number: &f64| number.is_finite());
-        let remaining = number(self.remaining?).filter(|left| *left >= 0.0)?;
-        let share = match self.whole {
+        let remaining = number(self.remaining?).filter(|number| *number >= 0.0)?;
+        let ratio = match self.total {
             None => f64::from(u8::from(remaining > 0.0)),
-            Some(whole) => remaining / number(whole).filter(|whole| *whole > 0.0)?,
+            Some(total) => remaining / number(total).filter(|total| *total > 0.0)?,
         };
-        // Beyond 2^53 nothing is counted; what is cut off is part of a request.
+        // No amount exceeds 2^53; only a fraction of a request is cut off.
         #[allow(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "not negative, and what is too large becomes the largest"
+            reason = "not negative; too large a number saturates"
         )]
-        Some((remaining as u64, share.min(1.0)))
+        Some((remaining as u64, ratio.min(1.0)))
     }
 
-    fn reset(&self, moment: Moment<'_>) -> Option<Duration> {
-        let told = self.reset.and_then(|text| reset(text, moment));
+    fn reset_after(&self, sent: ServerDate<'_>) -> Option<Duration> {
+        let stated = self.reset.and_then(|text| parse_reset(text, sent));
         let window = || match self.kind.rsplit('-').next() {
             Some("second") => Some(Duration::from_secs(1)),
             Some("minute") => Some(Duration::from_secs(60)),
-            Some("hour" | "day" | "month") => Some(LONGEST),
+            Some("hour" | "day" | "month") => Some(MAX_RESET),
             _ => None,
         };
-        Some(told.or_else(window)?.min(LONGEST))
+        Some(stated.or_else(window)?.min(MAX_RESET))
     }
 }
 
-/// How long until then: a duration as Go writes it (`6m0s`, `2m59.56s`, `6ms`), a
-/// number of seconds, a date in seconds or milliseconds since 1970, or one as in
-/// RFC 3339.
-fn reset(text: &str, moment: Moment<'_>) -> Option<Duration> {
-    let since_1970 = |date| UNIX_EPOCH.checked_add(date).map(|date| moment.until(date));
+/// Parses a duration in Go's format (`6m0s`, `2m59.56s`, `6ms`), a number of
+/// seconds, a date in seconds or milliseconds since 1970, or an RFC 3339 date.
+fn parse_reset(text: &str, sent: ServerDate<'_>) -> Option<Duration> {
+    let since_1970 = |date| UNIX_EPOCH.checked_add(date).map(|date| sent.until(date));
     if let Ok(number) = text.parse::<f64>() {
         let seconds = |number| Duration::try_from_secs_f64(number).ok();
         return match number {
-            _ if number < DATES_FROM => seconds(number),
-            _ if number < DATES_FROM * 1e3 => seconds(number).and_then(since_1970),
+            _ if number < MIN_UNIX_SECONDS => seconds(number),
+            _ if number < MIN_UNIX_SECONDS * 1e3 => seconds(number).and_then(since_1970),
             _ => seconds(number / 1e3).and_then(since_1970),
         };
     }
     if let Ok(date) = text.parse::<Timestamp>() {
-        return Some(moment.until(date.into()));
+        return Some(sent.until(date.into()));
     }
-    go_duration(text)
+    parse_go_duration(text)
 }
 
-fn go_duration(text: &str) -> Option<Duration> {
+fn parse_go_duration(text: &str) -> Option<Duration> {
     let mut sum = 0.0;
     let mut rest = text;
     while !rest.is_empty() {

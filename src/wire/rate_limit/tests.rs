@@ -1,7 +1,7 @@
 use std::time::{Duration, SystemTime};
 
-use super::{Report, exhausted_for, report, reset};
-use crate::wire::server_date::Moment;
+use super::{exhausted_for, parse, parse_reset};
+use crate::wire::server_date::ServerDate;
 
 /// 2026-01-01T00:00:00Z
 fn now() -> SystemTime {
@@ -10,24 +10,21 @@ fn now() -> SystemTime {
 
 type Fields = &'static [(&'static str, &'static str)];
 
-fn told(fields: Fields) -> Option<(f64, Option<u64>, Option<u64>)> {
-    let Report {
-        share,
-        requests,
-        reset,
-    } = report(fields.iter().copied(), now())?;
+fn parsed(fields: Fields) -> Option<(f64, Option<u64>, Option<u64>)> {
+    let report = parse(fields.iter().copied(), now())?;
+    let reset = report.reset_after;
     let reset = reset.map(|reset| u64::try_from(reset.as_millis()).unwrap());
-    Some((share, requests, reset))
+    Some((report.remaining_ratio, report.remaining_requests, reset))
 }
 
-/// Whose headers they are, and share, requests and milliseconds that they tell.
-type Told = (
+/// Provider, headers, and the expected ratio, requests and milliseconds.
+type Case = (
     &'static str,
     Fields,
     Option<(f64, Option<u64>, Option<u64>)>,
 );
 
-const TABLE: [Told; 14] = [
+const TABLE: [Case; 14] = [
     (
         "OpenAI",
         &[
@@ -41,7 +38,7 @@ const TABLE: [Told; 14] = [
         Some((0.25, Some(4999), Some(360_000))),
     ),
     (
-        "Groq: requests of a day, tokens of a minute",
+        "Groq: requests per day, tokens per minute",
         &[
             ("x-ratelimit-limit-requests", "14400"),
             ("x-ratelimit-limit-tokens", "18000"),
@@ -140,7 +137,7 @@ const TABLE: [Told; 14] = [
         Some((0.0, Some(0), Some(60_000))),
     ),
     (
-        "two that are empty: the later one",
+        "two exhausted limits: the later reset",
         &[
             ("x-ratelimit-remaining-requests", "0"),
             ("x-ratelimit-reset-requests", "1s"),
@@ -150,7 +147,7 @@ const TABLE: [Told; 14] = [
         Some((0.0, Some(0), Some(3000))),
     ),
     (
-        "more than all",
+        "more than the limit",
         &[
             ("x-ratelimit-limit-requests", "10"),
             ("x-ratelimit-remaining-requests", " 12 "),
@@ -159,7 +156,7 @@ const TABLE: [Told; 14] = [
         Some((1.0, Some(12), Some(0))),
     ),
     (
-        "nonsense",
+        "invalid values",
         &[
             ("x-ratelimit-limit-requests", "NaN"),
             ("x-ratelimit-remaining-requests", "7"),
@@ -177,14 +174,14 @@ const TABLE: [Told; 14] = [
 #[test]
 fn reads_the_limits_of_every_provider() {
     for (name, fields, expected) in TABLE {
-        assert_eq!(told(fields), expected, "{name}");
-        let reversed = report(fields.iter().rev().copied(), now());
-        assert_eq!(reversed, report(fields.iter().copied(), now()), "{name}");
+        assert_eq!(parsed(fields), expected, "{name}");
+        let reversed = parse(fields.iter().rev().copied(), now());
+        assert_eq!(reversed, parse(fields.iter().copied(), now()), "{name}");
     }
 }
 
 #[test]
-fn reads_every_way_to_say_when() {
+fn reads_every_format() {
     for (text, expected) in [
         ("6ms", Some(6)),
         ("1h1m1s1ms", Some(3_661_001)),
@@ -207,16 +204,16 @@ fn reads_every_way_to_say_when() {
         ("soon", None),
     ] {
         let expected = expected.map(Duration::from_millis);
-        let moment = Moment::new(None, now());
-        assert_eq!(reset(text, moment), expected, "{text}");
+        let sent = ServerDate::new(None, now());
+        assert_eq!(parse_reset(text, sent), expected, "{text}");
     }
 }
 
 #[test]
-fn what_is_left_is_not_waited_for() {
-    let fields = |left| {
+fn only_exhausted_limits_delay() {
+    let fields = |remaining| {
         [
-            ("x-ratelimit-remaining-requests", left),
+            ("x-ratelimit-remaining-requests", remaining),
             ("x-ratelimit-reset-requests", "5s"),
         ]
     };

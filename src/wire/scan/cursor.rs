@@ -1,16 +1,15 @@
-//! A position in the body that only moves over well-formed JSON (RFC 8259).
+//! A cursor over a body that accepts only valid JSON (RFC 8259).
 
-use super::string::{Decoder, Text, escape_len, plain_run};
-use super::{Fault, ScanError, Span};
+use super::string::{Decoder, JsonString, escape_len, plain_run};
+use super::{ByteSpan, ScanError, ScanErrorKind};
 
-/// The deepest nesting of objects and arrays. `serde_json` accepts just as much,
-/// as many upstreams and SDKs do.
-pub(super) const DEPTH_LIMIT: u32 = 127;
+/// Limit of nested objects and arrays. `serde_json` has the same one, and so have
+/// many upstreams and SDKs.
+pub(super) const MAX_DEPTH: u32 = 127;
 
-/// The longest form of one byte of text: `\u00xx`.
-const ESCAPE_BYTES: usize = 6;
+/// The longest escape of one byte of text: `\u00xx`.
+const MAX_ESCAPE_BYTES: usize = 6;
 
-/// Reads a body from front to back.
 pub(super) struct Cursor<'b> {
     body: &'b [u8],
     at: usize,
@@ -21,14 +20,36 @@ pub(super) struct Cursor<'b> {
 #[derive(Default)]
 struct Nesting {
     depth: u32,
-    /// The lowest bit is the innermost bracket; set for an object.
+    /// The lowest bit is the innermost bracket; it is set for an object.
     kinds: u128,
 }
 
-/// What stands after a value inside brackets.
+/// The token after a value inside brackets.
 enum Next {
     Value,
     Closed,
+}
+
+/// Ends a visit early: enough was found, or the rest is not valid JSON.
+pub(super) struct Stop;
+
+impl From<ScanError> for Stop {
+    fn from(_: ScanError) -> Self {
+        Self
+    }
+}
+
+/// Visits the members of a body that is an object, until `visit` stops. The body
+/// may be cut off.
+pub(super) fn visit_members<'b>(
+    body: &'b [u8],
+    visit: impl FnMut(&mut Cursor<'b>, JsonString) -> Result<(), Stop>,
+) {
+    let mut cursor = Cursor::new(body);
+    if cursor.start().is_ok() && cursor.peek() == Some(b'{') {
+        // What was found before an error counts.
+        let _ = cursor.object(visit);
+    }
 }
 
 // === impl Nesting ===
@@ -37,7 +58,7 @@ impl Nesting {
     fn enter(&mut self, object: bool) -> bool {
         self.depth += 1;
         self.kinds = (self.kinds << 1) | u128::from(object);
-        self.depth <= DEPTH_LIMIT
+        self.depth <= MAX_DEPTH
     }
 
     fn leave(&mut self) {
@@ -65,8 +86,8 @@ impl<'b> Cursor<'b> {
         self.at
     }
 
-    pub(super) fn since(&self, start: usize) -> Span {
-        Span {
+    pub(super) fn span_from(&self, start: usize) -> ByteSpan {
+        ByteSpan {
             start,
             end: self.at,
         }
@@ -76,43 +97,42 @@ impl<'b> Cursor<'b> {
         self.body.get(self.at).copied()
     }
 
-    /// Goes to the first byte of the first value.
+    /// Moves to the first value.
     pub(super) fn start(&mut self) -> Result<(), ScanError> {
-        // RFC 8259, 8.1: a byte order mark must not be there. Passing it on
-        // would leave it to chance what the upstream makes of it.
+        // RFC 8259, 8.1: a byte order mark is not allowed. Upstreams may or may not
+        // accept it.
         if self.body.starts_with(b"\xEF\xBB\xBF") {
-            return Err(self.refuse(Fault::InvalidEncoding));
+            return Err(self.error(ScanErrorKind::InvalidEncoding));
         }
         self.skip_whitespace();
         Ok(())
     }
 
-    /// Makes sure that nothing but white space is left.
+    /// Checks that only white space is left.
     pub(super) fn end(&mut self) -> Result<(), ScanError> {
         self.skip_whitespace();
         match self.peek() {
             None => Ok(()),
-            Some(_) => Err(self.refuse(Fault::TrailingData)),
+            Some(_) => Err(self.error(ScanErrorKind::TrailingData)),
         }
     }
 
-    /// The error for the byte at the cursor.
-    pub(super) fn refuse(&self, fault: Fault) -> ScanError {
-        self.refuse_at(self.at, fault)
+    /// The error at the cursor.
+    pub(super) fn error(&self, kind: ScanErrorKind) -> ScanError {
+        self.error_at(self.at, kind)
     }
 
-    /// The error for the byte at `offset`: `fault`, or the encoding when no
-    /// character begins there.
-    fn refuse_at(&self, offset: usize, fault: Fault) -> ScanError {
+    /// The error at `offset`: `kind`, or the encoding if no character begins there.
+    fn error_at(&self, offset: usize, kind: ScanErrorKind) -> ScanError {
         let next = self.body.get(offset..).unwrap_or_default();
-        // The longest character has four bytes.
+        // A character has at most four bytes.
         let next = next.get(..4).unwrap_or(next);
         let undecodable = std::str::from_utf8(next).is_err_and(|error| error.valid_up_to() == 0);
         ScanError {
-            fault: if undecodable {
-                Fault::InvalidEncoding
+            kind: if undecodable {
+                ScanErrorKind::InvalidEncoding
             } else {
-                fault
+                kind
             },
             offset,
         }
@@ -124,25 +144,25 @@ impl<'b> Cursor<'b> {
         }
     }
 
-    fn take(&mut self, byte: u8) -> bool {
-        let there = self.peek() == Some(byte);
-        self.at += usize::from(there);
-        there
+    fn consume(&mut self, byte: u8) -> bool {
+        let is_next = self.peek() == Some(byte);
+        self.at += usize::from(is_next);
+        is_next
     }
 
     fn expect(&mut self, byte: u8) -> Result<(), ScanError> {
-        if self.take(byte) {
+        if self.consume(byte) {
             Ok(())
         } else {
-            Err(self.refuse(Fault::InvalidJson))
+            Err(self.error(ScanErrorKind::InvalidJson))
         }
     }
 
-    /// Consumes the object at the cursor and hands over each of its keys with
-    /// the cursor at the value, which `member` must consume.
+    /// Consumes the object at the cursor. `member` gets each key, with the cursor at
+    /// the value, which it must consume.
     pub(super) fn object<E: From<ScanError>>(
         &mut self,
-        mut member: impl FnMut(&mut Self, Text) -> Result<(), E>,
+        mut member: impl FnMut(&mut Self, JsonString) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut next = self.enter(true)?;
         while let Next::Value = next {
@@ -153,8 +173,7 @@ impl<'b> Cursor<'b> {
         Ok(())
     }
 
-    /// Consumes the array at the cursor and hands over each of its items with
-    /// the cursor there, which `item` must consume.
+    /// Consumes the array at the cursor. `item` must consume the item at the cursor.
     pub(super) fn array<E: From<ScanError>>(
         &mut self,
         mut item: impl FnMut(&mut Self) -> Result<(), E>,
@@ -167,7 +186,7 @@ impl<'b> Cursor<'b> {
         Ok(())
     }
 
-    /// Consumes the value at the cursor, however deep it is nested.
+    /// Consumes the value at the cursor, at any depth.
     pub(super) fn skip_value(&mut self) -> Result<(), ScanError> {
         let floor = self.open.depth;
         loop {
@@ -191,10 +210,10 @@ impl<'b> Cursor<'b> {
         }
     }
 
-    /// Consumes an opening bracket, and the closing one if it follows.
+    /// Consumes an opening bracket, and the closing one if it is next.
     fn enter(&mut self, object: bool) -> Result<Next, ScanError> {
         if !self.open.enter(object) {
-            return Err(self.refuse(Fault::TooDeep));
+            return Err(self.error(ScanErrorKind::TooDeep));
         }
         self.at += 1;
         self.skip_whitespace();
@@ -204,18 +223,18 @@ impl<'b> Cursor<'b> {
     /// Consumes the comma or the closing bracket after a value.
     fn after_value(&mut self) -> Result<Next, ScanError> {
         self.skip_whitespace();
-        if self.take(b',') {
+        if self.consume(b',') {
             self.skip_whitespace();
             return Ok(Next::Value);
         }
         match self.close(self.open.in_object()) {
             Next::Closed => Ok(Next::Closed),
-            Next::Value => Err(self.refuse(Fault::InvalidJson)),
+            Next::Value => Err(self.error(ScanErrorKind::InvalidJson)),
         }
     }
 
     fn close(&mut self, object: bool) -> Next {
-        if self.take(if object { b'}' } else { b']' }) {
+        if self.consume(if object { b'}' } else { b']' }) {
             self.open.leave();
             Next::Closed
         } else {
@@ -223,8 +242,8 @@ impl<'b> Cursor<'b> {
         }
     }
 
-    /// Consumes a key and its colon, and goes to the value.
-    fn key(&mut self) -> Result<Text, ScanError> {
+    /// Consumes a key and its colon, up to the value.
+    fn key(&mut self) -> Result<JsonString, ScanError> {
         let key = self.string()?;
         self.skip_whitespace();
         self.expect(b':')?;
@@ -239,26 +258,26 @@ impl<'b> Cursor<'b> {
             Some(b't') => self.literal(b"true"),
             Some(b'f') => self.literal(b"false"),
             Some(b'n') => self.literal(b"null"),
-            _ => Err(self.refuse(Fault::InvalidJson)),
+            _ => Err(self.error(ScanErrorKind::InvalidJson)),
         }
     }
 
-    fn literal(&mut self, word: &[u8]) -> Result<(), ScanError> {
-        word.iter().try_for_each(|&byte| self.expect(byte))
+    fn literal(&mut self, text: &[u8]) -> Result<(), ScanError> {
+        text.iter().try_for_each(|&byte| self.expect(byte))
     }
 
     /// RFC 8259, 6. The value is not computed, so no number is too large.
     fn number(&mut self) -> Result<(), ScanError> {
-        self.take(b'-');
-        if !self.take(b'0') {
+        self.consume(b'-');
+        if !self.consume(b'0') {
             self.digits()?;
         }
-        if self.take(b'.') {
+        if self.consume(b'.') {
             self.digits()?;
         }
-        if self.take(b'e') || self.take(b'E') {
-            if !self.take(b'+') {
-                self.take(b'-');
+        if self.consume(b'e') || self.consume(b'E') {
+            if !self.consume(b'+') {
+                self.consume(b'-');
             }
             self.digits()?;
         }
@@ -271,13 +290,13 @@ impl<'b> Cursor<'b> {
             self.at += 1;
         }
         if self.at == start {
-            return Err(self.refuse(Fault::InvalidJson));
+            return Err(self.error(ScanErrorKind::InvalidJson));
         }
         Ok(())
     }
 
     /// Consumes the string at the cursor (RFC 8259, 7).
-    pub(super) fn string(&mut self) -> Result<Text, ScanError> {
+    pub(super) fn string(&mut self) -> Result<JsonString, ScanError> {
         let start = self.at;
         self.expect(b'"')?;
         let mut escaped = false;
@@ -287,7 +306,7 @@ impl<'b> Cursor<'b> {
             if !run.ascii {
                 let plain = rest.get(..run.len).unwrap_or_default();
                 std::str::from_utf8(plain).map_err(|error| ScanError {
-                    fault: Fault::InvalidEncoding,
+                    kind: ScanErrorKind::InvalidEncoding,
                     offset: self.at + error.valid_up_to(),
                 })?;
             }
@@ -298,49 +317,53 @@ impl<'b> Cursor<'b> {
                     escaped = true;
                     let escape = rest.get(run.len..).unwrap_or_default();
                     self.at += escape_len(escape)
-                        .map_err(|bad| self.refuse_at(self.at + bad, Fault::InvalidJson))?;
+                        .map_err(|bad| self.error_at(self.at + bad, ScanErrorKind::InvalidJson))?;
                 }
-                _ => return Err(self.refuse(Fault::InvalidJson)),
+                _ => return Err(self.error(ScanErrorKind::InvalidJson)),
             }
         }
         self.at += 1;
-        Ok(Text {
-            span: self.since(start),
+        Ok(JsonString {
+            span: self.span_from(start),
             escaped,
         })
     }
 
-    /// Whether a string means `name`, whatever escapes it is spelled with.
-    pub(super) fn spells(&self, text: Text, name: &str) -> bool {
+    /// Compares a string to `name`, with escapes resolved.
+    pub(super) fn text_eq(&self, text: JsonString, name: &str) -> bool {
         let content = self.content(text);
         if !text.escaped {
             return content == name.as_bytes();
         }
-        // The bound keeps a huge key from being read once more.
-        content.len() <= name.len() * ESCAPE_BYTES
-            && Decoder::of(content)
+        // The bound keeps a huge key from being decoded.
+        content.len() <= name.len() * MAX_ESCAPE_BYTES
+            && Decoder::from_bytes(content)
                 .map(Result::ok)
                 .eq(name.chars().map(Some))
     }
 
-    /// The length of a string in UTF-8 once its escapes are resolved; nothing
-    /// when it passes the limit. Half a surrogate pair stands for no text.
-    pub(super) fn decoded_len(&self, text: Text, limit: usize) -> Result<Option<usize>, ScanError> {
+    /// The length of a string in UTF-8 with escapes resolved; `None` above the limit.
+    /// Half a surrogate pair is an error.
+    pub(super) fn decoded_len(
+        &self,
+        text: JsonString,
+        limit: usize,
+    ) -> Result<Option<usize>, ScanError> {
         let content = self.content(text);
         let len = if !text.escaped {
             content.len()
-        } else if content.len() > limit * ESCAPE_BYTES {
+        } else if content.len() > limit * MAX_ESCAPE_BYTES {
             return Ok(None);
         } else {
-            Decoder::of(content)
+            Decoder::from_bytes(content)
                 .map(|next| next.map(char::len_utf8))
                 .sum::<Result<usize, usize>>()
-                .map_err(|at| self.refuse_at(text.span.start + 1 + at, Fault::InvalidJson))?
+                .map_err(|at| self.error_at(text.span.start + 1 + at, ScanErrorKind::InvalidJson))?
         };
         Ok((len <= limit).then_some(len))
     }
 
-    pub(super) fn content(&self, text: Text) -> &'b [u8] {
+    pub(super) fn content(&self, text: JsonString) -> &'b [u8] {
         self.body
             .get(text.span.start + 1..text.span.end - 1)
             .unwrap_or_default()

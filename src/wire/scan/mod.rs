@@ -1,12 +1,11 @@
-//! One pass over a request body: is it JSON, and where are the words we need?
+//! One pass over a request body: validates the JSON and finds the few top-level
+//! members that matter.
 //!
-//! The body is never turned into a tree. The scan checks the whole of it
-//! against RFC 8259 and keeps the byte ranges of the few top-level members that
-//! matter, so that they can be spliced in place later.
+//! No tree is built. The scan checks the whole body against RFC 8259 and keeps
+//! byte ranges, so that the members can be spliced later.
 
 pub mod affinity;
 mod cursor;
-mod glance;
 pub mod object_ids;
 mod string;
 #[cfg(test)]
@@ -17,158 +16,140 @@ use std::fmt;
 use std::num::NonZeroUsize;
 
 use cursor::Cursor;
-use string::{Decoder, Text};
+use string::{Decoder, JsonString};
 
-/// The longest model name, in bytes after its escapes are resolved. The name
-/// becomes a lookup key and part of an error message, so it must stay small.
-pub const MODEL_LIMIT_BYTES: usize = 256;
+/// Limit of a model name, with escapes resolved. The name becomes a lookup key
+/// and part of an error message.
+pub const MAX_MODEL_BYTES: usize = 256;
 
 /// A half-open byte range of the scanned body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// The first byte.
+pub struct ByteSpan {
     pub start: usize,
-    /// One past the last byte.
     pub end: usize,
 }
 
-/// What a sound request body says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
-    /// Where the value of `model` stands, quotes included; none where there is
-    /// no such member, which only [`scan_any`] lets pass.
-    pub model: Option<Span>,
-    /// The offset just past the `{` of the object, if it is one.
-    pub open: Option<NonZeroUsize>,
-    /// Whether `stream` is the JSON literal `true`; nothing else counts.
+    /// The value of `model`, including the quotes. Only [`scan_object`] and
+    /// [`scan_any`] accept a body without it.
+    pub model: Option<ByteSpan>,
+    /// The offset after the `{` of the object, if the body is one.
+    pub object_start: Option<NonZeroUsize>,
+    /// True only for the JSON literal `true`.
     pub stream: bool,
-    /// What `stream_options` holds.
     pub stream_options: StreamOptions,
 }
 
-/// The value of `stream_options`, as far as a splice has to know it.
+/// The value of `stream_options`, as far as a splice depends on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StreamOptions {
-    /// There is no such member.
     #[default]
     Absent,
-    /// It is `null`, which stands there.
-    Null(Span),
-    /// It is an object.
+    Null(ByteSpan),
     Object {
-        /// The offset just past its `{`.
-        open: usize,
-        /// Whether it has no members at all.
+        /// The offset after its `{`.
+        object_start: usize,
+        /// It has no members.
         empty: bool,
-        /// Its `include_usage`, the last one when it is repeated; a value that
-        /// is not `true` counts as `false`.
+        /// The last `include_usage` if repeated; any value other than `true`
+        /// counts as `false`.
         include_usage: Option<bool>,
     },
-    /// It is something that the API does not define; the upstream may judge.
+    /// A type that the API does not define; left to the upstream.
     Other,
 }
 
 /// A top-level member that the gateway reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    /// `model`
+pub enum ScanField {
     Model,
-    /// `stream`
     Stream,
-    /// `stream_options`
     StreamOptions,
 }
 
-/// Why a body is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// There is not one byte.
+pub enum ScanErrorKind {
     EmptyBody,
-    /// It breaks the grammar of RFC 8259.
     InvalidJson,
-    /// It is JSON, but its top level is not an object.
     NotAnObject,
-    /// Something follows the object.
     TrailingData,
-    /// It is not UTF-8, or it begins with a byte order mark (RFC 8259, 8.1).
+    /// Not UTF-8, or a byte order mark (RFC 8259, 8.1).
     InvalidEncoding,
-    /// It nests deeper than common parsers accept.
+    /// Deeper than common parsers accept.
     TooDeep,
-    /// There is no top-level `model`.
     ModelMissing,
-    /// `model` is not a string.
     ModelNotAString,
-    /// `model` is the empty string.
     ModelEmpty,
-    /// `model` is longer than [`MODEL_LIMIT_BYTES`].
+    /// Longer than [`MAX_MODEL_BYTES`].
     ModelTooLong,
-    /// A member that decides the route stands there twice, so two readers of
-    /// the same body could disagree about it.
-    Duplicate(Field),
+    /// A repeated member that affects routing: two parsers of the body could
+    /// disagree about its value.
+    Duplicate(ScanField),
 }
 
-/// A fault and the place of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScanError {
-    /// What is wrong.
-    pub fault: Fault,
-    /// The offset of the byte that is wrong.
+    pub kind: ScanErrorKind,
     pub offset: usize,
 }
 
 /// Scans a whole body.
 ///
-/// A fault of syntax anywhere wins over a fault of meaning (a missing or
-/// repeated member), so a body is called bad JSON exactly when it is.
+/// A syntax error anywhere takes precedence over a missing or repeated member, so
+/// a body is reported as invalid JSON exactly when it is.
 pub fn scan(body: &[u8]) -> Result<Scan, ScanError> {
-    let (scan, last) = read(body, Fault::NotAnObject)?;
+    let (scan, last) = scan_body(body, ScanErrorKind::NotAnObject)?;
     match scan.model {
         Some(_) => Ok(scan),
         None => Err(ScanError {
-            fault: Fault::ModelMissing,
+            kind: ScanErrorKind::ModelMissing,
             offset: last,
         }),
     }
 }
 
-/// Scans a whole body that may do without a model.
+/// Scans a whole body in which `model` is optional.
 pub fn scan_object(body: &[u8]) -> Result<Scan, ScanError> {
-    read(body, Fault::NotAnObject).map(|(scan, _)| scan)
+    scan_body(body, ScanErrorKind::NotAnObject).map(|(scan, _)| scan)
 }
 
-/// Scans a whole body that may do without a model, and be any JSON.
+/// Scans a whole body of any JSON, in which `model` is optional.
 pub fn scan_any(body: &[u8]) -> Result<Scan, ScanError> {
-    read(body, None).map(|(scan, _)| scan)
+    scan_body(body, None).map(|(scan, _)| scan)
 }
 
-/// The scan, and the offset of the last byte of the value. `other` is what is
-/// said of JSON that is no object.
-fn read(body: &[u8], other: impl Into<Option<Fault>>) -> Result<(Scan, usize), ScanError> {
+/// Returns the scan, and the offset of the last byte of the value. `other` is the
+/// error for JSON that is not an object.
+fn scan_body(
+    body: &[u8],
+    other: impl Into<Option<ScanErrorKind>>,
+) -> Result<(Scan, usize), ScanError> {
     let mut cursor = Cursor::new(body);
     if body.is_empty() {
-        return Err(cursor.refuse(Fault::EmptyBody));
+        return Err(cursor.error(ScanErrorKind::EmptyBody));
     }
     cursor.start()?;
     let start = cursor.offset();
-    let mut found = Found::default();
+    let mut builder = ScanBuilder::default();
     if cursor.peek() == Some(b'{') {
-        found.open = NonZeroUsize::new(start + 1);
-        cursor.object(|cursor, key| found.member(cursor, key))?;
+        builder.object_start = NonZeroUsize::new(start + 1);
+        cursor.object(|cursor, key| builder.read_member(cursor, key))?;
     } else {
         cursor.skip_value()?;
-        if let Some(fault) = other.into() {
-            found.object_to(fault, start);
+        if let Some(kind) = other.into() {
+            builder.defer(kind, start);
         }
     }
     let last = cursor.offset().saturating_sub(1);
     cursor.end()?;
-    Ok((found.into_scan()?, last))
+    Ok((builder.finish()?, last))
 }
 
-// === impl Span ===
+// === impl ByteSpan ===
 
-impl Span {
-    /// The place before the byte at `offset`.
+impl ByteSpan {
+    /// An empty range before the byte at `offset`.
     #[must_use]
     pub const fn empty(offset: usize) -> Self {
         Self {
@@ -181,18 +162,18 @@ impl Span {
 // === impl Scan ===
 
 impl Scan {
-    /// The model's name with its escapes resolved, empty where there is none.
-    /// `body` must be the body that was scanned.
+    /// The model's name with escapes resolved; empty if there is none. `body` must
+    /// be the scanned one.
     pub fn model_name<'b>(&self, body: &'b [u8]) -> Result<Cow<'b, str>, ScanError> {
         let Some(model) = self.model else {
             return Ok(Cow::Borrowed(""));
         };
-        let span = Span {
+        let span = ByteSpan {
             start: model.start + 1,
             end: model.end.saturating_sub(1),
         };
         let invalid = |offset| ScanError {
-            fault: Fault::InvalidJson,
+            kind: ScanErrorKind::InvalidJson,
             offset,
         };
         let text = body
@@ -208,21 +189,20 @@ impl Scan {
             .map_err(|at| invalid(span.start + at))
     }
 
-    /// Makes place for a model where the body has none, and says what the text
-    /// put there must end with, since it is a member. None where the body is no
-    /// object.
-    pub fn make_place(&mut self, body: &[u8]) -> Option<&'static str> {
-        let open = self.open.filter(|_| self.model.is_none())?.get();
-        let mut rest = body.get(open..)?.iter();
+    /// Makes a missing model an insertion at the start of the object. Returns what
+    /// the inserted member must end with; `None` if there is a model already or
+    /// the body is not an object.
+    pub fn insert_model_at_start(&mut self, body: &[u8]) -> Option<&'static str> {
+        let start = self.object_start.filter(|_| self.model.is_none())?.get();
+        let mut rest = body.get(start..)?.iter();
         let next = rest.find(|byte| !byte.is_ascii_whitespace());
-        self.model = Some(Span::empty(open));
+        self.model = Some(ByteSpan::empty(start));
         Some(if next == Some(&b'}') { "" } else { "," })
     }
 
-    /// Whether the answer is streamed and the caller left it open if usage is
-    /// to be reported, so that asking for it is ours to do.
+    /// True for a streamed request in which the client left usage reports open.
     #[must_use]
-    pub fn would_inject(&self) -> bool {
+    pub fn should_inject_usage(&self) -> bool {
         self.stream
             && match self.stream_options {
                 StreamOptions::Absent | StreamOptions::Null(_) => true,
@@ -232,12 +212,11 @@ impl Scan {
     }
 }
 
-// === impl Field ===
+// === impl ScanField ===
 
-impl Field {
+impl ScanField {
     const ALL: [Self; 3] = [Self::Model, Self::Stream, Self::StreamOptions];
 
-    /// The member's name in the body.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -250,113 +229,111 @@ impl Field {
 
 // === impl ScanError ===
 
-impl fmt::Display for Fault {
+impl fmt::Display for ScanErrorKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EmptyBody => formatter.write_str("the body is empty"),
             Self::InvalidJson => formatter.write_str("the body is not valid JSON"),
             Self::NotAnObject => formatter.write_str("the body is not a JSON object"),
-            Self::TrailingData => formatter.write_str("something follows the JSON object"),
-            Self::InvalidEncoding => formatter.write_str("the body is not plain UTF-8"),
+            Self::TrailingData => formatter.write_str("data after the JSON object"),
+            Self::InvalidEncoding => {
+                formatter.write_str("the body is not UTF-8, or has a byte order mark")
+            }
             Self::TooDeep => formatter.write_str("the body is nested too deeply"),
             Self::ModelMissing => formatter.write_str("`model` is missing"),
             Self::ModelNotAString => formatter.write_str("`model` is not a string"),
             Self::ModelEmpty => formatter.write_str("`model` is empty"),
             Self::ModelTooLong => {
-                write!(
-                    formatter,
-                    "`model` is longer than {MODEL_LIMIT_BYTES} bytes"
-                )
+                write!(formatter, "`model` is longer than {MAX_MODEL_BYTES} bytes")
             }
-            Self::Duplicate(field) => write!(formatter, "`{}` is given twice", field.as_str()),
+            Self::Duplicate(field) => write!(formatter, "duplicate `{}`", field.as_str()),
         }
     }
 }
 
 impl fmt::Display for ScanError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} (byte {})", self.fault, self.offset)
+        write!(formatter, "{} (byte {})", self.kind, self.offset)
     }
 }
 
 impl std::error::Error for ScanError {}
 
-// === impl Found ===
+// === impl ScanBuilder ===
 
-/// What the scan has met so far.
 #[derive(Default)]
-struct Found {
-    open: Option<NonZeroUsize>,
-    model: Option<Span>,
+struct ScanBuilder {
+    object_start: Option<NonZeroUsize>,
+    model: Option<ByteSpan>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
-    /// The first fault of meaning. It is kept until the syntax of the whole
-    /// body is known to be sound.
-    objection: Option<ScanError>,
+    /// The first error that is not one of syntax. It is reported once the syntax of
+    /// the whole body is known to be valid.
+    deferred: Option<ScanError>,
 }
 
-impl Found {
-    fn object_to(&mut self, fault: Fault, offset: usize) {
-        self.objection.get_or_insert(ScanError { fault, offset });
+impl ScanBuilder {
+    fn defer(&mut self, kind: ScanErrorKind, offset: usize) {
+        self.deferred.get_or_insert(ScanError { kind, offset });
     }
 
-    /// Reads the value of one top-level member, whose key was just consumed.
-    fn member(&mut self, cursor: &mut Cursor<'_>, key: Text) -> Result<(), ScanError> {
-        let Some(field) = Field::ALL
+    /// Reads the value of a top-level member, whose key was just consumed.
+    fn read_member(&mut self, cursor: &mut Cursor<'_>, key: JsonString) -> Result<(), ScanError> {
+        let Some(field) = ScanField::ALL
             .into_iter()
-            .find(|field| cursor.spells(key, field.as_str()))
+            .find(|field| cursor.text_eq(key, field.as_str()))
         else {
             return cursor.skip_value();
         };
-        let seen = match field {
-            Field::Model => self.model.is_some(),
-            Field::Stream => self.stream.is_some(),
-            Field::StreamOptions => self.stream_options.is_some(),
+        let is_duplicate = match field {
+            ScanField::Model => self.model.is_some(),
+            ScanField::Stream => self.stream.is_some(),
+            ScanField::StreamOptions => self.stream_options.is_some(),
         };
-        if seen {
-            self.object_to(Fault::Duplicate(field), key.span.start);
+        if is_duplicate {
+            self.defer(ScanErrorKind::Duplicate(field), key.span.start);
             return cursor.skip_value();
         }
         match field {
-            Field::Model => self.model = Some(self.read_model(cursor)?),
-            Field::Stream => self.stream = Some(read_true(cursor)?),
-            Field::StreamOptions => self.stream_options = Some(read_options(cursor)?),
+            ScanField::Model => self.model = Some(self.read_model(cursor)?),
+            ScanField::Stream => self.stream = Some(read_true(cursor)?),
+            ScanField::StreamOptions => self.stream_options = Some(read_options(cursor)?),
         }
         Ok(())
     }
 
-    fn read_model(&mut self, cursor: &mut Cursor<'_>) -> Result<Span, ScanError> {
+    fn read_model(&mut self, cursor: &mut Cursor<'_>) -> Result<ByteSpan, ScanError> {
         let start = cursor.offset();
         if cursor.peek() != Some(b'"') {
             cursor.skip_value()?;
-            self.object_to(Fault::ModelNotAString, start);
-            return Ok(cursor.since(start));
+            self.defer(ScanErrorKind::ModelNotAString, start);
+            return Ok(cursor.span_from(start));
         }
         let text = cursor.string()?;
-        match cursor.decoded_len(text, MODEL_LIMIT_BYTES)? {
-            Some(0) => self.object_to(Fault::ModelEmpty, start),
+        match cursor.decoded_len(text, MAX_MODEL_BYTES)? {
+            Some(0) => self.defer(ScanErrorKind::ModelEmpty, start),
             Some(_) => {}
-            None => self.object_to(Fault::ModelTooLong, start),
+            None => self.defer(ScanErrorKind::ModelTooLong, start),
         }
         Ok(text.span)
     }
 
-    fn into_scan(self) -> Result<Scan, ScanError> {
-        if let Some(error) = self.objection {
+    fn finish(self) -> Result<Scan, ScanError> {
+        if let Some(error) = self.deferred {
             return Err(error);
         }
         Ok(Scan {
             model: self.model,
-            open: self.open,
+            object_start: self.object_start,
             stream: self.stream.unwrap_or(false),
             stream_options: self.stream_options.unwrap_or(StreamOptions::Absent),
         })
     }
 }
 
-/// Consumes any value; says whether it is the literal `true`.
+/// Consumes any value; true for the literal `true`.
 fn read_true(cursor: &mut Cursor<'_>) -> Result<bool, ScanError> {
-    // No other JSON value begins with a `t`, and a misspelt one is refused.
+    // No other JSON value begins with `t`, and a misspelt `true` is an error.
     let is_true = cursor.peek() == Some(b't');
     cursor.skip_value()?;
     Ok(is_true)
@@ -369,21 +346,21 @@ fn read_options(cursor: &mut Cursor<'_>) -> Result<StreamOptions, ScanError> {
             let (mut empty, mut include_usage) = (true, None);
             cursor.object(|cursor, key| {
                 empty = false;
-                if cursor.spells(key, "include_usage") {
+                if cursor.text_eq(key, "include_usage") {
                     include_usage = Some(read_true(cursor)?);
                     return Ok(());
                 }
                 cursor.skip_value()
             })?;
             Ok(StreamOptions::Object {
-                open: start + 1,
+                object_start: start + 1,
                 empty,
                 include_usage,
             })
         }
         Some(b'n') => {
             cursor.skip_value()?;
-            Ok(StreamOptions::Null(cursor.since(start)))
+            Ok(StreamOptions::Null(cursor.span_from(start)))
         }
         _ => {
             cursor.skip_value()?;

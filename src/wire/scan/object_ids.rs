@@ -1,33 +1,34 @@
-//! The ids of objects that live at a provider (files, responses, batches, …): as
-//! an answer tells them, and as a request speaks of them.
+//! Ids of objects stored at a provider (files, responses, batches, …), found in
+//! responses and in requests.
 
 use memchr::memmem;
 
-use super::cursor::Cursor;
-use super::glance::{Halt, members};
-use super::string::Text;
+use super::cursor::{Cursor, Stop, visit_members};
+use super::string::JsonString;
 
-/// Longest id that is taken for one. OpenAI's have at most some 70 bytes.
-const LONGEST: usize = 256;
-/// Most ids found in one answer, or in one request.
-const MOST: usize = 128;
+/// OpenAI's ids have at most about 70 bytes.
+const MAX_ID_BYTES: usize = 256;
+/// Per request or response.
+const MAX_IDS: usize = 128;
 
-/// The ids in an answer, or in the beginning of one: its own, those of the
-/// objects in a list, and those of files that came of it.
+/// The ids in a response or in the start of one: its own, those of listed
+/// objects, and those of output files.
 #[must_use]
-pub fn told(answer: &[u8]) -> Vec<&str> {
+pub fn created_ids(response: &[u8]) -> Vec<&str> {
     let mut found = Vec::new();
-    members(answer, |cursor, key| {
-        if names_itself(cursor, key) {
-            return take(answer, cursor, &mut found);
+    visit_members(response, |cursor, key| {
+        if is_own_id(cursor, key) {
+            return read_id(response, cursor, &mut found);
         }
         // `response` in the first event of a stream, `file` in an upload that
         // is complete.
-        let holds_one = ["response", "file"].iter().any(|it| cursor.spells(key, it));
+        let holds_object = ["response", "file"]
+            .iter()
+            .any(|it| cursor.text_eq(key, it));
         match cursor.peek() {
-            Some(b'{') if holds_one => item(answer, cursor, &mut found),
-            Some(b'[') if cursor.spells(key, "data") => {
-                cursor.array(|cursor| item(answer, cursor, &mut found))
+            Some(b'{') if holds_object => read_object(response, cursor, &mut found),
+            Some(b'[') if cursor.text_eq(key, "data") => {
+                cursor.array(|cursor| read_object(response, cursor, &mut found))
             }
             _ => Ok(cursor.skip_value()?),
         }
@@ -35,57 +36,58 @@ pub fn told(answer: &[u8]) -> Vec<&str> {
     found
 }
 
-/// Whether a chat request asks that its answer be stored. Most have no word of
-/// it, which is found out at a glance.
+/// True if a chat request has `"store": true`. Most requests lack the key, which
+/// a byte search finds out.
 #[must_use]
-pub fn is_stored(body: &[u8]) -> bool {
+pub fn is_store_requested(body: &[u8]) -> bool {
     if memmem::find(body, b"\"store\"").is_none() {
         return false;
     }
     let mut stored = false;
-    members(body, |cursor, key| {
-        let named = cursor.spells(key, "store");
+    visit_members(body, |cursor, key| {
+        let is_store = cursor.text_eq(key, "store");
         let is_true = cursor.peek() == Some(b't');
         cursor.skip_value()?;
-        stored |= named && is_true;
-        if named { Err(Halt) } else { Ok(()) }
+        stored |= is_store && is_true;
+        if is_store { Err(Stop) } else { Ok(()) }
     });
     stored
 }
 
-/// The strings in a request that may be ids of objects: those of members that
-/// are called so.
+/// The strings in a request that may be object ids, by the names of their members.
 #[must_use]
-pub fn spoken_of(body: &[u8]) -> Vec<&str> {
+pub fn referenced_ids(body: &[u8]) -> Vec<&str> {
     let mut found = Vec::new();
-    members(body, |cursor, key| member(body, cursor, key, &mut found));
+    visit_members(body, |cursor, key| {
+        read_member(body, cursor, key, &mut found)
+    });
     found
 }
 
-fn item<'b>(
-    answer: &'b [u8],
+fn read_object<'b>(
+    response: &'b [u8],
     cursor: &mut Cursor<'b>,
     found: &mut Vec<&'b str>,
-) -> Result<(), Halt> {
+) -> Result<(), Stop> {
     if cursor.peek() != Some(b'{') {
         return Ok(cursor.skip_value()?);
     }
     cursor.object(|cursor, key| {
-        if names_itself(cursor, key) {
-            return take(answer, cursor, found);
+        if is_own_id(cursor, key) {
+            return read_id(response, cursor, found);
         }
         Ok(cursor.skip_value()?)
     })
 }
 
-/// Whether a member of an answer has the id of an object that is there now.
-fn names_itself(cursor: &Cursor<'_>, key: Text) -> bool {
+/// True for a member of a response that holds the id of an existing object.
+fn is_own_id(cursor: &Cursor<'_>, key: JsonString) -> bool {
     let names = ["id", "output_file_id", "error_file_id"];
-    names.iter().any(|name| cursor.spells(key, name))
+    names.iter().any(|name| cursor.text_eq(key, name))
 }
 
-/// Whether a member of a request speaks of an object.
-fn names_another(cursor: &Cursor<'_>, key: Text) -> bool {
+/// True for a member of a request that refers to an object.
+fn is_reference(cursor: &Cursor<'_>, key: JsonString) -> bool {
     let name = cursor.content(key);
     name.ends_with(b"_id")
         || name.ends_with(b"_ids")
@@ -93,60 +95,64 @@ fn names_another(cursor: &Cursor<'_>, key: Text) -> bool {
         || matches!(name, b"id" | b"conversation")
 }
 
-fn member<'b>(
+fn read_member<'b>(
     body: &'b [u8],
     cursor: &mut Cursor<'b>,
-    key: Text,
+    key: JsonString,
     found: &mut Vec<&'b str>,
-) -> Result<(), Halt> {
-    let names = names_another(cursor, key);
-    value(body, cursor, names, found)
+) -> Result<(), Stop> {
+    let is_id = is_reference(cursor, key);
+    read_value(body, cursor, is_id, found)
 }
 
-fn value<'b>(
+fn read_value<'b>(
     body: &'b [u8],
     cursor: &mut Cursor<'b>,
-    names: bool,
+    is_id: bool,
     found: &mut Vec<&'b str>,
-) -> Result<(), Halt> {
+) -> Result<(), Stop> {
     match cursor.peek() {
-        Some(b'"') if names => take(body, cursor, found),
-        Some(b'{') => cursor.object(|cursor, key| member(body, cursor, key, found)),
-        Some(b'[') => cursor.array(|cursor| value(body, cursor, names, found)),
+        Some(b'"') if is_id => read_id(body, cursor, found),
+        Some(b'{') => cursor.object(|cursor, key| read_member(body, cursor, key, found)),
+        Some(b'[') => cursor.array(|cursor| read_value(body, cursor, is_id, found)),
         _ => Ok(cursor.skip_value()?),
     }
 }
 
-/// Takes the string at the cursor, if it looks like an id.
-fn take<'b>(body: &'b [u8], cursor: &mut Cursor<'b>, found: &mut Vec<&'b str>) -> Result<(), Halt> {
+/// Consumes a value and records it if it looks like an id.
+fn read_id<'b>(
+    body: &'b [u8],
+    cursor: &mut Cursor<'b>,
+    found: &mut Vec<&'b str>,
+) -> Result<(), Stop> {
     if cursor.peek() != Some(b'"') {
         return Ok(cursor.skip_value()?);
     }
     let text = cursor.string()?;
     let id = body.get(text.span.start + 1..text.span.end - 1);
-    if let Some(id) = id.and_then(id_of) {
+    if let Some(id) = id.and_then(parse_id) {
         found.push(id);
     }
-    if found.len() < MOST {
+    if found.len() < MAX_IDS {
         Ok(())
     } else {
-        Err(Halt)
+        Err(Stop)
     }
 }
 
-fn id_of(bytes: &[u8]) -> Option<&str> {
-    let fits = (1..=LONGEST).contains(&bytes.len());
+fn parse_id(bytes: &[u8]) -> Option<&str> {
+    let fits = (1..=MAX_ID_BYTES).contains(&bytes.len());
     let is_plain = bytes.iter().all(|it| it.is_ascii_graphic() && *it != b'\\');
     (fits && is_plain).then(|| std::str::from_utf8(bytes).ok())?
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{is_stored, spoken_of, told};
+    use super::{created_ids, is_store_requested, referenced_ids};
 
     #[test]
-    fn an_answer_tells_its_own_id_and_those_of_its_list() {
-        for (answer, expected) in [
+    fn a_response_has_its_own_id_and_those_of_its_list() {
+        for (response, expected) in [
             (r#"{"id":"file-1","object":"file"}"#, &["file-1"][..]),
             (
                 r#"{"object":"list","data":[{"id":"a"},{"id":"b","x":{"id":"c"}}]}"#,
@@ -170,19 +176,22 @@ mod tests {
             (r#"["id"]"#, &[]),
             ("", &[]),
         ] {
-            assert_eq!(told(answer.as_bytes()), expected, "{answer}");
+            assert_eq!(created_ids(response.as_bytes()), expected, "{response}");
         }
     }
 
     #[test]
-    fn the_beginning_of_an_answer_is_enough() {
-        assert_eq!(told(br#"{"id":"batch_1","requests":[{"a":"#), ["batch_1"]);
-        assert_eq!(told(br#"{"data":[{"id":"a"},{"id":"b"#), ["a"]);
-        assert!(told(br#"{"id":"batch"#).is_empty());
+    fn the_start_of_a_response_is_enough() {
+        assert_eq!(
+            created_ids(br#"{"id":"batch_1","requests":[{"a":"#),
+            ["batch_1"]
+        );
+        assert_eq!(created_ids(br#"{"data":[{"id":"a"},{"id":"b"#), ["a"]);
+        assert!(created_ids(br#"{"id":"batch"#).is_empty());
     }
 
     #[test]
-    fn a_chat_request_may_ask_to_be_stored() {
+    fn a_chat_request_may_request_storage() {
         for (body, expected) in [
             (r#"{"model":"m","store":true}"#, true),
             (r#"{"store" : true,"x":1}"#, true),
@@ -191,15 +200,15 @@ mod tests {
             (r#"{"x":"\"store\":true"}"#, false),
             ("{}", false),
         ] {
-            assert_eq!(is_stored(body.as_bytes()), expected, "{body}");
+            assert_eq!(is_store_requested(body.as_bytes()), expected, "{body}");
         }
     }
 
     #[test]
-    fn a_request_speaks_of_objects_at_any_depth() {
+    fn a_request_refers_to_objects_at_any_depth() {
         let body = br#"{"model":"m","previous_response_id":"r","conversation":{"id":"c"},
             "tools":[{"vector_store_ids":["v1","v2"]}],"training_file":"f","input":"file-x",
             "input_items":[{"file_id":"f2","name":"n"}]}"#;
-        assert_eq!(spoken_of(body), ["r", "c", "v1", "v2", "f", "f2"]);
+        assert_eq!(referenced_ids(body), ["r", "c", "v1", "v2", "f", "f2"]);
     }
 }

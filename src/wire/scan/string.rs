@@ -1,36 +1,34 @@
-//! The inside of JSON strings (RFC 8259, 7): most of a body's bytes are here.
+//! The content of JSON strings (RFC 8259, 7), which is most of a body.
 
 use std::str::Chars;
 
-use super::Span;
+use super::ByteSpan;
 
-/// A string in the body.
 #[derive(Clone, Copy)]
-pub(super) struct Text {
-    /// Where it stands, quotes included.
-    pub(super) span: Span,
-    /// Whether it has an escape in it.
+pub(super) struct JsonString {
+    /// Including the quotes.
+    pub(super) span: ByteSpan,
     pub(super) escaped: bool,
 }
 
-/// A run of bytes that need no look of their own.
+/// A run of bytes without a quote, a backslash or a control character.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Run {
     pub(super) len: usize,
-    /// Whether it is ASCII throughout, so that it needs no UTF-8 check.
+    /// ASCII only, so that no UTF-8 check is needed.
     pub(super) ascii: bool,
 }
 
-/// Yields the characters that a string's content means. An `Err` is the offset
-/// of half a surrogate pair.
+/// Yields the characters of a string's content with escapes resolved. An `Err` is
+/// the offset of half a surrogate pair.
 pub(super) struct Decoder<'t> {
     len: usize,
     rest: Chars<'t>,
 }
 
 const BLOCK: usize = 32;
-/// So much is looked at before the answers are put together: that step is not
-/// a vector one, and took longer than the rest of a small block.
+/// The results of this many bytes are combined at once: the combining step is not
+/// vectorised, and took longer than the rest of a small block.
 const WIDE_BLOCK: usize = 128;
 const WORD: usize = 8;
 const HIGH_BITS: u64 = repeat(0x80);
@@ -41,23 +39,23 @@ const fn repeat(byte: u8) -> u64 {
 
 /// The bytes before the first quote, backslash or control character.
 ///
-/// Blocks are compared whole, without a branch for each byte: the compiler turns
-/// that into vector instructions on every target. The exact place within the
-/// last block is found by arithmetic on words.
+/// Whole blocks are compared without a branch per byte, which the compiler turns
+/// into vector instructions on every target. The exact position within the last
+/// block is found by arithmetic on words.
 pub(super) fn plain_run(bytes: &[u8]) -> Run {
     let mut run = Run {
         len: 0,
         ascii: true,
     };
-    // Most strings are short; they are done before the blocks can pay.
-    if !run.words(bytes, 2) {
+    // Most strings are short: they end before blocks pay off.
+    if !run.extend_by_words(bytes, 2) {
         return run;
     }
-    run.blocks::<WIDE_BLOCK>(bytes);
-    run.blocks::<BLOCK>(bytes);
-    if run.words(bytes, BLOCK / WORD) {
+    run.extend_by_blocks::<WIDE_BLOCK>(bytes);
+    run.extend_by_blocks::<BLOCK>(bytes);
+    if run.extend_by_words(bytes, BLOCK / WORD) {
         let rest = bytes.get(run.len..).unwrap_or_default();
-        let tail = rest.iter().take_while(|&&byte| !stops(byte));
+        let tail = rest.iter().take_while(|&&byte| !ends_run(byte));
         let (len, bits) = tail.fold((0, 0), |(len, bits), &byte| (len + 1, bits | byte));
         run.len += len;
         run.ascii &= bits.is_ascii();
@@ -66,8 +64,8 @@ pub(super) fn plain_run(bytes: &[u8]) -> Run {
 }
 
 impl Run {
-    /// Goes on by whole blocks while they are plain.
-    fn blocks<const SIZE: usize>(&mut self, bytes: &[u8]) {
+    /// Extends the run by whole blocks.
+    fn extend_by_blocks<const SIZE: usize>(&mut self, bytes: &[u8]) {
         let (blocks, _) = bytes
             .get(self.len..)
             .unwrap_or_default()
@@ -75,7 +73,7 @@ impl Run {
         let mut high = 0_u8;
         for block in blocks {
             let (found, bits) = block.iter().fold((0, 0), |(found, bits), &byte| {
-                (found | u8::from(stops(byte)), bits | byte)
+                (found | u8::from(ends_run(byte)), bits | byte)
             });
             if found != 0 {
                 break;
@@ -86,15 +84,15 @@ impl Run {
         self.ascii &= high.is_ascii();
     }
 
-    /// Goes on by at most `limit` words; false once the end of the run is found.
-    fn words(&mut self, bytes: &[u8], limit: usize) -> bool {
+    /// Extends the run by at most `limit` words; false once its end is found.
+    fn extend_by_words(&mut self, bytes: &[u8], limit: usize) -> bool {
         let (words, _) = bytes
             .get(self.len..)
             .unwrap_or_default()
             .as_chunks::<WORD>();
         for word in words.iter().take(limit) {
             let word = u64::from_le_bytes(*word);
-            let found = stops_in(word);
+            let found = run_ends(word);
             if found != 0 {
                 let before = found.trailing_zeros() / 8;
                 self.len += before as usize;
@@ -108,14 +106,14 @@ impl Run {
     }
 }
 
-fn stops(byte: u8) -> bool {
+fn ends_run(byte: u8) -> bool {
     // Not `||`: a lazy operator would put a branch into every lane.
     u8::from(byte == b'"') | u8::from(byte == b'\\') | u8::from(byte < 0x20) != 0
 }
 
-/// Marks the bytes of a word for which [`stops`] holds by their highest bit. A
-/// borrow can mark bytes above a true one falsely, never below the first.
-const fn stops_in(word: u64) -> u64 {
+/// Sets the highest bit of each byte for which [`ends_run`] holds. A borrow can
+/// mark bytes above a true one falsely, never below the first.
+const fn run_ends(word: u64) -> u64 {
     let quote = word ^ repeat(b'"');
     let slash = word ^ repeat(b'\\');
     let zero = repeat(0x01);
@@ -125,9 +123,9 @@ const fn stops_in(word: u64) -> u64 {
         & HIGH_BITS
 }
 
-/// The length of the escape that `bytes` begin with, or the offset of the byte
-/// that spoils it. `\u` needs four digits; that halves of surrogate pairs match
-/// is no matter of grammar (RFC 8259, 8.2).
+/// The length of the escape at the start of `bytes`, or the offset of its first
+/// invalid byte. `\u` needs four digits; whether surrogates are paired is
+/// not part of the grammar (RFC 8259, 8.2).
 pub(super) fn escape_len(bytes: &[u8]) -> Result<usize, usize> {
     match bytes.get(1) {
         Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(2),
@@ -153,7 +151,7 @@ impl<'t> Decoder<'t> {
     }
 
     /// For content that a cursor has passed, which is UTF-8.
-    pub(super) fn of(content: &'t [u8]) -> Self {
+    pub(super) fn from_bytes(content: &'t [u8]) -> Self {
         Self::new(std::str::from_utf8(content).unwrap_or_default())
     }
 
@@ -164,8 +162,7 @@ impl<'t> Decoder<'t> {
         Some(unit)
     }
 
-    /// The character of a `\u` escape, together with its second half if it
-    /// needs one.
+    /// The character of a `\u` escape, or of two that form a surrogate pair.
     fn unicode(&mut self) -> Option<char> {
         let first = self.hex4()?;
         if let Some(plain) = char::from_u32(u32::from(first)) {

@@ -1,4 +1,4 @@
-//! A splice changes what it must and not one byte more.
+//! A splice changes the edited members and no other byte.
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -23,7 +23,7 @@ fn injected(body: &str) -> String {
 }
 
 #[test]
-fn the_model_alone() {
+fn replaces_only_the_model() {
     let body = r#" { "x" : 1.0, "model" : "a\u0062" ,"y":[ ]}"#;
     let spliced = segments(body, "b\"/é", StreamUsage::Observe);
     assert_eq!(
@@ -35,7 +35,7 @@ fn the_model_alone() {
 }
 
 #[test]
-fn usage_is_asked_for_where_there_is_room() {
+fn usage_is_requested_where_left_open() {
     for (body, expected) in [
         (
             r#"{"model":"a","stream":true}"#,
@@ -65,7 +65,7 @@ fn usage_is_asked_for_where_there_is_room() {
 }
 
 #[test]
-fn the_callers_own_choice_stands() {
+fn the_clients_choice_is_kept() {
     for body in [
         r#"{"model":"up","stream":true,"stream_options":{"include_usage":false}}"#,
         r#"{"model":"up","stream":true,"stream_options":{"include_usage":true}}"#,
@@ -88,7 +88,7 @@ fn nothing_is_copied() {
         .map(|part| inside.contains(&part.as_ptr()))
         .collect();
     assert_eq!(parts, [true, false, true, false, true]);
-    // The same name: the body stays in one piece.
+    // The same name: the body stays in one part.
     let same = splice(&body, &found, &encode_model("x"), StreamUsage::Observe);
     assert_eq!(same.iter().collect::<Vec<_>>(), [&body]);
 }
@@ -98,7 +98,7 @@ fn parts_are_handed_out_in_order() {
     let mut spliced = segments(r#"{"model":"a"}"#, "b", StreamUsage::Observe);
     let again = spliced.clone();
     let mut taken = Vec::new();
-    while let Some(part) = spliced.take_next() {
+    while let Some(part) = spliced.pop_front() {
         taken.extend_from_slice(&part);
         assert_eq!(taken.len() + spliced.len(), again.len());
     }
@@ -133,7 +133,7 @@ fn body() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn only_the_edits_show(body in body(), name in "[a-z\"\\\\/é\n]{1,8}", inject: bool) {
+    fn only_the_edits_change_bytes(body in body(), name in "[a-z\"\\\\/é\n]{1,8}", inject: bool) {
         prop_assume!(scan(body.as_bytes()).is_ok());
         let usage = if inject { StreamUsage::Inject } else { StreamUsage::Observe };
         oracle::check_splice(body.as_bytes(), &name, usage);

@@ -1,125 +1,124 @@
-//! Server-sent events, as the WHATWG HTML standard, section 9.2, reads them.
+//! Server-sent events (WHATWG HTML, section 9.2).
 //!
-//! Only what a relay needs: where an event ends, and what its data is. The
-//! bytes themselves are passed on as they are.
+//! A relay needs only the end of an event, and its type and data. The bytes
+//! themselves are forwarded unchanged.
 
 use std::borrow::Cow;
 
 use memchr::memchr2_iter;
 
-const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
+const BOM: [u8; 3] = [0xEF, 0xBB, 0xBF];
 
-/// Finds the ends of events in a stream that comes in arbitrary pieces.
+/// Finds the ends of events in a stream that arrives in arbitrary chunks.
 ///
-/// An event ends with an empty line. A line ends with LF, CR or CRLF, and the
-/// two halves of a CRLF may come apart.
+/// An event ends with an empty line. A line ends with LF, CR or CRLF, and a chunk
+/// may end within a CRLF.
 #[derive(Debug)]
-pub struct Splitter {
-    /// Bytes of a byte order mark matched so far; full once the start is past.
-    mark: usize,
-    /// Whether nothing stands on the current line yet.
+pub struct EventSplitter {
+    /// Bytes of a byte order mark matched so far; all of them once past the start.
+    bom_len: usize,
+    /// No byte of the current line has arrived.
     line_empty: bool,
-    /// The last byte was a CR: an LF that follows belongs to it.
+    /// The last byte was a CR: an LF after it belongs to the same line end.
     after_cr: bool,
-    /// Nothing came since the last event ended.
-    between: bool,
+    /// Nothing has arrived since the last event ended.
+    between_events: bool,
 }
 
-/// Where an event ended within a piece.
+/// The end of an event within a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct End {
-    /// The end of the event's lines, which is where the empty line begins.
+pub struct EventEnd {
+    /// The end of the event's lines, and the start of the empty line.
     pub content: usize,
     /// One past the empty line.
     pub event: usize,
 }
 
-/// The fields of one event that matter here.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Event<'e> {
+pub struct SseEvent<'e> {
     /// The last `event` field.
-    pub kind: Option<&'e [u8]>,
-    /// The `data` fields, joined by line feeds if there are several.
+    pub event_type: Option<&'e [u8]>,
+    /// The `data` fields, joined by line feeds.
     pub data: Cow<'e, [u8]>,
 }
 
-// === impl Splitter ===
+// === impl EventSplitter ===
 
-impl Default for Splitter {
+impl Default for EventSplitter {
     fn default() -> Self {
         Self {
-            mark: 0,
+            bom_len: 0,
             line_empty: true,
             after_cr: false,
-            between: true,
+            between_events: true,
         }
     }
 }
 
-impl Splitter {
-    /// Call this once with each new piece: the length of what precedes any
-    /// event in it, which is a byte order mark at the very start (or a part of
-    /// one), or the LF of a CRLF whose CR ended the last piece.
-    pub fn begin(&mut self, piece: &[u8]) -> usize {
-        if self.between && self.after_cr && piece.first() == Some(&b'\n') {
+impl EventSplitter {
+    /// Must be called once per chunk. Returns the length of what precedes any event
+    /// in it: a byte order mark (or a part of one) at the start of the stream, or
+    /// the LF of a CRLF whose CR ended the last chunk.
+    pub fn start_chunk(&mut self, chunk: &[u8]) -> usize {
+        if self.between_events && self.after_cr && chunk.first() == Some(&b'\n') {
             self.after_cr = false;
             return 1;
         }
-        let expected = BYTE_ORDER_MARK.get(self.mark..).unwrap_or_default();
-        let matched = expected.iter().zip(piece).take_while(|(a, b)| a == b);
+        let expected = BOM.get(self.bom_len..).unwrap_or_default();
+        let matched = expected.iter().zip(chunk).take_while(|(a, b)| a == b);
         let len = matched.count();
-        if len < expected.len() && len < piece.len() {
-            // Something else came: what looked like a mark is text.
-            self.line_empty &= self.mark == 0 && len == 0;
-            self.mark = BYTE_ORDER_MARK.len();
+        if len < expected.len() && len < chunk.len() {
+            // Not a byte order mark: the bytes matched so far are text.
+            self.line_empty &= self.bom_len == 0 && len == 0;
+            self.bom_len = BOM.len();
         } else {
-            self.mark += len;
+            self.bom_len += len;
         }
         len
     }
 
-    /// Whether an event may begin here: none is open, and no line end or byte
-    /// order mark has come in part.
+    /// True if an event may begin here: no event, line end or byte order mark is
+    /// incomplete.
     #[must_use]
-    pub fn is_between(&self) -> bool {
-        let whole_mark = self.is_at_start() || self.mark == BYTE_ORDER_MARK.len();
-        self.between && !self.after_cr && whole_mark
+    pub fn is_between_events(&self) -> bool {
+        let bom_complete = self.is_at_start() || self.bom_len == BOM.len();
+        self.between_events && !self.after_cr && bom_complete
     }
 
-    /// Whether nothing has come at all.
+    /// True if nothing has arrived.
     #[must_use]
     pub fn is_at_start(&self) -> bool {
-        self.mark == 0
+        self.bom_len == 0
     }
 
-    /// The end of the event that is open where `piece` begins, or `None` when it
-    /// goes on in the next piece. Go on with the bytes behind the end.
-    pub fn next_end(&mut self, piece: &[u8]) -> Option<End> {
-        self.between &= piece.is_empty();
+    /// The end of the event that is open at the start of `chunk`, or `None` if the
+    /// event continues in the next chunk. Call again with the bytes after the end.
+    pub fn next_event_end(&mut self, chunk: &[u8]) -> Option<EventEnd> {
+        self.between_events &= chunk.is_empty();
         let mut line_start = 0;
-        for at in memchr2_iter(b'\n', b'\r', piece) {
-            let is_lf = piece.get(at) == Some(&b'\n');
+        for at in memchr2_iter(b'\n', b'\r', chunk) {
+            let is_lf = chunk.get(at) == Some(&b'\n');
             let next = at + 1;
             if is_lf && self.after_cr && at == line_start {
                 self.after_cr = false;
                 line_start = next;
                 continue;
             }
-            let blank = at == line_start && self.line_empty;
+            let is_blank = at == line_start && self.line_empty;
             self.line_empty = true;
             self.after_cr = !is_lf;
             line_start = next;
-            if blank {
-                let whole = self.after_cr && piece.get(next) == Some(&b'\n');
-                self.after_cr &= !whole;
-                self.between = true;
-                return Some(End {
+            if is_blank {
+                let is_crlf = self.after_cr && chunk.get(next) == Some(&b'\n');
+                self.after_cr &= !is_crlf;
+                self.between_events = true;
+                return Some(EventEnd {
                     content: at,
-                    event: next + usize::from(whole),
+                    event: next + usize::from(is_crlf),
                 });
             }
         }
-        if line_start < piece.len() {
+        if line_start < chunk.len() {
             self.line_empty = false;
             self.after_cr = false;
         }
@@ -127,12 +126,12 @@ impl Splitter {
     }
 }
 
-// === impl Event ===
+// === impl SseEvent ===
 
-impl<'e> Event<'e> {
-    /// Reads the lines of one event.
+impl<'e> SseEvent<'e> {
+    /// Parses the lines of one event.
     #[must_use]
-    pub fn read(content: &'e [u8]) -> Self {
+    pub fn parse(content: &'e [u8]) -> Self {
         let mut event = Self::default();
         let mut has_data = false;
         let mut start = 0;
@@ -150,15 +149,15 @@ impl<'e> Event<'e> {
                     has_data = true;
                 }
             } else if let Some(kind) = field(line, b"event") {
-                event.kind = Some(kind);
+                event.event_type = Some(kind);
             }
         }
         event
     }
 }
 
-/// The value of a line that holds the field `name`: what follows the colon,
-/// without one leading space.
+/// The value of the field `name`: the text after the colon, without one leading
+/// space.
 fn field<'l>(line: &'l [u8], name: &[u8]) -> Option<&'l [u8]> {
     let rest = line.strip_prefix(name)?;
     match rest.split_first() {

@@ -1,24 +1,24 @@
-//! Where events end, and what they hold.
+//! The ends of events, and their fields.
 
 use std::borrow::Cow;
 
-use super::{Event, Splitter};
+use super::{EventSplitter, SseEvent};
 
-/// The ends of all events in a stream, fed in pieces of a given length.
+/// The ends of all events in a stream, fed in chunks of `step` bytes.
 fn ends(stream: &[u8], step: usize) -> Vec<usize> {
-    let mut splitter = Splitter::default();
+    let mut splitter = EventSplitter::default();
     let (mut ends, mut offset) = (Vec::new(), 0);
-    for piece in stream.chunks(step) {
-        let mut from = splitter.begin(piece);
-        if from == 1 && piece[0] == b'\n' {
+    for chunk in stream.chunks(step) {
+        let mut from = splitter.start_chunk(chunk);
+        if from == 1 && chunk[0] == b'\n' {
             // The other half of the line end of the last event.
             *ends.last_mut().unwrap() += 1;
         }
-        while let Some(end) = splitter.next_end(&piece[from..]) {
+        while let Some(end) = splitter.next_event_end(&chunk[from..]) {
             from += end.event;
             ends.push(offset + from);
         }
-        offset += piece.len();
+        offset += chunk.len();
     }
     ends
 }
@@ -32,7 +32,7 @@ fn splits(stream: &str, expected: &[usize]) {
 }
 
 #[test]
-fn every_kind_of_line_end() {
+fn all_line_ends_are_supported() {
     splits("data: a\n\ndata: b\n\n", &[9, 18]);
     splits("data: a\r\n\r\ndata: b\r\n\r\n", &[11, 22]);
     splits("data: a\r\rdata: b\r\r", &[9, 18]);
@@ -44,7 +44,7 @@ fn every_kind_of_line_end() {
 }
 
 #[test]
-fn what_is_open_has_no_end() {
+fn an_open_event_has_no_end() {
     splits("data: a", &[]);
     splits("data: a\n", &[]);
     splits("data: a\r\n", &[]);
@@ -53,7 +53,7 @@ fn what_is_open_has_no_end() {
 }
 
 #[test]
-fn a_byte_order_mark_is_no_text() {
+fn a_byte_order_mark_is_not_text() {
     splits("\u{feff}\ndata: a\n\n", &[4, 13]);
     splits("\u{feff}data: a\n\n", &[12]);
     // Only the first one is a mark.
@@ -66,39 +66,39 @@ fn a_byte_order_mark_is_no_text() {
 }
 
 #[test]
-fn the_content_goes_without_the_empty_line() {
-    let mut splitter = Splitter::default();
-    let piece = b"data: a\r\n\r\nrest";
-    assert_eq!(splitter.begin(piece), 0);
-    let end = splitter.next_end(piece).unwrap();
+fn the_content_excludes_the_empty_line() {
+    let mut splitter = EventSplitter::default();
+    let chunk = b"data: a\r\n\r\nrest";
+    assert_eq!(splitter.start_chunk(chunk), 0);
+    let end = splitter.next_event_end(chunk).unwrap();
     assert_eq!((end.content, end.event), (9, 11));
 }
 
 #[track_caller]
-fn reads(content: &str, kind: Option<&str>, data: &str) {
-    let event = Event::read(content.as_bytes());
-    assert_eq!(event.kind, kind.map(str::as_bytes));
+fn parses(content: &str, kind: Option<&str>, data: &str) {
+    let event = SseEvent::parse(content.as_bytes());
+    assert_eq!(event.event_type, kind.map(str::as_bytes));
     assert_eq!(event.data, data.as_bytes());
 }
 
 #[test]
-fn fields() {
-    reads("data: a\n", None, "a");
-    reads("data:a", None, "a");
-    reads("data:  a \r\n", None, " a ");
-    reads("event: x\nid: 1\ndata: {}\nretry: 3\n", Some("x"), "{}");
-    reads("event: x\revent:y\r", Some("y"), "");
-    reads(": data: no\n", None, "");
-    reads("data\n", None, "");
-    reads("datax: a\n", None, "");
-    reads(" data: a\n", None, "");
-    reads("Data: a\n", None, "");
-    reads("", None, "");
+fn parses_fields() {
+    parses("data: a\n", None, "a");
+    parses("data:a", None, "a");
+    parses("data:  a \r\n", None, " a ");
+    parses("event: x\nid: 1\ndata: {}\nretry: 3\n", Some("x"), "{}");
+    parses("event: x\revent:y\r", Some("y"), "");
+    parses(": data: no\n", None, "");
+    parses("data\n", None, "");
+    parses("datax: a\n", None, "");
+    parses(" data: a\n", None, "");
+    parses("Data: a\n", None, "");
+    parses("", None, "");
 }
 
 #[test]
 fn data_lines_are_joined() {
-    reads("data: a\ndata: b\r\ndata:\ndata: c", None, "a\nb\n\nc");
-    let one = Event::read(b"event: x\ndata: a\n");
+    parses("data: a\ndata: b\r\ndata:\ndata: c", None, "a\nb\n\nc");
+    let one = SseEvent::parse(b"event: x\ndata: a\n");
     assert!(matches!(one.data, Cow::Borrowed(_)));
 }

@@ -1,11 +1,11 @@
-//! Follows a streamed answer while it passes by.
+//! Inspects a streamed response while it is forwarded.
 //!
-//! The bytes go on as they come: an event that is split over chunks is put
-//! together on the side, for inspection only. The one exception is the usage
-//! event that the gateway asked for and the caller did not: it is taken out.
+//! The bytes are forwarded as they arrive; an event that spans chunks is
+//! assembled on the side, for inspection only. The one exception is a usage event
+//! that the gateway requested and the client did not: it is removed.
 
-mod facts;
 mod partial;
+mod stream_state;
 #[cfg(test)]
 mod tests;
 
@@ -13,115 +13,110 @@ use std::ops::Range;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::sse::Splitter;
+use super::sse::EventSplitter;
 use super::usage::Usage;
-use facts::Facts;
-use partial::Partial;
+use partial::PartialEvent;
+use stream_state::StreamState;
 
-/// An event longer than this is not held back, since no usage event is so long.
-pub const HELD_LIMIT_BYTES: usize = 64 * 1024;
+/// A longer event is not held back: no usage event is that long.
+pub const MAX_HELD_BYTES: usize = 64 * 1024;
 
-/// How a complete answer is told from one that was cut off.
+/// What marks a streamed response as complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FinishRule {
-    /// Chat Completions and Completions: `[DONE]`, or a `finish_reason` that is
-    /// not null, since not every upstream sends `[DONE]`.
+    /// Chat Completions and Completions: `[DONE]`, or a `finish_reason` other than
+    /// null, since not every upstream sends `[DONE]`.
     Chat,
     /// The Responses API: one of its terminal events, or `[DONE]`.
     Responses,
     /// Anthropic's Messages: `message_stop`, or `error`.
     Messages,
-    /// The stream has no mark of its own: whether the body ended well is for
-    /// the transport to say.
+    /// No end marker: only the transport knows whether the body is complete.
     EndOfBody,
 }
 
-/// Follows one streamed answer.
 #[derive(Debug)]
-pub struct Follower {
+pub struct StreamInspector {
     rule: FinishRule,
     hide_usage: bool,
-    splitter: Splitter,
-    /// What came of the event that is not complete yet.
-    partial: Partial,
-    /// Whether the last event was taken out, with it the rest of its line end;
-    /// or the place for a byte order mark.
-    last_was_cut: bool,
+    splitter: EventSplitter,
+    /// The event that is not complete yet.
+    partial: PartialEvent,
+    /// The next chunk's prefix must be removed: the rest of a removed event's line
+    /// end, or a byte order mark after a comment.
+    remove_prefix: bool,
     ended: bool,
-    facts: Facts,
+    state: StreamState,
 }
 
-/// What of one chunk goes on. Nothing is copied unless the chunk falls apart.
+/// The part of a chunk that is forwarded. Nothing is copied unless bytes are
+/// removed or prepended.
 #[derive(Default)]
-struct Passing {
-    /// What was put together already, if anything had to be.
+struct ChunkEdit {
+    /// Bytes that had to be copied.
     out: BytesMut,
-    /// Where the part of the chunk begins that is neither in `out` nor cut.
+    /// The start of the rest of the chunk, which is neither in `out` nor removed.
     from: usize,
 }
 
-/// What becomes of an event that is complete.
-enum Fate {
-    /// Its bytes pass as they are.
-    Passes,
-    /// Its bytes pass, behind those of it that were held back.
-    Follows(Vec<u8>),
-    /// Nothing of it goes on.
-    IsCut,
+enum EventAction {
+    Forward,
+    /// Forward it after these bytes of it, which were held back.
+    Prepend(Vec<u8>),
+    Remove,
 }
 
-// === impl Follower ===
+// === impl StreamInspector ===
 
-impl Follower {
-    /// Begins with the first byte of the body. With `hide_usage`, the usage
-    /// event behind the answer does not reach the caller.
+impl StreamInspector {
+    /// With `hide_usage`, the usage event after the response is removed.
     #[must_use]
     pub fn new(rule: FinishRule, hide_usage: bool) -> Self {
         Self {
             rule,
             hide_usage,
-            splitter: Splitter::default(),
-            partial: Partial::default(),
-            last_was_cut: false,
+            splitter: EventSplitter::default(),
+            partial: PartialEvent::default(),
+            remove_prefix: false,
             ended: false,
-            facts: Facts::default(),
+            state: StreamState::default(),
         }
     }
 
-    /// Takes a chunk from upstream, and gives what goes downstream now: the very
-    /// same bytes, except next to a usage event that is to be hidden.
+    /// Returns the bytes to forward: those of the chunk, except around a hidden
+    /// usage event.
     pub fn feed(&mut self, chunk: Bytes) -> Option<Bytes> {
-        let mut passing = Passing::default();
-        let mut from = self.splitter.begin(&chunk);
-        if from > 0 && self.last_was_cut {
-            passing.cut(&chunk, 0..from);
+        let mut edit = ChunkEdit::default();
+        let mut from = self.splitter.start_chunk(&chunk);
+        if from > 0 && self.remove_prefix {
+            edit.remove(&chunk, 0..from);
         }
         loop {
             let rest = chunk.get(from..).unwrap_or_default();
-            let Some(end) = self.splitter.next_end(rest) else {
+            let Some(end) = self.splitter.next_event_end(rest) else {
                 break;
             };
             let content = rest.get(..end.content).unwrap_or_default();
-            match self.event(content) {
-                Fate::Passes => {}
-                Fate::Follows(held) => passing.prepend(&held),
-                Fate::IsCut => passing.cut(&chunk, from..from + end.event),
+            match self.on_event(content) {
+                EventAction::Forward => {}
+                EventAction::Prepend(held) => edit.prepend(&held),
+                EventAction::Remove => edit.remove(&chunk, from..from + end.event),
             }
             from += end.event;
         }
-        self.unfinished(&chunk, from, &mut passing);
-        passing.finish(chunk)
+        self.on_partial_event(&chunk, from, &mut edit);
+        edit.finish(chunk)
     }
 
-    /// The upstream's body ended, well or not. Gives what is still held back.
+    /// Ends the body, complete or not. Returns the bytes still held back.
     pub fn end(&mut self) -> Option<Bytes> {
         if std::mem::replace(&mut self.ended, true) {
             return None;
         }
-        // Some upstreams leave out the last empty line. An event that is whole
-        // as JSON was not cut off, and counts.
-        let rest = self.partial.view();
-        let is_usage = self.facts.inspect_last(self.rule, &rest);
+        // Some upstreams omit the last empty line. An event of complete JSON
+        // counts.
+        let rest = self.partial.inspected();
+        let is_usage = self.state.record_last_event(self.rule, &rest);
         if !self.partial.held {
             return None;
         }
@@ -134,130 +129,133 @@ impl Follower {
         Some(held)
     }
 
-    /// Whether the bytes that were given out end where an event ends, so that
-    /// another one may follow. True at the start.
+    /// True if the bytes forwarded so far end at the end of an event, or if there
+    /// are none.
     #[must_use]
     pub fn at_boundary(&self) -> bool {
         self.partial.held || self.partial.is_empty()
     }
 
-    /// Whether a comment may be put in behind the bytes that were given out; it
-    /// is then expected to be. A byte order mark that comes behind it is taken
-    /// out, since it is one at the very start alone.
-    pub fn interpose(&mut self) -> bool {
+    /// True if a comment may follow the bytes forwarded so far. The caller is
+    /// expected to insert one: a byte order mark that arrives later is removed,
+    /// since it is one only at the start of a stream.
+    pub fn may_insert_comment(&mut self) -> bool {
         if self.partial.held {
             return true;
         }
-        let may = self.partial.is_empty() && self.splitter.is_between() && !self.ended;
-        self.last_was_cut |= may && self.splitter.is_at_start();
-        may
+        let is_allowed =
+            self.partial.is_empty() && self.splitter.is_between_events() && !self.ended;
+        self.remove_prefix |= is_allowed && self.splitter.is_at_start();
+        is_allowed
     }
 
-    /// Whether the answer is complete by the rule. For [`FinishRule::EndOfBody`]
-    /// this is always true, since only the transport can tell.
+    /// Always true for [`FinishRule::EndOfBody`].
     #[must_use]
     pub fn is_complete(&self) -> bool {
         match self.rule {
-            FinishRule::Chat => self.facts.done || self.facts.finished,
-            FinishRule::Responses | FinishRule::Messages => self.facts.done,
+            FinishRule::Chat => self.state.done || self.state.finished,
+            FinishRule::Responses | FinishRule::Messages => self.state.done,
             FinishRule::EndOfBody => true,
         }
     }
 
-    /// Whether the last event of the protocol was seen: `[DONE]`, or a terminal
-    /// event of the Responses API or of Messages.
+    /// True after the last event of the protocol: `[DONE]`, or a terminal event of
+    /// the Responses API or of Messages.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.facts.done
+        self.state.done
     }
 
-    /// Whether an event reported an error in the stream.
+    /// True if an event reported an error.
     #[must_use]
-    pub fn upstream_error(&self) -> bool {
-        self.facts.error
+    pub fn has_error(&self) -> bool {
+        self.state.error
     }
 
-    /// Whether an event with data was seen, as opposed to comments and events
-    /// without data.
+    /// True after an event with data; comments and empty events do not count.
     #[must_use]
-    pub fn first_data(&self) -> bool {
-        self.facts.events > 0
+    pub fn has_data(&self) -> bool {
+        self.state.event_count > 0
     }
 
-    /// The last usage that was reported.
+    /// The last usage reported.
     #[must_use]
     pub fn usage(&self) -> Option<&Usage> {
-        self.facts.usage.as_ref()
+        self.state.usage.as_ref()
     }
 
-    /// How many events with data were seen, `[DONE]` among them.
+    /// The number of events with data, including `[DONE]`.
     #[must_use]
-    pub fn events(&self) -> u64 {
-        self.facts.events
+    pub fn event_count(&self) -> u64 {
+        self.state.event_count
     }
 
-    /// An event is complete with `content`, the last of its lines.
-    fn event(&mut self, content: &[u8]) -> Fate {
-        // Whether to hide it must not depend on how it was cut into chunks.
-        let may_hide = self.hides() && self.partial.len() + content.len() <= HELD_LIMIT_BYTES;
-        let holding = std::mem::take(&mut self.partial.held);
+    /// `content` completes an event.
+    fn on_event(&mut self, content: &[u8]) -> EventAction {
+        // The sizes of chunks must not matter.
+        let may_hide = self.hides_usage() && self.partial.len() + content.len() <= MAX_HELD_BYTES;
+        let was_held = std::mem::take(&mut self.partial.held);
         if self.partial.is_empty() {
-            let is_usage = self.facts.inspect(self.rule, &partial::ends_of(content));
-            self.last_was_cut = may_hide && is_usage;
-            return if self.last_was_cut {
-                Fate::IsCut
+            let is_usage = self
+                .state
+                .record_event(self.rule, &partial::without_middle(content));
+            self.remove_prefix = may_hide && is_usage;
+            return if self.remove_prefix {
+                EventAction::Remove
             } else {
-                Fate::Passes
+                EventAction::Forward
             };
         }
-        let held = holding.then(|| self.partial.view().into_owned());
+        let held = was_held.then(|| self.partial.inspected().into_owned());
         self.partial.push(content);
-        let is_usage = self.facts.inspect(self.rule, &self.partial.view());
+        let is_usage = self
+            .state
+            .record_event(self.rule, &self.partial.inspected());
         self.partial.clear();
-        self.last_was_cut = may_hide && is_usage;
+        self.remove_prefix = may_hide && is_usage;
         match held {
-            _ if self.last_was_cut => Fate::IsCut,
-            Some(held) => Fate::Follows(held),
-            None => Fate::Passes,
+            _ if self.remove_prefix => EventAction::Remove,
+            Some(held) => EventAction::Prepend(held),
+            None => EventAction::Forward,
         }
     }
 
-    /// The chunk from `from` on belongs to an event that goes on in the next.
-    fn unfinished(&mut self, chunk: &Bytes, from: usize, passing: &mut Passing) {
+    /// The chunk from `from` on is the start of an event, or more of one.
+    fn on_partial_event(&mut self, chunk: &Bytes, from: usize, edit: &mut ChunkEdit) {
         let rest = chunk.get(from..).unwrap_or_default();
         if rest.is_empty() {
             return;
         }
-        self.partial.held |= self.partial.is_empty() && self.hides();
-        if self.partial.held && self.partial.len() + rest.len() > HELD_LIMIT_BYTES {
-            passing.prepend(&self.partial.view());
+        self.partial.held |= self.partial.is_empty() && self.hides_usage();
+        if self.partial.held && self.partial.len() + rest.len() > MAX_HELD_BYTES {
+            edit.prepend(&self.partial.inspected());
             self.partial.held = false;
         }
         self.partial.push(rest);
         if self.partial.held {
-            passing.cut(chunk, from..chunk.len());
+            edit.remove(chunk, from..chunk.len());
         }
     }
 
-    /// The usage event stands behind the answer, so nothing is hidden or held
-    /// back before a finish was seen.
-    fn hides(&self) -> bool {
-        self.hide_usage && self.facts.finished
+    /// The usage event follows the response, so nothing is hidden or held back
+    /// before the finish.
+    fn hides_usage(&self) -> bool {
+        self.hide_usage && self.state.finished
     }
 }
 
-// === impl Passing ===
+// === impl ChunkEdit ===
 
-impl Passing {
-    /// Lets bytes that were held back go before those of the chunk.
+impl ChunkEdit {
+    /// Forwards held-back bytes before those of the chunk.
     fn prepend(&mut self, held: &[u8]) {
         self.out.extend_from_slice(held);
     }
 
-    fn cut(&mut self, chunk: &[u8], place: Range<usize>) {
-        let kept = chunk.get(self.from..place.start).unwrap_or_default();
-        self.out.extend_from_slice(kept);
-        self.from = place.end;
+    fn remove(&mut self, chunk: &[u8], span: Range<usize>) {
+        let before = chunk.get(self.from..span.start).unwrap_or_default();
+        self.out.extend_from_slice(before);
+        self.from = span.end;
     }
 
     fn finish(mut self, mut chunk: Bytes) -> Option<Bytes> {

@@ -1,4 +1,4 @@
-//! What a request used, as the upstream reports it.
+//! Token usage, as reported by upstreams.
 
 mod parse;
 #[cfg(test)]
@@ -9,52 +9,50 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 
-use super::json_key::Key;
+use super::json_key::KeyFinder;
 
-/// How much of the end of a body is looked at. Usage stands near the end, with
-/// at most a few more members behind it.
+/// The end of a body that is searched. At most a few members follow `usage`.
 pub const TAIL_BYTES: usize = 64 * 1024;
 
-/// How many `usage` members are tried. More than a few do not occur; the bound
-/// keeps a hostile body from being parsed over and over.
-const TRIES: usize = 8;
+/// The most `usage` members that are parsed. There are never more than a few; the
+/// limit keeps a hostile body from being parsed over and over.
+const MAX_CANDIDATES: usize = 8;
 
-static USAGE: LazyLock<Key> = LazyLock::new(|| Key::new("\"usage\""));
+static USAGE: LazyLock<KeyFinder> = LazyLock::new(|| KeyFinder::new("\"usage\""));
 
-/// Counts of tokens; what an upstream does not report is `None`.
+/// Token counts; `None` if the upstream reports none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Tokens of the prompt, the cached ones included.
+    /// Tokens of the prompt, cached ones included.
     pub input: Option<u64>,
-    /// Tokens of the answer, those of reasoning included.
+    /// Tokens of the response, reasoning included.
     pub output: Option<u64>,
-    /// Tokens of the prompt that came out of a cache.
+    /// Tokens of the prompt that were read from a cache.
     pub cached: Option<u64>,
-    /// Tokens of the answer that were spent on reasoning.
+    /// Tokens of the response spent on reasoning.
     pub reasoning: Option<u64>,
-    /// The total that the upstream states.
+    /// The upstream's own total.
     pub total: Option<u64>,
 }
 
-/// Remembers the end of a body that passes by, for the usage in it.
+/// The end of a body, kept to find the usage in it.
 #[derive(Debug, Default)]
-pub struct Tail {
-    /// The last frame apart from the others: most bodies have but one.
+pub struct UsageTail {
+    /// Apart from the others, since most bodies have a single frame.
     last: Bytes,
-    before: VecDeque<Bytes>,
-    /// Bytes in all of them.
+    earlier: VecDeque<Bytes>,
+    /// Bytes of all frames kept.
     len: usize,
 }
 
-/// The usage in (the end of) an answer or an event: the last `usage` object in
-/// it that holds counts, at any depth (Groq nests it in `x_groq`, the Responses
-/// API in `response`). Several are never added up: upstreams that repeat it
-/// report running totals.
+/// The usage in (the end of) a response or an event: the last `usage` object with
+/// counts, at any depth (Groq nests it in `x_groq`, the Responses API in
+/// `response`). Several are never added up: upstreams that repeat it report
+/// running totals.
 #[must_use]
 pub fn find_usage(bytes: &[u8]) -> Option<Usage> {
-    // Forwards, although the last one is wanted: only that direction has a
-    // vectorised search.
-    let mut last: [Option<&[u8]>; TRIES] = [None; TRIES];
+    // Forwards, although the last one is needed: only that search is vectorised.
+    let mut last: [Option<&[u8]>; MAX_CANDIDATES] = [None; MAX_CANDIDATES];
     for value in USAGE.values(bytes).filter(|value| value.starts_with(b"{")) {
         last.rotate_right(1);
         last[0] = Some(value);
@@ -65,16 +63,15 @@ pub fn find_usage(bytes: &[u8]) -> Option<Usage> {
 // === impl Usage ===
 
 impl Usage {
-    /// Whether it reports anything.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// With what a later report of the same answer counts: both count from its
-    /// start, and either may leave out what the other has.
+    /// Merges a later report of the same response. Both count from the start, and
+    /// either may lack counts.
     #[must_use]
-    pub fn updated(self, later: Self) -> Self {
+    pub fn merged_with(self, later: Self) -> Self {
         Self {
             input: self.input.max(later.input),
             output: self.output.max(later.output),
@@ -84,9 +81,8 @@ impl Usage {
         }
     }
 
-    /// The tokens that are billed as the answer's. Some upstreams leave those
-    /// of reasoning out of the answer and count them in the total alone (xAI,
-    /// Gemini).
+    /// The tokens billed as output. Some upstreams count reasoning in the total but
+    /// not in the output (xAI, Gemini).
     #[must_use]
     pub fn billed_output(&self) -> u64 {
         let input = self.input.unwrap_or_default();
@@ -95,11 +91,11 @@ impl Usage {
     }
 }
 
-// === impl Tail ===
+// === impl UsageTail ===
 
-impl Tail {
-    /// Takes note of the next frame of the body. No bytes are copied, but the
-    /// last frames stay in memory: at least [`TAIL_BYTES`] of them.
+impl UsageTail {
+    /// Keeps the frame without copying it, and drops those before the last
+    /// [`TAIL_BYTES`].
     pub fn push(&mut self, frame: &Bytes) {
         if frame.is_empty() {
             return;
@@ -107,33 +103,31 @@ impl Tail {
         self.len += frame.len();
         let previous = std::mem::replace(&mut self.last, frame.clone());
         if !previous.is_empty() {
-            self.before.push_back(previous);
+            self.earlier.push_back(previous);
         }
-        while let Some(first) = self.before.front() {
+        while let Some(first) = self.earlier.front() {
             if self.len - first.len() < TAIL_BYTES {
                 break;
             }
             self.len -= first.len();
-            self.before.pop_front();
+            self.earlier.pop_front();
         }
     }
 
-    /// The usage in what was remembered.
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
-        if self.before.is_empty() {
+        if self.earlier.is_empty() {
             return find_usage(&self.last);
         }
-        // The key may be split between two frames, so they are put together;
-        // this is the one copy, and it is made once.
-        let mut whole = Vec::with_capacity(self.len);
+        // The key may span two frames, so they are joined: one copy, made once.
+        let mut joined = Vec::with_capacity(self.len);
         for frame in self.frames() {
-            whole.extend_from_slice(frame);
+            joined.extend_from_slice(frame);
         }
-        find_usage(&whole)
+        find_usage(&joined)
     }
 
     fn frames(&self) -> impl Iterator<Item = &Bytes> {
-        self.before.iter().chain([&self.last])
+        self.earlier.iter().chain([&self.last])
     }
 }

@@ -1,7 +1,7 @@
-//! Parses one `usage` object, whatever dialect it is in.
+//! Parses one `usage` object of any API.
 //!
-//! Nothing that an upstream writes there may cost the counts beside it, so
-//! members that are unknown or of another type are passed over.
+//! A member of an unknown name or of an unexpected type is skipped, so that it
+//! does not cost the other counts.
 
 use std::fmt;
 
@@ -10,24 +10,24 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::Usage;
 
-/// Reads the object that `bytes` begin with; what follows it is not looked at.
+/// Parses the object at the start of `bytes` and ignores the rest.
 pub(super) fn parse(bytes: &[u8]) -> Option<Usage> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = Value::deserialize(&mut json).ok()?;
     Some(value.usage).filter(|usage| !usage.is_empty())
 }
 
-/// Any JSON value, as far as it can mean something here.
+/// A JSON value, as far as it matters here.
 #[derive(Default)]
 struct Value {
-    /// It is a count.
+    /// The value of a number.
     count: Option<u64>,
-    /// It is an object, with these counts in it.
+    /// The counts in an object.
     usage: Usage,
 }
 
-/// The members that carry counts, in the Chat Completions, the Responses,
-/// Anthropic's and DeepSeek's spelling.
+/// The members with counts, as spelt by Chat Completions, the Responses API,
+/// Anthropic and DeepSeek.
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "snake_case")]
 enum Member {
@@ -37,7 +37,7 @@ enum Member {
     CompletionTokens,
     #[serde(alias = "prompt_cache_hit_tokens")]
     CachedTokens,
-    /// Anthropic counts these beside `input_tokens`, not within.
+    /// Anthropic does not include these in `input_tokens`.
     CacheReadInputTokens,
     CacheCreationInputTokens,
     #[serde(alias = "thinking_tokens")]
@@ -53,22 +53,21 @@ enum Member {
 
 struct Reader;
 
-/// What an object counts.
 #[derive(Default)]
 struct Counts {
     usage: Usage,
-    /// `input_tokens`, which may leave out what went through the cache.
-    fresh: Option<u64>,
+    /// `input_tokens`, which may exclude cached tokens.
+    uncached: Option<u64>,
     cache_read: Option<u64>,
     cache_written: Option<u64>,
 }
 
 impl Counts {
-    fn note(&mut self, member: &Member, value: &Value) {
+    fn record(&mut self, member: &Member, value: &Value) {
         let usage = &mut self.usage;
         let (slot, count) = match member {
             Member::PromptTokens => (&mut usage.input, value.count),
-            Member::InputTokens => (&mut self.fresh, value.count),
+            Member::InputTokens => (&mut self.uncached, value.count),
             Member::CacheReadInputTokens => (&mut self.cache_read, value.count),
             Member::CacheCreationInputTokens => (&mut self.cache_written, value.count),
             Member::CompletionTokens => (&mut usage.output, value.count),
@@ -79,22 +78,21 @@ impl Counts {
             Member::CompletionTokensDetails => (&mut usage.reasoning, value.usage.reasoning),
             Member::Unknown => return,
         };
-        // Some upstreams write both spellings and leave the one that they do
-        // not use at zero.
+        // Some upstreams write both spellings, with zero in the one they do not use.
         *slot = (*slot).max(count);
     }
 
-    fn usage(self) -> Usage {
+    fn into_usage(self) -> Usage {
         let mut usage = self.usage;
-        // Beside `prompt_tokens`, Anthropic's counts only repeat what is in it.
+        // Next to `prompt_tokens`, Anthropic's counts repeat tokens included in it.
         let cached = [self.cache_read, self.cache_written].into_iter().flatten();
-        let all = self
-            .fresh
+        let total = self
+            .uncached
             .map(|fresh| cached.fold(fresh, u64::saturating_add));
         let input = if usage.input.is_some() {
-            self.fresh
+            self.uncached
         } else {
-            all
+            total
         };
         usage.input = usage.input.max(input);
         usage.cached = usage.cached.max(self.cache_read);
@@ -123,14 +121,14 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
-        // 2^53: up to here every whole number has a float of its own.
-        let whole = number.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&number);
+        // 2^53: the largest range in which every whole number is exact.
+        let is_whole = number.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&number);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "it is whole, not negative and in range"
+            reason = "whole, not negative and in range"
         )]
-        let count = whole.then_some(number as u64);
+        let count = is_whole.then_some(number as u64);
         Ok(Value {
             count,
             ..Value::default()
@@ -164,12 +162,12 @@ impl<'de> Visitor<'de> for Reader {
             if matches!(member, Member::Unknown) {
                 members.next_value::<IgnoredAny>()?;
             } else {
-                counts.note(&member, &members.next_value()?);
+                counts.record(&member, &members.next_value()?);
             }
         }
         Ok(Value {
             count: None,
-            usage: counts.usage(),
+            usage: counts.into_usage(),
         })
     }
 }

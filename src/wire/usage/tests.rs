@@ -1,8 +1,8 @@
-//! Usage in the dialects that are met.
+//! Usage as each provider reports it.
 
 use bytes::Bytes;
 
-use super::{TAIL_BYTES, Tail, Usage, find_usage};
+use super::{TAIL_BYTES, Usage, UsageTail, find_usage};
 
 fn usage(counts: [u64; 5]) -> Usage {
     let [input, output, cached, reasoning, total] =
@@ -24,7 +24,7 @@ fn finds(text: &str, counts: [u64; 5]) {
 }
 
 #[test]
-fn chat() {
+fn reads_usage_of_chat_completions() {
     finds(
         r#"{"id":"x","choices":[],"usage":{"prompt_tokens":12,"completion_tokens":34,"total_tokens":46,
         "prompt_tokens_details":{"cached_tokens":5,"audio_tokens":0},
@@ -34,7 +34,7 @@ fn chat() {
 }
 
 #[test]
-fn responses() {
+fn reads_usage_of_the_responses_api() {
     finds(
         r#"{"type":"response.completed","response":{"id":"r","usage" : {"input_tokens":1,
         "input_tokens_details":{"cached_tokens":2},"output_tokens":3,
@@ -44,7 +44,7 @@ fn responses() {
 }
 
 #[test]
-fn deepseek_groq_and_embeddings() {
+fn reads_usage_of_deepseek_groq_and_embeddings() {
     finds(
         r#""usage":{"prompt_tokens":9,"prompt_cache_hit_tokens":7,"prompt_cache_miss_tokens":2}"#,
         [9, NONE, 7, NONE, NONE],
@@ -60,7 +60,7 @@ fn deepseek_groq_and_embeddings() {
 }
 
 #[test]
-fn messages() {
+fn reads_usage_of_messages() {
     finds(
         r#"{"type":"message","usage":{"input_tokens":10,"cache_creation_input_tokens":20,
         "cache_read_input_tokens":30,"cache_creation":{"ephemeral_5m_input_tokens":20},
@@ -71,7 +71,7 @@ fn messages() {
         r#""usage":{"output_tokens":7}"#,
         [NONE, 7, NONE, NONE, NONE],
     );
-    // Repeated beside counts that have them within.
+    // In addition to counts that include them.
     finds(
         r#""usage":{"prompt_tokens":60,"completion_tokens":5,"input_tokens":10,
         "cache_creation_input_tokens":20,"cache_read_input_tokens":30}"#,
@@ -80,7 +80,7 @@ fn messages() {
 }
 
 #[test]
-fn odd_values_do_not_hide_the_others() {
+fn invalid_values_do_not_hide_the_others() {
     finds(
         r#""usage":{"prompt_tokens":3.0,"completion_tokens":"4","total_tokens":null,"cost":1e-9,
         "prompt_tokens_details":null,"completion_tokens_details":[1,{"reasoning_tokens":9}],"x":{"prompt_tokens":99}}"#,
@@ -93,7 +93,7 @@ fn odd_values_do_not_hide_the_others() {
 }
 
 #[test]
-fn both_spellings_at_once() {
+fn reads_both_spellings_in_one_object() {
     finds(
         r#""usage":{"prompt_tokens":10,"completion_tokens":5,"input_tokens":0,"output_tokens":0}"#,
         [10, 5, NONE, NONE, NONE],
@@ -112,7 +112,7 @@ fn the_last_one_that_parses_wins() {
     finds(&format!("{first}{second}"), only(2));
     finds(&format!(r#"{first}{{"usage":null}}"#), only(1));
     finds(&format!(r#"{first}"usage":{{"prompt_tokens":"#), only(1));
-    // A JSON schema that describes a usage is none.
+    // A JSON schema of `usage` is not a usage report.
     let schema = r#"{"usage":{"type":"object","description":"tokens"}}"#;
     finds(&format!("{first}{schema}"), only(1));
 }
@@ -142,8 +142,8 @@ fn a_hostile_body_is_not_parsed_over_and_over() {
 }
 
 #[test]
-fn the_tail_is_enough_and_is_bounded() {
-    let mut tail = Tail::default();
+fn the_tail_is_sufficient_and_bounded() {
+    let mut tail = UsageTail::default();
     assert_eq!(tail.usage(), None);
     let frame = Bytes::from(vec![b'x'; 10_000]);
     for _ in 0..100 {
@@ -151,10 +151,10 @@ fn the_tail_is_enough_and_is_bounded() {
     }
     assert!((TAIL_BYTES..TAIL_BYTES + 10_000).contains(&tail.len));
     assert_eq!(tail.len, tail.frames().map(Bytes::len).sum::<usize>());
-    // No copy: the frames are the very ones that were pushed.
+    // No copy: the frames are those that were pushed.
     assert!(tail.frames().all(|kept| kept.as_ptr() == frame.as_ptr()));
-    for piece in [r#","usa"#, r#"ge":{"prompt_"#, "", r#"tokens":7}}"#] {
-        tail.push(&Bytes::from_static(piece.as_bytes()));
+    for chunk in [r#","usa"#, r#"ge":{"prompt_"#, "", r#"tokens":7}}"#] {
+        tail.push(&Bytes::from_static(chunk.as_bytes()));
     }
     assert_eq!(tail.usage().and_then(|usage| usage.input), Some(7));
     tail.push(&Bytes::from(vec![b' '; TAIL_BYTES]));

@@ -1,13 +1,12 @@
-//! Promise 2, bytes untouched: what goes through differs in the model's name
-//! and the key, and in nothing else.
+//! Forwarded bytes differ from the client's only in the model's name and the key.
 
 use crate::support::client::Request;
 use crate::support::gateway::Setup;
 use crate::support::random_json;
-use crate::support::random_json::{Dice, Streaming};
-use crate::support::upstream::{Upstream, reply};
+use crate::support::random_json::{Rng, Streaming};
+use crate::support::upstream::{Upstream, response};
 
-/// The body as the upstream must see it.
+/// The body that the upstream must receive.
 fn spliced(body: &random_json::Body) -> String {
     let mut expected = body.text.clone();
     expected.replace_range(body.model.clone(), "\"real-model\"");
@@ -16,24 +15,24 @@ fn spliced(body: &random_json::Body) -> String {
 
 #[test]
 fn a_thousand_bodies_differ_only_in_the_value_of_model() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::injecting(&upstream).start();
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::injecting_usage(&upstream).start();
     let mut client = gateway.client();
     for seed in 0..1000 {
-        let mut dice = Dice::new(seed);
-        let body = random_json::body(&mut dice, Streaming::Off);
+        let mut rng = Rng::new(seed);
+        let body = random_json::body(&mut rng, Streaming::Off);
         let request = Request::post("/v1/chat/completions", &body.text);
         if seed % 2 == 0 {
             client.send(&request.bytes());
         } else {
-            client.send(&request.chunked(&[1 + dice.below(9), 1 + dice.below(200)]));
+            client.send(&request.chunked(&[1 + rng.below(9), 1 + rng.below(200)]));
         }
-        let answer = client.answer();
+        let response = client.response();
         assert_eq!(
-            answer.status,
+            response.status,
             200,
             "seed {seed}: {} for {}",
-            answer.text(),
+            response.text(),
             body.text
         );
         let seen = upstream.requests().pop().unwrap();
@@ -44,13 +43,13 @@ fn a_thousand_bodies_differ_only_in_the_value_of_model() {
 
 #[test]
 fn streamed_bodies_differ_only_in_the_value_of_model_where_usage_is_observed() {
-    let upstream = Upstream::answering(reply::good_stream());
-    let gateway = Setup::over(&upstream).start();
+    let upstream = Upstream::with_response(response::good_stream());
+    let gateway = Setup::with_upstream(&upstream).start();
     let mut client = gateway.client();
     for seed in 0..200 {
-        let body = random_json::body(&mut Dice::new(seed), Streaming::WithOptions);
+        let body = random_json::body(&mut Rng::new(seed), Streaming::WithOptions);
         client.send(&Request::post("/v1/chat/completions", &body.text).bytes());
-        assert_eq!(client.answer().status, 200, "seed {seed}: {}", body.text);
+        assert_eq!(client.response().status, 200, "seed {seed}: {}", body.text);
         assert_eq!(
             upstream.requests().pop().unwrap().text(),
             spliced(&body),
@@ -61,8 +60,8 @@ fn streamed_bodies_differ_only_in_the_value_of_model_where_usage_is_observed() {
 
 #[test]
 fn an_injected_option_is_one_insertion_into_otherwise_equal_bytes() {
-    let upstream = Upstream::answering(reply::good_stream());
-    let gateway = Setup::injecting(&upstream).start();
+    let upstream = Upstream::with_response(response::good_stream());
+    let gateway = Setup::injecting_usage(&upstream).start();
     let mut client = gateway.client();
     for seed in 0..500 {
         let streaming = if seed % 2 == 0 {
@@ -70,9 +69,9 @@ fn an_injected_option_is_one_insertion_into_otherwise_equal_bytes() {
         } else {
             Streaming::WithOptions
         };
-        let body = random_json::body(&mut Dice::new(seed), streaming);
+        let body = random_json::body(&mut Rng::new(seed), streaming);
         client.send(&Request::post("/v1/chat/completions", &body.text).bytes());
-        assert_eq!(client.answer().status, 200, "seed {seed}: {}", body.text);
+        assert_eq!(client.response().status, 200, "seed {seed}: {}", body.text);
         let seen = upstream.requests().pop().unwrap().text();
         let inserted = insertion(&spliced(&body), &seen);
         assert!(
@@ -84,8 +83,8 @@ fn an_injected_option_is_one_insertion_into_otherwise_equal_bytes() {
     }
 }
 
-/// The part of the upstream's body that the test above looks at; a field given
-/// twice is an error here.
+/// The members of the upstream's body that the test above asserts; a duplicate
+/// member is an error here.
 #[derive(serde::Deserialize)]
 struct Options {
     stream_options: StreamOptions,
@@ -96,7 +95,7 @@ struct StreamOptions {
     include_usage: bool,
 }
 
-/// The one run of bytes that `after` has and `before` has not.
+/// The one run of bytes that `after` has in addition to `before`.
 #[track_caller]
 fn insertion(before: &str, after: &str) -> String {
     let (before, after) = (before.as_bytes(), after.as_bytes());
@@ -121,77 +120,82 @@ fn insertion(before: &str, after: &str) -> String {
 }
 
 #[test]
-fn a_caller_that_asks_for_usage_gets_its_body_through_as_it_is() {
-    let upstream = Upstream::answering(reply::good_stream());
-    let gateway = Setup::injecting(&upstream).start();
+fn a_body_that_requests_usage_is_forwarded_unchanged() {
+    let upstream = Upstream::with_response(response::good_stream());
+    let gateway = Setup::injecting_usage(&upstream).start();
     let body = r#"{ "stream_options" : {"include_usage": true }, "stream":true,"model":"m" }"#;
     assert_eq!(
         gateway
-            .ask(&Request::post("/v1/chat/completions", body))
+            .send(&Request::post("/v1/chat/completions", body))
             .status,
         200
     );
     assert_eq!(
-        upstream.only().text(),
+        upstream.only_request().text(),
         body.replace("\"m\"", "\"real-model\"")
     );
 }
 
 #[test]
-fn answers_are_equal_over_random_segmentations() {
+fn responses_are_equal_over_random_segmentations() {
     let upstream = Upstream::start(|exchange| {
         let seed = exchange.index as u64;
         exchange.read_body();
-        let mut dice = Dice::new(seed);
-        let bytes = segmented(&mut dice, &content(seed));
-        let pieces: Vec<Vec<u8>> = dice
-            .cut(&bytes, 400)
+        let mut rng = Rng::new(seed);
+        let bytes = segmented(&mut rng, &content(seed));
+        let segments: Vec<Vec<u8>> = rng
+            .split(&bytes, 400)
             .into_iter()
             .map(<[u8]>::to_vec)
             .collect();
-        exchange.send_pieces(pieces.iter().map(Vec::as_slice));
+        exchange.send_segments(segments.iter().map(Vec::as_slice));
     });
-    let gateway = Setup::over(&upstream).start();
+    let gateway = Setup::with_upstream(&upstream).start();
     let mut client = gateway.client();
     for seed in 0..200 {
         client.send(&Request::stream("m").bytes());
-        let answer = client.answer();
-        assert!(answer.complete, "seed {seed}");
-        assert_eq!(answer.text(), content(seed), "seed {seed}");
+        let response = client.response();
+        assert!(response.complete, "seed {seed}");
+        assert_eq!(response.text(), content(seed), "seed {seed}");
     }
     assert_eq!(upstream.requests().len(), 200);
 }
 
 /// A stream with generated values in its deltas.
 fn content(seed: u64) -> String {
-    let mut dice = Dice::new(seed + 1_000_000);
+    let mut rng = Rng::new(seed + 1_000_000);
     let mut text = String::new();
-    for _ in 0..=dice.below(12) {
-        if dice.below(4) == 0 {
+    for _ in 0..=rng.below(12) {
+        if rng.below(4) == 0 {
             text.push_str(": a comment\n\n");
         }
-        let generated = random_json::body(&mut dice, Streaming::Off)
+        let generated = random_json::body(&mut rng, Streaming::Off)
             .text
             .replace(['\r', '\n'], " ");
         let data =
             format!(r#"{{"choices":[{{"index":0,"delta":{generated},"finish_reason":null}}]}}"#);
-        text.push_str(&reply::event(&data));
+        text.push_str(&response::event(&data));
     }
-    text + &reply::finish() + reply::DONE
+    text + &response::finish() + response::DONE
 }
 
-/// The whole answer, cut into chunks of odd sizes, or not in chunks at all.
-fn segmented(dice: &mut Dice, content: &str) -> Vec<u8> {
-    if dice.below(4) == 0 {
-        return reply::whole("200 OK", &["Content-Type: text/event-stream"], content);
+/// The response in HTTP chunks of random sizes, or without chunking.
+fn segmented(rng: &mut Rng, content: &str) -> Vec<u8> {
+    if rng.below(4) == 0 {
+        return response::with_body("200 OK", &["Content-Type: text/event-stream"], content);
     }
-    let longest = [3, 40, 1000][dice.below(3)];
-    let chunks: Vec<u8> = dice
-        .cut(content.as_bytes(), longest)
+    let longest = [3, 40, 1000][rng.below(3)];
+    let chunks: Vec<u8> = rng
+        .split(content.as_bytes(), longest)
         .into_iter()
-        .flat_map(reply::chunk)
+        .flat_map(response::chunk)
         .collect();
-    [reply::stream_head().as_bytes(), &chunks, reply::LAST_CHUNK].concat()
+    [
+        response::stream_head().as_bytes(),
+        &chunks,
+        response::LAST_CHUNK,
+    ]
+    .concat()
 }
 
 const PASSED: [(&str, &str); 6] = [
@@ -206,10 +210,10 @@ const PASSED: [(&str, &str); 6] = [
     ("X-Twice", "2"),
 ];
 const DROPPED: [(&str, &str); 15] = [
-    ("Authorization", "Bearer the-callers"),
+    ("Authorization", "Bearer the-clients"),
     ("Cookie", "session=1"),
-    ("Api-Key", "the-callers"),
-    ("X-Api-Key", "the-callers"),
+    ("Api-Key", "the-clients"),
+    ("X-Api-Key", "the-clients"),
     ("Proxy-Authorization", "Basic eA=="),
     ("OpenAI-Organization", "org"),
     ("OpenAI-Project", "proj"),
@@ -227,26 +231,29 @@ const DROPPED: [(&str, &str); 15] = [
 ];
 
 #[test]
-fn request_headers_pass_save_those_that_must_not() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).start();
+fn request_headers_are_forwarded_except_hop_by_hop_and_credentials() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream).start();
     let all = PASSED.iter().chain(&DROPPED);
     let request = all.fold(Request::chat("m"), |request, (name, value)| {
         request.header(name, value)
     });
-    let answer = gateway.ask(&request.header("Accept-Encoding", "gzip, br"));
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    let seen = upstream.only();
+    let response = gateway.send(&request.header("Accept-Encoding", "gzip, br"));
+    assert_eq!(response.status, 200, "{}", response.text());
+    let seen = upstream.only_request();
     for (name, value) in PASSED {
         assert!(
-            seen.all(name).contains(&value),
+            seen.header_values(name).contains(&value),
             "{name}: {:?}",
-            seen.all(name)
+            seen.header_values(name)
         );
     }
-    assert_eq!(seen.all("x-twice"), ["1", "2"]);
+    assert_eq!(seen.header_values("x-twice"), ["1", "2"]);
     for (name, value) in DROPPED {
-        assert!(!seen.all(name).contains(&value), "{name} went upstream");
+        assert!(
+            !seen.header_values(name).contains(&value),
+            "{name} was forwarded upstream"
+        );
         assert_eq!(
             seen.header(name).is_some(),
             name == "Authorization",
@@ -259,13 +266,18 @@ fn request_headers_pass_save_those_that_must_not() {
             .unwrap_or_default()
             .contains("gzip")
     );
-    assert_eq!(seen.all("content-length"), [seen.body.len().to_string()]);
+    assert_eq!(
+        seen.header_values("content-length"),
+        [seen.body.len().to_string()]
+    );
 }
 
 #[test]
-fn names_listed_by_connection_never_cost_us_a_header_of_our_own() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).key("alice", "tk-alice", "").start();
+fn names_listed_by_connection_never_remove_the_gateways_own_headers() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream)
+        .key("alice", "tk-alice", "")
+        .start();
     let request = Request::chat("m")
         .key("tk-alice")
         .header("X-Request-Id", "client-chosen")
@@ -273,12 +285,12 @@ fn names_listed_by_connection_never_cost_us_a_header_of_our_own() {
             "Connection",
             "close, Authorization, Content-Type, Content-Length, Host, x-request-id",
         );
-    let answer = gateway.ask(&request);
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    let seen = upstream.only();
+    let response = gateway.send(&request);
+    assert_eq!(response.status, 200, "{}", response.text());
+    let seen = upstream.only_request();
     let key = format!("Bearer {}", crate::support::gateway::UPSTREAM_KEY);
-    assert_eq!(seen.all("authorization"), [key]);
-    assert_eq!(seen.all("host").len(), 1);
+    assert_eq!(seen.header_values("authorization"), [key]);
+    assert_eq!(seen.header_values("host").len(), 1);
     assert_eq!(seen.text(), request_body_spliced(&request));
 }
 
@@ -289,7 +301,7 @@ fn request_body_spliced(request: &Request) -> String {
 }
 
 #[test]
-fn response_headers_pass_save_those_that_must_not() {
+fn response_headers_are_forwarded_except_hop_by_hop() {
     let headers = [
         "Content-Type: application/json",
         "X-Request-Id: req_upstream",
@@ -306,15 +318,18 @@ fn response_headers_pass_save_those_that_must_not() {
         "Alt-Svc: h3=\":443\"",
         "Strict-Transport-Security: max-age=1",
     ];
-    let upstream = Upstream::answering(reply::whole("200 OK", &headers, r#"{"a":1}"#));
-    let gateway = Setup::over(&upstream).start();
-    let answer = gateway.ask(&Request::chat("m"));
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("x-request-id"), Some("req_upstream"));
-    assert!(!answer.request_id().is_empty());
-    assert_eq!(answer.header("openai-processing-ms"), Some("12"));
-    assert_eq!(answer.header("x-ratelimit-remaining-requests"), Some("59"));
-    let values = answer
+    let upstream = Upstream::with_response(response::with_body("200 OK", &headers, r#"{"a":1}"#));
+    let gateway = Setup::with_upstream(&upstream).start();
+    let response = gateway.send(&Request::chat("m"));
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("x-request-id"), Some("req_upstream"));
+    assert!(!response.request_id().is_empty());
+    assert_eq!(response.header("openai-processing-ms"), Some("12"));
+    assert_eq!(
+        response.header("x-ratelimit-remaining-requests"),
+        Some("59")
+    );
+    let values = response
         .head
         .headers
         .iter()
@@ -329,44 +344,48 @@ fn response_headers_pass_save_those_that_must_not() {
         "alt-svc",
         "strict-transport-security",
     ] {
-        assert_eq!(answer.header(name), None, "{name} came back");
+        assert_eq!(
+            response.header(name),
+            None,
+            "{name} was forwarded to the client"
+        );
     }
 }
 
 #[test]
-fn a_compressed_answer_is_passed_on_as_it_is() {
-    let body = b"\x1f\x8b\x08\x00not really gzip, and nobody's business";
+fn a_compressed_response_is_forwarded_unchanged() {
+    let body = b"\x1f\x8b\x08\x00not really gzip, and any bytes will do";
     let headers = ["Content-Type: application/json", "Content-Encoding: gzip"];
-    let upstream = Upstream::answering(reply::whole("200 OK", &headers, body));
-    let gateway = Setup::over(&upstream).start();
-    let answer = gateway.ask(&Request::chat("m"));
-    assert_eq!(answer.header("content-encoding"), Some("gzip"));
-    assert_eq!(answer.body, body);
+    let upstream = Upstream::with_response(response::with_body("200 OK", &headers, body));
+    let gateway = Setup::with_upstream(&upstream).start();
+    let response = gateway.send(&Request::chat("m"));
+    assert_eq!(response.header("content-encoding"), Some("gzip"));
+    assert_eq!(response.body, body);
 }
 
 #[test]
-fn so_is_a_compressed_stream() {
+fn a_compressed_stream_is_forwarded_unchanged() {
     let body = b"\x1f\x8b\x08\x00data: nothing that can be looked into";
     let headers = ["Content-Type: text/event-stream", "Content-Encoding: gzip"];
-    let upstream = Upstream::answering(reply::whole("200 OK", &headers, body));
-    let gateway = Setup::over(&upstream).start();
-    let answer = gateway.ask(&Request::stream("m"));
-    assert!(answer.complete);
-    assert_eq!(answer.body, body);
+    let upstream = Upstream::with_response(response::with_body("200 OK", &headers, body));
+    let gateway = Setup::with_upstream(&upstream).start();
+    let response = gateway.send(&Request::stream("m"));
+    assert!(response.complete);
+    assert_eq!(response.body, body);
 }
 
 #[test]
-fn a_status_comes_back_as_it_is() {
+fn an_upstream_status_is_forwarded_unchanged() {
     for status in [
         "201 Created",
         "202 Accepted",
         "418 I'm a teapot",
         "422 Unprocessable Entity",
     ] {
-        let upstream = Upstream::answering(reply::json(status, r#"{"detail": "x"}"#));
-        let gateway = Setup::over(&upstream).start();
-        let answer = gateway.ask(&Request::chat("m"));
-        assert_eq!(answer.status, status[..3].parse::<u16>().unwrap());
-        assert_eq!(answer.text(), r#"{"detail": "x"}"#);
+        let upstream = Upstream::with_response(response::json(status, r#"{"detail": "x"}"#));
+        let gateway = Setup::with_upstream(&upstream).start();
+        let response = gateway.send(&Request::chat("m"));
+        assert_eq!(response.status, status[..3].parse::<u16>().unwrap());
+        assert_eq!(response.text(), r#"{"detail": "x"}"#);
     }
 }

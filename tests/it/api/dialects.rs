@@ -1,17 +1,17 @@
-//! Two protocols: chat and Messages, each passed through where the provider
-//! speaks it and translated where it does not.
+//! The chat and Messages protocols: forwarded where the provider's API is the
+//! client's, translated otherwise.
 
 use serde_json::{Value, json};
 
 use crate::support::assert_response;
-use crate::support::client::Answer;
+use crate::support::client::Response;
 use crate::support::request::Request;
 use crate::support::setup::{Setup, UPSTREAM_KEY};
-use crate::support::upstream::{Upstream, reply};
+use crate::support::upstream::{Upstream, response};
 
 const MESSAGE: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"claude-x","content":[{"type":"text","text":"hello"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":9,"cache_read_input_tokens":2,"output_tokens":4}}"#;
 
-/// A stream of Messages that begins to call a tool, event by event.
+/// A Messages stream that begins a tool call, event by event.
 fn events() -> Vec<String> {
     let event = |data: Value| {
         let kind = data["type"].as_str().unwrap().to_owned();
@@ -38,7 +38,7 @@ fn events() -> Vec<String> {
     ]
 }
 
-/// A provider that speaks Messages, and its model `m`.
+/// A provider with the Messages API, and its model `m`.
 fn anthropic(upstream: &Upstream) -> Setup {
     let lines = "dialect = \"anthropic\"\nauth = \"x-api-key\"";
     Setup::new()
@@ -54,36 +54,36 @@ fn hello() -> Value {
     json!({"model":"m","max_tokens":64,"messages":[{"role":"user","content":"hi"}]})
 }
 
-/// Checks an error in Anthropic's shape and yields its message.
+/// Asserts an error in Anthropic's format and returns its message.
 #[track_caller]
-fn fault(answer: &Answer, status: u16, kind: &str) -> String {
-    let body = answer.json();
-    assert_eq!(answer.status, status, "{body}");
+fn assert_anthropic_error(response: &Response, status: u16, kind: &str) -> String {
+    let body = response.json();
+    assert_eq!(response.status, status, "{body}");
     assert_eq!(body["type"], "error", "{body}");
     assert_eq!(body["error"]["type"], kind, "{body}");
     body["error"]["message"].as_str().unwrap().to_owned()
 }
 
 #[test]
-fn chat_reaches_a_provider_that_speaks_messages() {
-    let upstream = Upstream::answering(reply::json("200 OK", MESSAGE));
+fn chat_is_translated_for_a_messages_provider() {
+    let upstream = Upstream::with_response(response::json("200 OK", MESSAGE));
     let gateway = anthropic(&upstream).start();
-    let answer = gateway.ask(&Request::chat("m"));
-    let body = answer.json();
+    let response = gateway.send(&Request::chat("m"));
+    let body = response.json();
     assert_eq!(body["object"], "chat.completion", "{body}");
     assert_eq!(body["model"], "m");
     assert_eq!(body["choices"][0]["message"]["content"], "hello");
     assert_eq!(body["choices"][0]["finish_reason"], "stop");
     assert_eq!(body["usage"]["prompt_tokens"], 11);
-    let seen = upstream.only();
+    let seen = upstream.only_request();
     assert_eq!(seen.target, "/v1/messages");
-    assert_eq!(seen.all("x-api-key"), [UPSTREAM_KEY]);
-    assert_eq!(seen.all("anthropic-version"), ["2023-06-01"]);
-    assert!(seen.all("authorization").is_empty());
+    assert_eq!(seen.header_values("x-api-key"), [UPSTREAM_KEY]);
+    assert_eq!(seen.header_values("anthropic-version"), ["2023-06-01"]);
+    assert!(seen.header_values("authorization").is_empty());
     let sent: Value = serde_json::from_slice(&seen.body).unwrap();
     assert_eq!(sent["model"], "claude-opus-4-1");
     assert_eq!(sent["max_tokens"], 8192);
-    gateway.settle();
+    gateway.wait_until_idle();
     let tokens = |direction| {
         let labels = [("model", "m"), ("kind", direction)];
         gateway.metrics().sum("trunkline_tokens_total", &labels)
@@ -92,27 +92,30 @@ fn chat_reaches_a_provider_that_speaks_messages() {
 }
 
 #[test]
-fn a_stream_of_messages_is_told_as_chat_event_by_event() {
+fn a_messages_stream_is_translated_to_chat_event_by_event() {
     let upstream = Upstream::start(|exchange| {
         exchange.read_body();
-        exchange.send(reply::stream_head());
+        exchange.send(response::stream_head());
         for event in events() {
-            // Cut anywhere.
+            // Split in the middle of events.
             let (one, other) = event.split_at(event.len() / 2);
-            exchange.send(reply::chunk(one));
-            exchange.send(reply::chunk(other));
+            exchange.send(response::chunk(one));
+            exchange.send(response::chunk(other));
         }
-        exchange.finish();
+        exchange.shutdown_write();
     });
     let gateway = anthropic(&upstream).start();
-    let answer = gateway.ask(&Request::stream("m"));
-    assert!(answer.complete);
-    let text = answer.text();
+    let response = gateway.send(&Request::stream("m"));
+    assert!(response.complete);
+    let text = response.text();
     assert!(text.ends_with("data: [DONE]\n\n"), "{text}");
     assert!(text.contains(r#""name":"weather""#), "{text}");
     assert!(text.contains(r#""finish_reason":"tool_calls""#), "{text}");
-    assert!(!text.contains("usage\":{"), "nobody asked: {text}");
-    gateway.settle();
+    assert!(
+        !text.contains("usage\":{"),
+        "usage was not requested: {text}"
+    );
+    gateway.wait_until_idle();
     let labels = [("model", "m"), ("kind", "output")];
     assert_eq!(
         gateway.metrics().sum("trunkline_tokens_total", &labels),
@@ -121,55 +124,58 @@ fn a_stream_of_messages_is_told_as_chat_event_by_event() {
 }
 
 #[test]
-fn a_translated_stream_that_was_cut_does_not_look_complete() {
+fn a_translated_stream_that_was_truncated_does_not_look_complete() {
     let upstream = Upstream::start(|exchange| {
         exchange.read_body();
-        exchange.send(reply::stream_head());
+        exchange.send(response::stream_head());
         for event in &events()[..3] {
-            exchange.send(reply::chunk(event));
+            exchange.send(response::chunk(event));
         }
         exchange.close();
     });
     let gateway = anthropic(&upstream).start();
-    assert_response::stream_error(&gateway.ask(&Request::stream("m")), "upstream_disconnected");
+    assert_response::stream_error(
+        &gateway.send(&Request::stream("m")),
+        "upstream_disconnected",
+    );
     let ended = Upstream::start(|exchange| {
         exchange.read_body();
-        exchange.send(reply::stream(&events()[..3]));
+        exchange.send(response::stream(&events()[..3]));
     });
     let gateway = anthropic(&ended).start();
-    assert_response::stream_error(&gateway.ask(&Request::stream("m")), "upstream_incomplete");
+    assert_response::stream_error(&gateway.send(&Request::stream("m")), "upstream_incomplete");
     let broken = Upstream::start(|exchange| {
         exchange.read_body();
         let mut events = events();
         events[2] = "event: content_block_delta\ndata: {\"type\":\n\n".to_owned();
-        exchange.send(reply::stream(&events));
+        exchange.send(response::stream(&events));
     });
     let gateway = anthropic(&broken).start();
     assert_response::stream_error(
-        &gateway.ask(&Request::stream("m")),
+        &gateway.send(&Request::stream("m")),
         "upstream_protocol_error",
     );
 }
 
 #[test]
-fn what_cannot_be_told_is_refused_by_name_and_errors_change_their_shape() {
+fn untranslatable_parameters_are_rejected_by_name_and_errors_are_translated() {
     let overloaded =
         r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
-    let upstream = Upstream::answering(reply::json("529 Overloaded", overloaded));
+    let upstream = Upstream::with_response(response::json("529 Overloaded", overloaded));
     let gateway = anthropic(&upstream).start();
-    let many = r#"{"model":"m","n":2,"messages":[{"role":"user","content":"hi"}]}"#;
-    let answer = gateway.ask(&Request::post("/v1/chat/completions", many));
-    assert_response::error(&answer, 400, "unsupported_parameter", Some("n"));
+    let two_choices = r#"{"model":"m","n":2,"messages":[{"role":"user","content":"hi"}]}"#;
+    let response = gateway.send(&Request::post("/v1/chat/completions", two_choices));
+    assert_response::error(&response, 400, "unsupported_parameter", Some("n"));
     let embedding = Request::post("/v1/embeddings", r#"{"model":"m","input":"x"}"#);
-    assert_response::error(&gateway.ask(&embedding), 400, "unsupported_endpoint", None);
+    assert_response::error(&gateway.send(&embedding), 400, "unsupported_endpoint", None);
     assert!(upstream.requests().is_empty());
-    let answer = gateway.ask(&Request::chat("m"));
-    assert_eq!(answer.status, 503);
-    assert_eq!(answer.json()["error"]["message"], "Overloaded");
-    let page = Upstream::answering(reply::json("200 OK", "[]"));
+    let response = gateway.send(&Request::chat("m"));
+    assert_eq!(response.status, 503);
+    assert_eq!(response.json()["error"]["message"], "Overloaded");
+    let page = Upstream::with_response(response::json("200 OK", "[]"));
     let gateway = anthropic(&page).start();
     assert_response::error(
-        &gateway.ask(&Request::chat("m")),
+        &gateway.send(&Request::chat("m")),
         502,
         "upstream_protocol_error",
         None,
@@ -177,31 +183,33 @@ fn what_cannot_be_told_is_refused_by_name_and_errors_change_their_shape() {
 }
 
 #[test]
-fn messages_reach_a_provider_that_speaks_chat() {
-    let upstream = Upstream::answering(reply::completion("hello"));
-    let gateway = Setup::over(&upstream).key("mine", "key-mine", "").start();
+fn messages_are_translated_for_a_chat_provider() {
+    let upstream = Upstream::with_response(response::completion("hello"));
+    let gateway = Setup::with_upstream(&upstream)
+        .key("mine", "key-mine", "")
+        .start();
     let request = messages(&hello()).header("x-api-key", "key-mine");
-    let answer = gateway.ask(&request.header("anthropic-beta", "x"));
-    let body = answer.json();
+    let response = gateway.send(&request.header("anthropic-beta", "x"));
+    let body = response.json();
     assert_eq!(body["type"], "message", "{body}");
     assert_eq!(body["model"], "m");
     assert_eq!(body["content"][0]["text"], "hello");
     assert_eq!(body["stop_reason"], "end_turn");
-    let seen = upstream.only();
+    let seen = upstream.only_request();
     assert_eq!(seen.target, "/v1/chat/completions");
     assert_eq!(
-        seen.all("authorization"),
+        seen.header_values("authorization"),
         [format!("Bearer {UPSTREAM_KEY}")]
     );
     for name in ["x-api-key", "anthropic-version", "anthropic-beta"] {
-        assert!(seen.all(name).is_empty(), "{name}");
+        assert!(seen.header_values(name).is_empty(), "{name}");
     }
     let sent: Value = serde_json::from_slice(&seen.body).unwrap();
     assert_eq!(
         (&sent["model"], &sent["max_tokens"]),
         (&json!("real-model"), &json!(64))
     );
-    gateway.settle();
+    gateway.wait_until_idle();
     let labels = [("endpoint", "messages"), ("model", "m"), ("outcome", "ok")];
     assert_eq!(
         gateway.metrics().sum("trunkline_requests_total", &labels),
@@ -210,60 +218,60 @@ fn messages_reach_a_provider_that_speaks_chat() {
 }
 
 #[test]
-fn a_stream_of_chat_is_told_as_messages() {
+fn a_chat_stream_is_translated_to_messages() {
     let upstream = Upstream::start(|exchange| {
         exchange.read_body();
-        exchange.send(reply::stream(&[
-            reply::delta("hel"),
-            reply::delta("lo"),
-            reply::finish(),
-            reply::usage(5, 2),
-            reply::event("[DONE]"),
+        exchange.send(response::stream(&[
+            response::delta("hel"),
+            response::delta("lo"),
+            response::finish(),
+            response::usage(5, 2),
+            response::event("[DONE]"),
         ]));
     });
-    let gateway = Setup::over(&upstream).start();
+    let gateway = Setup::with_upstream(&upstream).start();
     let mut body = hello();
     body["stream"] = json!(true);
-    let answer = gateway.ask(&messages(&body));
-    let text = answer.text();
+    let response = gateway.send(&messages(&body));
+    let text = response.text();
     assert!(
-        answer.complete && text.starts_with("event: message_start\n"),
+        response.complete && text.starts_with("event: message_start\n"),
         "{text}"
     );
     assert!(
         text.trim_end().ends_with("{\"type\":\"message_stop\"}"),
         "{text}"
     );
-    let sent: Value = serde_json::from_slice(&upstream.only().body).unwrap();
+    let sent: Value = serde_json::from_slice(&upstream.only_request().body).unwrap();
     assert_eq!(sent["stream_options"]["include_usage"], true);
-    gateway.settle();
+    gateway.wait_until_idle();
     let labels = [("model", "m"), ("kind", "output")];
     assert_eq!(
         gateway.metrics().sum("trunkline_tokens_total", &labels),
         Some(2.0)
     );
-    let gone = Upstream::start(|exchange| {
+    let failing = Upstream::start(|exchange| {
         exchange.read_body();
-        exchange.send(reply::stream_head());
-        exchange.send(reply::chunk(reply::delta("hel")));
+        exchange.send(response::stream_head());
+        exchange.send(response::chunk(response::delta("hel")));
         exchange.close();
     });
-    let gateway = Setup::over(&gone).start();
-    let answer = gateway.ask(&messages(&body));
-    let text = answer.text();
+    let gateway = Setup::with_upstream(&failing).start();
+    let response = gateway.send(&messages(&body));
+    let text = response.text();
     assert!(text.contains("event: error\n"), "{text}");
     assert!(!text.contains("message_stop"), "{text}");
 }
 
 #[test]
-fn messages_pass_untouched_where_the_provider_speaks_them() {
+fn messages_are_forwarded_unchanged_to_a_messages_provider() {
     let upstream = Upstream::start(|exchange| {
         exchange.read_body();
         let streams = memchr::memmem::find(&exchange.request().body, b"true").is_some();
         exchange.send(if streams {
-            reply::stream(&events())
+            response::stream(&events())
         } else {
-            reply::json("200 OK", MESSAGE)
+            response::json("200 OK", MESSAGE)
         });
     });
     let gateway = anthropic(&upstream).start();
@@ -271,17 +279,17 @@ fn messages_pass_untouched_where_the_provider_speaks_them() {
     let request = Request::post("/v1/messages?beta=true", body)
         .header("anthropic-version", "2024-01-01")
         .header("anthropic-beta", "next");
-    let answer = gateway.ask(&request);
-    assert_eq!(answer.text(), events().concat());
-    let seen = upstream.only();
+    let response = gateway.send(&request);
+    assert_eq!(response.text(), events().concat());
+    let seen = upstream.only_request();
     assert_eq!(seen.target, "/v1/messages?beta=true");
     let sent = String::from_utf8(seen.body.clone()).unwrap();
     assert_eq!(sent, body.replace("\"m\"", "\"claude-opus-4-1\""));
-    assert_eq!(seen.all("anthropic-version"), ["2024-01-01"]);
-    assert_eq!(seen.all("anthropic-beta"), ["next"]);
-    let whole = gateway.ask(&messages(&hello()));
-    assert_eq!(whole.text(), MESSAGE);
-    gateway.settle();
+    assert_eq!(seen.header_values("anthropic-version"), ["2024-01-01"]);
+    assert_eq!(seen.header_values("anthropic-beta"), ["next"]);
+    let unary = gateway.send(&messages(&hello()));
+    assert_eq!(unary.text(), MESSAGE);
+    gateway.wait_until_idle();
     let tokens = |direction| {
         let labels = [("model", "m"), ("kind", direction)];
         gateway.metrics().sum("trunkline_tokens_total", &labels)
@@ -291,10 +299,10 @@ fn messages_pass_untouched_where_the_provider_speaks_them() {
         (Some(22.0), Some(11.0))
     );
     let count = Request::post("/v1/messages/count_tokens", hello().to_string());
-    assert_eq!(gateway.ask(&count).status, 200);
+    assert_eq!(gateway.send(&count).status, 200);
     assert_eq!(
         gateway
-            .ask(&Request::get("/v1/messages/batches?limit=1"))
+            .send(&Request::get("/v1/messages/batches?limit=1"))
             .status,
         200
     );
@@ -310,56 +318,58 @@ fn messages_pass_untouched_where_the_provider_speaks_them() {
 }
 
 #[test]
-fn errors_of_ours_have_the_shape_that_the_caller_knows() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).key("mine", "key-mine", "").start();
-    let ask = |request: Request| gateway.ask(&request.header("x-api-key", "key-mine"));
-    fault(
-        &gateway.ask(&messages(&hello())),
+fn gateway_errors_have_the_format_of_the_clients_protocol() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream)
+        .key("mine", "key-mine", "")
+        .start();
+    let send = |request: Request| gateway.send(&request.header("x-api-key", "key-mine"));
+    assert_anthropic_error(
+        &gateway.send(&messages(&hello())),
         401,
         "authentication_error",
     );
     let mut unknown = hello();
-    unknown["model"] = json!("nobody");
-    fault(&ask(messages(&unknown)), 404, "not_found_error");
+    unknown["model"] = json!("no-such-model");
+    assert_anthropic_error(&send(messages(&unknown)), 404, "not_found_error");
     let mut odd = hello();
     odd["top_k"] = json!(3);
-    let message = fault(&ask(messages(&odd)), 400, "invalid_request_error");
+    let message = assert_anthropic_error(&send(messages(&odd)), 400, "invalid_request_error");
     assert!(message.contains("top_k"), "{message}");
     let broken = Request::post("/v1/messages", "{");
-    fault(&ask(broken), 400, "invalid_request_error");
+    assert_anthropic_error(&send(broken), 400, "invalid_request_error");
     let count = Request::post("/v1/messages/count_tokens", hello().to_string());
-    fault(&ask(count), 400, "invalid_request_error");
+    assert_anthropic_error(&send(count), 400, "invalid_request_error");
     assert!(upstream.requests().is_empty());
 }
 
 #[test]
-fn what_one_provider_does_not_answer_another_does_in_its_own_protocol() {
-    let gone = Upstream::answering(reply::json("500 Oops", "{}"));
-    let good = Upstream::answering(reply::completion("hello"));
+fn a_fallback_gets_the_request_in_its_own_protocol() {
+    let failing = Upstream::with_response(response::json("500 Oops", "{}"));
+    let good = Upstream::with_response(response::completion("hello"));
     let gateway = Setup::new()
-        .provider("gone", &gone.base_url(), "dialect = \"anthropic\"")
+        .provider("gone", &failing.base_url(), "dialect = \"anthropic\"")
         .provider("good", &good.base_url(), "")
         .section(
             "[models.m]\ntargets = [{ provider = \"gone\", model = \"x\" }]\nfallbacks = [\"n\"]",
         )
         .model("n", "good", "y")
         .start();
-    let chat = gateway.ask(&Request::chat("m"));
+    let chat = gateway.send(&Request::chat("m"));
     assert_eq!(chat.json()["choices"][0]["message"]["content"], "hello");
-    assert_eq!(gone.requests()[0].target, "/v1/messages");
-    let told = gateway.ask(&messages(&hello()));
+    assert_eq!(failing.requests()[0].target, "/v1/messages");
+    let response = gateway.send(&messages(&hello()));
     assert_eq!(
-        told.json()["content"][0]["text"],
+        response.json()["content"][0]["text"],
         "hello",
         "{}",
-        told.text()
+        response.text()
     );
 }
 
 #[test]
-fn azures_older_way_has_the_model_in_the_path() {
-    let upstream = Upstream::answering(reply::completion("hi"));
+fn azures_older_urls_have_the_model_in_the_path() {
+    let upstream = Upstream::with_response(response::completion("hi"));
     let base = upstream.base_url().replace("/v1", "/openai");
     let lines = "auth = \"api-key\"\napi_version = \"2024-10-21\"";
     let gateway = Setup::new()
@@ -367,19 +377,19 @@ fn azures_older_way_has_the_model_in_the_path() {
         .model("m", "azure", "my deployment")
         .start();
     let target = "/openai/deployments/my%20deployment/chat/completions?api-version=2024-10-21";
-    assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
+    assert_eq!(gateway.send(&Request::chat("m")).status, 200);
     let mut deployed = Request::chat("m");
     deployed.target = "/openai/deployments/m/chat/completions?api-version=2023-05-15".to_owned();
-    assert_eq!(gateway.ask(&deployed).status, 200);
+    assert_eq!(gateway.send(&deployed).status, 200);
     let moderation = Request::post("/v1/moderations", r#"{"model":"m","input":"x"}"#);
-    assert_eq!(gateway.ask(&moderation).status, 200);
+    assert_eq!(gateway.send(&moderation).status, 200);
     let files = Request::get("/v1/files?limit=3");
-    assert_eq!(gateway.ask(&files).status, 200);
+    assert_eq!(gateway.send(&files).status, 200);
     let seen = upstream.requests();
     let targets: Vec<_> = seen.iter().map(|seen| &*seen.target).collect();
     let version = "api-version=2024-10-21";
     let moderations = format!("/openai/moderations?{version}");
     let files = format!("/openai/files?limit=3&{version}");
     assert_eq!(targets, [target, target, &moderations, &files]);
-    assert_eq!(seen[0].all("api-key"), [UPSTREAM_KEY]);
+    assert_eq!(seen[0].header_values("api-key"), [UPSTREAM_KEY]);
 }

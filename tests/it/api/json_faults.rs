@@ -1,36 +1,36 @@
-//! Bodies that are not what they should be, over the wire (FAULTS, J rows).
+//! Invalid request bodies (docs/faults.md, J rows).
 
 use crate::support::assert_response;
-use crate::support::client::{Answer, Request};
+use crate::support::client::{Request, Response};
 use crate::support::gateway::{Gateway, Setup};
-use crate::support::upstream::{Upstream, reply};
+use crate::support::upstream::{Upstream, response};
 
 fn start() -> (Upstream, Gateway) {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).start();
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream).start();
     (upstream, gateway)
 }
 
-fn ask(gateway: &Gateway, body: impl AsRef<[u8]>) -> Answer {
-    gateway.ask(&Request::post("/v1/chat/completions", body))
+fn send(gateway: &Gateway, body: impl AsRef<[u8]>) -> Response {
+    gateway.send(&Request::post("/v1/chat/completions", body))
 }
 
 #[test]
-fn j01_no_body_is_empty() {
+fn j01_an_empty_body_is_reported_as_empty() {
     let (upstream, gateway) = start();
     for body in ["", " ", "\r\n\t "] {
-        let answer = ask(&gateway, body);
+        let response = send(&gateway, body);
         if body.is_empty() {
-            assert_response::error(&answer, 400, "empty_body", None);
+            assert_response::error(&response, 400, "empty_body", None);
         } else {
-            assert_eq!(answer.status, 400, "{body:?}: {}", answer.text());
+            assert_eq!(response.status, 400, "{body:?}: {}", response.text());
         }
     }
     assert!(upstream.requests().is_empty());
 }
 
 #[test]
-fn j01_what_is_no_json_is_refused_with_its_place_and_without_quoting() {
+fn j01_invalid_json_is_rejected_with_its_position_and_without_quoting() {
     let (upstream, gateway) = start();
     let bodies: [(&str, usize); 18] = [
         ("{", 1),
@@ -52,20 +52,20 @@ fn j01_what_is_no_json_is_refused_with_its_place_and_without_quoting() {
         (r#"{"model" "m"}"#, 9),
         (r#"{model:"m"}"#, 1),
     ];
-    for (body, place) in bodies {
-        let message = assert_response::error(&ask(&gateway, body), 400, "invalid_json", None);
+    for (body, position) in bodies {
+        let message = assert_response::error(&send(&gateway, body), 400, "invalid_json", None);
         assert!(
             message.contains(char::is_numeric),
-            "{body} at {place}: {message}"
+            "{body} at {position}: {message}"
         );
-        // An offset one off either way still leads to the fault.
-        let near = place.saturating_sub(2)..=place + 2;
+        // An offset one byte off either way still points at the error.
+        let near = position.saturating_sub(2)..=position + 2;
         let numbers = message
             .split(|c: char| !c.is_ascii_digit())
             .filter_map(|n| n.parse().ok());
         assert!(
             numbers.into_iter().any(|n: usize| near.contains(&n)),
-            "{body} at {place}: {message}"
+            "{body} at {position}: {message}"
         );
         assert!(!message.contains(body), "{message}");
     }
@@ -75,11 +75,11 @@ fn j01_what_is_no_json_is_refused_with_its_place_and_without_quoting() {
 #[test]
 fn j01_the_body_is_never_quoted() {
     let (_upstream, gateway) = start();
-    let answer = ask(
+    let response = send(
         &gateway,
         r#"{"model":"m","messages":"PRIVATE-WORDS" oops-here}"#,
     );
-    let message = assert_response::error(&answer, 400, "invalid_json", None);
+    let message = assert_response::error(&response, 400, "invalid_json", None);
     assert!(
         !message.contains("PRIVATE") && !message.contains("oops"),
         "{message}"
@@ -87,7 +87,7 @@ fn j01_the_body_is_never_quoted() {
 }
 
 #[test]
-fn j01_json_that_is_no_object_is_refused() {
+fn j01_json_that_is_not_an_object_is_rejected() {
     let (upstream, gateway) = start();
     for body in [
         "null",
@@ -98,14 +98,14 @@ fn j01_json_that_is_no_object_is_refused() {
         r#"[{"model":"m"}]"#,
         "true",
     ] {
-        let answer = ask(&gateway, body);
-        assert_response::error(&answer, 400, "invalid_json", None);
+        let response = send(&gateway, body);
+        assert_response::error(&response, 400, "invalid_json", None);
     }
     assert!(upstream.requests().is_empty());
 }
 
 #[test]
-fn j02_two_models_are_refused_in_any_spelling() {
+fn j02_two_models_are_rejected_in_any_spelling() {
     let (upstream, gateway) = start();
     for body in [
         r#"{"model":"m","model":"m"}"#,
@@ -114,17 +114,17 @@ fn j02_two_models_are_refused_in_any_spelling() {
         r#"{"\u006d\u006f\u0064\u0065\u006c":"m","model":"other"}"#,
         r#"{"model":"m","mode\u006C":"m"}"#,
     ] {
-        assert_response::error(&ask(&gateway, body), 400, "duplicate_field", Some("model"));
+        assert_response::error(&send(&gateway, body), 400, "duplicate_field", Some("model"));
     }
     assert!(upstream.requests().is_empty());
 }
 
 #[test]
-fn j05_a_model_must_be_there_and_be_a_string() {
+fn j05_a_model_must_be_present_and_a_string() {
     let (upstream, gateway) = start();
-    assert_response::error(&ask(&gateway, "{}"), 400, "missing_field", Some("model"));
+    assert_response::error(&send(&gateway, "{}"), 400, "missing_field", Some("model"));
     assert_response::error(
-        &ask(&gateway, r#"{"Model":"m"}"#),
+        &send(&gateway, r#"{"Model":"m"}"#),
         400,
         "missing_field",
         Some("model"),
@@ -138,10 +138,10 @@ fn j05_a_model_must_be_there_and_be_a_string() {
         "{}",
         "{\"model\":\"m\"}",
     ] {
-        let answer = ask(&gateway, format!("{{\"model\":{value}}}"));
-        assert_response::error(&answer, 400, "invalid_type", Some("model"));
+        let response = send(&gateway, format!("{{\"model\":{value}}}"));
+        assert_response::error(&response, 400, "invalid_type", Some("model"));
     }
-    let empty = ask(&gateway, r#"{"model":""}"#);
+    let empty = send(&gateway, r#"{"model":""}"#);
     assert!(matches!(empty.status, 400 | 404), "{}", empty.text());
     assert_eq!(empty.json()["error"]["param"], "model");
     assert!(upstream.requests().is_empty());
@@ -151,27 +151,27 @@ fn j05_a_model_must_be_there_and_be_a_string() {
 fn j05_a_huge_model_name_is_not_echoed_and_makes_no_label() {
     let (_upstream, gateway) = start();
     let name = "x".repeat(10_000);
-    let answer = ask(&gateway, format!("{{\"model\":\"{name}\"}}"));
-    assert!(matches!(answer.status, 400 | 404), "{}", answer.status);
-    assert_eq!(answer.json()["error"]["param"], "model");
+    let response = send(&gateway, format!("{{\"model\":\"{name}\"}}"));
+    assert!(matches!(response.status, 400 | 404), "{}", response.status);
+    assert_eq!(response.json()["error"]["param"], "model");
     assert!(
-        answer.body.len() < 4096,
+        response.body.len() < 4096,
         "{} bytes of error",
-        answer.body.len()
+        response.body.len()
     );
-    gateway.settle();
+    gateway.wait_until_idle();
     for value in gateway.metrics().values_of("model") {
         assert!(["m", "unknown"].contains(&value), "{value}");
     }
 }
 
 #[test]
-fn j06_keys_are_told_apart_by_case_and_space() {
+fn j06_keys_differ_by_case_and_space() {
     let (upstream, gateway) = start();
     let body = r#"{"Model":"a","MODEL":"b","model ":"c","model":"m"," model":"d"}"#;
-    assert_eq!(ask(&gateway, body).status, 200);
+    assert_eq!(send(&gateway, body).status, 200);
     assert_eq!(
-        upstream.only().text(),
+        upstream.only_request().text(),
         body.replace("\"m\"", "\"real-model\"")
     );
 }
@@ -188,19 +188,19 @@ fn j08_only_the_top_level_key_counts() {
         r#"{"a":{"model":{"model":"x"}},"model":"m","b":["model","x"]}"#.to_owned(),
     ];
     for (index, body) in bodies.iter().enumerate() {
-        assert_eq!(ask(&gateway, body).status, 200);
+        assert_eq!(send(&gateway, body).status, 200);
         let expected = body
             .replace("\"m\"", "\"real-model\"")
             .replace(": \"\\u006d\"", ": \"real-model\"");
-        let seen = upstream.arrived(index + 1)[index].text();
+        let seen = upstream.wait_for_requests(index + 1)[index].text();
         assert!(seen == expected, "case {index}");
     }
 }
 
 #[test]
-fn j09_text_that_is_no_utf8_is_refused() {
+fn j09_invalid_utf8_is_rejected() {
     let (upstream, gateway) = start();
-    let broken: [&[u8]; 6] = [
+    let invalid: [&[u8]; 6] = [
         b"\xff",
         b"\xc3",
         b"\xc0\xaf",
@@ -208,11 +208,11 @@ fn j09_text_that_is_no_utf8_is_refused() {
         b"\xf4\x90\x80\x80",
         b"\xe2\x82",
     ];
-    for bytes in broken {
+    for bytes in invalid {
         let body = [br#"{"model":"m","a":""#, bytes, br#""}"#].concat();
-        assert_response::error(&ask(&gateway, body), 400, "invalid_encoding", None);
+        assert_response::error(&send(&gateway, body), 400, "invalid_encoding", None);
     }
-    let marked = ask(&gateway, b"\xef\xbb\xbf{\"model\":\"m\"}");
+    let marked = send(&gateway, b"\xef\xbb\xbf{\"model\":\"m\"}");
     let code = marked.json()["error"]["code"].as_str().unwrap().to_owned();
     assert_response::error(&marked, 400, &code, None);
     assert!(
@@ -220,22 +220,22 @@ fn j09_text_that_is_no_utf8_is_refused() {
         "{code}"
     );
     let wide: Vec<u8> = r#"{"model":"m"}"#.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    assert_eq!(ask(&gateway, wide).status, 400);
+    assert_eq!(send(&gateway, wide).status, 400);
     assert!(upstream.requests().is_empty());
 }
 
 #[test]
-fn j09_control_characters_in_strings_are_refused() {
+fn j09_control_characters_in_strings_are_rejected() {
     let (upstream, gateway) = start();
     for byte in [0_u8, 1, b'\n', b'\t', 0x1f] {
         let body = [br#"{"model":"m","a":""#.as_slice(), &[byte], br#""}"#].concat();
-        assert_response::error(&ask(&gateway, body), 400, "invalid_json", None);
+        assert_response::error(&send(&gateway, body), 400, "invalid_json", None);
     }
     assert!(upstream.requests().is_empty());
 }
 
 #[test]
-fn too_deep_is_refused_before_it_can_hurt() {
+fn deep_nesting_is_rejected_before_it_overflows_the_stack() {
     let (upstream, mut gateway) = start();
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
         let inner = if open == "[" { "" } else { "1" };
@@ -244,84 +244,84 @@ fn too_deep_is_refused_before_it_can_hurt() {
             open.repeat(100_000),
             close.repeat(100_000)
         );
-        let answer = ask(&gateway, body);
-        assert_eq!(answer.status, 400);
-        assert_eq!(answer.json()["error"]["code"], "too_deep");
+        let response = send(&gateway, body);
+        assert_eq!(response.status, 400);
+        assert_eq!(response.json()["error"]["code"], "too_deep");
     }
     let shallow = format!(
         "{{\"model\":\"m\",\"a\":{}{}}}",
         "[".repeat(60),
         "]".repeat(60)
     );
-    assert_eq!(ask(&gateway, shallow).status, 200);
+    assert_eq!(send(&gateway, shallow).status, 200);
     assert_eq!(upstream.requests().len(), 1);
-    assert!(gateway.is_alive());
+    assert!(gateway.is_running());
 }
 
 #[test]
 fn j15_only_true_is_streaming() {
     let upstream = Upstream::start(|exchange| {
         exchange.read_body();
-        exchange.send(reply::completion("hi"));
+        exchange.send(response::completion("hi"));
     });
-    let gateway = Setup::injecting(&upstream).start();
+    let gateway = Setup::injecting_usage(&upstream).start();
     for (index, value) in ["false", "null", "\"true\"", "1", "{}"]
         .into_iter()
         .enumerate()
     {
         let body = format!("{{\"model\":\"m\",\"stream\":{value}}}");
-        assert_eq!(ask(&gateway, &body).status, 200, "{value}");
-        let seen = upstream.arrived(index + 1)[index].text();
+        assert_eq!(send(&gateway, &body).status, 200, "{value}");
+        let seen = upstream.wait_for_requests(index + 1)[index].text();
         assert_eq!(seen, body.replace("\"m\"", "\"real-model\""));
     }
 }
 
 #[test]
-fn j15_a_unary_answer_to_a_stream_request_is_passed_as_it_is() {
+fn j15_a_unary_response_to_a_stream_request_is_forwarded_unchanged() {
     let (_upstream, gateway) = start();
-    let answer = gateway.ask(&Request::stream("m"));
-    assert_eq!(answer.status, 200);
+    let response = gateway.send(&Request::stream("m"));
+    assert_eq!(response.status, 200);
     assert!(
-        answer.text().contains("\"object\":\"chat.completion\""),
+        response.text().contains("\"object\":\"chat.completion\""),
         "{}",
-        answer.text()
+        response.text()
     );
-    assert!(answer.complete);
+    assert!(response.complete);
 }
 
 #[test]
 fn j17_addresses_in_the_body_are_text() {
-    let trap = Upstream::answering(reply::completion("fetched"));
+    let trap = Upstream::with_response(response::completion("fetched"));
     let (upstream, gateway) = start();
     let body = format!(
         r#"{{"model":"m","messages":[{{"role":"user","content":[{{"type":"image_url","image_url":{{"url":"{}"}}}},{{"type":"file","file_url":"file:///etc/passwd"}}]}}]}}"#,
         trap.base_url()
     );
-    assert_eq!(ask(&gateway, &body).status, 200);
+    assert_eq!(send(&gateway, &body).status, 200);
     assert_eq!(
-        upstream.only().text(),
+        upstream.only_request().text(),
         body.replace("\"m\"", "\"real-model\"")
     );
     assert_eq!(trap.connections(), 0);
 }
 
 #[test]
-fn j18_the_answers_model_is_the_upstreams() {
+fn j18_the_model_in_a_response_is_the_upstreams() {
     let (_upstream, gateway) = start();
     assert_eq!(
-        ask(&gateway, r#"{"model":"m"}"#).json()["model"],
+        send(&gateway, r#"{"model":"m"}"#).json()["model"],
         "real-model"
     );
 }
 
 #[test]
-fn a_refused_body_leaves_the_connection_usable() {
+fn a_rejected_body_leaves_the_connection_usable() {
     let (_upstream, gateway) = start();
     let mut client = gateway.client();
     for _ in 0..3 {
         client.send(&Request::post("/v1/chat/completions", "{\"model\"").bytes());
-        assert_response::error(&client.answer(), 400, "invalid_json", None);
+        assert_response::error(&client.response(), 400, "invalid_json", None);
         client.send(&Request::chat("m").bytes());
-        assert_eq!(client.answer().status, 200);
+        assert_eq!(client.response().status, 200);
     }
 }

@@ -1,8 +1,9 @@
-//! The API as clients call it: endpoints, bodies, errors, WebSockets.
+//! The HTTP API: endpoints, bodies, errors, WebSockets.
 
 pub mod bytes_untouched;
 pub mod dialects;
 pub mod discovery;
+pub mod discovery_lists;
 pub mod drop_in;
 pub mod errors;
 pub mod forms;

@@ -1,15 +1,15 @@
-//! `GET /v1/models`: what this caller may use and what is ready.
+//! `GET /v1/models`: the models that the client may use and that are ready.
 
 use crate::support::assert_response;
 use crate::support::client::Request;
 use crate::support::gateway::{Gateway, Setup};
-use crate::support::upstream::{Upstream, reply};
+use crate::support::upstream::{Upstream, response};
 
 fn ids(gateway: &Gateway, key: Option<&str>) -> Vec<String> {
     let request = Request::get("/v1/models");
-    let answer = gateway.ask(&key.map_or(request.clone(), |key| request.key(key)));
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    let list = answer.json();
+    let response = gateway.send(&key.map_or(request.clone(), |key| request.key(key)));
+    assert_eq!(response.status, 200, "{}", response.text());
+    let list = response.json();
     assert_eq!(list["object"], "list");
     let models = list["data"].as_array().unwrap();
     models
@@ -20,16 +20,16 @@ fn ids(gateway: &Gateway, key: Option<&str>) -> Vec<String> {
 
 #[test]
 fn models_have_openais_shape() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).start();
-    let answer = gateway.ask(&Request::get("/v1/models"));
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream).start();
+    let response = gateway.send(&Request::get("/v1/models"));
     assert!(
-        answer
+        response
             .header("content-type")
             .unwrap()
             .starts_with("application/json")
     );
-    let list = answer.json();
+    let list = response.json();
     let model = list["data"]
         .as_array()
         .unwrap()
@@ -39,17 +39,17 @@ fn models_have_openais_shape() {
     assert_eq!(model["object"], "model");
     assert_eq!(model["owned_by"], "up");
     assert!(model["created"].is_u64(), "{model}");
-    assert_eq!(gateway.ask(&Request::get("/v1/models/m")).json(), *model);
+    assert_eq!(gateway.send(&Request::get("/v1/models/m")).json(), *model);
     assert!(upstream.requests().is_empty());
 }
 
 #[test]
 fn only_ready_models_are_listed() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream)
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream)
         .section("[providers.later]\nbase_url = \"https://later.example/v1\"\napi_key_env = \"LATER_KEY\"")
         .model("not-yet", "later", "x")
-        .variable("MISTRAL_API_KEY", "mk")
+        .env("MISTRAL_API_KEY", "mk")
         .start();
     let ids = ids(&gateway, None);
     for ready in ["m", "mistral-large", "mistral-small"] {
@@ -64,15 +64,15 @@ fn only_ready_models_are_listed() {
             "{missing} is in {ids:?}"
         );
     }
-    let answer = gateway.ask(&Request::chat("not-yet"));
-    let message = assert_response::error(&answer, 503, "upstream_not_configured", Some("model"));
+    let response = gateway.send(&Request::chat("not-yet"));
+    let message = assert_response::error(&response, 503, "upstream_not_configured", Some("model"));
     assert!(message.contains("LATER_KEY"), "{message}");
 }
 
 #[test]
-fn a_caller_sees_what_its_key_may_use() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream)
+fn a_client_sees_the_models_its_key_may_use() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream)
         .model("gpt-large", "up", "big")
         .model("gpt-small", "up", "small")
         .key("alice", "tk-alice", "")
@@ -84,16 +84,16 @@ fn a_caller_sees_what_its_key_may_use() {
     );
     assert_eq!(ids(&gateway, Some("tk-bob")), ["gpt-large", "gpt-small"]);
     let one =
-        |model: &str| gateway.ask(&Request::get(&format!("/v1/models/{model}")).key("tk-bob"));
+        |model: &str| gateway.send(&Request::get(&format!("/v1/models/{model}")).key("tk-bob"));
     assert_eq!(one("gpt-small").json()["id"], "gpt-small");
     assert_response::error(&one("m"), 404, "model_not_found", Some("model"));
     assert_response::error(&one("nothing"), 404, "model_not_found", Some("model"));
 }
 
 #[test]
-fn names_with_slashes_can_be_asked_for() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream)
+fn names_with_slashes_can_be_requested() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream)
         .model("team/fast one", "up", "x")
         .start();
     for target in [
@@ -101,32 +101,34 @@ fn names_with_slashes_can_be_asked_for() {
         "/v1/models/team%2Ffast%20one",
         "/v1/models/team%2ffast%20one",
     ] {
-        let answer = gateway.ask(&Request::get(target));
-        assert_eq!(answer.status, 200, "{target}: {}", answer.text());
-        assert_eq!(answer.json()["id"], "team/fast one");
+        let response = gateway.send(&Request::get(target));
+        assert_eq!(response.status, 200, "{target}: {}", response.text());
+        assert_eq!(response.json()["id"], "team/fast one");
     }
 }
 
 #[test]
-fn health_answers_without_a_key() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).key("alice", "tk-alice", "").start();
-    let answer = gateway.ask(&Request::get("/health"));
-    assert_eq!(answer.status, 200);
+fn the_health_route_needs_no_key() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream)
+        .key("alice", "tk-alice", "")
+        .start();
+    let response = gateway.send(&Request::get("/health"));
+    assert_eq!(response.status, 200);
     assert!(upstream.requests().is_empty());
 }
 
 #[test]
-fn the_page_and_the_description_answer() {
+fn the_page_and_the_openapi_description_are_served() {
     let gateway = Setup::new().start();
-    let page = gateway.ask(&Request::get("/"));
+    let page = gateway.send(&Request::get("/"));
     assert_eq!(page.status, 200);
     assert!(
         page.header("content-type")
             .unwrap()
             .starts_with("text/html")
     );
-    let description = gateway.ask(&Request::get("/openapi.json")).json();
+    let description = gateway.send(&Request::get("/openapi.json")).json();
     assert!(
         description["openapi"].as_str().unwrap().starts_with("3.1"),
         "{description}"
@@ -142,9 +144,9 @@ fn the_page_and_the_description_answer() {
 
 #[test]
 fn every_described_route_is_served() {
-    let upstream = Upstream::answering(reply::json("200 OK", "{}"));
-    let gateway = Setup::over(&upstream).start();
-    let description = gateway.ask(&Request::get("/openapi.json")).json();
+    let upstream = Upstream::with_response(response::json("200 OK", "{}"));
+    let gateway = Setup::with_upstream(&upstream).start();
+    let description = gateway.send(&Request::get("/openapi.json")).json();
     let mut checked = 0;
     for (path, methods) in description["paths"].as_object().unwrap() {
         let target = path
@@ -157,9 +159,9 @@ fn every_described_route_is_served() {
                 .header("Content-Type", "application/json");
             let mut client = gateway.client();
             client.send(&request.body(r#"{"model":"m"}"#).bytes());
-            // The body may never end: some are event streams.
+            // Some of these bodies are endless event streams.
             let status = client.head().status;
-            // Whatever else the API has at its paths is for the upstream to know.
+            // Unknown methods on the API's paths are forwarded to the upstream.
             if method_described || !path.starts_with("/v1/") {
                 assert_eq!(status < 300, method_described, "{method} {path}: {status}");
             }

@@ -6,28 +6,29 @@ use std::sync::Arc;
 use crate::support::client::Client;
 use crate::support::gateway::{Gateway, Setup, text};
 use crate::support::upstream::Upstream;
-use crate::support::wait::{Gate, Watched};
+use crate::support::wait::{Semaphore, Watched};
 use crate::support::websocket::{
-    CLOSE, GOING_AWAY, PING, Peer, TEXT, echoing, frame, handshake, knock, open, opening,
+    CLOSE, GOING_AWAY, PING, Peer, TEXT, echo_upstream, frame, handshake, open_websocket,
+    send_handshake, websocket_upstream,
 };
 
-/// What was said at the end of each, if anything.
+/// The payload of each Close frame; `None` for an end without one.
 type Ends = Watched<Vec<Option<Vec<u8>>>>;
 
-const IN_FLIGHT: &str = "trunkline_tunnels_in_flight";
+const IN_FLIGHT: &str = "trunkline_websockets_open";
 
-/// Waits for the access line of the only request, and holds it to this.
+/// Waits for the access-log line of the only request and asserts it.
 #[track_caller]
-fn ended(gateway: &Gateway, outcome: &str, code: &str) {
+fn assert_end(gateway: &Gateway, outcome: &str, code: &str) {
     let line = gateway.access_lines(1).remove(0);
     assert_eq!(text(&line, "status"), "101");
     assert_eq!(text(&line, "outcome"), outcome);
     assert_eq!(text(&line, "code"), code);
     gateway.await_metric(IN_FLIGHT, &[], 0.0);
-    gateway.settle();
+    gateway.wait_until_idle();
 }
 
-/// Whether the connection ends by a reset, and not as it should.
+/// Whether the connection ends with a reset.
 fn is_reset(client: &Client) -> bool {
     let mut bytes = [0; 64];
     loop {
@@ -40,183 +41,191 @@ fn is_reset(client: &Client) -> bool {
 }
 
 #[test]
-fn an_upstream_that_closes_well() {
-    let upstream = opening(|exchange| {
-        exchange.say(CLOSE, &1000_u16.to_be_bytes());
-        assert_eq!(exchange.hear(), Some((CLOSE, vec![3, 232])));
+fn a_close_by_the_upstream_is_forwarded() {
+    let upstream = websocket_upstream(|exchange| {
+        exchange.send_message(CLOSE, &1000_u16.to_be_bytes());
+        assert_eq!(exchange.read_frame(), Some((CLOSE, vec![3, 232])));
     });
-    let gateway = Setup::over(&upstream).start();
-    let mut client = open(&gateway);
-    assert_eq!(client.hear(), Some((CLOSE, vec![3, 232])));
-    assert!(client.say(CLOSE, &[3, 232]));
+    let gateway = Setup::with_upstream(&upstream).start();
+    let mut client = open_websocket(&gateway);
+    assert_eq!(client.read_frame(), Some((CLOSE, vec![3, 232])));
+    assert!(client.send_message(CLOSE, &[3, 232]));
     client.assert_closed();
-    ended(&gateway, "ok", "");
+    assert_end(&gateway, "ok", "");
 }
 
 #[test]
-fn an_upstream_that_leaves_without_a_word() {
-    let upstream = opening(|exchange| {
-        exchange.say(TEXT, b"last");
+fn an_upstream_that_disconnects_without_a_close_frame_is_an_error() {
+    let upstream = websocket_upstream(|exchange| {
+        exchange.send_message(TEXT, b"last");
     });
-    let gateway = Setup::over(&upstream).start();
-    let mut client = open(&gateway);
-    assert_eq!(client.hear(), Some((TEXT, b"last".to_vec())));
+    let gateway = Setup::with_upstream(&upstream).start();
+    let mut client = open_websocket(&gateway);
+    assert_eq!(client.read_frame(), Some((TEXT, b"last".to_vec())));
     client.assert_closed();
     drop(client);
-    ended(&gateway, "upstream_error", "upstream_disconnected");
+    assert_end(&gateway, "upstream_error", "upstream_disconnected");
 }
 
 #[test]
-fn an_upstream_that_resets() {
-    let upstream = opening(|exchange| {
-        assert_eq!(exchange.hear(), Some((TEXT, b"go".to_vec())));
+fn a_reset_by_the_upstream_is_forwarded() {
+    let upstream = websocket_upstream(|exchange| {
+        assert_eq!(exchange.read_frame(), Some((TEXT, b"go".to_vec())));
         exchange.reset();
     });
-    let gateway = Setup::over(&upstream).start();
-    let mut client = open(&gateway);
-    assert!(client.say(TEXT, b"go"));
+    let gateway = Setup::with_upstream(&upstream).start();
+    let mut client = open_websocket(&gateway);
+    assert!(client.send_message(TEXT, b"go"));
     assert!(is_reset(&client));
-    ended(&gateway, "upstream_error", "upstream_disconnected");
+    assert_end(&gateway, "upstream_error", "upstream_disconnected");
 }
 
 #[test]
-fn a_caller_who_leaves() {
+fn a_client_that_disconnects_ends_the_upstream_connection() {
     for resets in [false, true] {
-        let heard = Arc::new(Watched::new(None));
-        let hearing = Arc::clone(&heard);
-        let upstream = opening(move |exchange| {
-            assert_eq!(exchange.hear(), Some((TEXT, b"bye".to_vec())));
-            exchange.say(TEXT, b"heard");
-            let end = exchange.hear();
-            hearing.with(|heard| *heard = Some(end));
+        let observed = Arc::new(Watched::new(None));
+        let shared = Arc::clone(&observed);
+        let upstream = websocket_upstream(move |exchange| {
+            assert_eq!(exchange.read_frame(), Some((TEXT, b"bye".to_vec())));
+            exchange.send_message(TEXT, b"received");
+            let end = exchange.read_frame();
+            shared.with(|observed| *observed = Some(end));
         });
-        let gateway = Setup::over(&upstream).start();
-        let mut client = open(&gateway);
-        assert!(client.say(TEXT, b"bye"));
-        assert_eq!(client.hear(), Some((TEXT, b"heard".to_vec())));
+        let gateway = Setup::with_upstream(&upstream).start();
+        let mut client = open_websocket(&gateway);
+        assert!(client.send_message(TEXT, b"bye"));
+        assert_eq!(client.read_frame(), Some((TEXT, b"received".to_vec())));
         if resets {
             client.reset();
         } else {
             drop(client);
         }
-        let end = heard.wait("the end of the caller", Clone::clone);
+        let end = observed.wait("the end of the client", Clone::clone);
         assert_eq!(end, None);
-        ended(&gateway, "cancelled", "");
+        assert_end(&gateway, "cancelled", "");
     }
 }
 
 #[test]
-fn a_caller_who_says_no_more_still_hears() {
-    let upstream = opening(|exchange| {
-        assert_eq!(exchange.hear(), None);
-        exchange.say(TEXT, b"the rest");
-        exchange.say(CLOSE, b"");
+fn a_client_that_shuts_down_writing_still_receives() {
+    let upstream = websocket_upstream(|exchange| {
+        assert_eq!(exchange.read_frame(), None);
+        exchange.send_message(TEXT, b"the rest");
+        exchange.send_message(CLOSE, b"");
     });
-    let gateway = Setup::over(&upstream).start();
-    let mut client = open(&gateway);
-    client.finish_sending();
-    assert_eq!(client.hear(), Some((TEXT, b"the rest".to_vec())));
-    assert_eq!(client.hear(), Some((CLOSE, Vec::new())));
+    let gateway = Setup::with_upstream(&upstream).start();
+    let mut client = open_websocket(&gateway);
+    client.shutdown_write();
+    assert_eq!(client.read_frame(), Some((TEXT, b"the rest".to_vec())));
+    assert_eq!(client.read_frame(), Some((CLOSE, Vec::new())));
     client.assert_closed();
 }
 
 #[test]
-fn a_caller_who_leaves_an_upstream_that_does_not_care() {
-    let gate = Arc::new(Gate::default());
+fn a_client_that_disconnects_is_recorded_though_the_upstream_does_not_react() {
+    let gate = Arc::new(Semaphore::default());
     let over = Arc::clone(&gate);
-    let upstream = opening(move |_| {
-        over.pass();
+    let upstream = websocket_upstream(move |_| {
+        over.acquire();
     });
-    let gateway = Setup::over(&upstream).start();
-    drop(open(&gateway));
-    // The upstream is not waited for much longer.
-    ended(&gateway, "cancelled", "");
-    gate.open();
+    let gateway = Setup::with_upstream(&upstream).start();
+    drop(open_websocket(&gateway));
+    // The wait for the upstream is short.
+    assert_end(&gateway, "cancelled", "");
+    gate.release();
 }
 
 #[test]
-fn both_have_said_goodbye_and_neither_leaves() {
-    let gate = Arc::new(Gate::default());
+fn the_gateway_disconnects_when_both_have_sent_close() {
+    let gate = Arc::new(Semaphore::default());
     let over = Arc::clone(&gate);
-    let upstream = opening(move |exchange| {
-        assert_eq!(exchange.hear(), Some((CLOSE, Vec::new())));
-        exchange.say(CLOSE, b"");
-        over.pass();
+    let upstream = websocket_upstream(move |exchange| {
+        assert_eq!(exchange.read_frame(), Some((CLOSE, Vec::new())));
+        exchange.send_message(CLOSE, b"");
+        over.acquire();
     });
-    let gateway = Setup::over(&upstream).start();
-    let mut client = open(&gateway);
-    assert!(client.say(CLOSE, b""));
-    assert_eq!(client.hear(), Some((CLOSE, Vec::new())));
+    let gateway = Setup::with_upstream(&upstream).start();
+    let mut client = open_websocket(&gateway);
+    assert!(client.send_message(CLOSE, b""));
+    assert_eq!(client.read_frame(), Some((CLOSE, Vec::new())));
     client.assert_closed();
-    ended(&gateway, "ok", "");
-    gate.open();
+    assert_end(&gateway, "ok", "");
+    gate.release();
 }
 
-/// An upstream that notes how each WebSocket ends: whether there was a goodbye.
-fn noting() -> (Upstream, Arc<Ends>) {
+/// An upstream that records how each WebSocket ends.
+fn recording_upstream() -> (Upstream, Arc<Ends>) {
     let ends = Arc::new(Ends::default());
-    let noted = Arc::clone(&ends);
-    let upstream = opening(move |exchange| {
+    let recorded = Arc::clone(&ends);
+    let upstream = websocket_upstream(move |exchange| {
         loop {
-            match exchange.hear() {
-                Some((CLOSE, word)) => break noted.with(|ends| ends.push(Some(word))),
+            match exchange.read_frame() {
+                Some((CLOSE, payload)) => break recorded.with(|ends| ends.push(Some(payload))),
                 Some((opcode, payload)) => {
-                    exchange.say(opcode, &payload);
+                    exchange.send_message(opcode, &payload);
                 }
-                None => break noted.with(|ends| ends.push(None)),
+                None => break recorded.with(|ends| ends.push(None)),
             }
         }
-        exchange.gateway_left();
+        exchange.wait_for_disconnect();
     });
     (upstream, ends)
 }
 
 #[test]
-fn silence_is_ended_with_a_word_to_both() {
-    let (upstream, ends) = noting();
+fn an_idle_websocket_is_closed_on_both_sides() {
+    let (upstream, ends) = recording_upstream();
     let lines = "tunnel_idle_timeout = \"3s\"\nidle_timeout = \"1s\"";
-    let gateway = Setup::over(&upstream).server(lines).start();
-    let mut client = open(&gateway);
-    // A ping is enough to go on; the limits of other connections do not count.
+    let gateway = Setup::with_upstream(&upstream).server(lines).start();
+    let mut client = open_websocket(&gateway);
+    // A ping resets the timeout; the timeouts of other connections do not apply.
     for _ in 0..9 {
         std::thread::sleep(std::time::Duration::from_millis(500));
-        assert!(client.say(PING, b""));
-        assert_eq!(client.hear(), Some((PING, Vec::new())));
+        assert!(client.send_message(PING, b""));
+        assert_eq!(client.read_frame(), Some((PING, Vec::new())));
     }
-    assert_eq!(client.hear(), Some((CLOSE, GOING_AWAY.to_vec())));
+    assert_eq!(client.read_frame(), Some((CLOSE, GOING_AWAY.to_vec())));
     client.assert_closed();
     drop(client);
-    let ends = ends.wait("a goodbye", |ends| (!ends.is_empty()).then(|| ends.clone()));
+    let ends = ends.wait("a Close frame", |ends| {
+        (!ends.is_empty()).then(|| ends.clone())
+    });
     assert_eq!(ends, [Some(GOING_AWAY.to_vec())]);
-    ended(&gateway, "timeout", "tunnel_idle");
+    assert_end(&gateway, "timeout", "tunnel_idle");
 }
 
 #[test]
-fn a_drain_waits_and_then_says_so_where_a_frame_ends() {
-    let (upstream, ends) = noting();
+fn a_drain_waits_and_then_sends_close_between_frames() {
+    let (upstream, ends) = recording_upstream();
     let lines = "drain_timeout = \"2s\"";
-    let mut gateway = Setup::over(&upstream).server(lines).start();
-    let mut whole = open(&gateway);
-    let mut torn = open(&gateway);
+    let mut gateway = Setup::with_upstream(&upstream).server(lines).start();
+    let mut between_frames = open_websocket(&gateway);
+    let mut within_frame = open_websocket(&gateway);
     let half = frame(TEXT, b"half of this", true);
-    torn.send(&half[..9]);
-    let mut parting = open(&gateway);
+    within_frame.send(&half[..9]);
+    let mut closing = open_websocket(&gateway);
     gateway.signal("TERM");
     crate::support::wait::until("/readyz to turn 503", || {
-        (gateway.ask_admin("/readyz").status == 503).then_some(())
+        (gateway.get_admin("/readyz").status == 503).then_some(())
     });
-    // Those that are open go on.
-    assert!(parting.say(TEXT, b"still"));
-    assert_eq!(parting.hear(), Some((TEXT, b"still".to_vec())));
-    assert!(parting.say(CLOSE, b""));
-    drop(parting);
-    assert_eq!(whole.hear(), Some((CLOSE, GOING_AWAY.to_vec())));
-    whole.assert_closed();
-    // Of the direction that is whole, the end can be told.
-    assert_eq!(torn.hear(), Some((CLOSE, GOING_AWAY.to_vec())));
-    torn.assert_closed();
-    drop((whole, torn));
-    assert_eq!(gateway.ended().code(), Some(0));
+    // Open WebSockets continue.
+    assert!(closing.send_message(TEXT, b"still"));
+    assert_eq!(closing.read_frame(), Some((TEXT, b"still".to_vec())));
+    assert!(closing.send_message(CLOSE, b""));
+    drop(closing);
+    assert_eq!(
+        between_frames.read_frame(),
+        Some((CLOSE, GOING_AWAY.to_vec()))
+    );
+    between_frames.assert_closed();
+    // In the direction that is between two frames, a Close frame can be sent.
+    assert_eq!(
+        within_frame.read_frame(),
+        Some((CLOSE, GOING_AWAY.to_vec()))
+    );
+    within_frame.assert_closed();
+    drop((between_frames, within_frame));
+    assert_eq!(gateway.wait_for_exit().code(), Some(0));
     let mut ends = ends.wait("three ends", |ends| (ends.len() == 3).then(|| ends.clone()));
     ends.sort();
     assert_eq!(ends, [None, Some(Vec::new()), Some(GOING_AWAY.to_vec())]);
@@ -226,52 +235,52 @@ fn a_drain_waits_and_then_says_so_where_a_frame_ends() {
 }
 
 #[test]
-fn a_caller_who_leaves_before_the_upstream_has_answered() {
+fn a_client_that_disconnects_ends_the_upstream_handshake() {
     let upstream = Upstream::start(|exchange| {
-        assert!(exchange.gateway_left());
+        assert!(exchange.wait_for_disconnect());
     });
-    let gateway = Setup::over(&upstream).start();
+    let gateway = Setup::with_upstream(&upstream).start();
     let mut client = gateway.client();
     client.send(&handshake("/v1/realtime?model=m").bytes());
-    upstream.arrived(1);
+    upstream.wait_for_requests(1);
     drop(client);
-    upstream.ended(1);
+    upstream.wait_for_closed(1);
     let line = gateway.access_lines(1).remove(0);
     assert_eq!(text(&line, "outcome"), "cancelled");
-    gateway.settle();
+    gateway.wait_until_idle();
 }
 
 #[test]
-fn an_upstream_that_does_not_answer() {
+fn an_upstream_that_does_not_respond_is_a_timeout() {
     let upstream = Upstream::start(|exchange| {
-        exchange.gateway_left();
+        exchange.wait_for_disconnect();
     });
     let gateway = Setup::new()
         .provider(
             "up",
             &upstream.base_url(),
-            "timeouts = { head = \"200ms\" }",
+            "timeouts = { response_header = \"200ms\" }",
         )
         .model("m", "up", "real-model")
         .start();
-    let (_, head) = knock(&gateway, &handshake("/v1/realtime?model=m"));
+    let (_, head) = send_handshake(&gateway, &handshake("/v1/realtime?model=m"));
     assert_eq!(head.status, 504);
-    upstream.ended(1);
+    upstream.wait_for_closed(1);
 }
 
 #[test]
-fn many_leave_nothing_behind() {
-    let upstream = echoing();
-    let gateway = Setup::over(&upstream).start();
+fn many_websockets_leave_no_resources_behind() {
+    let upstream = echo_upstream();
+    let gateway = Setup::with_upstream(&upstream).start();
     for round in 0..5 {
-        let mut clients: Vec<Client> = (0..10).map(|_| open(&gateway)).collect();
+        let mut clients: Vec<Client> = (0..10).map(|_| open_websocket(&gateway)).collect();
         for client in &mut clients {
-            assert!(client.say(TEXT, b"x"), "{round}");
-            assert_eq!(client.hear(), Some((TEXT, b"x".to_vec())));
+            assert!(client.send_message(TEXT, b"x"), "{round}");
+            assert_eq!(client.read_frame(), Some((TEXT, b"x".to_vec())));
         }
     }
     gateway.await_metric(IN_FLIGHT, &[], 0.0);
     gateway.await_metric("trunkline_connections", &[], 0.0);
     gateway.await_metric("trunkline_upstream_connections", &[], 0.0);
-    gateway.settle();
+    gateway.wait_until_idle();
 }

@@ -1,39 +1,44 @@
-//! WebSockets: where a handshake goes, who may send one, and what is told when
-//! none opens.
+//! WebSocket handshakes: routing, access, and the responses when no WebSocket
+//! opens.
 
 use crate::routing::failover::in_order;
 use crate::support::assert_response;
-use crate::support::client::{Answer, Client, Request};
+use crate::support::client::{Client, Request, Response};
 use crate::support::gateway::{Gateway, Setup, UPSTREAM_KEY};
-use crate::support::upstream::{Recorded, Upstream, refused_base_url, reply};
-use crate::support::websocket::{Peer, TEXT, echo, echoing, handshake, knock, switch};
+use crate::support::upstream::{RecordedRequest, Upstream, refused_base_url, response};
+use crate::support::websocket::{
+    Peer, TEXT, echo, echo_upstream, handshake, send_handshake, switching_protocols,
+};
 
-const KEY: &str = "tk-callers-own-key";
+const KEY: &str = "tk-clients-own-key";
 const PROTOCOL: &str = "Sec-WebSocket-Protocol";
 
-/// The answer to a handshake that opens nothing.
+/// The error response to a handshake.
 #[track_caller]
-fn refused(gateway: &Gateway, request: &Request) -> Answer {
-    let answer = gateway.ask(request);
-    assert!(answer.interim.is_empty(), "a tunnel opened");
-    answer
+fn rejected(gateway: &Gateway, request: &Request) -> Response {
+    let response = gateway.send(request);
+    assert!(response.interim.is_empty(), "a tunnel opened");
+    response
 }
 
-/// What the upstream saw of the handshake, which must open.
+/// Opens a WebSocket; returns the handshake that the upstream received.
 #[track_caller]
-fn opened(gateway: &Gateway, upstream: &Upstream, request: &Request) -> (Client, Recorded) {
+fn opened(gateway: &Gateway, upstream: &Upstream, request: &Request) -> (Client, RecordedRequest) {
     let before = upstream.requests().len();
-    let (mut client, head) = knock(gateway, request);
+    let (mut client, head) = send_handshake(gateway, request);
     assert_eq!(head.status, 101, "{}", String::from_utf8_lossy(&head.raw));
-    assert!(client.say(TEXT, b"x"));
-    assert_eq!(client.hear(), Some((TEXT, b"x".to_vec())));
-    (client, upstream.arrived(before + 1).remove(before))
+    assert!(client.send_message(TEXT, b"x"));
+    assert_eq!(client.read_frame(), Some((TEXT, b"x".to_vec())));
+    (
+        client,
+        upstream.wait_for_requests(before + 1).remove(before),
+    )
 }
 
 #[test]
-fn every_door_leads_to_it() {
-    let upstream = echoing();
-    let gateway = Setup::over(&upstream).start();
+fn every_route_prefix_accepts_it() {
+    let upstream = echo_upstream();
+    let gateway = Setup::with_upstream(&upstream).start();
     for (target, expected, endpoint) in [
         (
             "/v1/realtime?model=up%2Fother",
@@ -95,8 +100,8 @@ fn every_door_leads_to_it() {
 }
 
 #[test]
-fn a_deployment_of_azures_is_named_in_the_query() {
-    let upstream = echoing();
+fn an_azure_deployment_is_named_in_the_query() {
+    let upstream = echo_upstream();
     let lines = "auth = \"api-key\"\napi_version = \"2025-04-01-preview\"";
     let gateway = Setup::new()
         .provider("up", &upstream.base_url(), lines)
@@ -109,15 +114,15 @@ fn a_deployment_of_azures_is_named_in_the_query() {
     ] {
         let (_client, seen) = opened(&gateway, &upstream, &handshake(target));
         assert_eq!(seen.target, expected, "{target}");
-        assert_eq!(seen.all("api-key"), [UPSTREAM_KEY]);
+        assert_eq!(seen.header_values("api-key"), [UPSTREAM_KEY]);
         assert_eq!(seen.header("authorization"), None);
     }
 }
 
 #[test]
-fn what_leads_nowhere_is_refused() {
-    let upstream = echoing();
-    let gateway = Setup::over(&upstream)
+fn handshakes_without_a_route_are_rejected() {
+    let upstream = echo_upstream();
+    let gateway = Setup::with_upstream(&upstream)
         .provider("second", &upstream.base_url(), "")
         .start();
     for (target, status, code) in [
@@ -130,32 +135,32 @@ fn what_leads_nowhere_is_refused() {
             "provider_not_found",
         ),
     ] {
-        let answer = refused(&gateway, &handshake(target));
-        assert_eq!(answer.status, status, "{target}: {}", answer.text());
-        assert_eq!(answer.json()["error"]["code"], code, "{target}");
+        let response = rejected(&gateway, &handshake(target));
+        assert_eq!(response.status, status, "{target}: {}", response.text());
+        assert_eq!(response.json()["error"]["code"], code, "{target}");
     }
     assert!(upstream.requests().is_empty());
 }
 
 #[test]
-fn a_page_has_its_key_among_the_subprotocols() {
+fn a_browser_sends_its_key_as_a_subprotocol() {
     let upstream = Upstream::start(|exchange| {
-        exchange.send(switch(&["Sec-WebSocket-Protocol: realtime"]));
+        exchange.send(switching_protocols(&["Sec-WebSocket-Protocol: realtime"]));
         echo(exchange);
     });
-    let gateway = Setup::over(&upstream).key("page", KEY, "").start();
+    let gateway = Setup::with_upstream(&upstream).key("page", KEY, "").start();
     let offered = format!("realtime, openai-insecure-api-key.{KEY}, openai-project.p, x");
     let request = handshake("/v1/realtime?model=m")
         .header("Origin", "https://anywhere.example")
         .header("Cookie", "a=b")
         .header(PROTOCOL, &offered);
-    let (mut client, head) = knock(&gateway, &request);
+    let (mut client, head) = send_handshake(&gateway, &request);
     assert_eq!(head.status, 101);
     assert_eq!(head.text("sec-websocket-protocol"), Some("realtime"));
-    assert!(client.say(TEXT, b"x"));
-    assert_eq!(client.hear(), Some((TEXT, b"x".to_vec())));
-    let seen = upstream.arrived(1).remove(0);
-    assert_eq!(seen.all(PROTOCOL), ["realtime, x"]);
+    assert!(client.send_message(TEXT, b"x"));
+    assert_eq!(client.read_frame(), Some((TEXT, b"x".to_vec())));
+    let seen = upstream.wait_for_requests(1).remove(0);
+    assert_eq!(seen.header_values(PROTOCOL), ["realtime, x"]);
     assert_eq!(
         seen.header("authorization").unwrap(),
         format!("Bearer {UPSTREAM_KEY}")
@@ -164,14 +169,14 @@ fn a_page_has_its_key_among_the_subprotocols() {
     assert_eq!(seen.header("origin"), None);
     assert!(!String::from_utf8_lossy(&seen.head).contains(KEY));
     drop(client);
-    gateway.settle();
-    assert!(!gateway.said().contains(KEY));
+    gateway.wait_until_idle();
+    assert!(!gateway.output().contains(KEY));
 }
 
 #[test]
-fn a_key_opens_wherever_it_is_and_no_other_does() {
-    let upstream = echoing();
-    let gateway = Setup::over(&upstream)
+fn a_valid_key_opens_in_any_position_and_no_other_does() {
+    let upstream = echo_upstream();
+    let gateway = Setup::with_upstream(&upstream)
         .key("page", KEY, "models = [\"m\", \"up/*\"]")
         .start();
     let to = |target: &str| handshake(target);
@@ -199,42 +204,42 @@ fn a_key_opens_wherever_it_is_and_no_other_does() {
         to("/v1/realtime?model=m").header(PROTOCOL, "openai-insecure-api-key.wrong"),
         to("/v1/realtime?model=m").header(PROTOCOL, "openai-insecure-api-key."),
         to(&format!("/v1/realtime?model=m&api-key={KEY}")),
-        // A header goes first, even one that opens nothing.
+        // A header has priority, even an invalid one.
         to("/v1/realtime?model=m")
             .header(PROTOCOL, &own)
             .key("wrong"),
     ] {
-        let answer = refused(&gateway, &request);
-        assert_response::error(&answer, 401, "invalid_api_key", None);
+        let response = rejected(&gateway, &request);
+        assert_response::error(&response, 401, "invalid_api_key", None);
     }
     assert_eq!(upstream.requests().len(), before);
 }
 
 #[test]
 fn foreign_pages_open_nothing_while_access_is_open() {
-    let upstream = echoing();
-    let friend = "https://chat.example.com";
-    let gateway = Setup::over(&upstream)
-        .section(&format!("[cors]\nallow_origins = [\"{friend}\"]"))
+    let upstream = echo_upstream();
+    let allowed = "https://chat.example.com";
+    let gateway = Setup::with_upstream(&upstream)
+        .section(&format!("[cors]\nallow_origins = [\"{allowed}\"]"))
         .start();
     let from = |origin: &str| handshake("/v1/realtime?model=m").header("Origin", origin);
     for origin in ["https://evil.example", "null", "http://127.0.0.1:9"] {
-        let answer = refused(&gateway, &from(origin));
-        assert_response::error(&answer, 403, "forbidden_origin", None);
+        let response = rejected(&gateway, &from(origin));
+        assert_response::error(&response, 403, "forbidden_origin", None);
     }
     let rebound = handshake("/v1/realtime?model=m").without("host");
     let rebound = rebound
         .header("Host", "evil.example")
         .header("Origin", "http://evil.example");
-    assert_response::error(&refused(&gateway, &rebound), 403, "forbidden_origin", None);
+    assert_response::error(&rejected(&gateway, &rebound), 403, "forbidden_origin", None);
     assert!(upstream.requests().is_empty());
-    for origin in [friend, "http://127.0.0.1"] {
+    for origin in [allowed, "http://127.0.0.1"] {
         opened(&gateway, &upstream, &from(origin));
     }
 }
 
 #[test]
-fn any_other_answer_is_an_answer() {
+fn any_other_response_is_forwarded() {
     let error = r#"{"error":{"message":"no","type":"t","param":null,"code":"c"}}"#;
     for (status, kind, body, expected, code) in [
         ("404 Not Found", "application/json", error, 404, "c"),
@@ -264,23 +269,23 @@ fn any_other_answer_is_an_answer() {
         ("302 Found", "text/html", "<html>", 502, "upstream_redirect"),
         ("200 OK", "application/json", error, 200, "c"),
     ] {
-        let answer = reply::whole(status, &[&format!("Content-Type: {kind}")], body);
-        let upstream = Upstream::answering(answer);
-        let gateway = Setup::over(&upstream).start();
+        let response = response::with_body(status, &[&format!("Content-Type: {kind}")], body);
+        let upstream = Upstream::with_response(response);
+        let gateway = Setup::with_upstream(&upstream).start();
         for count in 1..3 {
-            let answer = refused(&gateway, &handshake("/v1/realtime?model=m"));
-            assert_eq!(answer.status, expected, "{status}");
-            assert_eq!(answer.json()["error"]["code"], code, "{status}");
-            assert_eq!(answer.header("upgrade"), None);
-            // Nobody knows what the upstream takes that connection for now.
+            let response = rejected(&gateway, &handshake("/v1/realtime?model=m"));
+            assert_eq!(response.status, expected, "{status}");
+            assert_eq!(response.json()["error"]["code"], code, "{status}");
+            assert_eq!(response.header("upgrade"), None);
+            // The state of that upstream connection is unknown.
             assert_eq!(upstream.connections(), count);
         }
-        gateway.settle();
+        gateway.wait_until_idle();
     }
 }
 
 #[test]
-fn a_change_to_something_else_opens_nothing() {
+fn a_switch_to_another_protocol_opens_nothing() {
     for headers in [
         &["Connection: Upgrade", "Upgrade: h2c"][..],
         &["Upgrade: websocket"],
@@ -288,38 +293,38 @@ fn a_change_to_something_else_opens_nothing() {
         &[],
     ] {
         let upstream = Upstream::start(|exchange| {
-            exchange.send(reply::head("101 Switching Protocols", headers));
-            exchange.gateway_left();
+            exchange.send(response::head("101 Switching Protocols", headers));
+            exchange.wait_for_disconnect();
         });
-        let gateway = Setup::over(&upstream).start();
-        let answer = refused(&gateway, &handshake("/v1/realtime?model=m"));
-        assert_response::error(&answer, 502, "upstream_protocol_error", None);
-        upstream.ended(1);
+        let gateway = Setup::with_upstream(&upstream).start();
+        let response = rejected(&gateway, &handshake("/v1/realtime?model=m"));
+        assert_response::error(&response, 502, "upstream_protocol_error", None);
+        upstream.wait_for_closed(1);
     }
 }
 
 #[test]
-fn the_next_target_is_asked_when_one_does_not_open() {
+fn the_next_target_is_tried_when_one_does_not_open() {
     let error = r#"{"error":{"message":"no","type":"t","param":null,"code":"c"}}"#;
-    let busy = Upstream::answering(reply::json("503 Service Unavailable", error));
-    let fine = echoing();
+    let busy = Upstream::with_response(response::json("503 Service Unavailable", error));
+    let fine = echo_upstream();
     let bases = [refused_base_url(), busy.base_url(), fine.base_url()];
     let gateway = in_order(&bases, "").start();
-    let (client, head) = knock(&gateway, &handshake("/v1/realtime?model=m"));
+    let (client, head) = send_handshake(&gateway, &handshake("/v1/realtime?model=m"));
     assert_eq!(head.status, 101);
     assert_eq!(head.text("x-trunkline-provider"), Some("p2"));
     assert_eq!(head.text("x-trunkline-attempts"), Some("3"));
-    let seen = fine.arrived(1).remove(0);
+    let seen = fine.wait_for_requests(1).remove(0);
     assert_eq!(seen.target, "/v1/realtime?model=model-2");
     assert_eq!(seen.header("authorization"), Some("Bearer key-2"));
     drop(client);
-    gateway.settle();
+    gateway.wait_until_idle();
 }
 
 #[test]
-fn what_is_no_handshake_stays_a_request() {
-    let upstream = Upstream::answering(reply::json("200 OK", "{}"));
-    let gateway = Setup::over(&upstream).start();
+fn a_request_that_is_not_a_handshake_stays_a_request() {
+    let upstream = Upstream::with_response(response::json("200 OK", "{}"));
+    let gateway = Setup::with_upstream(&upstream).start();
     let target = "/v1/realtime?model=m";
     let upgrade = |request: Request| {
         request
@@ -334,7 +339,7 @@ fn what_is_no_handshake_stays_a_request() {
             .header("Connection", "Upgrade")
             .header("Upgrade", "h2c"),
     ] {
-        assert_eq!(refused(&gateway, &request).status, 200);
+        assert_eq!(rejected(&gateway, &request).status, 200);
     }
     for seen in upstream.requests() {
         assert_eq!(seen.header("upgrade"), None);

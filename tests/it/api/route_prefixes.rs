@@ -1,32 +1,32 @@
-//! Where a call goes that is none of the usual ones.
+//! Passthrough: the routing of requests other than chat, embeddings and the like.
 
 use crate::support::assert_response;
 use crate::support::gateway::Gateway;
 use crate::support::request::Request;
 use crate::support::setup::Setup;
-use crate::support::upstream::{Upstream, reply};
+use crate::support::upstream::{Upstream, response};
 
-const ANSWER: &str = r#"{"object":"list","data":[]}"#;
+const LIST: &str = r#"{"object":"list","data":[]}"#;
 
 /// Two providers, `one` with the alias `a` and `two` with the alias `b`.
-struct Pair {
+struct TwoProviders {
     one: Upstream,
     two: Upstream,
 }
 
-impl Pair {
+impl TwoProviders {
     fn new() -> Self {
-        let answering = || Upstream::answering(reply::json("200 OK", ANSWER));
+        let upstream = || Upstream::with_response(response::json("200 OK", LIST));
         Self {
-            one: answering(),
-            two: answering(),
+            one: upstream(),
+            two: upstream(),
         }
     }
 
     fn setup(&self) -> Setup {
         Setup::new()
-            .keyed_provider("one", &self.one.base_url(), "key-one", "")
-            .keyed_provider("two", &self.two.base_url(), "key-two", "")
+            .provider_with_key("one", &self.one.base_url(), "key-one", "")
+            .provider_with_key("two", &self.two.base_url(), "key-two", "")
             .model("a", "one", "real-a")
             .model("b", "two", "real-b")
     }
@@ -38,65 +38,69 @@ impl Pair {
 
 #[test]
 fn a_path_names_its_provider() {
-    let pair = Pair::new();
+    let pair = TwoProviders::new();
     let gateway = pair.start();
     let target = "/providers/two/v1/files?limit=2&after=%66";
-    assert_eq!(gateway.ask(&Request::get(target)).status, 200);
-    let seen = pair.two.only();
+    assert_eq!(gateway.send(&Request::get(target)).status, 200);
+    let seen = pair.two.only_request();
     assert_eq!(
         (&*seen.method, &*seen.target),
         ("GET", "/v1/files?limit=2&after=%66")
     );
-    assert_eq!(seen.all("authorization"), ["Bearer key-two"]);
+    assert_eq!(seen.header_values("authorization"), ["Bearer key-two"]);
     assert!(pair.one.requests().is_empty());
 }
 
 #[test]
-fn a_header_names_its_provider_and_goes_no_further() {
-    let pair = Pair::new();
+fn a_header_names_its_provider_and_is_not_forwarded() {
+    let pair = TwoProviders::new();
     let gateway = pair.start();
     let named = Request::get("/v1/files").header("X-Trunkline-Provider", "one");
-    let answer = gateway.ask(&named);
-    assert_eq!(answer.header("x-trunkline-provider"), Some("one"));
-    let seen = pair.one.only();
-    assert!(seen.all("x-trunkline-provider").is_empty());
-    assert!(seen.all("content-length").is_empty(), "{:?}", seen.headers);
-    assert!(seen.all("transfer-encoding").is_empty());
-    // The list of models is then the provider's own.
+    let response = gateway.send(&named);
+    assert_eq!(response.header("x-trunkline-provider"), Some("one"));
+    let seen = pair.one.only_request();
+    assert!(seen.header_values("x-trunkline-provider").is_empty());
+    assert!(
+        seen.header_values("content-length").is_empty(),
+        "{:?}",
+        seen.headers
+    );
+    assert!(seen.header_values("transfer-encoding").is_empty());
+    // The list of models is then that of the provider.
     let models = Request::get("/v1/models").header("X-Trunkline-Provider", "one");
-    assert_eq!(gateway.ask(&models).text(), ANSWER);
-    for headers in [&["nobody"][..], &["one", "two"], &[""]] {
+    assert_eq!(gateway.send(&models).text(), LIST);
+    for headers in [&["no-such-provider"][..], &["one", "two"], &[""]] {
         let mut request = Request::get("/v1/files");
         for name in headers {
             request = request.header("X-Trunkline-Provider", name);
         }
-        assert_response::error(&gateway.ask(&request), 404, "provider_not_found", None);
+        assert_response::error(&gateway.send(&request), 404, "provider_not_found", None);
     }
 }
 
 #[test]
-fn the_usual_calls_go_where_the_provider_is_named() {
-    let pair = Pair::new();
+fn core_endpoints_are_routed_to_the_named_provider() {
+    let pair = TwoProviders::new();
     let gateway = pair.start();
     for (model, sent) in [("b", "real-b"), ("two/x", "x"), ("whatever", "whatever")] {
         let mut chat = Request::chat(model);
         chat.target = "/providers/two/v1/chat/completions".to_owned();
-        assert_eq!(gateway.ask(&chat).status, 200, "{model}");
+        assert_eq!(gateway.send(&chat).status, 200, "{model}");
         let seen = pair.two.requests().pop().unwrap();
         assert_eq!(seen.target, "/v1/chat/completions");
         let body: serde_json::Value = serde_json::from_slice(&seen.body).unwrap();
         assert_eq!(body["model"], sent);
     }
     let mut empty = Request::post("/providers/two/v1/chat/completions", "{}");
-    assert_response::error(&gateway.ask(&empty), 400, "missing_field", Some("model"));
+    assert_response::error(&gateway.send(&empty), 400, "missing_field", Some("model"));
     empty.body = Some(b"{".to_vec());
-    assert_response::error(&gateway.ask(&empty), 400, "invalid_json", None);
+    assert_response::error(&gateway.send(&empty), 400, "invalid_json", None);
 }
 
 #[test]
-fn every_method_and_body_passes_as_it_is() {
-    let pair = Pair::new();
-    let gateway = pair.setup().root("default_provider = \"one\"").start();
+fn every_method_and_body_is_forwarded_unchanged() {
+    let pair = TwoProviders::new();
+    let gateway = pair.setup().top_level("default_provider = \"one\"").start();
     let json = "{ \"purpose\" : \"x\",\n\"n\":1.0e0 }";
     for (method, body) in [
         ("GET", None),
@@ -114,10 +118,10 @@ fn every_method_and_body_passes_as_it_is() {
                 .header("Content-Type", "application/json")
                 .body(body);
         }
-        let answer = gateway.ask(&request);
+        let response = gateway.send(&request);
         assert_eq!(
-            (answer.status, &*answer.text()),
-            (200, ANSWER),
+            (response.status, &*response.text()),
+            (200, LIST),
             "{method} {body:?}"
         );
         let seen = pair.one.requests().pop().unwrap();
@@ -126,7 +130,7 @@ fn every_method_and_body_passes_as_it_is() {
         assert_eq!(seen.body, body.unwrap_or_default().as_bytes());
         let length = body.map(|body| body.len().to_string());
         assert_eq!(
-            seen.all("content-length"),
+            seen.header_values("content-length"),
             Vec::from_iter(length.as_deref()),
             "{method}"
         );
@@ -137,19 +141,19 @@ fn every_method_and_body_passes_as_it_is() {
 }
 
 #[test]
-fn without_a_word_the_only_provider_is_meant() {
-    let upstream = Upstream::answering(reply::json("200 OK", ANSWER));
-    let gateway = Setup::over(&upstream).start();
-    assert_eq!(gateway.ask(&Request::get("/v1/files")).status, 200);
-    assert_eq!(upstream.only().target, "/v1/files");
+fn without_a_provider_name_the_only_provider_is_used() {
+    let upstream = Upstream::with_response(response::json("200 OK", LIST));
+    let gateway = Setup::with_upstream(&upstream).start();
+    assert_eq!(gateway.send(&Request::get("/v1/files")).status, 200);
+    assert_eq!(upstream.only_request().target, "/v1/files");
 }
 
 #[test]
-fn without_a_word_and_with_a_choice_nothing_is_guessed() {
-    let pair = Pair::new();
+fn without_a_provider_name_and_with_a_choice_nothing_is_guessed() {
+    let pair = TwoProviders::new();
     let gateway = pair.start();
     let message = assert_response::error(
-        &gateway.ask(&Request::get("/v1/files")),
+        &gateway.send(&Request::get("/v1/files")),
         400,
         "provider_unknown",
         None,
@@ -158,7 +162,7 @@ fn without_a_word_and_with_a_choice_nothing_is_guessed() {
     assert!(message.contains("default_provider"), "{message}");
     let moderation = Request::post("/v1/moderations", r#"{"input":"x"}"#);
     assert_response::error(
-        &gateway.ask(&moderation),
+        &gateway.send(&moderation),
         400,
         "missing_field",
         Some("model"),
@@ -167,32 +171,32 @@ fn without_a_word_and_with_a_choice_nothing_is_guessed() {
 
 #[test]
 fn a_model_in_the_body_of_any_call_is_replaced() {
-    let pair = Pair::new();
-    let gateway = pair.setup().root("default_provider = \"one\"").start();
+    let pair = TwoProviders::new();
+    let gateway = pair.setup().top_level("default_provider = \"one\"").start();
     let job = r#"{"training_file":"f", "model":"b","seed":1}"#;
     assert_eq!(
         gateway
-            .ask(&Request::post("/v1/fine_tuning/jobs", job))
+            .send(&Request::post("/v1/fine_tuning/jobs", job))
             .status,
         200
     );
     assert_eq!(
-        pair.two.only().body,
+        pair.two.only_request().body,
         br#"{"training_file":"f", "model":"real-b","seed":1}"#
     );
-    // A provider's own name for a model can only mean the default.
+    // Without a provider, a provider's own model name can only mean the default one.
     let job = r#"{"training_file":"f","model":"gpt-4o-mini-2024-07-18"}"#;
     assert_eq!(
         gateway
-            .ask(&Request::post("/v1/fine_tuning/jobs", job))
+            .send(&Request::post("/v1/fine_tuning/jobs", job))
             .status,
         200
     );
-    assert_eq!(pair.one.only().body, job.as_bytes());
-    // A call that costs tokens is not sent on a guess.
+    assert_eq!(pair.one.only_request().body, job.as_bytes());
+    // A request that costs tokens is not sent to a guessed provider.
     let compact = Request::post("/v1/responses/compact", r#"{"model":"gpt-x","input":"i"}"#);
     assert_response::error(
-        &gateway.ask(&compact),
+        &gateway.send(&compact),
         404,
         "model_not_found",
         Some("model"),
@@ -201,42 +205,42 @@ fn a_model_in_the_body_of_any_call_is_replaced() {
 
 #[test]
 fn a_model_in_the_path_is_replaced() {
-    let pair = Pair::new();
-    let gateway = pair.setup().root("default_provider = \"one\"").start();
+    let pair = TwoProviders::new();
+    let gateway = pair.setup().top_level("default_provider = \"one\"").start();
     for (path, sent) in [
         ("/v1/models/b", "/v1/models/real-b"),
         ("/v1/models/two%2Fft:gpt%2Fx", "/v1/models/ft:gpt%2Fx"),
     ] {
         assert_eq!(
-            gateway.ask(&Request::new("DELETE", path)).status,
+            gateway.send(&Request::new("DELETE", path)).status,
             200,
             "{path}"
         );
         assert_eq!(pair.two.requests().pop().unwrap().target, sent);
     }
     let own = Request::new("DELETE", "/v1/models/ft:gpt-4o:org");
-    assert_eq!(gateway.ask(&own).status, 200);
-    assert_eq!(pair.one.only().target, "/v1/models/ft:gpt-4o:org");
+    assert_eq!(gateway.send(&own).status, 200);
+    assert_eq!(pair.one.only_request().target, "/v1/models/ft:gpt-4o:org");
 }
 
 #[test]
 fn a_model_in_the_query_is_replaced() {
-    let pair = Pair::new();
+    let pair = TwoProviders::new();
     let gateway = pair.start();
     let listed = Request::get("/v1/chat/completions?limit=1&model=b&order=asc");
-    assert_eq!(gateway.ask(&listed).status, 200);
-    let seen = pair.two.only();
+    assert_eq!(gateway.send(&listed).status, 200);
+    let seen = pair.two.only_request();
     assert_eq!(
         seen.target,
         "/v1/chat/completions?limit=1&model=real-b&order=asc"
     );
     let twice = Request::get("/v1/chat/completions?model=a&model=b");
-    assert_response::error(&gateway.ask(&twice), 400, "duplicate_field", Some("model"));
+    assert_response::error(&gateway.send(&twice), 400, "duplicate_field", Some("model"));
 }
 
 #[test]
-fn azures_deployments_are_models() {
-    let pair = Pair::new();
+fn azure_deployments_are_models() {
+    let pair = TwoProviders::new();
     let gateway = pair.start();
     let call = |body: &str| {
         let target = "/openai/deployments/b/chat/completions?api-version=2024-10-21";
@@ -254,88 +258,88 @@ fn azures_deployments_are_models() {
         ),
         ("{ }", r#"{"model":"real-b" }"#),
     ] {
-        assert_eq!(gateway.ask(&call(body)).status, 200, "{body}");
+        assert_eq!(gateway.send(&call(body)).status, 200, "{body}");
         let seen = pair.two.requests().pop().unwrap();
         assert_eq!(seen.target, "/v1/chat/completions");
         assert_eq!(String::from_utf8(seen.body.clone()).unwrap(), sent);
-        assert_eq!(seen.all("authorization"), ["Bearer key-two"]);
-        assert!(seen.all("api-key").is_empty());
+        assert_eq!(seen.header_values("authorization"), ["Bearer key-two"]);
+        assert!(seen.header_values("api-key").is_empty());
     }
-    assert_response::error(&gateway.ask(&call("[]")), 400, "invalid_json", None);
+    assert_response::error(&gateway.send(&call("[]")), 400, "invalid_json", None);
     let mut v1 = Request::chat("a");
     v1.target = "/openai/v1/chat/completions".to_owned();
-    assert_eq!(gateway.ask(&v1).status, 200);
-    assert_eq!(pair.one.only().target, "/v1/chat/completions");
+    assert_eq!(gateway.send(&v1).status, 200);
+    assert_eq!(pair.one.only_request().target, "/v1/chat/completions");
 }
 
 #[test]
-fn a_key_opens_only_the_providers_that_it_may_use_whole() {
-    let pair = Pair::new();
+fn passthrough_needs_a_key_without_model_restrictions() {
+    let pair = TwoProviders::new();
     let gateway = pair
         .setup()
-        .root("default_provider = \"one\"")
+        .top_level("default_provider = \"one\"")
         .key("narrow", "key-narrow", "models = [\"a\"]")
         .key("wide", "key-wide", "models = [\"one/*\"]")
         .start();
     let files = |key| Request::get("/v1/files").key(key);
     assert_response::error(
-        &gateway.ask(&files("key-narrow")),
+        &gateway.send(&files("key-narrow")),
         404,
         "provider_not_found",
         None,
     );
-    assert_eq!(gateway.ask(&files("key-wide")).status, 200);
+    assert_eq!(gateway.send(&files("key-wide")).status, 200);
     let other = files("key-wide").header("X-Trunkline-Provider", "two");
-    assert_response::error(&gateway.ask(&other), 404, "provider_not_found", None);
+    assert_response::error(&gateway.send(&other), 404, "provider_not_found", None);
     assert_response::error(
-        &gateway.ask(&files("key-none")),
+        &gateway.send(&files("key-none")),
         401,
         "invalid_api_key",
         None,
     );
-    // What is not looked into could name any model.
+    // A body that is not parsed could name any model.
     let target = "/openai/deployments/a/next/year";
     let hidden = |key| {
         let body = r#"{"model":"b"}"#;
         let request = Request::new("POST", target).header("Content-Type", "text/plain");
-        gateway.ask(&request.body(body).key(key))
+        gateway.send(&request.body(body).key(key))
     };
     assert_response::error(&hidden("key-narrow"), 404, "provider_not_found", None);
     let mut chat = Request::chat("real-a").key("key-narrow");
     chat.target = "/providers/one/v1/chat/completions".to_owned();
-    assert_response::error(&gateway.ask(&chat), 404, "model_not_found", Some("model"));
+    assert_response::error(&gateway.send(&chat), 404, "model_not_found", Some("model"));
 }
 
 #[test]
-fn what_was_stored_comes_back_as_it_is() {
+fn stored_content_is_returned_unchanged() {
     let page = "<html>mine</html>";
     let upstream = Upstream::start(move |exchange| {
         exchange.read_body();
-        let answer = match &*exchange.request().target {
+        let response = match &*exchange.request().target {
             "/v1/files/page/content" => {
                 let kind = ["content-type: text/html", "etag: \"x\""];
-                reply::whole("200 OK", &kind, page)
+                response::with_body("200 OK", &kind, page)
             }
             "/v1/files/part/content" => {
                 let range = ["content-type: audio/wav", "content-range: bytes 2-3/9"];
-                reply::whole("206 Partial Content", &range, [0, 255])
+                response::with_body("206 Partial Content", &range, [0, 255])
             }
-            "/v1/files/same/content" => reply::head("304 Not Modified", &["etag: \"x\""]).into(),
-            _ => reply::whole("204 No Content", &[], ""),
+            "/v1/files/same/content" => response::head("304 Not Modified", &["etag: \"x\""]).into(),
+            _ => response::with_body("204 No Content", &[], ""),
         };
-        exchange.send(answer);
+        exchange.send(response);
     });
-    let gateway = Setup::over(&upstream).start();
-    let answer = gateway.ask(&Request::get("/v1/files/page/content"));
-    assert_eq!((answer.status, &*answer.text()), (200, page));
-    assert_eq!(answer.header("etag"), Some("\"x\""));
+    let gateway = Setup::with_upstream(&upstream).start();
+    let response = gateway.send(&Request::get("/v1/files/page/content"));
+    assert_eq!((response.status, &*response.text()), (200, page));
+    assert_eq!(response.header("etag"), Some("\"x\""));
     let part = Request::get("/v1/files/part/content").header("Range", "bytes=2-3");
-    let answer = gateway.ask(&part);
-    assert_eq!((answer.status, &answer.body[..]), (206, &[0, 255][..]));
-    assert_eq!(answer.header("content-range"), Some("bytes 2-3/9"));
+    let response = gateway.send(&part);
+    assert_eq!((response.status, &response.body[..]), (206, &[0, 255][..]));
+    assert_eq!(response.header("content-range"), Some("bytes 2-3/9"));
     let same = Request::get("/v1/files/same/content").header("If-None-Match", "\"x\"");
-    assert_eq!(gateway.ask(&same).status, 304);
-    let gone = gateway.ask(&Request::new("DELETE", "/v1/files/x"));
-    assert_eq!((gone.status, gone.body.len()), (204, 0));
-    assert_eq!(upstream.requests()[1].all("range"), ["bytes=2-3"]);
+    assert_eq!(gateway.send(&same).status, 304);
+    let deleted = gateway.send(&Request::new("DELETE", "/v1/files/x"));
+    assert_eq!((deleted.status, deleted.body.len()), (204, 0));
+    assert_eq!(upstream.requests()[1].header_values("range"), ["bytes=2-3"]);
 }

@@ -1,5 +1,5 @@
-//! Bodies that are not held: they pass as they come, as fast as the upstream
-//! takes them, however long they are.
+//! Uploads are streamed: at the upstream's pace and with bounded memory, at any
+//! size.
 
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use crate::support::assert_response;
 use crate::support::request::Request;
 use crate::support::setup::Setup;
 use crate::support::upstream::http2::Http2Upstream;
-use crate::support::upstream::{Upstream, reply};
+use crate::support::upstream::{Upstream, response};
 use crate::support::wait;
-use crate::support::wait::Gate;
+use crate::support::wait::Semaphore;
 
 const MIB: usize = 1024 * 1024;
 
@@ -21,40 +21,40 @@ fn binary(target: &str) -> Request {
 }
 
 #[test]
-fn a_piece_passes_before_the_next_has_come() {
-    let upstream = Upstream::answering(reply::json("200 OK", r#"{"id":"file-1"}"#));
-    let gateway = Setup::over(&upstream).start();
+fn a_chunk_is_forwarded_before_the_next_one_arrives() {
+    let upstream = Upstream::with_response(response::json("200 OK", r#"{"id":"file-1"}"#));
+    let gateway = Setup::with_upstream(&upstream).start();
     let mut client = gateway.client();
     client.send(&binary("/v1/uploads/u/parts").head("Content-Length: 10\r\n"));
     client.send(b"12345");
-    let seen = upstream.arrived(1);
-    assert_eq!(seen[0].all("content-length"), ["10"]);
+    let seen = upstream.wait_for_requests(1);
+    assert_eq!(seen[0].header_values("content-length"), ["10"]);
     client.send(b"67890");
-    assert_eq!(client.answer().status, 200);
-    assert_eq!(upstream.only().body, b"1234567890");
+    assert_eq!(client.response().status, 200);
+    assert_eq!(upstream.only_request().body, b"1234567890");
 }
 
 #[test]
-fn three_hundred_megabytes_pass_in_little_memory() {
+fn three_hundred_megabytes_are_forwarded_in_bounded_memory() {
     const TOTAL: usize = 300 * MIB;
     let upstream = Upstream::raw("http", |socket| {
-        let _ = pour(socket, TOTAL);
+        let _ = echo_body(socket, TOTAL);
     });
-    let gateway = Setup::over(&upstream).start();
+    let gateway = Setup::with_upstream(&upstream).start();
     let resident = || gateway.resident_kib() * 1024;
     let before = resident();
     let mut client = gateway.client();
-    let piece = vec![b'x'; MIB];
+    let chunk = vec![b'x'; MIB];
     client.send(&binary("/v1/files").head(&format!("Content-Length: {TOTAL}\r\n")));
     let mut most = before;
     for _ in 0..TOTAL / MIB {
-        client.send(&piece);
+        client.send(&chunk);
         most = most.max(resident());
     }
     let mut socket = client.socket();
-    let (mut came, mut buffer) = (0, vec![0; MIB]);
-    while came < TOTAL {
-        came += socket.read(&mut buffer).unwrap();
+    let (mut received, mut buffer) = (0, vec![0; MIB]);
+    while received < TOTAL {
+        received += socket.read(&mut buffer).unwrap();
         most = most.max(resident());
     }
     assert!(buffer.ends_with(b"xxxx"), "not what was sent back");
@@ -62,8 +62,8 @@ fn three_hundred_megabytes_pass_in_little_memory() {
     assert!(grown < 16 * MIB, "{grown} bytes more than {before}");
 }
 
-/// Reads a request with so many bytes and sends as many back.
-fn pour(mut socket: std::net::TcpStream, total: usize) -> std::io::Result<()> {
+/// Reads a request with `total` body bytes and sends as many back.
+fn echo_body(mut socket: std::net::TcpStream, total: usize) -> std::io::Result<()> {
     let mut buffer = vec![0; MIB];
     let mut seen = Vec::new();
     let body = loop {
@@ -73,38 +73,38 @@ fn pour(mut socket: std::net::TcpStream, total: usize) -> std::io::Result<()> {
             break seen.len() - end - 4;
         }
     };
-    let mut left = total - body;
-    while left > 0 {
-        left -= socket.read(&mut buffer)?;
+    let mut remaining = total - body;
+    while remaining > 0 {
+        remaining -= socket.read(&mut buffer)?;
     }
     let length = format!("content-length: {total}");
-    let head = reply::head("200 OK", &["content-type: audio/wav", &length]);
+    let head = response::head("200 OK", &["content-type: audio/wav", &length]);
     socket.write_all(head.as_bytes())?;
     for _ in 0..total / MIB {
         socket.write_all(&buffer)?;
     }
-    // The other side reads it all.
+    // The peer reads to the end.
     while socket.read(&mut buffer)? > 0 {}
     Ok(())
 }
 
 #[test]
-fn a_slow_upstream_slows_its_caller_and_is_no_fault() {
-    let gate = Arc::new(Gate::default());
+fn a_slow_upstream_slows_its_client_and_is_not_an_error() {
+    let gate = Arc::new(Semaphore::default());
     let passes = Arc::clone(&gate);
     let upstream = Upstream::start(move |exchange| {
-        passes.pass();
+        passes.acquire();
         exchange.read_body();
-        exchange.forget();
-        exchange.send(reply::json("200 OK", "{}"));
+        exchange.discard_record();
+        exchange.send(response::json("200 OK", "{}"));
     });
-    let gateway = Setup::over(&upstream)
-        .server("body_gap = \"200ms\"")
+    let gateway = Setup::with_upstream(&upstream)
+        .server("body_idle_timeout = \"200ms\"")
         .start();
     let mut client = gateway.client();
     let total = 64 * MIB;
-    let taken = Arc::new(AtomicUsize::new(0));
-    let counts = Arc::clone(&taken);
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let counts = Arc::clone(&accepted);
     let head = binary("/v1/files").head(&format!("Content-Length: {total}\r\n"));
     let sender = std::thread::spawn(move || {
         client.send(&head);
@@ -112,41 +112,41 @@ fn a_slow_upstream_slows_its_caller_and_is_no_fault() {
             client.send(&[b'x'; MIB]);
             counts.fetch_add(MIB, Ordering::Relaxed);
         }
-        client.answer()
+        client.response()
     });
-    upstream.arrived(1);
-    // Longer than the caller's own silence may last.
+    upstream.wait_for_requests(1);
+    // Longer than the client's own idle timeout.
     let mut last = (usize::MAX, 0);
-    wait::until("the caller to be slowed", || {
+    wait::until("the client to be blocked", || {
         std::thread::sleep(Duration::from_millis(100));
-        let now = taken.load(Ordering::Relaxed);
+        let now = accepted.load(Ordering::Relaxed);
         last = (now, if last.0 == now { last.1 + 1 } else { 0 });
         (last.1 >= 5).then_some(())
     });
-    assert!(last.0 < 40 * MIB, "{} bytes were taken", last.0);
-    gate.open();
+    assert!(last.0 < 40 * MIB, "{} bytes were accepted", last.0);
+    gate.release();
     assert_eq!(sender.join().unwrap().status, 200);
 }
 
 #[test]
-fn a_caller_that_stalls_or_leaves_ends_the_upload() {
+fn a_client_that_stalls_or_disconnects_ends_the_upload() {
     let upstream = Upstream::start(|exchange| {
         exchange.read_body();
     });
-    let gateway = Setup::over(&upstream)
-        .server("body_gap = \"300ms\"")
+    let gateway = Setup::with_upstream(&upstream)
+        .server("body_idle_timeout = \"300ms\"")
         .start();
     let mut stalls = gateway.client();
     stalls.send(&binary("/v1/files").head("Content-Length: 10\r\n"));
     stalls.send(b"12345");
-    assert_response::error(&stalls.answer(), 408, "request_timeout", None);
-    upstream.ended(1);
-    let mut leaves = gateway.client();
-    leaves.send(&binary("/v1/files").head("Transfer-Encoding: chunked\r\n"));
-    leaves.send(b"5\r\n12345\r\n");
-    upstream.arrived(2);
-    leaves.reset();
-    upstream.ended(2);
+    assert_response::error(&stalls.response(), 408, "request_timeout", None);
+    upstream.wait_for_closed(1);
+    let mut disconnecting = gateway.client();
+    disconnecting.send(&binary("/v1/files").head("Transfer-Encoding: chunked\r\n"));
+    disconnecting.send(b"5\r\n12345\r\n");
+    upstream.wait_for_requests(2);
+    disconnecting.reset();
+    upstream.wait_for_closed(2);
     assert!(upstream.requests().iter().all(|seen| !seen.complete));
     let lines = gateway.access_lines(2);
     let outcomes: Vec<_> = lines
@@ -157,15 +157,15 @@ fn a_caller_that_stalls_or_leaves_ends_the_upload() {
 }
 
 #[test]
-fn an_early_answer_is_passed_on() {
+fn an_early_response_is_forwarded() {
     let upstream = Upstream::start(|exchange| {
-        exchange.send(reply::json(
+        exchange.send(response::json(
             "413 Too Large",
             r#"{"error":{"message":"too large"}}"#,
         ));
         exchange.close();
     });
-    let gateway = Setup::over(&upstream).start();
+    let gateway = Setup::with_upstream(&upstream).start();
     let mut client = gateway.client();
     client.send(&binary("/v1/files").head("Content-Length: 1000000\r\n"));
     client.send(&[b'x'; 1000]);
@@ -174,10 +174,10 @@ fn an_early_answer_is_passed_on() {
 }
 
 #[test]
-fn the_time_for_an_answer_begins_behind_the_body() {
-    let upstream = Upstream::answering(reply::json("200 OK", "{}"));
-    let gateway = Setup::over(&upstream)
-        .section("[timeouts]\nhead = \"400ms\"")
+fn the_response_timeout_starts_after_the_body() {
+    let upstream = Upstream::with_response(response::json("200 OK", "{}"));
+    let gateway = Setup::with_upstream(&upstream)
+        .section("[timeouts]\nresponse_header = \"400ms\"")
         .start();
     let mut client = gateway.client();
     client.send(&binary("/v1/files").head("Content-Length: 6\r\n"));
@@ -185,20 +185,20 @@ fn the_time_for_an_answer_begins_behind_the_body() {
         std::thread::sleep(Duration::from_millis(150));
         client.send(&[*byte]);
     }
-    assert_eq!(client.answer().status, 200);
+    assert_eq!(client.response().status, 200);
     let late = Upstream::start(|exchange| {
         exchange.read_body();
-        exchange.gateway_left();
+        exchange.wait_for_disconnect();
     });
-    let gateway = Setup::over(&late)
-        .section("[timeouts]\nhead = \"400ms\"")
+    let gateway = Setup::with_upstream(&late)
+        .section("[timeouts]\nresponse_header = \"400ms\"")
         .start();
-    let answer = gateway.ask(&binary("/v1/files").body("123456"));
-    assert_response::error(&answer, 504, "upstream_timeout", None);
+    let response = gateway.send(&binary("/v1/files").body("123456"));
+    assert_response::error(&response, 504, "upstream_timeout", None);
 }
 
 #[test]
-fn an_upload_passes_to_an_upstream_that_speaks_http2() {
+fn an_upload_is_forwarded_over_http2() {
     let upstream = Http2Upstream::start(None, "application/json", r#"{"id":"file-1"}"#);
     let gateway = Setup::new()
         .provider("up", &upstream.base_url(), "http = \"http2\"")
@@ -208,14 +208,14 @@ fn an_upload_passes_to_an_upstream_that_speaks_http2() {
     for bytes in [request.bytes(), request.chunked(&[1, 70_000])] {
         let mut client = gateway.client();
         client.send(&bytes);
-        assert_eq!(client.answer().status, 200);
-        let seen = upstream.seen().pop().unwrap();
+        assert_eq!(client.response().status, 200);
+        let seen = upstream.requests().pop().unwrap();
         assert!(seen.body == body, "{} bytes", seen.body.len());
     }
-    let mut leaves = gateway.client();
-    leaves.send(&binary("/v1/files").head("Content-Length: 100\r\n"));
-    leaves.send(b"12345");
-    leaves.reset();
-    // The connection goes on for others.
-    assert_eq!(gateway.ask(&request).status, 200);
+    let mut disconnecting = gateway.client();
+    disconnecting.send(&binary("/v1/files").head("Content-Length: 100\r\n"));
+    disconnecting.send(b"12345");
+    disconnecting.reset();
+    // The connection stays usable for other requests.
+    assert_eq!(gateway.send(&request).status, 200);
 }

@@ -1,15 +1,16 @@
-//! Who may call: keys, globs, expiry, and what an outsider can learn.
+//! Client keys: where they are accepted, globs, expiry, and what an outsider can
+//! learn.
 
 use std::time::Duration;
 
 use crate::support::assert_response;
-use crate::support::client::{Answer, Request};
+use crate::support::client::{Request, Response};
 use crate::support::gateway::{Gateway, Setup, run, text};
-use crate::support::upstream::{Upstream, reply};
+use crate::support::upstream::{Upstream, response};
 
 fn start() -> (Upstream, Gateway) {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream)
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream)
         .model("gpt-large", "up", "big")
         .model("gpt-small", "up", "small")
         .model("qqq-hidden-1", "up", "hidden")
@@ -23,7 +24,7 @@ fn start() -> (Upstream, Gateway) {
 }
 
 #[test]
-fn a_key_opens_by_any_of_three_headers() {
+fn a_key_is_accepted_in_any_of_three_headers() {
     let (upstream, gateway) = start();
     let ways = [
         ("Authorization", "Bearer tk-alice"),
@@ -33,10 +34,10 @@ fn a_key_opens_by_any_of_three_headers() {
         ("X-Api-Key", "tk-alice"),
     ];
     for (name, value) in ways {
-        let answer = gateway.ask(&Request::chat("m").header(name, value));
-        assert_eq!(answer.status, 200, "{name}: {value}");
+        let response = gateway.send(&Request::chat("m").header(name, value));
+        assert_eq!(response.status, 200, "{name}: {value}");
         assert_eq!(
-            text(&gateway.access_line(&answer.request_id()), "key"),
+            text(&gateway.access_line(&response.request_id()), "key"),
             "alice"
         );
     }
@@ -46,7 +47,7 @@ fn a_key_opens_by_any_of_three_headers() {
 }
 
 #[test]
-fn r02_all_bad_keys_get_one_answer() {
+fn r02_all_invalid_keys_get_the_same_response() {
     let (upstream, gateway) = start();
     let long = format!("Bearer {}", "x".repeat(5000));
     let values = [
@@ -64,82 +65,85 @@ fn r02_all_bad_keys_get_one_answer() {
         "Bearer tk-älice",
         &long,
     ];
-    let first = gateway.ask(&Request::chat("m"));
+    let first = gateway.send(&Request::chat("m"));
     assert_response::error(&first, 401, "invalid_api_key", None);
     for value in values {
-        let answer = gateway.ask(&Request::chat("m").header("Authorization", value));
-        assert_response::error(&answer, 401, "invalid_api_key", None);
-        assert!(answer.header("www-authenticate").is_some());
-        assert_eq!(answer.json(), first.json(), "{value}");
+        let response = gateway.send(&Request::chat("m").header("Authorization", value));
+        assert_response::error(&response, 401, "invalid_api_key", None);
+        assert!(response.header("www-authenticate").is_some());
+        assert_eq!(response.json(), first.json(), "{value}");
     }
     let mut in_query = Request::chat("m");
     in_query
         .target
         .push_str("?api_key=tk-alice&key=tk-alice&access_token=tk-alice");
-    assert_response::error(&gateway.ask(&in_query), 401, "invalid_api_key", None);
+    assert_response::error(&gateway.send(&in_query), 401, "invalid_api_key", None);
     assert!(upstream.requests().is_empty());
-    gateway.settle();
+    gateway.wait_until_idle();
 }
 
 #[test]
-fn a_key_that_has_not_expired_yet_opens() {
+fn a_key_that_has_not_expired_is_accepted() {
     let (_upstream, gateway) = start();
-    assert_eq!(gateway.ask(&Request::chat("m").key("tk-young")).status, 200);
+    assert_eq!(
+        gateway.send(&Request::chat("m").key("tk-young")).status,
+        200
+    );
 }
 
 #[test]
-fn a_key_stops_when_it_expires() {
-    let upstream = Upstream::answering(reply::completion("hi"));
+fn an_expired_key_is_rejected() {
+    let upstream = Upstream::with_response(response::completion("hi"));
     let soon = jiff::Timestamp::now() + Duration::from_secs(3);
-    let gateway = Setup::over(&upstream)
+    let gateway = Setup::with_upstream(&upstream)
         .key("brief", "tk-brief", &format!("expires = \"{soon}\""))
         .start();
     let request = Request::chat("m").key("tk-brief");
-    let first = gateway.ask(&request);
+    let first = gateway.send(&request);
     if jiff::Timestamp::now() < soon {
         assert_eq!(first.status, 200);
     }
     crate::support::wait::until("the key's end", || {
-        (gateway.ask(&request).status == 401).then_some(())
+        (gateway.send(&request).status == 401).then_some(())
     });
     assert!(jiff::Timestamp::now() >= soon, "it ended early");
 }
 
 #[test]
-fn r04_a_model_that_a_key_may_not_use_is_as_good_as_none() {
+fn r04_a_model_that_a_key_may_not_use_looks_unknown() {
     let (upstream, gateway) = start();
-    let ask = |key: &str, model: &str| gateway.ask(&Request::chat(model).key(key));
+    let send = |key: &str, model: &str| gateway.send(&Request::chat(model).key(key));
     for (key, model) in [
         ("tk-bob", "gpt-large"),
         ("tk-bob", "gpt-small"),
         ("tk-carol", "m"),
         ("tk-carol", "gpt-small"),
     ] {
-        assert_eq!(ask(key, model).status, 200, "{key} {model}");
+        assert_eq!(send(key, model).status, 200, "{key} {model}");
     }
     let served = upstream.requests().len();
-    let strip = |answer: &Answer, name: &str| answer.text().replace(name, "NAME");
-    let forbidden = ask("tk-bob", "qqq-hidden-1");
+    let strip = |response: &Response, name: &str| response.text().replace(name, "NAME");
+    let forbidden = send("tk-bob", "qqq-hidden-1");
     assert_response::error(&forbidden, 404, "model_not_found", Some("model"));
-    let unknown = ask("tk-bob", "qqq-hidden-2");
+    let unknown = send("tk-bob", "qqq-hidden-2");
     assert_response::error(&unknown, 404, "model_not_found", Some("model"));
     assert_eq!(
         strip(&forbidden, "qqq-hidden-1"),
         strip(&unknown, "qqq-hidden-2"),
-        "they can be told apart"
+        "the responses differ"
     );
     let message = assert_response::error(
-        &ask("tk-carol", "gpt-larg"),
+        &send("tk-carol", "gpt-larg"),
         404,
         "model_not_found",
         Some("model"),
     );
     assert!(
         !message.contains("gpt-large"),
-        "a name that the caller may not see: {message}"
+        "a name that the client may not see: {message}"
     );
     assert_response::error(
-        &ask("tk-carol", "up/anything"),
+        &send("tk-carol", "up/anything"),
         404,
         "model_not_found",
         Some("model"),
@@ -148,25 +152,25 @@ fn r04_a_model_that_a_key_may_not_use_is_as_good_as_none() {
 }
 
 #[test]
-fn a_glob_can_open_a_providers_models() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream)
+fn a_glob_can_allow_a_providers_models() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream)
         .key("dave", "tk-dave", "models = [\"up/llama-*\"]")
         .start();
     assert_eq!(
         gateway
-            .ask(&Request::chat("up/llama-3").key("tk-dave"))
+            .send(&Request::chat("up/llama-3").key("tk-dave"))
             .status,
         200
     );
     assert_response::error(
-        &gateway.ask(&Request::chat("up/qwen").key("tk-dave")),
+        &gateway.send(&Request::chat("up/qwen").key("tk-dave")),
         404,
         "model_not_found",
         Some("model"),
     );
     assert_response::error(
-        &gateway.ask(&Request::chat("m").key("tk-dave")),
+        &gateway.send(&Request::chat("m").key("tk-dave")),
         404,
         "model_not_found",
         Some("model"),
@@ -174,50 +178,50 @@ fn a_glob_can_open_a_providers_models() {
 }
 
 #[test]
-fn keys_guard_the_list_of_models_but_not_health() {
+fn keys_protect_the_list_of_models_but_not_health() {
     let (_upstream, gateway) = start();
     assert_response::error(
-        &gateway.ask(&Request::get("/v1/models")),
+        &gateway.send(&Request::get("/v1/models")),
         401,
         "invalid_api_key",
         None,
     );
     assert_response::error(
-        &gateway.ask(&Request::get("/v1/models/m")),
+        &gateway.send(&Request::get("/v1/models/m")),
         401,
         "invalid_api_key",
         None,
     );
-    assert_eq!(gateway.ask(&Request::get("/health")).status, 200);
+    assert_eq!(gateway.send(&Request::get("/health")).status, 200);
 }
 
 #[test]
-fn a_bad_key_is_told_before_a_bad_body() {
+fn an_invalid_key_is_reported_before_an_invalid_body() {
     let (_upstream, gateway) = start();
-    let answer = gateway.ask(&Request::post("/v1/chat/completions", "no json").key("wrong"));
-    assert_response::error(&answer, 401, "invalid_api_key", None);
+    let response = gateway.send(&Request::post("/v1/chat/completions", "no json").key("wrong"));
+    assert_response::error(&response, 401, "invalid_api_key", None);
 }
 
 #[test]
-fn a_large_body_with_a_bad_key_is_answered_and_closed() {
+fn a_large_body_with_an_invalid_key_gets_a_response_and_a_close() {
     let (_upstream, gateway) = start();
     let mut client = gateway.client();
     let request = Request::post("/v1/chat/completions", "").key("wrong");
     client.send(&request.head("Content-Length: 30000000\r\n"));
-    let answer = client.answer();
-    assert_response::error(&answer, 401, "invalid_api_key", None);
-    // However much of the body still comes, it ends.
+    let response = client.response();
+    assert_response::error(&response, 401, "invalid_api_key", None);
+    // However much of the body follows, the connection ends.
     while client.try_send(&[b'x'; 64 * 1024]).is_ok() {}
 }
 
 #[test]
-fn open_by_mistake_is_impossible() {
-    let setup = Setup::new().root("demo = \"on\"");
+fn open_access_must_be_configured_explicitly() {
+    let setup = Setup::new().top_level("demo = \"on\"");
     let (status, stdout, stderr) = run(&setup, &["--listen", "0.0.0.0:0"]);
     assert!(!status.success());
-    let said = stdout + &stderr;
+    let output = stdout + &stderr;
     assert!(
-        said.contains("access.open") || said.contains("open = true"),
-        "no cure is named: {said}"
+        output.contains("access.open") || output.contains("open = true"),
+        "the message names no remedy: {output}"
     );
 }

@@ -1,21 +1,21 @@
-//! Browsers: exact origins, preflights, and pages that have no business here.
+//! CORS: exact origins, preflights, and pages of other origins.
 
-use crate::support::client::{Answer, Request};
+use crate::support::client::{Request, Response};
 use crate::support::gateway::{Gateway, Setup};
-use crate::support::upstream::{Upstream, reply};
+use crate::support::upstream::{Upstream, response};
 
-const FRIEND: &str = "https://chat.example.com";
+const ALLOWED: &str = "https://chat.example.com";
 
 fn start() -> (Upstream, Gateway) {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream)
-        .section(&format!("[cors]\nallow_origins = [\"{FRIEND}\"]"))
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream)
+        .section(&format!("[cors]\nallow_origins = [\"{ALLOWED}\"]"))
         .start();
     (upstream, gateway)
 }
 
-fn preflight(gateway: &Gateway, origin: &str) -> Answer {
-    gateway.ask(
+fn preflight(gateway: &Gateway, origin: &str) -> Response {
+    gateway.send(
         &Request::new("OPTIONS", "/v1/chat/completions")
             .header("Origin", origin)
             .header("Access-Control-Request-Method", "POST")
@@ -27,9 +27,12 @@ fn preflight(gateway: &Gateway, origin: &str) -> Answer {
 }
 
 #[track_caller]
-fn allowed(answer: &Answer) {
-    assert_eq!(answer.header("access-control-allow-origin"), Some(FRIEND));
-    let vary = answer
+fn assert_allowed(response: &Response) {
+    assert_eq!(
+        response.header("access-control-allow-origin"),
+        Some(ALLOWED)
+    );
+    let vary = response
         .header("vary")
         .unwrap_or_default()
         .to_ascii_lowercase();
@@ -37,24 +40,24 @@ fn allowed(answer: &Answer) {
 }
 
 #[track_caller]
-fn not_allowed(answer: &Answer) {
-    for (name, _) in &answer.head.headers {
+fn assert_not_allowed(response: &Response) {
+    for (name, _) in &response.head.headers {
         assert!(
             !name.starts_with("access-control-allow"),
-            "{name} to a stranger"
+            "{name} to another origin"
         );
     }
 }
 
 #[test]
-fn a_preflight_of_a_friend_is_granted() {
+fn a_preflight_of_an_allowed_origin_is_granted() {
     let (upstream, gateway) = start();
-    let answer = preflight(&gateway, FRIEND);
-    assert!(matches!(answer.status, 200 | 204), "{}", answer.status);
-    allowed(&answer);
-    let methods = answer.header("access-control-allow-methods").unwrap();
+    let response = preflight(&gateway, ALLOWED);
+    assert!(matches!(response.status, 200 | 204), "{}", response.status);
+    assert_allowed(&response);
+    let methods = response.header("access-control-allow-methods").unwrap();
     assert!(methods.contains("POST"), "{methods}");
-    let headers = answer
+    let headers = response
         .header("access-control-allow-headers")
         .unwrap()
         .to_ascii_lowercase();
@@ -65,11 +68,11 @@ fn a_preflight_of_a_friend_is_granted() {
 }
 
 #[test]
-fn answers_and_errors_to_a_friend_can_be_read() {
+fn an_allowed_origin_can_read_responses_and_errors() {
     let (_upstream, gateway) = start();
-    let good = gateway.ask(&Request::chat("m").header("Origin", FRIEND));
+    let good = gateway.send(&Request::chat("m").header("Origin", ALLOWED));
     assert_eq!(good.status, 200);
-    allowed(&good);
+    assert_allowed(&good);
     // Without credentials, `*` stands for every name (Fetch, section 3.3.3).
     let exposed = good
         .header("access-control-expose-headers")
@@ -78,14 +81,14 @@ fn answers_and_errors_to_a_friend_can_be_read() {
         exposed == "*" || exposed.to_ascii_lowercase().contains("x-request-id"),
         "{exposed}"
     );
-    let bad = gateway.ask(&Request::chat("nobody").header("Origin", FRIEND));
+    let bad = gateway.send(&Request::chat("no-such-model").header("Origin", ALLOWED));
     assert_eq!(bad.status, 404);
-    allowed(&bad);
-    allowed(&gateway.ask(&Request::get("/v1/models").header("Origin", FRIEND)));
+    assert_allowed(&bad);
+    assert_allowed(&gateway.send(&Request::get("/v1/models").header("Origin", ALLOWED)));
 }
 
 #[test]
-fn r13_strangers_are_granted_nothing() {
+fn r13_other_origins_are_granted_nothing() {
     let (upstream, gateway) = start();
     for origin in [
         "https://evil.example",
@@ -96,15 +99,15 @@ fn r13_strangers_are_granted_nothing() {
         "https://CHAT.example.com.",
         "*",
     ] {
-        not_allowed(&preflight(&gateway, origin));
-        not_allowed(&gateway.ask(&Request::get("/v1/models").header("Origin", origin)));
-        not_allowed(&gateway.ask(&Request::chat("m").header("Origin", origin)));
+        assert_not_allowed(&preflight(&gateway, origin));
+        assert_not_allowed(&gateway.send(&Request::get("/v1/models").header("Origin", origin)));
+        assert_not_allowed(&gateway.send(&Request::chat("m").header("Origin", origin)));
     }
     drop(upstream);
 }
 
 #[test]
-fn j14_a_strangers_page_cannot_post_in_a_simple_request() {
+fn j14_a_cross_origin_page_cannot_post_in_a_simple_request() {
     let (upstream, gateway) = start();
     for kind in [
         Some("text/plain"),
@@ -117,54 +120,54 @@ fn j14_a_strangers_page_cannot_post_in_a_simple_request() {
         let request = kind.into_iter().fold(request, |request, kind| {
             request.header("Content-Type", kind)
         });
-        let answer = gateway.ask(&request);
+        let response = gateway.send(&request);
         assert!(
-            matches!(answer.status, 403 | 415),
+            matches!(response.status, 403 | 415),
             "{kind:?}: {}",
-            answer.status
+            response.status
         );
     }
     assert!(
         upstream.requests().is_empty(),
-        "a stranger's page spent our key"
+        "a cross-origin page used our key"
     );
 }
 
 #[test]
-fn a_page_without_a_type_cannot_post_either_while_access_is_open() {
+fn a_post_without_a_content_type_is_rejected_while_access_is_open() {
     let (upstream, gateway) = start();
     // `fetch` with a Blob of no type sends no content-type, and no preflight.
     let request = Request::chat("m")
         .without("Content-Type")
         .header("Origin", "https://evil.example");
-    let answer = gateway.ask(&request);
-    assert!(matches!(answer.status, 403 | 415), "{}", answer.status);
+    let response = gateway.send(&request);
+    assert!(matches!(response.status, 403 | 415), "{}", response.status);
     assert!(
         upstream.requests().is_empty(),
-        "a stranger's page spent our key"
+        "a cross-origin page used our key"
     );
 }
 
 #[test]
 fn without_origins_configured_nothing_is_granted() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).start();
-    not_allowed(&preflight(&gateway, FRIEND));
-    not_allowed(&gateway.ask(&Request::get("/v1/models").header("Origin", FRIEND)));
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream).start();
+    assert_not_allowed(&preflight(&gateway, ALLOWED));
+    assert_not_allowed(&gateway.send(&Request::get("/v1/models").header("Origin", ALLOWED)));
 }
 
 #[test]
 fn a_request_without_an_origin_gets_no_cors_headers() {
     let (_upstream, gateway) = start();
-    not_allowed(&gateway.ask(&Request::chat("m")));
+    assert_not_allowed(&gateway.send(&Request::chat("m")));
 }
 
 #[test]
-fn the_originals_variables_name_origins_too() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream)
-        .variable("FRONTEND_URL", "http://localhost:3000")
-        .variable(
+fn the_legacy_variables_configure_origins_too() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream)
+        .env("FRONTEND_URL", "http://localhost:3000")
+        .env(
             "ADDITIONAL_CORS_ORIGINS",
             "https://one.example, https://two.example",
         )
@@ -174,20 +177,20 @@ fn the_originals_variables_name_origins_too() {
         "https://one.example",
         "https://two.example",
     ] {
-        let answer = preflight(&gateway, origin);
-        assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
+        let response = preflight(&gateway, origin);
+        assert_eq!(response.header("access-control-allow-origin"), Some(origin));
     }
-    not_allowed(&preflight(&gateway, "https://three.example"));
+    assert_not_allowed(&preflight(&gateway, "https://three.example"));
 }
 
 #[test]
-fn an_upstreams_own_cors_headers_do_not_open_us() {
+fn an_upstreams_own_cors_headers_are_not_forwarded() {
     let headers = [
         "Content-Type: application/json",
         "Access-Control-Allow-Origin: *",
         "Access-Control-Allow-Credentials: true",
     ];
-    let upstream = Upstream::answering(reply::whole("200 OK", &headers, "{}"));
-    let gateway = Setup::over(&upstream).start();
-    not_allowed(&gateway.ask(&Request::chat("m").header("Origin", "https://evil.example")));
+    let upstream = Upstream::with_response(response::with_body("200 OK", &headers, "{}"));
+    let gateway = Setup::with_upstream(&upstream).start();
+    assert_not_allowed(&gateway.send(&Request::chat("m").header("Origin", "https://evil.example")));
 }

@@ -1,14 +1,14 @@
-//! Few descriptors: as many as can be had are taken, and running out of them
-//! stops nothing for good.
+//! File descriptors: the limit is raised as far as possible, and running out of
+//! them is survived.
 
 use crate::support::client::{Client, Request};
 use crate::support::gateway::Setup;
 use crate::support::wait;
 
 #[test]
-fn the_limit_is_raised_as_far_as_it_goes() {
+fn the_limit_is_raised_as_far_as_possible() {
     let gateway = Setup::new().shell("ulimit -Sn 256").start();
-    let limits = std::fs::read_to_string(gateway.process().join("limits")).unwrap();
+    let limits = std::fs::read_to_string(gateway.proc_dir().join("limits")).unwrap();
     let line = limits
         .lines()
         .find(|line| line.starts_with("Max open files"))
@@ -19,22 +19,22 @@ fn the_limit_is_raised_as_far_as_it_goes() {
 }
 
 #[test]
-fn too_few_are_warned_of_and_those_who_find_none_wait() {
+fn too_few_are_logged_and_connections_without_one_wait() {
     let gateway = Setup::new().shell("ulimit -n 80").start();
-    let warned = |words: &str| {
-        wait::until(words, || {
-            let lines = gateway.lines_at("WARN").join("\n");
-            lines.contains(words).then_some(())
+    let warned = |text: &str| {
+        wait::until(text, || {
+            let lines = gateway.log_lines_at("WARN").join("\n");
+            lines.contains(text).then_some(())
         });
     };
-    warned("fewer descriptors than server.max_connections takes");
+    warned("too few file descriptors for server.max_connections");
     let crowd: Vec<Client> = (0..100).map(|_| gateway.client()).collect();
     warned("cannot accept");
     let mut late = gateway.client();
     late.send(&Request::get("/health").bytes());
     drop(crowd);
-    assert_eq!(late.answer().status, 200);
-    // It rests between two tries.
-    let tries = gateway.lines_at("WARN").len();
+    assert_eq!(late.response().status, 200);
+    // The accept loop pauses between two attempts.
+    let tries = gateway.log_lines_at("WARN").len();
     assert!(tries < 500, "{tries} lines for one shortage");
 }

@@ -1,4 +1,4 @@
-//! Callers that speak HTTP/2 (by prior knowledge; TLS ends before us).
+//! HTTP/2 clients, by prior knowledge.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
 use crate::support::gateway::{Gateway, Setup};
-use crate::support::upstream::{Upstream, reply};
-use crate::support::wait::Gate;
+use crate::support::upstream::{Upstream, response};
+use crate::support::wait::Semaphore;
 
 type Body = http_body_util::combinators::BoxBody<Bytes, Infallible>;
 
@@ -46,109 +46,112 @@ fn chat(stream: bool) -> Request<Body> {
         .unwrap()
 }
 
-async fn read(response: Response<Incoming>) -> Result<String, hyper::Error> {
+async fn read_text(response: Response<Incoming>) -> Result<String, hyper::Error> {
     let body = response.into_body().collect().await?;
     Ok(String::from_utf8(body.to_bytes().to_vec()).unwrap())
 }
 
 #[test]
 fn many_requests_share_one_connection() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).start();
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream).start();
     block_on(async {
         let mut sender = connect(&gateway).await;
-        let answers: Vec<_> = (0..30).map(|_| sender.send_request(chat(false))).collect();
-        for answer in answers {
-            let answer = answer.await.unwrap();
-            assert_eq!(answer.status(), 200);
-            assert!(answer.headers().get("connection").is_none());
-            assert!(read(answer).await.unwrap().contains("hi"));
+        let responses: Vec<_> = (0..30).map(|_| sender.send_request(chat(false))).collect();
+        for response in responses {
+            let response = response.await.unwrap();
+            assert_eq!(response.status(), 200);
+            assert!(response.headers().get("connection").is_none());
+            assert!(read_text(response).await.unwrap().contains("hi"));
         }
     });
     assert_eq!(upstream.requests().len(), 30);
-    gateway.settle();
+    gateway.wait_until_idle();
 }
 
 #[test]
-fn a_stream_comes_whole() {
-    let upstream = Upstream::answering(reply::good_stream());
-    let gateway = Setup::over(&upstream).start();
+fn a_stream_arrives_complete() {
+    let upstream = Upstream::with_response(response::good_stream());
+    let gateway = Setup::with_upstream(&upstream).start();
     let body = block_on(async {
-        let answer = connect(&gateway)
+        let response = connect(&gateway)
             .await
             .send_request(chat(true))
             .await
             .unwrap();
-        read(answer).await.unwrap()
+        read_text(response).await.unwrap()
     });
-    assert!(body.ends_with(reply::DONE), "{body}");
+    assert!(body.ends_with(response::DONE), "{body}");
 }
 
 #[test]
-fn a_stream_cut_inside_an_event_is_reset() {
+fn a_stream_truncated_within_an_event_is_reset() {
     let upstream = Upstream::start(|exchange| {
         exchange.read_body();
-        exchange.send(reply::stream_head());
-        exchange.send(reply::chunk(reply::delta("one") + "data: {\"ha"));
+        exchange.send(response::stream_head());
+        exchange.send(response::chunk(response::delta("one") + "data: {\"ha"));
         exchange.close();
     });
-    let gateway = Setup::over(&upstream).start();
+    let gateway = Setup::with_upstream(&upstream).start();
     let body = block_on(async {
-        let answer = connect(&gateway)
+        let response = connect(&gateway)
             .await
             .send_request(chat(true))
             .await
             .unwrap();
-        read(answer).await
+        read_text(response).await
     });
-    assert!(body.is_err(), "looks whole: {body:?}");
-    gateway.settle();
+    assert!(body.is_err(), "looks complete: {body:?}");
+    gateway.wait_until_idle();
 }
 
 #[test]
-fn a_stream_that_the_caller_resets_ends_upstream_and_no_other() {
+fn a_stream_that_the_client_resets_ends_upstream_and_no_other() {
     let upstream = Upstream::start(|exchange| {
         let body = String::from_utf8(exchange.read_body()).unwrap();
         if body.contains("\"stream\":false") {
-            exchange.send(reply::completion("hi"));
+            exchange.send(response::completion("hi"));
             return;
         }
-        exchange.send(reply::stream_head());
-        exchange.send(reply::chunk(reply::delta("one")));
-        assert!(exchange.gateway_left(), "the stream outlived its caller");
+        exchange.send(response::stream_head());
+        exchange.send(response::chunk(response::delta("one")));
+        assert!(
+            exchange.wait_for_disconnect(),
+            "the stream outlived its client"
+        );
     });
-    let gateway = Setup::over(&upstream).start();
+    let gateway = Setup::with_upstream(&upstream).start();
     block_on(async {
         let mut sender = connect(&gateway).await;
         let mut stream = sender.send_request(chat(true)).await.unwrap();
         stream.body_mut().frame().await.unwrap().unwrap();
         drop(stream);
         // The connection is driven by this very thread, so it must not block.
-        while !gateway.said().contains("\"outcome\":\"cancelled\"") {
+        while !gateway.output().contains("\"outcome\":\"cancelled\"") {
             tokio::time::sleep(crate::support::wait::POLL).await;
         }
         let other = sender.send_request(chat(false)).await.unwrap();
         assert_eq!(other.status(), 200);
     });
-    upstream.ended(1);
-    gateway.settle();
+    upstream.wait_for_closed(1);
+    gateway.wait_until_idle();
 }
 
 #[test]
 fn an_authority_is_checked_like_a_host() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).start();
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream).start();
     block_on(async {
         let mut sender = connect(&gateway).await;
         let mut foreign = chat(false);
         *foreign.uri_mut() = "http://attacker.example/v1/chat/completions"
             .parse()
             .unwrap();
-        let answer = sender.send_request(foreign).await.unwrap();
+        let response = sender.send_request(foreign).await.unwrap();
         assert!(
-            matches!(answer.status().as_u16(), 400 | 403),
+            matches!(response.status().as_u16(), 400 | 403),
             "{}",
-            answer.status()
+            response.status()
         );
     });
     assert!(upstream.requests().is_empty());
@@ -156,18 +159,18 @@ fn an_authority_is_checked_like_a_host() {
 
 #[test]
 fn a_host_that_differs_from_the_authority_is_refused() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).start();
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream).start();
     block_on(async {
         let mut torn = chat(false);
         torn.headers_mut()
             .insert("host", "attacker.example".parse().unwrap());
-        let answer = connect(&gateway).await.send_request(torn).await;
-        if let Ok(answer) = answer {
+        let response = connect(&gateway).await.send_request(torn).await;
+        if let Ok(response) = response {
             assert!(
-                matches!(answer.status().as_u16(), 400 | 403),
+                matches!(response.status().as_u16(), 400 | 403),
                 "{}",
-                answer.status()
+                response.status()
             );
         }
     });
@@ -175,19 +178,19 @@ fn a_host_that_differs_from_the_authority_is_refused() {
 }
 
 #[test]
-fn o01_a_drain_lets_streams_finish_and_takes_no_new_ones() {
-    let gate = Arc::new(Gate::default());
-    let held = Arc::clone(&gate);
+fn o01_a_drain_lets_streams_finish_and_accepts_no_new_ones() {
+    let gate = Arc::new(Semaphore::default());
+    let gate_of_upstream = Arc::clone(&gate);
     let upstream = Upstream::start(move |exchange| {
         exchange.read_body();
-        exchange.send(reply::stream_head());
-        exchange.send(reply::chunk(reply::delta("one")));
-        held.pass();
-        exchange.send(reply::chunk(reply::finish() + reply::DONE));
-        exchange.send(reply::LAST_CHUNK);
+        exchange.send(response::stream_head());
+        exchange.send(response::chunk(response::delta("one")));
+        gate_of_upstream.acquire();
+        exchange.send(response::chunk(response::finish() + response::DONE));
+        exchange.send(response::LAST_CHUNK);
     });
-    let mut gateway = Setup::over(&upstream).start();
-    let taken = block_on(async {
+    let mut gateway = Setup::with_upstream(&upstream).start();
+    let accepted = block_on(async {
         let mut sender = connect(&gateway).await;
         let mut streams = Vec::new();
         for _ in 0..3 {
@@ -196,32 +199,32 @@ fn o01_a_drain_lets_streams_finish_and_takes_no_new_ones() {
             streams.push(stream);
         }
         gateway.signal("TERM");
-        // A request that comes before GOAWAY is answered, or refused so that
-        // it can be sent again; from there on none leaves the caller.
-        while let Ok(answer) = sender.send_request(chat(true)).await {
-            if answer.status() == 200 {
-                streams.push(answer);
+        // A request sent before GOAWAY gets a response, or is refused as retryable;
+        // after it the client sends none.
+        while let Ok(response) = sender.send_request(chat(true)).await {
+            if response.status() == 200 {
+                streams.push(response);
                 continue;
             }
-            assert_eq!(answer.status(), 503);
-            assert!(!answer.headers().contains_key("x-should-retry"));
+            assert_eq!(response.status(), 503);
+            assert!(!response.headers().contains_key("x-should-retry"));
         }
-        let taken = streams.len();
-        gate.open_for_good();
+        let accepted = streams.len();
+        gate.release_all();
         for stream in streams {
-            let rest = read(stream).await.unwrap();
-            assert!(rest.ends_with(reply::DONE), "{rest}");
+            let rest = read_text(stream).await.unwrap();
+            assert!(rest.ends_with(response::DONE), "{rest}");
         }
-        taken
+        accepted
     });
-    assert_eq!(upstream.requests().len(), taken);
-    assert_eq!(gateway.ended().code(), Some(0));
+    assert_eq!(upstream.requests().len(), accepted);
+    assert_eq!(gateway.wait_for_exit().code(), Some(0));
 }
 
 #[test]
-fn uploads_come_by_one_stream_of_several() {
-    let upstream = Upstream::answering(reply::json("200 OK", r#"{"id":"file-1"}"#));
-    let gateway = Setup::over(&upstream).start();
+fn an_upload_uses_one_stream_of_several() {
+    let upstream = Upstream::with_response(response::json("200 OK", r#"{"id":"file-1"}"#));
+    let gateway = Setup::with_upstream(&upstream).start();
     block_on(async {
         let mut sender = connect(&gateway).await;
         let form = "--x\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n--x--\r\n";
@@ -241,11 +244,11 @@ fn uploads_come_by_one_stream_of_several() {
                 .header("content-type", kind)
                 .body(Full::new(Bytes::from(body.clone())).boxed())
                 .unwrap();
-            let (answer, other) = (
+            let (response, other) = (
                 sender.send_request(request),
                 sender.send_request(chat(false)),
             );
-            assert_eq!(answer.await.unwrap().status(), 200, "{path}");
+            assert_eq!(response.await.unwrap().status(), 200, "{path}");
             assert_eq!(other.await.unwrap().status(), 200);
             let seen = upstream.requests();
             let seen = seen.iter().find(|seen| seen.target == path).unwrap();
@@ -253,5 +256,5 @@ fn uploads_come_by_one_stream_of_several() {
             assert!(seen.body == sent.as_bytes(), "{} bytes", seen.body.len());
         }
     });
-    gateway.settle();
+    gateway.wait_until_idle();
 }

@@ -1,42 +1,42 @@
-//! Streams that are open and say little (FAULTS, L-01): each costs little
-//! memory, and requests beside them are answered.
+//! Open streams that send little (docs/faults.md#l-01) cost little memory and do
+//! not slow other requests.
 //!
-//! There are a thousand for a few seconds. `TRUNKLINE_STREAMS` says how many
-//! there are to be, and `TRUNKLINE_SOAK` for how many seconds; three descriptors
-//! are needed for each stream.
+//! By default a thousand streams for a few seconds. `TRUNKLINE_STREAMS` sets their
+//! number and `TRUNKLINE_SOAK` the seconds; each stream needs three file
+//! descriptors.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::support::client::{Client, Request};
 use crate::support::gateway::{Gateway, Setup};
-use crate::support::upstream::{Upstream, reply};
+use crate::support::upstream::{Upstream, response};
 use crate::support::wait::Watched;
 
 const STREAMS: usize = 1000;
 const SECONDS: usize = 3;
-/// Requests in a second beside them.
+/// Requests per second in addition.
 const RATE: usize = 100;
-/// Most memory for each stream, towards caller and upstream.
+/// Upper bound of memory per stream, for both connections.
 const MOST_KIB: usize = 40;
 
-fn set(name: &str, default: usize) -> usize {
+fn env_or(name: &str, default: usize) -> usize {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
-/// Asks at a steady rate; gives how long answers took, in order.
-fn ask_for(gateway: &Gateway, seconds: usize) -> Vec<Duration> {
+/// Sends requests at a steady rate; returns their latencies, sorted.
+fn request_latencies(gateway: &Gateway, seconds: usize) -> Vec<Duration> {
     let mut client = gateway.client();
     let began = Instant::now();
     let mut times: Vec<Duration> = (0..seconds * RATE)
         .map(|turn| {
             let due = began + Duration::from_millis((turn * 1000 / RATE) as u64);
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            let asked = Instant::now();
+            let start = Instant::now();
             client.send(&Request::chat("m").bytes());
-            let answer = client.answer();
-            assert_eq!(answer.status, 200, "{}", answer.text());
-            asked.elapsed()
+            let response = client.response();
+            assert_eq!(response.status, 200, "{}", response.text());
+            start.elapsed()
         })
         .collect();
     times.sort_unstable();
@@ -44,28 +44,28 @@ fn ask_for(gateway: &Gateway, seconds: usize) -> Vec<Duration> {
 }
 
 #[test]
-fn l01_idle_streams_stay_cost_little_and_slow_nobody() {
+fn l01_idle_streams_cost_little_memory_and_slow_no_request() {
     let (count, seconds) = (
-        set("TRUNKLINE_STREAMS", STREAMS),
-        set("TRUNKLINE_SOAK", SECONDS),
+        env_or("TRUNKLINE_STREAMS", STREAMS),
+        env_or("TRUNKLINE_SOAK", SECONDS),
     );
     let over = Arc::new(Watched::new(false));
     let is_over = Arc::clone(&over);
     let upstream = Upstream::start(move |exchange| {
-        if !exchange.begins_stream() {
+        if !exchange.start_stream_if_requested() {
             return;
         }
-        exchange.send(reply::chunk(reply::delta("one")));
+        exchange.send(response::chunk(response::delta("one")));
         while is_over.try_wait(|over| over.then_some(())).is_none() {}
-        exchange.send(reply::chunk(reply::finish() + reply::DONE));
-        exchange.send(reply::LAST_CHUNK);
+        exchange.send(response::chunk(response::finish() + response::DONE));
+        exchange.send(response::LAST_CHUNK);
     });
-    let gateway = Setup::over(&upstream)
+    let gateway = Setup::with_upstream(&upstream)
         .log("access = false")
         .server("max_connections = 30000\nmax_in_flight = 30000")
         .start();
-    let alone = ask_for(&gateway, SECONDS);
-    let before = (gateway.resident_kib(), gateway.descriptors());
+    let alone = request_latencies(&gateway, SECONDS);
+    let before = (gateway.resident_kib(), gateway.open_descriptors());
     let mut streams: Vec<Client> = (0..count)
         .map(|_| {
             let mut client = gateway.client();
@@ -73,29 +73,29 @@ fn l01_idle_streams_stay_cost_little_and_slow_nobody() {
             client
         })
         .collect();
-    let first = reply::delta("one");
+    let first = response::delta("one");
     for stream in &mut streams {
         assert_eq!(stream.head().status, 200);
-        assert_eq!(stream.take(first.len()), first.as_bytes());
+        assert_eq!(stream.read_exact(first.len()), first.as_bytes());
     }
-    let beside = ask_for(&gateway, seconds);
+    let loaded = request_latencies(&gateway, seconds);
     let open = gateway.metrics().sum("trunkline_streams_in_flight", &[]);
     assert_eq!(open, Some(count as f64));
     let each = gateway.resident_kib().saturating_sub(before.0) as f64 / count as f64;
     let p99 = |times: &[Duration]| times[times.len() * 99 / 100];
     eprintln!(
-        "{count} idle streams for {seconds} s: {each:.1} KiB each; p99 of requests {:?} alone, {:?} beside them",
+        "{count} idle streams for {seconds} s: {each:.1} KiB each; p99 of requests {:?} alone, {:?} with them",
         p99(&alone),
-        p99(&beside),
+        p99(&loaded),
     );
     over.with(|over| *over = true);
-    let rest = reply::finish() + reply::DONE;
+    let rest = response::finish() + response::DONE;
     for stream in &mut streams {
-        let (came, complete) = stream.rest();
-        assert!(complete, "a stream was cut");
-        assert_eq!(String::from_utf8(came).unwrap(), rest);
+        let (received, complete) = stream.read_body();
+        assert!(complete, "a stream was truncated");
+        assert_eq!(String::from_utf8(received).unwrap(), rest);
     }
     drop(streams);
-    gateway.settle();
+    gateway.wait_until_idle();
     assert!(each <= MOST_KIB as f64, "{each} KiB for each stream");
 }

@@ -5,6 +5,8 @@ pub mod client_certificates;
 pub mod client_faults;
 pub mod cors;
 pub mod descriptors;
+pub mod http1;
+pub mod http1_heads;
 pub mod http2;
 pub mod keepalive_comments;
 pub mod limits;

@@ -1,7 +1,7 @@
-//! The page: its files, negotiated and cached as browsers want them.
+//! The page's files: encoding negotiation, caching, security headers.
 //!
-//! A debug build has only the plain page in it, and takes another from a
-//! folder, so these tests bring their own.
+//! A debug build embeds only a placeholder page and serves another from a
+//! directory, so these tests bring their own.
 
 use std::fs;
 use std::path::Path;
@@ -9,14 +9,14 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::support::assert_response;
-use crate::support::client::{Answer, Request};
+use crate::support::client::{Request, Response};
 use crate::support::gateway::{Gateway, Setup};
 
-/// A folder as `npm run build` leaves it.
+/// A directory like the output of `npm run build`.
 fn dist() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
-        let path = folder.path().join(name);
+        let path = directory.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     };
@@ -33,25 +33,25 @@ fn dist() -> TempDir {
     ] {
         write(name, text);
     }
-    folder
+    directory
 }
 
-fn with_page(folder: &Path, lines: &str) -> Gateway {
+fn with_page(directory: &Path, lines: &str) -> Gateway {
     Setup::new()
         .server(lines)
-        .variable("TRUNKLINE_UI_DIST", folder.to_str().unwrap())
+        .env("TRUNKLINE_UI_DIST", directory.to_str().unwrap())
         .start()
 }
 
-fn get(gateway: &Gateway, path: &str, accept: &str) -> Answer {
-    gateway.ask(&Request::get(path).header("Accept-Encoding", accept))
+fn get(gateway: &Gateway, path: &str, accept: &str) -> Response {
+    gateway.send(&Request::get(path).header("Accept-Encoding", accept))
 }
 
 #[test]
 #[cfg_attr(not(debug_assertions), ignore = "a release build has its own page")]
-fn files_come_in_the_encoding_that_was_asked_for() {
-    let folder = dist();
-    let gateway = with_page(folder.path(), "");
+fn files_are_served_in_the_requested_encoding() {
+    let directory = dist();
+    let gateway = with_page(directory.path(), "");
     for (path, accept, coding, body) in [
         ("/", "gzip, deflate, br, zstd", Some("br"), "page br"),
         ("/", "gzip", Some("gzip"), "page gz"),
@@ -60,23 +60,23 @@ fn files_come_in_the_encoding_that_was_asked_for() {
         ("/assets/index-Ab12.js", "br", Some("br"), "script br"),
         ("/assets/math-Cd34.woff2", "br", None, "a font"),
     ] {
-        let answer = get(&gateway, path, accept);
-        assert_eq!(answer.status, 200, "{path}");
-        assert_eq!(answer.text(), body);
-        assert_eq!(answer.header("content-encoding"), coding);
-        assert_eq!(answer.header("vary"), Some("accept-encoding"));
+        let response = get(&gateway, path, accept);
+        assert_eq!(response.status, 200, "{path}");
+        assert_eq!(response.text(), body);
+        assert_eq!(response.header("content-encoding"), coding);
+        assert_eq!(response.header("vary"), Some("accept-encoding"));
         let length = body.len().to_string();
-        assert_eq!(answer.header("content-length"), Some(&*length));
+        assert_eq!(response.header("content-length"), Some(&*length));
     }
-    let plain = gateway.ask(&Request::get("/"));
+    let plain = gateway.send(&Request::get("/"));
     assert_eq!(plain.text(), "the page, as it is");
 }
 
 #[test]
 #[cfg_attr(not(debug_assertions), ignore = "a release build has its own page")]
-fn every_file_is_guarded_and_typed() {
-    let folder = dist();
-    let gateway = with_page(folder.path(), "");
+fn every_file_has_security_headers_and_a_content_type() {
+    let directory = dist();
+    let gateway = with_page(directory.path(), "");
     for (path, kind, caching) in [
         ("/", "text/html; charset=utf-8", "no-cache"),
         ("/docs", "text/html; charset=utf-8", "no-cache"),
@@ -91,7 +91,7 @@ fn every_file_is_guarded_and_typed() {
             "public, max-age=31536000, immutable",
         ),
     ] {
-        let answer = get(&gateway, path, "br");
+        let response = get(&gateway, path, "br");
         for (name, value) in [
             ("content-type", kind),
             ("cache-control", caching),
@@ -104,9 +104,9 @@ fn every_file_is_guarded_and_typed() {
                 "camera=(), microphone=(), geolocation=()",
             ),
         ] {
-            assert_eq!(answer.header(name), Some(value), "{path}");
+            assert_eq!(response.header(name), Some(value), "{path}");
         }
-        let policy = answer.header("content-security-policy").unwrap();
+        let policy = response.header("content-security-policy").unwrap();
         for part in [
             "default-src 'none'",
             "script-src 'self'",
@@ -123,9 +123,9 @@ fn every_file_is_guarded_and_typed() {
 
 #[test]
 #[cfg_attr(not(debug_assertions), ignore = "a release build has its own page")]
-fn what_a_browser_has_is_not_sent_again() {
-    let folder = dist();
-    let gateway = with_page(folder.path(), "");
+fn a_cached_file_is_not_sent_again() {
+    let directory = dist();
+    let gateway = with_page(directory.path(), "");
     let first = get(&gateway, "/", "br");
     let etag = first.header("etag").unwrap().to_owned();
     assert_ne!(get(&gateway, "/", "gzip").header("etag"), Some(&*etag));
@@ -133,7 +133,7 @@ fn what_a_browser_has_is_not_sent_again() {
     for known in [&*etag, &format!("\"other\", W/{etag}"), "*"] {
         let request = Request::get("/").header("Accept-Encoding", "br");
         client.send(&request.header("If-None-Match", known).bytes());
-        let again = client.answer();
+        let again = client.response();
         assert_eq!((again.status, again.text().as_str()), (304, ""), "{known}");
         assert_eq!(again.header("etag"), Some(&*etag));
         assert_eq!(again.header("cache-control"), Some("no-cache"));
@@ -143,14 +143,14 @@ fn what_a_browser_has_is_not_sent_again() {
     }
     let request = Request::get("/").header("Accept-Encoding", "gzip");
     client.send(&request.header("If-None-Match", &etag).bytes());
-    assert_eq!(client.answer().text(), "page gz");
+    assert_eq!(client.response().text(), "page gz");
 }
 
 #[test]
 #[cfg_attr(not(debug_assertions), ignore = "a release build has its own page")]
 fn nothing_but_the_page_is_served() {
-    let folder = dist();
-    let gateway = with_page(folder.path(), "");
+    let directory = dist();
+    let gateway = with_page(directory.path(), "");
     for path in [
         "/index.html",
         "/docs/",
@@ -170,10 +170,10 @@ fn nothing_but_the_page_is_served() {
         assert_response::error(&get(&gateway, path, "br"), 404, "unknown_url", None);
     }
     for path in ["/", "/docs", "/assets/index-Ab12.js"] {
-        let answer = gateway.ask(&Request::post(path, "{}"));
-        assert_response::error(&answer, 405, "method_not_allowed", None);
-        assert_eq!(answer.header("allow"), Some("GET, HEAD, OPTIONS"));
-        let head = gateway.ask(&Request::new("HEAD", path));
+        let response = gateway.send(&Request::post(path, "{}"));
+        assert_response::error(&response, 405, "method_not_allowed", None);
+        assert_eq!(response.header("allow"), Some("GET, HEAD, OPTIONS"));
+        let head = gateway.send(&Request::new("HEAD", path));
         assert_eq!((head.status, head.body.len()), (200, 0));
         assert_ne!(head.header("content-length"), Some("0"));
     }
@@ -182,8 +182,8 @@ fn nothing_but_the_page_is_served() {
 #[test]
 #[cfg_attr(not(debug_assertions), ignore = "a release build has its own page")]
 fn the_page_is_served_below_the_root_path_as_well() {
-    let folder = dist();
-    let gateway = with_page(folder.path(), "root_path = \"/team/ai\"");
+    let directory = dist();
+    let gateway = with_page(directory.path(), "root_path = \"/team/ai\"");
     for path in ["/docs", "/assets/index-Ab12.js", "/"] {
         let below = get(&gateway, &format!("/team/ai{path}"), "br");
         assert_eq!(below.status, 200, "{path}");
@@ -194,39 +194,39 @@ fn the_page_is_served_below_the_root_path_as_well() {
 }
 
 #[test]
-fn a_page_that_is_switched_off_is_not_there() {
-    let folder = dist();
-    let gateway = with_page(folder.path(), "page = false");
+fn a_disabled_page_is_not_served() {
+    let directory = dist();
+    let gateway = with_page(directory.path(), "page = false");
     for path in ["/", "/docs", "/assets/index-Ab12.js"] {
         assert_response::error(&get(&gateway, path, "br"), 404, "unknown_url", None);
     }
-    assert_eq!(gateway.ask(&Request::get("/health")).status, 200);
+    assert_eq!(gateway.send(&Request::get("/health")).status, 200);
 }
 
 #[test]
 #[cfg_attr(not(debug_assertions), ignore = "a release build has its own page")]
-fn without_the_page_a_plain_one_says_how_to_get_it() {
+fn without_the_page_a_placeholder_explains_how_to_build_it() {
     let empty = tempfile::tempdir().unwrap();
     for gateway in [Setup::new().start(), with_page(empty.path(), "")] {
         for path in ["/", "/docs"] {
-            let answer = get(&gateway, path, "br");
-            assert_eq!(answer.status, 200);
-            assert!(answer.text().contains("cargo build --release"), "{path}");
-            let policy = answer.header("content-security-policy").unwrap();
+            let response = get(&gateway, path, "br");
+            assert_eq!(response.status, 200);
+            assert!(response.text().contains("cargo build --release"), "{path}");
+            let policy = response.header("content-security-policy").unwrap();
             assert!(policy.contains("style-src 'sha256-"), "{policy}");
         }
     }
 }
 
 #[test]
-fn the_page_and_its_files_need_no_key_but_a_name_of_ours() {
+fn the_page_and_its_files_need_no_key_but_an_allowed_host() {
     let keyed = Setup::new().key("alice", "tk-alice", "").start();
-    assert_eq!(keyed.ask(&Request::get("/")).status, 200);
+    assert_eq!(keyed.send(&Request::get("/")).status, 200);
     let open = Setup::new().start();
     for path in ["/", "/docs", "/assets/x.js"] {
         let request = Request::get(path)
             .without("Host")
             .header("Host", "evil.example");
-        assert_response::error(&open.ask(&request), 403, "forbidden_origin", None);
+        assert_response::error(&open.send(&request), 403, "forbidden_origin", None);
     }
 }

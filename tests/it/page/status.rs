@@ -1,15 +1,15 @@
-//! `/trunkline/…`: what the page is told, and what it is never told.
+//! `/trunkline/…`: what the page receives, and what it must never receive.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::support::assert_response;
-use crate::support::client::{Piece, Request, find};
+use crate::support::client::{BodyFrame, Request, find};
 use crate::support::gateway::{Gateway, Setup, UPSTREAM_KEY};
-use crate::support::upstream::{Upstream, refused_base_url, reply};
+use crate::support::upstream::{Upstream, refused_base_url, response};
 use crate::support::wait;
-use crate::support::wait::Gate;
+use crate::support::wait::Semaphore;
 
 const STATUS: &str = "/trunkline/status";
 const EVENTS: &str = "/trunkline/status/events";
@@ -17,16 +17,16 @@ const EVENTS: &str = "/trunkline/status/events";
 #[track_caller]
 fn status(gateway: &Gateway, key: Option<&str>) -> Value {
     let request = Request::get(STATUS);
-    let answer = gateway.ask(&key.map_or(request.clone(), |key| request.key(key)));
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    assert_eq!(answer.header("cache-control"), Some("no-store"));
-    answer.json()
+    let response = gateway.send(&key.map_or(request.clone(), |key| request.key(key)));
+    assert_eq!(response.status, 200, "{}", response.text());
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    response.json()
 }
 
-/// Waits until so many requests have ended, which is a moment after the last
-/// byte of their answers.
+/// Waits until `total` requests are finished, which is shortly after the last
+/// byte of their responses.
 #[track_caller]
-fn settled(gateway: &Gateway, key: Option<&str>, total: u64) -> Value {
+fn status_after(gateway: &Gateway, key: Option<&str>, total: u64) -> Value {
     wait::until(&format!("{total} requests in the status"), || {
         let status = status(gateway, key);
         (status["requests"]["total"] == total).then_some(status)
@@ -45,15 +45,17 @@ fn names(rows: &Value, field: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_page_learns_what_it_must_know_first() {
-    let facts = |gateway: &Gateway| gateway.ask(&Request::get("/trunkline/page")).json();
+fn the_page_gets_its_startup_information() {
+    let facts = |gateway: &Gateway| gateway.send(&Request::get("/trunkline/page")).json();
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(
         facts(&Setup::new().start()),
         json!({ "version": version, "key_required": false, "demo": true, "discovers": false })
     );
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let keyed = Setup::over(&upstream).key("alice", "tk-alice", "").start();
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let keyed = Setup::with_upstream(&upstream)
+        .key("alice", "tk-alice", "")
+        .start();
     assert_eq!(
         facts(&keyed),
         json!({ "version": version, "key_required": true, "demo": false, "discovers": false })
@@ -61,7 +63,7 @@ fn the_page_learns_what_it_must_know_first() {
 }
 
 #[test]
-fn a_fresh_gateway_says_what_is_ready_and_what_is_missing() {
+fn a_new_gateway_shows_what_is_ready_and_what_is_missing() {
     let status = status(&Setup::new().start(), None);
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
     assert!(status["at"].as_u64().unwrap() > 1_700_000_000_000);
@@ -92,7 +94,7 @@ fn a_fresh_gateway_says_what_is_ready_and_what_is_missing() {
         *named(&status["providers"], "name", "groq"),
         json!({
             "name": "groq", "ready": false, "missing": "GROQ_API_KEY", "state": "not_configured",
-            "in_flight": 0, "total": 0, "failed": 0, "first_byte_ms": no_times, "last_fault": null
+            "in_flight": 0, "total": 0, "failed": 0, "first_byte_ms": no_times, "last_error": null
         })
     );
     assert_eq!(named(&status["models"], "id", "demo")["ready"], true);
@@ -104,21 +106,21 @@ fn a_fresh_gateway_says_what_is_ready_and_what_is_missing() {
 }
 
 #[test]
-fn a_request_is_told_with_its_times_and_tokens() {
-    let stream = reply::stream(&[
-        reply::delta("one"),
-        reply::finish(),
-        reply::usage(12, 40),
-        reply::DONE.to_owned(),
+fn a_request_is_listed_with_its_times_and_tokens() {
+    let stream = response::stream(&[
+        response::delta("one"),
+        response::finish(),
+        response::usage(12, 40),
+        response::DONE.to_owned(),
     ]);
-    let upstream = Upstream::answering(stream);
-    let gateway = Setup::over(&upstream).start();
-    let answer = gateway.ask(&Request::stream("m"));
-    assert!(answer.complete);
-    let status = settled(&gateway, None, 1);
+    let upstream = Upstream::with_response(stream);
+    let gateway = Setup::with_upstream(&upstream).start();
+    let response = gateway.send(&Request::stream("m"));
+    assert!(response.complete);
+    let status = status_after(&gateway, None, 1);
     let recent = &status["recent"][0];
     for (field, value) in [
-        ("id", json!(answer.request_id())),
+        ("id", json!(response.request_id())),
         ("endpoint", json!("chat_completions")),
         ("model", json!("m")),
         ("provider", json!("up")),
@@ -150,27 +152,27 @@ fn a_request_is_told_with_its_times_and_tokens() {
 
 #[test]
 fn requests_without_an_alias_count_for_their_provider() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).start();
-    gateway.ask(&Request::chat("up/vendor/x"));
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream).start();
+    gateway.send(&Request::chat("up/vendor/x"));
     assert_response::error(
-        &gateway.ask(&Request::chat("nothing")),
+        &gateway.send(&Request::chat("nothing")),
         404,
         "model_not_found",
         Some("model"),
     );
-    let status = settled(&gateway, None, 2);
-    let [lost, found] = [&status["recent"][0], &status["recent"][1]];
+    let status = status_after(&gateway, None, 2);
+    let [failed, found] = [&status["recent"][0], &status["recent"][1]];
     assert_eq!(
         (&found["model"], &found["upstream_model"]),
         (&json!("up/*"), &json!("vendor/x"))
     );
     assert_eq!(
-        (&lost["model"], &lost["provider"]),
+        (&failed["model"], &failed["provider"]),
         (&json!("unknown"), &json!("unknown"))
     );
     assert_eq!(
-        (&lost["status"], &lost["outcome"]),
+        (&failed["status"], &failed["outcome"]),
         (&json!(404), &json!("client_error"))
     );
     assert_eq!(status["requests"]["failed"], 1);
@@ -179,78 +181,78 @@ fn requests_without_an_alias_count_for_their_provider() {
 }
 
 #[test]
-fn a_provider_that_fails_is_told_until_it_answers_again() {
-    let broken = Arc::new(Gate::default());
-    let mends = Arc::clone(&broken);
+fn a_failing_provider_shows_its_error_until_it_succeeds_again() {
+    let broken = Arc::new(Semaphore::default());
+    let recovery = Arc::clone(&broken);
     let upstream = Upstream::start(move |exchange| {
         exchange.read_body();
-        exchange.send(if mends.pass_now() {
-            reply::completion("hi")
+        exchange.send(if recovery.try_acquire() {
+            response::completion("hi")
         } else {
-            reply::json("500 Internal Server Error", "{}")
+            response::json("500 Internal Server Error", "{}")
         });
     });
-    let gateway = Setup::over(&upstream)
+    let gateway = Setup::with_upstream(&upstream)
         .provider("gone", &refused_base_url(), "")
         .model("n", "gone", "far")
         .start();
-    gateway.ask(&Request::chat("m"));
-    gateway.ask(&Request::chat("n"));
-    let failed = settled(&gateway, None, 2);
+    gateway.send(&Request::chat("m"));
+    gateway.send(&Request::chat("n"));
+    let failed = status_after(&gateway, None, 2);
     for (name, code) in [("up", "http_500"), ("gone", "upstream_connect_failed")] {
         let provider = named(&failed["providers"], "name", name);
         assert_eq!(
             (&provider["state"], &provider["failed"]),
             (&json!("failing"), &json!(1))
         );
-        assert_eq!(provider["last_fault"]["code"], code);
-        assert!(provider["last_fault"]["at"].as_u64() <= failed["at"].as_u64());
+        assert_eq!(provider["last_error"]["code"], code);
+        assert!(provider["last_error"]["at"].as_u64() <= failed["at"].as_u64());
     }
-    broken.open();
-    assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
-    let mended = settled(&gateway, None, 3);
-    let provider = named(&mended["providers"], "name", "up");
+    broken.release();
+    assert_eq!(gateway.send(&Request::chat("m")).status, 200);
+    let recovered = status_after(&gateway, None, 3);
+    let provider = named(&recovered["providers"], "name", "up");
     assert_eq!(provider["state"], "ok");
-    assert_eq!(provider["last_fault"]["code"], "http_500");
+    assert_eq!(provider["last_error"]["code"], "http_500");
 }
 
 #[test]
-fn requests_in_flight_are_counted_and_those_whose_caller_leaves() {
-    let gate = Arc::new(Gate::default());
-    let held = Arc::clone(&gate);
+fn requests_in_flight_and_cancelled_ones_are_counted() {
+    let gate = Arc::new(Semaphore::default());
+    let gate_of_upstream = Arc::clone(&gate);
     let upstream = Upstream::start(move |exchange| {
         exchange.read_body();
-        exchange.send(reply::stream_head());
-        exchange.send(reply::chunk(reply::delta("one")));
-        held.pass();
+        exchange.send(response::stream_head());
+        exchange.send(response::chunk(response::delta("one")));
+        gate_of_upstream.acquire();
     });
-    let gateway = Setup::over(&upstream).start();
+    let gateway = Setup::with_upstream(&upstream).start();
     let mut client = gateway.client();
     client.send(&Request::stream("m").bytes());
     client.head();
-    client.take(reply::delta("one").len());
+    client.read_exact(response::delta("one").len());
     let busy = status(&gateway, None);
     assert_eq!(busy["requests"]["in_flight"], 1);
     assert_eq!(named(&busy["models"], "id", "m")["in_flight"], 1);
     assert_eq!(named(&busy["providers"], "name", "up")["in_flight"], 1);
     drop(client);
-    let left = settled(&gateway, None, 1);
-    gate.open_for_good();
+    let status = status_after(&gateway, None, 1);
+    gate.release_all();
     assert_eq!(
-        left["requests"],
+        status["requests"],
         json!({ "in_flight": 0, "total": 1, "failed": 0, "cancelled": 1 })
     );
-    assert_eq!(left["recent"][0]["outcome"], "cancelled");
+    assert_eq!(status["recent"][0]["outcome"], "cancelled");
 }
 
 #[test]
-fn at_most_twenty_requests_are_told_the_newest_first() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).start();
+fn at_most_twenty_requests_are_listed_newest_first() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream).start();
     let ids: Vec<String> = (0..30)
-        .map(|_| gateway.ask(&Request::chat("m")).request_id())
+        .map(|_| gateway.send(&Request::chat("m")).request_id())
         .collect();
-    let status = settled(&gateway, None, 30);
+    let status = status_after(&gateway, None, 30);
     let shown = names(&status["recent"], "id");
     assert_eq!(shown.len(), 20);
     assert_eq!(shown[0], ids[29]);
@@ -262,67 +264,71 @@ fn at_most_twenty_requests_are_told_the_newest_first() {
 }
 
 #[test]
-fn a_caller_sees_its_own_requests_and_its_own_models() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream)
+fn a_client_sees_its_own_requests_and_its_own_models() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream)
         .provider("side", &upstream.base_url(), "")
         .model("gpt-x", "side", "x")
         .key("alice", "tk-alice", "")
         .key("bob", "tk-bob", "models = [\"gpt-*\"]")
         .start();
-    let ask = |model: &str, key: &str| gateway.ask(&Request::chat(model).key(key)).request_id();
-    let alices = ask("m", "tk-alice");
-    let bobs = ask("gpt-x", "tk-bob");
-    ask("m", "tk-nobody");
-    let alice = settled(&gateway, Some("tk-alice"), 2);
+    let send = |model: &str, key: &str| gateway.send(&Request::chat(model).key(key)).request_id();
+    let alices = send("m", "tk-alice");
+    let bobs = send("gpt-x", "tk-bob");
+    send("m", "tk-unknown");
+    let alice = status_after(&gateway, Some("tk-alice"), 2);
     assert_eq!(names(&alice["recent"], "id"), [alices]);
     assert!(names(&alice["models"], "id").contains(&"m".to_owned()));
-    let bob = settled(&gateway, Some("tk-bob"), 1);
+    let bob = status_after(&gateway, Some("tk-bob"), 1);
     assert_eq!(names(&bob["recent"], "id"), [bobs]);
     let models = names(&bob["models"], "id");
     assert!(models.iter().all(|id| id.starts_with("gpt-")), "{models:?}");
-    // The built-in aliases of OpenAI's begin so as well.
+    // OpenAI's built-in aliases have the same prefix.
     assert_eq!(names(&bob["providers"], "name"), ["openai", "side"]);
 }
 
 #[test]
-fn the_status_is_for_those_who_may_call() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let keyed = Setup::over(&upstream).key("alice", "tk-alice", "").start();
+fn the_status_needs_a_client_key_and_an_allowed_origin() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let keyed = Setup::with_upstream(&upstream)
+        .key("alice", "tk-alice", "")
+        .start();
     for path in [STATUS, EVENTS] {
         for request in [Request::get(path), Request::get(path).key("tk-wrong")] {
-            assert_response::error(&keyed.ask(&request), 401, "invalid_api_key", None);
+            assert_response::error(&keyed.send(&request), 401, "invalid_api_key", None);
         }
     }
-    let open = Setup::over(&upstream).start();
+    let open = Setup::with_upstream(&upstream).start();
     for path in [STATUS, EVENTS] {
         let foreign = Request::get(path).header("Origin", "https://evil.example");
-        assert_response::error(&open.ask(&foreign), 403, "forbidden_origin", None);
-        let posted = open.ask(&Request::post(path, "{}"));
+        assert_response::error(&open.send(&foreign), 403, "forbidden_origin", None);
+        let posted = open.send(&Request::post(path, "{}"));
         assert_response::error(&posted, 405, "method_not_allowed", None);
-        let below = open.ask(&Request::get(&format!("{path}/")));
+        let below = open.send(&Request::get(&format!("{path}/")));
         assert_response::error(&below, 404, "unknown_url", None);
     }
     for path in [STATUS, EVENTS, "/trunkline/page"] {
         let rebound = Request::get(path)
             .without("Host")
             .header("Host", "evil.example");
-        assert_response::error(&open.ask(&rebound), 403, "forbidden_origin", None);
+        assert_response::error(&open.send(&rebound), 403, "forbidden_origin", None);
     }
 }
 
 #[test]
 fn without_the_page_there_is_no_status() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).server("page = false").start();
-    assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream)
+        .server("page = false")
+        .start();
+    assert_eq!(gateway.send(&Request::chat("m")).status, 200);
     for path in [STATUS, EVENTS, "/trunkline/page"] {
-        assert_response::error(&gateway.ask(&Request::get(path)), 404, "unknown_url", None);
+        assert_response::error(&gateway.send(&Request::get(path)), 404, "unknown_url", None);
     }
 }
 
 #[test]
-fn nothing_that_was_said_is_told() {
+fn the_status_shows_no_content() {
     const PROMPT: &str = "pHx5Lr9gWk2TzC8vMd4Ns7Qb3JyFa6Ie";
     const COMPLETION: &str = "oTz8Gc3nVq6LwD5xRk9Hm2Bs7PyJf4Au";
     const CLIENT: &str = "cWm3Vt8hQz5PxN7kSb2Ry9Gj4DfLe6Ua";
@@ -330,33 +336,35 @@ fn nothing_that_was_said_is_told() {
         let body = String::from_utf8(exchange.read_body()).unwrap();
         exchange.send(if body.contains("fail") {
             let error = format!(r#"{{"error":{{"message":"{COMPLETION}"}}}}"#);
-            reply::json("500 Internal Server Error", &error)
+            response::json("500 Internal Server Error", &error)
         } else {
-            reply::completion(COMPLETION)
+            response::completion(COMPLETION)
         });
     });
-    let gateway = Setup::over(&upstream).key("alice", CLIENT, "").start();
-    for word in ["", "fail"] {
+    let gateway = Setup::with_upstream(&upstream)
+        .key("alice", CLIENT, "")
+        .start();
+    for suffix in ["", "fail"] {
         let body = format!(
-            r#"{{"model":"m","user":"{PROMPT}","messages":[{{"role":"user","content":"{PROMPT} {word}"}}]}}"#
+            r#"{{"model":"m","user":"{PROMPT}","messages":[{{"role":"user","content":"{PROMPT} {suffix}"}}]}}"#
         );
         let request = Request::post("/v1/chat/completions", body)
             .key(CLIENT)
             .header("X-Request-Id", &format!("{PROMPT}!"))
             .header("User-Agent", PROMPT);
-        gateway.ask(&request);
+        gateway.send(&request);
     }
-    settled(&gateway, Some(CLIENT), 2);
-    let told = gateway.ask(&Request::get(STATUS).key(CLIENT));
+    status_after(&gateway, Some(CLIENT), 2);
+    let response = gateway.send(&Request::get(STATUS).key(CLIENT));
     let mut client = gateway.client();
     client.send(&Request::get(EVENTS).key(CLIENT).bytes());
     client.head();
-    let Piece::Data(event) = client.piece() else {
+    let BodyFrame::Data(event) = client.next_frame() else {
         panic!("no event");
     };
-    let page = gateway.ask(&Request::get("/trunkline/page"));
+    let page = gateway.send(&Request::get("/trunkline/page"));
     let port = format!(":{}", upstream.port());
-    for bytes in [&told.body, &told.head.raw, &event, &page.body] {
+    for bytes in [&response.body, &response.head.raw, &event, &page.body] {
         for canary in [PROMPT, COMPLETION, CLIENT, UPSTREAM_KEY, "127.0.0.1", &port] {
             assert_eq!(find(bytes, canary.as_bytes()), None, "{canary}");
         }

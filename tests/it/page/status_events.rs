@@ -1,17 +1,17 @@
-//! `/trunkline/status/events`: the status, for as long as somebody watches.
+//! `/trunkline/status/events`: the status as a stream.
 
 use serde_json::{Value, json};
 
 use crate::support::assert_response;
-use crate::support::client::{Client, Piece, Request};
+use crate::support::client::{BodyFrame, Client, Request};
 use crate::support::gateway::{Gateway, Setup};
-use crate::support::upstream::{Upstream, reply};
+use crate::support::upstream::{Upstream, response};
 use crate::support::wait;
 
 const EVENTS: &str = "/trunkline/status/events";
 
 #[track_caller]
-fn watch(gateway: &Gateway, path: &str) -> Client {
+fn subscribe(gateway: &Gateway, path: &str) -> Client {
     let mut client = gateway.client();
     client.send(&Request::get(path).bytes());
     let head = client.head();
@@ -21,14 +21,14 @@ fn watch(gateway: &Gateway, path: &str) -> Client {
     client
 }
 
-/// The next event; none at the end of the stream.
+/// The next event; `None` at the end of the stream.
 #[track_caller]
 fn event(client: &mut Client) -> Option<Value> {
     let mut text = Vec::new();
     while !text.ends_with(b"\n\n") {
-        match client.piece() {
-            Piece::Data(data) => text.extend(data),
-            Piece::End if text.is_empty() => return None,
+        match client.next_frame() {
+            BodyFrame::Data(data) => text.extend(data),
+            BodyFrame::End if text.is_empty() => return None,
             other => panic!("{other:?} after {:?}", String::from_utf8_lossy(&text)),
         }
     }
@@ -43,35 +43,37 @@ fn ids(rows: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn events_follow_what_happens() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream)
+fn events_follow_changes() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream)
         .server("root_path = \"/api\"")
         .start();
-    let mut client = watch(&gateway, "/api/trunkline/status/events");
+    let mut client = subscribe(&gateway, "/api/trunkline/status/events");
     assert_eq!(event(&mut client).unwrap()["requests"]["total"], 0);
-    gateway.ask(&Request::chat("m"));
+    gateway.send(&Request::chat("m"));
     while event(&mut client).unwrap()["requests"]["total"] != 1 {}
 }
 
 #[test]
-fn after_the_first_event_only_what_changes_is_sent() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).server("workers = 1").start();
-    let mut client = watch(&gateway, EVENTS);
-    let whole = event(&mut client).unwrap();
-    assert!(ids(&whole["models"]).contains(&"m"));
-    assert!(!whole["providers"].as_array().unwrap().is_empty());
-    assert_eq!(whole["recent"], json!([]));
-    let quiet = event(&mut client).unwrap();
+fn after_the_first_event_only_changes_are_sent() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream)
+        .server("workers = 1")
+        .start();
+    let mut client = subscribe(&gateway, EVENTS);
+    let full = event(&mut client).unwrap();
+    assert!(ids(&full["models"]).contains(&"m"));
+    assert!(!full["providers"].as_array().unwrap().is_empty());
+    assert_eq!(full["recent"], json!([]));
+    let unchanged = event(&mut client).unwrap();
     assert_eq!(
-        (&quiet["models"], &quiet["providers"]),
+        (&unchanged["models"], &unchanged["providers"]),
         (&json!([]), &json!([]))
     );
-    assert_eq!(quiet.get("recent"), None);
-    assert_eq!(quiet["version"], whole["version"]);
-    assert!(quiet["at"].as_u64() > whole["at"].as_u64());
-    let id = gateway.ask(&Request::chat("m")).request_id();
+    assert_eq!(unchanged.get("recent"), None);
+    assert_eq!(unchanged["version"], full["version"]);
+    assert!(unchanged["at"].as_u64() > full["at"].as_u64());
+    let id = gateway.send(&Request::chat("m")).request_id();
     let change = loop {
         let event = event(&mut client).unwrap();
         if event["requests"]["total"] == 1 {
@@ -82,22 +84,22 @@ fn after_the_first_event_only_what_changes_is_sent() {
     assert_eq!(change["models"][0]["total"], 1);
     assert_eq!(change["providers"].as_array().unwrap().len(), 1);
     assert_eq!(ids(&change["recent"]), [id]);
-    // Who comes anew is told all of it.
-    let again = event(&mut watch(&gateway, EVENTS)).unwrap();
-    assert_eq!(ids(&again["models"]), ids(&whole["models"]));
+    // A new subscriber gets the full status.
+    let again = event(&mut subscribe(&gateway, EVENTS)).unwrap();
+    assert_eq!(ids(&again["models"]), ids(&full["models"]));
 }
 
 #[test]
-fn so_many_may_watch_and_one_who_leaves_makes_room() {
+fn subscribers_are_bounded_and_a_disconnect_makes_room() {
     let gateway = Setup::new().server("workers = 1").start();
-    let mut watching: Vec<Client> = (0..16).map(|_| watch(&gateway, EVENTS)).collect();
-    let refused = gateway.ask(&Request::get(EVENTS));
+    let mut watching: Vec<Client> = (0..16).map(|_| subscribe(&gateway, EVENTS)).collect();
+    let refused = gateway.send(&Request::get(EVENTS));
     assert_response::error(&refused, 503, "overloaded", None);
     assert_eq!(refused.header("retry-after"), Some("1"));
     // The status itself is still there.
-    assert_eq!(gateway.ask(&Request::get("/trunkline/status")).status, 200);
+    assert_eq!(gateway.send(&Request::get("/trunkline/status")).status, 200);
     watching.pop();
-    wait::until("a place to watch from", || {
+    wait::until("a free subscription", || {
         let mut client = gateway.client();
         client.send(&Request::get(EVENTS).bytes());
         (client.head().status == 200).then_some(())
@@ -107,7 +109,7 @@ fn so_many_may_watch_and_one_who_leaves_makes_room() {
 #[test]
 fn events_end_when_the_gateway_drains() {
     let mut gateway = Setup::new().start();
-    let mut client = watch(&gateway, EVENTS);
+    let mut client = subscribe(&gateway, EVENTS);
     assert_eq!(event(&mut client).unwrap()["draining"], false);
     gateway.signal("TERM");
     let mut last = None;
@@ -115,5 +117,5 @@ fn events_end_when_the_gateway_drains() {
         last = Some(event);
     }
     assert_eq!(last.unwrap()["draining"], true);
-    assert_eq!(gateway.ended().code(), Some(0));
+    assert_eq!(gateway.wait_for_exit().code(), Some(0));
 }

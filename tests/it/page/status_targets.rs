@@ -1,18 +1,18 @@
-//! `/trunkline/status`: where a model's requests can go, and how each place stands.
+//! `/trunkline/status`: the targets of each model and their states.
 
 use serde_json::{Value, json};
 
-use crate::routing::failover::good;
+use crate::routing::failover::healthy_upstream;
 use crate::support::client::{Request, find};
 use crate::support::gateway::{Gateway, Setup, UPSTREAM_KEY};
-use crate::support::upstream::{Upstream, reply};
+use crate::support::upstream::{Upstream, response};
 use crate::support::wait;
 
 const STATUS: &str = "/trunkline/status";
 
 #[track_caller]
 fn status(gateway: &Gateway, key: &str) -> Value {
-    gateway.ask(&Request::get(STATUS).key(key)).json()
+    gateway.send(&Request::get(STATUS).key(key)).json()
 }
 
 #[track_caller]
@@ -27,8 +27,8 @@ fn column(rows: &Value, field: &str) -> Vec<Value> {
 }
 
 #[test]
-fn each_target_is_told_with_its_place_in_the_order() {
-    let upstream = Upstream::answering(reply::completion("hi"));
+fn each_target_is_listed_with_its_rank() {
+    let upstream = Upstream::with_response(response::completion("hi"));
     let base = upstream.base_url();
     let gateway = Setup::new()
         .section(&format!(
@@ -62,25 +62,25 @@ fn each_target_is_told_with_its_place_in_the_order() {
     assert!(providers.contains(&json!("two")) && providers.contains(&json!("lacking")));
 }
 
-/// Fails, is busy, refuses its key, and answers, in this order.
-fn troubled() -> ([Upstream; 4], Gateway) {
-    let busy = reply::whole(
+/// Four targets: one fails, one is busy, one rejects its key, one works.
+fn faulty_targets() -> ([Upstream; 4], Gateway) {
+    let busy = response::with_body(
         "429 Too Many Requests",
         &["Content-Type: application/json", "Retry-After: 20"],
         "{}",
     );
     let upstreams = [
-        Upstream::answering(reply::json("500 Oops", "{}")),
-        Upstream::answering(busy),
-        Upstream::answering(reply::json("401 Unauthorized", "{}")),
-        good(),
+        Upstream::with_response(response::json("500 Oops", "{}")),
+        Upstream::with_response(busy),
+        Upstream::with_response(response::json("401 Unauthorized", "{}")),
+        healthy_upstream(),
     ];
     let mut setup = Setup::new();
     let mut targets = Vec::new();
-    for (place, upstream) in upstreams.iter().enumerate() {
-        let name = format!("p{place}");
-        setup = setup.keyed_provider(&name, &upstream.base_url(), UPSTREAM_KEY, "");
-        targets.push(format!("{{ provider = \"{name}\", priority = {place} }}"));
+    for (index, upstream) in upstreams.iter().enumerate() {
+        let name = format!("p{index}");
+        setup = setup.provider_with_key(&name, &upstream.base_url(), UPSTREAM_KEY, "");
+        targets.push(format!("{{ provider = \"{name}\", priority = {index} }}"));
     }
     let gateway = setup
         .section(&format!(
@@ -96,69 +96,69 @@ fn troubled() -> ([Upstream; 4], Gateway) {
 }
 
 #[test]
-fn a_target_that_is_left_out_says_why_and_until_when() {
-    let (_upstreams, gateway) = troubled();
+fn an_ejected_target_shows_why_and_until_when() {
+    let (_upstreams, gateway) = faulty_targets();
     let before = model(&status(&gateway, "tk-alice"), "m");
     assert_eq!(column(&before["targets"], "state"), ["ready"; 4]);
-    let asked = gateway.ask(&Request::chat("m").key("tk-alice"));
-    assert_eq!(asked.status, 200, "{}", asked.text());
+    let response = gateway.send(&Request::chat("m").key("tk-alice"));
+    assert_eq!(response.status, 200, "{}", response.text());
     let out = status(&gateway, "tk-alice");
     let targets = model(&out, "m")["targets"].clone();
-    let states = ["ejected", "cooling", "benched", "ready"];
+    let states = ["ejected", "cooldown", "unauthorized", "ready"];
     assert_eq!(column(&targets, "state"), states);
     let now = out["at"].as_u64().unwrap();
-    let rest = |place: usize| targets[place]["until"].as_u64().unwrap() - now;
-    for (place, most) in [40_000, 20_000, 60_000].into_iter().enumerate() {
+    let remaining = |index: usize| targets[index]["until"].as_u64().unwrap() - now;
+    for (index, most) in [40_000, 20_000, 60_000].into_iter().enumerate() {
         assert!(
-            (1..=most).contains(&rest(place)),
-            "{place}: {}",
-            rest(place)
+            (1..=most).contains(&remaining(index)),
+            "{index}: {}",
+            remaining(index)
         );
     }
-    assert!(rest(0) > 20_000);
+    assert!(remaining(0) > 20_000);
     assert_eq!(targets[3]["until"], Value::Null);
 }
 
 #[test]
-fn all_providers_of_a_model_are_told() {
-    let (_upstreams, gateway) = troubled();
-    gateway.ask(&Request::chat("m").key("tk-alice"));
-    let settled = wait::until("the request in the status", || {
+fn all_providers_of_a_model_are_listed() {
+    let (_upstreams, gateway) = faulty_targets();
+    gateway.send(&Request::chat("m").key("tk-alice"));
+    let status = wait::until("the request in the status", || {
         let status = status(&gateway, "tk-alice");
         (status["requests"]["total"] == 1).then_some(status)
     });
-    let providers = &settled["providers"];
+    let providers = &status["providers"];
     assert_eq!(column(providers, "name"), ["p0", "p1", "p2", "p3"]);
-    let row = model(&settled, "m");
+    let row = model(&status, "m");
     assert_eq!((&row["total"], &row["in_flight"]), (&json!(1), &json!(0)));
 }
 
 #[test]
-fn targets_are_told_to_those_who_may_use_the_model_and_keys_to_nobody() {
-    let (_upstreams, gateway) = troubled();
-    gateway.ask(&Request::chat("m").key("tk-alice"));
+fn targets_are_shown_to_keys_that_may_use_the_model_and_credentials_never() {
+    let (_upstreams, gateway) = faulty_targets();
+    gateway.send(&Request::chat("m").key("tk-alice"));
     let bobs = status(&gateway, "tk-bob");
     assert_eq!(column(&bobs["models"], "id"), ["other"]);
     assert_eq!(column(&bobs["providers"], "name"), ["p2"]);
     // A model is never without its only target.
     let targets = &model(&bobs, "other")["targets"];
     assert_eq!(column(targets, "state"), ["ready"]);
-    let raw = gateway.ask(&Request::get(STATUS).key("tk-alice"));
+    let raw = gateway.send(&Request::get(STATUS).key("tk-alice"));
     assert_eq!(find(&raw.body, UPSTREAM_KEY.as_bytes()), None);
 }
 
 #[test]
-fn a_target_is_ready_again_when_its_time_is_over() {
-    let busy = Upstream::answering(reply::whole(
+fn a_target_is_ready_again_after_its_cooldown() {
+    let busy = Upstream::with_response(response::with_body(
         "429 Too Many Requests",
         &["Content-Type: application/json", "Retry-After: 1"],
         "{}",
     ));
-    let fine = good();
-    let gateway = crate::routing::failover::over(&[&busy, &fine], "");
-    assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
+    let fine = healthy_upstream();
+    let gateway = crate::routing::failover::gateway_over(&[&busy, &fine], "");
+    assert_eq!(gateway.send(&Request::chat("m")).status, 200);
     let states = || column(&model(&status(&gateway, ""), "m")["targets"], "state");
-    wait::until("a target that is back", || {
+    wait::until("a restored target", || {
         (states() == ["ready", "ready"]).then_some(())
     });
 }

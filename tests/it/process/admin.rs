@@ -1,25 +1,25 @@
-//! The listener for operators: health, readiness, metrics, the resolved config.
+//! The admin listener: health, readiness, metrics, the resolved configuration.
 
 use crate::support::client::Request;
 use crate::support::gateway::{Setup, value};
-use crate::support::upstream::{Upstream, reply};
+use crate::support::upstream::{Upstream, response};
 
 #[test]
-fn the_admin_routes_answer() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).start();
+fn the_admin_routes_are_served() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream).start();
     for path in ["/livez", "/readyz", "/metrics", "/config", "/log"] {
-        assert_eq!(gateway.ask_admin(path).status, 200, "{path}");
+        assert_eq!(gateway.get_admin(path).status, 200, "{path}");
     }
     for path in ["/", "/v1/models", "/health", "/metrics/", "/nothing"] {
-        assert_eq!(gateway.ask_admin(path).status, 404, "{path}");
+        assert_eq!(gateway.get_admin(path).status, 404, "{path}");
     }
 }
 
 #[test]
 fn r12_the_admin_routes_are_not_on_the_data_port() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream)
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream)
         .server("root_path = \"/api\"")
         .start();
     for path in [
@@ -32,22 +32,22 @@ fn r12_the_admin_routes_are_not_on_the_data_port() {
         "/api/config",
         "/api/log",
     ] {
-        let answer = gateway.ask(&Request::get(path));
-        crate::support::assert_response::error(&answer, 404, "unknown_url", None);
+        let response = gateway.send(&Request::get(path));
+        crate::support::assert_response::error(&response, 404, "unknown_url", None);
     }
 }
 
 #[test]
-fn metrics_are_described_and_named_as_promised() {
-    let upstream = Upstream::answering(reply::good_stream());
-    let gateway = Setup::over(&upstream).start();
-    assert!(gateway.ask(&Request::stream("m")).complete);
+fn metrics_are_described_and_named_as_documented() {
+    let upstream = Upstream::with_response(response::good_stream());
+    let gateway = Setup::with_upstream(&upstream).start();
+    assert!(gateway.send(&Request::stream("m")).complete);
     gateway.access_lines(1);
-    gateway.settle();
-    let answer = gateway.ask_admin("/metrics");
-    let kind = answer.header("content-type").unwrap();
+    gateway.wait_until_idle();
+    let response = gateway.get_admin("/metrics");
+    let kind = response.header("content-type").unwrap();
     assert!(kind.starts_with("text/plain"), "{kind}");
-    let text = answer.text();
+    let text = response.text();
     for name in [
         "requests_total",
         "request_duration_seconds",
@@ -84,25 +84,25 @@ fn metrics_are_described_and_named_as_promised() {
 }
 
 #[test]
-fn streams_in_flight_are_counted_while_they_are() {
-    let gate = std::sync::Arc::new(crate::support::wait::Gate::default());
+fn streams_in_flight_are_counted() {
+    let gate = std::sync::Arc::new(crate::support::wait::Semaphore::default());
     let passed = std::sync::Arc::clone(&gate);
     let upstream = Upstream::start(move |exchange| {
         exchange.read_body();
-        exchange.send(reply::stream_head());
-        passed.pass();
-        exchange.send(reply::chunk(reply::finish() + reply::DONE));
-        exchange.send(reply::LAST_CHUNK);
+        exchange.send(response::stream_head());
+        passed.acquire();
+        exchange.send(response::chunk(response::finish() + response::DONE));
+        exchange.send(response::LAST_CHUNK);
     });
-    let gateway = Setup::over(&upstream).start();
+    let gateway = Setup::with_upstream(&upstream).start();
     let mut client = gateway.client();
     client.send(&Request::stream("m").bytes());
     assert_eq!(client.head().status, 200);
     gateway.await_metric("trunkline_requests_in_flight", &[], 1.0);
     gateway.await_metric("trunkline_streams_in_flight", &[], 1.0);
-    gate.open();
-    assert!(client.rest().1);
-    gateway.settle();
+    gate.release();
+    assert!(client.read_body().1);
+    gateway.wait_until_idle();
 }
 
 #[test]
@@ -117,24 +117,24 @@ fn the_build_is_named() {
 }
 
 #[test]
-fn the_config_is_shown_as_it_was_resolved() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream)
+fn the_resolved_config_is_shown() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream)
         .section("[models.quick]\nprovider = \"up\"\nmodel = \"the-quick-one\"")
         .server("max_in_flight = 77")
         .start();
-    let text = gateway.ask_admin("/config").text();
-    for word in ["quick", "the-quick-one", "up", "77"] {
-        assert!(text.contains(word), "{word} is not in {text}");
+    let text = gateway.get_admin("/config").text();
+    for part in ["quick", "the-quick-one", "up", "77"] {
+        assert!(text.contains(part), "{part} is not in {text}");
     }
     assert!(!text.contains(crate::support::gateway::UPSTREAM_KEY));
 }
 
 #[test]
-fn the_first_line_says_where_and_what() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).start();
-    let line = gateway.said();
+fn the_first_log_line_has_addresses_and_version() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream).start();
+    let line = gateway.output();
     let line = line
         .lines()
         .find(|line| line.contains("\"listening\""))
@@ -147,29 +147,33 @@ fn the_first_line_says_where_and_what() {
 
 #[test]
 fn every_line_of_the_log_is_json() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let mut gateway = Setup::over(&upstream).log("level = \"debug\"").start();
-    gateway.ask(&Request::chat("m"));
-    gateway.ask(&Request::chat("nobody"));
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let mut gateway = Setup::with_upstream(&upstream)
+        .log("level = \"debug\"")
+        .start();
+    gateway.send(&Request::chat("m"));
+    gateway.send(&Request::chat("no-such-model"));
     gateway.access_lines(2);
     gateway.signal("TERM");
-    gateway.ended();
-    for line in gateway.said().lines().filter(|line| !line.is_empty()) {
+    gateway.wait_for_exit();
+    for line in gateway.output().lines().filter(|line| !line.is_empty()) {
         serde_json::from_str::<serde_json::Value>(line)
             .unwrap_or_else(|error| panic!("{error}: {line}"));
     }
 }
 
 #[test]
-fn access_lines_can_be_switched_off() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let mut gateway = Setup::over(&upstream).log("access = false").start();
-    assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
+fn the_access_log_can_be_disabled() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let mut gateway = Setup::with_upstream(&upstream)
+        .log("access = false")
+        .start();
+    assert_eq!(gateway.send(&Request::chat("m")).status, 200);
     gateway.signal("TERM");
-    gateway.ended();
+    gateway.wait_for_exit();
     assert!(
-        !gateway.said().contains("\"message\":\"request\""),
+        !gateway.output().contains("\"message\":\"request\""),
         "{}",
-        gateway.said()
+        gateway.output()
     );
 }

@@ -1,50 +1,50 @@
-//! The commands: faults all at once with their cures, and nothing secret shown.
+//! The commands: all errors at once with their remedies, and no secrets shown.
 
 use crate::support::client::Request;
 use crate::support::gateway::{Setup, run, sha256_hex};
-use crate::support::upstream::{Upstream, reply};
+use crate::support::upstream::{Upstream, response};
 
 const SECRET: &str = "kQz7Hn2vLw9Rb-literal";
 
-/// A configuration with five faults.
-fn faulty() -> Setup {
+/// A configuration with five errors.
+fn invalid() -> Setup {
     Setup::new()
-        .root("demmo = \"on\"")
-        .server("max_body = \"many\"\nhead_timeout = \"soon\"")
+        .top_level("demmo = \"on\"")
+        .server("max_body = \"many\"\nheader_timeout = \"soon\"")
         .section("[providers.up]\nbase_url = \"ftp://example.com\"")
         .model("m", "nowhere", "x")
 }
 
 #[test]
-fn five_faults_are_five_lines_each_with_its_place_and_its_cure() {
+fn five_errors_are_five_lines_each_with_its_location_and_its_remedy() {
     for command in [&["check"][..], &["serve"][..], &[][..]] {
-        let (status, stdout, stderr) = run(&faulty(), command);
+        let (status, stdout, stderr) = run(&invalid(), command);
         assert_eq!(status.code(), Some(1), "{command:?}");
-        let said = stdout + &stderr;
-        let lines: Vec<&str> = said.lines().filter(|line| !line.is_empty()).collect();
-        assert_eq!(lines.len(), 5, "{command:?}: {said}");
-        let faults = [
+        let output = stdout + &stderr;
+        let lines: Vec<&str> = output.lines().filter(|line| !line.is_empty()).collect();
+        assert_eq!(lines.len(), 5, "{command:?}: {output}");
+        let errors = [
             ("demmo", "did you mean \"demo\""),
             ("server.max_body", "32MiB"),
-            ("server.head_timeout", "s\""),
+            ("server.header_timeout", "s\""),
             ("providers.up.base_url", "https://"),
             ("models.m.provider", "[providers]"),
         ];
-        for (key, cure) in faults {
+        for (key, remedy) in errors {
             let line = lines.iter().find(|line| line.contains(key));
-            let line = line.unwrap_or_else(|| panic!("{key} is not named: {said}"));
-            assert!(line.contains(cure), "no cure: {line}");
-            assert!(line.contains("test.toml:"), "no place: {line}");
+            let line = line.unwrap_or_else(|| panic!("{key} is not named: {output}"));
+            assert!(line.contains(remedy), "no cure: {line}");
+            assert!(line.contains("test.toml:"), "no location: {line}");
         }
     }
 }
 
 #[test]
-fn check_shows_what_the_config_comes_to_and_no_secret() {
+fn check_shows_the_resolved_config_and_no_secret() {
     let setup = Setup::new()
-        .keyed_provider("up", "http://127.0.0.1:9/v1", SECRET, "")
+        .provider_with_key("up", "http://127.0.0.1:9/v1", SECRET, "")
         .model("quick", "up", "the-quick-one")
-        .variable("MISTRAL_API_KEY", SECRET);
+        .env("MISTRAL_API_KEY", SECRET);
     let (status, stdout, stderr) = run(&setup, &["check"]);
     assert_eq!(status.code(), Some(0), "{stderr}");
     let row = |name: &str| {
@@ -53,8 +53,8 @@ fn check_shows_what_the_config_comes_to_and_no_secret() {
             .find(|line| line.starts_with(name))
             .unwrap_or_else(|| panic!("no {name}: {stdout}"))
     };
-    for word in ["up", "the-quick-one", "ready"] {
-        assert!(row("quick").contains(word), "{}", row("quick"));
+    for part in ["up", "the-quick-one", "ready"] {
+        assert!(row("quick").contains(part), "{}", row("quick"));
     }
     assert!(row("mistral-large").contains("MISTRAL_API_KEY"));
     assert!(row("gpt-4o").contains("set OPENAI_API_KEY"));
@@ -62,7 +62,7 @@ fn check_shows_what_the_config_comes_to_and_no_secret() {
 }
 
 #[test]
-fn models_lists_the_ready_ones() {
+fn models_lists_the_ready_models() {
     let setup = Setup::new()
         .provider("up", "http://127.0.0.1:9/v1", "")
         .model("quick", "up", "x");
@@ -73,7 +73,7 @@ fn models_lists_the_ready_ones() {
 }
 
 #[test]
-fn a_key_that_keygen_makes_opens_the_gateway() {
+fn a_key_from_keygen_is_accepted() {
     let (status, stdout, _) = run(&Setup::new(), &["keygen"]);
     assert_eq!(status.code(), Some(0));
     let (key, lines) = stdout.split_once('\n').unwrap();
@@ -84,14 +84,14 @@ fn a_key_that_keygen_makes_opens_the_gateway() {
         Some(key),
         "the same key twice"
     );
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).section(lines).start();
-    assert_eq!(gateway.ask(&Request::chat("m").key(key)).status, 200);
-    assert_eq!(gateway.ask(&Request::chat("m")).status, 401);
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream).section(lines).start();
+    assert_eq!(gateway.send(&Request::chat("m").key(key)).status, 200);
+    assert_eq!(gateway.send(&Request::chat("m")).status, 401);
 }
 
 #[test]
-fn the_schema_is_one_of_json() {
+fn the_schema_is_a_valid_json_schema() {
     let (status, stdout, _) = run(&Setup::new(), &["schema"]);
     assert_eq!(status.code(), Some(0));
     let schema: serde_json::Value = serde_json::from_str(&stdout).unwrap();
@@ -112,7 +112,7 @@ fn the_schema_is_one_of_json() {
 }
 
 #[test]
-fn the_version_is_the_packages() {
+fn the_version_is_that_of_the_package() {
     let (status, stdout, _) = run(&Setup::new(), &["--version"]);
     assert_eq!(status.code(), Some(0));
     assert_eq!(
@@ -122,11 +122,13 @@ fn the_version_is_the_packages() {
 }
 
 #[test]
-fn a_port_in_use_ends_the_start_with_a_word() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap().to_string();
-    let (status, stdout, stderr) =
-        run(&Setup::new().root("demo = \"on\""), &["--listen", &address]);
+fn a_port_in_use_fails_the_start_with_an_error() {
+    let occupied = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = occupied.local_addr().unwrap().to_string();
+    let (status, stdout, stderr) = run(
+        &Setup::new().top_level("demo = \"on\""),
+        &["--listen", &address],
+    );
     assert!(!status.success());
     assert!(
         (stdout + &stderr).contains(&address),

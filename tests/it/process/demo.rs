@@ -1,17 +1,17 @@
-//! The demo model: with no credential at all, something answers.
+//! The demo model, which responds without any credential.
 
 use serde_json::Value;
 
 use crate::support::assert_response;
 use crate::support::client::Request;
 use crate::support::gateway::{Gateway, Setup, text, value};
-use crate::support::upstream::{Upstream, reply};
+use crate::support::upstream::{Upstream, response};
 
-fn ask(gateway: &Gateway, stream: bool) -> crate::support::client::Answer {
+fn send(gateway: &Gateway, stream: bool) -> crate::support::client::Response {
     let body = format!(
         r#"{{"model":"demo","stream":{stream},"messages":[{{"role":"user","content":"Show me everything."}}]}}"#
     );
-    gateway.ask(&Request::post("/v1/chat/completions", body))
+    gateway.send(&Request::post("/v1/chat/completions", body))
 }
 
 /// The events of a stream without its `[DONE]`.
@@ -25,15 +25,17 @@ fn events(stream: &str) -> Vec<Value> {
 }
 
 #[test]
-fn it_answers_whole_and_in_a_stream_and_says_the_same() {
+fn it_gives_the_same_text_unary_and_streamed() {
     let gateway = Setup::new().start();
-    let whole = ask(&gateway, false).json();
-    assert_eq!(whole["object"], "chat.completion");
-    assert_eq!(whole["choices"][0]["finish_reason"], "stop");
-    assert_eq!(whole["choices"][0]["message"]["role"], "assistant");
-    let content = whole["choices"][0]["message"]["content"].as_str().unwrap();
+    let completion = send(&gateway, false).json();
+    assert_eq!(completion["object"], "chat.completion");
+    assert_eq!(completion["choices"][0]["finish_reason"], "stop");
+    assert_eq!(completion["choices"][0]["message"]["role"], "assistant");
+    let content = completion["choices"][0]["message"]["content"]
+        .as_str()
+        .unwrap();
     assert!(!content.is_empty());
-    let stream = ask(&gateway, true);
+    let stream = send(&gateway, true);
     assert!(stream.complete);
     assert_eq!(
         stream
@@ -43,23 +45,23 @@ fn it_answers_whole_and_in_a_stream_and_says_the_same() {
     );
     assert!(stream.text().ends_with("data: [DONE]\n\n"));
     let events = events(&stream.text());
-    let said: String = events
+    let streamed: String = events
         .iter()
         .filter_map(|event| event["choices"][0]["delta"]["content"].as_str())
         .collect();
-    assert_eq!(said, content);
+    assert_eq!(streamed, content);
     assert!(events.len() > 3, "a stream of {} events", events.len());
     assert_eq!(
         events.last().unwrap()["choices"][0]["finish_reason"],
         "stop"
     );
-    gateway.settle();
+    gateway.wait_until_idle();
 }
 
 #[test]
 fn it_is_deterministic() {
     let content = |gateway: &Gateway| {
-        ask(gateway, false).json()["choices"][0]["message"]["content"]
+        send(gateway, false).json()["choices"][0]["message"]["content"]
             .as_str()
             .unwrap()
             .to_owned()
@@ -72,7 +74,7 @@ fn it_is_deterministic() {
 #[test]
 fn it_reports_usage_and_is_metered_like_any_model() {
     let gateway = Setup::new().start();
-    let usage = ask(&gateway, false).json()["usage"].clone();
+    let usage = send(&gateway, false).json()["usage"].clone();
     assert!(usage["prompt_tokens"].as_u64().unwrap() > 0, "{usage}");
     assert_eq!(
         usage["prompt_tokens"].as_u64().unwrap() + usage["completion_tokens"].as_u64().unwrap(),
@@ -88,7 +90,7 @@ fn it_reports_usage_and_is_metered_like_any_model() {
     let body =
         r#"{"model":"demo","stream":true,"stream_options":{"include_usage":true},"messages":[]}"#;
     let stream = gateway
-        .ask(&Request::post("/v1/chat/completions", body))
+        .send(&Request::post("/v1/chat/completions", body))
         .text();
     assert!(
         events(&stream).last().unwrap()["usage"]["completion_tokens"]
@@ -99,29 +101,33 @@ fn it_reports_usage_and_is_metered_like_any_model() {
 }
 
 #[test]
-fn it_is_there_only_while_nothing_else_is() {
+fn it_exists_only_while_nothing_else_is_configured() {
     let listed = |gateway: &Gateway| {
         gateway
-            .ask(&Request::get("/v1/models"))
+            .send(&Request::get("/v1/models"))
             .text()
             .contains("\"demo\"")
     };
-    let upstream = Upstream::answering(reply::completion("hi"));
+    let upstream = Upstream::with_response(response::completion("hi"));
     assert!(listed(&Setup::new().start()));
-    assert!(!listed(&Setup::over(&upstream).start()));
+    assert!(!listed(&Setup::with_upstream(&upstream).start()));
     assert!(listed(
-        &Setup::over(&upstream).root("demo = \"on\"").start()
+        &Setup::with_upstream(&upstream)
+            .top_level("demo = \"on\"")
+            .start()
     ));
-    let off = Setup::new().root("demo = \"off\"").start();
+    let off = Setup::new().top_level("demo = \"off\"").start();
     assert!(!listed(&off));
-    assert_response::error(&ask(&off, false), 404, "model_not_found", Some("model"));
+    assert_response::error(&send(&off, false), 404, "model_not_found", Some("model"));
 }
 
 #[test]
 fn it_shows_markdown_code_and_a_table() {
     let gateway = Setup::new().start();
-    let whole = ask(&gateway, false).json();
-    let content = whole["choices"][0]["message"]["content"].as_str().unwrap();
+    let completion = send(&gateway, false).json();
+    let content = completion["choices"][0]["message"]["content"]
+        .as_str()
+        .unwrap();
     assert!(content.contains("```"), "no code: {content}");
     assert!(
         content.lines().filter(|line| line.starts_with('|')).count() >= 3,

@@ -1,5 +1,5 @@
-//! Promise 8, no drop on the way out: readiness first, then no new work, and
-//! streams run to their end or to the deadline.
+//! Draining: readiness changes first, then new requests are rejected, and streams
+//! run to their end or to the deadline (docs/faults.md, O rows).
 
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -7,27 +7,27 @@ use std::sync::Arc;
 use crate::support::assert_response;
 use crate::support::client::{Client, Request};
 use crate::support::gateway::{Gateway, Setup, text};
-use crate::support::upstream::{Upstream, reply};
+use crate::support::upstream::{Upstream, response};
 use crate::support::wait;
-use crate::support::wait::Gate;
+use crate::support::wait::Semaphore;
 
-/// An upstream that streams one event, then the rest once the gate is open.
-fn gated(gate: &Arc<Gate>) -> Upstream {
+/// An upstream that streams one event, then the rest once the gate opens.
+fn gated_stream(gate: &Arc<Semaphore>) -> Upstream {
     let gate = Arc::clone(gate);
     Upstream::start(move |exchange| {
         let body = String::from_utf8(exchange.read_body()).unwrap();
         if !body.contains("\"stream\":true") {
-            gate.pass();
-            exchange.send(reply::completion("late"));
+            gate.acquire();
+            exchange.send(response::completion("late"));
             return;
         }
-        exchange.send(reply::stream_head());
-        exchange.send(reply::chunk(reply::delta("one")));
-        gate.pass();
-        exchange.send(reply::chunk(
-            reply::delta("two") + &reply::finish() + reply::DONE,
+        exchange.send(response::stream_head());
+        exchange.send(response::chunk(response::delta("one")));
+        gate.acquire();
+        exchange.send(response::chunk(
+            response::delta("two") + &response::finish() + response::DONE,
         ));
-        exchange.send(reply::LAST_CHUNK);
+        exchange.send(response::LAST_CHUNK);
     })
 }
 
@@ -37,112 +37,112 @@ fn open_stream(gateway: &Gateway) -> Client {
     let mut client = gateway.client();
     client.send(&Request::stream("m").bytes());
     assert_eq!(client.head().status, 200);
-    client.take(reply::delta("one").len());
+    client.read_exact(response::delta("one").len());
     client
 }
 
 #[track_caller]
-fn refuses_connections(gateway: &Gateway) {
+fn assert_connections_refused(gateway: &Gateway) {
     wait::until("the listener to be closed", || {
         TcpStream::connect(gateway.listen).err()
     });
 }
 
 #[test]
-fn o01_streams_finish_while_new_work_is_refused() {
-    let gate = Arc::new(Gate::default());
-    let upstream = gated(&gate);
-    let mut gateway = Setup::over(&upstream).start();
-    assert_eq!(gateway.ask_admin("/readyz").status, 200);
+fn o01_streams_finish_while_new_requests_are_rejected() {
+    let gate = Arc::new(Semaphore::default());
+    let upstream = gated_stream(&gate);
+    let mut gateway = Setup::with_upstream(&upstream).start();
+    assert_eq!(gateway.get_admin("/readyz").status, 200);
     let mut streams: Vec<Client> = (0..10).map(|_| open_stream(&gateway)).collect();
     gateway.signal("TERM");
     wait::until("/readyz to turn 503", || {
-        (gateway.ask_admin("/readyz").status == 503).then_some(())
+        (gateway.get_admin("/readyz").status == 503).then_some(())
     });
-    assert_eq!(gateway.ask_admin("/livez").status, 200);
-    refuses_connections(&gateway);
-    assert!(gateway.is_alive());
-    gate.open_for_good();
+    assert_eq!(gateway.get_admin("/livez").status, 200);
+    assert_connections_refused(&gateway);
+    assert!(gateway.is_running());
+    gate.release_all();
     for stream in &mut streams {
-        let (rest, complete) = stream.rest();
-        assert!(complete, "a stream was cut");
+        let (rest, complete) = stream.read_body();
+        assert!(complete, "a stream was truncated");
         assert_eq!(
             String::from_utf8(rest).unwrap(),
-            reply::delta("two") + &reply::finish() + reply::DONE
+            response::delta("two") + &response::finish() + response::DONE
         );
     }
-    assert_eq!(gateway.ended().code(), Some(0));
+    assert_eq!(gateway.wait_for_exit().code(), Some(0));
     for line in gateway.access_lines(10) {
         assert_eq!(text(&line, "outcome"), "ok");
     }
 }
 
 #[test]
-fn a_unary_request_in_flight_gets_its_answer() {
-    let gate = Arc::new(Gate::default());
-    let upstream = gated(&gate);
-    let mut gateway = Setup::over(&upstream).start();
+fn a_unary_request_in_flight_gets_its_response() {
+    let gate = Arc::new(Semaphore::default());
+    let upstream = gated_stream(&gate);
+    let mut gateway = Setup::with_upstream(&upstream).start();
     let mut client = gateway.client();
     client.send(&Request::chat("m").bytes());
-    upstream.arrived(1);
+    upstream.wait_for_requests(1);
     gateway.signal("INT");
-    refuses_connections(&gateway);
-    gate.open_for_good();
-    let answer = client.answer();
-    assert_eq!(answer.status, 200);
-    assert!(answer.text().contains("late"));
+    assert_connections_refused(&gateway);
+    gate.release_all();
+    let response = client.response();
+    assert_eq!(response.status, 200);
+    assert!(response.text().contains("late"));
     client.assert_closed();
-    assert_eq!(gateway.ended().code(), Some(0));
+    assert_eq!(gateway.wait_for_exit().code(), Some(0));
 }
 
 #[test]
-fn a_connection_at_rest_gets_no_new_work_in() {
-    let gate = Arc::new(Gate::default());
-    let upstream = gated(&gate);
-    let mut gateway = Setup::over(&upstream).start();
-    let mut resting = gateway.client();
-    resting.send(&Request::get("/v1/models").bytes());
-    assert_eq!(resting.answer().status, 200);
+fn an_idle_connection_accepts_no_new_request() {
+    let gate = Arc::new(Semaphore::default());
+    let upstream = gated_stream(&gate);
+    let mut gateway = Setup::with_upstream(&upstream).start();
+    let mut idle = gateway.client();
+    idle.send(&Request::get("/v1/models").bytes());
+    assert_eq!(idle.response().status, 200);
     let mut stream = open_stream(&gateway);
     gateway.signal("TERM");
     wait::until("/readyz to turn 503", || {
-        (gateway.ask_admin("/readyz").status == 503).then_some(())
+        (gateway.get_admin("/readyz").status == 503).then_some(())
     });
-    if resting.try_send(&Request::chat("m").bytes()).is_ok() {
-        if let Some(head) = resting.try_head() {
-            let (body, complete) = resting.rest();
+    if idle.try_send(&Request::chat("m").bytes()).is_ok() {
+        if let Some(head) = idle.try_head() {
+            let (body, complete) = idle.read_body();
             assert!(complete);
-            assert_eq!(head.status, 503, "new work was taken in");
+            assert_eq!(head.status, 503, "a new request was accepted");
             assert!(
                 String::from_utf8(body)
                     .unwrap()
                     .contains("server_shutting_down")
             );
         }
-        resting.assert_closed();
+        idle.assert_closed();
     }
-    gate.open_for_good();
-    assert!(stream.rest().1);
+    gate.release_all();
+    assert!(stream.read_body().1);
     assert_eq!(upstream.requests().len(), 1);
-    assert_eq!(gateway.ended().code(), Some(0));
+    assert_eq!(gateway.wait_for_exit().code(), Some(0));
 }
 
 #[test]
 fn o02_the_deadline_ends_streams_with_an_error_event() {
-    let gate = Arc::new(Gate::default());
-    let upstream = gated(&gate);
-    let mut gateway = Setup::over(&upstream)
+    let gate = Arc::new(Semaphore::default());
+    let upstream = gated_stream(&gate);
+    let mut gateway = Setup::with_upstream(&upstream)
         .server("drain_timeout = \"300ms\"")
         .start();
     let mut client = gateway.client();
     client.send(&Request::stream("m").bytes());
-    upstream.arrived(1);
+    upstream.wait_for_requests(1);
     let head = client.head();
-    let mut body = client.take(reply::delta("one").len());
+    let mut body = client.read_exact(response::delta("one").len());
     gateway.signal("TERM");
-    let (rest, complete) = client.rest();
+    let (rest, complete) = client.read_body();
     body.extend(rest);
-    let answer = crate::support::client::Answer {
+    let response = crate::support::client::Response {
         status: head.status,
         head,
         interim: Vec::new(),
@@ -150,86 +150,86 @@ fn o02_the_deadline_ends_streams_with_an_error_event() {
         complete,
     };
     assert_eq!(
-        assert_response::stream_error(&answer, "server_shutting_down"),
-        reply::delta("one").into_bytes()
+        assert_response::stream_error(&response, "server_shutting_down"),
+        response::delta("one").into_bytes()
     );
-    assert_eq!(gateway.ended().code(), Some(0));
-    gate.open_for_good();
+    assert_eq!(gateway.wait_for_exit().code(), Some(0));
+    gate.release_all();
 }
 
 #[test]
-fn o02_the_deadline_ends_requests_that_have_no_answer_yet() {
-    let gate = Arc::new(Gate::default());
-    let upstream = gated(&gate);
-    let mut gateway = Setup::over(&upstream)
+fn o02_the_deadline_ends_requests_without_a_response() {
+    let gate = Arc::new(Semaphore::default());
+    let upstream = gated_stream(&gate);
+    let mut gateway = Setup::with_upstream(&upstream)
         .server("drain_timeout = \"300ms\"")
         .start();
     let mut client = gateway.client();
     client.send(&Request::chat("m").bytes());
-    upstream.arrived(1);
+    upstream.wait_for_requests(1);
     gateway.signal("TERM");
-    let answer = client.answer();
-    assert_response::error(&answer, 503, "server_shutting_down", None);
-    // The upstream may be at work on it.
-    assert_eq!(answer.header("x-should-retry"), Some("false"));
+    let response = client.response();
+    assert_response::error(&response, 503, "server_shutting_down", None);
+    // The upstream may be processing it.
+    assert_eq!(response.header("x-should-retry"), Some("false"));
     client.assert_closed();
-    assert_eq!(gateway.ended().code(), Some(0));
-    gate.open_for_good();
+    assert_eq!(gateway.wait_for_exit().code(), Some(0));
+    gate.release_all();
 }
 
 #[test]
-fn o01_callers_are_taken_in_until_the_delay_is_over() {
-    let gate = Arc::new(Gate::default());
-    gate.open_for_good();
-    let upstream = gated(&gate);
-    // Longer than the test: a second signal cuts it short.
-    let mut gateway = Setup::over(&upstream)
+fn o01_clients_are_accepted_until_the_drain_delay_is_over() {
+    let gate = Arc::new(Semaphore::default());
+    gate.release_all();
+    let upstream = gated_stream(&gate);
+    // Longer than the test; a second signal shortens it.
+    let mut gateway = Setup::with_upstream(&upstream)
         .server("drain_delay = \"600s\"")
         .start();
     gateway.signal("TERM");
     wait::until("/readyz to turn 503", || {
-        (gateway.ask_admin("/readyz").status == 503).then_some(())
+        (gateway.get_admin("/readyz").status == 503).then_some(())
     });
     for _ in 0..3 {
-        assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
+        assert_eq!(gateway.send(&Request::chat("m")).status, 200);
     }
-    assert!(gateway.is_alive());
+    assert!(gateway.is_running());
     gateway.signal("TERM");
-    refuses_connections(&gateway);
-    assert_eq!(gateway.ended().code(), Some(0));
+    assert_connections_refused(&gateway);
+    assert_eq!(gateway.wait_for_exit().code(), Some(0));
 }
 
 #[test]
-fn a_second_signal_ends_at_once() {
-    let gate = Arc::new(Gate::default());
-    let upstream = gated(&gate);
-    let mut gateway = Setup::over(&upstream).start();
+fn a_second_signal_stops_at_once() {
+    let gate = Arc::new(Semaphore::default());
+    let upstream = gated_stream(&gate);
+    let mut gateway = Setup::with_upstream(&upstream).start();
     let mut stream = open_stream(&gateway);
     gateway.signal("TERM");
     wait::until("/readyz to turn 503", || {
-        (gateway.ask_admin("/readyz").status == 503).then_some(())
+        (gateway.get_admin("/readyz").status == 503).then_some(())
     });
     gateway.signal("TERM");
-    gateway.ended();
-    let (rest, complete) = stream.rest();
+    gateway.wait_for_exit();
+    let (rest, complete) = stream.read_body();
     let text = String::from_utf8(rest).unwrap();
     assert!(!text.contains("[DONE]"));
     assert!(
         !complete || text.contains("server_shutting_down"),
-        "a cut stream looks whole"
+        "a truncated stream looks complete"
     );
-    gate.open_for_good();
+    gate.release_all();
 }
 
 #[test]
-fn an_idle_gateway_ends_at_once() {
+fn an_idle_gateway_stops_at_once() {
     for signal in ["TERM", "INT"] {
         let mut gateway = Setup::new().start();
-        let mut resting = gateway.client();
-        resting.send(&Request::get("/health").bytes());
-        assert_eq!(resting.answer().status, 200);
+        let mut idle = gateway.client();
+        idle.send(&Request::get("/health").bytes());
+        assert_eq!(idle.response().status, 200);
         gateway.signal(signal);
-        assert_eq!(gateway.ended().code(), Some(0), "SIG{signal}");
-        resting.assert_closed();
+        assert_eq!(gateway.wait_for_exit().code(), Some(0), "SIG{signal}");
+        idle.assert_closed();
     }
 }

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod cli;
 pub mod demo;
+pub mod docs_examples;
 pub mod drain;
 pub mod handover;
 pub mod probe;

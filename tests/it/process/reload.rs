@@ -1,16 +1,15 @@
-//! Promise 8, no drop on change: a new configuration is taken whole or not at
-//! all, by signal or by itself, and nobody's connection ends for it (FAULTS,
-//! O-04, O-05, O-07).
+//! Reload: a new configuration is applied completely or not at all, by signal or
+//! by watch, without the loss of a connection (docs/faults.md#o-04, #o-05, #o-07).
 
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::routing::failover::good;
+use crate::routing::failover::healthy_upstream;
 use crate::support::client::{Client, Request};
 use crate::support::gateway::{Gateway, Setup};
-use crate::support::upstream::{Upstream, reply};
+use crate::support::upstream::{Upstream, response};
 use crate::support::wait;
 
 const RELOADS: &str = "trunkline_config_reloads_total";
@@ -21,63 +20,64 @@ fn alias(name: &str) -> String {
 }
 
 fn models(gateway: &Gateway) -> Vec<String> {
-    let answer = gateway.ask(&Request::get("/v1/models")).json();
-    let models = answer["data"].as_array().unwrap().iter();
+    let response = gateway.send(&Request::get("/v1/models")).json();
+    let models = response["data"].as_array().unwrap().iter();
     models
         .map(|it| it["id"].as_str().unwrap().to_owned())
         .collect()
 }
 
 #[track_caller]
-fn offers(gateway: &Gateway, name: &str) {
+fn wait_for_model(gateway: &Gateway, name: &str) {
     wait::until(&format!("the model {name}"), || {
         models(gateway).iter().any(|it| it == name).then_some(())
     });
 }
 
-/// The key of each request that came upstream.
+/// The key of each request at the upstream.
 fn keys(upstream: &Upstream) -> Vec<String> {
     let requests = upstream.requests();
-    let key =
-        |it: &crate::support::upstream::Recorded| it.header("authorization").unwrap().to_owned();
+    let key = |it: &crate::support::upstream::RecordedRequest| {
+        it.header("authorization").unwrap().to_owned()
+    };
     requests.iter().map(key).collect()
 }
 
 #[test]
-fn a_changed_file_is_obeyed_without_being_asked() {
-    let upstream = good();
-    let gateway = Setup::over(&upstream).start();
-    let mut resting = gateway.client();
-    resting.send(&Request::chat("late").bytes());
-    assert_eq!(resting.answer().status, 404);
+fn a_changed_file_is_applied_without_a_signal() {
+    let upstream = healthy_upstream();
+    let gateway = Setup::with_upstream(&upstream).start();
+    let mut idle = gateway.client();
+    idle.send(&Request::chat("late").bytes());
+    assert_eq!(idle.response().status, 404);
     gateway.edit(|text| text + &alias("late"));
-    offers(&gateway, "late");
-    // The same connection, the new configuration.
-    resting.send(&Request::chat("late").bytes());
-    assert_eq!(resting.answer().status, 200);
+    wait_for_model(&gateway, "late");
+    // The same connection, with the new configuration.
+    idle.send(&Request::chat("late").bytes());
+    assert_eq!(idle.response().status, 200);
     gateway.await_metric("trunkline_config_generation", &[], 2.0);
     gateway.await_metric(RELOADS, &[("result", "applied")], 1.0);
-    let shown = gateway.ask_admin("/config").json();
+    let shown = gateway.get_admin("/config").json();
     assert_eq!(shown["models"]["late"]["targets"][0]["model"], "real-late");
 }
 
 #[test]
-fn dotenv_is_read_anew() {
-    let upstream = good();
+fn dotenv_is_reread() {
+    let upstream = healthy_upstream();
     let setup = Setup::new().section(&format!(
         "[providers.up]\nbase_url = \"{}\"\napi_key_env = \"UP_KEY\"\n{}",
         upstream.base_url(),
         alias("m")
     ));
     let gateway = setup.start();
-    assert_eq!(gateway.ask(&Request::chat("m")).status, 503);
+    assert_eq!(gateway.send(&Request::chat("m")).status, 503);
     std::fs::write(gateway.directory().join(".env"), "UP_KEY=from-dotenv\n").unwrap();
-    offers(&gateway, "m");
-    assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
+    wait_for_model(&gateway, "m");
+    assert_eq!(gateway.send(&Request::chat("m")).status, 200);
     assert_eq!(keys(&upstream), ["Bearer from-dotenv"]);
 }
 
-/// Swaps what `..data` leads to, as Kubernetes does.
+/// Replaces the target of `..data`, as Kubernetes does.
 fn mount(directory: &Path, version: &str, files: &[(&str, &str)]) {
     std::fs::create_dir(directory.join(version)).unwrap();
     for (name, text) in files {
@@ -89,7 +89,7 @@ fn mount(directory: &Path, version: &str, files: &[(&str, &str)]) {
 
 #[test]
 fn o07_a_mounted_config_map_and_secret_are_followed() {
-    let upstream = good();
+    let upstream = healthy_upstream();
     let setup = Setup::new();
     let [secrets, config] = ["secrets", "config"].map(|name| {
         let path = setup.directory().join(name);
@@ -105,14 +105,14 @@ fn o07_a_mounted_config_map_and_secret_are_followed() {
             alias("m")
         ))
         .start();
-    assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
+    assert_eq!(gateway.send(&Request::chat("m")).status, 200);
     mount(&secrets, "..2", &[("key", "second-key\n")]);
     std::fs::remove_dir_all(secrets.join("..1")).unwrap();
     gateway.await_metric("trunkline_config_generation", &[], 2.0);
-    assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
+    assert_eq!(gateway.send(&Request::chat("m")).status, 200);
     assert_eq!(keys(&upstream), ["Bearer first-key", "Bearer second-key"]);
 
-    // The file itself becomes a link into a mount: the content is the same.
+    // The file itself becomes a link into a mount, with the same content.
     let file = gateway.directory().join("test.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     mount(&config, "..1", &[("test.toml", &text)]);
@@ -127,14 +127,14 @@ fn o07_a_mounted_config_map_and_secret_are_followed() {
             version,
             &[("test.toml", &(text.clone() + &alias(&name)))],
         );
-        offers(&gateway, &name);
+        wait_for_model(&gateway, &name);
     }
 }
 
 #[test]
-fn o05_a_faulty_file_leaves_everything_as_it_is_and_all_is_said() {
-    let upstream = good();
-    let gateway = Setup::over(&upstream).start();
+fn o05_an_invalid_file_changes_nothing_and_every_error_is_logged() {
+    let upstream = healthy_upstream();
+    let gateway = Setup::with_upstream(&upstream).start();
     let before = std::fs::read_to_string(gateway.directory().join("test.toml")).unwrap();
     gateway.edit(|text| {
         text.replace(
@@ -147,24 +147,24 @@ fn o05_a_faulty_file_leaves_everything_as_it_is_and_all_is_said() {
     let now = |name: &str| metrics.sum(name, &[]);
     assert_eq!(now("trunkline_config_last_reload_successful"), Some(0.0));
     assert_eq!(now("trunkline_config_generation"), Some(1.0));
-    let said = wait::until("the rejection in the log", || {
-        let lines = gateway.lines_at("ERROR");
+    let log = wait::until("the rejection in the log", || {
+        let lines = gateway.log_lines_at("ERROR");
         (lines.len() >= 3).then(|| lines.join("\n"))
     });
     for part in [
-        "models.m.provider: no provider is called",
+        "models.m.provider: unknown provider",
         "did you mean \\\"up\\\"?",
         "cors.allow_origin: unknown key; did you mean \\\"allow_origins\\\"?",
         "test.toml:",
         "reload rejected",
     ] {
-        assert!(said.contains(part), "{part} is not in {said}");
+        assert!(log.contains(part), "{part} is not in {log}");
     }
-    assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
+    assert_eq!(gateway.send(&Request::chat("m")).status, 200);
     gateway.edit(|_| "this is not TOML".to_owned());
     gateway.await_metric(RELOADS, &[("result", "rejected")], 2.0);
-    assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
-    // Taken back, it is once more what is in force.
+    assert_eq!(gateway.send(&Request::chat("m")).status, 200);
+    // Reverted, the file equals the active configuration again.
     gateway.edit(|_| before);
     gateway.await_metric("trunkline_config_last_reload_successful", &[], 1.0);
     gateway.await_metric("trunkline_config_generation", &[], 1.0);
@@ -172,18 +172,18 @@ fn o05_a_faulty_file_leaves_everything_as_it_is_and_all_is_said() {
 
 #[test]
 fn a_signal_without_a_change_changes_nothing() {
-    let upstream = good();
-    let gateway = Setup::over(&upstream).start();
+    let upstream = healthy_upstream();
+    let gateway = Setup::with_upstream(&upstream).start();
     gateway.signal("HUP");
     gateway.await_metric(RELOADS, &[("result", "unchanged")], 1.0);
     assert!((gateway.generation() - 1.0).abs() < 1e-9);
-    assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
+    assert_eq!(gateway.send(&Request::chat("m")).status, 200);
 }
 
 #[test]
-fn the_watch_can_be_switched_off_and_on_again() {
+fn the_watch_can_be_disabled_and_enabled() {
     let watches = |gateway: &Gateway| {
-        let open = std::fs::read_dir(gateway.process().join("fd")).unwrap();
+        let open = std::fs::read_dir(gateway.proc_dir().join("fd")).unwrap();
         let mut links = open.filter_map(|it| it.ok()?.path().read_link().ok());
         links.any(|link| link.to_string_lossy().contains("inotify"))
     };
@@ -199,8 +199,8 @@ fn the_watch_can_be_switched_off_and_on_again() {
 }
 
 #[test]
-fn o07_a_rotated_key_file_costs_nobody_an_error() {
-    let upstream = good();
+fn o07_a_rotated_key_file_causes_no_error() {
+    let upstream = healthy_upstream();
     let setup = Setup::new();
     setup.file("key", b"old-key");
     let gateway = setup
@@ -217,12 +217,12 @@ fn o07_a_rotated_key_file_costs_nobody_an_error() {
                 let mut client = gateway.client();
                 while !done.load(Ordering::Relaxed) {
                     client.send(&Request::chat("m").bytes());
-                    let answer = client.answer();
-                    assert_eq!(answer.status, 200, "{}", answer.text());
+                    let response = client.response();
+                    assert_eq!(response.status, 200, "{}", response.text());
                 }
             });
         }
-        upstream.arrived(20);
+        upstream.wait_for_requests(20);
         std::fs::write(gateway.directory().join("key.new"), "new-key").unwrap();
         std::fs::rename(
             gateway.directory().join("key.new"),
@@ -236,14 +236,14 @@ fn o07_a_rotated_key_file_costs_nobody_an_error() {
                 .cloned()
         });
         let count = upstream.requests().len();
-        upstream.arrived(count + 20);
+        upstream.wait_for_requests(count + 20);
         done.store(true, Ordering::Relaxed);
     });
     // At the swap, requests of one worker may overtake those of another.
     let keys = keys(&upstream);
     let first = keys.iter().position(|it| it == "Bearer new-key").unwrap();
     let late = keys.iter().skip(first).filter(|it| *it == "Bearer old-key");
-    assert!(late.count() <= 4, "the old key went on being used");
+    assert!(late.count() <= 4, "the old key is still used");
     assert_eq!(
         gateway.metrics().sum(RELOADS, &[("result", "applied")]),
         Some(1.0)
@@ -251,20 +251,20 @@ fn o07_a_rotated_key_file_costs_nobody_an_error() {
 }
 
 #[test]
-fn site_and_callers_keys_follow() {
-    let upstream = good();
-    let gateway = Setup::over(&upstream)
+fn http_settings_and_client_keys_are_reloaded() {
+    let upstream = healthy_upstream();
+    let gateway = Setup::with_upstream(&upstream)
         .key("a", "sk-a", "")
         .key("b", "sk-b", "")
         .start();
     let mut client = gateway.client();
     let mut status = |request: Request| {
         client.send(&request.header("Origin", "https://a.example").bytes());
-        let answer = client.answer();
-        let allowed = answer
+        let response = client.response();
+        let allowed = response
             .header("access-control-allow-origin")
             .map(str::to_owned);
-        (answer.status, allowed)
+        (response.status, allowed)
     };
     assert_eq!(status(Request::get("/v1/models").key("sk-a")), (200, None));
     assert_eq!(status(Request::get("/new/health")).0, 404);
@@ -288,14 +288,14 @@ fn site_and_callers_keys_follow() {
 }
 
 #[test]
-fn listeners_move_and_a_taken_address_stops_the_whole_reload() {
-    let upstream = good();
-    let gateway = Setup::over(&upstream).start();
-    let mut resting = gateway.client();
-    resting.send(&Request::get("/health").bytes());
-    assert_eq!(resting.answer().status, 200);
+fn listeners_move_and_an_occupied_address_fails_the_whole_reload() {
+    let upstream = healthy_upstream();
+    let gateway = Setup::with_upstream(&upstream).start();
+    let mut idle = gateway.client();
+    idle.send(&Request::get("/health").bytes());
+    assert_eq!(idle.response().status, 200);
 
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let occupied = TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = |address: std::net::SocketAddr| {
         move |text: String| {
             text.replace(
@@ -305,49 +305,51 @@ fn listeners_move_and_a_taken_address_stops_the_whole_reload() {
         }
     };
     let before = std::fs::read_to_string(gateway.directory().join("test.toml")).unwrap();
-    gateway.edit(listen(taken.local_addr().unwrap()));
+    gateway.edit(listen(occupied.local_addr().unwrap()));
     gateway.await_metric(RELOADS, &[("result", "rejected")], 1.0);
     assert_eq!(models(&gateway), ["m"]);
-    let said = gateway.lines_at("ERROR").join("\n");
-    assert!(said.contains("cannot listen on"), "{said}");
+    let log = gateway.log_lines_at("ERROR").join("\n");
+    assert!(log.contains("cannot listen on"), "{log}");
 
-    // Free again, but for a moment in which somebody else may take it.
-    let free = taken.local_addr().unwrap();
-    drop(taken);
+    // Free again, although another process may take it for a moment.
+    let free = occupied.local_addr().unwrap();
+    drop(occupied);
     gateway.edit(|_| before);
     gateway.reload(listen(free));
     let mut moved = Client::connect(free);
     moved.send(&Request::chat("moved").bytes());
-    assert_eq!(moved.answer().status, 200);
-    resting.send(&Request::chat("moved").bytes());
-    assert_eq!(resting.answer().status, 200, "an open connection stays");
+    assert_eq!(moved.response().status, 200);
+    idle.send(&Request::chat("moved").bytes());
+    assert_eq!(idle.response().status, 200, "an open connection stays");
     wait::until("the old listener to be closed", || {
         std::net::TcpStream::connect(gateway.listen).err()
     });
 }
 
 #[test]
-fn what_needs_a_restart_is_said_and_the_rest_applied() {
-    let upstream = good();
-    let gateway = Setup::over(&upstream).server("workers = 1").start();
+fn keys_that_need_a_restart_are_logged_and_all_others_applied() {
+    let upstream = healthy_upstream();
+    let gateway = Setup::with_upstream(&upstream)
+        .server("workers = 1")
+        .start();
     gateway.reload(|text| text.replace("workers = 1", "workers = 2") + &alias("other"));
-    assert_eq!(gateway.ask(&Request::chat("other")).status, 200);
-    let said = wait::until("a warning", || {
-        let lines = gateway.lines_at("WARN").join("\n");
-        lines.contains("wait for a restart").then_some(lines)
+    assert_eq!(gateway.send(&Request::chat("other")).status, 200);
+    let log = wait::until("a warning", || {
+        let lines = gateway.log_lines_at("WARN").join("\n");
+        lines.contains("take effect at a restart").then_some(lines)
     });
-    assert!(said.contains("server.workers"), "{said}");
+    assert!(log.contains("server.workers"), "{log}");
 }
 
 #[test]
-fn the_demo_model_comes_and_goes() {
-    let upstream = good();
+fn the_demo_model_is_added_and_removed() {
+    let upstream = healthy_upstream();
     let gateway = Setup::new().start();
     assert_eq!(models(&gateway), ["demo"]);
     let mut client = gateway.client();
     let mut status = |model| {
         client.send(&Request::chat(model).bytes());
-        client.answer().status
+        client.response().status
     };
     assert_eq!(status("demo"), 200);
     let without = std::fs::read_to_string(gateway.directory().join("test.toml")).unwrap();
@@ -361,34 +363,34 @@ fn the_demo_model_comes_and_goes() {
 }
 
 #[test]
-fn a_broken_reload_under_way_does_not_keep_the_process_from_ending() {
+fn an_invalid_reload_in_progress_does_not_keep_the_process_from_stopping() {
     let mut gateway = Setup::new().start();
     gateway.edit(|_| "no TOML".to_owned());
     gateway.signal("HUP");
     gateway.signal("TERM");
-    assert_eq!(gateway.ended().code(), Some(0));
+    assert_eq!(gateway.wait_for_exit().code(), Some(0));
 }
 
 #[test]
-fn whoever_watches_the_status_is_asked_to_come_back() {
-    let gateway = Setup::over(&good()).start();
+fn subscribers_of_the_status_are_disconnected_to_reconnect() {
+    let gateway = Setup::with_upstream(&healthy_upstream()).start();
     let mut watcher = gateway.client();
     watcher.send(&Request::get("/trunkline/status/events").bytes());
     assert_eq!(watcher.head().status, 200);
     gateway.reload(|text| text + &alias("other"));
-    let (events, complete) = watcher.rest();
+    let (events, complete) = watcher.read_body();
     assert!(complete);
     assert!(String::from_utf8(events).unwrap().starts_with("data: {"));
 }
 
 #[test]
-fn no_counter_falls() {
-    let upstream = Upstream::answering(reply::json("400 Bad Request", "{}"));
-    let gateway = Setup::over(&upstream).start();
-    gateway.ask(&Request::chat("m"));
+fn no_counter_decreases() {
+    let upstream = Upstream::with_response(response::json("400 Bad Request", "{}"));
+    let gateway = Setup::with_upstream(&upstream).start();
+    gateway.send(&Request::chat("m"));
     gateway.reload(|text| text + &alias("other"));
-    gateway.ask(&Request::chat("m"));
-    gateway.settle();
+    gateway.send(&Request::chat("m"));
+    gateway.wait_until_idle();
     let requests = [("model", "m"), ("status", "4xx")];
     gateway.await_metric("trunkline_requests_total", &requests, 2.0);
 }

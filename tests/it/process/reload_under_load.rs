@@ -1,40 +1,41 @@
-//! A hundred reloads while a thousand streams are open (FAULTS, O-04).
+//! A hundred reloads during a thousand open streams (docs/faults.md#o-04).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::support::client::{Client, Request};
 use crate::support::gateway::Setup;
-use crate::support::upstream::{Upstream, reply};
+use crate::support::upstream::{Upstream, response};
 use crate::support::wait::Watched;
 
 const STREAMS: usize = 1000;
 const RELOADS: usize = 100;
-/// Between two events of each stream.
+/// Reloads between two events of each stream.
 const RELOADS_PER_EVENT: usize = 10;
 
-/// One event as often as `steps` goes up, and the end after the last one.
+/// An upstream that sends one event for each increment of `steps`, and the end
+/// after the last one.
 fn paced(steps: &Arc<Watched<usize>>) -> Upstream {
     let steps = Arc::clone(steps);
     Upstream::start(move |exchange| {
-        if !exchange.begins_stream() {
+        if !exchange.start_stream_if_requested() {
             return;
         }
         for step in 0..=RELOADS / RELOADS_PER_EVENT {
             steps.try_wait(|steps| (*steps >= step).then_some(()));
-            exchange.send(reply::chunk(event(step)));
+            exchange.send(response::chunk(event(step)));
         }
-        exchange.send(reply::chunk(reply::finish() + reply::DONE));
-        exchange.send(reply::LAST_CHUNK);
+        exchange.send(response::chunk(response::finish() + response::DONE));
+        exchange.send(response::LAST_CHUNK);
     })
 }
 
 fn event(step: usize) -> String {
-    reply::delta(&format!("step {step}"))
+    response::delta(&format!("step {step}"))
 }
 
-/// Every second reload changes the provider, so that all is built anew; the
-/// others change nothing but the text.
+/// Every second reload changes the provider, so that everything is rebuilt; the
+/// others change only the text.
 fn changed(text: &str, reload: usize) -> String {
     let key = format!("api_key = \"key-{}\"", reload / 2);
     let lines = text.lines().filter(|line| !line.starts_with('#'));
@@ -46,10 +47,12 @@ fn changed(text: &str, reload: usize) -> String {
 }
 
 #[test]
-fn o04_a_hundred_reloads_cost_a_thousand_streams_nothing() {
+fn o04_a_hundred_reloads_lose_no_byte_of_a_thousand_streams() {
     let steps = Arc::new(Watched::new(0));
     let upstream = paced(&steps);
-    let gateway = Setup::over(&upstream).log("access = false").start();
+    let gateway = Setup::with_upstream(&upstream)
+        .log("access = false")
+        .start();
     let mut streams: Vec<Client> = (0..STREAMS)
         .map(|_| {
             let mut client = gateway.client();
@@ -59,17 +62,17 @@ fn o04_a_hundred_reloads_cost_a_thousand_streams_nothing() {
         .collect();
     for stream in &mut streams {
         assert_eq!(stream.head().status, 200);
-        assert_eq!(stream.take(event(0).len()), event(0).into_bytes());
+        assert_eq!(stream.read_exact(event(0).len()), event(0).into_bytes());
     }
-    let (done, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let (done, responses) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let mut client = gateway.client();
             while !done.load(Ordering::Relaxed) {
                 client.send(&Request::chat("m").bytes());
-                let answer = client.answer();
-                assert_eq!(answer.status, 200, "{}", answer.text());
-                answered.fetch_add(1, Ordering::Relaxed);
+                let response = client.response();
+                assert_eq!(response.status, 200, "{}", response.text());
+                responses.fetch_add(1, Ordering::Relaxed);
             }
         });
         for reload in 1..=RELOADS {
@@ -86,20 +89,20 @@ fn o04_a_hundred_reloads_cost_a_thousand_streams_nothing() {
         now("trunkline_config_generation"),
         Some(1.0 + RELOADS as f64)
     );
-    assert!(answered.load(Ordering::Relaxed) > RELOADS / 10);
+    assert!(responses.load(Ordering::Relaxed) > RELOADS / 10);
     let expected: String = (1..=RELOADS / RELOADS_PER_EVENT)
         .map(event)
-        .chain([reply::finish(), reply::DONE.to_owned()])
+        .chain([response::finish(), response::DONE.to_owned()])
         .collect();
     for stream in &mut streams {
-        let (rest, complete) = stream.rest();
-        assert!(complete, "a stream was cut");
+        let (rest, complete) = stream.read_body();
+        assert!(complete, "a stream was truncated");
         assert_eq!(String::from_utf8(rest).unwrap(), expected);
     }
     gateway.await_metric("trunkline_config_generations_held", &[], 1.0);
-    gateway.settle();
+    gateway.wait_until_idle();
     let ok = [("outcome", "ok")];
-    let requests = (STREAMS + answered.load(Ordering::Relaxed)) as f64;
+    let requests = (STREAMS + responses.load(Ordering::Relaxed)) as f64;
     gateway.await_metric("trunkline_requests_total", &[], requests);
     gateway.await_metric("trunkline_requests_total", &ok, requests);
 }

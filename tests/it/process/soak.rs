@@ -1,8 +1,8 @@
-//! A soak: a steady rate of requests to upstreams of which some answers are
-//! faulty, each answer checked against what the upstream's script says, and the
-//! gateway's memory and descriptors watched.
+//! A soak test: a steady rate of requests to partly faulty upstreams. Each response
+//! is checked against the upstream's script, and the gateway's memory and file
+//! descriptors are measured.
 //!
-//! It runs for ten seconds, or for as many as `TRUNKLINE_SOAK` says:
+//! It runs for ten seconds, or for `TRUNKLINE_SOAK` seconds:
 //! `TRUNKLINE_SOAK=600 cargo test --locked --test it soak:: -- --nocapture`.
 
 use std::sync::Mutex;
@@ -13,73 +13,73 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 
 use crate::support::assert_response;
-use crate::support::client::{Answer, Request};
+use crate::support::client::{Request, Response};
 use crate::support::gateway::{Gateway, Setup};
-use crate::support::upstream::{Exchange, Upstream, reply};
+use crate::support::upstream::{Exchange, Upstream, response};
 use crate::support::wait::until;
 
 const SECONDS: u64 = 10;
-/// Requests in a second, and callers that share them.
+/// Requests per second, and the number of clients that send them.
 const RATE: u64 = 300;
-const CALLERS: u64 = 15;
-/// Faulty answers of the first two targets in a hundred. The third is healthy,
-/// so a request that fails before its first event could have been served.
+const CLIENTS: u64 = 15;
+/// Percentage of faulty responses of the first two targets. The third is healthy,
+/// so a request that fails before its first event must be retried successfully.
 const FAULTY: u64 = 5;
-/// One caller in so many leaves in the middle of its answer.
-const LEAVES: u64 = 50;
-/// Most that the gateway may grow from the end of its warm-up on.
+/// One request in this many is cancelled in the middle of its response.
+const CANCEL_EVERY: u64 = 50;
+/// Upper bounds of the gateway's growth after its warm-up.
 const MOST_GROWTH_KIB: usize = 16 * 1024;
 
-/// What a target does with a request.
+/// The behaviour of a target for one request.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Fate {
-    Answer,
-    /// What another target can make good.
+enum Behaviour {
+    Response,
+    // Another target can serve the request.
     Fail,
     Busy,
     Page,
     Empty,
-    Leave,
+    Disconnect,
     Reset,
     Silent,
-    /// What nobody can: the caller has the beginning already.
-    BreakOff,
+    // It cannot be retried: the client has the beginning already.
+    Truncate,
     Stall,
 }
 
-const FAULTS: [Fate; 9] = [
-    Fate::Fail,
-    Fate::Busy,
-    Fate::Page,
-    Fate::Empty,
-    Fate::Leave,
-    Fate::Reset,
-    Fate::Silent,
-    Fate::BreakOff,
-    Fate::Stall,
+const FAULTS: [Behaviour; 9] = [
+    Behaviour::Fail,
+    Behaviour::Busy,
+    Behaviour::Page,
+    Behaviour::Empty,
+    Behaviour::Disconnect,
+    Behaviour::Reset,
+    Behaviour::Silent,
+    Behaviour::Truncate,
+    Behaviour::Stall,
 ];
 
-/// The same for the upstream that acts and the caller that judges.
-fn fate(number: u64, place: u64) -> Fate {
-    let mut rng = Rng::with_seed(number * 3 + place);
+/// The same for the upstream and for the client that checks it.
+fn behaviour(number: u64, target: u64) -> Behaviour {
+    let mut rng = Rng::with_seed(number * 3 + target);
     // The first numbers of neighbouring seeds are alike.
     let _ = (rng.u64(..), rng.u64(..));
-    if place < 2 && rng.u64(..100) < FAULTY {
+    if target < 2 && rng.u64(..100) < FAULTY {
         FAULTS[rng.usize(..FAULTS.len())]
     } else {
-        Fate::Answer
+        Behaviour::Response
     }
 }
 
-// ===== What is asked and what is answered =====
+// === requests and responses ===
 
-fn streams(number: u64) -> bool {
+fn is_stream(number: u64) -> bool {
     !number.is_multiple_of(3)
 }
 
 fn request(number: u64) -> Request {
     let model = if number.is_multiple_of(2) { "m" } else { "h" };
-    let stream = streams(number);
+    let stream = is_stream(number);
     Request::post(
         "/v1/chat/completions",
         format!(
@@ -91,100 +91,100 @@ fn request(number: u64) -> Request {
 fn events(number: u64) -> Vec<String> {
     let delta = |count| {
         let filling = "x".repeat(usize::try_from(number * count % 700).unwrap());
-        reply::delta(&format!("{number}-{count}-{filling}"))
+        response::delta(&format!("{number}-{count}-{filling}"))
     };
     let mut events: Vec<String> = (0..=number % 20).map(delta).collect();
-    events.extend([reply::finish(), reply::DONE.to_owned()]);
+    events.extend([response::finish(), response::DONE.to_owned()]);
     events
 }
 
-fn whole(number: u64) -> Vec<u8> {
-    reply::completion(&format!("the answer to {number}"))
+fn completion(number: u64) -> Vec<u8> {
+    response::completion(&format!("response {number}"))
 }
 
-fn serve(exchange: &mut Exchange<'_>, place: u64) {
+fn serve(exchange: &mut Exchange<'_>, target: u64) {
     let body = String::from_utf8(exchange.read_body()).unwrap();
-    exchange.forget();
+    exchange.discard_record();
     let number = body.split('~').nth(1).unwrap().parse().unwrap();
     let html = ["Content-Type: text/html"];
-    match fate(number, place) {
-        Fate::Answer if streams(number) => {
-            exchange.send(reply::stream_head());
+    match behaviour(number, target) {
+        Behaviour::Response if is_stream(number) => {
+            exchange.send(response::stream_head());
             for event in events(number) {
-                exchange.send(reply::chunk(event));
+                exchange.send(response::chunk(event));
             }
-            exchange.send(reply::LAST_CHUNK);
+            exchange.send(response::LAST_CHUNK);
         }
-        Fate::Answer => drop(exchange.send(whole(number))),
-        Fate::Fail => drop(exchange.send(reply::json("500 Oops", "{}"))),
-        Fate::Busy => {
+        Behaviour::Response => drop(exchange.send(completion(number))),
+        Behaviour::Fail => drop(exchange.send(response::json("500 Oops", "{}"))),
+        Behaviour::Busy => {
             let headers = ["Content-Type: application/json", "Retry-After-Ms: 50"];
-            exchange.send(reply::whole("429 Too Many Requests", &headers, "{}"));
+            exchange.send(response::with_body("429 Too Many Requests", &headers, "{}"));
         }
-        Fate::Page => drop(exchange.send(reply::whole("200 OK", &html, "<p>"))),
-        Fate::Empty if streams(number) => {
-            exchange.send(reply::stream(&[": nothing\n\n"]));
+        Behaviour::Page => drop(exchange.send(response::with_body("200 OK", &html, "<p>"))),
+        Behaviour::Empty if is_stream(number) => {
+            exchange.send(response::stream(&[": nothing\n\n"]));
         }
-        Fate::Empty => drop(exchange.send(reply::json("200 OK", ""))),
-        Fate::Leave => exchange.close(),
-        Fate::Reset => exchange.reset(),
-        Fate::Silent => drop(exchange.gateway_left()),
-        Fate::BreakOff => {
+        Behaviour::Empty => drop(exchange.send(response::json("200 OK", ""))),
+        Behaviour::Disconnect => exchange.close(),
+        Behaviour::Reset => exchange.reset(),
+        Behaviour::Silent => drop(exchange.wait_for_disconnect()),
+        Behaviour::Truncate => {
             begin(exchange, number);
-            exchange.finish();
+            exchange.shutdown_write();
         }
-        Fate::Stall => {
+        Behaviour::Stall => {
             begin(exchange, number);
-            exchange.gateway_left();
+            exchange.wait_for_disconnect();
         }
     }
 }
 
-/// The head and the first event, or a part of a whole answer.
+/// The head and the first event, or a part of a unary response.
 fn begin(exchange: &mut Exchange<'_>, number: u64) {
-    if streams(number) {
-        exchange.send(reply::stream_head());
-        exchange.send(reply::chunk(&events(number)[0]));
+    if is_stream(number) {
+        exchange.send(response::stream_head());
+        exchange.send(response::chunk(&events(number)[0]));
     } else {
-        let whole = whole(number);
-        exchange.send(&whole[..whole.len() - 9]);
+        let completion = completion(number);
+        exchange.send(&completion[..completion.len() - 9]);
     }
 }
 
-// ===== The callers =====
+// === clients ===
 
-/// What became of all requests.
+/// The outcomes of all requests.
 #[derive(Default)]
 struct Tally {
-    whole: AtomicU64,
-    /// Broken behind the first event, and told so.
-    told: AtomicU64,
-    left: AtomicU64,
+    complete: AtomicU64,
+    /// Truncated after the first event, with an error event or an abort.
+    truncated: AtomicU64,
+    cancelled: AtomicU64,
     /// Errors that the healthy target could have prevented, and wrong bytes.
     faults: Mutex<Vec<String>>,
 }
 
-fn call(gateway: &Gateway, tally: &Tally, caller: u64, seconds: u64) {
+fn run_client(gateway: &Gateway, tally: &Tally, client_index: u64, seconds: u64) {
     let mut client = gateway.client();
     let began = Instant::now();
-    for turn in 0..seconds * RATE / CALLERS {
-        let due = began + Duration::from_millis(turn * 1000 * CALLERS / RATE);
+    for turn in 0..seconds * RATE / CLIENTS {
+        let due = began + Duration::from_millis(turn * 1000 * CLIENTS / RATE);
         sleep(due.saturating_duration_since(Instant::now()));
-        let number = turn * CALLERS + caller;
+        let number = turn * CLIENTS + client_index;
         client.send(&request(number).bytes());
-        if number.is_multiple_of(LEAVES) {
+        if number.is_multiple_of(CANCEL_EVERY) {
             client.head();
             client = gateway.client();
-            tally.left.fetch_add(1, Ordering::Relaxed);
+            tally.cancelled.fetch_add(1, Ordering::Relaxed);
             continue;
         }
-        let answer = client.answer();
-        if !answer.complete || answer.header("connection") == Some("close") {
+        let response = client.response();
+        if !response.complete || response.header("connection") == Some("close") {
             client = gateway.client();
         }
-        match judge_answer(number, &answer) {
-            Ok(true) => tally.whole.fetch_add(1, Ordering::Relaxed),
-            Ok(false) => tally.told.fetch_add(1, Ordering::Relaxed),
+        match check_response(number, &response) {
+            Ok(true) => tally.complete.fetch_add(1, Ordering::Relaxed),
+            Ok(false) => tally.truncated.fetch_add(1, Ordering::Relaxed),
             Err(text) => {
                 tally.faults.lock().unwrap().push(text);
                 continue;
@@ -193,38 +193,41 @@ fn call(gateway: &Gateway, tally: &Tally, caller: u64, seconds: u64) {
     }
 }
 
-/// True for the whole answer, false for one that was broken off as the script
-/// says; else what is wrong.
-fn judge_answer(number: u64, answer: &Answer) -> Result<bool, String> {
-    let expected = if streams(number) {
+/// True for a complete response, false for one truncated according to the script;
+/// otherwise an error.
+fn check_response(number: u64, response: &Response) -> Result<bool, String> {
+    let expected = if is_stream(number) {
         events(number).concat()
     } else {
-        let whole = String::from_utf8(whole(number)).unwrap();
-        whole.split_once("\r\n\r\n").unwrap().1.to_owned()
+        let completion = String::from_utf8(completion(number)).unwrap();
+        completion.split_once("\r\n\r\n").unwrap().1.to_owned()
     };
-    let text = answer.text();
-    if answer.status == 200 && answer.complete && text == expected {
+    let text = response.text();
+    if response.status == 200 && response.complete && text == expected {
         return Ok(true);
     }
-    let place = match answer.header("x-trunkline-provider") {
+    let target = match response.header("x-trunkline-provider") {
         Some("p0") => 0,
         Some("p1") => 1,
         _ => 2,
     };
-    let fate = fate(number, place);
-    let context = format!("{number} at p{place}, {fate:?}: {} {text}", answer.status);
-    if answer.status != 200 {
-        return Err(format!("an error that was none of the caller's: {context}"));
+    let behaviour = behaviour(number, target);
+    let context = format!(
+        "{number} at p{target}, {behaviour:?}: {} {text}",
+        response.status
+    );
+    if response.status != 200 {
+        return Err(format!("an error that the client did not cause: {context}"));
     }
-    let code = match fate {
-        Fate::BreakOff => "upstream_disconnected",
-        Fate::Stall => "upstream_stalled",
+    let code = match behaviour {
+        Behaviour::Truncate => "upstream_disconnected",
+        Behaviour::Stall => "upstream_stalled",
         _ => return Err(format!("wrong bytes: {context}")),
     };
-    let begins_right = if streams(number) {
-        assert_response::stream_error(answer, code) == events(number)[0].as_bytes()
+    let begins_right = if is_stream(number) {
+        assert_response::stream_error(response, code) == events(number)[0].as_bytes()
     } else {
-        !answer.complete && expected.starts_with(&text)
+        !response.complete && expected.starts_with(&text)
     };
     if begins_right {
         Ok(false)
@@ -233,28 +236,28 @@ fn judge_answer(number: u64, answer: &Answer) -> Result<bool, String> {
     }
 }
 
-// ===== The gateway =====
+// === gateway ===
 
 /// Resident memory in KiB, and open descriptors.
-fn size(gateway: &Gateway) -> (usize, usize) {
-    (gateway.resident_kib(), gateway.descriptors())
+fn resources(gateway: &Gateway) -> (usize, usize) {
+    (gateway.resident_kib(), gateway.open_descriptors())
 }
 
 fn gateway(upstreams: &[Upstream]) -> Gateway {
     let mut setup = Setup::new().log("access = false");
-    for (place, upstream) in upstreams.iter().enumerate() {
+    for (target, upstream) in upstreams.iter().enumerate() {
         // The healthy one is never late, however busy the machine.
-        let limits = match place {
-            0 | 1 => "timeouts = { head = \"500ms\", gap = \"500ms\" }\n",
+        let limits = match target {
+            0 | 1 => "timeouts = { response_header = \"500ms\", idle = \"500ms\" }\n",
             _ => "",
         };
         let lines = format!("{limits}pool = {{ idle_timeout = \"2s\" }}");
-        setup = setup.provider(&format!("p{place}"), &upstream.base_url(), &lines);
+        setup = setup.provider(&format!("p{target}"), &upstream.base_url(), &lines);
     }
     let targets = "targets = [{ provider = \"p0\" }, { provider = \"p1\" }, { provider = \"p2\" }]\n\
-                   retry = { processed = true }";
+                   retry = { non_idempotent = true }";
     setup
-        // What watches the files takes descriptors a moment after the start.
+        // The file watch opens its descriptors shortly after the start.
         .section("[reload]\nwatch = false")
         .section(&format!("[models.m]\n{targets}"))
         .section(&format!(
@@ -264,28 +267,28 @@ fn gateway(upstreams: &[Upstream]) -> Gateway {
 }
 
 #[test]
-fn a_steady_load_with_mixed_faults_leaves_nothing_behind() {
+fn a_steady_load_with_mixed_faults_leaks_nothing() {
     let seconds = std::env::var("TRUNKLINE_SOAK").map_or(SECONDS, |text| text.parse().unwrap());
     let upstreams: Vec<_> = (0..3)
-        .map(|place| Upstream::start(move |exchange| serve(exchange, place)))
+        .map(|target| Upstream::start(move |exchange| serve(exchange, target)))
         .collect();
     let gateway = gateway(&upstreams);
-    let (_, descriptors) = size(&gateway);
+    let (_, descriptors) = resources(&gateway);
     let tally = Tally::default();
     let (mut warm, mut peak) = (0, (0, 0));
     std::thread::scope(|scope| {
-        let callers: Vec<_> = (0..CALLERS)
-            .map(|caller| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|client_index| {
                 let (gateway, tally) = (&gateway, &tally);
-                scope.spawn(move || call(gateway, tally, caller, seconds))
+                scope.spawn(move || run_client(gateway, tally, client_index, seconds))
             })
             .collect();
         let began = Instant::now();
-        while !callers
+        while !clients
             .iter()
             .all(std::thread::ScopedJoinHandle::is_finished)
         {
-            let now = size(&gateway);
+            let now = resources(&gateway);
             peak = (peak.0.max(now.0), peak.1.max(now.1));
             if began.elapsed() < Duration::from_secs(seconds) / 5 {
                 warm = now.0;
@@ -293,19 +296,19 @@ fn a_steady_load_with_mixed_faults_leaves_nothing_behind() {
             sleep(Duration::from_millis(200));
         }
     });
-    gateway.settle();
-    until("all descriptors to be given back", || {
-        (size(&gateway).1 <= descriptors + 2).then_some(())
+    gateway.wait_until_idle();
+    until("all descriptors to be closed", || {
+        (resources(&gateway).1 <= descriptors + 2).then_some(())
     });
-    let (memory, _) = size(&gateway);
+    let (memory, _) = resources(&gateway);
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let faults = tally.faults.into_inner().unwrap();
     eprintln!(
-        "{seconds} s, {} requests: {} whole, {} broken off and told, {} left, {} faults",
-        seconds * RATE / CALLERS * CALLERS,
-        count(&tally.whole),
-        count(&tally.told),
-        count(&tally.left),
+        "{seconds} s, {} requests: {} complete, {} truncated, {} cancelled, {} faults",
+        seconds * RATE / CLIENTS * CLIENTS,
+        count(&tally.complete),
+        count(&tally.truncated),
+        count(&tally.cancelled),
         faults.len(),
     );
     eprintln!(
@@ -319,6 +322,6 @@ fn a_steady_load_with_mixed_faults_leaves_nothing_behind() {
         eprintln!("{name} {}", metrics.sum(&name, &[]).unwrap_or(0.0));
     }
     assert!(faults.is_empty(), "{faults:#?}");
-    assert!(count(&tally.told) > 0, "nothing broke");
+    assert!(count(&tally.truncated) > 0, "no response was truncated");
     assert!(memory <= warm + MOST_GROWTH_KIB, "{warm} to {memory} KiB");
 }

@@ -1,23 +1,23 @@
-//! Requests that belong together go to the same target: over connections,
-//! workers and gateways, for as long as it is there and has room.
+//! Requests that belong together go to the same target, across connections, workers
+//! and gateways, while it is available and has capacity.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::routing::failover::good;
+use crate::routing::failover::healthy_upstream;
 use crate::support::client::Request;
 use crate::support::gateway::{Gateway, Setup};
-use crate::support::upstream::{Upstream, reply};
-use crate::support::wait::Gate;
+use crate::support::upstream::{Upstream, response};
+use crate::support::wait::Semaphore;
 
-/// A model `m` over these, all of one priority.
-fn beside(upstreams: &[&Upstream], affinity: &str, lines: &str) -> Setup {
+/// A model `m` over these targets, all of one priority.
+fn with_affinity(upstreams: &[&Upstream], affinity: &str, lines: &str) -> Setup {
     let mut setup = Setup::new().server("workers = 3");
     let mut targets = Vec::new();
-    for (place, upstream) in upstreams.iter().enumerate() {
-        setup = setup.provider(&format!("p{place}"), &upstream.base_url(), "");
-        targets.push(format!("{{ provider = \"p{place}\" }}"));
+    for (index, upstream) in upstreams.iter().enumerate() {
+        setup = setup.provider(&format!("p{index}"), &upstream.base_url(), "");
+        targets.push(format!("{{ provider = \"p{index}\" }}"));
     }
     let targets = targets.join(", ");
     setup.section(&format!(
@@ -37,36 +37,36 @@ fn of_user(name: &str) -> Request {
     chat(&member, r#"{"role":"user","content":"hi"}"#)
 }
 
-fn place(gateway: &Gateway, request: &Request) -> String {
-    let answer = gateway.ask(request);
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    answer.header("x-trunkline-provider").unwrap().to_owned()
+fn provider_of(gateway: &Gateway, request: &Request) -> String {
+    let response = gateway.send(request);
+    assert_eq!(response.status, 200, "{}", response.text());
+    response.header("x-trunkline-provider").unwrap().to_owned()
 }
 
 #[test]
-fn a_user_stays_with_a_target_over_connections_workers_and_gateways() {
-    let upstreams = [(); 3].map(|()| good());
-    let start = || beside(&upstreams.each_ref(), "by = \"user\"", "").start();
+fn a_user_keeps_its_target_across_connections_workers_and_gateways() {
+    let upstreams = [(); 3].map(|()| healthy_upstream());
+    let start = || with_affinity(&upstreams.each_ref(), "by = \"user\"", "").start();
     let gateways = [start(), start()];
-    let mut homes: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+    let mut targets: BTreeMap<String, Vec<u32>> = BTreeMap::new();
     for user in 0..24 {
         let request = of_user(&format!("user-{user}"));
-        let home = place(&gateways[0], &request);
+        let target = provider_of(&gateways[0], &request);
         for gateway in &gateways {
-            // While these are open, the next callers go to other workers.
-            let mut held = Vec::new();
+            // While these are open, the next clients go to other workers.
+            let mut open_clients = Vec::new();
             for _ in 0..4 {
-                assert_eq!(place(gateway, &request), home);
-                held.push(gateway.client());
+                assert_eq!(provider_of(gateway, &request), target);
+                open_clients.push(gateway.client());
             }
         }
-        homes.entry(home).or_default().push(user);
+        targets.entry(target).or_default().push(user);
     }
-    assert_eq!(homes.len(), 3, "{homes:?}");
+    assert_eq!(targets.len(), 3, "{targets:?}");
     let metrics = gateways[1].metrics();
-    let kept = [("model", "m"), ("result", "kept")];
+    let hits = [("model", "m"), ("result", "hit")];
     assert_eq!(
-        metrics.sum("trunkline_affinity_total", &kept),
+        metrics.sum("trunkline_affinity_total", &hits),
         Some(24.0 * 4.0)
     );
     assert_eq!(
@@ -76,98 +76,101 @@ fn a_user_stays_with_a_target_over_connections_workers_and_gateways() {
 }
 
 #[test]
-fn a_session_goes_by_its_header_and_a_conversation_by_how_it_began() {
-    let upstreams = [(); 3].map(|()| good());
+fn a_session_is_identified_by_its_header_and_a_conversation_by_its_prefix() {
+    let upstreams = [(); 3].map(|()| healthy_upstream());
     let by_header = "by = \"header\", header = \"X-Session\"";
-    let gateway = beside(&upstreams.each_ref(), by_header, "").start();
+    let gateway = with_affinity(&upstreams.each_ref(), by_header, "").start();
     let user = r#"{"role":"user","content":"hi"}"#;
-    let mut homes = Vec::new();
+    let mut targets = Vec::new();
     for session in 0..12 {
         let request = |turn: usize| {
             let messages = vec![user; turn].join(",");
             chat("", &messages).header("x-session", &session.to_string())
         };
-        let home = place(&gateway, &request(1));
-        assert!((2..5).all(|turn| place(&gateway, &request(turn)) == home));
-        homes.push(home);
+        let target = provider_of(&gateway, &request(1));
+        assert!((2..5).all(|turn| provider_of(&gateway, &request(turn)) == target));
+        targets.push(target);
     }
-    homes.sort_unstable();
-    homes.dedup();
-    assert!(homes.len() > 1);
+    targets.sort_unstable();
+    targets.dedup();
+    assert!(targets.len() > 1);
 
-    let gateway = beside(&upstreams.each_ref(), "by = \"prompt\"", "").start();
-    let mut homes = Vec::new();
+    let gateway = with_affinity(&upstreams.each_ref(), "by = \"prompt\"", "").start();
+    let mut targets = Vec::new();
     for topic in 0..12 {
         let mut messages = format!(
             r#"{{"role":"system","content":"be kind"}},{{"role":"user","content":"about {topic}"}}"#
         );
-        let home = place(&gateway, &chat("", &messages));
+        let target = provider_of(&gateway, &chat("", &messages));
         for turn in 0..3 {
-            let answer = format!(r#"{{"role":"assistant","content":"{turn}"}}"#);
-            messages = [messages.as_str(), &answer, user].join(",");
+            let response = format!(r#"{{"role":"assistant","content":"{turn}"}}"#);
+            messages = [messages.as_str(), &response, user].join(",");
             let members = format!(r#","temperature":{turn},"user":"{turn}""#);
-            assert_eq!(place(&gateway, &chat(&members, &messages)), home);
+            assert_eq!(provider_of(&gateway, &chat(&members, &messages)), target);
         }
-        homes.push(home);
+        targets.push(target);
     }
-    homes.sort_unstable();
-    homes.dedup();
-    assert!(homes.len() > 1);
+    targets.sort_unstable();
+    targets.dedup();
+    assert!(targets.len() > 1);
     assert_eq!(
-        place(&gateway, &chat(",\"stream\":true", user)),
-        place(&gateway, &chat("", user))
+        provider_of(&gateway, &chat(",\"stream\":true", user)),
+        provider_of(&gateway, &chat("", user))
     );
 }
 
 #[test]
-fn who_loses_a_target_goes_to_one_other_and_comes_back() {
+fn a_user_whose_target_fails_moves_to_one_other_and_returns() {
     let failing = Arc::new(AtomicBool::new(false));
     let upstreams = [(); 3].map(|()| {
         let failing = Arc::clone(&failing);
         Upstream::start(move |exchange| {
             exchange.read_body();
-            let answer = if failing.load(Ordering::SeqCst) {
-                reply::json("500 Oops", "{}")
+            let response = if failing.load(Ordering::SeqCst) {
+                response::json("500 Oops", "{}")
             } else {
-                reply::completion("hi")
+                response::completion("hi")
             };
-            exchange.send(answer);
+            exchange.send(response);
         })
     });
     let lines = "[breaker]\nfailures = 1\ncooldown = \"1s\"";
-    let gateway = beside(&upstreams.each_ref(), "by = \"user\"", lines).start();
-    let request = of_user("somebody");
-    let home = place(&gateway, &request);
-    let mine = &upstreams[home[1..].parse::<usize>().unwrap()];
-    let before = mine.requests().len();
-    // All fail once, and the caller's own upstream is asked first.
+    let gateway = with_affinity(&upstreams.each_ref(), "by = \"user\"", lines).start();
+    let request = of_user("user");
+    let target = provider_of(&gateway, &request);
+    let preferred = &upstreams[target[1..].parse::<usize>().unwrap()];
+    let before = preferred.requests().len();
+    // All fail once, and the client's own upstream is tried first.
     failing.store(true, Ordering::SeqCst);
-    assert_eq!(gateway.ask(&request).status, 500);
-    assert_eq!(mine.requests().len(), before + 1);
+    assert_eq!(gateway.send(&request).status, 500);
+    assert_eq!(preferred.requests().len(), before + 1);
     failing.store(false, Ordering::SeqCst);
-    crate::support::wait::until("the request to be where it belongs", || {
-        (place(&gateway, &request) == home).then_some(())
+    crate::support::wait::until("the request to reach its affine target", || {
+        (provider_of(&gateway, &request) == target).then_some(())
     });
-    assert_eq!(place(&gateway, &request), home);
+    assert_eq!(provider_of(&gateway, &request), target);
 }
 
 #[test]
-fn a_target_that_is_left_out_has_one_stand_in() {
-    let failing = Upstream::answering(reply::json("500 Oops", "{}"));
-    let [one, two] = [good(), good()];
+fn an_ejected_targets_clients_each_have_one_substitute() {
+    let failing = Upstream::with_response(response::json("500 Oops", "{}"));
+    let [one, two] = [healthy_upstream(), healthy_upstream()];
     let lines = "[breaker]\nfailures = 1\ncooldown = \"60s\"";
     let all = [&failing, &one, &two];
-    let gateway = beside(&all, "by = \"user\"", lines).start();
-    let mut stand_ins = Vec::new();
+    let gateway = with_affinity(&all, "by = \"user\"", lines).start();
+    let mut substitutes = Vec::new();
     for user in 0..30 {
         let request = of_user(&user.to_string());
-        let first = place(&gateway, &request);
-        assert_eq!(place(&gateway, &request), first);
-        stand_ins.push(first);
+        let first = provider_of(&gateway, &request);
+        assert_eq!(provider_of(&gateway, &request), first);
+        substitutes.push(first);
     }
     assert_eq!(failing.requests().len(), 1);
-    // Those who lost their target are spread over the others, too.
-    let at_one = stand_ins.iter().filter(|place| *place == "p1").count();
+    // Clients that lost their target are spread over the others, too.
+    let at_one = substitutes
+        .iter()
+        .filter(|provider| *provider == "p1")
+        .count();
     assert!((5..26).contains(&at_one), "{at_one}");
     let metrics = gateway.metrics();
     let moved = metrics.sum("trunkline_affinity_total", &[("result", "moved")]);
@@ -175,34 +178,34 @@ fn a_target_that_is_left_out_has_one_stand_in() {
 }
 
 #[test]
-fn a_target_with_more_than_its_share_is_passed_over() {
+fn a_target_with_more_than_its_share_is_skipped() {
     for (bound, most) in [("", 3), (", max_load = 0", 6)] {
-        let gate = Arc::new(Gate::default());
+        let gate = Arc::new(Semaphore::default());
         let upstreams = [(); 3].map(|()| {
             let gate = Arc::clone(&gate);
             Upstream::start(move |exchange| {
                 exchange.read_body();
-                gate.pass();
-                exchange.send(reply::completion("hi"));
+                gate.acquire();
+                exchange.send(response::completion("hi"));
             })
         });
         let affinity = format!("by = \"user\"{bound}");
-        let gateway = beside(&upstreams.each_ref(), &affinity, "").start();
+        let gateway = with_affinity(&upstreams.each_ref(), &affinity, "").start();
         let seen = || upstreams.each_ref().map(|it| it.requests().len());
-        let mut held = Vec::new();
+        let mut open_clients = Vec::new();
         for count in 1..=6 {
             let mut client = gateway.client();
             client.send(&of_user("busy").bytes());
-            held.push(client);
+            open_clients.push(client);
             crate::support::wait::until("the request upstream", || {
                 (seen().iter().sum::<usize>() == count).then_some(())
             });
         }
         assert_eq!(seen().into_iter().max(), Some(most), "{:?}", seen());
-        gate.open_for_good();
-        for mut client in held {
-            assert_eq!(client.answer().status, 200);
+        gate.release_all();
+        for mut client in open_clients {
+            assert_eq!(client.response().status, 200);
         }
-        gateway.settle();
+        gateway.wait_until_idle();
     }
 }

@@ -1,42 +1,42 @@
-//! Providers that are asked whether they are well, by one task of the process.
+//! Health checks of providers, run by one task of the process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-use crate::routing::failover::good;
+use crate::routing::failover::healthy_upstream;
 use crate::support::client::Request;
 use crate::support::gateway::{Gateway, Setup};
-use crate::support::upstream::{Upstream, refused_base_url, reply};
+use crate::support::upstream::{Upstream, refused_base_url, response};
 use crate::support::wait;
 
 const OFTEN: &str =
     "health = { interval = \"100ms\", timeout = \"2s\", failures = 2, successes = 2 }";
 
-/// Answers requests in any case, and health checks while it is well.
-fn patient(is_well: &Arc<AtomicBool>) -> Upstream {
-    let is_well = Arc::clone(is_well);
+/// Serves all requests, but health checks only while `is_healthy`.
+fn checked_upstream(is_healthy: &Arc<AtomicBool>) -> Upstream {
+    let is_healthy = Arc::clone(is_healthy);
     Upstream::start(move |exchange| {
         exchange.read_body();
-        let answer = match exchange.request().method.as_str() {
-            "GET" if is_well.load(Ordering::SeqCst) => reply::json("200 OK", "{\"data\":[]}"),
-            "GET" => reply::json("503 Service Unavailable", "{}"),
-            _ => reply::completion("hi"),
+        let response = match exchange.request().method.as_str() {
+            "GET" if is_healthy.load(Ordering::SeqCst) => response::json("200 OK", "{\"data\":[]}"),
+            "GET" => response::json("503 Service Unavailable", "{}"),
+            _ => response::completion("hi"),
         };
-        exchange.send(answer);
+        exchange.send(response);
     })
 }
 
-fn answered_by(gateway: &Gateway, model: &str) -> String {
-    let answer = gateway.ask(&Request::chat(model));
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    answer.header("x-trunkline-provider").unwrap().to_owned()
+fn provider_of_response(gateway: &Gateway, model: &str) -> String {
+    let response = gateway.send(&Request::chat(model));
+    assert_eq!(response.status, 200, "{}", response.text());
+    response.header("x-trunkline-provider").unwrap().to_owned()
 }
 
 fn is_listed(gateway: &Gateway, model: &str) -> bool {
-    let answer = gateway.ask(&Request::get("/v1/models"));
-    let list: Value = serde_json::from_str(&answer.text()).unwrap();
+    let response = gateway.send(&Request::get("/v1/models"));
+    let list: Value = serde_json::from_str(&response.text()).unwrap();
     let models = list["data"].as_array().unwrap();
     models.iter().any(|entry| entry["id"] == model)
 }
@@ -47,9 +47,9 @@ fn await_health(gateway: &Gateway, provider: &str, healthy: f64) {
 }
 
 #[test]
-fn a_provider_that_is_not_well_is_left_out_until_it_is() {
-    let is_well = Arc::new(AtomicBool::new(true));
-    let (first, spare) = (patient(&is_well), good());
+fn an_unhealthy_provider_is_skipped_until_it_recovers() {
+    let is_healthy = Arc::new(AtomicBool::new(true));
+    let (first, spare) = (checked_upstream(&is_healthy), healthy_upstream());
     let gateway = Setup::new()
         .server("workers = 3")
         .provider("first", &first.base_url(), OFTEN)
@@ -60,19 +60,19 @@ fn a_provider_that_is_not_well_is_left_out_until_it_is() {
         )
         .start();
     await_health(&gateway, "first", 1.0);
-    assert_eq!(answered_by(&gateway, "both"), "first");
+    assert_eq!(provider_of_response(&gateway, "both"), "first");
     for _ in 0..2 {
-        is_well.store(false, Ordering::SeqCst);
+        is_healthy.store(false, Ordering::SeqCst);
         await_health(&gateway, "first", 0.0);
         for _ in 0..4 {
-            assert_eq!(answered_by(&gateway, "both"), "spare");
+            assert_eq!(provider_of_response(&gateway, "both"), "spare");
         }
         assert!(is_listed(&gateway, "both") && !is_listed(&gateway, "one"));
-        // It is the only one, so it is asked all the same.
-        assert_eq!(answered_by(&gateway, "one"), "first");
-        is_well.store(true, Ordering::SeqCst);
+        // It is the only target, so it is tried all the same.
+        assert_eq!(provider_of_response(&gateway, "one"), "first");
+        is_healthy.store(true, Ordering::SeqCst);
         await_health(&gateway, "first", 1.0);
-        assert_eq!(answered_by(&gateway, "both"), "first");
+        assert_eq!(provider_of_response(&gateway, "both"), "first");
         assert!(is_listed(&gateway, "one"));
     }
     let metrics = gateway.metrics();
@@ -85,18 +85,22 @@ fn a_provider_that_is_not_well_is_left_out_until_it_is() {
         metrics.sum("trunkline_provider_healthy", &[("provider", "spare")]),
         None
     );
-    let warnings = gateway.lines_at("WARN");
-    let left_out = warnings.iter().filter(|line| line.contains("is left out"));
-    assert_eq!(left_out.count(), 2, "{warnings:#?}");
-    let notes = gateway.lines_at("INFO");
-    let back = notes.iter().filter(|line| line.contains("is well again"));
-    assert_eq!(back.count(), 2);
+    let warnings = gateway.log_lines_at("WARN");
+    let unhealthy = warnings
+        .iter()
+        .filter(|line| line.contains("provider unhealthy"));
+    assert_eq!(unhealthy.count(), 2, "{warnings:#?}");
+    let infos = gateway.log_lines_at("INFO");
+    let recovered = infos
+        .iter()
+        .filter(|line| line.contains("provider healthy again"));
+    assert_eq!(recovered.count(), 2);
 }
 
 #[test]
-fn with_nobody_well_everybody_is_asked() {
-    let is_well = Arc::new(AtomicBool::new(false));
-    let both = [patient(&is_well), patient(&is_well)];
+fn with_no_healthy_provider_all_are_tried() {
+    let is_healthy = Arc::new(AtomicBool::new(false));
+    let both = [checked_upstream(&is_healthy), checked_upstream(&is_healthy)];
     let [one, two] = &both;
     let gateway = Setup::new()
         .provider("one", &one.base_url(), OFTEN)
@@ -109,18 +113,18 @@ fn with_nobody_well_everybody_is_asked() {
     await_health(&gateway, "two", 0.0);
     assert!(!is_listed(&gateway, "m"));
     for _ in 0..10 {
-        assert_eq!(answered_by(&gateway, "m"), "one");
+        assert_eq!(provider_of_response(&gateway, "m"), "one");
     }
 }
 
 #[test]
-fn the_question_carries_each_key_in_turn_and_asks_for_what_it_should() {
+fn health_checks_use_each_key_in_turn_and_the_configured_path() {
     let upstream = Upstream::start(|exchange| {
-        let answer = match exchange.request().header("authorization") {
-            Some("Bearer bad") => reply::json("401 Unauthorized", "{}"),
-            _ => reply::whole("204 No Content", &[], ""),
+        let response = match exchange.request().header("authorization") {
+            Some("Bearer bad") => response::json("401 Unauthorized", "{}"),
+            _ => response::with_body("204 No Content", &[], ""),
         };
-        exchange.send(answer);
+        exchange.send(response);
     });
     let gateway = Setup::new()
         .server("workers = 3")
@@ -132,28 +136,28 @@ fn the_question_carries_each_key_in_turn_and_asks_for_what_it_should() {
             upstream.base_url()
         ))
         .start();
-    let seen = upstream.arrived(8);
+    let seen = upstream.wait_for_requests(8);
     for (turn, seen) in seen.iter().enumerate() {
         assert_eq!(
             (seen.method.as_str(), seen.target.as_str()),
             ("GET", "/v1/ping?deep=1")
         );
         let key = ["Bearer bad", "Bearer fine"][turn % 2];
-        assert_eq!(seen.all("authorization"), [key]);
+        assert_eq!(seen.header_values("authorization"), [key]);
         assert_eq!(seen.header("x-team"), Some("a"));
-        // Each on a connection of its own, and one after the other.
+        // Each on its own connection, and one after the other.
         assert_eq!(seen.connection, turn);
     }
-    // One bad key of several does not speak for the provider.
+    // One bad key of several does not make the provider unhealthy.
     await_health(&gateway, "up", 1.0);
-    let text = gateway.said();
-    assert!(!text.contains("is left out") && !text.contains("Bearer"));
+    let text = gateway.output();
+    assert!(!text.contains("provider unhealthy") && !text.contains("Bearer"));
 }
 
 #[test]
-fn one_that_cannot_be_reached_or_does_not_answer_is_not_well() {
+fn an_unreachable_or_silent_provider_is_unhealthy() {
     let silent = Upstream::start(|exchange| {
-        exchange.gateway_left();
+        exchange.wait_for_disconnect();
     });
     let quick = "health = { interval = \"100ms\", timeout = \"100ms\", failures = 1 }";
     let gateway = Setup::new()
@@ -162,15 +166,19 @@ fn one_that_cannot_be_reached_or_does_not_answer_is_not_well() {
         .start();
     await_health(&gateway, "gone", 0.0);
     await_health(&gateway, "silent", 0.0);
-    let warnings = gateway.lines_at("WARN").join("\n");
-    assert!(warnings.contains("no answer in time"), "{warnings}");
-    assert!(warnings.contains("Connect"), "{warnings}");
+    for reason in ["no response in time", "Connect"] {
+        // Lines are written after the gauge was set.
+        wait::until(reason, || {
+            let warnings = gateway.log_lines_at("WARN").join("\n");
+            warnings.contains(reason).then_some(())
+        });
+    }
 }
 
 #[test]
-fn a_reload_begins_and_ends_the_asking_and_forgets_nothing_in_between() {
-    let is_well = Arc::new(AtomicBool::new(false));
-    let (first, spare) = (patient(&is_well), good());
+fn a_reload_starts_and_stops_health_checks_and_keeps_their_results() {
+    let is_healthy = Arc::new(AtomicBool::new(false));
+    let (first, spare) = (checked_upstream(&is_healthy), healthy_upstream());
     let gateway = Setup::new()
         .provider("first", &first.base_url(), OFTEN)
         .provider("spare", &spare.base_url(), "")
@@ -179,22 +187,22 @@ fn a_reload_begins_and_ends_the_asking_and_forgets_nothing_in_between() {
         )
         .start();
     await_health(&gateway, "first", 0.0);
-    assert_eq!(answered_by(&gateway, "m"), "spare");
+    assert_eq!(provider_of_response(&gateway, "m"), "spare");
     gateway.edit(|text| text + "[models.late]\nprovider = \"spare\"\n");
     gateway.await_metric("trunkline_config_generation", &[], 2.0);
     wait::until("the new model", || {
         is_listed(&gateway, "late").then_some(())
     });
-    // What was known is still known, and somebody still asks.
-    assert_eq!(answered_by(&gateway, "m"), "spare");
-    is_well.store(true, Ordering::SeqCst);
+    // The state is kept, and the checks continue.
+    assert_eq!(provider_of_response(&gateway, "m"), "spare");
+    is_healthy.store(true, Ordering::SeqCst);
     await_health(&gateway, "first", 1.0);
-    is_well.store(false, Ordering::SeqCst);
+    is_healthy.store(false, Ordering::SeqCst);
     await_health(&gateway, "first", 0.0);
     gateway.edit(|text| text.replace(OFTEN, ""));
     gateway.await_metric("trunkline_config_generation", &[], 3.0);
     await_health(&gateway, "first", 1.0);
-    wait::until("the provider to be asked for completions", || {
-        (answered_by(&gateway, "m") == "first").then_some(())
+    wait::until("the provider to get requests again", || {
+        (provider_of_response(&gateway, "m") == "first").then_some(())
     });
 }

@@ -1,14 +1,14 @@
-//! From a model's name to a provider; root path, hosts, strictness, sources.
+//! Resolving model names; root path, hosts, strict models.
 
 use crate::support::assert_response;
 use crate::support::client::Request;
 use crate::support::gateway::Setup;
-use crate::support::upstream::{Upstream, reply};
+use crate::support::upstream::{Upstream, response};
 
 #[test]
 fn provider_slash_model_reaches_any_model_of_a_provider() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).start();
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream).start();
     for (index, name) in [
         "llama-3.3-70b",
         "meta-llama/Llama-3",
@@ -18,9 +18,9 @@ fn provider_slash_model_reaches_any_model_of_a_provider() {
     .into_iter()
     .enumerate()
     {
-        let answer = gateway.ask(&Request::chat(&format!("up/{name}")));
-        assert_eq!(answer.status, 200, "{name}: {}", answer.text());
-        let seen = upstream.arrived(index + 1)[index].text();
+        let response = gateway.send(&Request::chat(&format!("up/{name}")));
+        assert_eq!(response.status, 200, "{name}: {}", response.text());
+        let seen = upstream.wait_for_requests(index + 1)[index].text();
         assert!(
             seen.starts_with(&format!("{{\"model\":\"{name}\",")),
             "{seen}"
@@ -28,7 +28,7 @@ fn provider_slash_model_reaches_any_model_of_a_provider() {
     }
     for name in ["nowhere/x", "up/", "/x", "UP/x"] {
         assert_response::error(
-            &gateway.ask(&Request::chat(name)),
+            &gateway.send(&Request::chat(name)),
             404,
             "model_not_found",
             Some("model"),
@@ -39,30 +39,30 @@ fn provider_slash_model_reaches_any_model_of_a_provider() {
 
 #[test]
 fn a_model_name_is_escaped_as_json_when_it_is_spliced() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).start();
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream).start();
     let body = r#"{"model":"up/a\"b\\c\u0001\u20ac/d"}"#;
     assert_eq!(
         gateway
-            .ask(&Request::post("/v1/chat/completions", body))
+            .send(&Request::post("/v1/chat/completions", body))
             .status,
         200
     );
-    let seen: serde_json::Value = serde_json::from_slice(&upstream.only().body).unwrap();
+    let seen: serde_json::Value = serde_json::from_slice(&upstream.only_request().body).unwrap();
     assert_eq!(seen["model"], "a\"b\\c\u{1}€/d");
     assert_eq!(seen.as_object().unwrap().len(), 1);
 }
 
 #[test]
 fn an_alias_wins_over_provider_slash_model() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream)
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream)
         .model("up/fast", "up", "the-fast-one")
         .start();
-    assert_eq!(gateway.ask(&Request::chat("up/fast")).status, 200);
+    assert_eq!(gateway.send(&Request::chat("up/fast")).status, 200);
     assert!(
         upstream
-            .only()
+            .only_request()
             .text()
             .contains("\"model\":\"the-fast-one\"")
     );
@@ -70,48 +70,53 @@ fn an_alias_wins_over_provider_slash_model() {
 
 #[test]
 fn strict_models_leaves_only_aliases() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).root("strict_models = true").start();
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream)
+        .top_level("strict_models = true")
+        .start();
     assert_response::error(
-        &gateway.ask(&Request::chat("up/real-model")),
+        &gateway.send(&Request::chat("up/real-model")),
         404,
         "model_not_found",
         Some("model"),
     );
-    assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
+    assert_eq!(gateway.send(&Request::chat("m")).status, 200);
     assert_eq!(upstream.requests().len(), 1);
 }
 
 #[test]
-fn each_model_goes_to_its_own_provider_with_its_own_key() {
-    let [one, two] = [(); 2].map(|()| Upstream::answering(reply::completion("hi")));
+fn each_model_is_sent_to_its_own_provider_with_its_own_key() {
+    let [one, two] = [(); 2].map(|()| Upstream::with_response(response::completion("hi")));
     let gateway = Setup::new()
-        .keyed_provider("one", &one.base_url(), "key-one", "")
-        .keyed_provider("two", &two.base_url(), "key-two", "")
+        .provider_with_key("one", &one.base_url(), "key-one", "")
+        .provider_with_key("two", &two.base_url(), "key-two", "")
         .model("a", "one", "x")
         .model("b", "two", "y")
         .start();
     for _ in 0..3 {
-        assert_eq!(gateway.ask(&Request::chat("a")).status, 200);
-        assert_eq!(gateway.ask(&Request::chat("b")).status, 200);
+        assert_eq!(gateway.send(&Request::chat("a")).status, 200);
+        assert_eq!(gateway.send(&Request::chat("b")).status, 200);
     }
     for (upstream, key) in [(&one, "Bearer key-one"), (&two, "Bearer key-two")] {
         let seen = upstream.requests();
         assert_eq!(seen.len(), 3);
-        assert!(seen.iter().all(|seen| seen.all("authorization") == [key]));
+        assert!(
+            seen.iter()
+                .all(|seen| seen.header_values("authorization") == [key])
+        );
     }
 }
 
 #[test]
 fn a_root_path_serves_everything_under_it_as_well() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream)
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream)
         .server("root_path = \"/api\"")
         .start();
     for prefix in ["", "/api"] {
         let mut chat = Request::chat("m");
         chat.target = format!("{prefix}/v1/chat/completions");
-        assert_eq!(gateway.ask(&chat).status, 200, "{prefix}");
+        assert_eq!(gateway.send(&chat).status, 200, "{prefix}");
         for target in [
             "/v1/models",
             "/v1/models/m",
@@ -119,13 +124,13 @@ fn a_root_path_serves_everything_under_it_as_well() {
             "/openapi.json",
             "/",
         ] {
-            let answer = gateway.ask(&Request::get(&format!("{prefix}{target}")));
-            assert_eq!(answer.status, 200, "{prefix}{target}");
+            let response = gateway.send(&Request::get(&format!("{prefix}{target}")));
+            assert_eq!(response.status, 200, "{prefix}{target}");
         }
     }
     for target in ["/apiv1/models", "/api/api/v1/models", "/API/v1/models"] {
         assert_response::error(
-            &gateway.ask(&Request::get(target)),
+            &gateway.send(&Request::get(target)),
             404,
             "unknown_url",
             None,
@@ -140,16 +145,18 @@ fn a_root_path_serves_everything_under_it_as_well() {
 }
 
 #[test]
-fn the_originals_root_path_variable_works() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).variable("ROOT_PATH", "/llm").start();
-    assert_eq!(gateway.ask(&Request::get("/llm/v1/models")).status, 200);
+fn the_legacy_root_path_variable_works() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream)
+        .env("ROOT_PATH", "/llm")
+        .start();
+    assert_eq!(gateway.send(&Request::get("/llm/v1/models")).status, 200);
 }
 
 #[test]
-fn r13_a_foreign_host_is_refused_while_access_is_open() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream)
+fn r13_a_foreign_host_is_rejected_while_access_is_open() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream)
         .server("allowed_hosts = [\"gateway.internal\"]")
         .start();
     let with_host = |host: &str| Request::chat("m").without("Host").header("Host", host);
@@ -160,43 +167,51 @@ fn r13_a_foreign_host_is_refused_while_access_is_open() {
         "10.0.0.1",
         "attacker.example:80",
     ] {
-        let answer = gateway.ask(&with_host(host));
+        let response = gateway.send(&with_host(host));
         assert!(
-            matches!(answer.status, 400 | 403),
+            matches!(response.status, 400 | 403),
             "{host}: {}",
-            answer.status
+            response.status
         );
-        let code = answer.json()["error"]["code"].as_str().unwrap().to_owned();
+        let code = response.json()["error"]["code"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         assert!(
             ["invalid_host", "forbidden_host", "forbidden_origin"].contains(&code.as_str()),
             "{host}: {code}"
         );
-        assert_response::error(&answer, answer.status, &code, None);
+        assert_response::error(&response, response.status, &code, None);
     }
     assert!(upstream.requests().is_empty());
-    assert_eq!(gateway.ask(&with_host("gateway.internal")).status, 200);
-    assert_eq!(gateway.ask(&with_host("Gateway.Internal:8080")).status, 200);
+    assert_eq!(gateway.send(&with_host("gateway.internal")).status, 200);
+    assert_eq!(
+        gateway.send(&with_host("Gateway.Internal:8080")).status,
+        200
+    );
 }
 
 #[test]
 fn with_keys_any_host_is_served() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).key("alice", "tk-alice", "").start();
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream)
+        .key("alice", "tk-alice", "")
+        .start();
     let request = Request::chat("m")
         .without("Host")
         .header("Host", "llm.example.com")
         .key("tk-alice");
-    assert_eq!(gateway.ask(&request).status, 200);
+    assert_eq!(gateway.send(&request).status, 200);
 }
 
 #[test]
-fn r01_many_unknown_names_make_no_new_series() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).start();
-    gateway.ask(&Request::chat("nobody"));
-    gateway.ask(&Request::chat("up/passing-through"));
+fn r01_unknown_model_names_create_no_series() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream).start();
+    gateway.send(&Request::chat("no-such-model"));
+    gateway.send(&Request::chat("up/passing-through"));
     gateway.access_lines(2);
-    gateway.settle();
+    gateway.wait_until_idle();
     let before = gateway.metrics().len();
     let mut client = gateway.client();
     for n in 0..500 {
@@ -206,12 +221,12 @@ fn r01_many_unknown_names_make_no_new_series() {
             format!("up/name-{n}")
         };
         client.send(&Request::chat(&name).header("User-Agent", &name).bytes());
-        client.answer();
+        client.response();
     }
     gateway.access_lines(502);
-    gateway.settle();
+    gateway.wait_until_idle();
     let after = gateway.metrics();
-    assert_eq!(after.len(), before, "series grew with the callers' words");
+    assert_eq!(after.len(), before, "series grew with client input");
     for label in ["model", "endpoint", "provider"] {
         assert!(
             after
@@ -224,20 +239,21 @@ fn r01_many_unknown_names_make_no_new_series() {
 }
 
 #[test]
-fn r01_unknown_paths_and_methods_make_no_new_series() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).start();
+fn r01_unknown_paths_and_methods_create_no_series() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream).start();
     for method in ["GET", "POST", "BREW"] {
-        gateway.ask(&Request::new(method, "/first").header("Content-Length", "0"));
+        gateway.send(&Request::new(method, "/first").header("Content-Length", "0"));
     }
-    gateway.settle();
+    gateway.wait_until_idle();
     let before = gateway.metrics().len();
     for n in 0..60 {
         for method in ["GET", "POST", &format!("BREW{n}")] {
-            gateway
-                .ask(&Request::new(method, &format!("/nowhere/{n}")).header("Content-Length", "0"));
+            gateway.send(
+                &Request::new(method, &format!("/nowhere/{n}")).header("Content-Length", "0"),
+            );
         }
     }
-    gateway.settle();
+    gateway.wait_until_idle();
     assert_eq!(gateway.metrics().len(), before);
 }

@@ -1,39 +1,38 @@
-//! Upstreams that refuse, stall, die and come back, and callers who notice
-//! nothing of it.
+//! Upstreams that refuse, stall, fail and recover, without an error for clients.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::routing::failover::{good, over};
+use crate::routing::failover::{gateway_over, healthy_upstream};
 use crate::support::client::Request;
 use crate::support::gateway::Setup;
-use crate::support::three_targets::{Trio, stream_all};
-use crate::support::upstream::{Upstream, reply};
+use crate::support::three_targets::{ThreeTargets, stream_all};
+use crate::support::upstream::{Upstream, response};
 
 #[test]
-fn one_refuses_one_stalls_one_answers_and_every_stream_comes_whole() {
-    let trio = Trio::start("200ms", "");
-    trio.streams_come_whole(16, 125);
-    let stalled = trio.stalling.requests().len();
+fn with_one_working_target_of_three_every_stream_is_complete() {
+    let targets = ThreeTargets::start("200ms", "");
+    targets.assert_streams_complete(16, 125);
+    let stalled = targets.stalling.requests().len();
     assert!(stalled < 100, "{stalled}");
 }
 
 #[test]
-fn a_target_that_fails_is_left_out_and_comes_back() {
+fn a_failing_target_is_ejected_and_restored() {
     let works = Arc::new(AtomicBool::new(false));
     let seen = Arc::new(AtomicUsize::new(0));
-    let (answers, count) = (Arc::clone(&works), Arc::clone(&seen));
+    let (responses, count) = (Arc::clone(&works), Arc::clone(&seen));
     let flapping = Upstream::start(move |exchange| {
         exchange.read_body();
         count.fetch_add(1, Ordering::SeqCst);
-        let answer = if answers.load(Ordering::SeqCst) {
-            reply::good_stream()
+        let response = if responses.load(Ordering::SeqCst) {
+            response::good_stream()
         } else {
-            reply::json("500 Internal Server Error", "{}")
+            response::json("500 Internal Server Error", "{}")
         };
-        exchange.send(answer);
+        exchange.send(response);
     });
-    let spare = good();
+    let spare = healthy_upstream();
     let bases = [flapping.base_url(), spare.base_url()];
     let gateway = crate::routing::failover::in_order(&bases, "")
         .section("[breaker]\nfailures = 2\ncooldown = \"300ms\"")
@@ -42,7 +41,7 @@ fn a_target_that_fails_is_left_out_and_comes_back() {
     let before = seen.load(Ordering::SeqCst);
     assert!((2..20).contains(&before), "{before}");
     works.store(true, Ordering::SeqCst);
-    crate::support::wait::until("the target to be back", || {
+    crate::support::wait::until("the target to be restored", || {
         stream_all(&gateway, 1, 1);
         let metrics = gateway.metrics();
         let ejected = metrics.sum("trunkline_targets_ejected", &[("provider", "p0")]);
@@ -54,13 +53,14 @@ fn a_target_that_fails_is_left_out_and_comes_back() {
 }
 
 #[test]
-fn the_only_targets_left_answer_for_themselves() {
-    let failing = [(); 2].map(|()| Upstream::answering(reply::json("500 Oops", "{\"a\":1}")));
-    let gateway = over(&failing.each_ref(), "");
+fn the_only_targets_are_used_even_while_they_fail() {
+    let failing =
+        [(); 2].map(|()| Upstream::with_response(response::json("500 Oops", "{\"a\":1}")));
+    let gateway = gateway_over(&failing.each_ref(), "");
     for _ in 0..30 {
-        let answer = gateway.ask(&Request::chat("m"));
+        let response = gateway.send(&Request::chat("m"));
         assert_eq!(
-            (answer.status, answer.text()),
+            (response.status, response.text()),
             (500, "{\"a\":1}".to_owned())
         );
     }
@@ -68,15 +68,15 @@ fn the_only_targets_left_answer_for_themselves() {
 }
 
 #[test]
-fn a_refused_key_is_benched_and_the_providers_other_keys_go_on() {
+fn a_rejected_key_is_ejected_and_the_providers_other_keys_are_used() {
     let upstream = Upstream::start(|exchange| {
         exchange.read_body();
-        let answer = if exchange.request().all("authorization") == ["Bearer bad"] {
-            reply::json("401 Unauthorized", "{}")
+        let response = if exchange.request().header_values("authorization") == ["Bearer bad"] {
+            response::json("401 Unauthorized", "{}")
         } else {
-            reply::completion("hi")
+            response::completion("hi")
         };
-        exchange.send(answer);
+        exchange.send(response);
     });
     let gateway = Setup::new()
         .section(&format!(
@@ -87,12 +87,12 @@ fn a_refused_key_is_benched_and_the_providers_other_keys_go_on() {
         .start();
     for _ in 0..40 {
         for model in ["m", "up/other"] {
-            assert_eq!(gateway.ask(&Request::chat(model)).status, 200);
+            assert_eq!(gateway.send(&Request::chat(model)).status, 200);
         }
     }
     let seen = upstream.requests();
     let bad = seen
         .iter()
-        .filter(|seen| seen.all("authorization") == ["Bearer bad"]);
+        .filter(|seen| seen.header_values("authorization") == ["Bearer bad"]);
     assert_eq!(bad.count(), 1);
 }

@@ -1,57 +1,57 @@
-//! `x-trunkline-provider` and `x-trunkline-model`: where an answer comes from.
+//! `x-trunkline-provider` and `x-trunkline-model`: the origin of a response.
 
 use crate::support::assert_response;
-use crate::support::client::{Answer, Request};
+use crate::support::client::{Request, Response};
 use crate::support::gateway::Setup;
-use crate::support::upstream::{Upstream, reply};
+use crate::support::upstream::{Upstream, response};
 
-fn names(answer: &Answer) -> [Option<&str>; 2] {
+fn names(response: &Response) -> [Option<&str>; 2] {
     ["x-trunkline-provider", "x-trunkline-model"].map(|name| {
-        let named = answer.head.headers.iter().filter(|(it, _)| it == name);
+        let named = response.head.headers.iter().filter(|(it, _)| it == name);
         assert!(named.count() <= 1, "{name} twice");
-        answer.header(name)
+        response.header(name)
     })
 }
 
 #[test]
-fn answers_say_which_provider_gave_them_and_by_which_model() {
+fn responses_name_their_provider_and_model() {
     let upstream = Upstream::start(|exchange| {
         let body = String::from_utf8(exchange.read_body()).unwrap();
         exchange.send(if body.contains("\"stream\":true") {
-            reply::good_stream()
+            response::good_stream()
         } else {
-            reply::completion("hi")
+            response::completion("hi")
         });
     });
-    let gateway = Setup::over(&upstream).start();
-    let told = [Some("up"), Some("real-model")];
-    assert_eq!(names(&gateway.ask(&Request::chat("m"))), told);
-    assert_eq!(names(&gateway.ask(&Request::stream("m"))), told);
-    let unnamed = gateway.ask(&Request::chat("up/vendor/other"));
+    let gateway = Setup::with_upstream(&upstream).start();
+    let expected = [Some("up"), Some("real-model")];
+    assert_eq!(names(&gateway.send(&Request::chat("m"))), expected);
+    assert_eq!(names(&gateway.send(&Request::stream("m"))), expected);
+    let unnamed = gateway.send(&Request::chat("up/vendor/other"));
     assert_eq!(names(&unnamed), [Some("up"), Some("vendor/other")]);
 }
 
 #[test]
-fn errors_say_it_once_a_provider_was_asked() {
+fn errors_name_them_once_a_provider_was_tried() {
     let error = r#"{"error":{"message":"slow down"}}"#;
-    let upstream = Upstream::answering(reply::json("429 Too Many Requests", error));
-    let gateway = Setup::over(&upstream)
+    let upstream = Upstream::with_response(response::json("429 Too Many Requests", error));
+    let gateway = Setup::with_upstream(&upstream)
         .provider("gone", &crate::support::upstream::refused_base_url(), "")
         .model("n", "gone", "far")
         .start();
-    let relayed = gateway.ask(&Request::chat("m"));
+    let relayed = gateway.send(&Request::chat("m"));
     assert_eq!(relayed.text(), error);
     assert_eq!(names(&relayed), [Some("up"), Some("real-model")]);
-    let refused = gateway.ask(&Request::chat("n"));
+    let refused = gateway.send(&Request::chat("n"));
     assert_response::error(&refused, 502, "upstream_connect_failed", None);
     assert_eq!(names(&refused), [Some("gone"), Some("far")]);
     for request in [Request::chat("nothing"), Request::get("/v1/models")] {
-        assert_eq!(names(&gateway.ask(&request)), [None, None]);
+        assert_eq!(names(&gateway.send(&request)), [None, None]);
     }
 }
 
 #[test]
-fn a_providers_own_headers_of_these_names_do_not_pass() {
+fn a_providers_own_headers_of_these_names_are_dropped() {
     let headers = [
         "Content-Type: application/json",
         "X-Trunkline-Provider: forged",
@@ -60,28 +60,30 @@ fn a_providers_own_headers_of_these_names_do_not_pass() {
         "X-Trunkline-Request-Id: forged",
         "X-Trunkline-Else: forged",
     ];
-    let upstream = Upstream::answering(reply::whole("200 OK", &headers, "{}"));
-    let gateway = Setup::over(&upstream).model("odd", "up", "mödel").start();
-    let answer = gateway.ask(&Request::chat("m"));
-    assert_eq!(names(&answer), [Some("up"), Some("real-model")]);
-    // A name that no header can carry is left out.
-    let odd = gateway.ask(&Request::chat("odd"));
+    let upstream = Upstream::with_response(response::with_body("200 OK", &headers, "{}"));
+    let gateway = Setup::with_upstream(&upstream)
+        .model("odd", "up", "mödel")
+        .start();
+    let response = gateway.send(&Request::chat("m"));
+    assert_eq!(names(&response), [Some("up"), Some("real-model")]);
+    // A name that no header can hold is omitted.
+    let odd = gateway.send(&Request::chat("odd"));
     assert_eq!(names(&odd), [Some("up"), None]);
-    for answer in [answer, odd] {
-        assert_eq!(answer.status, 200);
-        let head = String::from_utf8_lossy(&answer.head.raw).into_owned();
+    for response in [response, odd] {
+        assert_eq!(response.status, 200);
+        let head = String::from_utf8_lossy(&response.head.raw).into_owned();
         assert!(!head.contains("forged"), "{head}");
     }
 }
 
 #[test]
-fn a_page_that_may_call_may_read_them() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let friend = "https://chat.example.com";
-    let gateway = Setup::over(&upstream)
-        .section(&format!("[cors]\nallow_origins = [\"{friend}\"]"))
+fn an_allowed_origin_may_read_them() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let allowed = "https://chat.example.com";
+    let gateway = Setup::with_upstream(&upstream)
+        .section(&format!("[cors]\nallow_origins = [\"{allowed}\"]"))
         .start();
-    let answer = gateway.ask(&Request::chat("m").header("Origin", friend));
-    assert_eq!(answer.header("access-control-expose-headers"), Some("*"));
-    assert_eq!(names(&answer)[0], Some("up"));
+    let response = gateway.send(&Request::chat("m").header("Origin", allowed));
+    assert_eq!(response.header("access-control-expose-headers"), Some("*"));
+    assert_eq!(names(&response)[0], Some("up"));
 }

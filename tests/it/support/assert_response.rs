@@ -1,28 +1,28 @@
-//! What every error and every stream must look like.
+//! Assertions on error responses and on streams that end with an error.
 
 use serde_json::Value;
 
-use crate::support::client::Answer;
+use crate::support::client::Response;
 
-/// Checks an error that Trunkline made: status, code, param and all that
-/// DESIGN section 6 asks of every error. Yields the message.
+/// Asserts an error made by Trunkline, with everything docs/errors.md promises
+/// of every error, and returns its message.
 #[track_caller]
-pub fn error(answer: &Answer, status: u16, code: &str, param: Option<&str>) -> String {
-    assert_eq!(answer.status, status, "{}", answer.text());
-    assert!(answer.complete, "the answer was cut");
-    let kind = answer.header("content-type").expect("a content-type");
+pub fn error(response: &Response, status: u16, code: &str, param: Option<&str>) -> String {
+    assert_eq!(response.status, status, "{}", response.text());
+    assert!(response.complete, "the response was truncated");
+    let kind = response.header("content-type").expect("a content-type");
     assert!(kind.starts_with("application/json"), "{kind}");
     for name in ["x-request-id", "x-trunkline-request-id"] {
-        let id = answer.header(name).unwrap_or_else(|| panic!("no {name}"));
+        let id = response.header(name).unwrap_or_else(|| panic!("no {name}"));
         assert!(!id.is_empty(), "{name} is empty");
     }
-    let body = answer.json();
-    let message = envelope(&body, code, kind_of(status));
+    let body = response.json();
+    let message = envelope(&body, code, types_of_status(status));
     assert_eq!(body["error"]["param"].as_str(), param, "{body}");
     message
 }
 
-/// Checks the envelope: four fields and no more. Yields the message.
+/// Asserts that the error object has exactly four members; returns the message.
 #[track_caller]
 pub fn envelope(body: &Value, code: &str, kind: &[&str]) -> String {
     let fields = body["error"]
@@ -47,20 +47,20 @@ pub fn envelope(body: &Value, code: &str, kind: &[&str]) -> String {
     message.to_owned()
 }
 
-/// Checks a stream that Trunkline ended itself: a clean end, the last event an
-/// error of this code, nowhere a `[DONE]`. Yields the bytes before that event.
+/// Asserts a stream that Trunkline ended: a clean end, an error event of this
+/// code last, and no `[DONE]`. Returns the bytes before that event.
 #[track_caller]
-pub fn stream_error(answer: &Answer, code: &str) -> Vec<u8> {
-    assert_eq!(answer.status, 200, "{}", answer.text());
+pub fn stream_error(response: &Response, code: &str) -> Vec<u8> {
+    assert_eq!(response.status, 200, "{}", response.text());
     assert!(
-        answer.complete,
-        "cut instead of ended by an error event: {:?}",
-        answer.text()
+        response.complete,
+        "aborted instead of ended by an error event: {:?}",
+        response.text()
     );
-    let text = answer.text();
+    let text = response.text();
     assert!(
         !text.contains("[DONE]"),
-        "a broken stream that looks whole: {text}"
+        "a broken stream that looks complete: {text}"
     );
     let at = text
         .rfind("data: {\"error\"")
@@ -72,11 +72,11 @@ pub fn stream_error(answer: &Answer, code: &str) -> Vec<u8> {
     );
     let body: Value = serde_json::from_str(event["data: ".len()..].trim_end()).unwrap();
     envelope(&body, code, &["server_error"]);
-    answer.body[..at].to_vec()
+    response.body[..at].to_vec()
 }
 
-/// The types that an error of this status may have.
-pub fn kind_of(status: u16) -> &'static [&'static str] {
+/// The values of `type` that an error of this status may have.
+pub fn types_of_status(status: u16) -> &'static [&'static str] {
     match status {
         429 => &["rate_limit_error", "insufficient_quota"],
         400..500 => &["invalid_request_error"],

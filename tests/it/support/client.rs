@@ -1,4 +1,4 @@
-//! A raw HTTP/1.1 client: the exact bytes out, every piece of the answer in.
+//! A raw HTTP/1.1 client that sends exact bytes and reads every body frame.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -8,61 +8,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
-use serde_json::Value;
 
 pub use crate::support::request::Request;
+pub use crate::support::response::{Head, Response};
 use crate::support::wait::DEADLINE;
 
-/// One connection to the gateway.
 pub struct Client {
     socket: Socket,
     buffer: Vec<u8>,
-    body: Body,
+    body: Framing,
     head_only: bool,
 }
 
-/// What a client is connected by.
 enum Socket {
     Plain(TcpStream),
     Unix(UnixStream),
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
-/// The head of an answer.
-#[derive(Debug, Clone)]
-pub struct Head {
-    pub status: u16,
-    /// Names in lower case, values as they came, in order.
-    pub headers: Vec<(String, Vec<u8>)>,
-    /// The head as it came, the empty line included.
-    pub raw: Vec<u8>,
-}
-
-/// Part of an answer's body.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Piece {
-    /// Bytes that came.
+pub enum BodyFrame {
     Data(Vec<u8>),
-    /// The body ended as its framing says.
+    /// The body ended as its framing states.
     End,
-    /// The connection ended first, or the framing broke.
-    Abort,
+    /// The connection ended first, or the framing is invalid.
+    Aborted,
 }
 
-/// A whole answer.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub head: Head,
-    /// Heads of status 1xx that came before.
-    pub interim: Vec<Head>,
-    pub body: Vec<u8>,
-    /// False when the connection ended before the body did.
-    pub complete: bool,
-}
-
-/// Where the body of the answer being read stands.
-enum Body {
+/// How the rest of the current response body is framed.
+enum Framing {
     Done,
     Length(u64),
     Chunked(Option<u64>),
@@ -72,43 +46,41 @@ enum Body {
 impl Client {
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Self {
-        Self::over(Socket::Plain(dial(address)))
+        Self::from_socket(Socket::Plain(connect(address)))
     }
 
-    /// At a Unix-domain socket.
     #[track_caller]
     pub fn connect_unix(path: &Path) -> Self {
         let socket = UnixStream::connect(path).unwrap();
         socket.set_read_timeout(Some(DEADLINE)).unwrap();
         socket.set_write_timeout(Some(DEADLINE)).unwrap();
-        Self::over(Socket::Unix(socket))
+        Self::from_socket(Socket::Unix(socket))
     }
 
-    /// Over TLS; the handshake comes with the first bytes.
+    /// The TLS handshake happens with the first write.
     #[track_caller]
     pub fn connect_tls(address: SocketAddr, config: &Arc<ClientConfig>) -> Self {
         let name = address.ip().into();
         let connection = ClientConnection::new(Arc::clone(config), name).unwrap();
-        let stream = StreamOwned::new(connection, dial(address));
-        Self::over(Socket::Tls(Box::new(stream)))
+        let stream = StreamOwned::new(connection, connect(address));
+        Self::from_socket(Socket::Tls(Box::new(stream)))
     }
 
-    fn over(socket: Socket) -> Self {
+    fn from_socket(socket: Socket) -> Self {
         Self {
             socket,
             buffer: Vec::new(),
-            body: Body::Done,
+            body: Framing::Done,
             head_only: false,
         }
     }
 
-    /// Writes bytes; they must all go out.
     #[track_caller]
     pub fn send(&mut self, bytes: &[u8]) {
         self.try_send(bytes).unwrap();
     }
 
-    /// Writes bytes; the other side may have closed.
+    /// Writes bytes; fails if the gateway has closed the connection.
     pub fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.head_only = bytes.starts_with(b"HEAD ");
         match &mut self.socket {
@@ -118,49 +90,45 @@ impl Client {
         }
     }
 
-    /// The socket, for options.
     #[track_caller]
     pub fn socket(&self) -> &TcpStream {
         match &self.socket {
             Socket::Plain(socket) => socket,
-            Socket::Unix(_) => panic!("no TCP"),
+            Socket::Unix(_) => panic!("not a TCP socket"),
             Socket::Tls(stream) => &stream.sock,
         }
     }
 
-    /// The TLS session.
     #[track_caller]
     pub fn tls(&self) -> &ClientConnection {
         match &self.socket {
-            Socket::Plain(_) | Socket::Unix(_) => panic!("a connection without TLS"),
+            Socket::Plain(_) | Socket::Unix(_) => panic!("not a TLS connection"),
             Socket::Tls(stream) => &stream.conn,
         }
     }
 
-    /// Ends the sending side.
-    pub fn finish_sending(&self) {
+    pub fn shutdown_write(&self) {
         self.socket().shutdown(Shutdown::Write).unwrap();
     }
 
-    /// Ends the connection with a reset instead of a FIN.
+    /// Closes with RST instead of FIN.
     pub fn reset(self) {
         let socket = socket2::SockRef::from(self.socket());
         socket.set_linger(Some(Duration::ZERO)).unwrap();
     }
 
-    /// Reads one head.
     #[track_caller]
     pub fn head(&mut self) -> Head {
         let head = self.try_head();
         assert!(
             head.is_some(),
-            "closed before an answer; read: {:?}",
+            "closed before a response; read: {:?}",
             self.unread()
         );
         head.unwrap()
     }
 
-    /// Reads one head; none when the connection ends first.
+    /// Reads one head; `None` if the connection ends first.
     #[track_caller]
     pub fn try_head(&mut self) -> Option<Head> {
         let end = loop {
@@ -172,69 +140,71 @@ impl Client {
             }
         };
         let head = Head::parse(self.buffer.drain(..end).collect());
-        self.body = self.framing(&head);
+        self.body = self.framing_of(&head);
         Some(head)
     }
 
-    /// Reads what has come of the body, or waits for some.
+    /// Waits for the next part of the body.
     #[track_caller]
-    pub fn piece(&mut self) -> Piece {
+    pub fn next_frame(&mut self) -> BodyFrame {
         loop {
             match self.body {
-                Body::Done | Body::Length(0) => {
-                    self.body = Body::Done;
-                    return Piece::End;
+                Framing::Done | Framing::Length(0) => {
+                    self.body = Framing::Done;
+                    return BodyFrame::End;
                 }
-                Body::Chunked(None) => match self.chunk_size() {
-                    Some(0) => return self.trailers(),
-                    Some(size) => self.body = Body::Chunked(Some(size)),
-                    None => return Piece::Abort,
+                Framing::Chunked(None) => match self.read_chunk_size() {
+                    Some(0) => return self.read_trailers(),
+                    Some(size) => self.body = Framing::Chunked(Some(size)),
+                    None => return BodyFrame::Aborted,
                 },
-                Body::Chunked(Some(left)) | Body::Length(left) => return self.data(left),
-                Body::UntilClose => {
+                Framing::Chunked(Some(left)) | Framing::Length(left) => {
+                    return self.take_data(left);
+                }
+                Framing::UntilClose => {
                     if self.buffer.is_empty() && !self.fill() {
-                        return Piece::End;
+                        return BodyFrame::End;
                     }
-                    return Piece::Data(std::mem::take(&mut self.buffer));
+                    return BodyFrame::Data(std::mem::take(&mut self.buffer));
                 }
             }
         }
     }
 
-    /// Reads exactly this many bytes of the body.
+    /// Reads exactly `count` body bytes.
     #[track_caller]
-    pub fn take(&mut self, count: usize) -> Vec<u8> {
+    pub fn read_exact(&mut self, count: usize) -> Vec<u8> {
         let mut taken = Vec::new();
         while taken.len() < count {
-            match self.piece() {
-                Piece::Data(data) => taken.extend(data),
+            match self.next_frame() {
+                BodyFrame::Data(data) => taken.extend(data),
                 other => panic!("{other:?} after {:?}", String::from_utf8_lossy(&taken)),
             }
         }
         assert_eq!(
             taken.len(),
             count,
-            "more came: {:?}",
+            "received more: {:?}",
             String::from_utf8_lossy(&taken)
         );
         taken
     }
 
-    /// Reads the body to its end; false when it was cut.
+    /// Reads the body to its end; false if it was truncated.
     #[track_caller]
-    pub fn rest(&mut self) -> (Vec<u8>, bool) {
+    pub fn read_body(&mut self) -> (Vec<u8>, bool) {
         let mut body = Vec::new();
         loop {
-            match self.piece() {
-                Piece::Data(data) => body.extend(data),
-                end => return (body, end == Piece::End),
+            match self.next_frame() {
+                BodyFrame::Data(data) => body.extend(data),
+                end => return (body, end == BodyFrame::End),
             }
         }
     }
 
-    /// Reads a whole answer and the interim heads before it.
+    /// Reads the final response and the interim heads before it.
     #[track_caller]
-    pub fn answer(&mut self) -> Answer {
+    pub fn response(&mut self) -> Response {
         let mut interim = Vec::new();
         let head = loop {
             let head = self.head();
@@ -243,8 +213,8 @@ impl Client {
             }
             interim.push(head);
         };
-        let (body, complete) = self.rest();
-        Answer {
+        let (body, complete) = self.read_body();
+        Response {
             status: head.status,
             head,
             interim,
@@ -253,10 +223,10 @@ impl Client {
         }
     }
 
-    /// Reads so many bytes of what is no HTTP any more; none when the connection
-    /// ends first.
+    /// Reads raw bytes after a protocol switch; `None` if the connection ends
+    /// first.
     #[track_caller]
-    pub fn take_raw(&mut self, count: usize) -> Option<Vec<u8>> {
+    pub fn read_raw(&mut self, count: usize) -> Option<Vec<u8>> {
         while self.buffer.len() < count {
             if !self.fill() {
                 return None;
@@ -265,12 +235,12 @@ impl Client {
         Some(self.buffer.drain(..count).collect())
     }
 
-    /// Waits for the other side to end the connection; what it sent before
-    /// that must have been read.
+    /// Waits for the gateway to close the connection; everything it sent must have
+    /// been read.
     #[track_caller]
     pub fn assert_closed(&mut self) {
         let more = self.fill();
-        assert!(!more, "not closed; came: {:?}", self.unread());
+        assert!(!more, "not closed; received: {:?}", self.unread());
     }
 
     fn unread(&self) -> std::borrow::Cow<'_, str> {
@@ -301,41 +271,41 @@ impl Client {
         }
     }
 
-    fn framing(&self, head: &Head) -> Body {
+    fn framing_of(&self, head: &Head) -> Framing {
         if self.head_only || head.status < 200 || matches!(head.status, 204 | 304) {
-            return Body::Done;
+            return Framing::Done;
         }
         if head
             .text("transfer-encoding")
             .is_some_and(|coding| coding.contains("chunked"))
         {
-            return Body::Chunked(None);
+            return Framing::Chunked(None);
         }
         head.text("content-length")
-            .map_or(Body::UntilClose, |length| {
-                Body::Length(length.parse().unwrap())
+            .map_or(Framing::UntilClose, |length| {
+                Framing::Length(length.parse().unwrap())
             })
     }
 
-    fn chunk_size(&mut self) -> Option<u64> {
-        let line = self.line()?;
+    fn read_chunk_size(&mut self) -> Option<u64> {
+        let line = self.read_line()?;
         u64::from_str_radix(line.split(';').next()?.trim(), 16).ok()
     }
 
-    fn trailers(&mut self) -> Piece {
+    fn read_trailers(&mut self) -> BodyFrame {
         loop {
-            match self.line() {
+            match self.read_line() {
                 Some(line) if line.is_empty() => {
-                    self.body = Body::Done;
-                    return Piece::End;
+                    self.body = Framing::Done;
+                    return BodyFrame::End;
                 }
                 Some(_) => {}
-                None => return Piece::Abort,
+                None => return BodyFrame::Aborted,
             }
         }
     }
 
-    fn line(&mut self) -> Option<String> {
+    fn read_line(&mut self) -> Option<String> {
         loop {
             if let Some(at) = find(&self.buffer, b"\r\n") {
                 let line: Vec<u8> = self.buffer.drain(..at + 2).collect();
@@ -347,93 +317,30 @@ impl Client {
         }
     }
 
-    fn data(&mut self, left: u64) -> Piece {
+    fn take_data(&mut self, left: u64) -> BodyFrame {
         if self.buffer.is_empty() && !self.fill() {
-            return Piece::Abort;
+            return BodyFrame::Aborted;
         }
         let count = self.buffer.len().min(usize::try_from(left).unwrap());
         let data: Vec<u8> = self.buffer.drain(..count).collect();
         let left = left - count as u64;
         match self.body {
-            Body::Length(_) => self.body = Body::Length(left),
-            _ if left > 0 => self.body = Body::Chunked(Some(left)),
+            Framing::Length(_) => self.body = Framing::Length(left),
+            _ if left > 0 => self.body = Framing::Chunked(Some(left)),
             _ => {
-                self.body = Body::Chunked(None);
-                if self.line().is_none_or(|line| !line.is_empty()) {
-                    self.body = Body::Done;
-                    return Piece::Abort;
+                self.body = Framing::Chunked(None);
+                if self.read_line().is_none_or(|line| !line.is_empty()) {
+                    self.body = Framing::Done;
+                    return BodyFrame::Aborted;
                 }
             }
         }
-        Piece::Data(data)
-    }
-}
-
-impl Head {
-    #[track_caller]
-    fn parse(raw: Vec<u8>) -> Self {
-        let mut lines = raw
-            .split(|byte| *byte == b'\n')
-            .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-        let first = String::from_utf8_lossy(lines.next().unwrap()).into_owned();
-        assert!(first.starts_with("HTTP/1."), "no head: {first}");
-        let headers = lines
-            .filter(|line| !line.is_empty())
-            .map(|line| {
-                let at = find(line, b":").unwrap();
-                let name = String::from_utf8_lossy(&line[..at]).to_ascii_lowercase();
-                (name, line[at + 1..].trim_ascii().to_vec())
-            })
-            .collect();
-        let status = first[9..12].parse().unwrap();
-        Self {
-            status,
-            headers,
-            raw,
-        }
-    }
-
-    /// The first value of a header.
-    pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.headers
-            .iter()
-            .find(|(found, _)| found == name)
-            .map(|(_, value)| value.as_slice())
-    }
-
-    /// The first value of a header, as text.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        self.get(name)
-            .map(|value| std::str::from_utf8(value).unwrap())
-    }
-}
-
-impl Answer {
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-
-    #[track_caller]
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|error| panic!("{error}: {:?}", self.text()))
-    }
-
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.head.text(name)
-    }
-
-    /// Trunkline's own id of the request.
-    #[track_caller]
-    pub fn request_id(&self) -> String {
-        self.header("x-trunkline-request-id")
-            .expect("an x-trunkline-request-id")
-            .to_owned()
+        BodyFrame::Data(data)
     }
 }
 
 #[track_caller]
-fn dial(address: SocketAddr) -> TcpStream {
+fn connect(address: SocketAddr) -> TcpStream {
     let socket = TcpStream::connect_timeout(&address, DEADLINE).unwrap();
     socket.set_nodelay(true).unwrap();
     socket.set_read_timeout(Some(DEADLINE)).unwrap();
@@ -441,7 +348,7 @@ fn dial(address: SocketAddr) -> TcpStream {
     socket
 }
 
-/// Where `needle` first stands in `haystack`.
+/// The first position of `needle` in `haystack`.
 pub fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack
         .windows(needle.len())

@@ -1,169 +1,191 @@
-//! How a fault of a target is played and judged, for the table of them.
+//! One case of `routing::fault_table`: a faulty target, and what the client must
+//! get.
 
-use crate::routing::failover::good;
+use crate::routing::failover::healthy_upstream;
 use crate::support::assert_response;
-use crate::support::client::{Answer, Request};
+use crate::support::client::{Request, Response};
 use crate::support::gateway::{Gateway, Setup, UPSTREAM_KEY};
-use crate::support::upstream::tls::{Authority, Flaw};
-use crate::support::upstream::{Exchange, Upstream, reply};
-use crate::upstream::http2_faults::{Act, Faulty, open};
+use crate::support::upstream::tls::{CertificateAuthority, Flaw};
+use crate::support::upstream::{Exchange, Upstream, response};
+use crate::upstream::http2_faults::{FaultyHttp2Upstream, StreamAction, open_gate};
 
-use Then::{Broken, Cut, Next, Own, Told};
+use Expected::{Failover, GatewayError, PassedOn, StreamError, Truncated};
 
-/// What the caller gets.
+/// What the client gets.
 #[derive(Debug, Clone, Copy)]
-pub enum Then {
-    /// The healthy target's answer.
-    Next,
-    /// This error, not to be tried again by anyone; or, where the model allows
-    /// it, the healthy target's answer.
-    Told(u16, &'static str),
-    /// The faulty target's own answer of this status.
-    Own(u16),
-    /// A stream that began and ends with this error.
-    Broken(&'static str),
-    /// An answer that began and was cut.
-    Cut,
+pub enum Expected {
+    /// The healthy target's response.
+    Failover,
+    /// This error with `x-should-retry: false`; with `retry.non_idempotent`, the
+    /// healthy target's response.
+    GatewayError(u16, &'static str),
+    /// The faulty target's own response, with this status.
+    PassedOn(u16),
+    /// A stream that began and ends with this error event.
+    StreamError(&'static str),
+    /// A response that began and was aborted.
+    Truncated,
 }
 
-/// A faulty target.
-pub struct Bad {
+pub struct FaultyTarget {
     base: String,
-    /// More lines for its provider.
-    lines: String,
-    /// What must not end before the test.
-    _held: Box<dyn std::any::Any>,
+    /// Further lines of its provider.
+    provider_lines: String,
+    /// Dropped after the test.
+    _guard: Box<dyn std::any::Any>,
 }
 
-impl Bad {
-    pub fn new(base: String, lines: &str, held: impl std::any::Any) -> Self {
+impl FaultyTarget {
+    pub fn new(base: String, provider_lines: &str, guard: impl std::any::Any) -> Self {
         Self {
             base,
-            lines: lines.to_owned(),
-            _held: Box::new(held),
+            provider_lines: provider_lines.to_owned(),
+            _guard: Box::new(guard),
         }
     }
 
     pub fn script(script: fn(&mut Exchange<'_>)) -> Self {
         let upstream = Upstream::start(script);
-        let limits = "timeouts = { head = \"150ms\", gap = \"150ms\" }";
+        let limits = "timeouts = { response_header = \"150ms\", idle = \"150ms\" }";
         Self::new(upstream.base_url(), limits, upstream)
     }
 
-    pub fn answer(answer: impl AsRef<[u8]>) -> Self {
-        let upstream = Upstream::answering(answer);
+    pub fn response(response: impl AsRef<[u8]>) -> Self {
+        let upstream = Upstream::with_response(response);
         Self::new(upstream.base_url(), "", upstream)
     }
 
-    pub fn http2(act: Act) -> Self {
-        let upstream = Faulty::start(&open(), 100, move |_| act);
+    pub fn http2(action: StreamAction) -> Self {
+        let upstream = FaultyHttp2Upstream::start(&open_gate(), 100, move |_| action);
         Self::new(upstream.base_url(), "http = \"http2\"", upstream)
     }
 
     pub fn tls(flaw: Flaw) -> Self {
-        let authority = Authority::new();
+        let authority = CertificateAuthority::new();
         let script = |exchange: &mut Exchange<'_>| {
-            exchange.send(reply::completion("no"));
+            exchange.send(response::completion("no"));
         };
         let upstream = Upstream::start_tls(authority.server(flaw, &[]), script);
         Self::new(upstream.base_url(), "", upstream)
     }
 }
 
-/// Plays one row: `make` makes a faulty target.
+/// Runs one case against several models; `make` starts a faulty target.
 #[track_caller]
-pub fn row(name: &str, make: impl Fn() -> Bad, whole: Then, stream: Then) {
-    let fine = good();
+pub fn check_case(name: &str, make: impl Fn() -> FaultyTarget, unary: Expected, stream: Expected) {
+    let fine = healthy_upstream();
     let bad = [make(), make()];
     let mut setup = Setup::new().provider("fine", &fine.base_url(), "");
-    for (place, bad) in bad.iter().enumerate() {
-        setup = setup.keyed_provider(&format!("bad{place}"), &bad.base, UPSTREAM_KEY, &bad.lines);
+    for (index, bad) in bad.iter().enumerate() {
+        setup = setup.provider_with_key(
+            &format!("bad{index}"),
+            &bad.base,
+            UPSTREAM_KEY,
+            &bad.provider_lines,
+        );
     }
-    // Nobody is left out, so that every request meets the fault.
-    let rest =
+    // No target is ejected, so that every request runs into the fault.
+    let never_eject =
         "[breaker]\nfailures = 0\nerror_rate = 0\ncooldown = \"1ns\"\nmax_cooldown = \"1ns\"";
     let gateway = setup
-        .section(rest)
+        .section(never_eject)
         .section(&model("two", &["bad0", "fine"], false))
         .section(&model("three", &["bad0", "bad1", "fine"], false))
         .section(&model("again", &["bad0", "bad1", "fine"], true))
         .start();
     for (alias, attempts) in [("two", "2"), ("three", "3"), ("again", "3")] {
         let requests = [Request::chat(alias), Request::stream(alias)];
-        for (request, then) in requests.iter().zip([whole, stream]) {
-            let then = match then {
-                Told(..) if alias == "again" => Next,
+        for (request, expected) in requests.iter().zip([unary, stream]) {
+            let expected = match expected {
+                GatewayError(..) if alias == "again" => Failover,
                 other => other,
             };
             let before = fine.requests().len();
-            let answer = gateway.ask(request);
-            let streams = then_streams(request);
-            let context = format!("{name}, {alias}, stream {streams}: {then:?}");
-            judge_row(&answer, then, streams, attempts, &context);
-            let asked = fine.requests().len() - before;
-            let expected = usize::from(matches!(then, Next));
-            assert_eq!(asked, expected, "{context}: the healthy one was asked");
+            let response = gateway.send(request);
+            let is_stream = is_stream(request);
+            let context = format!("{name}, {alias}, stream {is_stream}: {expected:?}");
+            assert_outcome(&response, expected, is_stream, attempts, &context);
+            let received = fine.requests().len() - before;
+            let expected = usize::from(matches!(expected, Failover));
+            assert_eq!(
+                received, expected,
+                "{context}: requests at the healthy target"
+            );
         }
     }
-    settles(&gateway);
+    assert_idle_without_errors(&gateway);
 }
 
-fn then_streams(request: &Request) -> bool {
+fn is_stream(request: &Request) -> bool {
     let body = request.body.as_deref().unwrap_or_default();
     String::from_utf8_lossy(body).contains("\"stream\":true")
 }
 
-fn settles(gateway: &Gateway) {
-    gateway.settle();
-    assert!(gateway.lines_at("ERROR").is_empty());
+fn assert_idle_without_errors(gateway: &Gateway) {
+    gateway.wait_until_idle();
+    assert!(gateway.log_lines_at("ERROR").is_empty());
 }
 
 fn model(alias: &str, providers: &[&str], processed: bool) -> String {
     let targets: Vec<String> = providers
         .iter()
         .enumerate()
-        .map(|(place, name)| format!("{{ provider = \"{name}\", priority = {place} }}"))
+        .map(|(index, name)| format!("{{ provider = \"{name}\", priority = {index} }}"))
         .collect();
     let targets = targets.join(", ");
-    format!("[models.{alias}]\ntargets = [{targets}]\nretry = {{ processed = {processed} }}")
+    format!("[models.{alias}]\ntargets = [{targets}]\nretry = {{ non_idempotent = {processed} }}")
 }
 
 #[track_caller]
-fn judge_row(answer: &Answer, then: Then, streams: bool, attempts: &str, context: &str) {
-    let (status, cut) = match then {
-        Next | Broken(_) => (200, false),
-        Cut => (200, true),
-        Told(status, _) | Own(status) => (status, false),
+fn assert_outcome(
+    response: &Response,
+    expected: Expected,
+    is_stream: bool,
+    attempts: &str,
+    context: &str,
+) {
+    let (status, cut) = match expected {
+        Failover | StreamError(_) => (200, false),
+        Truncated => (200, true),
+        GatewayError(status, _) | PassedOn(status) => (status, false),
     };
-    let text = answer.text();
-    assert_eq!(answer.status, status, "{context}: {text}");
-    assert_eq!(answer.complete, !cut, "{context}: {text}");
-    let (provider, attempts) = match then {
-        Next => ("fine", attempts),
+    let text = response.text();
+    assert_eq!(response.status, status, "{context}: {text}");
+    assert_eq!(response.complete, !cut, "{context}: {text}");
+    let (provider, attempts) = match expected {
+        Failover => ("fine", attempts),
         _ => ("bad0", "1"),
     };
-    let told = ["x-trunkline-provider", "x-trunkline-attempts"].map(|name| answer.header(name));
-    assert_eq!(told, [Some(provider), Some(attempts)], "{context}");
-    match then {
-        Next => assert_eq!(text, healthy(streams), "{context}"),
-        Told(status, code) => {
-            assert_response::error(answer, status, code, None);
-            assert_eq!(answer.header("x-should-retry"), Some("false"), "{context}");
+    let attribution =
+        ["x-trunkline-provider", "x-trunkline-attempts"].map(|name| response.header(name));
+    assert_eq!(attribution, [Some(provider), Some(attempts)], "{context}");
+    match expected {
+        Failover => assert_eq!(text, healthy_body(is_stream), "{context}"),
+        GatewayError(status, code) => {
+            assert_response::error(response, status, code, None);
+            assert_eq!(
+                response.header("x-should-retry"),
+                Some("false"),
+                "{context}"
+            );
         }
-        Broken(code) => {
-            let before = assert_response::stream_error(answer, code);
-            assert_eq!(before, reply::delta("one").as_bytes(), "{context}");
+        StreamError(code) => {
+            let before = assert_response::stream_error(response, code);
+            assert_eq!(before, response::delta("one").as_bytes(), "{context}");
         }
-        Own(_) | Cut => {}
+        PassedOn(_) | Truncated => {}
     }
 }
 
-/// The body of the healthy target's answer.
-fn healthy(streams: bool) -> String {
-    if streams {
-        let events = [reply::delta("one"), reply::delta("two"), reply::finish()];
-        return events.concat() + reply::DONE;
+fn healthy_body(is_stream: bool) -> String {
+    if is_stream {
+        let events = [
+            response::delta("one"),
+            response::delta("two"),
+            response::finish(),
+        ];
+        return events.concat() + response::DONE;
     }
-    let text = String::from_utf8(reply::completion("hi")).unwrap();
+    let text = String::from_utf8(response::completion("hi")).unwrap();
     text.split_once("\r\n\r\n").unwrap().1.to_owned()
 }

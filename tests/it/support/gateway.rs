@@ -1,5 +1,5 @@
-//! The gateway under test: the real binary, configured by text, heard through
-//! its standard output and its two listeners.
+//! The gateway under test: the real binary, observed through its output and its
+//! two listeners.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::support::client::{Answer, Client, Request};
+use crate::support::client::{Client, Request, Response};
 use crate::support::prometheus::Metrics;
 pub use crate::support::setup::{Setup, UPSTREAM_KEY, sha256_hex};
 use crate::support::wait;
 use crate::support::wait::Watched;
 
-/// A running gateway; it dies with this value.
+/// A running gateway; killed on drop.
 pub struct Gateway {
     child: Child,
     /// The data listener.
@@ -26,7 +26,7 @@ pub struct Gateway {
     setup: Setup,
 }
 
-/// What the process has said so far.
+/// The lines of both streams so far, and how many of them are closed.
 #[derive(Default)]
 struct Output {
     stdout: Vec<String>,
@@ -40,7 +40,7 @@ impl Gateway {
     pub fn start(setup: Setup) -> Self {
         let mut command = setup.command();
         let mut child = command.args(["--log-format", "json"]).spawn().unwrap();
-        let output = listen_to(&mut child);
+        let output = read_output(&mut child);
         let line = output.try_wait(|output| {
             let mut lines = output.stdout.iter();
             let line = lines.find_map(|line| message(line, "listening"));
@@ -49,8 +49,8 @@ impl Gateway {
         });
         let Some(Some(line)) = line else {
             let _ = child.kill();
-            let said = output.with(|output| [output.stdout.clone(), output.stderr.clone()]);
-            panic!("the gateway did not start: {said:#?}");
+            let printed = output.with(|output| [output.stdout.clone(), output.stderr.clone()]);
+            panic!("the gateway did not start: {printed:#?}");
         };
         Self {
             child,
@@ -61,38 +61,35 @@ impl Gateway {
         }
     }
 
-    /// A new connection to the data listener.
     pub fn client(&self) -> Client {
         Client::connect(self.listen)
     }
 
-    /// Sends one request on a connection of its own and reads all of the answer.
+    /// Sends one request on a new connection and reads the response.
     #[track_caller]
-    pub fn ask(&self, request: &Request) -> Answer {
+    pub fn send(&self, request: &Request) -> Response {
         let mut client = self.client();
         client.send(&request.bytes());
-        client.answer()
+        client.response()
     }
 
-    /// `GET path` on the admin listener.
     #[track_caller]
-    pub fn ask_admin(&self, path: &str) -> Answer {
+    pub fn get_admin(&self, path: &str) -> Response {
         let mut client = Client::connect(self.admin);
         client.send(&Request::get(path).bytes());
-        client.answer()
+        client.response()
     }
 
-    /// What `/metrics` says now.
     #[track_caller]
     pub fn metrics(&self) -> Metrics {
-        let answer = self.ask_admin("/metrics");
-        assert_eq!(answer.status, 200);
-        Metrics::parse(&answer.text())
+        let response = self.get_admin("/metrics");
+        assert_eq!(response.status, 200);
+        Metrics::parse(&response.text())
     }
 
     /// Waits until no request and no stream is in flight.
     #[track_caller]
-    pub fn settle(&self) {
+    pub fn wait_until_idle(&self) {
         wait::until("no request and no stream in flight", || {
             let metrics = self.metrics();
             let requests = metrics.sum("trunkline_requests_in_flight", &[]);
@@ -101,7 +98,7 @@ impl Gateway {
         });
     }
 
-    /// Waits until a metric, summed over the labels given, reaches a value.
+    /// Waits until the sum of a metric over these labels reaches a value.
     #[track_caller]
     pub fn await_metric(&self, name: &str, labels: &[(&str, &str)], value: f64) {
         wait::until(&format!("{name}{labels:?} = {value}"), || {
@@ -110,7 +107,7 @@ impl Gateway {
         });
     }
 
-    /// Waits for `count` access lines and yields them in order.
+    /// Waits for `count` access-log lines and returns them in order.
     #[track_caller]
     pub fn access_lines(&self, count: usize) -> Vec<Value> {
         self.output
@@ -124,7 +121,7 @@ impl Gateway {
             })
     }
 
-    /// Waits for the access line of the request with this id.
+    /// Waits for the access-log line of a request.
     #[track_caller]
     pub fn access_line(&self, request_id: &str) -> Value {
         self.output
@@ -137,14 +134,14 @@ impl Gateway {
             })
     }
 
-    /// All that was written to standard output and standard error so far.
-    pub fn said(&self) -> String {
+    /// Everything written to standard output and standard error so far.
+    pub fn output(&self) -> String {
         self.output
             .with(|output| [output.stdout.join("\n"), output.stderr.join("\n")].join("\n"))
     }
 
     /// Lines of standard output at a level (`ERROR`, `WARN`, …).
-    pub fn lines_at(&self, level: &str) -> Vec<String> {
+    pub fn log_lines_at(&self, level: &str) -> Vec<String> {
         let at_level = |line: &&String| {
             let line: Option<Value> = serde_json::from_str(line).ok();
             line.is_some_and(|line| line["level"] == level)
@@ -165,8 +162,7 @@ impl Gateway {
         );
     }
 
-    /// Writes the config anew, as an editor does: a whole file takes the place
-    /// of the old one.
+    /// Rewrites the configuration as editors do, by renaming a new file over it.
     pub fn edit(&self, edit: impl FnOnce(String) -> String) {
         let path = self.directory().join("test.toml");
         let text = edit(std::fs::read_to_string(&path).unwrap());
@@ -174,7 +170,7 @@ impl Gateway {
         std::fs::rename(new, path).unwrap();
     }
 
-    /// Writes the config anew and has it read; returns once it is in force.
+    /// Rewrites the configuration and reloads; returns once it is active.
     #[track_caller]
     pub fn reload(&self, edit: impl FnOnce(String) -> String) {
         let next = self.generation() + 1.0;
@@ -183,21 +179,18 @@ impl Gateway {
         self.await_metric("trunkline_config_generation", &[], next);
     }
 
-    /// The number of the configuration in force.
     #[track_caller]
     pub fn generation(&self) -> f64 {
         let metrics = self.metrics();
         metrics.sum("trunkline_config_generation", &[]).unwrap()
     }
 
-    /// The working directory.
     pub fn directory(&self) -> &Path {
         self.setup.directory()
     }
 
-    /// Waits until the process has ended.
     #[track_caller]
-    pub fn ended(&mut self) -> ExitStatus {
+    pub fn wait_for_exit(&mut self) -> ExitStatus {
         let child = &mut self.child;
         let status = wait::until("the end of the gateway", || child.try_wait().unwrap());
         self.output.wait("the end of its output", |output| {
@@ -206,28 +199,26 @@ impl Gateway {
         status
     }
 
-    /// True while the process lives.
-    pub fn is_alive(&mut self) -> bool {
+    pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
     /// Resident memory, in KiB.
     pub fn resident_kib(&self) -> usize {
-        let status = std::fs::read_to_string(self.process().join("status")).unwrap();
+        let status = std::fs::read_to_string(self.proc_dir().join("status")).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:"));
         let kib = line.unwrap().split_whitespace().nth(1).unwrap();
         kib.parse().unwrap()
     }
 
-    /// Open descriptors.
-    pub fn descriptors(&self) -> usize {
-        std::fs::read_dir(self.process().join("fd"))
+    pub fn open_descriptors(&self) -> usize {
+        std::fs::read_dir(self.proc_dir().join("fd"))
             .unwrap()
             .count()
     }
 
-    /// The process, for `/proc`.
-    pub fn process(&self) -> PathBuf {
+    /// The directory of the process in `/proc`.
+    pub fn proc_dir(&self) -> PathBuf {
         Path::new("/proc").join(self.child.id().to_string())
     }
 }
@@ -237,7 +228,7 @@ impl Drop for Gateway {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("the gateway said:\n{}", self.said());
+            eprintln!("output of the gateway:\n{}", self.output());
         }
     }
 }
@@ -246,7 +237,7 @@ impl Drop for Gateway {
 #[track_caller]
 pub fn run(setup: &Setup, arguments: &[&str]) -> (ExitStatus, String, String) {
     let mut child = setup.command().args(arguments).spawn().unwrap();
-    let output = listen_to(&mut child);
+    let output = read_output(&mut child);
     let ended = output.try_wait(|output| (output.closed == 2).then_some(()));
     if ended.is_none() {
         let _ = child.kill();
@@ -256,24 +247,23 @@ pub fn run(setup: &Setup, arguments: &[&str]) -> (ExitStatus, String, String) {
         output.with(|output| [output.stdout.join("\n"), output.stderr.join("\n")]);
     assert!(
         ended.is_some(),
-        "{arguments:?} did not end; it said: {stdout}\n{stderr}"
+        "{arguments:?} did not end; output: {stdout}\n{stderr}"
     );
     (status, stdout, stderr)
 }
 
-/// An address that is listened on; one that nobody can reach in place of a
-/// Unix-domain socket.
+/// A listen address; for a Unix-domain socket one that is unreachable.
 #[track_caller]
-fn address(place: &str) -> SocketAddr {
-    let place = if place.starts_with("unix:") {
+fn address(text: &str) -> SocketAddr {
+    let text = if text.starts_with("unix:") {
         "127.0.0.1:0"
     } else {
-        place
+        text
     };
-    place.parse().unwrap()
+    text.parse().unwrap()
 }
 
-/// A field of a log line as text; empty when it is absent.
+/// A field of a log line as text; empty if absent.
 pub fn text(line: &Value, field: &str) -> String {
     match value(line, field) {
         Value::String(text) => text,
@@ -282,7 +272,7 @@ pub fn text(line: &Value, field: &str) -> String {
     }
 }
 
-/// A field of a log line: fields stand at the top or under `fields`.
+/// A field of a log line, at the top level or under `fields`.
 pub fn value(line: &Value, field: &str) -> Value {
     line.get(field)
         .or_else(|| line["fields"].get(field))
@@ -295,18 +285,18 @@ fn message(line: &str, message: &str) -> Option<Value> {
     (text(&line, "message") == message).then_some(line)
 }
 
-fn listen_to(child: &mut Child) -> Arc<Watched<Output>> {
+fn read_output(child: &mut Child) -> Arc<Watched<Output>> {
     let output = Arc::new(Watched::new(Output::default()));
-    follow(child.stdout.take().unwrap(), &output, |output| {
+    read_lines(child.stdout.take().unwrap(), &output, |output| {
         &mut output.stdout
     });
-    follow(child.stderr.take().unwrap(), &output, |output| {
+    read_lines(child.stderr.take().unwrap(), &output, |output| {
         &mut output.stderr
     });
     output
 }
 
-fn follow(
+fn read_lines(
     pipe: impl Read + Send + 'static,
     output: &Arc<Watched<Output>>,
     lines: fn(&mut Output) -> &mut Vec<String>,

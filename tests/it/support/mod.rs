@@ -7,6 +7,7 @@ pub mod gateway;
 pub mod prometheus;
 pub mod random_json;
 pub mod request;
+pub mod response;
 pub mod setup;
 pub mod three_targets;
 pub mod upstream;

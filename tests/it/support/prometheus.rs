@@ -1,13 +1,11 @@
-//! Reading the Prometheus text format.
+//! A parser of the Prometheus text format.
 
 use std::collections::BTreeMap;
 
-/// One scrape.
 pub struct Metrics {
     samples: Vec<Sample>,
 }
 
-/// One line of a scrape.
 pub struct Sample {
     pub name: String,
     pub labels: BTreeMap<String, String>,
@@ -15,7 +13,7 @@ pub struct Sample {
 }
 
 impl Metrics {
-    /// Parses a scrape; a line that is no sample fails the test.
+    /// Parses a scrape; panics on a malformed line.
     #[track_caller]
     pub fn parse(text: &str) -> Self {
         let lines = text
@@ -26,8 +24,8 @@ impl Metrics {
         }
     }
 
-    /// The sum over all series of a name that carry these labels; none when
-    /// there is no such series.
+    /// The sum over all series with this name and these labels; `None` if there is
+    /// none.
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let mut found = self
             .select(name, labels)
@@ -37,29 +35,28 @@ impl Metrics {
         Some(found.sum())
     }
 
-    /// The series of a name that carry these labels.
+    /// The series with this name and these labels.
     pub fn select<'a>(
         &'a self,
         name: &'a str,
         labels: &'a [(&'a str, &'a str)],
     ) -> impl Iterator<Item = &'a Sample> {
         self.samples.iter().filter(move |sample| {
-            let carries = |(label, value): &(&str, &str)| {
+            let matches = |(label, value): &(&str, &str)| {
                 sample
                     .labels
                     .get(*label)
                     .is_some_and(|found| found == value)
             };
-            sample.name == name && labels.iter().all(carries)
+            sample.name == name && labels.iter().all(matches)
         })
     }
 
-    /// How many series there are.
     pub fn len(&self) -> usize {
         self.samples.len()
     }
 
-    /// Every value that a label takes, over all series.
+    /// All distinct values of a label.
     pub fn values_of(&self, label: &str) -> Vec<&str> {
         let mut values: Vec<&str> = self
             .samples

@@ -1,57 +1,55 @@
-//! Generated JSON: odd spacing, escapes, big numbers, unknown fields. The same
-//! seed gives the same text, so a failure names all that is needed to see it
-//! again.
+//! Generated JSON with odd spacing, escapes, large numbers and unknown fields.
+//! A seed reproduces its text.
 
-/// A small generator of pseudo-random numbers (xorshift64*).
-pub struct Dice(u64);
+/// A pseudo-random number generator (xorshift64*).
+pub struct Rng(u64);
 
-/// A generated chat body and where the value of its `model` stands.
+/// A generated chat body and the span of its `model` value.
 pub struct Body {
     pub text: String,
     pub model: std::ops::Range<usize>,
 }
 
-/// What the generated body asks about streaming.
+/// The streaming options of a generated body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Streaming {
-    /// No JSON `true`, in many spellings.
+    /// Anything but JSON `true`, in many spellings.
     Off,
-    /// `true`, and no `stream_options`.
+    /// `true`, without `stream_options`.
     On,
-    /// `true`, and options that do not ask for usage.
+    /// `true`, with options that do not request usage.
     WithOptions,
 }
 
-impl Dice {
+impl Rng {
     pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    pub fn roll(&mut self) -> u64 {
+    pub fn next_u64(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
     }
 
-    /// A number below `bound`.
     pub fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.roll() >> 33).unwrap() % bound
+        usize::try_from(self.next_u64() >> 33).unwrap() % bound
     }
 
     pub fn pick<'a>(&mut self, choices: &[&'a str]) -> &'a str {
         choices[self.below(choices.len())]
     }
 
-    /// Cuts bytes into pieces of odd sizes, 1 to `longest`.
-    pub fn cut<'a>(&mut self, mut bytes: &'a [u8], longest: usize) -> Vec<&'a [u8]> {
-        let mut pieces = Vec::new();
+    /// Splits bytes into parts of 1 to `longest` bytes.
+    pub fn split<'a>(&mut self, mut bytes: &'a [u8], longest: usize) -> Vec<&'a [u8]> {
+        let mut parts = Vec::new();
         while !bytes.is_empty() {
-            let (piece, rest) = bytes.split_at((1 + self.below(longest)).min(bytes.len()));
-            pieces.push(piece);
+            let (part, rest) = bytes.split_at((1 + self.below(longest)).min(bytes.len()));
+            parts.push(part);
             bytes = rest;
         }
-        pieces
+        parts
     }
 }
 
@@ -110,23 +108,23 @@ const OPTIONS: [&str; 4] = [
     r#"{ "x" : [1 , {"include_usage":true}] }"#,
 ];
 
-/// A chat body for the model `m` with a few members in odd order.
-pub fn body(dice: &mut Dice, streaming: Streaming) -> Body {
-    let mut members = vec![Vec::new(); dice.below(7)];
+/// A chat body for the model `m` with other members in random order.
+pub fn body(rng: &mut Rng, streaming: Streaming) -> Body {
+    let mut members = vec![Vec::new(); rng.below(7)];
     for member in &mut members {
-        *member = vec![format!("\"{}\"", dice.pick(&KEYS)), value(dice, 4)];
+        *member = vec![format!("\"{}\"", rng.pick(&KEYS)), value(rng, 4)];
     }
     let messages = format!(
         "[{{\"role\":\"user\",\"model\":\"decoy\",\"content\":{}}}]",
-        value(dice, 3)
+        value(rng, 3)
     );
     members.push(vec!["\"messages\"".to_owned(), messages]);
     match streaming {
         Streaming::Off => {
-            if dice.below(2) == 0 {
+            if rng.below(2) == 0 {
                 members.push(vec![
                     "\"stream\"".to_owned(),
-                    dice.pick(&NOT_TRUE).to_owned(),
+                    rng.pick(&NOT_TRUE).to_owned(),
                 ]);
             }
         }
@@ -135,80 +133,78 @@ pub fn body(dice: &mut Dice, streaming: Streaming) -> Body {
             members.push(vec!["\"stream\"".to_owned(), "true".to_owned()]);
             members.push(vec![
                 "\"stream_options\"".to_owned(),
-                dice.pick(&OPTIONS).to_owned(),
+                rng.pick(&OPTIONS).to_owned(),
             ]);
         }
     }
     for at in (1..members.len()).rev() {
-        let other = dice.below(at + 1);
+        let other = rng.below(at + 1);
         members.swap(at, other);
     }
-    let place = dice.below(members.len() + 1);
+    let model_index = rng.below(members.len() + 1);
     let model = vec![
-        format!("\"{}\"", dice.pick(&MODEL_KEYS)),
-        dice.pick(&MODEL_VALUES).to_owned(),
+        format!("\"{}\"", rng.pick(&MODEL_KEYS)),
+        rng.pick(&MODEL_VALUES).to_owned(),
     ];
-    members.insert(place, model);
-    write(dice, &members, place)
+    members.insert(model_index, model);
+    write(rng, &members, model_index)
 }
 
-fn write(dice: &mut Dice, members: &[Vec<String>], place: usize) -> Body {
-    let mut text = dice.pick(&SPACES).to_owned();
+fn write(rng: &mut Rng, members: &[Vec<String>], model_index: usize) -> Body {
+    let mut text = rng.pick(&SPACES).to_owned();
     text.push('{');
     let mut model = 0..0;
     for (index, member) in members.iter().enumerate() {
         if index > 0 {
             text.push(',');
         }
-        text.push_str(dice.pick(&SPACES));
+        text.push_str(rng.pick(&SPACES));
         text.push_str(&member[0]);
-        text.push_str(dice.pick(&SPACES));
+        text.push_str(rng.pick(&SPACES));
         text.push(':');
-        text.push_str(dice.pick(&SPACES));
-        if index == place {
+        text.push_str(rng.pick(&SPACES));
+        if index == model_index {
             model = text.len()..text.len() + member[1].len();
         }
         text.push_str(&member[1]);
-        text.push_str(dice.pick(&SPACES));
+        text.push_str(rng.pick(&SPACES));
     }
     text.push('}');
-    text.push_str(dice.pick(&SPACES));
+    text.push_str(rng.pick(&SPACES));
     Body { text, model }
 }
 
-fn value(dice: &mut Dice, depth: usize) -> String {
-    match dice.below(if depth == 0 { 5 } else { 8 }) {
-        0 => dice.pick(&NUMBERS).to_owned(),
-        1 | 2 => format!("\"{}{}\"", dice.pick(&STRINGS), dice.pick(&STRINGS)),
-        3 => dice.pick(&["true", "false", "null"]).to_owned(),
-        4 => dice.pick(&["[]", "{}", "[ ]", "{\t}"]).to_owned(),
+fn value(rng: &mut Rng, depth: usize) -> String {
+    match rng.below(if depth == 0 { 5 } else { 8 }) {
+        0 => rng.pick(&NUMBERS).to_owned(),
+        1 | 2 => format!("\"{}{}\"", rng.pick(&STRINGS), rng.pick(&STRINGS)),
+        3 => rng.pick(&["true", "false", "null"]).to_owned(),
+        4 => rng.pick(&["[]", "{}", "[ ]", "{\t}"]).to_owned(),
         5 => {
-            let items: Vec<String> = (0..=dice.below(3))
-                .map(|_| value(dice, depth - 1))
-                .collect();
+            let items: Vec<String> = (0..=rng.below(3)).map(|_| value(rng, depth - 1)).collect();
             format!(
                 "[{}{}]",
-                dice.pick(&SPACES),
-                items.join(dice.pick(&[",", " , ", ",\n"]))
+                rng.pick(&SPACES),
+                items.join(rng.pick(&[",", " , ", ",\n"]))
             )
         }
         _ => {
-            let key = dice.pick(&["model", "stream", "k", r"\u006b", "stream_options"]);
-            let inner = value(dice, depth - 1);
+            let key = rng.pick(&["model", "stream", "k", r"\u006b", "stream_options"]);
+            let inner = value(rng, depth - 1);
             format!(
                 "{{{}\"{key}\"{}:{inner}}}",
-                dice.pick(&SPACES),
-                dice.pick(&SPACES)
+                rng.pick(&SPACES),
+                rng.pick(&SPACES)
             )
         }
     }
 }
 
 #[test]
-fn generates_valid_json_with_the_model_where_it_says() {
+fn the_model_span_of_generated_json_is_right() {
     for seed in 0..1000 {
-        let body = body(&mut Dice::new(seed), Streaming::WithOptions);
-        // Syntax only: `Value` would refuse 1e400.
+        let body = body(&mut Rng::new(seed), Streaming::WithOptions);
+        // Syntax only: `Value` would reject 1e400.
         serde_json::from_str::<serde::de::IgnoredAny>(&body.text).expect(&body.text);
         assert_eq!(
             serde_json::from_str::<String>(&body.text[body.model]).unwrap(),

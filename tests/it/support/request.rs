@@ -1,8 +1,7 @@
-//! Requests, written byte for byte as the test wants them.
+//! Requests written byte for byte.
 
 use std::fmt::Write as _;
 
-/// A request that can be written as it stands.
 #[derive(Clone)]
 pub struct Request {
     pub method: String,
@@ -26,14 +25,14 @@ impl Request {
         Self::new("GET", target)
     }
 
-    /// A POST of JSON text.
+    /// A POST of a JSON body.
     pub fn post(target: &str, body: impl AsRef<[u8]>) -> Self {
         Self::new("POST", target)
             .header("Content-Type", "application/json")
             .body(body)
     }
 
-    /// A chat request for a model.
+    /// A chat completion request.
     pub fn chat(model: &str) -> Self {
         Self::post(
             "/v1/chat/completions",
@@ -41,7 +40,7 @@ impl Request {
         )
     }
 
-    /// A chat request for a model, to be streamed.
+    /// A streaming chat completion request.
     pub fn stream(model: &str) -> Self {
         Self::post(
             "/v1/chat/completions",
@@ -67,12 +66,11 @@ impl Request {
         self
     }
 
-    /// `Authorization: Bearer key`.
     pub fn key(self, key: &str) -> Self {
         self.header("Authorization", &format!("Bearer {key}"))
     }
 
-    /// The request with its content-length.
+    /// The request with a `Content-Length`.
     pub fn bytes(&self) -> Vec<u8> {
         let body = self.body.clone().unwrap_or_default();
         let length = self
@@ -82,7 +80,7 @@ impl Request {
         [self.head(&length.unwrap_or_default()), body].concat()
     }
 
-    /// The request in chunks of the sizes given, over and over.
+    /// The request with a chunked body; the chunk sizes repeat.
     pub fn chunked(&self, sizes: &[usize]) -> Vec<u8> {
         let mut bytes = self.head("Transfer-Encoding: chunked\r\n");
         let body = self.body.clone().unwrap_or_default();
@@ -101,7 +99,7 @@ impl Request {
         bytes
     }
 
-    /// The head, with these lines after the headers.
+    /// The head, with further lines after the headers.
     pub fn head(&self, lines: &str) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
         for (name, value) in &self.headers {

@@ -1,4 +1,4 @@
-//! What a gateway is started with: sections of TOML, variables, files.
+//! Configuration, environment and files of a gateway under test.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,52 +11,51 @@ use tempfile::TempDir;
 use crate::support::gateway::Gateway;
 use crate::support::upstream::Upstream;
 
-/// The key that [`Setup::over`] gives its provider.
+/// The API key of providers added with [`Setup::provider`].
 pub const UPSTREAM_KEY: &str = "upstream-secret-5f3a";
 
-/// What a gateway is started with.
 pub struct Setup {
-    root: String,
+    top_level: String,
     server: String,
     log: String,
     sections: String,
-    environment: BTreeMap<String, String>,
+    env: BTreeMap<String, String>,
     shell: String,
     directory: TempDir,
 }
 
 impl Setup {
-    /// A gateway with nothing configured but where to listen.
+    /// A gateway with nothing configured but its listeners.
     pub fn new() -> Self {
         Self {
-            root: String::new(),
+            top_level: String::new(),
             server: "listen = \"127.0.0.1:0\"\n".to_owned(),
             log: String::new(),
             sections: String::new(),
-            environment: BTreeMap::new(),
+            env: BTreeMap::new(),
             shell: "true".to_owned(),
             directory: tempfile::tempdir().unwrap(),
         }
     }
 
-    /// A gateway with the provider `up`, opened by [`UPSTREAM_KEY`], and the
-    /// model `m`, which that provider calls `real-model`.
-    pub fn over(upstream: &Upstream) -> Self {
+    /// A gateway with the provider `up` and the model `m`, which is `real-model`
+    /// at that provider.
+    pub fn with_upstream(upstream: &Upstream) -> Self {
         Self::new()
             .provider("up", &upstream.base_url(), "")
             .model("m", "up", "real-model")
     }
 
-    /// As [`Setup::over`], and usage is asked for in streams.
-    pub fn injecting(upstream: &Upstream) -> Self {
+    /// As [`Setup::with_upstream`], with `stream_usage = "inject"`.
+    pub fn injecting_usage(upstream: &Upstream) -> Self {
         Self::new()
             .provider("up", &upstream.base_url(), "stream_usage = \"inject\"")
             .model("m", "up", "real-model")
     }
 
-    /// Adds a line at the top level.
-    pub fn root(mut self, line: &str) -> Self {
-        writeln!(self.root, "{line}").unwrap();
+    /// Adds a line at the top level of the configuration.
+    pub fn top_level(mut self, line: &str) -> Self {
+        writeln!(self.top_level, "{line}").unwrap();
         self
     }
 
@@ -72,32 +71,30 @@ impl Setup {
         self
     }
 
-    /// Adds a section, heading and all.
+    /// Adds a section, including its heading.
     pub fn section(mut self, text: &str) -> Self {
         writeln!(self.sections, "{text}").unwrap();
         self
     }
 
-    /// Adds a provider that [`UPSTREAM_KEY`] opens.
+    /// Adds a provider with [`UPSTREAM_KEY`].
     pub fn provider(self, name: &str, base_url: &str, lines: &str) -> Self {
-        self.keyed_provider(name, base_url, UPSTREAM_KEY, lines)
+        self.provider_with_key(name, base_url, UPSTREAM_KEY, lines)
     }
 
-    /// Adds a provider with a key of its own.
-    pub fn keyed_provider(self, name: &str, base_url: &str, key: &str, lines: &str) -> Self {
+    pub fn provider_with_key(self, name: &str, base_url: &str, key: &str, lines: &str) -> Self {
         self.section(&format!(
             "[providers.{name}]\nbase_url = \"{base_url}\"\napi_key = \"{key}\"\n{lines}"
         ))
     }
 
-    /// Adds an alias.
+    /// Adds a model alias.
     pub fn model(self, alias: &str, provider: &str, upstream_model: &str) -> Self {
         self.section(&format!(
             "[models.\"{alias}\"]\nprovider = \"{provider}\"\nmodel = \"{upstream_model}\""
         ))
     }
 
-    /// Adds a client key.
     pub fn key(self, name: &str, key: &str, lines: &str) -> Self {
         self.section(&format!(
             "[access.keys.{name}]\nsha256 = \"{}\"\n{lines}",
@@ -106,38 +103,36 @@ impl Setup {
     }
 
     /// Sets a variable in the otherwise empty environment.
-    pub fn variable(mut self, name: &str, value: &str) -> Self {
-        self.environment.insert(name.to_owned(), value.to_owned());
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.insert(name.to_owned(), value.to_owned());
         self
     }
 
-    /// What a shell does before it becomes the binary.
+    /// Sets a shell command that runs before the binary.
     pub fn shell(mut self, line: &str) -> Self {
         line.clone_into(&mut self.shell);
         self
     }
 
-    /// Puts a file into the working directory and says where it is.
+    /// Writes a file into the working directory and returns its path.
     pub fn file(&self, name: &str, content: &[u8]) -> PathBuf {
         let path = self.directory.path().join(name);
         std::fs::write(&path, content).unwrap();
         path
     }
 
-    /// The working directory.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// Starts the gateway and waits until it listens.
     #[track_caller]
     pub fn start(self) -> Gateway {
         Gateway::start(self)
     }
 
-    /// The binary with this config, in an otherwise empty environment.
+    /// The command for the binary with this configuration.
     pub fn command(&self) -> Command {
-        let config = self.file("test.toml", self.text().as_bytes());
+        let config = self.file("test.toml", self.toml().as_bytes());
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", &format!("{} && exec \"$0\" \"$@\"", self.shell)])
@@ -145,7 +140,7 @@ impl Setup {
             .arg("--config")
             .arg(config)
             .env_clear()
-            .envs(&self.environment)
+            .envs(&self.env)
             .current_dir(self.directory.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -153,15 +148,15 @@ impl Setup {
         command
     }
 
-    fn text(&self) -> String {
+    fn toml(&self) -> String {
         format!(
             "{}\n[server]\n{}\n[admin]\nlisten = \"127.0.0.1:0\"\n[log]\n{}\n{}",
-            self.root, self.server, self.log, self.sections
+            self.top_level, self.server, self.log, self.sections
         )
     }
 }
 
-/// The SHA-256 of a key, as the config wants it.
+/// The SHA-256 of a key, as written in the configuration.
 pub fn sha256_hex(key: &str) -> String {
     Sha256::digest(key)
         .iter()

@@ -1,33 +1,33 @@
-//! Three targets of which one refuses, one stalls and one answers.
+//! Three targets: one refuses connections, one stalls, one works.
 
-use crate::routing::failover::good;
+use crate::routing::failover::healthy_upstream;
 use crate::support::client::Request;
 use crate::support::gateway::{Gateway, Setup};
-use crate::support::upstream::{Upstream, refused_base_url, reply};
+use crate::support::upstream::{Upstream, refused_base_url, response};
 
-pub struct Trio {
+pub struct ThreeTargets {
     pub stalling: Upstream,
     pub fine: Upstream,
     pub gateway: Gateway,
 }
 
-impl Trio {
-    /// The model `m` over all three, which may be tried again whatever happened.
-    /// The one that stalls gets so long for a head; `retry` are further lines of
+impl ThreeTargets {
+    /// The model `m` over all three, with non-idempotent retries. `head` is the
+    /// stalling target's `response_header` timeout, `retry` further lines of
     /// `[retry]`.
     pub fn start(head: &str, retry: &str) -> Self {
         let stalling = Upstream::start(|exchange| {
             exchange.read_body();
-            exchange.gateway_left();
+            exchange.wait_for_disconnect();
         });
-        let fine = good();
-        let head = format!("timeouts = {{ head = \"{head}\" }}");
+        let fine = healthy_upstream();
+        let head = format!("timeouts = {{ response_header = \"{head}\" }}");
         let gateway = Setup::new()
             .provider("refusing", &refused_base_url(), "")
             .provider("stalling", &stalling.base_url(), &head)
             .provider("fine", &fine.base_url(), "")
             .section(&format!(
-                "[retry]\nprocessed = true\n{retry}\n[models.m]\ntargets = [\
+                "[retry]\nnon_idempotent = true\n{retry}\n[models.m]\ntargets = [\
                  {{ provider = \"refusing\" }}, {{ provider = \"stalling\" }}, {{ provider = \"fine\" }}]"
             ))
             .start();
@@ -38,41 +38,45 @@ impl Trio {
         }
     }
 
-    /// Has so many streams asked for by each of so many callers; every one must
-    /// come whole, of the one that answers.
+    /// Requests `each` streams from every client; all must arrive complete from the
+    /// working target.
     #[track_caller]
-    pub fn streams_come_whole(&self, callers: usize, each: usize) {
-        stream_all(&self.gateway, callers, each);
-        assert_eq!(self.fine.requests().len(), callers * each);
-        // The others were left out soon, and are tried out now and then.
+    pub fn assert_streams_complete(&self, clients: usize, each: usize) {
+        stream_all(&self.gateway, clients, each);
+        assert_eq!(self.fine.requests().len(), clients * each);
+        // The other two are ejected early, and probed now and then.
         let metrics = self.gateway.metrics();
         for provider in ["refusing", "stalling"] {
             let labels = [("provider", provider)];
             assert_eq!(metrics.sum("trunkline_targets_ejected", &labels), Some(1.0));
         }
-        self.gateway.settle();
+        self.gateway.wait_until_idle();
     }
 }
 
-/// Streams from many callers at once; every one must come whole.
-pub fn stream_all(gateway: &Gateway, callers: usize, each: usize) {
+/// Requests streams from many clients at once; all must arrive complete.
+pub fn stream_all(gateway: &Gateway, clients: usize, each: usize) {
     std::thread::scope(|scope| {
-        for _ in 0..callers {
+        for _ in 0..clients {
             scope.spawn(|| {
                 let mut client = gateway.client();
                 for _ in 0..each {
                     client.send(&Request::stream("m").bytes());
-                    let answer = client.answer();
-                    assert_eq!(answer.status, 200, "{}", answer.text());
-                    assert!(answer.complete && answer.text() == good_text());
+                    let response = client.response();
+                    assert_eq!(response.status, 200, "{}", response.text());
+                    assert!(response.complete && response.text() == good_text());
                 }
             });
         }
     });
 }
 
-/// All of a good stream.
+/// The content of [`response::good_stream`].
 pub fn good_text() -> String {
-    let events = [reply::delta("one"), reply::delta("two"), reply::finish()];
-    events.concat() + reply::DONE
+    let events = [
+        response::delta("one"),
+        response::delta("two"),
+        response::finish(),
+    ];
+    events.concat() + response::DONE
 }

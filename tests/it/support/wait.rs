@@ -1,15 +1,15 @@
-//! Waiting for causes, never for time to pass.
+//! Waiting for observable state instead of sleeping.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Longest wait for anything; only a failing test ever spends it.
+/// Upper bound of every wait; reached only by a failing test.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Pause between two looks at an observable that cannot be waited on.
+/// Interval between two polls.
 pub const POLL: Duration = Duration::from_millis(10);
 
-/// Looks until `observe` yields something, or fails the test naming `what`.
+/// Polls `observe` until it returns a value; panics at [`DEADLINE`].
 #[track_caller]
 pub fn until<T>(what: &str, mut observe: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + DEADLINE;
@@ -17,12 +17,12 @@ pub fn until<T>(what: &str, mut observe: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = observe() {
             return found;
         }
-        assert!(Instant::now() < end, "waited in vain for: {what}");
+        assert!(Instant::now() < end, "timed out waiting for: {what}");
         std::thread::sleep(POLL);
     }
 }
 
-/// A value that other threads change and tests wait on.
+/// A value that other threads change and tests wait for.
 #[derive(Debug, Default)]
 pub struct Watched<T> {
     value: Mutex<T>,
@@ -37,14 +37,14 @@ impl<T> Watched<T> {
         }
     }
 
-    /// Reads or changes the value, and wakes whoever waits for it.
+    /// Accesses the value and wakes all waiters.
     pub fn with<R>(&self, act: impl FnOnce(&mut T) -> R) -> R {
         let result = act(&mut self.lock());
         self.changed.notify_all();
         result
     }
 
-    /// Waits until `observe` yields something; none when the deadline passed.
+    /// Waits until `observe` returns a value; `None` at [`DEADLINE`].
     pub fn try_wait<R>(&self, mut observe: impl FnMut(&T) -> Option<R>) -> Option<R> {
         let end = Instant::now() + DEADLINE;
         let mut value = self.lock();
@@ -61,11 +61,11 @@ impl<T> Watched<T> {
         }
     }
 
-    /// Waits until `observe` yields something, or fails the test naming `what`.
+    /// As [`Watched::try_wait`], but panics at [`DEADLINE`].
     #[track_caller]
     pub fn wait<R>(&self, what: &str, observe: impl FnMut(&T) -> Option<R>) -> R {
         let found = self.try_wait(observe);
-        assert!(found.is_some(), "waited in vain for: {what}");
+        assert!(found.is_some(), "timed out waiting for: {what}");
         found.unwrap()
     }
 
@@ -74,38 +74,39 @@ impl<T> Watched<T> {
     }
 }
 
-/// A gate that one side opens, step by step, and the other waits at.
+/// A counting semaphore by which a test lets an upstream's script continue.
 #[derive(Debug, Default)]
-pub struct Gate {
-    steps: Watched<usize>,
+pub struct Semaphore {
+    permits: Watched<usize>,
 }
 
-impl Gate {
-    /// Lets one more waiter pass.
-    pub fn open(&self) {
-        self.steps.with(|steps| *steps += 1);
+impl Semaphore {
+    pub fn release(&self) {
+        self.permits.with(|permits| *permits += 1);
     }
 
-    /// Lets everyone pass from now on.
-    pub fn open_for_good(&self) {
-        self.steps.with(|steps| *steps = usize::MAX / 2);
+    /// Lets every present and later waiter pass.
+    pub fn release_all(&self) {
+        self.permits.with(|permits| *permits = usize::MAX / 2);
     }
 
-    /// Passes if there is leave to; false if there is none.
-    pub fn pass_now(&self) -> bool {
-        self.steps.with(|steps| {
-            let free = *steps > 0;
-            *steps -= usize::from(free);
-            free
+    /// Takes a permit if there is one.
+    pub fn try_acquire(&self) -> bool {
+        self.permits.with(|permits| {
+            let available = *permits > 0;
+            *permits -= usize::from(available);
+            available
         })
     }
 
-    /// Waits for leave to pass; false when none was given in time.
-    pub fn pass(&self) -> bool {
-        let passed = self.steps.try_wait(|steps| (*steps > 0).then_some(()));
-        if passed.is_some() {
-            self.steps.with(|steps| *steps -= 1);
+    /// Waits for a permit; false at [`DEADLINE`].
+    pub fn acquire(&self) -> bool {
+        let acquired = self
+            .permits
+            .try_wait(|permits| (*permits > 0).then_some(()));
+        if acquired.is_some() {
+            self.permits.with(|permits| *permits -= 1);
         }
-        passed.is_some()
+        acquired.is_some()
     }
 }

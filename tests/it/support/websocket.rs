@@ -1,59 +1,59 @@
-//! WebSockets, frame by frame (RFC 6455), for tests of both sides.
+//! WebSocket frames (RFC 6455) for clients and upstreams.
 
 use crate::support::client::{Client, Head, Request};
 use crate::support::gateway::Gateway;
-use crate::support::upstream::{Exchange, Upstream, reply};
+use crate::support::upstream::{Exchange, Upstream, response};
 
 pub const TEXT: u8 = 1;
 pub const BINARY: u8 = 2;
 pub const CLOSE: u8 = 8;
 pub const PING: u8 = 9;
 
-/// The example of RFC 6455, section 1.3.
+/// The sample nonce of RFC 6455, section 1.3.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 pub const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// "Going away".
+/// Close code 1001.
 pub const GOING_AWAY: [u8; 2] = 1001_u16.to_be_bytes();
 
-/// Either side, once the protocol has changed.
+/// One side of an open WebSocket.
 pub trait Peer {
-    /// Whether its own frames are masked, which those of clients are.
-    const MASKS: bool;
+    /// Whether frames of this side are masked; those of clients are.
+    const MASKED: bool;
 
-    fn take_bytes(&mut self, count: usize) -> Option<Vec<u8>>;
-    fn put_bytes(&mut self, bytes: &[u8]) -> bool;
+    fn read_bytes(&mut self, count: usize) -> Option<Vec<u8>>;
+    fn write_bytes(&mut self, bytes: &[u8]) -> bool;
 
-    /// Sends a whole message.
-    fn say(&mut self, opcode: u8, payload: &[u8]) -> bool {
-        self.put_bytes(&frame(opcode, payload, Self::MASKS))
+    /// Sends a message in one frame; false if the connection is closed.
+    fn send_message(&mut self, opcode: u8, payload: &[u8]) -> bool {
+        self.write_bytes(&frame(opcode, payload, Self::MASKED))
     }
 
-    /// The next frame; none when the connection ends before it.
-    fn hear(&mut self) -> Option<(u8, Vec<u8>)> {
-        let head = self.take_bytes(2)?;
+    /// The next frame; `None` if the connection ends first.
+    fn read_frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        let head = self.read_bytes(2)?;
         assert_eq!(
             head[1] & 0x80 != 0,
-            !Self::MASKS,
+            !Self::MASKED,
             "masked by the wrong side"
         );
         let length = match head[1] & 0x7f {
             126 => self
-                .take_bytes(2)?
+                .read_bytes(2)?
                 .iter()
                 .fold(0, |sum, it| sum << 8 | usize::from(*it)),
             127 => self
-                .take_bytes(8)?
+                .read_bytes(8)?
                 .iter()
                 .fold(0, |sum, it| sum << 8 | usize::from(*it)),
             length => usize::from(length),
         };
-        let mask = if Self::MASKS {
+        let mask = if Self::MASKED {
             vec![0; 4]
         } else {
-            self.take_bytes(4)?
+            self.read_bytes(4)?
         };
-        let mut payload = self.take_bytes(length)?;
+        let mut payload = self.read_bytes(length)?;
         for (byte, mask) in payload.iter_mut().zip(mask.iter().cycle()) {
             *byte ^= mask;
         }
@@ -62,32 +62,32 @@ pub trait Peer {
 }
 
 impl Peer for Client {
-    const MASKS: bool = true;
+    const MASKED: bool = true;
 
-    fn take_bytes(&mut self, count: usize) -> Option<Vec<u8>> {
-        self.take_raw(count)
+    fn read_bytes(&mut self, count: usize) -> Option<Vec<u8>> {
+        self.read_raw(count)
     }
 
-    fn put_bytes(&mut self, bytes: &[u8]) -> bool {
+    fn write_bytes(&mut self, bytes: &[u8]) -> bool {
         self.try_send(bytes).is_ok()
     }
 }
 
 impl Peer for Exchange<'_> {
-    const MASKS: bool = false;
+    const MASKED: bool = false;
 
-    fn take_bytes(&mut self, count: usize) -> Option<Vec<u8>> {
-        self.take_raw(count)
+    fn read_bytes(&mut self, count: usize) -> Option<Vec<u8>> {
+        self.read_raw(count)
     }
 
-    fn put_bytes(&mut self, bytes: &[u8]) -> bool {
+    fn write_bytes(&mut self, bytes: &[u8]) -> bool {
         self.send(bytes)
     }
 }
 
-/// One frame that is a message.
-pub fn frame(opcode: u8, payload: &[u8], masks: bool) -> Vec<u8> {
-    let flag = if masks { 0x80 } else { 0 };
+/// A final frame with this payload.
+pub fn frame(opcode: u8, payload: &[u8], masked: bool) -> Vec<u8> {
+    let flag = if masked { 0x80 } else { 0 };
     let mut bytes = vec![0x80 | opcode];
     match payload.len() {
         length @ 0..126 => bytes.push(flag | u8::try_from(length).unwrap()),
@@ -100,8 +100,8 @@ pub fn frame(opcode: u8, payload: &[u8], masks: bool) -> Vec<u8> {
             bytes.extend((length as u64).to_be_bytes());
         }
     }
-    let mask: &[u8] = if masks { &[7, 0, 200, 31] } else { &[0] };
-    if masks {
+    let mask: &[u8] = if masked { &[7, 0, 200, 31] } else { &[0] };
+    if masked {
         bytes.extend(mask);
     }
     bytes.extend(
@@ -113,7 +113,6 @@ pub fn frame(opcode: u8, payload: &[u8], masks: bool) -> Vec<u8> {
     bytes
 }
 
-/// A handshake.
 pub fn handshake(target: &str) -> Request {
     Request::get(target)
         .header("Connection", "keep-alive, Upgrade")
@@ -122,55 +121,54 @@ pub fn handshake(target: &str) -> Request {
         .header("Sec-WebSocket-Key", KEY)
 }
 
-/// Sends a handshake and reads the head of its answer.
+/// Sends a handshake and reads the response head.
 #[track_caller]
-pub fn knock(gateway: &Gateway, request: &Request) -> (Client, Head) {
+pub fn send_handshake(gateway: &Gateway, request: &Request) -> (Client, Head) {
     let mut client = gateway.client();
     client.send(&request.bytes());
     let head = client.head();
     (client, head)
 }
 
-/// A WebSocket to the model `m`.
+/// Opens a WebSocket for the model `m`.
 #[track_caller]
-pub fn open(gateway: &Gateway) -> Client {
-    let (client, head) = knock(gateway, &handshake("/v1/realtime?model=m"));
+pub fn open_websocket(gateway: &Gateway) -> Client {
+    let (client, head) = send_handshake(gateway, &handshake("/v1/realtime?model=m"));
     assert_eq!(head.status, 101, "{}", String::from_utf8_lossy(&head.raw));
     client
 }
 
-/// The upstream's change of protocols, with these headers beside those it must
-/// have.
-pub fn switch(headers: &[&str]) -> String {
+/// A `101` head with these headers in addition to the required ones.
+pub fn switching_protocols(headers: &[&str]) -> String {
     let accept = format!("Sec-WebSocket-Accept: {ACCEPT}");
     let own = ["Connection: Upgrade", "Upgrade: websocket", &accept];
     let headers = [&own[..], headers].concat();
-    reply::head("101 Switching Protocols", &headers)
+    response::head("101 Switching Protocols", &headers)
 }
 
-/// Says every message back, and the last word as well.
+/// Echoes every message, including the Close frame.
 pub fn echo(exchange: &mut Exchange<'_>) {
     exchange.close();
-    while let Some((opcode, payload)) = exchange.hear() {
-        exchange.say(opcode, &payload);
+    while let Some((opcode, payload)) = exchange.read_frame() {
+        exchange.send_message(opcode, &payload);
         if opcode == CLOSE {
             break;
         }
     }
 }
 
-/// An upstream that opens every WebSocket and says every message back.
-pub fn echoing() -> Upstream {
+/// An upstream that accepts every WebSocket and echoes its messages.
+pub fn echo_upstream() -> Upstream {
     Upstream::start(|exchange| {
-        exchange.send(switch(&[]));
+        exchange.send(switching_protocols(&[]));
         echo(exchange);
     })
 }
 
-/// An upstream that opens every WebSocket and does this with it.
-pub fn opening(script: impl Fn(&mut Exchange<'_>) + Send + Sync + 'static) -> Upstream {
+/// An upstream that accepts every WebSocket and then runs the script.
+pub fn websocket_upstream(script: impl Fn(&mut Exchange<'_>) + Send + Sync + 'static) -> Upstream {
     Upstream::start(move |exchange| {
-        exchange.send(switch(&[]));
+        exchange.send(switching_protocols(&[]));
         exchange.close();
         script(exchange);
     })

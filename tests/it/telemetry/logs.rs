@@ -1,4 +1,4 @@
-//! Log lines hold what `docs/logs.md` says of them, and nothing else.
+//! Log lines are exactly those documented in `docs/logs.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use crate::support::client::Request;
 use crate::support::gateway::{Setup, text};
-use crate::support::upstream::{Upstream, refused_base_url, reply};
+use crate::support::upstream::{Upstream, refused_base_url, response};
 
-/// On every line.
+/// Fields of every line.
 const ALWAYS: [&str; 3] = ["timestamp", "level", "message"];
-const ANSWER: &str = r#"{"id":"c","choices":[],"usage":{"prompt_tokens":20,"completion_tokens":8,"total_tokens":28,"prompt_tokens_details":{"cached_tokens":6},"completion_tokens_details":{"reasoning_tokens":4}}}"#;
+const COMPLETION: &str = r#"{"id":"c","choices":[],"usage":{"prompt_tokens":20,"completion_tokens":8,"total_tokens":28,"prompt_tokens_details":{"cached_tokens":6},"completion_tokens_details":{"reasoning_tokens":4}}}"#;
 
 /// The rows of the table under this heading, cell by cell.
 fn rows(heading: &str) -> Vec<Vec<String>> {
@@ -23,15 +23,15 @@ fn rows(heading: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// The words in backquotes.
-fn words(cell: &str) -> Vec<&str> {
+/// The parts of a cell in backquotes.
+fn quoted(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
-/// What is said of each field of a request's line.
+/// The documented value of each field of the access log.
 fn documented() -> BTreeMap<String, String> {
     let rows = rows("Requests").into_iter();
-    rows.map(|row| (words(&row[0])[0].to_owned(), row[1].clone()))
+    rows.map(|row| (quoted(&row[0])[0].to_owned(), row[1].clone()))
         .collect()
 }
 
@@ -44,74 +44,76 @@ fn kind(value: &Value) -> &'static str {
     match value {
         Value::String(_) => "text",
         Value::Number(_) => "number",
-        Value::Bool(_) => "truth",
+        Value::Bool(_) => "boolean",
         _ => "nothing that is documented",
     }
 }
 
-/// The lines that a gateway wrote in its life, which saw requests end in every
-/// way that there is.
+/// The log of a gateway whose requests ended in every possible way.
 fn lines() -> Vec<Value> {
     let upstream = Upstream::start(|exchange| {
         let body = String::from_utf8(exchange.read_body()).unwrap();
         if body.contains("\"slow\"") {
-            exchange.gateway_left();
+            exchange.wait_for_disconnect();
         } else if body.contains("\"stalls\"") {
-            exchange.send(reply::stream_head());
-            exchange.send(reply::chunk(reply::delta("one")));
-            exchange.gateway_left();
+            exchange.send(response::stream_head());
+            exchange.send(response::chunk(response::delta("one")));
+            exchange.wait_for_disconnect();
         } else if body.contains("\"broken\"") {
-            exchange.send(reply::json("500 Internal Server Error", "{}"));
+            exchange.send(response::json("500 Internal Server Error", "{}"));
         } else if body.contains("\"stream\":true") {
             let events = [
-                reply::delta("one"),
-                reply::finish(),
-                reply::usage(30, 12),
-                reply::DONE.to_owned(),
+                response::delta("one"),
+                response::finish(),
+                response::usage(30, 12),
+                response::DONE.to_owned(),
             ];
-            exchange.send(reply::stream(&events));
+            exchange.send(response::stream(&events));
         } else {
-            exchange.send(reply::json("200 OK", ANSWER));
+            exchange.send(response::json("200 OK", COMPLETION));
         }
     });
     let setup = ["slow", "stalls", "broken"]
         .into_iter()
-        .fold(Setup::over(&upstream), |setup, name| {
+        .fold(Setup::with_upstream(&upstream), |setup, name| {
             setup.model(name, "up", name)
         });
     let mut gateway = setup
         .provider("gone", &refused_base_url(), "")
-        .provider("hasty", &upstream.base_url(), "timeouts = { head = \"50ms\" }")
+        .provider("hasty", &upstream.base_url(), "timeouts = { response_header = \"50ms\" }")
         .model("late", "hasty", "slow")
         .section("[models.two]\ntargets = [{ provider = \"gone\" }, { provider = \"up\", priority = 1 }]")
         .section("[prices.\"up/*\"]\ninput = \"1\"\noutput = \"2\"")
         .key("alice", "tk-alice", "")
         .server("max_body = \"2KiB\"")
-        .section(&crate::telemetry::traces::to(&refused_base_url(), ""))
+        .section(&crate::telemetry::traces::traces_section(&refused_base_url(), ""))
         .log("level = \"debug\"")
         .start();
-    for model in ["m", "two", "broken", "late", "nobody"] {
-        gateway.ask(&Request::chat(model).key("tk-alice"));
+    for model in ["m", "two", "broken", "late", "no-such-model"] {
+        gateway.send(&Request::chat(model).key("tk-alice"));
     }
-    assert!(gateway.ask(&Request::stream("m").key("tk-alice")).complete);
-    gateway.ask(&Request::chat("m"));
-    gateway.ask(&Request::get("/nowhere"));
-    let mut leaver = gateway.client();
-    leaver.send(&Request::stream("stalls").key("tk-alice").bytes());
-    leaver.head();
-    drop(leaver);
-    let mut leaver = gateway.client();
-    leaver.send(&Request::chat("slow").key("tk-alice").bytes());
+    assert!(gateway.send(&Request::stream("m").key("tk-alice")).complete);
+    gateway.send(&Request::chat("m"));
+    gateway.send(&Request::get("/nowhere"));
+    let mut disconnecting = gateway.client();
+    disconnecting.send(&Request::stream("stalls").key("tk-alice").bytes());
+    disconnecting.head();
+    drop(disconnecting);
+    let mut disconnecting = gateway.client();
+    disconnecting.send(&Request::chat("slow").key("tk-alice").bytes());
     gateway.await_metric("trunkline_requests_in_flight", &[], 1.0);
-    drop(leaver);
+    drop(disconnecting);
     gateway.access_lines(10);
-    crate::support::wait::until("a word of the lost traces", || {
-        gateway.said().contains("traces are lost").then_some(())
+    crate::support::wait::until("the warning about dropped traces", || {
+        gateway
+            .output()
+            .contains("trace export failed")
+            .then_some(())
     });
     gateway.signal("TERM");
-    gateway.ended();
-    let said = gateway.said();
-    let lines = said.lines().filter(|line| !line.is_empty());
+    gateway.wait_for_exit();
+    let output = gateway.output();
+    let lines = output.lines().filter(|line| !line.is_empty());
     lines
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
         .collect()
@@ -146,28 +148,28 @@ fn every_field_is_documented_and_every_documented_field_is_there() {
         "upstream_error",
     ];
     assert!(outcomes.iter().eq(expected), "{outcomes:?}");
-    events(&lines);
+    assert_events_documented(&lines);
 }
 
-/// The other lines are told of too, with all that they hold.
-fn events(lines: &[Value]) {
-    let mut told = BTreeMap::new();
+/// Asserts that every other line is documented with its level and fields.
+fn assert_events_documented(lines: &[Value]) {
+    let mut events_by_message = BTreeMap::new();
     for row in rows("Everything else") {
-        for message in words(&row[0]) {
-            told.insert(message.to_owned(), row.clone());
+        for message in quoted(&row[0]) {
+            events_by_message.insert(message.to_owned(), row.clone());
         }
     }
     let mut seen = BTreeSet::new();
     for line in lines.iter().filter(|line| line["message"] != "request") {
         let message = text(line, "message");
-        let row = told
+        let row = events_by_message
             .get(&message)
             .unwrap_or_else(|| panic!("{message:?} is not documented"));
         assert!(
-            words(&row[1]).contains(&text(line, "level").as_str()),
+            quoted(&row[1]).contains(&text(line, "level").as_str()),
             "{line}"
         );
-        let known = words(&row[2]);
+        let known = quoted(&row[2]);
         for (name, _) in fields(line) {
             assert!(known.contains(&name.as_str()), "{name}: {line}");
         }
@@ -175,10 +177,10 @@ fn events(lines: &[Value]) {
     }
     for message in [
         "listening",
-        "config",
-        "attempt begins",
+        "configuration warning",
+        "attempt started",
         "attempt failed",
-        "traces are lost",
+        "trace export failed",
         "draining",
         "stopped",
     ] {
@@ -187,9 +189,9 @@ fn events(lines: &[Value]) {
 }
 
 #[test]
-fn a_request_beyond_a_limit_and_one_that_is_refused_early_keep_to_the_table() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream)
+fn shed_and_rejected_requests_are_logged_as_documented() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream)
         .server("max_body = \"1KiB\"\nmax_buffered = \"1KiB\"\nmax_in_flight = 1")
         .start();
     let mut holder = gateway.client();
@@ -197,10 +199,10 @@ fn a_request_beyond_a_limit_and_one_that_is_refused_early_keep_to_the_table() {
     let bytes = request.bytes();
     holder.send(&bytes[..bytes.len() - 1]);
     gateway.await_metric("trunkline_requests_in_flight", &[], 1.0);
-    assert_eq!(gateway.ask(&Request::chat("m")).status, 503);
+    assert_eq!(gateway.send(&Request::chat("m")).status, 503);
     holder.send(&bytes[bytes.len() - 1..]);
-    assert_eq!(holder.answer().status, 200);
-    gateway.ask(&Request::get("/v1/nothing"));
+    assert_eq!(holder.response().status, 200);
+    gateway.send(&Request::get("/v1/nothing"));
     let documented = documented();
     let lines = gateway.access_lines(3);
     let outcomes: BTreeSet<String> = lines.iter().map(|line| text(line, "outcome")).collect();

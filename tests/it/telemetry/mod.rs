@@ -6,4 +6,5 @@ pub mod logs;
 pub mod metering;
 pub mod server_timing;
 pub mod standard_output;
+pub mod trace_export;
 pub mod traces;

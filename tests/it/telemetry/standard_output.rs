@@ -1,4 +1,5 @@
-//! O-08: nobody reads what the gateway says, and it serves all the same.
+//! Standard output that is not read: requests are served all the same
+//! (docs/faults.md#o-08).
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -9,10 +10,10 @@ use serde_json::Value;
 use crate::support::client::{Client, Request};
 use crate::support::gateway::{Setup, text};
 use crate::support::prometheus::Metrics;
-use crate::support::upstream::{Upstream, reply};
+use crate::support::upstream::{Upstream, response};
 use crate::support::wait;
 
-/// A gateway whose output was read up to the line that says where it listens.
+/// A gateway whose output was read up to the line with its addresses.
 struct Unheard {
     child: Child,
     listen: SocketAddr,
@@ -39,23 +40,23 @@ impl Unheard {
         (gateway, output)
     }
 
-    /// Asks so many times, and gets an answer each time.
-    fn ask(&self, times: usize) {
+    /// Sends `times` requests, which must all succeed.
+    fn send(&self, times: usize) {
         let mut client = Client::connect(self.listen);
         for _ in 0..times {
             client.send(&Request::chat("m").bytes());
-            assert_eq!(client.answer().status, 200);
+            assert_eq!(client.response().status, 200);
         }
     }
 
-    /// Waits until lines are counted as lost.
-    fn loses_lines(&self) {
-        wait::until("lines to be counted as lost", || {
+    /// Waits until dropped lines are counted.
+    fn wait_for_dropped_lines(&self) {
+        wait::until("dropped lines to be counted", || {
             let mut client = Client::connect(self.admin);
             client.send(&Request::get("/metrics").bytes());
-            let metrics = Metrics::parse(&client.answer().text());
-            let lost = metrics.sum("trunkline_log_lines_lost_total", &[])?;
-            (lost > 0.0).then_some(())
+            let metrics = Metrics::parse(&client.response().text());
+            let dropped = metrics.sum("trunkline_log_lines_dropped_total", &[])?;
+            (dropped > 0.0).then_some(())
         });
     }
 
@@ -75,30 +76,30 @@ impl Drop for Unheard {
 }
 
 #[test]
-fn o08_a_reader_that_stops_reading_costs_lines_and_no_requests() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    // Lines are many and long, so that what holds them is full soon.
-    let setup = Setup::over(&upstream).log("level = \"debug\"");
+fn o08_a_reader_that_stops_reading_loses_lines_but_no_requests() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    // Lines are many and long, so that the buffer is full soon.
+    let setup = Setup::with_upstream(&upstream).log("level = \"debug\"");
     let (gateway, output) = Unheard::start(&setup);
     std::thread::scope(|scope| {
         for _ in 0..8 {
-            scope.spawn(|| gateway.ask(1200));
+            scope.spawn(|| gateway.send(1200));
         }
     });
-    gateway.loses_lines();
-    gateway.ask(1);
-    // It does not wait for the reader at its end either.
+    gateway.wait_for_dropped_lines();
+    gateway.send(1);
+    // The exit does not wait for the reader either.
     assert_eq!(gateway.end().code(), Some(0));
     drop(output);
 }
 
 #[test]
-fn o08_a_reader_that_is_gone_costs_lines_and_no_requests() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let (gateway, output) = Unheard::start(&Setup::over(&upstream));
+fn o08_a_closed_reader_loses_lines_but_no_requests() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let (gateway, output) = Unheard::start(&Setup::with_upstream(&upstream));
     drop(output);
-    gateway.ask(3);
-    gateway.loses_lines();
-    gateway.ask(1);
+    gateway.send(3);
+    gateway.wait_for_dropped_lines();
+    gateway.send(1);
     assert_eq!(gateway.end().code(), Some(0));
 }

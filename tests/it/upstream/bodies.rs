@@ -1,10 +1,10 @@
-//! Bodies of upstreams that lie about themselves, and event streams in every
-//! legal spelling (FAULTS, U-11, U-12, U-25, U-29).
+//! Upstream bodies with wrong framing, and event streams in every legal spelling
+//! (docs/faults.md#u-11, #u-12, #u-25, #u-29).
 
 use crate::support::assert_response;
-use crate::support::client::{Answer, Request};
+use crate::support::client::{Request, Response};
 use crate::support::gateway::{Gateway, Setup};
-use crate::support::upstream::{Upstream, reply};
+use crate::support::upstream::{Upstream, response};
 
 const JSON: &str = "Content-Type: application/json";
 const EVENTS: &str = "Content-Type: text/event-stream";
@@ -15,33 +15,36 @@ fn closing(bytes: impl AsRef<[u8]>) -> (Upstream, Gateway) {
     let upstream = Upstream::start(move |exchange| {
         exchange.read_body();
         exchange.send(&bytes);
-        exchange.finish();
+        exchange.shutdown_write();
     });
-    let gateway = Setup::over(&upstream).start();
+    let gateway = Setup::with_upstream(&upstream).start();
     (upstream, gateway)
 }
 
-/// Checks that no client can take the answer for a whole one.
+/// Asserts that no client can mistake the response for a complete one.
 #[track_caller]
-fn not_whole(answer: &Answer, codes: &[&str]) {
-    if answer.status == 502 {
-        let code = answer.json()["error"]["code"].as_str().unwrap().to_owned();
+fn assert_not_complete(response: &Response, codes: &[&str]) {
+    if response.status == 502 {
+        let code = response.json()["error"]["code"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         assert!(codes.contains(&code.as_str()), "{code}");
-        assert_response::error(answer, 502, &code, None);
-    } else if answer.complete {
-        let code = codes.iter().find(|code| answer.text().contains(*code));
-        assert_response::stream_error(answer, code.unwrap_or(&"an error event"));
+        assert_response::error(response, 502, &code, None);
+    } else if response.complete {
+        let code = codes.iter().find(|code| response.text().contains(*code));
+        assert_response::stream_error(response, code.unwrap_or(&"an error event"));
     }
 }
 
 #[test]
-fn u11_a_unary_body_shorter_than_it_says_is_cut_or_an_error() {
-    let head = reply::head("200 OK", &[JSON, "Content-Length: 1000"]);
+fn u11_a_unary_body_shorter_than_its_length_is_aborted_or_an_error() {
+    let head = response::head("200 OK", &[JSON, "Content-Length: 1000"]);
     for sent in [String::new(), "{\"choices\":".to_owned(), "x".repeat(999)] {
         let (upstream, gateway) = closing(head.clone() + &sent);
-        let answer = gateway.ask(&Request::chat("m"));
-        not_whole(
-            &answer,
+        let response = gateway.send(&Request::chat("m"));
+        assert_not_complete(
+            &response,
             &[
                 "upstream_truncated",
                 "upstream_disconnected",
@@ -49,41 +52,43 @@ fn u11_a_unary_body_shorter_than_it_says_is_cut_or_an_error() {
             ],
         );
         assert!(
-            answer.status == 502 || !answer.complete,
-            "looks whole: {}",
-            answer.text()
+            response.status == 502 || !response.complete,
+            "looks complete: {}",
+            response.text()
         );
-        upstream.ended(1);
-        gateway.settle();
+        upstream.wait_for_closed(1);
+        gateway.wait_until_idle();
     }
 }
 
 #[test]
-fn u11_a_stream_shorter_than_it_says_is_an_error_event_or_cut() {
-    let head = reply::head("200 OK", &[EVENTS, "Content-Length: 100000"]);
-    let (_upstream, gateway) = closing(head + &reply::delta("one"));
-    let answer = gateway.ask(&Request::stream("m"));
-    not_whole(&answer, &["upstream_disconnected"]);
-    gateway.settle();
+fn u11_a_stream_shorter_than_its_length_is_an_error_event_or_aborted() {
+    let head = response::head("200 OK", &[EVENTS, "Content-Length: 100000"]);
+    let (_upstream, gateway) = closing(head + &response::delta("one"));
+    let response = gateway.send(&Request::stream("m"));
+    assert_not_complete(&response, &["upstream_disconnected"]);
+    gateway.wait_until_idle();
 }
 
 #[test]
-fn u11_what_follows_a_body_never_reaches_the_next_answer() {
-    let poison = reply::json("200 OK", r#"{"stolen":true}"#);
+fn u11_bytes_after_a_body_never_reach_the_next_response() {
+    let poison = response::json("200 OK", r#"{"stolen":true}"#);
     let upstream = Upstream::start(move |exchange| {
         let first = exchange.index == 0;
         exchange.read_body();
-        let mut bytes = reply::json("200 OK", r#"{"mine":true}"#);
+        let mut bytes = response::json("200 OK", r#"{"mine":true}"#);
         if first {
             bytes.extend(&poison);
         }
         exchange.send(bytes);
     });
-    let gateway = Setup::over(&upstream).server("workers = 1").start();
+    let gateway = Setup::with_upstream(&upstream)
+        .server("workers = 1")
+        .start();
     let mut client = gateway.client();
     for _ in 0..10 {
         client.send(&Request::chat("m").bytes());
-        assert_eq!(client.answer().text(), r#"{"mine":true}"#);
+        assert_eq!(client.response().text(), r#"{"mine":true}"#);
     }
     assert!(
         upstream.connections() >= 2,
@@ -99,23 +104,23 @@ fn u12_heads_that_frame_a_body_twice_are_protocol_errors() {
         "Content-Length: x",
         "Content-Length: -1",
     ] {
-        let (upstream, gateway) = closing(reply::head("200 OK", &[JSON, framing]) + "{}");
-        let answer = gateway.ask(&Request::chat("m"));
-        not_whole(
-            &answer,
+        let (upstream, gateway) = closing(response::head("200 OK", &[JSON, framing]) + "{}");
+        let response = gateway.send(&Request::chat("m"));
+        assert_not_complete(
+            &response,
             &["upstream_protocol_error", "upstream_disconnected"],
         );
         assert!(
-            answer.status == 502 || !answer.complete,
+            response.status == 502 || !response.complete,
             "{framing}: {}",
-            answer.text()
+            response.text()
         );
-        upstream.ended(1);
+        upstream.wait_for_closed(1);
     }
 }
 
 #[test]
-fn a_coding_that_we_do_not_undo_is_a_protocol_error() {
+fn an_unsupported_transfer_coding_is_a_protocol_error() {
     for coding in ["gzip", "chunked, gzip", "gzip, chunked"] {
         let coding = format!("Transfer-Encoding: {coding}");
         let body = if coding.ends_with("chunked") {
@@ -123,13 +128,13 @@ fn a_coding_that_we_do_not_undo_is_a_protocol_error() {
         } else {
             "{}"
         };
-        let (_upstream, gateway) = closing(reply::head("200 OK", &[JSON, &coding]) + body);
-        let answer = gateway.ask(&Request::chat("m"));
-        not_whole(&answer, &["upstream_protocol_error"]);
+        let (_upstream, gateway) = closing(response::head("200 OK", &[JSON, &coding]) + body);
+        let response = gateway.send(&Request::chat("m"));
+        assert_not_complete(&response, &["upstream_protocol_error"]);
         assert!(
-            answer.status == 502 || !answer.complete,
+            response.status == 502 || !response.complete,
             "{coding}: {}",
-            answer.text()
+            response.text()
         );
     }
 }
@@ -138,27 +143,35 @@ fn a_coding_that_we_do_not_undo_is_a_protocol_error() {
 fn u12_a_length_and_chunks_together_leave_no_bytes_behind() {
     let upstream = Upstream::start(|exchange| {
         exchange.read_body();
-        exchange.send(reply::head(
+        exchange.send(response::head(
             "200 OK",
             &[JSON, "Content-Length: 2", "Transfer-Encoding: chunked"],
         ));
-        exchange.send([reply::chunk("{\"a\":1}").as_slice(), reply::LAST_CHUNK].concat());
+        exchange.send(
+            [
+                response::chunk("{\"a\":1}").as_slice(),
+                response::LAST_CHUNK,
+            ]
+            .concat(),
+        );
     });
-    let gateway = Setup::over(&upstream).server("workers = 1").start();
+    let gateway = Setup::with_upstream(&upstream)
+        .server("workers = 1")
+        .start();
     let mut client = gateway.client();
     for _ in 0..5 {
         client.send(&Request::chat("m").bytes());
-        let answer = client.answer();
-        if answer.status == 200 {
-            assert_eq!(answer.text(), "{\"a\":1}");
+        let response = client.response();
+        if response.status == 200 {
+            assert_eq!(response.text(), "{\"a\":1}");
         } else {
-            assert_response::error(&answer, 502, "upstream_protocol_error", None);
+            assert_response::error(&response, 502, "upstream_protocol_error", None);
         }
     }
 }
 
 #[test]
-fn u12_broken_chunks_abort() {
+fn u12_invalid_chunks_abort() {
     for tail in [
         "zz\r\nx\r\n",
         "-5\r\nx\r\n",
@@ -166,50 +179,53 @@ fn u12_broken_chunks_abort() {
         "fffffffffffffffff\r\nx",
         "5\r\nabc",
     ] {
-        let head = reply::head("200 OK", &[JSON, "Transfer-Encoding: chunked"]);
+        let head = response::head("200 OK", &[JSON, "Transfer-Encoding: chunked"]);
         let (upstream, gateway) = closing(head + "3\r\n{\"a\r\n" + tail);
-        let answer = gateway.ask(&Request::chat("m"));
+        let response = gateway.send(&Request::chat("m"));
         assert!(
-            answer.status == 502 || !answer.complete,
-            "{tail:?} looks whole: {}",
-            answer.text()
+            response.status == 502 || !response.complete,
+            "{tail:?} looks complete: {}",
+            response.text()
         );
-        upstream.ended(1);
-        gateway.settle();
+        upstream.wait_for_closed(1);
+        gateway.wait_until_idle();
     }
 }
 
 #[test]
 fn u12_chunks_without_their_end_abort() {
-    let head = reply::head("200 OK", &[JSON, "Transfer-Encoding: chunked"]);
-    let bytes = [head.as_bytes(), &reply::chunk("{\"a\":1}")].concat();
+    let head = response::head("200 OK", &[JSON, "Transfer-Encoding: chunked"]);
+    let bytes = [head.as_bytes(), &response::chunk("{\"a\":1}")].concat();
     let (_upstream, gateway) = closing(bytes);
-    let answer = gateway.ask(&Request::chat("m"));
+    let response = gateway.send(&Request::chat("m"));
     assert!(
-        answer.status == 502 || !answer.complete,
-        "looks whole: {}",
-        answer.text()
+        response.status == 502 || !response.complete,
+        "looks complete: {}",
+        response.text()
     );
 }
 
 #[test]
-fn a_unary_body_that_ends_with_the_connection_is_whole() {
-    let (_upstream, gateway) = closing(reply::head("200 OK", &[JSON]) + "{\"a\":1}");
-    let answer = gateway.ask(&Request::chat("m"));
-    assert_eq!((answer.status, answer.text().as_str()), (200, "{\"a\":1}"));
-    assert!(answer.complete);
+fn a_unary_body_that_ends_with_the_connection_is_complete() {
+    let (_upstream, gateway) = closing(response::head("200 OK", &[JSON]) + "{\"a\":1}");
+    let response = gateway.send(&Request::chat("m"));
+    assert_eq!(
+        (response.status, response.text().as_str()),
+        (200, "{\"a\":1}")
+    );
+    assert!(response.complete);
 }
 
 #[test]
-fn a_stream_that_ends_with_the_connection_is_whole_after_done() {
-    let text = reply::delta("one") + &reply::finish() + reply::DONE;
-    let (_upstream, gateway) = closing(reply::head("200 OK", &[EVENTS]) + &text);
-    let answer = gateway.ask(&Request::stream("m"));
-    assert_eq!(answer.text(), text);
-    assert!(answer.complete);
+fn a_stream_that_ends_with_the_connection_is_complete_after_done() {
+    let text = response::delta("one") + &response::finish() + response::DONE;
+    let (_upstream, gateway) = closing(response::head("200 OK", &[EVENTS]) + &text);
+    let response = gateway.send(&Request::stream("m"));
+    assert_eq!(response.text(), text);
+    assert!(response.complete);
 }
 
-/// Event streams in every spelling that a client may meet.
+/// Event streams in every legal spelling.
 pub fn spellings() -> Vec<String> {
     let choice =
         r#"{"choices":[{"index":0,"delta":{"content":"grün \u00fc"},"finish_reason":null}]}"#;
@@ -246,28 +262,28 @@ pub fn spellings() -> Vec<String> {
 }
 
 #[test]
-fn u25_event_streams_come_through_in_every_spelling() {
+fn u25_event_streams_are_forwarded_in_every_spelling() {
     type Wiring = fn(&Upstream) -> Setup;
     for (at, text) in spellings().into_iter().enumerate() {
         for (wiring, name) in [
-            (Setup::over as Wiring, "observing"),
-            (Setup::injecting as Wiring, "injecting"),
+            (Setup::with_upstream as Wiring, "observing"),
+            (Setup::injecting_usage as Wiring, "injecting"),
         ] {
-            let answer = reply::stream(std::slice::from_ref(&text));
-            let upstream = Upstream::answering(&answer);
-            let answer = wiring(&upstream).start().ask(&Request::stream("m"));
-            assert!(answer.complete, "spelling {at}, {name}");
+            let response = response::stream(std::slice::from_ref(&text));
+            let upstream = Upstream::with_response(&response);
+            let response = wiring(&upstream).start().send(&Request::stream("m"));
+            assert!(response.complete, "spelling {at}, {name}");
             assert!(
-                answer.text() == text,
+                response.text() == text,
                 "spelling {at}, {name}: {}",
-                answer.text()
+                response.text()
             );
         }
     }
 }
 
 #[test]
-fn u25_one_byte_in_a_segment() {
+fn u25_streams_in_one_byte_segments_are_forwarded() {
     for (at, text) in spellings()
         .into_iter()
         .enumerate()
@@ -275,18 +291,18 @@ fn u25_one_byte_in_a_segment() {
     {
         let upstream = Upstream::start(move |exchange| {
             exchange.read_body();
-            exchange.send(reply::stream_head());
-            exchange.send_pieces(reply::chunk(&text).chunks(1));
-            exchange.send(reply::LAST_CHUNK);
+            exchange.send(response::stream_head());
+            exchange.send_segments(response::chunk(&text).chunks(1));
+            exchange.send(response::LAST_CHUNK);
         });
         let text = &spellings()[at];
-        let answer = Setup::injecting(&upstream)
+        let response = Setup::injecting_usage(&upstream)
             .start()
-            .ask(&Request::stream("m"));
+            .send(&Request::stream("m"));
         assert!(
-            answer.complete && answer.text() == *text,
+            response.complete && response.text() == *text,
             "spelling {at}: {}",
-            answer.text()
+            response.text()
         );
     }
 }
@@ -295,21 +311,21 @@ fn u25_one_byte_in_a_segment() {
 fn u29_trailers_are_dropped() {
     let upstream = Upstream::start(|exchange| {
         exchange.read_body();
-        exchange.send(reply::head(
+        exchange.send(response::head(
             "200 OK",
             &[JSON, "Transfer-Encoding: chunked", "Trailer: X-Sum"],
         ));
-        exchange.send(reply::chunk("{}"));
+        exchange.send(response::chunk("{}"));
         exchange.send("0\r\nX-Sum: secret-sum\r\n\r\n");
     });
-    let gateway = Setup::over(&upstream).start();
+    let gateway = Setup::with_upstream(&upstream).start();
     let mut client = gateway.client();
     for _ in 0..2 {
         client.send(&Request::chat("m").bytes());
-        let answer = client.answer();
-        assert_eq!(answer.text(), "{}");
-        assert_eq!(answer.header("trailer"), None);
-        assert!(answer.complete);
+        let response = client.response();
+        assert_eq!(response.text(), "{}");
+        assert_eq!(response.header("trailer"), None);
+        assert!(response.complete);
     }
     assert_eq!(upstream.connections(), 1);
 }

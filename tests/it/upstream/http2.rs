@@ -1,17 +1,17 @@
-//! Upstreams that speak HTTP/2: by ALPN behind TLS, or by prior knowledge.
+//! HTTP/2 upstreams, by ALPN or by prior knowledge.
 
 use crate::support::assert_response;
 use crate::support::client::Request;
 use crate::support::gateway::{Setup, UPSTREAM_KEY};
 use crate::support::upstream::http2::Http2Upstream;
-use crate::support::upstream::tls::{Authority, Flaw};
-use crate::support::upstream::{Upstream, reply};
+use crate::support::upstream::tls::{CertificateAuthority, Flaw};
+use crate::support::upstream::{Upstream, response};
 
 const JSON: &str = "application/json";
-const ANSWER: &str = r#"{"a":1,"usage":{"prompt_tokens":2,"completion_tokens":3}}"#;
+const BODY: &str = r#"{"a":1,"usage":{"prompt_tokens":2,"completion_tokens":3}}"#;
 
 fn check_request(upstream: &Http2Upstream, count: usize) {
-    let seen = upstream.seen();
+    let seen = upstream.requests();
     assert_eq!(seen.len(), count);
     for request in seen {
         assert!(
@@ -35,12 +35,12 @@ fn check_request(upstream: &Http2Upstream, count: usize) {
 }
 
 #[test]
-fn http2_is_spoken_where_tls_negotiates_it() {
-    let authority = Authority::new();
+fn http2_is_used_where_alpn_negotiates_it() {
+    let authority = CertificateAuthority::new();
     let upstream = Http2Upstream::start(
         Some(authority.server(Flaw::None, &["h2", "http/1.1"])),
         JSON,
-        ANSWER,
+        BODY,
     );
     let setup = Setup::new();
     let ca = setup.file("ca.pem", authority.pem().as_bytes());
@@ -53,49 +53,49 @@ fn http2_is_spoken_where_tls_negotiates_it() {
         .model("m", "up", "real-model")
         .start();
     for _ in 0..3 {
-        let answer = gateway.ask(&Request::chat("m").header("Connection", "keep-alive"));
-        assert_eq!((answer.status, answer.text().as_str()), (200, ANSWER));
+        let response = gateway.send(&Request::chat("m").header("Connection", "keep-alive"));
+        assert_eq!((response.status, response.text().as_str()), (200, BODY));
     }
     check_request(&upstream, 3);
-    gateway.settle();
+    gateway.wait_until_idle();
 }
 
 #[test]
-fn http2_is_spoken_in_the_clear_where_the_config_says_so() {
-    let upstream = Http2Upstream::start(None, JSON, ANSWER);
+fn http2_is_used_in_cleartext_where_configured() {
+    let upstream = Http2Upstream::start(None, JSON, BODY);
     let gateway = Setup::new()
         .provider("up", &upstream.base_url(), "http = \"http2\"")
         .model("m", "up", "real-model")
         .start();
     for _ in 0..3 {
-        let answer = gateway.ask(&Request::chat("m"));
-        assert_eq!((answer.status, answer.text().as_str()), (200, ANSWER));
+        let response = gateway.send(&Request::chat("m"));
+        assert_eq!((response.status, response.text().as_str()), (200, BODY));
     }
     check_request(&upstream, 3);
-    gateway.settle();
+    gateway.wait_until_idle();
 }
 
 #[test]
-fn a_stream_over_http2_comes_through() {
+fn a_stream_over_http2_is_forwarded() {
     const STREAM: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
     let upstream = Http2Upstream::start(None, "text/event-stream", STREAM);
     let gateway = Setup::new()
         .provider("up", &upstream.base_url(), "http = \"http2\"")
         .model("m", "up", "real-model")
         .start();
-    let answer = gateway.ask(&Request::stream("m"));
-    assert!(answer.complete);
-    assert_eq!(answer.text(), STREAM);
+    let response = gateway.send(&Request::stream("m"));
+    assert!(response.complete);
+    assert_eq!(response.text(), STREAM);
 }
 
 #[test]
-fn http1_alone_is_offered_where_the_config_says_so() {
-    let authority = Authority::new();
+fn only_http1_is_offered_where_configured() {
+    let authority = CertificateAuthority::new();
     let upstream = Upstream::start_tls(
         authority.server(Flaw::None, &["h2", "http/1.1"]),
         |exchange| {
             exchange.read_body();
-            exchange.send(reply::completion("hi"));
+            exchange.send(response::completion("hi"));
         },
     );
     let setup = Setup::new();
@@ -108,35 +108,38 @@ fn http1_alone_is_offered_where_the_config_says_so() {
         )
         .model("m", "up", "real-model")
         .start();
-    assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
-    assert_eq!(upstream.only().method, "POST");
+    assert_eq!(gateway.send(&Request::chat("m")).status, 200);
+    assert_eq!(upstream.only_request().method, "POST");
 }
 
 #[test]
-fn an_upstream_that_does_not_speak_http2_is_in_error() {
+fn an_upstream_without_http2_is_an_error() {
     let upstream = Upstream::raw("http", |mut socket| {
         use std::io::{Read, Write};
         let mut preface = [0; 24];
         let _ = socket.read(&mut preface);
-        let _ = socket.write_all(&reply::completion("hi"));
+        let _ = socket.write_all(&response::completion("hi"));
     });
     let gateway = Setup::new()
         .provider("up", &upstream.base_url(), "http = \"http2\"")
         .model("m", "up", "real-model")
         .start();
-    let answer = gateway.ask(&Request::chat("m"));
-    assert_eq!(answer.status, 502);
-    let code = answer.json()["error"]["code"].as_str().unwrap().to_owned();
+    let response = gateway.send(&Request::chat("m"));
+    assert_eq!(response.status, 502);
+    let code = response.json()["error"]["code"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     assert!(
         ["upstream_protocol_error", "upstream_disconnected"].contains(&code.as_str()),
         "{code}"
     );
-    assert_response::error(&answer, 502, &code, None);
+    assert_response::error(&response, 502, &code, None);
 }
 
 #[test]
-fn a_burst_of_requests_makes_one_connection() {
-    let upstream = Http2Upstream::start(None, JSON, ANSWER);
+fn a_burst_of_requests_opens_one_connection() {
+    let upstream = Http2Upstream::start(None, JSON, BODY);
     let gateway = Setup::new()
         .server("workers = 1")
         .provider(
@@ -148,15 +151,15 @@ fn a_burst_of_requests_makes_one_connection() {
         .start();
     let up = [("provider", "up")];
     let made = [("provider", "up"), ("result", "ok")];
-    assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
-    // It is known now that one connection can carry many; let it grow old.
+    assert_eq!(gateway.send(&Request::chat("m")).status, 200);
+    // The pool now has a connection for many streams; let it expire.
     gateway.await_metric("trunkline_upstream_connections", &up, 0.0);
     let mut clients: Vec<_> = (0..30).map(|_| gateway.client()).collect();
     for client in &mut clients {
         client.send(&Request::chat("m").bytes());
     }
     for client in &mut clients {
-        assert_eq!(client.answer().status, 200);
+        assert_eq!(client.response().status, 200);
     }
     gateway.await_metric("trunkline_upstream_connects_total", &made, 2.0);
 }

@@ -1,4 +1,4 @@
-//! HTTP/2 upstreams that refuse, reset and go away (FAULTS, U-24).
+//! HTTP/2 upstreams that refuse, reset and go away (docs/faults.md#u-24).
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -7,54 +7,52 @@ use std::sync::Arc;
 use bytes::Bytes;
 use h2::Reason;
 use h2::server::SendResponse;
-use http::Response;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use crate::support::assert_response;
-use crate::support::client::{Answer, Client, Request};
+use crate::support::client::{Client, Request, Response};
 use crate::support::gateway::{Gateway, Setup};
-use crate::support::upstream::reply;
-use crate::support::wait::{Gate, Watched};
+use crate::support::upstream::response;
+use crate::support::wait::{Semaphore, Watched};
 
-/// What the upstream does with a stream.
 #[derive(Clone, Copy)]
-pub enum Act {
-    Answer,
-    /// Resets it before any answer.
+pub enum StreamAction {
+    Respond,
+    /// Resets the stream before any response.
     Reset(Reason),
-    /// Answers with these bytes of an event stream, waits for the gate, resets.
-    Cut(&'static str),
-    /// Says that the connection takes no more, then answers.
+    /// Sends these bytes of an event stream, waits for the gate, then resets.
+    ResetAfter(&'static str),
+    /// Sends GOAWAY, then responds.
     GoAway,
-    /// Never answers, and sees how the gateway ends the stream.
+    /// Never responds, and records how the gateway ends the stream.
     Silent,
 }
 
-pub struct Faulty {
+pub struct FaultyHttp2Upstream {
     address: SocketAddr,
     streams: Arc<Watched<usize>>,
     connections: Arc<Watched<usize>>,
-    /// How the gateway has ended streams.
+    /// The reasons of the resets by the gateway.
     pub resets: Arc<Watched<Vec<Reason>>>,
     _stop: mpsc::Sender<()>,
 }
 
-/// What all connections share.
+/// State shared by all connections.
 #[derive(Clone)]
 struct Script {
-    act: Arc<dyn Fn(usize) -> Act + Send + Sync>,
-    gate: Arc<Gate>,
+    action: Arc<dyn Fn(usize) -> StreamAction + Send + Sync>,
+    gate: Arc<Semaphore>,
     most_streams: u32,
     streams: Arc<Watched<usize>>,
     resets: Arc<Watched<Vec<Reason>>>,
 }
 
-impl Faulty {
+impl FaultyHttp2Upstream {
     pub fn start(
-        gate: &Arc<Gate>,
+        gate: &Arc<Semaphore>,
         most_streams: u32,
-        act: impl Fn(usize) -> Act + Send + Sync + 'static,
+        action: impl Fn(usize) -> StreamAction + Send + Sync + 'static,
     ) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -64,7 +62,7 @@ impl Faulty {
         let resets = Arc::<Watched<Vec<Reason>>>::default();
         let script = Script {
             resets: Arc::clone(&resets),
-            act: Arc::new(act),
+            action: Arc::new(action),
             gate: Arc::clone(gate),
             most_streams,
             streams: Arc::clone(&streams),
@@ -130,41 +128,41 @@ async fn connection(socket: TcpStream, script: Script) {
             *streams += 1;
             *streams - 1
         });
-        let act = (script.act)(index);
-        if matches!(act, Act::GoAway) {
+        let action = (script.action)(index);
+        if matches!(action, StreamAction::GoAway) {
             connection.graceful_shutdown();
         }
-        tokio::spawn(stream(request, respond, act, script.clone()));
+        tokio::spawn(stream(request, respond, action, script.clone()));
     }
 }
 
 async fn stream(
     request: http::Request<h2::RecvStream>,
     mut respond: SendResponse<Bytes>,
-    act: Act,
+    action: StreamAction,
     script: Script,
 ) {
     let head = |kind: &str| {
-        Response::builder()
+        http::Response::builder()
             .header("content-type", kind)
             .body(())
             .unwrap()
     };
-    if let Act::Reset(reason) = act {
+    if let StreamAction::Reset(reason) = action {
         return respond.send_reset(reason);
     }
     let mut body = request.into_body();
     while body.data().await.is_some() {}
-    if matches!(act, Act::Silent) {
+    if matches!(action, StreamAction::Silent) {
         let reason = poll_fn(|context| respond.poll_reset(context)).await;
         return script.resets.with(|resets| resets.extend(reason));
     }
-    if let Act::Cut(bytes) = act {
+    if let StreamAction::ResetAfter(bytes) = action {
         let mut sender = respond
             .send_response(head("text/event-stream"), false)
             .unwrap();
         let _ = sender.send_data(Bytes::from_static(bytes.as_bytes()), false);
-        tokio::task::spawn_blocking(move || script.gate.pass())
+        tokio::task::spawn_blocking(move || script.gate.acquire())
             .await
             .unwrap();
         return sender.send_reset(Reason::INTERNAL_ERROR);
@@ -175,77 +173,82 @@ async fn stream(
     let _ = sender.send_data(Bytes::from_static(b"{\"a\":1}"), true);
 }
 
-pub fn open() -> Arc<Gate> {
-    Arc::new(Gate::default())
+pub fn open_gate() -> Arc<Semaphore> {
+    Arc::new(Semaphore::default())
 }
 
 #[test]
-fn a_stream_that_was_refused_unprocessed_is_tried_again() {
-    let upstream = Faulty::start(&open(), 100, |index| {
+fn a_stream_refused_unprocessed_is_retried() {
+    let upstream = FaultyHttp2Upstream::start(&open_gate(), 100, |index| {
         if index == 0 {
-            Act::Reset(Reason::REFUSED_STREAM)
+            StreamAction::Reset(Reason::REFUSED_STREAM)
         } else {
-            Act::Answer
+            StreamAction::Respond
         }
     });
     let gateway = upstream.gateway();
-    let answer = gateway.ask(&Request::chat("m"));
-    assert_eq!((answer.status, answer.text().as_str()), (200, "{\"a\":1}"));
-    assert_eq!(upstream.streams(), 2);
-    gateway.settle();
-}
-
-#[test]
-fn an_upstream_that_refuses_every_stream_is_not_asked_for_ever() {
-    let upstream = Faulty::start(&open(), 100, |_| Act::Reset(Reason::REFUSED_STREAM));
-    let gateway = upstream.gateway();
-    let answer = gateway.ask(&Request::chat("m"));
-    assert_eq!(answer.status, 502, "{}", answer.text());
-    assert!(
-        upstream.streams() <= 5,
-        "asked {} times",
-        upstream.streams()
+    let response = gateway.send(&Request::chat("m"));
+    assert_eq!(
+        (response.status, response.text().as_str()),
+        (200, "{\"a\":1}")
     );
-    gateway.settle();
+    assert_eq!(upstream.streams(), 2);
+    gateway.wait_until_idle();
 }
 
 #[test]
-fn a_stream_that_may_have_run_is_not_tried_again() {
+fn an_upstream_that_refuses_every_stream_is_not_retried_forever() {
+    let upstream = FaultyHttp2Upstream::start(&open_gate(), 100, |_| {
+        StreamAction::Reset(Reason::REFUSED_STREAM)
+    });
+    let gateway = upstream.gateway();
+    let response = gateway.send(&Request::chat("m"));
+    assert_eq!(response.status, 502, "{}", response.text());
+    assert!(upstream.streams() <= 5, "{} attempts", upstream.streams());
+    gateway.wait_until_idle();
+}
+
+#[test]
+fn a_stream_that_may_have_been_processed_is_not_retried() {
     for reason in [
         Reason::CANCEL,
         Reason::INTERNAL_ERROR,
         Reason::ENHANCE_YOUR_CALM,
         Reason::PROTOCOL_ERROR,
     ] {
-        let upstream = Faulty::start(&open(), 100, move |_| Act::Reset(reason));
+        let upstream =
+            FaultyHttp2Upstream::start(&open_gate(), 100, move |_| StreamAction::Reset(reason));
         let gateway = upstream.gateway();
-        let answer = gateway.ask(&Request::chat("m"));
-        let code = answer.json()["error"]["code"].as_str().unwrap().to_owned();
+        let response = gateway.send(&Request::chat("m"));
+        let code = response.json()["error"]["code"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         assert!(
             ["upstream_disconnected", "upstream_protocol_error"].contains(&code.as_str()),
             "{code}"
         );
-        assert_response::error(&answer, 502, &code, None);
+        assert_response::error(&response, 502, &code, None);
         assert_eq!(upstream.streams(), 1, "{reason:?}");
-        gateway.settle();
+        gateway.wait_until_idle();
     }
 }
 
-/// What the client has of a stream that is reset once it has read all of it.
+/// The client's response when the stream is reset after it has read `sent`.
 #[track_caller]
-fn cut(sent: &'static str) -> Answer {
-    let gate = open();
-    let upstream = Faulty::start(&gate, 100, move |_| Act::Cut(sent));
+fn response_reset_after(sent: &'static str) -> Response {
+    let gate = open_gate();
+    let upstream = FaultyHttp2Upstream::start(&gate, 100, move |_| StreamAction::ResetAfter(sent));
     let gateway = upstream.gateway();
     let mut client = gateway.client();
     client.send(&Request::stream("m").bytes());
     let head = client.head();
-    let mut body = client.take(sent.len());
-    gate.open();
-    let (rest, complete) = client.rest();
+    let mut body = client.read_exact(sent.len());
+    gate.release();
+    let (rest, complete) = client.read_body();
     body.extend(rest);
-    gateway.settle();
-    Answer {
+    gateway.wait_until_idle();
+    Response {
         status: head.status,
         head,
         interim: Vec::new(),
@@ -259,58 +262,58 @@ fn a_reset_between_events_becomes_an_error_event() {
     const SENT: &str =
         "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":null}]}\n\n";
     assert_eq!(
-        assert_response::stream_error(&cut(SENT), "upstream_disconnected"),
+        assert_response::stream_error(&response_reset_after(SENT), "upstream_disconnected"),
         SENT.as_bytes()
     );
 }
 
 #[test]
 fn a_reset_inside_an_event_aborts() {
-    let answer = cut("data: {\"choices\":[{\"ind");
-    assert!(!answer.complete, "looks whole: {}", answer.text());
+    let response = response_reset_after("data: {\"choices\":[{\"ind");
+    assert!(!response.complete, "looks complete: {}", response.text());
 }
 
 #[test]
-fn a_reset_after_everything_was_said_is_a_success() {
-    let answer = cut(
+fn a_reset_after_the_last_event_is_a_success() {
+    let response = response_reset_after(
         "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n",
     );
-    assert!(answer.complete);
-    assert!(answer.text().ends_with(reply::DONE));
+    assert!(response.complete);
+    assert!(response.text().ends_with(response::DONE));
 }
 
 #[test]
-fn a_connection_that_goes_away_is_followed_by_another() {
-    let upstream = Faulty::start(&open(), 100, |index| {
+fn a_connection_with_goaway_is_replaced() {
+    let upstream = FaultyHttp2Upstream::start(&open_gate(), 100, |index| {
         if index % 3 == 2 {
-            Act::GoAway
+            StreamAction::GoAway
         } else {
-            Act::Answer
+            StreamAction::Respond
         }
     });
     let gateway = upstream.gateway();
     let mut client = gateway.client();
     for n in 0..30 {
         client.send(&Request::chat("m").bytes());
-        let answer = client.answer();
-        assert_eq!(answer.status, 200, "request {n}: {}", answer.text());
+        let response = client.response();
+        assert_eq!(response.status, 200, "request {n}: {}", response.text());
     }
     assert_eq!(upstream.streams(), 30, "a request was sent twice");
     assert!(upstream.connections() >= 2);
-    gateway.settle();
+    gateway.wait_until_idle();
 }
 
 #[test]
-fn an_upstream_that_takes_one_stream_at_a_time_serves_many_callers() {
-    let upstream = Faulty::start(&open(), 1, |_| Act::Answer);
+fn an_upstream_with_one_stream_at_a_time_serves_many_clients() {
+    let upstream = FaultyHttp2Upstream::start(&open_gate(), 1, |_| StreamAction::Respond);
     let gateway = upstream.gateway();
     let mut clients: Vec<Client> = (0..60).map(|_| gateway.client()).collect();
     for client in &mut clients {
         client.send(&Request::chat("m").bytes());
     }
     for client in &mut clients {
-        let answer = client.answer();
-        assert_eq!(answer.status, 200, "{}", answer.text());
+        let response = client.response();
+        assert_eq!(response.status, 200, "{}", response.text());
     }
-    gateway.settle();
+    gateway.wait_until_idle();
 }

@@ -2,8 +2,6 @@
 
 pub mod bodies;
 pub mod faults;
-pub mod http1;
-pub mod http1_heads;
 pub mod http2;
 pub mod http2_faults;
 pub mod pool;

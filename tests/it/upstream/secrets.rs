@@ -1,34 +1,34 @@
-//! Promise 4, nothing secret leaks: canaries go everywhere a secret goes, and
-//! then every output is searched for them, also cut, encoded and hashed.
+//! No secret leaks: canaries are placed wherever a secret can be, and every output
+//! is searched for them, also truncated, encoded and hashed.
 
 use std::collections::HashSet;
 
-use crate::support::client::{Answer, Request};
+use crate::support::client::{Request, Response};
 use crate::support::gateway::{Gateway, Setup, sha256_hex};
-use crate::support::upstream::tls::{Authority, Flaw};
-use crate::support::upstream::{Upstream, refused_base_url, reply};
+use crate::support::upstream::tls::{CertificateAuthority, Flaw};
+use crate::support::upstream::{Upstream, refused_base_url, response};
 
-/// Random words with nothing in common, so that a hit is never by chance.
+/// Random strings without common parts, so that no match is by chance.
 const UPSTREAM: &str = "uKq7Zp2vXw9RbT4nLs8Yd3Hf6JgMc5Ae";
 const CLIENT: &str = "cWm3Vt8hQz5PxN7kSb2Ry9Gj4DfLe6Ua";
 const WRONG: &str = "wJf9Bn4sTd7KqX2mHv6Lz3Pc8RgYa5Eu";
 const PROMPT: &str = "pHx5Lr9gWk2TzC8vMd4Ns7Qb3JyFa6Ie";
 const COMPLETION: &str = "oTz8Gc3nVq6LwD5xRk9Hm2Bs7PyJf4Au";
 
-/// What the outside saw of one run.
+/// Everything observable of one run.
 struct Exposure {
-    /// What callers got that no upstream said, or that carries no completion.
-    answers: Vec<Vec<u8>>,
-    /// Heads of the answers that carry the completion.
+    /// Responses made by the gateway, or without the completion.
+    responses: Vec<Vec<u8>>,
+    /// Heads of the responses with the completion.
     heads: Vec<Vec<u8>>,
     /// Log, metrics, traces and config dump.
     inside: Vec<Vec<u8>>,
 }
 
-/// Every spelling of a secret that would give it away, in pieces of `WINDOW`.
+/// Every encoding of a secret, in windows of `WINDOW` bytes.
 const WINDOW: usize = 8;
 
-fn traces(secret: &str) -> HashSet<Vec<u8>> {
+fn windows_of(secret: &str) -> HashSet<Vec<u8>> {
     let mut spellings = vec![
         secret.to_owned(),
         hex(secret.as_bytes()),
@@ -42,7 +42,7 @@ fn traces(secret: &str) -> HashSet<Vec<u8>> {
         .flat_map(|text| text.as_bytes().windows(WINDOW))
         .map(<[u8]>::to_vec)
         .collect();
-    // Hashes look like the ids of requests: only long pieces of them count.
+    // Hashes look like request ids: only long parts of them count.
     traces.extend(
         [&sha256_hex(secret)[..16], &sha256_hex(secret)[48..]].map(|text| text.as_bytes().to_vec()),
     );
@@ -66,9 +66,9 @@ fn base64(bytes: &[u8]) -> String {
     groups.collect()
 }
 
-/// Where an output gives a secret away, with what stands around it.
+/// Where an output contains a part of a secret, with its surroundings.
 fn leak(output: &[u8], secret: &str) -> Option<String> {
-    let traces = traces(secret);
+    let traces = windows_of(secret);
     let hit = |size: usize| {
         output
             .windows(size)
@@ -82,7 +82,7 @@ fn leak(output: &[u8], secret: &str) -> Option<String> {
 }
 
 #[track_caller]
-fn clean(outputs: &[Vec<u8>], secrets: &[(&str, &str)]) {
+fn assert_clean(outputs: &[Vec<u8>], secrets: &[(&str, &str)]) {
     for output in outputs {
         for (name, secret) in secrets {
             if let Some(around) = leak(output, secret) {
@@ -92,37 +92,37 @@ fn clean(outputs: &[Vec<u8>], secrets: &[(&str, &str)]) {
     }
 }
 
-/// A request that carries the prompt.
-fn asking(model: &str, stream: bool) -> Request {
+/// A request with the prompt.
+fn request_with_prompt(model: &str, stream: bool) -> Request {
     let body = format!(
         r#"{{"model":"{model}","stream":{stream},"user":"{PROMPT}","messages":[{{"role":"user","content":"{PROMPT}"}}]}}"#
     );
     Request::post("/v1/chat/completions", body).key(CLIENT)
 }
 
-/// Upstreams that answer by what the body's model asks of them, and echo the
+/// An upstream whose behaviour depends on the model, and which echoes the
 /// credential wherever an upstream might.
-fn treacherous() -> Upstream {
+fn leaky_upstream() -> Upstream {
     Upstream::start(|exchange| {
         let body = String::from_utf8(exchange.read_body()).unwrap();
-        let says = |what: &str| body.contains(&format!("\"model\":\"{what}\""));
-        if says("good") {
-            let stream = reply::stream(&[
-                reply::delta(COMPLETION),
-                reply::finish(),
-                reply::usage(1, 2),
-                reply::DONE.to_owned(),
+        let is_model = |what: &str| body.contains(&format!("\"model\":\"{what}\""));
+        if is_model("good") {
+            let stream = response::stream(&[
+                response::delta(COMPLETION),
+                response::finish(),
+                response::usage(1, 2),
+                response::DONE.to_owned(),
             ]);
             exchange.send(if body.contains("\"stream\":true") {
                 stream
             } else {
-                reply::completion(COMPLETION)
+                response::completion(COMPLETION)
             });
-        } else if says("echo") {
+        } else if is_model("echo") {
             let body = format!(
                 r#"{{"error":{{"message":"bad key {UPSTREAM}","type":"x","code":"x","param":null}}}}"#
             );
-            exchange.send(reply::whole(
+            exchange.send(response::with_body(
                 "401 Unauthorized",
                 &[
                     "Content-Type: application/json",
@@ -130,26 +130,28 @@ fn treacherous() -> Upstream {
                 ],
                 body,
             ));
-        } else if says("page") {
-            exchange.send(reply::whole(
+        } else if is_model("page") {
+            exchange.send(response::with_body(
                 "502 Bad",
                 &["Content-Type: text/html"],
                 format!("<p>{UPSTREAM} {PROMPT}</p>"),
             ));
-        } else if says("broken-head") {
+        } else if is_model("broken-head") {
             exchange.send(format!(
                 "HTTP/1.1 200 OK\r\nBad {UPSTREAM} {COMPLETION}: x\r\n\r\n"
             ));
             exchange.close();
-        } else if says("redirect") {
-            exchange.send(reply::whole(
+        } else if is_model("redirect") {
+            exchange.send(response::with_body(
                 "302 Found",
                 &[&format!("Location: http://127.0.0.1:1/?key={UPSTREAM}")],
                 "",
             ));
-        } else if says("cut") {
-            exchange.send(reply::stream_head());
-            exchange.send(reply::chunk(reply::delta(COMPLETION) + "data: {\"half"));
+        } else if is_model("cut") {
+            exchange.send(response::stream_head());
+            exchange.send(response::chunk(
+                response::delta(COMPLETION) + "data: {\"half",
+            ));
             exchange.close();
         } else {
             exchange.close();
@@ -157,26 +159,26 @@ fn treacherous() -> Upstream {
     })
 }
 
-/// Walks all the ways, good and bad, at a level of logging.
-fn walk(level: &str) -> (Exposure, u16) {
-    let upstream = treacherous();
-    let authority = Authority::new();
+/// Runs every case, successful or not, at this log level.
+fn run_all(level: &str) -> (Exposure, u16) {
+    let upstream = leaky_upstream();
+    let authority = CertificateAuthority::new();
     let flawed = Upstream::start_tls(authority.server(Flaw::Expired, &[]), |_| {});
     let setup = Setup::new();
     let collector = crate::telemetry::traces::collector();
     let base_url = upstream.base_url();
     let mut gateway = setup
         .log(&format!("level = \"{level}\""))
-        .keyed_provider("up", &base_url, UPSTREAM, "stream_usage = \"inject\"")
-        .keyed_provider("header", &base_url, UPSTREAM, "auth = \"api-key\"")
+        .provider_with_key("up", &base_url, UPSTREAM, "stream_usage = \"inject\"")
+        .provider_with_key("header", &base_url, UPSTREAM, "auth = \"api-key\"")
         .section(&format!(
             "[providers.environment]\nbase_url = \"{base_url}\"\napi_key_env = \"SOME_KEY\""
         ))
-        .variable("SOME_KEY", UPSTREAM)
-        .keyed_provider("nowhere", &refused_base_url(), UPSTREAM, "")
-        .keyed_provider("flawed", &flawed.base_url(), UPSTREAM, "")
+        .env("SOME_KEY", UPSTREAM)
+        .provider_with_key("nowhere", &refused_base_url(), UPSTREAM, "")
+        .provider_with_key("flawed", &flawed.base_url(), UPSTREAM, "")
         .model("m", "up", "good")
-        .section(&crate::telemetry::traces::to(
+        .section(&crate::telemetry::traces::traces_section(
             &collector.base_url(),
             "ratio = \"1\"",
         ))
@@ -184,21 +186,21 @@ fn walk(level: &str) -> (Exposure, u16) {
         .key("carol", &format!("{CLIENT}-2"), "models = [\"nothing\"]")
         .start();
     let mut exposure = Exposure {
-        answers: Vec::new(),
+        responses: Vec::new(),
         heads: Vec::new(),
         inside: Vec::new(),
     };
-    good_ways(&gateway, &mut exposure);
-    bad_ways(&gateway, &mut exposure);
+    successful_requests(&gateway, &mut exposure);
+    failing_requests(&gateway, &mut exposure);
     for path in ["/metrics", "/config", "/livez", "/readyz", "/nothing"] {
-        let answer = gateway.ask_admin(path);
+        let response = gateway.get_admin(path);
         exposure
             .inside
-            .push([answer.head.raw, answer.body].concat());
+            .push([response.head.raw, response.body].concat());
     }
     gateway.signal("TERM");
-    assert!(gateway.ended().success());
-    exposure.inside.push(gateway.said().into_bytes());
+    assert!(gateway.wait_for_exit().success());
+    exposure.inside.push(gateway.output().into_bytes());
     let exports = collector.requests();
     assert!(!exports.is_empty(), "nothing was traced");
     for export in exports {
@@ -209,13 +211,13 @@ fn walk(level: &str) -> (Exposure, u16) {
     (exposure, upstream.port())
 }
 
-fn good_ways(gateway: &Gateway, exposure: &mut Exposure) {
+fn successful_requests(gateway: &Gateway, exposure: &mut Exposure) {
     for model in ["m", "up/good", "header/good", "environment/good"] {
         for stream in [false, true] {
-            let answer = gateway.ask(&asking(model, stream));
-            assert_eq!(answer.status, 200, "{model}: {}", answer.text());
-            assert!(answer.text().contains(COMPLETION));
-            exposure.heads.push(answer.head.raw);
+            let response = gateway.send(&request_with_prompt(model, stream));
+            assert_eq!(response.status, 200, "{model}: {}", response.text());
+            assert!(response.text().contains(COMPLETION));
+            exposure.heads.push(response.head.raw);
         }
     }
     for target in [
@@ -226,23 +228,25 @@ fn good_ways(gateway: &Gateway, exposure: &mut Exposure) {
         "/",
     ] {
         exposure
-            .answers
-            .push(whole(gateway.ask(&Request::get(target).key(CLIENT))));
+            .responses
+            .push(raw_bytes(gateway.send(&Request::get(target).key(CLIENT))));
     }
 }
 
-fn bad_ways(gateway: &Gateway, exposure: &mut Exposure) {
+fn failing_requests(gateway: &Gateway, exposure: &mut Exposure) {
     let mut requests = vec![
-        asking("m", false).without("Authorization").key(WRONG),
-        asking("m", false)
+        request_with_prompt("m", false)
+            .without("Authorization")
+            .key(WRONG),
+        request_with_prompt("m", false)
             .without("Authorization")
             .header("api-key", WRONG),
-        asking("m", false)
+        request_with_prompt("m", false)
             .without("Authorization")
             .key(&format!("{CLIENT}-2")),
-        asking("nobody", false),
-        asking("m", false).header("Content-Encoding", "gzip"),
-        asking("m", false)
+        request_with_prompt("no-such-model", false),
+        request_with_prompt("m", false).header("Content-Encoding", "gzip"),
+        request_with_prompt("m", false)
             .without("Content-Type")
             .header("Content-Type", "text/plain"),
         Request::post(
@@ -264,47 +268,52 @@ fn bad_ways(gateway: &Gateway, exposure: &mut Exposure) {
         ("redirect", false),
         ("vanish", true),
     ] {
-        requests.push(asking(&format!("up/{model}"), stream));
-        requests.push(asking(&format!("header/{model}"), stream));
+        requests.push(request_with_prompt(&format!("up/{model}"), stream));
+        requests.push(request_with_prompt(&format!("header/{model}"), stream));
     }
-    requests.extend(["nowhere/x", "flawed/x"].map(|model| asking(model, true)));
-    let mut in_query = asking("m", false).without("Authorization");
+    requests.extend(["nowhere/x", "flawed/x"].map(|model| request_with_prompt(model, true)));
+    let mut in_query = request_with_prompt("m", false).without("Authorization");
     in_query.target = format!("{}?api_key={WRONG}", in_query.target);
     requests.push(in_query);
     for request in requests {
-        let answer = gateway.ask(&request);
-        assert!(answer.status >= 400, "{}: {}", answer.status, answer.text());
-        exposure.answers.push(whole(answer));
+        let response = gateway.send(&request);
+        assert!(
+            response.status >= 400,
+            "{}: {}",
+            response.status,
+            response.text()
+        );
+        exposure.responses.push(raw_bytes(response));
     }
-    let cut = gateway.ask(&asking("up/cut", true));
-    assert!(!cut.complete);
-    exposure.heads.push(cut.head.raw);
-    let mut leaving = gateway.client();
-    leaving.send(&asking("m", true).bytes()[..200]);
-    drop(leaving);
-    gateway.settle();
+    let truncated = gateway.send(&request_with_prompt("up/cut", true));
+    assert!(!truncated.complete);
+    exposure.heads.push(truncated.head.raw);
+    let mut disconnecting = gateway.client();
+    disconnecting.send(&request_with_prompt("m", true).bytes()[..200]);
+    drop(disconnecting);
+    gateway.wait_until_idle();
 }
 
-fn whole(answer: Answer) -> Vec<u8> {
-    [answer.head.raw, answer.body].concat()
+fn raw_bytes(response: Response) -> Vec<u8> {
+    [response.head.raw, response.body].concat()
 }
 
 #[track_caller]
-fn nothing_leaks(level: &str) {
-    let (exposure, port) = walk(level);
+fn assert_nothing_leaks(level: &str) {
+    let (exposure, port) = run_all(level);
     let keys = [
         ("upstream's key", UPSTREAM),
-        ("caller's key", CLIENT),
+        ("client's key", CLIENT),
         ("wrong key", WRONG),
     ];
-    let words = [("prompt", PROMPT), ("completion", COMPLETION)];
-    let all: Vec<(&str, &str)> = keys.into_iter().chain(words).collect();
-    clean(&exposure.inside, &all);
-    clean(&exposure.answers, &all);
-    clean(&exposure.heads, &all);
+    let content = [("prompt", PROMPT), ("completion", COMPLETION)];
+    let all: Vec<(&str, &str)> = keys.into_iter().chain(content).collect();
+    assert_clean(&exposure.inside, &all);
+    assert_clean(&exposure.responses, &all);
+    assert_clean(&exposure.heads, &all);
     let address = format!("127.0.0.1:{port}");
-    for answer in exposure.answers.iter().chain(&exposure.heads) {
-        let text = String::from_utf8_lossy(answer);
+    for response in exposure.responses.iter().chain(&exposure.heads) {
+        let text = String::from_utf8_lossy(response);
         assert!(
             !text.contains(&address),
             "an upstream's address leaks: {text}"
@@ -317,17 +326,17 @@ fn nothing_leaks(level: &str) {
 }
 
 #[test]
-fn s01_nothing_leaks_at_the_usual_level() {
-    nothing_leaks("info");
+fn s01_nothing_leaks_at_the_default_log_level() {
+    assert_nothing_leaks("info");
 }
 
 #[test]
-fn s01_nothing_leaks_at_the_most_talkative_level() {
-    nothing_leaks("trace");
+fn s01_nothing_leaks_at_the_most_verbose_log_level() {
+    assert_nothing_leaks("trace");
 }
 
 #[test]
-fn the_search_finds_what_it_is_made_to_find() {
+fn the_search_finds_every_encoding() {
     let hidden = |text: &str| leak(format!("some {text} output").as_bytes(), UPSTREAM).is_some();
     assert!(hidden(UPSTREAM));
     assert!(hidden(&UPSTREAM[5..13]));
@@ -341,9 +350,11 @@ fn the_search_finds_what_it_is_made_to_find() {
 }
 
 #[test]
-fn the_callers_credentials_stay_on_our_side() {
-    let upstream = Upstream::answering(reply::completion("hi"));
-    let gateway = Setup::over(&upstream).key("alice", CLIENT, "").start();
+fn the_clients_credentials_are_not_forwarded() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream)
+        .key("alice", CLIENT, "")
+        .start();
     for name in ["Authorization", "api-key", "x-api-key"] {
         let value = if name == "Authorization" {
             format!("Bearer {CLIENT}")
@@ -353,7 +364,7 @@ fn the_callers_credentials_stay_on_our_side() {
         let request = Request::chat("m")
             .header(name, &value)
             .header("Cookie", &format!("session={CLIENT}"));
-        assert_eq!(gateway.ask(&request).status, 200);
+        assert_eq!(gateway.send(&request).status, 200);
     }
     for seen in upstream.requests() {
         assert_eq!(leak(&[seen.head, seen.body].concat(), CLIENT), None);
@@ -361,27 +372,27 @@ fn the_callers_credentials_stay_on_our_side() {
 }
 
 #[test]
-fn a_key_of_one_provider_never_goes_to_another() {
-    let [one, two] = [(); 2].map(|()| Upstream::answering(reply::completion("hi")));
+fn a_providers_key_is_never_sent_to_another_provider() {
+    let [one, two] = [(); 2].map(|()| Upstream::with_response(response::completion("hi")));
     let gateway = Setup::new()
-        .keyed_provider("one", &one.base_url(), UPSTREAM, "")
-        .keyed_provider("two", &two.base_url(), WRONG, "auth = \"x-api-key\"")
+        .provider_with_key("one", &one.base_url(), UPSTREAM, "")
+        .provider_with_key("two", &two.base_url(), WRONG, "auth = \"x-api-key\"")
         .start();
-    assert_eq!(gateway.ask(&Request::chat("one/x")).status, 200);
-    assert_eq!(gateway.ask(&Request::chat("two/x")).status, 200);
-    assert_eq!(leak(&one.only().head, WRONG), None);
-    assert_eq!(leak(&two.only().head, UPSTREAM), None);
-    assert!(leak(&one.only().head, UPSTREAM).is_some());
-    assert!(leak(&two.only().head, WRONG).is_some());
+    assert_eq!(gateway.send(&Request::chat("one/x")).status, 200);
+    assert_eq!(gateway.send(&Request::chat("two/x")).status, 200);
+    assert_eq!(leak(&one.only_request().head, WRONG), None);
+    assert_eq!(leak(&two.only_request().head, UPSTREAM), None);
+    assert!(leak(&one.only_request().head, UPSTREAM).is_some());
+    assert!(leak(&two.only_request().head, WRONG).is_some());
 }
 
 #[test]
-fn a_literal_key_is_warned_of_and_not_shown() {
-    let upstream = Upstream::answering(reply::completion("hi"));
+fn a_literal_key_causes_a_warning_without_the_key() {
+    let upstream = Upstream::with_response(response::completion("hi"));
     let gateway = Setup::new()
-        .keyed_provider("up", &upstream.base_url(), UPSTREAM, "")
+        .provider_with_key("up", &upstream.base_url(), UPSTREAM, "")
         .start();
-    let said = gateway.lines_at("WARN").join("\n");
-    assert!(said.contains("api_key"), "no warning: {said}");
-    assert_eq!(leak(gateway.said().as_bytes(), UPSTREAM), None);
+    let warnings = gateway.log_lines_at("WARN").join("\n");
+    assert!(warnings.contains("api_key"), "no warning: {warnings}");
+    assert_eq!(leak(gateway.output().as_bytes(), UPSTREAM), None);
 }

@@ -1,34 +1,38 @@
-//! A stream that breaks never looks whole: an error event where events are
-//! apart, an abort inside one, and a success once all was said.
+//! A broken stream never looks complete: an error event between events, an abort
+//! within one; a success after the last one.
 
 use std::sync::Arc;
 
 use crate::support::assert_response;
-use crate::support::client::{Answer, Request};
+use crate::support::client::{Request, Response};
 use crate::support::gateway::{Gateway, Setup, text, value};
-use crate::support::upstream::{Exchange, Upstream, reply};
-use crate::support::wait::Gate;
+use crate::support::upstream::{Exchange, Upstream, response};
+use crate::support::wait::Semaphore;
 
-/// How an upstream leaves.
+/// How an upstream ends the connection.
 #[derive(Debug, Clone, Copy)]
 enum Exit {
     Fin,
     Reset,
 }
 
-/// Streams `sent`, leaves once the client has read all of it, and yields what
-/// the client then has.
+/// Streams `sent`, ends the connection once the client has read all of it, and
+/// returns the client's response.
 #[track_caller]
-fn broken(setup: impl Fn(&Upstream) -> Setup, sent: &[String], exit: Exit) -> (Answer, Gateway) {
-    let gate = Arc::new(Gate::default());
+fn broken_stream(
+    setup: impl Fn(&Upstream) -> Setup,
+    sent: &[String],
+    exit: Exit,
+) -> (Response, Gateway) {
+    let gate = Arc::new(Semaphore::default());
     let script = (Arc::clone(&gate), sent.to_vec());
     let upstream = Upstream::start(move |exchange| {
         exchange.read_body();
-        exchange.send(reply::stream_head());
-        for piece in &script.1 {
-            exchange.send(reply::chunk(piece));
+        exchange.send(response::stream_head());
+        for part in &script.1 {
+            exchange.send(response::chunk(part));
         }
-        script.0.pass();
+        script.0.acquire();
         match exit {
             Exit::Fin => exchange.close(),
             Exit::Reset => exchange.reset(),
@@ -38,50 +42,50 @@ fn broken(setup: impl Fn(&Upstream) -> Setup, sent: &[String], exit: Exit) -> (A
     let mut client = gateway.client();
     client.send(&Request::stream("m").bytes());
     let head = client.head();
-    let mut body = client.take(sent.concat().len());
-    gate.open();
-    let (rest, complete) = client.rest();
+    let mut body = client.read_exact(sent.concat().len());
+    gate.release();
+    let (rest, complete) = client.read_body();
     body.extend(rest);
-    gateway.settle();
-    let answer = Answer {
+    gateway.wait_until_idle();
+    let response = Response {
         status: head.status,
         head,
         interim: Vec::new(),
         body,
         complete,
     };
-    (answer, gateway)
+    (response, gateway)
 }
 
 #[track_caller]
-fn outcome(gateway: &Gateway, expected: &str) {
+fn assert_outcome(gateway: &Gateway, expected: &str) {
     assert_eq!(text(&gateway.access_lines(1)[0], "outcome"), expected);
 }
 
 #[test]
-fn a_break_between_events_becomes_an_error_event() {
+fn a_disconnect_between_events_becomes_an_error_event() {
     for exit in [Exit::Fin, Exit::Reset] {
-        let sent = [reply::delta("one"), reply::delta("two")];
-        let (answer, gateway) = broken(Setup::over, &sent, exit);
-        let before = assert_response::stream_error(&answer, "upstream_disconnected");
+        let sent = [response::delta("one"), response::delta("two")];
+        let (response, gateway) = broken_stream(Setup::with_upstream, &sent, exit);
+        let before = assert_response::stream_error(&response, "upstream_disconnected");
         assert_eq!(before, sent.concat().as_bytes(), "{exit:?}");
-        outcome(&gateway, "upstream_error");
+        assert_outcome(&gateway, "upstream_error");
     }
 }
 
 #[test]
-fn a_break_between_events_while_usage_is_injected_becomes_an_error_event() {
-    let sent = [reply::delta("one"), reply::delta("two")];
-    let (answer, gateway) = broken(Setup::injecting, &sent, Exit::Reset);
+fn a_disconnect_between_events_while_usage_is_injected_becomes_an_error_event() {
+    let sent = [response::delta("one"), response::delta("two")];
+    let (response, gateway) = broken_stream(Setup::injecting_usage, &sent, Exit::Reset);
     assert_eq!(
-        assert_response::stream_error(&answer, "upstream_disconnected"),
+        assert_response::stream_error(&response, "upstream_disconnected"),
         sent.concat().as_bytes()
     );
-    outcome(&gateway, "upstream_error");
+    assert_outcome(&gateway, "upstream_error");
 }
 
 #[test]
-fn a_break_inside_an_event_aborts() {
+fn a_disconnect_within_an_event_aborts() {
     for exit in [Exit::Fin, Exit::Reset] {
         for half in [
             "data: {\"choices\":[{\"delta\":{\"content\":\"tw",
@@ -90,196 +94,208 @@ fn a_break_inside_an_event_aborts() {
             "data: {}\r\n",
             ": comm",
         ] {
-            let sent = [reply::delta("one"), half.to_owned()];
-            let (answer, gateway) = broken(Setup::over, &sent, exit);
+            let sent = [response::delta("one"), half.to_owned()];
+            let (response, gateway) = broken_stream(Setup::with_upstream, &sent, exit);
             assert!(
-                !answer.complete,
-                "{exit:?} after {half:?} looks whole: {}",
-                answer.text()
+                !response.complete,
+                "{exit:?} after {half:?} looks complete: {}",
+                response.text()
             );
-            assert_eq!(answer.text(), sent.concat(), "{exit:?} after {half:?}");
-            outcome(&gateway, "upstream_error");
+            assert_eq!(response.text(), sent.concat(), "{exit:?} after {half:?}");
+            assert_outcome(&gateway, "upstream_error");
         }
     }
 }
 
 #[test]
-fn a_break_after_everything_was_said_is_a_success() {
+fn a_disconnect_after_the_last_event_is_a_success() {
     for exit in [Exit::Fin, Exit::Reset] {
-        let sent = [reply::delta("one"), reply::finish(), reply::DONE.to_owned()];
-        let (answer, gateway) = broken(Setup::over, &sent, exit);
-        assert!(answer.complete, "{exit:?}");
-        assert_eq!(answer.text(), sent.concat(), "{exit:?}");
-        outcome(&gateway, "ok");
+        let sent = [
+            response::delta("one"),
+            response::finish(),
+            response::DONE.to_owned(),
+        ];
+        let (response, gateway) = broken_stream(Setup::with_upstream, &sent, exit);
+        assert!(response.complete, "{exit:?}");
+        assert_eq!(response.text(), sent.concat(), "{exit:?}");
+        assert_outcome(&gateway, "ok");
     }
 }
 
-/// What the client gets of a stream that the upstream ends as HTTP wants it.
+/// The client's response to a stream whose HTTP body ends cleanly.
 #[track_caller]
-fn whole(events: &[String]) -> (Answer, Gateway) {
-    let upstream = Upstream::answering(reply::stream(events));
-    let gateway = Setup::over(&upstream).start();
-    let answer = gateway.ask(&Request::stream("m"));
-    gateway.settle();
-    (answer, gateway)
+fn ended_stream(events: &[String]) -> (Response, Gateway) {
+    let upstream = Upstream::with_response(response::stream(events));
+    let gateway = Setup::with_upstream(&upstream).start();
+    let response = gateway.send(&Request::stream("m"));
+    gateway.wait_until_idle();
+    (response, gateway)
 }
 
 #[test]
 fn a_clean_end_without_a_finish_is_incomplete() {
-    let sent = [reply::delta("one"), reply::delta("two")];
-    let (answer, gateway) = whole(&sent);
+    let sent = [response::delta("one"), response::delta("two")];
+    let (response, gateway) = ended_stream(&sent);
     assert_eq!(
-        assert_response::stream_error(&answer, "upstream_incomplete"),
+        assert_response::stream_error(&response, "upstream_incomplete"),
         sent.concat().as_bytes()
     );
-    outcome(&gateway, "upstream_error");
+    assert_outcome(&gateway, "upstream_error");
 }
 
 #[test]
-fn a_stream_of_no_events_at_all_is_incomplete() {
-    let (answer, _gateway) = whole(&[": only a comment\n\n".to_owned()]);
-    assert_response::stream_error(&answer, "upstream_incomplete");
+fn a_stream_without_events_is_incomplete() {
+    let (response, _gateway) = ended_stream(&[": only a comment\n\n".to_owned()]);
+    assert_response::stream_error(&response, "upstream_incomplete");
 }
 
 #[test]
 fn a_finish_without_done_is_complete() {
-    let sent = [reply::delta("one"), reply::finish()];
-    let (answer, gateway) = whole(&sent);
-    assert!(answer.complete);
-    assert_eq!(answer.text(), sent.concat());
-    outcome(&gateway, "ok");
+    let sent = [response::delta("one"), response::finish()];
+    let (response, gateway) = ended_stream(&sent);
+    assert!(response.complete);
+    assert_eq!(response.text(), sent.concat());
+    assert_outcome(&gateway, "ok");
 }
 
 #[test]
-fn a_clean_end_inside_an_event_is_not_taken_for_complete() {
-    let (answer, gateway) = whole(&[reply::delta("one"), "data: {\"choi".to_owned()]);
-    assert!(!answer.complete, "looks whole: {}", answer.text());
-    outcome(&gateway, "upstream_error");
+fn a_clean_end_within_an_event_is_not_complete() {
+    let (response, gateway) = ended_stream(&[response::delta("one"), "data: {\"choi".to_owned()]);
+    assert!(!response.complete, "looks complete: {}", response.text());
+    assert_outcome(&gateway, "upstream_error");
 }
 
 #[test]
-fn an_error_in_the_stream_is_passed_on_once() {
-    let error = reply::event(
+fn an_error_in_the_stream_is_forwarded_once() {
+    let error = response::event(
         r#"{"error":{"message":"no capacity","type":"server_error","code":503,"param":null}}"#,
     );
-    for tail in [vec![], vec![reply::DONE.to_owned()]] {
-        let sent = [vec![reply::delta("one"), error.clone()], tail].concat();
-        let (answer, gateway) = whole(&sent);
-        assert!(answer.complete);
-        assert_eq!(answer.text(), sent.concat());
-        outcome(&gateway, "upstream_error");
+    for tail in [vec![], vec![response::DONE.to_owned()]] {
+        let sent = [vec![response::delta("one"), error.clone()], tail].concat();
+        let (response, gateway) = ended_stream(&sent);
+        assert!(response.complete);
+        assert_eq!(response.text(), sent.concat());
+        assert_outcome(&gateway, "upstream_error");
     }
 }
 
 #[test]
-fn an_error_in_the_stream_before_a_break_is_still_passed_on_once() {
-    let error = reply::event(
+fn an_error_in_the_stream_before_a_disconnect_is_forwarded_once() {
+    let error = response::event(
         r#"{"error":{"message":"no capacity","type":"server_error","code":null,"param":null}}"#,
     );
-    let sent = [reply::delta("one"), error];
-    let (answer, gateway) = broken(Setup::over, &sent, Exit::Fin);
+    let sent = [response::delta("one"), error];
+    let (response, gateway) = broken_stream(Setup::with_upstream, &sent, Exit::Fin);
     assert_eq!(
-        answer.text().matches("\"error\"").count(),
+        response.text().matches("\"error\"").count(),
         1,
         "{}",
-        answer.text()
+        response.text()
     );
-    outcome(&gateway, "upstream_error");
+    assert_outcome(&gateway, "upstream_error");
 }
 
-/// What the client gets of a stream that stops and stays open.
+/// The client's response to a stream that stalls without an end.
 #[track_caller]
-fn stalled(sent: &[String]) -> (Answer, Gateway) {
-    let pieces = sent.to_vec();
+fn stalled_stream(sent: &[String]) -> (Response, Gateway) {
+    let parts = sent.to_vec();
     let upstream = Upstream::start(move |exchange: &mut Exchange<'_>| {
         exchange.read_body();
-        exchange.send(reply::stream_head());
-        for piece in &pieces {
-            exchange.send(reply::chunk(piece));
+        exchange.send(response::stream_head());
+        for part in &parts {
+            exchange.send(response::chunk(part));
         }
-        assert!(exchange.gateway_left(), "a stalled upstream was kept");
+        assert!(
+            exchange.wait_for_disconnect(),
+            "a stalled upstream was kept"
+        );
     });
-    let gateway = Setup::over(&upstream)
-        .section("[providers.up.timeouts]\ngap = \"300ms\"")
+    let gateway = Setup::with_upstream(&upstream)
+        .section("[providers.up.timeouts]\nidle = \"300ms\"")
         .start();
-    let answer = gateway.ask(&Request::stream("m"));
-    upstream.ended(1);
-    gateway.settle();
-    (answer, gateway)
+    let response = gateway.send(&Request::stream("m"));
+    upstream.wait_for_closed(1);
+    gateway.wait_until_idle();
+    (response, gateway)
 }
 
 #[test]
 fn a_stall_between_events_becomes_an_error_event() {
-    let sent = [reply::delta("one"), reply::delta("two")];
-    let (answer, gateway) = stalled(&sent);
+    let sent = [response::delta("one"), response::delta("two")];
+    let (response, gateway) = stalled_stream(&sent);
     assert_eq!(
-        assert_response::stream_error(&answer, "upstream_stalled"),
+        assert_response::stream_error(&response, "upstream_stalled"),
         sent.concat().as_bytes()
     );
-    outcome(&gateway, "timeout");
+    assert_outcome(&gateway, "timeout");
 }
 
 #[test]
-fn a_stall_inside_an_event_aborts() {
-    let sent = [reply::delta("one"), "data: {\"ch".to_owned()];
-    let (answer, gateway) = stalled(&sent);
-    assert!(!answer.complete, "looks whole: {}", answer.text());
-    outcome(&gateway, "timeout");
+fn a_stall_within_an_event_aborts() {
+    let sent = [response::delta("one"), "data: {\"ch".to_owned()];
+    let (response, gateway) = stalled_stream(&sent);
+    assert!(!response.complete, "looks complete: {}", response.text());
+    assert_outcome(&gateway, "timeout");
 }
 
 #[test]
-fn a_stall_after_everything_was_said_is_a_success() {
-    let sent = [reply::delta("one"), reply::finish(), reply::DONE.to_owned()];
-    let (answer, gateway) = stalled(&sent);
-    assert!(answer.complete);
-    assert_eq!(answer.text(), sent.concat());
-    outcome(&gateway, "ok");
+fn a_stall_after_the_last_event_is_a_success() {
+    let sent = [
+        response::delta("one"),
+        response::finish(),
+        response::DONE.to_owned(),
+    ];
+    let (response, gateway) = stalled_stream(&sent);
+    assert!(response.complete);
+    assert_eq!(response.text(), sent.concat());
+    assert_outcome(&gateway, "ok");
 }
 
 #[test]
-fn a_head_without_any_event_in_time_is_a_timeout() {
-    let (answer, gateway) = stalled(&[]);
-    if answer.status == 200 {
-        assert_response::stream_error(&answer, "upstream_stalled");
+fn a_head_without_an_event_in_time_is_a_timeout() {
+    let (response, gateway) = stalled_stream(&[]);
+    if response.status == 200 {
+        assert_response::stream_error(&response, "upstream_stalled");
     } else {
-        assert_response::error(&answer, 504, "upstream_timeout", None);
+        assert_response::error(&response, 504, "upstream_timeout", None);
     }
-    outcome(&gateway, "timeout");
+    assert_outcome(&gateway, "timeout");
 }
 
 #[test]
 fn comments_keep_a_slow_stream_alive() {
-    let gate = Arc::new(Gate::default());
+    let gate = Arc::new(Semaphore::default());
     let passed = Arc::clone(&gate);
     let upstream = Upstream::start(move |exchange| {
         exchange.read_body();
-        exchange.send(reply::stream_head());
+        exchange.send(response::stream_head());
         for _ in 0..8 {
-            // Each comment comes well within the gap; all of them take longer.
+            // Each comment arrives well within `timeouts.idle`; together they take longer.
             std::thread::sleep(std::time::Duration::from_millis(200));
-            exchange.send(reply::chunk(": keep-alive\n\n"));
+            exchange.send(response::chunk(": keep-alive\n\n"));
         }
-        passed.pass();
-        exchange.send(reply::chunk(reply::finish() + reply::DONE));
-        exchange.send(reply::LAST_CHUNK);
+        passed.acquire();
+        exchange.send(response::chunk(response::finish() + response::DONE));
+        exchange.send(response::LAST_CHUNK);
     });
-    let gateway = Setup::over(&upstream)
-        .section("[providers.up.timeouts]\ngap = \"1s\"")
+    let gateway = Setup::with_upstream(&upstream)
+        .section("[providers.up.timeouts]\nidle = \"1s\"")
         .start();
     let mut client = gateway.client();
     client.send(&Request::stream("m").bytes());
     assert_eq!(client.head().status, 200);
-    client.take(": keep-alive\n\n".len() * 8);
-    gate.open();
-    assert!(client.rest().1);
-    outcome(&gateway, "ok");
+    client.read_exact(": keep-alive\n\n".len() * 8);
+    gate.release();
+    assert!(client.read_body().1);
+    assert_outcome(&gateway, "ok");
 }
 
 #[test]
 fn an_error_event_names_the_request() {
-    let (answer, gateway) = broken(Setup::over, &[reply::delta("one")], Exit::Fin);
-    assert_response::stream_error(&answer, "upstream_disconnected");
-    let line = gateway.access_line(&answer.request_id());
+    let (response, gateway) =
+        broken_stream(Setup::with_upstream, &[response::delta("one")], Exit::Fin);
+    assert_response::stream_error(&response, "upstream_disconnected");
+    let line = gateway.access_line(&response.request_id());
     assert_eq!(text(&line, "endpoint"), "chat_completions");
     assert_eq!(value(&line, "status"), 200);
 }

@@ -1,15 +1,16 @@
-//! TLS to upstreams: no flaw is overlooked, none is told in detail (U-04).
+//! TLS to upstreams: every defect is rejected, and errors show no details
+//! (docs/faults.md#u-04).
 
 use std::io::{Read, Write};
 
 use crate::support::assert_response;
 use crate::support::client::Request;
 use crate::support::gateway::{Gateway, Setup};
-use crate::support::upstream::tls::{Authority, Flaw};
-use crate::support::upstream::{Upstream, reply};
+use crate::support::upstream::tls::{CertificateAuthority, Flaw};
+use crate::support::upstream::{Upstream, response};
 
-/// A gateway that trusts the authority for its provider.
-fn trusting(authority: &Authority, base_url: &str, lines: &str) -> Gateway {
+/// A gateway whose provider has this authority as `ca_file`.
+fn gateway_trusting(authority: &CertificateAuthority, base_url: &str, lines: &str) -> Gateway {
     let setup = Setup::new();
     let ca = setup.file("ca.pem", authority.pem().as_bytes());
     setup
@@ -23,116 +24,116 @@ fn trusting(authority: &Authority, base_url: &str, lines: &str) -> Gateway {
 }
 
 #[track_caller]
-fn refused(gateway: &Gateway) {
-    let answer = gateway.ask(&Request::chat("m"));
-    let message = assert_response::error(&answer, 502, "upstream_tls_failed", None);
-    for word in [
+fn assert_rejected(gateway: &Gateway) {
+    let response = gateway.send(&Request::chat("m"));
+    let message = assert_response::error(&response, 502, "upstream_tls_failed", None);
+    for detail in [
         "127.0.0.1",
         "elsewhere.test",
         "CN=",
         "rustls",
         "UnknownIssuer",
     ] {
-        assert!(!message.contains(word), "{message}");
+        assert!(!message.contains(detail), "{message}");
     }
-    gateway.settle();
+    gateway.wait_until_idle();
 }
 
-fn answering(authority: &Authority, flaw: Flaw, protocols: &[&str]) -> Upstream {
+fn tls_upstream(authority: &CertificateAuthority, flaw: Flaw, protocols: &[&str]) -> Upstream {
     Upstream::start_tls(authority.server(flaw, protocols), |exchange| {
         exchange.read_body();
-        exchange.send(reply::completion("hi"));
+        exchange.send(response::completion("hi"));
     })
 }
 
 #[test]
-fn a_certificate_of_a_trusted_authority_is_taken() {
-    let authority = Authority::new();
+fn a_certificate_of_a_trusted_authority_is_accepted() {
+    let authority = CertificateAuthority::new();
     for protocols in [&[][..], &["http/1.1"][..]] {
-        let upstream = answering(&authority, Flaw::None, protocols);
-        let gateway = trusting(&authority, &upstream.base_url(), "");
+        let upstream = tls_upstream(&authority, Flaw::None, protocols);
+        let gateway = gateway_trusting(&authority, &upstream.base_url(), "");
         for _ in 0..3 {
-            assert_eq!(gateway.ask(&Request::chat("m")).status, 200);
+            assert_eq!(gateway.send(&Request::chat("m")).status, 200);
         }
         assert_eq!(upstream.requests().len(), 3);
     }
 }
 
 #[test]
-fn u04_bad_certificates_are_refused_and_get_nothing() {
-    let authority = Authority::new();
+fn u04_invalid_certificates_are_rejected_and_no_request_is_sent() {
+    let authority = CertificateAuthority::new();
     for flaw in [Flaw::WrongName, Flaw::Expired, Flaw::SelfSigned] {
-        let upstream = answering(&authority, flaw, &[]);
-        let gateway = trusting(&authority, &upstream.base_url(), "");
-        refused(&gateway);
+        let upstream = tls_upstream(&authority, flaw, &[]);
+        let gateway = gateway_trusting(&authority, &upstream.base_url(), "");
+        assert_rejected(&gateway);
         assert!(upstream.requests().is_empty(), "{flaw:?} got a request");
     }
 }
 
 #[test]
-fn u04_an_authority_of_nobodys_choice_is_refused() {
-    let (authority, other) = (Authority::new(), Authority::new());
-    let upstream = answering(&other, Flaw::None, &[]);
-    refused(&trusting(&authority, &upstream.base_url(), ""));
+fn u04_an_authority_that_is_not_configured_is_rejected() {
+    let (authority, other) = (CertificateAuthority::new(), CertificateAuthority::new());
+    let upstream = tls_upstream(&other, Flaw::None, &[]);
+    assert_rejected(&gateway_trusting(&authority, &upstream.base_url(), ""));
     let plain = Setup::new()
         .provider("up", &upstream.base_url(), "")
         .model("m", "up", "x")
         .start();
-    refused(&plain);
+    assert_rejected(&plain);
     assert!(upstream.requests().is_empty());
 }
 
 #[test]
-fn u04_plain_http_behind_an_https_address_is_refused() {
-    let authority = Authority::new();
+fn u04_plain_http_at_an_https_address_is_rejected() {
+    let authority = CertificateAuthority::new();
     let upstream = Upstream::raw("https", |mut socket| {
         let mut hello = [0; 1024];
         let _ = socket.read(&mut hello);
-        let _ = socket.write_all(&reply::whole(
+        let _ = socket.write_all(&response::with_body(
             "400 Bad Request",
             &[],
             "plain HTTP was expected",
         ));
     });
-    refused(&trusting(&authority, &upstream.base_url(), ""));
+    assert_rejected(&gateway_trusting(&authority, &upstream.base_url(), ""));
 }
 
 #[test]
-fn u04_a_connection_dropped_inside_the_handshake() {
-    let authority = Authority::new();
+fn u04_a_connection_dropped_within_the_handshake_is_a_tls_error() {
+    let authority = CertificateAuthority::new();
     let upstream = Upstream::raw("https", |mut socket| {
         let mut hello = [0; 16];
         let _ = socket.read(&mut hello);
     });
-    let gateway = trusting(&authority, &upstream.base_url(), "");
-    let answer = gateway.ask(&Request::chat("m"));
-    assert_response::error(&answer, 502, "upstream_tls_failed", None);
+    let gateway = gateway_trusting(&authority, &upstream.base_url(), "");
+    let response = gateway.send(&Request::chat("m"));
+    assert_response::error(&response, 502, "upstream_tls_failed", None);
 }
 
 #[test]
-fn u04_a_handshake_that_stalls_counts_in_the_connect_limit() {
-    let authority = Authority::new();
+fn u04_a_stalled_handshake_counts_towards_the_connect_timeout() {
+    let authority = CertificateAuthority::new();
     let upstream = Upstream::raw("https", |mut socket| {
         let mut bytes = [0; 1024];
         while socket.read(&mut bytes).is_ok_and(|count| count > 0) {}
     });
     let limit = "[providers.up.timeouts]\nconnect = \"300ms\"";
-    let gateway = trusting(&authority, &upstream.base_url(), limit);
-    let answer = gateway.ask(&Request::chat("m"));
-    assert_response::error(&answer, 504, "upstream_connect_timeout", None);
-    upstream.ended(1);
-    gateway.settle();
+    let gateway = gateway_trusting(&authority, &upstream.base_url(), limit);
+    let response = gateway.send(&Request::chat("m"));
+    assert_response::error(&response, 504, "upstream_connect_timeout", None);
+    upstream.wait_for_closed(1);
+    gateway.wait_until_idle();
 }
 
 #[test]
-fn u04_the_cause_is_in_our_log() {
-    let authority = Authority::new();
-    let upstream = answering(&authority, Flaw::Expired, &[]);
-    let gateway = trusting(&authority, &upstream.base_url(), "");
-    refused(&gateway);
+fn u04_the_cause_is_in_the_log() {
+    let authority = CertificateAuthority::new();
+    let upstream = tls_upstream(&authority, Flaw::Expired, &[]);
+    let gateway = gateway_trusting(&authority, &upstream.base_url(), "");
+    assert_rejected(&gateway);
     crate::support::wait::until("the cause in the log", || {
         gateway
-            .said()
+            .output()
             .to_lowercase()
             .contains("expired")
             .then_some(())
@@ -140,21 +141,24 @@ fn u04_the_cause_is_in_our_log() {
 }
 
 #[test]
-fn a_break_behind_tls_without_a_goodbye_is_a_break() {
-    let authority = Authority::new();
+fn a_tls_connection_without_close_notify_is_truncated() {
+    let authority = CertificateAuthority::new();
     let upstream = Upstream::start_tls(authority.server(Flaw::None, &[]), |exchange| {
         exchange.read_body();
-        exchange.send(reply::head("200 OK", &["Content-Type: application/json"]));
+        exchange.send(response::head(
+            "200 OK",
+            &["Content-Type: application/json"],
+        ));
         exchange.send("{\"half\":");
-        // No content-length, no close_notify: whoever cuts the wire could
-        // make this look whole.
+        // No content-length and no close_notify: an attacker who cuts the
+        // connection could make this look complete.
         exchange.close();
     });
-    let gateway = trusting(&authority, &upstream.base_url(), "");
-    let answer = gateway.ask(&Request::chat("m"));
+    let gateway = gateway_trusting(&authority, &upstream.base_url(), "");
+    let response = gateway.send(&Request::chat("m"));
     assert!(
-        answer.status == 502 || !answer.complete,
-        "looks whole: {}",
-        answer.text()
+        response.status == 502 || !response.complete,
+        "looks complete: {}",
+        response.text()
     );
 }

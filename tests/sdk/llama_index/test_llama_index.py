@@ -1,6 +1,6 @@
 """A streamed chat that calls a tool, through Trunkline.
 
-In an environment of its own: LlamaIndex wants an older OpenAI SDK.
+Runs in a separate virtual environment: LlamaIndex needs an older OpenAI SDK.
 """
 
 import os
@@ -48,13 +48,13 @@ def llm(tmp_path_factory):
 
 
 def weather(city: str) -> str:
-    """How the weather is in a city."""
+    """The weather in a city."""
     return f"12 °C in {city}"
 
 
 def test_a_streamed_chat(llm):
-    pieces = [piece.delta for piece in llm.stream_chat([ChatMessage(content="hi")])]
-    assert "".join(pieces) == "Hello thère"
+    deltas = [chunk.delta for chunk in llm.stream_chat([ChatMessage(content="hi")])]
+    assert "".join(deltas) == "Hello thère"
 
 
 def test_a_streamed_tool_call(llm):

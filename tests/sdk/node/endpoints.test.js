@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { NotFoundError } from 'openai';
 
 import { KEY } from './gateway.js';
-import { ask, clientFor, prepare, seenOf } from './setup.js';
+import { ask, clientFor, prepare, requestsOf } from './setup.js';
 import { EMBEDDING, SOUND } from './upstream.js';
 
 prepare();
@@ -14,59 +14,59 @@ prepare();
 const tools = [{ type: 'function', function: { name: 'weather', parameters: { type: 'object' } } }];
 
 test('chat', async (t) => {
-  const answer = await ask(clientFor(t), 'chat', { temperature: 0.5, x_unknown: { deep: [1, 2] } });
-  assert.equal(answer.choices[0].message.content, 'Hello there');
-  assert.equal(answer.usage.total_tokens, 18);
-  const [seen] = seenOf(t);
-  assert.equal(seen.body.model, 'real');
-  assert.deepEqual(seen.body.x_unknown, { deep: [1, 2] });
-  assert.equal(seen.headers.authorization, 'Bearer upstream-key');
-  assert.ok(!JSON.stringify(seen).includes(KEY));
-  assert.match(seen.headers['user-agent'], /^OpenAI\/JS/);
+  const response = await ask(clientFor(t), 'chat', { temperature: 0.5, x_unknown: { deep: [1, 2] } });
+  assert.equal(response.choices[0].message.content, 'Hello there');
+  assert.equal(response.usage.total_tokens, 18);
+  const [request] = requestsOf(t);
+  assert.equal(request.body.model, 'real');
+  assert.deepEqual(request.body.x_unknown, { deep: [1, 2] });
+  assert.equal(request.headers.authorization, 'Bearer upstream-key');
+  assert.ok(!JSON.stringify(request).includes(KEY));
+  assert.match(request.headers['user-agent'], /^OpenAI\/JS/);
 });
 
 test('chat with tools', async (t) => {
-  const answer = await ask(clientFor(t), 'chat', { tools });
-  const [call] = answer.choices[0].message.tool_calls;
-  assert.equal(answer.choices[0].finish_reason, 'tool_calls');
+  const response = await ask(clientFor(t), 'chat', { tools });
+  const [call] = response.choices[0].message.tool_calls;
+  assert.equal(response.choices[0].finish_reason, 'tool_calls');
   assert.deepEqual(call.function, { name: 'weather', arguments: '{"city":"Oslo"}' });
 });
 
 test('any model of a provider', async (t) => {
   await ask(clientFor(t), 'up/some/model');
-  assert.equal(seenOf(t)[0].body.model, 'some/model');
+  assert.equal(requestsOf(t)[0].body.model, 'some/model');
 });
 
 test('embeddings', async (t) => {
   for (const more of [{}, { encoding_format: 'float' }]) {
-    const answer = await clientFor(t).embeddings.create({ model: 'chat', input: 'words', ...more });
-    assert.deepEqual(answer.data[0].embedding, EMBEDDING);
+    const response = await clientFor(t).embeddings.create({ model: 'chat', input: 'text', ...more });
+    assert.deepEqual(response.data[0].embedding, EMBEDDING);
   }
 });
 
 test('responses', async (t) => {
-  const answer = await clientFor(t).responses.create({ model: 'chat', input: 'hi' });
-  assert.equal(answer.output_text, 'Hello there');
+  const response = await clientFor(t).responses.create({ model: 'chat', input: 'hi' });
+  assert.equal(response.output_text, 'Hello there');
 });
 
 test('moderations', async (t) => {
-  const answer = await clientFor(t).moderations.create({ model: 'chat', input: 'words' });
-  assert.equal(answer.results[0].flagged, true);
+  const response = await clientFor(t).moderations.create({ model: 'chat', input: 'text' });
+  assert.equal(response.results[0].flagged, true);
 });
 
 test('images', async (t) => {
-  const answer = await clientFor(t).images.generate({ model: 'chat', prompt: 'a picture' });
-  assert.equal(answer.data[0].b64_json, 'cGljdHVyZQ==');
+  const response = await clientFor(t).images.generate({ model: 'chat', prompt: 'a picture' });
+  assert.equal(response.data[0].b64_json, 'cGljdHVyZQ==');
 });
 
 test('speech', async (t) => {
-  const answer = await clientFor(t).audio.speech.create({ model: 'chat', voice: 'alloy', input: 'words' });
-  assert.deepEqual(Buffer.from(await answer.arrayBuffer()), SOUND);
+  const response = await clientFor(t).audio.speech.create({ model: 'chat', voice: 'alloy', input: 'text' });
+  assert.deepEqual(Buffer.from(await response.arrayBuffer()), SOUND);
 });
 
 test('legacy completions', async (t) => {
-  const answer = await clientFor(t).completions.create({ model: 'chat', prompt: 'hi' });
-  assert.equal(answer.choices[0].text, 'Hello there');
+  const response = await clientFor(t).completions.create({ model: 'chat', prompt: 'hi' });
+  assert.equal(response.choices[0].text, 'Hello there');
 });
 
 test('models', async (t) => {
@@ -77,16 +77,16 @@ test('models', async (t) => {
 });
 
 test('request ids', async (t) => {
-  const answer = await ask(clientFor(t));
-  assert.equal(answer._request_id, 'req_upstream');
-  const { response, data } = await ask(clientFor(t)).withResponse();
-  assert.equal(response.headers.get('x-request-id'), 'req_upstream');
-  assert.ok(response.headers.get('x-trunkline-request-id'));
+  const response = await ask(clientFor(t));
+  assert.equal(response._request_id, 'req_upstream');
+  const { response: raw, data } = await ask(clientFor(t)).withResponse();
+  assert.equal(raw.headers.get('x-request-id'), 'req_upstream');
+  assert.ok(raw.headers.get('x-trunkline-request-id'));
   assert.equal(data.choices[0].message.content, 'Hello there');
 });
 
 test('many at once', async (t) => {
   const client = clientFor(t);
-  const answers = await Promise.all(Array.from({ length: 40 }, () => ask(client)));
-  assert.deepEqual(new Set(answers.map((answer) => answer.choices[0].message.content)), new Set(['Hello there']));
+  const responses = await Promise.all(Array.from({ length: 40 }, () => ask(client)));
+  assert.deepEqual(new Set(responses.map((response) => response.choices[0].message.content)), new Set(['Hello there']));
 });

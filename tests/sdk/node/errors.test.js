@@ -1,4 +1,4 @@
-// Errors arrive as the SDK's own classes, and retries obey what we say.
+// Errors arrive as the SDK's own classes, and retries follow the response headers.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -15,11 +15,11 @@ import OpenAI, {
 } from 'openai';
 
 import { KEY } from './gateway.js';
-import { ask, clientFor, prepare, seenOf } from './setup.js';
+import { ask, clientFor, prepare, requestsOf } from './setup.js';
 
 prepare();
 
-/** The error that a call ends in. */
+/** The error that a call fails with. */
 async function failure(call, kind) {
   const error = await call.then(() => undefined, (reason) => reason);
   assert.ok(error instanceof kind, `${kind.name} expected: ${error}`);
@@ -69,10 +69,10 @@ test('errors of the upstream', async (t) => {
   }
 });
 
-test('a credential of ours that is refused', async (t) => {
+test('a rejected provider key', async (t) => {
   const error = await failure(ask(clientFor(t, { maxRetries: 2 }), 'up/status-401'), InternalServerError);
   assert.equal(error.code, 'upstream_auth_failed');
-  assert.equal(seenOf(t).length, 1, 'retried in vain');
+  assert.equal(requestsOf(t).length, 1, 'retried');
 });
 
 test('an error page', async (t) => {
@@ -87,20 +87,20 @@ test('a model that is not configured', async (t) => {
   assert.match(error.message, /GROQ_API_KEY/);
 });
 
-test('a failure that may pass is retried', async (t) => {
-  const answer = await ask(clientFor(t, { maxRetries: 2 }), 'up/recovers-2');
-  assert.equal(answer.choices[0].message.content, 'Hello there');
-  assert.equal(seenOf(t).length, 3);
+test('a transient failure is retried', async (t) => {
+  const completion = await ask(clientFor(t, { maxRetries: 2 }), 'up/recovers-2');
+  assert.equal(completion.choices[0].message.content, 'Hello there');
+  assert.equal(requestsOf(t).length, 3);
 });
 
 test('a timeout that could be billed twice is not retried', async (t) => {
   const error = await failure(ask(clientFor(t, { maxRetries: 2 }), 'slow/silent'), InternalServerError);
   assert.equal(error.code, 'upstream_timeout');
   assert.equal(error.headers.get('x-should-retry'), 'false');
-  assert.equal(seenOf(t).length, 1);
+  assert.equal(requestsOf(t).length, 1);
 });
 
-test('nobody there', async () => {
+test('a refused connection', async () => {
   const client = new OpenAI({ baseURL: 'http://127.0.0.1:9/v1', apiKey: 'x', maxRetries: 0 });
   await failure(ask(client), APIConnectionError);
 });

@@ -20,12 +20,12 @@ const providers = {
 
 for (const [name, model] of Object.entries(providers)) {
   test(`${name} streams a tool call`, async () => {
-    const asked = [];
+    const cities = [];
     const weather = tool({
-      description: 'How the weather is in a city',
+      description: 'The weather in a city',
       inputSchema: z.object({ city: z.string() }),
       execute: ({ city }) => {
-        asked.push(city);
+        cities.push(city);
         return '12 °C';
       },
     });
@@ -37,9 +37,9 @@ for (const [name, model] of Object.entries(providers)) {
       maxRetries: 0,
       onError: ({ error }) => assert.fail(error),
     });
-    let said = '';
-    for await (const piece of textStream) said += piece;
-    assert.equal(said, 'Hello thère');
-    assert.deepEqual(asked, ['Oslo']);
+    let text = '';
+    for await (const delta of textStream) text += delta;
+    assert.equal(text, 'Hello thère');
+    assert.deepEqual(cities, ['Oslo']);
   });
 }

@@ -30,7 +30,7 @@ stream_usage = "inject"
 base_url = "${baseURL}"
 api_key = "upstream-key"
 [providers.slow.timeouts]
-head = "1s"
+response_header = "1s"
 [models.chat]
 provider = "up"
 model = "real"
@@ -40,15 +40,15 @@ model = "later"
 `;
 
 /**
- * Yields the base URL for the SDK and a function that stops the gateway. Files in `directory` can
- * be named by the variables of `env`.
+ * Returns the base URL for the SDK and a function that stops the gateway. The variables in `env`
+ * may name files in `directory`.
  */
 export async function startGateway(upstreamURL, { scheme = 'http', directory, env } = {}) {
   const { listen, stop } = await run(config(upstreamURL), { directory, env });
   return { baseURL: `${scheme}://${listen}/v1`, stop };
 }
 
-/** Starts the gateway with a config; yields where it listens and a function that stops it. */
+/** Starts the gateway with a configuration; returns its address and a function that stops it. */
 export async function run(text, { directory, env = {} } = {}) {
   directory ??= await mkdtemp(join(tmpdir(), 'trunkline-'));
   const file = join(directory, 'trunkline.toml');

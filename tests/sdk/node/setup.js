@@ -1,4 +1,4 @@
-// One gateway and one upstream for a file of tests.
+// One gateway and one upstream for each test file.
 
 import { after, before } from 'node:test';
 
@@ -7,7 +7,7 @@ import OpenAI from 'openai';
 import { KEY, startGateway } from './gateway.js';
 import { Upstream } from './upstream.js';
 
-// The suites talk to this machine only, whatever the environment says.
+// The suites connect to this machine only: no proxy or base URL from the environment.
 for (const name of Object.keys(process.env)) {
   if (/_proxy$/i.test(name) || name.startsWith('OPENAI_')) delete process.env[name];
 }
@@ -37,8 +37,8 @@ export function clientFor(test, options = {}) {
   });
 }
 
-/** What the upstream saw of a test. */
-export const seenOf = (test) => suite.upstream.seen(encodeURIComponent(test.name));
+/** The upstream requests of a test. */
+export const requestsOf = (test) => suite.upstream.seen(encodeURIComponent(test.name));
 
 export const ask = (client, model = 'chat', more = {}) =>
   client.chat.completions.create({ model, messages: [{ role: 'user', content: 'hi' }], ...more });

@@ -1,4 +1,4 @@
-// Streams: whole, with tools, with usage, cut, failing, left early.
+// Streams: complete, with tools, with usage, cut, failing, closed early.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -23,14 +23,14 @@ async function read(stream) {
   return { parts };
 }
 
-const words = (parts) => parts.map((part) => part.choices[0]?.delta.content).filter(Boolean);
+const contents = (parts) => parts.map((part) => part.choices[0]?.delta.content).filter(Boolean);
 
 test('a stream', async (t) => {
   const { parts, error } = await read(await ask(clientFor(t), 'chat', { stream: true }));
   assert.equal(error, undefined);
-  assert.deepEqual(words(parts), ['Hello ', 'thère']);
+  assert.deepEqual(contents(parts), ['Hello ', 'thère']);
   assert.equal(parts.at(-1).choices[0].finish_reason, 'stop');
-  assert.ok(parts.every((part) => !part.usage), 'usage that nobody asked for');
+  assert.ok(parts.every((part) => !part.usage), 'usage that was not requested');
 });
 
 test('a stream with usage', async (t) => {
@@ -60,33 +60,33 @@ test('a stream of responses', async (t) => {
 
 test('a stream cut between events', async (t) => {
   const { parts, error } = await read(await ask(clientFor(t), 'up/cut-between', { stream: true }));
-  assert.deepEqual(words(parts), ['Hello']);
+  assert.deepEqual(contents(parts), ['Hello']);
   assert.ok(error instanceof APIError, `${error}`);
   assert.equal(error.code, 'upstream_disconnected');
 });
 
 test('a stream cut inside an event', async (t) => {
   const { parts, error } = await read(await ask(clientFor(t), 'up/cut-inside', { stream: true }));
-  assert.deepEqual(words(parts), ['Hello']);
-  assert.ok(error, 'a cut stream looks whole');
+  assert.deepEqual(contents(parts), ['Hello']);
+  assert.ok(error, 'a cut stream looks complete');
 });
 
-test('an error of the upstream in a stream', async (t) => {
+test('an upstream error in a stream', async (t) => {
   const { parts, error } = await read(await ask(clientFor(t), 'up/failing', { stream: true }));
-  assert.deepEqual(words(parts), ['Hello']);
+  assert.deepEqual(contents(parts), ['Hello']);
   assert.ok(error instanceof APIError, `${error}`);
   assert.equal(error.code, 'overloaded');
 });
 
-test('a stream that is left ends upstream', async (t) => {
-  for (const leave of ['break', 'abort']) {
-    const left = once(suite.upstream, 'left', { signal: AbortSignal.timeout(30_000) });
+test('a closed stream ends upstream', async (t) => {
+  for (const close of ['break', 'abort']) {
+    const disconnected = once(suite.upstream, 'disconnected', { signal: AbortSignal.timeout(30_000) });
     const stream = await ask(clientFor(t), 'up/endless', { stream: true });
     for await (const part of stream) {
       assert.equal(part.choices[0].delta.content, 'Hello');
-      if (leave === 'break') break;
+      if (close === 'break') break;
       stream.controller.abort();
     }
-    await left;
+    await disconnected;
   }
 });

@@ -1,4 +1,4 @@
-// Over TLS, with an authority that the environment names.
+// TLS, with an authority from the environment.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -17,10 +17,10 @@ let gateway;
 let upstream;
 let authority;
 
-/** An authority, and a certificate of its for this machine. */
+/** An authority, and a certificate for this machine issued by it. */
 async function certify(directory) {
   const make = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
-  const openssl = (...words) => run('openssl', [...make, ...words], { cwd: directory });
+  const openssl = (...more) => run('openssl', [...make, ...more], { cwd: directory });
   await openssl('-subj', '/CN=authority', '-keyout', 'ca.key', '-out', 'ca.crt');
   const names = ['-addext', 'subjectAltName=IP:127.0.0.1', '-addext', 'basicConstraints=critical,CA:FALSE'];
   const issuer = ['-CA', 'ca.crt', '-CAkey', 'ca.key'];
@@ -44,17 +44,17 @@ after(async () => {
   upstream.stop();
 });
 
-/** A program of its own, since Node reads the variable when it starts. */
-async function answers(env) {
+/** A separate process, since Node reads the variable at its start. */
+async function contents(env) {
   const program = `
     import OpenAI from 'openai';
     const client = new OpenAI({ maxRetries: 0 });
-    const question = { model: 'chat', messages: [{ role: 'user', content: 'hi' }] };
-    const whole = await client.chat.completions.create(question);
+    const request = { model: 'chat', messages: [{ role: 'user', content: 'hi' }] };
+    const completion = await client.chat.completions.create(request);
     let text = '';
-    for await (const part of await client.chat.completions.create({ ...question, stream: true }))
+    for await (const part of await client.chat.completions.create({ ...request, stream: true }))
       text += part.choices[0]?.delta.content ?? '';
-    console.log(JSON.stringify([whole.choices[0].message.content, text]));
+    console.log(JSON.stringify([completion.choices[0].message.content, text]));
   `;
   const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', program], {
     cwd: import.meta.dirname,
@@ -64,9 +64,9 @@ async function answers(env) {
 }
 
 test('TLS', async () => {
-  assert.deepEqual(await answers({ NODE_EXTRA_CA_CERTS: authority }), ['Hello there', 'Hello thère']);
+  assert.deepEqual(await contents({ NODE_EXTRA_CA_CERTS: authority }), ['Hello there', 'Hello thère']);
 });
 
 test('TLS of an unknown authority', async () => {
-  await assert.rejects(answers({}), /Connection error/);
+  await assert.rejects(contents({}), /Connection error/);
 });

@@ -1,5 +1,5 @@
-// A fake model server on node:http. What it does is decided by the model's
-// name in the body; it records what it got.
+// A fake model server on node:http. The model's name in the body selects the
+// behaviour. Requests are recorded.
 
 import { createServer } from 'node:http';
 import { EventEmitter, once } from 'node:events';
@@ -18,7 +18,7 @@ const completion = (message, finish = 'stop') => ({
   usage: { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 },
 });
 
-const response = (status = 'completed') => ({
+const responseObject = (status = 'completed') => ({
   id: 'r1', object: 'response', created_at: 1, status, model: 'real',
   output: [{
     id: 'msg1', type: 'message', role: 'assistant', status: 'completed',
@@ -27,7 +27,7 @@ const response = (status = 'completed') => ({
   usage: { input_tokens: 5, output_tokens: 3, total_tokens: 8 },
 });
 
-/** Once: when a tool's result is there, the answer is text. */
+/** Only once: after the tool's result the completion is text. */
 const callsATool = (body) => body.tools && body.messages.at(-1).role !== 'tool';
 
 const toolCall = (args, more = {}) => ({ index: 0, function: { arguments: args, ...more } });
@@ -35,39 +35,39 @@ const toolCall = (args, more = {}) => ({ index: 0, function: { arguments: args, 
 const endpoints = {
   '/v1/chat/completions': (body, wire) => {
     if (body.stream) return streamChat(body, wire);
-    if (!callsATool(body)) return wire.answer(completion({ content: 'Hello there' }));
+    if (!callsATool(body)) return wire.json(completion({ content: 'Hello there' }));
     const call = { id: 'call1', type: 'function', function: { name: 'weather', arguments: '{"city":"Oslo"}' } };
-    return wire.answer(completion({ content: null, tool_calls: [call] }, 'tool_calls'));
+    return wire.json(completion({ content: null, tool_calls: [call] }, 'tool_calls'));
   },
-  '/v1/completions': (_, wire) => wire.answer({
+  '/v1/completions': (_, wire) => wire.json({
     id: 'c1', object: 'text_completion', created: 1, model: 'real',
     choices: [{ index: 0, text: 'Hello there', finish_reason: 'stop', logprobs: null }],
   }),
   '/v1/embeddings': (body, wire) => {
     const packed = () => Buffer.from(Float32Array.from(EMBEDDING).buffer).toString('base64');
     const embedding = body.encoding_format === 'base64' ? packed() : EMBEDDING;
-    wire.answer({
+    wire.json({
       object: 'list', model: 'real', data: [{ object: 'embedding', index: 0, embedding }],
       usage: { prompt_tokens: 2, total_tokens: 2 },
     });
   },
   '/v1/responses': (body, wire) => {
-    if (!body.stream) return wire.answer(response());
+    if (!body.stream) return wire.json(responseObject());
     const delta = (text, at) => ({
       type: 'response.output_text.delta', sequence_number: at, item_id: 'msg1', output_index: 0, content_index: 0, delta: text,
     });
     const events = [
-      { type: 'response.created', sequence_number: 0, response: response('in_progress') },
+      { type: 'response.created', sequence_number: 0, response: responseObject('in_progress') },
       delta('Hello ', 1),
       delta('there', 2),
-      { type: 'response.completed', sequence_number: 3, response: response() },
+      { type: 'response.completed', sequence_number: 3, response: responseObject() },
     ];
     return wire.events(events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`));
   },
-  '/v1/moderations': (_, wire) => wire.answer({
+  '/v1/moderations': (_, wire) => wire.json({
     id: 'm1', model: 'real', results: [{ flagged: true, categories: {}, category_scores: {} }],
   }),
-  '/v1/images/generations': (_, wire) => wire.answer({ created: 1, data: [{ b64_json: 'cGljdHVyZQ==' }] }),
+  '/v1/images/generations': (_, wire) => wire.json({ created: 1, data: [{ b64_json: 'cGljdHVyZQ==' }] }),
   '/v1/audio/speech': (_, wire) => wire.send(200, 'audio/mpeg', SOUND),
 };
 
@@ -93,13 +93,13 @@ const specials = {
   },
   recovers: (value, wire) => {
     if (wire.times() <= Number(value)) specials.status('503', wire);
-    else wire.answer(completion({ content: 'Hello there' }));
+    else wire.json(completion({ content: 'Hello there' }));
   },
   page: (value, wire) => wire.send(Number(value), 'text/html', '<html>oops</html>'),
-  silent: (_, wire) => wire.untilLeft(),
+  silent: (_, wire) => wire.untilDisconnected(),
   cut: (value, wire) => {
     wire.start();
-    // The cut comes only once what was said before it is on its way.
+    // The connection is cut only after the preceding data is written.
     wire.write(value === 'inside' ? `${hello}data: {"choices":[{"del` : hello, () => wire.destroy());
   },
   failing: (_, wire) => {
@@ -109,17 +109,17 @@ const specials = {
   endless: (_, wire) => {
     wire.start();
     wire.write(hello);
-    wire.untilLeft();
+    wire.untilDisconnected();
   },
 };
 
-/** A running server, what it saw, and a `left` event for each caller that went away. */
+/** A running server, the requests it received, and a `disconnected` event for each client that disconnects. */
 export class Upstream extends EventEmitter {
   requests = [];
 
   static async start() {
     const upstream = new Upstream();
-    upstream.server = createServer((request, reply) => upstream.#serve(request, reply));
+    upstream.server = createServer((request, response) => upstream.#serve(request, response));
     upstream.server.listen(0, '127.0.0.1');
     await once(upstream.server, 'listening');
     return upstream;
@@ -139,38 +139,38 @@ export class Upstream extends EventEmitter {
     this.server.closeAllConnections();
   }
 
-  async #serve(request, reply) {
-    const pieces = [];
-    for await (const piece of request) pieces.push(piece);
-    const body = JSON.parse(Buffer.concat(pieces).toString());
+  async #serve(request, response) {
+    const chunks = [];
+    for await (const data of request) chunks.push(data);
+    const body = JSON.parse(Buffer.concat(chunks).toString());
     this.requests.push({ path: request.url, headers: request.headers, body });
-    const wire = this.#wire(request, reply);
+    const wire = this.#wire(request, response);
     const [kind, ...value] = body.model.split('-');
     if (specials[kind]) specials[kind](value.join('-'), wire);
     else endpoints[request.url](body, wire);
   }
 
-  #wire(request, reply) {
+  #wire(request, response) {
     const send = (status, type, body) => {
-      reply.writeHead(status, { 'content-type': type, 'x-request-id': 'req_upstream' });
-      reply.end(body);
+      response.writeHead(status, { 'content-type': type, 'x-request-id': 'req_upstream' });
+      response.end(body);
     };
     const start = () => {
-      reply.writeHead(200, { 'content-type': 'text/event-stream' });
-      reply.flushHeaders();
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.flushHeaders();
     };
     return {
       send,
       start,
-      answer: (body) => send(200, 'application/json', JSON.stringify(body)),
-      write: (text, sent) => reply.write(text, sent),
+      json: (body) => send(200, 'application/json', JSON.stringify(body)),
+      write: (text, sent) => response.write(text, sent),
       events: (events) => {
         start();
-        events.forEach((event) => reply.write(event));
-        reply.end();
+        events.forEach((event) => response.write(event));
+        response.end();
       },
       destroy: () => request.socket.destroySoon(),
-      untilLeft: () => reply.on('close', () => this.emit('left')),
+      untilDisconnected: () => response.on('close', () => this.emit('disconnected')),
       times: () => this.seen(request.headers['x-test']).length,
     };
   }

@@ -2,7 +2,7 @@
 
 import os
 
-# The suites talk to this machine only, whatever the environment says.
+# The suites connect to this machine only: no proxy or base URL from the environment.
 for name in list(os.environ):
     if name.lower().endswith("_proxy") or name.startswith("OPENAI_"):
         del os.environ[name]
@@ -11,7 +11,7 @@ import openai
 import pytest
 
 from gateway import hashed, running
-from live import Live
+from realtime_server import RealtimeServer
 from upstream import Upstream
 
 KEY = "tk-python-suite"
@@ -33,7 +33,7 @@ stream_usage = "inject"
 base_url = "{base_url}"
 api_key = "upstream-key"
 [providers.slow.timeouts]
-head = "1s"
+response_header = "1s"
 [providers.live]
 base_url = "{live_url}"
 api_key = "upstream-key"
@@ -57,20 +57,20 @@ def upstream():
 
 
 def text(upstream, live):
-    """The suites' configuration."""
+    """The configuration of the suites."""
     return CONFIG.format(base_url=upstream.base_url, live_url=live.base_url, sha256=hashed(KEY), narrow=hashed(KEY + "-narrow"))
 
 
 @pytest.fixture(scope="session")
 def live_server():
-    server = Live()
+    server = RealtimeServer()
     yield server
     server.stop()
 
 
 @pytest.fixture
 def live(live_server):
-    """The fake provider of WebSockets, which remembers one test at a time."""
+    """The fake provider of WebSockets, with the records of earlier tests cleared."""
     live_server.handshakes.clear()
     live_server.events.clear()
     return live_server
@@ -84,7 +84,7 @@ def base_url(upstream, live_server, tmp_path_factory):
 
 @pytest.fixture
 def mark(request):
-    """A header that tells the requests of one test from those of the others."""
+    """The value of a header that identifies the requests of one test."""
     return request.node.name
 
 

@@ -13,13 +13,13 @@ START_SECONDS = 30
 
 
 def hashed(key):
-    """A caller's key as the config wants it."""
+    """The hash of a client key, as the configuration has it."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 @contextlib.contextmanager
 def running(config, directory, **environment):
-    """Yields the origin, such as `http://127.0.0.1:8080`, or where else it listens."""
+    """Yields the gateway's origin, such as `http://127.0.0.1:8080`, or its `unix:` address."""
     (directory / "trunkline.toml").write_text(config)
     binary = pathlib.Path(os.environ["TRUNKLINE_BIN"]).resolve()
     command = [binary, "--config", directory / "trunkline.toml", "--log-format", "json"]
@@ -33,7 +33,7 @@ def running(config, directory, **environment):
 
 
 def _listening(process):
-    """Waits for the line that says where the gateway listens."""
+    """Waits for the log line with the gateway's address."""
     found = queue.Queue()
 
     def read():
@@ -46,5 +46,5 @@ def _listening(process):
 
     threading.Thread(target=read, daemon=True).start()
     address = found.get(timeout=START_SECONDS)
-    assert address, "the gateway did not start: what it says is in the standard error"
+    assert address, "the gateway did not start; its standard error has the reason"
     return address

@@ -1,4 +1,4 @@
-"""The asynchronous client: many at once, streams, cancellation."""
+"""The asynchronous client: concurrent requests, streams, cancellation."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ def test_many_at_once(base_url):
     async def act(client):
         return await asyncio.gather(*(ask(client) for _ in range(40)))
 
-    assert {answer.choices[0].message.content for answer in run(base_url, act)} == {"Hello there"}
+    assert {completion.choices[0].message.content for completion in run(base_url, act)} == {"Hello there"}
 
 
 def test_streams_at_once(base_url):
@@ -36,17 +36,17 @@ def test_streams_at_once(base_url):
 
 def test_a_cancelled_task_ends_upstream(base_url, upstream):
     async def act(client):
-        upstream.left.clear()
-        begun = asyncio.Event()
+        upstream.disconnected.clear()
+        started = asyncio.Event()
 
         async def read():
             async for _ in await ask(client, model="up/endless", stream=True):
-                begun.set()
+                started.set()
 
         task = asyncio.create_task(read())
-        await asyncio.wait_for(begun.wait(), WAIT_SECONDS)
+        await asyncio.wait_for(started.wait(), WAIT_SECONDS)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        return await asyncio.to_thread(upstream.left.wait, WAIT_SECONDS)
+        return await asyncio.to_thread(upstream.disconnected.wait, WAIT_SECONDS)
 
-    assert run(base_url, act), "the upstream was not told"
+    assert run(base_url, act), "the upstream connection stayed open"

@@ -1,4 +1,4 @@
-"""Errors arrive as the SDK's own classes, and retries obey what we say."""
+"""Errors arrive as the SDK's own classes, and retries follow the response headers."""
 
 import openai
 import pytest
@@ -57,11 +57,11 @@ def test_errors_of_the_upstream(client, status, kind, stream):
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_credential_of_ours_that_is_refused_is_not_the_callers_fault(client, upstream, mark, status):
+def test_a_rejected_provider_key_is_not_a_client_error(client, upstream, mark, status):
     with pytest.raises(openai.InternalServerError) as caught:
         ask(client.with_options(max_retries=2), model=f"up/status-{status}")
     assert caught.value.code == "upstream_auth_failed"
-    assert len(upstream.seen(mark)) == 1, "retried in vain"
+    assert len(upstream.seen(mark)) == 1, "retried"
 
 
 def test_an_error_page(client):
@@ -78,9 +78,9 @@ def test_a_model_that_is_not_configured(client):
     assert "GROQ_API_KEY" in caught.value.message
 
 
-def test_a_failure_that_may_pass_is_retried(client, upstream, mark):
-    answer = ask(client.with_options(max_retries=2), model="up/recovers-2")
-    assert answer.choices[0].message.content == "Hello there"
+def test_a_transient_failure_is_retried(client, upstream, mark):
+    completion = ask(client.with_options(max_retries=2), model="up/recovers-2")
+    assert completion.choices[0].message.content == "Hello there"
     assert len(upstream.seen(mark)) == 3
 
 
@@ -92,7 +92,7 @@ def test_a_timeout_that_could_be_billed_twice_is_not_retried(client, upstream, m
     assert len(upstream.seen(mark)) == 1
 
 
-def test_nobody_there():
+def test_a_refused_connection():
     with openai.OpenAI(base_url="http://127.0.0.1:9/v1", api_key="x", max_retries=0) as client:
         with pytest.raises(openai.APIConnectionError):
             ask(client)

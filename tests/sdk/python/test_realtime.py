@@ -1,4 +1,4 @@
-"""Sessions over WebSockets, as the SDK holds them."""
+"""Realtime sessions and responses over WebSockets."""
 
 import threading
 
@@ -6,13 +6,13 @@ import openai
 import pytest
 
 from conftest import KEY
-from live import TEXT, USAGE
+from realtime_server import TEXT, USAGE
 
 MESSAGE = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
 
 
 def until(connection, last):
-    """The events up to one of this type."""
+    """The events up to the first of this type."""
     events = []
     for event in connection:
         events.append(event)
@@ -22,7 +22,7 @@ def until(connection, last):
 
 
 def converse(connection):
-    """A short session; gives what was answered."""
+    """Runs a short session; returns the events of its response."""
     assert connection.recv().type == "session.created"
     connection.session.update(session={"type": "realtime", "instructions": "Sing."})
     assert connection.recv().session.instructions == "Sing."
@@ -49,13 +49,13 @@ def test_a_session(client, live):
     assert KEY not in str(headers)
 
 
-def test_sessions_side_by_side(client):
-    def hold():
+def test_concurrent_sessions(client):
+    def run_session():
         with client.realtime.connect(model="voice") as connection:
             done.append(converse(connection)[-1].type)
 
     done = []
-    threads = [threading.Thread(target=hold) for _ in range(8)]
+    threads = [threading.Thread(target=run_session) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -73,7 +73,7 @@ def test_responses_over_a_websocket(client, live):
 
 def test_azure_client(base_url, live):
     endpoint = base_url.removesuffix("/v1")
-    # Without TLS, which it takes for granted.
+    # The class assumes TLS.
     sockets = endpoint.replace("http:", "ws:") + "/openai"
     options = {"azure_endpoint": endpoint, "websocket_base_url": sockets, "api_version": "2025-04-01-preview"}
     with openai.AzureOpenAI(api_key=KEY, **options) as client:
@@ -83,13 +83,13 @@ def test_azure_client(base_url, live):
     assert KEY not in str(live.handshakes)
 
 
-def test_a_model_that_is_unknown(client, live):
+def test_an_unknown_model(client, live):
     with pytest.raises(Exception, match="404"):
         client.realtime.connect(model="none").enter()
     assert live.handshakes == []
 
 
-def test_a_key_that_is_wrong(client, live):
+def test_a_wrong_key(client, live):
     with pytest.raises(Exception, match="401"):
         client.with_options(api_key="wrong").realtime.connect(model="voice").enter()
     assert live.handshakes == []

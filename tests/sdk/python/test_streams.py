@@ -1,4 +1,4 @@
-"""Streams: whole, with tools, with usage, cut, failing, left early."""
+"""Streams: complete, with tools, with usage, cut, failing, closed early."""
 
 import openai
 import pytest
@@ -7,15 +7,15 @@ from conftest import ask
 from upstream import WAIT_SECONDS
 
 
-def words(stream):
+def contents(stream):
     return [part.choices[0].delta.content for part in stream if part.choices and part.choices[0].delta.content]
 
 
 def test_stream(client):
     parts = list(ask(client, stream=True))
-    assert words(parts) == ["Hello ", "thère"]
+    assert contents(parts) == ["Hello ", "thère"]
     assert parts[-1].choices[0].finish_reason == "stop"
-    assert all(part.usage is None for part in parts), "usage that nobody asked for"
+    assert all(part.usage is None for part in parts), "usage that was not requested"
 
 
 def test_stream_with_usage(client):
@@ -63,7 +63,7 @@ def test_a_stream_cut_inside_an_event_raises(client):
     assert got == ["Hello"]
 
 
-def test_an_error_of_the_upstream_in_a_stream_raises(client):
+def test_an_upstream_error_in_a_stream_raises(client):
     got = []
     with pytest.raises(openai.APIError) as caught:
         got.extend(part.choices[0].delta.content for part in ask(client, model="up/failing", stream=True))
@@ -71,9 +71,9 @@ def test_an_error_of_the_upstream_in_a_stream_raises(client):
     assert caught.value.code == "overloaded"
 
 
-def test_a_stream_that_is_left_ends_upstream(client, upstream):
-    upstream.left.clear()
+def test_a_closed_stream_ends_upstream(client, upstream):
+    upstream.disconnected.clear()
     stream = ask(client, model="up/endless", stream=True)
     assert next(stream).choices[0].delta.content == "Hello"
     stream.close()
-    assert upstream.left.wait(WAIT_SECONDS), "the upstream was not told"
+    assert upstream.disconnected.wait(WAIT_SECONDS), "the upstream connection stayed open"

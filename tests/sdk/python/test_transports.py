@@ -1,4 +1,4 @@
-"""By other ways than plain HTTP: over TLS, and at a Unix-domain socket."""
+"""Other transports than plain TCP: TLS, and a Unix-domain socket."""
 
 import subprocess
 
@@ -10,20 +10,20 @@ from conftest import KEY, ask, text
 from gateway import running
 
 
-def talks(client):
+def assert_serves(client):
     assert ask(client).choices[0].message.content == "Hello there"
     parts = list(ask(client, stream=True))
     assert parts[-1].choices[0].finish_reason == "stop"
     assert [model.id for model in client.models.list()] == ["chat", "voice"]
 
 
-def openssl(directory, *words):
-    done = subprocess.run(["openssl", *words], cwd=directory, capture_output=True, text=True)
+def openssl(directory, *arguments):
+    done = subprocess.run(["openssl", *arguments], cwd=directory, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
-def certified(directory):
-    """An authority, and a certificate of its for this machine."""
+def create_certificates(directory):
+    """An authority, and a certificate for this machine issued by it."""
     make = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
     openssl(directory, *make, "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.crt")
     names = ["-subj", "/CN=gateway", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]
@@ -31,15 +31,15 @@ def certified(directory):
 
 
 def test_tls(upstream, live_server, tmp_path, monkeypatch):
-    certified(tmp_path)
+    create_certificates(tmp_path)
     files = {"TRUNKLINE_SERVER__TLS__CERT_FILE": "tls.crt", "TRUNKLINE_SERVER__TLS__KEY_FILE": "tls.key"}
     with running(text(upstream, live_server), tmp_path, **files) as origin:
         base_url = origin.replace("http:", "https:") + "/v1"
-        with openai.OpenAI(base_url=base_url, api_key=KEY, max_retries=0) as stranger, pytest.raises(openai.APIConnectionError):
-            ask(stranger)
+        with openai.OpenAI(base_url=base_url, api_key=KEY, max_retries=0) as distrusting, pytest.raises(openai.APIConnectionError):
+            ask(distrusting)
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.crt"))
         with openai.OpenAI(base_url=base_url, api_key=KEY, max_retries=0) as client:
-            talks(client)
+            assert_serves(client)
 
 
 def test_unix_socket(upstream, live_server, tmp_path):
@@ -48,5 +48,5 @@ def test_unix_socket(upstream, live_server, tmp_path):
         assert listen == f"unix:{path}"
         http = openai.DefaultHttpxClient(transport=httpx2.HTTPTransport(uds=str(path)))
         with openai.OpenAI(base_url="http://localhost/v1", api_key=KEY, max_retries=0, http_client=http) as client:
-            talks(client)
+            assert_serves(client)
     assert not path.exists()

@@ -1,7 +1,7 @@
 """A fake model server on the standard library.
 
-What it does is decided by the model's name in the body, so that a test reads
-as "ask the model that fails like this". It records what it got.
+The model's name in the body selects the behaviour, such as `status-503`. Requests
+are recorded.
 """
 
 import base64
@@ -16,18 +16,18 @@ SOUND = bytes(range(256)) * 40
 
 
 class Server(ThreadingHTTPServer):
-    """Takes a burst of connections without dropping any."""
+    """Accepts a burst of connections without dropping any."""
 
     daemon_threads = True
     request_queue_size = 128
 
 
 class Upstream:
-    """A running server and what it saw."""
+    """A running server and the requests it received."""
 
     def __init__(self):
         self.requests = []
-        self.left = threading.Event()
+        self.disconnected = threading.Event()
         self._server = Server(("127.0.0.1", 0), _handler(self))
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -60,7 +60,7 @@ def tool_call(arguments, **more):
 
 
 def calls_a_tool(body):
-    """Once: when its result is there, the answer is text."""
+    """Only once: after the tool's result the completion is text."""
     return "tools" in body and body["messages"][-1]["role"] != "tool"
 
 
@@ -102,15 +102,15 @@ def _handler(upstream):
             elif calls_a_tool(body):
                 function = {"name": "weather", "arguments": '{"city":"Oslo"}'}
                 call = {"id": "call1", "type": "function", "function": function}
-                self.answer(completion({"content": None, "tool_calls": [call]}, "tool_calls"))
+                self.send_json(completion({"content": None, "tool_calls": [call]}, "tool_calls"))
             else:
-                self.answer(completion({"content": "Hello there"}))
+                self.send_json(completion({"content": "Hello there"}))
 
         def stream_chat(self, body):
             if calls_a_tool(body):
                 first = {**tool_call("", name="weather"), "id": "call1", "type": "function"}
-                pieces = [first, tool_call('{"city":'), tool_call('"Oslo"}')]
-                events = [chunk({"tool_calls": [piece]}) for piece in pieces] + [chunk({}, "tool_calls")]
+                deltas = [first, tool_call('{"city":'), tool_call('"Oslo"}')]
+                events = [chunk({"tool_calls": [delta]}) for delta in deltas] + [chunk({}, "tool_calls")]
             else:
                 events = [chunk({"role": "assistant", "content": ""}), chunk({"content": "Hello "}),
                           chunk({"content": "thère"}), chunk({}, "stop")]
@@ -121,31 +121,31 @@ def _handler(upstream):
 
         def completions(self, _body):
             choice = {"index": 0, "text": "Hello there", "finish_reason": "stop", "logprobs": None}
-            self.answer({"id": "c1", "object": "text_completion", "created": 1, "model": "real", "choices": [choice]})
+            self.send_json({"id": "c1", "object": "text_completion", "created": 1, "model": "real", "choices": [choice]})
 
         def embeddings(self, body):
             vector = EMBEDDING
             if body.get("encoding_format") == "base64":
                 vector = base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
             item = {"object": "embedding", "index": 0, "embedding": vector}
-            self.answer({"object": "list", "data": [item], "model": "real", "usage": {"prompt_tokens": 2, "total_tokens": 2}})
+            self.send_json({"object": "list", "data": [item], "model": "real", "usage": {"prompt_tokens": 2, "total_tokens": 2}})
 
         def responses(self, body):
             if not body.get("stream"):
-                return self.answer(response())
+                return self.send_json(response())
             created = {"type": "response.created", "sequence_number": 0, "response": response("in_progress")}
-            deltas = [{"type": "response.output_text.delta", "sequence_number": at, "item_id": "msg1", "output_index": 0,
-                       "content_index": 0, "delta": text, "logprobs": []} for at, text in enumerate(["Hello ", "there"], 1)]
+            deltas = [{"type": "response.output_text.delta", "sequence_number": index, "item_id": "msg1", "output_index": 0,
+                       "content_index": 0, "delta": text, "logprobs": []} for index, text in enumerate(["Hello ", "there"], 1)]
             completed = {"type": "response.completed", "sequence_number": 3, "response": response()}
             events = [created, *deltas, completed]
             self.events([json.dumps(event) for event in events], [event["type"] for event in events])
 
         def moderations(self, _body):
             result = {"flagged": True, "categories": {"violence": True}, "category_scores": {"violence": 0.9}}
-            self.answer({"id": "m1", "model": "real", "results": [result]})
+            self.send_json({"id": "m1", "model": "real", "results": [result]})
 
         def images_generations(self, _body):
-            self.answer({"created": 1, "data": [{"b64_json": base64.b64encode(b"picture").decode()}]})
+            self.send_json({"created": 1, "data": [{"b64_json": base64.b64encode(b"picture").decode()}]})
 
         def audio_speech(self, _body):
             self.send("200 OK", "audio/mpeg", SOUND)
@@ -167,7 +167,7 @@ def _handler(upstream):
             self.send(f"{value} Status", "text/html", b"<html>oops</html>")
 
         def special_silent(self, _value, _body):
-            self.wait_until_left()
+            self.wait_for_disconnect()
 
         def special_cut(self, value, _body):
             self.start_stream()
@@ -184,11 +184,11 @@ def _handler(upstream):
         def special_endless(self, _value, _body):
             self.start_stream()
             self.chunk("data: " + json.dumps(chunk({"content": "Hello"})) + "\n\n")
-            self.wait_until_left()
+            self.wait_for_disconnect()
 
-        # The wire.
+        # HTTP.
 
-        def answer(self, body):
+        def send_json(self, body):
             self.send("200 OK", "application/json", json.dumps(body).encode())
 
         def send(self, status, kind, body):
@@ -205,18 +205,18 @@ def _handler(upstream):
 
         def events(self, events, names=None):
             self.start_stream()
-            for at, event in enumerate(events):
-                name = f"event: {names[at]}\n" if names else ""
+            for index, event in enumerate(events):
+                name = f"event: {names[index]}\n" if names else ""
                 self.chunk(f"{name}data: {event}\n\n")
             self.wfile.write(b"0\r\n\r\n")
 
-        def wait_until_left(self):
+        def wait_for_disconnect(self):
             self.connection.settimeout(WAIT_SECONDS)
             self.close_connection = True
             try:
                 if self.connection.recv(1) == b"":
-                    upstream.left.set()
+                    upstream.disconnected.set()
             except ConnectionError:
-                upstream.left.set()
+                upstream.disconnected.set()
 
     return Handler

@@ -30,7 +30,7 @@ annotations:
 {{- end }}
 {{- end }}
 
-{{/* What both kinds of pods have in common. */}}
+{{/* The container of both modes. */}}
 {{- define "trunkline.container" -}}
 name: trunkline
 image: {{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) | quote }}
@@ -54,7 +54,7 @@ livenessProbe:
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 6
-# Folders, not single files (subPath): those would never change.
+# Directories, not single files: subPath mounts are never updated.
 volumeMounts:
   - {name: trunkline, mountPath: /etc/trunkline, readOnly: true}
   {{- if .Values.secretName }}
@@ -66,11 +66,11 @@ volumeMounts:
 {{ include "trunkline.container" . }}
 restartPolicy: Always
 env:
-  # The pod's loopback only; the kubelet and Prometheus come from outside.
+  # The pod's loopback only; the kubelet and Prometheus connect from outside.
   - {name: TRUNKLINE_SERVER__LISTEN, value: "127.0.0.1:8080"}
   - {name: TRUNKLINE_ADMIN__LISTEN, value: "0.0.0.0:8081"}
   - {name: TRUNKLINE_SERVER__DRAIN_TIMEOUT, value: "{{ .Values.drainSeconds }}s"}
-  # What a tenth of a core and 32 MiB are enough for.
+  # Sized for a tenth of a core and 32 MiB.
   - {name: TRUNKLINE_SERVER__WORKERS, value: "1"}
   - {name: TRUNKLINE_SERVER__PAGE, value: "false"}
   - {name: TRUNKLINE_SERVER__MAX_CONNECTIONS, value: "256"}
@@ -91,8 +91,8 @@ resources:
 - name: trunkline-keys
   secret:
     secretName: {{ . }}
-    # Mounted into no other container; whom fsGroup would let in is not ours
-    # to say in a pod of somebody else's.
+    # Mounted into no other container. The pod's fsGroup belongs to the
+    # application.
     defaultMode: 0444
 {{- end }}
 {{- end }}

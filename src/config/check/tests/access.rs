@@ -22,7 +22,7 @@ fn a_key_is_its_hash() {
 
 #[test]
 fn a_hash_has_sixty_four_digits() {
-    assert!(key("").fault().contains("access.keys.a: sha256 is missing"));
+    assert!(key("").error().contains("access.keys.a: sha256 is missing"));
     for hash in [
         "",
         "abc",
@@ -32,23 +32,23 @@ fn a_hash_has_sixty_four_digits() {
         &"é".repeat(32),
         &format!("+{}", &HASH[1..]),
     ] {
-        let fault = key(&format!("sha256 = \"{hash}\"")).fault();
+        let error = key(&format!("sha256 = \"{hash}\"")).error();
         assert!(
-            fault.starts_with("trunkline.toml:2: access.keys.a.sha256: not a SHA-256"),
-            "{fault}"
+            error.starts_with("trunkline.toml:2: access.keys.a.sha256: not a SHA-256"),
+            "{error}"
         );
     }
 }
 
 #[test]
-fn two_names_do_not_share_a_key() {
-    let fault = key(&format!(
+fn two_clients_cannot_share_a_key() {
+    let error = key(&format!(
         "sha256 = \"{HASH}\"\n[access.keys.b]\nsha256 = \"{HASH}\""
     ))
-    .fault();
+    .error();
     assert_eq!(
-        fault,
-        "trunkline.toml:4: access.keys.b.sha256: the same key as access.keys.a; make one for each caller"
+        error,
+        "trunkline.toml:4: access.keys.b.sha256: the same key as access.keys.a; make one for each client"
     );
 }
 
@@ -68,7 +68,7 @@ fn a_day_lasts_until_its_end_in_utc() {
 }
 
 #[test]
-fn a_time_without_a_zone_is_refused() {
+fn a_time_without_a_zone_is_rejected() {
     for text in [
         "",
         "soon",
@@ -77,16 +77,16 @@ fn a_time_without_a_zone_is_refused() {
         "9999-12-31",
         "2199-06-30 ",
     ] {
-        let fault = key(&format!("sha256 = \"{HASH}\"\nexpires = \"{text}\"")).fault();
-        assert!(fault.contains("expires: not a time"), "{text}: {fault}");
+        let error = key(&format!("sha256 = \"{HASH}\"\nexpires = \"{text}\"")).error();
+        assert!(error.contains("expires: not a time"), "{text}: {error}");
     }
 }
 
 #[test]
-fn an_expired_key_is_warned_of() {
+fn an_expired_key_is_a_warning() {
     let warnings = key(&format!("sha256 = \"{HASH}\"\nexpires = 2020-01-01")).warnings();
     assert_eq!(warnings.len(), 1);
-    assert!(warnings[0].starts_with("access.keys.a.expires: has passed"));
+    assert!(warnings[0].starts_with("access.keys.a.expires has passed"));
 }
 
 #[test]
@@ -100,16 +100,16 @@ fn models_are_globs() {
     assert!(allows("gpt-4o") && allows("fast") && !allows("faster"));
     assert!(
         key(&format!("sha256 = \"{HASH}\"\nmodels = [\"\"]"))
-            .fault()
+            .error()
             .contains("models[0]")
     );
 }
 
 #[test]
-fn a_name_can_stand_in_a_log() {
-    let fault = Trial::file(&format!("[access.keys.\"a\\nb\"]\nsha256 = \"{HASH}\"")).fault();
+fn names_can_be_logged() {
+    let error = Trial::file(&format!("[access.keys.\"a\\nb\"]\nsha256 = \"{HASH}\"")).error();
     assert!(
-        fault.contains(r#"access.keys."a\nb": a name has"#),
-        "{fault}"
+        error.contains(r#"access.keys."a\nb": not a valid name"#),
+        "{error}"
     );
 }

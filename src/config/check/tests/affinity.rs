@@ -7,7 +7,7 @@ fn affinity(text: &str) -> Option<Affinity> {
 }
 
 #[test]
-fn requests_are_kept_together_when_it_is_asked_for() {
+fn affinity_is_off_unless_configured() {
     let by = |by, max_load| Some(Affinity { by, max_load });
     assert_eq!(affinity("{}"), None);
     for (text, expected) in [
@@ -29,23 +29,23 @@ fn requests_are_kept_together_when_it_is_asked_for() {
 }
 
 #[test]
-fn what_makes_no_sense_is_a_fault() {
+fn contradictory_affinity_is_an_error() {
     for (text, expected) in [
         (
             "{ by = \"header\" }",
-            "affinity: header is missing; name the one to go by, such as \"x-session-id\"",
+            "affinity: header is missing; set its name, such as \"x-session-id\"",
         ),
         (
             "{ by = \"user\", header = \"x\" }",
-            "affinity.header: counts only with by = \"header\"",
+            "affinity.header: applies only with by = \"header\"",
         ),
         (
             "{ header = \"x\" }",
-            "affinity.header: counts only with by = \"header\"",
+            "affinity.header: applies only with by = \"header\"",
         ),
         (
             "{ by = \"header\", header = \"a b\" }",
-            "affinity.header: the name of a header has letters, digits and \"-\", such as \"x-session-id\"",
+            "affinity.header: not a header name; use letters, digits and \"-\", such as \"x-session-id\"",
         ),
         (
             "{ by = \"user\", max_load = 99 }",
@@ -56,7 +56,7 @@ fn what_makes_no_sense_is_a_fault() {
             "affinity: by is missing; write by = \"user\", \"prompt\" or \"header\"",
         ),
     ] {
-        let fault = Trial::file(&format!("[models.gpt-4o]\naffinity = {text}")).fault();
-        assert_eq!(fault, format!("trunkline.toml:2: models.gpt-4o.{expected}"));
+        let error = Trial::file(&format!("[models.gpt-4o]\naffinity = {text}")).error();
+        assert_eq!(error, format!("trunkline.toml:2: models.gpt-4o.{expected}"));
     }
 }

@@ -1,13 +1,13 @@
 use crate::config::tests::Trial;
 use crate::config::{Auth, Credential};
 
-fn house(lines: &str) -> Trial {
+fn custom(lines: &str) -> Trial {
     Trial::file(&format!(
         "[providers.house]\nbase_url = \"https://house.example/v1\"\n{lines}\n"
     ))
 }
 
-fn credential(provider: &crate::config::Provider) -> (String, String) {
+fn credential(provider: &crate::config::ProviderConfig) -> (String, String) {
     match &provider.credentials[0] {
         Credential::NotNeeded => (String::new(), String::new()),
         Credential::Set { secret, source } => (secret.expose().to_owned(), source.clone()),
@@ -25,16 +25,16 @@ fn keys_come_from_variables_files_or_the_config() {
         .variable("GROQ_API_KEY", "k1")
         .provider("groq");
     assert_eq!(credential(&provider), pair("k1", "GROQ_API_KEY"));
-    assert!(provider.is_ready() && !provider.named);
-    let provider = house("api_key_env = \"HOUSE_KEY\"")
+    assert!(provider.is_ready() && !provider.configured);
+    let provider = custom("api_key_env = \"HOUSE_KEY\"")
         .variable("HOUSE_KEY", "k2")
         .provider("house");
     assert_eq!(credential(&provider), pair("k2", "HOUSE_KEY"));
-    let provider = house("api_key_file = \"key\"")
+    let provider = custom("api_key_file = \"key\"")
         .with("key", "k3\r\n")
         .provider("house");
     assert_eq!(credential(&provider), pair("k3", "key"));
-    let provider = house("api_key = \"k4\"").provider("house");
+    let provider = custom("api_key = \"k4\"").provider("house");
     assert_eq!(credential(&provider), pair("k4", "config"));
     let provider = Trial::file("[providers.groq]\napi_key_file = \"key\"")
         .with("key", "k5")
@@ -43,18 +43,18 @@ fn keys_come_from_variables_files_or_the_config() {
 }
 
 #[test]
-fn a_missing_key_leaves_the_provider_out_and_is_no_fault() {
-    let trial = house("api_key_env = \"HOUSE_KEY\"");
+fn a_provider_without_its_key_is_not_ready_but_not_an_error() {
+    let trial = custom("api_key_env = \"HOUSE_KEY\"");
     assert_eq!(trial.provider("house").missing(), Some("HOUSE_KEY"));
     assert_eq!(
         trial.warnings(),
-        ["provider \"house\" is left out: set HOUSE_KEY"]
+        ["provider \"house\" is not ready: set HOUSE_KEY"]
     );
     assert!(Trial::file("").warnings().is_empty());
     let trial = Trial::file("[models.a]\nprovider = \"groq\"");
     assert_eq!(
         trial.warnings(),
-        ["provider \"groq\" is left out: set GROQ_API_KEY"]
+        ["provider \"groq\" is not ready: set GROQ_API_KEY"]
     );
 }
 
@@ -81,54 +81,57 @@ fn a_local_provider_is_ready_once_it_is_named() {
 }
 
 #[test]
-fn unfit_keys_are_faults() {
-    let faults = [
-        house("api_key = \"\"").fault(),
-        house("api_key = \"a b\"").fault(),
-        house("api_key = \"ä\"").fault(),
-        house("api_key_file = \"key\"").with("key", "\n").fault(),
-        house("api_key_file = \"key\"").with("key", "a\nb").fault(),
-        house("api_key_file = \"key\"")
+fn invalid_keys_are_errors() {
+    let errors = [
+        custom("api_key = \"\"").error(),
+        custom("api_key = \"a b\"").error(),
+        custom("api_key = \"ä\"").error(),
+        custom("api_key_file = \"key\"").with("key", "\n").error(),
+        custom("api_key_file = \"key\"").with("key", "a\nb").error(),
+        custom("api_key_file = \"key\"")
             .with("key", b"\xFF\xFE")
-            .fault(),
-        house("api_key_file = \"key\"")
+            .error(),
+        custom("api_key_file = \"key\"")
             .with("key", vec![b'a'; 70_000])
-            .fault(),
-        house("api_key_file = \"gone\"").fault(),
-        house("api_key_file = \"key\"")
+            .error(),
+        custom("api_key_file = \"gone\"").error(),
+        custom("api_key_file = \"key\"")
             .with_directory("key")
-            .fault(),
-        house("api_key_env = \"\"").fault(),
-        house("api_key_env = \"gsk_abcdef\"").fault(),
-        house("api_key_env = \"1A\"").fault(),
+            .error(),
+        custom("api_key_env = \"\"").error(),
+        custom("api_key_env = \"gsk_abcdef\"").error(),
+        custom("api_key_env = \"1A\"").error(),
     ];
-    for fault in faults {
+    for error in errors {
         assert!(
-            fault.starts_with("trunkline.toml:3: providers.house.api_key"),
-            "{fault}"
+            error.starts_with("trunkline.toml:3: providers.house.api_key"),
+            "{error}"
         );
     }
-    let fault = Trial::file("").variable("GROQ_API_KEY", "k\n").fault();
-    assert!(fault.starts_with("GROQ_API_KEY: the key holds"), "{fault}");
+    let error = Trial::file("").variable("GROQ_API_KEY", "k\n").error();
+    assert!(
+        error.starts_with("GROQ_API_KEY: the key contains"),
+        "{error}"
+    );
 }
 
 #[test]
-fn one_way_to_the_key_is_enough() {
-    let fault = house("api_key_env = \"A\"\napi_key_file = \"b\"").fault();
+fn two_sources_of_a_key_are_an_error() {
+    let error = custom("api_key_env = \"A\"\napi_key_file = \"b\"").error();
     assert!(
-        fault.ends_with(
+        error.ends_with(
             "more than one of api_key, api_key_env, api_key_file and api_keys; keep one"
         )
     );
 }
 
 #[test]
-fn keys_travel_in_clear_text_only_in_private() {
+fn keys_are_sent_in_clear_text_on_private_networks_only() {
     let load = |host: &str, more: &str| {
         let file = format!(
             "[providers.house]\nbase_url = \"http://{host}/v1\"\napi_key_env = \"K\"\n{more}"
         );
-        Trial::file(&file).variable("K", "k").faults()
+        Trial::file(&file).variable("K", "k").errors()
     };
     for host in [
         "localhost:1",
@@ -163,11 +166,11 @@ fn keys_travel_in_clear_text_only_in_private() {
         "[2001:db8::1]",
         "localhost.example.com",
     ] {
-        let faults = load(host, "");
-        assert_eq!(faults.len(), 1, "{host}");
+        let errors = load(host, "");
+        assert_eq!(errors.len(), 1, "{host}");
         assert!(
-            faults[0].contains("providers.house.base_url: would send the key in clear text"),
-            "{faults:?}"
+            errors[0].contains("providers.house.base_url: would send the key in clear text"),
+            "{errors:?}"
         );
         assert!(load(host, "insecure_http = true").is_empty());
     }
@@ -176,24 +179,24 @@ fn keys_travel_in_clear_text_only_in_private() {
         .variable("GROQ_BASE_URL", "http://groq.example/v1");
     assert!(
         trial
-            .fault()
+            .error()
             .starts_with("GROQ_BASE_URL: would send the key")
     );
-    assert!(house("").outcome().is_ok());
+    assert!(custom("").load().is_ok());
 }
 
 #[test]
-fn keys_are_sent_as_the_provider_wants_them() {
+fn keys_are_sent_as_the_provider_requires() {
     assert_eq!(
-        house("auth = \"Bearer\"").provider("house").auth,
+        custom("auth = \"Bearer\"").provider("house").auth,
         Auth::Bearer
     );
-    let auth = house("auth = \"X-API-Key\"").provider("house").auth;
+    let auth = custom("auth = \"X-API-Key\"").provider("house").auth;
     assert_eq!(auth, Auth::Header("x-api-key".parse().unwrap()));
     for auth in ["", "a b", "Host", "content-length"] {
         assert!(
-            house(&format!("auth = {auth:?}"))
-                .fault()
+            custom(&format!("auth = {auth:?}"))
+                .error()
                 .contains("providers.house.auth: ")
         );
     }
@@ -201,7 +204,7 @@ fn keys_are_sent_as_the_provider_wants_them() {
 
 #[test]
 fn a_provider_may_have_several_keys() {
-    let trial = house(
+    let trial = custom(
         "api_keys = [{ env = \"A\" }, { file = \"key\" }, { key = \"k3\" }, { env = \"B\" }]",
     )
     .variable("A", "k1")
@@ -209,7 +212,7 @@ fn a_provider_may_have_several_keys() {
     let provider = trial.provider("house");
     assert!(provider.is_ready());
     let keys: Vec<_> = provider
-        .usable()
+        .usable_credentials()
         .map(|one| match one {
             Credential::Set { secret, .. } => secret.expose().to_owned(),
             other => panic!("{other:?}"),
@@ -219,39 +222,39 @@ fn a_provider_may_have_several_keys() {
     assert_eq!(
         trial.warnings(),
         [
-            "trunkline.toml:3: providers.house.api_keys[2].key: a key in the file; better to keep it out, by env or file",
-            "provider \"house\" lacks one of its keys: set B",
+            "trunkline.toml:3: providers.house.api_keys[2].key: a key in the file; prefer env or file",
+            "provider \"house\" is missing one of its keys: set B",
         ]
     );
-    let none = house("api_keys = [{ env = \"A\" }, { env = \"B\" }]");
+    let none = custom("api_keys = [{ env = \"A\" }, { env = \"B\" }]");
     assert_eq!(none.provider("house").missing(), Some("A"));
 }
 
 #[test]
-fn unfit_lists_of_keys_are_faults() {
-    let fault = house("api_keys = [{ env = \"A\", file = \"b\" }]").fault();
+fn invalid_lists_of_keys_are_errors() {
+    let error = custom("api_keys = [{ env = \"A\", file = \"b\" }]").error();
     assert!(
-        fault.ends_with("providers.house.api_keys[0]: each key has one of env, file and key"),
-        "{fault}"
+        error.ends_with("providers.house.api_keys[0]: needs exactly one of env, file and key"),
+        "{error}"
     );
-    let fault = house("api_keys = [{ envv = \"A\" }]").fault();
-    assert!(fault.contains("api_keys[0].envv: unknown key"), "{fault}");
-    let fault = house("api_keys = [{ env = \"sk-secret\" }]").fault();
+    let error = custom("api_keys = [{ envv = \"A\" }]").error();
+    assert!(error.contains("api_keys[0].envv: unknown key"), "{error}");
+    let error = custom("api_keys = [{ env = \"sk-secret\" }]").error();
     assert!(
-        fault.contains("api_keys[0].env: not the name of a variable")
-            && !fault.contains("sk-secret")
+        error.contains("api_keys[0].env: not the name of a variable")
+            && !error.contains("sk-secret")
     );
-    let fault = house("api_keys = [\"sk-secret\"]").fault();
+    let error = custom("api_keys = [\"sk-secret\"]").error();
     assert!(
-        fault.contains("must be a table, not text") && !fault.contains("sk-secret"),
-        "{fault}"
+        error.contains("must be a table, not text") && !error.contains("sk-secret"),
+        "{error}"
     );
-    let fault = house("api_key = \"a\"\napi_keys = [{ env = \"A\" }]").fault();
-    assert!(fault.ends_with("and api_keys; keep one"), "{fault}");
+    let error = custom("api_key = \"a\"\napi_keys = [{ env = \"A\" }]").error();
+    assert!(error.ends_with("and api_keys; keep one"), "{error}");
     let many = vec!["{ env = \"A\" }"; 17].join(",");
     assert!(
-        house(&format!("api_keys = [{many}]"))
-            .fault()
-            .ends_with("more than 16 keys")
+        custom(&format!("api_keys = [{many}]"))
+            .error()
+            .ends_with("at most 16 keys are allowed; remove some")
     );
 }

@@ -9,7 +9,7 @@ fn discover(text: &str) -> Discover {
 }
 
 #[test]
-fn a_provider_says_whether_its_models_are_listed() {
+fn discover_sets_when_models_are_listed() {
     assert_eq!(discover("[providers.ollama]"), Discover::OnRequest);
     let with = |value| format!("[providers.ollama]\ndiscover = {value}");
     assert_eq!(discover(&with("true")), Discover::Always);
@@ -17,13 +17,13 @@ fn a_provider_says_whether_its_models_are_listed() {
 }
 
 #[test]
-fn what_cannot_be_called_is_not_listed() {
+fn models_that_cannot_be_requested_are_not_listed() {
     let strict = "strict_models = true\n[providers.ollama]\n";
     assert_eq!(discover(strict), Discover::Never);
     let config = Trial::file(&format!("{strict}discover = true")).config();
     assert_eq!(config.providers["ollama"].discover, Discover::Never);
-    let told = |text: &&String| text.starts_with("providers.ollama.discover lists nothing");
-    assert_eq!(config.warnings.iter().filter(told).count(), 1);
+    let error = |text: &&String| text.starts_with("providers.ollama.discover has no effect");
+    assert_eq!(config.warnings.iter().filter(error).count(), 1);
     let config = Trial::file(&format!("{strict}discover = false")).config();
     assert!(!config.warnings.iter().any(|text| text.contains("discover")));
 }
@@ -37,14 +37,14 @@ fn deployments_are_not_listed() {
         config
             .warnings
             .iter()
-            .any(|text| text.contains("api_version is set"))
+            .any(|text| text.contains("with api_version"))
     );
     let config = Trial::file(azure).config();
     assert_eq!(config.providers["a"].discover, Discover::Never);
 }
 
 #[test]
-fn times_are_checked() {
+fn durations_of_discovery_are_checked() {
     let config = Trial::file("").config();
     assert_eq!(config.discovery.ttl, Duration::from_secs(300));
     assert_eq!(config.discovery.timeout, Duration::from_secs(5));
@@ -52,14 +52,14 @@ fn times_are_checked() {
         ("ttl = \"10ms\"", ".ttl: must be at least \"1s\""),
         (
             "timeout = \"0s\"",
-            ".timeout: must be longer than nothing, such as \"10s\"",
+            ".timeout: must be more than zero, such as \"10s\"",
         ),
         (
             "timeout = \"5m\"",
-            ".timeout: must be at most \"60s\", since callers wait for it",
+            ".timeout: must be at most \"60s\", since clients wait for it",
         ),
     ] {
-        let fault = Trial::file(&format!("[discovery]\n{line}")).fault();
-        assert_eq!(fault.split_once(" discovery").unwrap().1, expected);
+        let error = Trial::file(&format!("[discovery]\n{line}")).error();
+        assert_eq!(error.split_once(" discovery").unwrap().1, expected);
     }
 }

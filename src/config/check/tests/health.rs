@@ -9,7 +9,7 @@ fn health(lines: &str) -> Option<HealthCheck> {
 }
 
 #[test]
-fn a_provider_is_asked_when_an_interval_is_given() {
+fn health_checks_need_an_interval() {
     assert_eq!(health(""), None);
     let seconds = Duration::from_secs;
     let usual = HealthCheck {
@@ -33,7 +33,7 @@ fn a_provider_is_asked_when_an_interval_is_given() {
 }
 
 #[test]
-fn what_cannot_be_asked_is_a_fault() {
+fn invalid_health_checks_are_errors() {
     for (line, expected) in [
         (
             "interval = \"1ms\"",
@@ -41,15 +41,15 @@ fn what_cannot_be_asked_is_a_fault() {
         ),
         (
             "path = \"/x\"",
-            ": interval is missing; it says how often to ask, such as \"10s\"",
+            ": interval is missing; set the time between two checks, such as \"10s\"",
         ),
         (
             "interval = \"9s\"\npath = \"models\"",
-            ".path: not a path; write what stands behind the base URL, such as \"/models\"",
+            ".path: not a path; write what follows the base URL, such as \"/models\"",
         ),
         (
             "interval = \"9s\"\npath = \"/a b\"",
-            ".path: not a path; write what stands behind the base URL, such as \"/models\"",
+            ".path: not a path; write what follows the base URL, such as \"/models\"",
         ),
         (
             "interval = \"9s\"\nfailures = 0",
@@ -57,12 +57,12 @@ fn what_cannot_be_asked_is_a_fault() {
         ),
         (
             "interval = \"9s\"\ntimeout = \"0s\"",
-            ".timeout: must be longer than nothing, such as \"10s\"",
+            ".timeout: must be more than zero, such as \"10s\"",
         ),
     ] {
-        let fault = Trial::file(&format!("[providers.ollama.health]\n{line}")).fault();
-        let (place, text) = fault.split_once("providers.ollama.health").unwrap();
-        assert!(place.starts_with("trunkline.toml:"), "{fault}");
+        let error = Trial::file(&format!("[providers.ollama.health]\n{line}")).error();
+        let (location, text) = error.split_once("providers.ollama.health").unwrap();
+        assert!(location.starts_with("trunkline.toml:"), "{error}");
         assert_eq!(text, expected);
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use crate::config::Hedge;
 use crate::config::tests::Trial;
 
-/// A model of two places that hedges like this.
+/// A model with two targets.
 fn model(hedge: &str) -> String {
     format!(
         "[models.m]\ntargets = [{{ provider = \"groq\" }}, {{ provider = \"xai\" }}]\nhedge = {hedge}"
@@ -11,7 +11,7 @@ fn model(hedge: &str) -> String {
 }
 
 #[test]
-fn a_model_says_when_a_second_target_is_asked() {
+fn hedging_is_configured_per_model() {
     let hedge = |text| Trial::file(&model(text)).config().models["m"].hedge;
     let after = Hedge::After(Duration::from_secs(2));
     assert_eq!(hedge("{ after = \"2s\" }"), Some(after));
@@ -29,23 +29,23 @@ fn a_model_says_when_a_second_target_is_asked() {
 }
 
 #[test]
-fn what_makes_no_sense_is_told() {
-    for (hedge, fault) in [
+fn contradictory_hedging_is_an_error() {
+    for (hedge, expected) in [
         (
             "{}",
-            "models.m.hedge: does not say when; write after = \"2s\" or quantile = 95",
+            "models.m.hedge: has no delay; write after = \"2s\" or quantile = 95",
         ),
         (
             "{ after = \"2s\", quantile = 95 }",
-            "models.m.hedge: says when in two ways; keep after or quantile",
+            "models.m.hedge: has both after and quantile; keep one",
         ),
         (
             "{ after = \"0s\" }",
-            "models.m.hedge.after: must be longer than nothing, such as \"10s\"",
+            "models.m.hedge.after: must be more than zero, such as \"10s\"",
         ),
         (
             "{ after = \"2s\", samples = 9 }",
-            "models.m.hedge.samples: belongs to quantile; leave it out",
+            "models.m.hedge.samples: applies only with quantile; remove it",
         ),
         (
             "{ quantile = 100 }",
@@ -57,27 +57,26 @@ fn what_makes_no_sense_is_told() {
         ),
         (
             "{ quantile = 95, floor = \"0s\" }",
-            "models.m.hedge.floor: must be longer than nothing, such as \"10s\"",
+            "models.m.hedge.floor: must be more than zero, such as \"10s\"",
         ),
     ] {
-        let told = Trial::file(&model(hedge)).fault();
-        assert!(told.ends_with(fault), "{told}");
+        let error = Trial::file(&model(hedge)).error();
+        assert!(error.ends_with(expected), "{error}");
     }
 }
 
 #[test]
-fn it_takes_a_second_place_and_a_second_attempt() {
+fn hedging_needs_a_second_target_and_a_second_attempt() {
     let alone = "[models.m]\nprovider = \"groq\"\nhedge = { after = \"2s\" }";
-    let told = Trial::file(alone).fault();
-    let expected =
-        "models.m.hedge: needs another place to ask; give the model targets or fallbacks";
-    assert!(told.ends_with(expected), "{told}");
+    let error = Trial::file(alone).error();
+    let expected = "models.m.hedge: needs a second target; add targets or fallbacks";
+    assert!(error.ends_with(expected), "{error}");
     Trial::file(&format!("{alone}\nfallbacks = [\"gpt-4o\"]")).config();
     let once = format!(
         "{}\nretry = {{ attempts = 1 }}",
         model("{ after = \"2s\" }")
     );
-    let told = Trial::file(&once).fault();
-    let expected = "models.m.hedge: takes a second attempt, and retry.attempts is 1";
-    assert!(told.ends_with(expected), "{told}");
+    let error = Trial::file(&once).error();
+    let expected = "models.m.hedge: needs a second attempt, but retry.attempts is 1";
+    assert!(error.ends_with(expected), "{error}");
 }

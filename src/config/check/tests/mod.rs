@@ -1,4 +1,4 @@
-//! Each section's own rules.
+//! Rules of single sections.
 
 mod access;
 mod affinity;

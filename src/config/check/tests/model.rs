@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use crate::config::tests::Trial;
-use crate::config::{Target, Timeouts};
+use crate::config::{TargetConfig, Timeouts};
 
 #[test]
-fn an_alias_is_its_own_upstream_name_until_told_otherwise() {
+fn an_alias_is_the_upstream_name_by_default() {
     let config = Trial::file(
         "[models.a]\nprovider = \"groq\"\n[models.b]\nprovider = \"groq\"\nmodel = \"c\"",
     )
@@ -36,39 +36,39 @@ fn a_built_in_alias_can_be_changed_or_moved() {
 }
 
 #[test]
-fn an_alias_needs_a_provider_that_is_there() {
-    let fault = Trial::file("[models.a]\nmodel = \"b\"").fault();
+fn an_alias_needs_a_provider_that_exists() {
+    let error = Trial::file("[models.a]\nmodel = \"b\"").error();
     assert_eq!(
-        fault,
+        error,
         "trunkline.toml:1: models.a: provider is missing; name one, such as provider = \"openai\""
     );
-    let fault = Trial::file("[models.a]\nprovider = \"nowhere\"").fault();
+    let error = Trial::file("[models.a]\nprovider = \"nowhere\"").error();
     assert!(
-        fault.ends_with("write a [providers] table for it, or name a built-in one"),
-        "{fault}"
+        error.ends_with("write a [providers] table for it, or name a built-in one"),
+        "{error}"
     );
 }
 
 #[test]
-fn a_provider_at_fault_is_still_the_one_that_is_meant() {
-    let fault =
+fn an_alias_may_name_a_provider_with_errors() {
+    let error =
         Trial::file("[providers.house]\nbase_url = \"x\"\n[models.a]\nprovider = \"house\"")
-            .fault();
-    assert!(fault.contains("providers.house.base_url"), "{fault}");
+            .error();
+    assert!(error.contains("providers.house.base_url"), "{error}");
 }
 
 #[test]
 fn names_are_short_and_printable() {
     for name in ["", "a\\nb", "\\u001b[31m", &"a".repeat(257)] {
-        let fault = Trial::file(&format!("[models.\"{name}\"]\nprovider = \"groq\"")).fault();
-        assert!(fault.contains("the name of a model has"), "{fault}");
-        let fault = Trial::file(&format!(
+        let error = Trial::file(&format!("[models.\"{name}\"]\nprovider = \"groq\"")).error();
+        assert!(error.contains("not a valid model name"), "{error}");
+        let error = Trial::file(&format!(
             "[models.a]\nprovider = \"groq\"\nmodel = \"{name}\""
         ))
-        .fault();
+        .error();
         assert!(
-            fault.starts_with("trunkline.toml:3: models.a.model:"),
-            "{fault}"
+            error.starts_with("trunkline.toml:3: models.a.model:"),
+            "{error}"
         );
     }
     let name = "Modèle/1: 大 (v2)";
@@ -77,7 +77,7 @@ fn names_are_short_and_printable() {
 }
 
 #[test]
-fn an_alias_of_ours_names_its_provider() {
+fn a_new_alias_must_name_its_provider() {
     let config = Trial::file("[models.qwen3]\nprovider = \"ollama\"").config();
     assert!(config.providers["ollama"].is_ready());
 }
@@ -89,29 +89,29 @@ fn an_alias_may_have_several_targets() {
          [[models.c.targets]]\nprovider = \"groq\"\n[models.gpt-4o]\nfallbacks = [\"a\"]",
     )
     .config();
-    let first = Target {
+    let first = TargetConfig {
         weight: 3,
-        ..Target::new("groq", "b")
+        ..TargetConfig::new("groq", "b")
     };
-    let second = Target {
+    let second = TargetConfig {
         priority: 1,
-        ..Target::new("xai", "a")
+        ..TargetConfig::new("xai", "a")
     };
     assert_eq!(config.models["a"].targets, [first, second]);
-    assert_eq!(config.models["c"].targets, [Target::new("groq", "c")]);
+    assert_eq!(config.models["c"].targets, [TargetConfig::new("groq", "c")]);
     let known = &config.models["gpt-4o"];
-    assert_eq!(known.targets, [Target::new("openai", "gpt-4o")]);
+    assert_eq!(known.targets, [TargetConfig::new("openai", "gpt-4o")]);
     assert_eq!(known.fallbacks, ["a"]);
-    assert_eq!(known.steps(&config.models).len(), 3);
+    assert_eq!(known.plan_steps(&config.models).len(), 3);
 }
 
 #[test]
-fn a_target_at_fault_is_named_with_its_line() {
-    let fault = |target: &str| {
+fn errors_in_targets_have_the_line_of_the_target() {
+    let error = |target: &str| {
         Trial::file(&format!(
             "[models.a]\ntargets = [\n  {{ provider = \"groq\" }},\n  {{ {target} }},\n]"
         ))
-        .fault()
+        .error()
     };
     for (target, expected) in [
         (
@@ -120,7 +120,7 @@ fn a_target_at_fault_is_named_with_its_line() {
         ),
         (
             "provider = \"gorq\"",
-            "models.a.targets[1].provider: no provider is called \"gorq\"; did you mean \"groq\"?",
+            "models.a.targets[1].provider: unknown provider \"gorq\"; did you mean \"groq\"?",
         ),
         (
             "provider = \"xai\", weight = 0",
@@ -136,54 +136,54 @@ fn a_target_at_fault_is_named_with_its_line() {
         ),
         (
             "provider = \"groq\"",
-            "models.a.targets[1]: stands in the list already; give the first one more weight instead",
+            "models.a.targets[1]: duplicate target; increase the weight of the first one instead",
         ),
         (
             "provider = \"xai\", model = \"\"",
-            "models.a.targets[1].model: the name of a model has 1 to 256 bytes and no control characters",
+            "models.a.targets[1].model: not a valid model name; use 1 to 256 bytes without control characters",
         ),
     ] {
-        assert_eq!(fault(target), format!("trunkline.toml:4: {expected}"));
+        assert_eq!(error(target), format!("trunkline.toml:4: {expected}"));
     }
 }
 
 #[test]
 fn targets_and_the_short_form_exclude_each_other() {
-    let fault =
-        Trial::file("[models.a]\nprovider = \"groq\"\ntargets = [{ provider = \"xai\" }]").fault();
+    let error =
+        Trial::file("[models.a]\nprovider = \"groq\"\ntargets = [{ provider = \"xai\" }]").error();
     assert!(
-        fault.contains("models.a.targets: targets stand instead of"),
-        "{fault}"
+        error.contains("models.a.targets: targets replace"),
+        "{error}"
     );
 }
 
 #[test]
-fn fallbacks_exist_and_lead_in_no_circle() {
-    let fault = Trial::file("[models.a]\nprovider = \"groq\"\nfallbacks = [\"gpt-40\"]").fault();
+fn fallbacks_exist_and_form_no_cycle() {
+    let error = Trial::file("[models.a]\nprovider = \"groq\"\nfallbacks = [\"gpt-40\"]").error();
     assert_eq!(
-        fault,
-        "trunkline.toml:3: models.a.fallbacks[0]: no model is called \"gpt-40\"; did you mean \"gpt-4o\"?"
+        error,
+        "trunkline.toml:3: models.a.fallbacks[0]: unknown model \"gpt-40\"; did you mean \"gpt-4o\"?"
     );
-    let fault = Trial::file("[models.a]\nprovider = \"groq\"\nfallbacks = [\"a\"]").fault();
-    assert!(fault.contains("leads back to itself: a -> a;"), "{fault}");
+    let error = Trial::file("[models.a]\nprovider = \"groq\"\nfallbacks = [\"a\"]").error();
+    assert!(error.contains("fallback cycle: a -> a;"), "{error}");
     let model = |name: &str, next: &str| {
         format!("[models.{name}]\nprovider = \"groq\"\nfallbacks = [{next}]\n")
     };
-    let circle =
+    let cycle =
         model("a", "\"b\"") + &model("b", "\"d\", \"c\"") + &model("c", "\"a\"") + &model("d", "");
-    let fault = Trial::file(&circle).fault();
+    let error = Trial::file(&cycle).error();
     assert_eq!(
-        fault,
-        "trunkline.toml:3: models.a.fallbacks: leads back to itself: a -> b -> c -> a; take one of these fallbacks out"
+        error,
+        "trunkline.toml:3: models.a.fallbacks: fallback cycle: a -> b -> c -> a; remove one of these fallbacks"
     );
     let diamond =
         model("a", "\"b\", \"c\"") + &model("b", "\"d\"") + &model("c", "\"d\"") + &model("d", "");
     let config = Trial::file(&diamond).config();
-    assert_eq!(config.models["a"].steps(&config.models).len(), 4);
+    assert_eq!(config.models["a"].plan_steps(&config.models).len(), 4);
 }
 
 #[test]
-fn a_plan_has_an_end() {
+fn the_number_of_targets_is_limited() {
     let keys = vec!["{ env = \"K\" }"; 16].join(", ");
     let targets: Vec<String> = (0..5)
         .map(|n| format!("{{ provider = \"groq\", model = \"m{n}\" }}"))
@@ -192,20 +192,18 @@ fn a_plan_has_an_end() {
         "[providers.groq]\napi_keys = [{keys}]\n[models.a]\ntargets = [{}]",
         targets.join(", ")
     );
-    let fault = Trial::file(&file).variable("K", "k").fault();
+    let error = Trial::file(&file).variable("K", "k").error();
     assert!(
-        fault.ends_with(
-            "models.a: comes to 80 targets, keys and fallbacks counted; at most 64 are tried"
-        ),
-        "{fault}"
+        error.ends_with("models.a: has 80 targets, counting keys and fallbacks; the maximum is 64"),
+        "{error}"
     );
 }
 
 #[test]
-fn a_model_sets_limits_in_time_over_those_of_its_providers() {
+fn timeouts_of_a_model_override_those_of_its_providers() {
     let seconds = Duration::from_secs;
     let config = Trial::file(
-        "[timeouts]\nhead = \"60s\"\nfirst_event = \"9s\"\n\
+        "[timeouts]\nresponse_header = \"60s\"\nfirst_event = \"9s\"\n\
          [models.m]\nprovider = \"groq\"\n\
          timeouts = { tls = \"2s\", first_event = \"off\", total = \"90s\" }",
     )
@@ -219,35 +217,42 @@ fn a_model_sets_limits_in_time_over_those_of_its_providers() {
     let expected = Timeouts {
         connect: seconds(5),
         tls: Some(seconds(2)),
-        head: seconds(60),
+        response_header: seconds(60),
         first_event: None,
-        gap: seconds(300),
+        idle: seconds(300),
         total: Some(seconds(90)),
     };
-    assert_eq!(provider.with(own), expected);
+    assert_eq!(provider.with_overrides(own), expected);
     assert_eq!(
         config.models["gpt-4o"].timeouts,
-        crate::config::OwnTimeouts::default()
+        crate::config::TimeoutOverrides::default()
     );
 }
 
 #[test]
-fn every_limit_of_a_model_is_checked() {
-    let keys = ["connect", "tls", "head", "first_event", "gap", "total"];
+fn every_timeout_of_a_model_is_checked() {
+    let keys = [
+        "connect",
+        "tls",
+        "response_header",
+        "first_event",
+        "idle",
+        "total",
+    ];
     let limits = keys.map(|key| format!("{key} = \"soon\"")).join(", ");
     let text = format!("[models.m]\nprovider = \"groq\"\ntimeouts = {{ {limits} }}");
-    let faults = Trial::file(&text).faults();
-    assert_eq!(faults.len(), keys.len(), "{faults:#?}");
+    let errors = Trial::file(&text).errors();
+    assert_eq!(errors.len(), keys.len(), "{errors:#?}");
     for key in keys {
         let path = format!("models.m.timeouts.{key}: not a duration");
-        assert!(faults.iter().any(|it| it.contains(&path)), "{faults:#?}");
+        assert!(errors.iter().any(|it| it.contains(&path)), "{errors:#?}");
     }
-    let off = "[models.m]\nprovider = \"groq\"\ntimeouts = { gap = \"off\" }";
-    assert!(Trial::file(off).fault().contains("models.m.timeouts.gap"));
+    let off = "[models.m]\nprovider = \"groq\"\ntimeouts = { idle = \"off\" }";
+    assert!(Trial::file(off).error().contains("models.m.timeouts.idle"));
 }
 
 #[test]
-fn the_context_is_what_is_said_or_the_built_in_figure_at_the_built_in_place() {
+fn the_context_is_configured_or_built_in_for_the_built_in_target() {
     let text = "[models.m]\nprovider = \"groq\"\ncontext = 4096\n\
                 [models.gpt-4o]\nprovider = \"azure\"\n\
                 [models.gpt-4-turbo]\nretry = { attempts = 2 }\n\
@@ -262,10 +267,10 @@ fn the_context_is_what_is_said_or_the_built_in_figure_at_the_built_in_place() {
     assert_eq!(context("mistral-large"), None);
     for bad in ["0", "10000001"] {
         let text = format!("[models.m]\nprovider = \"groq\"\ncontext = {bad}");
-        let fault = Trial::file(&text).fault();
+        let error = Trial::file(&text).error();
         assert!(
-            fault.contains("models.m.context: must be from 1"),
-            "{fault}"
+            error.contains("models.m.context: must be from 1"),
+            "{error}"
         );
     }
 }

@@ -1,14 +1,14 @@
 use crate::config::tests::Trial;
 
-/// The price that this configuration comes to, as `check` shows it.
+/// The resulting price, as `check` shows it.
 fn price(text: &str, provider: &str, model: &str) -> Option<String> {
     let config = Trial::file(text).variable("OPENAI_API_KEY", "a").config();
-    let price = config.providers[provider].prices.of(model);
+    let price = config.providers[provider].prices.get(model);
     price.map(ToString::to_string)
 }
 
 #[test]
-fn what_is_built_in_holds_for_a_provider_at_its_own_address() {
+fn built_in_prices_apply_at_the_built_in_base_url() {
     let of = |model| price("", "openai", model);
     let shown = Some("2.5 in, 1.25 cached, 10 out");
     assert_eq!(of("gpt-4o").as_deref(), shown);
@@ -31,21 +31,21 @@ fn what_is_built_in_holds_for_a_provider_at_its_own_address() {
 }
 
 #[test]
-fn a_provider_can_take_over_the_prices_of_a_built_in_one() {
+fn a_provider_can_use_the_prices_of_a_built_in_one() {
     let text = "[providers.team-b]\nbase_url = \"https://llm.example/v1\"\nprices = \"openai\"";
     assert_eq!(
         price(text, "team-b", "gpt-4o-mini").as_deref(),
         Some("0.15 in, 0.075 cached, 0.6 out")
     );
-    let fault = Trial::file("[providers.openai]\nprices = \"mistral\"").fault();
+    let error = Trial::file("[providers.openai]\nprices = \"mistral\"").error();
     assert_eq!(
-        fault,
-        "trunkline.toml:2: providers.openai.prices: no prices of \"mistral\" are built in; there are those of anthropic, groq, openai"
+        error,
+        "trunkline.toml:2: providers.openai.prices: no built-in prices for \"mistral\"; available: anthropic, groq, openai"
     );
 }
 
 #[test]
-fn what_is_written_goes_before_what_is_built_in() {
+fn configured_prices_override_built_in_ones() {
     let text = r#"
 [prices."openai/gpt-4o"]
 input = "2.00"
@@ -61,12 +61,12 @@ input = "0"
 output = "0"
 "#;
     for (model, expected) in [
-        // As a whole: what it does not say is not taken from the table.
+        // As a whole: what it does not set is not taken from the built-in row.
         ("gpt-4o", Some("2 in, 8 out")),
-        // A pattern goes before a name of the table, the longer one first.
+        // A pattern overrides a built-in name; the longer pattern comes first.
         ("gpt-4o-2024-05-13", Some("1 in")),
         ("gpt-4o-mini", Some("0.1 in, 0.2 out")),
-        // An empty row takes the price away.
+        // An empty row removes the price.
         ("gpt-4-turbo", None),
         ("gpt-5", Some("1.25 in, 0.125 cached, 10 out")),
         ("free-chat", Some("0 in, 0 out")),
@@ -79,7 +79,7 @@ output = "0"
 }
 
 #[test]
-fn a_price_is_kept_to_the_last_digit() {
+fn prices_are_exact_to_the_last_digit() {
     for (written, shown) in [
         ("0", "0 in"),
         ("0.000001", "0.000001 in"),
@@ -94,10 +94,10 @@ fn a_price_is_kept_to_the_last_digit() {
 }
 
 #[test]
-fn a_price_that_is_none_is_refused_with_the_cure() {
+fn invalid_prices_are_errors_with_a_cure() {
     let none = "not a price; write dollars per million tokens in digits, such as \"2.50\"";
     let much = "must be at most \"1000000\"; it is the price of a million tokens";
-    // A float in TOML is not the number that was written.
+    // A float in TOML may differ from the number that was written.
     let number = "must be text in quotes, such as \"2.50\", not a number";
     for (written, expected) in [
         ("'-1'", none),
@@ -108,47 +108,44 @@ fn a_price_that_is_none_is_refused_with_the_cure() {
         ("'5.'", none),
         ("'1.2.3'", none),
         ("''", none),
-        (
-            "'0.0000001'",
-            "has more than 6 digits behind the point; round it",
-        ),
+        ("'0.0000001'", "has more than 6 decimal digits; round it"),
         ("'1000000.000001'", much),
         ("'99999999999999999999999'", much),
         ("2.5", number),
         ("3", number),
     ] {
         let text = format!("[prices.\"openai/x\"]\ninput = {written}");
-        let fault = Trial::file(&text).fault();
+        let error = Trial::file(&text).error();
         let expected = format!("trunkline.toml:2: prices.\"openai/x\".input: {expected}");
-        assert_eq!(fault, expected, "{written}");
+        assert_eq!(error, expected, "{written}");
     }
 }
 
 #[test]
-fn a_row_needs_a_model_and_a_price_for_its_prompt() {
+fn a_price_needs_a_model_and_an_input_price() {
     for (text, expected) in [
         (
             "[prices.gpt-4o]\ninput = \"1\"",
-            "trunkline.toml:1: prices.gpt-4o: a price is for \"provider/model\", such as \"openai/gpt-4o\"",
+            "trunkline.toml:1: prices.gpt-4o: not \"provider/model\"; write a key such as \"openai/gpt-4o\"",
         ),
         (
             "[prices.\"opnai/gpt-4o\"]\ninput = \"1\"",
-            "trunkline.toml:1: prices.\"opnai/gpt-4o\": no provider is called \"opnai\"; did you mean \"openai\"?",
+            "trunkline.toml:1: prices.\"opnai/gpt-4o\": unknown provider \"opnai\"; did you mean \"openai\"?",
         ),
         (
             "[prices.\"openai/x\"]\noutput = \"1\"",
             "trunkline.toml:1: prices.\"openai/x\": input is missing; write it, \"0\" where the prompt is free",
         ),
     ] {
-        assert_eq!(Trial::file(text).fault(), expected);
+        assert_eq!(Trial::file(text).error(), expected);
     }
 }
 
 #[test]
-fn a_variable_sets_a_price_that_is_built_in() {
+fn a_variable_sets_a_built_in_price() {
     let config = Trial::file("")
         .variable("TRUNKLINE_PRICES__OPENAI_GPT_4O__INPUT", "1.75")
         .config();
-    let price = config.providers["openai"].prices.of("gpt-4o");
+    let price = config.providers["openai"].prices.get("gpt-4o");
     assert_eq!(price.unwrap().to_string(), "1.75 in");
 }

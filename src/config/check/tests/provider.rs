@@ -1,15 +1,15 @@
 use std::time::Duration;
 
 use crate::config::tests::Trial;
-use crate::config::{Auth, BaseUrl, Credential, HttpVersion, StreamUsage};
+use crate::config::{Auth, BaseUrl, Credential, HttpVersion, StreamUsageMode};
 
-fn house(lines: &str) -> Trial {
+fn custom(lines: &str) -> Trial {
     Trial::file(&format!(
         "[providers.house]\nbase_url = \"https://house.example/v1\"\n{lines}\n"
     ))
 }
 
-fn url(provider: &crate::config::Provider) -> (String, String) {
+fn url(provider: &crate::config::ProviderConfig) -> (String, String) {
     match &provider.base_url {
         BaseUrl::Set { url, source } => (url.to_string(), source.clone()),
         BaseUrl::Missing { variable } => (String::new(), variable.clone()),
@@ -21,31 +21,31 @@ fn pair(one: &str, two: &str) -> (String, String) {
 }
 
 #[test]
-fn a_provider_of_ones_own_needs_an_address_and_no_key() {
-    let provider = house("").provider("house");
-    assert!(provider.is_ready() && provider.named);
+fn a_custom_provider_needs_a_base_url_and_no_key() {
+    let provider = custom("").provider("house");
+    assert!(provider.is_ready() && provider.configured);
     assert_eq!(url(&provider), pair("https://house.example/v1", "config"));
     assert!(matches!(provider.credentials[..], [Credential::NotNeeded]));
     assert_eq!(
         (provider.auth, provider.stream_usage),
-        (Auth::Bearer, StreamUsage::Observe)
+        (Auth::Bearer, StreamUsageMode::Observe)
     );
     assert_eq!(provider.http, HttpVersion::Auto);
-    let fault = Trial::file("[providers.opnai]").fault();
+    let error = Trial::file("[providers.opnai]").error();
     assert_eq!(
-        fault,
+        error,
         "trunkline.toml:1: providers.opnai: base_url is missing; set it or base_url_env, or did you mean the built-in \"openai\"?"
     );
 }
 
 #[test]
-fn an_address_may_come_from_a_variable_alone() {
+fn a_base_url_may_come_from_a_variable_alone() {
     let file = "[providers.house]\nbase_url_env = \"HOUSE_URL\"";
     let provider = Trial::file(file).provider("house");
     assert_eq!(provider.missing(), Some("HOUSE_URL"));
     assert_eq!(
         Trial::file(file).warnings(),
-        ["provider \"house\" is left out: set HOUSE_URL"]
+        ["provider \"house\" is not ready: set HOUSE_URL"]
     );
     let provider = Trial::file(file)
         .variable("HOUSE_URL", "http://house")
@@ -54,7 +54,7 @@ fn an_address_may_come_from_a_variable_alone() {
 }
 
 #[test]
-fn the_address_nearest_to_the_process_wins() {
+fn sources_of_the_base_url_have_an_order() {
     let name = "TRUNKLINE_PROVIDERS__GROQ__BASE_URL";
     let preset = || Trial::file("");
     let file = || Trial::file("[providers.groq]\nbase_url = \"https://file/v1\"");
@@ -73,17 +73,17 @@ fn the_address_nearest_to_the_process_wins() {
         pair("https://variable/v1", "GROQ_BASE_URL")
     );
     assert_eq!(url(&over().provider("groq")), pair("https://over/v1", name));
-    assert!(!preset().provider("groq").named);
+    assert!(!preset().provider("groq").configured);
     assert!(
         preset()
             .variable("GROQ_BASE_URL", "https://a/v1")
             .provider("groq")
-            .named
+            .configured
     );
 }
 
 #[test]
-fn addresses_are_plain() {
+fn base_urls_are_validated() {
     for text in [
         "",
         "house",
@@ -100,20 +100,20 @@ fn addresses_are_plain() {
         "https:///v1?",
     ] {
         let file = format!("[providers.house]\nbase_url = {text:?}");
-        let fault = Trial::file(&file).fault();
+        let error = Trial::file(&file).error();
         assert!(
-            fault.starts_with("trunkline.toml:2: providers.house.base_url: "),
-            "{text}: {fault}"
+            error.starts_with("trunkline.toml:2: providers.house.base_url: "),
+            "{text}: {error}"
         );
     }
-    let fault = Trial::file("")
+    let error = Trial::file("")
         .variable("OLLAMA_BASE_URL", "localhost:11434")
-        .fault();
-    assert!(fault.starts_with("OLLAMA_BASE_URL: "), "{fault}");
+        .error();
+    assert!(error.starts_with("OLLAMA_BASE_URL: "), "{error}");
 }
 
 #[test]
-fn an_address_without_its_usual_path_is_warned_of() {
+fn a_base_url_without_its_usual_path_is_a_warning() {
     let warnings = Trial::file("")
         .variable("OLLAMA_BASE_URL", "http://localhost:11434")
         .warnings();
@@ -132,34 +132,34 @@ fn an_address_without_its_usual_path_is_warned_of() {
 }
 
 #[test]
-fn a_provider_is_not_trunkline_itself() {
-    let fault = Trial::file("")
+fn a_provider_cannot_be_the_gateway_itself() {
+    let error = Trial::file("")
         .variable("OPENAI_API_KEY", "k")
         .variable("OPENAI_BASE_URL", "http://localhost:8080/v1")
-        .fault();
+        .error();
     assert_eq!(
-        fault,
-        "OPENAI_BASE_URL: leads back to server.listen, in a circle; change one of the two"
+        error,
+        "OPENAI_BASE_URL: points to server.listen, which makes a loop; change one of the two"
     );
     assert!(
         Trial::file("[providers.llamacpp]")
-            .fault()
-            .contains("in a circle")
+            .error()
+            .contains("makes a loop")
     );
     assert!(
         Trial::file("[providers.llamacpp]")
             .listen_flag("127.0.0.1:9")
-            .outcome()
+            .load()
             .is_ok()
     );
-    assert!(Trial::file("").outcome().is_ok());
+    assert!(Trial::file("").load().is_ok());
 }
 
 #[test]
-fn a_circle_is_seen_by_every_name_of_this_machine() {
+fn a_loop_is_detected_by_every_name_of_this_machine() {
     let leads_back = |listen: &str, url: &str| {
         let file = format!("[access]\nopen = true\n[providers.house]\nbase_url = {url:?}");
-        !Trial::file(&file).listen_flag(listen).faults().is_empty()
+        !Trial::file(&file).listen_flag(listen).errors().is_empty()
     };
     for url in [
         "http://localhost:80",
@@ -182,7 +182,7 @@ fn a_circle_is_seen_by_every_name_of_this_machine() {
 #[test]
 fn headers_are_added_and_not_shown() {
     let provider =
-        house("headers = { X-Title = \"Chat\" }\norganization = \"org-1\"\nproject = \"p-1\"")
+        custom("headers = { X-Title = \"Chat\" }\norganization = \"org-1\"\nproject = \"p-1\"")
             .provider("house");
     assert_eq!(provider.headers["x-title"], "Chat");
     assert!(provider.headers["x-title"].is_sensitive());
@@ -191,7 +191,7 @@ fn headers_are_added_and_not_shown() {
 }
 
 #[test]
-fn headers_that_are_not_for_the_config_are_refused() {
+fn reserved_headers_are_rejected() {
     for name in [
         "authorization",
         "Connection",
@@ -202,33 +202,33 @@ fn headers_that_are_not_for_the_config_are_refused() {
         "a b",
         "",
     ] {
-        let fault = house(&format!("headers = {{ {name:?} = \"x\" }}")).fault();
+        let error = custom(&format!("headers = {{ {name:?} = \"x\" }}")).error();
         assert!(
-            fault.contains("providers.house.headers."),
-            "{name}: {fault}"
+            error.contains("providers.house.headers."),
+            "{name}: {error}"
         );
     }
-    house("auth = \"api-key\"\nheaders = { api-key = \"x\" }").fault();
-    house("organization = \"a\"\nheaders = { openai-organization = \"x\" }").fault();
-    house("headers = { x-a = \"1\", X-A = \"2\" }").fault();
-    house("organization = \"\"").fault();
-    house("project = \"a\\nb\"").fault();
+    custom("auth = \"api-key\"\nheaders = { api-key = \"x\" }").error();
+    custom("organization = \"a\"\nheaders = { openai-organization = \"x\" }").error();
+    custom("headers = { x-a = \"1\", X-A = \"2\" }").error();
+    custom("organization = \"\"").error();
+    custom("project = \"a\\nb\"").error();
 }
 
 #[test]
-fn limits_are_inherited_one_by_one() {
-    let trial = house(
-        "timeouts = { head = \"1s\", total = \"9s\" }\npool = { max_in_flight = 5, wait = \"0s\" }\n[timeouts]\ngap = \"2s\"\n[pool]\nmax_idle = 0",
+fn limits_are_inherited_individually() {
+    let trial = custom(
+        "timeouts = { response_header = \"1s\", total = \"9s\" }\npool = { max_in_flight = 5, acquire_timeout = \"0s\" }\n[timeouts]\nidle = \"2s\"\n[pool]\nmax_idle = 0",
     );
     let provider = trial.provider("house");
-    assert_eq!(provider.timeouts.head, Duration::from_secs(1));
-    assert_eq!(provider.timeouts.gap, Duration::from_secs(2));
+    assert_eq!(provider.timeouts.response_header, Duration::from_secs(1));
+    assert_eq!(provider.timeouts.idle, Duration::from_secs(2));
     assert_eq!(provider.timeouts.connect, Duration::from_secs(5));
     assert_eq!(provider.timeouts.total, Some(Duration::from_secs(9)));
     assert_eq!(
         (
             provider.pool.max_in_flight,
-            provider.pool.wait,
+            provider.pool.acquire_timeout,
             provider.pool.max_idle
         ),
         (Some(5), Duration::ZERO, 0)
@@ -242,23 +242,23 @@ fn limits_are_inherited_one_by_one() {
 }
 
 #[test]
-fn a_fault_in_the_shared_limits_is_told_once() {
-    let fault = Trial::file("[timeouts]\nhead = \"0s\"").fault();
+fn an_error_in_the_shared_limits_is_reported_once() {
+    let error = Trial::file("[timeouts]\nresponse_header = \"0s\"").error();
     assert_eq!(
-        fault,
-        "trunkline.toml:2: timeouts.head: must be longer than nothing, such as \"10s\""
+        error,
+        "trunkline.toml:2: timeouts.response_header: must be more than zero, such as \"10s\""
     );
-    let fault = house("timeouts = { total = \"never\" }").fault();
-    assert!(fault.ends_with("or \"off\" for no limit"), "{fault}");
+    let error = custom("timeouts = { total = \"never\" }").error();
+    assert!(error.ends_with("or \"off\" for no limit"), "{error}");
 }
 
 #[test]
-fn certificates_are_read_at_once() {
+fn certificates_are_read_on_load() {
     let pair = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
-    let trial = house("ca_file = \"ca.pem\"");
+    let trial = custom("ca_file = \"ca.pem\"");
     assert!(
         trial
-            .fault()
+            .error()
             .contains("providers.house.ca_file: the file cannot be read")
     );
     let trial = trial.with("ca.pem", pair.cert.pem());
@@ -269,26 +269,26 @@ fn certificates_are_read_at_once() {
     assert!(
         trial
             .with("ca.pem", "hello")
-            .fault()
-            .contains("holds no PEM certificate")
+            .error()
+            .contains("contains no PEM certificate")
     );
 }
 
 #[test]
-fn names_can_stand_before_a_slash() {
+fn provider_names_contain_no_slash() {
     for name in ["a/b", "", "a b", "ä"] {
         let file = format!("[providers.{name:?}]\nbase_url = \"https://a/v1\"");
-        assert!(Trial::file(&file).fault().contains("a name has 1 to 64"));
+        assert!(Trial::file(&file).error().contains("use 1 to 64 letters"));
     }
 }
 
 #[test]
-fn the_rest_is_taken_over() {
-    let provider = house("stream_usage = \"inject\"\nhttp = \"http2\"").provider("house");
+fn other_keys_are_copied() {
+    let provider = custom("stream_usage = \"inject\"\nhttp = \"http2\"").provider("house");
     assert_eq!(
         (provider.stream_usage, provider.http),
-        (StreamUsage::Inject, HttpVersion::Http2)
+        (StreamUsageMode::Inject, HttpVersion::Http2)
     );
     let provider = Trial::file("[providers.openai]\nstream_usage = \"observe\"").provider("openai");
-    assert_eq!(provider.stream_usage, StreamUsage::Observe);
+    assert_eq!(provider.stream_usage, StreamUsageMode::Observe);
 }

@@ -4,14 +4,14 @@ use crate::config::Retry;
 use crate::config::tests::Trial;
 
 #[test]
-fn a_model_says_what_differs() {
+fn a_model_overrides_single_keys() {
     let config = Trial::file(
-        "[retry]\nattempts = 5\nmax_wait = \"2s\"\n[models.gpt-4o.retry]\nattempts = 2\nprocessed = true",
+        "[retry]\nattempts = 5\nmax_wait = \"2s\"\n[models.gpt-4o.retry]\nattempts = 2\nnon_idempotent = true",
     )
     .config();
     let all = Retry {
         attempts: 5,
-        processed: false,
+        non_idempotent: false,
         max_wait: Duration::from_secs(2),
     };
     assert_eq!(config.retry, all);
@@ -19,14 +19,14 @@ fn a_model_says_what_differs() {
     assert_eq!(config.models["mistral-small"].retry, all);
     let own = Retry {
         attempts: 2,
-        processed: true,
+        non_idempotent: true,
         ..all
     };
     assert_eq!(config.models["gpt-4o"].retry, own);
 }
 
 #[test]
-fn numbers_out_of_bounds_are_faults() {
+fn numbers_out_of_range_are_errors() {
     for (line, expected) in [
         ("attempts = 0", "retry.attempts: must be from 1 to 20"),
         ("attempts = 21", "retry.attempts: must be from 1 to 20"),
@@ -36,13 +36,13 @@ fn numbers_out_of_bounds_are_faults() {
             "retry.max_wait: not a duration; write a number with a unit, such as \"10s\" or \"5m\"",
         ),
     ] {
-        let fault = Trial::file(&format!("[retry]\n{line}")).fault();
-        assert_eq!(fault, format!("trunkline.toml:2: {expected}"));
+        let error = Trial::file(&format!("[retry]\n{line}")).error();
+        assert_eq!(error, format!("trunkline.toml:2: {expected}"));
     }
-    let fault = Trial::file("[models.gpt-4o]\nretry = { attempts = 0 }").fault();
+    let error = Trial::file("[models.gpt-4o]\nretry = { attempts = 0 }").error();
     assert!(
-        fault.ends_with("models.gpt-4o.retry.attempts: must be from 1 to 20"),
-        "{fault}"
+        error.ends_with("models.gpt-4o.retry.attempts: must be from 1 to 20"),
+        "{error}"
     );
 }
 
@@ -59,14 +59,14 @@ fn the_breakers_numbers_are_checked() {
         ),
         (
             "window = \"0s\"",
-            "breaker.window: must be longer than nothing, such as \"10s\"",
+            "breaker.window: must be more than zero, such as \"10s\"",
         ),
         (
             "max_cooldown = \"1s\"",
             "breaker.max_cooldown: must be at least breaker.cooldown",
         ),
     ] {
-        let fault = Trial::file(&format!("[breaker]\n{line}")).fault();
-        assert_eq!(fault, format!("trunkline.toml:2: {expected}"));
+        let error = Trial::file(&format!("[breaker]\n{line}")).error();
+        assert_eq!(error, format!("trunkline.toml:2: {expected}"));
     }
 }

@@ -1,4 +1,4 @@
-//! A bug that shows in one request ends that request alone.
+//! A panic while serving a request ends that request alone.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -10,46 +10,44 @@ use http_body::{Body, Frame};
 
 use crate::dialect::Dialect;
 use crate::error_response;
-use crate::proxy::{Aborted, Answer, Worker};
-use crate::routes::response::refuse;
+use crate::proxy::{Aborted, ResponseBody, Worker};
+use crate::routes::response::reject;
 
-/// What `work` on a request comes to; a panic in it comes to an answer with 500.
-/// The panic hook has counted it by then, and said where it was.
+/// Runs `f`; a panic in it becomes a response with status 500, after the panic hook
+/// has counted and logged it.
 ///
-/// What a panic leaves behind is fit for use: cells that were borrowed are
-/// given back as the stack unwinds, locks are taken whether they were poisoned
-/// or not, and whatever counts does so when it is dropped.
-pub fn rescued<T>(
+/// State stays usable: borrows of cells end as the stack unwinds, the poison of a
+/// lock is ignored, and counters are updated on drop.
+pub fn catch_panic<T>(
     worker: &Worker,
-    work: impl FnOnce() -> T,
-    answer: impl FnOnce(Response<Answer>) -> T,
+    f: impl FnOnce() -> T,
+    on_panic: impl FnOnce(Response<ResponseBody>) -> T,
 ) -> T {
-    // What it says could be a caller's words.
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| answer(broken(worker)))
+    // The message is dropped: it may contain request data.
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|_| on_panic(panic_response(worker)))
 }
 
-/// The next piece of an answer; a panic on the way to it breaks the answer off
-/// in a way that no client takes for its end.
-pub fn piece(
-    answer: &mut Answer,
+/// Polls a response body; a panic aborts it, so that no client can mistake it for
+/// complete.
+pub fn poll_frame(
+    body: &mut ResponseBody,
     context: &mut Context<'_>,
 ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
-    let poll = || Pin::new(&mut *answer).poll_frame(context);
+    let poll = || Pin::new(&mut *body).poll_frame(context);
     let polled = catch_unwind(AssertUnwindSafe(poll));
-    polled.unwrap_or_else(|_| Poll::Ready(Some(Err(answer.fail()))))
+    polled.unwrap_or_else(|_| Poll::Ready(Some(Err(body.fail()))))
 }
 
-/// The answer to a request that a panic has ended, under the id that its line
-/// in the log has.
+/// The response to a panic, with the request id of the access log line.
 #[cold]
-fn broken(worker: &Worker) -> Response<Answer> {
-    let failure = error_response::internal_error();
-    match worker.desk.take_broken() {
+fn panic_response(worker: &Worker) -> Response<ResponseBody> {
+    let error = error_response::internal_error();
+    match worker.metrics.take_panicked() {
         Some(id) => {
-            let told = failure.into_response(&id, Dialect::OpenAi);
-            told.map(Answer::whole)
+            let response = error.into_response(&id, Dialect::OpenAi);
+            response.map(ResponseBody::full)
         }
-        None => refuse(worker, &HeaderMap::new(), failure),
+        None => reject(worker, &HeaderMap::new(), error),
     }
 }
 

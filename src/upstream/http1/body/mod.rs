@@ -1,60 +1,53 @@
-//! The body of an answer: where it ends, and what of it is content (RFC 9112,
-//! sections 6 and 7).
+//! Decodes response bodies: finds the content and the end (RFC 9112, sections 6 and 7).
 
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr;
 
-/// Most bytes of a line with a chunk's size and its extensions, and of one
-/// trailer field.
-const LONGEST_LINE: usize = 4 * 1024;
-/// Most bytes of all trailer fields.
-const MOST_TRAILERS: usize = 16 * 1024;
-/// Digits of the largest size there can be.
-const MOST_DIGITS: usize = 16;
+/// Of a line with a chunk's size and extensions, and of one trailer field.
+const MAX_LINE: usize = 4 * 1024;
+/// Of all trailer fields together.
+const MAX_TRAILERS: usize = 16 * 1024;
+/// Hexadecimal digits of a chunk size: those of `u64`.
+const MAX_DIGITS: usize = 16;
 
-/// Finds the content in what arrives, and the end of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Body {
-    /// So many bytes are to come.
+    /// Bytes left.
     Length(u64),
-    /// In chunks, each with its size before it.
-    Chunked(Place),
-    /// Until the connection ends.
+    Chunked(ChunkState),
     UntilClose,
-    /// All of it is here.
     Ended,
 }
 
-/// Where in a chunked body the next byte stands.
+/// What the next byte belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
-    /// In the line with a chunk's size.
-    Size,
-    /// In a chunk, so many bytes before its end.
-    Chunk(u64),
-    /// Behind a chunk, before its line end.
-    AfterChunk,
-    /// Behind the last chunk, so many bytes into the trailer fields.
+pub(super) enum ChunkState {
+    SizeLine,
+    /// Bytes left of the chunk.
+    Data(u64),
+    /// The line end after a chunk.
+    DataEnd,
+    /// Bytes of trailer fields so far.
     Trailers(usize),
 }
 
-/// The body breaks the rules; where it ends cannot be told.
+/// The end of the message cannot be determined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Malformed(pub(super) &'static str);
 
-/// The content found in one go: a range of what had arrived.
+/// A range of the buffer.
 #[derive(Default)]
-struct Found {
+struct ContentRange {
     start: usize,
     end: usize,
 }
 
 impl Body {
     pub(super) fn chunked() -> Self {
-        Self::Chunked(Place::Size)
+        Self::Chunked(ChunkState::SizeLine)
     }
 
-    pub(super) fn of_length(length: u64) -> Self {
+    pub(super) fn with_length(length: u64) -> Self {
         if length == 0 {
             Self::Ended
         } else {
@@ -66,34 +59,33 @@ impl Body {
         *self == Self::Ended
     }
 
-    /// Whether all of it has come, as far as that is known beforehand.
-    pub(super) fn is_in(&self, arrived: &[u8]) -> bool {
+    /// Whether all of it was received; false where that is not known in advance.
+    pub(super) fn is_buffered_in(&self, buffer: &[u8]) -> bool {
         match self {
             Self::Ended => true,
-            Self::Length(left) => *left <= arrived.len() as u64,
+            Self::Length(left) => *left <= buffer.len() as u64,
             Self::Chunked(_) | Self::UntilClose => false,
         }
     }
 
-    /// Takes all content out of `arrived`, in one piece: chunks that came
-    /// together go on together. Empty when there is none yet. What came before
-    /// a fault goes on as well; the fault is found again by the next call.
-    pub(super) fn take(&mut self, arrived: &mut BytesMut) -> Result<Bytes, Malformed> {
+    /// Takes all content out of `buffer`: that of several chunks is joined. Empty if there
+    /// is none yet. Content before an error is returned; the next call returns the error.
+    pub(super) fn take_content(&mut self, buffer: &mut BytesMut) -> Result<Bytes, Malformed> {
         match self {
             Self::Ended => Ok(Bytes::new()),
-            Self::UntilClose => Ok(arrived.split().freeze()),
+            Self::UntilClose => Ok(buffer.split().freeze()),
             Self::Length(left) => {
-                let count = shorter(*left, arrived.len());
+                let count = min_len(*left, buffer.len());
                 *left -= count as u64;
                 let ended = *left == 0;
-                let content = arrived.split_to(count).freeze();
+                let content = buffer.split_to(count).freeze();
                 if ended {
                     *self = Self::Ended;
                 }
                 Ok(content)
             }
-            Self::Chunked(place) => {
-                let (content, ended) = take_chunks(place, arrived)?;
+            Self::Chunked(state) => {
+                let (content, ended) = take_chunks(state, buffer)?;
                 if ended {
                     *self = Self::Ended;
                 }
@@ -102,8 +94,8 @@ impl Body {
         }
     }
 
-    /// The connection has ended; true when that is where the body may end.
-    pub(super) fn ends_here(&mut self) -> bool {
+    /// Called at end of file; true if the body may end there.
+    pub(super) fn end_at_eof(&mut self) -> bool {
         if *self == Self::UntilClose {
             *self = Self::Ended;
         }
@@ -111,66 +103,65 @@ impl Body {
     }
 }
 
-/// The content of all chunks in `arrived`, and whether the body ends with them.
-fn take_chunks(place: &mut Place, arrived: &mut BytesMut) -> Result<(Bytes, bool), Malformed> {
-    let mut found = Found::default();
+/// The content of all chunks in `buffer`, and whether the body ends with them.
+fn take_chunks(state: &mut ChunkState, buffer: &mut BytesMut) -> Result<(Bytes, bool), Malformed> {
+    let mut content = ContentRange::default();
     let mut at = 0;
-    let scanned = scan(place, arrived, &mut at, &mut found);
+    let scanned = scan(state, buffer, &mut at, &mut content);
     let ended = match scanned {
-        Err(_) if found.start < found.end => false,
+        Err(_) if content.start < content.end => false,
         scanned => scanned?,
     };
-    let mut taken = arrived.split_to(at);
-    taken.truncate(found.end);
-    taken.advance(found.start);
+    let mut taken = buffer.split_to(at);
+    taken.truncate(content.end);
+    taken.advance(content.start);
     Ok((taken.freeze(), ended))
 }
 
-/// Goes through what arrived, and leaves `at` behind the last part that was in
-/// order. True at the end of the body.
+/// Scans `buffer` and moves `at` past the last valid part. True at the end of the body.
 fn scan(
-    place: &mut Place,
-    arrived: &mut BytesMut,
+    state: &mut ChunkState,
+    buffer: &mut BytesMut,
     at: &mut usize,
-    found: &mut Found,
+    content: &mut ContentRange,
 ) -> Result<bool, Malformed> {
     loop {
-        let rest = arrived.get(*at..).unwrap_or_default();
-        match place {
-            Place::Chunk(left) => {
-                let count = shorter(*left, rest.len());
-                found.add(arrived, *at, count);
+        let rest = buffer.get(*at..).unwrap_or_default();
+        match state {
+            ChunkState::Data(left) => {
+                let count = min_len(*left, rest.len());
+                content.add(buffer, *at, count);
                 *at += count;
                 *left -= count as u64;
                 if *left > 0 {
                     return Ok(false);
                 }
-                *place = Place::AfterChunk;
+                *state = ChunkState::DataEnd;
             }
-            Place::AfterChunk => match rest {
+            ChunkState::DataEnd => match rest {
                 [b'\r', b'\n', ..] => {
                     *at += 2;
-                    *place = Place::Size;
+                    *state = ChunkState::SizeLine;
                 }
                 [] | [b'\r'] => return Ok(false),
-                _ => return Err(Malformed("a chunk is longer than its size")),
+                _ => return Err(Malformed("chunk longer than its size")),
             },
-            Place::Size => {
+            ChunkState::SizeLine => {
                 let Some(line) = line(rest)? else {
                     return Ok(false);
                 };
-                *place = match size(line)? {
-                    0 => Place::Trailers(0),
-                    size => Place::Chunk(size),
+                *state = match size(line)? {
+                    0 => ChunkState::Trailers(0),
+                    size => ChunkState::Data(size),
                 };
                 *at += line.len() + 2;
             }
-            Place::Trailers(before) => {
+            ChunkState::Trailers(before) => {
                 let Some(line) = line(rest)? else {
                     return Ok(false);
                 };
-                if *before + line.len() > MOST_TRAILERS {
-                    return Err(Malformed("the trailers are too long"));
+                if *before + line.len() > MAX_TRAILERS {
+                    return Err(Malformed("trailers too long"));
                 }
                 *before += line.len();
                 *at += line.len() + 2;
@@ -182,58 +173,54 @@ fn scan(
     }
 }
 
-impl Found {
-    /// Adds `count` bytes that stand at `at`. What was found before is never
-    /// moved, so content in one chunk is not copied.
-    fn add(&mut self, arrived: &mut BytesMut, at: usize, count: usize) {
+impl ContentRange {
+    /// Adds `count` bytes at `at`. Only later chunks are moved, so the content of a single
+    /// chunk is not copied.
+    fn add(&mut self, buffer: &mut BytesMut, at: usize, count: usize) {
         if self.end == self.start {
             self.start = at;
             self.end = at;
         } else if at > self.end {
-            arrived.copy_within(at..at + count, self.end);
+            buffer.copy_within(at..at + count, self.end);
         }
         self.end += count;
     }
 }
 
-/// The line at the start of `rest`, without its end; none when it is not whole.
+/// The first line without its end; None if it is incomplete.
 fn line(rest: &[u8]) -> Result<Option<&[u8]>, Malformed> {
     let Some(end) = memchr(b'\n', rest) else {
-        return if rest.len() > LONGEST_LINE {
-            Err(Malformed("a line between chunks is too long"))
+        return if rest.len() > MAX_LINE {
+            Err(Malformed("line in chunked body too long"))
         } else {
             Ok(None)
         };
     };
     let line = rest.get(..end).unwrap_or_default();
-    // A bare LF, or a CR within the line, may be read differently by the next
-    // reader.
+    // Other parsers may treat a bare LF, or a CR within the line, differently.
     match line.split_last() {
-        Some((b'\r', line)) if !line.contains(&b'\r') && line.len() <= LONGEST_LINE => {
-            Ok(Some(line))
-        }
-        _ => Err(Malformed("a line between chunks does not end as it must")),
+        Some((b'\r', line)) if !line.contains(&b'\r') && line.len() <= MAX_LINE => Ok(Some(line)),
+        _ => Err(Malformed("line in chunked body without CRLF")),
     }
 }
 
-/// The size in a chunk's first line. Extensions are passed over (RFC 9112,
-/// section 7.1.1).
+/// Parses a chunk size. Extensions are ignored (RFC 9112, section 7.1.1).
 fn size(line: &[u8]) -> Result<u64, Malformed> {
-    const BAD: Malformed = Malformed("a chunk has no valid size");
+    const INVALID: Malformed = Malformed("invalid chunk size");
     let digits = line
         .iter()
         .take_while(|byte| byte.is_ascii_hexdigit())
         .count();
-    let (digits, behind) = line.split_at(digits);
-    if !matches!(behind.trim_ascii_start(), [] | [b';', ..]) || digits.len() > MOST_DIGITS {
-        return Err(BAD);
+    let (digits, after) = line.split_at(digits);
+    if !matches!(after.trim_ascii_start(), [] | [b';', ..]) || digits.len() > MAX_DIGITS {
+        return Err(INVALID);
     }
-    let digits = std::str::from_utf8(digits).map_err(|_| BAD)?;
-    u64::from_str_radix(digits, 16).map_err(|_| BAD)
+    let digits = std::str::from_utf8(digits).map_err(|_| INVALID)?;
+    u64::from_str_radix(digits, 16).map_err(|_| INVALID)
 }
 
-fn shorter(left: u64, here: usize) -> usize {
-    usize::try_from(left).map_or(here, |left| left.min(here))
+fn min_len(left: u64, available: usize) -> usize {
+    usize::try_from(left).map_or(available, |left| left.min(available))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Heads: a request's as it is written, an answer's as it is read.
+//! Encodes request heads and parses response heads.
 
 use std::fmt::Write as _;
 use std::mem::MaybeUninit;
@@ -11,76 +11,74 @@ use httparse::{ParserConfig, Status};
 use memchr::memchr_iter;
 
 use super::body::{Body, Malformed};
-use crate::request_body::Extent;
+use crate::request_body::Framing;
 use crate::upstream::header;
+use crate::wire::token_list::tokens;
 
-/// Most fields in the head of an answer.
-const MOST_FIELDS: usize = 100;
-/// Fields that are added to an answer's before it goes to the caller.
-const FIELDS_OF_OURS: usize = 6;
-/// Most bytes in the head of an answer.
-const LONGEST: usize = 64 * 1024;
+/// Of a response.
+const MAX_FIELDS: usize = 100;
+/// Capacity for the fields that the gateway adds to a response.
+const ADDED_FIELDS: usize = 6;
+/// Bytes of a response head.
+const MAX_HEAD: usize = 64 * 1024;
 
-/// The head of an answer.
 #[derive(Debug)]
-pub(super) struct Head {
+pub(super) struct ParsedHead {
     pub(super) status: StatusCode,
-    /// Those that may go downstream.
+    /// Only those that are forwarded downstream.
     pub(super) headers: HeaderMap,
     pub(super) body: Body,
-    /// Whether the connection can take another request behind the body.
-    pub(super) persists: bool,
-    /// How long it may rest until then, where the upstream says so.
-    pub(super) rests_for: Option<Duration>,
-    /// Whether what follows is a WebSocket's (RFC 6455, section 4.1).
+    /// Whether another request can follow on the connection.
+    pub(super) keep_alive: bool,
+    /// How long the upstream keeps the idle connection, if it sent that.
+    pub(super) keep_alive_hint: Option<Duration>,
+    /// Whether a WebSocket follows (RFC 6455, section 4.1).
     pub(super) opens_websocket: bool,
 }
 
-/// What every answer begins with.
-const BEGINNING: &[u8] = b"HTTP/1.";
-const NOT_HTTP: Malformed = Malformed("the head is not HTTP/1");
-const TOO_LONG: Malformed = Malformed("the head is too long");
-const BAD_LENGTH: Malformed = Malformed("the answer's length is told wrongly or twice");
+const START: &[u8] = b"HTTP/1.";
+const NOT_HTTP: Malformed = Malformed("response head is not HTTP/1");
+const TOO_LONG: Malformed = Malformed("response head too long");
+const INVALID_LENGTH: Malformed = Malformed("invalid or ambiguous content length");
 
-/// What the fields say about the connection and the body's framing.
+/// The fields about framing and the connection.
 #[derive(Default)]
-struct Framing {
+struct FramingFields {
     length: Option<u64>,
     chunked: bool,
     close: bool,
     keep_alive: bool,
-    rests_for: Option<Duration>,
-    /// Fields that `Connection` names; they go no further.
-    named: Vec<HeaderName>,
+    keep_alive_hint: Option<Duration>,
+    /// Fields that `Connection` names: hop-by-hop.
+    connection_options: Vec<HeaderName>,
 }
 
-/// Writes the head of a request whose body goes so far (RFC 9112, sections 3 and
-/// 5).
+/// Encodes a request head (RFC 9112, sections 3 and 5).
 pub(super) fn encode<'f>(
     method: &Method,
     target: &str,
     host: &HeaderValue,
-    extent: Extent,
+    framing: Framing,
     fields: impl Iterator<Item = (&'f HeaderName, &'f HeaderValue)>,
 ) -> Bytes {
-    let most = fields.size_hint().1.unwrap_or_default();
-    // Most heads fit; one that does not makes it grow.
-    let mut head = BytesMut::with_capacity(target.len() + most * 48 + 128);
+    let max_fields = fields.size_hint().1.unwrap_or_default();
+    // An estimate that most heads fit into.
+    let mut head = BytesMut::with_capacity(target.len() + max_fields * 48 + 128);
     head.put_slice(method.as_str().as_bytes());
     head.put_u8(b' ');
     head.put_slice(target.as_bytes());
     head.put_slice(b" HTTP/1.1\r\nhost: ");
     head.put_slice(host.as_bytes());
-    match extent {
-        Extent::Length(length) => {
+    match framing {
+        Framing::Length(length) => {
             head.put_slice(b"\r\ncontent-length: ");
-            // Writing into memory does not fail.
+            // Writing to memory cannot fail.
             let _ = write!(head, "{length}");
         }
-        Extent::Chunked => head.put_slice(b"\r\ntransfer-encoding: chunked"),
-        Extent::Absent => {}
+        Framing::Chunked => head.put_slice(b"\r\ntransfer-encoding: chunked"),
+        Framing::Empty => {}
     }
-    // Not a loop: an iterator in several parts would look for its part each time.
+    // Not a loop: a chained iterator would check which part it is in each time.
     fields.for_each(|(name, value)| {
         head.put_slice(b"\r\n");
         head.put_slice(name.as_str().as_bytes());
@@ -91,134 +89,133 @@ pub(super) fn encode<'f>(
     head.freeze()
 }
 
-/// Takes the head of an answer out of `arrived`; none while it is not whole.
-/// `looked_at` is how much of it has been searched for the end, 0 at first.
-pub(super) fn take(
-    arrived: &mut BytesMut,
-    looked_at: &mut usize,
-) -> Result<Option<Head>, Malformed> {
-    let started = arrived.iter().zip(BEGINNING);
-    if started.into_iter().any(|(byte, expected)| byte != expected) {
+/// Takes a response head out of `buffer`; None while it is incomplete. `searched` is the
+/// count of bytes already searched for its end, 0 at first.
+pub(super) fn take_head(
+    buffer: &mut BytesMut,
+    searched: &mut usize,
+) -> Result<Option<ParsedHead>, Malformed> {
+    let start = buffer.iter().zip(START);
+    if start.into_iter().any(|(byte, expected)| byte != expected) {
         return Err(NOT_HTTP);
     }
-    let Some(length) = end(arrived, *looked_at) else {
-        *looked_at = arrived.len();
-        return if arrived.len() > LONGEST {
+    let Some(length) = end(buffer, *searched) else {
+        *searched = buffer.len();
+        return if buffer.len() > MAX_HEAD {
             Err(TOO_LONG)
         } else {
             Ok(None)
         };
     };
-    if length > LONGEST {
+    if length > MAX_HEAD {
         return Err(TOO_LONG);
     }
-    *looked_at = 0;
-    parse(&arrived.split_to(length).freeze()).map(Some)
+    *searched = 0;
+    parse(&buffer.split_to(length).freeze()).map(Some)
 }
 
-/// Where the head ends: behind the first empty line.
-fn end(arrived: &[u8], looked_at: usize) -> Option<usize> {
-    // The end may have begun in what was looked at.
-    let from = looked_at.saturating_sub(b"\n\r".len());
-    let lines = memchr_iter(b'\n', arrived.get(from..)?);
+/// The end of the head: after the first empty line.
+fn end(buffer: &[u8], searched: usize) -> Option<usize> {
+    // The searched bytes may include a part of the end.
+    let from = searched.saturating_sub(b"\n\r".len());
+    let lines = memchr_iter(b'\n', buffer.get(from..)?);
     lines
-        .map(|at| from + at + 1)
-        .find_map(|next| match arrived.get(next..)? {
+        .map(|index| from + index + 1)
+        .find_map(|next| match buffer.get(next..)? {
             [b'\r', b'\n', ..] => Some(next + 2),
             [b'\n', ..] => Some(next + 1),
             _ => None,
         })
 }
 
-fn parse(bytes: &Bytes) -> Result<Head, Malformed> {
-    let mut fields = [const { MaybeUninit::uninit() }; MOST_FIELDS];
+fn parse(bytes: &Bytes) -> Result<ParsedHead, Malformed> {
+    let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut head = httparse::Response::new(&mut []);
     let parsed =
         ParserConfig::default().parse_response_with_uninit_headers(&mut head, bytes, &mut fields);
     match parsed {
         Ok(Status::Complete(length)) if length == bytes.len() => {}
         Err(httparse::Error::TooManyHeaders) => {
-            return Err(Malformed("the head has too many fields"));
+            return Err(Malformed("too many header fields"));
         }
         _ => return Err(NOT_HTTP),
     }
     let status = head.code.and_then(|code| StatusCode::from_u16(code).ok());
-    let status = status.ok_or(Malformed("the head has no valid status"))?;
-    let is_http_1_0 = head.version == Some(0);
-    let mut framing = Framing::default();
-    let mut headers = HeaderMap::with_capacity(head.headers.len() + FIELDS_OF_OURS);
+    let status = status.ok_or(Malformed("invalid status"))?;
+    let is_http10 = head.version == Some(0);
+    let mut framing = FramingFields::default();
+    let mut headers = HeaderMap::with_capacity(head.headers.len() + ADDED_FIELDS);
     for field in &*head.headers {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| NOT_HTTP)?;
         let value = HeaderValue::from_maybe_shared(bytes.slice_ref(field.value));
         let value = value.map_err(|_| NOT_HTTP)?;
-        framing.note(&name, &value)?;
-        if header::goes_downstream(&name) {
+        framing.record(&name, &value)?;
+        if header::forwards_downstream(&name) {
             headers.append(name, value);
         }
     }
-    for name in &framing.named {
+    for name in &framing.connection_options {
         headers.remove(name);
     }
     let opens_websocket = status == StatusCode::SWITCHING_PROTOCOLS
-        && framing.named.contains(&UPGRADE)
+        && framing.connection_options.contains(&UPGRADE)
         && head.headers.iter().any(|field| {
             field.name.eq_ignore_ascii_case(UPGRADE.as_str())
                 && field.value.eq_ignore_ascii_case(b"websocket")
         });
-    Ok(Head {
+    Ok(ParsedHead {
         opens_websocket,
         status,
         headers,
-        persists: !framing.close && (framing.keep_alive || !is_http_1_0),
-        rests_for: framing.rests_for,
-        body: framing.body(status, is_http_1_0)?,
+        keep_alive: !framing.close && (framing.keep_alive || !is_http10),
+        keep_alive_hint: framing.keep_alive_hint,
+        body: framing.body(status, is_http10)?,
     })
 }
 
-impl Framing {
-    fn note(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<(), Malformed> {
+impl FramingFields {
+    fn record(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<(), Malformed> {
         match *name {
             CONTENT_LENGTH => {
                 let length = std::str::from_utf8(value.as_bytes()).ok().and_then(length);
-                // A second one, though it be the same, may be read differently
-                // by the next reader (RFC 9112, section 6.3).
+                // Other parsers may treat a duplicate differently, even an equal one
+                // (RFC 9112, section 6.3).
                 if length.is_none() || self.length.is_some() {
-                    return Err(BAD_LENGTH);
+                    return Err(INVALID_LENGTH);
                 }
                 self.length = length;
             }
             TRANSFER_ENCODING => {
-                // Of the codings only chunked is undone on the way.
+                // No other transfer coding is decoded.
                 let chunked = value
                     .as_bytes()
                     .trim_ascii()
                     .eq_ignore_ascii_case(b"chunked");
                 if !chunked || self.chunked {
-                    return Err(Malformed("the answer has an unknown transfer coding"));
+                    return Err(Malformed("unsupported transfer coding"));
                 }
                 self.chunked = true;
             }
             CONNECTION => {
-                for token in value.as_bytes().split(|byte| *byte == b',') {
-                    let token = token.trim_ascii();
+                for token in tokens(value.as_bytes()) {
                     if token.eq_ignore_ascii_case(b"close") {
                         self.close = true;
                     } else if token.eq_ignore_ascii_case(b"keep-alive") {
                         self.keep_alive = true;
                     } else {
-                        self.named.extend(HeaderName::from_bytes(token).ok());
+                        self.connection_options
+                            .extend(HeaderName::from_bytes(token).ok());
                     }
                 }
             }
-            _ if *name == "keep-alive" => self.rests_for = header::rest_told(value),
+            _ if *name == "keep-alive" => self.keep_alive_hint = header::keep_alive_timeout(value),
             _ => {}
         }
         Ok(())
     }
 
-    /// How the body is framed (RFC 9112, section 6.3), for an answer to anything
-    /// but HEAD.
-    fn body(&self, status: StatusCode, is_http_1_0: bool) -> Result<Body, Malformed> {
+    /// The body's framing (RFC 9112, section 6.3), for any method except HEAD.
+    fn body(&self, status: StatusCode, is_http10: bool) -> Result<Body, Malformed> {
         if status.is_informational()
             || status == StatusCode::NO_CONTENT
             || status == StatusCode::NOT_MODIFIED
@@ -226,16 +223,16 @@ impl Framing {
             return Ok(Body::Ended);
         }
         match (self.chunked, self.length) {
-            (true, Some(_)) => Err(BAD_LENGTH),
-            (true, None) if is_http_1_0 => Err(Malformed("HTTP/1.0 has no chunks")),
+            (true, Some(_)) => Err(INVALID_LENGTH),
+            (true, None) if is_http10 => Err(Malformed("chunked encoding in HTTP/1.0")),
             (true, None) => Ok(Body::chunked()),
-            (false, Some(length)) => Ok(Body::of_length(length)),
+            (false, Some(length)) => Ok(Body::with_length(length)),
             (false, None) => Ok(Body::UntilClose),
         }
     }
 }
 
-/// Digits and nothing else; `parse` alone would take a sign.
+/// Only digits; `parse` alone would accept a sign.
 fn length(text: &str) -> Option<u64> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok())?

@@ -5,24 +5,24 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use proptest::prelude::*;
 
-use super::super::oracle::check_answer;
-use super::{Body, Head, LONGEST, Malformed, encode, take};
-use crate::request_body::Extent;
+use super::super::oracle::check_response;
+use super::{Body, MAX_HEAD, Malformed, ParsedHead, encode, take_head};
+use crate::request_body::Framing;
 
-fn read(text: &[u8]) -> Result<Option<Head>, Malformed> {
-    take(&mut BytesMut::from(text), &mut 0)
+fn try_parse(text: &[u8]) -> Result<Option<ParsedHead>, Malformed> {
+    take_head(&mut BytesMut::from(text), &mut 0)
 }
 
-fn whole(text: &str) -> Head {
-    read(text.as_bytes()).unwrap().unwrap()
+fn parse(text: &str) -> ParsedHead {
+    try_parse(text.as_bytes()).unwrap().unwrap()
 }
 
-fn is_refused(text: &str) -> bool {
-    read(text.as_bytes()).is_err()
+fn is_rejected(text: &str) -> bool {
+    try_parse(text.as_bytes()).is_err()
 }
 
 #[test]
-fn writes_a_request() {
+fn encodes_a_request_head() {
     let fields = [("content-type", "application/json"), ("x-twice", "1")];
     let fields = fields.map(|(name, value)| {
         let name = HeaderName::from_static(name);
@@ -31,7 +31,7 @@ fn writes_a_request() {
     let fields = fields.iter().map(|(name, value)| (name, value));
     let host = HeaderValue::from_static("host:1");
     let target = "/v1/chat/completions?a=b";
-    let head = encode(&Method::POST, target, &host, Extent::Length(14), fields);
+    let head = encode(&Method::POST, target, &host, Framing::Length(14), fields);
     let expected = "POST /v1/chat/completions?a=b HTTP/1.1\r\nhost: host:1\r\n\
                     content-length: 14\r\ncontent-type: application/json\r\n\
                     x-twice: 1\r\n\r\n";
@@ -39,29 +39,29 @@ fn writes_a_request() {
 }
 
 #[test]
-fn reads_a_head_however_it_is_cut() {
+fn parses_a_head_however_it_is_split() {
     let text = b"HTTP/1.1 200 OK\r\nX-A: 1\r\ncontent-length: 2\r\n\r\nhi";
     let end = text.len() - 2;
-    for cut in 0..end {
-        let mut arrived = BytesMut::from(&text[..cut]);
-        let mut looked_at = 0;
-        assert!(take(&mut arrived, &mut looked_at).unwrap().is_none());
-        for byte in &text[cut..end - 1] {
-            arrived.extend_from_slice(&[*byte]);
-            assert!(take(&mut arrived, &mut looked_at).unwrap().is_none());
+    for split in 0..end {
+        let mut buffer = BytesMut::from(&text[..split]);
+        let mut searched = 0;
+        assert!(take_head(&mut buffer, &mut searched).unwrap().is_none());
+        for byte in &text[split..end - 1] {
+            buffer.extend_from_slice(&[*byte]);
+            assert!(take_head(&mut buffer, &mut searched).unwrap().is_none());
         }
-        arrived.extend_from_slice(&text[end - 1..]);
-        let head = take(&mut arrived, &mut looked_at).unwrap().unwrap();
+        buffer.extend_from_slice(&text[end - 1..]);
+        let head = take_head(&mut buffer, &mut searched).unwrap().unwrap();
         assert_eq!(head.status, StatusCode::OK);
         assert_eq!(head.headers["x-a"], "1");
         assert_eq!(head.body, Body::Length(2));
-        assert_eq!(arrived, "hi");
+        assert_eq!(buffer, "hi");
     }
 }
 
 #[test]
-fn fields_of_the_connection_go_no_further() {
-    let head = whole(
+fn hop_by_hop_fields_are_removed() {
+    let head = parse(
         "HTTP/1.1 200 OK\r\nconnection: close, X-Hop, bad name\r\nx-hop: 1\r\n\
          keep-alive: timeout=5\r\ntransfer-encoding: Chunked\r\nset-cookie: a=b\r\n\
          x-request-id: r\r\nx-request-id: s\r\n\r\n",
@@ -70,13 +70,13 @@ fn fields_of_the_connection_go_no_further() {
     assert_eq!(names.len(), 2);
     assert!(names.iter().all(|(name, _)| *name == "x-request-id"));
     assert_eq!(head.body, Body::chunked());
-    assert!(!head.persists);
-    assert_eq!(head.rests_for, Some(Duration::from_secs(4)));
+    assert!(!head.keep_alive);
+    assert_eq!(head.keep_alive_hint, Some(Duration::from_secs(4)));
 }
 
 #[test]
-fn a_connection_persists_unless_it_says_otherwise() {
-    for (text, persists) in [
+fn version_and_connection_field_decide_keep_alive() {
+    for (text, keep_alive) in [
         ("HTTP/1.1 200 OK\r\n\r\n", true),
         ("HTTP/1.1 200 OK\r\nconnection: Close\r\n\r\n", false),
         ("HTTP/1.0 200 OK\r\n\r\n", false),
@@ -86,12 +86,12 @@ fn a_connection_persists_unless_it_says_otherwise() {
             false,
         ),
     ] {
-        assert_eq!(whole(text).persists, persists, "{text}");
+        assert_eq!(parse(text).keep_alive, keep_alive, "{text}");
     }
 }
 
 #[test]
-fn a_body_is_framed_in_one_way() {
+fn ambiguous_framing_is_rejected() {
     for (text, body) in [
         ("200 OK\r\ncontent-length: 3", Body::Length(3)),
         ("200 OK\r\ncontent-length: 0", Body::Ended),
@@ -101,7 +101,7 @@ fn a_body_is_framed_in_one_way() {
         ("304 Not Modified\r\ncontent-length: 3", Body::Ended),
         ("103 Early Hints", Body::Ended),
     ] {
-        let head = whole(&format!("HTTP/1.1 {text}\r\n\r\n"));
+        let head = parse(&format!("HTTP/1.1 {text}\r\n\r\n"));
         assert_eq!(head.body, body, "{text}");
     }
     for fields in [
@@ -119,17 +119,17 @@ fn a_body_is_framed_in_one_way() {
         "transfer-encoding: chunked\r\ntransfer-encoding: chunked",
     ] {
         assert!(
-            is_refused(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n")),
+            is_rejected(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n")),
             "{fields}"
         );
     }
-    assert!(is_refused(
+    assert!(is_rejected(
         "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
     ));
 }
 
 #[test]
-fn refuses_what_is_not_http() {
+fn rejects_malformed_heads() {
     for text in [
         "SSH-2.0-OpenSSH\r\n",
         "HTTP/2 200\r\n\r\n",
@@ -144,33 +144,35 @@ fn refuses_what_is_not_http() {
         "HTTP/1.1 200 OK\r\nname: x\r\n folded\r\n\r\n",
         "\r\nHTTP/1.1 200 OK\r\n\r\n",
     ] {
-        assert!(is_refused(text), "{text:?}");
+        assert!(is_rejected(text), "{text:?}");
     }
 }
 
 #[test]
 fn a_head_has_limits() {
-    let many = "x: y\r\n".repeat(super::MOST_FIELDS);
-    assert!(!is_refused(&format!("HTTP/1.1 200 OK\r\n{many}\r\n")));
-    assert!(is_refused(&format!(
+    let many = "x: y\r\n".repeat(super::MAX_FIELDS);
+    assert!(!is_rejected(&format!("HTTP/1.1 200 OK\r\n{many}\r\n")));
+    assert!(is_rejected(&format!(
         "HTTP/1.1 200 OK\r\n{many}x: y\r\n\r\n"
     )));
-    let long = "y".repeat(LONGEST);
-    assert!(is_refused(&format!("HTTP/1.1 200 OK\r\nx: {long}")));
-    assert!(is_refused(&format!("HTTP/1.1 200 OK\r\nx: {long}\r\n\r\n")));
+    let long = "y".repeat(MAX_HEAD);
+    assert!(is_rejected(&format!("HTTP/1.1 200 OK\r\nx: {long}")));
+    assert!(is_rejected(&format!(
+        "HTTP/1.1 200 OK\r\nx: {long}\r\n\r\n"
+    )));
 }
 
 proptest! {
     #[test]
-    fn cuts_change_nothing(
+    fn parses_the_same_however_it_is_split(
         lines in prop::collection::vec(prop::sample::select(vec![
             "HTTP/1.1 200 OK\r\n", "HTTP/1.0 404 No\n", "content-length: 5\r\n",
             "transfer-encoding: chunked\r\n", "connection: close, x\r\n", "x: y\r\n", "x:\n",
             "\r\n", "\n", "3\r\n", "abc\r\n", "0\r\n", "5;a=b\r\nabcde\r\n", "\r", "z",
         ]), 0..14),
-        cuts in prop::collection::vec(1_usize..12, 0..60),
+        lengths in prop::collection::vec(1_usize..12, 0..60),
     ) {
-        check_answer(["HTTP/1.1 200 OK\r\n", &lines.concat()].concat().as_bytes(), &cuts);
-        check_answer(lines.concat().as_bytes(), &cuts);
+        check_response(["HTTP/1.1 200 OK\r\n", &lines.concat()].concat().as_bytes(), &lengths);
+        check_response(lines.concat().as_bytes(), &lengths);
     }
 }

@@ -1,19 +1,19 @@
-//! What keeps requests together, as they are written.
+//! Session keys and prompt prefixes.
 
-use crate::wire::scan::affinity::{caller, opening};
+use crate::wire::scan::affinity::{prompt_prefix, session_key};
 
-fn caller_of(body: &str) -> Option<String> {
-    let found = caller(body.as_bytes())?;
+fn key_of(body: &str) -> Option<String> {
+    let found = session_key(body.as_bytes())?;
     Some(String::from_utf8(found.into_owned()).unwrap())
 }
 
-fn opening_of(body: &str) -> String {
-    let parts = opening(body.as_bytes()).map(|part| std::str::from_utf8(part).unwrap());
+fn prefix_of(body: &str) -> String {
+    let parts = prompt_prefix(body.as_bytes()).map(|part| std::str::from_utf8(part).unwrap());
     parts.join("|")
 }
 
 #[test]
-fn the_cache_key_goes_before_the_user() {
+fn the_cache_key_precedes_the_user() {
     for (members, expected) in [
         (r#""user":"u""#, Some("u")),
         (r#""user":"u","safety_identifier":"s""#, Some("u")),
@@ -31,14 +31,14 @@ fn the_cache_key_goes_before_the_user() {
         (r#""messages":[{"user":"u"}]"#, None),
     ] {
         let body = format!(r#"{{"model":"m",{members},"x":[]}}"#);
-        assert_eq!(caller_of(&body).as_deref(), expected, "{body}");
+        assert_eq!(key_of(&body).as_deref(), expected, "{body}");
     }
     let long = format!(r#"{{"model":"m","user":"{}"}}"#, "é".repeat(1000));
-    assert_eq!(caller(long.as_bytes()).unwrap().len(), 1024);
+    assert_eq!(session_key(long.as_bytes()).unwrap().len(), 1024);
 }
 
 #[test]
-fn the_system_and_the_first_message_open_a_prompt() {
+fn system_messages_and_the_first_other_one_are_the_prefix() {
     let system = r#"{"role":"system","content":"S"}"#;
     let developer = r#"{"content":[{"role":"user"}],"role":"developer"}"#;
     let user = r#"{"role":"user","content":"U"}"#;
@@ -56,10 +56,10 @@ fn the_system_and_the_first_message_open_a_prompt() {
         ("null".to_owned(), String::new()),
     ] {
         let chat = format!(r#"{{"model":"m","input":"x","messages":{messages},"prompt":"x"}}"#);
-        assert_eq!(opening_of(&chat), format!("{expected}||"), "{chat}");
+        assert_eq!(prefix_of(&chat), format!("{expected}||"), "{chat}");
         let response = format!(r#"{{"model":"m","input":{messages},"instructions":"I"}}"#);
         assert_eq!(
-            opening_of(&response),
+            prefix_of(&response),
             format!("\"I\"|{expected}|"),
             "{response}"
         );
@@ -67,19 +67,19 @@ fn the_system_and_the_first_message_open_a_prompt() {
 }
 
 #[test]
-fn bare_text_opens_with_its_first_bytes() {
+fn the_first_bytes_of_bare_text_are_the_prefix() {
     let text = "once upon a time ".repeat(200);
     let body = |end: &str| format!(r#"{{"model":"m","prompt":"{text}{end}"}}"#);
-    let found = opening_of(&body("there was"));
+    let found = prefix_of(&body("there was"));
     assert_eq!(found.len(), 2 + 1024);
-    assert_eq!(found, opening_of(&body("there is")));
-    let words = "word ".repeat(100_000);
-    let body = format!(r#"{{"input":"{words}"}}"#);
-    assert_eq!(opening_of(&body).len(), 2 + 256 * 1024);
+    assert_eq!(found, prefix_of(&body("there is")));
+    let long = "word ".repeat(100_000);
+    let body = format!(r#"{{"input":"{long}"}}"#);
+    assert_eq!(prefix_of(&body).len(), 2 + 256 * 1024);
 }
 
 #[test]
-fn nothing_is_read_behind_the_first_message() {
+fn nothing_is_read_after_the_first_message() {
     let body = r#"{"messages":[{"role":"user"},?!"#;
-    assert_eq!(opening_of(body), r#"{"role":"user"}||"#);
+    assert_eq!(prefix_of(body), r#"{"role":"user"}||"#);
 }

@@ -1,10 +1,10 @@
-//! A table of JSON values in the manner of JSONTestSuite: what RFC 8259 allows
-//! and what it does not, each in the place of a member's value.
+//! JSON values in the manner of JSONTestSuite, valid and invalid by RFC 8259, each
+//! as the value of a member.
 
 use crate::wire::oracle::check_scan;
-use crate::wire::scan::{Fault, scan};
+use crate::wire::scan::{ScanErrorKind, scan};
 
-const ALLOWED: &[&[u8]] = &[
+const VALID: &[&[u8]] = &[
     // numbers
     b"0",
     b"-0",
@@ -108,7 +108,7 @@ const ALLOWED: &[&[u8]] = &[
     b"\nfalse\n",
 ];
 
-const REFUSED: &[&[u8]] = &[
+const INVALID: &[&[u8]] = &[
     // numbers
     b"-",
     b"+1",
@@ -292,27 +292,31 @@ fn wrap(case: &[u8]) -> Vec<u8> {
     [&b"{\"model\":\"m\",\"x\":"[..], case, b"}"].concat()
 }
 
-fn syntax_is_refused(body: &[u8]) -> bool {
+fn has_syntax_error(body: &[u8]) -> bool {
     scan(body).is_err_and(|error| {
         matches!(
-            error.fault,
-            Fault::InvalidJson | Fault::InvalidEncoding | Fault::TrailingData
+            error.kind,
+            ScanErrorKind::InvalidJson
+                | ScanErrorKind::InvalidEncoding
+                | ScanErrorKind::TrailingData
         )
     })
 }
 
 #[test]
-fn what_the_grammar_allows_is_accepted() {
-    for case in ALLOWED {
+fn valid_json_is_accepted() {
+    for case in VALID {
         let body = wrap(case);
         assert!(scan(&body).is_ok(), "{}", body.escape_ascii());
         check_scan(&body);
-        // Alone it is JSON as well, if not a body.
-        let alone = scan(case).map_err(|error| error.fault);
+        // Alone it is JSON too, but not a body.
+        let alone = scan(case).map_err(|error| error.kind);
         assert!(
             matches!(
                 alone,
-                Err(Fault::NotAnObject | Fault::ModelMissing | Fault::ModelNotAString)
+                Err(ScanErrorKind::NotAnObject
+                    | ScanErrorKind::ModelMissing
+                    | ScanErrorKind::ModelNotAString)
             ),
             "{}: {alone:?}",
             case.escape_ascii()
@@ -321,23 +325,23 @@ fn what_the_grammar_allows_is_accepted() {
 }
 
 #[test]
-fn what_the_grammar_forbids_is_refused() {
-    for case in REFUSED {
+fn invalid_json_is_rejected() {
+    for case in INVALID {
         let body = wrap(case);
-        assert!(syntax_is_refused(&body), "{}", body.escape_ascii());
+        assert!(has_syntax_error(&body), "{}", body.escape_ascii());
         check_scan(&body);
-        let alone = case.is_empty() || syntax_is_refused(case);
+        let alone = case.is_empty() || has_syntax_error(case);
         assert!(alone, "{}", case.escape_ascii());
     }
 }
 
 #[test]
-fn every_cut_of_a_body_is_refused() {
+fn every_truncated_body_is_rejected() {
     let body =
         br#" {"model":"m\u0041","stream":true,"x":[1.5e3,{"y":null}],"stream_options":{"a":"b"}}"#;
     assert!(scan(body).is_ok());
     for len in 1..body.len() {
-        assert!(syntax_is_refused(&body[..len]), "cut at {len}");
+        assert!(has_syntax_error(&body[..len]), "cut at {len}");
         check_scan(&body[..len]);
     }
 }

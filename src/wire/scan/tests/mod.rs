@@ -1,4 +1,4 @@
-//! What the scan accepts, what it refuses, and where it points.
+//! What the scan accepts and rejects, and the offsets of errors.
 
 mod affinity;
 mod grammar;
@@ -6,19 +6,19 @@ mod random;
 
 use std::borrow::Cow;
 
-use super::{Fault, Field, Scan, ScanError, Span, StreamOptions, scan};
+use super::{ByteSpan, Scan, ScanError, ScanErrorKind, ScanField, StreamOptions, scan};
 
-fn sound(body: &str) -> Scan {
+fn scanned(body: &str) -> Scan {
     scan(body.as_bytes()).unwrap_or_else(|error| panic!("{error} in {body}"))
 }
 
 #[track_caller]
-fn refused(body: impl AsRef<[u8]>, fault: Fault, offset: usize) {
-    assert_eq!(scan(body.as_ref()), Err(ScanError { fault, offset }));
+fn rejected(body: impl AsRef<[u8]>, kind: ScanErrorKind, offset: usize) {
+    assert_eq!(scan(body.as_ref()), Err(ScanError { kind, offset }));
 }
 
 fn name(body: &str) -> String {
-    sound(body)
+    scanned(body)
         .model_name(body.as_bytes())
         .unwrap()
         .into_owned()
@@ -28,15 +28,15 @@ fn name(body: &str) -> String {
 fn finds_the_members() {
     let body =
         r#" {"a":[1,{"model":"no"}], "model" : "gpt-4o" ,"stream":true,"stream_options":{} } "#;
-    let scan = sound(body);
+    let scan = scanned(body);
     let model = scan.model.unwrap();
     assert_eq!(&body[model.start..model.end], r#""gpt-4o""#);
     assert!(scan.stream);
-    let open = body.find("{}").unwrap() + 1;
+    let object_start = body.find("{}").unwrap() + 1;
     assert_eq!(
         scan.stream_options,
         StreamOptions::Object {
-            open,
+            object_start,
             empty: true,
             include_usage: None
         }
@@ -48,27 +48,28 @@ fn finds_the_members() {
 }
 
 #[test]
-fn keys_may_be_spelled_with_escapes() {
+fn keys_may_contain_escapes() {
     assert_eq!(name(r#"{"\u006d\u006Fdel":"a"}"#), "a");
-    assert!(sound(r#"{"model":"a","strea\u006d":true}"#).stream);
+    assert!(scanned(r#"{"model":"a","strea\u006d":true}"#).stream);
     assert!(matches!(
-        sound(r#"{"model":"a","stream\u005foptions":{"\u0069nclude_usage":true}}"#).stream_options,
+        scanned(r#"{"model":"a","stream\u005foptions":{"\u0069nclude_usage":true}}"#)
+            .stream_options,
         StreamOptions::Object {
             empty: false,
             include_usage: Some(true),
             ..
         }
     ));
-    // Not the same after the escapes are resolved.
-    refused(r#"{"\u006dodels":"a"}"#, Fault::ModelMissing, 18);
-    refused(r#"{"mode\n":"a"}"#, Fault::ModelMissing, 13);
+    // A different key once the escapes are resolved.
+    rejected(r#"{"\u006dodels":"a"}"#, ScanErrorKind::ModelMissing, 18);
+    rejected(r#"{"mode\n":"a"}"#, ScanErrorKind::ModelMissing, 13);
 }
 
 #[test]
 fn keys_are_case_sensitive_and_exact() {
     let body = r#"{"Model":1,"MODEL":2,"model ":3,"model":"a","Stream":true}"#;
     assert_eq!(name(body), "a");
-    assert!(!sound(body).stream);
+    assert!(!scanned(body).stream);
 }
 
 #[test]
@@ -80,43 +81,44 @@ fn names_are_decoded() {
     assert_eq!(name(r#"{"model":"\"\\\b\f\n\r"}"#), "\"\\\u{8}\u{c}\n\r");
     let body = r#"{"model":"\u0061"}"#;
     assert!(matches!(
-        sound(body).model_name(body.as_bytes()),
+        scanned(body).model_name(body.as_bytes()),
         Ok(Cow::Owned(_))
     ));
 }
 
 #[test]
 fn a_name_from_another_body_is_an_error() {
-    let scan = sound(r#"{"model":"abc"}"#);
+    let scan = scanned(r#"{"model":"abc"}"#);
     assert!(scan.model_name(b"{}").is_err());
 }
 
 #[test]
 fn only_true_streams() {
-    assert!(sound(r#"{"stream":true,"model":"m"}"#).stream);
+    assert!(scanned(r#"{"stream":true,"model":"m"}"#).stream);
     for value in ["false", "null", "1", r#""true""#, "[true]", "{}"] {
-        assert!(!sound(&format!(r#"{{"model":"m","stream":{value}}}"#)).stream);
+        assert!(!scanned(&format!(r#"{{"model":"m","stream":{value}}}"#)).stream);
     }
 }
 
 #[test]
-fn tells_the_stream_options_apart() {
-    let options =
-        |value: &str| sound(&format!(r#"{{"model":"m","stream_options":{value}}}"#)).stream_options;
+fn distinguishes_stream_options() {
+    let options = |value: &str| {
+        scanned(&format!(r#"{{"model":"m","stream_options":{value}}}"#)).stream_options
+    };
     assert_eq!(
         options("null"),
-        StreamOptions::Null(Span { start: 30, end: 34 })
+        StreamOptions::Null(ByteSpan { start: 30, end: 34 })
     );
     for other in ["true", "1", r#""x""#, "[]", "[{}]"] {
         assert_eq!(options(other), StreamOptions::Other, "{other}");
     }
     let include = |value: &str| match options(value) {
         StreamOptions::Object {
-            open,
+            object_start,
             empty,
             include_usage,
         } => {
-            assert_eq!(open, 31);
+            assert_eq!(object_start, 31);
             (empty, include_usage)
         }
         other => panic!("{other:?}"),
@@ -130,47 +132,63 @@ fn tells_the_stream_options_apart() {
 }
 
 #[test]
-fn asks_for_usage_only_where_there_is_room() {
-    let asks = |body| sound(body).would_inject();
-    assert!(asks(r#"{"model":"m","stream":true}"#));
-    assert!(asks(r#"{"model":"m","stream":true,"stream_options":null}"#));
-    assert!(asks(
+fn requests_usage_only_where_left_open() {
+    let injects = |body| scanned(body).should_inject_usage();
+    assert!(injects(r#"{"model":"m","stream":true}"#));
+    assert!(injects(
+        r#"{"model":"m","stream":true,"stream_options":null}"#
+    ));
+    assert!(injects(
         r#"{"model":"m","stream":true,"stream_options":{"x":1}}"#
     ));
-    assert!(!asks(r#"{"model":"m"}"#));
-    assert!(!asks(r#"{"model":"m","stream":true,"stream_options":[]}"#));
-    assert!(!asks(
+    assert!(!injects(r#"{"model":"m"}"#));
+    assert!(!injects(
+        r#"{"model":"m","stream":true,"stream_options":[]}"#
+    ));
+    assert!(!injects(
         r#"{"model":"m","stream":true,"stream_options":{"include_usage":false}}"#
     ));
 }
 
 #[test]
-fn points_at_faults_of_meaning() {
-    refused("", Fault::EmptyBody, 0);
-    refused("{}", Fault::ModelMissing, 1);
-    refused(r#"{"x":{"model":"m"}} "#, Fault::ModelMissing, 18);
-    refused(r#"{"model":null}"#, Fault::ModelNotAString, 9);
-    refused(r#"{"model":["m"]}"#, Fault::ModelNotAString, 9);
-    refused(r#"{"model":""}"#, Fault::ModelEmpty, 9);
-    refused(r#" ["model"] "#, Fault::NotAnObject, 1);
-    refused("12", Fault::NotAnObject, 0);
+fn semantic_errors_have_offsets() {
+    rejected("", ScanErrorKind::EmptyBody, 0);
+    rejected("{}", ScanErrorKind::ModelMissing, 1);
+    rejected(r#"{"x":{"model":"m"}} "#, ScanErrorKind::ModelMissing, 18);
+    rejected(r#"{"model":null}"#, ScanErrorKind::ModelNotAString, 9);
+    rejected(r#"{"model":["m"]}"#, ScanErrorKind::ModelNotAString, 9);
+    rejected(r#"{"model":""}"#, ScanErrorKind::ModelEmpty, 9);
+    rejected(r#" ["model"] "#, ScanErrorKind::NotAnObject, 1);
+    rejected("12", ScanErrorKind::NotAnObject, 0);
     let twice = r#"{"model":"a","\u006dodel":"b"}"#;
-    refused(twice, Fault::Duplicate(Field::Model), 13);
+    rejected(twice, ScanErrorKind::Duplicate(ScanField::Model), 13);
     let twice = r#"{"stream":true,"model":"a","stream":true}"#;
-    refused(twice, Fault::Duplicate(Field::Stream), 27);
+    rejected(twice, ScanErrorKind::Duplicate(ScanField::Stream), 27);
     let twice = r#"{"model":"a","stream_options":1,"stream_options":2}"#;
-    refused(twice, Fault::Duplicate(Field::StreamOptions), 32);
-    // The first of several counts.
-    refused(r#"{"model":1,"model":""}"#, Fault::ModelNotAString, 9);
+    rejected(
+        twice,
+        ScanErrorKind::Duplicate(ScanField::StreamOptions),
+        32,
+    );
+    // The first of several is reported.
+    rejected(
+        r#"{"model":1,"model":""}"#,
+        ScanErrorKind::ModelNotAString,
+        9,
+    );
 }
 
 #[test]
-fn faults_of_syntax_win() {
-    refused(r#"{"model":1,"x":}"#, Fault::InvalidJson, 15);
-    refused(r#"{"model":"a","model":"b"} x"#, Fault::TrailingData, 26);
-    refused("[1", Fault::InvalidJson, 2);
-    refused("[1] []", Fault::TrailingData, 4);
-    refused(b"{\"x\":\"\xff\"}", Fault::InvalidEncoding, 6);
+fn syntax_errors_take_precedence() {
+    rejected(r#"{"model":1,"x":}"#, ScanErrorKind::InvalidJson, 15);
+    rejected(
+        r#"{"model":"a","model":"b"} x"#,
+        ScanErrorKind::TrailingData,
+        26,
+    );
+    rejected("[1", ScanErrorKind::InvalidJson, 2);
+    rejected("[1] []", ScanErrorKind::TrailingData, 4);
+    rejected(b"{\"x\":\"\xff\"}", ScanErrorKind::InvalidEncoding, 6);
 }
 
 #[test]
@@ -178,14 +196,14 @@ fn names_have_a_limit_in_decoded_bytes() {
     let body = |name: &str| format!(r#"{{"model":"{name}"}}"#);
     assert_eq!(name(&body(&"x".repeat(256))).len(), 256);
     assert_eq!(name(&body(&"\\u0078".repeat(256))).len(), 256);
-    refused(body(&"x".repeat(257)), Fault::ModelTooLong, 9);
-    refused(body(&"\\u0078".repeat(257)), Fault::ModelTooLong, 9);
-    refused(body(&"\\u00e9".repeat(129)), Fault::ModelTooLong, 9);
-    refused(body(&"é".repeat(129)), Fault::ModelTooLong, 9);
+    rejected(body(&"x".repeat(257)), ScanErrorKind::ModelTooLong, 9);
+    rejected(body(&"\\u0078".repeat(257)), ScanErrorKind::ModelTooLong, 9);
+    rejected(body(&"\\u00e9".repeat(129)), ScanErrorKind::ModelTooLong, 9);
+    rejected(body(&"é".repeat(129)), ScanErrorKind::ModelTooLong, 9);
 }
 
 #[test]
-fn halves_of_surrogate_pairs_are_refused_in_the_name_only() {
+fn half_surrogate_pairs_are_rejected_in_the_name_only() {
     for name in [
         r"\ud800",
         r"x\udc00",
@@ -195,39 +213,55 @@ fn halves_of_surrogate_pairs_are_refused_in_the_name_only() {
     ] {
         let offset = 10 + usize::from(name.starts_with('x'));
         let body = format!(r#"{{"model":"{name}"}}"#);
-        refused(&body, Fault::InvalidJson, offset);
-        name_beside(&format!(r#"{{"model":"m","x":"{name}","{name}":1}}"#));
+        rejected(&body, ScanErrorKind::InvalidJson, offset);
+        name_is_m(&format!(r#"{{"model":"m","x":"{name}","{name}":1}}"#));
     }
-    refused(r#"{"model":"\ud83d\ud83d\ude00"}"#, Fault::InvalidJson, 10);
+    rejected(
+        r#"{"model":"\ud83d\ud83d\ude00"}"#,
+        ScanErrorKind::InvalidJson,
+        10,
+    );
 }
 
-fn name_beside(body: &str) {
+fn name_is_m(body: &str) {
     assert_eq!(name(body), "m");
 }
 
 #[test]
-fn points_at_faults_of_syntax() {
-    refused("  ", Fault::InvalidJson, 2);
-    refused("{", Fault::InvalidJson, 1);
-    refused(r#"{"model""#, Fault::InvalidJson, 8);
-    refused(r#"{"model":"m""#, Fault::InvalidJson, 12);
-    refused(r#"{"model":"m",}"#, Fault::InvalidJson, 13);
-    refused(r#"{model:"m"}"#, Fault::InvalidJson, 1);
-    refused(r#"{"model":"m","x":tru}"#, Fault::InvalidJson, 20);
-    refused(r#"{"model":"m","x":01}"#, Fault::InvalidJson, 18);
-    refused(r#"{"model":"m","x":1.}"#, Fault::InvalidJson, 19);
-    refused(r#"{"model":"m","x":"\q"}"#, Fault::InvalidJson, 19);
-    refused(r#"{"model":"m","x":"\u12x4"}"#, Fault::InvalidJson, 22);
-    refused("{\"model\":\"m\",\"x\":\"a\nb\"}", Fault::InvalidJson, 19);
-    refused("{\"model\":\"m\",\"x\":[1}", Fault::InvalidJson, 19);
-    refused(r#"{"model":"m"}}"#, Fault::TrailingData, 13);
-    refused("{\"model\":\"m\"}\0", Fault::TrailingData, 13);
+fn syntax_errors_have_offsets() {
+    rejected("  ", ScanErrorKind::InvalidJson, 2);
+    rejected("{", ScanErrorKind::InvalidJson, 1);
+    rejected(r#"{"model""#, ScanErrorKind::InvalidJson, 8);
+    rejected(r#"{"model":"m""#, ScanErrorKind::InvalidJson, 12);
+    rejected(r#"{"model":"m",}"#, ScanErrorKind::InvalidJson, 13);
+    rejected(r#"{model:"m"}"#, ScanErrorKind::InvalidJson, 1);
+    rejected(r#"{"model":"m","x":tru}"#, ScanErrorKind::InvalidJson, 20);
+    rejected(r#"{"model":"m","x":01}"#, ScanErrorKind::InvalidJson, 18);
+    rejected(r#"{"model":"m","x":1.}"#, ScanErrorKind::InvalidJson, 19);
+    rejected(r#"{"model":"m","x":"\q"}"#, ScanErrorKind::InvalidJson, 19);
+    rejected(
+        r#"{"model":"m","x":"\u12x4"}"#,
+        ScanErrorKind::InvalidJson,
+        22,
+    );
+    rejected(
+        "{\"model\":\"m\",\"x\":\"a\nb\"}",
+        ScanErrorKind::InvalidJson,
+        19,
+    );
+    rejected("{\"model\":\"m\",\"x\":[1}", ScanErrorKind::InvalidJson, 19);
+    rejected(r#"{"model":"m"}}"#, ScanErrorKind::TrailingData, 13);
+    rejected("{\"model\":\"m\"}\0", ScanErrorKind::TrailingData, 13);
 }
 
 #[test]
-fn points_at_faults_of_encoding() {
-    refused(b"\xEF\xBB\xBF{\"model\":\"m\"}", Fault::InvalidEncoding, 0);
-    refused(b"\xFF\xFE{\0", Fault::InvalidEncoding, 0);
+fn encoding_errors_have_offsets() {
+    rejected(
+        b"\xEF\xBB\xBF{\"model\":\"m\"}",
+        ScanErrorKind::InvalidEncoding,
+        0,
+    );
+    rejected(b"\xFF\xFE{\0", ScanErrorKind::InvalidEncoding, 0);
     let tail = "\",\"y\":\"a long plain text that fills whole blocks of the scan\"}";
     for (bad, at) in [
         (&b"\xC0\xAF"[..], 0),
@@ -240,14 +274,14 @@ fn points_at_faults_of_encoding() {
             let mut body = format!(r#"{{"model":"m","x":"{}"#, "p".repeat(pad)).into_bytes();
             body.extend_from_slice(bad);
             body.extend_from_slice(tail.as_bytes());
-            refused(body, Fault::InvalidEncoding, 18 + pad + at);
+            rejected(body, ScanErrorKind::InvalidEncoding, 18 + pad + at);
         }
     }
-    refused(b"{\"model\":\"m\"}\xFF", Fault::InvalidEncoding, 13);
-    refused("{\"model\":\"m\",é}", Fault::InvalidJson, 13);
-    refused(
+    rejected(b"{\"model\":\"m\"}\xFF", ScanErrorKind::InvalidEncoding, 13);
+    rejected("{\"model\":\"m\",é}", ScanErrorKind::InvalidJson, 13);
+    rejected(
         b"{\"model\":\"m\",\"x\":\"\\\xFF\"}",
-        Fault::InvalidEncoding,
+        ScanErrorKind::InvalidEncoding,
         19,
     );
 }
@@ -263,7 +297,7 @@ fn stops_at_the_depth_where_serde_json_stops() {
                 let scanned = scan(body.as_bytes());
                 assert_eq!(scanned.is_ok(), parsed, "{body}");
                 if let Err(error) = scanned {
-                    assert_eq!(error.fault, Fault::TooDeep);
+                    assert_eq!(error.kind, ScanErrorKind::TooDeep);
                 }
                 parsed
             })
@@ -275,25 +309,25 @@ fn stops_at_the_depth_where_serde_json_stops() {
 #[test]
 fn depth_costs_no_stack() {
     let body = "[".repeat(10_000_000);
-    refused(body, Fault::TooDeep, 127);
+    rejected(body, ScanErrorKind::TooDeep, 127);
     let wide = format!(r#"{{"model":"m","x":[{}1]}}"#, "[[],{}],".repeat(100_000));
     assert!(scan(wide.as_bytes()).is_ok());
 }
 
 #[test]
-fn every_stop_is_found_at_every_place() {
-    // Blocks, words and the tail of a run each have a path of their own.
+fn the_end_of_a_run_is_found_at_every_position() {
+    // Blocks, words and the tail of a run have separate code paths.
     for len in 0..100 {
         for at in 0..len {
             for bad in [b'\n', b'\x1f', b'\0'] {
                 let mut text = vec![b'a'; len];
                 text[at] = bad;
                 let body = [&b"{\"model\":\"m\",\"x\":\""[..], &text, b"\"}"].concat();
-                refused(body, Fault::InvalidJson, 18 + at);
+                rejected(body, ScanErrorKind::InvalidJson, 18 + at);
             }
             let mut text = "a".repeat(len);
             text.replace_range(at..=at, "\u{7f}\u{80}");
-            name_beside(&format!(r#"{{"x":"{text}","model":"m"}}"#));
+            name_is_m(&format!(r#"{{"x":"{text}","model":"m"}}"#));
             let bad = text.into_bytes().into_iter().filter(|&byte| byte != 0xC2);
             let body = [
                 &b"{\"model\":\"m\",\"x\":\""[..],
@@ -301,7 +335,7 @@ fn every_stop_is_found_at_every_place() {
                 b"\"}",
             ]
             .concat();
-            refused(body, Fault::InvalidEncoding, 19 + at);
+            rejected(body, ScanErrorKind::InvalidEncoding, 19 + at);
         }
     }
 }

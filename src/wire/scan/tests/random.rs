@@ -1,4 +1,4 @@
-//! The scan against `serde_json`, on documents that nobody thought of.
+//! The scan against `serde_json`, on random documents.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ fn space() -> impl Strategy<Value = &'static str> {
 }
 
 fn text() -> impl Strategy<Value = String> {
-    let piece = select(vec![
+    let part = select(vec![
         "a",
         "model",
         "Z9 ",
@@ -37,7 +37,7 @@ fn text() -> impl Strategy<Value = String> {
         r"\u0000",
         "a run that is longer than one block of the scan, so that it counts",
     ]);
-    vec(piece, 0..6).prop_map(|pieces| format!("\"{}\"", pieces.concat()))
+    vec(part, 0..6).prop_map(|parts| format!("\"{}\"", parts.concat()))
 }
 
 fn number() -> impl Strategy<Value = String> {
@@ -102,7 +102,7 @@ fn value() -> impl Strategy<Value = String> {
     })
 }
 
-/// A body that often, but not always, holds a model.
+/// A body that usually has a model.
 fn body() -> impl Strategy<Value = String> {
     let model = prop_oneof![
         2 => Just(r#""model":"m""#.to_owned()),
@@ -121,30 +121,30 @@ fn body() -> impl Strategy<Value = String> {
     prop_oneof![6 => with_model, 1 => value()]
 }
 
-/// One wound to a body, at a place given as a share of its length.
+/// A mutation of a body. Its position is given as a fraction of the length.
 #[derive(Clone, Debug)]
-enum Wound {
+enum Mutation {
     Set(u8),
     Insert(u8),
     Remove,
     Cut,
 }
 
-fn wound() -> impl Strategy<Value = (u16, Wound)> {
+fn mutation() -> impl Strategy<Value = (u16, Mutation)> {
     let byte = prop_oneof![
         select(b"\"\\{}[],:0-e.u tn\x00\x1f\x80\xc3\xff".to_vec()),
         any::<u8>(),
     ];
-    let wound = prop_oneof![
-        byte.clone().prop_map(Wound::Set),
-        byte.prop_map(Wound::Insert),
-        Just(Wound::Remove),
-        Just(Wound::Cut),
+    let mutation = prop_oneof![
+        byte.clone().prop_map(Mutation::Set),
+        byte.prop_map(Mutation::Insert),
+        Just(Mutation::Remove),
+        Just(Mutation::Cut),
     ];
-    (any::<u16>(), wound)
+    (any::<u16>(), mutation)
 }
 
-/// What a member that keeps requests together may hold, or something else.
+/// A value of a member used for affinity keys, or any other value.
 fn affine() -> impl Strategy<Value = String> {
     let role = prop_oneof![
         4 => select(vec!["\"system\"", "\"developer\"", "\"user\"", r#""\u0073ystem""#])
@@ -195,12 +195,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn agrees_on_what_keeps_requests_together(body in affine_body(), wound in wound()) {
+    fn agrees_on_affinity(body in affine_body(), mutation in mutation()) {
         check_scan(body.as_bytes());
         check_affinity(body.as_bytes());
         let mut bytes = body.into_bytes();
-        let at = usize::from(wound.0) * bytes.len() / (1 << 16);
-        if let Wound::Set(byte) | Wound::Insert(byte) = wound.1 {
+        let at = usize::from(mutation.0) * bytes.len() / (1 << 16);
+        if let Mutation::Set(byte) | Mutation::Insert(byte) = mutation.1 {
             bytes.insert(at, byte);
         }
         check_affinity(&bytes);
@@ -212,14 +212,14 @@ proptest! {
     }
 
     #[test]
-    fn agrees_on_wounded_documents(body in body(), wounds in vec(wound(), 1..4)) {
+    fn agrees_on_mutated_documents(body in body(), mutations in vec(mutation(), 1..4)) {
         let mut bytes = body.into_bytes();
-        for (place, wound) in wounds {
-            let at = usize::from(place) * bytes.len() / (1 << 16);
-            match wound {
-                Wound::Set(byte) if at < bytes.len() => bytes[at] = byte,
-                Wound::Remove if at < bytes.len() => { bytes.remove(at); }
-                Wound::Insert(byte) => bytes.insert(at, byte),
+        for (position, mutation) in mutations {
+            let at = usize::from(position) * bytes.len() / (1 << 16);
+            match mutation {
+                Mutation::Set(byte) if at < bytes.len() => bytes[at] = byte,
+                Mutation::Remove if at < bytes.len() => { bytes.remove(at); }
+                Mutation::Insert(byte) => bytes.insert(at, byte),
                 _ => bytes.truncate(at),
             }
         }

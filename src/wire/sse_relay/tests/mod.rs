@@ -1,12 +1,12 @@
-//! What a follower learns, and what it lets pass.
+//! What an inspector records, and which bytes it forwards.
 
 mod comments;
 mod random;
 
 use bytes::Bytes;
 
-use super::{FinishRule, Follower, HELD_LIMIT_BYTES};
-use crate::wire::oracle::{Followed, check_follow, follow};
+use super::{FinishRule, MAX_HELD_BYTES, StreamInspector};
+use crate::wire::oracle::{Inspected, check_inspector, inspect};
 
 const DELTA: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"hi\"},\"finish_reason\":null}],\"usage\":null}\n\n";
 const FINISH: &str =
@@ -15,12 +15,12 @@ const USAGE: &str =
     "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}\n\n";
 const DONE: &str = "data: [DONE]\n\n";
 
-fn run(rule: FinishRule, hide: bool, stream: &str) -> Followed {
-    check_follow(stream.as_bytes(), &[7]);
-    follow(rule, hide, stream.as_bytes(), &[])
+fn run(rule: FinishRule, hide: bool, stream: &str) -> Inspected {
+    check_inspector(stream.as_bytes(), &[7]);
+    inspect(rule, hide, stream.as_bytes(), &[])
 }
 
-fn chat(stream: &str) -> Followed {
+fn chat(stream: &str) -> Inspected {
     run(FinishRule::Chat, false, stream)
 }
 
@@ -28,76 +28,76 @@ fn hidden(stream: &str) -> String {
     String::from_utf8(run(FinishRule::Chat, true, stream).out).unwrap()
 }
 
-fn complete(followed: &Followed) -> bool {
-    followed.flags[0]
+fn complete(inspected: &Inspected) -> bool {
+    inspected.flags[0]
 }
 
-fn done(followed: &Followed) -> bool {
-    followed.flags[1]
+fn done(inspected: &Inspected) -> bool {
+    inspected.flags[1]
 }
 
-fn error(followed: &Followed) -> bool {
-    followed.flags[2]
+fn error(inspected: &Inspected) -> bool {
+    inspected.flags[2]
 }
 
-fn input(followed: &Followed) -> Option<u64> {
-    followed.usage.and_then(|usage| usage.input)
+fn input(inspected: &Inspected) -> Option<u64> {
+    inspected.usage.and_then(|usage| usage.input)
 }
 
 #[test]
-fn a_whole_chat() {
-    let seen = chat(&[DELTA, DELTA, FINISH, USAGE, DONE].concat());
-    assert_eq!(seen.flags, [true, true, false, true]);
-    assert_eq!(seen.at_boundary, [true, true]);
-    assert_eq!(seen.events, 5);
-    assert_eq!(input(&seen), Some(3));
+fn a_chat_stream_is_inspected_completely() {
+    let result = chat(&[DELTA, DELTA, FINISH, USAGE, DONE].concat());
+    assert_eq!(result.flags, [true, true, false, true]);
+    assert_eq!(result.at_boundary, [true, true]);
+    assert_eq!(result.event_count, 5);
+    assert_eq!(input(&result), Some(3));
 }
 
 #[test]
 fn ordinary_chunks_are_not_copied() {
     for hide in [false, true] {
-        let mut follower = Follower::new(FinishRule::Chat, hide);
+        let mut inspector = StreamInspector::new(FinishRule::Chat, hide);
         for event in [DELTA, ": ping\n\n", FINISH, DONE] {
             let chunk = Bytes::copy_from_slice(event.as_bytes());
             let address = chunk.as_ptr();
-            let out = follower.feed(chunk).unwrap();
+            let out = inspector.feed(chunk).unwrap();
             assert_eq!((out.as_ptr(), out.len()), (address, event.len()));
-            assert!(follower.at_boundary());
+            assert!(inspector.at_boundary());
         }
     }
 }
 
 #[test]
-fn half_an_event_passes_at_once() {
+fn half_an_event_is_forwarded_at_once() {
     for hide in [false, true] {
-        let mut follower = Follower::new(FinishRule::Chat, hide);
-        assert!(follower.at_boundary());
+        let mut inspector = StreamInspector::new(FinishRule::Chat, hide);
+        assert!(inspector.at_boundary());
         let (half, rest) = DELTA.split_at(20);
         assert_eq!(
-            follower.feed(Bytes::from_static(half.as_bytes())).unwrap(),
+            inspector.feed(Bytes::from_static(half.as_bytes())).unwrap(),
             half
         );
-        assert!(!follower.at_boundary());
-        assert_eq!(follower.events(), 0);
+        assert!(!inspector.at_boundary());
+        assert_eq!(inspector.event_count(), 0);
         assert_eq!(
-            follower.feed(Bytes::from_static(rest.as_bytes())).unwrap(),
+            inspector.feed(Bytes::from_static(rest.as_bytes())).unwrap(),
             rest
         );
-        assert!(follower.at_boundary());
-        assert_eq!(follower.events(), 1);
+        assert!(inspector.at_boundary());
+        assert_eq!(inspector.event_count(), 1);
     }
 }
 
 #[test]
-fn nothing_comes_of_nothing() {
-    let mut follower = Follower::new(FinishRule::Chat, true);
-    assert_eq!(follower.feed(Bytes::new()), None);
-    assert_eq!(follower.end(), None);
-    assert!(follower.at_boundary() && !follower.is_complete() && !follower.first_data());
+fn an_empty_stream_has_no_output() {
+    let mut inspector = StreamInspector::new(FinishRule::Chat, true);
+    assert_eq!(inspector.feed(Bytes::new()), None);
+    assert_eq!(inspector.end(), None);
+    assert!(inspector.at_boundary() && !inspector.is_complete() && !inspector.has_data());
 }
 
 #[test]
-fn completeness() {
+fn a_stream_is_complete_after_its_end_marker() {
     assert!(!complete(&chat(DELTA)));
     assert!(complete(&chat(FINISH)));
     assert!(!done(&chat(FINISH)));
@@ -105,7 +105,7 @@ fn completeness() {
     assert!(complete(&chat("data:[DONE]\r\n\r\n")));
     assert!(complete(&run(FinishRule::EndOfBody, false, DELTA)));
     assert!(!complete(&run(FinishRule::Responses, false, FINISH)));
-    // Text that speaks of it is not it.
+    // The same text in a string does not count.
     assert!(!complete(&chat("data: {\"content\":\"[DONE]\"}\n\n")));
     assert!(!complete(&chat(
         "data: {\"a\":\"\\\"finish_reason\\\":\\\"stop\\\"\"}\n\n"
@@ -120,29 +120,32 @@ fn completeness() {
 #[test]
 fn the_last_empty_line_may_be_missing() {
     for end in ["data: [DONE]", "data: [DONE]\n", "data: [DONE]\r\n"] {
-        let seen = chat(&[DELTA, end].concat());
-        assert!(done(&seen), "{end:?}");
-        assert_eq!((seen.events, seen.at_boundary), (2, [false, false]));
+        let result = chat(&[DELTA, end].concat());
+        assert!(done(&result), "{end:?}");
+        assert_eq!(
+            (result.event_count, result.at_boundary),
+            (2, [false, false])
+        );
     }
     assert!(complete(&chat(FINISH.trim_end())));
-    // An event that was cut off says nothing.
+    // A truncated event does not count.
     let half = &FINISH[..FINISH.find("op\"").unwrap()];
-    let seen = chat(half);
-    assert!(!complete(&seen));
-    assert_eq!(seen.events, 0);
+    let result = chat(half);
+    assert!(!complete(&result));
+    assert_eq!(result.event_count, 0);
 }
 
 #[test]
-fn end_counts_once() {
-    let mut follower = Follower::new(FinishRule::Chat, true);
-    follower.feed(Bytes::from_static(b"data: 1"));
-    assert_eq!(follower.end(), None);
-    assert_eq!(follower.end(), None);
-    assert_eq!(follower.events(), 1);
+fn the_last_event_counts_once() {
+    let mut inspector = StreamInspector::new(FinishRule::Chat, true);
+    inspector.feed(Bytes::from_static(b"data: 1"));
+    assert_eq!(inspector.end(), None);
+    assert_eq!(inspector.end(), None);
+    assert_eq!(inspector.event_count(), 1);
 }
 
 #[test]
-fn responses_end_by_their_events() {
+fn responses_end_with_their_terminal_events() {
     let event = |kind: &str| {
         format!(
             "event: {kind}\ndata: {{\"type\":\"{kind}\",\"response\":{{\"error\":null,\"usage\":{{\"input_tokens\":5}}}}}}\n\n"
@@ -158,11 +161,15 @@ fn responses_end_by_their_events() {
     ] {
         let bare = event(kind).split_once('\n').unwrap().1.to_owned();
         for stream in [event(kind), bare] {
-            let seen = run(FinishRule::Responses, true, &stream);
-            assert_eq!((done(&seen), error(&seen)), (is_done, is_error), "{stream}");
-            assert_eq!(complete(&seen), is_done);
-            assert_eq!(input(&seen), Some(5));
-            assert_eq!(seen.out, stream.as_bytes());
+            let result = run(FinishRule::Responses, true, &stream);
+            assert_eq!(
+                (done(&result), error(&result)),
+                (is_done, is_error),
+                "{stream}"
+            );
+            assert_eq!(complete(&result), is_done);
+            assert_eq!(input(&result), Some(5));
+            assert_eq!(result.out, stream.as_bytes());
         }
     }
     assert!(done(&run(FinishRule::Responses, false, DONE)));
@@ -173,7 +180,7 @@ fn responses_end_by_their_events() {
 }
 
 #[test]
-fn messages_count_at_both_ends() {
+fn messages_report_usage_at_both_ends() {
     let start = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"content\":[],\"stop_reason\":null,\"usage\":{\"input_tokens\":25,\"cache_read_input_tokens\":100,\"output_tokens\":1}}}\n\n";
     let ping = "event: ping\ndata: {\"type\": \"ping\"}\n\n";
     let text = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Hi\"}}\n\n";
@@ -186,11 +193,11 @@ fn messages_count_at_both_ends() {
         .filter(|line| !line.starts_with("event"))
         .collect();
     for stream in [whole.as_str(), &bare] {
-        let seen = run(FinishRule::Messages, true, stream);
-        assert!(complete(&seen) && done(&seen) && !error(&seen));
-        assert_eq!(seen.out, stream.as_bytes());
-        assert_eq!(seen.events, 5);
-        let usage = seen.usage.unwrap();
+        let result = run(FinishRule::Messages, true, stream);
+        assert!(complete(&result) && done(&result) && !error(&result));
+        assert_eq!(result.out, stream.as_bytes());
+        assert_eq!(result.event_count, 5);
+        let usage = result.usage.unwrap();
         assert_eq!((usage.input, usage.cached), (Some(125), Some(100)));
         assert_eq!(usage.output, Some(15));
     }
@@ -198,29 +205,29 @@ fn messages_count_at_both_ends() {
     assert!(!complete(&cut) && !done(&cut));
     assert_eq!(cut.usage.unwrap().output, Some(15));
     let failed = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n";
-    let seen = run(FinishRule::Messages, false, &[start, failed].concat());
-    assert!(done(&seen) && error(&seen));
-    // `[DONE]` belongs to others, but ends any stream.
+    let result = run(FinishRule::Messages, false, &[start, failed].concat());
+    assert!(done(&result) && error(&result));
+    // `[DONE]` belongs to another protocol, but ends any stream.
     assert!(done(&run(FinishRule::Messages, false, DONE)));
 }
 
 #[test]
-fn a_long_response_is_known_by_both_ends() {
+fn a_long_response_is_inspected_at_both_ends() {
     let text = "t".repeat(300_000);
     for field in ["event: response.completed\n", ""] {
         let stream = format!(
             "{field}data: {{\"type\":\"response.completed\",\"response\":{{\"text\":\"{text}\",\"usage\":{{\"input_tokens\":6}}}}}}\n\n"
         );
         for cuts in [&[][..], &[1_000], &[65_536], &[100_000], &[150_001]] {
-            let seen = follow(FinishRule::Responses, false, stream.as_bytes(), cuts);
-            assert!(done(&seen), "{cuts:?}");
-            assert_eq!(input(&seen), Some(6), "{cuts:?}");
+            let result = inspect(FinishRule::Responses, false, stream.as_bytes(), cuts);
+            assert!(done(&result), "{cuts:?}");
+            assert_eq!(input(&result), Some(6), "{cuts:?}");
         }
     }
 }
 
 #[test]
-fn errors_in_the_stream() {
+fn errors_in_the_stream_are_detected() {
     for event in [
         "data: {\"error\":{\"code\":502,\"message\":\"x\"}}\n\n",
         "event: error\ndata: {\"error\" : \"text\"}\n\n",
@@ -241,11 +248,11 @@ fn errors_in_the_stream() {
 }
 
 #[test]
-fn comments_and_empty_data_are_no_data() {
-    let seen = chat(": OPENROUTER PROCESSING\n\ndata:\n\ndata: \n\nid: 1\n\n\n\nevent: ping\n\n");
-    assert_eq!((seen.flags[3], seen.events), (false, 0));
-    assert_eq!(seen.at_boundary, [true, true]);
-    assert_eq!(chat("data: x\n\n").events, 1);
+fn comments_and_empty_data_do_not_count() {
+    let result = chat(": OPENROUTER PROCESSING\n\ndata:\n\ndata: \n\nid: 1\n\n\n\nevent: ping\n\n");
+    assert_eq!((result.flags[3], result.event_count), (false, 0));
+    assert_eq!(result.at_boundary, [true, true]);
+    assert_eq!(chat("data: x\n\n").event_count, 1);
 }
 
 #[test]
@@ -257,7 +264,7 @@ fn the_last_usage_counts() {
     };
     let stream = [&with(1), &with(2), DELTA, DONE].concat();
     assert_eq!(input(&chat(&stream)), Some(2));
-    // They have choices, so they are not the event that was asked for.
+    // They have choices, so they are not the requested event.
     assert_eq!(
         hidden(&[FINISH, &stream].concat()),
         [FINISH, &stream].concat()
@@ -275,8 +282,8 @@ fn the_usage_event_is_hidden() {
         let (before, after) = (before.concat(), after.concat());
         let stream = format!("{before}{USAGE}{after}");
         assert_eq!(hidden(&stream), format!("{before}{after}"));
-        let seen = run(FinishRule::Chat, true, &stream);
-        assert_eq!(input(&seen), Some(3));
+        let result = run(FinishRule::Chat, true, &stream);
+        assert_eq!(input(&result), Some(3));
         let crlf = stream.replace('\n', "\r\n");
         assert_eq!(
             hidden(&crlf),
@@ -296,7 +303,7 @@ fn the_usage_event_is_hidden_without_its_last_line_end() {
 }
 
 #[test]
-fn only_the_usage_event_behind_the_answer_is_hidden() {
+fn only_the_usage_event_after_the_response_is_hidden() {
     let filter = "data: {\"choices\":[],\"prompt_filter_results\":[{}]}\n\n";
     for stream in [
         [filter, DELTA, FINISH, DONE].concat(),
@@ -309,41 +316,41 @@ fn only_the_usage_event_behind_the_answer_is_hidden() {
 }
 
 #[test]
-fn what_is_held_back_leaves_a_boundary() {
-    let mut follower = Follower::new(FinishRule::Chat, true);
+fn a_held_back_event_leaves_a_boundary() {
+    let mut inspector = StreamInspector::new(FinishRule::Chat, true);
     let (half, rest) = USAGE.split_at(10);
     let first = [FINISH, half].concat();
-    assert_eq!(follower.feed(first.into()).unwrap(), FINISH);
-    assert!(follower.at_boundary());
-    assert_eq!(follower.feed([rest, "data: [D"].concat().into()), None);
-    assert!(follower.at_boundary());
-    assert_eq!(follower.feed("ONE]\n\n".into()).unwrap(), DONE);
-    assert!(follower.is_done() && follower.at_boundary());
-    assert_eq!(follower.usage().unwrap().output, Some(4));
+    assert_eq!(inspector.feed(first.into()).unwrap(), FINISH);
+    assert!(inspector.at_boundary());
+    assert_eq!(inspector.feed([rest, "data: [D"].concat().into()), None);
+    assert!(inspector.at_boundary());
+    assert_eq!(inspector.feed("ONE]\n\n".into()).unwrap(), DONE);
+    assert!(inspector.is_done() && inspector.at_boundary());
+    assert_eq!(inspector.usage().unwrap().output, Some(4));
 }
 
 #[test]
 fn a_long_event_is_not_held_back() {
-    let mut follower = Follower::new(FinishRule::Chat, true);
-    follower.feed(FINISH.into());
-    assert_eq!(follower.feed("data: ".into()), None);
-    let long = "x".repeat(HELD_LIMIT_BYTES);
-    let out = follower.feed(long.clone().into()).unwrap();
+    let mut inspector = StreamInspector::new(FinishRule::Chat, true);
+    inspector.feed(FINISH.into());
+    assert_eq!(inspector.feed("data: ".into()), None);
+    let long = "x".repeat(MAX_HELD_BYTES);
+    let out = inspector.feed(long.clone().into()).unwrap();
     assert_eq!(out, format!("data: {long}"));
-    assert!(!follower.at_boundary());
-    assert_eq!(follower.feed("y".into()).unwrap(), "y");
-    assert_eq!(follower.feed("\n\n".into()).unwrap(), "\n\n");
-    assert!(follower.at_boundary());
+    assert!(!inspector.at_boundary());
+    assert_eq!(inspector.feed("y".into()).unwrap(), "y");
+    assert_eq!(inspector.feed("\n\n".into()).unwrap(), "\n\n");
+    assert!(inspector.at_boundary());
 }
 
 #[test]
 fn whether_a_long_event_is_hidden_does_not_depend_on_its_chunks() {
     let frame = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3},\"x\":\"\"}\n";
-    for (len, shown) in [(HELD_LIMIT_BYTES, false), (HELD_LIMIT_BYTES + 1, true)] {
+    for (len, shown) in [(MAX_HELD_BYTES, false), (MAX_HELD_BYTES + 1, true)] {
         let event = frame.replace("\"\"", &format!("\"{}\"", "x".repeat(len - frame.len())));
         let stream = format!("{FINISH}{event}\n{DONE}");
         for cuts in [&[][..], &[1_000], &[FINISH.len() + len, 1]] {
-            let out = follow(FinishRule::Chat, true, stream.as_bytes(), cuts).out;
+            let out = inspect(FinishRule::Chat, true, stream.as_bytes(), cuts).out;
             let expected = if shown {
                 stream.clone()
             } else {

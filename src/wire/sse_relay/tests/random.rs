@@ -1,14 +1,13 @@
-//! How a stream is cut into chunks must make no difference.
+//! The sizes of chunks make no difference.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::wire::oracle::{check_follow, follow};
+use crate::wire::oracle::{check_inspector, inspect};
 use crate::wire::sse_relay::FinishRule;
 
-/// An event without its empty line, and whether it reports the usage that was
-/// asked for.
+/// The lines of an event, and whether it is the requested usage report.
 fn event() -> impl Strategy<Value = (Vec<&'static str>, bool)> {
     select(vec![
         (
@@ -64,7 +63,7 @@ fn stream() -> impl Strategy<Value = (String, String)> {
         let (mut all, mut visible) = (start.to_owned(), start.to_owned());
         let mut finished = false;
         for ((lines, is_usage), line_end) in events {
-            // A lone CR before an LF would make one line end of two.
+            // A lone CR before an LF would merge two line ends.
             let lines = lines
                 .iter()
                 .flat_map(|line| [line, line_end])
@@ -90,17 +89,17 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn chunks_make_no_difference((all, visible) in stream(), cuts in vec(1_usize..40, 1..12)) {
-        check_follow(all.as_bytes(), &cuts);
-        let hidden = follow(FinishRule::Chat, true, all.as_bytes(), &cuts);
+    fn chunk_sizes_make_no_difference((all, visible) in stream(), cuts in vec(1_usize..40, 1..12)) {
+        check_inspector(all.as_bytes(), &cuts);
+        let hidden = inspect(FinishRule::Chat, true, all.as_bytes(), &cuts);
         prop_assert_eq!(String::from_utf8(hidden.out).unwrap(), visible);
     }
 
     #[test]
-    fn noise_passes(pieces in vec(select(vec![
+    fn random_bytes_do_not_panic(parts in vec(select(vec![
         "\r", "\n", "\r\n", "data:", " ", "\"usage\":{\"prompt_tokens\":1}", "\"choices\":[]",
         "{", "}", "\"finish_reason\":1", ",", "[DONE]", "\u{feff}", ":", "x", "\\", "event:",
     ]), 0..60), cuts in vec(0_usize..6, 1..8)) {
-        check_follow(pieces.concat().as_bytes(), &cuts);
+        check_inspector(parts.concat().as_bytes(), &cuts);
     }
 }

@@ -1,14 +1,14 @@
-//! Streams without end.
+//! Endless streams.
 
-use super::{Exchange, reply};
+use super::{Exchange, response};
 
-/// To those who ask for a stream, events with so many bytes of content for as
-/// long as they are taken, each told of to `sent` once it has left; a whole
-/// answer to the others.
-pub fn endless(content: usize, sent: impl Fn(usize)) -> impl Fn(&mut Exchange<'_>) {
-    let event = reply::chunk(reply::delta(&"x".repeat(content)));
+/// For a stream request, sends events with `content` bytes of text until the
+/// connection ends, and reports each one's size to `sent`; a complete response
+/// otherwise.
+pub fn endless_stream(content: usize, sent: impl Fn(usize)) -> impl Fn(&mut Exchange<'_>) {
+    let event = response::chunk(response::delta(&"x".repeat(content)));
     move |exchange| {
-        if exchange.begins_stream() {
+        if exchange.start_stream_if_requested() {
             while exchange.send(&event) {
                 sent(event.len());
             }

@@ -1,55 +1,56 @@
-//! One request and what the script does about it.
+//! One request at a scripted upstream.
 
 use std::io::ErrorKind;
 use std::net::Shutdown;
 use std::time::Duration;
 
-use super::{Link, Recorded, reply};
+use super::{Connection, RecordedRequest, response};
 use crate::support::client::find;
 
-/// One request on one connection, in the hands of the script.
-pub struct Exchange<'link> {
-    link: &'link mut Link,
-    /// Place of the request in the ledger, and how many came before it.
+pub struct Exchange<'connection> {
+    connection: &'connection mut Connection,
+    /// The request's index in the recorder.
     pub index: usize,
-    request: Recorded,
+    request: RecordedRequest,
     body_read: bool,
-    keep: bool,
+    keep_alive: bool,
     reset: bool,
 }
 
 impl Exchange<'_> {
-    /// Reads one head and runs the script; false when the connection is over.
-    pub(super) fn run(link: &mut Link, handler: &impl Fn(&mut Exchange<'_>)) -> bool {
-        let Some(request) = link.head() else {
+    /// Reads one head and runs the script; false if the connection is over.
+    pub(super) fn run(connection: &mut Connection, handler: &impl Fn(&mut Exchange<'_>)) -> bool {
+        let Some(request) = connection.read_head() else {
             return false;
         };
-        let index = link.ledger.with(|record| {
+        let index = connection.recorder.with(|record| {
             record.requests.push(request.clone());
             record.requests.len() - 1
         });
         let mut exchange = Exchange {
-            link,
+            connection,
             index,
             request,
             body_read: false,
-            keep: true,
+            keep_alive: true,
             reset: false,
         };
         handler(&mut exchange);
-        if exchange.keep && !exchange.body_read {
+        if exchange.keep_alive && !exchange.body_read {
             exchange.read_body();
         }
-        let Exchange { keep, reset, .. } = exchange;
-        if !keep && !reset {
-            let _ = link.socket.shutdown(Shutdown::Both);
+        let Exchange {
+            keep_alive, reset, ..
+        } = exchange;
+        if !keep_alive && !reset {
+            let _ = connection.socket.shutdown(Shutdown::Both);
         }
-        link.ledger.with(|record| record.settled += 1);
-        keep
+        connection.recorder.with(|record| record.finished += 1);
+        keep_alive
     }
 
-    /// The request; its body is empty until it was read.
-    pub fn request(&self) -> &Recorded {
+    /// The request; its body is empty until it is read.
+    pub fn request(&self) -> &RecordedRequest {
         &self.request
     }
 
@@ -59,69 +60,68 @@ impl Exchange<'_> {
             return self.request.body.clone();
         }
         self.body_read = true;
-        let body = self.link.body(&self.request);
+        let body = self.connection.read_body(&self.request);
         self.request.complete = body.is_some();
-        self.keep &= body.is_some();
+        self.keep_alive &= body.is_some();
         self.request.body = body.unwrap_or_default();
         let (index, request) = (self.index, self.request.clone());
-        self.link
-            .ledger
+        self.connection
+            .recorder
             .with(|record| record.requests[index] = request);
         self.request.body.clone()
     }
 
-    /// Begins the answer to a request for a stream, and gives every other one a
-    /// whole answer; true for a stream, of which the head has been sent.
-    pub fn begins_stream(&mut self) -> bool {
+    /// Sends the head of a stream if the request asks for one, else a complete
+    /// response; true for a stream.
+    pub fn start_stream_if_requested(&mut self) -> bool {
         let streams = String::from_utf8_lossy(&self.read_body()).contains("\"stream\":true");
-        let answer = if streams {
-            reply::stream_head().into_bytes()
+        let response = if streams {
+            response::stream_head().into_bytes()
         } else {
-            reply::completion("hi")
+            response::completion("hi")
         };
-        self.send(answer);
+        self.send(response);
         streams
     }
 
-    /// Keeps of the request only that it came: for tests that send more than is
-    /// worth remembering.
-    pub fn forget(&mut self) {
+    /// Drops all that was recorded of the request except its connection, to bound
+    /// the memory of tests with many requests.
+    pub fn discard_record(&mut self) {
         let (index, connection) = (self.index, self.request.connection);
-        self.link.ledger.with(|record| {
-            record.requests[index] = Recorded {
+        self.connection.recorder.with(|record| {
+            record.requests[index] = RecordedRequest {
                 connection,
-                ..Recorded::default()
+                ..RecordedRequest::default()
             };
         });
     }
 
-    /// Writes bytes at once; false when the gateway no longer takes them.
+    /// Writes and flushes; false if the gateway has closed the connection.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
-        let wire = &mut self.link.wire;
+        let wire = &mut self.connection.wire;
         let sent = wire.write_all(bytes.as_ref()).and_then(|()| wire.flush());
-        self.keep &= sent.is_ok();
+        self.keep_alive &= sent.is_ok();
         sent.is_ok()
     }
 
-    /// Writes each piece as a segment of its own.
-    pub fn send_pieces<'a>(&mut self, pieces: impl IntoIterator<Item = &'a [u8]>) -> bool {
-        pieces.into_iter().all(|piece| self.send(piece))
+    /// Writes each slice as its own TCP segment.
+    pub fn send_segments<'a>(&mut self, segments: impl IntoIterator<Item = &'a [u8]>) -> bool {
+        segments.into_iter().all(|segment| self.send(segment))
     }
 
-    /// Reads so many bytes of what is no HTTP any more; none when the connection
-    /// ends first.
-    pub fn take_raw(&mut self, count: usize) -> Option<Vec<u8>> {
-        self.keep = false;
-        self.link.exactly(count)
+    /// Reads raw bytes after a protocol switch; `None` if the connection ends
+    /// first.
+    pub fn read_raw(&mut self, count: usize) -> Option<Vec<u8>> {
+        self.keep_alive = false;
+        self.connection.read_exact(count)
     }
 
-    /// Waits until the gateway ends the connection, reading on until then;
-    /// false when it does not in time.
-    pub fn gateway_left(&mut self) -> bool {
-        self.keep = false;
+    /// Reads until the gateway ends the connection; false if it does not in time.
+    pub fn wait_for_disconnect(&mut self) -> bool {
+        self.keep_alive = false;
         let mut bytes = [0; 4096];
         loop {
-            match self.link.wire.read(&mut bytes) {
+            match self.connection.wire.read(&mut bytes) {
                 Ok(0) => return true,
                 Ok(_) => {}
                 Err(error) => {
@@ -131,30 +131,30 @@ impl Exchange<'_> {
         }
     }
 
-    /// Ends the sending side, then waits until the gateway ends the other.
-    pub fn finish(&mut self) -> bool {
-        let _ = self.link.socket.shutdown(Shutdown::Write);
-        self.gateway_left()
+    /// Shuts down the sending side, then waits until the gateway disconnects.
+    pub fn shutdown_write(&mut self) -> bool {
+        let _ = self.connection.socket.shutdown(Shutdown::Write);
+        self.wait_for_disconnect()
     }
 
-    /// Ends the connection by FIN when the script returns.
+    /// Ends the connection with FIN when the script returns.
     pub fn close(&mut self) {
-        self.keep = false;
+        self.keep_alive = false;
     }
 
-    /// Ends the connection by RST when the script returns.
+    /// Ends the connection with RST when the script returns.
     pub fn reset(&mut self) {
-        self.keep = false;
+        self.keep_alive = false;
         self.reset = true;
-        socket2::SockRef::from(&self.link.socket)
+        socket2::SockRef::from(&self.connection.socket)
             .set_linger(Some(Duration::ZERO))
             .unwrap();
     }
 }
 
-impl Link {
-    /// Reads one head; none at the end of the connection.
-    fn head(&mut self) -> Option<Recorded> {
+impl Connection {
+    /// Reads one head; `None` at the end of the connection.
+    fn read_head(&mut self) -> Option<RecordedRequest> {
         let end = loop {
             if let Some(at) = find(&self.buffer, b"\r\n\r\n") {
                 break at + 4;
@@ -171,7 +171,7 @@ impl Link {
                 (name.to_owned(), value.trim().to_owned())
             })
             .collect();
-        Some(Recorded {
+        Some(RecordedRequest {
             connection: self.number,
             method: first.next()?,
             target: first.next()?,
@@ -182,33 +182,33 @@ impl Link {
         })
     }
 
-    /// Reads the body that a head announces; none when it is cut.
-    fn body(&mut self, request: &Recorded) -> Option<Vec<u8>> {
+    /// Reads the body that a head announces; `None` if it is truncated.
+    fn read_body(&mut self, request: &RecordedRequest) -> Option<Vec<u8>> {
         if request.header("transfer-encoding").is_some() {
-            return self.chunked();
+            return self.read_chunked();
         }
         let length = request
             .header("content-length")
             .map_or(Ok(0), str::parse)
             .ok()?;
-        self.exactly(length)
+        self.read_exact(length)
     }
 
-    fn chunked(&mut self) -> Option<Vec<u8>> {
+    fn read_chunked(&mut self) -> Option<Vec<u8>> {
         let mut body = Vec::new();
         loop {
-            let size = self.line()?;
+            let size = self.read_line()?;
             let size = usize::from_str_radix(size.split(';').next()?.trim(), 16).ok()?;
             if size == 0 {
-                while !self.line()?.is_empty() {}
+                while !self.read_line()?.is_empty() {}
                 return Some(body);
             }
-            body.extend(self.exactly(size)?);
-            self.exactly(2)?;
+            body.extend(self.read_exact(size)?);
+            self.read_exact(2)?;
         }
     }
 
-    fn line(&mut self) -> Option<String> {
+    fn read_line(&mut self) -> Option<String> {
         loop {
             if let Some(at) = find(&self.buffer, b"\r\n") {
                 let line: Vec<u8> = self.buffer.drain(..at + 2).collect();
@@ -218,7 +218,7 @@ impl Link {
         }
     }
 
-    fn exactly(&mut self, count: usize) -> Option<Vec<u8>> {
+    fn read_exact(&mut self, count: usize) -> Option<Vec<u8>> {
         while self.buffer.len() < count {
             self.fill()?;
         }

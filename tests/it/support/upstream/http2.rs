@@ -1,4 +1,4 @@
-//! An upstream that speaks HTTP/2, by hyper.
+//! An HTTP/2 upstream, served by hyper.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -17,33 +17,36 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::support::wait::Watched;
 
-/// A running HTTP/2 upstream; it ends with this value.
+/// A running HTTP/2 upstream; stopped on drop.
 pub struct Http2Upstream {
     address: SocketAddr,
     scheme: &'static str,
-    seen: Arc<Watched<Vec<Seen>>>,
+    requests: Arc<Watched<Vec<RecordedHttp2Request>>>,
     _stop: mpsc::Sender<()>,
 }
 
-/// One request as the upstream saw it.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub struct RecordedHttp2Request {
     pub target: String,
     pub headers: http::HeaderMap,
     pub body: Vec<u8>,
 }
 
 impl Http2Upstream {
-    /// Answers each request with this body and content type, in the clear when
-    /// no TLS is given.
-    pub fn start(tls: Option<Arc<ServerConfig>>, kind: &'static str, body: &'static str) -> Self {
+    /// Responds to every request with this body and content type; in cleartext
+    /// without `tls`.
+    pub fn start(
+        tls: Option<Arc<ServerConfig>>,
+        content_type: &'static str,
+        body: &'static str,
+    ) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         listener.set_nonblocking(true).unwrap();
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let seen = Arc::new(Watched::default());
+        let requests = Arc::new(Watched::default());
         let (stop, mut stopped) = mpsc::channel::<()>(1);
-        let record = Arc::clone(&seen);
+        let recorder = Arc::clone(&requests);
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -51,7 +54,7 @@ impl Http2Upstream {
                 .unwrap();
             runtime.block_on(async {
                 tokio::select! {
-                    () = accept(listener, tls, kind, body, record) => {}
+                    () = accept(listener, tls, content_type, body, recorder) => {}
                     _ = stopped.recv() => {}
                 }
             });
@@ -59,7 +62,7 @@ impl Http2Upstream {
         Self {
             address,
             scheme,
-            seen,
+            requests,
             _stop: stop,
         }
     }
@@ -68,25 +71,26 @@ impl Http2Upstream {
         format!("{}://127.0.0.1:{}/v1", self.scheme, self.address.port())
     }
 
-    pub fn seen(&self) -> Vec<Seen> {
-        self.seen.with(|seen| seen.clone())
+    pub fn requests(&self) -> Vec<RecordedHttp2Request> {
+        self.requests.with(|requests| requests.clone())
     }
 }
 
 async fn accept(
     listener: std::net::TcpListener,
     tls: Option<Arc<ServerConfig>>,
-    kind: &'static str,
+    content_type: &'static str,
     body: &'static str,
-    record: Arc<Watched<Vec<Seen>>>,
+    recorder: Arc<Watched<Vec<RecordedHttp2Request>>>,
 ) {
     let listener = TcpListener::from_std(listener).unwrap();
     loop {
         let (socket, _) = listener.accept().await.unwrap();
-        let (tls, record) = (tls.clone(), Arc::clone(&record));
+        let (tls, recorder) = (tls.clone(), Arc::clone(&recorder));
         tokio::spawn(async move {
-            let service =
-                service_fn(move |request| answer(request, kind, body, Arc::clone(&record)));
+            let service = service_fn(move |request| {
+                respond(request, content_type, body, Arc::clone(&recorder))
+            });
             let server = http2::Builder::new(TokioExecutor::new());
             match tls {
                 None => drop(server.serve_connection(TokioIo::new(socket), service).await),
@@ -101,11 +105,11 @@ async fn accept(
     }
 }
 
-async fn answer(
+async fn respond(
     request: http::Request<Incoming>,
-    kind: &'static str,
+    content_type: &'static str,
     body: &'static str,
-    record: Arc<Watched<Vec<Seen>>>,
+    recorder: Arc<Watched<Vec<RecordedHttp2Request>>>,
 ) -> Result<http::Response<Full<Bytes>>, Infallible> {
     let (head, incoming) = request.into_parts();
     let bytes = incoming
@@ -113,16 +117,16 @@ async fn answer(
         .await
         .map(|body| body.to_bytes().to_vec())
         .unwrap_or_default();
-    record.with(|seen| {
-        seen.push(Seen {
+    recorder.with(|requests| {
+        requests.push(RecordedHttp2Request {
             target: head.uri.to_string(),
             headers: head.headers,
             body: bytes,
         });
     });
-    let answer = Full::new(Bytes::from_static(body.as_bytes()));
+    let response = Full::new(Bytes::from_static(body.as_bytes()));
     Ok(http::Response::builder()
-        .header("content-type", kind)
-        .body(answer)
+        .header("content-type", content_type)
+        .body(response)
         .unwrap())
 }

@@ -1,10 +1,10 @@
-//! A scriptable upstream on raw TCP: it records every byte it gets and can
-//! misbehave in every way that a script can write down.
+//! A scriptable upstream on raw TCP. It records every byte it receives, and can
+//! misbehave in every way that a script can express.
 
 mod endless_stream;
 mod exchange;
 pub mod http2;
-pub mod reply;
+pub mod response;
 pub mod restarting;
 pub mod tls;
 
@@ -14,56 +14,52 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::support::wait::{DEADLINE, Watched};
-pub use endless_stream::endless;
+pub use endless_stream::endless_stream;
 pub use exchange::Exchange;
 
-/// A running upstream; it stops listening with this value.
+/// A running upstream; it stops listening on drop.
 pub struct Upstream {
     address: SocketAddr,
     scheme: &'static str,
-    ledger: Arc<Ledger>,
+    recorder: Arc<Recorder>,
     stopped: Arc<AtomicBool>,
 }
 
-/// What the upstream saw.
-type Ledger = Watched<Record>;
+type Recorder = Watched<Records>;
 
 #[derive(Default)]
-struct Record {
-    requests: Vec<Recorded>,
+struct Records {
+    requests: Vec<RecordedRequest>,
     connections: usize,
-    settled: usize,
+    finished: usize,
     ended: Vec<usize>,
 }
 
-/// One request as the upstream saw it.
+/// One request, as received.
 #[derive(Debug, Clone, Default)]
-pub struct Recorded {
-    /// Which connection it came on, from 0.
+pub struct RecordedRequest {
+    /// Index of its connection, from 0.
     pub connection: usize,
-    /// The head as it came, the empty line included.
+    /// The raw head, including the empty line.
     pub head: Vec<u8>,
     pub method: String,
     pub target: String,
-    /// Names as they came, values trimmed, in order.
+    /// Original names and trimmed values, in order.
     pub headers: Vec<(String, String)>,
     /// The body without its framing.
     pub body: Vec<u8>,
-    /// True when the body came to its end.
     pub complete: bool,
 }
 
-/// What a connection is read from and written to.
-trait Wire: Read + Write + Send {}
-impl<T: Read + Write + Send> Wire for T {}
+trait Transport: Read + Write + Send {}
+impl<T: Read + Write + Send> Transport for T {}
 
-/// One connection from the gateway.
-struct Link {
+struct Connection {
     number: usize,
     socket: TcpStream,
-    wire: Box<dyn Wire>,
+    wire: Box<dyn Transport>,
     buffer: Vec<u8>,
-    ledger: Arc<Ledger>,
+    recorder: Arc<Recorder>,
 }
 
 impl Upstream {
@@ -72,16 +68,16 @@ impl Upstream {
         Self::serve("http", |socket| Some(Box::new(socket)), handler)
     }
 
-    /// Gives every request the same answer.
-    pub fn answering(answer: impl AsRef<[u8]>) -> Self {
-        let answer = answer.as_ref().to_vec();
+    /// Sends the same response to every request.
+    pub fn with_response(response: impl AsRef<[u8]>) -> Self {
+        let response = response.as_ref().to_vec();
         Self::start(move |exchange| {
             exchange.read_body();
-            exchange.send(&answer);
+            exchange.send(&response);
         })
     }
 
-    /// As [`Upstream::start`], behind TLS; a failed handshake ends the connection.
+    /// As [`Upstream::start`], over TLS; a failed handshake ends the connection.
     pub fn start_tls(
         config: Arc<rustls::ServerConfig>,
         handler: impl Fn(&mut Exchange<'_>) + Send + Sync + 'static,
@@ -89,16 +85,15 @@ impl Upstream {
         Self::serve("https", move |socket| tls::accept(&config, socket), handler)
     }
 
-    /// Accepts connections and hands each to the handler as it is.
+    /// Accepts connections and passes each to the handler unread.
     pub fn raw(scheme: &'static str, handler: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
         let handler = Arc::new(handler);
-        Self::listen(scheme, move |socket, number, ledger| {
+        Self::listen(scheme, move |socket, number, recorder| {
             handler(socket);
-            ledger.with(|record| record.ended.push(number));
+            recorder.with(|record| record.ended.push(number));
         })
     }
 
-    /// The base URL, as the config wants it.
     pub fn base_url(&self) -> String {
         format!("{}://127.0.0.1:{}/v1", self.scheme, self.address.port())
     }
@@ -107,87 +102,85 @@ impl Upstream {
         self.address.port()
     }
 
-    /// The requests seen so far.
-    pub fn requests(&self) -> Vec<Recorded> {
-        self.ledger.with(|record| record.requests.clone())
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.recorder.with(|record| record.requests.clone())
     }
 
-    /// How many connections came so far.
     pub fn connections(&self) -> usize {
-        self.ledger.with(|record| record.connections)
+        self.recorder.with(|record| record.connections)
     }
 
-    /// Waits for as many heads, then yields all requests seen so far.
+    /// Waits for `count` requests, then returns all received so far.
     #[track_caller]
-    pub fn arrived(&self, count: usize) -> Vec<Recorded> {
-        self.ledger
+    pub fn wait_for_requests(&self, count: usize) -> Vec<RecordedRequest> {
+        self.recorder
             .wait(&format!("{count} requests at the upstream"), |record| {
                 (record.requests.len() >= count).then(|| record.requests.clone())
             })
     }
 
-    /// The only request seen, complete.
+    /// The only request received; it must be complete.
     #[track_caller]
-    pub fn only(&self) -> Recorded {
-        let requests = self.arrived(1);
-        assert_eq!(requests.len(), 1, "more than one request upstream");
-        assert!(requests[0].complete, "the body never came to its end");
+    pub fn only_request(&self) -> RecordedRequest {
+        let requests = self.wait_for_requests(1);
+        assert_eq!(requests.len(), 1, "more than one request at the upstream");
+        assert!(requests[0].complete, "the body is incomplete");
         requests[0].clone()
     }
 
-    /// Waits until as many connections have ended on the gateway's side.
+    /// Waits until the gateway has ended `count` connections.
     #[track_caller]
-    pub fn ended(&self, count: usize) {
-        self.ledger.wait(
+    pub fn wait_for_closed(&self, count: usize) {
+        self.recorder.wait(
             &format!("the end of {count} upstream connections"),
             |record| (record.ended.len() >= count).then_some(()),
         );
     }
 
-    /// Waits until as many requests are done with, the closing of their
-    /// connections included.
+    /// Waits until `count` requests are finished, including the close of their
+    /// connections.
     #[track_caller]
-    pub fn settled(&self, count: usize) {
-        self.ledger
-            .wait(&format!("{count} requests to be done with"), |record| {
-                (record.settled >= count).then_some(())
+    pub fn wait_for_finished(&self, count: usize) {
+        self.recorder
+            .wait(&format!("{count} finished requests"), |record| {
+                (record.finished >= count).then_some(())
             });
     }
 
     fn serve(
         scheme: &'static str,
-        open: impl Fn(TcpStream) -> Option<Box<dyn Wire>> + Send + Sync + 'static,
+        open: impl Fn(TcpStream) -> Option<Box<dyn Transport>> + Send + Sync + 'static,
         handler: impl Fn(&mut Exchange<'_>) + Send + Sync + 'static,
     ) -> Self {
-        Self::listen(scheme, move |socket, number, ledger| {
+        Self::listen(scheme, move |socket, number, recorder| {
             let copy = socket.try_clone().unwrap();
             if let Some(wire) = open(socket) {
-                let ledger = Arc::clone(ledger);
-                let mut link = Link {
+                let recorder = Arc::clone(recorder);
+                let mut stream = Connection {
                     number,
                     socket: copy,
                     wire,
                     buffer: Vec::new(),
-                    ledger,
+                    recorder,
                 };
-                while Exchange::run(&mut link, &handler) {}
+                while Exchange::run(&mut stream, &handler) {}
             }
-            ledger.with(|record| record.ended.push(number));
+            recorder.with(|record| record.ended.push(number));
         })
     }
 
     fn listen(
         scheme: &'static str,
-        connection: impl Fn(TcpStream, usize, &Arc<Ledger>) + Send + Sync + 'static,
+        connection: impl Fn(TcpStream, usize, &Arc<Recorder>) + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let ledger = Arc::new(Ledger::default());
+        let recorder = Arc::new(Recorder::default());
         let stopped = Arc::new(AtomicBool::new(false));
         let upstream = Self {
             address,
             scheme,
-            ledger: Arc::clone(&ledger),
+            recorder: Arc::clone(&recorder),
             stopped: Arc::clone(&stopped),
         };
         let connection = Arc::new(connection);
@@ -199,12 +192,12 @@ impl Upstream {
                 socket.set_nodelay(true).unwrap();
                 socket.set_read_timeout(Some(DEADLINE)).unwrap();
                 socket.set_write_timeout(Some(DEADLINE)).unwrap();
-                let number = ledger.with(|record| {
+                let number = recorder.with(|record| {
                     record.connections += 1;
                     record.connections - 1
                 });
-                let (connection, ledger) = (Arc::clone(&connection), Arc::clone(&ledger));
-                std::thread::spawn(move || connection(socket, number, &ledger));
+                let (connection, recorder) = (Arc::clone(&connection), Arc::clone(&recorder));
+                std::thread::spawn(move || connection(socket, number, &recorder));
             }
         });
         upstream
@@ -214,14 +207,13 @@ impl Upstream {
 impl Drop for Upstream {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Relaxed);
-        // Wakes the accept, which then finds that it is over.
+        // Wakes `accept`, which then sees `stopped`.
         let _ = TcpStream::connect(self.address);
     }
 }
 
-impl Recorded {
-    /// Every value of a header.
-    pub fn all(&self, name: &str) -> Vec<&str> {
+impl RecordedRequest {
+    pub fn header_values(&self, name: &str) -> Vec<&str> {
         let of_name = self
             .headers
             .iter()
@@ -229,18 +221,16 @@ impl Recorded {
         of_name.map(|(_, value)| value.as_str()).collect()
     }
 
-    /// The first value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.all(name).first().copied()
+        self.header_values(name).first().copied()
     }
 
-    /// The body as text.
     pub fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()
     }
 }
 
-/// An address at which nothing listens.
+/// The base URL of an address at which nothing listens.
 pub fn refused_base_url() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}/v1", listener.local_addr().unwrap())

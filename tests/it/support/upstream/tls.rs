@@ -1,4 +1,4 @@
-//! Certificates good and bad, made on the spot, and TLS for upstreams.
+//! Valid and invalid certificates, and TLS for upstreams.
 
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -9,22 +9,20 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use super::Wire;
+use super::Transport;
 
-/// A certificate authority for one test.
-pub struct Authority {
+pub struct CertificateAuthority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
 }
 
-/// A certificate with its key.
-pub struct Issued {
+pub struct IssuedCertificate {
     certificate: CertificateDer<'static>,
     pem: String,
     key: KeyPair,
 }
 
-/// What is wrong with a certificate, if anything.
+/// The defect of a certificate.
 #[derive(Debug, Clone, Copy)]
 pub enum Flaw {
     None,
@@ -33,7 +31,7 @@ pub enum Flaw {
     SelfSigned,
 }
 
-impl Authority {
+impl CertificateAuthority {
     pub fn new() -> Self {
         let mut parameters = CertificateParams::new(Vec::new()).unwrap();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -45,12 +43,12 @@ impl Authority {
         }
     }
 
-    /// The authority's certificate, for `ca_file`.
+    /// The authority's own certificate, for `ca_file`.
     pub fn pem(&self) -> &str {
         &self.pem
     }
 
-    /// A server for 127.0.0.1 with a certificate of this quality.
+    /// A server configuration for 127.0.0.1 with such a certificate.
     pub fn server(&self, flaw: Flaw, protocols: &[&str]) -> Arc<ServerConfig> {
         let name = if matches!(flaw, Flaw::WrongName) {
             "elsewhere.test"
@@ -70,9 +68,9 @@ impl Authority {
     }
 }
 
-impl Authority {
-    /// A certificate of this quality for a host name, an address or a URI.
-    pub fn issue(&self, name: &str, flaw: Flaw) -> Issued {
+impl CertificateAuthority {
+    /// Issues a certificate for a host name, an address or a URI.
+    pub fn issue(&self, name: &str, flaw: Flaw) -> IssuedCertificate {
         let is_uri = name.contains("://");
         let names = if is_uri {
             vec![]
@@ -94,16 +92,20 @@ impl Authority {
         } else {
             parameters.signed_by(&key, &self.issuer).unwrap()
         };
-        Issued {
+        IssuedCertificate {
             pem: certificate.pem(),
             certificate: certificate.into(),
             key,
         }
     }
 
-    /// A client that trusts this authority, offers these protocols, and shows
-    /// this certificate if it is asked for one.
-    pub fn client(&self, protocols: &[&str], shown: Option<&Issued>) -> Arc<ClientConfig> {
+    /// A client configuration that trusts this authority, offers these protocols
+    /// and presents this certificate if asked for one.
+    pub fn client(
+        &self,
+        protocols: &[&str],
+        certificate: Option<&IssuedCertificate>,
+    ) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots
             .add(CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap())
@@ -112,10 +114,12 @@ impl Authority {
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(roots);
-        let mut config = match shown {
-            Some(shown) => {
-                let chain = vec![shown.certificate.clone()];
-                builder.with_client_auth_cert(chain, shown.key()).unwrap()
+        let mut config = match certificate {
+            Some(certificate) => {
+                let chain = vec![certificate.certificate.clone()];
+                builder
+                    .with_client_auth_cert(chain, certificate.key())
+                    .unwrap()
             }
             None => builder.with_no_client_auth(),
         };
@@ -124,8 +128,7 @@ impl Authority {
     }
 }
 
-impl Issued {
-    /// The certificate in DER.
+impl IssuedCertificate {
     pub fn der(&self) -> &CertificateDer<'static> {
         &self.certificate
     }
@@ -135,7 +138,7 @@ impl Issued {
         &self.pem
     }
 
-    /// Its key, for `key_file`.
+    /// The key, for `key_file`.
     pub fn key_pem(&self) -> String {
         self.key.serialize_pem()
     }
@@ -150,8 +153,11 @@ fn names(protocols: &[&str]) -> Vec<Vec<u8>> {
     bytes.collect()
 }
 
-/// Shakes hands; none when the gateway would not.
-pub(super) fn accept(config: &Arc<ServerConfig>, mut socket: TcpStream) -> Option<Box<dyn Wire>> {
+/// Performs the TLS handshake; `None` if it fails.
+pub(super) fn accept(
+    config: &Arc<ServerConfig>,
+    mut socket: TcpStream,
+) -> Option<Box<dyn Transport>> {
     let mut connection = rustls::ServerConnection::new(Arc::clone(config)).unwrap();
     while connection.is_handshaking() {
         connection.complete_io(&mut socket).ok()?;

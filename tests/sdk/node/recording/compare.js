@@ -1,13 +1,13 @@
-// Where two recorded requests differ.
+// Comparison of recorded requests.
 
-// The rules for request headers that the documentation states: see docs/endpoints.md.
-const NOT_PASSED = new Set(['accept-encoding', 'connection', 'openai-organization', 'openai-project']);
+// Request headers that are not forwarded unchanged: see docs/endpoints.md.
+const NOT_FORWARDED = new Set(['accept-encoding', 'connection', 'openai-organization', 'openai-project']);
 
-/** A request as it must be on both sides. Each multipart request has a boundary of its own, of the same length. */
+/** The parts of a request that must be equal on both sides. The boundary is different in each multipart request. */
 function comparable(request) {
   const boundary = /boundary="?([^\s;"]+)/.exec(request.headers['content-type'])?.[1];
   const same = (text) => (boundary ? text.replaceAll(boundary, 'BOUNDARY') : text);
-  const fields = Object.entries(request.fields).filter(([name]) => !NOT_PASSED.has(name));
+  const fields = Object.entries(request.fields).filter(([name]) => !NOT_FORWARDED.has(name));
   return {
     method: request.method,
     target: request.target,

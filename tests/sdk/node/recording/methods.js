@@ -1,5 +1,4 @@
-// The methods that the SDK has, found by reflection, and the arguments of each
-// from the table.
+// The methods of the SDK, found by reflection, and their arguments from the tables.
 
 import { readdirSync, readFileSync } from 'node:fs';
 
@@ -8,15 +7,15 @@ const FILE = Buffer.concat([Buffer.from('--not-a-boundary\r\n\r\n'), Buffer.from
 
 /** The rows of one SDK by the names of its methods. */
 export const table = (sdk) => Object.assign({}, ...readdirSync(new URL(`${sdk}/`, CALLS))
-  .filter((file) => file !== 'answers.json')
+  .filter((file) => file !== 'responses.json')
   .map((file) => JSON.parse(readFileSync(new URL(`${sdk}/${file}`, CALLS)))));
 
-/** The calls of a method that a row names; none where it gives a reason instead. */
+/** The calls of a method in a row; empty if it has a reason instead. */
 export const calls = (row) => (typeof row === 'object' ? [row].flat() : []);
 
 const snake = (name) => name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').replace(/([A-Z]+)([A-Z][a-z])/g, '$1_$2').toLowerCase();
 
-/** All public methods of all resources below a client: the name in the table, and how to get there. */
+/** All public methods of all resources below a client: the name in the table, and its path. */
 export function methods(client) {
   const found = new Map();
   const walk = (node, path) => {

@@ -1,4 +1,4 @@
-// Every method of the SDK reaches the upstream as a direct call does.
+// Every method of the SDK sends the upstream the same request as a direct call.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -17,14 +17,14 @@ test('the table names every method', () => {
   assert.deepEqual([...METHODS.keys()].filter((name) => !(name in TABLE)), []);
 });
 
-const doors = {
-  'by default': () => [suite.home1, through()],
-  'by header': () => [suite.home2, through('/v1', 'elsewhere', { 'x-trunkline-provider': 'home2' })],
-  'by path': () => [suite.home2, through('/providers/home2/v1', 'elsewhere')],
+const selections = {
+  'by default': () => [suite.provider1, through()],
+  'by header': () => [suite.provider2, through('/v1', 'elsewhere', { 'x-trunkline-provider': 'provider2' })],
+  'by path': () => [suite.provider2, through('/providers/provider2/v1', 'elsewhere')],
 };
 
-for (const [door, sides] of Object.entries(doors)) {
-  test(`provider ${door}`, async (t) => {
+for (const [selection, sides] of Object.entries(selections)) {
+  test(`provider ${selection}`, async (t) => {
     const [fake, through] = sides();
     const both = [direct(fake), through];
     for (const [name, path] of METHODS) {

@@ -1,4 +1,4 @@
-// One gateway before two recording upstreams, and the clients of both sides.
+// One gateway with two recording upstreams, and the clients of both sides.
 
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
@@ -8,48 +8,48 @@ import OpenAI from 'openai';
 import { run, sha256 } from '../gateway.js';
 import { comparables } from './compare.js';
 import { Fake } from './fake.js';
-import { harvest } from './harvest.js';
+import { resultOf } from './results.js';
 import { call, calls } from './methods.js';
 
-export const CALLER = 'tk-recording';
-export const UPSTREAM = 'upstream-key';
+export const CLIENT_KEY = 'tk-recording';
+export const UPSTREAM_KEY = 'upstream-key';
 export const MODEL = 'an-upstream-model';
 
-// The suites talk to this machine only, whatever the environment says.
+// The suites connect to this machine only: no proxy or base URL from the environment.
 for (const name of Object.keys(process.env)) {
   if (/_proxy$/i.test(name) || /^(OPENAI|ANTHROPIC|AZURE)_/.test(name)) delete process.env[name];
 }
 
-/** What every config begins with, below its top-level keys. */
+/** The tables common to all configurations, to be placed after top-level keys. */
 export const HEAD = `
 [server]
 listen = "127.0.0.1:0"
 [admin]
 listen = "127.0.0.1:0"
 [access.keys.recording]
-sha256 = "${sha256(CALLER)}"
+sha256 = "${sha256(CLIENT_KEY)}"
 `;
 
-const config = ({ home1, home2 }) => `
-default_provider = "home1"
+const config = ({ provider1, provider2 }) => `
+default_provider = "provider1"
 ${HEAD}
-[providers.home1]
-base_url = "${home1.baseURL}"
-api_key = "${UPSTREAM}"
-[providers.home2]
-base_url = "${home2.baseURL}"
-api_key = "${UPSTREAM}"
+[providers.provider1]
+base_url = "${provider1.baseURL}"
+api_key = "${UPSTREAM_KEY}"
+[providers.provider2]
+base_url = "${provider2.baseURL}"
+api_key = "${UPSTREAM_KEY}"
 [models.chat]
-provider = "home1"
+provider = "provider1"
 model = "${MODEL}"
 [models.elsewhere]
-provider = "home2"
+provider = "provider2"
 model = "${MODEL}"
 `;
 
 export const suite = {};
 
-/** Starts, for a file of tests, its upstreams and a gateway with the config made of them. */
+/** Starts the upstreams of a test file and a gateway with the configuration derived from them. */
 export function prepareWith(start, config) {
   let stop;
   before(async () => {
@@ -64,31 +64,31 @@ export function prepareWith(start, config) {
   });
 }
 
-export const prepare = () => prepareWith(async () => ({ home1: await Fake.start('home1'), home2: await Fake.start('home2') }), config);
+export const prepare = () => prepareWith(async () => ({ provider1: await Fake.start('provider1'), provider2: await Fake.start('provider2') }), config);
 
 const side = (baseURL, key, model, defaultHeaders) => ({
   client: new OpenAI({ baseURL, apiKey: key, adminAPIKey: key, maxRetries: 0, defaultHeaders }),
   model,
 });
 
-/** The upstream itself. */
-export const direct = (fake) => side(fake.baseURL, UPSTREAM, MODEL);
+/** The upstream, directly. */
+export const direct = (fake) => side(fake.baseURL, UPSTREAM_KEY, MODEL);
 
-/** Trunkline before it. */
-export const through = (door = '/v1', model = 'chat', headers = {}) => side(suite.origin + door, CALLER, model, headers);
+/** The upstream, through Trunkline. */
+export const through = (prefix = '/v1', model = 'chat', headers = {}) => side(suite.origin + prefix, CLIENT_KEY, model, headers);
 
-/** Calls a method on both sides, of which the first is the direct one. */
+/** Calls a method on both sides and compares requests and results; the direct side is first. */
 export async function compare(sides, fake, row, path) {
   for (const given of calls(row)) {
     const seen = [];
-    const gave = [];
+    const results = [];
     for (const { client, model } of sides) {
       fake.take();
-      gave.push(await harvest(call(client, path, given, model)));
+      results.push(await resultOf(call(client, path, given, model)));
       seen.push(comparables(fake.take()));
     }
     assert.notDeepEqual(seen[0], [], 'the method sends nothing, or not to its base URL');
     assert.deepEqual(seen[1], seen[0]);
-    assert.deepEqual(gave[1], gave[0]);
+    assert.deepEqual(results[1], results[0]);
   }
 }

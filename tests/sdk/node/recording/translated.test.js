@@ -1,5 +1,5 @@
-// A tool call, streamed through a translation: Anthropic's SDK before an
-// upstream that speaks Chat Completions.
+// A streamed tool call through a translation: Anthropic's SDK with a Chat
+// Completions upstream.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -7,20 +7,20 @@ import { test } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
 
 import { Upstream } from '../upstream.js';
-import { CALLER, HEAD, prepareWith, suite, UPSTREAM } from './setup.js';
+import { CLIENT_KEY, HEAD, prepareWith, suite, UPSTREAM_KEY } from './setup.js';
 
 prepareWith(async () => ({ chats: await Upstream.start() }), ({ chats }) => `
 ${HEAD}
 [providers.chats]
 base_url = "${chats.baseURL}"
-api_key = "${UPSTREAM}"
+api_key = "${UPSTREAM_KEY}"
 [models.gpt]
 provider = "chats"
 model = "real"
 `);
 
 test('a streamed tool call', async () => {
-  const client = new Anthropic({ baseURL: suite.origin, apiKey: CALLER, maxRetries: 0 });
+  const client = new Anthropic({ baseURL: suite.origin, apiKey: CLIENT_KEY, maxRetries: 0 });
   const message = await client.messages.stream({
     model: 'gpt',
     max_tokens: 64,

@@ -8,22 +8,22 @@ from upstream import EMBEDDING
 
 @tool
 def weather(city: str) -> str:
-    """How the weather is in a city."""
+    """The weather in a city."""
     return f"12 °C in {city}"
 
 
 def test_a_streamed_tool_call(base_url):
     model = ChatOpenAI(model="chat", base_url=base_url, api_key=KEY, max_retries=0).bind_tools([weather])
     messages = [HumanMessage("How is the weather in Oslo?")]
-    asked = None
+    message = None
     for chunk in model.stream(messages):
-        asked = chunk if asked is None else asked + chunk
-    [call] = asked.tool_calls
+        message = chunk if message is None else message + chunk
+    [call] = message.tool_calls
     assert (call["name"], call["args"]) == ("weather", {"city": "Oslo"})
-    messages += [asked, ToolMessage(weather.invoke(call["args"]), tool_call_id=call["id"])]
+    messages += [message, ToolMessage(weather.invoke(call["args"]), tool_call_id=call["id"])]
     assert "".join(chunk.content for chunk in model.stream(messages)) == "Hello thère"
 
 
 def test_embeddings(base_url):
     model = OpenAIEmbeddings(model="chat", base_url=base_url, api_key=KEY, max_retries=0, check_embedding_ctx_length=False)
-    assert model.embed_query("words") == EMBEDDING
+    assert model.embed_query("text") == EMBEDDING

@@ -5,17 +5,17 @@ from agents import Agent, OpenAIChatCompletionsModel, Runner, function_tool, set
 
 from conftest import KEY
 
-# Traces would go to OpenAI itself.
+# Traces would be sent to OpenAI.
 set_tracing_disabled(True)
 
 
 def test_a_streamed_tool_call(base_url):
-    asked = []
+    cities = []
 
     @function_tool
     def weather(city: str) -> str:
-        """How the weather is in a city."""
-        asked.append(city)
+        """The weather in a city."""
+        cities.append(city)
         return "12 °C"
 
     async def act():
@@ -27,4 +27,4 @@ def test_a_streamed_tool_call(base_url):
             return run.final_output
 
     assert asyncio.run(act()) == "Hello thère"
-    assert asked == ["Oslo"]
+    assert cities == ["Oslo"]

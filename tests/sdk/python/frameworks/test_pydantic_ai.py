@@ -10,11 +10,11 @@ from conftest import KEY
 def test_a_streamed_tool_call(base_url):
     model = OpenAIChatModel("chat", provider=OpenAIProvider(base_url=base_url, api_key=KEY))
     agent = Agent(model)
-    asked = []
+    cities = []
 
     @agent.tool_plain
     def weather(city: str) -> str:
-        asked.append(city)
+        cities.append(city)
         return "12 °C"
 
     async def act():
@@ -22,4 +22,4 @@ def test_a_streamed_tool_call(base_url):
             return await run.get_output()
 
     assert asyncio.run(act()) == "Hello thère"
-    assert asked == ["Oslo"]
+    assert cities == ["Oslo"]

@@ -1,4 +1,4 @@
-"""Every method of the SDK twice: to the upstream itself, and through Trunkline.
+"""Calls every method of the SDK twice: directly at the upstream, and through Trunkline.
 
-The upstream records both requests as they came in, and they must not differ.
+The upstream records both requests, which must not differ.
 """

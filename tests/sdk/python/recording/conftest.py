@@ -1,4 +1,4 @@
-"""One gateway before two recording upstreams, and the clients of both sides."""
+"""One gateway with two recording upstreams, and the clients of both sides."""
 
 import asyncio
 
@@ -9,20 +9,20 @@ from gateway import hashed, running
 from .fake import Fake
 
 pytest.register_assert_rewrite("recording.sides")
-from .sides import CALLER, UPSTREAM
+from .sides import CLIENT_KEY, UPSTREAM_KEY
 
 CONFIG = """
-default_provider = "home1"
+default_provider = "provider1"
 [server]
 listen = "127.0.0.1:0"
 [admin]
 listen = "127.0.0.1:0"
 [access.keys.recording]
 sha256 = "{sha256}"
-[providers.home1]
+[providers.provider1]
 base_url = "{one}"
 api_key = "{upstream}"
-[providers.home2]
+[providers.provider2]
 base_url = "{two}"
 api_key = "{upstream}"
 [providers.azure]
@@ -35,41 +35,41 @@ api_version = "2025-04-01-preview"
 provider = "azure"
 model = "an-upstream-model"
 [models.chat]
-provider = "home1"
+provider = "provider1"
 model = "an-upstream-model"
 [models.elsewhere]
-provider = "home2"
+provider = "provider2"
 model = "an-upstream-model"
 [models.anywhere]
-targets = [{{ provider = "home1", model = "an-upstream-model" }}, {{ provider = "home2", model = "an-upstream-model" }}]
+targets = [{{ provider = "provider1", model = "an-upstream-model" }}, {{ provider = "provider2", model = "an-upstream-model" }}]
 """
 
 
 @pytest.fixture(scope="session")
-def home1():
-    fake = Fake("home1")
+def provider1():
+    fake = Fake("provider1")
     yield fake
     fake.stop()
 
 
 @pytest.fixture(scope="session")
-def home2():
-    fake = Fake("home2")
+def provider2():
+    fake = Fake("provider2")
     yield fake
     fake.stop()
 
 
 @pytest.fixture(scope="module")
-def origin(home1, home2, tmp_path_factory):
-    """A gateway for each file of tests: it remembers which home it saw an object at."""
-    homes = {"one": home1.base_url, "two": home2.base_url, "azure": home2.origin}
-    config = CONFIG.format(**homes, sha256=hashed(CALLER), upstream=UPSTREAM)
+def origin(provider1, provider2, tmp_path_factory):
+    """A gateway for each test file, since it records which provider has an object."""
+    urls = {"one": provider1.base_url, "two": provider2.base_url, "azure": provider2.origin}
+    config = CONFIG.format(**urls, sha256=hashed(CLIENT_KEY), upstream=UPSTREAM_KEY)
     with running(config, tmp_path_factory.mktemp("gateway")) as origin:
         yield origin
 
 
 @pytest.fixture(scope="session")
 def runner():
-    """One event loop for all asynchronous clients, so that each is made once."""
+    """One event loop for all asynchronous clients, so that each is created once."""
     with asyncio.Runner() as runner:
         yield runner

@@ -1,4 +1,4 @@
-"""An upstream that records requests to the byte and answers any path."""
+"""An upstream that records requests byte for byte and responds to any path."""
 
 import json
 import sys
@@ -6,12 +6,12 @@ import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from . import answers
+from . import responses
 
 
 @dataclass
 class Request:
-    """What came in: the target as it stood in the request line, the fields in their order."""
+    """A received request: the target as in the request line, the headers in order."""
 
     method: str
     target: str
@@ -28,18 +28,18 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, *_):
-        """A client may end its connection whenever it has its answer."""
+        """A client may close its connection after the response."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(*_)
 
 
 class Fake:
-    """A running upstream. `answer` takes a request and gives status, headers and the pieces of a body."""
+    """A running upstream. `respond` takes a request and returns status, content type and chunks of the body."""
 
-    def __init__(self, name="one", answer=answers.openai):
+    def __init__(self, name="one", respond=responses.openai):
         self.name = name
         self.requests = []
-        self.answer = answer
+        self.respond = respond
         self._server = Server(("127.0.0.1", 0), _handler(self))
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -52,7 +52,7 @@ class Fake:
         return f"{self.origin}/v1"
 
     def take(self):
-        """The requests since the last look."""
+        """The requests since the last call."""
         seen, self.requests = self.requests, []
         return seen
 
@@ -73,17 +73,17 @@ def _handler(fake):
             headers = [(name.lower(), value) for name, value in self.headers.items()]
             request = Request(self.command, self.path, headers, self.body())
             fake.requests.append(request)
-            status, kind, pieces = fake.answer(fake.name, request)
+            status, kind, chunks = fake.respond(fake.name, request)
             head = [f"HTTP/1.1 {status} Fine", "Date: Sun, 06 Nov 1994 08:49:37 GMT", "X-Request-Id: req_upstream",
                     "OpenAI-Processing-Ms: 7", "OpenAI-Poll-After-Ms: 1"]
             if kind:
                 head.append(f"Content-Type: {kind}")
-            whole = len(pieces) == 1
-            head.append(f"Content-Length: {len(pieces[0])}" if whole else "Transfer-Encoding: chunked")
+            single = len(chunks) == 1
+            head.append(f"Content-Length: {len(chunks[0])}" if single else "Transfer-Encoding: chunked")
             self.wfile.write("\r\n".join([*head, "", ""]).encode())
-            for piece in pieces:
-                self.wfile.write(piece if whole else b"%x\r\n%s\r\n" % (len(piece), piece))
-            if not whole:
+            for chunk in chunks:
+                self.wfile.write(chunk if single else b"%x\r\n%s\r\n" % (len(chunk), chunk))
+            if not single:
                 self.wfile.write(b"0\r\n\r\n")
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = serve
@@ -102,7 +102,7 @@ def _handler(fake):
 
 
 def events(items):
-    """Server-sent events: a pair is a name and its data, anything else is data alone."""
+    """Server-sent events: a pair is name and data, anything else only data."""
     for item in items:
         name, data = item if isinstance(item, list) else (None, item)
         text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""The methods that the SDK has, found by reflection, and the arguments of each from the table."""
+"""The methods of the SDK, found by reflection, and their arguments from the tables."""
 
 import inspect
 import json
@@ -6,7 +6,7 @@ import pathlib
 
 CALLS = pathlib.Path(__file__).parents[2] / "calls"
 FILE = b"--not-a-boundary\r\n\r\n" + bytes(range(256)) * 8
-# What a client of the SDK has besides its resources.
+# Methods of the client that belong to no resource.
 VERBS = {"close", "copy", "delete", "get", "get_api_list", "is_closed", "patch", "platform_headers", "post", "put", "request"}
 
 
@@ -15,11 +15,11 @@ class Table(dict):
 
     def __init__(self, sdk):
         for file in sorted((CALLS / sdk).glob("*.json")):
-            if file.name != "answers.json":
+            if file.name != "responses.json":
                 self.update(json.loads(file.read_text()))
 
     def calls(self, name):
-        """The arguments of each call of a method; none where the table gives a reason instead."""
+        """The arguments of each call of a method; empty if the table has a reason instead."""
         row = self.get(name, "")
         return [] if isinstance(row, str) else row if isinstance(row, list) else [row]
 
@@ -54,7 +54,7 @@ def method(client, name, *, of=None):
 
 
 def filled(value, model, directory):
-    """Arguments with their model and their files in place."""
+    """Arguments with the model and files filled in."""
     match value:
         case "{model}":
             return model

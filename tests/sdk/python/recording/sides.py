@@ -1,4 +1,4 @@
-"""The two sides of a comparison: the upstream itself, and Trunkline before it."""
+"""The two sides of a comparison: the upstream directly, and through Trunkline."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,14 +9,14 @@ import openai
 from .compare import differences
 from .methods import OPENAI, filled
 
-CALLER = "tk-recording"
-UPSTREAM = "upstream-key"
+CLIENT_KEY = "tk-recording"
+UPSTREAM_KEY = "upstream-key"
 MODEL = "an-upstream-model"
 
 
 @dataclass
 class Side:
-    """Where calls go, with which key, and by which name for the model."""
+    """Base URL, key and model name of one side."""
 
     base_url: str
     key: str
@@ -25,7 +25,7 @@ class Side:
     kind: type = openai.OpenAI
     async_kind: type = openai.AsyncOpenAI
 
-    def made(self, kind):
+    def create(self, kind):
         more = {}
         if issubclass(kind, (openai.OpenAI, openai.AsyncOpenAI)):
             more = {"admin_api_key": self.key, "websocket_base_url": self.base_url.replace("http", "ws", 1)}
@@ -33,19 +33,19 @@ class Side:
 
     @cached_property
     def client(self):
-        return self.made(self.kind)
+        return self.create(self.kind)
 
     @cached_property
     def async_client(self):
-        return self.made(self.async_kind)
+        return self.create(self.async_kind)
 
 
 def direct(fake):
-    return Side(fake.base_url, UPSTREAM, MODEL, {})
+    return Side(fake.base_url, UPSTREAM_KEY, MODEL, {})
 
 
-def through(origin, door="/v1", model="chat", **headers):
-    return Side(origin + door, CALLER, model, {name.replace("_", "-"): value for name, value in headers.items()})
+def through(origin, prefix="/v1", model="chat", **headers):
+    return Side(origin + prefix, CLIENT_KEY, model, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
 def anthropic_side(origin, key, model):
@@ -53,13 +53,13 @@ def anthropic_side(origin, key, model):
 
 
 def compare(sides, fake, call, name, runner, directory, table=OPENAI):
-    """Calls a method on both sides, of which the first is the direct one."""
+    """Calls a method on both sides and compares requests and results; the direct side is first."""
     for given in table.calls(name):
-        seen, gave = [], []
+        seen, results = [], []
         for side in sides:
             fake.take()
-            gave.append(call(side, name, filled(given, side.model, directory), runner))
+            results.append(call(side, name, filled(given, side.model, directory), runner))
             seen.append(fake.take())
         assert seen[0], "the method sends nothing, or not to its base URL"
         assert differences(*seen) == []
-        assert gave[0] == gave[1]
+        assert results[0] == results[1]

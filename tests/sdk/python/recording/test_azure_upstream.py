@@ -1,4 +1,4 @@
-"""Azure itself behind Trunkline, in the older form of its paths."""
+"""Azure as the upstream, with the older form of its paths."""
 
 import re
 
@@ -6,9 +6,9 @@ import pytest
 
 from .compare import differences
 from .fake import Request
-from .harvest import harvest
+from .results import result_of
 from .methods import OPENAI, filled, method
-from .sides import CALLER, MODEL, UPSTREAM, through
+from .sides import CLIENT_KEY, MODEL, UPSTREAM_KEY, through
 from .test_azure import CALLED, VERSION, azure
 
 
@@ -19,23 +19,23 @@ def version_last(request):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("name", CALLED)
-def test_azure_behind_trunkline(name, home2, origin, tmp_path):
-    """What is said to Azure reaches Azure as it was; the version is the provider's, and comes last."""
+def test_azure_behind_trunkline(name, provider2, origin, tmp_path):
+    """Requests for Azure are forwarded unchanged, except that the provider's version comes last."""
     named = {"x-trunkline-provider": "azure"}
-    sides = [(azure(home2.origin, UPSTREAM), MODEL), (azure(origin, CALLER, default_headers=named), "deployed")]
+    sides = [(azure(provider2.origin, UPSTREAM_KEY), MODEL), (azure(origin, CLIENT_KEY, default_headers=named), "deployed")]
     for given in OPENAI.calls(name):
-        seen, gave = [], []
+        seen, results = [], []
         for client, model in sides:
-            home2.take()
-            gave.append(harvest(method(client, name)(**filled(given, model, tmp_path))))
-            seen.append([version_last(request) for request in home2.take()])
+            provider2.take()
+            results.append(result_of(method(client, name)(**filled(given, model, tmp_path))))
+            seen.append([version_last(request) for request in provider2.take()])
         assert differences(*seen) == []
-        assert gave[0] == gave[1]
+        assert results[0] == results[1]
 
 
-def test_the_openai_client_before_azure(home2, origin):
-    home2.take()
+def test_the_openai_client_with_an_azure_upstream(provider2, origin):
+    provider2.take()
     through(origin, model="deployed").client.chat.completions.create(model="deployed", messages=[])
-    [request] = home2.take()
+    [request] = provider2.take()
     assert request.target == f"/openai/deployments/{MODEL}/chat/completions?api-version={VERSION}"
-    assert (request.header("api-key"), request.header("authorization")) == (UPSTREAM, None)
+    assert (request.header("api-key"), request.header("authorization")) == (UPSTREAM_KEY, None)

@@ -1,4 +1,4 @@
-"""Every method of the SDK, in every manner of calling it, reaches the upstream as a direct call does."""
+"""Every method of the SDK, in every calling style, sends the upstream the same request as a direct call."""
 
 import openai
 import pytest
@@ -6,7 +6,7 @@ from openai._resource import AsyncAPIResource, SyncAPIResource
 
 from .methods import OPENAI, method, methods
 from .sides import compare, direct, through
-from .ways import asynchronously, plainly, raw, streaming
+from .call_styles import asynchronous, plain, raw, streaming
 
 KEYS = {"api_key": "none", "admin_api_key": "none"}
 METHODS = methods(openai.OpenAI(**KEYS), SyncAPIResource)
@@ -18,7 +18,7 @@ def test_the_table_names_every_method():
 
 
 def test_the_table_names_no_others():
-    assert [name for name in OPENAI if name not in METHODS] == ["chat.completions.run_tools"], "which Node has alone"
+    assert [name for name in OPENAI if name not in METHODS] == ["chat.completions.run_tools"], "which only Node has"
 
 
 def test_both_clients_have_the_same_methods():
@@ -26,32 +26,32 @@ def test_both_clients_have_the_same_methods():
 
 
 def wrapped(of):
-    """The methods that this wrapper has as well; one of the administration stands for its many."""
+    """The methods that this wrapper also has, with one of the many administration methods."""
     client = openai.OpenAI(**KEYS)
     names = [name for name in CALLED if not name.startswith("admin.") or name == "admin.organization.users.list"]
     return [name for name in names if method(client, name, of=of)]
 
 
 @pytest.fixture(scope="module")
-def default_sides(home1, origin):
-    return direct(home1), through(origin)
+def default_sides(provider1, origin):
+    return direct(provider1), through(origin)
 
 
 @pytest.mark.parametrize("name", CALLED)
-def test_plain(name, default_sides, home1, runner, tmp_path):
-    compare(default_sides, home1, plainly, name, runner, tmp_path)
+def test_plain(name, default_sides, provider1, runner, tmp_path):
+    compare(default_sides, provider1, plain, name, runner, tmp_path)
 
 
 @pytest.mark.parametrize("name", wrapped("with_raw_response"))
-def test_raw_response(name, default_sides, home1, runner, tmp_path):
-    compare(default_sides, home1, raw, name, runner, tmp_path)
+def test_raw_response(name, default_sides, provider1, runner, tmp_path):
+    compare(default_sides, provider1, raw, name, runner, tmp_path)
 
 
 @pytest.mark.parametrize("name", wrapped("with_streaming_response"))
-def test_streaming_response(name, default_sides, home1, runner, tmp_path):
-    compare(default_sides, home1, streaming, name, runner, tmp_path)
+def test_streaming_response(name, default_sides, provider1, runner, tmp_path):
+    compare(default_sides, provider1, streaming, name, runner, tmp_path)
 
 
 @pytest.mark.parametrize("name", CALLED)
-def test_async(name, default_sides, home1, runner, tmp_path):
-    compare(default_sides, home1, asynchronously, name, runner, tmp_path)
+def test_async(name, default_sides, provider1, runner, tmp_path):
+    compare(default_sides, provider1, asynchronous, name, runner, tmp_path)

@@ -1,4 +1,4 @@
-"""A tool call, streamed through a translation: each SDK before the other's upstream."""
+"""A streamed tool call through a translation: each SDK with the other protocol's upstream."""
 
 import json
 
@@ -10,7 +10,7 @@ from gateway import hashed, running
 from upstream import Upstream
 
 from .fake import Fake, events
-from .sides import CALLER, UPSTREAM
+from .sides import CLIENT_KEY, UPSTREAM_KEY
 
 CONFIG = """
 [server]
@@ -39,7 +39,7 @@ QUESTION = [{"role": "user", "content": "How is the weather in Oslo?"}]
 
 
 def tool_use(_name, _request):
-    """A Messages stream that says a word and calls a tool."""
+    """A Messages stream with text and a tool call."""
     usage = {"input_tokens": 11, "output_tokens": 1}
     message = {"id": "msg_9", "type": "message", "role": "assistant", "model": "claude-x", "content": [],
                "stop_reason": None, "stop_sequence": None, "usage": usage}
@@ -69,14 +69,14 @@ def claude():
 @pytest.fixture(scope="module")
 def bridge(claude, tmp_path_factory):
     chats = Upstream()
-    config = CONFIG.format(messages=claude.base_url, chats=chats.base_url, sha256=hashed(CALLER), upstream=UPSTREAM)
+    config = CONFIG.format(messages=claude.base_url, chats=chats.base_url, sha256=hashed(CLIENT_KEY), upstream=UPSTREAM_KEY)
     with running(config, tmp_path_factory.mktemp("gateway")) as origin:
         yield origin
     chats.stop()
 
 
-def test_the_anthropic_sdk_before_a_chat_upstream(bridge):
-    client = anthropic.Anthropic(base_url=bridge, api_key=CALLER, max_retries=0)
+def test_the_anthropic_sdk_with_a_chat_upstream(bridge):
+    client = anthropic.Anthropic(base_url=bridge, api_key=CLIENT_KEY, max_retries=0)
     tools = [{"name": "weather", "input_schema": SCHEMA}]
     with client.messages.stream(model="gpt", max_tokens=64, messages=QUESTION, tools=tools) as stream:
         message = stream.get_final_message()
@@ -85,19 +85,19 @@ def test_the_anthropic_sdk_before_a_chat_upstream(bridge):
     assert (call.name, call.input) == ("weather", {"city": "Oslo"})
 
 
-def test_the_anthropic_sdk_goes_on_with_the_result(bridge):
-    client = anthropic.Anthropic(base_url=bridge, api_key=CALLER, max_retries=0)
+def test_the_anthropic_sdk_sends_a_tool_result(bridge):
+    client = anthropic.Anthropic(base_url=bridge, api_key=CLIENT_KEY, max_retries=0)
     use = {"type": "tool_use", "id": "call1", "name": "weather", "input": {"city": "Oslo"}}
     result = {"type": "tool_result", "tool_use_id": "call1", "content": "12 °C"}
     messages = [*QUESTION, {"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}]
     tools = [{"name": "weather", "input_schema": SCHEMA}]
-    answer = client.messages.create(model="gpt", max_tokens=64, messages=messages, tools=tools)
-    assert [block.text for block in answer.content] == ["Hello there"]
-    assert (answer.stop_reason, answer.usage.input_tokens, answer.usage.output_tokens) == ("end_turn", 11, 7)
+    message = client.messages.create(model="gpt", max_tokens=64, messages=messages, tools=tools)
+    assert [block.text for block in message.content] == ["Hello there"]
+    assert (message.stop_reason, message.usage.input_tokens, message.usage.output_tokens) == ("end_turn", 11, 7)
 
 
-def test_the_openai_sdk_before_a_messages_upstream(bridge, claude):
-    client = openai.OpenAI(base_url=f"{bridge}/v1", api_key=CALLER, max_retries=0)
+def test_the_openai_sdk_with_a_messages_upstream(bridge, claude):
+    client = openai.OpenAI(base_url=f"{bridge}/v1", api_key=CLIENT_KEY, max_retries=0)
     tools = [{"type": "function", "function": {"name": "weather", "parameters": SCHEMA, "strict": True}}]
     claude.take()
     with client.chat.completions.stream(
@@ -110,14 +110,14 @@ def test_the_openai_sdk_before_a_messages_upstream(bridge, claude):
     assert (call.id, call.function.name, json.loads(call.function.arguments)) == ("toolu_9", "weather", {"city": "Oslo"})
     assert (completion.usage.prompt_tokens, completion.usage.completion_tokens) == (11, 7)
     [request] = claude.take()
-    assert (request.target, request.header("x-api-key")) == ("/v1/messages", UPSTREAM)
+    assert (request.target, request.header("x-api-key")) == ("/v1/messages", UPSTREAM_KEY)
     assert request.header("anthropic-version")
-    asked = json.loads(request.body)
-    assert (asked["model"], asked["tools"][0]["input_schema"]) == ("claude-x", SCHEMA)
+    body = json.loads(request.body)
+    assert (body["model"], body["tools"][0]["input_schema"]) == ("claude-x", SCHEMA)
 
 
-def test_what_cannot_be_translated_is_refused(bridge):
-    client = openai.OpenAI(base_url=f"{bridge}/v1", api_key=CALLER, max_retries=0)
+def test_an_untranslatable_field_is_rejected(bridge):
+    client = openai.OpenAI(base_url=f"{bridge}/v1", api_key=CLIENT_KEY, max_retries=0)
     with pytest.raises(openai.BadRequestError) as failure:
         client.chat.completions.create(model="opus", messages=QUESTION, n=2)
     assert failure.value.param == "n"

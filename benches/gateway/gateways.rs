@@ -1,0 +1,218 @@
+//! The gateways and how each is started. To add one, add a row and a template.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::protocol::{AUTHORITY, Transport, alias, client_key, upstream_model};
+
+#[derive(Debug)]
+pub struct Gateway {
+    pub name: &'static str,
+    /// Searched in PATH; `None` for a direct call to the upstream.
+    pub program: Option<&'static str>,
+    /// With the placeholders of the template.
+    pub arguments: &'static [&'static str],
+    /// Name and content of the configuration file.
+    pub template: (&'static str, &'static str),
+    /// Bodies are forwarded byte for byte.
+    pub exact: bool,
+    /// The upstream protocols that the template supports.
+    pub transports: &'static [Transport],
+    /// Aliases and client keys are supported.
+    pub supports_aliases: bool,
+    /// Measured unless other gateways are selected by name.
+    pub by_default: bool,
+}
+
+/// The name of the direct call to the upstream.
+pub const DIRECT: &str = "direct";
+/// The gateway that the others are compared with.
+pub const BASELINE: &str = "nginx";
+/// The gateway whose binary the harness builds.
+pub const TRUNKLINE: &str = "trunkline";
+
+const PLAIN: &[Transport] = &[Transport::Plain];
+const BOTH_HTTP1: &[Transport] = &[Transport::Plain, Transport::TlsHttp1];
+const ALL: &[Transport] = &[Transport::Plain, Transport::TlsHttp1, Transport::TlsHttp2];
+const NO_TEMPLATE: (&str, &str) = ("", "");
+
+/// Every gateway, in the order of a round.
+pub const GATEWAYS: &[Gateway] = &[
+    Gateway {
+        name: DIRECT,
+        program: None,
+        arguments: &[],
+        template: NO_TEMPLATE,
+        exact: true,
+        transports: PLAIN,
+        supports_aliases: false,
+        by_default: true,
+    },
+    Gateway {
+        name: BASELINE,
+        program: Some("nginx"),
+        arguments: &["-e", "stderr", "-p", "{directory}", "-c", "{config}"],
+        template: ("nginx.conf", include_str!("templates/nginx.conf")),
+        exact: true,
+        transports: BOTH_HTTP1,
+        supports_aliases: false,
+        by_default: true,
+    },
+    Gateway {
+        name: TRUNKLINE,
+        program: Some(TRUNKLINE),
+        arguments: &["--config", "{config}"],
+        template: ("trunkline.toml", include_str!("templates/trunkline.toml")),
+        exact: true,
+        transports: ALL,
+        supports_aliases: true,
+        by_default: true,
+    },
+    Gateway {
+        name: "haproxy",
+        program: Some("haproxy"),
+        arguments: &["-f", "{config}"],
+        template: ("haproxy.cfg", include_str!("templates/haproxy.cfg")),
+        exact: true,
+        transports: PLAIN,
+        supports_aliases: false,
+        by_default: true,
+    },
+    Gateway {
+        name: "envoy",
+        program: Some("envoy"),
+        arguments: &["-c", "{config}", "--concurrency", "{workers}", "-l", "off"],
+        template: ("envoy.yaml", include_str!("templates/envoy.yaml")),
+        exact: true,
+        transports: PLAIN,
+        supports_aliases: false,
+        by_default: true,
+    },
+    Gateway {
+        name: "litellm",
+        program: Some("litellm"),
+        arguments: &[
+            "--config",
+            "{config}",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "{port}",
+            "--num_workers",
+            "{workers}",
+        ],
+        template: ("litellm.yaml", include_str!("templates/litellm.yaml")),
+        exact: false,
+        transports: PLAIN,
+        supports_aliases: false,
+        // It takes many seconds to start and uses as many cores as there are.
+        by_default: false,
+    },
+];
+
+/// The values of the placeholders.
+#[derive(Debug)]
+pub struct LaunchSettings<'a> {
+    pub directory: &'a Path,
+    pub port: u16,
+    pub upstream: u16,
+    pub transport: Transport,
+    pub workers: usize,
+    pub open_files: usize,
+    /// The number of aliases.
+    pub alias_count: usize,
+    /// Whether clients need one of as many client keys.
+    pub keys: bool,
+}
+
+impl Gateway {
+    /// The path of its program; `None` if it is not installed.
+    pub fn find(&self, trunkline: &Path) -> Option<PathBuf> {
+        let program = self.program?;
+        if program == TRUNKLINE {
+            return Some(trunkline.to_owned());
+        }
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        // Distributions install servers in directories that only root's PATH contains.
+        let more = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
+        std::env::split_paths(&path)
+            .chain(more)
+            .map(|directory| directory.join(program))
+            .find(|file| file.is_file())
+    }
+
+    /// Writes the configuration and returns the command line.
+    pub fn prepare(&self, program: &Path, settings: &LaunchSettings<'_>) -> Vec<String> {
+        let config = settings.directory.join(self.template.0);
+        let mut text = settings.fill(self.template.1, &config);
+        if self.supports_aliases {
+            settings.add_aliases(&mut text);
+        }
+        fs::write(&config, text).unwrap();
+        let arguments = self
+            .arguments
+            .iter()
+            .map(|part| settings.fill(part, &config));
+        std::iter::once(program.to_string_lossy().into_owned())
+            .chain(arguments)
+            .collect()
+    }
+}
+
+impl LaunchSettings<'_> {
+    fn fill(&self, text: &str, config: &Path) -> String {
+        let directory = self.directory.display();
+        let (scheme, http, ca_file) = match self.transport {
+            Transport::Plain => ("http", "http1", String::new()),
+            secure => {
+                let http = if secure == Transport::TlsHttp2 {
+                    "http2"
+                } else {
+                    "http1"
+                };
+                (
+                    "https",
+                    http,
+                    format!("ca_file = \"{directory}/{AUTHORITY}\""),
+                )
+            }
+        };
+        text.replace("{config}", &config.display().to_string())
+            .replace("{directory}", &directory.to_string())
+            .replace("{port}", &self.port.to_string())
+            .replace("{upstream}", &self.upstream.to_string())
+            .replace("{workers}", &self.workers.to_string())
+            // nginx allocates memory for every possible connection.
+            .replace("{open_files}", &self.open_files.min(16_384).to_string())
+            // A client takes two files, one per side.
+            .replace(
+                "{clients}",
+                &(self.open_files.min(16_384) / 2 - 128).to_string(),
+            )
+            .replace("{scheme}", scheme)
+            .replace("{http}", http)
+            .replace("{ca_file}", &ca_file)
+    }
+
+    /// Appends aliases and keys in Trunkline's format.
+    fn add_aliases(&self, text: &mut String) {
+        for name in 0..self.alias_count {
+            let (alias, model) = (alias(name), upstream_model(name));
+            write!(
+                text,
+                "[models.{alias}]\nprovider = \"mock\"\nmodel = \"{model}\"\n"
+            )
+            .unwrap();
+            if self.keys {
+                write!(text, "[access.keys.client-{name}]\nsha256 = \"").unwrap();
+                for byte in Sha256::digest(client_key(name)) {
+                    write!(text, "{byte:02x}").unwrap();
+                }
+                text.push_str("\"\n");
+            }
+        }
+    }
+}

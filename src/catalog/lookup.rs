@@ -1,0 +1,233 @@
+//! Lookup of models and providers by name.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::target::{self, StateIndices};
+use super::{DEMO, Model, Provider, Resolved, Unresolved, provider, suggest};
+use crate::config::{Config, Discover, TimeoutOverrides};
+
+/// All models and providers of one snapshot.
+#[derive(Debug)]
+pub struct Catalog {
+    pub(super) models: HashMap<Box<str>, Model>,
+    pub(super) providers_by_name: HashMap<Box<str>, Arc<Provider>>,
+    model_count: usize,
+    state_count: usize,
+    metric_row_count: usize,
+    strict: bool,
+    /// For requests that name neither a model nor a known object.
+    default_provider: Option<Arc<Provider>>,
+    has_several_object_locations: bool,
+    /// The entries of `provider/*`, by [`Provider::id`].
+    wildcard_models: Box<[Model]>,
+}
+
+impl Catalog {
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let model_count = config.models.len() + config.providers.len();
+        let (by_name, credential_states) = provider::build(config);
+        let mut state_indices = StateIndices::starting_at(credential_states);
+        let mut metric_row_count = model_count;
+        let models = config.models.values().enumerate();
+        let models = models
+            .filter_map(|(id, model)| {
+                let (mut targets, unavailable) =
+                    target::resolve_targets(model, &config.models, &by_name, &mut state_indices);
+                target::assign_metric_rows(&mut targets, id, &mut metric_row_count);
+                let entry = Model::new(id, model, targets, unavailable, &by_name)?;
+                Some((entry.label.clone(), entry))
+            })
+            .collect();
+        let mut ready = by_name.values().filter(|it| it.ready && &*it.name != DEMO);
+        let (first, second) = (ready.next(), ready.next());
+        let default_provider = match &config.default_provider {
+            Some(name) => by_name.get(name.as_str()),
+            // The only provider that is ready needs no setting.
+            None => first.filter(|_| second.is_none()),
+        };
+        let wildcard_models = by_name.values().map(|it| Model::wildcard(it, config));
+        let mut wildcard_models: Vec<_> = wildcard_models.collect();
+        wildcard_models.sort_unstable_by_key(|model| model.id);
+        Self {
+            default_provider: default_provider.cloned(),
+            has_several_object_locations: second.is_some()
+                || first.is_some_and(|it| it.credentials.len() > 1),
+            models,
+            wildcard_models: wildcard_models.into(),
+            state_count: state_indices.count(),
+            metric_row_count,
+            model_count,
+            providers_by_name: by_name,
+            strict: config.strict_models,
+        }
+    }
+
+    /// Resolves an alias, else `provider/model`, for a client that may use the
+    /// names that are `visible`.
+    pub fn resolve(
+        &self,
+        name: &str,
+        visible: impl Fn(&str) -> bool,
+    ) -> Result<Resolved<'_>, Unresolved> {
+        if !visible(name) {
+            return Err(self.unknown(name, visible));
+        }
+        if let Some(model) = self.models.get(name) {
+            return model.resolved();
+        }
+        match self.provider_model(name) {
+            Some(resolved) => Ok(resolved),
+            None => Err(self.unknown(name, visible)),
+        }
+    }
+
+    /// Resolves an alias with a target at this provider, else the provider's own
+    /// name of a model.
+    pub fn resolve_at(
+        &self,
+        provider: &Provider,
+        name: &str,
+        visible: impl Fn(&str) -> bool,
+    ) -> Result<Resolved<'_>, Unresolved> {
+        let alias = self.models.get(name).filter(|_| visible(name));
+        if let Some(mut resolved) = alias.and_then(|model| model.resolved().ok())
+            && resolved.retain_if_any(|target| target.provider.id == provider.id)
+        {
+            return Ok(resolved);
+        }
+        let prefix = format!("{}/", provider.name);
+        if name.starts_with(&prefix) {
+            return self.resolve(name, visible);
+        }
+        self.resolve(&(prefix + name), visible)
+    }
+
+    /// The target of a request that names no model; `None` while the provider is
+    /// not ready. It has the credential with this identity, else the first one, so
+    /// that a later request finds the objects that this one creates.
+    #[must_use]
+    pub fn at_provider(
+        &self,
+        provider: &Arc<Provider>,
+        credential: Option<u64>,
+    ) -> Option<Resolved<'_>> {
+        let mut resolved = self.wildcard(provider, "")?;
+        resolved
+            .retain_if_any(|target| provider.credential_identity(target.credential) == credential);
+        resolved.retain_if_any(|target| target.credential == 0);
+        for target in resolved.targets.to_mut() {
+            target.model_header = None;
+            target.price = None;
+        }
+        Some(resolved)
+    }
+
+    #[must_use]
+    pub fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
+        self.providers_by_name.get(name)
+    }
+
+    /// For requests that name neither a model nor a known object.
+    #[must_use]
+    pub fn default_provider(&self) -> Option<&Arc<Provider>> {
+        self.default_provider.as_ref()
+    }
+
+    /// Whether objects can be at more than one provider or credential.
+    #[must_use]
+    pub fn has_several_object_locations(&self) -> bool {
+        self.has_several_object_locations
+    }
+
+    /// Aliases with a target, sorted by name.
+    #[must_use]
+    pub fn ready_models(&self) -> Vec<&Model> {
+        self.sorted(Model::is_ready)
+    }
+
+    /// Whether the name is an alias, ready or not.
+    #[must_use]
+    pub fn is_alias(&self, name: &str) -> bool {
+        self.models.contains_key(name)
+    }
+
+    /// Whether the list of models always includes a provider's own list.
+    #[must_use]
+    pub fn always_discovers(&self) -> bool {
+        let mut providers = self.providers_by_name.values();
+        providers.any(|it| it.ready && it.discover == Discover::Always)
+    }
+
+    /// All aliases, sorted by name.
+    #[must_use]
+    pub fn models(&self) -> Vec<&Model> {
+        self.sorted(|_| true)
+    }
+
+    /// All providers, sorted by name.
+    #[must_use]
+    pub fn providers(&self) -> Vec<&Arc<Provider>> {
+        let mut providers: Vec<_> = self.providers_by_name.values().collect();
+        providers.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        providers
+    }
+
+    /// Number of [`Model::id`]s, with those of `provider/*`.
+    #[must_use]
+    pub fn model_count(&self) -> usize {
+        self.model_count
+    }
+
+    /// Number of [`super::Target::metric_row`]s; the first are the [`Model::id`]s.
+    #[must_use]
+    pub fn metric_row_count(&self) -> usize {
+        self.metric_row_count
+    }
+
+    /// Number of [`super::Target::state_index`]es.
+    #[must_use]
+    pub fn state_count(&self) -> usize {
+        self.state_count
+    }
+
+    fn sorted(&self, keep: impl Fn(&Model) -> bool) -> Vec<&Model> {
+        let mut models: Vec<_> = self.models.values().filter(|model| keep(model)).collect();
+        models.sort_unstable_by(|one, other| one.label.cmp(&other.label));
+        models
+    }
+
+    /// Resolves `provider/model`.
+    fn provider_model(&self, name: &str) -> Option<Resolved<'_>> {
+        let (provider, upstream_model) = name.split_once('/')?;
+        if self.strict || upstream_model.is_empty() {
+            return None;
+        }
+        self.wildcard(self.providers_by_name.get(provider)?, upstream_model)
+    }
+
+    fn wildcard(&self, provider: &Arc<Provider>, upstream_model: &str) -> Option<Resolved<'_>> {
+        if !provider.ready {
+            return None;
+        }
+        let timeouts = TimeoutOverrides::default();
+        let targets = target::per_credential(provider, upstream_model, &timeouts).collect();
+        Some(Resolved {
+            model: self.wildcard_models.get(provider.id)?,
+            targets: Cow::Owned(targets),
+        })
+    }
+
+    fn unknown(&self, name: &str, visible: impl Fn(&str) -> bool) -> Unresolved {
+        let ready = self.ready_models();
+        let names = ready
+            .iter()
+            .map(|model| &*model.label)
+            .filter(|name| visible(name));
+        Unresolved::Unknown {
+            nearest: suggest::similar_names(name, names),
+        }
+    }
+}

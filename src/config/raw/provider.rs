@@ -1,0 +1,75 @@
+//! `[providers.NAME]` as written.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Health, ProviderPool, TimeoutOverrides};
+use crate::config::{ApiDialect, HttpVersion, Quirk, StreamUsageMode};
+
+/// `[providers.NAME]`
+#[derive(Default, Clone, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Provider {
+    /// Base URL, up to and including "/v1" or its equivalent.
+    pub base_url: Option<String>,
+    /// Environment variable that, if set, overrides `base_url`.
+    pub base_url_env: Option<String>,
+    /// The API key itself; prefer `api_key_env` or `api_key_file`, which keep it out of this file.
+    pub api_key: Option<String>,
+    /// Environment variable that holds the key.
+    pub api_key_env: Option<String>,
+    /// File that holds the key; a trailing line break is ignored.
+    pub api_key_file: Option<String>,
+    /// Several keys instead of one; requests are spread over them.
+    pub api_keys: Vec<ApiKey>,
+    /// How the key is sent: "bearer", or the name of a header, such as "api-key".
+    pub auth: Option<String>,
+    /// Headers added to every request. Their values are never shown.
+    pub headers: BTreeMap<String, String>,
+    /// Value of the header `openai-organization`.
+    pub organization: Option<String>,
+    /// Value of the header `openai-project`.
+    pub project: Option<String>,
+    /// Whether token usage is requested in streams; "observe" for a provider that is not built in.
+    pub stream_usage: Option<StreamUsageMode>,
+    /// Protocol of the provider's API; "openai" by default. Requests in the other protocol are translated: chat for "anthropic", Messages for "openai".
+    pub dialect: Option<ApiDialect>,
+    /// Peculiarities of its chat API, for requests that are translated into it.
+    pub quirks: Option<Vec<Quirk>>,
+    /// `max_tokens` of requests that are translated into Messages and set no limit themselves; 8192 by default.
+    pub max_tokens: Option<u64>,
+    /// Version of Azure's API, such as "2024-10-21": requests then go to the deployment named like the model, below /openai/deployments.
+    pub api_version: Option<String>,
+    /// Timeouts that override `[timeouts]`.
+    pub timeouts: TimeoutOverrides,
+    /// Limits that override `[pool]`.
+    pub pool: ProviderPool,
+    /// Active health checks; the provider gets no requests while they fail.
+    pub health: Health,
+    /// Whether the provider's own models are listed in `/v1/models`, as "NAME/model": true for always, false for never; by default only in response to `?discover=true`.
+    pub discover: Option<bool>,
+    /// PEM file of additional certificate authorities to trust.
+    pub ca_file: Option<String>,
+    /// HTTP versions to use; "auto" by default.
+    pub http: Option<HttpVersion>,
+    /// Name of the built-in provider whose prices apply; by default its own name, while `base_url` is the built-in one.
+    pub prices: Option<String>,
+    /// Allow a key to be sent over http:// to a public host.
+    pub insecure_http: Option<bool>,
+}
+
+/// `[[providers.NAME.api_keys]]`
+#[derive(Default, Clone, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct ApiKey {
+    /// Environment variable that holds the key.
+    pub env: Option<String>,
+    /// File that holds the key; a trailing line break is ignored.
+    pub file: Option<String>,
+    /// The API key itself; prefer `env` or `file`, which keep it out of this file.
+    pub key: Option<String>,
+}

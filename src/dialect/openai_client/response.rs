@@ -1,0 +1,106 @@
+//! Translates a Messages response into a chat completion.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::upstream::{self, ChatUsage, ThinkingBlock, UpstreamBlock, UpstreamMessage};
+use crate::dialect::chat::ChatToolCall;
+use crate::dialect::field::to_json;
+use crate::dialect::text::Text;
+use crate::dialect::{InvalidUpstreamResponse, ResponseContext};
+
+#[derive(Serialize)]
+struct ChatCompletion<'a> {
+    id: Text<'a>,
+    object: &'static str,
+    created: u64,
+    model: &'a str,
+    choices: [ChatChoice<'a>; 1],
+    usage: ChatUsage,
+}
+
+#[derive(Serialize)]
+struct ChatChoice<'a> {
+    index: u8,
+    message: ChatMessage<'a>,
+    logprobs: Option<()>,
+    finish_reason: &'static str,
+}
+
+#[derive(Serialize)]
+struct ChatMessage<'a> {
+    role: &'static str,
+    content: Option<Text<'a>>,
+    refusal: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    thinking_blocks: Vec<ThinkingBlock<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<ChatToolCall<'a>>,
+}
+
+pub fn translate(
+    body: &[u8],
+    context: &ResponseContext<'_>,
+) -> Result<Vec<u8>, InvalidUpstreamResponse> {
+    let response: UpstreamMessage<'_> =
+        serde_json::from_slice(body).map_err(|_| InvalidUpstreamResponse)?;
+    let stop_reason = response.stop_reason.ok_or(InvalidUpstreamResponse)?;
+    let mut message = chat_message(response.content)?;
+    message.refusal = response
+        .stop_details
+        .and_then(|details| details.explanation);
+    let completion = ChatCompletion {
+        id: context.id_or_fallback(response.id),
+        object: "chat.completion",
+        created: context.created,
+        model: context.model,
+        choices: [ChatChoice {
+            index: 0,
+            message,
+            logprobs: None,
+            finish_reason: upstream::finish_reason(&stop_reason),
+        }],
+        usage: response.usage.unwrap_or_default().to_chat(),
+    };
+    Ok(to_json(&completion))
+}
+
+fn chat_message(
+    content: Vec<UpstreamBlock<'_>>,
+) -> Result<ChatMessage<'_>, InvalidUpstreamResponse> {
+    let mut texts = Vec::new();
+    let mut thinking_blocks = Vec::new();
+    let mut tool_calls = Vec::new();
+    for block in content {
+        match &*block.kind {
+            "text" => texts.extend(block.text),
+            "thinking" => {
+                thinking_blocks.push(ThinkingBlock::new(None, block.thinking, block.signature));
+            }
+            "redacted_thinking" => thinking_blocks.push(ThinkingBlock::redacted(None, block.data)),
+            "tool_use" => tool_calls.push(ChatToolCall::new(
+                block.id.ok_or(InvalidUpstreamResponse)?,
+                block.name.ok_or(InvalidUpstreamResponse)?,
+                block.input.map_or("{}", RawValue::get),
+            )),
+            // Other types come only on request, which a chat request cannot make.
+            _ => {}
+        }
+    }
+    let thinking: Vec<_> = thinking_blocks
+        .iter()
+        .filter_map(|block| block.thinking.clone())
+        .filter(|thinking| !thinking.is_empty())
+        .collect();
+    let is_empty = texts.is_empty() && tool_calls.is_empty();
+    Ok(ChatMessage {
+        role: "assistant",
+        content: Text::join(&texts, "").or_else(|| is_empty.then(|| Text::encode(""))),
+        refusal: None,
+        reasoning_content: Text::join(&thinking, "\\n\\n"),
+        thinking_blocks,
+        tool_calls,
+    })
+}

@@ -1,0 +1,56 @@
+//! Complete (not streamed) responses.
+
+use std::fmt;
+
+use super::text::Text;
+use super::{Dialect, anthropic_client, openai_client};
+
+/// The parts of a translated response that do not come from the upstream.
+#[derive(Clone, Copy, Debug)]
+pub struct ResponseContext<'a> {
+    /// The model name of the client's request.
+    pub model: &'a str,
+    /// Used if the upstream's response has no id.
+    pub fallback_id: &'a str,
+    /// When the response started, in seconds since 1970.
+    pub created: u64,
+    /// [`TranslatedRequest::include_usage`](super::TranslatedRequest::include_usage);
+    /// of streams only.
+    pub include_usage: bool,
+}
+
+impl ResponseContext<'_> {
+    pub(super) fn id_or_fallback<'t>(&self, upstream_id: Option<Text<'t>>) -> Text<'t> {
+        upstream_id
+            .filter(|id| !id.is_empty())
+            .unwrap_or_else(|| Text::encode(self.fallback_id))
+    }
+}
+
+/// The upstream's response does not match its API. The client gets a 502.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidUpstreamResponse;
+
+/// Translates a complete response with status 2xx for a client of this dialect.
+///
+/// # Errors
+///
+/// The response is not JSON, or has no message.
+pub fn translate_response(
+    client: Dialect,
+    body: &[u8],
+    context: &ResponseContext<'_>,
+) -> Result<Vec<u8>, InvalidUpstreamResponse> {
+    match client {
+        Dialect::OpenAi => openai_client::response::translate(body, context),
+        Dialect::Anthropic => anthropic_client::response::translate(body, context),
+    }
+}
+
+impl fmt::Display for InvalidUpstreamResponse {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the upstream's response does not match its API")
+    }
+}
+
+impl std::error::Error for InvalidUpstreamResponse {}

@@ -1,0 +1,115 @@
+//! Builds a snapshot from a checked configuration.
+
+use std::io;
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio::time::Instant;
+
+use super::carry_over::Previous;
+use crate::access::Gate;
+use crate::catalog::Catalog;
+use crate::config::{Config, Server};
+use crate::metering::SharedMetrics;
+use crate::proxy::{Limits, Snapshot};
+use crate::routing::{Fleet, ObjectDirectory};
+use crate::shared_limit::SharedLimit;
+use crate::telemetry::metric::Registry;
+use crate::telemetry::trace::Tracer;
+use crate::upstream::{BuildError, Builder};
+
+#[derive(Debug, Error)]
+pub enum SnapshotError {
+    #[error("{0}")]
+    Upstream(#[from] BuildError),
+    /// The exporter could not create a thread or a socket.
+    #[error("cannot export traces: {0}")]
+    Traces(io::Error),
+}
+
+/// Builds the generation after `before`. It shares with that one what has not
+/// changed, and changes nothing there before [`Snapshot::apply_limits`].
+pub fn build(
+    config: &Config,
+    registry: &Registry,
+    before: Option<&Snapshot>,
+) -> Result<Arc<Snapshot>, SnapshotError> {
+    let previous = before.map(Previous::new);
+    let catalog = Catalog::new(config);
+    let builder = Builder::new(registry.clone());
+    // In the order of provider ids in the catalog.
+    let upstreams = config
+        .providers
+        .values()
+        .map(|provider| {
+            let before = previous.as_ref().and_then(|it| it.upstream(&provider.name));
+            builder.build(provider, before)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let now = Instant::now().into_std();
+    let mut fleet = Fleet::new(config, &catalog, registry, now);
+    let (logs_access, keeps_ledger) = (config.log.access, config.server.page);
+    let metrics = if let (Some(before), Some(previous)) = (before, &previous) {
+        fleet.take_over(&before.fleet, &previous.carry_over(&catalog, &upstreams));
+        let models = previous.models(&catalog);
+        before
+            .metrics
+            .next_generation(&catalog, logs_access, keeps_ledger, &models)
+    } else {
+        SharedMetrics::new(registry, &catalog, logs_access, keeps_ledger)
+    };
+    let limits = limits(&config.server, registry, before.map(|it| &it.limits));
+    let tracer = before.and_then(|it| it.tracer.as_ref());
+    let tracer = Tracer::next_generation(config.traces.as_ref(), registry, tracer)
+        .map_err(SnapshotError::Traces)?;
+    let gate = Gate::new(&config.access);
+    let objects = before.map(|it| Arc::clone(&it.objects));
+    let objects =
+        objects.unwrap_or_else(|| Arc::new(ObjectDirectory::new(config.server.max_objects)));
+    Ok(Arc::new(Snapshot {
+        catalog,
+        gate,
+        upstreams,
+        fleet,
+        metrics,
+        tracer,
+        objects,
+        discovery: config.discovery,
+        limits,
+    }))
+}
+
+fn limits(server: &Server, registry: &Registry, before: Option<&Limits>) -> Limits {
+    let (buffered, in_flight, spooled) = before.map_or_else(
+        || {
+            (
+                SharedLimit::bytes(registry, server.max_buffered),
+                SharedLimit::requests(registry, server.max_in_flight),
+                SharedLimit::files(registry, server.max_spool),
+            )
+        },
+        |it| {
+            (
+                Arc::clone(&it.buffered),
+                Arc::clone(&it.in_flight),
+                Arc::clone(&it.spooled),
+            )
+        },
+    );
+    Limits {
+        max_body: server.max_body,
+        body_timeout: server.body_timeout,
+        body_idle_timeout: server.body_idle_timeout,
+        keepalive_comments: server.keepalive_comments,
+        tunnel_idle: server.tunnel_idle_timeout,
+        server_timing: server.server_timing,
+        buffered,
+        max_buffered: server.max_buffered,
+        in_flight,
+        max_in_flight: server.max_in_flight,
+        spooled,
+        max_spool: server.max_spool,
+        spool_dir: server.spool_dir.clone(),
+        max_objects: server.max_objects,
+    }
+}

@@ -1,0 +1,132 @@
+//! Lists of models as providers send them.
+//!
+//! Shapes: OpenAI's `{"data":[{"id","created"}]}` (API reference, "List
+//! models"), the bare array of Together, and Anthropic's pages
+//! `{"data":[{"id","display_name","created_at"}],"has_more","last_id"}` (API
+//! reference, "List Models"). Ollama without a model sends `"data":null`.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde_json::Value;
+
+/// Limit per response.
+pub const MAX_MODELS: usize = 10_000;
+const MAX_NAME_BYTES: usize = 256;
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ListedModel {
+    /// 1 to 256 bytes without control characters.
+    pub id: Box<str>,
+    /// In seconds since 1970; 0 if unknown.
+    pub created: u64,
+    pub display_name: Option<Box<str>>,
+}
+
+/// One response.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ModelPage {
+    /// In the original order; models without a usable id are skipped.
+    pub models: Vec<ListedModel>,
+    /// The id after which the next page begins.
+    pub next: Option<String>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct InvalidModelList;
+
+pub fn parse(body: &[u8]) -> Result<ModelPage, InvalidModelList> {
+    let is_bare = body.trim_ascii_start().starts_with(b"[");
+    let (models, next) = if is_bare {
+        let models: Models = serde_json::from_slice(body).map_err(|_| InvalidModelList)?;
+        (Some(models), None)
+    } else {
+        let list: List = serde_json::from_slice(body).map_err(|_| InvalidModelList)?;
+        let end = list.last_id.as_ref().and_then(Value::as_str);
+        let next = end.filter(|_| list.has_more == Some(Value::Bool(true)));
+        (list.data, next.map(str::to_owned))
+    };
+    Ok(ModelPage {
+        models: models.map_or_else(Vec::new, |models| models.0),
+        next,
+    })
+}
+
+#[derive(Deserialize)]
+struct List {
+    // Without this, a missing list would pass as an empty one.
+    #[serde(deserialize_with = "Option::deserialize")]
+    data: Option<Models>,
+    has_more: Option<Value>,
+    last_id: Option<Value>,
+}
+
+/// The usable entries, up to the limit.
+struct Models(Vec<ListedModel>);
+
+/// A member of an unexpected type does not invalidate the list.
+#[derive(Deserialize)]
+struct Entry {
+    id: Option<Value>,
+    created: Option<Value>,
+    created_at: Option<Value>,
+    display_name: Option<Value>,
+}
+
+impl<'de> Deserialize<'de> for Models {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ModelsVisitor)
+    }
+}
+
+struct ModelsVisitor;
+
+impl<'de> Visitor<'de> for ModelsVisitor {
+    type Value = Models;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of models")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Models, A::Error> {
+        let mut models = Vec::new();
+        while models.len() < MAX_MODELS {
+            let Some(entry) = entries.next_element::<Entry>()? else {
+                return Ok(Models(models));
+            };
+            models.extend(entry.into_model());
+        }
+        while entries.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Models(models))
+    }
+}
+
+impl Entry {
+    fn into_model(self) -> Option<ListedModel> {
+        let created = self.created.as_ref().and_then(Value::as_u64);
+        let date = || self.created_at.as_ref()?.as_str()?.parse().ok();
+        let since_1970 = || date().and_then(|at: Timestamp| at.as_second().try_into().ok());
+        Some(ListedModel {
+            id: name(self.id.as_ref())?.into(),
+            created: created.or_else(since_1970).unwrap_or_default(),
+            display_name: name(self.display_name.as_ref()).map(Into::into),
+        })
+    }
+}
+
+/// A name that is safe in a list, in a header and in a line of text.
+fn name(value: Option<&Value>) -> Option<&str> {
+    let text = value?.as_str()?;
+    let fits = !text.is_empty() && text.len() <= MAX_NAME_BYTES;
+    (fits && !text.chars().any(char::is_control)).then_some(text)
+}
+
+impl fmt::Display for InvalidModelList {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the response is not a list of models")
+    }
+}
+
+impl std::error::Error for InvalidModelList {}

@@ -1,0 +1,12 @@
+//! Slow and simple reference implementations, for tests and fuzz targets.
+
+mod affinity;
+mod json;
+mod scan;
+mod splice;
+mod sse_relay;
+
+pub use affinity::check_affinity;
+pub use scan::check_scan;
+pub use splice::check_splice;
+pub use sse_relay::{Inspected, check_inspector, inspect};

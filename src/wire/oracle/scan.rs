@@ -1,0 +1,124 @@
+//! The scan against `serde_json`.
+
+use std::collections::HashMap;
+
+use serde::de::IgnoredAny;
+
+use super::json::{depth, key_is, members};
+use crate::wire::scan::{MAX_MODEL_BYTES, StreamOptions, scan};
+
+const MAX_DEPTH: usize = 127;
+
+/// The scan of a body by `serde_json`.
+#[derive(Debug, PartialEq, Eq)]
+struct ExpectedScan {
+    /// The model's name, escapes resolved.
+    model: String,
+    /// The model's value as written in the body.
+    raw_model: Vec<u8>,
+    stream: bool,
+    options: ExpectedOptions,
+}
+
+/// `StreamOptions` without its offsets.
+#[derive(Debug, PartialEq, Eq)]
+enum ExpectedOptions {
+    Absent,
+    Null,
+    Object {
+        empty: bool,
+        include_usage: Option<bool>,
+    },
+    Other,
+}
+
+fn expected_scan(body: &[u8]) -> Option<ExpectedScan> {
+    std::str::from_utf8(body).ok()?;
+    serde_json::from_slice::<IgnoredAny>(body).ok()?;
+    if depth(body) > MAX_DEPTH {
+        return None;
+    }
+    let members = members(body.trim_ascii())?;
+    let mut found: HashMap<String, &[u8]> = HashMap::new();
+    for (key, value) in members {
+        let Ok(key) = serde_json::from_slice::<String>(key) else {
+            continue;
+        };
+        let known = matches!(key.as_str(), "model" | "stream" | "stream_options");
+        if known && found.insert(key, value).is_some() {
+            return None;
+        }
+    }
+    let raw_model = *found.get("model")?;
+    let model = serde_json::from_slice::<String>(raw_model).ok()?;
+    (1..=MAX_MODEL_BYTES)
+        .contains(&model.len())
+        .then(|| ExpectedScan {
+            model,
+            raw_model: raw_model.to_vec(),
+            stream: found.get("stream").is_some_and(|&raw| raw == b"true"),
+            options: options(found.get("stream_options").copied()),
+        })
+}
+
+fn options(raw: Option<&[u8]>) -> ExpectedOptions {
+    match raw {
+        None => ExpectedOptions::Absent,
+        Some(b"null") => ExpectedOptions::Null,
+        Some(object) if object.starts_with(b"{") => {
+            let members = members(object).unwrap_or_default();
+            ExpectedOptions::Object {
+                empty: members.is_empty(),
+                include_usage: members
+                    .iter()
+                    .rfind(|(key, _)| key_is(key, "include_usage"))
+                    .map(|&(_, value)| value == b"true"),
+            }
+        }
+        Some(_) => ExpectedOptions::Other,
+    }
+}
+
+/// Compares the scan to the oracle.
+///
+/// # Panics
+/// When they disagree.
+pub fn check_scan(body: &[u8]) {
+    let expected = expected_scan(body);
+    let scan = match scan(body) {
+        Ok(scan) => scan,
+        Err(error) => {
+            assert!(error.offset <= body.len(), "{error}: offset out of range");
+            assert_eq!(expected, None, "rejected: {error}");
+            return;
+        }
+    };
+    let actual = ExpectedScan {
+        model: scan.model_name(body).expect("a valid name").into_owned(),
+        raw_model: scan
+            .model
+            .map(|at| body[at.start..at.end].to_vec())
+            .expect("a model"),
+        stream: scan.stream,
+        options: match scan.stream_options {
+            StreamOptions::Absent => ExpectedOptions::Absent,
+            StreamOptions::Null(null) => {
+                assert_eq!(&body[null.start..null.end], b"null");
+                ExpectedOptions::Null
+            }
+            StreamOptions::Object {
+                object_start,
+                empty,
+                include_usage,
+            } => {
+                assert_eq!(body[object_start - 1], b'{');
+                ExpectedOptions::Object {
+                    empty,
+                    include_usage,
+                }
+            }
+            StreamOptions::Other => ExpectedOptions::Other,
+        },
+    };
+    assert_eq!(Some(actual), expected);
+}

@@ -1,0 +1,173 @@
+//! What the events of a stream report, found by byte search.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::FinishRule;
+use crate::wire::json_key::KeyFinder;
+use crate::wire::sse::SseEvent;
+use crate::wire::usage::{Usage, find_usage};
+
+#[derive(Debug, Default)]
+pub(super) struct StreamState {
+    /// A `finish_reason` arrived.
+    pub(super) finished: bool,
+    /// The protocol's last event arrived.
+    pub(super) done: bool,
+    /// An event reported an error.
+    pub(super) error: bool,
+    pub(super) usage: Option<Usage>,
+    pub(super) event_count: u64,
+}
+
+/// The members of an event that can hold an error.
+#[derive(Deserialize)]
+struct Envelope {
+    error: Option<IgnoredAny>,
+    x_groq: Option<GroqMember>,
+}
+
+#[derive(Deserialize)]
+struct GroqMember {
+    error: Option<IgnoredAny>,
+}
+
+/// The type in the data of an event of the Responses API or of Messages.
+#[derive(Deserialize)]
+struct EventData<'e> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'e, str>,
+}
+
+struct KeyFinders {
+    choices: KeyFinder,
+    error: KeyFinder,
+    finish_reason: KeyFinder,
+    kind: KeyFinder,
+}
+
+static KEYS: LazyLock<KeyFinders> = LazyLock::new(|| KeyFinders {
+    choices: KeyFinder::new("\"choices\""),
+    error: KeyFinder::new("\"error\""),
+    finish_reason: KeyFinder::new("\"finish_reason\""),
+    kind: KeyFinder::new("\"type\""),
+});
+
+impl StreamState {
+    /// Records a complete event. Returns true if it is only the usage report that
+    /// `include_usage` requests.
+    pub(super) fn record_event(&mut self, rule: FinishRule, content: &[u8]) -> bool {
+        let event = SseEvent::parse(content);
+        let data = event.data.trim_ascii();
+        if data.is_empty() {
+            return false;
+        }
+        self.event_count += 1;
+        if data == b"[DONE]" {
+            self.done = true;
+            return false;
+        }
+        match rule {
+            FinishRule::Responses => {
+                self.record_responses_event(responses_event_type(event.event_type, data));
+            }
+            FinishRule::Messages => {
+                self.record_messages_event(event.event_type, data);
+                return false;
+            }
+            _ => self.finished |= KEYS.finish_reason.has_value(data),
+        }
+        self.error |= KEYS.error.has_value(data) && reports_error(data);
+        let Some(usage) = find_usage(data) else {
+            return false;
+        };
+        self.usage = Some(usage);
+        KEYS.choices.values(data).any(is_empty_array)
+    }
+
+    /// Records an event without its empty line, at the end of the body. It counts
+    /// if its data is complete.
+    pub(super) fn record_last_event(&mut self, rule: FinishRule, content: &[u8]) -> bool {
+        let event = SseEvent::parse(content);
+        let data = event.data.trim_ascii();
+        let is_complete = data == b"[DONE]" || serde_json::from_slice::<IgnoredAny>(data).is_ok();
+        is_complete && self.record_event(rule, content)
+    }
+
+    /// Anthropic: `message_start` has the input tokens, `message_delta` the output
+    /// tokens so far.
+    fn record_messages_event(&mut self, field: Option<&[u8]>, data: &[u8]) {
+        // Some upstreams omit the field; the data has the type as well.
+        let parse = || serde_json::from_slice::<EventData<'_>>(data).ok();
+        let typed = if field.is_none() { parse() } else { None };
+        match field.or_else(|| Some(typed.as_ref()?.kind.as_bytes())) {
+            Some(b"message_start" | b"message_delta") => {
+                if let Some(usage) = find_usage(data) {
+                    self.usage = Some(self.usage.unwrap_or_default().merged_with(usage));
+                }
+            }
+            Some(b"message_stop") => self.done = true,
+            Some(b"error") => {
+                self.done = true;
+                self.error = true;
+            }
+            _ => {}
+        }
+    }
+
+    fn record_responses_event(&mut self, event_type: Option<&[u8]>) {
+        let (done, error) = match event_type {
+            Some(b"response.completed" | b"response.incomplete") => (true, false),
+            Some(b"response.failed" | b"error") => (true, true),
+            _ => return,
+        };
+        self.done |= done;
+        self.error |= error;
+    }
+}
+
+/// The type of an event of the Responses API: its `event` field, or the `type` in
+/// its data where an upstream omits the field.
+fn responses_event_type<'e>(field: Option<&'e [u8]>, data: &'e [u8]) -> Option<&'e [u8]> {
+    if field.is_some() {
+        return field;
+    }
+    let terminal = KEYS.kind.values(data).find_map(terminal_type)?;
+    // A `type` within the response may have any value. A long event lacks its
+    // middle and cannot be parsed; there the search must suffice.
+    match serde_json::from_slice::<EventData<'_>>(data) {
+        Ok(typed) if typed.kind.as_bytes() != terminal => None,
+        _ => Some(terminal),
+    }
+}
+
+fn terminal_type(value: &[u8]) -> Option<&'static [u8]> {
+    const TERMINAL: [&[u8]; 4] = [
+        b"response.completed",
+        b"response.incomplete",
+        b"response.failed",
+        b"error",
+    ];
+    let rest = value.strip_prefix(b"\"")?;
+    TERMINAL.into_iter().find(|kind| {
+        rest.strip_prefix(*kind)
+            .is_some_and(|rest| rest.starts_with(b"\""))
+    })
+}
+
+/// The search has found an `error` somewhere; only one at the top level counts, or
+/// Groq's. Data that is not a JSON object does not count.
+fn reports_error(data: &[u8]) -> bool {
+    serde_json::from_slice::<Envelope>(data).is_ok_and(|envelope| {
+        envelope.error.is_some() || envelope.x_groq.is_some_and(|groq| groq.error.is_some())
+    })
+}
+
+fn is_empty_array(value: &[u8]) -> bool {
+    value
+        .strip_prefix(b"[")
+        .is_some_and(|inside| inside.trim_ascii_start().starts_with(b"]"))
+}
