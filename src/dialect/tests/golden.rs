@@ -101,8 +101,8 @@ fn messages_requests_match_their_golden_output() {
 #[test]
 fn responses_match_their_golden_output() {
     for (kind, client) in [
-        ("reply_for_chat", Dialect::OpenAi),
-        ("reply_for_messages", Dialect::Anthropic),
+        ("response_for_chat", Dialect::OpenAi),
+        ("response_for_messages", Dialect::Anthropic),
     ] {
         for (path, body) in inputs(kind) {
             compare(

@@ -23,7 +23,7 @@ struct Prefix {
     chunks: Vec<Bytes>,
     len: usize,
     rule: FinishRule,
-    follower: StreamInspector,
+    inspector: StreamInspector,
 }
 
 enum NextChunk {
@@ -66,7 +66,7 @@ pub(super) async fn classify(mut accepted: AcceptedResponse) -> Verdict {
                 );
             }
         }
-        if prefix.follower.has_data() {
+        if prefix.inspector.has_data() {
             break prefix.failure();
         }
         if prefix.len > MAX_HELD {
@@ -96,28 +96,28 @@ impl Prefix {
             chunks: Vec::new(),
             len: 0,
             rule,
-            follower: StreamInspector::new(rule, false),
+            inspector: StreamInspector::new(rule, false),
         }
     }
 
     fn push(&mut self, chunk: Bytes) {
-        self.follower.feed(chunk.clone());
+        self.inspector.feed(chunk.clone());
         self.len += chunk.len();
         self.chunks.push(chunk);
     }
 
     /// Whether the first event is an error, or the end of an empty stream.
     fn failure(&self) -> Option<AttemptOutcome> {
-        let follower = &self.follower;
+        let inspector = &self.inspector;
         let is_empty =
-            self.rule == FinishRule::Chat && follower.is_done() && follower.event_count() == 1;
-        (is_empty || follower.has_error()).then_some(AttemptOutcome::Failed)
+            self.rule == FinishRule::Chat && inspector.is_done() && inspector.event_count() == 1;
+        (is_empty || inspector.has_error()).then_some(AttemptOutcome::Failed)
     }
 
     /// The body ended before the first event did.
     fn at_end(&mut self) -> Option<AttemptOutcome> {
-        self.follower.end();
-        if self.follower.has_data() {
+        self.inspector.end();
+        if self.inspector.has_data() {
             self.failure()
         } else {
             Some(AttemptOutcome::Failed)

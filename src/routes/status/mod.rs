@@ -19,6 +19,7 @@ use crate::drain::Phase;
 use crate::error_response;
 use crate::proxy::{ResponseBody, Snapshot, Worker};
 
+mod clock;
 mod events;
 mod state;
 mod targets;

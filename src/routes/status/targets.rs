@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::view::StatusClock;
+use super::clock::StatusClock;
 use crate::catalog::{Model, Target, UnavailableTarget};
 use crate::routing::{Fleet, Reason, TargetState};
 

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::clock::StatusClock;
 use super::state::{CostSum, RequestCounts, StatusState, StatusSummary, TokenCounts};
 use super::targets::{self, TargetRow};
 use crate::access::Caller;
@@ -15,7 +16,6 @@ use crate::catalog::{Cost, Model, Provider};
 use crate::config::Price;
 use crate::metering::{LatencySamples, LedgerSummary, ProviderError, RequestRecord, StatsSummary};
 use crate::proxy::Snapshot;
-use crate::wall_clock;
 
 const MAX_RECENT: usize = 20;
 /// Label of unknown models, as in metrics.
@@ -80,12 +80,6 @@ struct RecentRow<'a> {
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,
     cost_usd: Option<Cost>,
-}
-
-/// The current time by both clocks.
-pub struct StatusClock {
-    wall: Duration,
-    pub monotonic: Instant,
 }
 
 /// The status with only the models that the client may use, and only its own
@@ -304,34 +298,6 @@ impl<'a> RecentRow<'a> {
             cost_usd: record.cost,
         }
     }
-}
-
-// === impl StatusClock ===
-
-impl StatusClock {
-    fn read() -> Self {
-        Self {
-            wall: wall_clock::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default(),
-            monotonic: Instant::now(),
-        }
-    }
-
-    /// Times are recorded by the monotonic clock, which requests read anyway, and shown
-    /// by the wall clock.
-    fn unix_millis(&self, at: Instant) -> u64 {
-        let ago = self.monotonic.saturating_duration_since(at);
-        as_millis(self.wall.saturating_sub(ago))
-    }
-
-    pub fn unix_millis_in(&self, delay: Duration) -> u64 {
-        as_millis(self.wall.saturating_add(delay))
-    }
-}
-
-fn as_millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn milliseconds(duration: Duration) -> f64 {

@@ -7,15 +7,20 @@ use std::path::PathBuf;
 use super::{code_of, files_below, read};
 
 /// Private words for standard nouns, and the word to use.
-const BANNED: [(&str, &str); 29] = [
+const BANNED: [(&str, &str); 43] = [
+    ("answered", "responded"),
     ("benched", "unauthorized"),
+    ("cooling", "cooldown"),
     ("curfew", "drain"),
     ("desk", "recorder, metrics"),
     ("ear", "watch"),
     ("enact", "apply"),
     ("errand", "attempt context"),
+    ("follower", "inspector"),
+    ("heard", "received, captured"),
     ("hearing", "guard"),
     ("heirs", "carry over"),
+    ("homes", "locations"),
     ("idlest", "least loaded"),
     ("judge", "classify, assert"),
     ("judged", "classified"),
@@ -24,20 +29,32 @@ const BANNED: [(&str, &str); 29] = [
     ("knocker", "reload handle"),
     ("nobody", "no client, no request"),
     ("patience", "timeout"),
+    ("piece", "chunk, frame"),
+    ("pieces", "chunks, frames"),
     ("place", "permit, location, target, address, span"),
     ("places", "semaphore, locations, targets"),
     ("purse", "local limit"),
+    ("replies", "responses"),
+    ("reply", "response"),
+    ("resting", "idle"),
     ("seat", "permit"),
+    ("settle", "resolve, set"),
+    ("settles", "resolves, sets"),
     ("shun", "reject"),
     ("somebody", "client, request"),
     ("spoiled", "pruned"),
     ("story", "pipeline, handle"),
+    ("succeed", "next generation, reconfigure"),
     ("told", "result, message"),
     ("unwell", "unhealthy"),
     ("vigil", "connection state"),
     ("vitals", "health"),
     ("whoever", "client, request"),
+    ("withheld", "over budget"),
 ];
+
+/// Banned in Rust, where no text is a model's answer.
+const BANNED_IN_RUST: [(&str, &str); 2] = [("answer", "response"), ("answers", "responses")];
 
 /// What strings begin and end with; in Rust a single quote may begin a lifetime.
 const RUST: &[char] = &['"'];
@@ -57,6 +74,9 @@ fn identifiers<'s>(source: &'s str, quotes: &[char]) -> Vec<&'s str> {
             rest.find('\n').unwrap_or(rest.len())
         } else if rest.starts_with("/*") {
             rest.find("*/").map_or(rest.len(), |end| end + 2)
+        } else if rest.starts_with("'\"'") {
+            // A character that begins no string.
+            3
         } else if quotes.contains(&first) {
             quoted(rest, first)
         } else if first.is_alphanumeric() || first == '_' {
@@ -102,10 +122,12 @@ fn words(identifier: &str) -> Vec<String> {
     words
 }
 
-fn banned(identifier: &str) -> Option<String> {
+fn banned(identifier: &str, is_rust: bool) -> Option<String> {
     let words = words(identifier);
+    let only_in_rust = BANNED_IN_RUST.iter().filter(|_| is_rust);
     let (word, instead) = BANNED
         .iter()
+        .chain(only_in_rust)
         .find(|(banned, _)| words.iter().any(|word| word == banned))?;
     Some(format!("`{identifier}`: instead of \"{word}\": {instead}"))
 }
@@ -123,7 +145,7 @@ fn identifiers_use_the_words_of_the_field() {
             names.push(name);
             names.sort_unstable();
             names.dedup();
-            let names = names.into_iter().filter_map(banned);
+            let names = names.into_iter().filter_map(|name| banned(name, is_rust));
             found.extend(names.map(|reason| format!("{}: {reason}", file.display())));
         }
     }
@@ -186,7 +208,7 @@ fn banned_words_are_found_in_every_spelling() {
         let source = format!("let {identifier} = 1;");
         let is_found = identifiers(&source, RUST)
             .into_iter()
-            .any(|name| banned(name).is_some());
+            .any(|name| banned(name, true).is_some());
         assert!(is_found, "{identifier}");
     }
     for source in [
@@ -198,8 +220,12 @@ fn banned_words_are_found_in_every_spelling() {
         "'told'",
     ] {
         let names = identifiers(source, TYPESCRIPT);
-        let is_found = names.into_iter().any(|name| banned(name).is_some());
+        let is_found = names.into_iter().any(|name| banned(name, true).is_some());
         assert!(!is_found, "{source}");
+    }
+    for source in ["'\"', told", "\"\\\"\" told"] {
+        let names = identifiers(source, RUST);
+        assert_eq!(names, ["told"], "{source}");
     }
     assert_eq!(
         public_types("pub struct A;\npub(crate) enum B<T> {\n    pub struct C;\nstruct D;"),
