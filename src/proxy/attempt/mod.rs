@@ -19,6 +19,7 @@ use crate::wire::sse_relay::FinishRule;
 mod classify;
 mod context;
 mod encode;
+mod exchange;
 mod failover;
 mod first_event;
 mod hedge;

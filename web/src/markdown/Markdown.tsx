@@ -1,8 +1,9 @@
 import './markdown.css';
 import { memo, useMemo, useRef } from 'react';
+import type { Block } from './block';
 import type { MarkdownProps } from './LazyMarkdown';
 import { BlockView, sameBlock } from './render';
-import { type Block, BlockSplitter } from './splitter';
+import { BlockSplitter } from './splitter';
 
 /** Blocks that start within the same span of characters are compared as one. */
 const STRETCH = 6000;

@@ -1,7 +1,7 @@
 import type { Links, Token, Tokens } from 'marked';
+import type { Block } from './block';
 import { lex } from './lex';
 import { findCut, type LongParagraph } from './paragraph';
-import type { Block } from './splitter';
 
 /** Items or rows from which a growing list or table is frozen in parts. */
 const LONG = 24;

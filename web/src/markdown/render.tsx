@@ -1,12 +1,12 @@
 import type { Token, Tokens } from 'marked';
 import { memo, type ReactNode } from 'react';
+import type { Block } from './block';
 import { CodeBlock } from './CodeBlock';
 import { Inline } from './inline';
 import type { FootnoteDef } from './lex';
 import { MathView } from './MathView';
 import type { MathToken } from './math-syntax';
 import type { LongParagraph } from './paragraph';
-import type { Block } from './splitter';
 import { Table } from './Table';
 
 const DEEP = 24;

@@ -1,20 +1,10 @@
 import type { Links, Token } from 'marked';
+import type { Block } from './block';
 import { type FrozenPart, freezeStart } from './frozen-part';
 import { lex } from './lex';
 import { OpenFence } from './open-fence';
 import { findCut } from './paragraph';
 import { closePartial } from './partial';
-
-/** A block of the document. `key` is its offset, so it survives a re-lex. */
-export interface Block {
-  key: number;
-  raw: string;
-  token: Token;
-  /** Identity of the rendered block, if it depends on more than `raw`. */
-  renderKey?: string;
-  /** Set while a code block has no closing fence. */
-  open?: boolean;
-}
 
 /** Blocks at the end that may still change: a list, the gap after it, the next block. */
 const LIVE = 3;

@@ -1,8 +1,9 @@
 import { render } from 'preact-render-to-string';
 import { describe, expect, it, vi } from 'vitest';
+import type { Block } from '../../src/markdown/block';
 import { findCut } from '../../src/markdown/paragraph';
 import { BlockView } from '../../src/markdown/render';
-import { type Block, BlockSplitter } from '../../src/markdown/splitter';
+import { BlockSplitter } from '../../src/markdown/splitter';
 
 // Thousands of growing texts: may take more than the default five seconds on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });

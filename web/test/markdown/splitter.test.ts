@@ -1,12 +1,8 @@
 import { Lexer, type Tokens } from 'marked';
 import { describe, expect, it, vi } from 'vitest';
+import type { Block } from '../../src/markdown/block';
 import { lex } from '../../src/markdown/lex';
-import {
-  type Block,
-  BlockSplitter,
-  lexBlocks,
-  normalizeNewlines,
-} from '../../src/markdown/splitter';
+import { BlockSplitter, lexBlocks, normalizeNewlines } from '../../src/markdown/splitter';
 import { random, randomDocument } from './documents';
 
 // Many documents, each lexed at many lengths: may take more than the default five seconds on a
