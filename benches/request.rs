@@ -15,10 +15,17 @@ use trunkline::internals::Registry;
 use trunkline::internals::RequestIds;
 use trunkline::internals::endpoint::Endpoint;
 use trunkline::internals::{Config, Sources, load};
-use trunkline::internals::{Meter, RequestOutcome, SharedMetrics, WorkerMetrics};
+use trunkline::internals::{Meter, MeteringOptions, RequestOutcome, SharedMetrics, WorkerMetrics};
 
 /// The numbers of aliases and client keys.
 const COUNTS: [usize; 3] = [1, 100, 10_000];
+
+const METERING: MeteringOptions = MeteringOptions {
+    access_log: false,
+    ledgers: true,
+    key_count: 0,
+    request_tokens: false,
+};
 
 fn main() {
     divan::main();
@@ -93,7 +100,7 @@ fn admit_client(bencher: Bencher<'_, '_>, count: usize) {
 #[divan::bench(args = COUNTS)]
 fn record_request(bencher: Bencher<'_, '_>, count: usize) {
     let catalog = Catalog::new(&config(count));
-    let metrics = WorkerMetrics::new(&SharedMetrics::new(&Registry::new(), &catalog, false, true));
+    let metrics = WorkerMetrics::new(&SharedMetrics::new(&Registry::new(), &catalog, METERING));
     let ids = RequestIds::new();
     let mut next = scattered(count);
     bencher
@@ -120,7 +127,7 @@ fn record_request(bencher: Bencher<'_, '_>, count: usize) {
 #[divan::bench]
 fn record_chunk(bencher: Bencher<'_, '_>) {
     let catalog = Catalog::new(&config(1));
-    let metrics = WorkerMetrics::new(&SharedMetrics::new(&Registry::new(), &catalog, false, true));
+    let metrics = WorkerMetrics::new(&SharedMetrics::new(&Registry::new(), &catalog, METERING));
     let resolved = catalog.resolve("alias-0", |_| true);
     let ids = RequestIds::new();
     let mut meter = Meter::start(&metrics, Endpoint::ChatCompletions, ids.for_request(None));
@@ -130,4 +137,22 @@ fn record_chunk(bencher: Bencher<'_, '_>) {
         meter.on_frame(black_box(true));
         meter.add_bytes_out(black_box(190));
     });
+}
+
+/// A scrape after the first request of every alias.
+#[divan::bench(args = COUNTS)]
+fn scrape(bencher: Bencher<'_, '_>, count: usize) {
+    let catalog = Catalog::new(&config(count));
+    let registry = Registry::new();
+    let metrics = WorkerMetrics::new(&SharedMetrics::new(&registry, &catalog, METERING));
+    let ids = RequestIds::new();
+    for number in 0..count {
+        let name = format!("alias-{number}");
+        let resolved = catalog.resolve(&name, |_| true);
+        let mut meter = Meter::start(&metrics, Endpoint::ChatCompletions, ids.for_request(None));
+        meter.set_model(resolved.expect("a known alias").model);
+        meter.on_response_head(200, false);
+        meter.finish(RequestOutcome::Ok, None);
+    }
+    bencher.bench(|| registry.write_text(&mut std::io::sink()));
 }

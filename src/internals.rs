@@ -4,7 +4,7 @@
 pub use crate::access::Gate;
 pub use crate::catalog::Catalog;
 pub use crate::config::{Config, Sources, load};
-pub use crate::metering::{Meter, RequestOutcome, SharedMetrics, WorkerMetrics};
+pub use crate::metering::{Meter, MeteringOptions, RequestOutcome, SharedMetrics, WorkerMetrics};
 pub use crate::telemetry::metric::Registry;
 pub use crate::telemetry::request_id::RequestIds;
 #[cfg(feature = "fuzzing")]

@@ -8,6 +8,7 @@ pub(crate) mod drain;
 pub(crate) mod error_chain;
 pub(crate) mod executor;
 pub(crate) mod lazy_timer;
+pub(crate) mod negotiation;
 pub(crate) mod permits;
 pub(crate) mod secret;
 pub(crate) mod tls;

@@ -5,7 +5,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::telemetry::metric::{self, Counter, Gauge, LocalGauge, Registry};
+use metrics::{Counter, Gauge};
+
+use crate::telemetry::metric::label::shed_reason;
+use crate::telemetry::metric::{self, Metric, Registry};
 
 /// A [`LocalLimit`] holds at most two parts in this many of the limit in reserve.
 const RESERVE_DIVISOR: usize = 1024;
@@ -15,7 +18,9 @@ const RESERVE_DIVISOR: usize = 1024;
 pub struct SharedLimit {
     limit: AtomicUsize,
     in_use: AtomicUsize,
-    gauge: Option<Gauge>,
+    registry: Registry,
+    /// The gauge of what is in use.
+    gauge: Option<&'static Metric>,
     rejections: Counter,
 }
 
@@ -27,7 +32,7 @@ pub struct LocalLimit {
     shared: Arc<SharedLimit>,
     /// Acquired and not issued.
     reserve: Cell<usize>,
-    gauge: Option<LocalGauge>,
+    gauge: Option<Gauge>,
 }
 
 /// Part of a [`SharedLimit`], released on drop.
@@ -44,31 +49,32 @@ impl SharedLimit {
     /// Limits requests in flight.
     #[must_use]
     pub fn requests(registry: &Registry, limit: usize) -> Arc<Self> {
-        Self::new(registry, "requests_in_flight", None, limit)
+        Self::new(registry, shed_reason::REQUESTS_IN_FLIGHT, None, limit)
     }
 
     /// Limits buffered bytes of request bodies.
     #[must_use]
     pub fn bytes(registry: &Registry, limit: usize) -> Arc<Self> {
-        let gauge = registry.gauge(&metric::BUFFERED_BYTES, &[]);
-        Self::new(registry, "buffered_bytes", Some(gauge), limit)
+        let gauge = Some(&metric::BUFFERED_BYTES);
+        Self::new(registry, shed_reason::BUFFERED_BYTES, gauge, limit)
     }
 
     /// Limits bytes of forms in temporary files.
     #[must_use]
     pub fn files(registry: &Registry, limit: usize) -> Arc<Self> {
-        Self::new(registry, "spooled_bytes", None, limit)
+        Self::new(registry, shed_reason::SPOOLED_BYTES, None, limit)
     }
 
     fn new(
         registry: &Registry,
         reason: &'static str,
-        gauge: Option<Gauge>,
+        gauge: Option<&'static Metric>,
         limit: usize,
     ) -> Arc<Self> {
         Arc::new(Self {
             limit: AtomicUsize::new(limit),
             in_use: AtomicUsize::new(0),
+            registry: registry.clone(),
             gauge,
             rejections: registry.counter(&metric::SHED, &[("reason", reason)]),
         })
@@ -107,9 +113,10 @@ impl SharedLimit {
 impl LocalLimit {
     #[must_use]
     pub fn new(shared: &Arc<SharedLimit>) -> Rc<Self> {
+        let registry = shared.registry.local();
         Rc::new(Self {
             reserve: Cell::new(0),
-            gauge: shared.gauge.as_ref().map(Gauge::local),
+            gauge: shared.gauge.map(|gauge| registry.gauge(gauge, &[])),
             shared: Arc::clone(shared),
         })
     }
@@ -170,7 +177,7 @@ impl LimitPermit {
         self.local.acquire_amount(amount)?;
         self.amount += amount;
         if let Some(gauge) = &self.local.gauge {
-            gauge.increment(amount as u64);
+            gauge.increment(amount as f64);
         }
         Ok(())
     }
@@ -180,7 +187,7 @@ impl Drop for LimitPermit {
     fn drop(&mut self) {
         self.local.release(self.amount);
         if let Some(gauge) = &self.local.gauge {
-            gauge.decrement(self.amount as u64);
+            gauge.decrement(self.amount as f64);
         }
     }
 }

@@ -34,6 +34,7 @@ pub struct Gate {
     /// By the first bytes of the hash, so that a lookup does not compare every key.
     keys: HashMap<[u8; 8], Vec<Key>>,
     certificates: HashMap<Identity, Arc<Grant>>,
+    key_count: usize,
     open: bool,
     limits_models: bool,
 }
@@ -47,6 +48,8 @@ struct Key {
 /// What a key or certificate allows.
 #[derive(Debug)]
 struct Grant {
+    /// Index among the keys, then the certificates.
+    id: usize,
     name: Box<str>,
     models: Option<Vec<WildMatch>>,
     expires: Option<Timestamp>,
@@ -66,23 +69,31 @@ impl Gate {
     #[must_use]
     pub fn new(access: &Access) -> Self {
         let mut keys: HashMap<[u8; 8], Vec<Key>> = HashMap::new();
-        for key in &access.keys {
+        for (id, key) in access.keys.iter().enumerate() {
             let sha256 = key.sha256;
-            let grant = Grant::new(&key.name, key.models.as_ref(), key.expires);
+            let grant = Grant::new(id, &key.name, key.models.as_ref(), key.expires);
             let bucket = keys.entry(prefix(&sha256)).or_default();
             bucket.push(Key { sha256, grant });
         }
-        let certificates = access.certificates.iter().map(|it| {
-            let grant = Grant::new(&it.name, it.models.as_ref(), it.expires);
+        let certificates = access.certificates.iter().zip(access.keys.len()..);
+        let certificates = certificates.map(|(it, id)| {
+            let grant = Grant::new(id, &it.name, it.models.as_ref(), it.expires);
             (it.identity.clone(), grant)
         });
         Self {
             keys,
             certificates: certificates.collect(),
+            key_count: access.keys.len() + access.certificates.len(),
             open: access.is_open(),
             limits_models: access.keys.iter().any(|key| key.models.is_some())
                 || access.certificates.iter().any(|it| it.models.is_some()),
         }
+    }
+
+    /// Number of keys and certificates.
+    #[must_use]
+    pub fn key_count(&self) -> usize {
+        self.key_count
     }
 
     /// True if no key is required.
@@ -140,6 +151,12 @@ impl Caller {
         self.0.as_ref().map(|grant| &*grant.name)
     }
 
+    /// Index of the key or certificate, below [`Gate::key_count`].
+    #[must_use]
+    pub fn key_id(&self) -> Option<usize> {
+        self.0.as_ref().map(|grant| grant.id)
+    }
+
     /// False once the key or certificate has expired.
     #[must_use]
     pub fn is_valid(&self) -> bool {
@@ -156,8 +173,14 @@ impl Caller {
 // === impl Grant ===
 
 impl Grant {
-    fn new(name: &str, models: Option<&Vec<WildMatch>>, expires: Option<Timestamp>) -> Arc<Self> {
+    fn new(
+        id: usize,
+        name: &str,
+        models: Option<&Vec<WildMatch>>,
+        expires: Option<Timestamp>,
+    ) -> Arc<Self> {
         Arc::new(Self {
+            id,
             name: name.into(),
             models: models.cloned(),
             expires,

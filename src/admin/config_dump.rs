@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use wildmatch::WildMatch;
 
 use crate::config::{
-    BaseUrl, Breaker, Config, Credential, Hedge, Listen, ModelConfig, ProviderConfig, Server,
-    TimeoutOverrides, Timeouts, Traces,
+    BaseUrl, Breaker, Config, Credential, Hedge, Listen, MetricExport, ModelConfig, ProviderConfig,
+    Server, TimeoutOverrides, Timeouts, Traces,
 };
 
 pub fn to_json(config: &Config) -> Value {
@@ -34,6 +34,7 @@ pub fn to_json(config: &Config) -> Value {
         "reload": { "watch": config.watch },
         "cors": { "allow_origins": config.cors.allow_origins },
         "traces": config.traces.as_ref().map(traces),
+        "metrics": config.metrics.as_ref().map(metrics),
         "access": {
             "open": config.access.is_open(),
             "keys": keys(config),
@@ -92,9 +93,18 @@ fn server(server: &Server) -> Value {
 /// Without headers, which carry credentials.
 fn traces(traces: &Traces) -> Value {
     json!({
-        "endpoint": traces.endpoint.as_str(),
+        "endpoint": traces.collector.endpoint.as_str(),
         "ratio": traces.ratio,
-        "service_name": traces.service_name,
+        "service_name": traces.collector.service_name,
+    })
+}
+
+/// As [`traces`].
+fn metrics(metrics: &MetricExport) -> Value {
+    json!({
+        "endpoint": metrics.collector.endpoint.as_str(),
+        "service_name": metrics.collector.service_name,
+        "otlp_interval_s": metrics.interval.as_secs_f64(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HOST, ORIGIN};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -17,6 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_local;
+use tokio_io_timeout::TimeoutWriter;
 
 use crate::routes::host::HostCheck;
 use crate::server::listener::Listener;
@@ -26,13 +28,16 @@ use crate::telemetry::metric::Registry;
 
 pub mod config_dump;
 mod log_level;
+mod metrics;
+
+use metrics::ScrapeBody;
 
 /// Concurrent connections; further ones wait.
 const MAX_CONNECTIONS: usize = 64;
 /// Timeout of a request head, on a new connection and between requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Prometheus text format 0.0.4.
-const METRICS_MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// How long a client may read nothing of a response.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 const JSON_MEDIA_TYPE: &str = "application/json";
 
 #[derive(Debug)]
@@ -74,19 +79,29 @@ async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, admin: Rc
         let admin = Rc::clone(&admin);
         async move { Ok::<_, Infallible>(admin.respond(request).await) }
     });
-    // An error means that the client closed the connection.
+    let mut stream = TimeoutWriter::new(stream);
+    stream.set_timeout(Some(WRITE_TIMEOUT));
+    // An error means that the client closed the connection, or read nothing.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(pin!(stream)), service)
         .await;
 }
 
 impl Admin {
-    async fn respond(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn respond(&self, request: Request<Incoming>) -> Response<ScrapeBody> {
         if let Err(reason) = self.admit(&request) {
-            return text(StatusCode::FORBIDDEN, reason);
+            return text(StatusCode::FORBIDDEN, reason).map(Either::Left);
         }
+        let is_read = request.method() == Method::GET || request.method() == Method::HEAD;
+        if request.uri().path() == "/metrics" && is_read {
+            return metrics::respond(&self.registry, request.method(), request.headers());
+        }
+        self.respond_whole(request).await.map(Either::Left)
+    }
+
+    async fn respond_whole(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let path = request.uri().path();
         let is_read = request.method() == Method::GET || request.method() == Method::HEAD;
         match path {
@@ -96,9 +111,6 @@ impl Admin {
             "/log" if is_read => log_level::show(&self.log),
             "/log" => method_not_allowed("GET, HEAD, PUT"),
             _ if !is_read => method_not_allowed("GET, HEAD"),
-            "/metrics" => {
-                with_media_type(StatusCode::OK, METRICS_MEDIA_TYPE, self.registry.render())
-            }
             "/livez" => text(StatusCode::OK, "ok\n"),
             "/readyz" if self.ready.get() => text(StatusCode::OK, "ready\n"),
             "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),

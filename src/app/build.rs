@@ -14,7 +14,7 @@ use tracing::warn;
 use super::{ControlCommand, StartError};
 use crate::admin::config_dump;
 use crate::catalog::needs_demo;
-use crate::config::{Config, Listen, LogFormat, LogLevel, Tls};
+use crate::config::{Config, Listen, LogFormat, LogLevel, MetricExport, Tls};
 use crate::executor::on_scratch_thread;
 use crate::proxy::Snapshot;
 use crate::routes::context::HttpContext;
@@ -53,6 +53,8 @@ pub struct ProcessSettings {
     pub workers: usize,
     pub log_level: LogLevel,
     pub log_format: LogFormat,
+    /// None when metrics are not exported.
+    pub metrics: Option<MetricExport>,
 }
 
 #[derive(Debug)]
@@ -179,6 +181,7 @@ impl ProcessSettings {
             workers: config.server.workers,
             log_level: config.log.level,
             log_format: config.log.format,
+            metrics: config.metrics.clone(),
         }
     }
 

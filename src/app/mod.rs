@@ -62,6 +62,8 @@ enum StartError {
     Build(#[from] snapshot::SnapshotError),
     #[error("cannot set up TLS: {0}")]
     Tls(#[from] rustls::Error),
+    #[error("cannot export metrics: {0}")]
+    Metrics(io::Error),
     #[error("the gateway is shutting down")]
     ShuttingDown,
     #[error("cannot start: {0}")]

@@ -20,9 +20,11 @@ use crate::config::Listen;
 use crate::demo;
 use crate::drain::Phase;
 use crate::server::listener::Listener;
+use crate::telemetry::FLUSH_TIMEOUT;
 use crate::telemetry::log::LogLevelControl;
 use crate::telemetry::metric::Registry;
-use crate::telemetry::trace::{FLUSH_TIMEOUT, Tracer};
+use crate::telemetry::metric_export::MetricExporter;
+use crate::telemetry::trace::Tracer;
 
 /// Time for TCP handshakes that have begun, before a shared listener is closed. Less
 /// than the second after which rejected clients send their SYN again.
@@ -37,6 +39,7 @@ pub struct Supervisor {
     health_checks: HealthChecks,
     discovery: DiscoveryTasks,
     tracer: Option<Arc<Tracer>>,
+    metric_exporter: Option<MetricExporter>,
     settings: ProcessSettings,
 }
 
@@ -69,6 +72,7 @@ impl Supervisor {
         let mut discovery = DiscoveryTasks::new(registry);
         discovery.reconcile(&first.snapshot);
         let tracer = first.snapshot.tracer.clone();
+        let metric_exporter = start_export(&settings, registry)?;
         let workers = Workers::start(first.into_server(), registry)?;
         publish(Some(&mut listener), admin_listener.as_mut())?;
         summary.log(addresses);
@@ -80,6 +84,7 @@ impl Supervisor {
             health_checks,
             discovery,
             tracer,
+            metric_exporter,
             settings,
         })
     }
@@ -120,6 +125,9 @@ impl Supervisor {
         let address = settings.admin.as_ref().filter(|_| admin_changed);
         let admin_listener = address.map(|address| bind_admin(address, shared(address)));
         let mut admin_listener = admin_listener.transpose()?;
+        let export_changed = settings.metrics != self.settings.metrics;
+        let exporter = export_changed.then(|| start_export(&settings, &self.admin.registry));
+        let exporter = exporter.transpose()?;
         publish(listener.as_mut(), admin_listener.as_mut())?;
         self.admin
             .config
@@ -129,6 +137,9 @@ impl Supervisor {
         self.admin.hosts.replace(next.admin_hosts.clone());
         self.admin.log.configure(settings.log_level);
         self.tracer.clone_from(&next.snapshot.tracer);
+        if let Some(exporter) = exporter {
+            self.metric_exporter = exporter;
+        }
         self.workers.reconfigure(next.into_server());
         if let Some(listener) = listener {
             self.replace_listener(listener);
@@ -177,10 +188,12 @@ impl Supervisor {
             self.replace_admin(None);
         }
         let (delay, limit) = (self.settings.drain_delay, self.settings.drain_timeout);
-        let export = self
-            .tracer
-            .as_ref()
-            .map_or(Duration::ZERO, |_| FLUSH_TIMEOUT);
+        let exports = self.tracer.is_some() || self.metric_exporter.is_some();
+        let export = if exports {
+            FLUSH_TIMEOUT
+        } else {
+            Duration::ZERO
+        };
         let termination = TERMINATION_TIMEOUT + export;
         systemd::stopping(delay.saturating_add(limit).saturating_add(termination));
         if !delay.is_zero() {
@@ -199,7 +212,7 @@ impl Supervisor {
         };
         close(&self.workers, self.listener);
         drain(&self.workers, signals, phase, limit).await;
-        flush_spans(self.tracer.as_deref(), signals).await;
+        flush(self.tracer.as_deref(), self.metric_exporter, signals).await;
     }
 
     /// Directs new connections, and the clients of open ones, to the process that
@@ -217,12 +230,35 @@ impl Supervisor {
     }
 }
 
-async fn flush_spans(tracer: Option<&Tracer>, signals: &mut Signals) {
-    let Some(tracer) = tracer else { return };
+/// Exports the last spans and metrics, up to [`FLUSH_TIMEOUT`].
+async fn flush(
+    tracer: Option<&Tracer>,
+    metric_exporter: Option<MetricExporter>,
+    signals: &mut Signals,
+) {
+    let spans = async {
+        if let Some(tracer) = tracer {
+            tracer.flush().await;
+        }
+    };
+    let metrics = async {
+        if let Some(exporter) = metric_exporter {
+            exporter.finish().await;
+        }
+    };
     tokio::select! {
-        () = tracer.flush() => {}
+        ((), ()) = async { tokio::join!(spans, metrics) } => {}
         () = signals.shutdown() => {}
     }
+}
+
+fn start_export(
+    settings: &ProcessSettings,
+    registry: &Registry,
+) -> Result<Option<MetricExporter>, StartError> {
+    let exporter = settings.metrics.as_ref();
+    let exporter = exporter.map(|config| MetricExporter::start(config, registry));
+    exporter.transpose().map_err(StartError::Metrics)
 }
 
 struct StartupSummary {

@@ -187,6 +187,20 @@ impl Catalog {
         self.metric_row_count
     }
 
+    /// The label of each ready model, with the name of each of its providers.
+    pub fn metric_rows(&self) -> impl Iterator<Item = (&str, &str)> {
+        let models = self.models.values().flat_map(|model| {
+            let mut targets = model.targets.iter().collect::<Vec<_>>();
+            targets.sort_unstable_by_key(|target| target.metric_row);
+            targets.dedup_by_key(|target| target.metric_row);
+            let providers = targets.into_iter().map(|target| &*target.provider.name);
+            providers.map(|provider| (&*model.label, provider))
+        });
+        let ready = |model: &&Model| model.provider.ready;
+        let wildcards = self.wildcard_models.iter().filter(ready);
+        models.chain(wildcards.map(|model| (&*model.label, &*model.provider.name)))
+    }
+
     /// Number of [`super::Target::state_index`]es.
     #[must_use]
     pub fn state_count(&self) -> usize {

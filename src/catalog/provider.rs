@@ -30,7 +30,7 @@ pub struct Provider {
     /// [`super::Target::credential_state_index`] of the first credential.
     pub(super) first_state_index: usize,
     pub(super) prices: PriceList,
-    pub(super) ready: bool,
+    pub ready: bool,
     /// The missing environment variable or file, if that is why it is not ready.
     missing: Option<Box<str>>,
     /// When its own list of models is included in the gateway's list.

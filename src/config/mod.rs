@@ -19,6 +19,7 @@ mod validate;
 mod access;
 mod listen;
 mod log;
+mod metrics;
 mod model;
 mod pool;
 mod price;
@@ -42,6 +43,7 @@ pub use file::FileFingerprints;
 pub use listen::Listen;
 pub use load::{load, load_with_fingerprints};
 pub use log::{LogFormat, LogLevel};
+pub use metrics::MetricExport;
 pub use model::{
     Affinity, AffinityBy, AffinityKind, Balance, Breaker, Hedge, ModelConfig, Retry, Step,
     TargetConfig,
@@ -59,4 +61,4 @@ pub use settings::{Config, Demo, Discovery};
 pub use sources::{Flags, LoadedFrom, Sources};
 pub use timeouts::{TimeoutOverrides, Timeouts};
 pub use tls::{ClientAuth, Tls};
-pub use traces::Traces;
+pub use traces::{Collector, Traces};

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Access, AdminConfig, Breaker, CorsConfig, Log, ModelConfig, ProviderConfig, Retry, Server,
-    Traces,
+    Access, AdminConfig, Breaker, CorsConfig, Log, MetricExport, ModelConfig, ProviderConfig,
+    Retry, Server, Traces,
 };
 
 /// The checked configuration: defaults are filled in and values are valid.
@@ -20,6 +20,8 @@ pub struct Config {
     pub log: Log,
     /// None when traces are off.
     pub traces: Option<Traces>,
+    /// None when metrics are not exported.
+    pub metrics: Option<MetricExport>,
     pub access: Access,
     /// Serve only aliases; reject `provider/model`.
     pub strict_models: bool,

@@ -7,10 +7,16 @@ use url::Url;
 /// `[traces]`: where spans are exported.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Traces {
-    /// URL of the collector, path included.
-    pub endpoint: Url,
+    pub collector: Collector,
     /// Share of the requests without a valid `traceparent` that are traced.
     pub ratio: f64,
+}
+
+/// An OpenTelemetry collector, for traces or for metrics.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Collector {
+    /// URL for this kind of data, path included.
+    pub endpoint: Url,
     pub service_name: String,
     /// Additional certificate authorities to trust.
     pub authorities: Vec<CertificateDer<'static>>,

@@ -1,6 +1,7 @@
 //! Results of attempts, as metrics and logs label them.
 
 use crate::routing;
+use crate::telemetry::metric::label::{attempt_result, hedge_result};
 
 #[derive(Debug, Clone, Copy)]
 pub enum AttemptResult {
@@ -41,8 +42,8 @@ impl AttemptResult {
     pub fn label(self) -> &'static str {
         match self {
             Self::Failed(outcome) => outcome.label(),
-            Self::Responded => "responded",
-            Self::Cancelled => "cancelled",
+            Self::Responded => attempt_result::RESPONDED,
+            Self::Cancelled => attempt_result::CANCELLED,
         }
     }
 }
@@ -52,11 +53,11 @@ impl HedgeOutcome {
 
     pub(super) fn label(self) -> &'static str {
         match self {
-            Self::Won => "won",
-            Self::Superseded => "superseded",
-            Self::Failed => "failed",
-            Self::Abandoned => "abandoned",
-            Self::OverBudget => "over_budget",
+            Self::Won => hedge_result::WON,
+            Self::Superseded => hedge_result::SUPERSEDED,
+            Self::Failed => hedge_result::FAILED,
+            Self::Abandoned => hedge_result::ABANDONED,
+            Self::OverBudget => hedge_result::OVER_BUDGET,
         }
     }
 }

@@ -325,9 +325,16 @@ impl Meter {
         if let Some(usage) = &self.usage {
             model.count_tokens(usage);
             self.cost = self.price.and_then(|price| Cost::of(&price, usage));
-        }
-        if let Some(cost) = self.cost {
-            model.count_cost(cost);
+            let key = self.caller.as_ref().and_then(|caller| worker.key(caller));
+            if let Some(key) = key {
+                key.count_tokens(usage);
+            }
+            if let Some(cost) = self.cost {
+                model.count_cost(cost);
+                if let Some(key) = key {
+                    key.count_cost(cost);
+                }
+            }
         }
         if worker.access_log() {
             access_log::write(self, status, outcome, duration);

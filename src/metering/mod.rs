@@ -5,7 +5,10 @@
 //! future.
 
 mod access_log;
+mod alert_series;
 mod attempt;
+mod key_metrics;
+mod lazy_counters;
 mod ledger;
 mod meter;
 mod model_metrics;
@@ -19,10 +22,11 @@ mod tests;
 mod trace;
 
 pub use attempt::{AttemptResult, HedgeOutcome};
+pub use key_metrics::KeyMetrics;
 pub use ledger::{Counts, ProviderError, RequestRecord};
 pub use meter::Meter;
 pub use model_metrics::{ModelMetrics, ModelName};
 pub use outcome::RequestOutcome;
-pub use recorder::{SharedMetrics, WorkerMetrics};
+pub use recorder::{MeteringOptions, SharedMetrics, WorkerMetrics};
 pub use summary::{LatencySamples, LedgerSummary, StatsSummary};
 pub use tap::Tap;

@@ -3,15 +3,25 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use super::{AttemptResult, HedgeOutcome, RequestOutcome};
+use metrics::{Counter, Histogram};
+
+use super::lazy_counters::LazyCounters;
+use super::{AttemptResult, HedgeOutcome, RequestOutcome, alert_series};
 use crate::catalog::Cost;
 use crate::routing;
-use crate::telemetry::metric::{self, LocalCounter, LocalHistogram, Metric, Registry};
+use crate::telemetry::metric::label::{request_token_kind, status};
+use crate::telemetry::metric::{self, Metric, Registry};
 use crate::wire::endpoint::Endpoint;
 use crate::wire::usage::Usage;
 
 /// Status classes: 1xx to 5xx.
-const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+const CLASSES: [&str; 5] = [
+    status::INFORMATIONAL,
+    status::SUCCESS,
+    status::REDIRECTION,
+    status::CLIENT_ERROR,
+    status::SERVER_ERROR,
+];
 
 #[derive(Debug)]
 pub struct ModelName {
@@ -33,6 +43,8 @@ pub struct ModelMetrics {
     /// of the memory of an alias.
     requests: [OnceCell<EndpointCounters>; Endpoint::ALL.len()],
     tokens: LazyCounters<4>,
+    /// By kind: input, output. None while they are not recorded.
+    request_tokens: Option<[OnceCell<Histogram>; 2]>,
     /// Unused where the model has no price.
     cost: LazyCounters<1>,
     attempts: LazyCounters<{ AttemptResult::COUNT }>,
@@ -41,44 +53,23 @@ pub struct ModelMetrics {
     affinity: LazyCounters<{ routing::AffinityResult::COUNT }>,
     hedges: LazyCounters<{ HedgeOutcome::COUNT }>,
     registry: Registry,
-    pub(super) duration: LocalHistogram,
-    pub(super) first_byte: LocalHistogram,
+    pub(super) duration: Histogram,
+    pub(super) first_byte: Histogram,
     /// Of streams only, which many models never send.
-    first_token: OnceCell<LocalHistogram>,
-    stream_gap: OnceCell<LocalHistogram>,
+    first_token: OnceCell<Histogram>,
+    stream_gap: OnceCell<Histogram>,
 }
 
 /// Requests to one endpoint of one model, by status class and outcome.
 type EndpointCounters = Box<[LazyCounters<{ RequestOutcome::ALL.len() }>; CLASSES.len()]>;
 
-/// Counters of one metric by the index of their label's value, each registered
-/// at its first increment.
-#[derive(Debug)]
-struct LazyCounters<const N: usize>([OnceCell<LocalCounter>; N]);
-
-// === impl LazyCounters ===
-
-impl<const N: usize> Default for LazyCounters<N> {
-    fn default() -> Self {
-        Self(std::array::from_fn(|_| OnceCell::new()))
-    }
-}
-
-impl<const N: usize> LazyCounters<N> {
-    #[inline]
-    fn add(&self, index: usize, count: u64, register: impl FnOnce() -> LocalCounter) {
-        if let Some(cell) = self.0.get(index) {
-            cell.get_or_init(register).increment(count);
-        }
-    }
-}
-
 // === impl ModelMetrics ===
 
 impl ModelMetrics {
-    pub(super) fn new(name: ModelName, registry: &Registry) -> Self {
+    /// `request_tokens` is [`super::MeteringOptions::request_tokens`].
+    pub(super) fn new(name: ModelName, registry: &Registry, request_tokens: bool) -> Self {
         let labels = [("model", &*name.label), ("provider", &*name.provider)];
-        let histogram = |metric| registry.histogram(metric, &labels).local();
+        let histogram = |metric| registry.histogram(metric, &labels);
         Self {
             duration: histogram(&metric::REQUEST_DURATION),
             first_byte: histogram(&metric::TIME_TO_FIRST_BYTE),
@@ -87,6 +78,7 @@ impl ModelMetrics {
             name: Arc::new(name),
             requests: Default::default(),
             tokens: LazyCounters::default(),
+            request_tokens: request_tokens.then(Default::default),
             cost: LazyCounters::default(),
             attempts: LazyCounters::default(),
             retries: LazyCounters::default(),
@@ -97,12 +89,12 @@ impl ModelMetrics {
         }
     }
 
-    pub(super) fn first_token(&self) -> &LocalHistogram {
+    pub(super) fn first_token(&self) -> &Histogram {
         self.first_token
             .get_or_init(|| self.histogram(&metric::TIME_TO_FIRST_TOKEN))
     }
 
-    pub(super) fn stream_gap(&self) -> &LocalHistogram {
+    pub(super) fn stream_gap(&self) -> &Histogram {
         self.stream_gap
             .get_or_init(|| self.histogram(&metric::STREAM_GAP))
     }
@@ -114,18 +106,18 @@ impl ModelMetrics {
         ]
     }
 
-    fn histogram(&self, metric: &Metric) -> LocalHistogram {
-        self.registry.histogram(metric, &self.labels()).local()
+    fn histogram(&self, metric: &Metric) -> Histogram {
+        self.registry.histogram(metric, &self.labels())
     }
 
-    fn counter(&self, metric: &Metric) -> LocalCounter {
-        self.registry.counter(metric, &self.labels()).local()
+    fn counter(&self, metric: &Metric) -> Counter {
+        self.registry.counter(metric, &self.labels())
     }
 
-    fn labelled(&self, metric: &Metric, label: &'static str, value: &str) -> LocalCounter {
+    fn labelled(&self, metric: &Metric, label: &'static str, value: &str) -> Counter {
         let [model, provider] = self.labels();
         let labels = [model, provider, (label, value)];
-        self.registry.counter(metric, &labels).local()
+        self.registry.counter(metric, &labels)
     }
 
     pub(super) fn count_request(&self, endpoint: Endpoint, status: u16, outcome: RequestOutcome) {
@@ -133,7 +125,7 @@ impl ModelMetrics {
         let Some(row) = self.requests.get(endpoint.index()) else {
             return;
         };
-        let Some(counters) = row.get_or_init(Default::default).get(class) else {
+        let Some(counters) = row.get_or_init(|| self.new_endpoint(endpoint)).get(class) else {
             return;
         };
         counters.add(outcome as usize, 1, || {
@@ -145,8 +137,13 @@ impl ModelMetrics {
                 ("status", CLASSES.get(class).copied().unwrap_or_default()),
                 ("outcome", outcome.label()),
             ];
-            self.registry.counter(&metric::REQUESTS, &labels).local()
+            self.registry.counter(&metric::REQUESTS, &labels)
         });
+    }
+
+    fn new_endpoint(&self, endpoint: Endpoint) -> EndpointCounters {
+        alert_series::create_requests(&self.registry, endpoint, self.labels());
+        EndpointCounters::default()
     }
 
     pub(super) fn count_attempt(&self, result: AttemptResult) {
@@ -187,17 +184,24 @@ impl ModelMetrics {
     }
 
     pub(super) fn count_tokens(&self, usage: &Usage) {
+        self.tokens
+            .add_usage(usage, |kind| self.labelled(&metric::TOKENS, "kind", kind));
+        if let Some(histograms) = &self.request_tokens {
+            self.record_request_tokens(histograms, usage);
+        }
+    }
+
+    fn record_request_tokens(&self, histograms: &[OnceCell<Histogram>; 2], usage: &Usage) {
         let kinds = [
-            ("input", usage.input),
-            ("output", usage.output),
-            ("cached", usage.cached),
-            ("reasoning", usage.reasoning),
+            (request_token_kind::INPUT, usage.input),
+            (request_token_kind::OUTPUT, usage.output),
         ];
-        for (index, (kind, count)) in kinds.into_iter().enumerate() {
+        for (histogram, (kind, count)) in histograms.iter().zip(kinds) {
             if let Some(count) = count {
-                self.tokens.add(index, count, || {
-                    self.labelled(&metric::TOKENS, "kind", kind)
-                });
+                let [model, provider] = self.labels();
+                let labels = [model, provider, ("kind", kind)];
+                let register = || self.registry.histogram(&metric::REQUEST_TOKENS, &labels);
+                histogram.get_or_init(register).record(count as f64);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Outcomes of requests, as metrics and logs label them.
 
+use crate::telemetry::metric::label::outcome;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestOutcome {
     /// The client has the complete response.
@@ -42,14 +44,14 @@ impl RequestOutcome {
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
-            Self::Ok => "ok",
-            Self::ClientError => "client_error",
-            Self::UpstreamError => "upstream_error",
-            Self::Cancelled => "cancelled",
-            Self::ClientStalled => "client_stalled",
-            Self::Timeout => "timeout",
-            Self::Shed => "shed",
-            Self::InternalError => "internal_error",
+            Self::Ok => outcome::OK,
+            Self::ClientError => outcome::CLIENT_ERROR,
+            Self::UpstreamError => outcome::UPSTREAM_ERROR,
+            Self::Cancelled => outcome::CANCELLED,
+            Self::ClientStalled => outcome::CLIENT_STALLED,
+            Self::Timeout => outcome::TIMEOUT,
+            Self::Shed => outcome::SHED,
+            Self::InternalError => outcome::INTERNAL_ERROR,
         }
     }
 }

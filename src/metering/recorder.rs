@@ -4,11 +4,14 @@ use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use metrics::{Counter, Gauge, Histogram};
+
 use super::ledger::{Ledger, Ledgers, RequestRecord};
 use super::summary::LedgerSummary;
-use super::{ModelMetrics, ModelName, RequestOutcome, access_log};
+use super::{KeyMetrics, ModelMetrics, ModelName, RequestOutcome, access_log, alert_series};
+use crate::access::Caller;
 use crate::catalog::{Catalog, Model, Target};
-use crate::telemetry::metric::{self, LocalCounter, LocalGauge, LocalHistogram, Registry};
+use crate::telemetry::metric::{self, Registry};
 use crate::telemetry::request_id::RequestId;
 
 /// Shared by the workers of one snapshot.
@@ -21,45 +24,57 @@ pub struct SharedMetrics {
     /// Ledger rows by [`Model::id`]; none if they are equal, as in the first generation
     /// of the ledgers.
     ledger_rows: Option<Box<[usize]>>,
-    pub(super) access_log: bool,
+    options: MeteringOptions,
+}
+
+/// What is recorded besides metrics.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MeteringOptions {
+    /// Write a log line for each request.
+    pub access_log: bool,
+    /// Enable [`SharedMetrics::ledger_summary`].
+    pub ledgers: bool,
+    /// Number of client keys ([`crate::access::Caller::key_id`]).
+    pub key_count: usize,
+    /// Record a histogram of the tokens of each request: two for each model, which would
+    /// make the scrape of many models long.
+    pub request_tokens: bool,
 }
 
 /// One worker's metric handles; each has a single writer.
 #[derive(Debug)]
 pub struct WorkerMetrics {
     shared: Arc<SharedMetrics>,
+    /// Of local handles.
+    registry: Registry,
     pub(super) ledger: Option<Arc<Ledger>>,
     models: Box<[OnceCell<Rc<ModelMetrics>>]>,
     unknown: OnceCell<Rc<ModelMetrics>>,
+    /// By [`Caller::key_id`].
+    keys: Box<[OnceCell<KeyMetrics>]>,
     /// The last request that a panic ended.
     panicked: RefCell<Option<RequestId>>,
-    pub(super) in_flight: LocalGauge,
-    pub(super) streams_in_flight: LocalGauge,
-    pub(super) websockets_open: LocalGauge,
-    pub(super) overhead: LocalHistogram,
-    pub(super) bytes_in: LocalCounter,
-    pub(super) bytes_out: LocalCounter,
+    pub(super) in_flight: Gauge,
+    pub(super) streams_in_flight: Gauge,
+    pub(super) websockets_open: Gauge,
+    pub(super) overhead: Histogram,
+    pub(super) bytes_in: Counter,
+    pub(super) bytes_out: Counter,
 }
 
 // === impl SharedMetrics ===
 
 impl SharedMetrics {
-    /// `access_log` writes a log line for each request; `keeps_ledgers` enables
-    /// [`Self::ledger_summary`].
     #[must_use]
-    pub fn new(
-        registry: &Registry,
-        catalog: &Catalog,
-        access_log: bool,
-        keeps_ledgers: bool,
-    ) -> Arc<Self> {
+    pub fn new(registry: &Registry, catalog: &Catalog, options: MeteringOptions) -> Arc<Self> {
+        alert_series::create(registry, catalog);
         Arc::new(Self {
-            ledgers: Arc::new(Ledgers::new(catalog.model_count(), keeps_ledgers)),
+            ledgers: Arc::new(Ledgers::new(catalog.model_count(), options.ledgers)),
             ledger_rows: None,
             registry: registry.clone(),
             model_count: catalog.model_count(),
             row_count: catalog.metric_row_count(),
-            access_log,
+            options,
         })
     }
 
@@ -69,13 +84,13 @@ impl SharedMetrics {
     pub fn next_generation(
         &self,
         catalog: &Catalog,
-        access_log: bool,
-        keeps_ledgers: bool,
+        options: MeteringOptions,
         carried_over: &[(usize, usize)],
     ) -> Arc<Self> {
-        if self.ledgers.enabled != keeps_ledgers {
-            return Self::new(&self.registry, catalog, access_log, keeps_ledgers);
+        if self.ledgers.enabled != options.ledgers {
+            return Self::new(&self.registry, catalog, options);
         }
+        alert_series::create(&self.registry, catalog);
         let mut rows = vec![None; catalog.model_count()];
         for (new, old) in carried_over {
             if let Some(row) = rows.get_mut(*new) {
@@ -90,7 +105,7 @@ impl SharedMetrics {
             registry: self.registry.clone(),
             model_count: catalog.model_count(),
             row_count: catalog.metric_row_count(),
-            access_log,
+            options,
         })
     }
 
@@ -108,7 +123,7 @@ impl SharedMetrics {
         outcome: RequestOutcome,
         code: &'static str,
     ) {
-        if self.access_log {
+        if self.options.access_log {
             access_log::write_rejected(request_id, status, outcome, code);
         }
     }
@@ -143,19 +158,23 @@ impl WorkerMetrics {
     }
 
     fn with_ledger(shared: &Arc<SharedMetrics>, ledger: Option<Arc<Ledger>>) -> Rc<Self> {
-        let registry = &shared.registry;
-        let gauge = |metric| registry.gauge(metric, &[]).local();
-        let counter = |metric| registry.counter(metric, &[]).local();
+        let registry = shared.registry.local();
+        let gauge = |metric| registry.gauge(metric, &[]);
+        let counter = |metric| registry.counter(metric, &[]);
         Rc::new(Self {
             models: (0..shared.row_count).map(|_| OnceCell::new()).collect(),
             unknown: OnceCell::new(),
+            keys: (0..shared.options.key_count)
+                .map(|_| OnceCell::new())
+                .collect(),
             panicked: RefCell::default(),
             in_flight: gauge(&metric::REQUESTS_IN_FLIGHT),
             streams_in_flight: gauge(&metric::STREAMS_IN_FLIGHT),
             websockets_open: gauge(&metric::WEBSOCKETS_OPEN),
-            overhead: registry.histogram(&metric::OVERHEAD, &[]).local(),
+            overhead: registry.histogram(&metric::OVERHEAD, &[]),
             bytes_in: counter(&metric::BYTES_IN),
             bytes_out: counter(&metric::BYTES_OUT),
+            registry,
             ledger,
             shared: Arc::clone(shared),
         })
@@ -172,7 +191,7 @@ impl WorkerMetrics {
     }
 
     pub(super) fn access_log(&self) -> bool {
-        self.shared.access_log
+        self.shared.options.access_log
     }
 
     pub(super) fn model(&self, model: &Model) -> &Rc<ModelMetrics> {
@@ -221,7 +240,15 @@ impl WorkerMetrics {
         })
     }
 
+    /// None while access is open.
+    pub(super) fn key(&self, caller: &Caller) -> Option<&KeyMetrics> {
+        let cell = self.keys.get(caller.key_id()?)?;
+        let name = caller.key_name()?;
+        Some(cell.get_or_init(|| KeyMetrics::new(name, &self.registry)))
+    }
+
     fn new_model_metrics(&self, name: ModelName) -> Rc<ModelMetrics> {
-        Rc::new(ModelMetrics::new(name, &self.shared.registry))
+        let request_tokens = self.shared.options.request_tokens;
+        Rc::new(ModelMetrics::new(name, &self.registry, request_tokens))
     }
 }

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::{AttemptResult, Meter, RequestOutcome};
 use crate::catalog::{Model, Target};
+use crate::telemetry::gen_ai::provider_name;
 use crate::telemetry::trace::{
     Attributes, Span, SpanContext, SpanEvent, SpanId, SpanKind, SpanStatus, TRACEPARENT,
     TRACESTATE, TraceContext, TraceId, Tracer,
@@ -235,7 +236,10 @@ impl SpanBuilder<'_> {
         let status = attempt.status.map(|status| u64::from(status.as_u16()));
         let mut attributes = Attributes::default();
         attributes.add("gen_ai.operation.name", Some(operation));
-        attributes.add("gen_ai.provider.name", Some(provider(&attempt.provider)));
+        attributes.add(
+            "gen_ai.provider.name",
+            Some(provider_name(&attempt.provider)),
+        );
         attributes.add("gen_ai.request.model", attempt.model.as_deref());
         attributes.add("http.request.method", Some("POST"));
         attributes.add("http.response.status_code", status);
@@ -330,16 +334,5 @@ fn operation(endpoint: Endpoint) -> &'static str {
         Endpoint::AudioSpeech => "speech",
         Endpoint::AudioTranscriptions | Endpoint::AudioTranslations => "transcription",
         other => other.label(),
-    }
-}
-
-/// `gen_ai.provider.name`: the conventions' name of a provider, else ours.
-fn provider(name: &str) -> &str {
-    match name {
-        "azure" => "azure.ai.openai",
-        "gemini" => "gcp.gemini",
-        "mistral" => "mistral_ai",
-        "xai" => "x_ai",
-        name => name,
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics::Counter;
 use rustls::ServerConfig;
 
 use super::cors::Cors;
@@ -10,7 +11,8 @@ use super::host::HostCheck;
 use super::page::Page;
 use super::status::Subscribers;
 use crate::config::Config;
-use crate::telemetry::metric::{self, Counter, Registry};
+use crate::telemetry::metric::label::connection_error;
+use crate::telemetry::metric::{self, Registry};
 
 /// Each worker has its own.
 #[derive(Debug)]
@@ -69,12 +71,12 @@ impl ConnectionErrors {
     fn new(registry: &Registry) -> Self {
         let kind = |kind| registry.counter(&metric::CONNECTION_ERRORS, &[("kind", kind)]);
         Self {
-            tls_handshake: kind("tls_handshake"),
-            header_timeout: kind("header_timeout"),
-            idle_timeout: kind("idle_timeout"),
-            write_timeout: kind("write_timeout"),
-            malformed: kind("malformed"),
-            header_too_large: kind("header_too_large"),
+            tls_handshake: kind(connection_error::TLS_HANDSHAKE),
+            header_timeout: kind(connection_error::HEADER_TIMEOUT),
+            idle_timeout: kind(connection_error::IDLE_TIMEOUT),
+            write_timeout: kind(connection_error::WRITE_TIMEOUT),
+            malformed: kind(connection_error::MALFORMED),
+            header_too_large: kind(connection_error::HEADER_TOO_LARGE),
         }
     }
 }

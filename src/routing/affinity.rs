@@ -4,6 +4,7 @@
 use twox_hash::XxHash3_64;
 
 use crate::catalog::{Target, fingerprint};
+use crate::telemetry::metric::label::affinity_result;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AffinityKey {
@@ -103,9 +104,9 @@ impl AffinityResult {
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
-            Self::Hit => "hit",
-            Self::Moved => "moved",
-            Self::NoKey => "no_key",
+            Self::Hit => affinity_result::HIT,
+            Self::Moved => affinity_result::MOVED,
+            Self::NoKey => affinity_result::NO_KEY,
         }
     }
 }

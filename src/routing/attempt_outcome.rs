@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::telemetry::metric::label::attempt_result;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptOutcome {
     /// The upstream certainly did not process the request.
@@ -56,12 +58,12 @@ impl AttemptOutcome {
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
-            Self::NotProcessed => "not_sent",
-            Self::MaybeProcessed => "no_response",
-            Self::Throttled(_) => "throttled",
-            Self::Unauthorized => "unauthorized",
-            Self::Rejected => "rejected",
-            Self::Failed => "failed",
+            Self::NotProcessed => attempt_result::NOT_SENT,
+            Self::MaybeProcessed => attempt_result::NO_RESPONSE,
+            Self::Throttled(_) => attempt_result::THROTTLED,
+            Self::Unauthorized => attempt_result::UNAUTHORIZED,
+            Self::Rejected => attempt_result::REJECTED,
+            Self::Failed => attempt_result::FAILED,
         }
     }
 

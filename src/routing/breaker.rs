@@ -4,8 +4,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use metrics::Gauge;
+
 use crate::config::Breaker;
-use crate::telemetry::metric::Gauge;
 
 /// Bits of each of the two counts in a [`Window`].
 const COUNT_BITS: u32 = 22;

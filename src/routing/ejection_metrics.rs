@@ -1,39 +1,35 @@
 //! Metrics of ejections.
 
-use std::sync::OnceLock;
+use metrics::{Counter, Gauge};
 
 use super::Reason;
-use crate::telemetry::metric::{self, Counter, Gauge, Registry};
+use crate::telemetry::metric::{self, Registry};
 
-/// One provider's metric handles, kept to avoid lookups in the registry.
+/// One provider's metric handles.
 #[derive(Debug)]
 pub(super) struct EjectionMetrics {
     /// Targets that are ejected now.
     pub(super) ejected: Gauge,
     /// By [`Reason`].
-    ejections: [OnceLock<Counter>; Reason::COUNT],
-    registry: Registry,
-    provider: Box<str>,
+    ejections: [Counter; Reason::COUNT],
 }
 
 impl EjectionMetrics {
     pub(super) fn new(registry: &Registry, provider: &str) -> Self {
-        let labels = [("provider", provider)];
+        let provider = ("provider", provider);
+        let ejections = Reason::ALL.map(|reason| {
+            let labels = [provider, ("reason", reason.label())];
+            registry.counter(&metric::EJECTIONS, &labels)
+        });
         Self {
-            ejected: registry.gauge(&metric::TARGETS_EJECTED, &labels),
-            ejections: Default::default(),
-            registry: registry.clone(),
-            provider: provider.into(),
+            ejected: registry.gauge(&metric::TARGETS_EJECTED, &[provider]),
+            ejections,
         }
     }
 
     pub(super) fn record(&self, reason: Reason) {
-        let make = || {
-            let labels = [("provider", &*self.provider), ("reason", reason.label())];
-            self.registry.counter(&metric::EJECTIONS, &labels)
-        };
-        if let Some(cell) = self.ejections.get(reason as usize) {
-            cell.get_or_init(make).increment(1);
+        if let Some(counter) = self.ejections.get(reason as usize) {
+            counter.increment(1);
         }
     }
 }

@@ -14,7 +14,7 @@ use super::load::{InFlightGuard, Load};
 use super::quota::{Quota, QuotaPermit};
 use super::retry_budget::RetryBudget;
 use super::target_state::{Reason, TargetState};
-use crate::catalog::{Catalog, Target};
+use crate::catalog::{Catalog, Provider, Target};
 use crate::config::{Breaker, Config, Hedge};
 use crate::telemetry::metric::Registry;
 use crate::wire::rate_limit::RateLimitReport;
@@ -40,9 +40,8 @@ pub struct Fleet {
     pub(super) health_states: Box<[Arc<HealthState>]>,
     /// By [`Target::state_index`]; filled for models that hedge at a quantile.
     pub(super) latencies: Box<[Arc<OnceLock<Box<RecentLatencies>>>]>,
-    /// By [`crate::catalog::Provider::id`].
-    ejection_metrics: Box<[OnceLock<EjectionMetrics>]>,
-    registry: Registry,
+    /// By [`crate::catalog::Provider::id`]; none where the provider is not ready.
+    ejection_metrics: Box<[Option<EjectionMetrics>]>,
 }
 
 impl Fleet {
@@ -60,8 +59,7 @@ impl Fleet {
             quotas: (0..states).map(|_| Arc::default()).collect(),
             health_states: (0..providers).map(|_| Arc::default()).collect(),
             latencies: (0..states).map(|_| Arc::default()).collect(),
-            ejection_metrics: (0..providers).map(|_| OnceLock::new()).collect(),
-            registry: registry.clone(),
+            ejection_metrics: ejection_metrics(catalog, registry),
         }
     }
 
@@ -311,10 +309,8 @@ impl Fleet {
     }
 
     fn with_metrics(&self, target: &Target, update: impl FnOnce(&EjectionMetrics)) {
-        let provider = &target.provider;
-        if let Some(metrics) = self.ejection_metrics.get(provider.id) {
-            let new = || EjectionMetrics::new(&self.registry, &provider.name);
-            update(metrics.get_or_init(new));
+        if let Some(Some(metrics)) = self.ejection_metrics.get(target.provider.id) {
+            update(metrics);
         }
     }
 
@@ -328,4 +324,12 @@ impl Fleet {
             model, credential, reason, for_ms, "target ejected"
         );
     }
+}
+
+fn ejection_metrics(catalog: &Catalog, registry: &Registry) -> Box<[Option<EjectionMetrics>]> {
+    let mut providers = catalog.providers();
+    providers.sort_unstable_by_key(|provider| provider.id);
+    let of = |provider: &Arc<Provider>| EjectionMetrics::new(registry, &provider.name);
+    let metrics = providers.into_iter().map(|it| it.ready.then(|| of(it)));
+    metrics.collect()
 }

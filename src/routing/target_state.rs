@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::telemetry::metric::label::ejection_reason;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TargetState {
     Ready,
@@ -43,15 +45,22 @@ impl TargetState {
 // === impl Reason ===
 
 impl Reason {
-    pub(super) const COUNT: usize = 4;
+    pub(super) const COUNT: usize = Self::ALL.len();
+    /// In the order of their discriminants.
+    pub(super) const ALL: [Self; 4] = [
+        Self::Failed,
+        Self::Throttled,
+        Self::Unauthorized,
+        Self::RateLimited,
+    ];
 
     /// Label for logs and metrics.
     pub fn label(self) -> &'static str {
         match self {
-            Self::Failed => "failed",
-            Self::Throttled => "throttled",
-            Self::Unauthorized => "unauthorized",
-            Self::RateLimited => "rate_limited",
+            Self::Failed => ejection_reason::FAILED,
+            Self::Throttled => ejection_reason::THROTTLED,
+            Self::Unauthorized => ejection_reason::UNAUTHORIZED,
+            Self::RateLimited => ejection_reason::RATE_LIMITED,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics::{Counter, Gauge};
 use tokio::time::sleep;
 use tracing::warn;
 
@@ -14,7 +15,8 @@ use super::socket::DetachedSocket;
 use super::worker::WorkerHandle;
 use crate::drain::Phase;
 use crate::permits::{Permit, ResizableSemaphore};
-use crate::telemetry::metric::{self, Counter, Gauge, Registry};
+use crate::telemetry::metric::label::shed_reason;
+use crate::telemetry::metric::{self, Registry};
 
 /// How often [`Workers::finished`] checks the threads.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -39,7 +41,8 @@ impl Workers {
             handles: handles.collect::<io::Result<_>>()?,
             write_timeout: Cell::new(first.write_timeout),
             semaphore: ResizableSemaphore::new(first.max_connections),
-            connections_shed: registry.counter(&metric::SHED, &[("reason", "connections")]),
+            connections_shed: registry
+                .counter(&metric::SHED, &[("reason", shed_reason::CONNECTIONS)]),
             open_connections: registry.gauge(&metric::CONNECTIONS, &[]),
         })
     }

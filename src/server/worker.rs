@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use metrics::Gauge;
 use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
@@ -19,7 +20,6 @@ use crate::drain::Phase;
 use crate::permits::Permit;
 use crate::proxy::Snapshot;
 use crate::routes::context::HttpContext;
-use crate::telemetry::metric::Gauge;
 
 /// Interval of closing idle upstream connections.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);

@@ -10,7 +10,7 @@ use super::carry_over::Previous;
 use crate::access::Gate;
 use crate::catalog::Catalog;
 use crate::config::{Config, Server};
-use crate::metering::SharedMetrics;
+use crate::metering::{MeteringOptions, SharedMetrics};
 use crate::proxy::{Limits, Snapshot};
 use crate::routing::{Fleet, ObjectDirectory};
 use crate::shared_limit::SharedLimit;
@@ -48,21 +48,24 @@ pub fn build(
         .collect::<Result<Vec<_>, _>>()?;
     let now = Instant::now().into_std();
     let mut fleet = Fleet::new(config, &catalog, registry, now);
-    let (logs_access, keeps_ledger) = (config.log.access, config.server.page);
+    let gate = Gate::new(&config.access);
+    let metering = MeteringOptions {
+        access_log: config.log.access,
+        ledgers: config.server.page,
+        key_count: gate.key_count(),
+        request_tokens: config.metrics.is_some(),
+    };
     let metrics = if let (Some(before), Some(previous)) = (before, &previous) {
         fleet.take_over(&before.fleet, &previous.carry_over(&catalog, &upstreams));
         let models = previous.models(&catalog);
-        before
-            .metrics
-            .next_generation(&catalog, logs_access, keeps_ledger, &models)
+        before.metrics.next_generation(&catalog, metering, &models)
     } else {
-        SharedMetrics::new(registry, &catalog, logs_access, keeps_ledger)
+        SharedMetrics::new(registry, &catalog, metering)
     };
     let limits = limits(&config.server, registry, before.map(|it| &it.limits));
     let tracer = before.and_then(|it| it.tracer.as_ref());
     let tracer = Tracer::next_generation(config.traces.as_ref(), registry, tracer)
         .map_err(SnapshotError::Traces)?;
-    let gate = Gate::new(&config.access);
     let objects = before.map(|it| Arc::clone(&it.objects));
     let objects =
         objects.unwrap_or_else(|| Arc::new(ObjectDirectory::new(config.server.max_objects)));

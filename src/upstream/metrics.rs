@@ -1,6 +1,9 @@
 //! Metrics of one upstream's connections.
 
-use crate::telemetry::metric::{self, Counter, Gauge, Registry};
+use metrics::{Counter, Gauge};
+
+use crate::telemetry::metric::label::{connect_result, shed_reason};
+use crate::telemetry::metric::{self, Registry};
 
 #[derive(Debug)]
 pub(super) struct ConnectionMetrics {
@@ -24,9 +27,12 @@ impl ConnectionMetrics {
         };
         Self {
             open: registry.gauge(&metric::UPSTREAM_CONNECTIONS, &[("provider", provider)]),
-            connected: connects("ok"),
-            failed: connects("failed"),
-            shed: registry.counter(&metric::SHED, &[("reason", "provider_in_flight")]),
+            connected: connects(connect_result::OK),
+            failed: connects(connect_result::FAILED),
+            shed: registry.counter(
+                &metric::SHED,
+                &[("reason", shed_reason::PROVIDER_IN_FLIGHT)],
+            ),
         }
     }
 

@@ -1,5 +1,6 @@
 """Metrics, rules, alerts and the dashboard, checked by promtool and a running Prometheus."""
 
+import contextlib
 import json
 import re
 import socket
@@ -22,7 +23,7 @@ VARIABLES = {"$__rate_interval": "5m", "$__range": "5m", "$job": ".*", "$instanc
 def documented():
     """Every metric of docs/metrics.md: its kind and labels."""
     text = (tools.ROOT / "docs/metrics.md").read_text()
-    rows = re.findall(r"^\| `(trunkline_\w+)` \| (\w+)[^|]* \| ([^|]*) \|", text, re.M)
+    rows = re.findall(r"^\| `((?:trunkline|process)_\w+)` \| (\w+)[^|]* \| ([^|]*) \|", text, re.M)
     assert len(rows) > 20
     return {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
 
@@ -95,26 +96,32 @@ def exercise(listen):
 @pytest.fixture(scope="module")
 def prometheus(running, tmp_path_factory):
     """A Prometheus with our rules and alerts that scrapes the gateway every second."""
+    with scraping(running[1], tmp_path_factory.mktemp("prometheus")) as address:
+        ask = lambda query: evaluate(address, query)
+        exercise(running[0])
+        # Rates need increments between scrapes.
+        until("a rate", lambda: ask('rate(trunkline_requests_total{outcome="ok"}[1m]) > 0'))
+        until("the rules", lambda: ask("model_provider:trunkline_requests:rate5m"))
+        yield address
+
+
+@contextlib.contextmanager
+def scraping(admin, directory, *options):
+    """A Prometheus with our rules and alerts; yields its address after two scrapes."""
     program = tools.tool("prometheus", CURE)
-    directory = tmp_path_factory.mktemp("prometheus")
     config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     config["rule_files"] = [str(PROMETHEUS / name) for name in config["rule_files"]]
-    config["scrape_configs"][0]["static_configs"] = [{"targets": [running[1]]}]
+    config["scrape_configs"][0]["static_configs"] = [{"targets": [admin]}]
     (directory / "prometheus.yml").write_text(yaml.safe_dump(config))
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = "127.0.0.1:%d" % free.getsockname()[1]
     command = [
         program, f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data",
-        f"--web.listen-address={address}", "--log.level=warn",
+        f"--web.listen-address={address}", "--log.level=warn", *options,
     ]
     with tools.process(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
-        ask = lambda query: evaluate(address, query)
-        until("two scrapes", lambda: ask("count_over_time(trunkline_build_info[1m]) > 1"))
-        exercise(running[0])
-        # Rates need increments between scrapes.
-        until("a rate", lambda: ask('rate(trunkline_requests_total{outcome="ok"}[1m]) > 0'))
-        until("the rules", lambda: ask("model_provider:trunkline_requests:rate5m"))
+        until("two scrapes", lambda: evaluate(address, "count_over_time(trunkline_build_info[1m]) > 1"))
         yield address
 
 
@@ -189,7 +196,7 @@ def test_every_queried_metric_exists():
     asked = queries() + [(rule.get("alert") or rule["record"], rule["expr"]) for rule in rules("rules.yml") + rules("alerts.yml")]
     assert len(asked) > 50
     for title, expr in asked:
-        for name in re.findall(r"[\w:]*trunkline_[\w:]+", expr):
+        for name in re.findall(r"[\w:]*(?:trunkline|process)_[\w:]+", expr):
             assert name in known, f"{title} queries {name}"
 
 
@@ -230,3 +237,45 @@ def test_prometheus_runs_every_rule_without_an_error(prometheus):
     assert len(ran) == len(rules("rules.yml")) + len(rules("alerts.yml"))
     for rule in ran:
         assert rule["health"] == "ok", f"{rule['name']}: {rule.get('lastError')}"
+
+
+def test_a_scrape_is_compressed_and_its_head_can_be_asked_for(running):
+    url = f"http://{running[1]}/metrics"
+    head = tools.run(["curl", "--silent", "--show-error", "--fail", "--head", url])
+    assert "text/plain; version=0.0.4" in head
+    compressed = tools.run(["curl", "--silent", "--show-error", "--fail", "--compressed", url])
+    assert "trunkline_build_info{" in compressed
+
+
+@pytest.fixture(scope="module")
+def protobuf_binary():
+    """A gateway built with the feature `protobuf`."""
+    tools.tool("protoc", "install the protobuf compiler, such as by `apt-get install protobuf-compiler`")
+    target = tools.ROOT / "target/protobuf"
+    tools.run(
+        ["cargo", "build", "--quiet", "--locked", "--no-default-features", "--features", "protobuf", "--target-dir", target],
+        cwd=tools.ROOT, timeout=900,
+    )
+    return target / "debug/trunkline"
+
+
+def test_prometheus_stores_native_histograms_from_protobuf(protobuf_binary, tmp_path):
+    gateway, scraper = tmp_path / "gateway", tmp_path / "prometheus"
+    gateway.mkdir()
+    scraper.mkdir()
+    with tools.gateway(gateway, command=[protobuf_binary]) as (_, listen, admin):
+        for _ in range(3):
+            assert tools.ask(listen, "demo")[0] == 200
+        with scraping(admin, scraper, "--enable-feature=native-histograms") as address:
+            ask = lambda query: evaluate(address, query)
+            count = 'histogram_count(trunkline_request_duration_seconds{model="demo"})'
+            until("a native histogram", lambda: ask(f"{count} == 3"))
+            assert ask('histogram_sum(trunkline_request_duration_seconds{model="demo"}) > 0')
+            assert not ask("trunkline_request_duration_seconds_bucket")
+            (requests,) = ask('trunkline_requests_total{model="demo",outcome="ok",status="2xx",endpoint="chat_completions"}')
+            assert requests["value"][1] == "3"
+            assert ask("process_cpu_seconds_total > 0")
+    # Without the feature flag, Prometheus asks for text and gets it.
+    with tools.gateway(gateway, command=[protobuf_binary]) as (_, listen, admin):
+        assert tools.ask(listen, "demo")[0] == 200
+        assert "trunkline_request_duration_seconds_bucket" in tools.get(f"http://{admin}/metrics")

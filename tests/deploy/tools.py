@@ -40,9 +40,9 @@ def tool(name, cure):
     pytest.skip(f"skipped: {name} is missing: {cure}")
 
 
-def run(command, **more):
+def run(command, timeout=60, **more):
     """Runs a program and returns its standard output; a failure fails the test."""
-    done = subprocess.run([str(argument) for argument in command], capture_output=True, text=True, timeout=60, **more)
+    done = subprocess.run([str(argument) for argument in command], capture_output=True, text=True, timeout=timeout, **more)
     assert done.returncode == 0, f"{command[0]} failed:\n{done.stdout}{done.stderr}"
     return done.stdout
 

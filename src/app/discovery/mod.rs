@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics::Counter;
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
@@ -11,7 +12,8 @@ use tracing::{debug, info, warn};
 use super::provider_tasks::ProviderTasks;
 use crate::config::{Discover, Discovery};
 use crate::proxy::Snapshot;
-use crate::telemetry::metric::{self, Counter, Registry};
+use crate::telemetry::metric::label::discovery_result;
+use crate::telemetry::metric::{self, Registry};
 use crate::upstream::{Client, ModelListCache, Upstream};
 use crate::wire::model_list::ListedModel;
 
@@ -92,8 +94,8 @@ impl DiscoveryTask {
         Self {
             provider: provider.into(),
             rules,
-            found: result("found"),
-            failed: result("failed"),
+            found: result(discovery_result::FOUND),
+            failed: result(discovery_result::FAILED),
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use http::StatusCode;
+use metrics::{Counter, Gauge};
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, info, warn};
@@ -14,7 +15,8 @@ use super::provider_tasks::ProviderTasks;
 use crate::config::HealthCheck;
 use crate::proxy::Snapshot;
 use crate::routing::HealthState;
-use crate::telemetry::metric::{self, Counter, Gauge, Registry};
+use crate::telemetry::metric::label::health_check_result;
+use crate::telemetry::metric::{self, Registry};
 use crate::upstream::{Client, Upstream};
 
 /// Upper bound of the first check's random delay.
@@ -101,14 +103,14 @@ impl HealthCheckTask {
             registry.counter(&metric::HEALTH_CHECKS, &labels)
         };
         let healthy = registry.gauge(&metric::PROVIDER_HEALTHY, &[("provider", provider)]);
-        healthy.set(health.is_healthy().into());
+        healthy.set(u8::from(health.is_healthy()));
         Self {
             provider: provider.into(),
             rules: rules.clone(),
             health: Arc::clone(health),
             healthy,
-            passed: result("passed"),
-            failed: result("failed"),
+            passed: result(health_check_result::PASSED),
+            failed: result(health_check_result::FAILED),
         }
     }
 
@@ -148,7 +150,7 @@ impl HealthCheckTask {
         if !self.health.record(passed, &self.rules) {
             return;
         }
-        self.healthy.set(passed.into());
+        self.healthy.set(u8::from(passed));
         if passed {
             info!(provider, "provider healthy again");
         } else {

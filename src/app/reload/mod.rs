@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use metrics::{Counter, Gauge};
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::{error, info, warn};
 
@@ -17,7 +18,8 @@ use super::{ControlCommand, StartError, systemd};
 use crate::config::{self, Config, FileFingerprints, LoadedFrom};
 use crate::executor::on_scratch_thread;
 use crate::proxy::Snapshot;
-use crate::telemetry::metric::{self, Counter, Gauge, Registry};
+use crate::telemetry::metric::label::reload_result;
+use crate::telemetry::metric::{self, Registry};
 use crate::wall_clock;
 
 mod watch;
@@ -271,9 +273,9 @@ impl ReloadMetrics {
         let result = |result| registry.counter(&metric::RELOADS, &[("result", result)]);
         let gauge = |metric| registry.gauge(metric, &[]);
         let metrics = Self {
-            applied: result("applied"),
-            rejected: result("rejected"),
-            unchanged: result("unchanged"),
+            applied: result(reload_result::APPLIED),
+            rejected: result(reload_result::REJECTED),
+            unchanged: result(reload_result::UNCHANGED),
             generation_number: 1,
             generation: gauge(&metric::GENERATION),
             generations_held: gauge(&metric::GENERATIONS_HELD),
@@ -292,13 +294,14 @@ impl ReloadMetrics {
     }
 
     fn set_generation(&self) {
-        self.generation.set(self.generation_number);
+        self.generation.set(self.generation_number as f64);
         self.last_successful.set(1);
         let now = wall_clock::now().duration_since(UNIX_EPOCH);
-        self.applied_at.set(now.map_or(0, |since| since.as_secs()));
+        self.applied_at
+            .set(now.map_or(0.0, |since| since.as_secs() as f64));
     }
 
     fn set_retired(&self, count: usize) {
-        self.generations_held.set(count as u64 + 1);
+        self.generations_held.set((count + 1) as f64);
     }
 }

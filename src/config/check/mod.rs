@@ -22,6 +22,7 @@ mod headers;
 mod health;
 mod hedge;
 mod listener;
+mod metrics;
 mod model;
 mod origin;
 mod price;
@@ -79,6 +80,7 @@ pub fn config(checker: &mut Checker<'_>, raw: &raw::Config, presets: &Presets) -
     let breaker = breaker::resolve(checker, &raw.breaker);
     let discovery = discovery::resolve(checker, &raw.discovery);
     let traces = traces::resolve(checker, &raw.traces);
+    let metrics = metrics::resolve(checker, &raw.metrics, traces.as_ref());
     let models = model::resolve(checker, raw, presets, &providers, retry);
     let default_provider = default_provider(checker, raw, &providers);
     Config {
@@ -87,6 +89,7 @@ pub fn config(checker: &mut Checker<'_>, raw: &raw::Config, presets: &Presets) -
         cors,
         log: raw.log.clone(),
         traces,
+        metrics,
         access,
         strict_models: raw.strict_models,
         default_provider,

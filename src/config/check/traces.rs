@@ -10,11 +10,13 @@ use super::credential::variable_name;
 use super::headers::RESERVED;
 use super::provider;
 use crate::config::error::{KeyPath, Location};
-use crate::config::{Traces, raw};
+use crate::config::{Collector, Traces, raw};
 
-/// Path of traces below a collector's base URL (OTLP specification, "OTLP/HTTP
-/// Request").
-const PATH: &str = "/v1/traces";
+/// Paths below a collector's base URL (OTLP specification, "OTLP/HTTP Request").
+const TRACES: &str = "/v1/traces";
+const METRICS: &str = "/v1/metrics";
+/// For an endpoint that is not a URL.
+const FALLBACK: &str = "http://127.0.0.1:4318/v1/traces";
 
 pub fn resolve(checker: &mut Checker<'_>, raw: &raw::Traces) -> Option<Traces> {
     let endpoint = endpoint(checker, raw);
@@ -29,12 +31,22 @@ pub fn resolve(checker: &mut Checker<'_>, raw: &raw::Traces) -> Option<Traces> {
     let named = checker.environment.get("OTEL_SERVICE_NAME");
     let name = raw.service_name.as_deref().or(named);
     Some(Traces {
-        endpoint,
+        collector: Collector {
+            endpoint,
+            service_name: name.unwrap_or("trunkline").to_owned(),
+            authorities: authorities.map_or_else(Vec::new, |(_, certificates)| certificates),
+            headers,
+        },
         ratio: share,
-        service_name: name.unwrap_or("trunkline").to_owned(),
-        authorities: authorities.map_or_else(Vec::new, |(_, certificates)| certificates),
-        headers,
     })
+}
+
+/// The URL for metrics at the collector with this URL for traces.
+pub fn metrics_endpoint(traces: &Url) -> Url {
+    let mut url = traces.clone();
+    let base = url.path().strip_suffix(TRACES).unwrap_or_default();
+    url.set_path(&format!("{base}{METRICS}"));
+    url
 }
 
 fn key_path(key: &str) -> KeyPath {
@@ -66,8 +78,8 @@ fn endpoint(checker: &mut Checker<'_>, raw: &raw::Traces) -> Option<Url> {
     match parse(text) {
         Ok(mut url) => {
             let base = url.path().trim_end_matches('/').to_owned();
-            let base = base.strip_suffix(PATH).unwrap_or(&base);
-            url.set_path(&format!("{base}{PATH}"));
+            let base = base.strip_suffix(TRACES).unwrap_or(&base);
+            url.set_path(&format!("{base}{TRACES}"));
             Some(url)
         }
         Err(text) => {
@@ -76,7 +88,7 @@ fn endpoint(checker: &mut Checker<'_>, raw: &raw::Traces) -> Option<Url> {
                 .replace("https://api.example.com/v1", "http://127.0.0.1:4318")
                 .replace("api_key_env", "headers_env");
             checker.errors.push(location, path, text);
-            None
+            Url::parse(FALLBACK).ok()
         }
     }
 }

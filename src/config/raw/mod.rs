@@ -17,6 +17,7 @@ mod discovery;
 mod health;
 mod hedge;
 mod log;
+mod metrics;
 mod model;
 mod pool;
 mod price;
@@ -35,6 +36,7 @@ pub use discovery::Discovery;
 pub use health::Health;
 pub use hedge::Hedge;
 pub use log::Log;
+pub use metrics::Metrics;
 pub use model::{Affinity, Model, Target};
 pub use pool::{Pool, ProviderPool};
 pub use price::Price;
@@ -70,6 +72,8 @@ pub struct Config {
     pub log: Log,
     /// Where spans are exported, over OTLP/HTTP.
     pub traces: Traces,
+    /// The export of metrics; the admin listener always serves them at /metrics.
+    pub metrics: Metrics,
     /// Client authentication.
     pub access: Access,
     /// Timeouts of one attempt; providers and models may override them.
@@ -102,6 +106,7 @@ impl Default for Config {
             cors: Cors::default(),
             log: Log::default(),
             traces: Traces::default(),
+            metrics: Metrics::default(),
             access: Access::default(),
             timeouts: Timeouts::default(),
             pool: Pool::default(),

@@ -3,6 +3,7 @@
 mod documents;
 mod files;
 mod layering;
+mod metrics;
 mod secrets;
 mod traces;
 mod trial;

@@ -32,7 +32,7 @@ fn the_collectors_path_is_added_once() {
     ] {
         let trial = Trial::file("[traces]\nendpoint = \"off\"\nendpoint_env = \"COLLECTOR\"");
         let traces = traces(&trial.variable("COLLECTOR", base));
-        assert_eq!(traces.endpoint.as_str(), complete);
+        assert_eq!(traces.collector.endpoint.as_str(), complete);
     }
 }
 
@@ -40,9 +40,10 @@ fn the_collectors_path_is_added_once() {
 fn the_service_name_comes_from_the_file_or_the_standard_variable() {
     let named = format!("{COLLECTOR}service_name = \"gate\"");
     let variable = |text: &str| Trial::file(text).variable("OTEL_SERVICE_NAME", "standard");
-    assert_eq!(traces(&Trial::file(COLLECTOR)).service_name, "trunkline");
-    assert_eq!(traces(&variable(COLLECTOR)).service_name, "standard");
-    assert_eq!(traces(&variable(&named)).service_name, "gate");
+    let name = |trial: &Trial| traces(trial).collector.service_name;
+    assert_eq!(name(&Trial::file(COLLECTOR)), "trunkline");
+    assert_eq!(name(&variable(COLLECTOR)), "standard");
+    assert_eq!(name(&variable(&named)), "gate");
 }
 
 #[test]
@@ -50,7 +51,7 @@ fn headers_come_from_the_file_and_from_a_variable_and_are_never_shown() {
     let text = format!("{COLLECTOR}headers = {{ x-a = \"sesame\" }}\nheaders_env = \"MORE\"");
     let trial = Trial::file(&text).variable("MORE", "authorization=Basic%20sesame, x-b=1=2,");
     let traces = traces(&trial);
-    let value = |name: &str| traces.headers[name].to_str().unwrap();
+    let value = |name: &str| traces.collector.headers[name].to_str().unwrap();
     assert_eq!(value("x-a"), "sesame");
     assert_eq!(value("authorization"), "Basic sesame");
     assert_eq!(value("x-b"), "1=2");

@@ -9,13 +9,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::rt::Executor;
+use metrics::Counter;
 use tokio::task::spawn_local;
 use tokio::time::Instant;
 
 use super::state::ConnState;
 use crate::lazy_timer::LazyTimer;
 use crate::routes::context::HttpContext;
-use crate::telemetry::metric::Counter;
 
 /// Executor of one connection's streams; resets those that are not read.
 #[derive(Clone)]

@@ -1,82 +1,117 @@
 //! Generates `docs/metrics.md` from the table.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use super::label::{Label, LabelValues};
 use super::{ALL, Metric, MetricKind};
+use crate::wire::endpoint::Endpoint;
 
 const HEAD: &str = "# Metrics
 
 <!-- Generated from src/telemetry/metric. To update it: TRUNKLINE_BLESS=1 cargo test docs_are_current -->
 
-The admin listener serves `/metrics` in the Prometheus text format. A series appears when it first counts
-something: an absent one means zero; an absent cost is unknown. Label values come from the
-configuration only, never from input: `model` is an alias, the entry `provider/*` for requests with `provider/model`,
-or `unknown` for a name that is not configured.
+The admin listener serves `/metrics` for Prometheus:
+
+```yaml
+scrape_configs:
+  - job_name: trunkline
+    static_configs:
+      - targets: [\"127.0.0.1:8081\"]
+```
+
+Rules, alerts and a dashboard are in [deploy/prometheus](../deploy/prometheus) and [deploy/grafana](../deploy/grafana).
+The format is Prometheus' text format 0.0.4, also for a scraper that prefers another, with gzip where it is accepted. To
+send metrics to an OpenTelemetry collector, see [traces](traces.md#send-metrics-to-a-collector).
+
+For native histograms, build Trunkline with `--features protobuf` (which needs `protoc`) and enable them in Prometheus: it
+then asks for the protobuf format, whose histograms are native ones only. The rules, alerts and dashboard use `_bucket`
+series and have to be adapted. This costs more: each value of a histogram is kept for up to a second, in memory that all
+workers write to.
+
+Label values come from the configuration only, never from input: `model` is an alias, the entry `provider/*` for requests
+with `provider/model`, or `unknown` for a name that is not configured; `key` is the name of a client key. The series that
+the alerts need exist from the start. Another appears when it first counts something: an absent one means zero, and an
+absent cost is unknown.
 
 | Metric | Kind | Labels | Meaning |
 |---|---|---|---|
 ";
 
-const TAIL: &str = "
+const LABELS: &str = "
 ## Label values
 
-| Label | Values |
-|---|---|
-| `outcome` | `ok`; `client_error`: the request was wrong; `upstream_error`: the provider failed; `cancelled`: the client left; `client_stalled`: the client read nothing of its response for `write_timeout`; `timeout`: a timeout expired; `shed`: a load limit was reached; `internal_error`: a bug of Trunkline |
-| `status` | status class: `2xx`, `4xx`, `5xx` and so on |
-| `result` of attempts | `responded`; `not_sent`: the provider never got the request; `no_response`: it may have received the request, but did not respond; `throttled`; `unauthorized`: it rejected our key; `rejected`: it rejected the request; `failed`; `cancelled`: another attempt responded first |
-| `after` | result of the previous attempt, with the same values |
-| `result` of affinity | `hit`: the request went to its affine target; `moved`: that target was unavailable or at its load limit; `no_key`: the request has no affinity key |
-| `result` of hedges | `won`: the second attempt responded first; `superseded`: the first one did; `failed`; `abandoned`: the client left; `over_budget`: not started, the retry budget was exhausted |
-| `result` of connects | `ok`, `failed` |
-| `result` of health checks | `passed`, `failed` |
-| `result` of discoveries | `found`, `failed` |
-| `result` of reloads | `applied`, `rejected`, `unchanged` |
-| `kind` of tokens | `input`, `output`, `cached` (part of the input), `reasoning` (part of the output) |
-| `kind` of connection errors | `header_timeout`, `idle_timeout`, `malformed`, `header_too_large`; `tls_handshake`: it failed, timed out, or the client did not send TLS; `write_timeout`: the client read nothing of a response for too long, counted for a connection or, over HTTP/2, for a stream |
-| `reason` of shedding | `connections`, `requests_in_flight`, `buffered_bytes`, `spooled_bytes`; `provider_in_flight`: the limit of a provider |
-| `reason` of ejections | `failed`, `throttled`, `unauthorized`, `rate_limited` (by the rate limit headers of its responses) |
-
-Rules, alerts and a dashboard on these metrics are in [deploy/prometheus](../deploy/prometheus) and
-[deploy/grafana](../deploy/grafana).
+| Label | Of | Values |
+|---|---|---|
 ";
 
 fn page() -> String {
-    let mut page = HEAD.to_owned();
-    for metric in ALL {
+    let metrics = ALL.iter().map(|metric| {
         let Metric { name, help, .. } = metric;
-        // Writing to a string cannot fail.
-        let _ = writeln!(
-            page,
-            "| `{name}` | {} | {} | {help} |",
-            kind(metric),
-            labels(metric)
-        );
+        let labels = metric
+            .labels
+            .iter()
+            .map(|label| format!("`{}`", label.name));
+        let labels = labels.collect::<Vec<_>>().join(", ");
+        format!("| `{name}` | {} | {labels} | {help} |\n", kind(metric))
+    });
+    let labels = enumerated().into_iter().map(|(label, metrics)| {
+        let metrics = metrics.iter().map(|metric| format!("`{}`", metric.name));
+        let metrics = metrics.collect::<Vec<_>>().join(", ");
+        format!("| `{}` | {metrics} | {} |\n", label.name, values(label))
+    });
+    let (metrics, labels) = (metrics.collect::<String>(), labels.collect::<String>());
+    [HEAD, &metrics, LABELS, &labels].concat()
+}
+
+/// The labels whose values the table has, each with its metrics.
+fn enumerated() -> Vec<(&'static Label, Vec<&'static Metric>)> {
+    let mut found: Vec<(&Label, Vec<&Metric>)> = Vec::new();
+    for metric in ALL {
+        for label in metric.labels {
+            let is_same = |known: &Label| known.name == label.name && known.values == label.values;
+            if label.values == LabelValues::Configured {
+                continue;
+            }
+            match found.iter_mut().find(|(known, _)| is_same(known)) {
+                Some((_, metrics)) => metrics.push(metric),
+                None => found.push((label, vec![metric])),
+            }
+        }
     }
-    page + TAIL
+    found
+}
+
+fn values(label: &Label) -> String {
+    let described = match label.values {
+        LabelValues::Configured => Vec::new(),
+        LabelValues::Endpoints => {
+            let endpoints = Endpoint::ALL.iter();
+            endpoints.map(|it| format!("`{}`", it.label())).collect()
+        }
+        LabelValues::OneOf(values) => {
+            let describe = |(value, meaning): &(&str, &str)| match *meaning {
+                "" => format!("`{value}`"),
+                meaning => format!("`{value}`: {meaning}"),
+            };
+            values.iter().map(describe).collect()
+        }
+    };
+    described.join("; ")
 }
 
 fn kind(metric: &Metric) -> String {
     match metric.kind {
-        MetricKind::Counter | MetricKind::CounterPicodollars => "counter".to_owned(),
+        MetricKind::Counter | MetricKind::CounterOfParts(_) => "counter".to_owned(),
         MetricKind::Gauge => "gauge".to_owned(),
         MetricKind::Histogram(bounds) => {
-            let seconds = |bound: Option<&u64>| *bound.unwrap() as f64 / 1e6;
-            let (first, last) = (seconds(bounds.first()), seconds(bounds.last()));
-            format!("histogram, {first} to {last} s")
+            let unit = metric.unit.as_canonical_label();
+            let (first, last) = (bounds.first().unwrap(), bounds.last().unwrap());
+            format!("histogram, {first} to {last} {unit}")
+                .trim_end()
+                .to_owned()
         }
     }
-}
-
-fn labels(metric: &Metric) -> String {
-    let names: Vec<_> = metric
-        .labels
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect();
-    names.join(", ")
 }
 
 #[test]

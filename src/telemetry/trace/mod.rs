@@ -6,22 +6,24 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::HeaderMap;
+use metrics::Counter;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::metric::{self, Counter, Registry};
+use super::metric::{self, Registry};
+use super::otlp::FLUSH_TIMEOUT;
 use crate::config::Traces;
 
 mod context;
 mod export;
 mod span;
 
+pub use super::otlp::Attributes;
 pub use context::{SpanId, TraceContext, TraceId};
-pub use span::{Attributes, Span, SpanEvent, SpanKind, SpanStatus};
+pub use span::{Span, SpanEvent, SpanKind, SpanStatus};
 
 use export::Exporter;
 
@@ -32,8 +34,6 @@ pub const TRACESTATE: &str = "tracestate";
 
 /// Requests whose spans are queued before further ones are dropped.
 const QUEUE_LEN: usize = 2048;
-/// Time to export the last spans on shutdown.
-pub const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Samples requests and exports spans. Shared by all workers.
 #[derive(Debug)]

@@ -1,11 +1,12 @@
 //! Spans in the JSON encoding of OTLP (OTLP specification, "JSON Protobuf
-//! Encoding": ids in hexadecimal, 64-bit numbers as strings, enums as numbers).
+//! Encoding": ids in hexadecimal).
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use serde::{Serialize, Serializer};
 
 use super::context::{SpanId, TraceId};
+use crate::telemetry::otlp::{Attributes, Resource, Scope, time};
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -18,9 +19,9 @@ pub struct Span {
     pub name: String,
     #[serde(serialize_with = "kind")]
     pub kind: SpanKind,
-    #[serde(rename = "startTimeUnixNano", serialize_with = "nanoseconds")]
+    #[serde(rename = "startTimeUnixNano", serialize_with = "time")]
     pub start: SystemTime,
-    #[serde(rename = "endTimeUnixNano", serialize_with = "nanoseconds")]
+    #[serde(rename = "endTimeUnixNano", serialize_with = "time")]
     pub end: SystemTime,
     pub attributes: Attributes,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -44,30 +45,8 @@ pub struct SpanStatus {
 #[derive(Debug, Serialize)]
 pub struct SpanEvent {
     pub name: &'static str,
-    #[serde(rename = "timeUnixNano", serialize_with = "nanoseconds")]
+    #[serde(rename = "timeUnixNano", serialize_with = "time")]
     pub at: SystemTime,
-}
-
-#[derive(Debug, Default, Serialize)]
-#[serde(transparent)]
-pub struct Attributes(Vec<Attribute>);
-
-#[derive(Debug, Serialize)]
-struct Attribute {
-    key: &'static str,
-    value: AttributeValue,
-}
-
-#[derive(Debug, Serialize)]
-pub enum AttributeValue {
-    #[serde(rename = "stringValue")]
-    Text(String),
-    #[serde(rename = "intValue", serialize_with = "text")]
-    Int(u64),
-    #[serde(rename = "doubleValue")]
-    Double(f64),
-    #[serde(rename = "boolValue")]
-    Bool(bool),
 }
 
 #[derive(Debug, Serialize)]
@@ -79,13 +58,8 @@ pub(super) struct ExportRequest<'a> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ResourceSpans<'a> {
-    resource: Resource<'a>,
+    resource: &'a Resource,
     scope_spans: [ScopeSpans<'a>; 1],
-}
-
-#[derive(Debug, Serialize)]
-struct Resource<'a> {
-    attributes: &'a Attributes,
 }
 
 #[derive(Debug, Serialize)]
@@ -94,39 +68,17 @@ struct ScopeSpans<'a> {
     spans: &'a [Span],
 }
 
-#[derive(Debug, Serialize)]
-struct Scope {
-    name: &'static str,
-    version: &'static str,
-}
-
 // === impl ExportRequest ===
 
 impl<'a> ExportRequest<'a> {
-    /// `resource` describes the process.
-    pub(super) fn new(resource: &'a Attributes, spans: &'a [Span]) -> Self {
-        let scope = Scope {
-            name: env!("CARGO_PKG_NAME"),
-            version: env!("CARGO_PKG_VERSION"),
-        };
+    pub(super) fn new(resource: &'a Resource, spans: &'a [Span]) -> Self {
+        let scope = Scope::TRUNKLINE;
         Self {
             resource_spans: [ResourceSpans {
-                resource: Resource {
-                    attributes: resource,
-                },
+                resource,
                 scope_spans: [ScopeSpans { scope, spans }],
             }],
         }
-    }
-}
-
-// === impl Attributes ===
-
-impl Attributes {
-    /// Omits an attribute without a value.
-    pub fn add(&mut self, key: &'static str, value: Option<impl Into<AttributeValue>>) {
-        let value = value.map(Into::into);
-        self.0.extend(value.map(|value| Attribute { key, value }));
     }
 }
 
@@ -140,49 +92,7 @@ impl SpanStatus {
     }
 }
 
-// === impl AttributeValue ===
-
-impl From<&str> for AttributeValue {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-
-impl From<String> for AttributeValue {
-    fn from(text: String) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl From<u64> for AttributeValue {
-    fn from(number: u64) -> Self {
-        Self::Int(number)
-    }
-}
-
-impl From<f64> for AttributeValue {
-    fn from(number: f64) -> Self {
-        Self::Double(number)
-    }
-}
-
-impl From<bool> for AttributeValue {
-    fn from(value: bool) -> Self {
-        Self::Bool(value)
-    }
-}
-
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn kind<S: Serializer>(kind: &SpanKind, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u8(*kind as u8)
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-fn text<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(number)
-}
-
-fn nanoseconds<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    serializer.collect_str(&since.as_nanos())
 }

@@ -5,7 +5,7 @@ use url::Url;
 
 use super::metric::Registry;
 use super::{ExportCommand, Span, Tracer, metric, threshold};
-use crate::config::Traces;
+use crate::config::{Collector, Traces};
 
 const CLIENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-";
 
@@ -19,11 +19,13 @@ fn tracer(ratio: f64, capacity: usize) -> (Tracer, Receiver<ExportCommand>, Regi
         threshold: threshold(ratio),
         seed: 7,
         config: Traces {
-            endpoint: Url::parse("http://127.0.0.1:4318/v1/traces").unwrap(),
+            collector: Collector {
+                endpoint: Url::parse("http://127.0.0.1:4318/v1/traces").unwrap(),
+                service_name: "trunkline".to_owned(),
+                authorities: Vec::new(),
+                headers: HeaderMap::new(),
+            },
             ratio,
-            service_name: "trunkline".to_owned(),
-            authorities: Vec::new(),
-            headers: HeaderMap::new(),
         },
     };
     (tracer, commands, registry)

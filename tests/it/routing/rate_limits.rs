@@ -103,7 +103,10 @@ fn two_keys_are_used_up_without_a_rejection() {
     assert_eq!((limited.used("a"), limited.used("b")), (10, 80));
     let metrics = gateway.metrics();
     let throttled = [("provider", "up"), ("result", "throttled")];
-    assert_eq!(metrics.sum("trunkline_attempts_total", &throttled), None);
+    assert_eq!(
+        metrics.sum("trunkline_attempts_total", &throttled),
+        Some(0.0)
+    );
     let rate_limited = [("provider", "up"), ("reason", "rate_limited")];
     assert_eq!(
         metrics.sum("trunkline_ejections_total", &rate_limited),

@@ -13,6 +13,7 @@ const LAYERS: [&[&str]; 18] = [
         "error_chain",
         "executor",
         "lazy_timer",
+        "negotiation",
         "permits",
         "secret",
         "tls",

@@ -87,6 +87,7 @@ fn lines() -> Vec<Value> {
         .key("alice", "tk-alice", "")
         .server("max_body = \"2KiB\"")
         .section(&crate::telemetry::traces::traces_section(&refused_base_url(), ""))
+        .section("[metrics]\notlp = true\notlp_interval = \"1s\"")
         .log("level = \"debug\"")
         .start();
     for model in ["m", "two", "broken", "late", "no-such-model"] {
@@ -104,11 +105,11 @@ fn lines() -> Vec<Value> {
     gateway.await_metric("trunkline_requests_in_flight", &[], 1.0);
     drop(disconnecting);
     gateway.access_lines(10);
-    crate::support::wait::until("the warning about dropped traces", || {
-        gateway
-            .output()
-            .contains("trace export failed")
-            .then_some(())
+    crate::support::wait::until("the warnings about failed exports", || {
+        let output = gateway.output();
+        let failed = ["trace export failed", "metric export failed"];
+        let all = failed.iter().all(|message| output.contains(message));
+        all.then_some(())
     });
     gateway.signal("TERM");
     gateway.wait_for_exit();
@@ -181,6 +182,7 @@ fn assert_events_documented(lines: &[Value]) {
         "attempt started",
         "attempt failed",
         "trace export failed",
+        "metric export failed",
         "draining",
         "stopped",
     ] {

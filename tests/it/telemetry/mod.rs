@@ -4,6 +4,8 @@ pub mod cost;
 pub mod log_level;
 pub mod logs;
 pub mod metering;
+pub mod metric_export;
+pub mod scrape;
 pub mod server_timing;
 pub mod standard_output;
 pub mod trace_export;

@@ -1,0 +1,151 @@
+//! Labels and their values. The code takes the values from here, and so does
+//! `docs/metrics.md`.
+
+/// A label of a metric.
+#[derive(Debug, Clone, Copy)]
+pub struct Label {
+    pub name: &'static str,
+    pub values: LabelValues,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum LabelValues {
+    /// Names from the configuration, or none of these.
+    Configured,
+    /// [`crate::wire::endpoint::Endpoint::label`]
+    Endpoints,
+    /// Each with what it means, or nothing if it is plain.
+    OneOf(&'static [(&'static str, &'static str)]),
+}
+
+pub const ENDPOINT: Label = Label {
+    name: "endpoint",
+    values: LabelValues::Endpoints,
+};
+pub const MODEL: Label = configured("model");
+pub const PROVIDER: Label = configured("provider");
+pub const KEY: Label = configured("key");
+pub const VERSION: Label = configured("version");
+
+/// The result of the previous attempt.
+pub const AFTER: Label = Label {
+    name: "after",
+    ..attempt_result::LABEL
+};
+
+const fn configured(name: &'static str) -> Label {
+    Label {
+        name,
+        values: LabelValues::Configured,
+    }
+}
+
+macro_rules! labels {
+    ($($module:ident: $name:literal { $($constant:ident = $value:literal, $meaning:literal;)* })*) => {
+        $(
+            pub mod $module {
+                use super::{Label, LabelValues};
+
+                pub const LABEL: Label = Label {
+                    name: $name,
+                    values: LabelValues::OneOf(&[$(($value, $meaning)),*]),
+                };
+                $(pub const $constant: &str = $value;)*
+            }
+        )*
+    };
+}
+
+labels! {
+    outcome: "outcome" {
+        OK = "ok", "";
+        CLIENT_ERROR = "client_error", "the request was wrong";
+        UPSTREAM_ERROR = "upstream_error", "the provider failed";
+        CANCELLED = "cancelled", "the client left";
+        CLIENT_STALLED = "client_stalled", "the client read nothing of its response for `write_timeout`";
+        TIMEOUT = "timeout", "a timeout expired";
+        SHED = "shed", "a load limit was reached";
+        INTERNAL_ERROR = "internal_error", "a bug of Trunkline";
+    }
+    status: "status" {
+        INFORMATIONAL = "1xx", "";
+        SUCCESS = "2xx", "";
+        REDIRECTION = "3xx", "";
+        CLIENT_ERROR = "4xx", "";
+        SERVER_ERROR = "5xx", "";
+    }
+    attempt_result: "result" {
+        RESPONDED = "responded", "";
+        NOT_SENT = "not_sent", "the provider never got the request";
+        NO_RESPONSE = "no_response", "it may have received the request, but did not respond";
+        THROTTLED = "throttled", "";
+        UNAUTHORIZED = "unauthorized", "it rejected our key";
+        REJECTED = "rejected", "it rejected the request";
+        FAILED = "failed", "";
+        CANCELLED = "cancelled", "another attempt responded first";
+    }
+    affinity_result: "result" {
+        HIT = "hit", "the request went to its affine target";
+        MOVED = "moved", "that target was unavailable or at its load limit";
+        NO_KEY = "no_key", "the request has no affinity key";
+    }
+    hedge_result: "result" {
+        WON = "won", "the second attempt responded first";
+        SUPERSEDED = "superseded", "the first one did";
+        FAILED = "failed", "";
+        ABANDONED = "abandoned", "the client left";
+        OVER_BUDGET = "over_budget", "not started, the retry budget was exhausted";
+    }
+    connect_result: "result" {
+        OK = "ok", "";
+        FAILED = "failed", "";
+    }
+    health_check_result: "result" {
+        PASSED = "passed", "";
+        FAILED = "failed", "";
+    }
+    discovery_result: "result" {
+        FOUND = "found", "";
+        FAILED = "failed", "";
+    }
+    reload_result: "result" {
+        APPLIED = "applied", "";
+        REJECTED = "rejected", "";
+        UNCHANGED = "unchanged", "";
+    }
+    token_kind: "kind" {
+        INPUT = "input", "";
+        OUTPUT = "output", "";
+        CACHED = "cached", "part of the input";
+        REASONING = "reasoning", "part of the output";
+    }
+    request_token_kind: "kind" {
+        INPUT = "input", "";
+        OUTPUT = "output", "";
+    }
+    metric_export_result: "result" {
+        OK = "ok", "";
+        FAILED = "failed", "the collector did not accept all of it";
+    }
+    connection_error: "kind" {
+        HEADER_TIMEOUT = "header_timeout", "";
+        IDLE_TIMEOUT = "idle_timeout", "";
+        MALFORMED = "malformed", "";
+        HEADER_TOO_LARGE = "header_too_large", "";
+        TLS_HANDSHAKE = "tls_handshake", "it failed, timed out, or the client did not send TLS";
+        WRITE_TIMEOUT = "write_timeout", "the client read nothing of a response for too long, counted for a connection or, over HTTP/2, for a stream";
+    }
+    shed_reason: "reason" {
+        CONNECTIONS = "connections", "";
+        REQUESTS_IN_FLIGHT = "requests_in_flight", "";
+        BUFFERED_BYTES = "buffered_bytes", "";
+        SPOOLED_BYTES = "spooled_bytes", "";
+        PROVIDER_IN_FLIGHT = "provider_in_flight", "the limit of a provider";
+    }
+    ejection_reason: "reason" {
+        FAILED = "failed", "";
+        THROTTLED = "throttled", "";
+        UNAUTHORIZED = "unauthorized", "";
+        RATE_LIMITED = "rate_limited", "by the rate limit headers of its responses";
+    }
+}

@@ -1,0 +1,197 @@
+//! The table of metrics.
+//!
+//! Names follow Prometheus' conventions (base units, `_total`). Label values come from
+//! the configuration and from [`label`] only: no input can create a series.
+
+use metrics::{Recorder, Unit, describe_counter, describe_gauge, describe_histogram};
+
+use super::label::{self, Label};
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    pub name: &'static str,
+    pub kind: MetricKind,
+    pub unit: Unit,
+    pub labels: &'static [Label],
+    /// One sentence.
+    pub help: &'static str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum MetricKind {
+    Counter,
+    /// Counted in this many parts of its unit, since counters hold integers. Wraps at
+    /// 2⁶⁴ parts, which Prometheus treats as a restart.
+    CounterOfParts(f64),
+    Gauge,
+    /// With these inclusive upper bounds.
+    Histogram(&'static [f64]),
+}
+
+/// Of a dollar: 18.4 million dollars fit.
+pub const PICODOLLARS: f64 = 1e12;
+/// Of a second.
+pub const NANOSECONDS: f64 = 1e9;
+
+/// From milliseconds to ten minutes (complete requests).
+const LATENCY_BUCKETS: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0,
+];
+/// Between two frames of a stream.
+const GAP_BUCKETS: &[f64] = &[
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0,
+];
+/// The gateway's own time.
+const OVERHEAD_BUCKETS: &[f64] = &[
+    0.000_025, 0.000_05, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05,
+];
+/// Of `gen_ai.client.token.usage` (OpenTelemetry's semantic conventions for generative AI
+/// metrics).
+const TOKEN_BUCKETS: &[f64] = &[
+    1.0,
+    4.0,
+    16.0,
+    64.0,
+    256.0,
+    1024.0,
+    4096.0,
+    16_384.0,
+    65_536.0,
+    262_144.0,
+    1_048_576.0,
+    4_194_304.0,
+    16_777_216.0,
+    67_108_864.0,
+];
+
+macro_rules! table {
+    ($($constant:ident = $name:literal, $kind:expr, $unit:ident, $([$($label:expr),*],)? $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub const $constant: Metric = Metric {
+                name: $name,
+                kind: $kind,
+                unit: Unit::$unit,
+                labels: &[$($($label),*)?],
+                help: $help,
+            };
+        )*
+        pub const ALL: &[Metric] = &[$($constant),*];
+    };
+}
+
+table! {
+    REQUESTS = "trunkline_requests_total", MetricKind::Counter, Count, [label::ENDPOINT, label::MODEL, label::PROVIDER, label::status::LABEL, label::outcome::LABEL],
+        "Finished API requests.";
+    REQUEST_DURATION = "trunkline_request_duration_seconds", MetricKind::Histogram(LATENCY_BUCKETS), Seconds, [label::MODEL, label::PROVIDER],
+        "From the request head to the last byte of the response.";
+    TIME_TO_FIRST_BYTE = "trunkline_time_to_first_byte_seconds", MetricKind::Histogram(LATENCY_BUCKETS), Seconds, [label::MODEL, label::PROVIDER],
+        "From the request head to the upstream's response head.";
+    TIME_TO_FIRST_TOKEN = "trunkline_time_to_first_token_seconds", MetricKind::Histogram(LATENCY_BUCKETS), Seconds, [label::MODEL, label::PROVIDER],
+        "From the request head to the first data event of a stream; comments do not count.";
+    STREAM_GAP = "trunkline_stream_gap_seconds", MetricKind::Histogram(GAP_BUCKETS), Seconds, [label::MODEL, label::PROVIDER],
+        "Between two frames of a stream.";
+    OVERHEAD = "trunkline_overhead_seconds", MetricKind::Histogram(OVERHEAD_BUCKETS), Seconds,
+        "Time of a request in Trunkline itself, without waits for the client and the upstream.";
+    TOKENS = "trunkline_tokens_total", MetricKind::Counter, Count, [label::MODEL, label::PROVIDER, label::token_kind::LABEL],
+        "Tokens as reported by the upstream, by kind.";
+    REQUEST_TOKENS = "trunkline_request_tokens", MetricKind::Histogram(TOKEN_BUCKETS), Count, [label::MODEL, label::PROVIDER, label::request_token_kind::LABEL],
+        "Tokens of a request as reported by the upstream, by kind; only while `metrics.otlp` is on.";
+    COST = "trunkline_cost_usd_total", MetricKind::CounterOfParts(PICODOLLARS), Count, [label::MODEL, label::PROVIDER],
+        "Cost of requests in US dollars by the price table; requests without a price are not included.";
+    KEY_TOKENS = "trunkline_key_tokens_total", MetricKind::Counter, Count, [label::KEY, label::token_kind::LABEL],
+        "Tokens as reported by the upstream, by client key and kind.";
+    KEY_COST = "trunkline_key_cost_usd_total", MetricKind::CounterOfParts(PICODOLLARS), Count, [label::KEY],
+        "Cost of requests in US dollars, by client key; requests without a price are not included.";
+    ATTEMPTS = "trunkline_attempts_total", MetricKind::Counter, Count, [label::MODEL, label::PROVIDER, label::attempt_result::LABEL],
+        "Attempts at a provider, by result.";
+    RETRIES = "trunkline_retries_total", MetricKind::Counter, Count, [label::MODEL, label::PROVIDER, label::AFTER],
+        "Retries, by the provider they went to and the result of the previous attempt.";
+    FALLBACKS = "trunkline_fallbacks_total", MetricKind::Counter, Count, [label::MODEL, label::PROVIDER],
+        "Responses of a fallback model.";
+    AFFINITY = "trunkline_affinity_total", MetricKind::Counter, Count, [label::MODEL, label::PROVIDER, label::affinity_result::LABEL],
+        "First attempts of models with affinity, by the provider they went to and result.";
+    HEDGES = "trunkline_hedges_total", MetricKind::Counter, Count, [label::MODEL, label::PROVIDER, label::hedge_result::LABEL],
+        "Hedged attempts that were due, by the provider they went to and result.";
+    TARGETS_EJECTED = "trunkline_targets_ejected", MetricKind::Gauge, Count, [label::PROVIDER],
+        "Targets of a provider that are ejected.";
+    PROVIDER_HEALTHY = "trunkline_provider_healthy", MetricKind::Gauge, Count, [label::PROVIDER],
+        "1 while the health checks of a provider pass, else 0.";
+    HEALTH_CHECKS = "trunkline_health_checks_total", MetricKind::Counter, Count, [label::PROVIDER, label::health_check_result::LABEL],
+        "Health checks, by result.";
+    DISCOVERIES = "trunkline_discoveries_total", MetricKind::Counter, Count, [label::PROVIDER, label::discovery_result::LABEL],
+        "Fetches of a provider's model list, by result.";
+    EJECTIONS = "trunkline_ejections_total", MetricKind::Counter, Count, [label::PROVIDER, label::ejection_reason::LABEL],
+        "Ejections of targets, by reason.";
+    REQUESTS_IN_FLIGHT = "trunkline_requests_in_flight", MetricKind::Gauge, Count,
+        "API requests in flight.";
+    STREAMS_IN_FLIGHT = "trunkline_streams_in_flight", MetricKind::Gauge, Count,
+        "Event streams in flight.";
+    WEBSOCKETS_OPEN = "trunkline_websockets_open", MetricKind::Gauge, Count,
+        "Open WebSockets.";
+    BYTES_IN = "trunkline_request_bytes_total", MetricKind::Counter, Bytes,
+        "Bytes of request bodies, and of WebSockets towards the upstream.";
+    BYTES_OUT = "trunkline_response_bytes_total", MetricKind::Counter, Bytes,
+        "Bytes of response bodies, and of WebSockets towards the client.";
+    UPSTREAM_CONNECTIONS = "trunkline_upstream_connections", MetricKind::Gauge, Count, [label::PROVIDER],
+        "Open connections to a provider.";
+    UPSTREAM_CONNECTS = "trunkline_upstream_connects_total", MetricKind::Counter, Count, [label::PROVIDER, label::connect_result::LABEL],
+        "Connection attempts to a provider, by result.";
+    CONNECTIONS = "trunkline_connections", MetricKind::Gauge, Count,
+        "Open client connections.";
+    CONNECTION_ERRORS = "trunkline_connection_errors_total", MetricKind::Counter, Count, [label::connection_error::LABEL],
+        "Errors of client connections, by kind.";
+    BUFFERED_BYTES = "trunkline_buffered_bytes", MetricKind::Gauge, Bytes,
+        "Bytes of request bodies in memory.";
+    SHED = "trunkline_shed_total", MetricKind::Counter, Count, [label::shed_reason::LABEL],
+        "Requests and connections rejected because a limit was reached, by reason.";
+    LOG_LINES_DROPPED = "trunkline_log_lines_dropped_total", MetricKind::Counter, Count,
+        "Log lines dropped because standard output did not keep up.";
+    SPANS_DROPPED = "trunkline_spans_dropped_total", MetricKind::Counter, Count,
+        "Spans dropped because no collector accepted them in time.";
+    METRIC_EXPORTS = "trunkline_metric_exports_total", MetricKind::Counter, Count, [label::metric_export_result::LABEL],
+        "Exports of all metrics to a collector, by result.";
+    PANICS = "trunkline_panics_total", MetricKind::Counter, Count,
+        "Panics; each is a bug to report.";
+    RELOADS = "trunkline_config_reloads_total", MetricKind::Counter, Count, [label::reload_result::LABEL],
+        "Configuration reloads, by result.";
+    GENERATION = "trunkline_config_generation", MetricKind::Gauge, Count,
+        "Generation of the configuration: 1 at the start, plus 1 for each applied reload.";
+    GENERATIONS_HELD = "trunkline_config_generations_held", MetricKind::Gauge, Count,
+        "Configurations in memory: the current one, and older ones that requests still use.";
+    RELOAD_SUCCESSFUL = "trunkline_config_last_reload_successful", MetricKind::Gauge, Count,
+        "1 when the last reload was applied, 0 when it was rejected.";
+    RELOAD_TIME = "trunkline_config_last_reload_success_timestamp_seconds", MetricKind::Gauge, Seconds,
+        "When the current configuration was applied, in seconds since 1970.";
+    BUILD_INFO = "trunkline_build_info", MetricKind::Gauge, Count, [label::VERSION],
+        "Always 1; the version is a label.";
+    PROCESS_CPU = "process_cpu_seconds_total", MetricKind::CounterOfParts(NANOSECONDS), Seconds,
+        "User and system CPU time of the process.";
+    PROCESS_MEMORY = "process_resident_memory_bytes", MetricKind::Gauge, Bytes,
+        "Resident memory of the process.";
+    PROCESS_OPEN_FDS = "process_open_fds", MetricKind::Gauge, Count,
+        "Open file descriptors of the process.";
+    PROCESS_MAX_FDS = "process_max_fds", MetricKind::Gauge, Count,
+        "Limit of open file descriptors.";
+    PROCESS_START_TIME = "process_start_time_seconds", MetricKind::Gauge, Seconds,
+        "When the process started, in seconds since 1970.";
+}
+
+/// Describes every metric of the table to `recorder`.
+pub(super) fn describe(recorder: &dyn Recorder) {
+    metrics::with_local_recorder(recorder, || {
+        for metric in ALL {
+            let Metric {
+                name, unit, help, ..
+            } = *metric;
+            match metric.kind {
+                MetricKind::Counter | MetricKind::CounterOfParts(_) => {
+                    describe_counter!(name, unit, help);
+                }
+                MetricKind::Gauge => describe_gauge!(name, unit, help),
+                MetricKind::Histogram(_) => describe_histogram!(name, unit, help),
+            }
+        }
+    });
+}
