@@ -98,13 +98,15 @@ impl Admin {
         if request.uri().path() == "/metrics" && is_read {
             return metrics::respond(&self.registry, request.method(), request.headers());
         }
-        self.respond_whole(request).await.map(Either::Left)
+        self.respond_whole(request, is_read).await.map(Either::Left)
     }
 
-    async fn respond_whole(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let path = request.uri().path();
-        let is_read = request.method() == Method::GET || request.method() == Method::HEAD;
-        match path {
+    async fn respond_whole(
+        &self,
+        request: Request<Incoming>,
+        is_read: bool,
+    ) -> Response<Full<Bytes>> {
+        match request.uri().path() {
             "/log" if request.method() == Method::PUT => {
                 log_level::change(&self.log, request).await
             }

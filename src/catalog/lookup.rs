@@ -187,7 +187,7 @@ impl Catalog {
         self.metric_row_count
     }
 
-    /// The label of each ready model, with the name of each of its providers.
+    /// The label of each model that can be called, with the name of each of its providers.
     pub fn metric_rows(&self) -> impl Iterator<Item = (&str, &str)> {
         let models = self.models.values().flat_map(|model| {
             let mut targets = model.targets.iter().collect::<Vec<_>>();
@@ -196,8 +196,8 @@ impl Catalog {
             let providers = targets.into_iter().map(|target| &*target.provider.name);
             providers.map(|provider| (&*model.label, provider))
         });
-        let ready = |model: &&Model| model.provider.ready;
-        let wildcards = self.wildcard_models.iter().filter(ready);
+        let usable = |model: &&Model| model.provider.ready && !self.strict;
+        let wildcards = self.wildcard_models.iter().filter(usable);
         models.chain(wildcards.map(|model| (&*model.label, &*model.provider.name)))
     }
 

@@ -15,10 +15,12 @@ const RESULTS: [&str; 6] = [
     attempt_result::UNAUTHORIZED,
     attempt_result::FAILED,
 ];
-/// Outcomes of `TrunklineErrors`, with the status that each mostly has.
-const OUTCOMES: [(&str, &str); 5] = [
+/// Outcomes of `TrunklineErrors`, with the status classes that they have.
+const OUTCOMES: [(&str, &str); 6] = [
     (outcome::OK, status::SUCCESS),
     (outcome::UPSTREAM_ERROR, status::SERVER_ERROR),
+    // A provider's 429.
+    (outcome::UPSTREAM_ERROR, status::CLIENT_ERROR),
     (outcome::TIMEOUT, status::SERVER_ERROR),
     (outcome::SHED, status::SERVER_ERROR),
     (outcome::INTERNAL_ERROR, status::SERVER_ERROR),

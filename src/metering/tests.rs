@@ -13,7 +13,8 @@ use crate::config::{self, Sources};
 use crate::routing::{AffinityResult, AttemptOutcome, Reason};
 use crate::telemetry::metric::Registry;
 use crate::telemetry::metric::label::{
-    Label, LabelValues, affinity_result, attempt_result, ejection_reason, hedge_result, outcome,
+    self, Label, LabelValues, affinity_result, attempt_result, ejection_reason, hedge_result,
+    outcome,
 };
 use crate::telemetry::request_id::RequestIds;
 use crate::wire::endpoint::Endpoint;
@@ -166,6 +167,7 @@ fn every_outcome_has_its_label_in_the_table() {
         AttemptOutcome::Rejected,
         AttemptOutcome::Failed,
     ];
+    let after = failures.map(AttemptOutcome::label);
     let results = failures.map(AttemptResult::Failed).into_iter();
     let results = results.chain([AttemptResult::Responded, AttemptResult::Cancelled]);
     let hedges = [
@@ -187,7 +189,8 @@ fn every_outcome_has_its_label_in_the_table() {
         Reason::RateLimited,
     ];
     let outcomes = RequestOutcome::ALL.map(RequestOutcome::label);
-    let rows: [(Label, BTreeSet<&str>); 5] = [
+    let rows: [(Label, BTreeSet<&str>); 6] = [
+        (label::AFTER, after.into()),
         (outcome::LABEL, outcomes.into()),
         (
             attempt_result::LABEL,

@@ -200,6 +200,33 @@ def test_every_queried_metric_exists():
             assert name in known, f"{title} queries {name}"
 
 
+def test_every_series_of_an_alert_exists_before_the_first_request(tmp_path):
+    """An increment is not seen in a series that appears with it."""
+    config = """
+[providers.up]
+base_url = "http://127.0.0.1:9/v1"
+api_key = "k"
+health = { interval = "10s" }
+[models.m]
+provider = "up"
+[traces]
+endpoint = "http://127.0.0.1:9"
+"""
+    with tools.gateway(tmp_path, config) as (_, _, admin):
+        scrape = tools.get(f"http://{admin}/metrics")
+    found = set(re.findall(r"^(\w+)", scrape, re.M))
+    recorded = {rule["record"]: rule["expr"] for rule in rules("rules.yml")}
+    pending, asked = [rule["expr"] for rule in rules("alerts.yml")], set()
+    while pending:
+        for name in re.findall(r"[\w:]*trunkline_[\w:]+", pending.pop()):
+            if name in recorded:
+                pending.append(recorded[name])
+            else:
+                asked.add(name)
+    assert len(asked) > 8
+    assert asked <= found, asked - found
+
+
 def test_every_metric_is_on_the_dashboard():
     shown = " ".join(expr for _, expr in queries())
     for name in documented():

@@ -27,6 +27,8 @@ pub(super) struct Local<C>(C);
 pub(super) trait Cell: Sized {
     type Value;
 
+    /// A cell of the same shape that has counted nothing.
+    fn empty(&self) -> Self;
     fn zero(&self) -> Self::Value;
     /// Adds this cell to `sum`.
     fn add_to(&self, sum: &mut Self::Value);
@@ -69,8 +71,8 @@ impl<C: Cell> Series<C> {
         }
     }
 
-    pub(super) fn local(&self, cell: C) -> Arc<Local<C>> {
-        let local = Arc::new(Local(cell));
+    pub(super) fn local(&self) -> Arc<Local<C>> {
+        let local = Arc::new(Local(self.shared.empty()));
         self.locals().push(Arc::clone(&local));
         local
     }
@@ -106,6 +108,10 @@ impl<C: Cell> Series<C> {
 
 impl Cell for CounterCell {
     type Value = u64;
+
+    fn empty(&self) -> Self {
+        Self::default()
+    }
 
     fn zero(&self) -> u64 {
         0
@@ -156,6 +162,10 @@ impl GaugeCell {
 
 impl Cell for GaugeCell {
     type Value = f64;
+
+    fn empty(&self) -> Self {
+        Self::default()
+    }
 
     fn zero(&self) -> f64 {
         0.0
@@ -219,6 +229,10 @@ impl HistogramCell {
 
 impl Cell for HistogramCell {
     type Value = HistogramValue;
+
+    fn empty(&self) -> Self {
+        Self::new(self.bounds)
+    }
 
     fn zero(&self) -> HistogramValue {
         HistogramValue {

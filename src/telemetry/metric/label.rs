@@ -27,10 +27,10 @@ pub const PROVIDER: Label = configured("provider");
 pub const KEY: Label = configured("key");
 pub const VERSION: Label = configured("version");
 
-/// The result of the previous attempt.
+/// The result of the previous attempt: one that can be followed by another.
 pub const AFTER: Label = Label {
     name: "after",
-    ..attempt_result::LABEL
+    values: LabelValues::OneOf(attempt_result::VALUES.split_at(6).0),
 };
 
 const fn configured(name: &'static str) -> Label {
@@ -46,9 +46,10 @@ macro_rules! labels {
             pub mod $module {
                 use super::{Label, LabelValues};
 
+                pub(super) const VALUES: &[(&str, &str)] = &[$(($value, $meaning)),*];
                 pub const LABEL: Label = Label {
                     name: $name,
-                    values: LabelValues::OneOf(&[$(($value, $meaning)),*]),
+                    values: LabelValues::OneOf(VALUES),
                 };
                 $(pub const $constant: &str = $value;)*
             }
@@ -75,13 +76,13 @@ labels! {
         SERVER_ERROR = "5xx", "";
     }
     attempt_result: "result" {
-        RESPONDED = "responded", "";
         NOT_SENT = "not_sent", "the provider never got the request";
         NO_RESPONSE = "no_response", "it may have received the request, but did not respond";
         THROTTLED = "throttled", "";
         UNAUTHORIZED = "unauthorized", "it rejected our key";
         REJECTED = "rejected", "it rejected the request";
         FAILED = "failed", "";
+        RESPONDED = "responded", "";
         CANCELLED = "cancelled", "another attempt responded first";
     }
     affinity_result: "result" {

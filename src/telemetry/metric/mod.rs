@@ -26,7 +26,7 @@ pub use table::*;
 
 use crate::wall_clock;
 use label::LabelValues;
-use store::{LocalRecorder, SharedRecorder, Store};
+use store::{HandleKind, Store, StoreRecorder};
 use text::FamilyWriter;
 
 /// In bytes.
@@ -48,9 +48,13 @@ impl Registry {
     #[must_use]
     pub fn new() -> Self {
         let store = Arc::new(Store::new());
+        let recorder = |handles| {
+            let store = Arc::clone(&store);
+            Arc::new(StoreRecorder { store, handles })
+        };
         Self {
-            recorder: Arc::new(SharedRecorder(Arc::clone(&store))),
-            local_recorder: Arc::new(LocalRecorder(Arc::clone(&store))),
+            recorder: recorder(HandleKind::Shared),
+            local_recorder: recorder(HandleKind::Local),
             store,
             created: wall_clock::now(),
             #[cfg(feature = "protobuf")]

@@ -1,5 +1,4 @@
-//! The recorders behind the handles: one whose handles any thread may use, one whose
-//! handles have a single writer. Both count in the same series.
+//! The series of all metrics, and the recorder that registers handles in them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use indexmap::IndexMap;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 
-use super::cells::{Cell, CounterCell, GaugeCell, HistogramCell, HistogramValue, Series};
+use super::cells::{Cell, CounterCell, GaugeCell, HistogramCell, HistogramValue, Local, Series};
 use super::table::{ALL, Metric, MetricKind};
 
 /// The series of every metric of the table.
@@ -51,13 +50,20 @@ pub enum SampleValue {
     Histogram(HistogramValue),
 }
 
-/// Handles for any number of threads.
+/// Registers handles of one kind in a store.
 #[derive(Debug)]
-pub(super) struct SharedRecorder(pub(super) Arc<Store>);
+pub(super) struct StoreRecorder {
+    pub(super) store: Arc<Store>,
+    pub(super) handles: HandleKind,
+}
 
-/// Handles with a single writer each.
-#[derive(Debug)]
-pub(super) struct LocalRecorder(pub(super) Arc<Store>);
+#[derive(Debug, Clone, Copy)]
+pub(super) enum HandleKind {
+    /// For any number of threads.
+    Shared,
+    /// With a single writer each.
+    Local,
+}
 
 // === impl Store ===
 
@@ -107,13 +113,12 @@ impl Store {
         Some(family.series(key, GaugeCell::default))
     }
 
-    fn histogram(&self, key: &Key) -> Option<(Arc<Series<HistogramCell>>, &'static [f64])> {
+    fn histogram(&self, key: &Key) -> Option<Arc<Series<HistogramCell>>> {
         let family = self.histograms.get(key.name())?;
         let MetricKind::Histogram(bounds) = family.metric.kind else {
             return None;
         };
-        let series = family.series(key, || HistogramCell::new(bounds));
-        Some((series, bounds))
+        Some(family.series(key, || HistogramCell::new(bounds)))
     }
 }
 
@@ -161,57 +166,39 @@ impl<C: Cell> Family<C> {
     }
 }
 
-// === impl SharedRecorder ===
+// === impl StoreRecorder ===
 
-/// The table describes the metrics, so that descriptions are not kept. A metric that is
-/// not in the table is not counted.
-impl Recorder for SharedRecorder {
-    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-
-    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        let series = self.0.counter(key);
-        series.map_or_else(Counter::noop, Into::into)
-    }
-
-    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
-        let series = self.0.gauge(key);
-        series.map_or_else(Gauge::noop, Into::into)
-    }
-
-    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
-        let series = self.0.histogram(key);
-        series.map_or_else(Histogram::noop, |(series, _)| series.into())
+impl StoreRecorder {
+    fn handle<C: Cell, H>(&self, series: Arc<Series<C>>) -> H
+    where
+        H: From<Arc<Series<C>>> + From<Arc<Local<C>>>,
+    {
+        match self.handles {
+            HandleKind::Shared => series.into(),
+            HandleKind::Local => series.local().into(),
+        }
     }
 }
 
-// === impl LocalRecorder ===
-
-/// As for [`SharedRecorder`].
-impl Recorder for LocalRecorder {
+/// The table describes the metrics, so that descriptions are not kept. A metric that is
+/// not in the table is not counted.
+impl Recorder for StoreRecorder {
     fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        let series = self.0.counter(key);
-        series.map_or_else(Counter::noop, |series| {
-            series.local(CounterCell::default()).into()
-        })
+        let series = self.store.counter(key);
+        series.map_or_else(Counter::noop, |series| self.handle(series))
     }
 
     fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
-        let series = self.0.gauge(key);
-        series.map_or_else(Gauge::noop, |series| {
-            series.local(GaugeCell::default()).into()
-        })
+        let series = self.store.gauge(key);
+        series.map_or_else(Gauge::noop, |series| self.handle(series))
     }
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
-        let series = self.0.histogram(key);
-        series.map_or_else(Histogram::noop, |(series, bounds)| {
-            series.local(HistogramCell::new(bounds)).into()
-        })
+        let series = self.store.histogram(key);
+        series.map_or_else(Histogram::noop, |series| self.handle(series))
     }
 }

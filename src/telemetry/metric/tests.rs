@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use metrics::Unit;
 
-use super::store::{SharedRecorder, Store};
+use super::store::{HandleKind, Store, StoreRecorder};
 use super::{
     ALL, CONNECTIONS, COST, Metric, MetricKind, OVERHEAD, PANICS, RELOADS, REQUESTS_IN_FLIGHT,
     Registry, TIME_TO_FIRST_BYTE, TOKENS,
@@ -158,7 +158,10 @@ fn one_local_handle_may_decrement_what_another_incremented() {
 #[test]
 fn metrics_outside_the_table_are_not_counted() {
     let store = Arc::new(Store::new());
-    let recorder = SharedRecorder(Arc::clone(&store));
+    let recorder = StoreRecorder {
+        store: Arc::clone(&store),
+        handles: HandleKind::Shared,
+    };
     metrics::with_local_recorder(&recorder, || {
         metrics::counter!("other_total").increment(1);
         metrics::counter!(PANICS.name).increment(1);
