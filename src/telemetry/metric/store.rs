@@ -153,7 +153,13 @@ impl<C: Cell> Family<C> {
     /// Locks the family only to list its series: a worker that creates one must not wait
     /// for the scrape of ten thousand.
     fn samples(&self, value: impl Fn(C::Value) -> SampleValue) -> Vec<Sample> {
-        let listed = self.lock().clone();
+        let listed: Vec<_> = {
+            let series = self.lock();
+            let pairs = series.iter();
+            pairs
+                .map(|(key, it)| (key.clone(), Arc::clone(it)))
+                .collect()
+        };
         let samples = listed.into_iter().map(|(key, series)| Sample {
             key,
             value: value(series.value()),

@@ -3,15 +3,20 @@
 use std::fmt::{self, Display, Formatter};
 
 use indexmap::IndexMap;
-use metrics::Key;
+use metrics::{Key, Unit};
 use metrics_exporter_prometheus::LabelSet;
 use metrics_exporter_prometheus::formatting::{
     sanitize_label_value, write_help_line, write_metric_line, write_type_line,
 };
 
 use super::cells::HistogramValue;
+use super::label::LabelValues;
 use super::store::{Sample, SampleValue};
 use super::table::{Metric, MetricKind};
+
+/// The names have their units already (a test holds it): no suffix has to be looked for
+/// in each line.
+const NO_UNIT: Option<Unit> = None;
 
 /// Writes the lines of one metric.
 ///
@@ -36,14 +41,13 @@ struct Labels<'a> {
 impl<'a> FamilyWriter<'a> {
     /// Writes the lines `# HELP` and `# TYPE`.
     pub(super) fn start(buffer: &mut String, metric: &'a Metric) -> Self {
-        let unit = Some(metric.unit);
         let (kind, bounds) = match metric.kind {
             MetricKind::Counter | MetricKind::CounterOfParts(_) => ("counter", &[][..]),
             MetricKind::Gauge => ("gauge", &[][..]),
             MetricKind::Histogram(bounds) => ("histogram", bounds),
         };
-        write_help_line(buffer, metric.name, unit, None, metric.help);
-        write_type_line(buffer, metric.name, unit, None, kind);
+        write_help_line(buffer, metric.name, NO_UNIT, None, metric.help);
+        write_type_line(buffer, metric.name, NO_UNIT, None, kind);
         Self {
             metric,
             bounds: bounds.iter().map(ToString::to_string).collect(),
@@ -80,7 +84,6 @@ impl<'a> FamilyWriter<'a> {
         le: Option<&str>,
         value: impl Display,
     ) {
-        let Metric { name, unit, .. } = *self.metric;
         let encoded = &*self.labels;
         let first = self.metric.labels.first().map(|label| label.name);
         let labels = match (first, le) {
@@ -96,22 +99,30 @@ impl<'a> FamilyWriter<'a> {
         };
         write_metric_line(
             buffer,
-            name,
+            self.metric.name,
             suffix,
             &self.no_labels,
             labels,
             value,
-            Some(unit),
+            NO_UNIT,
         );
     }
 
     fn encode_labels(&mut self, key: &Key) {
         self.labels.clear();
-        for (index, label) in key.labels().enumerate() {
+        for (index, (label, declared)) in key.labels().zip(self.metric.labels).enumerate() {
             if index > 0 {
                 self.labels.extend(["\",", label.key(), "=\""]);
             }
-            self.labels.push_str(&sanitize_label_value(label.value()));
+            match declared.values {
+                LabelValues::Configured => {
+                    self.labels.push_str(&sanitize_label_value(label.value()));
+                }
+                // Nothing to escape.
+                LabelValues::Endpoints | LabelValues::OneOf(_) => {
+                    self.labels.push_str(label.value());
+                }
+            }
         }
     }
 }
@@ -119,9 +130,10 @@ impl<'a> FamilyWriter<'a> {
 impl Display for Labels<'_> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.encoded)?;
-        match self.le {
-            Some(le) => write!(formatter, "\",le=\"{le}"),
-            None => Ok(()),
+        if let Some(le) = self.le {
+            formatter.write_str("\",le=\"")?;
+            formatter.write_str(le)?;
         }
+        Ok(())
     }
 }
