@@ -25,26 +25,38 @@ struct Exposure {
     inside: Vec<Vec<u8>>,
 }
 
-/// Every encoding of a secret, in windows of `WINDOW` bytes.
+/// The part of a secret, as text or in base64, that counts as a leak.
 const WINDOW: usize = 8;
 
+/// The same in hexadecimal digits, of which two are a byte. Eight would also match
+/// times and trace ids by chance: `52625434` is the text `RbT4`.
+const HEX_WINDOW: usize = 12;
+
+/// The same of a hash, which looks like a request id.
+const HASH_WINDOW: usize = 16;
+
+/// The windows of every encoding of a secret.
 fn windows_of(secret: &str) -> HashSet<Vec<u8>> {
+    let digits = hex(secret.as_bytes());
     let mut spellings = vec![
-        secret.to_owned(),
-        hex(secret.as_bytes()),
-        hex(secret.as_bytes()).to_uppercase(),
+        (secret.to_owned(), WINDOW),
+        (digits.to_uppercase(), HEX_WINDOW),
+        (digits, HEX_WINDOW),
     ];
     for skip in 0..3 {
-        spellings.push(base64(&secret.as_bytes()[skip..]));
+        spellings.push((base64(&secret.as_bytes()[skip..]), WINDOW));
     }
     let mut traces: HashSet<Vec<u8>> = spellings
         .iter()
-        .flat_map(|text| text.as_bytes().windows(WINDOW))
+        .flat_map(|(text, size)| text.as_bytes().windows(*size))
         .map(<[u8]>::to_vec)
         .collect();
-    // Hashes look like request ids: only long parts of them count.
     traces.extend(
-        [&sha256_hex(secret)[..16], &sha256_hex(secret)[48..]].map(|text| text.as_bytes().to_vec()),
+        [
+            &sha256_hex(secret)[..HASH_WINDOW],
+            &sha256_hex(secret)[64 - HASH_WINDOW..],
+        ]
+        .map(|text| text.as_bytes().to_vec()),
     );
     traces
 }
@@ -78,7 +90,9 @@ fn leak(output: &[u8], secret: &str) -> Option<String> {
                 String::from_utf8_lossy(&output[around]).into_owned()
             })
     };
-    hit(WINDOW).or_else(|| hit(16))
+    hit(WINDOW)
+        .or_else(|| hit(HEX_WINDOW))
+        .or_else(|| hit(HASH_WINDOW))
 }
 
 #[track_caller]
@@ -340,11 +354,12 @@ fn the_search_finds_every_encoding() {
     let hidden = |text: &str| leak(format!("some {text} output").as_bytes(), UPSTREAM).is_some();
     assert!(hidden(UPSTREAM));
     assert!(hidden(&UPSTREAM[5..13]));
-    assert!(hidden(&hex(UPSTREAM.as_bytes())[8..24]));
+    assert!(hidden(&hex(UPSTREAM.as_bytes())[8..20]));
     assert!(hidden(&base64(&UPSTREAM.as_bytes()[1..])[4..16]));
     assert!(hidden(&base64(format!("Bearer {UPSTREAM}").as_bytes())));
     assert!(hidden(&sha256_hex(UPSTREAM)));
     assert!(!hidden("nothing of note, 0123456789abcdef"));
+    assert!(!hidden("1796023652625434308"), "a time in nanoseconds");
     assert!(!hidden(&UPSTREAM[..7]));
     assert_eq!(base64(b"Man"), "TWFu");
 }
