@@ -10,8 +10,8 @@ cc=${CC:-cc}
 
 install -D -m 0755 "$binary" "$root/usr/bin/trunkline"
 install -D -m 0644 LICENSE "$root/usr/share/doc/trunkline/LICENSE"
-# Mount point of trunkline.toml, and the working directory.
-install -d -m 0755 "$root/etc/trunkline"
+# The working directory, over which a folder with another trunkline.toml may be mounted.
+install -D -m 0644 deploy/image/trunkline.toml "$root/etc/trunkline/trunkline.toml"
 # Without it glibc queries DNS before /etc/hosts.
 echo 'hosts: files dns' >"$root/etc/nsswitch.conf"
 

@@ -1,5 +1,6 @@
 """Assertions on rendered Kubernetes manifests."""
 
+import ipaddress
 import re
 import tomllib
 
@@ -61,7 +62,55 @@ def config_of(manifests):
 
 
 def environment_of(container):
-    return {variable["name"]: variable["value"] for variable in container.get("env", [])}
+    """Variables with a value of their own."""
+    return {variable["name"]: variable["value"] for variable in container.get("env", []) if "value" in variable}
+
+
+def ports_of(container):
+    return {port["name"]: port["containerPort"] for port in container.get("ports", [])}
+
+
+def allows(policy, address, port):
+    """Whether a pod may connect to an address that is no pod's."""
+    address = ipaddress.ip_address(address)
+
+    def contains(block):
+        networks = [ipaddress.ip_network(cidr) for cidr in [block["cidr"], *block.get("except", [])]]
+        first, *rest = [address in network for network in networks]
+        return first and not any(rest)
+
+    return any(
+        contains(peer["ipBlock"])
+        for rule in policy["spec"]["egress"]
+        if port in [entry["port"] for entry in rule["ports"]]
+        for peer in rule["to"]
+        if "ipBlock" in peer
+    )
+
+
+def namespaces_allowed(policy, port):
+    """Namespaces to which a pod may connect over UDP and TCP."""
+    return {
+        peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+        for rule in policy["spec"]["egress"]
+        if {(port, "UDP"), (port, "TCP")} <= {(entry["port"], entry["protocol"]) for entry in rule["ports"]}
+        for peer in rule["to"]
+        if "namespaceSelector" in peer
+    }
+
+
+def assert_names_resolve(policy):
+    """Name servers in kube-system and of OpenShift, and NodeLocal DNSCache."""
+    assert "kube-system" in namespaces_allowed(policy, 53)
+    assert "openshift-dns" in namespaces_allowed(policy, 5353)
+    assert allows(policy, "169.254.20.10", 53)
+
+
+def assert_metadata_is_unreachable(policy):
+    """The cloud's metadata service has credentials."""
+    assert allows(policy, "192.0.2.1", 443), "providers cannot be reached"
+    for address in ("169.254.169.254", "fe80::a9fe:a9fe"):
+        assert not any(allows(policy, address, port) for port in (53, 80, 443)), address
 
 
 def assert_manifests(manifests, directory):
@@ -72,23 +121,38 @@ def assert_manifests(manifests, directory):
     assert_restricted(pod, container)
     assert not any("subPath" in mount for mount in container["volumeMounts"])
     assert {volume for mount in container["volumeMounts"] for volume in [mount["name"]]} <= {v["name"] for v in pod["volumes"]}
-    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-        if probe in container:
-            assert ports[container[probe]["httpGet"]["port"]] == 8081, probe
     assert is_sidecar(pod) == (container.get("restartPolicy") == "Always")
     config = resolved(config_of(manifests), container, pod, directory)
     assert_drains_in_time(pod, container, config)
+    assert_probed(pod, container, config)
     if is_sidecar(pod):
-        assert config["server"]["listen"] == "127.0.0.1:8080"
+        assert config["server"]["listen"].startswith("127.0.0.1:")
         assert config["access"]["client_keys"] == 0
         for other in pod["containers"]:
-            assert environment_of(other)["OPENAI_BASE_URL"] == "http://127.0.0.1:8080/v1"
+            assert environment_of(other)["OPENAI_BASE_URL"] == f"http://{config['server']['listen']}/v1"
             mounts = {mount["name"] for mount in other.get("volumeMounts", [])}
             assert not any("trunkline" in name for name in mounts), "the application can read the keys"
     else:
-        assert config["server"]["listen"] == "0.0.0.0:8080"
+        assert config["server"]["listen"] == f"0.0.0.0:{ports_of(container)['http']}"
         assert config["access"]["client_keys"] == 1
+        # Its Service is named like the prefix of our variables.
+        assert pod["enableServiceLinks"] is False
+
+
+def assert_probed(pod, container, config):
+    """Probes reach the admin listener, which a sidecar has on loopback unless its port is declared."""
+    address, port = config["admin"]["listen"].split(":")
+    ports = ports_of(container)
+    exposed = [name for name in ports if name != "http"]
+    assert address == ("0.0.0.0" if exposed else "127.0.0.1")
+    assert [ports[name] for name in exposed] == [int(port)] * len(exposed)
+    for probe, path in (("startupProbe", "readyz"), ("livenessProbe", "livez"), ("readinessProbe", "readyz")):
+        if probe in container and is_sidecar(pod):
+            assert container[probe]["exec"]["command"] == ["/usr/bin/trunkline", "probe", "--url", f"http://127.0.0.1:{port}/{path}"]
+        elif probe in container:
+            assert container[probe]["httpGet"] == {"path": f"/{path}", "port": exposed[0]}
+    assert {"startupProbe", "livenessProbe"} <= set(container)
+    assert ("readinessProbe" in container) != is_sidecar(pod)
 
 
 def assert_restricted(pod, container):
@@ -126,6 +190,8 @@ def resolved(text, container, pod, directory):
     mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
     secrets = {volume["name"] for volume in pod["volumes"] if "secret" in volume}
     for name, provider in parsed.get("providers", {}).items():
+        if "api_key_file" not in provider:
+            continue
         file = provider["api_key_file"]
         folder, _, key = file.rpartition("/")
         assert mounts[folder] in secrets, f"{name} reads its key from outside of the Secret"
@@ -139,6 +205,10 @@ def resolved(text, container, pod, directory):
     delay = environment.get("TRUNKLINE_SERVER__DRAIN_DELAY") or server.get("drain_delay", "0s")
     drain = environment.get("TRUNKLINE_SERVER__DRAIN_TIMEOUT") or server["drain_timeout"]
     listen = re.search(r"^Listening for clients on (\S+)$", output, re.M)[1]
-    assert re.search(r"^Admin listener on 0\.0\.0\.0:8081$", output, re.M)
+    admin = re.search(r"^Admin listener on (\S+)$", output, re.M)[1]
     keys = 0 if "No client keys" in output else int(re.search(r"^(\d+) client key", output, re.M)[1])
-    return {"server": {"listen": listen, "drain_delay": delay, "drain_timeout": drain}, "access": {"client_keys": keys}}
+    return {
+        "server": {"listen": listen, "drain_delay": delay, "drain_timeout": drain},
+        "admin": {"listen": admin},
+        "access": {"client_keys": keys},
+    }

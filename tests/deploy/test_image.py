@@ -49,7 +49,7 @@ def test_the_build_context_has_what_the_build_reads():
         return any(map(below, kept)) and not any(map(below, dropped))
 
     needed = {"Cargo.toml", "Cargo.lock", "build.rs", "LICENSE"}
-    needed |= {f"deploy/image/{name}.sh" for name in ("page", "binary", "rootfs")}
+    needed |= {f"deploy/image/{name}" for name in ("page.sh", "binary.sh", "rootfs.sh", "trunkline.toml")}
     for source in (tools.ROOT / "src").rglob("*.rs"):
         for path in re.findall(r'include_(?:str|bytes)!\(\s*"([^"]+)"', source.read_text()):
             needed.add(os.path.relpath((source.parent / path).resolve(), tools.ROOT))
@@ -65,7 +65,7 @@ def test_the_build_context_has_what_the_build_reads():
 def test_it_contains_the_binary_its_libraries_and_nothing_else(rootfs):
     files = {str(path.relative_to(rootfs)) for path in rootfs.rglob("*") if not path.is_dir()}
     files = {path for path in files if not re.fullmatch(r"lib/(ld-linux|lib[a-z_]+\.so)[\w.-]*", path)}
-    expected = {"usr/bin/trunkline", "usr/share/doc/trunkline/LICENSE", "etc/nsswitch.conf"}
+    expected = {"usr/bin/trunkline", "usr/share/doc/trunkline/LICENSE", "etc/nsswitch.conf", "etc/trunkline/trunkline.toml"}
     assert files - {"lib64"} == expected
     assert all(path.stat().st_mode & 0o022 == 0 for path in rootfs.rglob("*") if not path.is_symlink())
 
@@ -109,6 +109,7 @@ def confined(root):
 @contextlib.contextmanager
 def running(root, directory, **environment):
     command = [*confined(root), "/usr/bin/trunkline"]
+    environment = {"TRUNKLINE_ACCESS__OPEN": "true", **environment}
     with tools.gateway(directory, command=command, **environment) as (child, *addresses):
         yield child, *addresses
 
@@ -126,7 +127,7 @@ def test_it_serves_from_a_read_only_root_as_an_arbitrary_user(rootfs, tmp_path):
         assert code == 200 and body.endswith("data: [DONE]\n\n")
         assert tools.get(f"http://{admin}/readyz") == "ready\n"
         probe = [*confined(rootfs), "/usr/bin/trunkline", "probe"]
-        output = tools.run(probe, env={"TRUNKLINE_ADMIN__LISTEN": admin}, cwd=tmp_path)
+        output = tools.run(probe, env={"TRUNKLINE_ACCESS__OPEN": "true", "TRUNKLINE_ADMIN__LISTEN": admin}, cwd=tmp_path)
         assert output == f"http://{admin}/readyz responded 200 OK: ready\n"
         child.terminate()
         assert child.wait(tools.WAIT_SECONDS) == 0
@@ -157,3 +158,30 @@ provider = "far"
         with running(root, tmp_path, FAR_KEY="k") as (_, listen, _admin):
             code, body = tools.ask(listen, "far")
             assert (code, "from upstream" in body) == (200, True), body
+
+
+def test_it_says_what_is_missing_if_clients_need_no_key(rootfs, tmp_path):
+    """Published beyond this machine, it would give everyone the use of the provider key."""
+    command = [*confined(rootfs), "/usr/bin/trunkline"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=tools.WAIT_SECONDS, env={"OPENAI_API_KEY": "sk-test"}, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "reachable from other machines without client keys" in done.stderr
+    assert "trunkline keygen" in done.stderr and "access.open" in done.stderr
+
+
+def test_the_documented_docker_commands_serve_the_published_port(rootfs, tmp_path):
+    page = (tools.ROOT / "docs/deploy.md").read_text()
+    commands = [line for line in page.splitlines() if line.startswith("docker run ") and " -p " in line]
+    assert len(commands) == 2
+    digest = "04a662c463029e0d10582b15ac55d82dbc7ad2eb9ced609fa2ab106b9e573e40"
+    check = [*confined(rootfs), "/usr/bin/trunkline", "check"]
+    for line in commands:
+        variables = dict(variable.split("=") for variable in re.findall(r"-e (\w+=\S+)", line.replace("HASH", digest)))
+        output = tools.run(check, env={"OPENAI_API_KEY": "sk-test", **variables}, cwd=tmp_path)
+        address, inside = re.search(r"-p (127\.0\.0\.1:)?8080:(\d+) ", line).groups()
+        assert f"Listening for clients on 0.0.0.0:{inside}\n" in output
+        # Without a key only for programs of this machine.
+        assert ("No client keys" in output) == (address is not None), line
+        assert "1 client key" in output or address
+    mounted = re.search(r"must have `(listen = \S+)` in `\[server\]`", page)[1]
+    assert f"[server]\n{mounted}\n" in (tools.DEPLOY / "image/trunkline.toml").read_text()

@@ -50,23 +50,40 @@ def test_a_changed_config_reaches_running_pods():
     assert volume["configMap"]["name"] == "trunkline"
 
 
-def test_the_clouds_metadata_service_cannot_be_reached():
+def test_the_network_policy_allows_name_servers_and_providers_but_not_the_metadata_service():
     policy = manifests.only(rendered("overlays/shared"), "NetworkPolicy")
-    blocks = [peer["ipBlock"] for rule in policy["spec"]["egress"] for peer in rule["to"] if "ipBlock" in peer]
-    assert blocks
-    for block in blocks:
-        assert {"169.254.0.0/16", "fe80::/10"} & set(block["except"])
+    manifests.assert_names_resolve(policy)
+    manifests.assert_metadata_is_unreachable(policy)
+
+
+def with_components(directory, components, *deployments):
+    """Renders Deployments with components in a new kustomization."""
+    (directory / "deployments.yaml").write_text(yaml.safe_dump_all(deployments))
+    tools.run(["cp", "-r", FOLDER / "components", directory])
+    kustomization = {"resources": ["deployments.yaml"], "components": [f"components/{name}" for name in components]}
+    (directory / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    kubectl = tools.tool("kubectl", "install kubectl 1.27 or later")
+    return manifests.parse(tools.run([kubectl, "kustomize", directory]))
+
+
+def application():
+    return yaml.safe_load((FOLDER / "overlays/sidecar/application.yaml").read_text())
+
+
+def test_the_sidecars_admin_listener_is_opened_by_a_component_of_its_own(tmp_path):
+    closed = manifests.container_of(manifests.pod_of(with_components(tmp_path, ["sidecar"], application())))
+    assert "ports" not in closed
+    found = with_components(tmp_path, ["sidecar", "sidecar-metrics"], application())
+    manifests.assert_manifests(found, tmp_path)
+    opened = manifests.container_of(manifests.pod_of(found))
+    assert manifests.ports_of(opened) == {"tl-admin": 8081}
+    assert manifests.environment_of(opened) == {"TRUNKLINE_ADMIN__LISTEN": "0.0.0.0:8081"}
+    assert {**opened, "env": None, "ports": None} == {**closed, "env": None, "ports": None}
 
 
 def test_the_sidecar_is_added_to_labelled_deployments_only(tmp_path):
     """A second application without the label is unchanged."""
-    application = yaml.safe_load((FOLDER / "overlays/sidecar/application.yaml").read_text())
-    plain = {**application, "metadata": {"name": "plain"}}
-    (tmp_path / "both.yaml").write_text(yaml.safe_dump_all([application, plain]))
-    tools.run(["cp", "-r", FOLDER / "components", tmp_path])
-    (tmp_path / "kustomization.yaml").write_text("resources: [both.yaml]\ncomponents: [components/sidecar]\n")
-    kubectl = tools.tool("kubectl", "install kubectl 1.27 or later")
-    found = manifests.parse(tools.run([kubectl, "kustomize", tmp_path]))
+    found = with_components(tmp_path, ["sidecar", "sidecar-metrics"], application(), {**application(), "metadata": {"name": "plain"}})
     pods = {item["metadata"]["name"]: item["spec"]["template"]["spec"] for item in manifests.of_kind(found, "Deployment")}
     assert [container["name"] for container in pods["application"]["initContainers"]] == ["trunkline"]
     assert "initContainers" not in pods["plain"]

@@ -1,5 +1,6 @@
 {{- define "trunkline.name" -}}
-{{- if contains "trunkline" .Release.Name }}{{ .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- if .Values.fullnameOverride }}{{ .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
+{{- else if contains "trunkline" .Release.Name }}{{ .Release.Name | trunc 63 | trimSuffix "-" }}
 {{- else }}{{ printf "%s-trunkline" .Release.Name | trunc 63 | trimSuffix "-" }}
 {{- end }}
 {{- end }}
@@ -16,71 +17,210 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 
-{{/* The pod's labels and annotations. */}}
-{{- define "trunkline.podMetadata" -}}
-labels:
-  {{- include "trunkline.labels" . | nindent 2 }}
-  {{- with .Values.podLabels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
-{{- if not .Values.podMonitor.enabled }}
-annotations:
-  prometheus.io/scrape: "true"
-  prometheus.io/port: "8081"
+{{/* A mapping in YAML, with the entries of a map in place of its own: list YAML MAP.
+     Sprig's mergeOverwrite ignores false and 0. */}}
+{{- define "trunkline.replaced" -}}
+{{- $all := fromYaml (index . 0) }}
+{{- range $key, $value := index . 1 }}
+{{- $_ := set $all $key $value }}
+{{- end }}
+{{- toYaml $all }}
+{{- end }}
+
+{{/* Variables of a container: list OWN MORE. One name never occurs twice. */}}
+{{- define "trunkline.variables" -}}
+{{- $all := list }}
+{{- $names := list }}
+{{- range index . 1 }}{{ $names = append $names .name }}{{ end }}
+{{- range index . 0 }}{{ if not (has .name $names) }}{{ $all = append $all . }}{{ end }}{{ end }}
+{{- toYaml (concat $all (index . 1)) }}
+{{- end }}
+
+{{/* Whether the admin listener can be reached from outside the pod. */}}
+{{- define "trunkline.adminIsExposed" -}}
+{{- if or (eq .Values.mode "gateway") .Values.sidecar.exposeAdmin }}true{{ end }}
+{{- end }}
+
+{{/* Values that contradict each other. */}}
+{{- define "trunkline.validate" -}}
+{{- if regexMatch `(?m)^[ \t]*\[[ \t]*(server|admin)[ \t]*\]` .Values.config }}
+{{- fail "config: the tables [server] and [admin] are set by the values server, ports, listenAddress, drainSeconds and drainDelaySeconds" }}
+{{- end }}
+{{- $own := list (int .Values.ports.proxy) (int .Values.ports.admin) }}
+{{- if eq (index $own 0) (index $own 1) }}
+{{- fail (printf "ports: proxy and admin are both %d" (index $own 0)) }}
+{{- end }}
+{{- if eq .Values.mode "sidecar" }}
+{{- range prepend .Values.extraContainers .Values.sidecar.application }}
+{{- $name := .name }}
+{{- range .ports }}
+{{- if has (int .containerPort) $own }}
+{{- fail (printf "ports: the container %s of the same pod has the port %d; set ports.proxy or ports.admin to another" $name (int .containerPort)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and .Values.podMonitor.enabled (not .Values.sidecar.exposeAdmin) }}
+{{- fail "podMonitor.enabled: Prometheus cannot reach a sidecar's admin listener without sidecar.exposeAdmin" }}
+{{- end }}
 {{- end }}
 {{- end }}
 
-{{/* The container of both modes. */}}
+{{/* trunkline.toml. Listeners and drain times are variables of the pod, since a changed
+     file reaches running pods, whose ports and grace period do not change. */}}
+{{- define "trunkline.config" -}}
+{{- include "trunkline.validate" . }}
+{{- trim .Values.config }}
+{{ if eq .Values.mode "gateway" }}
+{{- range $name, $hash := .Values.clientKeys }}
+[access.keys.{{ $name | quote }}]
+sha256 = {{ $hash | quote }}
+{{ end }}
+{{- end }}
+[server]
+{{- range $key, $value := fromYaml (include "trunkline.replaced" (list (include "trunkline.server" .) .Values.server)) }}
+{{ $key }} = {{ toJson $value }}
+{{- end }}
+{{- end }}
+
+{{- define "trunkline.server" -}}
+{{- if eq .Values.mode "gateway" }}
+max_buffered: 256MiB
+{{- else }}
+workers: 1
+page: false
+max_connections: 256
+max_in_flight: 128
+max_body: 4MiB
+max_buffered: 8MiB
+{{- end }}
+{{- end }}
+
+{{- define "trunkline.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}{{ .Values.serviceAccount.name | default (include "trunkline.name" .) }}
+{{- else }}{{ .Values.serviceAccount.name | default "default" }}
+{{- end }}
+{{- end }}
+
+{{/* The Deployment's metadata: list ROOT NAME. */}}
+{{- define "trunkline.deploymentMetadata" -}}
+{{- $root := index . 0 -}}
+name: {{ index . 1 }}
+labels:
+  {{- include "trunkline.labels" $root | nindent 2 }}
+{{- with $root.Values.deploymentAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* The pod's labels and annotations. */}}
+{{- define "trunkline.podMetadata" -}}
+labels:
+  {{- include "trunkline.replaced" (list (toYaml .Values.podLabels) (fromYaml (include "trunkline.labels" .))) | nindent 2 }}
+{{- $prometheus := dict }}
+{{- if and .Values.prometheusAnnotations (not .Values.podMonitor.enabled) (include "trunkline.adminIsExposed" .) }}
+{{- $prometheus = dict "prometheus.io/scrape" "true" "prometheus.io/port" (.Values.ports.admin | toString) }}
+{{- end }}
+{{- with fromYaml (include "trunkline.replaced" (list (toYaml $prometheus) .Values.podAnnotations)) }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Fields of the pod's spec that both modes take from the values. */}}
+{{- define "trunkline.podFields" -}}
+serviceAccountName: {{ include "trunkline.serviceAccountName" . }}
+automountServiceAccountToken: {{ .Values.serviceAccount.automount }}
+{{- range $field := list "imagePullSecrets" "priorityClassName" "runtimeClassName" "nodeSelector" "tolerations" "affinity" "hostAliases" "dnsPolicy" "dnsConfig" }}
+{{- with index $.Values $field }}
+{{ toYaml (dict $field .) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* What the containers of both modes have in common. */}}
 {{- define "trunkline.container" -}}
+{{- $image := .Values.image -}}
 name: trunkline
-image: {{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) | quote }}
-imagePullPolicy: {{ .Values.image.pullPolicy }}
+image: {{ ternary (printf "%s@%s" $image.repository $image.digest) (printf "%s:%s" $image.repository ($image.tag | default .Chart.AppVersion)) (not (empty $image.digest)) | quote }}
+imagePullPolicy: {{ $image.pullPolicy }}
 securityContext:
-  runAsNonRoot: true
-  runAsUser: 65532
-  runAsGroup: 65532
-  allowPrivilegeEscalation: false
-  readOnlyRootFilesystem: true
-  capabilities:
-    drop: [ALL]
-  seccompProfile:
-    type: RuntimeDefault
-startupProbe:
-  httpGet: {path: /readyz, port: tl-admin}
-  periodSeconds: 1
-  failureThreshold: 30
-livenessProbe:
-  httpGet: {path: /livez, port: tl-admin}
-  periodSeconds: 10
-  timeoutSeconds: 5
-  failureThreshold: 6
+  {{- toYaml .Values.securityContext | nindent 2 }}
+{{- with .Values.envFrom }}
+envFrom:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 # Directories, not single files: subPath mounts are never updated.
 volumeMounts:
   - {name: trunkline, mountPath: /etc/trunkline, readOnly: true}
   {{- if .Values.secretName }}
   - {name: trunkline-keys, mountPath: /run/secrets/trunkline, readOnly: true}
   {{- end }}
+  {{- with .Values.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+
+{{- define "trunkline.gateway" -}}
+{{- $variables := list
+  (dict "name" "TRUNKLINE_SERVER__LISTEN" "value" (printf "%s:%d" .Values.listenAddress (int .Values.ports.proxy)))
+  (dict "name" "TRUNKLINE_ADMIN__LISTEN" "value" (printf "%s:%d" .Values.listenAddress (int .Values.ports.admin)))
+  (dict "name" "TRUNKLINE_SERVER__DRAIN_DELAY" "value" (printf "%ds" (int .Values.drainDelaySeconds)))
+  (dict "name" "TRUNKLINE_SERVER__DRAIN_TIMEOUT" "value" (printf "%ds" (int .Values.drainSeconds)))
+-}}
+{{ include "trunkline.container" . }}
+env:
+  {{- include "trunkline.variables" (list $variables .Values.env) | nindent 2 }}
+ports:
+  - {name: http, containerPort: {{ .Values.ports.proxy }}}
+  - {name: tl-admin, containerPort: {{ .Values.ports.admin }}}
+resources:
+  {{- toYaml .Values.resources | nindent 2 }}
+startupProbe:
+  httpGet: {path: /readyz, port: tl-admin}
+  periodSeconds: 1
+  failureThreshold: 30
+readinessProbe:
+  httpGet: {path: /readyz, port: tl-admin}
+  periodSeconds: 5
+  failureThreshold: 1
+livenessProbe:
+  httpGet: {path: /livez, port: tl-admin}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 6
 {{- end }}
 
 {{- define "trunkline.sidecar" -}}
+{{- $adminAddress := ternary .Values.listenAddress "127.0.0.1" .Values.sidecar.exposeAdmin }}
+{{- $variables := list
+  (dict "name" "TRUNKLINE_SERVER__LISTEN" "value" (printf "127.0.0.1:%d" (int .Values.ports.proxy)))
+  (dict "name" "TRUNKLINE_ADMIN__LISTEN" "value" (printf "%s:%d" $adminAddress (int .Values.ports.admin)))
+  (dict "name" "TRUNKLINE_SERVER__DRAIN_TIMEOUT" "value" (printf "%ds" (int .Values.drainSeconds)))
+-}}
+{{- $admin := printf "http://127.0.0.1:%d" (int .Values.ports.admin) -}}
 {{ include "trunkline.container" . }}
 restartPolicy: Always
 env:
-  # The pod's loopback only; the kubelet and Prometheus connect from outside.
-  - {name: TRUNKLINE_SERVER__LISTEN, value: "127.0.0.1:8080"}
-  - {name: TRUNKLINE_ADMIN__LISTEN, value: "0.0.0.0:8081"}
-  - {name: TRUNKLINE_SERVER__DRAIN_TIMEOUT, value: "{{ .Values.drainSeconds }}s"}
-  # Sized for a tenth of a core and 32 MiB.
-  - {name: TRUNKLINE_SERVER__WORKERS, value: "1"}
-  - {name: TRUNKLINE_SERVER__PAGE, value: "false"}
-  - {name: TRUNKLINE_SERVER__MAX_CONNECTIONS, value: "256"}
-  - {name: TRUNKLINE_SERVER__MAX_IN_FLIGHT, value: "128"}
-  - {name: TRUNKLINE_SERVER__MAX_BODY, value: "4MiB"}
-  - {name: TRUNKLINE_SERVER__MAX_BUFFERED, value: "8MiB"}
+  {{- include "trunkline.variables" (list $variables .Values.env) | nindent 2 }}
+{{- if .Values.sidecar.exposeAdmin }}
 ports:
-  - {name: tl-admin, containerPort: 8081}
+  - {name: tl-admin, containerPort: {{ .Values.ports.admin }}}
+{{- end }}
 resources:
   {{- toYaml .Values.sidecar.resources | nindent 2 }}
+# The kubelet's HTTP probes cannot reach the pod's loopback. With --url, a probe does
+# not depend on the files, which a bad edit may have broken.
+startupProbe:
+  exec: {command: [/usr/bin/trunkline, probe, --url, "{{ $admin }}/readyz"]}
+  periodSeconds: 1
+  timeoutSeconds: 5
+  failureThreshold: 30
+livenessProbe:
+  exec: {command: [/usr/bin/trunkline, probe, --url, "{{ $admin }}/livez"]}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 6
 {{- end }}
 
 {{- define "trunkline.volumes" -}}
@@ -95,23 +235,7 @@ resources:
     # application.
     defaultMode: 0444
 {{- end }}
-{{- end }}
-
-{{- define "trunkline.placement" -}}
-{{- with .Values.imagePullSecrets }}
-imagePullSecrets:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .Values.nodeSelector }}
-nodeSelector:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .Values.tolerations }}
-tolerations:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .Values.affinity }}
-affinity:
-  {{- toYaml . | nindent 2 }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
 {{- end }}
 {{- end }}
