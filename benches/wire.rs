@@ -105,7 +105,7 @@ fn find_prompt_prefix(bencher: Bencher<'_, '_>, shape: Shape) {
     let body = shape.body();
     bencher
         .counter(BytesCount::new(body.len()))
-        .bench(|| affinity::prompt_prefix(black_box(&body)));
+        .bench(|| affinity::prompt_prefix(black_box(&body), false));
 }
 
 /// The baseline: the JSON library validating the same body.

@@ -4,6 +4,8 @@
 pub use crate::access::Gate;
 pub use crate::catalog::Catalog;
 pub use crate::config::{Config, Sources, load};
+#[cfg(feature = "fuzzing")]
+pub use crate::dialect::oracle as dialect_oracle;
 pub use crate::metering::{Meter, MeteringOptions, RequestOutcome, SharedMetrics, WorkerMetrics};
 pub use crate::telemetry::metric::Registry;
 pub use crate::telemetry::request_id::RequestIds;
@@ -11,11 +13,11 @@ pub use crate::telemetry::request_id::RequestIds;
 pub use crate::upstream::oracle as http1_oracle;
 #[cfg(feature = "fuzzing")]
 pub use crate::wire::oracle;
-pub use crate::wire::{endpoint, multipart, scan, splice, sse_relay};
+pub use crate::wire::{content_coding, endpoint, multipart, scan, splice, sse_relay};
 
 pub mod dialect {
     pub use crate::dialect::{
         ChatUpstream, Dialect, MessagesUpstream, ResponseContext, StreamStatus, StreamTranslator,
-        ThinkingMode, to_chat, to_messages, translate_error, translate_response,
+        ThinkingMode, ToolIdRule, to_chat, to_messages, translate_error, translate_response,
     };
 }

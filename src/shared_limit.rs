@@ -181,6 +181,16 @@ impl LimitPermit {
         }
         Ok(())
     }
+
+    /// Releases what exceeds this amount.
+    pub fn shrink_to(&mut self, amount: usize) {
+        let excess = self.amount.saturating_sub(amount);
+        self.amount -= excess;
+        self.local.release(excess);
+        if let Some(gauge) = &self.local.gauge {
+            gauge.decrement(excess as f64);
+        }
+    }
 }
 
 impl Drop for LimitPermit {
@@ -212,6 +222,11 @@ mod tests {
         assert!(registry.render().contains(held), "{}", registry.render());
         drop(second);
         assert_eq!(first.grow(4), Ok(()));
+        first.shrink_to(3);
+        let held = "trunkline_buffered_bytes 3\n";
+        assert!(registry.render().contains(held), "{}", registry.render());
+        assert!(other.acquire(8).is_err());
+        drop(other.acquire(7).unwrap());
         drop(first);
         assert!(other.acquire(10).is_ok());
         assert_eq!(shared.in_use.load(Ordering::Relaxed), 0);

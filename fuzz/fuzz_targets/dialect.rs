@@ -1,15 +1,18 @@
-//! Translations: the output is JSON, and how a stream is split makes no difference.
-//! The first byte is the position of the split.
+//! Translations: the output is JSON, how a stream is split makes no difference, and the
+//! calls of a stream built from the input arrive as they were sent. The first byte is
+//! the position of the split.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use trunkline::internals::dialect::{
     ChatUpstream, Dialect, MessagesUpstream, ResponseContext, StreamStatus, StreamTranslator,
-    ThinkingMode, to_chat, to_messages, translate_error, translate_response,
+    ThinkingMode, ToolIdRule, to_chat, to_messages, translate_error, translate_response,
 };
+use trunkline::internals::dialect_oracle::{check_chat_stream, check_messages_stream};
 
 const CONTEXT: ResponseContext<'_> = ResponseContext {
     model: "alias",
+    provider: "up",
     fallback_id: "req_1",
     created: 1,
     include_usage: true,
@@ -49,6 +52,13 @@ fuzz_target!(|input: &[u8]| {
             legacy_max_tokens: enabled,
             reasoning_effort: enabled,
             reasoning_history: enabled,
+            stream_usage: enabled,
+            tool_ids: if enabled {
+                ToolIdRule::Nine
+            } else {
+                ToolIdRule::Any
+            },
+            provider: "up",
         };
         if let Ok(out) = to_chat(input, &upstream) {
             is_json(&out.body);
@@ -63,4 +73,6 @@ fuzz_target!(|input: &[u8]| {
         let (first, second) = input.split_at(usize::from(cut).min(input.len()));
         assert_eq!(unsplit, stream(client, &[first, second]));
     }
+    check_chat_stream(input);
+    check_messages_stream(input);
 });

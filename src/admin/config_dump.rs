@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use wildmatch::WildMatch;
 
 use crate::config::{
-    BaseUrl, Breaker, Config, Credential, Hedge, Listen, MetricExport, ModelConfig, ProviderConfig,
-    Server, TimeoutOverrides, Timeouts, Traces,
+    BaseUrl, Breaker, Config, Credential, Hedge, Listen, MetricExport, ModelConfig, PoolConfig,
+    ProviderConfig, Server, TimeoutOverrides, Timeouts, Traces,
 };
 
 pub fn to_json(config: &Config) -> Value {
@@ -137,6 +137,7 @@ fn breaker(breaker: &Breaker) -> Value {
     json!({
         "failures": breaker.failures,
         "error_rate_percent": breaker.error_rate,
+        "broken_responses": breaker.broken_responses,
         "min_requests": breaker.min_requests,
         "window_s": breaker.window.as_secs_f64(),
         "cooldown_s": breaker.cooldown.as_secs_f64(),
@@ -156,7 +157,7 @@ fn model(config: &Config, model: &ModelConfig) -> Value {
                 "model": target.upstream_model,
                 "weight": target.weight,
                 "priority": target.priority,
-                "price": price.map(|price| **price),
+                "price": price.map(|price| &**price),
             })
         })
         .collect();
@@ -234,6 +235,17 @@ fn provider(provider: &ProviderConfig) -> Value {
         "max_tokens": provider.api.max_tokens,
         "api_version": provider.api.api_version,
         "timeouts_s": timeouts(&provider.timeouts),
+        "pool": pool(&provider.pool),
+    })
+}
+
+fn pool(pool: &PoolConfig) -> Value {
+    json!({
+        "max_in_flight": pool.max_in_flight,
+        "acquire_timeout_s": pool.acquire_timeout.as_secs_f64(),
+        "max_idle": pool.max_idle,
+        "idle_timeout_s": pool.idle_timeout.as_secs_f64(),
+        "max_age_s": seconds(pool.max_age),
     })
 }
 

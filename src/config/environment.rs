@@ -41,6 +41,12 @@ impl Environment {
         (!value.is_empty()).then_some(value)
     }
 
+    /// Whether the variable is set, even to nothing.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.variables.contains_key(name)
+    }
+
     /// The variables with this prefix that are set, sorted by name.
     pub fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.variables
@@ -76,7 +82,12 @@ impl Environment {
                 return environment;
             }
         };
-        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
+        if file::is_utf16(&bytes) {
+            let text = "encoded in UTF-16; save it as UTF-8";
+            errors.push(Location::file(".env"), KeyPath::default(), text);
+            return environment;
+        }
+        let bytes = file::without_mark(&bytes);
         for pair in dotenvy::from_read_iter(bytes) {
             match pair {
                 Ok((name, value)) => environment.add_dotenv(name, value),

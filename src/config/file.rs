@@ -60,8 +60,8 @@ impl<'a> Files<'a> {
 
     pub fn read_text(&self, path: impl AsRef<Path>) -> io::Result<String> {
         let bytes = self.read(path, MAX_TEXT_SIZE)?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| io::ErrorKind::InvalidData)?;
-        Ok(text.to_owned())
+        let text = std::str::from_utf8(without_mark(&bytes));
+        Ok(text.map_err(|_| io::ErrorKind::InvalidData)?.to_owned())
     }
 
     /// All files that were read or could not be read.
@@ -107,6 +107,28 @@ fn read(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
         return Ok(bytes);
     }
     Err(io::ErrorKind::FileTooLarge.into())
+}
+
+const UTF8_MARK: &[u8] = b"\xEF\xBB\xBF";
+const UTF16_MARKS: [&[u8]; 2] = [b"\xFF\xFE", b"\xFE\xFF"];
+
+/// The text without a byte order mark, which editors on Windows write.
+pub fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(UTF8_MARK).unwrap_or(bytes)
+}
+
+/// What is wrong with text that begins with a byte order mark, where that is no part of
+/// the format, and the cure.
+pub fn encoding_error(bytes: &[u8]) -> Option<&'static str> {
+    if bytes.starts_with(UTF8_MARK) {
+        return Some("begins with a byte order mark; save it as UTF-8 without one");
+    }
+    is_utf16(bytes).then_some("encoded in UTF-16; save it as UTF-8")
+}
+
+/// What PowerShell's `>` writes.
+pub fn is_utf16(bytes: &[u8]) -> bool {
+    UTF16_MARKS.iter().any(|mark| bytes.starts_with(mark))
 }
 
 /// Why a file cannot be read, and the cure. The path is not quoted: a key may

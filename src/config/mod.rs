@@ -49,7 +49,7 @@ pub use model::{
     TargetConfig,
 };
 pub use pool::PoolConfig;
-pub use price::{COST_DIGITS, Decimal, Price, PriceList};
+pub use price::{COST_DIGITS, Decimal, Price, PriceList, Rates};
 pub use provider::{
     Auth, BaseUrl, Credential, Discover, HealthCheck, HttpVersion, ProviderConfig, StreamUsageMode,
 };

@@ -124,6 +124,8 @@ pub struct Breaker {
     pub failures: u32,
     /// Failure rate in a window, in percent; 0 disables the rule.
     pub error_rate: u32,
+    /// Consecutive responses of one kind that break off; 0 disables the rule.
+    pub broken_responses: u32,
     /// Minimum number of attempts in a window for the failure rate to apply.
     pub min_requests: u32,
     pub window: Duration,

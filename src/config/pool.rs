@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::raw::{self, Count, DurationOrZero, PositiveDuration};
+use super::raw::{self, Count, DurationOrOff, DurationOrZero, PositiveDuration};
 
 /// `[pool]` of one provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct PoolConfig {
     /// Per worker.
     pub max_idle: usize,
     pub idle_timeout: Duration,
+    /// None for no limit.
+    pub max_age: Option<Duration>,
 }
 
 impl PoolConfig {
@@ -28,6 +30,7 @@ impl PoolConfig {
             idle_timeout: raw
                 .idle_timeout
                 .map_or(self.idle_timeout, PositiveDuration::get),
+            max_age: raw.max_age.map_or(self.max_age, DurationOrOff::get),
         }
     }
 }
@@ -39,6 +42,7 @@ impl From<&raw::Pool> for PoolConfig {
             acquire_timeout: raw.acquire_timeout.get(),
             max_idle: raw.max_idle.size(),
             idle_timeout: raw.idle_timeout.get(),
+            max_age: raw.max_age.get(),
         }
     }
 }

@@ -93,13 +93,14 @@ impl Prices {
         let file: File = read("prices.toml", PRICES)?;
         let rows = file.prices.iter().map(|(key, raw)| {
             let (provider, model) = price::split_key(key).ok_or("no provider/model")?;
-            let rate = |text: &Option<String>| text.as_deref().map(price::parse_rate).transpose();
-            let input = rate(&raw.input)?.ok_or("no input")?;
-            let price = Price::new(input, rate(&raw.cached_input)?, rate(&raw.output)?);
+            let (price, errors) = price::read(raw);
+            if let Some(error) = errors.into_iter().next() {
+                return Err(error.text);
+            }
             Ok(PriceRow {
                 provider: provider.to_owned(),
                 model: model.to_owned(),
-                price: Arc::new(price),
+                price: Arc::new(price.ok_or("no input")?),
             })
         });
         Ok(Self {

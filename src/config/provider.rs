@@ -99,13 +99,16 @@ pub struct HealthCheck {
     pub successes: u32,
 }
 
-/// Whether token usage is requested in streams.
+/// Whether token usage is requested in streams. A provider that refuses the request
+/// is asked again without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StreamUsageMode {
     /// Request it if the client did not, and remove the extra event.
     Inject,
-    /// Change nothing.
+    /// Request it in streams that are translated for a Messages client, which expects it.
+    Translated,
+    /// Never request it.
     Observe,
 }
 

@@ -37,9 +37,10 @@ pub enum Quirk {
     MaxCompletionTokens,
     /// `reasoning_effort` is accepted.
     ReasoningEffort,
-    /// The reasoning of the current turn must be sent back, in
-    /// `reasoning_content`.
+    /// The reasoning before tool calls must be sent back, in `reasoning_content`.
     ReasoningHistory,
+    /// Ids of tool calls must have nine letters and digits.
+    NineCharacterToolIds,
 }
 
 impl ProviderApi {

@@ -1,13 +1,14 @@
 //! Errors of upstreams and of the gateway, in the format of either API.
-//!
-//! Sources: Anthropic's API reference, "Errors"; `OpenAI`'s API reference, "Error
-//! codes". The mapping table is in `docs/dialects.md`.
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::Dialect;
+use super::failure_kind::{FailureKind, from_name};
 use crate::wire::error::{ApiError, ErrorType};
+use crate::wire::failure::ReportedFailure;
 
 const NO_EXPLANATION: &str = "The model's provider reported an error without a message.";
 
@@ -17,14 +18,6 @@ pub struct TranslatedError {
     pub status: u16,
     /// JSON.
     pub body: Vec<u8>,
-}
-
-/// An upstream's error, in any format.
-#[derive(Debug, Default)]
-pub(super) struct UpstreamError {
-    message: Option<String>,
-    kind: Option<String>,
-    code: Option<String>,
 }
 
 /// Unlike [`ApiError`], it can have an upstream's own error code.
@@ -69,19 +62,79 @@ pub fn translate_error(
     body: &[u8],
     request_id: Option<&str>,
 ) -> TranslatedError {
-    let error = UpstreamError::parse(body);
+    let failure = ReportedFailure::read(body);
     let fallback =
         format!("The model's provider responded with status {status} and no error message.");
-    let message = error.message.as_deref().unwrap_or(&fallback);
+    let message = failure.message.as_deref().unwrap_or(&fallback);
+    match client {
+        Dialect::OpenAi => {
+            let kind = FailureKind::of_name(failure.kind.as_deref(), status, &failure);
+            TranslatedError {
+                status: if status == 529 { 503 } else { status },
+                body: chat_body(kind, unknown_name(kind, &failure), status, message),
+            }
+        }
+        Dialect::Anthropic => {
+            let kind = FailureKind::of_status(status, &failure);
+            TranslatedError {
+                status: match (kind, status) {
+                    (FailureKind::PromptTooLong, _) => 400,
+                    (_, 503) => 529,
+                    (_, status) => status,
+                },
+                body: messages_body(kind, message, request_id),
+            }
+        }
+    }
+}
+
+/// Translates a failure that the upstream reported under a good status: the client
+/// gets the status that fits it.
+#[must_use]
+pub fn translate_failure(
+    client: Dialect,
+    failure: &ReportedFailure,
+    request_id: Option<&str>,
+) -> TranslatedError {
+    let kind = FailureKind::of_report(failure);
+    if kind.is_about_credentials() {
+        return TranslatedError {
+            status: 502,
+            body: gateway_error(client, 502, &credential_rejected(), request_id).into(),
+        };
+    }
+    let status = match kind {
+        FailureKind::PromptTooLong => 400,
+        kind => failure.status.unwrap_or_else(|| kind.status()),
+    };
+    let message = failure.message.as_deref().unwrap_or(NO_EXPLANATION);
     match client {
         Dialect::OpenAi => TranslatedError {
             status: if status == 529 { 503 } else { status },
-            body: error.chat_body(status, message),
+            body: chat_body(kind, unknown_name(kind, failure), status, message),
         },
         Dialect::Anthropic => TranslatedError {
             status: if status == 503 { 529 } else { status },
-            body: messages_body(messages_type(status), message, request_id),
+            body: messages_body(kind, message, request_id),
         },
+    }
+}
+
+/// The last event of a stream in which the upstream reported a failure.
+#[must_use]
+pub fn failure_event(client: Dialect, failure: &ReportedFailure) -> Vec<u8> {
+    let kind = FailureKind::of_report(failure);
+    if kind.is_about_credentials() {
+        return gateway_error_event(client, &credential_rejected()).into();
+    }
+    let message = failure.message.as_deref().unwrap_or(NO_EXPLANATION);
+    match client {
+        Dialect::OpenAi => {
+            let status = failure.status.unwrap_or_else(|| kind.status());
+            let body = chat_body(kind, unknown_name(kind, failure), status, message);
+            [b"data: ", body.as_slice(), b"\n\n"].concat()
+        }
+        Dialect::Anthropic => messages_event(&messages_body(kind, message, None)),
     }
 }
 
@@ -96,7 +149,8 @@ pub fn gateway_error(
     match client {
         Dialect::OpenAi => error.to_body(),
         Dialect::Anthropic => {
-            messages_body(messages_type(status), &error.message, request_id).into()
+            let kind = FailureKind::of_status(status, &ReportedFailure::default());
+            messages_body(kind, &error.message, request_id).into()
         }
     }
 }
@@ -108,139 +162,72 @@ pub fn gateway_error_event(client: Dialect, error: &ApiError) -> Bytes {
         Dialect::OpenAi => error.to_event(),
         Dialect::Anthropic => {
             let kind = match error.kind {
-                ErrorType::InvalidRequestError => "invalid_request_error",
-                ErrorType::RateLimitError | ErrorType::InsufficientQuota => "rate_limit_error",
-                ErrorType::ServerError => "api_error",
+                ErrorType::InvalidRequestError => FailureKind::Invalid,
+                ErrorType::RateLimitError | ErrorType::InsufficientQuota => FailureKind::RateLimit,
+                ErrorType::ServerError => FailureKind::Upstream,
             };
-            messages_event(kind, &error.message).into()
+            messages_event(&messages_body(kind, &error.message, None)).into()
         }
     }
 }
 
-/// Anthropic's error type for a status.
-fn messages_type(status: u16) -> &'static str {
-    match status {
-        401 => "authentication_error",
-        402 => "billing_error",
-        403 => "permission_error",
-        404 => "not_found_error",
-        408 | 504 => "timeout_error",
-        413 => "request_too_large",
-        429 => "rate_limit_error",
-        503 | 529 => "overloaded_error",
-        400..=499 => "invalid_request_error",
-        _ => "api_error",
+/// In place of words that may contain the upstream's key.
+fn credential_rejected() -> ApiError {
+    ApiError {
+        message: "The upstream rejected the gateway's credential for this model. The gateway's \
+                  operator must renew it."
+            .into(),
+        kind: ErrorType::ServerError,
+        param: None,
+        code: "upstream_auth_failed",
     }
 }
 
-fn messages_body(kind: &str, message: &str, request_id: Option<&str>) -> Vec<u8> {
+/// A provider's own name of an error, which says more than the one of its kind.
+fn unknown_name(kind: FailureKind, failure: &ReportedFailure) -> Option<&str> {
+    let is_general = matches!(kind, FailureKind::Invalid | FailureKind::Upstream);
+    let name = failure.kind.as_deref().filter(|_| is_general)?;
+    from_name(name).is_none().then_some(name)
+}
+
+fn chat_body(kind: FailureKind, own_code: Option<&str>, status: u16, message: &str) -> Vec<u8> {
+    let (error_type, code) = match own_code {
+        None => kind.chat_type_and_code(),
+        Some(code) if (400..500).contains(&status) => (ErrorType::InvalidRequestError, code),
+        Some(code) => (ErrorType::ServerError, code),
+    };
+    let error = ChatError {
+        message,
+        kind: error_type,
+        param: None,
+        code,
+    };
+    serde_json::to_vec(&ChatErrorBody { error }).unwrap_or_default()
+}
+
+fn messages_body(kind: FailureKind, message: &str, request_id: Option<&str>) -> Vec<u8> {
+    let message = messages_words(kind, message);
     let body = MessagesErrorBody {
         kind: "error",
-        error: MessagesError { kind, message },
+        error: MessagesError {
+            kind: kind.messages_type(),
+            message: &message,
+        },
         request_id,
     };
     serde_json::to_vec(&body).unwrap_or_default()
 }
 
-fn messages_event(kind: &str, message: &str) -> Vec<u8> {
-    let body = messages_body(kind, message, None);
-    [b"event: error\ndata: ", body.as_slice(), b"\n\n"].concat()
+/// Coding agents compact a conversation if the message contains Anthropic's words
+/// for a prompt that is too long.
+fn messages_words(kind: FailureKind, message: &str) -> Cow<'_, str> {
+    const WORDS: &str = "prompt is too long";
+    if kind == FailureKind::PromptTooLong && !message.to_lowercase().contains(WORDS) {
+        return Cow::Owned(format!("{WORDS}: {message}"));
+    }
+    Cow::Borrowed(message)
 }
 
-// === impl UpstreamError ===
-
-impl UpstreamError {
-    /// Accepts `{"error":{…}}`, `{"error":"…"}`, and members at the top level:
-    /// `message` (Mistral), `detail` (`FastAPI`).
-    pub(super) fn parse(body: &[u8]) -> Self {
-        #[derive(Deserialize)]
-        struct Body {
-            error: Option<serde_json::Value>,
-            #[serde(flatten)]
-            top_level: serde_json::Value,
-        }
-
-        let Ok(Body { error, top_level }) = serde_json::from_slice::<Body>(body) else {
-            return Self::default();
-        };
-        let string = |value: &serde_json::Value, name: &str| {
-            let text = value.get(name)?.as_str()?;
-            Some(text.to_owned())
-        };
-        let parsed = match error {
-            Some(serde_json::Value::String(message)) => Self {
-                message: Some(message),
-                ..Self::default()
-            },
-            Some(error) => Self {
-                message: string(&error, "message"),
-                kind: string(&error, "type"),
-                code: string(&error, "code"),
-            },
-            None => Self {
-                message: string(&top_level, "message").or_else(|| string(&top_level, "detail")),
-                kind: string(&top_level, "type"),
-                code: string(&top_level, "code"),
-            },
-        };
-        Self {
-            message: parsed.message.filter(|message| !message.is_empty()),
-            ..parsed
-        }
-    }
-
-    /// Maps Anthropic's error type.
-    fn chat_body(&self, status: u16, message: &str) -> Vec<u8> {
-        let messages_type = self
-            .kind
-            .as_deref()
-            .unwrap_or_else(|| messages_type(status));
-        let (kind, code) = match messages_type {
-            "authentication_error" => (ErrorType::InvalidRequestError, "invalid_api_key"),
-            "billing_error" => (ErrorType::InsufficientQuota, "insufficient_quota"),
-            "permission_error" => (ErrorType::InvalidRequestError, "permission_denied"),
-            "not_found_error" => (ErrorType::InvalidRequestError, "not_found"),
-            "request_too_large" => (ErrorType::InvalidRequestError, "request_too_large"),
-            "rate_limit_error" => (ErrorType::RateLimitError, "rate_limit_exceeded"),
-            "overloaded_error" => (ErrorType::ServerError, "overloaded"),
-            "timeout_error" => (ErrorType::ServerError, "upstream_timeout"),
-            "invalid_request_error" if message.starts_with("prompt is too long") => {
-                (ErrorType::InvalidRequestError, "context_length_exceeded")
-            }
-            "invalid_request_error" => (ErrorType::InvalidRequestError, "invalid_request_error"),
-            "api_error" => (ErrorType::ServerError, "upstream_error"),
-            other if (400..500).contains(&status) => (ErrorType::InvalidRequestError, other),
-            other => (ErrorType::ServerError, other),
-        };
-        let error = ChatError {
-            message,
-            kind,
-            param: None,
-            code,
-        };
-        serde_json::to_vec(&ChatErrorBody { error }).unwrap_or_default()
-    }
-
-    /// The last event of a chat stream. There is no status: only the error type
-    /// distinguishes client errors from server errors.
-    pub(super) fn to_chat_event(&self) -> Vec<u8> {
-        let message = self.message.as_deref().unwrap_or(NO_EXPLANATION);
-        let body = self.chat_body(500, message);
-        [b"data: ", body.as_slice(), b"\n\n"].concat()
-    }
-
-    /// The last event of a Messages stream.
-    pub(super) fn to_messages_event(&self) -> Vec<u8> {
-        let message = self.message.as_deref().unwrap_or(NO_EXPLANATION);
-        let names = [self.kind.as_deref(), self.code.as_deref()];
-        let kind = names.into_iter().flatten().find_map(|name| match name {
-            "invalid_request_error" => Some("invalid_request_error"),
-            "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota" => {
-                Some("rate_limit_error")
-            }
-            "overloaded" | "overloaded_error" => Some("overloaded_error"),
-            _ => None,
-        });
-        messages_event(kind.unwrap_or("api_error"), message)
-    }
+fn messages_event(body: &[u8]) -> Vec<u8> {
+    [b"event: error\ndata: ", body, b"\n\n"].concat()
 }

@@ -1,7 +1,9 @@
 //! Reads a request as JSON, member by member, with the path of each value.
 //!
 //! Members that were not taken are detected at the end, so that nothing is dropped
-//! silently. Values stay raw JSON until they are read.
+//! silently, except in the past: a client sends the history of a conversation with
+//! each request, so an error there would be an error forever. Values stay raw JSON
+//! until they are read.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -23,6 +25,8 @@ type Result<T> = std::result::Result<T, TranslationError>;
 pub(super) struct JsonField<'a> {
     pub(super) path: String,
     raw: &'a RawValue,
+    /// See [`in_past`](Self::in_past).
+    past: bool,
 }
 
 /// An object whose members are taken out one by one; [`finish`](Self::finish)
@@ -31,6 +35,7 @@ pub(super) struct JsonField<'a> {
 pub(super) struct JsonObject<'a> {
     pub(super) path: String,
     members: Vec<RawMember<'a>>,
+    past: bool,
 }
 
 type RawMember<'a> = (Cow<'a, str>, &'a RawValue);
@@ -47,6 +52,17 @@ pub(super) enum JsonType {
 // === impl JsonField ===
 
 impl<'a> JsonField<'a> {
+    /// Marks the value, and all within it, as a part of the history, where members
+    /// without a counterpart are dropped.
+    pub(super) fn in_past(mut self) -> Self {
+        self.past = true;
+        self
+    }
+
+    pub(super) fn is_past(&self) -> bool {
+        self.past
+    }
+
     pub(super) fn json_type(&self) -> JsonType {
         match self.raw.get().as_bytes().first() {
             Some(b'"') => JsonType::String,
@@ -100,6 +116,7 @@ impl<'a> JsonField<'a> {
         let fields = items.into_iter().enumerate().map(|(index, raw)| JsonField {
             path: format!("{}[{index}]", self.path),
             raw,
+            past: self.past,
         });
         Ok(fields.collect())
     }
@@ -116,6 +133,7 @@ impl<'a> JsonField<'a> {
         Ok(JsonObject {
             path: self.path.clone(),
             members,
+            past: self.past,
         })
     }
 
@@ -160,6 +178,12 @@ fn member_path(path: &str, name: &str) -> String {
 // === impl JsonObject ===
 
 impl<'a> JsonObject<'a> {
+    /// As [`JsonField::in_past`].
+    pub(super) fn in_past(mut self) -> Self {
+        self.past = true;
+        self
+    }
+
     /// Parses the body of a request.
     pub(super) fn from_body(bytes: &'a [u8]) -> Result<Self> {
         let raw = serde_json::from_slice::<&'a RawValue>(bytes)
@@ -171,7 +195,8 @@ impl<'a> JsonObject<'a> {
                 "The body must be a JSON object.",
             ));
         }
-        JsonField { path, raw }.object()
+        let past = false;
+        JsonField { path, raw, past }.object()
     }
 
     /// Takes out a member; `null` counts as absent.
@@ -184,6 +209,7 @@ impl<'a> JsonObject<'a> {
         Some(JsonField {
             path: member_path(&self.path, name),
             raw,
+            past: self.past,
         })
     }
 
@@ -217,8 +243,12 @@ impl<'a> JsonObject<'a> {
         self.members.retain(|(name, _)| !names.contains(&&**name));
     }
 
-    /// Drops members whose value is the default. Other values are unsupported.
+    /// Drops members whose value is the default. Other values are unsupported,
+    /// except in the past.
     pub(super) fn ignore_defaults(&mut self, defaults: &[(&str, &[&str])]) -> Result<()> {
+        if self.past {
+            return Ok(());
+        }
         for (name, values) in defaults {
             let Some(field) = self.take(name) else {
                 continue;
@@ -230,8 +260,11 @@ impl<'a> JsonObject<'a> {
         Ok(())
     }
 
-    /// Rejects members that are left.
+    /// Rejects members that are left, except in the past.
     pub(super) fn finish(self) -> Result<()> {
+        if self.past {
+            return Ok(());
+        }
         let unread = self.members.iter().find(|(_, raw)| raw.get() != "null");
         let Some((name, _)) = unread else {
             return Ok(());

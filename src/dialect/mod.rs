@@ -12,6 +12,8 @@
 //! | Messages request, chat upstream | [`to_chat`] |
 //! | response with status 2xx, JSON | [`translate_response`] |
 //! | response with status 2xx, event stream | [`StreamTranslator`] |
+//! | response with status 2xx, JSON in place of a stream | [`response_events`], then [`StreamTranslator`] |
+//! | response with status 2xx that reports a failure | [`translate_failure`] |
 //! | response with another status | [`translate_error`] |
 //! | error of the gateway itself | [`gateway_error`], [`gateway_error_event`] |
 //!
@@ -22,18 +24,37 @@ mod anthropic_client;
 mod chat;
 mod error;
 mod event_buffer;
+mod events;
+mod failure_kind;
 mod field;
+mod history;
+mod lenient;
 mod openai_client;
+#[cfg(any(test, feature = "fuzzing"))]
+#[allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "only tests and fuzz targets run it"
+)]
+pub mod oracle;
 mod response;
 mod stream;
 mod text;
 mod thinking;
+mod tool_arguments;
+mod tool_id;
 mod translation_error;
 
-pub use error::{gateway_error, gateway_error_event, translate_error};
+pub use error::{
+    TranslatedError, failure_event, gateway_error, gateway_error_event, translate_error,
+    translate_failure,
+};
+pub use events::response_events;
 pub use response::{InvalidUpstreamResponse, ResponseContext, translate_response};
 pub use stream::{StreamStatus, StreamTranslator};
 pub use thinking::ThinkingMode;
+pub use tool_id::ToolIdRule;
 pub use translation_error::TranslationError;
 
 /// A protocol of clients and upstreams.
@@ -58,6 +79,10 @@ pub struct MessagesUpstream<'a> {
 
 /// Properties of a chat upstream.
 #[derive(Clone, Copy, Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent properties, set by name"
+)]
 pub struct ChatUpstream<'a> {
     /// The upstream's model name.
     pub model: &'a str,
@@ -66,9 +91,14 @@ pub struct ChatUpstream<'a> {
     pub legacy_max_tokens: bool,
     /// The model accepts `reasoning_effort`. Otherwise it is not sent.
     pub reasoning_effort: bool,
-    /// The upstream requires the thinking of the current turn to be sent back as
+    /// The upstream requires the thinking before tool calls to be sent back as
     /// `reasoning_content` (`DeepSeek`).
     pub reasoning_history: bool,
+    /// Ask for the usage of streams.
+    pub stream_usage: bool,
+    pub tool_ids: ToolIdRule,
+    /// As in [`ResponseContext::provider`].
+    pub provider: &'a str,
 }
 
 /// A request in the upstream's dialect.

@@ -10,7 +10,10 @@ use super::{Dialect, anthropic_client, openai_client};
 pub struct ResponseContext<'a> {
     /// The model name of the client's request.
     pub model: &'a str,
-    /// Used if the upstream's response has no id.
+    /// Identifies the upstream: what it needs back with a tool call is sent to no
+    /// other one.
+    pub provider: &'a str,
+    /// Unique; the id of a Messages response, and of others that have none.
     pub fallback_id: &'a str,
     /// When the response started, in seconds since 1970.
     pub created: u64,

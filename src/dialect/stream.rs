@@ -1,8 +1,10 @@
 //! Event streams, translated event by event.
 
+use super::error::failure_event;
 use super::event_buffer::EventBuffer;
 use super::response::ResponseContext;
 use super::{Dialect, anthropic_client, openai_client};
+use crate::wire::failure::ReportedFailure;
 use crate::wire::sse::SseEvent;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +18,8 @@ pub enum StreamStatus {
     /// The upstream reported an error in the stream. It is the last event of the
     /// output.
     Failed,
-    /// The upstream violates its protocol, or sent an event that is too long.
+    /// The upstream violates its protocol, sent an event that is too long, or calls
+    /// that are invalid or cannot be kept apart.
     /// The output does not show it; end the client's stream with an error.
     Broken,
 }
@@ -27,8 +30,15 @@ pub enum StreamStatus {
 #[derive(Debug)]
 pub struct StreamTranslator {
     buffer: EventBuffer,
-    direction: Direction,
+    events: EventTranslator,
     status: StreamStatus,
+}
+
+#[derive(Debug)]
+struct EventTranslator {
+    direction: Direction,
+    /// An event with data has arrived.
+    has_data: bool,
 }
 
 #[derive(Debug)]
@@ -51,7 +61,10 @@ impl StreamTranslator {
         };
         Self {
             buffer: EventBuffer::default(),
-            direction,
+            events: EventTranslator {
+                direction,
+                has_data: false,
+            },
             status: StreamStatus::Open,
         }
     }
@@ -62,9 +75,9 @@ impl StreamTranslator {
         if self.status != StreamStatus::Open {
             return self.status;
         }
-        let (direction, status) = (&mut self.direction, &mut self.status);
+        let (events, status) = (&mut self.events, &mut self.status);
         let pushed = self.buffer.push(chunk, |content| {
-            *status = direction.on_event(content, out);
+            *status = events.on_event(content, out);
             *status == StreamStatus::Open
         });
         if pushed.is_err() {
@@ -87,22 +100,58 @@ impl StreamTranslator {
         let complete =
             data == b"[DONE]" || serde_json::from_slice::<serde::de::IgnoredAny>(data).is_ok();
         if complete {
-            self.status = self.direction.on_event(remainder, out);
+            self.status = self.events.on_event(remainder, out);
         }
         if self.status == StreamStatus::Open {
-            self.status = self.direction.finish(out);
+            self.status = self.events.direction.finish(out);
         }
         self.status
+    }
+}
+
+// === impl EventTranslator ===
+
+impl EventTranslator {
+    /// `content` is the lines of one event.
+    fn on_event(&mut self, content: &[u8], out: &mut Vec<u8>) -> StreamStatus {
+        let event = SseEvent::parse(content);
+        let data = event.data.trim_ascii();
+        if data.is_empty() {
+            if content.starts_with(b":") {
+                self.direction.on_comment(out);
+            }
+            return StreamStatus::Open;
+        }
+        let is_first = !std::mem::replace(&mut self.has_data, true);
+        // The default type says nothing (WHATWG HTML, section 9.2.6).
+        let event_type = event
+            .event_type
+            .filter(|kind| !kind.is_empty() && *kind != b"message");
+        if let Some(failure) = ReportedFailure::find_in_event(event_type, data, is_first) {
+            out.extend_from_slice(&failure_event(self.direction.client(), &failure));
+            return StreamStatus::Failed;
+        }
+        match &mut self.direction {
+            Direction::ToChat(translator) => translator.on_data(event_type, data, out),
+            Direction::ToMessages(translator) => translator.on_data(data, out),
+        }
     }
 }
 
 // === impl Direction ===
 
 impl Direction {
-    fn on_event(&mut self, content: &[u8], out: &mut Vec<u8>) -> StreamStatus {
+    fn client(&self) -> Dialect {
         match self {
-            Self::ToChat(translator) => translator.on_event(content, out),
-            Self::ToMessages(translator) => translator.on_event(content, out),
+            Self::ToChat(_) => Dialect::OpenAi,
+            Self::ToMessages(_) => Dialect::Anthropic,
+        }
+    }
+
+    /// A keep-alive comment. Chat has no counterpart.
+    fn on_comment(&self, out: &mut Vec<u8>) {
+        if let Self::ToMessages(_) = self {
+            anthropic_client::stream::write_ping(out);
         }
     }
 

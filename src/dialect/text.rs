@@ -1,8 +1,9 @@
 //! JSON strings that are copied without decoding.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use serde::de::{Deserializer, Error};
+use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -53,6 +54,12 @@ impl<'a> Text<'a> {
         self.escaped().is_empty()
     }
 
+    /// Whether there is nothing but white space.
+    pub(super) fn is_blank(&self) -> bool {
+        let is_blank = |text: Cow<'_, str>| text.trim().is_empty();
+        self.decode().is_some_and(is_blank)
+    }
+
     /// `None` if an escape is not a character (a lone surrogate).
     pub(super) fn decode(&self) -> Option<Cow<'_, str>> {
         if !self.escaped().contains('\\') {
@@ -61,6 +68,32 @@ impl<'a> Text<'a> {
         String::deserialize(&mut serde_json::Deserializer::from_str(self.0.get()))
             .ok()
             .map(Cow::Owned)
+    }
+
+    /// Appends the decoded text. Half of a surrogate pair, of which the other half may
+    /// be in another string, becomes three bytes.
+    pub(super) fn decode_into(&self, out: &mut Vec<u8>) {
+        if !self.escaped().contains('\\') {
+            out.extend_from_slice(self.escaped().as_bytes());
+            return;
+        }
+        // A string cannot fail to decode to bytes.
+        let _ = serde_json::Deserializer::from_str(self.0.get()).deserialize_bytes(Append(out));
+    }
+}
+
+struct Append<'o>(&'o mut Vec<u8>);
+
+impl Visitor<'_> for Append<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a string")
+    }
+
+    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<(), E> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
     }
 }
 

@@ -13,10 +13,12 @@ use crate::telemetry::request_id::RequestId;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::error::{ApiError, ErrorType};
 
+mod body;
 mod request;
 mod server_timing;
 mod upstream;
 
+pub use body::*;
 pub use request::*;
 pub use server_timing::append_server_timing;
 pub use upstream::*;

@@ -1,4 +1,4 @@
-//! Errors caused by a request, or by the limits of the gateway.
+//! Errors caused by a request apart from its body, or by the limits of the gateway.
 
 use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
@@ -10,16 +10,36 @@ use crate::dialect::TranslationError;
 use crate::metering::RequestOutcome;
 use crate::shared_limit::LimitExceeded;
 use crate::wire::error::INTERNAL_ERROR;
-use crate::wire::multipart;
+use crate::wire::path_hint::{PathHint, PathMistake};
 use crate::wire::scan::{ScanError, ScanErrorKind};
 
 /// Seconds after which a rejected request may be retried.
 const SHED_RETRY_AFTER: &str = "1";
 
 #[must_use]
-pub fn unknown_url() -> ErrorResponse {
-    let message = "Unknown URL. The API is under /v1, for example /v1/chat/completions; \
-                   /openapi.json lists all endpoints.";
+pub fn unknown_url(hint: Option<PathHint>) -> ErrorResponse {
+    let message = match hint {
+        None => "Unknown URL. The API is under /v1, for example /v1/chat/completions; \
+                 /openapi.json lists all endpoints."
+            .to_owned(),
+        Some(hint) => {
+            let cure = match hint.cause {
+                PathMistake::DoubledVersion => {
+                    "/v1 is there twice: the client's base URL ends in /v1 already, and the \
+                     client may add it itself. Take one off the base URL."
+                }
+                PathMistake::DoubledEndpoint => {
+                    "The client's base URL ends in the path of an endpoint already, and the \
+                     client adds one itself. Take it off the base URL."
+                }
+                PathMistake::Other => {
+                    "Check the client's base URL; for most clients, it ends in /v1."
+                }
+            };
+            let (prefix, endpoint) = (hint.prefix, hint.endpoint.path());
+            format!("Unknown URL. This is served at {prefix}{endpoint}. {cure}")
+        }
+    };
     ErrorResponse::new(StatusCode::NOT_FOUND, "unknown_url", message)
 }
 
@@ -137,95 +157,6 @@ pub fn overloaded(message: &'static str) -> ErrorResponse {
         .header(RETRY_AFTER, HeaderValue::from_static(SHED_RETRY_AFTER))
 }
 
-// === errors of the body ===
-
-/// By its Content-Type, the body is not JSON.
-#[must_use]
-pub fn unsupported_media_type() -> ErrorResponse {
-    let message = "The body must be JSON in UTF-8: send \"Content-Type: application/json\".";
-    ErrorResponse::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "unsupported_media_type",
-        message,
-    )
-}
-
-#[must_use]
-pub fn unsupported_encoding() -> ErrorResponse {
-    let message = "Compressed request bodies are not supported: send the body without \
-                   Content-Encoding.";
-    ErrorResponse::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "unsupported_encoding",
-        message,
-    )
-}
-
-#[must_use]
-pub fn request_too_large(limit: usize) -> ErrorResponse {
-    let message = format!("The body is larger than the limit of {limit} bytes (server.max_body).");
-    ErrorResponse::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", message)
-        .close_connection()
-}
-
-#[must_use]
-pub fn request_timeout() -> ErrorResponse {
-    let message = "The request body did not arrive in time.";
-    ErrorResponse::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message).close_connection()
-}
-
-#[must_use]
-pub fn invalid_body() -> ErrorResponse {
-    let message = "The request body is incomplete or its framing is invalid.";
-    ErrorResponse::new(StatusCode::BAD_REQUEST, "invalid_body", message).close_connection()
-}
-
-/// The client disconnected in the middle of its body and will probably not read this.
-#[must_use]
-pub fn client_disconnected() -> ErrorResponse {
-    let mut response = invalid_body();
-    response.outcome = RequestOutcome::Cancelled;
-    response
-}
-
-/// A form names its model after it was routed without one.
-#[must_use]
-pub fn late_model() -> ErrorResponse {
-    let message = "`model` must come before the files in this form.";
-    ErrorResponse::new(StatusCode::BAD_REQUEST, "invalid_multipart", message)
-        .param("model")
-        .close_connection()
-}
-
-/// The part of a form before its `model` cannot be spooled.
-#[must_use]
-pub fn spool_failed() -> ErrorResponse {
-    let message = "`model` comes after a file in this form, and the gateway cannot store the \
-                   file. Send `model` first, or ask the gateway's operator to set \
-                   server.spool_dir.";
-    ErrorResponse::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", message)
-        .param("model")
-        .close_connection()
-}
-
-impl From<multipart::MultipartError> for ErrorResponse {
-    fn from(error: multipart::MultipartError) -> Self {
-        let (code, param) = match error {
-            multipart::MultipartError::DuplicateModel => ("duplicate_field", Some("model")),
-            multipart::MultipartError::InvalidModel => ("invalid_type", Some("model")),
-            _ => ("invalid_multipart", None),
-        };
-        let message = format!("Invalid form: {error}.");
-        let response = Self::new(StatusCode::BAD_REQUEST, code, message).close_connection();
-        match param {
-            Some(param) => response.param(param),
-            None => response,
-        }
-    }
-}
-
-// === errors of routing ===
-
 /// One error for all causes, so that it reveals no provider.
 #[must_use]
 pub fn unknown_provider() -> ErrorResponse {
@@ -270,57 +201,6 @@ pub fn missing_model() -> ErrorResponse {
 pub fn duplicate_model() -> ErrorResponse {
     let message = "Duplicate `model` in the query.";
     ErrorResponse::new(StatusCode::BAD_REQUEST, "duplicate_field", message).param("model")
-}
-
-impl From<ScanError> for ErrorResponse {
-    fn from(error: ScanError) -> Self {
-        let at = error.offset;
-        let bad_request = |code, message: String| Self::new(StatusCode::BAD_REQUEST, code, message);
-        match error.kind {
-            ScanErrorKind::EmptyBody => bad_request(
-                "empty_body",
-                "The body is empty; send a JSON object.".into(),
-            ),
-            ScanErrorKind::InvalidJson => {
-                bad_request("invalid_json", format!("Invalid JSON at byte {at}."))
-            }
-            ScanErrorKind::NotAnObject => {
-                bad_request("invalid_json", "The body must be a JSON object.".into())
-            }
-            ScanErrorKind::TrailingData => bad_request(
-                "invalid_json",
-                format!("Trailing data after the JSON object at byte {at}."),
-            ),
-            ScanErrorKind::InvalidEncoding => bad_request(
-                "invalid_encoding",
-                format!("The body is not valid UTF-8 at byte {at}."),
-            ),
-            ScanErrorKind::TooDeep => bad_request(
-                "too_deep",
-                format!("The JSON is nested too deeply at byte {at}."),
-            ),
-            ScanErrorKind::ModelMissing => {
-                bad_request("missing_field", "`model` is missing.".into()).param("model")
-            }
-            ScanErrorKind::ModelNotAString => {
-                bad_request("invalid_type", "`model` must be a string.".into()).param("model")
-            }
-            ScanErrorKind::ModelEmpty => {
-                bad_request("invalid_type", "`model` must not be empty.".into()).param("model")
-            }
-            ScanErrorKind::ModelTooLong => {
-                bad_request("invalid_type", "`model` is too long.".into()).param("model")
-            }
-            ScanErrorKind::Duplicate(field) => {
-                let name = field.as_str();
-                bad_request(
-                    "duplicate_field",
-                    format!("Duplicate `{name}` at byte {at}."),
-                )
-                .param(name)
-            }
-        }
-    }
 }
 
 impl From<Unresolved> for ErrorResponse {

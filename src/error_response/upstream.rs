@@ -6,6 +6,7 @@ use super::{ErrorResponse, invalid_body, overloaded};
 use crate::metering::RequestOutcome;
 use crate::routing;
 use crate::upstream::{Error, ErrorKind};
+use crate::wire::error::UPSTREAM_STALLED;
 
 impl From<&Error> for ErrorResponse {
     fn from(error: &Error) -> Self {
@@ -115,6 +116,20 @@ pub fn upstream_bad_content_type() -> ErrorResponse {
     .no_retry()
 }
 
+/// A good status, and nothing where a result is due.
+#[must_use]
+pub fn upstream_empty() -> ErrorResponse {
+    let message = "The upstream responded with a good status and an empty body.";
+    ErrorResponse::new(StatusCode::BAD_GATEWAY, "upstream_empty_response", message)
+}
+
+/// A result that cannot be translated, since it is not one of its protocol.
+#[must_use]
+pub fn upstream_invalid_result() -> ErrorResponse {
+    let message = "The upstream's response is not one of its own protocol.";
+    ErrorResponse::new(StatusCode::BAD_GATEWAY, "upstream_protocol_error", message).no_retry()
+}
+
 /// The upstream failed without a machine-readable error. Of its `headers`, those on
 /// retries and rate limits are kept.
 #[must_use]
@@ -152,7 +167,7 @@ pub fn stream_disconnected() -> ErrorResponse {
 #[must_use]
 pub fn stream_stalled() -> ErrorResponse {
     let message = "The upstream stopped sending in the middle of the response.";
-    ErrorResponse::new(StatusCode::GATEWAY_TIMEOUT, "upstream_stalled", message)
+    ErrorResponse::new(StatusCode::GATEWAY_TIMEOUT, UPSTREAM_STALLED, message)
 }
 
 /// The stream ended properly, but without the last event of its protocol.

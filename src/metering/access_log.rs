@@ -10,7 +10,7 @@ use crate::catalog::Target;
 use crate::telemetry::request_id::RequestId;
 
 pub(super) fn write(meter: &Meter, status: u16, outcome: RequestOutcome, duration: Duration) {
-    let usage = meter.usage.unwrap_or_default();
+    let usage = meter.usage.as_deref().copied().unwrap_or_default();
     info!(
         request_id = meter.request_id.as_str(),
         trace_id = meter
@@ -34,6 +34,7 @@ pub(super) fn write(meter: &Meter, status: u16, outcome: RequestOutcome, duratio
         input_tokens = usage.input,
         output_tokens = usage.output,
         cached_tokens = usage.cached,
+        cache_write_tokens = usage.cache_write,
         reasoning_tokens = usage.reasoning,
         cost_usd = meter.cost.map(tracing::field::display),
         duration_ms = milliseconds(duration),

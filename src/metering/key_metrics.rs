@@ -9,7 +9,7 @@ use crate::wire::usage::Usage;
 #[derive(Debug)]
 pub struct KeyMetrics {
     name: Box<str>,
-    tokens: LazyCounters<4>,
+    tokens: LazyCounters<5>,
     cost: LazyCounters<1>,
     registry: Registry,
 }

@@ -29,13 +29,14 @@ impl<const N: usize> LazyCounters<N> {
     }
 }
 
-impl LazyCounters<4> {
+impl LazyCounters<5> {
     /// Counts tokens by kind; `register` gets the kind's label.
     pub(super) fn add_usage(&self, usage: &Usage, register: impl Fn(&'static str) -> Counter) {
         let kinds = [
             (token_kind::INPUT, usage.input),
             (token_kind::OUTPUT, usage.output),
             (token_kind::CACHED, usage.cached),
+            (token_kind::CACHE_WRITE, usage.cache_write),
             (token_kind::REASONING, usage.reasoning),
         ];
         for (index, (kind, count)) in kinds.into_iter().enumerate() {

@@ -72,7 +72,7 @@ pub struct RequestRecord {
     /// From the request to the end of the response.
     pub duration: Duration,
     /// As reported by the provider.
-    pub usage: Option<Usage>,
+    pub usage: Option<Box<Usage>>,
     /// None if unknown.
     pub cost: Option<Cost>,
 }

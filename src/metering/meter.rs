@@ -38,7 +38,9 @@ pub struct Meter {
     pub(super) caller: Option<Caller>,
     pub(super) model: Option<Rc<ModelMetrics>>,
     pub(super) upstream_model: Option<HeaderValue>,
-    pub(super) price: Option<Price>,
+    pub(super) price: Option<Arc<Price>>,
+    /// The client asks for a service tier other than the standard one.
+    pub(super) wants_other_tier: bool,
     /// Attempts so far; counted only for models with several targets.
     pub(super) attempts: Cell<usize>,
     pub(super) status: Option<u16>,
@@ -50,7 +52,8 @@ pub struct Meter {
     /// Counter of the bytes of a streamed request body.
     pub(super) bytes_in_counter: Option<Rc<Cell<u64>>>,
     pub(super) bytes_out: u64,
-    pub(super) usage: Option<Usage>,
+    /// Boxed, since the meter is moved about before there is any.
+    pub(super) usage: Option<Box<Usage>>,
     pub(super) cost: Option<Cost>,
     pub(super) first_byte: Option<Duration>,
     pub(super) first_token: Option<Duration>,
@@ -77,6 +80,7 @@ impl Meter {
             model: None,
             upstream_model: None,
             price: None,
+            wants_other_tier: false,
             attempts: Cell::new(0),
             status: None,
             outcome: None,
@@ -128,7 +132,7 @@ impl Meter {
 
     pub fn start_attempt(&mut self, target: &Target) {
         self.upstream_model.clone_from(&target.model_header);
-        self.price = target.price.as_deref().copied();
+        self.price.clone_from(&target.price);
         access_log::write_attempt(&self.request_id, target);
     }
 
@@ -264,10 +268,6 @@ impl Meter {
         self.bytes_out += bytes as u64;
     }
 
-    pub fn set_usage(&mut self, usage: Option<Usage>) {
-        self.usage = usage.filter(|_| self.endpoint.bills_tokens());
-    }
-
     /// Sets the outcome; only the first call counts. `code` is that of an error of our
     /// own.
     pub fn finish(&mut self, outcome: RequestOutcome, code: Option<&'static str>) {
@@ -322,20 +322,7 @@ impl Meter {
         if let Some(first_token) = self.first_token {
             model.first_token().record(first_token);
         }
-        if let Some(usage) = &self.usage {
-            model.count_tokens(usage);
-            self.cost = self.price.and_then(|price| Cost::of(&price, usage));
-            let key = self.caller.as_ref().and_then(|caller| worker.key(caller));
-            if let Some(key) = key {
-                key.count_tokens(usage);
-            }
-            if let Some(cost) = self.cost {
-                model.count_cost(cost);
-                if let Some(key) = key {
-                    key.count_cost(cost);
-                }
-            }
-        }
+        self.cost = self.count_usage(model);
         if worker.access_log() {
             access_log::write(self, status, outcome, duration);
         }
@@ -368,7 +355,7 @@ impl Meter {
             first_byte: self.first_byte,
             first_token: self.first_token,
             duration,
-            usage: self.usage,
+            usage: self.usage.take(),
             cost: self.cost,
         }
     }

@@ -20,6 +20,7 @@ mod tap;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod usage;
 
 pub use attempt::{AttemptResult, HedgeOutcome};
 pub use key_metrics::KeyMetrics;

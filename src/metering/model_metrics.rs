@@ -42,7 +42,7 @@ pub struct ModelMetrics {
     /// By endpoint. A model serves one or two, and a table for all of them would be most
     /// of the memory of an alias.
     requests: [OnceCell<EndpointCounters>; Endpoint::ALL.len()],
-    tokens: LazyCounters<4>,
+    tokens: LazyCounters<5>,
     /// By kind: input, output. None while they are not recorded.
     request_tokens: Option<[OnceCell<Histogram>; 2]>,
     /// Unused where the model has no price.

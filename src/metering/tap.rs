@@ -2,14 +2,25 @@
 
 use bytes::Bytes;
 
+use crate::wire::json_relay::{JsonEnd, JsonInspector, first_byte};
 use crate::wire::media_type::MediaType;
 use crate::wire::sse_relay::{FinishRule, StreamInspector};
-use crate::wire::usage::{Usage, UsageTail};
+use crate::wire::usage::Usage;
 
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a box would be an allocation for each request"
+)]
 pub enum Tap {
     Stream(Box<StreamInspector>),
-    Json(UsageTail),
+    Json(JsonInspector),
+    /// Its first byte shows which of the others it is.
+    Undecided {
+        inspector: Box<StreamInspector>,
+        /// By its media type.
+        is_stream: bool,
+    },
     None,
     /// Panics after this number of frames.
     #[cfg(test)]
@@ -21,10 +32,11 @@ impl Tap {
     #[must_use]
     pub fn new(media_type: MediaType, rule: FinishRule, hide_usage: bool) -> Self {
         match media_type {
-            MediaType::EventStream => {
-                Self::Stream(Box::new(StreamInspector::new(rule, hide_usage)))
-            }
-            MediaType::Json => Self::Json(UsageTail::default()),
+            MediaType::EventStream | MediaType::Unspecified => Self::Undecided {
+                inspector: Box::new(StreamInspector::new(rule, hide_usage)),
+                is_stream: media_type == MediaType::EventStream,
+            },
+            MediaType::Json => Self::Json(JsonInspector::default()),
             MediaType::Html | MediaType::Multipart | MediaType::Other => Self::None,
         }
     }
@@ -33,9 +45,20 @@ impl Tap {
     pub fn feed(&mut self, data: Bytes) -> Option<Bytes> {
         match self {
             Self::Stream(inspector) => inspector.feed(data),
-            Self::Json(tail) => {
-                tail.push(&data);
+            Self::Json(inspector) => {
+                inspector.feed(&data);
                 Some(data)
+            }
+            Self::Undecided { .. } => {
+                if let Some(first) = first_byte(&data) {
+                    self.decide(first);
+                    return self.feed(data);
+                }
+                // Blank lines may be those of either.
+                match self {
+                    Self::Undecided { inspector, .. } => inspector.feed(data),
+                    _ => Some(data),
+                }
             }
             Self::None => Some(data),
             #[cfg(test)]
@@ -48,12 +71,27 @@ impl Tap {
         }
     }
 
-    #[must_use]
-    pub fn usage(&self) -> Option<Usage> {
+    fn decide(&mut self, first: u8) {
+        let Self::Undecided {
+            inspector,
+            is_stream,
+        } = std::mem::replace(self, Self::None)
+        else {
+            return;
+        };
+        *self = match first {
+            b'{' | b'[' => Self::Json(JsonInspector::default()),
+            // A comment, or one of the fields data, event, id and retry.
+            _ if is_stream || b":deir".contains(&first) => Self::Stream(inspector),
+            _ => Self::None,
+        };
+    }
+
+    pub fn take_usage(&mut self) -> Option<Box<Usage>> {
         match self {
-            Self::Stream(inspector) => inspector.usage().copied(),
-            Self::Json(tail) => tail.usage(),
-            Self::None => None,
+            Self::Stream(inspector) => inspector.usage().map(Box::new),
+            Self::Json(inspector) => inspector.take_usage(),
+            Self::Undecided { .. } | Self::None => None,
             #[cfg(test)]
             Self::Failing(_) => None,
         }
@@ -61,7 +99,31 @@ impl Tap {
 
     pub fn stream(&mut self) -> Option<&mut StreamInspector> {
         match self {
-            Self::Stream(inspector) => Some(inspector),
+            Self::Stream(inspector)
+            | Self::Undecided {
+                inspector,
+                is_stream: true,
+            } => Some(inspector),
+            _ => None,
+        }
+    }
+
+    /// True if a failure was reported that is the request's fault.
+    #[must_use]
+    pub fn blames_request(&self) -> bool {
+        match self {
+            Self::Stream(inspector) => inspector.blames_request(),
+            Self::Json(inspector) => inspector.blames_request(),
+            _ => false,
+        }
+    }
+
+    /// What a body that is no stream came to, after its last chunk. `None` where it is
+    /// not inspected.
+    pub fn end(&mut self) -> Option<JsonEnd> {
+        match self {
+            Self::Json(inspector) => Some(inspector.end()),
+            Self::Undecided { .. } => Some(JsonEnd::Blank),
             _ => None,
         }
     }

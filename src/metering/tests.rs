@@ -49,11 +49,11 @@ fn start(worker: &Rc<WorkerMetrics>, model: &Model) -> Meter {
 
 fn finish(mut meter: Meter, outcome: RequestOutcome, status: u16) {
     meter.on_response_head(status, false);
-    meter.set_usage(Some(Usage {
+    meter.set_usage(Some(Box::new(Usage {
         input: Some(3),
         output: Some(4),
         ..Usage::default()
-    }));
+    })));
     meter.finish(outcome, None);
 }
 
@@ -184,6 +184,7 @@ fn every_outcome_has_its_label_in_the_table() {
     ];
     let reasons = [
         Reason::Failed,
+        Reason::BrokenResponses,
         Reason::Throttled,
         Reason::Unauthorized,
         Reason::RateLimited,

@@ -279,11 +279,15 @@ impl SpanBuilder<'_> {
         attributes: &mut Attributes,
     ) -> Option<SpanEvent> {
         let meter = self.meter;
-        let usage = meter.usage.unwrap_or_default();
+        let usage = meter.usage.as_deref().copied().unwrap_or_default();
         attributes.add("gen_ai.request.stream", meter.is_stream.then_some(true));
         attributes.add("gen_ai.usage.input_tokens", usage.input);
         attributes.add("gen_ai.usage.output_tokens", usage.output);
         attributes.add("gen_ai.usage.cache_read.input_tokens", usage.cached);
+        attributes.add(
+            "gen_ai.usage.cache_creation.input_tokens",
+            usage.cache_write,
+        );
         attributes.add("gen_ai.usage.reasoning.output_tokens", usage.reasoning);
         let arrived = meter.overhead.started + meter.first_token?;
         let elapsed = arrived.saturating_duration_since(attempt.started);

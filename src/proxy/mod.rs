@@ -129,7 +129,7 @@ where
     let intake = match kind {
         RequestKind::Json(endpoint) => {
             let scan = intake::scan_of(endpoint);
-            intake::read_json(worker, meter, &head.headers, body, scan).await?
+            intake::read_json(worker, meter, &mut head.headers, body, scan).await?
         }
         // Boxed, so that the future of a JSON request stays small.
         RequestKind::Passthrough(path) => {
@@ -147,6 +147,7 @@ where
     };
     let resolved = resolve::resolve(worker, &caller, meter.endpoint(), &intake, head)?;
     meter.set_model(resolved.model);
+    meter.set_wants_other_tier(intake.scan.wants_other_tier);
     let context = AttemptContext {
         worker,
         resolved: &resolved,

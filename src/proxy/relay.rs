@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::HeaderMap;
+use tokio::time::Instant;
 
 use super::Worker;
 use super::attempt::AcceptedResponse;
@@ -16,10 +17,14 @@ use crate::drain::{DrainWatch, Phase};
 use crate::error_response;
 use crate::error_response::ErrorResponse;
 use crate::metering::{Meter, RequestOutcome, Tap};
-use crate::routing::InFlightGuard;
+use crate::routing::{InFlightGuard, ResponseWatch};
 use crate::shared_limit::LimitPermit;
 use crate::upstream::UpstreamBody;
+use crate::wire::endpoint::Endpoint;
+use crate::wire::error::UPSTREAM_STALLED;
+use crate::wire::json_relay::JsonEnd;
 use crate::wire::media_type::MediaType;
+use crate::wire::sse_relay::StreamInspector;
 
 /// A comment, which SSE readers skip (WHATWG HTML, section 9.2.7, proposes it
 /// against proxies that drop an idle stream).
@@ -31,6 +36,7 @@ pub struct Relay {
     body: UpstreamBody,
     tap: Tap,
     translator: Option<Box<Translator>>,
+    endpoint: Endpoint,
     dialect: Dialect,
     meter: Option<Meter>,
     timer: BodyTimer,
@@ -40,6 +46,8 @@ pub struct Relay {
     ok_outcome: RequestOutcome,
     _permit: LimitPermit,
     _in_flight: Option<InFlightGuard>,
+    /// Until the end is known.
+    watch: Option<ResponseWatch>,
     object_ids: Option<Box<ObjectIdRecorder>>,
 }
 
@@ -75,6 +83,7 @@ impl Relay {
         let response = accepted.response;
         let is_stream = accepted.media_type == MediaType::EventStream;
         meter.on_response_head(response.status.as_u16(), is_stream);
+        meter.set_usage(accepted.usage);
         let mut headers = response.headers;
         error_response::set_request_id(&mut headers, meter.request_id());
         meter.pause_overhead();
@@ -92,6 +101,7 @@ impl Relay {
                 accepted.hide_usage,
             ),
             translator: accepted.translator,
+            endpoint: meter.endpoint(),
             dialect: error_response::dialect(meter.endpoint()),
             ok_outcome: RequestOutcome::from_status(response.status.as_u16()),
             meter: Some(meter),
@@ -100,6 +110,7 @@ impl Relay {
             state: State::Relaying,
             _permit: permit,
             _in_flight: accepted.in_flight,
+            watch: accepted.watch,
             object_ids: accepted.object_ids,
         });
         relay.finish_if_empty();
@@ -236,30 +247,51 @@ impl Relay {
 
     /// The upstream's body has ended as it should, with this last chunk.
     fn on_upstream_end(&mut self, chunk: Option<Bytes>) -> Option<Bytes> {
-        let mut outcome = self.ok_outcome;
-        let mut chunk = chunk;
-        if let Some(stream) = self.tap.stream() {
-            if stream.has_error() {
-                outcome = RequestOutcome::UpstreamError;
-            } else if self.ok_outcome == RequestOutcome::Ok && !stream.is_complete() {
-                self.abort(&error_response::stream_incomplete());
+        // The last event may lack its empty line, and counts.
+        let mut tail = self.tap.stream().and_then(StreamInspector::end);
+        let outcome = match self.outcome_at_end() {
+            Ok(outcome) => outcome,
+            Err(failure) => {
+                self.abort(&failure);
                 return self.emit(chunk);
             }
-            let tail = stream.end();
-            if let Some(translator) = &mut self.translator {
-                chunk = concat(chunk, translator.finish(tail));
-                if !translator.is_finished() {
-                    self.abort(&error_response::stream_incomplete());
-                    return self.emit(chunk);
-                }
-            } else {
-                chunk = concat(chunk, tail);
+        };
+        if let Some(translator) = &mut self.translator {
+            tail = translator.finish(tail.as_deref());
+            if !translator.is_finished() {
+                self.abort(&error_response::stream_incomplete());
+                return self.emit(concat(chunk, tail));
             }
         }
         self.set_outcome(outcome, None);
-        let chunk = self.emit(chunk);
+        let chunk = self.emit(concat(chunk, tail));
         self.close();
         chunk
+    }
+
+    /// The outcome of a body that has ended as it should, by its content; an error if
+    /// it must not look complete.
+    fn outcome_at_end(&mut self) -> Result<RequestOutcome, ErrorResponse> {
+        let failed = Ok(RequestOutcome::UpstreamError);
+        if let Some(stream) = self.tap.stream() {
+            return if stream.has_error() {
+                failed
+            } else if self.ok_outcome == RequestOutcome::Ok && !stream.is_complete() {
+                Err(error_response::stream_incomplete())
+            } else {
+                Ok(self.ok_outcome)
+            };
+        }
+        if self.ok_outcome != RequestOutcome::Ok || !self.endpoint.has_result() {
+            return Ok(self.ok_outcome);
+        }
+        let is_json = self.endpoint.has_json_result();
+        match self.tap.end() {
+            Some(JsonEnd::Failure) => failed,
+            Some(JsonEnd::Other) if is_json => failed,
+            Some(JsonEnd::Blank) if is_json => Err(error_response::upstream_empty()),
+            _ => Ok(self.ok_outcome),
+        }
     }
 
     /// Ends the body early. A stream between two events gets an error event;
@@ -268,10 +300,12 @@ impl Relay {
         let mut state = State::Aborting { flushed: false };
         let mut outcome = failure.outcome;
         let mut code = Some(failure.body.code);
+        let is_translated = self.translator.is_some();
         if let Some(stream) = self.tap.stream() {
-            let is_broken = self.translator.as_ref().is_some_and(|it| it.is_broken());
+            // The upstream's `[DONE]` does not end a Messages stream that is translated.
+            let translated = self.translator.as_ref().is_none_or(|it| it.is_finished());
             let is_complete = stream.is_done() || stream.has_error() && stream.at_boundary();
-            if is_complete && !is_broken {
+            if is_complete && translated {
                 // Only the framing is missing: the response is complete, or the
                 // upstream has sent its own error.
                 let failed = stream.has_error();
@@ -283,12 +317,14 @@ impl Relay {
                 code = None;
                 let mut tail = stream.end();
                 if let Some(translator) = &mut self.translator {
-                    tail = translator.finish(tail);
+                    tail = translator.finish(tail.as_deref());
                 }
                 state = State::Closing(tail.unwrap_or_default());
-            } else if self.translator.is_some() || stream.at_boundary() {
+            } else if is_translated || stream.at_boundary() {
                 state = State::Closing(failure.to_event(self.dialect));
             }
+        } else if is_translated {
+            state = State::Closing(failure.to_event(self.dialect));
         }
         self.set_outcome(outcome, code);
         if let State::Closing(last) = &state {
@@ -300,15 +336,40 @@ impl Relay {
 
     /// The first outcome stands.
     pub(super) fn set_outcome(&mut self, outcome: RequestOutcome, code: Option<&'static str>) {
+        if let Some(watch) = self.watch.take() {
+            self.report_end(watch, outcome, code);
+        }
         if let Some(meter) = &mut self.meter {
             meter.finish(outcome, code);
         }
     }
 
+    /// Nothing is reported that is no fault of the upstream: errors of the client, the
+    /// total timeout, the end of the process.
+    fn report_end(
+        &mut self,
+        watch: ResponseWatch,
+        outcome: RequestOutcome,
+        code: Option<&'static str>,
+    ) {
+        let now = || Instant::now().into_std();
+        match outcome {
+            RequestOutcome::Ok => watch.record_complete(now()),
+            RequestOutcome::UpstreamError if self.tap.blames_request() => {}
+            RequestOutcome::UpstreamError => watch.record_broken(now()),
+            RequestOutcome::Timeout if code == Some(UPSTREAM_STALLED) => {
+                watch.record_broken(now());
+            }
+            _ => {}
+        }
+    }
+
     fn close(&mut self) {
         self.state = State::Ended;
-        if let Some(mut meter) = self.meter.take() {
-            meter.set_usage(self.tap.usage());
+        if let Some(meter) = &mut self.meter {
+            meter.set_usage(self.tap.take_usage());
+            // Where it is: a move would copy all of it.
+            self.meter = None;
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
+use tokio::sync::Semaphore;
 
 use crate::access::Gate;
 use crate::catalog::Catalog;
@@ -18,6 +19,10 @@ use crate::shared_limit::{LocalLimit, SharedLimit};
 use crate::telemetry::request_id::RequestIds;
 use crate::telemetry::trace::Tracer;
 use crate::upstream::{Client, Upstream};
+
+/// Large compressed bodies of one worker that are decoded at a time. A decoder holds up
+/// to 16 MiB for each coding, besides what it has decoded.
+const CONCURRENT_DECODERS: usize = 2;
 
 /// The active configuration, with what is shared between workers. Immutable; a
 /// reload makes a new one.
@@ -97,6 +102,8 @@ pub struct Worker {
     pub in_flight: Rc<LocalLimit>,
     /// Draws on [`Limits::spooled`].
     pub spooled: Rc<LocalLimit>,
+    /// For the large compressed bodies that are being decoded.
+    pub decoding: Rc<Semaphore>,
     /// For the choice of targets.
     pub rng: RefCell<Rng>,
 }
@@ -113,6 +120,7 @@ impl Worker {
             buffered: LocalLimit::new(&snapshot.limits.buffered),
             in_flight: LocalLimit::new(&snapshot.limits.in_flight),
             spooled: LocalLimit::new(&snapshot.limits.spooled),
+            decoding: Rc::new(Semaphore::new(CONCURRENT_DECODERS)),
             snapshot,
         }
     }
@@ -132,6 +140,7 @@ impl Worker {
             buffered: Rc::clone(&self.buffered),
             in_flight: Rc::clone(&self.in_flight),
             spooled: Rc::clone(&self.spooled),
+            decoding: Rc::clone(&self.decoding),
             snapshot,
         }
     }

@@ -1,7 +1,9 @@
 //! Responses made by the gateway itself.
 
+use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Response};
+use http_body_util::BodyExt;
 
 use crate::dialect::Dialect;
 use crate::error_response::{ErrorResponse, REQUEST_ID};
@@ -35,7 +37,14 @@ pub fn request_dialect(headers: &HeaderMap) -> Dialect {
     }
 }
 
-pub fn json(body: impl Into<bytes::Bytes>) -> Response<ResponseBody> {
+/// The head of a response, after its body has been read to the end: dropping it would
+/// count as a client that disconnects.
+pub async fn without_body(mut response: Response<ResponseBody>) -> Response<ResponseBody> {
+    while let Some(Ok(_)) = response.body_mut().frame().await {}
+    response.map(|_| ResponseBody::full(Bytes::new()))
+}
+
+pub fn json(body: impl Into<Bytes>) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::full(body.into()));
     let value = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, value);

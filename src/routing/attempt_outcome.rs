@@ -15,7 +15,8 @@ pub enum AttemptOutcome {
     Throttled(Option<Duration>),
     /// The upstream rejected the credential.
     Unauthorized,
-    /// The model is missing or not allowed, or the upstream timed out.
+    /// The model is missing or not allowed, the upstream timed out, or its report under
+    /// a good status blames the request.
     Rejected,
     /// An error of the upstream, or a response that is useless to clients.
     Failed,

@@ -32,6 +32,7 @@ impl Fleet {
                 &previous.health_states,
                 *before,
             );
+            share(&mut self.refusals, *now, &previous.refusals, *before);
             let budgets = self.budgets.get(*now).zip(previous.budgets.get(*before));
             if budgets.is_some_and(|(now, before)| now.has_same_rate(before)) {
                 share(&mut self.budgets, *now, &previous.budgets, *before);

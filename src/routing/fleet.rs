@@ -3,27 +3,29 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use tracing::{info, warn};
-
 use super::AttemptOutcome;
-use super::breaker::{CircuitBreaker, millis};
+use super::breaker::{CircuitBreaker, Success, millis};
 use super::ejection_metrics::EjectionMetrics;
 use super::health_state::HealthState;
 use super::latency::RecentLatencies;
 use super::load::{InFlightGuard, Load};
 use super::quota::{Quota, QuotaPermit};
+use super::refusals::Refusals;
 use super::retry_budget::RetryBudget;
+use super::target_health::{ResponseWatch, TargetHealth, TargetName};
 use super::target_state::{Reason, TargetState};
-use crate::catalog::{Catalog, Provider, Target};
+use crate::catalog::{Catalog, Provider, Target, fingerprint};
 use crate::config::{Breaker, Config, Hedge};
 use crate::telemetry::metric::Registry;
+use crate::wire::additions::Addition;
+use crate::wire::endpoint::Endpoint;
 use crate::wire::rate_limit::RateLimitReport;
 
 /// Cooldown of a throttled target that requests no delay.
 const DEFAULT_COOLDOWN: Duration = Duration::from_secs(1);
 
 /// Shared by all workers; its state is atomics only. Requests to a model with a
-/// single target do not use it.
+/// single target use nothing of it but [`Fleet::refuses`].
 #[derive(Debug)]
 pub struct Fleet {
     pub(super) started: Instant,
@@ -40,8 +42,12 @@ pub struct Fleet {
     pub(super) health_states: Box<[Arc<HealthState>]>,
     /// By [`Target::state_index`]; filled for models that hedge at a quantile.
     pub(super) latencies: Box<[Arc<OnceLock<Box<RecentLatencies>>>]>,
+    /// By [`crate::catalog::Provider::id`]: what models refuse.
+    pub(super) refusals: Box<[Arc<Refusals>]>,
+    /// By [`Target::state_index`]; made at first use.
+    healths: Box<[OnceLock<Arc<TargetHealth>>]>,
     /// By [`crate::catalog::Provider::id`]; none where the provider is not ready.
-    ejection_metrics: Box<[Option<EjectionMetrics>]>,
+    ejection_metrics: Box<[Option<Arc<EjectionMetrics>>]>,
 }
 
 impl Fleet {
@@ -59,55 +65,80 @@ impl Fleet {
             quotas: (0..states).map(|_| Arc::default()).collect(),
             health_states: (0..providers).map(|_| Arc::default()).collect(),
             latencies: (0..states).map(|_| Arc::default()).collect(),
+            refusals: (0..providers).map(|_| Arc::default()).collect(),
+            healths: (0..states).map(|_| OnceLock::new()).collect(),
             ejection_metrics: ejection_metrics(catalog, registry),
         }
     }
 
     /// Records the result of an attempt, `None` for a success.
     pub fn record_result(&self, target: &Target, failure: Option<AttemptOutcome>, now: Instant) {
-        let Some(breaker) = self.breakers.get(target.state_index) else {
+        let Some(health) = self.health(target) else {
             return;
         };
-        let now = self.millis_since_start(now);
-        let rules = &self.breaker_rules;
+        let max_cooldown = self.breaker_rules.max_cooldown;
         match failure {
+            None => return health.record_success(Success::Complete, now),
             Some(
                 AttemptOutcome::NotProcessed
                 | AttemptOutcome::MaybeProcessed
                 | AttemptOutcome::Failed,
-            ) => {
-                if let Some(ejection) = breaker.record_failure(now, rules) {
-                    if ejection.is_new {
-                        self.with_metrics(target, |it| breaker.increment_gauge(&it.ejected));
-                    }
-                    self.log_ejection(target, Reason::Failed, ejection.duration);
-                }
-                return;
-            }
+            ) => return health.record_failure(now),
             Some(AttemptOutcome::Throttled(wait)) => {
-                let cooldown = wait.unwrap_or(DEFAULT_COOLDOWN).min(rules.max_cooldown);
-                if breaker.is_available(now) {
-                    self.log_ejection(target, Reason::Throttled, cooldown);
-                }
-                breaker.cool_down(now, cooldown);
+                let cooldown = wait.unwrap_or(DEFAULT_COOLDOWN).min(max_cooldown);
+                health.cool_down(&health.breaker, cooldown, Reason::Throttled, now);
             }
             Some(AttemptOutcome::Unauthorized) => {
-                let cooldown = rules.max_cooldown;
                 if let Some(credential) = self.breakers.get(target.credential_state_index) {
-                    if credential.is_available(now) {
-                        self.log_ejection(target, Reason::Unauthorized, cooldown);
-                    }
-                    credential.cool_down(now, cooldown);
+                    health.cool_down(credential, max_cooldown, Reason::Unauthorized, now);
                 }
             }
-            Some(AttemptOutcome::Rejected) | None => {}
+            Some(AttemptOutcome::Rejected) => {}
         }
-        // Any response shows that the target is up.
-        if breaker.record_success(now, rules) {
-            breaker.decrement_gauge();
-            let provider = &*target.provider.name;
-            let (model, credential) = (target.model_for_log(), target.credential);
-            info!(provider, model, credential, "target restored");
+        // Any response shows that the target is up, but not that it completes one.
+        health.record_success(Success::Begun, now);
+    }
+
+    /// Records the success of an attempt whose response has begun.
+    #[must_use]
+    pub fn watch_response(
+        &self,
+        target: &Target,
+        is_stream: bool,
+        now: Instant,
+    ) -> Option<ResponseWatch> {
+        let health = self.health(target)?;
+        Some(health.watch(is_stream, now))
+    }
+
+    /// Whether the model has refused what the gateway adds to requests.
+    #[inline]
+    #[must_use]
+    pub fn refuses(
+        &self,
+        target: &Target,
+        endpoint: Endpoint,
+        addition: Addition,
+        now: impl FnOnce() -> Instant,
+    ) -> bool {
+        let refusals = self.refusals.get(target.provider.id);
+        refusals.is_some_and(|refusals| {
+            let key = || refusal_key(target, endpoint, addition);
+            !refusals.is_empty() && refusals.contains(key(), self.minute(now()))
+        })
+    }
+
+    /// Records that the model refused an addition, and served the request without it.
+    pub fn record_refusal(
+        &self,
+        target: &Target,
+        endpoint: Endpoint,
+        addition: Addition,
+        now: Instant,
+    ) {
+        if let Some(refusals) = self.refusals.get(target.provider.id) {
+            let key = refusal_key(target, endpoint, addition);
+            refusals.record(key, self.minute(now));
         }
     }
 
@@ -179,8 +210,10 @@ impl Fleet {
         };
         let (sent, now) = (self.millis_since_start(sent), self.millis_since_start(now));
         let max_exclusion = self.breaker_rules.max_cooldown;
-        if let Some(duration) = quota.record(sent, now, report, max_exclusion) {
-            self.log_ejection(target, Reason::RateLimited, duration);
+        if let Some(duration) = quota.record(sent, now, report, max_exclusion)
+            && let Some(health) = self.health(target)
+        {
+            health.log_exclusion(Reason::RateLimited, duration);
         }
     }
 
@@ -308,28 +341,40 @@ impl Fleet {
         millis(self.time_since_start(now))
     }
 
-    fn with_metrics(&self, target: &Target, update: impl FnOnce(&EjectionMetrics)) {
-        if let Some(Some(metrics)) = self.ejection_metrics.get(target.provider.id) {
-            update(metrics);
-        }
+    fn minute(&self, now: Instant) -> u64 {
+        self.time_since_start(now).as_secs() / 60
     }
 
-    fn log_ejection(&self, target: &Target, reason: Reason, duration: Duration) {
-        self.with_metrics(target, |metrics| metrics.record(reason));
-        let provider = &*target.provider.name;
-        let model = target.model_for_log();
-        let (credential, for_ms, reason) = (target.credential, millis(duration), reason.label());
-        warn!(
-            provider,
-            model, credential, reason, for_ms, "target ejected"
-        );
+    fn health(&self, target: &Target) -> Option<&Arc<TargetHealth>> {
+        let breaker = self.breakers.get(target.state_index)?;
+        let health = self.healths.get(target.state_index)?;
+        Some(health.get_or_init(|| {
+            let metrics = self.ejection_metrics.get(target.provider.id);
+            Arc::new(TargetHealth {
+                breaker: Arc::clone(breaker),
+                rules: self.breaker_rules,
+                started: self.started,
+                metrics: metrics.cloned().flatten(),
+                name: TargetName::new(target),
+            })
+        }))
     }
 }
 
-fn ejection_metrics(catalog: &Catalog, registry: &Registry) -> Box<[Option<EjectionMetrics>]> {
+/// Endpoints of one model may differ.
+fn refusal_key(target: &Target, endpoint: Endpoint, addition: Addition) -> u64 {
+    let (path, member) = (endpoint.path(), addition.member());
+    fingerprint([
+        path.as_bytes(),
+        member.as_bytes(),
+        &target.encoded_model[..],
+    ])
+}
+
+fn ejection_metrics(catalog: &Catalog, registry: &Registry) -> Box<[Option<Arc<EjectionMetrics>>]> {
     let mut providers = catalog.providers();
     providers.sort_unstable_by_key(|provider| provider.id);
-    let of = |provider: &Arc<Provider>| EjectionMetrics::new(registry, &provider.name);
+    let of = |provider: &Arc<Provider>| Arc::new(EjectionMetrics::new(registry, &provider.name));
     let metrics = providers.into_iter().map(|it| it.ready.then(|| of(it)));
     metrics.collect()
 }

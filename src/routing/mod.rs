@@ -16,7 +16,9 @@ mod load;
 mod object_directory;
 mod plan;
 mod quota;
+mod refusals;
 mod retry_budget;
+mod target_health;
 mod target_state;
 #[cfg(test)]
 mod tests;
@@ -30,4 +32,5 @@ pub use load::InFlightGuard;
 pub use object_directory::{ObjectDirectory, ObjectLocation};
 pub use plan::{HedgeDecision, Next, Plan, StopReason, single_target};
 pub use quota::QuotaPermit;
+pub use target_health::ResponseWatch;
 pub use target_state::{Reason, TargetState};

@@ -18,6 +18,8 @@ pub enum TargetState {
 pub enum Reason {
     /// It failed too often: the circuit breaker ejected it.
     Failed,
+    /// Its responses broke off too often, and the circuit breaker ejected it.
+    BrokenResponses,
     /// It responded that it is overloaded.
     Throttled,
     /// It rejected its credential.
@@ -30,7 +32,7 @@ pub enum Reason {
 
 impl TargetState {
     /// The reason that lasts longest; the first of those that last equally long.
-    pub(super) fn from_reasons(reasons: [(u64, Reason); Reason::COUNT], now: u64) -> Self {
+    pub(super) fn from_reasons(reasons: [(u64, Reason); 4], now: u64) -> Self {
         let mut longest = (now, Self::Ready);
         for (until, reason) in reasons {
             if until > longest.0 {
@@ -47,8 +49,9 @@ impl TargetState {
 impl Reason {
     pub(super) const COUNT: usize = Self::ALL.len();
     /// In the order of their discriminants.
-    pub(super) const ALL: [Self; 4] = [
+    pub(super) const ALL: [Self; 5] = [
         Self::Failed,
+        Self::BrokenResponses,
         Self::Throttled,
         Self::Unauthorized,
         Self::RateLimited,
@@ -58,6 +61,7 @@ impl Reason {
     pub fn label(self) -> &'static str {
         match self {
             Self::Failed => ejection_reason::FAILED,
+            Self::BrokenResponses => ejection_reason::BROKEN_RESPONSES,
             Self::Throttled => ejection_reason::THROTTLED,
             Self::Unauthorized => ejection_reason::UNAUTHORIZED,
             Self::RateLimited => ejection_reason::RATE_LIMITED,

@@ -64,6 +64,8 @@ impl WorkerHandle {
                 let _ = startup.send(runtime.as_ref().err().map(io::Error::kind));
                 if let Ok(runtime) = runtime {
                     runtime.block_on(run(snapshot, context, receiver));
+                    // The lookup of a name may block a thread for many seconds.
+                    runtime.shutdown_background();
                 }
             })?;
         if let Ok(Some(kind)) = started.recv() {

@@ -8,6 +8,7 @@
 //! | results of health checks | provider and base URL are the same, and health checks are still on |
 //! | running health checks | the provider is the same in all its settings |
 //! | the provider's own list of models | the provider is the same in all its settings |
+//! | what models have refused of the gateway's additions | provider and base URL are the same |
 //! | retry budgets | provider, base URL and `retry.budget` are the same |
 //! | the object directory | always; its size is the new limit |
 //! | counts of buffered bytes and requests in flight | always; the limits are the new ones |

@@ -28,6 +28,7 @@ const DEMO_POOL: PoolConfig = PoolConfig {
     acquire_timeout: Duration::from_secs(5),
     max_idle: 16,
     idle_timeout: Duration::from_secs(60),
+    max_age: None,
 };
 
 /// Adds the demo model, which listens on `address` and requires `key`. It is a provider

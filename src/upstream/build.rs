@@ -14,6 +14,7 @@ use url::{Host, Url};
 use super::health_check::HealthProbe;
 use super::metrics::ConnectionMetrics;
 use super::model_list_cache::ModelListCache;
+use super::resolve::Resolver;
 use super::tls::{Connector, Roots};
 use super::{Upstream, header};
 use crate::config::{Auth, BaseUrl, Credential, ProviderConfig};
@@ -95,8 +96,7 @@ impl Builder {
             scheme,
             host_header: host_header.map_err(|invalid| error(invalid.to_string()))?,
             authority,
-            port: url.port_or_known_default().unwrap_or(80),
-            host,
+            resolver: Resolver::new(&host, url.port_or_known_default().unwrap_or(80)),
             endpoint_uris: endpoint_uris(url).map_err(error)?,
             base_path: base_path(url).to_owned(),
             tls,

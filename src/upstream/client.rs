@@ -99,9 +99,16 @@ impl Client {
 }
 
 impl PreparedRequest<'_> {
+    /// The same request with another body.
+    #[must_use]
+    pub fn with_body(mut self, body: RequestBody) -> Self {
+        self.request.body = body;
+        self
+    }
+
     /// Sends the request and waits for the response head. Dropping the future aborts
-    /// the request.
-    pub async fn send(self, timeouts: &Timeouts) -> Result<UpstreamResponse, Error> {
+    /// the request, which is returned with the response.
+    pub async fn send(self, timeouts: &Timeouts) -> Result<(UpstreamResponse, Self), Error> {
         let Self {
             pool,
             upstream,
@@ -117,12 +124,19 @@ impl PreparedRequest<'_> {
             head,
             stream,
             sent_at,
+            request,
         } = response;
-        Ok(UpstreamResponse {
+        let response = UpstreamResponse {
             status: head.status,
             headers: head.headers,
             sent_at,
             body: UpstreamBody::new(lease, stream, head.keep_alive_hint),
-        })
+        };
+        let sent = Self {
+            pool,
+            upstream,
+            request,
+        };
+        Ok((response, sent))
     }
 }

@@ -27,7 +27,7 @@ use super::Upstream;
 use super::connection::{DriverTask, Http2Connection};
 use super::error::{Error, ErrorKind, with_causes};
 use super::http1::{Http1, Scratch, Transport};
-use super::resolve::Resolver;
+use super::lifetime::Lifetime;
 use crate::config::{HttpVersion, Timeouts};
 use crate::error_chain::cause_ref;
 use crate::executor::LocalExecutor;
@@ -54,10 +54,9 @@ pub(super) enum NewConnection {
 pub(super) async fn connect(
     upstream: &Arc<Upstream>,
     timeouts: &Timeouts,
-    resolver: &Resolver,
     scratch: &Scratch,
 ) -> Result<NewConnection, Error> {
-    let connecting = establish(upstream, timeouts, resolver, scratch);
+    let connecting = establish(upstream, timeouts, scratch);
     record_connect(upstream, timeout(timeouts.connect, connecting).await)
 }
 
@@ -65,17 +64,16 @@ pub(super) async fn connect(
 pub(super) async fn connect_http1(
     upstream: &Upstream,
     timeouts: &Timeouts,
-    resolver: &Resolver,
     scratch: &Scratch,
 ) -> Result<Box<Http1>, Error> {
     let connecting = async {
-        let tcp = tcp(upstream, timeouts, resolver).await?;
+        let (tcp, lifetime) = tcp(upstream, timeouts).await?;
         let Some(connector) = &upstream.tls else {
-            return Ok(http1(upstream, tcp, scratch));
+            return Ok(http1(upstream, tcp, lifetime, scratch));
         };
         let handshake = timeout(tls_timeout(timeouts), connector.connect_http1(tcp)).await;
         let stream = handshake.map_err(|_| connect_timeout("TLS handshake timeout"))??;
-        Ok(http1(upstream, stream, scratch))
+        Ok(http1(upstream, stream, lifetime, scratch))
     };
     record_connect(upstream, timeout(timeouts.connect, connecting).await)
 }
@@ -100,18 +98,21 @@ fn tls_timeout(timeouts: &Timeouts) -> Duration {
 async fn establish(
     upstream: &Arc<Upstream>,
     timeouts: &Timeouts,
-    resolver: &Resolver,
     scratch: &Scratch,
 ) -> Result<NewConnection, Error> {
-    let tcp = tcp(upstream, timeouts, resolver).await?;
+    let (tcp, lifetime) = tcp(upstream, timeouts).await?;
     match &upstream.tls {
-        None if upstream.http == HttpVersion::Http2 => http2(upstream, tcp).await,
-        None => Ok(NewConnection::Http1(http1(upstream, tcp, scratch))),
+        None if upstream.http == HttpVersion::Http2 => http2(upstream, tcp, lifetime).await,
+        None => Ok(NewConnection::Http1(http1(
+            upstream, tcp, lifetime, scratch,
+        ))),
         Some(connector) => {
             let handshake = timeout(tls_timeout(timeouts), connector.connect(tcp)).await;
             match handshake.map_err(|_| connect_timeout("TLS handshake timeout"))?? {
-                (stream, true) => http2(upstream, stream).await,
-                (stream, false) => Ok(NewConnection::Http1(http1(upstream, stream, scratch))),
+                (stream, true) => http2(upstream, stream, lifetime).await,
+                (stream, false) => Ok(NewConnection::Http1(http1(
+                    upstream, stream, lifetime, scratch,
+                ))),
             }
         }
     }
@@ -121,13 +122,10 @@ async fn establish(
 
 /// Resolves the name, then races the addresses (RFC 8305). hyper-util's connector is
 /// used for the race only, so it gets resolved addresses and a URL built for it.
-async fn tcp(
-    upstream: &Upstream,
-    timeouts: &Timeouts,
-    resolver: &Resolver,
-) -> Result<TcpStream, Error> {
-    let addresses = resolver.resolve(&upstream.host, upstream.port).await?;
-    let mut connector = HttpConnector::new_with_resolver(StaticResolver(addresses));
+async fn tcp(upstream: &Upstream, timeouts: &Timeouts) -> Result<(TcpStream, Lifetime), Error> {
+    let resolved = upstream.resolver.resolve().await?;
+    let addresses = StaticResolver(resolved.addresses.clone());
+    let mut connector = HttpConnector::new_with_resolver(addresses);
     connector.enforce_http(false);
     connector.set_nodelay(true);
     connector.set_keepalive(Some(TCP_KEEPALIVE));
@@ -142,8 +140,14 @@ async fn tcp(
     let stream = connector
         .call(uri)
         .await
-        .map_err(|error| Error::new(error_kind(&error), with_causes(&error)))?;
-    Ok(stream.into_inner())
+        .map_err(|error| Error::new(error_kind(&error), with_causes(&error)))?
+        .into_inner();
+    let address = stream
+        .peer_addr()
+        .map_err(|error| Error::new(ErrorKind::Connect, with_causes(&error)))?;
+    upstream.resolver.record_connected(&resolved, address);
+    let lifetime = Lifetime::new(&resolved, address, upstream.limits.max_age);
+    Ok((stream, lifetime))
 }
 
 /// Timeouts of the connector, which may expire just before the gateway's, and of the system
@@ -182,15 +186,18 @@ impl Service<Name> for StaticResolver {
 fn http1(
     upstream: &Upstream,
     transport: impl Transport + 'static,
+    lifetime: Lifetime,
     scratch: &Scratch,
 ) -> Box<Http1> {
     let guard = upstream.metrics.track_open();
-    Box::new(Http1::new(Box::new(transport), scratch.clone(), guard))
+    let transport = Box::new(transport);
+    Box::new(Http1::new(transport, lifetime, scratch.clone(), guard))
 }
 
 async fn http2(
     upstream: &Arc<Upstream>,
     transport: impl Transport + 'static,
+    lifetime: Lifetime,
 ) -> Result<NewConnection, Error> {
     let (sender, connection) = http2::Builder::new(LocalExecutor)
         .timer(TokioTimer::new())
@@ -208,6 +215,7 @@ async fn http2(
         sender,
         task,
         max_streams,
+        lifetime,
     )))
 }
 

@@ -13,7 +13,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::error::Error;
 use super::http1::{Http1, Http1Error, ResponseHead};
+use super::lifetime::Lifetime;
 use super::request::UpstreamRequest;
+use super::resolve::Resolver;
 use super::{Upstream, header};
 use crate::config::Timeouts;
 use crate::request_body::{RequestBody, StreamingBody};
@@ -33,6 +35,7 @@ pub(super) struct Http2Connection {
     streams: Cell<usize>,
     last_used: Cell<Instant>,
     closing: Cell<bool>,
+    lifetime: Lifetime,
 }
 
 /// Drives an HTTP/2 connection; aborted when the pool and the last stream have dropped
@@ -54,6 +57,8 @@ pub(super) struct ResponseStart {
     pub(super) stream: Option<Incoming>,
     /// When the request began to be sent.
     pub(super) sent_at: Instant,
+    /// Kept, so that it can be sent again.
+    pub(super) request: Box<UpstreamRequest>,
 }
 
 #[derive(Debug)]
@@ -81,8 +86,11 @@ impl Connection {
         let limit = limit.min(timeouts.response_header);
         let deadline = now + limit;
         let streaming = request.body.as_streaming().cloned();
-        let (head, stream) = match &mut self {
-            Self::Http1(connection) => (connection.send(upstream, request, deadline).await?, None),
+        let (head, request, stream) = match &mut self {
+            Self::Http1(connection) => {
+                let (head, request) = connection.send(upstream, request, deadline).await?;
+                (head, request, None)
+            }
             // Boxed, so that requests over HTTP/1.1 reserve no memory for it.
             Self::Http2(stream) => {
                 let sending = Box::pin(stream.send(upstream, request));
@@ -90,9 +98,9 @@ impl Connection {
                     None => timeout_at(deadline, sending).await.ok(),
                     Some(streaming) => response_to(streaming, limit, sending).await,
                 };
-                let (head, body) =
+                let (head, request, body) =
                     sent.ok_or_else(|| SendError::MaybeSent(Error::header_timeout()))??;
-                (head, Some(body))
+                (head, request, Some(body))
             }
         };
         let response = ResponseStart {
@@ -100,6 +108,7 @@ impl Connection {
             stream,
             // A streaming body counts as sent when its last chunk was read.
             sent_at: streaming.map_or(now, |streaming| streaming.last_read_at()),
+            request,
         };
         Ok((response, self))
     }
@@ -129,9 +138,9 @@ impl Http1 {
         upstream: &Upstream,
         request: Box<UpstreamRequest>,
         deadline: Instant,
-    ) -> Result<ResponseHead, SendError> {
+    ) -> Result<(ResponseHead, Box<UpstreamRequest>), SendError> {
         match self.exchange(upstream, &request, deadline).await {
-            Ok(head) => Ok(head),
+            Ok(head) => Ok((head, request)),
             Err(error) if self.has_started() || matches!(error, Http1Error::Timeout) => {
                 Err(SendError::MaybeSent(error.into()))
             }
@@ -153,6 +162,7 @@ impl Http2Connection {
         sender: http2::SendRequest<RequestBody>,
         task: DriverTask,
         max_streams: Rc<Cell<usize>>,
+        lifetime: Lifetime,
     ) -> Self {
         Self {
             sender,
@@ -161,20 +171,31 @@ impl Http2Connection {
             streams: Cell::new(0),
             last_used: Cell::new(Instant::now()),
             closing: Cell::new(false),
+            lifetime,
         }
     }
 
-    /// Whether it was idle for too long, or takes no more streams.
-    pub(super) fn is_expired(&self, now: Instant, idle_timeout: Duration) -> bool {
+    /// Whether it was idle for too long, or takes no more streams. The open ones keep it
+    /// until they end.
+    pub(super) fn is_expired(
+        &self,
+        now: Instant,
+        idle_timeout: Duration,
+        resolver: &Resolver,
+    ) -> bool {
         let is_idle = self.streams.get() == 0;
-        let is_old = now.duration_since(self.last_used.get()) > idle_timeout;
-        self.sender.is_closed() || is_idle && (is_old || self.closing.get())
+        let was_idle = is_idle && now.duration_since(self.last_used.get()) > idle_timeout;
+        was_idle || self.has_ended(now, resolver)
     }
 
-    pub(super) fn has_capacity(&self) -> bool {
-        !self.closing.get()
-            && self.streams.get() < self.max_streams.get().min(STREAMS_PER_CONNECTION)
-            && !self.sender.is_closed()
+    /// Whether another stream may be opened.
+    pub(super) fn has_capacity(&self, now: Instant, resolver: &Resolver) -> bool {
+        self.streams.get() < self.max_streams.get().min(STREAMS_PER_CONNECTION)
+            && !self.has_ended(now, resolver)
+    }
+
+    fn has_ended(&self, now: Instant, resolver: &Resolver) -> bool {
+        self.closing.get() || self.sender.is_closed() || self.lifetime.has_ended(now, resolver)
     }
 }
 
@@ -190,7 +211,7 @@ impl Http2Stream {
         &self,
         upstream: &Upstream,
         request: Box<UpstreamRequest>,
-    ) -> Result<(ResponseHead, Incoming), SendError> {
+    ) -> Result<(ResponseHead, Box<UpstreamRequest>, Incoming), SendError> {
         let mut sender = self.0.sender.clone();
         match sender
             .try_send_request(upstream.http2_request(&request))
@@ -205,7 +226,7 @@ impl Http2Stream {
                     headers,
                     keep_alive_hint: None,
                 };
-                Ok((head, body))
+                Ok((head, request, body))
             }
             Err(mut failed) => {
                 // Open streams may continue; a new one would fail as well.

@@ -38,6 +38,7 @@ fn is_client_only(name: &str) -> bool {
         "authorization"
             | "api-key"
             | "x-api-key"
+            | "x-goog-api-key"
             | "cookie"
             | "openai-organization"
             | "openai-project"
@@ -142,6 +143,7 @@ mod tests {
             ("authorization", "Bearer a"),
             ("api-key", "a"),
             ("x-api-key", "a"),
+            ("x-goog-api-key", "a"),
             ("cookie", "a=b"),
             ("connection", "close, X-Private ,, bad name"),
             ("x-private", "1"),

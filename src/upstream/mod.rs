@@ -19,6 +19,7 @@ mod response;
 mod connect;
 mod connection;
 mod http1;
+mod lifetime;
 mod pool;
 mod resolve;
 mod tls;

@@ -10,18 +10,18 @@ use super::error::{Error, ErrorKind};
 use super::health_check::HealthProbe;
 use super::metrics::ConnectionMetrics;
 use super::model_list_cache::ModelListCache;
+use super::resolve::Resolver;
 use super::tls::Connector;
 use crate::config::{HealthCheck, HttpVersion, PoolConfig as PoolLimits, ProviderConfig};
 use crate::permits::{Permit, ResizableSemaphore};
 
-/// Shared by all workers; only metrics, permits and the model list change.
+/// Shared by all workers; only metrics, permits, addresses and the model list change.
 #[derive(Debug)]
 pub struct Upstream {
     pub(super) scheme: Scheme,
     pub(super) authority: Authority,
     pub(super) host_header: HeaderValue,
-    pub(super) host: String,
-    pub(super) port: u16,
+    pub(super) resolver: Resolver,
     /// Path of each of [`Endpoint::FAST_PATH`].
     ///
     /// [`Endpoint::FAST_PATH`]: crate::wire::endpoint::Endpoint::FAST_PATH

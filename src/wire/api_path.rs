@@ -7,10 +7,13 @@
 //! | `/openai/v1/…` | the API with Azure's prefix |
 //! | `/openai/deployments/{alias}/…` | Azure: a request for one model |
 //! | `/openai/…` | Azure: any other request |
+//!
+//! A slash at the end of a called endpoint is dropped.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::endpoint::Endpoint;
+use super::path_hint::{is_doubled, is_telemetry};
 
 /// Escaped characters of a segment: all but the unreserved ones (RFC 3986,
 /// section 2.3) and the colon of fine-tuned models.
@@ -35,9 +38,9 @@ pub struct ApiPath {
 }
 
 impl ApiPath {
-    /// Returns `None` for a path outside the API, and for one that an upstream
-    /// may normalize out of its base URL (RFC 3986, section 5.2.4). Any other
-    /// path below the prefix is kept as it is.
+    /// Returns `None` for a path outside the API, for one that an upstream may
+    /// normalize out of its base URL (RFC 3986, section 5.2.4), and for one that no
+    /// provider serves. Any other path below the prefix is kept as it is.
     #[must_use]
     pub fn parse(path: &str, is_post: bool) -> Option<Self> {
         let (mut provider, mut model, mut is_azure) = (None, None, false);
@@ -61,9 +64,10 @@ impl ApiPath {
                 azure
             }
         };
-        if !is_normalized(below) {
+        if !is_normalized(below) || is_doubled(below) || is_telemetry(below) {
             return None;
         }
+        let below = without_final_slash(below, is_post);
         if let Some(id) = below.strip_prefix("/models/") {
             model = Some(decode_segment(id)?);
         }
@@ -79,13 +83,20 @@ impl ApiPath {
     /// The same path for a WebSocket, whose endpoint is that of the matching POST.
     #[must_use]
     pub fn into_websocket(self) -> Self {
-        let endpoint = Endpoint::from_path(&self.path, true);
-        Self { endpoint, ..self }
+        let path = without_final_slash(&self.path, true).to_owned();
+        let endpoint = Endpoint::from_path(&path, true);
+        Self {
+            endpoint,
+            path,
+            ..self
+        }
     }
 
+    /// The path, unchanged if the model is the one that it names.
     #[must_use]
     pub fn path_with_model(&self, upstream_model: &str) -> String {
-        if self.endpoint == Endpoint::Models && self.model.is_some() {
+        let named = self.model.as_deref();
+        if self.endpoint == Endpoint::Models && named.is_some_and(|it| it != upstream_model) {
             return format!("/models/{}", encode_segment(upstream_model));
         }
         self.path.clone()
@@ -95,6 +106,20 @@ impl ApiPath {
     pub fn segments(&self) -> impl Iterator<Item = &str> {
         self.path.split('/').filter(|segment| !segment.is_empty())
     }
+}
+
+/// The path below `/models` of a request for the gateway's own models, which are the same
+/// below every prefix but that of a provider.
+#[must_use]
+pub fn below_models(path: &str) -> Option<&str> {
+    let below = match path.strip_prefix("/openai") {
+        Some(azure) => match azure.strip_prefix("/deployments/") {
+            Some(named) => named.get(named.find('/')?..)?,
+            None => azure.strip_prefix("/v1").unwrap_or(azure),
+        },
+        None => path.strip_prefix("/v1")?,
+    };
+    below.strip_prefix("/models")
 }
 
 #[must_use]
@@ -119,14 +144,22 @@ fn is_normalized(path: &str) -> bool {
     segments.next() == Some("")
         && path.len() > 1
         && segments.clone().all(|segment| !is_dots(segment))
-        // A slash at the end is left to the upstream.
         && !path.contains("//")
         && !path.contains('\\')
 }
 
+/// The path of a called endpoint without a slash at its end. Any other path is for the
+/// upstream to interpret.
+fn without_final_slash(below: &str, is_post: bool) -> &str {
+    let shorter = below.strip_suffix('/');
+    let called = shorter.filter(|path| Endpoint::from_path(path, is_post).is_called_at(path));
+    called.unwrap_or(below)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::ApiPath;
+    use super::{ApiPath, below_models};
+    use crate::wire::endpoint::Endpoint;
 
     fn parse(path: &str) -> Option<(String, Option<String>, Option<String>)> {
         ApiPath::parse(path, true).map(|it| (it.path, it.provider, it.model))
@@ -180,9 +213,79 @@ mod tests {
     }
 
     #[test]
+    fn wc06_a_called_endpoint_may_end_in_a_slash() {
+        for (path, is_post, endpoint, below) in [
+            (
+                "/v1/chat/completions/",
+                true,
+                Endpoint::ChatCompletions,
+                "/chat/completions",
+            ),
+            ("/v1/messages/", true, Endpoint::Messages, "/messages"),
+            (
+                "/providers/up/v1/audio/transcriptions/",
+                true,
+                Endpoint::AudioTranscriptions,
+                "/audio/transcriptions",
+            ),
+            (
+                "/providers/up/v1/models/",
+                false,
+                Endpoint::Models,
+                "/models",
+            ),
+            (
+                "/v1/chat/completions/",
+                false,
+                Endpoint::StoredCompletions,
+                "/chat/completions/",
+            ),
+            ("/v1/files/", true, Endpoint::Files, "/files/"),
+            ("/v1/unknown/", true, Endpoint::Other, "/unknown/"),
+        ] {
+            let parsed = ApiPath::parse(path, is_post).unwrap();
+            assert_eq!(
+                (parsed.endpoint, &*parsed.path),
+                (endpoint, below),
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn wc06_a_slash_at_the_end_of_a_websockets_path_is_dropped() {
+        let path = ApiPath::parse("/v1/responses/", false).unwrap();
+        let path = path.into_websocket();
+        assert_eq!(
+            (path.endpoint, &*path.path),
+            (Endpoint::Responses, "/responses")
+        );
+    }
+
+    #[test]
+    fn own_models_are_below_every_prefix_but_that_of_a_provider() {
+        for (path, below) in [
+            ("/v1/models", Some("")),
+            ("/v1/models/a/b", Some("/a/b")),
+            ("/openai/v1/models/a", Some("/a")),
+            ("/openai/models", Some("")),
+            ("/openai/deployments/x/models/a", Some("/a")),
+            ("/providers/x/v1/models", None),
+            ("/models", None),
+            ("/v1/files", None),
+            ("/openai/deployments/x", None),
+        ] {
+            assert_eq!(below_models(path), below, "{path}");
+        }
+    }
+
+    #[test]
     fn replaces_the_model_in_the_path() {
         let path = ApiPath::parse("/v1/models/mine", false).unwrap();
         assert_eq!(path.path_with_model("ft:gpt-4o/x"), "/models/ft:gpt-4o%2Fx");
+        let path = ApiPath::parse("/providers/x/v1/models/a/b", false).unwrap();
+        assert_eq!(path.path_with_model("a/b"), "/models/a/b");
+        assert_eq!(path.path_with_model("c/d"), "/models/c%2Fd");
         let path = ApiPath::parse("/v1/files/mine", false).unwrap();
         assert_eq!(path.path_with_model("ft"), "/files/mine");
     }

@@ -7,6 +7,8 @@ use serde::Serialize;
 
 /// Error code of a bug in the gateway.
 pub const INTERNAL_ERROR: &str = "internal_error";
+/// Error code of a response that stopped.
+pub const UPSTREAM_STALLED: &str = "upstream_stalled";
 
 /// OpenAI's error types, as far as the gateway uses them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -1,5 +1,7 @@
 //! Finds members of JSON text by byte search, without parsing.
 
+use std::iter;
+
 use memchr::memmem::Finder;
 
 /// Finds the members with one key.
@@ -21,22 +23,42 @@ impl KeyFinder {
 
     /// The text after the colon of each member with this key, at any depth.
     pub(super) fn values<'j>(&self, json: &'j [u8]) -> impl Iterator<Item = &'j [u8]> {
-        self.finder.find_iter(json).filter_map(|at| {
+        let needle = self.finder.needle().len();
+        let mut from = 0;
+        // `find_iter` would copy the finder.
+        let found = iter::from_fn(move || {
+            let at = from + self.finder.find(json.get(from..)?)?;
+            from = at + needle;
+            Some(at)
+        });
+        found.filter_map(move |at| {
             let (before, found) = json.split_at_checked(at)?;
             if before.last() == Some(&b'\\') {
                 return None;
             }
-            let rest = found.get(self.finder.needle().len()..)?;
+            let rest = found.get(needle..)?;
             let value = rest.trim_ascii_start().strip_prefix(b":")?;
             Some(value.trim_ascii_start())
         })
     }
 
-    /// True if a member with this key has a value other than `null`.
+    /// True if a member with this key has a value that is not empty.
     pub(super) fn has_value(&self, json: &[u8]) -> bool {
-        self.values(json)
-            .any(|value| !value.is_empty() && !value.starts_with(b"null"))
+        self.values(json).any(|value| !is_empty(value))
     }
+}
+
+/// True if `json` begins with an empty value, which stands for none: `null`, `false`,
+/// `""`, `[]` or `{}`.
+pub(super) fn is_empty(json: &[u8]) -> bool {
+    let (end, rest) = match json.split_first() {
+        Some((b'n' | b'f', _)) => return json.starts_with(b"null") || json.starts_with(b"false"),
+        Some((b'"', rest)) => (b'"', rest),
+        Some((b'[', rest)) => (b']', rest),
+        Some((b'{', rest)) => (b'}', rest),
+        other => return other.is_none(),
+    };
+    rest.trim_ascii_start().first() == Some(&end)
 }
 
 #[cfg(test)]
@@ -64,10 +86,17 @@ mod tests {
     }
 
     #[test]
-    fn null_is_not_set() {
+    fn wu01_an_empty_value_is_not_set() {
         let key = KeyFinder::new("\"k\"");
-        assert!(key.has_value(br#"{"k":null,"a":{"k":false}}"#));
-        assert!(!key.has_value(br#"{"k": null}"#));
+        for empty in ["null", "false", "\"\"", "\" \"", "[]", "[ ]", "{}", "{\n}"] {
+            for json in [format!("{{\"k\":{empty}}}"), format!("{{\"k\" : {empty} ,")] {
+                assert!(!key.has_value(json.as_bytes()), "{json}");
+            }
+        }
+        for set in ["true", "\"stop\"", "0", "1", "[1]", "{\"a\":1}", "\"\\\"\""] {
+            let json = format!("{{\"k\":null,\"a\":{{\"k\":{set}}}}}");
+            assert!(key.has_value(json.as_bytes()), "{json}");
+        }
         assert!(!key.has_value(br#"{"k":"#));
     }
 }

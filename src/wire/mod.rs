@@ -2,10 +2,14 @@
 //!
 //! Nothing here depends on HTTP, sockets or time.
 
+pub mod additions;
 pub mod api_path;
+pub mod content_coding;
 pub mod endpoint;
 pub mod error;
+pub mod failure;
 mod json_key;
+pub mod json_relay;
 pub mod media_type;
 pub mod model_list;
 pub mod multipart;
@@ -16,6 +20,7 @@ pub mod multipart;
     reason = "only tests and fuzz targets run it"
 )]
 pub mod oracle;
+pub mod path_hint;
 pub mod query;
 pub mod rate_limit;
 pub mod retry_after;

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use sha2::{Digest, Sha256};
 use url::{Host, Url};
 use wildmatch::WildMatch;
 
@@ -12,6 +13,9 @@ use super::Checker;
 use crate::config::error::KeyPath;
 use crate::config::{Access, ClientAuth, ClientCertificateConfig, ClientKey, Identity, raw};
 use crate::wall_clock;
+
+/// Without a key.
+const NOTHING: [&[u8]; 3] = [b"", b"\n", b"\r\n"];
 
 pub fn resolve(checker: &mut Checker<'_>, raw: &raw::Config) -> Access {
     Access {
@@ -142,12 +146,17 @@ fn digest(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::ClientKey) -> Op
         return None;
     };
     let digest = hexadecimal(text);
-    if digest.is_none() {
-        let text =
-            "not a SHA-256 in hexadecimal (64 digits); trunkline keygen prints a key and its hash";
-        checker.error(&path.key("sha256"), text);
-    }
-    digest
+    let text = match digest {
+        None => "not a SHA-256 in hexadecimal (64 digits)",
+        // From a variable that is not set: `echo "$KEY" | sha256sum`.
+        Some(hash) if NOTHING.iter().any(|text| hash == *Sha256::digest(text)) => {
+            "the SHA-256 of an empty key"
+        }
+        Some(_) => return digest,
+    };
+    let text = format!("{text}; trunkline keygen prints a key and its hash");
+    checker.error(&path.key("sha256"), text);
+    None
 }
 
 fn hexadecimal(text: &str) -> Option<[u8; 32]> {

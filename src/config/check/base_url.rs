@@ -10,6 +10,9 @@ use crate::config::error::{KeyPath, Location, nearest};
 use crate::config::preset::Preset;
 use crate::config::{BaseUrl, Listen, raw};
 
+/// RFC 3986, appendix A.
+const NOT_IN_URLS: [char; 9] = ['"', '<', '>', '\\', '^', '`', '{', '|', '}'];
+
 /// Host name suffixes that public DNS does not serve.
 const PRIVATE_SUFFIXES: [&str; 7] = [
     ".local",
@@ -19,6 +22,22 @@ const PRIVATE_SUFFIXES: [&str; 7] = [
     ".lan",
     ".localhost",
     ".home.arpa",
+];
+
+/// Paths below a base URL with which users take an endpoint for one.
+const ENDPOINTS: [&str; 12] = [
+    "/chat/completions",
+    "/completions",
+    "/messages",
+    "/messages/count_tokens",
+    "/responses",
+    "/embeddings",
+    "/models",
+    "/moderations",
+    "/rerank",
+    "/images/generations",
+    "/audio/speech",
+    "/audio/transcriptions",
 ];
 
 /// A base URL, with the key or variable that set it.
@@ -47,6 +66,7 @@ pub fn resolve(
         return match parse(text) {
             Ok(url) => {
                 warn_missing_path(checker, &url, &source, preset);
+                warn_surplus_path(checker, &url, &source);
                 let base_url = BaseUrl::Set { url, source };
                 Some(LocatedUrl {
                     base_url,
@@ -162,12 +182,52 @@ fn warn_missing_path(
     }
 }
 
+/// Warns of `http://localhost:8000/v1/chat/completions` in place of
+/// `http://localhost:8000/v1`.
+fn warn_surplus_path(checker: &mut Checker<'_>, url: &Url, source: &str) {
+    let path = url.path();
+    let endpoint = ENDPOINTS.iter().find(|ending| path.ends_with(*ending));
+    let (surplus, what) = match endpoint {
+        Some(_) if is_azure_inference(url) => return,
+        Some(endpoint) => {
+            let what = "ends in the path of an endpoint, which is added for each request";
+            (*endpoint, what)
+        }
+        None if path.ends_with("/v1/v1") => ("/v1", "has \"/v1\" twice"),
+        None => return,
+    };
+    let mut meant = url.clone();
+    meant.set_path(path.strip_suffix(surplus).unwrap_or(path));
+    let text = format!("base URL {url} (set by {source}) {what}; should it be {meant}?");
+    checker.warnings.push(text);
+}
+
+/// `https://RESOURCE.services.ai.azure.com/models` is a base URL (Azure AI Foundry, model
+/// inference endpoint).
+fn is_azure_inference(url: &Url) -> bool {
+    url.path() == "/models"
+        && url
+            .host_str()
+            .is_some_and(|host| host.ends_with(".azure.com"))
+}
+
 /// Parses a base URL and removes its trailing slash. Errors do not quote it: it
 /// may contain a password.
 pub fn parse(text: &str) -> Result<Url, String> {
     let cure = "write one such as \"https://api.example.com/v1\"";
-    let mut url =
-        Url::parse(text.trim()).map_err(|error| format!("not a URL ({error}); {cure}"))?;
+    let text = text.trim();
+    // They would be dropped or escaped without a word.
+    if text.contains(|one: char| one.is_whitespace() || one.is_control()) {
+        return Err(format!("contains a space or a line break; {cure}"));
+    }
+    let mut url = Url::parse(text).map_err(|error| format!("not a URL ({error}); {cure}"))?;
+    if text.contains(NOT_IN_URLS) {
+        let text = "contains a placeholder or a quote: one of the characters";
+        return Err(format!("{text} \" < > \\ ^ ` {{ | }}; {cure}"));
+    }
+    if matches!(url.host_str(), Some("http" | "https")) && url.path().starts_with("//") {
+        return Err(format!("has its scheme twice; {cure}"));
+    }
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("must begin with http:// or https://; {cure}"));
     }
@@ -176,6 +236,9 @@ pub fn parse(text: &str) -> Result<Url, String> {
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err("must not contain a user or password; set the key with api_key_env".into());
+    }
+    if url.query_pairs().any(|(name, _)| name == "api-version") {
+        return Err("must not have a query; name the version in api_version".into());
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err("must not have a query or fragment; remove what follows \"?\" or \"#\"".into());

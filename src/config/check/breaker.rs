@@ -14,6 +14,7 @@ pub fn resolve(checker: &mut Checker<'_>, raw: &raw::Breaker) -> Breaker {
     Breaker {
         failures: raw.failures.get(),
         error_rate: raw.error_rate.get(),
+        broken_responses: raw.broken_responses.get(),
         min_requests: raw.min_requests.get(),
         window: raw.window.get(),
         cooldown,

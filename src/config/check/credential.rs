@@ -1,6 +1,6 @@
 //! Credentials of a provider.
 
-use super::Checker;
+use super::{Checker, key_text};
 use crate::config::error::{KeyPath, Location};
 use crate::config::file;
 use crate::config::preset::{KeyRequirement, Preset};
@@ -108,13 +108,12 @@ fn literal(
     instead: &str,
 ) -> Option<Credential> {
     let location = checker.layers.location(path);
-    let source = if let Location::Variable { name, .. } = &location {
-        name.clone()
+    let (key, source) = if let Location::Variable { name, .. } = &location {
+        (without_line_end(key), name.clone())
     } else {
-        let cure = format!("prefer {instead}");
-        let text = format!("{location}: {path}: a key in the file; {cure}");
-        checker.warnings.push(text);
-        "config".to_owned()
+        let text = format!("a key in the file; prefer {instead}");
+        checker.warn(location.clone(), path, text);
+        (key, "config".to_owned())
     };
     accept(checker, location, path, key, source)
 }
@@ -137,7 +136,7 @@ fn from_variable(
         checker,
         environment.location(variable),
         path,
-        key,
+        without_line_end(key),
         variable.to_owned(),
     )
 }
@@ -146,8 +145,12 @@ fn from_file(checker: &mut Checker<'_>, path: &KeyPath, name: &str) -> Option<Cr
     let location = checker.layers.location(path);
     match checker.files.read(name, MAX_KEY_FILE_SIZE) {
         Ok(bytes) => {
+            if let Some(text) = file::encoding_error(&bytes) {
+                checker.error(path, text);
+                return None;
+            }
             let text = Secret::new(String::from_utf8_lossy(&bytes));
-            let key = text.expose().trim_end_matches(['\r', '\n']);
+            let key = without_line_end(text.expose());
             accept(checker, location, path, key, name.to_owned())
         }
         Err(error) => {
@@ -167,16 +170,22 @@ fn accept(
     key: &str,
     source: String,
 ) -> Option<Credential> {
-    let text = if key.is_empty() {
-        "the key is empty; set it, or remove this line"
-    } else if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        "the key contains a space, a line break or another character that is invalid in a header; copy it again"
-    } else {
-        let secret = Secret::new(key);
-        return Some(Credential::Set { secret, source });
-    };
-    checker.errors.push(location, path.clone(), text);
-    None
+    if let Some(text) = key_text::error(key) {
+        checker.errors.push(location, path.clone(), text);
+        return None;
+    }
+    if let Some(text) = key_text::doubt(key) {
+        checker.warn(location, path, text);
+    }
+    let secret = Secret::new(key);
+    Some(Credential::Set { secret, source })
+}
+
+/// Editors end a file with one line end, and so does what is made of its content, such
+/// as a Secret in a variable; more of them are a mistake.
+fn without_line_end(text: &str) -> &str {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.strip_suffix('\r').unwrap_or(text)
 }
 
 /// Accepts names of variables in upper case. The name is shown when the variable

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
+use url::Url;
 
 use super::Checker;
 use crate::config::HealthCheck;
@@ -42,4 +43,20 @@ pub fn resolve(
         failures: raw.failures.map_or(3, Count::get),
         successes: raw.successes.map_or(2, Count::get),
     })
+}
+
+/// Warns of a path that repeats the end of the base URL: each check would fail.
+pub fn warn_of_prefix(
+    checker: &mut Checker<'_>,
+    provider: &KeyPath,
+    health: Option<&HealthCheck>,
+    base_url: &Url,
+) {
+    let repeats = |health: &HealthCheck| health.path.starts_with("/v1/");
+    if base_url.path().ends_with("/v1") && health.is_some_and(repeats) {
+        let path = provider.key("health").key("path");
+        let location = checker.layers.location(&path);
+        let text = "follows the base URL, which ends in \"/v1\" already; leave that out";
+        checker.warn(location, &path, text);
+    }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::environment::Environment;
-use super::error::{ConfigErrors, KeyPath, nearest};
+use super::error::{ConfigError, ConfigErrors, KeyPath, Location, nearest};
 use super::file::Files;
 use super::layers::Layers;
 use super::preset::Presets;
@@ -15,12 +15,14 @@ mod access;
 mod affinity;
 mod base_url;
 mod breaker;
+mod certificates;
 mod credential;
 mod discovery;
 mod fallback;
 mod headers;
 mod health;
 mod hedge;
+mod key_text;
 mod listener;
 mod metrics;
 mod model;
@@ -28,6 +30,7 @@ mod origin;
 mod price;
 mod provider;
 mod provider_api;
+mod roots;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -53,6 +56,16 @@ impl Checker<'_> {
             .push(self.layers.location(path), path.clone(), text);
     }
 
+    /// Reports what is accepted, but should be corrected.
+    pub fn warn(&mut self, location: Location, path: &KeyPath, text: impl Into<String>) {
+        let warning = ConfigError {
+            location,
+            key: path.clone(),
+            message: text.into(),
+        };
+        self.warnings.push(warning.to_string());
+    }
+
     /// The value, or the fallback after an error.
     pub fn or_fallback<T>(&mut self, path: &KeyPath, value: Result<T, String>, fallback: T) -> T {
         value.unwrap_or_else(|text| {
@@ -71,6 +84,7 @@ impl Checker<'_> {
 pub fn config(checker: &mut Checker<'_>, raw: &raw::Config, presets: &Presets) -> Config {
     let server = server::resolve(checker, &raw.server);
     let admin = server::admin(checker, &raw.admin, &server.listen);
+    roots::check(checker);
     let cors = origin::resolve(checker, &raw.cors);
     let access = access::resolve(checker, raw);
     listener::require_access_control(checker, raw, &server.listen);

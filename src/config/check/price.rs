@@ -8,7 +8,7 @@ use wildmatch::WildMatch;
 use super::Checker;
 use crate::config::error::{KeyPath, nearest};
 use crate::config::preset::Presets;
-use crate::config::price::{is_pattern, parse_rate, split_key};
+use crate::config::price::{self, is_pattern, split_key};
 use crate::config::{BaseUrl, Price, PriceList, ProviderConfig, raw};
 
 /// Sets the price lists of all providers.
@@ -56,21 +56,17 @@ pub fn resolve(
 
 /// None for a row without a price.
 fn price(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::Price) -> Option<Arc<Price>> {
-    let mut read = |name: &str, text: &Option<String>| {
-        let text = text.as_deref()?;
-        Some(checker.or_fallback(&path.key(name), parse_rate(text), 0))
-    };
-    let input = read("input", &raw.input);
-    let cached_input = read("cached_input", &raw.cached_input);
-    let output = read("output", &raw.output);
-    if let Some(input) = input {
-        return Some(Arc::new(Price::new(input, cached_input, output)));
+    let (price, errors) = price::read(raw);
+    for error in errors {
+        let at = error
+            .path
+            .iter()
+            .fold(path.clone(), |path, key| path.key(key));
+        if !(error.is_missing && checker.is_pruned(&at)) {
+            checker.error(&at, error.text);
+        }
     }
-    if (cached_input.is_some() || output.is_some()) && !checker.is_pruned(path) {
-        let text = "input is missing; write it, \"0\" where the prompt is free";
-        checker.error(path, text);
-    }
-    None
+    price.map(Arc::new)
 }
 
 /// Built-in prices apply to the provider's own API only, not to another one

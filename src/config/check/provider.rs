@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use memchr::memmem;
 use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 
-use super::{Checker, base_url, credential, discovery, headers, health, provider_api};
+use super::{
+    Checker, base_url, certificates, credential, discovery, headers, health, provider_api,
+};
 use crate::config::error::KeyPath;
 use crate::config::file;
 use crate::config::preset::{Preset, Presets};
 use crate::config::{
-    BaseUrl, Credential, HttpVersion, Listen, PoolConfig, PriceList, ProviderConfig,
-    StreamUsageMode, Timeouts, raw,
+    BaseUrl, Credential, HttpVersion, Listen, PoolConfig, PriceList, ProviderConfig, Timeouts, raw,
 };
 
 /// In bytes.
@@ -108,10 +109,7 @@ impl ProviderCheck<'_> {
             credentials,
             auth,
             headers,
-            stream_usage: raw
-                .stream_usage
-                .or_else(|| preset?.stream_usage)
-                .unwrap_or(StreamUsageMode::Observe),
+            stream_usage: provider_api::stream_usage(raw, preset),
             api: provider_api::resolve(checker, path, raw, preset),
             timeouts,
             pool,
@@ -156,6 +154,7 @@ impl ProviderCheck<'_> {
         let BaseUrl::Set { url, .. } = &provider.base_url else {
             return;
         };
+        health::warn_of_prefix(checker, &self.path, provider.health.as_ref(), url);
         if provider.has_key()
             && base_url::is_public_cleartext(url)
             && self.raw.insecure_http != Some(true)
@@ -199,15 +198,16 @@ pub fn read_ca_file(
             return None;
         }
     };
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let certificates = certificates.unwrap_or_default();
+    let pem = file::without_mark(&pem);
     // SECURITY: these bytes may be printed; a private key must not be.
-    let text = if String::from_utf8_lossy(&pem).contains("PRIVATE KEY") {
+    let text = if memmem::find(pem, b"PRIVATE KEY").is_some() {
         "the file also contains a private key; keep only the certificates"
-    } else if !certificates.is_empty() {
-        return Some((pem.to_vec(), certificates));
     } else {
-        "the file contains no PEM certificate; convert it (openssl x509 -inform der)"
+        let found = certificates::parse(pem);
+        match found.and_then(|found| certificates::root_store(&found).map(|_| found)) {
+            Ok(found) => return Some((pem.to_vec(), found)),
+            Err(text) => text,
+        }
     };
     checker.error(path, text);
     None

@@ -2,7 +2,13 @@
 
 use super::Checker;
 use crate::config::error::KeyPath;
-use crate::config::{ApiDialect, ProviderApi, raw};
+use crate::config::{ApiDialect, ProviderApi, Quirk, StreamUsageMode, raw};
+
+/// First versions of Azure's API that take what the gateway may add (Azure `OpenAI`'s
+/// "API version lifecycle").
+const WITH_STREAM_OPTIONS: &str = "2024-09-01";
+const WITH_MAX_COMPLETION_TOKENS: &str = "2024-09-01";
+const WITH_REASONING_EFFORT: &str = "2024-12-01";
 
 pub fn resolve(
     checker: &mut Checker<'_>,
@@ -11,7 +17,11 @@ pub fn resolve(
     preset: Option<&raw::Provider>,
 ) -> ProviderApi {
     let dialect = raw.dialect.or_else(|| preset?.dialect);
-    let quirks = raw.quirks.as_ref().or_else(|| preset?.quirks.as_ref());
+    let quirks = raw.quirks.clone().or_else(|| {
+        let mut quirks = preset?.quirks.clone()?;
+        quirks.retain(|quirk| knows_quirk(raw, *quirk));
+        Some(quirks)
+    });
     let max_tokens = raw.max_tokens.unwrap_or(ProviderApi::MAX_TOKENS);
     if max_tokens == 0 {
         checker.error(&path.key("max_tokens"), "must be at least 1");
@@ -31,8 +41,34 @@ pub fn resolve(
     }
     ProviderApi {
         dialect,
-        quirks: quirks.cloned().unwrap_or_default(),
+        quirks: quirks.unwrap_or_default(),
         max_tokens,
         api_version,
     }
+}
+
+/// An old version of Azure's API refuses `stream_options`.
+pub fn stream_usage(raw: &raw::Provider, preset: Option<&raw::Provider>) -> StreamUsageMode {
+    raw.stream_usage.unwrap_or_else(|| {
+        if is_older_than(raw, WITH_STREAM_OPTIONS) {
+            return StreamUsageMode::Observe;
+        }
+        let preset = preset.and_then(|preset| preset.stream_usage);
+        preset.unwrap_or(StreamUsageMode::Translated)
+    })
+}
+
+fn knows_quirk(raw: &raw::Provider, quirk: Quirk) -> bool {
+    match quirk {
+        Quirk::MaxCompletionTokens => !is_older_than(raw, WITH_MAX_COMPLETION_TOKENS),
+        Quirk::ReasoningEffort => !is_older_than(raw, WITH_REASONING_EFFORT),
+        Quirk::ReasoningHistory | Quirk::NineCharacterToolIds => true,
+    }
+}
+
+/// Versions begin with a date, except those of the v1 API (`preview`), which are newer
+/// than any.
+fn is_older_than(raw: &raw::Provider, date: &str) -> bool {
+    let version = raw.api_version.as_deref();
+    version.is_some_and(|version| version < date)
 }

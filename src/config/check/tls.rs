@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
-use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
@@ -12,7 +11,7 @@ use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::{Error as PemError, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::Checker;
+use super::{Checker, certificates};
 use crate::config::error::KeyPath;
 use crate::config::{ClientAuth, Tls, file, raw};
 use crate::tls::crypto_provider;
@@ -106,14 +105,9 @@ fn read_certificates(
     name: &str,
 ) -> Option<Vec<CertificateDer<'static>>> {
     let pem = read_file(checker, path, name)?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let text = match found {
-        Ok(found) if !found.is_empty() => return Some(found),
-        Ok(_) => "the file contains no PEM certificate; convert it (openssl x509 -inform der)",
-        Err(_) => "the file is damaged PEM; replace it",
-    };
-    checker.error(path, text);
-    None
+    let found = certificates::parse(file::without_mark(&pem));
+    let found = found.map(Some).map_err(str::to_owned);
+    checker.or_fallback(path, found, None)
 }
 
 fn read_key(
@@ -122,7 +116,7 @@ fn read_key(
     name: &str,
 ) -> Option<PrivateKeyDer<'static>> {
     let pem = read_file(checker, path, name)?;
-    let text = match PrivateKeyDer::from_pem_slice(&pem) {
+    let text = match PrivateKeyDer::from_pem_slice(file::without_mark(&pem)) {
         Ok(key) => return Some(key),
         Err(PemError::NoItemsFound) if memchr::memmem::find(&pem, b"ENCRYPTED").is_some() => {
             "the key is encrypted; decrypt it (openssl pkey -in FILE -out FILE)"
@@ -176,13 +170,13 @@ fn client_verification(
         return None;
     }
     let found = read_certificates(checker, &authorities, name)?;
-    let mut roots = RootCertStore::empty();
-    for certificate in &found {
-        if roots.add(certificate.clone()).is_err() {
-            checker.error(&authorities, "contains a damaged certificate; replace it");
+    let roots = match certificates::root_store(&found) {
+        Ok(roots) => roots,
+        Err(text) => {
+            checker.error(&authorities, text);
             return None;
         }
-    }
+    };
     let builder = WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(provider));
     let builder = match raw.client_auth {
         ClientAuth::Optional => builder.allow_unauthenticated(),

@@ -14,6 +14,8 @@ pub struct Breaker {
     pub failures: Count<0, 1_000_000>,
     /// Failure rate in a window, in percent of its attempts, that ejects a target; 0 disables this rule.
     pub error_rate: Count<0, 100>,
+    /// Consecutive streams, or consecutive other responses, that break off after they began and so eject a target; 0 disables this rule.
+    pub broken_responses: Count<0, 1_000_000>,
     /// Minimum number of attempts in a window for `error_rate` to apply.
     pub min_requests: Count<1, 1_000_000>,
     /// Length of a window.
@@ -29,6 +31,7 @@ impl Default for Breaker {
         Self {
             failures: Count::new(5),
             error_rate: Count::new(50),
+            broken_responses: Count::new(5),
             min_requests: Count::new(20),
             window: PositiveDuration::secs(10),
             cooldown: PositiveDuration::secs(5),

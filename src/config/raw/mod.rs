@@ -39,7 +39,7 @@ pub use log::Log;
 pub use metrics::Metrics;
 pub use model::{Affinity, Model, Target};
 pub use pool::{Pool, ProviderPool};
-pub use price::Price;
+pub use price::{LongPromptPrice, Price, PriceRates};
 pub use provider::{ApiKey, Provider};
 pub use reload::Reload;
 pub use retry::{ModelRetry, Retry};

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Count, DurationOrZero, PositiveDuration};
+use super::{Count, DurationOrOff, DurationOrZero, PositiveDuration};
 
 /// `[pool]`
 #[derive(Deserialize, JsonSchema)]
@@ -18,6 +18,8 @@ pub struct Pool {
     pub max_idle: Count<0>,
     /// How long an idle connection is kept.
     pub idle_timeout: PositiveDuration,
+    /// How long a connection takes new requests, less up to a fifth; "off" for no limit. Requests in flight are finished.
+    pub max_age: DurationOrOff,
 }
 
 /// `[providers.NAME.pool]`
@@ -33,6 +35,8 @@ pub struct ProviderPool {
     pub max_idle: Option<Count<0>>,
     /// Overrides `pool.idle_timeout`.
     pub idle_timeout: Option<PositiveDuration>,
+    /// Overrides `pool.max_age`.
+    pub max_age: Option<DurationOrOff>,
 }
 
 impl Default for Pool {
@@ -42,6 +46,7 @@ impl Default for Pool {
             acquire_timeout: DurationOrZero::secs(10),
             max_idle: Count::new(64),
             idle_timeout: PositiveDuration::secs(20),
+            max_age: DurationOrOff::secs(300),
         }
     }
 }

@@ -19,7 +19,7 @@ pub struct Provider {
     pub base_url_env: Option<String>,
     /// The API key itself; prefer `api_key_env` or `api_key_file`, which keep it out of this file.
     pub api_key: Option<String>,
-    /// Environment variable that holds the key.
+    /// Environment variable that holds the key; a trailing line break is ignored.
     pub api_key_env: Option<String>,
     /// File that holds the key; a trailing line break is ignored.
     pub api_key_file: Option<String>,
@@ -33,7 +33,7 @@ pub struct Provider {
     pub organization: Option<String>,
     /// Value of the header `openai-project`.
     pub project: Option<String>,
-    /// Whether token usage is requested in streams; "observe" for a provider that is not built in.
+    /// Whether token usage is requested in streams; "translated" for a provider that is not built in. A provider that refuses the request is asked again without it.
     pub stream_usage: Option<StreamUsageMode>,
     /// Protocol of the provider's API; "openai" by default. Requests in the other protocol are translated: chat for "anthropic", Messages for "openai".
     pub dialect: Option<ApiDialect>,
@@ -66,7 +66,7 @@ pub struct Provider {
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct ApiKey {
-    /// Environment variable that holds the key.
+    /// Environment variable that holds the key; a trailing line break is ignored.
     pub env: Option<String>,
     /// File that holds the key; a trailing line break is ignored.
     pub file: Option<String>,

@@ -157,6 +157,10 @@ impl DurationOrZero {
 impl DurationOrOff {
     pub const OFF: Self = Self(None);
 
+    pub const fn secs(secs: u64) -> Self {
+        Self(Some(Duration::from_secs(secs)))
+    }
+
     pub fn get(self) -> Option<Duration> {
         self.0
     }

@@ -38,7 +38,7 @@ pub struct Server {
     pub max_connections: Count<1>,
     /// Maximum number of requests in flight.
     pub max_in_flight: Count<1>,
-    /// Maximum size of a request body.
+    /// Maximum size of a request body, decoded if it is compressed.
     pub max_body: Size<1>,
     /// Maximum total size of buffered request bodies; at least `max_body`.
     pub max_buffered: Size<1>,

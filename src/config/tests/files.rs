@@ -163,3 +163,36 @@ fn a_byte_order_mark_in_dotenv_is_ignored() {
     let trial = Trial::file("").with(".env", "\u{FEFF}GROQ_API_KEY=gsk-1");
     assert!(trial.config().providers["groq"].is_ready());
 }
+
+#[test]
+fn wo04_a_byte_order_mark_before_a_file_changes_nothing() {
+    let trial = Trial::file("\u{feff}strict_models = true\r\n");
+    assert!(trial.config().strict_models);
+    let trial = Trial::file("\u{feff}strict_model = true\r\n");
+    assert!(
+        trial
+            .error()
+            .starts_with("trunkline.toml:1: strict_model: unknown key")
+    );
+    let trial = Trial::file("\u{feff}a b\n");
+    assert!(
+        trial.error().starts_with("trunkline.toml:1:3: not TOML"),
+        "{}",
+        trial.error()
+    );
+    let trial = Trial::file("").with(".env", "\u{feff}GROQ_API_KEY=k1\r\n");
+    assert!(trial.provider("groq").is_ready());
+}
+
+#[test]
+fn wo04_a_file_in_utf16_is_an_error_with_its_cure() {
+    let utf16 = |text: &str| -> Vec<u8> {
+        let letters = format!("\u{feff}{text}");
+        letters.encode_utf16().flat_map(u16::to_le_bytes).collect()
+    };
+    let trial = Trial::empty().with("trunkline.toml", utf16("strict_models = true"));
+    let error = trial.error();
+    assert!(error.ends_with("not text; save it as UTF-8"), "{error}");
+    let trial = Trial::file("").with(".env", utf16("GROQ_API_KEY=k1"));
+    assert_eq!(trial.error(), ".env: encoded in UTF-16; save it as UTF-8");
+}

@@ -1,14 +1,21 @@
 //! The messages of a request.
 //!
 //! A user turn of Messages can have several tool results and other content; in
-//! chat each result is a message of its own, and the other content follows.
+//! chat each result is a message of its own, and the other content follows. The last
+//! user message, except for its tool results, is what the client asks for now; the
+//! rest is past ([`JsonField::in_past`]).
+
+use std::borrow::Cow;
 
 use serde::Serialize;
 
 use super::media::{self, ChatContentPart};
+use crate::dialect::ChatUpstream;
 use crate::dialect::chat::ChatToolCall;
 use crate::dialect::field::{JsonField, JsonObject, JsonType};
+use crate::dialect::history;
 use crate::dialect::text::Text;
+use crate::dialect::tool_id::{self, ChatToolId};
 use crate::dialect::translation_error::TranslationError;
 
 #[derive(Debug, Serialize)]
@@ -48,8 +55,8 @@ struct AssistantTurn<'a> {
     tool_calls: Vec<ChatToolCall<'a>>,
 }
 
-#[derive(Default)]
-struct ChatConversation<'a> {
+struct ChatConversation<'a, 'u> {
+    upstream: &'u ChatUpstream<'u>,
     messages: Vec<ChatRequestMessage<'a>>,
     /// It may continue with the next message.
     assistant_turn: Option<AssistantTurn<'a>>,
@@ -57,38 +64,33 @@ struct ChatConversation<'a> {
     last_user_index: usize,
 }
 
-/// Translates `system` and `messages`. With `keep_thinking`, thinking since the last
-/// user message is kept.
+/// Translates `system` and `messages`.
 pub(super) fn messages<'a>(
     system: Option<&JsonField<'a>>,
     messages: &JsonField<'a>,
-    keep_thinking: bool,
+    upstream: &ChatUpstream<'_>,
 ) -> Result<Vec<ChatRequestMessage<'a>>, TranslationError> {
-    let mut conversation = ChatConversation::default();
+    let mut conversation = ChatConversation {
+        upstream,
+        messages: Vec::new(),
+        assistant_turn: None,
+        last_user_index: 0,
+    };
     if let Some(field) = system {
         conversation.add_system(field)?;
     }
-    for field in messages.array()? {
-        conversation.add_message(&field)?;
+    let messages = messages.array()?;
+    let present = history::present_index(&messages);
+    for (index, field) in messages.into_iter().enumerate() {
+        let is_present = Some(index) == present;
+        conversation.add_message(&if is_present { field } else { field.in_past() })?;
     }
     conversation.finish_assistant_turn();
-    let without_thinking = if keep_thinking {
-        conversation.last_user_index
-    } else {
-        usize::MAX
-    };
-    for message in conversation.messages.iter_mut().take(without_thinking) {
-        if let ChatRequestMessage::Assistant {
-            reasoning_content, ..
-        } = message
-        {
-            *reasoning_content = None;
-        }
-    }
+    conversation.prune_thinking();
     Ok(conversation.messages)
 }
 
-impl<'a> ChatConversation<'a> {
+impl<'a> ChatConversation<'a, '_> {
     fn add_message(&mut self, field: &JsonField<'a>) -> Result<(), TranslationError> {
         let mut message = field.object()?;
         let role = message.require("role")?;
@@ -105,6 +107,7 @@ impl<'a> ChatConversation<'a> {
     fn add_system(&mut self, content: &JsonField<'a>) -> Result<(), TranslationError> {
         self.finish_assistant_turn();
         let content = Text::join(&texts(content)?, "\\n");
+        let content = content.filter(|content| !content.is_empty());
         let message = content.map(|content| ChatRequestMessage::System { content });
         self.messages.extend(message);
         Ok(())
@@ -126,11 +129,10 @@ impl<'a> ChatConversation<'a> {
             let mut block = field.object()?;
             let kind = block.require("type")?;
             if kind.string()? == "tool_result" {
-                self.messages
-                    .push(tool_result(&mut block, &mut attachments)?);
-                block.finish()?;
+                let result = self.tool_result(block.in_past(), &mut attachments)?;
+                self.messages.push(result);
             } else {
-                parts.push(media::content_part(&kind, block)?);
+                parts.push(media::content_part(&field, &kind, block)?);
             }
         }
         if self.messages.len() == before {
@@ -147,36 +149,77 @@ impl<'a> ChatConversation<'a> {
         Ok(())
     }
 
-    fn add_assistant(&mut self, content: &JsonField<'a>) -> Result<(), TranslationError> {
-        let turn = self.assistant_turn.get_or_insert_default();
-        if content.json_type() == JsonType::String {
-            turn.texts.push(content.text()?);
-            return Ok(());
-        }
-        for field in content.array()? {
-            let mut block = field.object()?;
-            let kind = block.require("type")?;
-            // Chat has no counterpart for the caller of a tool and for sources.
-            block.ignore(&["cache_control", "citations", "caller"]);
-            match &*kind.string()? {
-                "text" => turn.texts.push(block.require("text")?.text()?),
-                "thinking" => {
-                    turn.thinking.push(block.require("thinking")?.text()?);
-                    block.ignore(&["signature"]);
-                }
-                // Only Anthropic can read it.
-                "redacted_thinking" => block.ignore(&["data"]),
-                "tool_use" => turn.tool_calls.push(ChatToolCall::new(
-                    block.require("id")?.text()?,
-                    block.require("name")?.text()?,
-                    block.require("input")?.raw_object()?.get(),
-                )),
-                _ => {
-                    return kind
-                        .unsupported_value("must be text, thinking or tool_use for this model.");
+    /// Content other than text goes to `attachments`.
+    fn tool_result(
+        &self,
+        mut block: JsonObject<'a>,
+        attachments: &mut Vec<ChatContentPart<'a>>,
+    ) -> Result<ChatRequestMessage<'a>, TranslationError> {
+        let is_error = block.take("is_error");
+        let mut texts = Vec::new();
+        match block.take("content") {
+            None => {}
+            Some(content) if content.json_type() == JsonType::String => texts.push(content.text()?),
+            Some(content) => {
+                for field in content.array()? {
+                    let mut block = field.object()?;
+                    let kind = block.require("type")?;
+                    match media::content_part(&field, &kind, block)? {
+                        ChatContentPart::Text { text } => texts.push(text),
+                        part => attachments.push(part),
+                    }
                 }
             }
-            block.finish()?;
+        }
+        let mut content = Text::join(&texts, "\\n").unwrap_or_else(|| Text::encode(""));
+        // Chat has no other mark of a failed tool.
+        if is_error.map_or(Ok(false), |field| field.boolean())? {
+            content = Text::concat(&["Error: ", content.escaped()]).unwrap_or(content);
+        }
+        let id = block.require_string("tool_use_id")?;
+        Ok(ChatRequestMessage::Tool {
+            tool_call_id: Text::encode(&self.tool_id(&id).id),
+            content,
+        })
+    }
+
+    fn add_assistant(&mut self, content: &JsonField<'a>) -> Result<(), TranslationError> {
+        let mut turn = self.assistant_turn.take().unwrap_or_default();
+        if content.json_type() == JsonType::String {
+            turn.texts.push(content.text()?);
+        } else {
+            for field in content.array()? {
+                self.add_assistant_block(&field.in_past(), &mut turn)?;
+            }
+        }
+        self.assistant_turn = Some(turn);
+        Ok(())
+    }
+
+    fn add_assistant_block(
+        &self,
+        field: &JsonField<'a>,
+        turn: &mut AssistantTurn<'a>,
+    ) -> Result<(), TranslationError> {
+        let mut block = field.object()?;
+        match &*block.require_string("type")? {
+            "text" => turn.texts.push(block.require("text")?.text()?),
+            "thinking" => {
+                let thinking = block.take_text("thinking")?;
+                turn.thinking
+                    .extend(thinking.filter(|thinking| !thinking.is_empty()));
+            }
+            // Only Anthropic can read it.
+            "redacted_thinking" => {}
+            "tool_use" => {
+                let id = block.require_string("id")?;
+                let id = self.tool_id(&id);
+                let name = block.require("name")?.text()?;
+                let input = block.take("input");
+                let call = ChatToolCall::new(Text::encode(&id.id), name, arguments(input.as_ref()));
+                turn.tool_calls.push(call.with_extra_content(id.extra));
+            }
+            _ => turn.add_paragraph(history::as_text(field)),
         }
         Ok(())
     }
@@ -193,6 +236,54 @@ impl<'a> ChatConversation<'a> {
             tool_calls: turn.tool_calls,
         });
     }
+
+    /// Keeps the thinking that the upstream requires: `DeepSeek` rejects a call, of any
+    /// turn, without its `reasoning_content`, even an empty one ("Thinking Mode", Tool
+    /// Calls), and ignores that of earlier turns without calls.
+    fn prune_thinking(&mut self) {
+        let is_required = self.upstream.reasoning_history;
+        for (index, message) in self.messages.iter_mut().enumerate() {
+            let ChatRequestMessage::Assistant {
+                reasoning_content,
+                tool_calls,
+                ..
+            } = message
+            else {
+                continue;
+            };
+            let has_calls = !tool_calls.is_empty();
+            if is_required && has_calls {
+                reasoning_content.get_or_insert_with(|| Text::encode(""));
+            } else if !is_required || index < self.last_user_index {
+                *reasoning_content = None;
+            }
+        }
+    }
+
+    fn tool_id<'i>(&self, id: &'i str) -> ChatToolId<'i> {
+        tool_id::for_chat_upstream(id, self.upstream.tool_ids, self.upstream.provider)
+    }
+}
+
+impl<'a> AssistantTurn<'a> {
+    fn add_paragraph(&mut self, text: Text<'a>) {
+        let last = self.texts.last();
+        if last.is_some_and(|text| !text.escaped().ends_with("\\n")) {
+            self.texts.push(Text::encode("\n"));
+        }
+        self.texts.push(text);
+        self.texts.push(Text::encode("\n"));
+    }
+}
+
+/// Chat requires an object, which a call may not have, where the response was
+/// truncated.
+fn arguments<'a>(input: Option<&JsonField<'a>>) -> Cow<'a, str> {
+    match input {
+        None => "{}".into(),
+        Some(input) if input.json_type() == JsonType::Object => input.raw().get().into(),
+        Some(input) => format!("{{\"input\":{}}}", input.raw()).into(),
+    }
 }
 
 /// A string, or text blocks.
@@ -204,6 +295,9 @@ fn texts<'a>(content: &JsonField<'a>) -> Result<Vec<Text<'a>>, TranslationError>
         let mut block = field.object()?;
         let kind = block.require("type")?;
         if kind.string()? != "text" {
+            if field.is_past() {
+                return Ok(history::as_text(field));
+            }
             return kind.unsupported_value("must be text here.");
         }
         block.ignore(&["cache_control", "citations"]);
@@ -212,37 +306,4 @@ fn texts<'a>(content: &JsonField<'a>) -> Result<Vec<Text<'a>>, TranslationError>
         Ok(text)
     };
     content.array()?.iter().map(text).collect()
-}
-
-/// Content other than text goes to `attachments`.
-fn tool_result<'a>(
-    block: &mut JsonObject<'a>,
-    attachments: &mut Vec<ChatContentPart<'a>>,
-) -> Result<ChatRequestMessage<'a>, TranslationError> {
-    block.ignore(&["cache_control"]);
-    let is_error = block.take("is_error");
-    let mut texts = Vec::new();
-    match block.take("content") {
-        None => {}
-        Some(content) if content.json_type() == JsonType::String => texts.push(content.text()?),
-        Some(content) => {
-            for field in content.array()? {
-                let mut block = field.object()?;
-                let kind = block.require("type")?;
-                match media::content_part(&kind, block)? {
-                    ChatContentPart::Text { text } => texts.push(text),
-                    part => attachments.push(part),
-                }
-            }
-        }
-    }
-    let mut content = Text::join(&texts, "\\n").unwrap_or_else(|| Text::encode(""));
-    // Chat has no other mark of a failed tool.
-    if is_error.map_or(Ok(false), |field| field.boolean())? {
-        content = Text::concat(&["Error: ", content.escaped()]).unwrap_or(content);
-    }
-    Ok(ChatRequestMessage::Tool {
-        tool_call_id: block.require("tool_use_id")?.text()?,
-        content,
-    })
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::dialect::field::{JsonField, JsonObject};
+use crate::dialect::history;
 use crate::dialect::text::Text;
 use crate::dialect::translation_error::TranslationError;
 
@@ -26,8 +27,21 @@ pub(super) struct ChatFile<'a> {
     file_data: Text<'a>,
 }
 
-/// `kind` is the `type` of `block`.
+/// A block of a user message or of a tool result; `kind` is its `type`.
 pub(super) fn content_part<'a>(
+    field: &JsonField<'a>,
+    kind: &JsonField<'a>,
+    block: JsonObject<'a>,
+) -> Result<ChatContentPart<'a>, TranslationError> {
+    match translate(kind, block) {
+        Err(_) if kind.is_past() => Ok(ChatContentPart::Text {
+            text: history::as_text(field),
+        }),
+        part => part,
+    }
+}
+
+fn translate<'a>(
     kind: &JsonField<'a>,
     mut block: JsonObject<'a>,
 ) -> Result<ChatContentPart<'a>, TranslationError> {
@@ -46,6 +60,10 @@ pub(super) fn content_part<'a>(
             },
         },
         "document" => document(&mut block)?,
+        // The result of a search for tools, which are all offered anyway.
+        "tool_reference" if kind.is_past() => ChatContentPart::Text {
+            text: block.require("tool_name")?.text()?,
+        },
         _ => return kind.unsupported_value("must be text, image or document for this model."),
     };
     block.finish()?;

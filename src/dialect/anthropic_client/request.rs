@@ -83,14 +83,15 @@ pub fn translate(
     };
     let system = request.take("system");
     let messages = request.require("messages")?;
-    let messages = content::messages(system.as_ref(), &messages, upstream.reasoning_history)?;
-    let (tool_choice, parallel_tool_calls) = tools::tool_choice(&mut request)?;
+    let messages = content::messages(system.as_ref(), &messages, upstream)?;
+    let tools = tools::tools(&mut request)?;
+    let (tool_choice, parallel_tool_calls) = tools::tool_choice(&mut request, !tools.is_empty())?;
     let (effort, response_format) = options::effort_and_format(&mut request)?;
     let chat = ChatRequest {
         model: upstream.model,
         messages,
         limit,
-        tools: tools::tools(&mut request)?,
+        tools,
         tool_choice,
         parallel_tool_calls,
         reasoning_effort: effort.filter(|_| upstream.reasoning_effort),
@@ -101,7 +102,7 @@ pub fn translate(
         user: options::user(&mut request)?,
         service_tier: options::service_tier(&mut request)?,
         stream,
-        stream_options: stream.then_some(ChatStreamOptions {
+        stream_options: (stream && upstream.stream_usage).then_some(ChatStreamOptions {
             include_usage: true,
         }),
     };

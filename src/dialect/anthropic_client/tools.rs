@@ -57,10 +57,10 @@ fn tool<'a>(field: &JsonField<'a>) -> Result<ChatTool<'a>, TranslationError> {
             "is a tool that Anthropic runs itself; this model does not have it.",
         );
     }
-    // They do not change the response.
-    tool.ignore(&["cache_control", "eager_input_streaming"]);
+    // They do not change the response. A tool whose definition may be loaded later is
+    // offered at once.
+    tool.ignore(&["cache_control", "eager_input_streaming", "defer_loading"]);
     tool.ignore_defaults(&[
-        ("defer_loading", &["false"]),
         ("allowed_callers", &["[\"direct\"]"]),
         ("input_examples", &["[]"]),
     ])?;
@@ -78,9 +78,11 @@ fn tool<'a>(field: &JsonField<'a>) -> Result<ChatTool<'a>, TranslationError> {
     })
 }
 
-/// `tool_choice` and `parallel_tool_calls`, which Messages has in one.
+/// `tool_choice` and `parallel_tool_calls`, which Messages has in one. `OpenAI`
+/// rejects both in a request without tools, where only one choice means something.
 pub(super) fn tool_choice<'a>(
     request: &mut JsonObject<'a>,
+    has_tools: bool,
 ) -> Result<(Option<ChatToolChoice<'a>>, Option<bool>), TranslationError> {
     let Some(field) = request.take("tool_choice") else {
         return Ok((None, None));
@@ -102,5 +104,11 @@ pub(super) fn tool_choice<'a>(
         _ => return kind.unsupported_value("must be auto, any, tool or none."),
     };
     choice.finish()?;
-    Ok((Some(tool_choice), disable_parallel.then_some(false)))
+    if has_tools {
+        return Ok((Some(tool_choice), disable_parallel.then_some(false)));
+    }
+    match tool_choice {
+        ChatToolChoice::Mode("auto" | "none") => Ok((None, None)),
+        _ => field.unsupported_value("requires `tools`."),
+    }
 }

@@ -7,27 +7,27 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::dialect::lenient;
 use crate::dialect::text::{self, Text};
-use crate::wire::usage::{self, find_usage};
+use crate::wire::usage::UsageReport;
 
 /// A completion, or a chunk of one.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct UpstreamCompletion<'a> {
     #[serde(borrow, default, deserialize_with = "text::lenient")]
     pub(super) id: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "lenient::list")]
     pub(super) choices: Option<Vec<UpstreamChoice<'a>>>,
-    #[serde(borrow)]
-    pub(super) error: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct UpstreamChoice<'a> {
+    #[serde(default, deserialize_with = "lenient::number")]
     pub(super) index: Option<u64>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "lenient::object")]
     pub(super) message: Option<UpstreamChatMessage<'a>>,
     /// Of chunks, in place of `message`.
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "lenient::object")]
     pub(super) delta: Option<UpstreamChatMessage<'a>>,
     #[serde(borrow, default, deserialize_with = "text::lenient")]
     pub(super) finish_reason: Option<Text<'a>>,
@@ -44,17 +44,33 @@ pub(super) struct UpstreamChatMessage<'a> {
     /// Another name of `reasoning_content`.
     #[serde(borrow)]
     reasoning: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) tool_calls: Option<Vec<UpstreamToolCall<'a>>>,
+    #[serde(borrow, default, deserialize_with = "lenient::list")]
+    tool_calls: Option<Vec<UpstreamToolCall<'a>>>,
+    /// The API's older form of a call, which some servers send in place of
+    /// `tool_calls`, others beside them.
+    #[serde(borrow, default, deserialize_with = "lenient::object")]
+    function_call: Option<UpstreamFunctionCall<'a>>,
 }
 
 #[derive(Deserialize)]
+struct UpstreamContentPart<'a> {
+    #[serde(borrow)]
+    text: Option<&'a RawValue>,
+    #[serde(borrow)]
+    thinking: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
 pub(super) struct UpstreamToolCall<'a> {
+    #[serde(default, deserialize_with = "lenient::number")]
     pub(super) index: Option<u64>,
     #[serde(borrow, default, deserialize_with = "text::lenient")]
     pub(super) id: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "lenient::object")]
     pub(super) function: Option<UpstreamFunctionCall<'a>>,
+    /// Gemini's `thought_signature`, which must be sent back with the call.
+    #[serde(borrow)]
+    extra_content: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -94,28 +110,54 @@ impl<'a> UpstreamChatMessage<'a> {
 
     pub(super) fn thinking(&self) -> Option<Text<'a>> {
         let names = [self.reasoning_content, self.reasoning];
-        let mut texts = names.into_iter().flatten().filter_map(Text::from_raw);
-        texts.find(|text| !text.is_empty())
+        let texts = names.into_iter().flatten().filter_map(Text::from_raw);
+        texts
+            .chain(self.content.and_then(content_thinking))
+            .find(|text| !text.is_empty())
+    }
+
+    pub(super) fn into_calls(self) -> Vec<UpstreamToolCall<'a>> {
+        let calls = self.tool_calls.unwrap_or_default();
+        if !calls.is_empty() {
+            return calls;
+        }
+        let call = self.function_call.map(|function| UpstreamToolCall {
+            function: Some(function),
+            ..UpstreamToolCall::default()
+        });
+        call.into_iter().collect()
     }
 }
 
 /// `content` is a string, or parts of which some are text (Mistral).
 fn content_text(raw: &RawValue) -> Option<Text<'_>> {
-    #[derive(Deserialize)]
-    struct Part<'a> {
-        #[serde(borrow)]
-        text: Option<&'a RawValue>,
-    }
-
     if let Some(text) = Text::from_raw(raw) {
         return Some(text);
     }
-    let parts: Vec<Part<'_>> = serde_json::from_str(raw.get()).ok()?;
-    let texts: Vec<_> = parts
-        .iter()
-        .filter_map(|part| Text::from_raw(part.text?))
-        .collect();
-    Text::join(&texts, "")
+    let parts = content_parts(raw)?;
+    let texts = parts.iter().filter_map(|part| Text::from_raw(part.text?));
+    Text::join(&texts.collect::<Vec<_>>(), "")
+}
+
+/// The parts of type `thinking`, which have text, or parts of their own (Mistral).
+fn content_thinking(raw: &RawValue) -> Option<Text<'_>> {
+    let parts = content_parts(raw)?;
+    let thinking = parts.iter().filter_map(|part| content_text(part.thinking?));
+    Text::join(&thinking.collect::<Vec<_>>(), "")
+}
+
+fn content_parts(raw: &RawValue) -> Option<Vec<UpstreamContentPart<'_>>> {
+    let is_list = raw.get().starts_with('[');
+    is_list.then(|| serde_json::from_str(raw.get()).ok())?
+}
+
+impl<'a> UpstreamToolCall<'a> {
+    pub(super) fn extra_content(&self) -> Option<&'a RawValue> {
+        self.extra_content.filter(|extra| {
+            let inside = extra.get().strip_prefix('{');
+            inside.is_some_and(|inside| !inside.trim_start().starts_with('}'))
+        })
+    }
 }
 
 impl<'a> UpstreamFunctionCall<'a> {
@@ -134,16 +176,19 @@ impl<'a> UpstreamFunctionCall<'a> {
 }
 
 impl MessagesUsage {
-    /// The usage of a response or a chunk.
+    /// The usage of a response.
     pub(super) fn find(bytes: &[u8]) -> Option<Self> {
-        find_usage(bytes).map(Self::from_usage)
+        UsageReport::find(bytes).as_ref().map(Self::from_report)
     }
 
-    fn from_usage(usage: usage::Usage) -> Self {
+    pub(super) fn from_report(report: &UsageReport) -> Self {
+        let usage = report.usage();
         let cached = usage.cached.unwrap_or_default();
+        let written = usage.cache_write.unwrap_or_default();
+        let uncached = usage.input.unwrap_or_default().saturating_sub(cached);
         Self {
-            input_tokens: usage.input.unwrap_or_default().saturating_sub(cached),
-            cache_creation_input_tokens: 0,
+            input_tokens: uncached.saturating_sub(written),
+            cache_creation_input_tokens: written,
             cache_read_input_tokens: cached,
             output_tokens: usage.billed_output(),
             output_tokens_details: usage
@@ -153,18 +198,16 @@ impl MessagesUsage {
     }
 }
 
-/// `stop_reason` for a `finish_reason`. Some upstreams send `stop` with tool calls.
+/// `stop_reason` for a `finish_reason`, in any case. Calls alone decide whether it is
+/// `tool_use`: some upstreams send `stop` with calls, others `tool_calls` without.
 pub(super) fn stop_reason(finish_reason: &Text<'_>, has_tool_calls: bool) -> &'static str {
-    match finish_reason.escaped() {
-        "length" => "max_tokens",
-        "content_filter" => "refusal",
-        "tool_calls" | "function_call" => "tool_use",
+    match &*finish_reason.escaped().to_ascii_lowercase() {
+        // Mistral has `model_length`, Z.ai `model_context_window_exceeded`.
+        "length" | "model_length" | "max_tokens" | "model_context_window_exceeded" => "max_tokens",
+        // Z.ai has `sensitive`, Gemini the others.
+        "content_filter" | "sensitive" | "safety" | "recitation" | "blocklist"
+        | "prohibited_content" | "spii" => "refusal",
         _ if has_tool_calls => "tool_use",
         _ => "end_turn",
     }
-}
-
-/// Used if the upstream sends no id of a tool call.
-pub(super) fn generated_tool_id(message_id: &str, index: usize) -> Text<'static> {
-    Text::encode(&format!("{message_id}_{index}"))
 }

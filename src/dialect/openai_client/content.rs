@@ -2,7 +2,8 @@
 //!
 //! System and developer messages move to `system` from any position: no other
 //! position works for every Claude model. Consecutive messages of one role become
-//! one turn, as Anthropic requires of the results of parallel tool calls.
+//! one turn, as Anthropic requires of the results of parallel tool calls. The last user
+//! message is what the client asks for now; the rest is past ([`JsonField::in_past`]).
 
 use std::borrow::Cow;
 
@@ -10,7 +11,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::media::{self, MediaSource};
+use super::tool_calls::{self, ToolUseIds};
 use crate::dialect::field::{JsonField, JsonObject, JsonType};
+use crate::dialect::history;
 use crate::dialect::text::Text;
 use crate::dialect::translation_error::TranslationError;
 
@@ -85,15 +88,19 @@ pub(super) enum CacheControl<'a> {
 pub(super) struct MessagesConversation<'a> {
     pub(super) system: Vec<MessagesBlock<'a>>,
     pub(super) turns: Vec<MessagesTurn<'a>>,
+    ids: ToolUseIds,
 }
 
 pub(super) fn conversation<'a>(
     messages: &JsonField<'a>,
 ) -> Result<MessagesConversation<'a>, TranslationError> {
     let mut conversation = MessagesConversation::default();
-    for field in messages.array()? {
-        conversation.add_message(&field)?;
+    let messages = messages.array()?;
+    let present = history::present_index(&messages);
+    for (index, field) in messages.iter().enumerate() {
+        conversation.add_message(field, Some(index) == present)?;
     }
+    conversation.trim_prefill();
     Ok(conversation)
 }
 
@@ -124,9 +131,17 @@ impl<'a> MessagesConversation<'a> {
             .is_some_and(|first| !first.starts_with_thinking())
     }
 
-    fn add_message(&mut self, field: &JsonField<'a>) -> Result<(), TranslationError> {
+    fn add_message(
+        &mut self,
+        field: &JsonField<'a>,
+        is_present: bool,
+    ) -> Result<(), TranslationError> {
         let mut message = field.object()?;
         let role = message.require("role")?;
+        // Instructions are never past.
+        if !is_present && !role.equals_any_of(&["\"system\"", "\"developer\""]) {
+            message = message.in_past();
+        }
         // Anthropic has no names of participants.
         message.ignore(&["name"]);
         match &*role.string()? {
@@ -137,7 +152,7 @@ impl<'a> MessagesConversation<'a> {
             "user" => {
                 let content = message.require("content")?;
                 let parts = parts(&content, user_part)?;
-                if parts.is_empty() {
+                if parts.is_empty() && !content.is_past() {
                     return Err(TranslationError::invalid_value(
                         &content.path,
                         "must not be empty.",
@@ -146,20 +161,26 @@ impl<'a> MessagesConversation<'a> {
                 self.append(MessagesRole::User, parts);
             }
             "assistant" => {
-                let blocks = assistant(&mut message)?;
+                let blocks = self.assistant(&mut message)?;
                 self.append(MessagesRole::Assistant, blocks);
             }
             "tool" => {
-                let id = message.require_string("tool_call_id")?;
+                let id = tool_calls::id(message.take("tool_call_id").as_ref())?;
                 let cache_control = cache_control(&mut message)?;
+                let content = message.take("content");
+                let content = content.map(|content| parts(&content, user_part));
                 let result = MessagesBlock::ToolResult {
-                    tool_use_id: tool_use_id(&id),
-                    content: parts(&message.require("content")?, user_part)?,
+                    tool_use_id: self.ids.of_result(&id),
+                    content: content.transpose()?.unwrap_or_default(),
                     cache_control,
                 };
                 self.append(MessagesRole::User, vec![result]);
             }
-            "function" => return role.unsupported_parameter("is deprecated: use the role tool."),
+            // Deprecated; its call is text too.
+            "function" => {
+                let text = history::as_text(field);
+                self.append(MessagesRole::User, text_block(text).into_iter().collect());
+            }
             _ => {
                 return role
                     .unsupported_value("must be system, developer, user, assistant or tool.");
@@ -168,9 +189,84 @@ impl<'a> MessagesConversation<'a> {
         message.finish()
     }
 
-    fn append(&mut self, role: MessagesRole, mut content: Vec<MessagesBlock<'a>>) {
+    /// An earlier response: thinking, text and tool calls.
+    fn assistant(
+        &mut self,
+        message: &mut JsonObject<'a>,
+    ) -> Result<Vec<MessagesBlock<'a>>, TranslationError> {
+        let mut blocks = Vec::new();
+        // Thinking is sent back from `thinking_blocks` only: it needs a signature.
+        if let Some(field) = message.take("thinking_blocks") {
+            for field in field.array()? {
+                blocks.extend(thinking_block(&field)?);
+            }
+        }
+        if let Some(field) = message.take("content") {
+            blocks.extend(parts(&field, text_part)?);
+        }
+        if let Some(refusal) = message.take_text("refusal")? {
+            blocks.extend(text_block(refusal));
+        }
+        if let Some(field) = message.take("tool_calls") {
+            self.ids.begin_turn();
+            for field in field.array()? {
+                blocks.push(self.tool_call(&field)?);
+            }
+        }
+        if let Some(field) = message.take("function_call") {
+            blocks.extend(text_block(history::member_as_text("function_call", &field)));
+        }
+        Ok(blocks)
+    }
+
+    fn tool_call(&mut self, field: &JsonField<'a>) -> Result<MessagesBlock<'a>, TranslationError> {
+        let mut call = field.object()?;
+        let id = self.ids.of_call(&tool_calls::id(call.take("id").as_ref())?);
+        if let Some(custom) = call.take("custom") {
+            let mut custom = custom.object()?;
+            return Ok(MessagesBlock::ToolUse {
+                id,
+                name: custom.require("name")?.text()?,
+                input: tool_calls::wrapped_input(&custom.require("input")?),
+            });
+        }
+        let mut function = call.require("function")?.object()?;
+        Ok(MessagesBlock::ToolUse {
+            id,
+            name: function.require("name")?.text()?,
+            input: tool_calls::input(function.take("arguments").as_ref())?,
+        })
+    }
+
+    /// Anthropic: "final assistant content cannot end with trailing whitespace".
+    fn trim_prefill(&mut self) {
+        let last = self.turns.last_mut();
+        let last = last.filter(|turn| turn.role == MessagesRole::Assistant);
+        let Some(MessagesBlock::Text { text, .. }) = last.and_then(|turn| turn.content.last_mut())
+        else {
+            return;
+        };
+        let Some(decoded) = text.decode() else { return };
+        let trimmed = decoded.trim_end();
+        if trimmed.len() < decoded.len() {
+            *text = Text::encode(trimmed);
+        }
+    }
+
+    fn append(&mut self, role: MessagesRole, content: Vec<MessagesBlock<'a>>) {
+        let is_result =
+            |block: &MessagesBlock<'_>| matches!(block, MessagesBlock::ToolResult { .. });
         match self.turns.last_mut() {
-            Some(turn) if turn.role == role => turn.content.append(&mut content),
+            // Anthropic: "the tool_result blocks must come FIRST in the content array".
+            Some(turn) if turn.role == role && content.first().is_some_and(is_result) => {
+                let results = turn
+                    .content
+                    .iter()
+                    .take_while(|block| is_result(block))
+                    .count();
+                turn.content.splice(results..results, content);
+            }
+            Some(turn) if turn.role == role => turn.content.extend(content),
             // Anthropic rejects a message without content.
             _ if content.is_empty() => {}
             _ => self.turns.push(MessagesTurn { role, content }),
@@ -178,8 +274,8 @@ impl<'a> MessagesConversation<'a> {
     }
 }
 
-/// `content`, a string or parts. Empty text is omitted, since Anthropic rejects
-/// it.
+/// `content`, a string or parts. Text without a word is omitted, since Anthropic
+/// rejects it ("text content blocks must contain non-whitespace text").
 fn parts<'a>(
     field: &JsonField<'a>,
     part: impl Fn(&JsonField<'a>) -> Result<MessagesBlock<'a>, TranslationError>,
@@ -189,13 +285,13 @@ fn parts<'a>(
         return Ok(text_block(text).into_iter().collect());
     }
     let blocks: Vec<_> = field.array()?.iter().map(part).collect::<Result<_, _>>()?;
-    let not_empty = |block: &MessagesBlock<'_>| !matches!(block, MessagesBlock::Text { text, .. } if text.is_empty());
+    let not_empty = |block: &MessagesBlock<'_>| !matches!(block, MessagesBlock::Text { text, .. } if text.is_blank());
     Ok(blocks.into_iter().filter(not_empty).collect())
 }
 
 fn text_block(text: Text<'_>) -> Option<MessagesBlock<'_>> {
     let cache_control = None;
-    (!text.is_empty()).then_some(MessagesBlock::Text {
+    (!text.is_blank()).then_some(MessagesBlock::Text {
         text,
         cache_control,
     })
@@ -209,6 +305,7 @@ fn text_part<'a>(field: &JsonField<'a>) -> Result<MessagesBlock<'a>, Translation
         "text" => "text",
         // An earlier refusal is part of the conversation.
         "refusal" => "refusal",
+        _ if field.is_past() => return Ok(described(field)),
         _ => return kind.unsupported_value("must be text here."),
     };
     let block = MessagesBlock::Text {
@@ -221,6 +318,21 @@ fn text_part<'a>(field: &JsonField<'a>) -> Result<MessagesBlock<'a>, Translation
 
 /// A part of a user message or of a tool result.
 fn user_part<'a>(field: &JsonField<'a>) -> Result<MessagesBlock<'a>, TranslationError> {
+    match translate_user_part(field) {
+        Err(_) if field.is_past() => Ok(described(field)),
+        part => part,
+    }
+}
+
+/// A part that has no counterpart.
+fn described<'a>(field: &JsonField<'a>) -> MessagesBlock<'a> {
+    MessagesBlock::Text {
+        text: history::as_text(field),
+        cache_control: None,
+    }
+}
+
+fn translate_user_part<'a>(field: &JsonField<'a>) -> Result<MessagesBlock<'a>, TranslationError> {
     let mut part = field.object()?;
     let kind = part.require("type")?;
     let kind_name = kind.string()?;
@@ -247,40 +359,12 @@ fn user_part<'a>(field: &JsonField<'a>) -> Result<MessagesBlock<'a>, Translation
     Ok(block)
 }
 
-/// An earlier response: thinking, text and tool calls.
-fn assistant<'a>(message: &mut JsonObject<'a>) -> Result<Vec<MessagesBlock<'a>>, TranslationError> {
-    // Thinking is sent back from `thinking_blocks` only: it needs a signature.
-    // Annotations are not part of the text.
-    message.ignore(&["reasoning_content", "reasoning", "annotations"]);
-    let mut blocks = Vec::new();
-    if let Some(field) = message.take("thinking_blocks") {
-        for field in field.array()? {
-            blocks.extend(thinking_block(&field)?);
-        }
-    }
-    if let Some(field) = message.take("content") {
-        blocks.extend(parts(&field, text_part)?);
-    }
-    if let Some(refusal) = message.take_text("refusal")? {
-        blocks.extend(text_block(refusal));
-    }
-    if let Some(field) = message.take("tool_calls") {
-        for field in field.array()? {
-            blocks.push(tool_call(&field)?);
-        }
-    }
-    Ok(blocks)
-}
-
 /// Thinking of an earlier response of this gateway, with Anthropic's signature.
 fn thinking_block<'a>(
     field: &JsonField<'a>,
 ) -> Result<Option<MessagesBlock<'a>>, TranslationError> {
     let mut object = field.object()?;
-    let kind = object.require("type")?;
-    // Of stream chunks.
-    object.ignore(&["index"]);
-    let block = match &*kind.string()? {
+    Ok(match &*object.require_string("type")? {
         "thinking" => {
             let thinking = object.take_text("thinking")?;
             let signature = object.take_text("signature")?;
@@ -291,64 +375,12 @@ fn thinking_block<'a>(
                     signature,
                 })
         }
-        "redacted_thinking" => Some(MessagesBlock::RedactedThinking {
-            data: object.require("data")?.text()?,
-        }),
-        _ => return kind.unsupported_value("must be thinking or redacted_thinking."),
-    };
-    object.finish()?;
-    Ok(block)
-}
-
-fn tool_call<'a>(field: &JsonField<'a>) -> Result<MessagesBlock<'a>, TranslationError> {
-    let mut call = field.object()?;
-    // Of stream chunks; some clients keep it.
-    call.ignore(&["index"]);
-    let kind = call.take("type");
-    if let Some(kind) = kind.filter(|kind| !kind.equals_any_of(&["\"function\""])) {
-        return kind.unsupported_value("must be function: other tool calls cannot be translated.");
-    }
-    let id = call.require_string("id")?;
-    let mut function = call.require("function")?.object()?;
-    let block = MessagesBlock::ToolUse {
-        id: tool_use_id(&id),
-        name: function.require("name")?.text()?,
-        input: tool_input(&function.require("arguments")?)?,
-    };
-    function.finish()?;
-    call.finish()?;
-    Ok(block)
-}
-
-/// Arguments are JSON in a string in chat, and an object in Messages.
-fn tool_input<'a>(field: &JsonField<'a>) -> Result<Cow<'a, RawValue>, TranslationError> {
-    let text = field.string()?;
-    let text = if text.trim().is_empty() {
-        "{}"
-    } else {
-        text.trim()
-    };
-    let input = RawValue::from_string(text.to_owned())
-        .ok()
-        .filter(|input| input.get().starts_with('{'));
-    input.map(Cow::Owned).ok_or_else(|| {
-        TranslationError::invalid_value(&field.path, "must be a JSON object, as a string.")
+        "redacted_thinking" => {
+            let data = object.take_text("data")?;
+            data.map(|data| MessagesBlock::RedactedThinking { data })
+        }
+        _ => None,
     })
-}
-
-/// Anthropic allows letters, digits, `_` and `-`; other providers use more.
-fn tool_use_id(id: &str) -> String {
-    let is_allowed =
-        |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
-    id.chars()
-        .map(|character| {
-            if is_allowed(character) {
-                character
-            } else {
-                '_'
-            }
-        })
-        .collect()
 }
 
 /// From Anthropic's `cache_control` or `OpenAI`'s `prompt_cache_breakpoint`.

@@ -1,6 +1,8 @@
 //! Request options other than messages and tools.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::content::MessagesConversation;
@@ -45,11 +47,38 @@ pub(super) enum EffortThinking {
     },
 }
 
+/// The client's own `thinking`.
+#[derive(Deserialize)]
+struct ExplicitThinking<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    budget_tokens: Option<u64>,
+}
+
 /// The Messages options that follow from `reasoning_effort` and `max_tokens`.
 pub(super) struct ReasoningOptions<'a> {
     pub(super) max_tokens: u64,
     pub(super) thinking: Option<ThinkingParam<'a>>,
     pub(super) effort: Option<ReasoningEffort>,
+}
+
+impl ReasoningOptions<'_> {
+    pub(super) fn is_thinking(&self) -> bool {
+        match &self.thinking {
+            None | Some(ThinkingParam::FromEffort(EffortThinking::Disabled)) => false,
+            Some(ThinkingParam::FromEffort(_)) => true,
+            Some(ThinkingParam::Explicit(_)) => self
+                .explicit()
+                .is_some_and(|explicit| matches!(&*explicit.kind, "enabled" | "adaptive")),
+        }
+    }
+
+    fn explicit(&self) -> Option<ExplicitThinking<'_>> {
+        match self.thinking {
+            Some(ThinkingParam::Explicit(raw)) => serde_json::from_str(raw.get()).ok(),
+            _ => None,
+        }
+    }
 }
 
 impl OutputConfig<'_> {
@@ -129,6 +158,15 @@ pub(super) fn resolve_reasoning<'a>(
         effort: None,
     };
     let Some((field, effort)) = requested else {
+        if limit.is_none() {
+            // Anthropic requires more than the budget.
+            let budget = reasoning
+                .explicit()
+                .and_then(|explicit| explicit.budget_tokens);
+            reasoning.max_tokens = reasoning
+                .max_tokens
+                .saturating_add(budget.unwrap_or_default());
+        }
         return Ok(reasoning);
     };
     if explicit.is_some() {
@@ -168,19 +206,6 @@ fn budget(
         return field.unsupported_value("needs a `max_tokens` of at least 2048, or no limit.");
     }
     Ok(effort.budget_tokens().min(max))
-}
-
-/// Anthropic's maximum is 1.
-pub(super) fn temperature<'a>(
-    chat: &mut JsonObject<'a>,
-) -> Result<Option<&'a RawValue>, TranslationError> {
-    let Some(field) = chat.take("temperature") else {
-        return Ok(None);
-    };
-    if field.number()? > 1.0 {
-        return field.unsupported_value("must be at most 1 for this model.");
-    }
-    Ok(Some(field.raw()))
 }
 
 /// A string or an array.

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::content::{self, MessagesBlock, MessagesTurn};
 use super::options::{self, OutputConfig, ThinkingParam};
+use super::sampling::{self, WHILE_THINKING};
 use super::tools::{self, MessagesTool, MessagesToolChoice};
 use crate::dialect::field::{JsonObject, to_json};
 use crate::dialect::text::Text;
@@ -93,6 +94,16 @@ pub fn translate(
     let effort = options::effort(&mut chat)?;
     let thinking = options::thinking(&mut chat)?;
     let reasoning = options::resolve_reasoning(effort, thinking, limit, &conversation, upstream)?;
+    let is_thinking = reasoning.is_thinking();
+    if is_thinking
+        && tool_choice
+            .as_ref()
+            .is_some_and(MessagesToolChoice::is_forced)
+    {
+        let detail = format!("must be auto or none {WHILE_THINKING}");
+        return Err(TranslationError::unsupported_value("tool_choice", detail));
+    }
+    let sampling = sampling::sampling(&mut chat, is_thinking)?;
     let request = MessagesRequest {
         model: upstream.model,
         max_tokens: reasoning.max_tokens,
@@ -105,9 +116,9 @@ pub fn translate(
             effort: reasoning.effort,
             format: options::output_format(&mut chat)?,
         },
-        temperature: options::temperature(&mut chat)?,
-        top_p: chat.take_number("top_p")?,
-        top_k: chat.take_number("top_k")?,
+        temperature: sampling.temperature,
+        top_p: sampling.top_p,
+        top_k: sampling.top_k,
         stop_sequences: options::stop(&mut chat)?,
         metadata: metadata(&mut chat)?,
         service_tier: options::service_tier(&mut chat)?,

@@ -39,6 +39,12 @@ pub(super) struct MessagesToolChoice<'a> {
     disable_parallel_tool_use: bool,
 }
 
+impl MessagesToolChoice<'_> {
+    pub(super) fn is_forced(&self) -> bool {
+        matches!(self.kind, "any" | "tool")
+    }
+}
+
 pub(super) fn tools<'a>(
     chat: &mut JsonObject<'a>,
 ) -> Result<Vec<MessagesTool<'a>>, TranslationError> {
@@ -93,7 +99,8 @@ fn input_schema(parameters: Option<&RawValue>) -> InputSchema<'_> {
     )
 }
 
-/// Anthropic's `tool_choice` includes `parallel_tool_calls`.
+/// Anthropic's `tool_choice` includes `parallel_tool_calls`. It is rejected in a
+/// request without tools, where only one choice means something.
 pub(super) fn tool_choice<'a>(
     chat: &mut JsonObject<'a>,
     has_tools: bool,
@@ -103,17 +110,24 @@ pub(super) fn tool_choice<'a>(
     }
     let parallel = chat.take("parallel_tool_calls");
     let disable_parallel = !parallel.map_or(Ok(true), |field| field.boolean())?;
-    let (kind, name) = match chat.take("tool_choice") {
-        Some(field) if field.json_type() == JsonType::String => (mode(&field)?, None),
-        Some(field) => ("tool", Some(named_tool(&field)?)),
-        None if disable_parallel && has_tools => ("auto", None),
+    let choice = chat.take("tool_choice");
+    let (kind, name) = match &choice {
+        Some(field) if field.json_type() == JsonType::String => (mode(field)?, None),
+        Some(field) => ("tool", Some(named_tool(field)?)),
+        None if disable_parallel => ("auto", None),
         None => return Ok(None),
     };
-    Ok(Some(MessagesToolChoice {
-        kind,
-        name,
-        disable_parallel_tool_use: disable_parallel && kind != "none",
-    }))
+    if has_tools {
+        return Ok(Some(MessagesToolChoice {
+            kind,
+            name,
+            disable_parallel_tool_use: disable_parallel && kind != "none",
+        }));
+    }
+    match choice.filter(|_| matches!(kind, "any" | "tool")) {
+        Some(forced) => forced.unsupported_value("requires `tools`."),
+        None => Ok(None),
+    }
 }
 
 fn mode(field: &JsonField<'_>) -> Result<&'static str, TranslationError> {

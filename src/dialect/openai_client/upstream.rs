@@ -8,24 +8,28 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::dialect::lenient;
 use crate::dialect::text::{self, Text};
+use crate::wire::usage::UsageReport;
 
 /// A response, or the `message` of `message_start`.
 #[derive(Deserialize)]
 pub(super) struct UpstreamMessage<'a> {
     #[serde(borrow, default, deserialize_with = "text::lenient")]
     pub(super) id: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    pub(super) content: Vec<UpstreamBlock<'a>>,
+    /// A list of blocks.
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "text::lenient")]
     pub(super) stop_reason: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "lenient::object")]
     pub(super) stop_details: Option<UpstreamStopDetails<'a>>,
-    pub(super) usage: Option<UpstreamUsage>,
+    #[serde(default)]
+    pub(super) usage: UsageReport,
 }
 
 /// A content block of any type.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct UpstreamBlock<'a> {
     #[serde(rename = "type", borrow)]
     pub(super) kind: Cow<'a, str>,
@@ -46,25 +50,27 @@ pub(super) struct UpstreamBlock<'a> {
 }
 
 /// Details of a refusal.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct UpstreamStopDetails<'a> {
     #[serde(borrow, default, deserialize_with = "text::lenient")]
     pub(super) explanation: Option<Text<'a>>,
 }
 
-/// Tokens read from the cache and written to it are not part of `input_tokens`.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-pub(super) struct UpstreamUsage {
-    input_tokens: Option<u64>,
-    cache_creation_input_tokens: Option<u64>,
-    cache_read_input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    output_tokens_details: Option<UpstreamOutputDetails>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-struct UpstreamOutputDetails {
-    thinking_tokens: Option<u64>,
+/// A delta of a block of any type, or of the message.
+#[derive(Default, Deserialize)]
+pub(super) struct UpstreamDelta<'a> {
+    #[serde(borrow, default, deserialize_with = "text::lenient")]
+    pub(super) text: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "text::lenient")]
+    pub(super) thinking: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "text::lenient")]
+    pub(super) signature: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "text::lenient")]
+    pub(super) partial_json: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "text::lenient")]
+    pub(super) stop_reason: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "lenient::object")]
+    pub(super) stop_details: Option<UpstreamStopDetails<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -105,6 +111,24 @@ pub(super) struct ThinkingBlock<'a> {
     pub(super) data: Option<Text<'a>>,
 }
 
+impl<'a> UpstreamMessage<'a> {
+    /// The blocks; none if the content is `null`, one if it is a string, as in requests.
+    /// `None` if this is no message.
+    pub(super) fn blocks(&self) -> Option<Vec<UpstreamBlock<'a>>> {
+        let Some(content) = self.content else {
+            return self.stop_reason.is_some().then(Vec::new);
+        };
+        if let Some(text) = Text::from_raw(content) {
+            return Some(vec![UpstreamBlock {
+                kind: "text".into(),
+                text: Some(text),
+                ..UpstreamBlock::default()
+            }]);
+        }
+        lenient::list(&mut serde_json::Deserializer::from_str(content.get())).ok()?
+    }
+}
+
 impl<'a> ThinkingBlock<'a> {
     pub(super) fn new(
         index: Option<usize>,
@@ -131,51 +155,32 @@ impl<'a> ThinkingBlock<'a> {
     }
 }
 
-impl UpstreamUsage {
-    /// Merges a later event: counts are totals, and each event may omit some.
-    pub(super) fn update(&mut self, later: Self) {
-        self.input_tokens = self.input_tokens.max(later.input_tokens);
-        self.cache_creation_input_tokens = self
-            .cache_creation_input_tokens
-            .max(later.cache_creation_input_tokens);
-        self.cache_read_input_tokens = self
-            .cache_read_input_tokens
-            .max(later.cache_read_input_tokens);
-        self.output_tokens = self.output_tokens.max(later.output_tokens);
-        self.output_tokens_details = later.output_tokens_details.or(self.output_tokens_details);
-    }
-
-    pub(super) fn to_chat(self) -> ChatUsage {
-        let cached_tokens = self.cache_read_input_tokens.unwrap_or_default();
-        let cache_write_tokens = self.cache_creation_input_tokens.unwrap_or_default();
-        let uncached = self.input_tokens.unwrap_or_default();
-        let prompt_tokens = uncached
-            .saturating_add(cached_tokens)
-            .saturating_add(cache_write_tokens);
-        let completion_tokens = self.output_tokens.unwrap_or_default();
-        let thinking = self
-            .output_tokens_details
-            .and_then(|details| details.thinking_tokens);
-        ChatUsage {
+impl ChatUsage {
+    pub(super) fn from_report(report: &UsageReport) -> Self {
+        let usage = report.usage();
+        let prompt_tokens = usage.input.unwrap_or_default();
+        let completion_tokens = usage.billed_output();
+        Self {
             prompt_tokens,
             completion_tokens,
             total_tokens: prompt_tokens.saturating_add(completion_tokens),
             prompt_tokens_details: ChatPromptDetails {
-                cached_tokens,
-                cache_write_tokens,
+                cached_tokens: usage.cached.unwrap_or_default(),
+                cache_write_tokens: usage.cache_write.unwrap_or_default(),
             },
-            completion_tokens_details: thinking
+            completion_tokens_details: usage
+                .reasoning
                 .map(|reasoning_tokens| ChatCompletionDetails { reasoning_tokens }),
         }
     }
 }
 
-/// `finish_reason` for a `stop_reason`.
-pub(super) fn finish_reason(stop_reason: &Text<'_>) -> &'static str {
+/// `finish_reason` for a `stop_reason`. Calls alone decide whether it is `tool_calls`.
+pub(super) fn finish_reason(stop_reason: &Text<'_>, has_tool_calls: bool) -> &'static str {
     match stop_reason.escaped() {
         "max_tokens" | "model_context_window_exceeded" => "length",
-        "tool_use" => "tool_calls",
         "refusal" => "content_filter",
+        _ if has_tool_calls => "tool_calls",
         // `end_turn`, `stop_sequence`, `pause_turn`, and unknown ones.
         _ => "stop",
     }

@@ -203,10 +203,18 @@ fn invalid_responses_are_rejected() {
             );
         }
     }
-    let bad = br#"{"choices":[{"message":{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{\"a\""}}]}}]}"#;
+    let bad = r#"{"choices":[{"message":{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{\"a\""}}]}}]}"#;
     assert_eq!(
-        translate_response(Dialect::Anthropic, bad, &CONTEXT),
+        translate_response(Dialect::Anthropic, bad.as_bytes(), &CONTEXT),
         Err(InvalidUpstreamResponse)
+    );
+    // The call of a response that reached its limit never ran.
+    let cut = bad.replace(r#"{"message""#, r#"{"finish_reason":"length","message""#);
+    let cut = translate_response(Dialect::Anthropic, cut.as_bytes(), &CONTEXT).unwrap();
+    let cut = String::from_utf8(cut).unwrap();
+    assert!(
+        cut.contains(r#""content":[],"stop_reason":"max_tokens""#),
+        "{cut}"
     );
 }
 
@@ -235,9 +243,6 @@ fn invalid_streams_are_broken() {
     for events in ["data: nonsense\n\n", "data: [DONE]\n\n", "data: 7\n\n"] {
         assert_eq!(broken(Dialect::Anthropic, events), "");
     }
-    // A chunk of a call that is closed already cannot be translated.
-    let late = r#"data: {"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{"}},{"index":1,"id":"b","function":{"name":"g","arguments":"{}"}},{"index":0,"function":{"arguments":"}"}}]}}]}"#;
-    broken(Dialect::Anthropic, &format!("{late}\n\n"));
     let long = format!("data: {}", "x".repeat(EVENT_LIMIT_BYTES));
     for client in [Dialect::OpenAi, Dialect::Anthropic] {
         assert_eq!(broken(client, &long), "");

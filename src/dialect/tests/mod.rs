@@ -1,13 +1,15 @@
 //! Both directions, complete and streamed.
 
 mod errors;
+mod events;
 mod golden;
 mod random;
+mod tool_calls;
 mod untranslatable;
 
 use super::{
     ChatUpstream, Dialect, MessagesUpstream, ResponseContext, StreamStatus, StreamTranslator,
-    ThinkingMode,
+    ThinkingMode, ToolIdRule,
 };
 
 fn messages_upstream(thinking: ThinkingMode) -> MessagesUpstream<'static> {
@@ -24,11 +26,15 @@ fn chat_upstream() -> ChatUpstream<'static> {
         legacy_max_tokens: false,
         reasoning_effort: true,
         reasoning_history: true,
+        stream_usage: true,
+        tool_ids: ToolIdRule::Any,
+        provider: "up",
     }
 }
 
 const CONTEXT: ResponseContext<'_> = ResponseContext {
     model: "alias",
+    provider: "up",
     fallback_id: "req_1",
     created: 1_700_000_000,
     include_usage: true,

@@ -7,8 +7,10 @@ use proptest::prelude::*;
 
 use super::{CONTEXT, chat_upstream, messages_upstream, stream};
 use crate::dialect::{
-    Dialect, ThinkingMode, to_chat, to_messages, translate_error, translate_response,
+    Dialect, StreamStatus, ThinkingMode, response_events, to_chat, to_messages, translate_error,
+    translate_failure, translate_response,
 };
+use crate::wire::failure::ReportedFailure;
 
 /// All golden inputs.
 fn inputs() -> Vec<Vec<u8>> {
@@ -23,6 +25,17 @@ fn inputs() -> Vec<Vec<u8>> {
 
 fn is_json(bytes: &[u8]) -> bool {
     serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
+}
+
+/// What a good status may hold besides a response.
+fn translate_as_good(client: Dialect, input: &[u8]) {
+    if let Some(failure) = ReportedFailure::find(input) {
+        assert!(is_json(&translate_failure(client, &failure, None).body));
+    }
+    if let Ok(events) = response_events(client, input) {
+        let (_, status) = stream(client, &CONTEXT, [&*events]);
+        assert_ne!(status, StreamStatus::Open, "the stream is truncated");
+    }
 }
 
 /// Runs every translation.
@@ -40,6 +53,7 @@ fn translate_all(input: &[u8]) {
             assert!(is_json(&out));
         }
         assert!(is_json(&translate_error(client, 500, input, None).body));
+        translate_as_good(client, input);
         let (out, _) = stream(client, &CONTEXT, input.chunks(11));
         for event in String::from_utf8(out).unwrap().split_terminator("\n\n") {
             let data = event.rsplit_once("data: ").unwrap().1;

@@ -1,84 +1,77 @@
 //! Classifies a response: relay it, try another target, or respond with an error.
 
-use std::future::poll_fn;
 use std::pin::Pin;
+use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use tokio::time::timeout_at;
 
-use super::{Accepted, AcceptedResponse, Upgraded};
-use crate::catalog::Target;
+use super::AcceptedResponse;
+use super::body_start::{Blanks, BodyStart};
+use super::translate::translate;
+use super::verdict::{FailedAttempt, Verdict};
 use crate::error_response::{self, ErrorResponse};
 use crate::proxy::body_timeouts::BodyTimeouts;
 use crate::proxy::object_ids::ObjectIdRecorder;
 use crate::proxy::translation::Translation;
 use crate::routing::AttemptOutcome;
-use crate::upstream::{Error, ErrorKind, UpstreamResponse};
+use crate::upstream::UpstreamResponse;
 use crate::wall_clock;
+use crate::wire::endpoint::Endpoint;
 use crate::wire::media_type::MediaType;
 use crate::wire::retry_after;
 use crate::wire::sse_relay::FinishRule;
 
-/// Bytes of a body that is translated as a whole.
-const MAX_TRANSLATED: usize = 64 * 1024 * 1024;
+/// How long an error that is not JSON by its type may take to show that it is.
+const UNTYPED_ERROR_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A response that is not classified yet.
 #[derive(Debug)]
 pub(super) struct RawResponse {
     pub response: UpstreamResponse,
-    pub hide_usage: bool,
+    pub endpoint: Endpoint,
+    pub stream_requested: bool,
     /// True where an HTML page can be a successful response.
     pub html_allowed: bool,
+    pub hide_usage: bool,
     pub timeouts: BodyTimeouts,
     pub finish_rule: FinishRule,
     pub translation: Option<Box<Translation>>,
     pub object_ids: Option<Box<ObjectIdRecorder>>,
 }
 
-/// What follows from an attempt.
-#[derive(Debug)]
-pub(super) enum Verdict {
-    Accept(AcceptedResponse),
-    Upgrade(Box<Upgraded>),
-    /// Another attempt may succeed.
-    Retry(FailedAttempt),
-    /// No other attempt would do better.
-    Final(ErrorResponse),
-    /// The target does not support the request, which was not sent.
-    Unsupported(Box<ErrorResponse>),
-}
-
 /// Boxed, so that the future of a request needs no room for it.
 pub(super) type PendingVerdict = Pin<Box<dyn Future<Output = Verdict>>>;
 
-#[derive(Debug)]
-pub(super) struct FailedAttempt {
-    pub outcome: AttemptOutcome,
-    /// What the client gets unless another attempt does better.
-    pub response: Result<AcceptedResponse, ErrorResponse>,
-    /// Status of the upstream's response, where the client may see it.
-    pub status: Option<StatusCode>,
-    /// Why there was no response, for the log.
-    pub error: Option<Error>,
-}
-
 /// Most responses are classified by their head; the rest waits for the body.
 pub(super) fn classify(raw: RawResponse) -> Result<Verdict, PendingVerdict> {
-    let content_type = raw.response.headers.get(CONTENT_TYPE);
-    let media_type = MediaType::parse(content_type.map(HeaderValue::as_bytes));
-    if is_error(raw.response.status) {
-        return Err(Box::pin(classify_error(raw, media_type)));
+    let media_type = raw.media_type();
+    let status = raw.response.status;
+    if is_error(status) {
+        let start = BodyStart::default();
+        return Err(Box::pin(classify_error(raw, media_type, start)));
+    }
+    if raw.endpoint.has_json_result() && status.is_success() {
+        if raw.response.body.has_ended() {
+            return Ok(Verdict::empty());
+        }
+        if raw.waits_for_body(media_type) {
+            return Err(Box::pin(classify_by_bytes(raw, media_type)));
+        }
+    } else if media_type == MediaType::Html && !raw.html_allowed {
+        return Ok(Verdict::bad_content_type());
     }
     if raw.translation.is_some() {
-        return Err(Box::pin(accept(raw, media_type, None, None)));
+        return Err(Box::pin(accept(
+            raw,
+            media_type,
+            BodyStart::default(),
+            None,
+        )));
     }
-    if media_type == MediaType::Html && !raw.html_allowed {
-        let error = error_response::upstream_bad_content_type();
-        return Ok(Verdict::unusable(AttemptOutcome::Failed, error));
-    }
-    Ok(Verdict::Accept(raw.accepted(media_type, None)))
+    Ok(Verdict::Accept(
+        raw.accepted(media_type, BodyStart::default()),
+    ))
 }
 
 /// 304 is a success: the client asked for it (RFC 9110, section 15.4.5).
@@ -86,23 +79,72 @@ fn is_error(status: StatusCode) -> bool {
     !status.is_success() && status != StatusCode::NOT_MODIFIED
 }
 
-/// An error is forwarded if it is JSON, with something in it, and may be seen.
-async fn classify_error(mut raw: RawResponse, media_type: MediaType) -> Verdict {
-    let response = &mut raw.response;
-    let status = response.status;
-    let outcome = AttemptOutcome::from_status(status.as_u16(), || {
-        let headers: Vec<_> = text_headers(&response.headers).collect();
-        retry_after::delay(&headers, wall_clock::now())
-    });
-    let first_chunk = if media_type == MediaType::Json && may_forward(status) {
-        first_chunk(response, &raw.timeouts).await
-    } else {
-        None
+/// Classifies a result whose head does not show what it is.
+async fn classify_by_bytes(mut raw: RawResponse, by_type: MediaType) -> Verdict {
+    let mut start = BodyStart::default();
+    let (body, timeouts) = (&mut raw.response.body, &raw.timeouts);
+    let read = match by_type {
+        MediaType::Json if !raw.stream_requested => start.poll_once(body).await,
+        MediaType::Html => start.read(body, timeouts, Blanks::Skip).await,
+        // What is translated forwards no blanks.
+        _ if raw.translation.is_some() => start.read(body, timeouts, Blanks::Skip).await,
+        _ => start.read(body, timeouts, Blanks::End).await,
     };
-    if first_chunk.is_some() {
-        return accept(raw, media_type, first_chunk, outcome).await;
+    if let Err(verdict) = read {
+        return verdict;
     }
-    let error = replacement(response);
+    // Nothing has left yet.
+    if start.is_blank() && raw.response.body.has_ended() {
+        return Verdict::empty();
+    }
+    let is_chat = raw.finish_rule != FinishRule::EndOfBody;
+    let media_type = match (by_type, start.media_type()) {
+        (MediaType::Html, None | Some(MediaType::Html | MediaType::Other))
+        | (MediaType::Unspecified, Some(MediaType::Html)) => return Verdict::bad_content_type(),
+        // What follows the blanks decides.
+        (MediaType::Json, None) if raw.stream_requested => MediaType::Unspecified,
+        (MediaType::Json, Some(MediaType::EventStream)) if raw.stream_requested => {
+            MediaType::EventStream
+        }
+        (MediaType::Json, _) => MediaType::Json,
+        // Words in place of a completion: inspected as JSON, which they are not.
+        (_, Some(MediaType::Other)) if is_chat => MediaType::Json,
+        (_, by_bytes) => by_bytes.unwrap_or(by_type),
+    };
+    accept(raw, media_type, start, None).await
+}
+
+/// An error is forwarded if it is JSON, by its type or its bytes, with something in it,
+/// and may be seen.
+pub(super) async fn classify_error(
+    mut raw: RawResponse,
+    by_type: MediaType,
+    mut start: BodyStart,
+) -> Verdict {
+    let status = raw.response.status;
+    let headers = &raw.response.headers;
+    let outcome = AttemptOutcome::from_status(status.as_u16(), || retry_delay(headers));
+    if may_forward(status) {
+        let mut timeouts = raw.timeouts;
+        if by_type != MediaType::Json {
+            timeouts.idle = timeouts.idle.min(UNTYPED_ERROR_TIMEOUT);
+        }
+        // What came of an error that ends early is forwarded.
+        let body = &mut raw.response.body;
+        let _ = start.read(body, &timeouts, Blanks::Skip).await;
+    }
+    let is_readable = match start.media_type() {
+        None => false,
+        Some(_) if by_type == MediaType::Json => true,
+        Some(_) if is_encoded(&raw.response.headers) => false,
+        // The words of an error event.
+        Some(MediaType::EventStream) => raw.translation.is_some(),
+        Some(by_bytes) => by_bytes == MediaType::Json,
+    };
+    if is_readable {
+        return accept(raw, MediaType::Json, start, outcome).await;
+    }
+    let error = replacement(&raw.response);
     let Some(outcome) = outcome else {
         return Verdict::Final(error);
     };
@@ -118,66 +160,22 @@ async fn classify_error(mut raw: RawResponse, media_type: MediaType) -> Verdict 
 async fn accept(
     mut raw: RawResponse,
     media_type: MediaType,
-    first_chunk: Option<Bytes>,
+    start: BodyStart,
     outcome: Option<AttemptOutcome>,
 ) -> Verdict {
     let translation = raw.translation.take();
-    let accepted = raw.accepted(media_type, first_chunk);
+    let stream_requested = raw.stream_requested;
+    let accepted = raw.accepted(media_type, start);
     match translation {
         None => Verdict::of_response(accepted, outcome),
-        Some(translation) => translate(accepted, outcome, &translation).await,
+        Some(translation) => translate(accepted, outcome, &translation, stream_requested).await,
     }
 }
 
-/// Translates a stream while it is relayed, anything else at once.
-async fn translate(
-    mut accepted: AcceptedResponse,
-    outcome: Option<AttemptOutcome>,
-    translation: &Translation,
-) -> Verdict {
-    let status = accepted.response.status;
-    match accepted.media_type {
-        MediaType::EventStream if status.is_success() => {
-            accepted.translator = Some(translation.stream_translator());
-            return Verdict::of_response(accepted, outcome);
-        }
-        MediaType::Json => {}
-        _ => {
-            let error = error_response::upstream_bad_content_type();
-            return Verdict::unusable(AttemptOutcome::Failed, error);
-        }
-    }
-    let Some(body) = read_body(&mut accepted).await else {
-        let error = error_response::upstream_disconnected();
-        return Verdict::unusable(AttemptOutcome::MaybeProcessed, error);
-    };
-    let translated = match translation.translate_body(status, &body) {
-        Ok(translated) => translated,
-        Err(error) => return Verdict::unusable(AttemptOutcome::Failed, error),
-    };
-    accepted.response.status = translated.status;
-    let headers = &mut accepted.response.headers;
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(translated.body.len()));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    accepted.first_chunk = Some(translated.body.into());
-    Verdict::of_response(accepted, outcome)
-}
-
-/// The whole body, if it arrives in time and is not too large.
-async fn read_body(accepted: &mut AcceptedResponse) -> Option<Bytes> {
-    let mut whole = BytesMut::from(accepted.first_chunk.take().unwrap_or_default());
-    loop {
-        let deadline = accepted.timeouts.next_deadline();
-        let body = &mut accepted.response.body;
-        let next = timeout_at(deadline, poll_fn(|context| body.poll_chunk(context))).await;
-        match next.ok()? {
-            None => return Some(whole.freeze()),
-            Some(chunk) => whole.extend_from_slice(&chunk.ok()?),
-        }
-        if whole.len() > MAX_TRANSLATED {
-            return None;
-        }
-    }
+/// The delay that the upstream asks for.
+fn retry_delay(headers: &HeaderMap) -> Option<Duration> {
+    let headers: Vec<_> = text_headers(headers).collect();
+    retry_after::delay(&headers, wall_clock::now())
 }
 
 pub(super) fn text_headers(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
@@ -203,158 +201,55 @@ fn replacement(response: &UpstreamResponse) -> ErrorResponse {
     }
 }
 
-/// The first chunk of an error's body that is not empty.
-async fn first_chunk(response: &mut UpstreamResponse, timeouts: &BodyTimeouts) -> Option<Bytes> {
-    let mut next = async || poll_fn(|context| response.body.poll_chunk(context)).await;
-    while let Ok(Some(Ok(chunk))) = timeout_at(timeouts.next_deadline(), next()).await {
-        if !chunk.is_empty() {
-            return Some(chunk);
-        }
-    }
-    None
+/// Sent although not accepted; a compressed body cannot be inspected.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let encoding = headers.get(CONTENT_ENCODING);
+    encoding.is_some_and(|encoding| encoding.as_bytes() != b"identity")
 }
 
 // === impl RawResponse ===
 
 impl RawResponse {
-    fn accepted(
-        mut self,
-        mut media_type: MediaType,
-        first_chunk: Option<Bytes>,
-    ) -> AcceptedResponse {
+    pub(super) fn media_type(&self) -> MediaType {
+        let content_type = self.response.headers.get(CONTENT_TYPE);
+        MediaType::parse(content_type.map(HeaderValue::as_bytes))
+    }
+
+    /// Whether the first bytes matter: the type says nothing, or something else than
+    /// was requested. What is JSON by its type is looked at for being empty, as far as
+    /// no wait is needed.
+    fn waits_for_body(&self, by_type: MediaType) -> bool {
+        let headers = &self.response.headers;
+        let matters = match by_type {
+            MediaType::Unspecified | MediaType::Html => true,
+            MediaType::Json => self.stream_requested || !headers.contains_key(CONTENT_LENGTH),
+            MediaType::EventStream | MediaType::Multipart | MediaType::Other => false,
+        };
+        matters && !is_encoded(headers)
+    }
+
+    fn accepted(mut self, mut media_type: MediaType, start: BodyStart) -> AcceptedResponse {
         let headers = &mut self.response.headers;
-        let encoding = headers.get(CONTENT_ENCODING);
-        if encoding.is_some_and(|encoding| encoding.as_bytes() != b"identity") {
-            // Sent although not accepted; a compressed body cannot be inspected.
+        let is_unknown = media_type == MediaType::Unspecified && !self.endpoint.has_json_result();
+        if is_encoded(headers) || is_unknown {
             media_type = MediaType::Other;
         }
-        if media_type == MediaType::EventStream {
+        if matches!(media_type, MediaType::EventStream | MediaType::Unspecified) {
             // An error event of ours, or an event held back, would make it wrong.
             headers.remove(CONTENT_LENGTH);
         }
         AcceptedResponse {
             response: self.response,
-            first_chunk,
+            first_chunk: start.into_bytes(),
             media_type,
             hide_usage: self.hide_usage,
             timeouts: self.timeouts,
             finish_rule: self.finish_rule,
             translator: None,
+            usage: None,
             object_ids: self.object_ids,
             in_flight: None,
-        }
-    }
-}
-
-// === impl Verdict ===
-
-impl Verdict {
-    /// A response that can be relayed, although the attempt may have failed.
-    pub(super) fn of_response(accepted: AcceptedResponse, outcome: Option<AttemptOutcome>) -> Self {
-        match outcome {
-            None => Self::Accept(accepted),
-            Some(outcome) => Self::Retry(FailedAttempt {
-                outcome,
-                status: Some(accepted.response.status),
-                response: Ok(accepted),
-                error: None,
-            }),
-        }
-    }
-
-    pub(super) fn no_response(error: Error) -> Self {
-        Self::Retry(FailedAttempt {
-            outcome: error.outcome(),
-            response: Err((&error).into()),
-            status: None,
-            error: Some(error),
-        })
-    }
-
-    /// A response that no client can use.
-    pub(super) fn unusable(outcome: AttemptOutcome, error: ErrorResponse) -> Self {
-        Self::Retry(FailedAttempt {
-            outcome,
-            response: Err(error),
-            status: None,
-            error: None,
-        })
-    }
-
-    pub(super) fn was_sent(&self) -> bool {
-        !matches!(self, Self::Unsupported(_))
-    }
-
-    /// How the attempt failed, if it did.
-    pub(super) fn failure(&self) -> Option<AttemptOutcome> {
-        match self {
-            Self::Retry(failed) => Some(failed.outcome),
-            _ => None,
-        }
-    }
-
-    pub(super) fn error(&self) -> Option<&Error> {
-        match self {
-            Self::Retry(failed) => failed.error.as_ref(),
-            _ => None,
-        }
-    }
-
-    pub(super) fn counts_against_target(&self) -> bool {
-        match self {
-            Self::Retry(failed) => failed.counts_against_target(),
-            _ => true,
-        }
-    }
-
-    pub(super) fn response_mut(&mut self) -> Option<&mut AcceptedResponse> {
-        match self {
-            Self::Accept(accepted) => Some(accepted),
-            Self::Retry(failed) => failed.response.as_mut().ok(),
-            _ => None,
-        }
-    }
-
-    #[inline]
-    pub(super) fn into_result(mut self, target: &Target) -> Result<Accepted, ErrorResponse> {
-        match &mut self {
-            Self::Accept(accepted) => {
-                error_response::set_target(&mut accepted.response.headers, target);
-            }
-            Self::Upgrade(upgraded) => error_response::set_target(&mut upgraded.headers, target),
-            _ => {}
-        }
-        match self {
-            Self::Accept(accepted) => Ok(Accepted::Response(accepted)),
-            Self::Upgrade(upgraded) => Ok(Accepted::WebSocket(upgraded)),
-            Self::Retry(failed) => failed.into_result(target),
-            Self::Final(error) => Err(error.with_target(target)),
-            Self::Unsupported(error) => Err(error.with_target(target)),
-        }
-    }
-}
-
-// === impl FailedAttempt ===
-
-impl FailedAttempt {
-    /// Local limits say nothing about the target.
-    pub(super) fn counts_against_target(&self) -> bool {
-        let kind = self.error.as_ref().map(Error::kind);
-        !matches!(
-            kind,
-            Some(ErrorKind::InFlightLimit | ErrorKind::LocalResources)
-        )
-    }
-
-    /// Whether the request may have been processed without a response.
-    pub(super) fn maybe_processed(&self) -> bool {
-        self.outcome == AttemptOutcome::MaybeProcessed
-    }
-
-    pub(super) fn into_result(self, target: &Target) -> Result<Accepted, ErrorResponse> {
-        match self.response {
-            Ok(accepted) => Verdict::Accept(accepted).into_result(target),
-            Err(error) => Err(error.with_target(target)),
+            watch: None,
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use http::StatusCode;
 use tracing::warn;
 
-use super::classify::{FailedAttempt, Verdict};
+use super::verdict::{FailedAttempt, Verdict};
 use crate::catalog::{Model, Resolved, Target};
 use crate::config::Hedge;
 use crate::metering::Meter;
@@ -12,6 +13,8 @@ use crate::proxy::Worker;
 use crate::proxy::intake::Intake;
 use crate::routing::{self, AttemptOutcome, InFlightGuard, Next, Plan};
 use crate::upstream::Error;
+use crate::wire::additions::Addition;
+use crate::wire::media_type::MediaType;
 
 #[derive(Clone, Copy)]
 pub(in crate::proxy) struct AttemptContext<'a> {
@@ -72,15 +75,24 @@ impl<'a> AttemptContext<'a> {
         }
     }
 
-    /// Counts the result of an attempt, and records it in the target's health.
-    pub(super) fn record(&self, meter: &mut Meter, target: &Target, verdict: &Verdict) {
+    /// Counts the result of an attempt, and records it in the target's health. How an
+    /// accepted response ends is recorded later.
+    pub(super) fn record(&self, meter: &mut Meter, target: &Target, verdict: &mut Verdict) {
         if self.counts_attempts() {
             meter.on_target_attempt(self.model(), target, verdict.failure());
         } else {
             meter.on_attempt(verdict.failure());
         }
-        if verdict.counts_against_target() {
-            self.record_health(target, verdict.failure());
+        match verdict {
+            Verdict::Accept(accepted) if self.counts_attempts() => {
+                let is_stream = accepted.media_type == MediaType::EventStream;
+                let fleet = &self.worker.snapshot.fleet;
+                accepted.watch = fleet.watch_response(target, is_stream, now());
+            }
+            verdict if verdict.was_sent() && verdict.counts_against_target() => {
+                self.record_health(target, verdict.failure());
+            }
+            _ => {}
         }
     }
 
@@ -96,6 +108,17 @@ pub(super) fn log_error(meter: &Meter, target: &Target, error: &Error) {
     let request_id = meter.request_id().as_str();
     let provider = &*target.provider.name;
     warn!(request_id, provider, %error, "attempt failed");
+}
+
+/// The gateway had written this member, and asks again without it.
+pub(super) fn log_refusal(meter: &Meter, target: &Target, status: StatusCode, refused: Addition) {
+    let request_id = meter.request_id().as_str();
+    let (provider, model) = (&*target.provider.name, target.model_for_log());
+    let (status, refused) = (status.as_u16(), refused.member());
+    warn!(
+        request_id,
+        provider, model, status, refused, "addition refused, asking again without it"
+    );
 }
 
 pub(super) fn log_failure(meter: &Meter, target: &Target, failed: &FailedAttempt, next: &Next<'_>) {

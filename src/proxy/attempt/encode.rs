@@ -7,7 +7,10 @@ use http::{HeaderMap, HeaderName};
 use super::AttemptContext;
 use crate::catalog::Target;
 use crate::config::{ApiDialect, Quirk};
-use crate::dialect::{self, ChatUpstream, Dialect, MessagesUpstream, ThinkingMode};
+use crate::dialect::{
+    self, ChatUpstream, Dialect, MessagesUpstream, ThinkingMode, ToolIdRule, TranslatedRequest,
+    TranslationError,
+};
 use crate::error_response;
 use crate::error_response::ErrorResponse;
 use crate::metering::Meter;
@@ -15,6 +18,7 @@ use crate::proxy::intake::{Intake, PassthroughBody};
 use crate::proxy::translation::Translation;
 use crate::request_body::RequestBody;
 use crate::upstream::{ANTHROPIC_VERSION, DEFAULT_ANTHROPIC_VERSION, RequestHead};
+use crate::wire::additions::{Additions, LimitName};
 use crate::wire::api_path::encode_segment;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::query::Query;
@@ -37,7 +41,7 @@ pub(super) fn encode(
     target: &Target,
     parts: &Parts,
     headers: HeaderMap,
-    usage: StreamUsage,
+    additions: Additions,
 ) -> Result<EncodedRequest, Box<ErrorResponse>> {
     let intake = context.intake;
     let endpoint = meter.endpoint();
@@ -51,8 +55,10 @@ pub(super) fn encode(
         headers,
     };
     let mut encoded = match protocol {
-        Protocol::Native => passthrough(intake, target, usage, parts, head),
-        Protocol::Translated(upstream) => translate(intake, target, meter, upstream, head)?,
+        Protocol::Native => passthrough(intake, target, additions, parts, head),
+        Protocol::Translated(upstream) => {
+            translate(intake, target, meter, upstream, additions, head)?
+        }
     };
     let headers = &mut encoded.head.headers;
     let is_messages =
@@ -71,6 +77,25 @@ pub(super) fn encode(
         to_azure_path(&mut encoded.head, &target.upstream_model(), version);
     }
     Ok(encoded)
+}
+
+/// The body alone.
+pub(super) fn encode_body(
+    intake: &Intake,
+    target: &Target,
+    endpoint: Endpoint,
+    additions: Additions,
+) -> Option<RequestBody> {
+    match protocol(target, endpoint).ok()? {
+        Protocol::Native => Some(native_body(intake, target, additions)),
+        Protocol::Translated(Dialect::OpenAi) => {
+            let translated = to_chat(intake, target, additions).ok()?;
+            Some(RequestBody::buffered(Segments::single(
+                translated.body.into(),
+            )))
+        }
+        Protocol::Translated(Dialect::Anthropic) => None,
+    }
 }
 
 enum Protocol {
@@ -106,30 +131,14 @@ fn protocol(target: &Target, endpoint: Endpoint) -> Result<Protocol, ErrorRespon
 fn passthrough(
     intake: &Intake,
     target: &Target,
-    usage: StreamUsage,
+    additions: Additions,
     parts: &Parts,
     mut head: RequestHead,
 ) -> EncodedRequest {
-    let model = &target.encoded_model;
     let name = target.upstream_model();
-    let spliced =
-        |model: &[u8]| RequestBody::buffered(splice(&intake.body, &intake.scan, model, usage));
     head.query = parts.uri.query().map(str::to_owned);
-    let mut body = None;
     if let Some(passthrough) = &intake.passthrough {
         let path = &passthrough.path;
-        body = match &passthrough.body {
-            PassthroughBody::Empty => Some(RequestBody::empty()),
-            PassthroughBody::Buffered if intake.body.is_empty() => {
-                Some(RequestBody::buffered(Segments::default()))
-            }
-            PassthroughBody::Buffered => None,
-            PassthroughBody::InsertModel(rest) => {
-                let member = [b"\"model\":", &model[..], rest.as_bytes()].concat();
-                Some(spliced(&member))
-            }
-            PassthroughBody::Streamed(streamed) => Some(streamed.to_request_body(&name)),
-        };
         if path.is_azure {
             head.query = head
                 .query
@@ -148,8 +157,38 @@ fn passthrough(
     EncodedRequest {
         finish_rule: head.endpoint.finish_rule(),
         head,
-        body: body.unwrap_or_else(|| spliced(model)),
+        body: native_body(intake, target, additions),
         translation: None,
+    }
+}
+
+pub(super) fn stream_usage(additions: Additions) -> StreamUsage {
+    if additions.stream_usage {
+        StreamUsage::Inject
+    } else {
+        StreamUsage::Observe
+    }
+}
+
+/// The client's own body, with the target's model.
+fn native_body(intake: &Intake, target: &Target, additions: Additions) -> RequestBody {
+    let model = &target.encoded_model;
+    let usage = stream_usage(additions);
+    let spliced =
+        |model: &[u8]| RequestBody::buffered(splice(&intake.body, &intake.scan, model, usage));
+    match intake.passthrough.as_ref().map(|it| &it.body) {
+        Some(PassthroughBody::Empty) => RequestBody::empty(),
+        Some(PassthroughBody::Buffered) if intake.body.is_empty() => {
+            RequestBody::buffered(Segments::default())
+        }
+        Some(PassthroughBody::InsertModel(rest)) => {
+            let member = [b"\"model\":", &model[..], rest.as_bytes()].concat();
+            spliced(&member)
+        }
+        Some(PassthroughBody::Streamed(streamed)) => {
+            streamed.to_request_body(&target.upstream_model())
+        }
+        Some(PassthroughBody::Buffered) | None => spliced(model),
     }
 }
 
@@ -159,35 +198,35 @@ fn translate(
     target: &Target,
     meter: &Meter,
     upstream: Dialect,
+    additions: Additions,
     mut head: RequestHead,
 ) -> Result<EncodedRequest, ErrorResponse> {
-    let manner = &target.provider.api;
-    let name = target.upstream_model();
     let (client, translated, endpoint) = match upstream {
         Dialect::Anthropic => {
+            let name = target.upstream_model();
             let to = MessagesUpstream {
                 model: &name,
-                default_max_tokens: manner.max_tokens,
+                default_max_tokens: target.provider.api.max_tokens,
                 thinking: ThinkingMode::for_model(&name),
             };
             let translated = dialect::to_messages(&intake.body, &to);
             (Dialect::OpenAi, translated, Endpoint::Messages)
         }
         Dialect::OpenAi => {
-            let to = ChatUpstream {
-                model: &name,
-                legacy_max_tokens: !manner.has_quirk(Quirk::MaxCompletionTokens),
-                reasoning_effort: manner.has_quirk(Quirk::ReasoningEffort),
-                reasoning_history: manner.has_quirk(Quirk::ReasoningHistory),
-            };
-            let translated = dialect::to_chat(&intake.body, &to);
+            let translated = to_chat(intake, target, additions);
             (Dialect::Anthropic, translated, Endpoint::ChatCompletions)
         }
     };
     let translated = translated.map_err(error_response::untranslatable)?;
     let request_id = meter.request_id().clone();
     let include_usage = translated.include_usage;
-    let translation = Translation::new(client, intake.model.clone(), request_id, include_usage);
+    let translation = Translation::new(
+        client,
+        intake.model.clone(),
+        &target.provider.name,
+        request_id,
+        include_usage,
+    );
     head.path = Some(endpoint.path().to_owned());
     Ok(EncodedRequest {
         body: RequestBody::buffered(Segments::single(translated.body.into())),
@@ -195,6 +234,28 @@ fn translate(
         head,
         translation: Some(Box::new(translation)),
     })
+}
+
+fn to_chat(
+    intake: &Intake,
+    target: &Target,
+    additions: Additions,
+) -> Result<TranslatedRequest, TranslationError> {
+    let manner = &target.provider.api;
+    let to = ChatUpstream {
+        model: &target.upstream_model(),
+        legacy_max_tokens: additions.limit == Some(LimitName::MaxTokens),
+        reasoning_effort: manner.has_quirk(Quirk::ReasoningEffort),
+        reasoning_history: manner.has_quirk(Quirk::ReasoningHistory),
+        stream_usage: additions.stream_usage,
+        tool_ids: if manner.has_quirk(Quirk::NineCharacterToolIds) {
+            ToolIdRule::Nine
+        } else {
+            ToolIdRule::Any
+        },
+        provider: &target.provider.name,
+    };
+    dialect::to_chat(&intake.body, &to)
 }
 
 /// Whether Azure serves the endpoint below a deployment, as in its own SDK.

@@ -3,8 +3,8 @@
 use http::HeaderMap;
 use http::request::Parts;
 
-use super::classify::Verdict;
 use super::context::now;
+use super::verdict::Verdict;
 use super::{AttemptContext, first_event, send};
 use crate::catalog::Target;
 use crate::config::Hedge;
@@ -63,7 +63,7 @@ impl AttemptContext<'_> {
         match send(self, meter, target, parts, headers, quota).await {
             Verdict::Accept(accepted) if may_retry => {
                 let _wait = meter.wait();
-                first_event::classify(accepted).await
+                first_event::classify(accepted, meter.endpoint()).await
             }
             verdict => verdict,
         }

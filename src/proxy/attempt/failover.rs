@@ -7,9 +7,9 @@ use http::HeaderMap;
 use http::request::Parts;
 use tokio::time::sleep;
 
-use super::classify::{FailedAttempt, Verdict};
 use super::context::{log_error, log_failure, now};
 use super::hedge::race;
+use super::verdict::{FailedAttempt, Verdict};
 use super::{Accepted, AttemptContext, send, websocket};
 use crate::catalog::Target;
 use crate::config::{Affinity, AffinityBy};
@@ -17,6 +17,7 @@ use crate::error_response::{self, ErrorResponse};
 use crate::metering::Meter;
 use crate::proxy::intake::StreamedBody;
 use crate::routing::{AffinityKey, Next, Plan, StopReason};
+use crate::wire::endpoint::Endpoint;
 use crate::wire::scan::affinity::{prompt_prefix, session_key};
 
 /// A failed attempt, and its target.
@@ -35,7 +36,9 @@ pub(super) async fn run(
     if let Some(affinity) = &context.model().affinity
         && !context.is_websocket
     {
-        plan = plan.with_affinity(affinity_key(affinity, &head.headers, &context.intake.body));
+        let body = &context.intake.body;
+        let key = affinity_key(affinity, meter.endpoint(), &head.headers, body);
+        plan = plan.with_affinity(key);
     }
     let context = &AttemptContext {
         needs_load: plan.needs_load(),
@@ -64,7 +67,7 @@ async fn run_once(
     let target = first.ok_or_else(error_response::upstream_protocol_error)?;
     meter.start_attempt(target);
     let headers = mem::take(&mut head.headers);
-    let verdict = send(context, meter, target, head, headers, None).await;
+    let mut verdict = send(context, meter, target, head, headers, None).await;
     if let Some(error) = verdict.error() {
         if let Some(client_error) = body.state().take_error() {
             return Err(client_error.with_target(target));
@@ -72,7 +75,7 @@ async fn run_once(
         log_error(meter, target, error);
     }
     if verdict.was_sent() {
-        context.record(meter, target, &verdict);
+        context.record(meter, target, &mut verdict);
     }
     verdict.into_result(target)
 }
@@ -90,8 +93,8 @@ async fn run_plan<'p>(
         meter.on_affinity(model, target, affinity);
     }
     while let Some(target) = next {
-        let (verdict, target) = attempt(context, meter, plan, head, target, &mut best).await;
-        context.record(meter, target, &verdict);
+        let (mut verdict, target) = attempt(context, meter, plan, head, target, &mut best).await;
+        context.record(meter, target, &mut verdict);
         let failed = match verdict {
             Verdict::Retry(failed) => failed,
             verdict => return verdict.into_result(target),
@@ -172,11 +175,19 @@ async fn backoff(meter: &Meter, pause: Duration) {
     }
 }
 
-fn affinity_key(affinity: &Affinity, headers: &HeaderMap, body: &[u8]) -> Option<AffinityKey> {
+fn affinity_key(
+    affinity: &Affinity,
+    endpoint: Endpoint,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Option<AffinityKey> {
     let max_load = affinity.max_load;
     match &affinity.by {
         AffinityBy::User => AffinityKey::new(&[&session_key(body)?], max_load),
-        AffinityBy::Prompt => AffinityKey::new(&prompt_prefix(body), max_load),
+        AffinityBy::Prompt => {
+            let prefix = prompt_prefix(body, endpoint.is_anthropic());
+            AffinityKey::new(&prefix, max_load)
+        }
         AffinityBy::Header(name) => AffinityKey::new(&[headers.get(name)?.as_bytes()], max_load),
     }
 }

@@ -1,137 +1,168 @@
-//! Waits for the first event of a stream before it is relayed: until then another
-//! target can be tried, unnoticed by the client.
+//! Waits for the first event of a stream, or for all of a short JSON text, before it is
+//! relayed: until then another target can be tried, unnoticed by the client.
 
-use std::future::poll_fn;
-
-use bytes::{Bytes, BytesMut};
-use tokio::time::timeout_at;
+use bytes::Bytes;
 
 use super::AcceptedResponse;
-use super::classify::Verdict;
-use crate::error_response;
+use super::body_start::{BodyStart, NextChunk, next_chunk};
+use super::verdict::Verdict;
 use crate::routing::AttemptOutcome;
+use crate::wire::endpoint::Endpoint;
+use crate::wire::json_relay::{JsonEnd, JsonInspector, is_json};
 use crate::wire::media_type::MediaType;
 use crate::wire::sse_relay::{FinishRule, StreamInspector};
 
-/// Bytes held back. Keep-alive comments amount to some hundred bytes; a first event
-/// larger than this counts as a success.
+/// Bytes held back. Keep-alive comments amount to some hundred bytes, and reports of
+/// failures are short; anything larger counts as a success.
 const MAX_HELD: usize = 64 * 1024;
 
-/// The start of a stream.
+/// The start of a body.
 #[derive(Debug)]
-struct Prefix {
-    chunks: Vec<Bytes>,
-    len: usize,
+struct Held {
+    start: BodyStart,
     rule: FinishRule,
-    inspector: StreamInspector,
+    kind: HeldKind,
 }
 
-enum NextChunk {
-    Chunk(Bytes),
-    End,
-    Broken,
-    TimedOut,
+#[derive(Debug)]
+enum HeldKind {
+    Stream(Box<StreamInspector>),
+    Json(Box<JsonInspector>),
+    /// Its first byte is enough.
+    Any,
 }
 
-/// Classifies a response with a good status by the first event of a stream, or the
-/// first byte of anything else.
-pub(super) async fn classify(mut accepted: AcceptedResponse) -> Verdict {
-    let is_stream = accepted.media_type == MediaType::EventStream;
-    if accepted.first_chunk.is_some() {
+/// Why no more of the body needs to be held back.
+enum Decision {
+    Accept,
+    Failed(AttemptOutcome),
+    /// There is nothing that a client could use.
+    Empty,
+}
+
+/// Classifies a response with a good status: by the first event of a stream, by the
+/// whole of a short JSON text, or by the first byte of anything else. What begins with
+/// blanks is not held: a client may wait for them.
+pub(super) async fn classify(mut accepted: AcceptedResponse, endpoint: Endpoint) -> Verdict {
+    if !accepted.response.status.is_success() {
         return Verdict::Accept(accepted);
     }
-    let mut prefix = Prefix::new(accepted.finish_rule);
-    let failure = loop {
-        match next(&mut accepted).await {
-            NextChunk::Chunk(chunk) if is_stream => prefix.push(chunk),
-            NextChunk::Chunk(chunk) if chunk.is_empty() => {}
+    let mut held = Held::new(&accepted, endpoint);
+    let mut first = accepted.first_chunk.take();
+    let decision = loop {
+        let next = match first.take() {
+            Some(chunk) => NextChunk::Chunk(chunk),
+            None => next_chunk(&mut accepted.response.body, &accepted.timeouts).await,
+        };
+        match next {
             NextChunk::Chunk(chunk) => {
-                accepted.first_chunk = Some(chunk);
-                return Verdict::Accept(accepted);
+                if let Some(decision) = held.push(chunk) {
+                    break decision;
+                }
             }
-            NextChunk::End if is_stream => break prefix.at_end(),
-            // An empty body is not even an empty object.
-            NextChunk::End => break Some(AttemptOutcome::Failed),
+            NextChunk::End => break held.at_end(endpoint),
             // The head is no result yet, and the upstream was working.
-            NextChunk::Broken => {
-                return Verdict::unusable(
-                    AttemptOutcome::MaybeProcessed,
-                    error_response::upstream_disconnected(),
-                );
-            }
-            NextChunk::TimedOut => {
-                return Verdict::unusable(
-                    AttemptOutcome::MaybeProcessed,
-                    error_response::upstream_timeout(),
-                );
-            }
+            NextChunk::Broken => return Verdict::disconnected(),
+            NextChunk::TimedOut => return Verdict::timed_out(),
         }
-        if prefix.inspector.has_data() {
-            break prefix.failure();
-        }
-        if prefix.len > MAX_HELD {
-            break None;
+        if held.start.len() > 0 && !matches!(held.kind, HeldKind::Stream(_)) {
+            // That deadline was the one of the first byte.
+            accepted.timeouts.first_event_by = None;
         }
     };
-    accepted.first_chunk = prefix.concat();
-    Verdict::of_response(accepted, failure)
-}
-
-async fn next(accepted: &mut AcceptedResponse) -> NextChunk {
-    let deadline = accepted.timeouts.next_deadline();
-    let body = &mut accepted.response.body;
-    match timeout_at(deadline, poll_fn(|context| body.poll_chunk(context))).await {
-        Ok(Some(Ok(chunk))) => NextChunk::Chunk(chunk),
-        Ok(Some(Err(_))) => NextChunk::Broken,
-        Ok(None) => NextChunk::End,
-        Err(_) => NextChunk::TimedOut,
+    accepted.first_chunk = held.start.into_bytes();
+    match decision {
+        Decision::Accept => Verdict::Accept(accepted),
+        Decision::Failed(outcome) => Verdict::of_response(accepted, Some(outcome)),
+        Decision::Empty => Verdict::empty(),
     }
 }
 
-// === impl Prefix ===
+/// How an attempt failed whose response has a good status and reports a failure.
+pub(super) fn failure_outcome(blames_request: bool) -> AttemptOutcome {
+    if blames_request {
+        AttemptOutcome::Rejected
+    } else {
+        AttemptOutcome::Failed
+    }
+}
 
-impl Prefix {
-    fn new(rule: FinishRule) -> Self {
+// === impl Held ===
+
+impl Held {
+    fn new(accepted: &AcceptedResponse, endpoint: Endpoint) -> Self {
+        let rule = accepted.finish_rule;
+        let kind = match accepted.media_type {
+            MediaType::EventStream => HeldKind::Stream(Box::new(StreamInspector::new(rule, false))),
+            MediaType::Json if endpoint.has_result() => HeldKind::Json(Box::default()),
+            _ => HeldKind::Any,
+        };
         Self {
-            chunks: Vec::new(),
-            len: 0,
+            start: BodyStart::default(),
             rule,
-            inspector: StreamInspector::new(rule, false),
+            kind,
         }
     }
 
-    fn push(&mut self, chunk: Bytes) {
-        self.inspector.feed(chunk.clone());
-        self.len += chunk.len();
-        self.chunks.push(chunk);
+    fn push(&mut self, chunk: Bytes) -> Option<Decision> {
+        if self.start.is_blank() && matches!(self.kind, HeldKind::Stream(_)) && is_json(&chunk) {
+            self.kind = HeldKind::Json(Box::default());
+        }
+        self.start.push(chunk.clone());
+        let decision = match &mut self.kind {
+            HeldKind::Stream(inspector) => {
+                inspector.feed(chunk);
+                inspector
+                    .has_data()
+                    .then(|| stream_decision(self.rule, inspector))
+            }
+            HeldKind::Json(inspector) => {
+                inspector.feed(&chunk);
+                if inspector.is_other() {
+                    Some(Decision::Failed(AttemptOutcome::Failed))
+                } else {
+                    let begins_blank = self.start.is_blank() && self.start.len() > 0;
+                    begins_blank.then_some(Decision::Accept)
+                }
+            }
+            HeldKind::Any => (self.start.len() > 0).then_some(Decision::Accept),
+        };
+        let is_full = self.start.len() > MAX_HELD;
+        decision.or_else(|| is_full.then_some(Decision::Accept))
     }
 
-    /// Whether the first event is an error, or the end of an empty stream.
-    fn failure(&self) -> Option<AttemptOutcome> {
-        let inspector = &self.inspector;
-        let is_empty =
-            self.rule == FinishRule::Chat && inspector.is_done() && inspector.event_count() == 1;
-        (is_empty || inspector.has_error()).then_some(AttemptOutcome::Failed)
-    }
-
-    /// The body ended before the first event did.
-    fn at_end(&mut self) -> Option<AttemptOutcome> {
-        self.inspector.end();
-        if self.inspector.has_data() {
-            self.failure()
-        } else {
-            Some(AttemptOutcome::Failed)
+    /// The body has ended as it should.
+    fn at_end(&mut self, endpoint: Endpoint) -> Decision {
+        let failed = Decision::Failed(AttemptOutcome::Failed);
+        match &mut self.kind {
+            HeldKind::Stream(inspector) => {
+                inspector.end();
+                if inspector.has_data() {
+                    stream_decision(self.rule, inspector)
+                } else {
+                    failed
+                }
+            }
+            HeldKind::Json(inspector) => match inspector.end() {
+                JsonEnd::Result => Decision::Accept,
+                JsonEnd::Failure => Decision::Failed(failure_outcome(inspector.blames_request())),
+                JsonEnd::Blank if endpoint.has_json_result() => Decision::Empty,
+                JsonEnd::Blank | JsonEnd::Other => failed,
+            },
+            HeldKind::Any if endpoint.has_json_result() => Decision::Empty,
+            HeldKind::Any => failed,
         }
     }
+}
 
-    fn concat(mut self) -> Option<Bytes> {
-        if self.chunks.len() < 2 {
-            return self.chunks.pop();
-        }
-        let mut whole = BytesMut::with_capacity(self.len);
-        for chunk in self.chunks {
-            whole.extend_from_slice(&chunk);
-        }
-        Some(whole.freeze())
+/// Whether the first event is an error, or the end of an empty stream.
+fn stream_decision(rule: FinishRule, inspector: &StreamInspector) -> Decision {
+    let is_empty = rule == FinishRule::Chat && inspector.is_done() && inspector.event_count() == 1;
+    if inspector.has_error() {
+        Decision::Failed(failure_outcome(inspector.blames_request()))
+    } else if is_empty {
+        Decision::Failed(AttemptOutcome::Failed)
+    } else {
+        Decision::Accept
     }
 }

@@ -9,8 +9,8 @@ use tokio::time::{Instant, timeout};
 use tracing::info;
 
 use super::AttemptContext;
-use super::classify::{FailedAttempt, Verdict};
 use super::context::{log_failure, now};
+use super::verdict::{FailedAttempt, Verdict};
 use crate::catalog::Target;
 use crate::metering::{AttemptResult, HedgeOutcome, Meter};
 use crate::routing::{HedgeDecision, Next, Plan, QuotaPermit};

@@ -11,11 +11,14 @@ use super::object_ids::ObjectIdRecorder;
 use super::translation::Translator;
 use crate::error_response::ErrorResponse;
 use crate::metering::Meter;
-use crate::routing::InFlightGuard;
+use crate::routing::{InFlightGuard, ResponseWatch};
 use crate::upstream::UpstreamResponse;
 use crate::wire::media_type::MediaType;
 use crate::wire::sse_relay::FinishRule;
+use crate::wire::usage::Usage;
 
+mod added;
+mod body_start;
 mod classify;
 mod context;
 mod encode;
@@ -24,6 +27,8 @@ mod failover;
 mod first_event;
 mod hedge;
 mod send;
+mod translate;
+mod verdict;
 mod websocket;
 
 pub(super) use context::AttemptContext;
@@ -56,9 +61,14 @@ pub(super) struct AcceptedResponse {
     pub finish_rule: FinishRule,
     /// Where the upstream's protocol is not the client's.
     pub translator: Option<Box<Translator>>,
+    /// What the upstream reported in a body that was translated as a whole.
+    pub usage: Option<Box<Usage>>,
     pub object_ids: Option<Box<ObjectIdRecorder>>,
     /// Counts the request at its target, where loads are compared.
     pub in_flight: Option<InFlightGuard>,
+    /// Reports to the target's health how the response ends, where there are several
+    /// targets.
+    pub watch: Option<ResponseWatch>,
 }
 
 /// Most models have one target, whose response is taken as it comes.

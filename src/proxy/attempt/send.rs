@@ -1,35 +1,43 @@
 //! One HTTP request to one target.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 
 use http::HeaderMap;
 use http::request::Parts;
 use tokio::time::{Instant, timeout_at};
 
-use super::classify::{RawResponse, Verdict, classify, text_headers};
+use super::added::{additions, classify_refusal, may_be_refusal};
+use super::classify::{RawResponse, classify, text_headers};
 use super::context::{AttemptContext, now};
-use super::encode::encode;
-use crate::catalog::{Provider, Target};
-use crate::config::StreamUsageMode as UsageConfig;
+use super::encode::{encode, stream_usage};
+use super::verdict::Verdict;
+use crate::catalog::Target;
 use crate::metering::Meter;
 use crate::proxy::body_timeouts::BodyTimeouts;
 use crate::proxy::object_ids::ObjectIdRecorder;
 use crate::proxy::translation::Translation;
 use crate::request_body::RequestBody;
 use crate::routing::QuotaPermit;
-use crate::upstream::{Error, PreparedRequest, RequestHead};
+use crate::upstream::{Error, PreparedRequest, RequestHead, UpstreamResponse};
 use crate::wall_clock;
-use crate::wire::endpoint::Endpoint;
+use crate::wire::additions::Additions;
 use crate::wire::rate_limit;
-use crate::wire::splice::{StreamUsage, splice};
+use crate::wire::splice::splice;
 use crate::wire::sse_relay::FinishRule;
 
 /// A request that can be sent, and how to read its response.
 struct Prepared<'a> {
     request: PreparedRequest<'a>,
-    finish_rule: FinishRule,
-    translation: Option<Box<Translation>>,
-    hide_usage: bool,
+    response: ResponsePlan,
+    additions: Additions,
+}
+
+/// How to read the response to a request.
+pub(super) struct ResponsePlan {
+    pub finish_rule: FinishRule,
+    pub translation: Option<Box<Translation>>,
+    /// True where the gateway asks for usage, and not the client.
+    pub hide_usage: bool,
 }
 
 /// Sends a request and classifies the response.
@@ -43,12 +51,11 @@ pub(super) fn send<'a>(
     headers: HeaderMap,
     quota: Option<QuotaPermit<'a>>,
 ) -> impl Future<Output = Verdict> + use<'a> {
-    let (worker, endpoint) = (context.worker, meter.endpoint());
     let quota = quota.map(|permit| (permit, now()));
-    let records_ids = ObjectIdRecorder::is_needed(worker, endpoint, &context.intake.body);
     let limits = &target.timeouts;
     let deadline = limits.total.map(|total| Instant::now() + total);
     let prepared = prepare(context, meter, target, parts, headers);
+    let context = *context;
     async move {
         let prepared = match prepared {
             Ok(prepared) => prepared,
@@ -67,8 +74,8 @@ pub(super) fn send<'a>(
                 },
             };
             drop(wait);
-            let response = match received {
-                Ok(response) => response,
+            let (response, sent) = match received {
+                Ok(received) => received,
                 Err(error) => return Verdict::no_response(error),
             };
             meter.on_attempt_head(target, response.status);
@@ -76,29 +83,60 @@ pub(super) fn send<'a>(
                 && let Some(left) =
                     rate_limit::parse(text_headers(&response.headers), wall_clock::now())
             {
-                worker
-                    .snapshot
-                    .fleet
-                    .record_rate_limit(target, &left, sent, now());
+                let fleet = &context.worker.snapshot.fleet;
+                fleet.record_rate_limit(target, &left, sent, now());
             }
-            let may_create = records_ids && response.status.is_success();
-            let classified = classify(RawResponse {
-                hide_usage: prepared.hide_usage,
-                html_allowed: endpoint.is_object_api(),
-                timeouts: BodyTimeouts::new(limits, response.sent_at, deadline),
-                finish_rule: prepared.finish_rule,
-                translation: prepared.translation,
-                object_ids: may_create
-                    .then(|| ObjectIdRecorder::new(worker, meter, target))
-                    .flatten(),
-                response,
-            });
-            match classified {
-                Ok(verdict) => return verdict,
-                Err(pending) => pending,
+            let additions = prepared.additions;
+            let is_refusal = may_be_refusal(additions, response.status);
+            let plan = prepared.response;
+            // Made where it is used: in a variable, it would be copied from there.
+            let raw = || raw_response(&context, meter, target, response, plan, deadline);
+            if is_refusal {
+                Box::pin(classify_refusal(
+                    context,
+                    meter,
+                    target,
+                    raw(),
+                    sent,
+                    deadline,
+                    additions,
+                ))
+            } else {
+                drop(sent);
+                match classify(raw()) {
+                    Ok(verdict) => return verdict,
+                    Err(pending) => pending as Pin<Box<dyn Future<Output = Verdict> + 'a>>,
+                }
             }
         };
         pending.await
+    }
+}
+
+#[inline]
+pub(super) fn raw_response(
+    context: &AttemptContext<'_>,
+    meter: &Meter,
+    target: &Target,
+    response: UpstreamResponse,
+    plan: ResponsePlan,
+    deadline: Option<Instant>,
+) -> RawResponse {
+    let (worker, intake, endpoint) = (context.worker, context.intake, meter.endpoint());
+    let may_create =
+        response.status.is_success() && ObjectIdRecorder::is_needed(worker, endpoint, &intake.body);
+    RawResponse {
+        endpoint,
+        stream_requested: intake.scan.stream,
+        hide_usage: plan.hide_usage,
+        html_allowed: endpoint.is_object_api(),
+        timeouts: BodyTimeouts::new(&target.timeouts, response.sent_at, deadline),
+        finish_rule: plan.finish_rule,
+        translation: plan.translation,
+        object_ids: may_create
+            .then(|| ObjectIdRecorder::new(worker, meter, target))
+            .flatten(),
+        response,
     }
 }
 
@@ -113,13 +151,17 @@ fn prepare<'a>(
 ) -> Result<Prepared<'a>, Box<Verdict>> {
     let (client, intake) = (&context.worker.client, context.intake);
     let (provider, endpoint) = (&target.provider, meter.endpoint());
-    let usage = usage_option(endpoint, provider);
-    let injects_usage = usage == StreamUsage::Inject && intake.scan.should_inject_usage();
+    let additions = additions(context, target, endpoint);
     let unsent = |error| Box::new(Verdict::no_response(error));
     // Most requests are forwarded as they came, and are not moved about on the way.
     if intake.passthrough.is_none() && provider.forwards_unchanged {
         meter.on_attempt_sent(target, &mut headers);
-        let segments = splice(&intake.body, &intake.scan, &target.encoded_model, usage);
+        let segments = splice(
+            &intake.body,
+            &intake.scan,
+            &target.encoded_model,
+            stream_usage(additions),
+        );
         let head = RequestHead {
             method: parts.method.clone(),
             endpoint,
@@ -131,27 +173,24 @@ fn prepare<'a>(
         let body = RequestBody::buffered(segments);
         return Ok(Prepared {
             request: client.prepare(provider.id, head, body).map_err(unsent)?,
-            finish_rule: endpoint.finish_rule(),
-            translation: None,
-            hide_usage: injects_usage,
+            response: ResponsePlan {
+                finish_rule: endpoint.finish_rule(),
+                translation: None,
+                hide_usage: additions.stream_usage,
+            },
+            additions,
         });
     }
-    let encoded = encode(context, meter, target, parts, headers, usage)
+    let encoded = encode(context, meter, target, parts, headers, additions)
         .map_err(|error| Box::new(Verdict::Unsupported(error)))?;
     let request = client.prepare(provider.id, encoded.head, encoded.body);
     Ok(Prepared {
         request: request.map_err(unsent)?,
-        finish_rule: encoded.finish_rule,
-        hide_usage: injects_usage && encoded.translation.is_none(),
-        translation: encoded.translation,
+        response: ResponsePlan {
+            finish_rule: encoded.finish_rule,
+            hide_usage: additions.stream_usage && encoded.translation.is_none(),
+            translation: encoded.translation,
+        },
+        additions,
     })
-}
-
-/// Whether usage is asked for where the client did not say.
-fn usage_option(endpoint: Endpoint, provider: &Provider) -> StreamUsage {
-    if endpoint.has_stream_usage_option() && provider.stream_usage == UsageConfig::Inject {
-        StreamUsage::Inject
-    } else {
-        StreamUsage::Observe
-    }
 }

@@ -5,14 +5,15 @@ use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
 
 use super::AttemptContext;
-use super::classify::{RawResponse, Verdict, classify};
+use super::classify::{RawResponse, classify};
 use super::encode::encode;
+use super::verdict::Verdict;
 use crate::catalog::Target;
 use crate::metering::Meter;
 use crate::proxy::body_timeouts::BodyTimeouts;
 use crate::routing::InFlightGuard;
 use crate::upstream::{WebSocket, WebSocketHandshake};
-use crate::wire::splice::StreamUsage;
+use crate::wire::additions::Additions;
 
 /// A WebSocket that an upstream has accepted.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ pub(super) async fn attempt(
 ) -> Verdict {
     let in_flight = context.enter(target);
     let headers = parts.headers.clone();
-    let head = match encode(context, meter, target, parts, headers, StreamUsage::Observe) {
+    let head = match encode(context, meter, target, parts, headers, Additions::default()) {
         Ok(encoded) => encoded.head,
         Err(unsupported) => return Verdict::Unsupported(unsupported),
     };
@@ -62,6 +63,8 @@ pub(super) async fn attempt(
             };
             let classified = classify(RawResponse {
                 response,
+                endpoint: meter.endpoint(),
+                stream_requested: false,
                 hide_usage: false,
                 html_allowed: false,
                 timeouts,

@@ -6,14 +6,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
-use http::header::CONTENT_TYPE;
+use http::HeaderValue;
 use http_body_util::BodyExt;
 use tokio::time::timeout;
 
+use super::body_error;
 use super::spool::{Spool, SpoolError};
 use super::upload::{BoxedBody, Prefix, StreamedBody, UploadState};
-use super::{body_error, content_length};
 use crate::error_response;
 use crate::error_response::ErrorResponse;
 use crate::metering::Meter;
@@ -30,10 +29,10 @@ const MAX_BUFFERED: usize = 1024 * 1024;
 pub(super) async fn read(
     worker: &Worker,
     meter: &Meter,
-    headers: &HeaderMap,
+    content_type: Option<&HeaderValue>,
+    length: Option<u64>,
     incoming: BoxedBody,
 ) -> Result<(StreamedBody, Option<String>), ErrorResponse> {
-    let content_type = headers.get(CONTENT_TYPE);
     let mut reader = FormReader {
         form: MultipartScanner::new(content_type.map_or(&[], |it| it.as_bytes()))?,
         permit: worker.buffered.acquire(0)?,
@@ -44,7 +43,6 @@ pub(super) async fn read(
     };
     let model_is_optional = meter.endpoint().form_model() == FormModel::Unknown;
     let idle_timeout = worker.snapshot.limits.body_idle_timeout;
-    let length = content_length(headers);
     // A small form is buffered as a whole, so that it can be retried.
     let is_small = length.is_some_and(|length| length <= MAX_BUFFERED as u64);
     let wait = meter.wait();

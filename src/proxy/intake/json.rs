@@ -1,4 +1,4 @@
-//! JSON bodies: buffered within limits of size and time, and scanned.
+//! JSON bodies: buffered within limits of size and time, decoded, and scanned.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -11,6 +11,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::BodyExt;
 use tokio::time::Instant;
 
+use super::decode::decode;
 use super::{Intake, body_error};
 use crate::error_response;
 use crate::error_response::ErrorResponse;
@@ -19,6 +20,7 @@ use crate::proxy::body_timeouts::{BodyTimeouts, BodyTimer};
 use crate::proxy::{Limits, Worker};
 use crate::request_body::IncomingBody;
 use crate::shared_limit::LimitPermit;
+use crate::wire::content_coding::CodingList;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::media_type::MediaType;
 use crate::wire::scan::{Scan, ScanError, scan, scan_object};
@@ -26,23 +28,20 @@ use crate::wire::scan::{Scan, ScanError, scan, scan_object};
 pub async fn read_json<B>(
     worker: &Worker,
     meter: &mut Meter,
-    headers: &HeaderMap,
+    headers: &mut HeaderMap,
     body: B,
     scan: fn(&[u8]) -> Result<Scan, ScanError>,
 ) -> Result<Intake, ErrorResponse>
 where
     B: IncomingBody,
 {
-    let content_length = json_length(headers)?;
-    let limits = &worker.snapshot.limits;
-    if content_length.is_some_and(|length| length > limits.max_body as u64) {
-        return Err(error_response::request_too_large(limits.max_body));
+    let JsonFields { length, codings } = JsonFields::check(headers)?;
+    let mut whole = read_whole(worker, meter, length, body).await?;
+    if !codings.is_empty() {
+        // Boxed, as it is rare: otherwise every future would have room for it.
+        whole = Box::pin(decode(worker, headers, codings, whole)).await?;
     }
-    let permit = worker.buffered.acquire(0)?;
-    let received = Cell::new(false);
-    let collected = pin!(collect(limits, permit, content_length, body, &received));
-    let (body, permit) = with_timeouts(limits, collected, &received, meter).await?;
-    meter.set_bytes_in(body.len());
+    let (body, permit) = whole;
     let scan = scan(&body)?;
     let model = scan.model_name(&body)?.into_owned();
     Ok(Intake {
@@ -52,6 +51,28 @@ where
         passthrough: None,
         _permit: permit,
     })
+}
+
+/// All of a body, with a permit for its bytes.
+pub async fn read_whole<B>(
+    worker: &Worker,
+    meter: &mut Meter,
+    content_length: Option<u64>,
+    body: B,
+) -> Result<(Bytes, LimitPermit), ErrorResponse>
+where
+    B: IncomingBody,
+{
+    let limits = &worker.snapshot.limits;
+    if content_length.is_some_and(|length| length > limits.max_body as u64) {
+        return Err(error_response::request_too_large(limits.max_body));
+    }
+    let permit = worker.buffered.acquire(0)?;
+    let received = Cell::new(false);
+    let collected = pin!(collect(limits, permit, content_length, body, &received));
+    let (body, permit) = with_timeouts(limits, collected, &received, meter).await?;
+    meter.set_bytes_in(body.len());
+    Ok((body, permit))
 }
 
 /// The scan of a body on the JSON fast path.
@@ -139,32 +160,38 @@ where
     Ok((whole, permit))
 }
 
-/// Checks that the body is uncompressed JSON in UTF-8, and returns its
-/// Content-Length. A missing Content-Type is taken for JSON: no page of another
-/// origin can have a browser send such a request without an `Origin`, which the
-/// router checks.
-///
-/// One pass: a lookup per field took several times as long.
-pub(super) fn json_length(headers: &HeaderMap) -> Result<Option<u64>, ErrorResponse> {
-    let mut length = None;
-    let mut content_type = None;
-    for (name, value) in headers {
-        if *name == CONTENT_LENGTH {
-            length = value.to_str().ok().and_then(|length| length.parse().ok());
-        } else if *name == CONTENT_TYPE {
-            content_type = content_type.or(Some(value.as_bytes()));
-        } else if *name == CONTENT_ENCODING {
-            let coding = value.as_bytes().trim_ascii();
-            if !coding.eq_ignore_ascii_case(b"identity") {
-                return Err(error_response::unsupported_encoding());
+/// What the fields say of a JSON body.
+#[derive(Debug)]
+pub(super) struct JsonFields {
+    length: Option<u64>,
+    codings: CodingList,
+}
+
+impl JsonFields {
+    /// Checks that the body is JSON in UTF-8, in codings that are decoded. A missing
+    /// Content-Type is taken for JSON: no page of another origin can have a browser send
+    /// such a request without an `Origin`, which the router checks.
+    ///
+    /// One pass: a lookup per field took several times as long.
+    pub(super) fn check(headers: &HeaderMap) -> Result<Self, ErrorResponse> {
+        let mut length = None;
+        let mut content_type = None;
+        let mut codings = CodingList::default();
+        for (name, value) in headers {
+            if *name == CONTENT_LENGTH {
+                length = value.to_str().ok().and_then(|length| length.parse().ok());
+            } else if *name == CONTENT_TYPE {
+                content_type = content_type.or(Some(value.as_bytes()));
+            } else if *name == CONTENT_ENCODING {
+                codings.add(value.as_bytes())?;
             }
         }
-    }
-    match content_type {
-        Some(value) if MediaType::parse(Some(value)) != MediaType::Json || !is_utf8(value) => {
-            Err(error_response::unsupported_media_type())
+        match content_type {
+            Some(value) if MediaType::parse(Some(value)) != MediaType::Json || !is_utf8(value) => {
+                Err(error_response::unsupported_media_type())
+            }
+            _ => Ok(Self { length, codings }),
         }
-        _ => Ok(length),
     }
 }
 
@@ -192,7 +219,7 @@ fn is_utf8(content_type: &[u8]) -> bool {
 mod tests {
     use http::{HeaderMap, HeaderValue};
 
-    use super::json_length;
+    use super::JsonFields;
 
     #[test]
     fn accepts_json_in_utf8_only() {
@@ -209,21 +236,33 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert("content-type", HeaderValue::from_static(value));
-            assert_eq!(json_length(&headers).is_ok(), accepted, "{value}");
+            assert_eq!(JsonFields::check(&headers).is_ok(), accepted, "{value}");
         }
-        assert!(json_length(&HeaderMap::new()).is_ok());
+        assert!(JsonFields::check(&HeaderMap::new()).is_ok());
     }
 
     #[test]
-    fn rejects_compressed_bodies() {
-        for (value, accepted) in [
-            ("identity", true),
-            ("gzip", false),
-            ("identity, gzip", false),
-        ] {
+    fn wc01_codings_of_several_lines_are_one_list() {
+        let check = |values: &[&'static str]| {
             let mut headers = HeaderMap::new();
-            headers.insert("content-encoding", HeaderValue::from_static(value));
-            assert_eq!(json_length(&headers).is_ok(), accepted, "{value}");
+            for value in values {
+                headers.append("content-encoding", HeaderValue::from_static(value));
+            }
+            JsonFields::check(&headers).map(|fields| fields.codings)
+        };
+        for plain in [
+            &["identity"][..],
+            &[""],
+            &["Identity, identity", "identity"],
+        ] {
+            assert!(check(plain).unwrap().is_empty(), "{plain:?}");
+        }
+        let two = check(&["gzip", "zstd"]).unwrap();
+        assert!(!two.is_empty());
+        assert_eq!(two, check(&["gzip, zstd"]).unwrap());
+        assert_ne!(two, check(&["zstd, gzip"]).unwrap());
+        for unsupported in [&["foo"][..], &["gzip", "compress"]] {
+            assert!(check(unsupported).is_err(), "{unsupported:?}");
         }
     }
 }

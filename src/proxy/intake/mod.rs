@@ -1,16 +1,18 @@
 //! Reads as much of a request body as routing needs, and buffers no more than that.
 
+use std::convert::Infallible;
 use std::io::{self, ErrorKind};
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
 use tokio::time::timeout;
 
+mod decode;
 mod form;
 mod json;
 mod spool;
@@ -30,7 +32,7 @@ use crate::wire::api_path::ApiPath;
 use crate::wire::endpoint::{Endpoint, FormModel};
 use crate::wire::media_type::MediaType;
 use crate::wire::scan::{Scan, scan_any, scan_object};
-use json::json_length;
+use json::{JsonFields, read_whole};
 use upload::BoxedBody;
 
 /// Limits on reading a body only to discard it.
@@ -124,18 +126,18 @@ pub(super) async fn read_any<B>(
     worker: &Worker,
     meter: &mut Meter,
     path: ApiPath,
-    head: &Parts,
+    head: &mut Parts,
     body: B,
 ) -> Result<Intake, ErrorResponse>
 where
     B: IncomingBody + 'static,
 {
-    let headers = &head.headers;
+    let headers = &mut head.headers;
     let media_type = MediaType::parse(headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes));
     let length = content_length(headers);
     let requires_json = path.endpoint.requires_json();
     if requires_json {
-        json_length(headers)?;
+        JsonFields::check(headers)?;
     }
     if length.is_none() && body.is_end_stream() && !requires_json {
         let body = match head.method {
@@ -146,25 +148,51 @@ where
         };
         return passthrough(worker, path, body);
     }
-    let is_uncompressed = !headers.contains_key(CONTENT_ENCODING);
     if length == Some(0) && !requires_json {
         return passthrough(worker, path, PassthroughBody::Buffered);
     }
-    if media_type == MediaType::Json && is_uncompressed || requires_json {
+    if media_type == MediaType::Json || requires_json {
         return read_optional_json(worker, meter, path, headers, body).await;
     }
     let body: BoxedBody = Box::pin(body);
-    let is_form = media_type == MediaType::Multipart && is_uncompressed;
-    if is_form && path.endpoint.form_model() != FormModel::Absent {
-        let (streamed, model) = form::read(worker, meter, headers, body).await?;
-        meter.count_bytes_in(&streamed.state().bytes);
-        let mut intake = passthrough(worker, path, PassthroughBody::Streamed(Box::new(streamed)))?;
-        intake.model = model.unwrap_or_default();
-        return Ok(intake);
+    if media_type == MediaType::Multipart && path.endpoint.form_model() != FormModel::Absent {
+        return read_form(worker, meter, path, headers, body).await;
     }
     let streamed = StreamedBody::new(body, length, worker.snapshot.limits.body_idle_timeout);
     meter.count_bytes_in(&streamed.state().bytes);
     passthrough(worker, path, PassthroughBody::Streamed(Box::new(streamed)))
+}
+
+/// Reads a form that may name a model.
+async fn read_form(
+    worker: &Worker,
+    meter: &mut Meter,
+    path: ApiPath,
+    headers: &mut HeaderMap,
+    body: BoxedBody,
+) -> Result<Intake, ErrorResponse> {
+    let codings = decode::codings(headers)?;
+    let length = content_length(headers);
+    let (streamed, model) = if codings.is_empty() {
+        let kind = headers.get(CONTENT_TYPE);
+        let read = form::read(worker, meter, kind, length, body).await?;
+        meter.count_bytes_in(&read.0.state().bytes);
+        read
+    } else {
+        let whole = read_whole(worker, meter, length, body).await?;
+        let (decoded, permit) = decode::decode(worker, headers, codings, whole).await?;
+        let length = decoded.len() as u64;
+        let body = Full::new(decoded).map_err(move |never: Infallible| {
+            // Moved in, so that it is held as long as the body.
+            let _ = &permit;
+            match never {}
+        });
+        let kind = headers.get(CONTENT_TYPE);
+        form::read(worker, meter, kind, Some(length), Box::pin(body)).await?
+    };
+    let mut intake = passthrough(worker, path, PassthroughBody::Streamed(Box::new(streamed)))?;
+    intake.model = model.unwrap_or_default();
+    Ok(intake)
 }
 
 /// Reads JSON that may name a model.
@@ -172,7 +200,7 @@ async fn read_optional_json<B>(
     worker: &Worker,
     meter: &mut Meter,
     path: ApiPath,
-    headers: &HeaderMap,
+    headers: &mut HeaderMap,
     body: B,
 ) -> Result<Intake, ErrorResponse>
 where

@@ -6,16 +6,17 @@ use std::rc::Rc;
 
 use http::header::{EXPECT, HOST, ORIGIN, TRANSFER_ENCODING};
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use super::context::HttpContext;
-use super::response::{json, reject};
+use super::response::{json, reject, without_body};
 use super::{models, page, status};
 use crate::error_response::{self, ErrorResponse};
 use crate::proxy::{self, PROVIDER, RequestKind, ResponseBody, Worker, tunnel};
 use crate::request_body::IncomingBody;
-use crate::wire::api_path::ApiPath;
+use crate::wire::api_path::{ApiPath, below_models};
 use crate::wire::endpoint::Endpoint;
+use crate::wire::path_hint::PathHint;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route<'a> {
@@ -103,6 +104,12 @@ where
             let kind = RequestKind::WebSocket(Box::new(path.into_websocket()));
             return Box::pin(proxy::serve(Rc::clone(worker), kind, request));
         }
+        Route::Passthrough(path) if request.method() == Method::HEAD => {
+            let mut request = request;
+            *request.method_mut() = Method::GET;
+            let get = proxy::serve(Rc::clone(worker), RequestKind::Passthrough(path), request);
+            return Box::pin(async move { without_body(get.await).await });
+        }
         Route::Passthrough(path) => {
             return Box::pin(proxy::serve(
                 Rc::clone(worker),
@@ -146,7 +153,7 @@ fn find<'p, B>(
             | Method::POST
             | Method::PUT
             | Method::PATCH
-            | Method::DELETE => error_response::unknown_url(),
+            | Method::DELETE => error_response::unknown_url(PathHint::of(path)),
             _ => error_response::method_not_allowed("GET, HEAD, POST, OPTIONS"),
         });
     };
@@ -172,7 +179,7 @@ fn file<B>(
 ) -> Response<ResponseBody> {
     let page = context.page.as_ref();
     page.and_then(|page| page.respond(path, request.headers()))
-        .unwrap_or_else(|| reject(worker, request.headers(), error_response::unknown_url()))
+        .unwrap_or_else(|| reject(worker, request.headers(), error_response::unknown_url(None)))
 }
 
 impl<'a> Route<'a> {
@@ -193,20 +200,27 @@ impl<'a> Route<'a> {
             return path.strip_prefix('/').map(Self::Asset);
         }
         let is_post = *method == Method::POST;
-        if let Some(below) = path.strip_prefix("/v1").filter(|_| !names_provider) {
-            if is_post && let Some(endpoint) = Endpoint::fast_path(below) {
+        if !names_provider {
+            let below = path.strip_prefix("/v1").filter(|_| is_post);
+            if let Some(endpoint) = below.and_then(Endpoint::fast_path) {
                 return Some(Self::Json(endpoint));
             }
-            if below == "/models" {
-                return Some(Self::Models);
-            }
-            let is_delete = *method == Method::DELETE;
-            let id = below.strip_prefix("/models/").filter(|_| !is_delete);
-            if let Some(id) = id {
-                return (!id.is_empty()).then_some(Self::Model(id));
+            let models = below_models(path);
+            if let Some(route) = models.and_then(|below| Self::match_models(below, method)) {
+                return Some(route);
             }
         }
         ApiPath::parse(path, is_post).map(|path| Self::Passthrough(Box::new(path)))
+    }
+
+    /// A read of the gateway's own models; a provider's model may be deleted.
+    fn match_models(below: &'a str, method: &Method) -> Option<Self> {
+        let id = match below {
+            "" | "/" => return Some(Self::Models),
+            _ => below.strip_prefix('/')?,
+        };
+        let id = id.strip_suffix('/').unwrap_or(id);
+        (!id.is_empty() && *method != Method::DELETE).then_some(Self::Model(id))
     }
 
     /// The value of the `allow` field.
@@ -220,7 +234,7 @@ impl<'a> Route<'a> {
     fn allows(&self, method: &Method) -> bool {
         match self {
             Self::Json(_) => true,
-            Self::Passthrough(_) => {
+            Self::Passthrough(path) => {
                 let known = [
                     Method::GET,
                     Method::POST,
@@ -228,7 +242,9 @@ impl<'a> Route<'a> {
                     Method::PATCH,
                     Method::DELETE,
                 ];
+                // A provider's models are read by GET for it.
                 known.contains(method)
+                    || path.endpoint == Endpoint::Models && *method == Method::HEAD
             }
             _ => method == Method::GET || method == Method::HEAD,
         }
@@ -297,9 +313,18 @@ fn check<B>(
         // present nevertheless (RFC 9112, section 3.2.2).
         _ => fields.single_host().map(|host| target.unwrap_or(host)),
     };
-    context
-        .hosts
-        .admit(host.ok_or_else(error_response::invalid_host)?)
+    // Health checks come by any name or address, and by HTTP/1.0 without a name.
+    let is_health = || strip_root_path(&context.root_path, request.uri().path()) == "/health";
+    match host {
+        None if request.version() == Version::HTTP_10 && fields.host.is_none() && is_health() => {
+            Ok(())
+        }
+        None => Err(error_response::invalid_host()),
+        Some(host) => match context.hosts.admit(host) {
+            Err(error) if error.status == StatusCode::FORBIDDEN && is_health() => Ok(()),
+            admitted => admitted,
+        },
+    }
 }
 
 /// The fields that are checked in every request, found in one pass: a lookup for

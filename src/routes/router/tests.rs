@@ -3,6 +3,15 @@ use http::Method;
 use super::{Route, strip_root_path};
 use crate::wire::endpoint::Endpoint;
 
+/// The id of the model that a route of the gateway's own models shows.
+fn own(route: Route<'_>) -> String {
+    match route {
+        Route::Models => "list".to_owned(),
+        Route::Model(id) => id.to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
 #[test]
 fn paths_are_matched_exactly() {
     let (get, post) = (Method::GET, Method::POST);
@@ -11,12 +20,21 @@ fn paths_are_matched_exactly() {
         Route::match_path("/v1/chat/completions", &post, false),
         chat
     );
-    let model = Some(Route::Model("a%2Fb/c"));
-    assert_eq!(Route::match_path("/v1/models/a%2Fb/c", &get, false), model);
+    for prefix in ["/v1", "/openai/v1", "/openai", "/openai/deployments/x"] {
+        let find = |below| Route::match_path(&format!("{prefix}{below}"), &get, false).map(own);
+        assert_eq!(find("/models"), Some("list".to_owned()), "{prefix}");
+        assert_eq!(find("/models/"), Some("list".to_owned()), "{prefix}");
+        for below in ["/models/a%2Fb/c", "/models/a%2Fb/c/"] {
+            assert_eq!(find(below), Some("a%2Fb/c".to_owned()), "{prefix}");
+        }
+        assert_eq!(find("/models//"), None, "{prefix}");
+    }
     for (path, method, names_provider) in [
         ("/v1/chat/completions", &get, false),
         ("/v1/chat/completions", &post, true),
         ("/v1/chat/completions/", &post, false),
+        ("/openai/v1/models/a", &Method::DELETE, false),
+        ("/openai/models", &get, true),
         ("/v1/chat%2fcompletions", &post, false),
         ("/v1/models/a", &Method::DELETE, false),
         ("/v1/models", &get, true),
@@ -34,7 +52,9 @@ fn paths_are_matched_exactly() {
         "/v1/../v1/models",
         "/V1/models",
         "/v1",
-        "/v1/models/",
+        "/v1/models//",
+        "/v1/v1/models",
+        "/v1/api/event_logging/batch",
         "/metrics",
         "/config",
         "*",

@@ -45,7 +45,9 @@ impl<'a> TargetRow<'a> {
     fn new(target: &'a Target, state: TargetState, clock: &StatusClock) -> Self {
         let (name, remaining) = match state {
             TargetState::Ready => ("ready", None),
-            TargetState::Excluded(Reason::Failed, remaining) => ("ejected", Some(remaining)),
+            TargetState::Excluded(Reason::Failed | Reason::BrokenResponses, remaining) => {
+                ("ejected", Some(remaining))
+            }
             TargetState::Excluded(Reason::Throttled, remaining) => ("cooldown", Some(remaining)),
             TargetState::Excluded(Reason::Unauthorized, remaining) => {
                 ("unauthorized", Some(remaining))

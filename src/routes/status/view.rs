@@ -277,7 +277,7 @@ impl<'a> RecentRow<'a> {
     fn new(record: &'a RequestRecord, clock: &StatusClock) -> Self {
         let model = record.model.as_deref();
         let upstream_model = record.upstream_model.as_ref();
-        let usage = record.usage.unwrap_or_default();
+        let usage = record.usage.as_deref().copied().unwrap_or_default();
         Self {
             at: clock.unix_millis(record.ended),
             id: record.request_id.as_str(),

@@ -117,7 +117,8 @@ labels! {
     token_kind: "kind" {
         INPUT = "input", "";
         OUTPUT = "output", "";
-        CACHED = "cached", "part of the input";
+        CACHED = "cached", "part of the input, read from a cache";
+        CACHE_WRITE = "cache_write", "part of the input, written to a cache";
         REASONING = "reasoning", "part of the output";
     }
     request_token_kind: "kind" {
@@ -145,6 +146,7 @@ labels! {
     }
     ejection_reason: "reason" {
         FAILED = "failed", "";
+        BROKEN_RESPONSES = "broken_responses", "its responses broke off after they began";
         THROTTLED = "throttled", "";
         UNAUTHORIZED = "unauthorized", "";
         RATE_LIMITED = "rate_limited", "by the rate limit headers of its responses";

@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 use url::Url;
 
 use crate::config::Collector;
-use crate::tls::{crypto_provider, root_store};
+use crate::tls::{crypto_provider, is_unknown_issuer, root_store, tls_error};
 use crate::wall_clock;
 use crate::wire::retry_after;
 
@@ -111,7 +111,10 @@ impl CollectorClient {
             uri.map_err(|_| ExportError::permanent("the endpoint is not a URI"))?;
         *request.headers_mut() = self.headers.clone();
         let response = self.client.request(request).await.map_err(|error| {
-            ExportError::retryable(if error.is_connect() {
+            let is_unknown_issuer = tls_error(&error).is_some_and(is_unknown_issuer);
+            ExportError::retryable(if is_unknown_issuer {
+                "unknown issuer of its certificate; name the authority in traces.ca_file"
+            } else if error.is_connect() {
                 "no connection"
             } else {
                 "no response"

@@ -30,6 +30,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::Upstream;
 use super::error::{Error, ErrorKind};
+use super::lifetime::Lifetime;
 use super::metrics::OpenConnectionGuard;
 use super::request::UpstreamRequest;
 use crate::lazy_timer::LazyTimer;
@@ -62,6 +63,7 @@ const PEEK_AFTER: Duration = Duration::from_micros(500);
 /// Closed on drop.
 pub(super) struct Http1 {
     transport: Box<dyn Transport>,
+    pub(super) lifetime: Lifetime,
     scratch: Scratch,
     writer: RequestWriter,
     /// Received and not parsed yet.
@@ -99,11 +101,13 @@ pub(super) enum Http1Error {
 impl Http1 {
     pub(super) fn new(
         transport: Box<dyn Transport>,
+        lifetime: Lifetime,
         scratch: Scratch,
         guard: OpenConnectionGuard,
     ) -> Self {
         Self {
             transport,
+            lifetime,
             scratch,
             writer: RequestWriter::default(),
             unread: BytesMut::new(),

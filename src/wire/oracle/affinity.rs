@@ -9,7 +9,8 @@ use crate::wire::scan::{affinity, scan};
 /// # Panics
 /// When they disagree.
 pub fn check_affinity(body: &[u8]) {
-    let (key, prefix) = (affinity::session_key(body), affinity::prompt_prefix(body));
+    let key = affinity::session_key(body);
+    let [openai, anthropic] = [false, true].map(|it| affinity::prompt_prefix(body, it));
     if scan(body).is_err() {
         return;
     }
@@ -33,17 +34,42 @@ pub fn check_affinity(body: &[u8]) {
     assert_eq!(key.as_deref(), expected.as_deref());
 
     let cut = |part: &[u8], limit: usize| part[..part.len().min(limit)].to_vec();
+    let whole = |part: &[u8]| cut(&without_first_line(part), 256 * 1024);
     let last = |name| named(name).next_back().map_or(&b""[..], prefix_of);
-    let limit = 256 * 1024;
     let expected = match named("messages").next() {
-        Some(messages) => [cut(prefix_of(messages), limit), Vec::new(), Vec::new()],
+        Some(messages) => [whole(prefix_of(messages)), Vec::new(), Vec::new()],
         None => [
-            cut(last("instructions"), limit),
-            cut(last("input"), limit),
-            cut(last("prompt"), 1024),
+            whole(last("instructions")),
+            whole(last("input")),
+            whole(&cut(last("prompt"), 1024)),
         ],
     };
-    assert_eq!(prefix.map(<[u8]>::to_vec), expected);
+    assert_eq!(openai.map(<[u8]>::to_vec), expected);
+    let messages = named("messages").next().map_or(&b""[..], prefix_of);
+    let system = named("system").next().unwrap_or_default();
+    let expected = [whole(messages), whole(system), Vec::new()];
+    assert_eq!(anthropic.map(<[u8]>::to_vec), expected);
+}
+
+/// What follows the line that Claude Code changes with each request.
+fn without_first_line(part: &[u8]) -> Vec<u8> {
+    let line = b"\"x-anthropic-billing-header:";
+    let mut starts = part.windows(line.len()).take(513);
+    let Some(start) = starts.position(|window| window == line) else {
+        return part.to_vec();
+    };
+    let mut rest = part[start + line.len()..].iter();
+    while let Some(byte) = rest.next() {
+        let ends = match byte {
+            b'"' => true,
+            b'\\' => rest.next() == Some(&b'n'),
+            _ => false,
+        };
+        if ends {
+            break;
+        }
+    }
+    rest.as_slice().to_vec()
 }
 
 /// The system messages of an array and the first message after them; any other

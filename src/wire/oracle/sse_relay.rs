@@ -48,7 +48,7 @@ pub fn inspect(rule: FinishRule, hide: bool, stream: &[u8], cuts: &[usize]) -> I
             inspector.has_error(),
             inspector.has_data(),
         ],
-        usage: inspector.usage().copied(),
+        usage: inspector.usage(),
         event_count: inspector.event_count(),
     }
 }

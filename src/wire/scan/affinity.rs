@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr2, memmem};
+
 use super::ByteSpan;
 use super::cursor::{Cursor, Stop, visit_members};
 use super::string::{Decoder, JsonString};
@@ -18,6 +20,12 @@ const MAX_KEY_BYTES: usize = 1024;
 const MAX_PREFIX_BYTES: usize = 256 * 1024;
 /// Limit of a prompt that is a string, which has no first message and grows at its end.
 const MAX_TEXT_BYTES: usize = 1024;
+/// The first line of Claude Code's system prompt, which is new with each request.
+const BILLING_LINE: &[u8] = b"\"x-anthropic-billing-header:";
+/// Limit of the JSON before that line: brackets, and members such as `type`.
+const MAX_BYTES_BEFORE_LINE: usize = 512;
+
+const NOTHING: [ByteSpan; 3] = [ByteSpan::empty(0); 3];
 
 /// `prompt_cache_key`, else `user`, else `safety_identifier`. `None` if it is
 /// empty or not a string.
@@ -55,15 +63,30 @@ pub fn session_key(body: &[u8]) -> Option<Cow<'_, [u8]>> {
 }
 
 /// The start of the prompt, not decoded: the system messages and the first other
-/// one in `messages`; else in `instructions` and `input`, and in `prompt`.
+/// one in `messages`; else in `instructions` and `input`, and in `prompt`. In
+/// Anthropic's API, `messages` and `system`.
 #[must_use]
-pub fn prompt_prefix(body: &[u8]) -> [&[u8]; 3] {
-    const EMPTY: [ByteSpan; 3] = [ByteSpan::empty(0); 3];
-    let mut found = EMPTY;
+pub fn prompt_prefix(body: &[u8], is_messages_api: bool) -> [&[u8]; 3] {
+    let mut found = if is_messages_api {
+        messages_and_system(body)
+    } else {
+        openai_prompt(body)
+    };
+    let [_, _, prompt] = &mut found;
+    prompt.end = prompt.end.min(prompt.start + MAX_TEXT_BYTES);
+    found.map(|span| {
+        let part = body.get(span.start..span.end).unwrap_or_default();
+        let part = without_billing_line(part);
+        part.get(..MAX_PREFIX_BYTES).unwrap_or(part)
+    })
+}
+
+fn openai_prompt(body: &[u8]) -> [ByteSpan; 3] {
+    let mut found = NOTHING;
     visit_members(body, |cursor, key| {
         let is = |name| cursor.text_eq(key, name);
         if is("messages") {
-            found = EMPTY;
+            found = NOTHING;
             let [messages, ..] = &mut found;
             read_prefix(cursor, messages, true)?;
             return Err(Stop);
@@ -74,12 +97,47 @@ pub fn prompt_prefix(body: &[u8]) -> [&[u8]; 3] {
             None => Ok(cursor.skip_value()?),
         }
     });
-    let [_, _, prompt] = &mut found;
-    prompt.end = prompt.end.min(prompt.start + MAX_TEXT_BYTES);
-    found.map(|span| {
-        let end = span.end.min(span.start + MAX_PREFIX_BYTES);
-        body.get(span.start..end).unwrap_or_default()
-    })
+    found
+}
+
+/// SDKs write `system` after the messages, so all of them may have to be skipped.
+fn messages_and_system(body: &[u8]) -> [ByteSpan; 3] {
+    let (mut messages, mut system) = (None, None);
+    visit_members(body, |cursor, key| {
+        if messages.is_none() && cursor.text_eq(key, "messages") {
+            let found = messages.insert(ByteSpan::empty(0));
+            read_prefix(cursor, found, system.is_some())?;
+        } else if system.is_none() && cursor.text_eq(key, "system") {
+            let start = cursor.offset();
+            cursor.skip_value()?;
+            system = Some(cursor.span_from(start));
+        } else {
+            cursor.skip_value()?;
+        }
+        let is_complete = messages.is_some() && system.is_some();
+        if is_complete { Err(Stop) } else { Ok(()) }
+    });
+    let [first, second, third] = NOTHING;
+    [messages.unwrap_or(first), system.unwrap_or(second), third]
+}
+
+/// What follows [`BILLING_LINE`], in the same text or after it.
+fn without_billing_line(part: &[u8]) -> &[u8] {
+    let near = MAX_BYTES_BEFORE_LINE + BILLING_LINE.len();
+    let near = part.get(..near).unwrap_or(part);
+    let Some(start) = memmem::find(near, BILLING_LINE) else {
+        return part;
+    };
+    let mut rest = part.get(start + BILLING_LINE.len()..).unwrap_or_default();
+    while let Some(at) = memchr2(b'"', b'\\', rest) {
+        let (end, after) = rest.split_at(at).1.split_at(1);
+        match (end, after.first()) {
+            (b"\\", Some(b'n')) => return after.get(1..).unwrap_or_default(),
+            (b"\\", Some(_)) => rest = after.get(1..).unwrap_or_default(),
+            _ => return after,
+        }
+    }
+    &[]
 }
 
 /// Consumes a value; when it `is_last`, only as much as is needed. Of an array,

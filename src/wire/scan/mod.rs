@@ -6,6 +6,7 @@
 
 pub mod affinity;
 mod cursor;
+mod member;
 pub mod object_ids;
 mod string;
 #[cfg(test)]
@@ -16,7 +17,10 @@ use std::fmt;
 use std::num::NonZeroUsize;
 
 use cursor::Cursor;
+use member::ScanMember;
 use string::{Decoder, JsonString};
+
+use super::usage::ServiceTier;
 
 /// Limit of a model name, with escapes resolved. The name becomes a lookup key
 /// and part of an error message.
@@ -39,6 +43,11 @@ pub struct Scan {
     /// True only for the JSON literal `true`.
     pub stream: bool,
     pub stream_options: StreamOptions,
+    /// Azure refuses `stream_options` beside its `data_sources`
+    /// (Azure/azure-sdk-for-js#30751).
+    pub has_data_sources: bool,
+    /// The client asks for a service tier other than the standard one.
+    pub wants_other_tier: bool,
 }
 
 /// The value of `stream_options`, as far as a splice depends on it.
@@ -204,6 +213,7 @@ impl Scan {
     #[must_use]
     pub fn should_inject_usage(&self) -> bool {
         self.stream
+            && !self.has_data_sources
             && match self.stream_options {
                 StreamOptions::Absent | StreamOptions::Null(_) => true,
                 StreamOptions::Object { include_usage, .. } => include_usage.is_none(),
@@ -215,8 +225,6 @@ impl Scan {
 // === impl ScanField ===
 
 impl ScanField {
-    const ALL: [Self; 3] = [Self::Model, Self::Stream, Self::StreamOptions];
-
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -267,6 +275,8 @@ struct ScanBuilder {
     model: Option<ByteSpan>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
+    has_data_sources: bool,
+    wants_other_tier: bool,
     /// The first error that is not one of syntax. It is reported once the syntax of
     /// the whole body is known to be valid.
     deferred: Option<ScanError>,
@@ -279,11 +289,19 @@ impl ScanBuilder {
 
     /// Reads the value of a top-level member, whose key was just consumed.
     fn read_member(&mut self, cursor: &mut Cursor<'_>, key: JsonString) -> Result<(), ScanError> {
-        let Some(field) = ScanField::ALL
-            .into_iter()
-            .find(|field| cursor.text_eq(key, field.as_str()))
-        else {
-            return cursor.skip_value();
+        let field = match ScanMember::of(cursor, key) {
+            Some(ScanMember::Field(field)) => field,
+            Some(ScanMember::ServiceTier) if cursor.peek() == Some(b'"') => {
+                let tier = cursor.string()?;
+                let mut standard = ServiceTier::STANDARD_NAMES.into_iter();
+                self.wants_other_tier |= !standard.any(|name| cursor.text_eq(tier, name));
+                return Ok(());
+            }
+            other => {
+                let is_set = cursor.peek() != Some(b'n');
+                self.has_data_sources |= is_set && matches!(other, Some(ScanMember::DataSources));
+                return cursor.skip_value();
+            }
         };
         let is_duplicate = match field {
             ScanField::Model => self.model.is_some(),
@@ -327,6 +345,8 @@ impl ScanBuilder {
             object_start: self.object_start,
             stream: self.stream.unwrap_or(false),
             stream_options: self.stream_options.unwrap_or(StreamOptions::Absent),
+            has_data_sources: self.has_data_sources,
+            wants_other_tier: self.wants_other_tier,
         })
     }
 }

@@ -16,7 +16,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use super::sse::EventSplitter;
 use super::usage::Usage;
 use partial::PartialEvent;
-use stream_state::StreamState;
+use stream_state::{ErrorCause, StreamState};
 
 /// A longer event is not held back: no usage event is that long.
 pub const MAX_HELD_BYTES: usize = 64 * 1024;
@@ -24,8 +24,8 @@ pub const MAX_HELD_BYTES: usize = 64 * 1024;
 /// What marks a streamed response as complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FinishRule {
-    /// Chat Completions and Completions: `[DONE]`, or a `finish_reason` other than
-    /// null, since not every upstream sends `[DONE]`.
+    /// Chat Completions and Completions: `[DONE]`, or a `finish_reason` that is not
+    /// empty, since not every upstream sends `[DONE]`.
     Chat,
     /// The Responses API: one of its terminal events, or `[DONE]`.
     Responses,
@@ -169,7 +169,13 @@ impl StreamInspector {
     /// True if an event reported an error.
     #[must_use]
     pub fn has_error(&self) -> bool {
-        self.state.error
+        self.state.error.is_some()
+    }
+
+    /// True if the error is the request's fault, and not the upstream's.
+    #[must_use]
+    pub fn blames_request(&self) -> bool {
+        self.state.error == Some(ErrorCause::Request)
     }
 
     /// True after an event with data; comments and empty events do not count.
@@ -178,10 +184,13 @@ impl StreamInspector {
         self.state.event_count > 0
     }
 
-    /// The last usage reported.
+    /// The usage reported so far. Before the end, more of it may follow.
     #[must_use]
-    pub fn usage(&self) -> Option<&Usage> {
-        self.state.usage.as_ref()
+    pub fn usage(&self) -> Option<Usage> {
+        let report = self.state.usage.filter(|report| !report.is_zero())?;
+        let mut usage = report.usage();
+        usage.inexact |= !self.is_complete();
+        Some(usage)
     }
 
     /// The number of events with data, including `[DONE]`.

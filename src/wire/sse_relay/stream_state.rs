@@ -7,9 +7,10 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::FinishRule;
+use crate::wire::failure::{ReportedFailure, has_failed_finish};
 use crate::wire::json_key::KeyFinder;
 use crate::wire::sse::SseEvent;
-use crate::wire::usage::{Usage, find_usage};
+use crate::wire::usage::{ServiceTier, UsageReport, names_hosted_tool};
 
 #[derive(Debug, Default)]
 pub(super) struct StreamState {
@@ -17,22 +18,20 @@ pub(super) struct StreamState {
     pub(super) finished: bool,
     /// The protocol's last event arrived.
     pub(super) done: bool,
-    /// An event reported an error.
-    pub(super) error: bool,
-    pub(super) usage: Option<Usage>,
+    /// An event reported an error; the first one counts.
+    pub(super) error: Option<ErrorCause>,
+    pub(super) usage: Option<UsageReport>,
+    /// The tier in the first event, for usage without one.
+    first_tier: Option<ServiceTier>,
+    /// The Responses API: the provider has used a tool of its own.
+    hosted_tool: bool,
     pub(super) event_count: u64,
 }
 
-/// The members of an event that can hold an error.
-#[derive(Deserialize)]
-struct Envelope {
-    error: Option<IgnoredAny>,
-    x_groq: Option<GroqMember>,
-}
-
-#[derive(Deserialize)]
-struct GroqMember {
-    error: Option<IgnoredAny>,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ErrorCause {
+    Request,
+    Upstream,
 }
 
 /// The type in the data of an event of the Responses API or of Messages.
@@ -44,14 +43,12 @@ struct EventData<'e> {
 
 struct KeyFinders {
     choices: KeyFinder,
-    error: KeyFinder,
     finish_reason: KeyFinder,
     kind: KeyFinder,
 }
 
 static KEYS: LazyLock<KeyFinders> = LazyLock::new(|| KeyFinders {
     choices: KeyFinder::new("\"choices\""),
-    error: KeyFinder::new("\"error\""),
     finish_reason: KeyFinder::new("\"finish_reason\""),
     kind: KeyFinder::new("\"type\""),
 });
@@ -70,21 +67,38 @@ impl StreamState {
             self.done = true;
             return false;
         }
+        // The default type says nothing (WHATWG HTML, section 9.2.6).
+        let event_type = event
+            .event_type
+            .filter(|kind| !kind.is_empty() && *kind != b"message");
+        self.record_error(event_type, data);
         match rule {
             FinishRule::Responses => {
-                self.record_responses_event(responses_event_type(event.event_type, data));
+                self.record_responses_event(responses_event_type(event_type, data));
             }
             FinishRule::Messages => {
-                self.record_messages_event(event.event_type, data);
+                self.record_messages_event(event_type, data);
                 return false;
             }
-            _ => self.finished |= KEYS.finish_reason.has_value(data),
+            _ => {
+                self.record_finish(data);
+                if self.event_count == 1 {
+                    self.first_tier = ServiceTier::find(data);
+                }
+            }
         }
-        self.error |= KEYS.error.has_value(data) && reports_error(data);
-        let Some(usage) = find_usage(data) else {
+        let Some(mut usage) = UsageReport::find(data) else {
             return false;
         };
-        self.usage = Some(usage);
+        usage.set_default_tier(self.first_tier);
+        if rule == FinishRule::Responses {
+            // Of a long event, only the ends are known.
+            usage.add_hidden_charges(self.hosted_tool, data.contains(&0));
+        }
+        self.usage = Some(
+            self.usage
+                .map_or(usage, |earlier| earlier.replaced_by(usage)),
+        );
         KEYS.choices.values(data).any(is_empty_array)
     }
 
@@ -97,6 +111,34 @@ impl StreamState {
         is_complete && self.record_event(rule, content)
     }
 
+    fn record_error(&mut self, event_type: Option<&[u8]>, data: &[u8]) {
+        let is_first = self.event_count == 1;
+        if let Some(failure) = ReportedFailure::find_in_event(event_type, data, is_first) {
+            let cause = if failure.blames_request() {
+                ErrorCause::Request
+            } else {
+                ErrorCause::Upstream
+            };
+            self.error.get_or_insert(cause);
+        }
+    }
+
+    fn record_finish(&mut self, data: &[u8]) {
+        if !KEYS.finish_reason.has_value(data) {
+            return;
+        }
+        self.finished = true;
+        if has_failed_finish(data) {
+            self.error.get_or_insert(ErrorCause::Upstream);
+        }
+    }
+
+    /// The protocol's last event is an error.
+    fn end_with_error(&mut self) {
+        self.done = true;
+        self.error.get_or_insert(ErrorCause::Upstream);
+    }
+
     /// Anthropic: `message_start` has the input tokens, `message_delta` the output
     /// tokens so far.
     fn record_messages_event(&mut self, field: Option<&[u8]>, data: &[u8]) {
@@ -105,27 +147,23 @@ impl StreamState {
         let typed = if field.is_none() { parse() } else { None };
         match field.or_else(|| Some(typed.as_ref()?.kind.as_bytes())) {
             Some(b"message_start" | b"message_delta") => {
-                if let Some(usage) = find_usage(data) {
+                if let Some(usage) = UsageReport::find(data) {
                     self.usage = Some(self.usage.unwrap_or_default().merged_with(usage));
                 }
             }
             Some(b"message_stop") => self.done = true,
-            Some(b"error") => {
-                self.done = true;
-                self.error = true;
-            }
+            Some(b"error") => self.end_with_error(),
             _ => {}
         }
     }
 
     fn record_responses_event(&mut self, event_type: Option<&[u8]>) {
-        let (done, error) = match event_type {
-            Some(b"response.completed" | b"response.incomplete") => (true, false),
-            Some(b"response.failed" | b"error") => (true, true),
-            _ => return,
-        };
-        self.done |= done;
-        self.error |= error;
+        match event_type {
+            Some(b"response.completed" | b"response.incomplete") => self.done = true,
+            Some(b"response.failed" | b"error") => self.end_with_error(),
+            Some(other) => self.hosted_tool |= names_hosted_tool(other),
+            None => {}
+        }
     }
 }
 
@@ -155,14 +193,6 @@ fn terminal_type(value: &[u8]) -> Option<&'static [u8]> {
     TERMINAL.into_iter().find(|kind| {
         rest.strip_prefix(*kind)
             .is_some_and(|rest| rest.starts_with(b"\""))
-    })
-}
-
-/// The search has found an `error` somewhere; only one at the top level counts, or
-/// Groq's. Data that is not a JSON object does not count.
-fn reports_error(data: &[u8]) -> bool {
-    serde_json::from_slice::<Envelope>(data).is_ok_and(|envelope| {
-        envelope.error.is_some() || envelope.x_groq.is_some_and(|groq| groq.error.is_some())
     })
 }
 

@@ -1,18 +1,23 @@
 //! Token usage, as reported by upstreams.
 
+mod hosted_tools;
 mod parse;
+mod plain;
+mod report;
+mod tail;
 #[cfg(test)]
 mod tests;
+mod tier;
 
-use std::collections::VecDeque;
 use std::sync::LazyLock;
 
-use bytes::Bytes;
+pub use hosted_tools::names_hosted_tool;
+pub use report::UsageReport;
+pub use tail::UsageTail;
+pub use tier::ServiceTier;
 
 use super::json_key::KeyFinder;
-
-/// The end of a body that is searched. At most a few members follow `usage`.
-pub const TAIL_BYTES: usize = 64 * 1024;
+use hosted_tools::HostedTools;
 
 /// The most `usage` members that are parsed. There are never more than a few; the
 /// limit keeps a hostile body from being parsed over and over.
@@ -20,7 +25,7 @@ const MAX_CANDIDATES: usize = 8;
 
 static USAGE: LazyLock<KeyFinder> = LazyLock::new(|| KeyFinder::new("\"usage\""));
 
-/// Token counts; `None` if the upstream reports none.
+/// What a request used; `None` where the upstream reports no count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Tokens of the prompt, cached ones included.
@@ -29,56 +34,81 @@ pub struct Usage {
     pub output: Option<u64>,
     /// Tokens of the prompt that were read from a cache.
     pub cached: Option<u64>,
+    /// Tokens of the prompt that were written to a cache.
+    pub cache_write: Option<u64>,
+    /// Of these, the ones that are kept for an hour.
+    pub cache_write_1h: Option<u64>,
     /// Tokens of the response spent on reasoning.
     pub reasoning: Option<u64>,
     /// The upstream's own total.
     pub total: Option<u64>,
+    /// Tokens of the prompt that are sound.
+    pub audio_input: Option<u64>,
+    pub audio_output: Option<u64>,
+    /// Tokens of the prompt that are images.
+    pub image_input: Option<u64>,
+    pub image_output: Option<u64>,
+    /// Searches on the web by a tool of the provider.
+    pub searches: Option<u64>,
+    /// The service tier, if the upstream names it.
+    pub tier: Option<ServiceTier>,
+    /// The bill has more than the counts, or other ones: something else was used, the
+    /// report is contradictory or in part unreadable, or it was not the last one.
+    pub inexact: bool,
 }
 
-/// The end of a body, kept to find the usage in it.
-#[derive(Debug, Default)]
-pub struct UsageTail {
-    /// Apart from the others, since most bodies have a single frame.
-    last: Bytes,
-    earlier: VecDeque<Bytes>,
-    /// Bytes of all frames kept.
-    len: usize,
-}
+// === impl UsageReport ===
 
-/// The usage in (the end of) a response or an event: the last `usage` object with
-/// counts, at any depth (Groq nests it in `x_groq`, the Responses API in
-/// `response`). Several are never added up: upstreams that repeat it report
-/// running totals.
-#[must_use]
-pub fn find_usage(bytes: &[u8]) -> Option<Usage> {
-    // Forwards, although the last one is needed: only that search is vectorised.
-    let mut last: [Option<&[u8]>; MAX_CANDIDATES] = [None; MAX_CANDIDATES];
-    for value in USAGE.values(bytes).filter(|value| value.starts_with(b"{")) {
-        last.rotate_right(1);
-        last[0] = Some(value);
+impl UsageReport {
+    /// The report in (the end of) a response or an event: the last `usage` object with
+    /// counts above zero, at any depth (Groq nests it in `x_groq`, the Responses API
+    /// in `response`). Several are never added up: upstreams that repeat it report
+    /// running totals.
+    #[must_use]
+    pub fn find(bytes: &[u8]) -> Option<Self> {
+        // Forwards, although the last one is needed: only that search is vectorised.
+        let mut last: [&[u8]; MAX_CANDIDATES] = [b""; MAX_CANDIDATES];
+        let mut found = 0;
+        for value in USAGE.values(bytes).filter(|value| value.starts_with(b"{")) {
+            if let Some(slot) = last.get_mut(found % MAX_CANDIDATES) {
+                *slot = value;
+            }
+            found += 1;
+        }
+        let latest_first = (found.saturating_sub(MAX_CANDIDATES)..found).rev();
+        let candidates = latest_first.filter_map(|number| last.get(number % MAX_CANDIDATES));
+        let mut reports = candidates.filter_map(|value| Self::parse(value));
+        let mut report = reports.next()?;
+        if report.is_zero() {
+            report = reports.find(|report| !report.is_zero()).unwrap_or(report);
+        }
+        report.add_outer(bytes);
+        Some(report)
     }
-    last.into_iter().flatten().find_map(parse::parse)
+
+    /// Adds what the body or event says beside the usage.
+    fn add_outer(&mut self, bytes: &[u8]) {
+        if self.tier.is_none() {
+            self.tier = ServiceTier::find(bytes);
+        }
+        if self.is_of_responses() {
+            let tools = HostedTools::find(bytes);
+            self.other_charges |= tools.others;
+            if tools.searches > 0 {
+                self.add_searches(tools.searches);
+            }
+        }
+    }
 }
 
 // === impl Usage ===
 
 impl Usage {
+    /// The usage in a whole response.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// Merges a later report of the same response. Both count from the start, and
-    /// either may lack counts.
-    #[must_use]
-    pub fn merged_with(self, later: Self) -> Self {
-        Self {
-            input: self.input.max(later.input),
-            output: self.output.max(later.output),
-            cached: self.cached.max(later.cached),
-            reasoning: self.reasoning.max(later.reasoning),
-            total: self.total.max(later.total),
-        }
+    pub fn find(body: &[u8]) -> Option<Self> {
+        let report = UsageReport::find(body).filter(|report| !report.is_zero())?;
+        Some(report.usage())
     }
 
     /// The tokens billed as output. Some upstreams count reasoning in the total but
@@ -87,47 +117,13 @@ impl Usage {
     pub fn billed_output(&self) -> u64 {
         let input = self.input.unwrap_or_default();
         let rest = self.total.unwrap_or_default().saturating_sub(input);
-        self.output.unwrap_or_default().max(rest)
-    }
-}
-
-// === impl UsageTail ===
-
-impl UsageTail {
-    /// Keeps the frame without copying it, and drops those before the last
-    /// [`TAIL_BYTES`].
-    pub fn push(&mut self, frame: &Bytes) {
-        if frame.is_empty() {
-            return;
-        }
-        self.len += frame.len();
-        let previous = std::mem::replace(&mut self.last, frame.clone());
-        if !previous.is_empty() {
-            self.earlier.push_back(previous);
-        }
-        while let Some(first) = self.earlier.front() {
-            if self.len - first.len() < TAIL_BYTES {
-                break;
-            }
-            self.len -= first.len();
-            self.earlier.pop_front();
-        }
-    }
-
-    #[must_use]
-    pub fn usage(&self) -> Option<Usage> {
-        if self.earlier.is_empty() {
-            return find_usage(&self.last);
-        }
-        // The key may span two frames, so they are joined: one copy, made once.
-        let mut joined = Vec::with_capacity(self.len);
-        for frame in self.frames() {
-            joined.extend_from_slice(frame);
-        }
-        find_usage(&joined)
-    }
-
-    fn frames(&self) -> impl Iterator<Item = &Bytes> {
-        self.earlier.iter().chain([&self.last])
+        let output = self.output.unwrap_or_default();
+        let reasoning = self.reasoning.unwrap_or_default();
+        let output = if reasoning > output {
+            output.saturating_add(reasoning)
+        } else {
+            output
+        };
+        output.max(rest)
     }
 }

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::{TAIL_BYTES, Usage, UsageTail, find_usage};
+use super::tail::TAIL_BYTES;
+use super::{ServiceTier, Usage, UsageReport, UsageTail};
 
 fn usage(counts: [u64; 5]) -> Usage {
     let [input, output, cached, reasoning, total] =
@@ -13,14 +14,29 @@ fn usage(counts: [u64; 5]) -> Usage {
         cached,
         reasoning,
         total,
+        ..Usage::default()
     }
 }
 
 const NONE: u64 = u64::MAX;
 
+fn find_usage(bytes: &[u8]) -> Option<Usage> {
+    UsageReport::find(bytes).map(|report| report.usage())
+}
+
+/// The five counts, whatever else is found.
 #[track_caller]
 fn finds(text: &str, counts: [u64; 5]) {
-    assert_eq!(find_usage(text.as_bytes()), Some(usage(counts)));
+    let found = find_usage(text.as_bytes()).unwrap();
+    let plain = Usage {
+        cache_write: None,
+        cache_write_1h: None,
+        audio_input: None,
+        tier: None,
+        inexact: false,
+        ..found
+    };
+    assert_eq!(plain, usage(counts), "{text}");
 }
 
 #[test]
@@ -76,6 +92,12 @@ fn reads_usage_of_messages() {
         r#""usage":{"prompt_tokens":60,"completion_tokens":5,"input_tokens":10,
         "cache_creation_input_tokens":20,"cache_read_input_tokens":30}"#,
         [60, 5, 30, NONE, NONE],
+    );
+    // Zero in the spelling that is not used.
+    finds(
+        r#""usage":{"prompt_tokens":0,"completion_tokens":0,"input_tokens":10,"output_tokens":5,
+        "cache_read_input_tokens":30}"#,
+        [40, 5, 30, NONE, NONE],
     );
 }
 
@@ -149,8 +171,8 @@ fn the_tail_is_sufficient_and_bounded() {
     for _ in 0..100 {
         tail.push(&frame);
     }
-    assert!((TAIL_BYTES..TAIL_BYTES + 10_000).contains(&tail.len));
-    assert_eq!(tail.len, tail.frames().map(Bytes::len).sum::<usize>());
+    assert!((TAIL_BYTES..TAIL_BYTES + 10_000).contains(&tail.len()));
+    assert_eq!(tail.len(), tail.frames().map(Bytes::len).sum::<usize>());
     // No copy: the frames are those that were pushed.
     assert!(tail.frames().all(|kept| kept.as_ptr() == frame.as_ptr()));
     for chunk in [r#","usa"#, r#"ge":{"prompt_"#, "", r#"tokens":7}}"#] {
@@ -160,4 +182,77 @@ fn the_tail_is_sufficient_and_bounded() {
     tail.push(&Bytes::from(vec![b' '; TAIL_BYTES]));
     assert_eq!(tail.usage(), None);
     assert_eq!(tail.frames().count(), 1);
+}
+
+/// True if a body in these frames has another price than its tokens.
+fn has_charges(frames: &[&[u8]]) -> bool {
+    let mut tail = UsageTail::default();
+    for frame in frames {
+        tail.push(&Bytes::copy_from_slice(frame));
+    }
+    let usage = tail.usage().unwrap();
+    usage.inexact || usage.tier.unwrap_or_default() != ServiceTier::Standard
+}
+
+#[test]
+fn what_has_a_price_of_its_own_is_found_before_the_tail() {
+    let long = vec![b'x'; TAIL_BYTES];
+    let usage = br#","usage":{"input_tokens":1,"output_tokens":2}}"#;
+    for (member, expected) in [
+        (r#"{"service_tier":"priority","x":""#, true),
+        (r#"{"output":[{"type":"web_search_call"}],"x":""#, true),
+        (r#"{"output":[{"type":"file_search_call"}],"x":""#, true),
+        (r#"{"service_tier":"default","x":""#, false),
+        (r#"{"output":[{"type":"function_call"}],"x":""#, false),
+        (r#"{"x":"a \"web_search_call\" in text","y":""#, false),
+    ] {
+        let member = member.as_bytes();
+        assert_eq!(has_charges(&[member, &long, usage]), expected);
+        for at in 0..member.len() {
+            let (start, rest) = member.split_at(at);
+            assert_eq!(has_charges(&[start, rest, &long, usage]), expected, "{at}");
+            // The rest is at the start of the tail.
+            let rest = [rest, &long].concat();
+            assert_eq!(has_charges(&[start, &rest, usage]), expected, "{at}");
+        }
+        let bytes: Vec<&[u8]> = member.chunks(1).chain([&*long, usage]).collect();
+        assert_eq!(has_charges(&bytes), expected);
+    }
+}
+
+#[test]
+fn zeros_behind_real_figures_are_no_report() {
+    let real = r#"{"usage":{"prompt_tokens":1,"completion_tokens":2}}"#;
+    let zeros = r#"{"usage":{"prompt_tokens":0,"completion_tokens":0}}"#;
+    finds(&format!("{real}{zeros}"), [1, 2, NONE, NONE, NONE]);
+    assert_eq!(Usage::find(zeros.as_bytes()), None);
+}
+
+#[test]
+fn a_later_event_of_messages_replaces_what_it_counts() {
+    let report = |members: &str| UsageReport::find(format!(r#""usage":{members}"#).as_bytes());
+    let merged = |start, delta| {
+        let start: UsageReport = report(start).unwrap();
+        start.merged_with(report(delta).unwrap()).usage()
+    };
+    let start = r#"{"input_tokens":100,"output_tokens":1}"#;
+    for (delta, input, cached) in [
+        (r#"{"output_tokens":7}"#, 100, None),
+        (r#"{"input_tokens":0,"output_tokens":7}"#, 100, None),
+        (r#"{"input_tokens":120,"output_tokens":7}"#, 120, None),
+        // A part of the prompt turns out to be cached.
+        (
+            r#"{"input_tokens":60,"cache_read_input_tokens":40,"output_tokens":7}"#,
+            100,
+            Some(40),
+        ),
+    ] {
+        let usage = merged(start, delta);
+        assert_eq!(
+            (usage.input, usage.cached),
+            (Some(input), cached),
+            "{delta}"
+        );
+        assert_eq!(usage.output, Some(7));
+    }
 }

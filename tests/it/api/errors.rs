@@ -124,10 +124,6 @@ fn a_body_with_another_content_type_than_json_is_rejected() {
             .header("Content-Type", kind);
         assert_response::error(&gateway.send(&request), 415, "unsupported_media_type", None);
     }
-    for coding in ["gzip", "br", "identity, gzip", "zstd"] {
-        let request = Request::chat("m").header("Content-Encoding", coding);
-        assert_response::error(&gateway.send(&request), 415, "unsupported_encoding", None);
-    }
     assert!(upstream.requests().is_empty());
 }
 
@@ -147,12 +143,6 @@ fn json_under_other_content_types_is_accepted() {
     assert_eq!(
         gateway
             .send(&Request::chat("m").without("Content-Type"))
-            .status,
-        200
-    );
-    assert_eq!(
-        gateway
-            .send(&Request::chat("m").header("Content-Encoding", "identity"))
             .status,
         200
     );

@@ -213,12 +213,8 @@ fn j09_invalid_utf8_is_rejected() {
         assert_response::error(&send(&gateway, body), 400, "invalid_encoding", None);
     }
     let marked = send(&gateway, b"\xef\xbb\xbf{\"model\":\"m\"}");
-    let code = marked.json()["error"]["code"].as_str().unwrap().to_owned();
-    assert_response::error(&marked, 400, &code, None);
-    assert!(
-        ["invalid_json", "invalid_encoding"].contains(&code.as_str()),
-        "{code}"
-    );
+    assert_response::error(&marked, 400, "invalid_encoding", None);
+    assert!(marked.text().contains("without a byte order mark"));
     let wide: Vec<u8> = r#"{"model":"m"}"#.encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert_eq!(send(&gateway, wide).status, 400);
     assert!(upstream.requests().is_empty());

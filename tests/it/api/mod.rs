@@ -1,9 +1,14 @@
 //! The HTTP API: endpoints, bodies, errors, WebSockets.
 
 pub mod bytes_untouched;
+pub mod compressed_limits;
+pub mod compressed_requests;
+pub mod dialect_sessions;
+pub mod dialect_streams;
 pub mod dialects;
 pub mod discovery;
 pub mod discovery_lists;
+pub mod doubled_paths;
 pub mod drop_in;
 pub mod errors;
 pub mod forms;

@@ -70,6 +70,30 @@ fn many_requests_share_one_connection() {
 }
 
 #[test]
+fn wc01_a_compressed_body_is_decoded() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream).start();
+    let body = br#"{"model":"m","stream":false}"#;
+    let request = |body: Vec<u8>| {
+        Request::post("http://localhost/v1/chat/completions")
+            .header("content-encoding", "zstd")
+            .body(Full::new(Bytes::from(body)).boxed())
+            .unwrap()
+    };
+    block_on(async {
+        let mut sender = connect(&gateway).await;
+        let rubbish = sender.send_request(request(body.to_vec())).await.unwrap();
+        assert_eq!(rubbish.status(), 400);
+        let encoded = zstd::encode_all(&body[..], 3).unwrap();
+        let response = sender.send_request(request(encoded)).await.unwrap();
+        assert_eq!(response.status(), 200);
+    });
+    let seen = upstream.only_request();
+    assert_eq!(seen.text(), r#"{"model":"real-model","stream":false}"#);
+    assert_eq!(seen.header("content-encoding"), None);
+}
+
+#[test]
 fn a_stream_arrives_complete() {
     let upstream = Upstream::with_response(response::good_stream());
     let gateway = Setup::with_upstream(&upstream).start();

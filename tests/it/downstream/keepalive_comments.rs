@@ -98,7 +98,11 @@ fn no_comment_is_sent_within_an_event_or_after_the_last() {
 }
 
 /// The body the client gets when the upstream pauses in the middle of it.
-fn body_with_pause(headers: &'static str, setup: impl Fn(&Upstream) -> Setup) -> String {
+fn body_with_pause(
+    headers: &'static str,
+    start: &'static str,
+    setup: impl Fn(&Upstream) -> Setup,
+) -> String {
     let upstream = Upstream::start(move |exchange| {
         exchange.read_body();
         let head: Vec<&str> = headers
@@ -106,7 +110,7 @@ fn body_with_pause(headers: &'static str, setup: impl Fn(&Upstream) -> Setup) ->
             .chain(["Transfer-Encoding: chunked"])
             .collect();
         exchange.send(response::head("200 OK", &head));
-        exchange.send(response::chunk("{}\n\n"));
+        exchange.send(response::chunk(start));
         std::thread::sleep(Duration::from_millis(400));
         exchange.send(response::chunk("data: [DONE]\n\n"));
         exchange.send(response::LAST_CHUNK);
@@ -121,17 +125,33 @@ fn other_responses_and_gateways_without_the_option_get_none() {
     let on = |upstream: &Upstream| {
         Setup::with_upstream(upstream).server("keepalive_comments = \"100ms\"")
     };
-    let body = "{}\n\ndata: [DONE]\n\n";
-    for headers in [
-        "Content-Type: application/json",
-        "Content-Type: audio/mpeg",
-        "Content-Type: text/event-stream|Content-Encoding: gzip",
-    ] {
-        assert_eq!(body_with_pause(headers, on), body, "{headers}");
-    }
+    let (json, event) = ("{}\n\n", "data: {}\n\n");
     let stream = "Content-Type: text/event-stream";
-    assert!(body_with_pause(stream, on).contains(COMMENT));
-    assert_eq!(body_with_pause(stream, Setup::with_upstream), body);
+    for (headers, start) in [
+        ("Content-Type: application/json", json),
+        ("Content-Type: audio/mpeg", event),
+        (
+            "Content-Type: text/event-stream|Content-Encoding: gzip",
+            event,
+        ),
+        (stream, json),
+    ] {
+        let body = [start, response::DONE].concat();
+        assert_eq!(body_with_pause(headers, start, on), body, "{headers}");
+    }
+    // The bytes count, not the type.
+    for headers in [
+        stream,
+        "Content-Type: text/plain",
+        "Content-Type: application/json",
+    ] {
+        assert!(
+            body_with_pause(headers, event, on).contains(COMMENT),
+            "{headers}"
+        );
+    }
+    let off = body_with_pause(stream, event, Setup::with_upstream);
+    assert_eq!(off, [event, response::DONE].concat());
 }
 
 #[test]

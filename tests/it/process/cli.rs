@@ -135,3 +135,89 @@ fn a_port_in_use_fails_the_start_with_an_error() {
         "the address is not named"
     );
 }
+
+#[test]
+fn wo01_variables_that_kubernetes_makes_for_services_change_nothing() {
+    let (status, expected, _) = run(&Setup::new(), &["check"]);
+    assert!(status.success());
+    let mut setup = Setup::new();
+    for service in [
+        "TRUNKLINE",
+        "TRUNKLINE_SERVER",
+        "TRUNKLINE_ADMIN",
+        "TRUNKLINE_DEMO",
+        "TRUNKLINE_CONFIG",
+        "TRUNKLINE_LOG",
+        "TRUNKLINE_MODELS",
+        "TRUNKLINE_POOL",
+        "TRUNKLINE_PROVIDERS",
+        "VLLM",
+        "OLLAMA",
+        "OPENAI",
+        "OPENAI_BASE_URL",
+        "SSL_CERT",
+    ] {
+        for (ending, value) in [
+            ("PORT", "tcp://10.0.0.9:8080"),
+            ("SERVICE_HOST", "10.0.0.9"),
+            ("SERVICE_PORT", "8080"),
+            ("SERVICE_PORT_HTTP", "8080"),
+            ("PORT_8080_TCP", "tcp://10.0.0.9:8080"),
+            ("PORT_8080_TCP_ADDR", "10.0.0.9"),
+            ("PORT_8080_TCP_PORT", "8080"),
+            ("PORT_8080_TCP_PROTO", "tcp"),
+        ] {
+            setup = setup.env(&format!("{service}_{ending}"), value);
+        }
+    }
+    let (status, stdout, stderr) = run(&setup, &["check"]);
+    assert!(status.success(), "{stderr}");
+    assert_eq!((stdout, stderr.as_str()), (expected, ""));
+    let setup = setup.env("TRUNKLINE_SERVER_LISTEN", "127.0.0.1:1");
+    let (_, stdout, _) = run(&setup, &["check"]);
+    assert!(
+        stdout.contains(
+            "warning: TRUNKLINE_SERVER_LISTEN is ignored; did you mean TRUNKLINE_SERVER__LISTEN"
+        ),
+        "{stdout}"
+    );
+}
+
+#[test]
+fn wc06_check_warns_of_a_base_url_with_an_endpoint_in_it() {
+    let setup = Setup::new()
+        .provider("up", "http://127.0.0.1:9/v1/chat/completions", "")
+        .model("m", "up", "x");
+    let (status, stdout, _) = run(&setup, &["check"]);
+    assert!(status.success());
+    let start = "warning: base URL http://127.0.0.1:9/v1/chat/completions (set by config)";
+    let warning = stdout.lines().find(|line| line.starts_with(start));
+    let warning = warning.unwrap_or_else(|| panic!("no warning: {stdout}"));
+    assert!(
+        warning.ends_with("should it be http://127.0.0.1:9/v1?"),
+        "{warning}"
+    );
+}
+
+#[test]
+fn wo04_a_key_in_quotes_is_named_by_its_location_and_never_shown() {
+    for (key, cure) in [
+        (format!("\"{SECRET}\""), "quotes"),
+        (format!("OPENAI_API_KEY={SECRET}"), "NAME=value"),
+        (format!("{SECRET}\n\n"), "line break"),
+        (format!("\u{feff}{SECRET}"), "byte order mark"),
+    ] {
+        let setup = Setup::new().section(
+            "[providers.up]\nbase_url = \"http://127.0.0.1:9/v1\"\napi_key_file = \"key\"",
+        );
+        setup.file("key", key.as_bytes());
+        for command in [&["check"][..], &["serve"]] {
+            let (status, stdout, stderr) = run(&setup, command);
+            assert_eq!(status.code(), Some(1));
+            let output = stdout + &stderr;
+            assert!(output.contains("providers.up.api_key_file: "), "{output}");
+            assert!(output.contains(cure), "{output}");
+            assert!(!output.contains(&SECRET[..8]), "{output}");
+        }
+    }
+}

@@ -9,6 +9,7 @@ pub mod handover;
 pub mod probe;
 pub mod reload;
 pub mod reload_carry_over;
+pub mod reload_damaged;
 pub mod reload_under_load;
 pub mod soak;
 pub mod systemd;

@@ -12,10 +12,10 @@ use crate::support::gateway::{Gateway, Setup};
 use crate::support::upstream::{Upstream, response};
 use crate::support::wait;
 
-const RELOADS: &str = "trunkline_config_reloads_total";
+pub const RELOADS: &str = "trunkline_config_reloads_total";
 
 /// Lines for one more alias.
-fn alias(name: &str) -> String {
+pub fn alias(name: &str) -> String {
     format!("\n[models.{name}]\nprovider = \"up\"\nmodel = \"real-{name}\"\n")
 }
 
@@ -28,14 +28,14 @@ fn models(gateway: &Gateway) -> Vec<String> {
 }
 
 #[track_caller]
-fn wait_for_model(gateway: &Gateway, name: &str) {
+pub fn wait_for_model(gateway: &Gateway, name: &str) {
     wait::until(&format!("the model {name}"), || {
         models(gateway).iter().any(|it| it == name).then_some(())
     });
 }
 
 /// The key of each request at the upstream.
-fn keys(upstream: &Upstream) -> Vec<String> {
+pub fn keys(upstream: &Upstream) -> Vec<String> {
     let requests = upstream.requests();
     let key = |it: &crate::support::upstream::RecordedRequest| {
         it.header("authorization").unwrap().to_owned()

@@ -209,3 +209,46 @@ fn a_target_with_more_than_its_share_is_skipped() {
         gateway.wait_until_idle();
     }
 }
+
+/// What Claude Code sends: a line that is new with each request, and the prompt.
+fn claude_code(count: usize, prompt: &str) -> Request {
+    let line = format!(
+        "x-anthropic-billing-header: cc_version=2.1.37.0d9; cc_entrypoint=cli; cch=000{count:02};"
+    );
+    let system =
+        format!(r#"[{{"type":"text","text":"{line}"}},{{"type":"text","text":"{prompt}"}}]"#);
+    let message = r#"{"role":"user","content":"hi"}"#;
+    let body =
+        format!(r#"{{"model":"m","max_tokens":64,"messages":[{message}],"system":{system}}}"#);
+    Request::post("/v1/messages", body).header("anthropic-version", "2023-06-01")
+}
+
+#[test]
+fn wt10_a_line_that_is_new_with_each_request_does_not_move_a_conversation() {
+    let upstreams = [(); 2].map(|()| healthy_upstream());
+    let gateway = with_affinity(&upstreams.each_ref(), "by = \"prompt\"", "").start();
+    let target = provider_of(&gateway, &claude_code(0, "You are an agent."));
+    for count in 1..20 {
+        let request = claude_code(count, "You are an agent.");
+        assert_eq!(provider_of(&gateway, &request), target);
+    }
+    let hits = [("model", "m"), ("result", "hit")];
+    let metrics = gateway.metrics();
+    assert_eq!(metrics.sum("trunkline_affinity_total", &hits), Some(20.0));
+}
+
+#[test]
+fn wt10_agents_with_other_system_prompts_are_spread() {
+    let upstreams = [(); 3].map(|()| healthy_upstream());
+    let gateway = with_affinity(&upstreams.each_ref(), "by = \"prompt\"", "").start();
+    let mut targets = Vec::new();
+    for agent in 0..12 {
+        let prompt = format!("You are agent {agent}.");
+        let target = provider_of(&gateway, &claude_code(0, &prompt));
+        assert_eq!(provider_of(&gateway, &claude_code(1, &prompt)), target);
+        targets.push(target);
+    }
+    targets.sort_unstable();
+    targets.dedup();
+    assert!(targets.len() > 1);
+}

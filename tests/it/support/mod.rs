@@ -2,6 +2,7 @@
 
 pub mod assert_response;
 pub mod client;
+pub mod coding;
 pub mod fault_case;
 pub mod gateway;
 pub mod prometheus;

@@ -10,7 +10,7 @@ use crate::support::upstream::{Upstream, refused_base_url, response};
 
 /// Fields of every line.
 const ALWAYS: [&str; 3] = ["timestamp", "level", "message"];
-const COMPLETION: &str = r#"{"id":"c","choices":[],"usage":{"prompt_tokens":20,"completion_tokens":8,"total_tokens":28,"prompt_tokens_details":{"cached_tokens":6},"completion_tokens_details":{"reasoning_tokens":4}}}"#;
+const COMPLETION: &str = r#"{"id":"c","choices":[],"usage":{"prompt_tokens":20,"completion_tokens":8,"total_tokens":28,"prompt_tokens_details":{"cached_tokens":6,"cache_write_tokens":2},"completion_tokens_details":{"reasoning_tokens":4}}}"#;
 
 /// The rows of the table under this heading, cell by cell.
 fn rows(heading: &str) -> Vec<Vec<String>> {

@@ -1,6 +1,7 @@
 //! Metrics, logs, traces and cost.
 
 pub mod cost;
+pub mod cost_kinds;
 pub mod log_level;
 pub mod logs;
 pub mod metering;

@@ -7,7 +7,7 @@ use crate::support::client::Request;
 use crate::support::gateway::{Gateway, Setup};
 use crate::support::upstream::tls::{CertificateAuthority, Flaw};
 use crate::support::upstream::{Upstream, refused_base_url, response};
-use crate::support::wait::Semaphore;
+use crate::support::wait::{self, Semaphore};
 
 #[test]
 fn a_collectors_certificate_is_verified_with_the_configured_ca() {
@@ -36,6 +36,16 @@ fn a_collectors_certificate_is_verified_with_the_configured_ca() {
         assert_eq!(gateway.send(&Request::chat("m")).status, 200);
         gateway.await_metric("trunkline_spans_dropped_total", &[], 2.0);
         assert!(collector.requests().is_empty());
+        let names_ca_file = || {
+            gateway
+                .output()
+                .contains("unknown issuer of its certificate")
+        };
+        if matches!(flaw, Flaw::None) {
+            wait::until("the cure in the log", || names_ca_file().then_some(()));
+        } else {
+            assert!(!names_ca_file());
+        }
     }
 }
 

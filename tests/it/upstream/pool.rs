@@ -170,6 +170,26 @@ fn a_connection_idle_for_too_long_is_closed() {
 }
 
 #[test]
+fn a_connection_past_its_maximum_age_is_replaced_between_two_requests() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream)
+        .server("workers = 1")
+        .section("[providers.up.pool]\nmax_age = \"200ms\"")
+        .start();
+    let mut client = gateway.client();
+    let mut ask = || {
+        client.send(&Request::chat("m").bytes());
+        assert_eq!(client.response().status, 200);
+    };
+    wait::until("a third connection under load", || {
+        ask();
+        (upstream.connections() >= 3).then_some(())
+    });
+    assert!(upstream.requests().len() > upstream.connections());
+    upstream.wait_for_closed(2);
+}
+
+#[test]
 fn idle_connections_are_bounded() {
     let arrived = Arc::new(Watched::new(0_usize));
     let counter = Arc::clone(&arrived);

@@ -5,9 +5,10 @@ use std::io::{Read, Write};
 
 use crate::support::assert_response;
 use crate::support::client::Request;
-use crate::support::gateway::{Gateway, Setup};
+use crate::support::gateway::{Gateway, Setup, run};
 use crate::support::upstream::tls::{CertificateAuthority, Flaw};
 use crate::support::upstream::{Upstream, response};
+use crate::support::wait;
 
 /// A gateway whose provider has this authority as `ca_file`.
 fn gateway_trusting(authority: &CertificateAuthority, base_url: &str, lines: &str) -> Gateway {
@@ -131,7 +132,7 @@ fn u04_the_cause_is_in_the_log() {
     let upstream = tls_upstream(&authority, Flaw::Expired, &[]);
     let gateway = gateway_trusting(&authority, &upstream.base_url(), "");
     assert_rejected(&gateway);
-    crate::support::wait::until("the cause in the log", || {
+    wait::until("the cause in the log", || {
         gateway
             .output()
             .to_lowercase()
@@ -161,4 +162,97 @@ fn a_tls_connection_without_close_notify_is_truncated() {
         "looks complete: {}",
         response.text()
     );
+}
+
+/// A gateway without `ca_file`.
+fn plain_gateway(setup: Setup, base_url: &str) -> Gateway {
+    setup
+        .provider("up", base_url, "")
+        .model("m", "up", "x")
+        .start()
+}
+
+#[track_caller]
+fn wait_for_log(gateway: &Gateway, parts: &[&str]) {
+    let has_all = |line: &str| parts.iter().all(|part| line.contains(part));
+    wait::until(&format!("a log line with {parts:?}"), || {
+        gateway.output().lines().any(has_all).then_some(())
+    });
+}
+
+#[test]
+fn wo05_the_log_names_an_unknown_issuer_and_the_key_that_trusts_it() {
+    let authority = CertificateAuthority::new();
+    let upstream = tls_upstream(&authority, Flaw::None, &[]);
+    let gateway = plain_gateway(Setup::new(), &upstream.base_url());
+    assert_rejected(&gateway);
+    wait_for_log(&gateway, &["unknown issuer", "ca_file", "\"up\""]);
+    let warnings = gateway.log_lines_at("WARN");
+    let named = warnings.iter().filter(|line| line.contains("ca_file"));
+    assert_eq!(named.count(), 1, "{warnings:?}");
+}
+
+#[test]
+fn wo05_the_log_says_that_the_upstream_speaks_no_tls() {
+    let upstream = Upstream::raw("https", |mut socket| {
+        let mut hello = [0; 1024];
+        let _ = socket.read(&mut hello);
+        let _ = socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    });
+    let gateway = plain_gateway(Setup::new(), &upstream.base_url());
+    assert_rejected(&gateway);
+    wait_for_log(&gateway, &["no TLS", "http://", "base_url"]);
+}
+
+#[test]
+fn wo05_an_authority_of_a_variable_is_trusted() {
+    let authority = CertificateAuthority::new();
+    let upstream = tls_upstream(&authority, Flaw::None, &[]);
+    let setup = Setup::new();
+    let file = setup.file("ca.pem", authority.pem().as_bytes());
+    for name in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+        let setup = Setup::new();
+        let path = match name {
+            "SSL_CERT_FILE" => file.as_path(),
+            _ => file.parent().unwrap(),
+        };
+        let setup = setup.env(name, path.to_str().unwrap());
+        let gateway = plain_gateway(setup, &upstream.base_url());
+        assert_eq!(gateway.send(&Request::chat("m")).status, 200, "{name}");
+        assert!(!gateway.output().contains("SSL_CERT"), "{name}");
+    }
+}
+
+#[test]
+fn wo05_a_variable_whose_authorities_cannot_be_read_is_warned_of_at_the_start_and_by_check() {
+    for (name, value) in [
+        ("SSL_CERT_FILE", "/no/such/file"),
+        ("SSL_CERT_FILE", "/etc"),
+        ("SSL_CERT_DIR", "/no/such/directory"),
+    ] {
+        let setup = || Setup::new().env(name, value);
+        let (status, stdout, _) = run(&setup(), &["check"]);
+        assert!(status.success());
+        let warning = format!("warning: {name}: ");
+        let line = stdout.lines().find(|line| line.starts_with(&warning));
+        assert!(
+            line.unwrap().contains("Mozilla's certificate authorities"),
+            "{stdout}"
+        );
+        let gateway = setup().start();
+        wait_for_log(&gateway, &["configuration warning", name, "Mozilla's"]);
+    }
+}
+
+#[test]
+fn wo05_an_exchanged_ca_file_counts_after_a_reload() {
+    let (authority, other) = (CertificateAuthority::new(), CertificateAuthority::new());
+    let upstream = tls_upstream(&authority, Flaw::None, &[]);
+    let gateway = gateway_trusting(&other, &upstream.base_url(), "");
+    assert_rejected(&gateway);
+    let pem = format!("# new\r\n{}", authority.pem().replace('\n', "\r\n"));
+    std::fs::write(gateway.directory().join("ca.pem"), pem).unwrap();
+    gateway.signal("HUP");
+    gateway.await_metric("trunkline_config_generation", &[], 2.0);
+    assert_eq!(gateway.send(&Request::chat("m")).status, 200);
 }

@@ -18,16 +18,25 @@ export function speedOf(metrics: Metrics | undefined): number | undefined {
   return seconds > 0.02 ? (outputTokens - 1) / seconds : undefined;
 }
 
-/** For display only: the gateway's own figures are exact, this one is a float. */
+/**
+ * As the gateway computes it: undefined without a price of each kind of token that was used. For
+ * display only: the gateway's own figures are exact, this one is a float.
+ */
 export function costOf(price: Price | null | undefined, usage: Usage): number | undefined {
-  const rate = (text: string | null | undefined) => Number(text ?? Number.NaN);
-  const input = rate(price?.input_per_million);
-  const cached = rate(price?.cached_input_per_million ?? price?.input_per_million);
-  const output = rate(price?.output_per_million);
-  const sent = usage.input ?? 0;
-  const hit = Math.min(usage.cached ?? 0, sent);
+  const { input, cached, cacheWrite, output, reasoning, total, unpriced } = usage;
+  if (!price || !input || unpriced || (output === null && total === null)) return undefined;
+  const long = price.long_prompt;
+  const rates = long && input > long.above ? long : price;
+  const plain = input - (cached ?? 0) - (cacheWrite ?? 0);
   // Some providers leave reasoning tokens out of the output count, but not out of the total.
-  const received = Math.max(usage.output ?? 0, (usage.total ?? 0) - sent);
-  const cost = ((sent - hit) * input + hit * cached + received * output) / 1e6;
-  return Number.isFinite(cost) ? cost : undefined;
+  const apart = (reasoning ?? 0) > (output ?? 0) ? reasoning : 0;
+  const received = Math.max((output ?? 0) + (apart ?? 0), (total ?? 0) - input);
+  const parts: [number, string | null | undefined][] = [
+    [plain, rates.input_per_million],
+    [cached ?? 0, rates.cached_input_per_million],
+    [cacheWrite ?? 0, rates.cache_write_per_million],
+    [received, rates.output_per_million],
+  ];
+  if (plain < 0 || parts.some(([tokens, rate]) => tokens > 0 && rate == null)) return undefined;
+  return parts.reduce((sum, [tokens, rate]) => sum + (tokens * Number(rate ?? 0)) / 1e6, 0);
 }

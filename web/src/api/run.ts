@@ -1,4 +1,4 @@
-import { readChat } from '../sse';
+import { type ChatResult, readChat } from '../sse';
 import type { Fault, Message, Metrics, ToolCall } from '../store/types';
 import { gatewayUrl } from './base';
 import { identity, networkFault, responseFault, streamFault } from './faults';
@@ -22,12 +22,11 @@ export async function runChat(request: ChatRequest, options: RunOptions): Promis
   const since = (at: number | null) => (at === null ? undefined : at - started);
   let response: Response;
   try {
-    response = await fetch(gatewayUrl('v1/chat/completions'), {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', ...authHeaders() },
-      body: JSON.stringify(request),
-      signal: options.signal,
-    });
+    response = await post(request, options.signal);
+    if (await refusesUsage(response)) {
+      const { stream_options: _, ...rest } = request;
+      response = await post(rest, options.signal);
+    }
   } catch {
     if (options.signal.aborted) return { state: 'stopped', text: '' };
     return failed(networkFault(navigator.onLine));
@@ -60,7 +59,7 @@ export async function runChat(request: ChatRequest, options: RunOptions): Promis
   });
 
   const { state, times, end } = result;
-  const metrics = measure(request, result.state, headersMs);
+  const metrics = measure(request, result, headersMs);
   const first = since(times.firstToken);
   if (first !== undefined) metrics.firstTokenMs = first;
   metrics.totalMs = since(times.end) ?? performance.now() - started;
@@ -78,6 +77,22 @@ export async function runChat(request: ChatRequest, options: RunOptions): Promis
   if (!done.upstreamModel && state.model) done.upstreamModel = state.model;
   if (state.finishReason) done.finish = state.finishReason;
   return { ...done, ...ending(end, state.error, done) };
+}
+
+function post(request: ChatRequest, signal: AbortSignal): Promise<Response> {
+  return fetch(gatewayUrl('v1/chat/completions'), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...authHeaders() },
+    body: JSON.stringify(request),
+    signal,
+  });
+}
+
+/** Some providers refuse the option that asks for usage, which is not worth the answer. */
+async function refusesUsage(response: Response): Promise<boolean> {
+  if (![400, 422, 500, 501].includes(response.status)) return false;
+  const text = await response.clone().text();
+  return /stream.?options|include.?usage/i.test(text);
 }
 
 function ending(
@@ -129,11 +144,7 @@ function responder(headers: Headers, model: string): Partial<Message> {
   };
 }
 
-function measure(
-  request: ChatRequest,
-  state: Awaited<ReturnType<typeof readChat>>['state'],
-  headersMs: number,
-): Metrics {
+function measure(request: ChatRequest, { state, end }: ChatResult, headersMs: number): Metrics {
   const { usage } = state;
   const metrics: Metrics = { headersMs };
   metrics.inputTokens = usage?.input ?? estimateTokens(JSON.stringify(request.messages));
@@ -141,7 +152,8 @@ function measure(
   if (usage?.input == null || usage.output == null) metrics.estimated = true;
   if (usage?.reasoning != null) metrics.reasoningTokens = usage.reasoning;
   const price = gatewayStore.get().models.find((model) => model.id === request.model)?.price;
-  const cost = usage?.cost ?? (usage && !metrics.estimated ? costOf(price, usage) : undefined);
+  // Before the end, a report may be a total so far.
+  const cost = usage && end === 'complete' ? costOf(price, usage) : undefined;
   if (cost !== undefined) metrics.cost = cost;
   return metrics;
 }

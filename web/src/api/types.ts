@@ -22,10 +22,16 @@ export interface Quantiles {
 }
 
 /** US dollars per million tokens, as decimal strings. */
-export interface Price {
+export interface Rates {
   input_per_million: string;
   cached_input_per_million: string;
   output_per_million: string | null;
+  cache_write_per_million?: string;
+}
+
+export interface Price extends Rates {
+  /** For prompts of more tokens than `above`. */
+  long_prompt?: Rates & { above: number };
 }
 
 /** `ready`, or why the target gets no requests. */

@@ -23,6 +23,10 @@ export function emptyChat(): ChatState {
 export class ChatAccumulator {
   readonly state: ChatState = emptyChat();
   private readonly think = new ThinkSplitter();
+  /** The last call at each index of the stream. */
+  private readonly atIndex = new Map<number, ToolCall>();
+  private lastCall: ToolCall | undefined;
+  private tier: unknown;
   private invalid = false;
 
   /**
@@ -71,14 +75,16 @@ export class ChatAccumulator {
 
   private chunk(chunk: Json, part: 'delta' | 'message'): void {
     const state = this.state;
-    if (chunk.error != null) {
+    if (!isEmpty(chunk.error) || chunk.object === 'error') {
       state.error = toApiError(chunk);
       return;
     }
     if (typeof chunk.id === 'string' && state.id === null) state.id = chunk.id;
     if (typeof chunk.model === 'string' && state.model === null) state.model = chunk.model;
-    const usage = readUsage(chunk.usage);
-    if (usage) state.usage = usage;
+    this.tier = chunk.service_tier ?? this.tier;
+    const usage = readUsage(chunk.usage ?? asObject(chunk.x_groq)?.usage, this.tier);
+    // A later report is the total so far. Zeros behind real figures are none.
+    if (usage && (!state.usage || known(usage) >= known(state.usage))) state.usage = usage;
     const choices = Array.isArray(chunk.choices) ? chunk.choices : [];
     for (const item of choices) {
       const choice = asObject(item);
@@ -86,7 +92,9 @@ export class ChatAccumulator {
       if (!choice || (typeof choice.index === 'number' && choice.index !== 0)) continue;
       const delta = asObject(choice[part]) ?? asObject(choice.delta) ?? asObject(choice.message);
       if (delta) this.delta(delta);
-      if (typeof choice.finish_reason === 'string') state.finishReason = choice.finish_reason;
+      const reason = text(choice.finish_reason);
+      // An empty string stands for none, as null does.
+      if (reason !== '') state.finishReason = reason;
     }
   }
 
@@ -110,41 +118,52 @@ export class ChatAccumulator {
       counts = true;
     }
     if (Array.isArray(delta.tool_calls)) {
-      delta.tool_calls.forEach((call, at) => {
-        const object = asObject(call);
-        if (object) this.toolCall(object, at);
-      });
-      counts = counts || delta.tool_calls.length > 0;
+      const calls = delta.tool_calls.flatMap<Json>((call) => asObject(call) ?? []);
+      for (const [at, call] of calls.entries()) this.toolCall(call, at, calls.length > 1);
+      counts = counts || calls.length > 0;
     }
     if (counts) state.deltas++;
   }
 
-  private toolCall(delta: Json, at: number): void {
-    const calls = this.state.toolCalls;
-    const index = typeof delta.index === 'number' ? delta.index : at;
-    let call = calls.find((c) => c.index === index);
-    // Some servers send every complete call with index 0, distinguished by id only.
-    const id = typeof delta.id === 'string' ? delta.id : '';
-    if (call && id !== '' && call.id !== '' && id !== call.id) {
-      call = calls.find((c) => c.id === id);
-      if (!call) call = addCall(calls, Math.max(...calls.map((c) => c.index)) + 1);
-    }
-    call ??= addCall(calls, index);
-    if (id !== '') call.id = id;
-    if (typeof delta.type === 'string') call.type = delta.type;
+  private toolCall(delta: Json, at: number, several: boolean): void {
     const fn = asObject(delta.function);
-    if (typeof fn?.name === 'string')
-      call.name = call.name === fn.name ? fn.name : call.name + fn.name;
-    if (typeof fn?.arguments === 'string') call.arguments += fn.arguments;
-    else if (asObject(fn?.arguments)) call.arguments += JSON.stringify(fn?.arguments);
+    const id = text(delta.id);
+    const name = text(fn?.name);
+    const args = asObject(fn?.arguments) ? JSON.stringify(fn?.arguments) : text(fn?.arguments);
+    // Some servers leave the index out, or write it as text.
+    const given = isEmpty(delta.index) ? Number.NaN : Number(delta.index);
+    const index = Number.isInteger(given) ? given : several ? at : undefined;
+    let call = index === undefined ? this.lastCall : this.atIndex.get(index);
+    if (id !== '' && id !== call?.id) {
+      const same = this.state.toolCalls.find((c) => c.id === id);
+      // Some servers make up an id for each piece; a new call has a name.
+      if (same || (call?.id && (name !== '' || isComplete(call)))) call = same;
+    }
+    // Some servers send every complete call with the same index, or without one.
+    else if (call && name !== '' && args !== '' && id === '' && isComplete(call)) call = undefined;
+    call ??= this.addCall(index ?? 0);
+    this.lastCall = call;
+    if (index !== undefined) this.atIndex.set(index, call);
+    call.id ||= id;
+    call.type = text(delta.type) || call.type;
+    if (name !== call.name) call.name += name;
+    call.arguments += args;
+  }
+
+  private addCall(wanted: number): ToolCall {
+    const calls = this.state.toolCalls;
+    const isTaken = calls.some((c) => c.index === wanted);
+    const index = isTaken ? Math.max(...calls.map((c) => c.index)) + 1 : wanted;
+    const call = { index, id: '', type: 'function', name: '', arguments: '' };
+    calls.push(call);
+    calls.sort((a, b) => a.index - b.index);
+    return call;
   }
 }
 
-function addCall(calls: ToolCall[], index: number): ToolCall {
-  const call = { index, id: '', type: 'function', name: '', arguments: '' };
-  calls.push(call);
-  calls.sort((a, b) => a.index - b.index);
-  return call;
+/** True if the arguments are a whole object, so that nothing can follow. */
+function isComplete(call: ToolCall): boolean {
+  return parse(call.arguments) !== undefined;
 }
 
 /** The three field names for reasoning; a delta has one of them. */
@@ -168,21 +187,40 @@ function textOf(value: unknown): string {
     .join('');
 }
 
-export function readUsage(value: unknown): Usage | null {
+/** How many of prompt and answer are known. */
+function known({ input, output, total }: Usage): number {
+  return Number(!!input) + Number(!!output || (total ?? 0) > (input ?? 0));
+}
+
+const PLAIN_TIERS = ['', 'auto', 'default', 'standard', 'on_demand'];
+
+export function readUsage(value: unknown, tier?: unknown): Usage | null {
   const usage = asObject(value);
   if (!usage) return null;
-  const input = num(usage.prompt_tokens) ?? num(usage.input_tokens);
-  const output = num(usage.completion_tokens) ?? num(usage.output_tokens);
+  const input = count(usage.prompt_tokens) || count(usage.input_tokens);
+  const output = count(usage.completion_tokens) || count(usage.output_tokens);
   const inputs = asObject(usage.prompt_tokens_details) ?? asObject(usage.input_tokens_details);
   const outputs =
     asObject(usage.completion_tokens_details) ?? asObject(usage.output_tokens_details);
+  const total =
+    count(usage.total_tokens) ?? (input !== null && output !== null ? input + output : null);
+  if (!input && !output && !total) return null;
+  const others = [inputs?.audio_tokens, inputs?.image_tokens, inputs?.video_tokens];
+  others.push(outputs?.audio_tokens, outputs?.image_tokens);
+  others.push(asObject(usage.server_tool_use)?.web_search_requests);
+  others.push(usage.num_sources_used, usage.num_search_queries, usage.num_server_side_tools_used);
+  others.push(usage.search_context_size);
+  // A count of another type.
+  const sums = [usage.prompt_tokens, usage.completion_tokens, usage.total_tokens];
+  others.push(sums.some((n) => !isEmpty(n) && count(n) === null));
   return {
     input,
     output,
-    total: num(usage.total_tokens) ?? (input !== null && output !== null ? input + output : null),
-    reasoning: num(outputs?.reasoning_tokens),
-    cached: num(inputs?.cached_tokens),
-    cost: num(usage.cost),
+    total,
+    reasoning: count(outputs?.reasoning_tokens),
+    cached: count(inputs?.cached_tokens) || count(usage.prompt_cache_hit_tokens),
+    cacheWrite: count(inputs?.cache_write_tokens),
+    unpriced: others.some((n) => !!n) || !PLAIN_TIERS.includes(text(tier)),
   };
 }
 
@@ -191,21 +229,32 @@ export function toApiError(
   body: unknown,
   fallback = 'The provider sent an error without a message.',
 ): ApiError {
-  const error = asObject(body)?.error;
-  const object = asObject(error);
-  const message = object?.message ?? (typeof error === 'string' ? error : asObject(body)?.message);
-  const text = (v: unknown) =>
+  const whole = asObject(body);
+  const error = whole?.error;
+  const object = asObject(error) ?? (isEmpty(error) ? whole : undefined);
+  const member = (v: unknown) =>
     typeof v === 'string' ? v : typeof v === 'number' ? String(v) : null;
   return {
-    message: typeof message === 'string' && message !== '' ? message : fallback,
-    type: text(object?.type),
-    param: text(object?.param),
-    code: text(object?.code),
+    message: text(object?.message) || text(error) || text(whole?.message) || fallback,
+    type: member(object?.type),
+    param: member(object?.param),
+    code: member(object?.code),
   };
 }
 
-function num(value: unknown): number | null {
-  return typeof value === 'number' && Number.isFinite(value) ? value : null;
+/** The count of a report; null for what is none, such as text. */
+function count(value: unknown): number | null {
+  return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : null;
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+/** An empty value stands for none: some servers fill in members that they do not use. */
+function isEmpty(value: unknown): boolean {
+  if (typeof value === 'object' && value !== null) return Object.keys(value).length === 0;
+  return !value && value !== 0;
 }
 
 function asObject(value: unknown): Json | undefined {

@@ -24,8 +24,10 @@ export interface Usage {
   reasoning: number | null;
   /** Tokens of `input` served from the provider's cache. */
   cached: number | null;
-  /** Cost reported by the provider, in US dollars. */
-  cost: number | null;
+  /** Tokens of `input` written to that cache. */
+  cacheWrite: number | null;
+  /** Something was used that has a price of its own, which is not known here. */
+  unpriced: boolean;
 }
 
 /** The `error` member of an OpenAI-style error, all fields set. */

@@ -65,7 +65,8 @@ describe('figures', () => {
     total: 1_500_000,
     reasoning: null,
     cached: null,
-    cost: null,
+    cacheWrite: null,
+    unpriced: false,
   };
 
   it('has a cost only if the prices are known', () => {
@@ -76,8 +77,31 @@ describe('figures', () => {
 
   it('applies the price of cached tokens, and counts separate reasoning tokens', () => {
     expect(costOf(price, { ...used, cached: 400_000 })).toBeCloseTo(0.42);
-    expect(costOf(price, { ...used, cached: 2_000_000 })).toBeCloseTo(0.375);
     expect(costOf(price, { ...used, total: 2_000_000 })).toBeCloseTo(0.75);
+    const apart = { ...used, output: 100_000, total: null, reasoning: 400_000 };
+    expect(costOf(price, apart)).toBeCloseTo(0.45);
+  });
+
+  it('wm03: has a cost only if each kind of token has a price', () => {
+    const written = { ...used, cacheWrite: 200_000 };
+    expect(costOf(price, written)).toBeUndefined();
+    expect(costOf({ ...price, cache_write_per_million: '0.30' }, written)).toBeCloseTo(0.48);
+    expect(costOf(price, { ...used, unpriced: true })).toBeUndefined();
+    expect(costOf(price, { ...used, cached: 2_000_000 })).toBeUndefined();
+    expect(costOf(price, { ...used, input: null })).toBeUndefined();
+    expect(costOf(price, { ...used, output: null, total: null })).toBeUndefined();
+  });
+
+  it('applies the prices of a long prompt to all of it', () => {
+    const doubled = {
+      input_per_million: '0.30',
+      cached_input_per_million: '0.15',
+      output_per_million: '1.20',
+    };
+    const long = { ...price, long_prompt: { above: 999_999, ...doubled } };
+    expect(costOf(long, used)).toBeCloseTo(0.9);
+    const short = { ...price, long_prompt: { above: 1_000_000, ...doubled } };
+    expect(costOf(short, used)).toBeCloseTo(0.45);
   });
 
   it('estimates tokens', () => {

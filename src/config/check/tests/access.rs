@@ -113,3 +113,18 @@ fn names_can_be_logged() {
         "{error}"
     );
 }
+
+#[test]
+fn the_hash_of_no_key_is_an_error() {
+    for hash in [
+        // sha256sum of nothing, and of `echo "$UNSET"`.
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "01ba4719c80b6fe911b091a7c05124b64eeece964e09c058ef8f9805daca546b",
+    ] {
+        let error = key(&format!("sha256 = \"{hash}\"")).error();
+        assert!(
+            error.contains("access.keys.a.sha256: the SHA-256 of an empty key; trunkline keygen"),
+            "{error}"
+        );
+    }
+}

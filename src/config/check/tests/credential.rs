@@ -108,7 +108,7 @@ fn invalid_keys_are_errors() {
             "{error}"
         );
     }
-    let error = Trial::file("").variable("GROQ_API_KEY", "k\n").error();
+    let error = Trial::file("").variable("GROQ_API_KEY", "k\nl").error();
     assert!(
         error.starts_with("GROQ_API_KEY: the key contains"),
         "{error}"
@@ -256,5 +256,121 @@ fn invalid_lists_of_keys_are_errors() {
         custom(&format!("api_keys = [{many}]"))
             .error()
             .ends_with("at most 16 keys are allowed; remove some")
+    );
+}
+
+#[test]
+fn wo04_one_line_end_of_a_key_file_is_ignored_and_all_else_is_an_error() {
+    let load = |bytes: &[u8]| custom("api_key_file = \"key\"").with("key", bytes);
+    for good in [&b"sk-a"[..], b"sk-a\n", b"sk-a\r\n"] {
+        let provider = load(good).provider("house");
+        assert_eq!(credential(&provider), pair("sk-a", "key"));
+    }
+    for (bytes, expected) in [
+        (&b"sk-a\n\n"[..], "line break"),
+        (b"sk-a\r\n\r\n", "line break"),
+        (b"sk-a\nsk-b\n", "line break"),
+        (b"\nsk-a", "line break"),
+        (b"sk-a \n", "a space"),
+        (b"\xEF\xBB\xBFsk-a\n", "byte order mark"),
+        (b"\xFF\xFEs\0k\0-\0a\0", "UTF-16"),
+        (b"\"sk-a\"\n", "quotes"),
+        (b"'sk-a'", "quotes"),
+        (b"OPENAI_API_KEY=sk-a\n", "NAME=value"),
+    ] {
+        let error = load(bytes).error();
+        let location = "trunkline.toml:3: providers.house.api_key_file: ";
+        assert!(error.starts_with(location), "{error}");
+        assert!(
+            error.contains(expected) && !error.contains("sk-a"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn wo04_one_line_end_of_a_variable_is_ignored_and_all_else_is_an_error() {
+    let name = "TRUNKLINE_PROVIDERS__HOUSE__API_KEY";
+    let trials = |text: &str| {
+        [
+            custom("api_key_env = \"HOUSE_KEY\"").variable("HOUSE_KEY", text),
+            custom("api_keys = [{ env = \"HOUSE_KEY\" }]").variable("HOUSE_KEY", text),
+            custom("").variable(name, text),
+        ]
+    };
+    for good in ["sk-a", "sk-a\n", "sk-a\r\n"] {
+        for trial in trials(good) {
+            assert_eq!(credential(&trial.provider("house")).0, "sk-a");
+        }
+    }
+    for bad in ["sk-a\n\n", "sk-a\nsk-b", "sk-a \n", "\nsk-a"] {
+        for trial in trials(bad) {
+            let error = trial.error();
+            let location = ["HOUSE_KEY: ", name].iter().any(|it| error.contains(it));
+            assert!(location && !error.contains("sk-a"), "{error}");
+        }
+    }
+    let error = custom("api_key = \"sk-a\\n\"").error();
+    assert!(error.contains("line break"), "{error}");
+}
+
+#[test]
+fn wo04_a_key_in_quotes_or_with_its_name_is_an_error_wherever_it_is_written() {
+    for text in ["'sk-a'", "OPENAI_API_KEY=sk-a"] {
+        let trials = [
+            (custom(&format!("api_key = \"{text}\"")), "api_key: "),
+            (
+                custom("api_key_env = \"HOUSE_KEY\"").variable("HOUSE_KEY", text),
+                "HOUSE_KEY: ",
+            ),
+            (
+                custom("api_key_env = \"HOUSE_KEY\"")
+                    .with(".env", format!("HOUSE_KEY=\"{text}\"\n")),
+                "HOUSE_KEY (from .env): ",
+            ),
+            (
+                custom("api_key_file = \"key\"").with("key", text),
+                "api_key_file: ",
+            ),
+            (
+                custom(&format!("api_keys = [{{ key = \"{text}\" }}]")),
+                "api_keys[0].key: ",
+            ),
+            (
+                custom("api_keys = [{ env = \"K\" }]").variable("K", text),
+                "K: ",
+            ),
+            (
+                custom("api_keys = [{ file = \"key\" }]").with("key", text),
+                "api_keys[0].file: ",
+            ),
+            (
+                Trial::file("").variable("GROQ_API_KEY", text),
+                "GROQ_API_KEY: ",
+            ),
+        ];
+        for (trial, location) in trials {
+            let error = trial.error();
+            assert!(
+                error.contains(location) && !error.contains("sk-a"),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_placeholder_is_a_warning_that_does_not_quote_it() {
+    let trial = custom("api_key_env = \"HOUSE_KEY\"").variable("HOUSE_KEY", "sk-your-key");
+    assert_eq!(
+        trial.warnings(),
+        ["HOUSE_KEY: the key looks like a placeholder; write the key in its place"]
+    );
+    let trial = custom("api_key_file = \"key\"").with("key", "HOUSE_KEY\n");
+    assert_eq!(
+        trial.warnings(),
+        [
+            "trunkline.toml:3: providers.house.api_key_file: the key looks like the name of a variable; write its value, or name it in api_key_env"
+        ]
     );
 }

@@ -66,3 +66,18 @@ fn invalid_health_checks_are_errors() {
         assert_eq!(text, expected);
     }
 }
+
+#[test]
+fn wc06_check_warns_of_a_health_path_that_repeats_the_base_url() {
+    let warnings = |path: &str| {
+        let lines = format!("interval = \"9s\"\npath = {path:?}");
+        Trial::file(&format!("[providers.ollama.health]\n{lines}")).warnings()
+    };
+    assert_eq!(
+        warnings("/v1/models"),
+        [
+            "trunkline.toml:3: providers.ollama.health.path: follows the base URL, which ends in \"/v1\" already; leave that out"
+        ]
+    );
+    assert!(warnings("/models").is_empty() && warnings("/v1").is_empty());
+}

@@ -2,6 +2,7 @@
 
 mod access;
 mod affinity;
+mod base_url;
 mod credential;
 mod discovery;
 mod health;
@@ -10,5 +11,6 @@ mod model;
 mod price;
 mod provider;
 mod retry;
+mod roots;
 mod server;
 mod tls;

@@ -40,7 +40,7 @@ fn a_provider_can_use_the_prices_of_a_built_in_one() {
     let error = Trial::file("[providers.openai]\nprices = \"mistral\"").error();
     assert_eq!(
         error,
-        "trunkline.toml:2: providers.openai.prices: no built-in prices for \"mistral\"; available: anthropic, groq, openai"
+        "trunkline.toml:2: providers.openai.prices: no built-in prices for \"mistral\"; available: anthropic, gemini, groq, openai"
     );
 }
 
@@ -68,7 +68,10 @@ output = "0"
         ("gpt-4o-mini", Some("0.1 in, 0.2 out")),
         // An empty row removes the price.
         ("gpt-4-turbo", None),
-        ("gpt-5", Some("1.25 in, 0.125 cached, 10 out")),
+        (
+            "gpt-5",
+            Some("1.25 in, 0.125 cached, 10 out; priority: 2.5 in, 0.25 cached, 20 out"),
+        ),
         ("free-chat", Some("0 in, 0 out")),
     ] {
         let found = price(text, "openai", model);
@@ -76,6 +79,65 @@ output = "0"
     }
     let found = price(text, "ollama", "free-chat");
     assert_eq!(found.as_deref(), Some("0 in, 0 out"));
+}
+
+#[test]
+fn kinds_long_prompts_and_tiers_have_prices_of_their_own() {
+    let text = r#"
+[prices."openai/x"]
+input = "2"
+cache_write = "2.5"
+cache_write_1h = "4"
+output = "8"
+audio_input = "32"
+audio_output = "64"
+image_input = "3"
+image_output = "5"
+web_search = "10"
+[prices."openai/x".long_prompt]
+above = 200000
+input = "4"
+output = "12"
+[prices."openai/x".tiers.flex]
+input = "1"
+cached_input = "0.1"
+"#;
+    let shown = "2 in, 8 out, 2.5 cache write, 4 cache write for 1h, 32 audio in, 64 audio out, \
+                 3 image in, 5 image out, 10 per 1000 searches; \
+                 prompts above 200000 tokens: 4 in, 12 out; flex: 1 in, 0.1 cached";
+    assert_eq!(price(text, "openai", "x").as_deref(), Some(shown));
+}
+
+#[test]
+fn prices_of_long_prompts_and_tiers_are_checked() {
+    let row = "[prices.\"openai/x\"]\ninput = \"1\"\n";
+    for (rest, expected) in [
+        (
+            "long_prompt = { input = \"2\" }",
+            "trunkline.toml:3: prices.\"openai/x\".long_prompt: above is missing; write the number of tokens above which a prompt is long",
+        ),
+        (
+            "long_prompt = { above = 5, output = \"2\" }",
+            "trunkline.toml:3: prices.\"openai/x\".long_prompt: input is missing; write it, \"0\" where the prompt is free",
+        ),
+        (
+            "tiers.turbo = { input = \"2\" }",
+            "trunkline.toml:3: prices.\"openai/x\".tiers.turbo: unknown service tier; use one of: batch, fast, flex, priority",
+        ),
+        (
+            "tiers.flex = { input = \"-2\" }",
+            "trunkline.toml:3: prices.\"openai/x\".tiers.flex.input: not a price; write dollars per million tokens in digits, such as \"2.50\"",
+        ),
+        (
+            "cache_writes = \"2\"",
+            "trunkline.toml:3: prices.\"openai/x\".cache_writes: unknown key; did you mean \"cache_write\"?",
+        ),
+    ] {
+        assert_eq!(Trial::file(&format!("{row}{rest}")).error(), expected);
+    }
+    let only = "[prices.\"openai/x\"]\ntiers.flex = { input = \"2\" }";
+    let expected = "trunkline.toml:1: prices.\"openai/x\": input is missing; write it, \"0\" where the prompt is free";
+    assert_eq!(Trial::file(only).error(), expected);
 }
 
 #[test]

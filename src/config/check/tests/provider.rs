@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use crate::config::tests::Trial;
-use crate::config::{Auth, BaseUrl, Credential, HttpVersion, StreamUsageMode};
+use crate::config::{Auth, BaseUrl, Credential, HttpVersion, Quirk, StreamUsageMode};
 
 fn custom(lines: &str) -> Trial {
     Trial::file(&format!(
@@ -28,7 +28,7 @@ fn a_custom_provider_needs_a_base_url_and_no_key() {
     assert!(matches!(provider.credentials[..], [Credential::NotNeeded]));
     assert_eq!(
         (provider.auth, provider.stream_usage),
-        (Auth::Bearer, StreamUsageMode::Observe)
+        (Auth::Bearer, StreamUsageMode::Translated)
     );
     assert_eq!(provider.http, HttpVersion::Auto);
     let error = Trial::file("[providers.opnai]").error();
@@ -291,4 +291,43 @@ fn other_keys_are_copied() {
     );
     let provider = Trial::file("[providers.openai]\nstream_usage = \"observe\"").provider("openai");
     assert_eq!(provider.stream_usage, StreamUsageMode::Observe);
+}
+
+#[test]
+fn what_an_old_version_of_azure_refuses_is_not_added_to_requests() {
+    use Quirk::{MaxCompletionTokens, ReasoningEffort};
+    use StreamUsageMode::{Inject, Observe, Translated};
+    let azure = |lines: &str| {
+        let provider = Trial::file(&format!("[providers.azure]\n{lines}")).provider("azure");
+        (provider.stream_usage, provider.api.quirks)
+    };
+    for (version, expected) in [
+        ("2023-05-15", (Observe, vec![])),
+        ("2024-02-01", (Observe, vec![])),
+        ("2024-08-01-preview", (Observe, vec![])),
+        ("2024-09-01-preview", (Inject, vec![MaxCompletionTokens])),
+        ("2024-10-21", (Inject, vec![MaxCompletionTokens])),
+        (
+            "2024-12-01-preview",
+            (Inject, vec![MaxCompletionTokens, ReasoningEffort]),
+        ),
+        (
+            "preview",
+            (Inject, vec![MaxCompletionTokens, ReasoningEffort]),
+        ),
+    ] {
+        let lines = format!("api_version = \"{version}\"");
+        assert_eq!(azure(&lines), expected, "{version}");
+    }
+    assert_eq!(
+        azure(""),
+        (Inject, vec![MaxCompletionTokens, ReasoningEffort])
+    );
+    // What is written in the configuration stands.
+    let written = "api_version = \"2024-02-01\"\nstream_usage = \"inject\"\n\
+                   quirks = [\"reasoning_effort\"]";
+    assert_eq!(azure(written), (Inject, vec![ReasoningEffort]));
+    let own = |lines: &str| custom(lines).provider("house").stream_usage;
+    assert_eq!(own("api_version = \"2024-02-01\""), Observe);
+    assert_eq!(own("api_version = \"2024-10-21\""), Translated);
 }

@@ -210,3 +210,15 @@ fn common_key_types_are_accepted() {
         assert!(config.server.tls.is_some() && config.warnings.is_empty());
     }
 }
+
+#[test]
+fn wo04_a_byte_order_mark_before_a_certificate_or_key_changes_nothing() {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let parameters = rcgen::CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+    let certificate = parameters.self_signed(&key).unwrap().pem();
+    let config = trial("")
+        .with("tls.crt", format!("\u{feff}{certificate}"))
+        .with("tls.key", format!("\u{feff}{}", key.serialize_pem()))
+        .config();
+    assert!(config.server.tls.is_some());
+}

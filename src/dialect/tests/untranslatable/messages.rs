@@ -79,20 +79,9 @@ fn untranslatable_blocks_of_a_messages_request_are_rejected() {
             "messages[0].content[0].mood",
             "unsupported_parameter",
         ),
-        (
-            r#"{"type":"tool_result","tool_use_id":"t","content":[{"type":"tool_reference"}]}"#,
-            "messages[0].content[0].content[0].type",
-            "unsupported_value",
-        ),
     ] {
         assert_error(body(block), param, code);
     }
-    let server = br#"{"max_tokens":9,"messages":[{"role":"assistant","content":[{"type":"server_tool_use","id":"s","name":"web_search","input":{}}]}]}"#;
-    assert_error(
-        to_chat(server, &chat_upstream()),
-        "messages[0].content[0].type",
-        "unsupported_value",
-    );
 }
 
 #[test]

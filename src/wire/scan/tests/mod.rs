@@ -143,6 +143,12 @@ fn requests_usage_only_where_left_open() {
     ));
     assert!(!injects(r#"{"model":"m"}"#));
     assert!(!injects(
+        r#"{"data\u005fsources":[],"model":"m","stream":true}"#
+    ));
+    assert!(injects(
+        r#"{"data_sources":null,"model":"m","stream":true,"x":{"data_sources":[]}}"#
+    ));
+    assert!(!injects(
         r#"{"model":"m","stream":true,"stream_options":[]}"#
     ));
     assert!(!injects(

@@ -166,13 +166,23 @@ fn affine() -> impl Strategy<Value = String> {
         format!("[{after}{items}{before}]")
     });
     let long = (1000..1100_usize).prop_map(|len| format!("\"{}\"", "\\n".repeat(len / 2)));
-    prop_oneof![4 => list, 2 => text(), 1 => value(), 1 => long]
+    let billed = (0..600_usize, text(), any::<bool>()).prop_map(|(before, text, is_list)| {
+        let text = text.trim_matches('"');
+        let billed = format!("\"x-anthropic-billing-header: cch=1;{text}\"");
+        match (before, is_list) {
+            (0..300, true) => format!("[{{\"text\":{billed},\"type\":\"text\"}},{{}}]"),
+            (0..300, false) => billed,
+            (before, _) => format!("[\"{}\",{billed}]", "a".repeat(before)),
+        }
+    });
+    prop_oneof![4 => list, 2 => text(), 1 => value(), 1 => long, 2 => billed]
 }
 
 fn affine_body() -> impl Strategy<Value = String> {
     let key = select(vec![
         "\"messages\"",
         "\"messages\"",
+        "\"system\"",
         "\"instructions\"",
         "\"input\"",
         "\"prompt\"",

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::wire::oracle::{check_inspector, inspect};
+use crate::wire::oracle::{check_inspector, check_json_body, inspect};
 use crate::wire::sse_relay::FinishRule;
 
 /// The lines of an event, and whether it is the requested usage report.
@@ -35,6 +35,17 @@ fn event() -> impl Strategy<Value = (Vec<&'static str>, bool)> {
             false,
         ),
         (vec!["data: {\"choices\":[],\"usage\":null}"], false),
+        (
+            vec!["data: {\"choices\":[{\"finish_reason\":\"\"}],\"error\":{}}"],
+            false,
+        ),
+        (
+            vec![
+                "event: error",
+                "data: {\"choices\":[{\"finish_reason\": {} }]}",
+            ],
+            false,
+        ),
         (vec!["data: [DONE]"], false),
         (vec![": a comment"], false),
         (vec!["data:"], false),
@@ -101,5 +112,14 @@ proptest! {
         "{", "}", "\"finish_reason\":1", ",", "[DONE]", "\u{feff}", ":", "x", "\\", "event:",
     ]), 0..60), cuts in vec(0_usize..6, 1..8)) {
         check_inspector(parts.concat().as_bytes(), &cuts);
+    }
+
+    #[test]
+    fn chunk_sizes_of_json_make_no_difference(parts in vec(select(vec![
+        "{", "}", "[", "]", ",", ":", "\n", " ", "\u{feff}", "\"error\"", "\"x\"", "null", "{}",
+        "\"choices\":[{}]", "\"usage\":{\"prompt_tokens\":1}", "\"status\":\"failed\"",
+        "{\"error\":{\"message\":\"x\",\"code\":400}}", "{\"error\":\"\"}",
+    ]), 0..8), cuts in vec(0_usize..6, 1..8)) {
+        check_json_body(parts.concat().as_bytes(), &cuts);
     }
 }

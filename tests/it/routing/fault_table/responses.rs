@@ -1,9 +1,7 @@
 //! Responses that fail over, that are forwarded, and that are truncated.
 
 use super::{ERROR, EVENTS, JSON, begin, error_with_close, wants_stream};
-use crate::support::fault_case::Expected::{
-    Failover, GatewayError, PassedOn, StreamError, Truncated,
-};
+use crate::support::fault_case::Expected::{Failover, GatewayError, PassedOn, StreamError};
 use crate::support::fault_case::{FaultyTarget, check_case};
 use crate::support::upstream::{Exchange, response};
 
@@ -130,7 +128,7 @@ fn u11_bodies_of_the_wrong_length() {
     check_case(
         "U-11 short",
         || FaultyTarget::script(short),
-        Truncated,
+        GatewayError(502, "upstream_disconnected"),
         stream_error,
     );
     let nothing: fn(&mut Exchange<'_>) = |exchange| {
@@ -156,7 +154,7 @@ fn u07_u08_u12_truncated_responses() {
     check_case(
         "U-07",
         || FaultyTarget::script(stalling),
-        Truncated,
+        GatewayError(504, "upstream_timeout"),
         StreamError("upstream_stalled"),
     );
     let stream_error = StreamError("upstream_disconnected");
@@ -167,7 +165,7 @@ fn u07_u08_u12_truncated_responses() {
     check_case(
         "U-08",
         || FaultyTarget::script(disconnecting),
-        Truncated,
+        GatewayError(502, "upstream_disconnected"),
         stream_error,
     );
     let head = response::head("200 OK", &[JSON, "Transfer-Encoding: chunked"]);

@@ -25,6 +25,8 @@ pub struct Http2Upstream {
     _stop: mpsc::Sender<()>,
 }
 
+type Script = Arc<dyn Fn(&[u8]) -> (u16, &'static str, &'static str) + Send + Sync>;
+
 #[derive(Debug, Clone)]
 pub struct RecordedHttp2Request {
     pub target: String,
@@ -40,6 +42,15 @@ impl Http2Upstream {
         content_type: &'static str,
         body: &'static str,
     ) -> Self {
+        Self::scripted(tls, move |_| (200, content_type, body))
+    }
+
+    /// Responds to each body with a status, a content type and a body.
+    pub fn scripted(
+        tls: Option<Arc<ServerConfig>>,
+        script: impl Fn(&[u8]) -> (u16, &'static str, &'static str) + Send + Sync + 'static,
+    ) -> Self {
+        let script: Script = Arc::new(script);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -54,7 +65,7 @@ impl Http2Upstream {
                 .unwrap();
             runtime.block_on(async {
                 tokio::select! {
-                    () = accept(listener, tls, content_type, body, recorder) => {}
+                    () = accept(listener, tls, script, recorder) => {}
                     _ = stopped.recv() => {}
                 }
             });
@@ -79,17 +90,17 @@ impl Http2Upstream {
 async fn accept(
     listener: std::net::TcpListener,
     tls: Option<Arc<ServerConfig>>,
-    content_type: &'static str,
-    body: &'static str,
+    script: Script,
     recorder: Arc<Watched<Vec<RecordedHttp2Request>>>,
 ) {
     let listener = TcpListener::from_std(listener).unwrap();
     loop {
         let (socket, _) = listener.accept().await.unwrap();
         let (tls, recorder) = (tls.clone(), Arc::clone(&recorder));
+        let script = Arc::clone(&script);
         tokio::spawn(async move {
             let service = service_fn(move |request| {
-                respond(request, content_type, body, Arc::clone(&recorder))
+                respond(request, Arc::clone(&script), Arc::clone(&recorder))
             });
             let server = http2::Builder::new(TokioExecutor::new());
             match tls {
@@ -107,8 +118,7 @@ async fn accept(
 
 async fn respond(
     request: http::Request<Incoming>,
-    content_type: &'static str,
-    body: &'static str,
+    script: Script,
     recorder: Arc<Watched<Vec<RecordedHttp2Request>>>,
 ) -> Result<http::Response<Full<Bytes>>, Infallible> {
     let (head, incoming) = request.into_parts();
@@ -117,6 +127,7 @@ async fn respond(
         .await
         .map(|body| body.to_bytes().to_vec())
         .unwrap_or_default();
+    let (status, content_type, body) = script(&bytes);
     recorder.with(|requests| {
         requests.push(RecordedHttp2Request {
             target: head.uri.to_string(),
@@ -126,6 +137,7 @@ async fn respond(
     });
     let response = Full::new(Bytes::from_static(body.as_bytes()));
     Ok(http::Response::builder()
+        .status(status)
         .header("content-type", content_type)
         .body(response)
         .unwrap())

@@ -74,7 +74,8 @@ function partsOf(message: Message): Part[] {
   if (message.state === 'stopped') parts.push({ text: 'stopped' });
   else if (finish) parts.push({ text: finish === 'length' ? 'cut at the token limit' : finish });
   if (requestId) {
-    const name = requestId.replace(/^req-/, '').slice(0, 8);
+    // Ids begin alike and end with a count.
+    const name = requestId.slice(-8);
     parts.push({ text: `#${name}`, spoken: `request ${name}` });
   }
   return parts;

@@ -1,0 +1,168 @@
+//! What follows from an attempt.
+
+use http::StatusCode;
+
+use super::{Accepted, AcceptedResponse, Upgraded};
+use crate::catalog::Target;
+use crate::error_response::{self, ErrorResponse};
+use crate::routing::AttemptOutcome;
+use crate::upstream::{Error, ErrorKind};
+
+/// What follows from an attempt.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    Accept(AcceptedResponse),
+    Upgrade(Box<Upgraded>),
+    /// Another attempt may succeed.
+    Retry(FailedAttempt),
+    /// No other attempt would do better.
+    Final(ErrorResponse),
+    /// The target does not support the request, which was not sent.
+    Unsupported(Box<ErrorResponse>),
+}
+
+#[derive(Debug)]
+pub(super) struct FailedAttempt {
+    pub outcome: AttemptOutcome,
+    /// What the client gets unless another attempt does better.
+    pub response: Result<AcceptedResponse, ErrorResponse>,
+    /// Status of the upstream's response, where the client may see it.
+    pub status: Option<StatusCode>,
+    /// Why there was no response, for the log.
+    pub error: Option<Error>,
+}
+
+// === impl Verdict ===
+
+impl Verdict {
+    /// A response that can be relayed, although the attempt may have failed.
+    pub(super) fn of_response(accepted: AcceptedResponse, outcome: Option<AttemptOutcome>) -> Self {
+        match outcome {
+            None => Self::Accept(accepted),
+            Some(outcome) => Self::Retry(FailedAttempt {
+                outcome,
+                status: Some(accepted.response.status),
+                response: Ok(accepted),
+                error: None,
+            }),
+        }
+    }
+
+    pub(super) fn no_response(error: Error) -> Self {
+        Self::Retry(FailedAttempt {
+            outcome: error.outcome(),
+            response: Err((&error).into()),
+            status: None,
+            error: Some(error),
+        })
+    }
+
+    /// A response that no client can use.
+    pub(super) fn unusable(outcome: AttemptOutcome, error: ErrorResponse) -> Self {
+        Self::Retry(FailedAttempt {
+            outcome,
+            response: Err(error),
+            status: None,
+            error: None,
+        })
+    }
+
+    /// The head is no result yet, and the upstream was working.
+    pub(super) fn disconnected() -> Self {
+        let error = error_response::upstream_disconnected();
+        Self::unusable(AttemptOutcome::MaybeProcessed, error)
+    }
+
+    /// As [`Self::disconnected`].
+    pub(super) fn timed_out() -> Self {
+        let error = error_response::upstream_timeout();
+        Self::unusable(AttemptOutcome::MaybeProcessed, error)
+    }
+
+    /// A good status, and nothing in the body.
+    pub(super) fn empty() -> Self {
+        Self::unusable(AttemptOutcome::Failed, error_response::upstream_empty())
+    }
+
+    pub(super) fn bad_content_type() -> Self {
+        let error = error_response::upstream_bad_content_type();
+        Self::unusable(AttemptOutcome::Failed, error)
+    }
+
+    pub(super) fn was_sent(&self) -> bool {
+        !matches!(self, Self::Unsupported(_))
+    }
+
+    /// How the attempt failed, if it did.
+    pub(super) fn failure(&self) -> Option<AttemptOutcome> {
+        match self {
+            Self::Retry(failed) => Some(failed.outcome),
+            _ => None,
+        }
+    }
+
+    pub(super) fn error(&self) -> Option<&Error> {
+        match self {
+            Self::Retry(failed) => failed.error.as_ref(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn counts_against_target(&self) -> bool {
+        match self {
+            Self::Retry(failed) => failed.counts_against_target(),
+            _ => true,
+        }
+    }
+
+    pub(super) fn response_mut(&mut self) -> Option<&mut AcceptedResponse> {
+        match self {
+            Self::Accept(accepted) => Some(accepted),
+            Self::Retry(failed) => failed.response.as_mut().ok(),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    pub(super) fn into_result(mut self, target: &Target) -> Result<Accepted, ErrorResponse> {
+        match &mut self {
+            Self::Accept(accepted) => {
+                error_response::set_target(&mut accepted.response.headers, target);
+            }
+            Self::Upgrade(upgraded) => error_response::set_target(&mut upgraded.headers, target),
+            _ => {}
+        }
+        match self {
+            Self::Accept(accepted) => Ok(Accepted::Response(accepted)),
+            Self::Upgrade(upgraded) => Ok(Accepted::WebSocket(upgraded)),
+            Self::Retry(failed) => failed.into_result(target),
+            Self::Final(error) => Err(error.with_target(target)),
+            Self::Unsupported(error) => Err(error.with_target(target)),
+        }
+    }
+}
+
+// === impl FailedAttempt ===
+
+impl FailedAttempt {
+    /// Local limits say nothing about the target.
+    pub(super) fn counts_against_target(&self) -> bool {
+        let kind = self.error.as_ref().map(Error::kind);
+        !matches!(
+            kind,
+            Some(ErrorKind::InFlightLimit | ErrorKind::LocalResources)
+        )
+    }
+
+    /// Whether the request may have been processed without a response.
+    pub(super) fn maybe_processed(&self) -> bool {
+        self.outcome == AttemptOutcome::MaybeProcessed
+    }
+
+    pub(super) fn into_result(self, target: &Target) -> Result<Accepted, ErrorResponse> {
+        match self.response {
+            Ok(accepted) => Verdict::Accept(accepted).into_result(target),
+            Err(error) => Err(error.with_target(target)),
+        }
+    }
+}
