@@ -308,8 +308,10 @@ fn listeners_move_and_an_occupied_address_fails_the_whole_reload() {
     gateway.edit(listen(occupied.local_addr().unwrap()));
     gateway.await_metric(RELOADS, &[("result", "rejected")], 1.0);
     assert_eq!(models(&gateway), ["m"]);
-    let log = gateway.log_lines_at("ERROR").join("\n");
-    assert!(log.contains("cannot listen on"), "{log}");
+    wait::until("the rejected reload in the log", || {
+        let log = gateway.log_lines_at("ERROR").join("\n");
+        log.contains("cannot listen on").then_some(())
+    });
 
     // Free again, although another process may take it for a moment.
     let free = occupied.local_addr().unwrap();

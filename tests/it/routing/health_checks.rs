@@ -85,16 +85,14 @@ fn an_unhealthy_provider_is_skipped_until_it_recovers() {
         metrics.sum("trunkline_provider_healthy", &[("provider", "spare")]),
         None
     );
-    let warnings = gateway.log_lines_at("WARN");
-    let unhealthy = warnings
-        .iter()
-        .filter(|line| line.contains("provider unhealthy"));
-    assert_eq!(unhealthy.count(), 2, "{warnings:#?}");
-    let infos = gateway.log_lines_at("INFO");
-    let recovered = infos
-        .iter()
-        .filter(|line| line.contains("provider healthy again"));
-    assert_eq!(recovered.count(), 2);
+    let count = |level: &str, message: &str| {
+        let lines = gateway.log_lines_at(level);
+        lines.iter().filter(|line| line.contains(message)).count()
+    };
+    wait::until("both providers to be healthy again in the log", || {
+        (count("INFO", "provider healthy again") == 2).then_some(())
+    });
+    assert_eq!(count("WARN", "provider unhealthy"), 2);
 }
 
 #[test]

@@ -73,6 +73,8 @@ test('the picker draws the last first-token times, and the composer the context 
   const row = page.getByRole('option', { name: /fast/ });
   await expect(row.locator('.spark path')).toBeAttached();
   await expect(row).toContainText(/\d ms/);
+  // The page asks for the status again and again.
+  await page.unrouteAll({ behavior: 'wait' });
 });
 
 test('snippets contain the URL of this gateway', async ({ chat, page, context, gateway }) => {
