@@ -24,6 +24,7 @@ pub fn to_json(config: &Config) -> Value {
         .map(|it| (it.name.clone(), provider(it)))
         .collect();
     json!({
+        "files": files(config),
         "strict_models": config.strict_models,
         "default_provider": config.default_provider,
         "server": server(&config.server),
@@ -50,6 +51,12 @@ pub fn to_json(config: &Config) -> Value {
         "models": models,
         "warnings": config.warnings,
     })
+}
+
+/// The files that were read, as they were named or found.
+fn files(config: &Config) -> Vec<String> {
+    let paths = config.files.iter().map(|file| &file.path);
+    paths.map(|path| path.display().to_string()).collect()
 }
 
 fn socket_mode(listen: &Listen) -> Option<String> {

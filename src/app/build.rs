@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use rustls::ServerConfig;
 use tokio::sync::mpsc::UnboundedSender;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{ControlCommand, StartError};
 use crate::admin::config_dump;
@@ -86,8 +86,19 @@ impl GenerationBuilder {
         mut config: Config,
         before: Option<&Snapshot>,
     ) -> Result<Generation, StartError> {
+        info!(files = %config.files, "configuration read");
         for warning in &config.warnings {
             warn!(warning = warning.as_str(), "configuration warning");
+        }
+        for model in config.models.values() {
+            if let Some(note) = model.retirement_note()
+                && model.is_ready(&config.models, &config.providers)
+            {
+                info!(
+                    note,
+                    "built-in alias of a model that is shut down, or will be"
+                );
+            }
         }
         if needs_demo(&config) {
             self.add_demo_provider(&mut config)?;

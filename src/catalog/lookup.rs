@@ -17,6 +17,8 @@ pub struct Catalog {
     state_count: usize,
     metric_row_count: usize,
     strict: bool,
+    /// Whether everyone may know which settings are missing.
+    is_open: bool,
     /// For requests that name neither a model nor a known object.
     default_provider: Option<Arc<Provider>>,
     has_several_object_locations: bool,
@@ -62,6 +64,7 @@ impl Catalog {
             model_count,
             providers_by_name: by_name,
             strict: config.strict_models,
+            is_open: config.access.is_open(),
         }
     }
 
@@ -80,7 +83,9 @@ impl Catalog {
         }
         match self.provider_model(name) {
             Some(resolved) => Ok(resolved),
-            None => Err(self.unknown(name, visible)),
+            None => Err(self
+                .missing_provider(name)
+                .unwrap_or_else(|| self.unknown(name, visible))),
         }
     }
 
@@ -220,6 +225,17 @@ impl Catalog {
             return None;
         }
         self.wildcard(self.providers_by_name.get(provider)?, upstream_model)
+    }
+
+    /// Why `provider/model` cannot be resolved, if that is for want of a setting.
+    fn missing_provider(&self, name: &str) -> Option<Unresolved> {
+        let (provider, upstream_model) = name.split_once('/')?;
+        if self.strict || !self.is_open || upstream_model.is_empty() {
+            return None;
+        }
+        let variable = self.provider(provider)?.missing_setting()?.into();
+        let provider = provider.to_owned();
+        Some(Unresolved::ProviderNotConfigured { provider, variable })
     }
 
     fn wildcard(&self, provider: &Arc<Provider>, upstream_model: &str) -> Option<Resolved<'_>> {

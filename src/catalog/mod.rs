@@ -22,4 +22,5 @@ pub use model::Model;
 pub use provider::Provider;
 pub use resolved::{Resolved, Unresolved};
 pub use state_slot::{SlotKind, StateSlot};
+pub use suggest::similar_names;
 pub use target::{Target, UnavailableTarget};

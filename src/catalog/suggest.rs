@@ -7,7 +7,8 @@ const MIN_SIMILARITY: f64 = 0.75;
 const MAX_LENGTH: usize = 128;
 
 /// The known names most similar to `name`, the most similar first.
-pub(super) fn similar_names<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
+#[must_use]
+pub fn similar_names<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
     if name.len() > MAX_LENGTH {
         return Vec::new();
     }

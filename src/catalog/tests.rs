@@ -75,6 +75,49 @@ fn a_missing_credential_is_named() {
 }
 
 #[test]
+fn a_provider_without_its_credential_is_named_only_where_access_is_open() {
+    let resolve = |text: &str, name: &str| {
+        let catalog = Catalog::new(&config(text));
+        catalog.resolve(name, everything).unwrap_err()
+    };
+    for (name, provider, variable) in [
+        ("keyless/x", "keyless", "KEYLESS_KEY"),
+        ("anthropic/claude-x", "anthropic", "ANTHROPIC_API_KEY"),
+        ("azure/x", "azure", "AZURE_OPENAI_API_KEY"),
+        (
+            "ollama/llama3",
+            "ollama",
+            "[providers.ollama] in the config",
+        ),
+    ] {
+        let expected = Unresolved::ProviderNotConfigured {
+            provider: provider.to_owned(),
+            variable: variable.to_owned(),
+        };
+        assert_eq!(resolve("", name), expected);
+    }
+    let hash = "1".repeat(64);
+    let closed = format!("[access.keys.a]\nsha256 = \"{hash}\"");
+    for (text, name) in [
+        (&*closed, "anthropic/claude-x"),
+        ("", "anthropic/"),
+        ("", "nosuch/claude-x"),
+        ("", "anthropic"),
+    ] {
+        let found = resolve(text, name);
+        assert!(
+            matches!(found, Unresolved::Unknown { .. }),
+            "{name}: {found:?}"
+        );
+    }
+    let mut strict = config("");
+    strict.strict_models = true;
+    let catalog = Catalog::new(&strict);
+    let found = catalog.resolve("anthropic/x", everything);
+    assert!(matches!(found, Err(Unresolved::Unknown { .. })));
+}
+
+#[test]
 fn suggestions_contain_only_names_that_the_client_may_use() {
     let catalog = Catalog::new(&config(""));
     let suggestions = |visible: fn(&str) -> bool| match catalog.resolve("fsat", visible) {

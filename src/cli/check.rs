@@ -3,16 +3,24 @@
 use std::io::{self, Write};
 
 use super::models::{discovering_providers, ready_models, unavailable_reason};
-use super::plan;
+use super::{plan, summary};
 use crate::catalog::{DEMO, needs_demo};
-use crate::config::{BaseUrl, ClientAuth, Config, Credential, Demo, Listen, ProviderConfig};
+use crate::config::{
+    BaseUrl, ClientAuth, Config, Credential, Demo, Listen, ModelConfig, ProviderConfig,
+};
 
 /// Writes warnings, the models, plans, listeners and client authentication.
 pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
+    summary::write_files(config, out)?;
     for warning in &config.warnings {
         writeln!(out, "warning: {warning}")?;
     }
-    if !config.warnings.is_empty() {
+    let notes = ready_models(config).filter_map(ModelConfig::retirement_note);
+    let notes: Vec<String> = notes.collect();
+    for note in &notes {
+        writeln!(out, "note: {note}")?;
+    }
+    if !config.warnings.is_empty() || !notes.is_empty() {
         writeln!(out)?;
     }
     write_table(&rows(config), out)?;
@@ -64,6 +72,7 @@ pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
         Some(listen) => writeln!(out, "Admin listener on {listen}{}", socket_mode(listen))?,
         None => writeln!(out, "No admin listener")?,
     }
+    summary::write_settings(config, out)?;
     write_access(config, out)
 }
 

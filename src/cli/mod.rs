@@ -15,9 +15,11 @@ use crate::executor::on_scratch_thread;
 mod check;
 mod keygen;
 mod models;
+mod online;
 mod plan;
 mod probe;
 mod schema;
+mod summary;
 #[cfg(test)]
 mod tests;
 
@@ -51,7 +53,12 @@ enum Command {
     /// Run the gateway (the default command)
     Serve,
     /// Check the configuration and show the resulting models
-    Check,
+    Check {
+        /// Also ask each provider for its models: whether its address, its key and the
+        /// names of its models are good
+        #[arg(long)]
+        online: bool,
+    },
     /// List the models that are ready, one per line
     Models {
         /// Also list the models that are not ready, and why
@@ -90,6 +97,8 @@ enum CliError {
     #[error("{0}")]
     Keygen(#[from] keygen::KeygenError),
     #[error("{0}")]
+    Online(#[from] online::OnlineError),
+    #[error("{0}")]
     Probe(#[from] probe::ProbeError),
 }
 
@@ -115,13 +124,8 @@ where
         Command::Serve => match on_scratch_thread(|| config::load_with_fingerprints(&sources)) {
             (Ok(config), seen) => {
                 drop(out);
-                return serve(
-                    config,
-                    LoadedFrom {
-                        sources,
-                        files: seen,
-                    },
-                );
+                let loaded_from = LoadedFrom::new(sources, seen, &config);
+                return serve(config, loaded_from);
             }
             (Err(errors), _) => Err(errors.into()),
         },
@@ -143,6 +147,7 @@ impl Settings {
                 listen: self.listen,
                 log_format: self.log_format,
             },
+            in_force: None,
         }
     }
 }
@@ -151,7 +156,13 @@ impl Settings {
 fn run_command(command: &Command, sources: &Sources, out: &mut dyn Write) -> Result<(), CliError> {
     match command {
         Command::Serve => {}
-        Command::Check => check::write(&config::load(sources)?, out)?,
+        Command::Check { online } => {
+            let config = config::load(sources)?;
+            check::write(&config, out)?;
+            if *online {
+                online::write(&config, out)?;
+            }
+        }
         Command::Models { all } => models::write(&config::load(sources)?, *all, out)?,
         Command::Keygen { name } => keygen::write(name, out)?,
         Command::Schema => schema::write(out)?,
@@ -177,11 +188,11 @@ fn exit_code(done: Result<(), CliError>, errors: &mut dyn Write) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         // `trunkline schema | head -1`: the reader has read enough.
-        Err(CliError::Write(error) | CliError::Keygen(keygen::KeygenError::Write(error)))
-            if error.kind() == io::ErrorKind::BrokenPipe =>
-        {
-            ExitCode::SUCCESS
-        }
+        Err(
+            CliError::Write(error)
+            | CliError::Keygen(keygen::KeygenError::Write(error))
+            | CliError::Online(online::OnlineError::Io(error)),
+        ) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failure) => {
             // Without standard error, only the exit code can report it.
             let _ = writeln!(errors, "{failure}");

@@ -16,7 +16,7 @@ fn output(command: &Command, trial: &Trial) -> Result<String, CliError> {
 }
 
 fn check(trial: &Trial) -> String {
-    output(&Command::Check, trial).unwrap_or_else(|failure| panic!("{failure}"))
+    output(&Command::Check { online: false }, trial).unwrap_or_else(|failure| panic!("{failure}"))
 }
 
 #[test]
@@ -74,22 +74,29 @@ fn check_shows_the_resulting_configuration() {
     .variable("GROQ_API_KEY", "k")
     .variable("GROQ_BASE_URL", "https://groq.example/v1");
     let expected = "\
+Configuration files read: trunkline.toml
 warning: provider \"xai\" is not ready: set XAI_API_KEY
+note: llama3-70b-groq: groq shut llama3-70b-8192 down on 2025-08-31; the alias leads to openai/gpt-oss-120b, which the provider recommends instead
+note: llama3-8b-groq: groq shut llama3-8b-8192 down on 2025-08-31; the alias leads to openai/gpt-oss-20b, which the provider recommends instead
 
-MODEL            PROVIDER  UPSTREAM MODEL        BASE URL                                 CREDENTIAL                 USD PER MILLION TOKENS       STATE
-a                house     b                     https://house/v1                         none needed                no price                     ready
-c                xai       c                     https://api.x.ai/v1                      XAI_API_KEY (not set)      no price                     set XAI_API_KEY
-gpt-3.5-turbo    openai    gpt-3.5-turbo         https://api.openai.com/v1                OPENAI_API_KEY (not set)   0.5 in, 1.5 out              set OPENAI_API_KEY
-gpt-4-turbo      openai    gpt-4-turbo           https://api.openai.com/v1                OPENAI_API_KEY (not set)   10 in, 30 out                set OPENAI_API_KEY
-gpt-4o           openai    gpt-4o                https://api.openai.com/v1                OPENAI_API_KEY (not set)   2.5 in, 1.25 cached, 10 out  set OPENAI_API_KEY
-llama3-70b-groq  groq      llama3-70b-8192       https://groq.example/v1 (GROQ_BASE_URL)  GROQ_API_KEY (set)         no price                     ready
-llama3-8b-groq   groq      llama3-8b-8192        https://groq.example/v1 (GROQ_BASE_URL)  GROQ_API_KEY (set)         no price                     ready
-mistral-large    mistral   mistral-large-latest  https://api.mistral.ai/v1                MISTRAL_API_KEY (not set)  no price                     set MISTRAL_API_KEY
-mistral-small    mistral   mistral-small-latest  https://api.mistral.ai/v1                MISTRAL_API_KEY (not set)  no price                     set MISTRAL_API_KEY
+MODEL            PROVIDER  UPSTREAM MODEL        BASE URL                                 CREDENTIAL                 USD PER MILLION TOKENS                                                           STATE
+a                house     b                     https://house/v1                         none needed                no price                                                                         ready
+c                xai       c                     https://api.x.ai/v1                      XAI_API_KEY (not set)      no price                                                                         set XAI_API_KEY
+gpt-3.5-turbo    openai    gpt-5.6-terra         https://api.openai.com/v1                OPENAI_API_KEY (not set)   2 in, 0.2 cached, 12 out; prompts above 272000 tokens: 4 in, 0.4 cached, 18 out  set OPENAI_API_KEY
+gpt-4-turbo      openai    gpt-5.6-sol           https://api.openai.com/v1                OPENAI_API_KEY (not set)   no price                                                                         set OPENAI_API_KEY
+gpt-4o           openai    gpt-4o                https://api.openai.com/v1                OPENAI_API_KEY (not set)   2.5 in, 1.25 cached, 10 out                                                      set OPENAI_API_KEY
+llama3-70b-groq  groq      openai/gpt-oss-120b   https://groq.example/v1 (GROQ_BASE_URL)  GROQ_API_KEY (set)         no price                                                                         ready
+llama3-8b-groq   groq      openai/gpt-oss-20b    https://groq.example/v1 (GROQ_BASE_URL)  GROQ_API_KEY (set)         no price                                                                         ready
+mistral-large    mistral   mistral-large-latest  https://api.mistral.ai/v1                MISTRAL_API_KEY (not set)  no price                                                                         set MISTRAL_API_KEY
+mistral-small    mistral   mistral-small-latest  https://api.mistral.ai/v1                MISTRAL_API_KEY (not set)  no price                                                                         set MISTRAL_API_KEY
 
 Ready without an alias (request them as provider/model): ollama
 Listening for clients on 127.0.0.1:8080
 Admin listener on 127.0.0.1:8081
+Root path: /
+Origins allowed by CORS: none
+TLS: off
+Limits: 16384 connections, 8192 requests in flight, bodies of 32 MiB, 512 MiB buffered in all
 1 client key
 ";
     assert_eq!(check(&trial), expected);
@@ -137,7 +144,11 @@ fn check_shows_no_secret() {
 
 #[test]
 fn errors_go_to_standard_error_and_set_the_exit_code() {
-    let done = output(&Command::Check, &Trial::file("a = 1\nb = 2\n")).map(drop);
+    let done = output(
+        &Command::Check { online: false },
+        &Trial::file("a = 1\nb = 2\n"),
+    )
+    .map(drop);
     let mut errors = Vec::new();
     let code = exit_code(done, &mut errors);
     assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::FAILURE));

@@ -163,14 +163,20 @@ fn presets(page: &mut String, presets: &Presets) {
         );
     }
     page.push_str(
-        "\n## Built-in aliases\n\n| Alias | Provider | Provider's name |\n|---|---|---|\n",
+        "\n## Built-in aliases\n\n| Alias | Provider | Provider's name | Shutdown of the model it is named after |\n|---|---|---|---|\n",
     );
     for (alias, model) in &presets.models {
-        let provider = model.provider.as_deref().unwrap_or_default();
-        let upstream = model.model.as_deref().unwrap_or(alias);
+        let settings = &model.settings;
+        let provider = settings.provider.as_deref().unwrap_or_default();
+        let upstream = settings.model.as_deref().unwrap_or(alias);
+        let retirement = model.retirement.as_ref().map_or(String::new(), |it| {
+            let next = it.replacement.as_ref();
+            let next = next.map_or(String::new(), |next| format!("; replacement: `{next}`"));
+            format!("`{}`: {}{next}", it.was, it.date)
+        });
         line(
             page,
-            format_args!("| `{alias}` | `{provider}` | `{upstream}` |"),
+            format_args!("| `{alias}` | `{provider}` | `{upstream}` | {retirement} |"),
         );
     }
 }

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -31,6 +32,19 @@ enum Content {
     Hash([u8; 32]),
     /// It could not be read.
     Unreadable(io::ErrorKind),
+}
+
+/// Device and inode: a file that replaces another has a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FileId(u64, u64);
+
+/// A file without its content; it differs after a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileStamp {
+    pub id: FileId,
+    size: u64,
+    /// Seconds and nanoseconds.
+    modified: (i64, i64),
 }
 
 /// Files relative to a directory, read for one configuration.
@@ -64,6 +78,11 @@ impl<'a> Files<'a> {
         Ok(text.map_err(|_| io::ErrorKind::InvalidData)?.to_owned())
     }
 
+    /// Of the file at this path, if there is one.
+    pub fn id(&self, path: &Path) -> Option<FileId> {
+        FileStamp::of(&self.directory.join(path)).map(|stamp| stamp.id)
+    }
+
     /// All files that were read or could not be read.
     pub fn into_fingerprints(self) -> FileFingerprints {
         self.fingerprints.into_inner()
@@ -81,6 +100,13 @@ impl FileFingerprints {
         again
     }
 
+    /// The files as they are now, without reading them.
+    #[must_use]
+    pub fn stamps(&self) -> BTreeMap<PathBuf, FileStamp> {
+        let stamp = |path: &PathBuf| Some((path.clone(), FileStamp::of(path)?));
+        self.paths().filter_map(stamp).collect()
+    }
+
     /// The files, existing or not.
     pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
         self.0.keys()
@@ -92,6 +118,20 @@ impl FileFingerprints {
             Err(error) => Content::Unreadable(error.kind()),
         };
         self.0.insert(path, Fingerprint { limit, content });
+    }
+}
+
+// === impl FileStamp ===
+
+impl FileStamp {
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Self> {
+        let metadata = path.metadata().ok()?;
+        Some(Self {
+            id: FileId(metadata.dev(), metadata.ino()),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        })
     }
 }
 

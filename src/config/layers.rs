@@ -12,6 +12,7 @@ use super::environment::Environment;
 use super::error::{KeyPath, Location, Segment, variable_part};
 use super::schema_node::SchemaNode;
 use super::sources::Flags;
+use super::variable_hint;
 
 const PREFIX: &str = "TRUNKLINE_";
 /// The variable that names the file; not a key of the configuration.
@@ -67,7 +68,7 @@ impl<'a> Layers<'a> {
                     let value = coerce(value, schema, &path);
                     figment = figment.merge(Layer::at(name, "variable", &path, value));
                 }
-                None => warnings.extend(missing_underscore(name, schema)),
+                None => warnings.extend(hint(name, value, schema)),
             }
         }
         for (name, path, value) in flags.settings() {
@@ -89,6 +90,15 @@ impl<'a> Layers<'a> {
 
     pub fn values(&self) -> Value {
         self.merged.clone()
+    }
+
+    /// Whether the file sets the key to true, even if another layer sets it too.
+    pub fn is_true_in_file(&self, path: [&str; 2]) -> bool {
+        let [table, key] = path;
+        let file = self.document.map(Document::dict).unwrap_or_default();
+        let table = file.get(table).and_then(Value::as_dict);
+        let value = table.and_then(|table| table.get(key)?.to_bool());
+        value == Some(true)
     }
 
     /// Location of the key, or of its nearest ancestor that is set.
@@ -224,21 +234,9 @@ fn list(value: &str) -> Value {
     parts.map(Value::from).collect::<Vec<Value>>().into()
 }
 
-/// A single underscore in place of two is the most common mistake, and would
-/// be ignored silently.
-fn missing_underscore(name: &str, schema: &SchemaNode) -> Option<String> {
-    let rest = name.strip_prefix(PREFIX)?.to_ascii_lowercase();
-    let SchemaNode::Table(sections) = schema else {
-        return None;
-    };
-    sections.iter().find_map(|(section, field)| {
-        let key = rest.strip_prefix(section.as_str())?.strip_prefix('_')?;
-        let SchemaNode::Table(fields) = &field.node else {
-            return None;
-        };
-        fields.contains_key(key).then(|| {
-            let meant = KeyPath::new([section, key]).variable();
-            format!("{name} is ignored; did you mean {meant}, with two underscores?")
-        })
-    })
+fn hint(name: &str, value: &str, schema: &SchemaNode) -> Option<String> {
+    let rest = name
+        .strip_prefix(PREFIX)
+        .filter(|_| name != FILE_VARIABLE)?;
+    variable_hint::hint(name, rest, value, schema)
 }

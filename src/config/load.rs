@@ -8,6 +8,7 @@ use super::document::Document;
 use super::environment::Environment;
 use super::error::{ConfigErrors, KeyPath, Location};
 use super::file::{self, FileFingerprints, Files};
+use super::in_force::{GONE, ReadFile, ReadFiles};
 use super::layers::{FILE_VARIABLE, Layers};
 use super::preset::Presets;
 use super::schema_node::SchemaNode;
@@ -15,8 +16,9 @@ use super::sources::Sources;
 use super::validate;
 use super::{Config, raw};
 
-/// Read when no file is named and the working directory has none.
-const SYSTEM_FILE: &str = "/etc/trunkline/trunkline.toml";
+/// Where to look when no file is named, first match wins.
+const SEARCHED: [&str; 2] = ["trunkline.toml", "/etc/trunkline/trunkline.toml"];
+const DOTENV: &str = ".env";
 
 /// Loads and checks the configuration, or returns all errors.
 pub fn load(sources: &Sources) -> Result<Config, ConfigErrors> {
@@ -36,13 +38,21 @@ fn load_from(sources: &Sources, files: &Files<'_>) -> Result<Config, ConfigError
     let mut errors = ConfigErrors::default();
     let environment = sources.environment.with_dotenv(files, &mut errors);
     // Without the file, all further errors would be guesses.
-    let document = match find(sources, files, &environment) {
-        Ok(document) => document,
+    let found = match find(sources, files, &environment) {
+        Ok(found) => found,
         Err((location, text)) => {
             errors.push(location, KeyPath::default(), text);
             return Err(errors.sorted());
         }
     };
+    let (document, config_file) = found.unzip();
+    let read_files = ReadFiles {
+        config: config_file,
+        dotenv: dotenv_file(files),
+    };
+    if let Some(in_force) = &sources.in_force {
+        read_files.check_against(&in_force.files, &mut errors);
+    }
     let presets = Presets::load().unwrap_or_else(|error| {
         let text = format!("the built-in table is invalid: {error}");
         errors.push(Location::file("providers.toml"), KeyPath::default(), text);
@@ -70,9 +80,13 @@ fn load_from(sources: &Sources, files: &Files<'_>) -> Result<Config, ConfigError
         files,
         pruned,
         errors,
-        warnings: layers.warnings.clone(),
+        warnings: [layers.warnings.clone(), hidden_files(sources, files)].concat(),
     };
-    let config = check::config(&mut checker, &raw, &presets);
+    let mut config = check::config(&mut checker, &raw, &presets);
+    config.files = read_files;
+    if let Some(in_force) = &sources.in_force {
+        check::reload::check(&mut checker, in_force, &config);
+    }
     if checker.errors.is_empty() {
         Ok(config)
     } else {
@@ -81,13 +95,15 @@ fn load_from(sources: &Sources, files: &Files<'_>) -> Result<Config, ConfigError
 }
 
 type UnreadableFile = (Location, String);
+type ParsedFile = (Document, ReadFile);
 
-/// The named file, else the first that exists, else none.
+/// The named file; else, in a reload, the one in force; else the first that exists,
+/// or none.
 fn find(
     sources: &Sources,
     files: &Files<'_>,
     environment: &Environment,
-) -> Result<Option<Document>, UnreadableFile> {
+) -> Result<Option<ParsedFile>, UnreadableFile> {
     let named = match (&sources.file, environment.get(FILE_VARIABLE)) {
         (Some(file), _) => Some((file.clone(), Location::Flag("--config".into()))),
         (None, Some(file)) => Some((PathBuf::from(file), environment.location(FILE_VARIABLE))),
@@ -102,14 +118,18 @@ fn find(
             );
             (location, text)
         })?;
-        return parse(&path, text).map(Some);
+        return parse(files, &path, text).map(Some);
     }
-    for path in ["trunkline.toml", SYSTEM_FILE].map(Path::new) {
+    let in_force = in_force_path(sources);
+    for path in in_force.map_or(SEARCHED.map(Path::new).to_vec(), |path| vec![path]) {
         match files.read_text(path) {
-            Ok(text) => return parse(path, text).map(Some),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Ok(text) => return parse(files, path, text).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && in_force.is_none() => {}
             Err(error) => {
-                let text = format!("cannot be read: {}", file::read_error(&error));
+                let text = match error.kind() {
+                    io::ErrorKind::NotFound => GONE.to_owned(),
+                    _ => format!("cannot be read: {}", file::read_error(&error)),
+                };
                 return Err((Location::file(path.to_string_lossy()), text));
             }
         }
@@ -117,6 +137,51 @@ fn find(
     Ok(None)
 }
 
-fn parse(path: &Path, text: String) -> Result<Document, UnreadableFile> {
-    Document::parse(&path.to_string_lossy(), text).map_err(|error| (error.location, error.message))
+/// The file in force, which no other place replaces while the process runs.
+fn in_force_path(sources: &Sources) -> Option<&Path> {
+    let file = sources.in_force.as_ref()?.files.config.as_ref()?;
+    Some(&file.path)
+}
+
+/// Warns of a file that the next start would read in place of the one in force.
+fn hidden_files(sources: &Sources, files: &Files<'_>) -> Vec<String> {
+    let before = in_force_path(sources).and_then(|path| {
+        let at = SEARCHED
+            .iter()
+            .position(|searched| path == Path::new(searched))?;
+        Some((path, SEARCHED.get(..at)?))
+    });
+    let Some((path, before)) = before else {
+        return Vec::new();
+    };
+    let exists = |searched: &&&str| files.read_text(searched).is_ok();
+    let warning = |searched: &&str| {
+        let path = path.display();
+        format!("{searched} is not read, as {path} is in force; restart to use it, or remove it")
+    };
+    before.iter().filter(exists).map(warning).collect()
+}
+
+/// `.env`, if it could be read.
+fn dotenv_file(files: &Files<'_>) -> Option<ReadFile> {
+    let bytes = files.read(DOTENV, file::MAX_TEXT_SIZE).ok()?;
+    let has_settings = bytes.split(|byte| *byte == b'\n').any(|line| {
+        let line = line.trim_ascii();
+        !line.is_empty() && !line.starts_with(b"#")
+    });
+    Some(ReadFile::new(
+        files,
+        Path::new(DOTENV),
+        &bytes,
+        has_settings,
+    ))
+}
+
+fn parse(files: &Files<'_>, path: &Path, text: String) -> Result<ParsedFile, UnreadableFile> {
+    let last = text.as_bytes().last().copied();
+    let document = Document::parse(&path.to_string_lossy(), text)
+        .map_err(|error| (error.location, error.message))?;
+    let has_settings = !document.dict().is_empty();
+    let file = ReadFile::new(files, path, last.as_slice(), has_settings);
+    Ok((document, file))
 }

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::raw::{self, Count, DurationOrZero};
-use super::{ProviderConfig, TimeoutOverrides};
+use super::{ProviderConfig, Retirement, TimeoutOverrides};
 
 /// Maximum number of targets of one model, fallbacks and credentials included:
 /// a plan marks the tried ones in the bits of a `u64`.
@@ -33,6 +33,9 @@ pub struct ModelConfig {
     pub hedge: Option<Hedge>,
     /// True when it comes from the built-in table.
     pub builtin: bool,
+    /// Of the model that a built-in alias is named after; none once the configuration
+    /// sets its target.
+    pub retirement: Option<Retirement>,
 }
 
 /// A provider and its model, to which an alias's requests may be sent.

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::document::Document;
 use super::price::{self, Price};
-use super::raw;
+use super::{Retirement, raw};
 
 const TABLE: &str = include_str!("../../config/providers.toml");
 const PRICES: &str = include_str!("../../config/prices.toml");
@@ -17,7 +17,7 @@ const PRICES: &str = include_str!("../../config/prices.toml");
 #[derive(Default, Deserialize)]
 pub struct Presets {
     pub providers: BTreeMap<String, Preset>,
-    pub models: BTreeMap<String, raw::Model>,
+    pub models: BTreeMap<String, ModelPreset>,
     #[serde(skip)]
     pub prices: Prices,
 }
@@ -45,6 +45,14 @@ pub struct Preset {
     #[serde(flatten)]
     pub settings: raw::Provider,
     pub key: KeyRequirement,
+}
+
+/// A built-in alias.
+#[derive(Default, Clone, Deserialize)]
+pub struct ModelPreset {
+    #[serde(flatten)]
+    pub settings: raw::Model,
+    pub retirement: Option<Retirement>,
 }
 
 /// Whether a provider can be used without a key.

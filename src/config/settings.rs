@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Access, AdminConfig, Breaker, CorsConfig, Log, MetricExport, ModelConfig, ProviderConfig,
-    Retry, Server, Traces,
+    ReadFiles, Retry, Server, Traces,
 };
 
 /// The checked configuration: defaults are filled in and values are valid.
@@ -41,6 +41,7 @@ pub struct Config {
     pub providers: BTreeMap<String, ProviderConfig>,
     /// Built-in and configured aliases, by name.
     pub models: BTreeMap<String, ModelConfig>,
+    pub files: ReadFiles,
     /// Accepted, but should be corrected; one sentence each.
     pub warnings: Vec<String>,
 }

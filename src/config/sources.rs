@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::Config;
 use super::environment::Environment;
 use super::file::FileFingerprints;
+use super::in_force::InForce;
 
 /// Where to look for a configuration.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +18,8 @@ pub struct Sources {
     /// Without the variables of `.env`.
     pub environment: Environment,
     pub flags: Flags,
+    /// For a reload: what it replaces.
+    pub in_force: Option<InForce>,
 }
 
 /// What a configuration was loaded from, for reloads.
@@ -24,6 +28,15 @@ pub struct LoadedFrom {
     pub sources: Sources,
     /// The files that were read, as they were.
     pub files: FileFingerprints,
+}
+
+impl LoadedFrom {
+    /// For reloads after `config`.
+    #[must_use]
+    pub fn new(mut sources: Sources, files: FileFingerprints, config: &Config) -> Self {
+        sources.in_force = Some(InForce::of(config));
+        Self { sources, files }
+    }
 }
 
 /// Settings on the command line, as written.

@@ -215,15 +215,22 @@ impl From<Unresolved> for ErrorResponse {
                 Self::new(StatusCode::NOT_FOUND, "model_not_found", message).param("model")
             }
             Unresolved::NotConfigured { alias, variable } => {
-                let message = format!("The model {alias} is not configured: set {variable}.");
-                let mut response = Self::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "upstream_not_configured",
-                    message,
-                );
-                response.outcome = RequestOutcome::ClientError;
-                response.param("model").no_retry()
+                not_configured(&format!("model {alias}"), &variable)
+            }
+            Unresolved::ProviderNotConfigured { provider, variable } => {
+                not_configured(&format!("provider {provider}"), &variable)
             }
         }
     }
+}
+
+fn not_configured(what: &str, variable: &str) -> ErrorResponse {
+    let message = format!("The {what} is not configured: set {variable}.");
+    let mut response = ErrorResponse::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "upstream_not_configured",
+        message,
+    );
+    response.outcome = RequestOutcome::ClientError;
+    response.param("model").no_retry()
 }

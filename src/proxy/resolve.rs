@@ -229,9 +229,10 @@ fn resolve_model_or_default<'w>(
     let default = catalog.default_provider();
     match (catalog.resolve(model, visible), default) {
         (Ok(resolved), _) => Ok(resolved),
-        (Err(Unresolved::Unknown { .. }), Some(provider)) if endpoint.is_object_api() => {
-            Ok(catalog.resolve_at(provider, model, visible)?)
-        }
+        (
+            Err(Unresolved::Unknown { .. } | Unresolved::ProviderNotConfigured { .. }),
+            Some(provider),
+        ) if endpoint.is_object_api() => Ok(catalog.resolve_at(provider, model, visible)?),
         (Err(unresolved), _) => Err(unresolved.into()),
     }
 }

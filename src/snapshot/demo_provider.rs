@@ -72,6 +72,7 @@ pub fn add_demo_provider(
         timeouts: TimeoutOverrides::default(),
         hedge: None,
         builtin: true,
+        retirement: None,
     };
     // A provider or model of this name in the configuration has precedence.
     if !config.providers.contains_key(DEMO) && !config.models.contains_key(DEMO) {

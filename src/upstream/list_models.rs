@@ -33,15 +33,19 @@ pub enum ListModelsError {
 }
 
 impl Client {
-    /// The models of upstream `id`, sorted, named `provider/model`. Sent with the first
-    /// credential.
-    pub async fn list_models(&self, id: usize) -> Result<Arc<[ListedModel]>, ListModelsError> {
+    /// The models of upstream `id`, sorted, named `provider/model`. Sent with the
+    /// credential of this index.
+    pub async fn list_models(
+        &self,
+        id: usize,
+        credential: usize,
+    ) -> Result<Arc<[ListedModel]>, ListModelsError> {
         let (_, upstream) = self.pool(id)?;
         let (mut models, mut bytes_left) = (Vec::new(), MAX_BYTES);
         let mut cursor = None;
         for _ in 0..MAX_PAGES {
             let uri = page_uri(upstream, cursor.as_deref())?;
-            let body = self.fetch_page(id, uri, bytes_left).await?;
+            let body = self.fetch_page(id, credential, uri, bytes_left).await?;
             bytes_left = bytes_left.saturating_sub(body.len());
             let page = model_list::parse(&body)?;
             models.extend(page.models);
@@ -63,11 +67,12 @@ impl Client {
     async fn fetch_page(
         &self,
         id: usize,
+        credential: usize,
         uri: Uri,
         max_bytes: usize,
     ) -> Result<Vec<u8>, ListModelsError> {
         let (pool, upstream) = self.pool(id)?;
-        let mut request = upstream.get_request(uri, 0);
+        let mut request = upstream.get_request(uri, credential);
         if upstream.provider.api.dialect != ApiDialect::Openai {
             request
                 .headers

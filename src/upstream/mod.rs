@@ -37,6 +37,7 @@ pub use error::{Error, ErrorKind};
 pub use header::{ANTHROPIC_VERSION, DEFAULT_ANTHROPIC_VERSION};
 #[cfg(feature = "fuzzing")]
 pub use http1::oracle;
+pub use list_models::ListModelsError;
 pub use model_list_cache::ModelListCache;
 pub use request::RequestHead;
 pub use response::{UpstreamBody, UpstreamResponse};

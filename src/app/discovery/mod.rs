@@ -105,7 +105,7 @@ impl DiscoveryTask {
             let fetch = async || {
                 // Too rare to keep a connection open for the next time.
                 let client = Client::new(&[Some(Arc::clone(&upstream))]);
-                let list = client.list_models(0).await;
+                let list = client.list_models(0, 0).await;
                 list.map_err(|error| error.to_string())
             };
             self.run(upstream.model_list(), fetch).await;

@@ -20,6 +20,7 @@ fn models() -> Arc<[ListedModel]> {
         id: "up/a".into(),
         created: 0,
         display_name: None,
+        shutdown: None,
     };
     Arc::new([model])
 }

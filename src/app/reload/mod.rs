@@ -5,6 +5,7 @@
 //! any step, the running generation stays.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -15,7 +16,7 @@ use tracing::{error, info, warn};
 
 use super::build::{Generation, GenerationBuilder, ProcessSettings};
 use super::{ControlCommand, StartError, systemd};
-use crate::config::{self, Config, FileFingerprints, LoadedFrom};
+use crate::config::{self, Config, ConfigErrors, FileFingerprints, InForce, LoadedFrom};
 use crate::executor::on_scratch_thread;
 use crate::proxy::Snapshot;
 use crate::telemetry::metric::label::reload_result;
@@ -23,8 +24,10 @@ use crate::telemetry::metric::{self, Registry};
 use crate::wall_clock;
 
 mod watch;
+mod writers;
 
 use watch::FileWatcher;
+use writers::{Settling, Stamps, Writers};
 
 /// Quiet time that ends a burst of changes: an editor, or the swap of a mounted
 /// directory, makes several.
@@ -35,15 +38,22 @@ const MAX_DEBOUNCE: Duration = Duration::from_secs(1);
 const RELEASE_INTERVAL: Duration = Duration::from_millis(200);
 /// How often files are read if changes cannot be watched.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
+/// How often files that are being written are looked at.
+const WRITE_INTERVAL: Duration = Duration::from_millis(100);
+/// A longer wait for the end of a write is reported.
+const LONG_WRITE: Duration = Duration::from_secs(5);
 /// A day, which stands for no timeout.
 const NO_TIMEOUT: Duration = Duration::from_secs(86_400);
 
 /// Why the reload thread wakes up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Trigger {
     /// By a signal.
     Requested,
-    /// An event on a watched directory.
+    /// A file in a watched directory was written; `is_closed` by a writer that has
+    /// closed it.
+    Written { path: PathBuf, is_closed: bool },
+    /// Another event on a watched directory.
     FilesChanged,
 }
 
@@ -62,6 +72,9 @@ pub struct Reloader {
     watch: Option<FileWatcher>,
     /// Files as of the last reload, applied or not.
     last_read: FileFingerprints,
+    /// The same files, right before they were read.
+    stamps: Stamps,
+    writers: Writers,
     running: Arc<Snapshot>,
     /// Generations that requests may still use. Kept until no other reference is
     /// left, so that no worker spends time on freeing them.
@@ -107,6 +120,8 @@ impl Reloader {
             commands,
             watch: None,
             last_read: loaded_from.files.clone(),
+            stamps: loaded_from.files.stamps(),
+            writers: Writers::default(),
             loaded_from,
             running: Arc::clone(&first.snapshot),
             retired: Vec::new(),
@@ -129,7 +144,7 @@ impl Reloader {
     fn run(mut self) {
         self.watch_files(self.started_with.watch);
         while let Some(trigger) = self.next_trigger() {
-            let requested = self.debounce(trigger);
+            let requested = self.debounce(&trigger);
             if requested || self.files_changed() {
                 systemd::reloading();
                 self.reload();
@@ -164,8 +179,12 @@ impl Reloader {
                 (true, false) => NO_TIMEOUT,
             };
             match self.triggers.recv_timeout(wait) {
-                Ok(Trigger::FilesChanged) if self.watch.is_none() => {}
-                Ok(trigger) => return Some(trigger),
+                Ok(Trigger::Requested) => return Some(Trigger::Requested),
+                Ok(trigger) if self.watch.is_some() => {
+                    self.record_write(&trigger);
+                    return Some(trigger);
+                }
+                Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => {
                     self.release_retired();
                     if polling {
@@ -178,22 +197,67 @@ impl Reloader {
     }
 
     /// Waits for the end of a burst. True if a reload was requested.
-    fn debounce(&self, first: Trigger) -> bool {
+    fn debounce(&mut self, first: &Trigger) -> bool {
         let end = Instant::now() + MAX_DEBOUNCE;
-        let mut requested = first == Trigger::Requested;
+        let mut requested = *first == Trigger::Requested;
         while !requested {
             let remaining = end.saturating_duration_since(Instant::now());
             match self.triggers.recv_timeout(DEBOUNCE.min(remaining)) {
-                Ok(trigger) => requested = trigger == Trigger::Requested,
+                Ok(trigger) => {
+                    self.record_write(&trigger);
+                    requested = trigger == Trigger::Requested;
+                }
                 Err(_) => break,
             }
         }
         requested
     }
 
+    fn record_write(&mut self, trigger: &Trigger) {
+        if let Trigger::Written { path, is_closed } = trigger {
+            let files = self.last_read.stamps();
+            self.writers.record(path, *is_closed, &files);
+        }
+    }
+
+    /// Reads the files when none is being written.
+    fn load(&mut self) -> (Result<Config, ConfigErrors>, FileFingerprints) {
+        loop {
+            let stamps = self.wait_for_writers();
+            let sources = &self.loaded_from.sources;
+            let read = on_scratch_thread(|| config::load_with_fingerprints(sources));
+            if self.last_read.stamps() == stamps {
+                // Files that are named for the first time have no earlier state.
+                self.stamps = read.1.stamps();
+                self.stamps.extend(stamps);
+                return read;
+            }
+        }
+    }
+
+    fn wait_for_writers(&mut self) -> Stamps {
+        let start = Instant::now();
+        let mut is_reported = false;
+        let before = self.stamps.clone();
+        let mut settling = Settling::new(&before, self.last_read.stamps());
+        while !settling.is_complete(&self.writers) {
+            if !is_reported && start.elapsed() > LONG_WRITE {
+                is_reported = true;
+                self.metrics.last_successful.set(0);
+                warn!("a configuration file is being written; it is read when it is complete");
+            }
+            // A request is what is being done here.
+            if let Ok(trigger) = self.triggers.recv_timeout(WRITE_INTERVAL) {
+                self.record_write(&trigger);
+            }
+            settling.observe(self.last_read.stamps());
+        }
+        self.writers.forget_complete();
+        settling.now
+    }
+
     fn reload(&mut self) {
-        let sources = &self.loaded_from.sources;
-        let (loaded, fingerprints) = on_scratch_thread(|| config::load_with_fingerprints(sources));
+        let (loaded, fingerprints) = self.load();
         let changed = fingerprints != self.loaded_from.files;
         self.last_read = fingerprints;
         match loaded {
@@ -206,10 +270,16 @@ impl Reloader {
                 self.metrics.last_successful.set(1);
                 info!("reload: configuration unchanged");
             }
-            Ok(config) => match self.apply(config) {
-                Ok(()) => self.loaded_from.files = self.last_read.clone(),
-                Err(reason) => self.reject(&[reason.to_string()]),
-            },
+            Ok(config) => {
+                let in_force = InForce::of(&config);
+                match self.apply(config) {
+                    Ok(()) => {
+                        self.loaded_from.files = self.last_read.clone();
+                        self.loaded_from.sources.in_force = Some(in_force);
+                    }
+                    Err(reason) => self.reject(&[reason.to_string()]),
+                }
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 
-use notify::event::{AccessKind, AccessMode};
+use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tracing::warn;
 
@@ -26,9 +26,10 @@ pub struct FileWatcher {
 impl FileWatcher {
     pub fn new(triggers: Sender<Trigger>) -> Self {
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            if event.is_ok_and(|event| !is_own_read(event.kind)) {
+            let Ok(event) = event else { return };
+            if let Some(trigger) = trigger(event) {
                 // Fails only if the reload thread has ended.
-                let _ = triggers.send(Trigger::FilesChanged);
+                let _ = triggers.send(trigger);
             }
         });
         let mut this = Self {
@@ -83,10 +84,19 @@ impl FileWatcher {
     }
 }
 
-/// True for events that our own reads cause.
-fn is_own_read(kind: EventKind) -> bool {
-    let written = EventKind::Access(AccessKind::Close(AccessMode::Write));
-    kind.is_access() && kind != written
+/// What an event means; none for those that our own reads cause.
+fn trigger(event: Event) -> Option<Trigger> {
+    let is_closed = match event.kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
+        EventKind::Access(_) => return None,
+        EventKind::Modify(ModifyKind::Data(_)) => false,
+        _ => return Some(Trigger::FilesChanged),
+    };
+    let path = event.paths.into_iter().next();
+    Some(path.map_or(Trigger::FilesChanged, |path| Trigger::Written {
+        path,
+        is_closed,
+    }))
 }
 
 /// The directories in which a change of `path` is visible: its own, that of each
@@ -108,8 +118,19 @@ fn directories_to_watch(path: &Path) -> BTreeSet<PathBuf> {
         path = next.components().collect();
         found.insert(parent(&path));
     }
-    found.retain(|directory| directory.is_dir());
-    found
+    found.iter().filter_map(|path| existing(path)).collect()
+}
+
+/// The directory, or the nearest one above it: a directory that is gone may come back.
+fn existing(directory: &Path) -> Option<PathBuf> {
+    let mut above = directory.ancestors();
+    let found = above.find(|path| *path == Path::new("") || path.is_dir())?;
+    let is_current = found == Path::new("");
+    Some(if is_current {
+        PathBuf::from(".")
+    } else {
+        found.to_owned()
+    })
 }
 
 /// As many links as Linux follows (`path_resolution(7)`).

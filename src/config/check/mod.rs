@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::environment::Environment;
 use super::error::{ConfigError, ConfigErrors, KeyPath, Location, nearest};
 use super::file::Files;
+use super::in_force::ReadFiles;
 use super::layers::Layers;
 use super::preset::Presets;
 use super::{Config, ProviderConfig, Retry, raw};
@@ -22,6 +23,7 @@ mod fallback;
 mod headers;
 mod health;
 mod hedge;
+mod key_models;
 mod key_text;
 mod listener;
 mod metrics;
@@ -30,6 +32,7 @@ mod origin;
 mod price;
 mod provider;
 mod provider_api;
+pub mod reload;
 mod roots;
 mod server;
 #[cfg(test)]
@@ -97,7 +100,7 @@ pub fn config(checker: &mut Checker<'_>, raw: &raw::Config, presets: &Presets) -
     let metrics = metrics::resolve(checker, &raw.metrics, traces.as_ref());
     let models = model::resolve(checker, raw, presets, &providers, retry);
     let default_provider = default_provider(checker, raw, &providers);
-    Config {
+    let mut config = Config {
         server,
         admin,
         cors,
@@ -115,8 +118,12 @@ pub fn config(checker: &mut Checker<'_>, raw: &raw::Config, presets: &Presets) -
         watch: raw.reload.watch,
         providers,
         models,
-        warnings: std::mem::take(&mut checker.warnings),
-    }
+        files: ReadFiles::default(),
+        warnings: Vec::new(),
+    };
+    key_models::check(checker, raw, &config);
+    config.warnings = std::mem::take(&mut checker.warnings);
+    config
 }
 
 fn default_provider(

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Checker, affinity, fallback, hedge};
 use crate::config::error::{KeyPath, nearest};
-use crate::config::preset::Presets;
+use crate::config::preset::{ModelPreset, Presets};
 use crate::config::raw::Count;
 use crate::config::{Hedge, ModelConfig, ProviderConfig, Retry, TargetConfig, raw};
 
@@ -61,6 +61,9 @@ pub fn resolve(
             timeouts,
             hedge,
             builtin: written.is_none(),
+            retirement: entry
+                .with_builtin_target()
+                .and_then(|builtin| builtin.retirement.clone()),
         };
         models.insert((*alias).clone(), model);
     }
@@ -72,7 +75,7 @@ struct ModelCheck<'a> {
     alias: &'a str,
     path: KeyPath,
     raw: &'a raw::Model,
-    builtin: Option<&'a raw::Model>,
+    builtin: Option<&'a ModelPreset>,
     known: &'a BTreeSet<&'a str>,
 }
 
@@ -102,13 +105,17 @@ impl ModelCheck<'_> {
         found
     }
 
-    /// The built-in value applies to the built-in target only.
-    fn context(&self) -> Option<usize> {
+    /// The built-in entry, unless the configuration sets another target.
+    fn with_builtin_target(&self) -> Option<&ModelPreset> {
         let raw = self.raw;
         let is_builtin = raw.provider.is_none() && raw.model.is_none() && raw.targets.is_empty();
-        let builtin = self.builtin.filter(|_| is_builtin);
-        let context = raw.context.or_else(|| builtin?.context)?;
-        Some(context.size())
+        self.builtin.filter(|_| is_builtin)
+    }
+
+    /// The built-in value applies to the built-in target only.
+    fn context(&self) -> Option<usize> {
+        let builtin = || self.with_builtin_target()?.settings.context;
+        Some(self.raw.context.or_else(builtin)?.size())
     }
 
     /// Hedging requires a second target and a second attempt.
@@ -128,7 +135,9 @@ impl ModelCheck<'_> {
         let provider = if self.raw.provider.is_some() {
             self.provider(checker, &self.path, self.raw.provider.as_deref())?
         } else {
-            let builtin = self.builtin.and_then(|model| model.provider.clone());
+            let builtin = self
+                .builtin
+                .and_then(|model| model.settings.provider.clone());
             if builtin.is_none() && !checker.is_pruned(&self.path) {
                 let text = "provider is missing; name one, such as provider = \"openai\"";
                 checker.error(&self.path, text);
@@ -189,7 +198,7 @@ impl ModelCheck<'_> {
         if let Some(Err(text)) = text.map(name) {
             checker.error(&self.path.key("model"), text);
         }
-        let text = text.or_else(|| builtin?.model.as_deref());
+        let text = text.or_else(|| builtin?.settings.model.as_deref());
         text.unwrap_or(self.alias).to_owned()
     }
 }

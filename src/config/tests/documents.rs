@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Trial;
 use crate::config::preset::{KeyRequirement, Presets};
 use crate::config::schema_node::SchemaNode;
-use crate::config::{Auth, StreamUsageMode, docs, schema};
+use crate::config::{Auth, ReadFiles, StreamUsageMode, docs, schema};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -35,8 +35,10 @@ fn uncommented() -> String {
 
 #[test]
 fn the_complete_file_has_the_defaults() {
-    let written = Trial::file(&read("config/trunkline.toml")).config();
-    let defaults = Trial::file("").config();
+    let mut written = Trial::file(&read("config/trunkline.toml")).config();
+    let mut defaults = Trial::file("").config();
+    written.files = ReadFiles::default();
+    defaults.files = ReadFiles::default();
     assert_eq!(format!("{written:#?}"), format!("{defaults:#?}"));
 }
 
@@ -195,7 +197,7 @@ fn the_built_in_table_is_complete() {
         assert!(
             presets
                 .providers
-                .contains_key(model.provider.as_ref().unwrap())
+                .contains_key(model.settings.provider.as_ref().unwrap())
         );
     }
 }
@@ -236,11 +238,11 @@ fn the_providers_of_the_original_work_with_their_variables() {
     assert_eq!(
         aliases,
         [
-            ("gpt-3.5-turbo", "openai", "gpt-3.5-turbo"),
-            ("gpt-4-turbo", "openai", "gpt-4-turbo"),
+            ("gpt-3.5-turbo", "openai", "gpt-5.6-terra"),
+            ("gpt-4-turbo", "openai", "gpt-5.6-sol"),
             ("gpt-4o", "openai", "gpt-4o"),
-            ("llama3-70b-groq", "groq", "llama3-70b-8192"),
-            ("llama3-8b-groq", "groq", "llama3-8b-8192"),
+            ("llama3-70b-groq", "groq", "openai/gpt-oss-120b"),
+            ("llama3-8b-groq", "groq", "openai/gpt-oss-20b"),
             ("mistral-large", "mistral", "mistral-large-latest"),
             ("mistral-small", "mistral", "mistral-small-latest"),
         ]

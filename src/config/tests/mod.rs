@@ -4,6 +4,7 @@ mod documents;
 mod files;
 mod layering;
 mod metrics;
+mod reloads;
 mod secrets;
 mod traces;
 mod trial;

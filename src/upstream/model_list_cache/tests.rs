@@ -14,6 +14,7 @@ fn list(id: &str) -> Arc<[ListedModel]> {
         id: id.into(),
         created: 0,
         display_name: None,
+        shutdown: None,
     };
     Arc::new([model])
 }

@@ -1,13 +1,14 @@
 //! Lists of models as providers send them.
 //!
 //! Shapes: OpenAI's `{"data":[{"id","created"}]}` (API reference, "List
-//! models"), the bare array of Together, and Anthropic's pages
+//! models"; `shutdown_date`: its page "Deprecations"), the bare array of Together, and Anthropic's pages
 //! `{"data":[{"id","display_name","created_at"}],"has_more","last_id"}` (API
 //! reference, "List Models"). Ollama without a model sends `"data":null`.
 
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::Value;
@@ -23,6 +24,8 @@ pub struct ListedModel {
     /// In seconds since 1970; 0 if unknown.
     pub created: u64,
     pub display_name: Option<Box<str>>,
+    /// When the provider shuts it down, where its list says so.
+    pub shutdown: Option<Date>,
 }
 
 /// One response.
@@ -73,6 +76,7 @@ struct Entry {
     created: Option<Value>,
     created_at: Option<Value>,
     display_name: Option<Value>,
+    shutdown_date: Option<Value>,
 }
 
 impl<'de> Deserialize<'de> for Models {
@@ -112,6 +116,7 @@ impl Entry {
             id: name(self.id.as_ref())?.into(),
             created: created.or_else(since_1970).unwrap_or_default(),
             display_name: name(self.display_name.as_ref()).map(Into::into),
+            shutdown: name(self.shutdown_date.as_ref()).and_then(|day| day.parse().ok()),
         })
     }
 }

@@ -13,6 +13,7 @@ fn listed(id: &str, created: u64) -> ListedModel {
         id: id.into(),
         created,
         display_name: None,
+        shutdown: None,
     }
 }
 
@@ -163,5 +164,18 @@ fn writes_both_shapes() {
             "type": "model", "id": "fast", "display_name": "fast",
             "created_at": "1970-01-01T00:00:00Z",
         })
+    );
+}
+
+#[test]
+fn a_shutdown_date_is_read_where_there_is_one() {
+    let body = r#"{"data":[{"id":"a","shutdown_date":"2027-01-14"},{"id":"b","shutdown_date":null},
+        {"id":"c","shutdown_date":"soon"},{"id":"d","shutdown_date":20270114},{"id":"e"}]}"#;
+    let page = parse(body.as_bytes()).unwrap();
+    let dates = page.models.iter().map(|model| model.shutdown);
+    let dates: Vec<_> = dates.map(|it| it.map(|it| it.to_string())).collect();
+    assert_eq!(
+        dates,
+        [Some("2027-01-14".to_owned()), None, None, None, None]
     );
 }

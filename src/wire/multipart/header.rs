@@ -76,6 +76,8 @@ pub(super) fn parse_part_header(fields: &[u8]) -> Result<PartKind, MultipartErro
     match name {
         Some(name) if name == b"model" && (is_file || encoded) => Err(MultipartError::InvalidModel),
         Some(name) if name == b"model" => Ok(PartKind::Model),
+        // Some parsers ignore case, and would read it in place of the model.
+        Some(name) if name.eq_ignore_ascii_case(b"model") => Err(MultipartError::DuplicateModel),
         _ => Ok(PartKind::Other),
     }
 }

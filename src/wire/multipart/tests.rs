@@ -59,6 +59,27 @@ fn a_form_may_have_no_model() {
 }
 
 #[test]
+fn s03_a_field_that_is_the_model_but_for_case_is_a_duplicate() {
+    let model = field("model", "m");
+    for name in ["Model", "MODEL", "mOdel"] {
+        let other = field(name, "n");
+        for body in [
+            format!("{model}{other}--xyz--"),
+            format!("{other}{model}--xyz--"),
+            format!("{other}--xyz--"),
+        ] {
+            assert_eq!(
+                scan(body.as_bytes(), 7),
+                Err(MultipartError::DuplicateModel),
+                "{body}"
+            );
+        }
+    }
+    let body = format!("{model}{}--xyz--", field("Models", "n"));
+    assert!(scan(body.as_bytes(), 7).unwrap().is_some());
+}
+
+#[test]
 fn rejects_forms_that_parsers_read_differently() {
     use MultipartError as Error;
 

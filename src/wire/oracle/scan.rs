@@ -40,14 +40,21 @@ fn expected_scan(body: &[u8]) -> Option<ExpectedScan> {
     }
     let members = members(body.trim_ascii())?;
     let mut found: HashMap<String, &[u8]> = HashMap::new();
+    let mut folded = Vec::new();
     for (key, value) in members {
         let Ok(key) = serde_json::from_slice::<String>(key) else {
             continue;
         };
         let known = matches!(key.as_str(), "model" | "stream" | "stream_options");
-        if known && found.insert(key, value).is_some() {
+        if known && found.insert(key.clone(), value).is_some() {
             return None;
         }
+        if !known {
+            folded.push(key.replace('\u{17F}', "s").to_ascii_lowercase());
+        }
+    }
+    if folded.iter().any(|name| found.contains_key(name)) {
+        return None;
     }
     let raw_model = *found.get("model")?;
     let model = serde_json::from_slice::<String>(raw_model).ok()?;

@@ -342,6 +342,28 @@ impl<'b> Cursor<'b> {
                 .eq(name.chars().map(Some))
     }
 
+    /// Compares a string to `name`, in lower case, as Go's `encoding/json` does: without
+    /// regard to case, with U+017F as `s` and U+212A as `k`.
+    pub(super) fn folds_to(&self, text: JsonString, name: &str) -> bool {
+        let content = self.content(text);
+        if content.len() == name.len() {
+            return content.eq_ignore_ascii_case(name.as_bytes());
+        }
+        let longest = name.len() * MAX_ESCAPE_BYTES;
+        let may_be_longer = text.escaped || !content.is_ascii();
+        if content.len() < name.len() || content.len() > longest || !may_be_longer {
+            return false;
+        }
+        let folded = |letter| match letter {
+            '\u{17F}' => 's',
+            '\u{212A}' => 'k',
+            other => other.to_ascii_lowercase(),
+        };
+        Decoder::from_bytes(content)
+            .map(|letter| letter.ok().map(folded))
+            .eq(name.chars().map(Some))
+    }
+
     /// The length of a string in UTF-8 with escapes resolved; `None` above the limit.
     /// Half a surrogate pair is an error.
     pub(super) fn decoded_len(

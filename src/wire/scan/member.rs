@@ -1,8 +1,8 @@
 //! The top-level members that the scan reads.
 
-use super::ScanField;
 use super::cursor::Cursor;
 use super::string::{Decoder, JsonString};
+use super::{ScanError, ScanField, StreamOptions};
 
 /// The longest name, in characters.
 const MAX_NAME: usize = "stream_options".len();
@@ -35,5 +35,43 @@ impl ScanMember {
             b"service_tier" => Self::ServiceTier,
             _ => return None,
         })
+    }
+}
+
+/// Consumes any value; true for the literal `true`.
+pub(super) fn read_true(cursor: &mut Cursor<'_>) -> Result<bool, ScanError> {
+    // No other JSON value begins with `t`, and a misspelt `true` is an error.
+    let is_true = cursor.peek() == Some(b't');
+    cursor.skip_value()?;
+    Ok(is_true)
+}
+
+pub(super) fn read_options(cursor: &mut Cursor<'_>) -> Result<StreamOptions, ScanError> {
+    let start = cursor.offset();
+    match cursor.peek() {
+        Some(b'{') => {
+            let (mut empty, mut include_usage) = (true, None);
+            cursor.object(|cursor, key| {
+                empty = false;
+                if cursor.text_eq(key, "include_usage") {
+                    include_usage = Some(read_true(cursor)?);
+                    return Ok(());
+                }
+                cursor.skip_value()
+            })?;
+            Ok(StreamOptions::Object {
+                object_start: start + 1,
+                empty,
+                include_usage,
+            })
+        }
+        Some(b'n') => {
+            cursor.skip_value()?;
+            Ok(StreamOptions::Null(cursor.span_from(start)))
+        }
+        _ => {
+            cursor.skip_value()?;
+            Ok(StreamOptions::Other)
+        }
     }
 }

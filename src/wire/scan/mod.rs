@@ -6,6 +6,7 @@
 
 pub mod affinity;
 mod cursor;
+mod folded;
 mod member;
 pub mod object_ids;
 mod string;
@@ -17,7 +18,8 @@ use std::fmt;
 use std::num::NonZeroUsize;
 
 use cursor::Cursor;
-use member::ScanMember;
+use folded::{FoldedNames, LONE_MODEL};
+use member::{ScanMember, read_options, read_true};
 use string::{Decoder, JsonString};
 
 use super::usage::ServiceTier;
@@ -108,7 +110,11 @@ pub struct ScanError {
 /// A syntax error anywhere takes precedence over a missing or repeated member, so
 /// a body is reported as invalid JSON exactly when it is.
 pub fn scan(body: &[u8]) -> Result<Scan, ScanError> {
-    let (scan, last) = scan_body(body, ScanErrorKind::NotAnObject)?;
+    let (scan, last) = scan_body(
+        body,
+        ScanErrorKind::NotAnObject,
+        ScanErrorKind::ModelMissing,
+    )?;
     match scan.model {
         Some(_) => Ok(scan),
         None => Err(ScanError {
@@ -120,19 +126,20 @@ pub fn scan(body: &[u8]) -> Result<Scan, ScanError> {
 
 /// Scans a whole body in which `model` is optional.
 pub fn scan_object(body: &[u8]) -> Result<Scan, ScanError> {
-    scan_body(body, ScanErrorKind::NotAnObject).map(|(scan, _)| scan)
+    scan_body(body, ScanErrorKind::NotAnObject, LONE_MODEL).map(|(scan, _)| scan)
 }
 
 /// Scans a whole body of any JSON, in which `model` is optional.
 pub fn scan_any(body: &[u8]) -> Result<Scan, ScanError> {
-    scan_body(body, None).map(|(scan, _)| scan)
+    scan_body(body, None, LONE_MODEL).map(|(scan, _)| scan)
 }
 
 /// Returns the scan, and the offset of the last byte of the value. `other` is the
-/// error for JSON that is not an object.
+/// error for JSON that is not an object, `lone` that for a `Model` without a `model`.
 fn scan_body(
     body: &[u8],
     other: impl Into<Option<ScanErrorKind>>,
+    lone: ScanErrorKind,
 ) -> Result<(Scan, usize), ScanError> {
     let mut cursor = Cursor::new(body);
     if body.is_empty() {
@@ -152,7 +159,7 @@ fn scan_body(
     }
     let last = cursor.offset().saturating_sub(1);
     cursor.end()?;
-    Ok((builder.finish()?, last))
+    Ok((builder.finish(lone)?, last))
 }
 
 // === impl ByteSpan ===
@@ -277,6 +284,7 @@ struct ScanBuilder {
     stream_options: Option<StreamOptions>,
     has_data_sources: bool,
     wants_other_tier: bool,
+    folded: FoldedNames,
     /// The first error that is not one of syntax. It is reported once the syntax of
     /// the whole body is known to be valid.
     deferred: Option<ScanError>,
@@ -297,9 +305,13 @@ impl ScanBuilder {
                 self.wants_other_tier |= !standard.any(|name| cursor.text_eq(tier, name));
                 return Ok(());
             }
-            other => {
-                let is_set = cursor.peek() != Some(b'n');
-                self.has_data_sources |= is_set && matches!(other, Some(ScanMember::DataSources));
+            Some(ScanMember::ServiceTier) => return cursor.skip_value(),
+            Some(ScanMember::DataSources) => {
+                self.has_data_sources |= cursor.peek() != Some(b'n');
+                return cursor.skip_value();
+            }
+            None => {
+                self.folded.record(cursor, key);
                 return cursor.skip_value();
             }
         };
@@ -336,8 +348,8 @@ impl ScanBuilder {
         Ok(text.span)
     }
 
-    fn finish(self) -> Result<Scan, ScanError> {
-        if let Some(error) = self.deferred {
+    fn finish(self, lone: ScanErrorKind) -> Result<Scan, ScanError> {
+        if let Some(error) = self.deferred.or_else(|| self.folded_error(lone)) {
             return Err(error);
         }
         Ok(Scan {
@@ -348,43 +360,5 @@ impl ScanBuilder {
             has_data_sources: self.has_data_sources,
             wants_other_tier: self.wants_other_tier,
         })
-    }
-}
-
-/// Consumes any value; true for the literal `true`.
-fn read_true(cursor: &mut Cursor<'_>) -> Result<bool, ScanError> {
-    // No other JSON value begins with `t`, and a misspelt `true` is an error.
-    let is_true = cursor.peek() == Some(b't');
-    cursor.skip_value()?;
-    Ok(is_true)
-}
-
-fn read_options(cursor: &mut Cursor<'_>) -> Result<StreamOptions, ScanError> {
-    let start = cursor.offset();
-    match cursor.peek() {
-        Some(b'{') => {
-            let (mut empty, mut include_usage) = (true, None);
-            cursor.object(|cursor, key| {
-                empty = false;
-                if cursor.text_eq(key, "include_usage") {
-                    include_usage = Some(read_true(cursor)?);
-                    return Ok(());
-                }
-                cursor.skip_value()
-            })?;
-            Ok(StreamOptions::Object {
-                object_start: start + 1,
-                empty,
-                include_usage,
-            })
-        }
-        Some(b'n') => {
-            cursor.skip_value()?;
-            Ok(StreamOptions::Null(cursor.span_from(start)))
-        }
-        _ => {
-            cursor.skip_value()?;
-            Ok(StreamOptions::Other)
-        }
     }
 }

@@ -182,13 +182,13 @@ fn the_legacy_variable_names_work_unchanged() {
         .env("OPENAI_BASE_URL", &upstream.base_url())
         .start();
     let expected = [
-        ("llama3-70b-groq", "llama3-70b-8192", "gsk-1"),
-        ("llama3-8b-groq", "llama3-8b-8192", "gsk-1"),
+        ("llama3-70b-groq", "openai/gpt-oss-120b", "gsk-1"),
+        ("llama3-8b-groq", "openai/gpt-oss-20b", "gsk-1"),
         ("mistral-large", "mistral-large-latest", "mk-1"),
         ("mistral-small", "mistral-small-latest", "mk-1"),
         ("gpt-4o", "gpt-4o", "sk-1"),
-        ("gpt-4-turbo", "gpt-4-turbo", "sk-1"),
-        ("gpt-3.5-turbo", "gpt-3.5-turbo", "sk-1"),
+        ("gpt-4-turbo", "gpt-5.6-sol", "sk-1"),
+        ("gpt-3.5-turbo", "gpt-5.6-terra", "sk-1"),
     ];
     for (index, (alias, model, key)) in expected.into_iter().enumerate() {
         let response = gateway.send(&Request::chat(alias));

@@ -193,6 +193,11 @@ fn a_model_in_the_body_of_any_call_is_replaced() {
         200
     );
     assert_eq!(pair.one.only_request().body, job.as_bytes());
+    // Even if it looks like that of a built-in provider without a key.
+    let job = r#"{"training_file":"f","model":"anthropic/x"}"#;
+    let sent = gateway.send(&Request::post("/v1/fine_tuning/jobs", job));
+    assert_eq!(sent.status, 200, "{}", sent.text());
+    assert_eq!(pair.one.wait_for_requests(2)[1].body, job.as_bytes());
     // A request that costs tokens is not sent to a guessed provider.
     let compact = Request::post("/v1/responses/compact", r#"{"model":"gpt-x","input":"i"}"#);
     assert_response::error(

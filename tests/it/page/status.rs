@@ -79,12 +79,12 @@ fn a_new_gateway_shows_what_is_ready_and_what_is_missing() {
     assert_eq!(
         *named(&status["models"], "id", "llama3-70b-groq"),
         json!({
-            "id": "llama3-70b-groq", "provider": "groq", "upstream_model": "llama3-70b-8192",
+            "id": "llama3-70b-groq", "provider": "groq", "upstream_model": "openai/gpt-oss-120b",
             "ready": false, "missing": "GROQ_API_KEY",
             "in_flight": 0, "total": 0, "failed": 0, "first_token_ms": no_times,
-            "price": null, "context": 8192, "cost": no_cost,
+            "price": null, "context": 131_072, "cost": no_cost,
             "targets": [{
-                "provider": "groq", "upstream_model": "llama3-70b-8192", "key": null,
+                "provider": "groq", "upstream_model": "openai/gpt-oss-120b", "key": null,
                 "priority": 0, "weight": 1, "fallback": false,
                 "state": "not_configured", "until": null
             }]

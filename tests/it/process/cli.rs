@@ -138,9 +138,9 @@ fn a_port_in_use_fails_the_start_with_an_error() {
 
 #[test]
 fn wo01_variables_that_kubernetes_makes_for_services_change_nothing() {
-    let (status, expected, _) = run(&Setup::new(), &["check"]);
-    assert!(status.success());
     let mut setup = Setup::new();
+    let (status, expected, _) = run(&setup, &["check"]);
+    assert!(status.success());
     for service in [
         "TRUNKLINE",
         "TRUNKLINE_SERVER",
@@ -181,6 +181,72 @@ fn wo01_variables_that_kubernetes_makes_for_services_change_nothing() {
         ),
         "{stdout}"
     );
+}
+
+#[test]
+fn a11_a_variable_that_is_nearly_a_setting_is_named() {
+    for (name, value, meant) in [
+        (
+            "TRUNKLINE_LISTEN",
+            "127.0.0.1:1",
+            "TRUNKLINE_SERVER__LISTEN",
+        ),
+        ("TRUNKLINE_HOST", "0.0.0.0", "TRUNKLINE_SERVER__LISTEN"),
+        ("TRUNKLINE_PORT", "9000", "TRUNKLINE_SERVER__LISTEN"),
+        ("TRUNKLINE_SERVER_LISTN", "x", "TRUNKLINE_SERVER__LISTEN"),
+        ("TRUNKLINE_MAX_BODY", "1MiB", "TRUNKLINE_SERVER__MAX_BODY"),
+        (
+            "TRUNKLINE_ALLOW_ORIGINS",
+            "x",
+            "TRUNKLINE_CORS__ALLOW_ORIGINS",
+        ),
+        (
+            "TRUNKLINE_DEFAULT_PROVIDR",
+            "x",
+            "TRUNKLINE_DEFAULT_PROVIDER",
+        ),
+        ("TRUNKLINE_LOG_LEVEL", "debug", "TRUNKLINE_LOG__LEVEL"),
+    ] {
+        let (status, stdout, stderr) = run(&Setup::new().env(name, value), &["check"]);
+        assert!(status.success(), "{stderr}");
+        let expected = format!("warning: {name} is ignored; did you mean {meant}");
+        assert!(stdout.contains(&expected), "{expected}: {stdout}");
+    }
+    for (name, value) in [
+        ("TRUNKLINE_BIN", "/usr/bin/trunkline"),
+        ("TRUNKLINE_VERSION", "1"),
+        ("TRUNKLINE_LISTEN_PORT_80_UDP_ADDR", "10.0.0.9"),
+    ] {
+        let (_, stdout, _) = run(&Setup::new().env(name, value), &["check"]);
+        assert!(!stdout.contains("is ignored"), "{stdout}");
+    }
+}
+
+#[test]
+fn a09_check_names_the_file_and_what_it_sets() {
+    let setup = Setup::new()
+        .server("root_path = \"/api\"\nmax_body = \"3MiB\"")
+        .env("FRONTEND_URL", "https://chat.example.com");
+    setup.file(".env", b"# nothing\n");
+    let (status, stdout, stderr) = run(&setup, &["check"]);
+    assert!(status.success(), "{stderr}");
+    for part in [
+        "test.toml, .env (empty)\n",
+        "\nRoot path: /api\n",
+        "\nOrigins allowed by CORS: https://chat.example.com\n",
+        "\nTLS: off\n",
+        "bodies of 3 MiB, 512 MiB buffered",
+    ] {
+        assert!(stdout.contains(part), "{part:?} is not in {stdout}");
+    }
+    let gateway = setup.start();
+    let log = gateway.log_lines_at("INFO").join("\n");
+    assert!(log.contains("configuration read"), "{log}");
+    let files = gateway.get_admin("/config").json()["files"].clone();
+    assert_eq!(files.as_array().map(Vec::len), Some(2), "{files}");
+    assert!(files[0].as_str().unwrap().ends_with("test.toml"), "{files}");
+    let model = gateway.send(&Request::get("/v1/models"));
+    assert!(!model.text().contains("test.toml"));
 }
 
 #[test]

@@ -6,6 +6,30 @@ use crate::support::gateway::Setup;
 use crate::support::upstream::{Upstream, response};
 
 #[test]
+fn a_provider_without_its_credential_names_the_variable_where_access_is_open() {
+    let gateway = Setup::new().top_level("demo = \"on\"").start();
+    for (model, missing) in [
+        ("anthropic/claude-x", "ANTHROPIC_API_KEY"),
+        ("openai/gpt-4o", "OPENAI_API_KEY"),
+        ("ollama/llama3", "[providers.ollama] in the config"),
+        ("azure/x", "AZURE_OPENAI_API_KEY"),
+    ] {
+        let response = gateway.send(&Request::chat(model));
+        let code = "upstream_not_configured";
+        let message = assert_response::error(&response, 503, code, Some("model"));
+        assert!(message.contains(missing), "{model}: {message}");
+        assert_eq!(response.header("x-should-retry"), Some("false"));
+    }
+    let gateway = Setup::new()
+        .top_level("demo = \"on\"")
+        .key("a", "tk-a", "")
+        .start();
+    let response = gateway.send(&Request::chat("anthropic/claude-x").key("tk-a"));
+    let message = assert_response::error(&response, 404, "model_not_found", Some("model"));
+    assert!(!message.contains("ANTHROPIC"), "{message}");
+}
+
+#[test]
 fn provider_slash_model_reaches_any_model_of_a_provider() {
     let upstream = Upstream::with_response(response::completion("hi"));
     let gateway = Setup::with_upstream(&upstream).start();

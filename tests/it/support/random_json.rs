@@ -85,8 +85,8 @@ const STRINGS: [&str; 14] = [
     r"\u0000",
 ];
 const KEYS: [&str; 12] = [
-    "Model",
-    "MODEL",
+    "Models",
+    "MODE",
     "model ",
     " model",
     "mode",

@@ -175,7 +175,7 @@ fn the_config_shows_the_effective_price() {
         })
     );
     assert_eq!(
-        config["models"]["llama3-8b-groq"]["targets"][0]["price"],
+        config["models"]["mistral-small"]["targets"][0]["price"],
         Value::Null
     );
 }

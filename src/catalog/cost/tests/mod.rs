@@ -31,6 +31,11 @@ fn text(price: &Price, usage: &Usage) -> Option<String> {
 
 /// Rows of the user's for providers without built-in prices.
 const OWN_ROWS: &str = r#"
+[prices."gemini/gemini-2.5-pro"]
+input = "1.25"
+cached_input = "0.125"
+output = "10"
+long_prompt = { above = 200000, input = "2.50", cached_input = "0.25", output = "15" }
 [prices."deepseek/*"]
 input = "0.28"
 cached_input = "0.028"

@@ -128,3 +128,58 @@ fn the_hash_of_no_key_is_an_error() {
         );
     }
 }
+
+#[test]
+fn models_of_a_client_that_allow_nothing_are_a_warning() {
+    let warnings = |models: &str, rest: &str| {
+        let text = format!(
+            "{rest}\n[models.fast]\nprovider = \"groq\"\n[access.keys.a]\nsha256 = \"{HASH}\"\nmodels = {models}"
+        );
+        Trial::file(&text).variable("GROQ_API_KEY", "k").warnings()
+    };
+    for models in [
+        "[\"fast\"]",
+        "[\"f*\"]",
+        "[\"*\"]",
+        "[\"demo\"]",
+        "[\"gpt-4o\"]",
+        "[\"openai/*\"]",
+        "[\"openai/any\"]",
+        "[\"gro*\"]",
+        "[\"*/any\"]",
+    ] {
+        assert_eq!(warnings(models, ""), [""; 0], "{models}");
+    }
+    for (models, rest, expected) in [
+        ("[]", "", "models: empty, so the client may use no model"),
+        (
+            "[\"fasst\"]",
+            "",
+            "models[0]: \"fasst\" matches no model; did you mean \"fast\"?",
+        ),
+        (
+            "[\"fast\", \"nosuch/*\"]",
+            "",
+            "models[1]: \"nosuch/*\" matches no model; `trunkline models",
+        ),
+        (
+            "[\"openai/*\"]",
+            "strict_models = true",
+            "models[0]: \"openai/*\" matches no model",
+        ),
+    ] {
+        let found = warnings(models, rest);
+        assert!(
+            found.len() == 1 && found[0].contains(expected),
+            "{models}: {found:?}"
+        );
+    }
+    let certificate = "[server.tls]\ncert_file = \"tls.crt\"\nkey_file = \"tls.key\"\n\
+        client_ca_file = \"ca.crt\"\nclient_auth = \"required\"\n\
+        [access.certificates.b]\nsan = \"b.test\"\nmodels = []";
+    let found = Trial::file(certificate).with_certificates().warnings();
+    assert!(
+        found[0].contains("access.certificates.b.models: empty"),
+        "{found:?}"
+    );
+}

@@ -261,9 +261,9 @@ fn the_context_is_configured_or_built_in_for_the_built_in_target() {
     let context = |alias: &str| models[alias].context;
     assert_eq!(context("m"), Some(4096));
     assert_eq!(context("gpt-4o"), None);
-    assert_eq!(context("gpt-4-turbo"), Some(128_000));
+    assert_eq!(context("gpt-4-turbo"), Some(1_050_000));
     assert_eq!(context("gpt-3.5-turbo"), Some(4096));
-    assert_eq!(context("llama3-8b-groq"), Some(8192));
+    assert_eq!(context("llama3-8b-groq"), Some(131_072));
     assert_eq!(context("mistral-large"), None);
     for bad in ["0", "10000001"] {
         let text = format!("[models.m]\nprovider = \"groq\"\ncontext = {bad}");

@@ -13,11 +13,9 @@ fn built_in_prices_apply_at_the_built_in_base_url() {
     let shown = Some("2.5 in, 1.25 cached, 10 out");
     assert_eq!(of("gpt-4o").as_deref(), shown);
     assert_eq!(of("gpt-4o-2024-08-06").as_deref(), shown);
-    assert_eq!(of("gpt-4o-2024-05-13").as_deref(), Some("5 in, 15 out"));
     assert_eq!(of("text-embedding-3-small").as_deref(), Some("0.02 in"));
     for unknown in ["gpt-4o-audio-preview", "gpt-4", "GPT-4o", "", "gpt-4o-2024"] {
-        let expected = (unknown == "gpt-4").then_some("30 in, 60 out");
-        assert_eq!(of(unknown).as_deref(), expected, "{unknown}");
+        assert_eq!(of(unknown).as_deref(), None, "{unknown}");
     }
     assert_eq!(price("", "groq", "gpt-4o"), None);
     assert_eq!(
@@ -55,7 +53,7 @@ input = "1"
 [prices."openai/gpt-4o-m*"]
 input = "0.1"
 output = "0.2"
-[prices."openai/gpt-4-turbo"]
+[prices."openai/gpt-4.1"]
 [prices."*/free-*"]
 input = "0"
 output = "0"
@@ -67,7 +65,7 @@ output = "0"
         ("gpt-4o-2024-05-13", Some("1 in")),
         ("gpt-4o-mini", Some("0.1 in, 0.2 out")),
         // An empty row removes the price.
-        ("gpt-4-turbo", None),
+        ("gpt-4.1", None),
         (
             "gpt-5",
             Some("1.25 in, 0.125 cached, 10 out; priority: 2.5 in, 0.25 cached, 20 out"),

@@ -14,6 +14,8 @@ fn text() -> impl Strategy<Value = String> {
     let part = select(vec![
         "a",
         "model",
+        "Model",
+        "\u{17F}tream",
         "Z9 ",
         "{",
         "}",
