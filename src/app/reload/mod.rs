@@ -246,7 +246,7 @@ impl Reloader {
                 self.metrics.last_successful.set(0);
                 warn!("a configuration file is being written; it is read when it is complete");
             }
-            // A request is what is being done here.
+            // A reload requested meanwhile is this one.
             if let Ok(trigger) = self.triggers.recv_timeout(WRITE_INTERVAL) {
                 self.record_write(&trigger);
             }

@@ -29,7 +29,7 @@ fn scrape(gateway: &Gateway, headers: &[(&str, &str)]) -> Response {
 }
 
 #[test]
-fn every_scraper_gets_the_text_format() {
+fn wm05_every_scraper_gets_the_text_format() {
     let gateway = Setup::new().start();
     for accept in [
         ACCEPT,
@@ -47,7 +47,7 @@ fn every_scraper_gets_the_text_format() {
 }
 
 #[test]
-fn a_scrape_is_compressed_where_the_scraper_accepts_it() {
+fn wm05_a_scrape_is_compressed_where_the_scraper_accepts_it() {
     let gateway = Setup::new().start();
     for accepted in ["gzip", "br, GZIP;q=0.5", "*"] {
         let response = scrape(&gateway, &[("accept-encoding", accepted)]);
@@ -76,7 +76,7 @@ fn a_scrape_is_compressed_where_the_scraper_accepts_it() {
 }
 
 #[test]
-fn head_has_the_head_of_a_scrape_and_no_body() {
+fn wm05_head_has_the_head_of_a_scrape_and_no_body() {
     let gateway = Setup::new().start();
     let mut client = Client::connect(gateway.admin);
     for _ in 0..2 {
@@ -84,6 +84,33 @@ fn head_has_the_head_of_a_scrape_and_no_body() {
         let head = client.head();
         assert_eq!(head.status, 200);
         assert!(head.text("content-type").unwrap().starts_with("text/plain"));
+    }
+}
+
+#[test]
+fn wm05_label_values_are_escaped_and_no_series_occurs_twice() {
+    let upstream = Upstream::with_response(response::json("200 OK", COMPLETION));
+    let model = |name: &str| format!("[models.'{name}']\nprovider = \"up\"\nmodel = \"x\"");
+    let names = [r#"a"b"#, r"a\b", "ü"];
+    let setup = names
+        .into_iter()
+        .fold(Setup::with_upstream(&upstream), |setup: Setup, name| {
+            setup.section(&model(name))
+        });
+    let gateway = setup.start();
+    for name in [r#"a\"b"#, r"a\\b", "ü"] {
+        assert_eq!(gateway.send(&Request::chat(name)).status, 200, "{name}");
+    }
+    let text = scrape(&gateway, &[]).text();
+    // In JSON and in this format, these characters are escaped alike.
+    for escaped in [r#"a\"b"#, r"a\\b", "ü"] {
+        let labels = format!("model=\"{escaped}\"");
+        assert!(text.contains(&labels), "{labels} is not in {text}");
+    }
+    let mut seen = BTreeSet::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (series, _) = line.rsplit_once(' ').unwrap();
+        assert!(seen.insert(series.to_owned()), "{series} occurs twice");
     }
 }
 
