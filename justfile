@@ -18,7 +18,7 @@ it *FILTER:
 
 # Rewrites docs/configuration.md, docs/metrics.md and the golden files from the code.
 bless:
-    TRUNKLINE_BLESS=1 cargo test --locked --lib -- docs_are_current dialect::tests::golden
+    TRUNKLINE_BLESS=1 cargo test --locked --lib -- docs_are_current dialect::tests::golden cli::import::tests::golden
 
 # Runs the benchmark harness: `just bench --only small,burst --rounds 5`.
 bench *ARGS:

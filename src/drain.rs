@@ -11,6 +11,9 @@ use slab::Slab;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     Serving,
+    /// Requests are served, each as the last one on its HTTP/1 connection: load balancers
+    /// are about to notice that the process is not ready.
+    NotReady,
     /// Requests are served, each as the last one on its connection: another process
     /// accepts the new connections.
     HandingOver,
@@ -102,6 +105,17 @@ impl DrainWatch {
             None => self
                 .waiter_key
                 .set(Some(waiters.insert(Some(waker.clone())))),
+        }
+    }
+
+    /// Wakes the task as a change of the phase would.
+    pub fn wake_task(&self) {
+        let mut waiters = self.signal.waiters.borrow_mut();
+        let waiter = self.waiter_key.get().and_then(|key| waiters.get_mut(key));
+        let waker = waiter.and_then(Option::take);
+        drop(waiters);
+        if let Some(waker) = waker {
+            waker.wake();
         }
     }
 

@@ -4,6 +4,7 @@
 //! `docs/architecture.md` has an overview.
 
 // Foundations, which know nothing of the gateway.
+pub(crate) mod descriptors;
 pub(crate) mod drain;
 pub(crate) mod error_chain;
 pub(crate) mod executor;

@@ -62,6 +62,12 @@ impl ResizableSemaphore {
         self.semaphore.add_permits(added);
     }
 
+    /// Permits held above the limit.
+    #[must_use]
+    pub fn debt(&self) -> usize {
+        self.debt.load(Ordering::Relaxed)
+    }
+
     fn issue(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Permit {
         Permit {
             permit: Some(permit),

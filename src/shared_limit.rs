@@ -59,6 +59,12 @@ impl SharedLimit {
         Self::new(registry, shed_reason::BUFFERED_BYTES, gauge, limit)
     }
 
+    /// Limits bytes of read buffers; where there is no room, small ones do.
+    #[must_use]
+    pub fn read_buffers(registry: &Registry, limit: usize) -> Arc<Self> {
+        Self::new(registry, shed_reason::BUFFERED_BYTES, None, limit)
+    }
+
     /// Limits bytes of forms in temporary files.
     #[must_use]
     pub fn files(registry: &Registry, limit: usize) -> Arc<Self> {
@@ -89,7 +95,9 @@ impl SharedLimit {
         self.limit.load(Ordering::Relaxed)
     }
 
-    fn try_acquire(&self, amount: usize) -> bool {
+    /// Acquires without a [`LimitPermit`]: to be released by the same amount. A rejection
+    /// is not counted.
+    pub fn try_acquire(&self, amount: usize) -> bool {
         // Acquired first and released if too much: one atomic operation in the common
         // case. Two requests just below the limit may both be rejected.
         let before = self.in_use.fetch_add(amount, Ordering::Relaxed);
@@ -100,7 +108,7 @@ impl SharedLimit {
         fits
     }
 
-    fn release(&self, amount: usize) {
+    pub fn release(&self, amount: usize) {
         self.in_use.fetch_sub(amount, Ordering::Relaxed);
     }
 
@@ -131,10 +139,18 @@ impl LocalLimit {
     }
 
     fn acquire_amount(&self, amount: usize) -> Result<(), LimitExceeded> {
+        let acquired = self.try_acquire_amount(amount);
+        if !acquired {
+            self.shared.rejections.increment(1);
+        }
+        acquired.then_some(()).ok_or(LimitExceeded)
+    }
+
+    fn try_acquire_amount(&self, amount: usize) -> bool {
         let reserve = self.reserve.get();
         if let Some(left) = reserve.checked_sub(amount) {
             self.reserve.set(left);
-            return Ok(());
+            return true;
         }
         let missing = amount - reserve;
         let batch = self.shared.batch();
@@ -143,10 +159,9 @@ impl LocalLimit {
         } else if self.shared.try_acquire(missing) {
             self.reserve.set(0);
         } else {
-            self.shared.rejections.increment(1);
-            return Err(LimitExceeded);
+            return false;
         }
-        Ok(())
+        true
     }
 
     /// Releases what the reserve holds in excess, after the limit was lowered.
@@ -175,11 +190,34 @@ impl Drop for LocalLimit {
 impl LimitPermit {
     pub fn grow(&mut self, amount: usize) -> Result<(), LimitExceeded> {
         self.local.acquire_amount(amount)?;
+        self.add(amount);
+        Ok(())
+    }
+
+    #[must_use]
+    pub fn amount(&self) -> usize {
+        self.amount
+    }
+
+    /// Grows to at least `amount`; by `spare` more, if available, so that the next calls
+    /// have nothing to do.
+    pub fn grow_to(&mut self, amount: usize, spare: usize) -> Result<(), LimitExceeded> {
+        let missing = amount.saturating_sub(self.amount);
+        if missing == 0 {
+            return Ok(());
+        }
+        if spare > 0 && self.local.try_acquire_amount(missing + spare) {
+            self.add(missing + spare);
+            return Ok(());
+        }
+        self.grow(missing)
+    }
+
+    fn add(&mut self, amount: usize) {
         self.amount += amount;
         if let Some(gauge) = &self.local.gauge {
             gauge.increment(amount as f64);
         }
-        Ok(())
     }
 
     /// Releases what exceeds this amount.
@@ -230,6 +268,26 @@ mod tests {
         drop(first);
         assert!(other.acquire(10).is_ok());
         assert_eq!(shared.in_use.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_permit_grows_by_steps_while_there_is_room_for_them() {
+        let shared = SharedLimit::bytes(&Registry::new(), 10);
+        let local = LocalLimit::new(&shared);
+        let in_use = || shared.in_use.load(Ordering::Relaxed);
+        let mut permit = local.acquire(0).unwrap();
+        permit.grow_to(1, 4).unwrap();
+        assert_eq!(in_use(), 5);
+        permit.grow_to(5, 4).unwrap();
+        assert_eq!(in_use(), 5);
+        permit.grow_to(7, 4).unwrap();
+        assert_eq!(in_use(), 7);
+        permit.grow_to(10, 0).unwrap();
+        assert_eq!(permit.grow_to(11, 4), Err(LimitExceeded));
+        permit.shrink_to(2);
+        drop(permit);
+        drop(local);
+        assert_eq!(in_use(), 0);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Builds the binary: binary.sh OUT. Runs in the root of the repository and needs
-# Rust and a C compiler. TARGETARCH (amd64, arm64) is the target architecture, by
-# default the host's; LIBC (gnu, musl) the C library.
+# Rust, a C compiler and make. TARGETARCH (amd64, arm64) is the target architecture, by
+# default the host's; LIBC (gnu, musl) the C library; TRUNKLINE_COMMIT the commit that
+# `trunkline --version` shows.
 #
 # The build is reproducible: no path of this machine and no time gets in.
 set -eu

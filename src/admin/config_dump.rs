@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use http::HeaderName;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use wildmatch::WildMatch;
@@ -79,6 +80,7 @@ fn server(server: &Server) -> Value {
         "max_connections": server.max_connections,
         "max_in_flight": server.max_in_flight,
         "max_body": server.max_body,
+        "max_upload": server.max_upload,
         "max_buffered": server.max_buffered,
         "max_spool": server.max_spool,
         "spool_dir": server.spool_dir,
@@ -87,6 +89,7 @@ fn server(server: &Server) -> Value {
         "header_timeout_s": server.header_timeout.as_secs_f64(),
         "body_timeout_s": server.body_timeout.as_secs_f64(),
         "body_idle_timeout_s": server.body_idle_timeout.as_secs_f64(),
+        "body_min_rate": server.body_min_rate,
         "write_timeout_s": server.write_timeout.as_secs_f64(),
         "keepalive_comments_s": seconds(server.keepalive_comments),
         "server_timing": server.server_timing,
@@ -217,17 +220,17 @@ fn provider(provider: &ProviderConfig) -> Value {
         BaseUrl::Missing { variable } => (None, variable),
     };
     let credentials: Vec<Value> = provider.credentials.iter().map(credential).collect();
-    let headers: Vec<&str> = provider
-        .headers
-        .keys()
-        .map(http::HeaderName::as_str)
-        .collect();
+    let headers = provider.headers.keys().map(HeaderName::as_str);
+    let headers: Vec<&str> = headers.collect();
+    let forwarded = provider.forward_headers.iter().map(HeaderName::as_str);
+    let forwarded: Vec<&str> = forwarded.collect();
     json!({
         "ready": provider.is_ready(),
         "base_url": base_url,
         "base_url_from": base_url_from,
         "credentials": credentials,
         "headers": headers,
+        "forward_headers": forwarded,
         "health": provider.health.as_ref().map(|health| json!({
             "path": health.path,
             "interval_s": health.interval.as_secs_f64(),

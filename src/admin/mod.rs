@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,25 +15,29 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
-use tokio::task::spawn_local;
+use tokio::task::{spawn_local, yield_now};
+use tokio::time::sleep;
 use tokio_io_timeout::TimeoutWriter;
 
+use crate::descriptors;
 use crate::routes::host::HostCheck;
 use crate::server::listener::Listener;
+use crate::server::log_limiter::LogLimiter;
 use crate::server::socket::ClientSocket;
 use crate::telemetry::log::LogLevelControl;
 use crate::telemetry::metric::Registry;
 
 pub mod config_dump;
+mod connections;
 mod log_level;
 mod metrics;
 
+use connections::{Activity, AdminConnections};
 use metrics::ScrapeBody;
 
-/// Concurrent connections; further ones wait.
-const MAX_CONNECTIONS: usize = 64;
-/// Timeout of a request head, on a new connection and between requests.
+/// Time for the first request head: probes send theirs at once.
+const FIRST_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time for a further one, from the response before it.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a client may read nothing of a response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -53,40 +56,59 @@ pub struct Admin {
 
 /// Accepts until it is dropped; open connections continue.
 pub async fn serve(listener: Listener, admin: Rc<Admin>) {
-    let semaphore = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let connections = AdminConnections::default();
+    let accept_errors = LogLimiter::default();
     loop {
-        let Ok(permit) = Arc::clone(&semaphore).acquire_owned().await else {
-            return;
-        };
-        let socket = listener.accept_with_backoff().await;
-        let admin = Rc::clone(&admin);
-        spawn_local(async move {
-            let _permit = permit;
-            match socket {
-                ClientSocket::Tcp(tcp) => {
-                    // On failure, responses are only slower.
-                    let _ = tcp.set_nodelay(true);
-                    serve_connection(tcp, admin).await;
-                }
-                ClientSocket::Unix(unix) => serve_connection(unix, admin).await,
-            }
-        });
+        let make_room = || connections.make_room(true);
+        let socket = listener
+            .accept_with_backoff(&accept_errors, make_room)
+            .await;
+        connections.make_room(descriptors::is_short_for_admin(&socket));
+        // Frees the descriptor of a connection that was closed to make room.
+        yield_now().await;
+        let activity = Activity::new();
+        let serving = serve_socket(socket, Rc::clone(&admin), Rc::clone(&activity));
+        connections.insert(activity, spawn_local(serving).abort_handle());
     }
 }
 
-async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin, admin: Rc<Admin>) {
-    let service = service_fn(move |request: Request<Incoming>| {
+async fn serve_socket(socket: ClientSocket, admin: Rc<Admin>, activity: Rc<Activity>) {
+    match socket {
+        ClientSocket::Tcp(tcp) => {
+            // On failure, responses are only slower.
+            let _ = tcp.set_nodelay(true);
+            serve_connection(tcp, admin, activity).await;
+        }
+        ClientSocket::Unix(unix) => serve_connection(unix, admin, activity).await,
+    }
+}
+
+async fn serve_connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    admin: Rc<Admin>,
+    activity: Rc<Activity>,
+) {
+    let service = service_fn(|request: Request<Incoming>| {
+        activity.record_request();
         let admin = Rc::clone(&admin);
         async move { Ok::<_, Infallible>(admin.respond(request).await) }
     });
-    let mut stream = TimeoutWriter::new(stream);
-    stream.set_timeout(Some(WRITE_TIMEOUT));
-    // An error means that the client closed the connection, or read nothing.
-    let _ = http1::Builder::new()
+    let mut stream = pin!(TimeoutWriter::new(stream));
+    stream.as_mut().set_timeout_pinned(Some(WRITE_TIMEOUT));
+    let mut builder = http1::Builder::new();
+    builder
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .serve_connection(TokioIo::new(pin!(stream)), service)
-        .await;
+        .header_read_timeout(HEADER_TIMEOUT);
+    let stream = TokioIo::new(stream);
+    let mut connection = pin!(builder.serve_connection(stream, service));
+    // An error means that the client closed the connection, or read nothing.
+    tokio::select! {
+        _ = &mut connection => return,
+        () = sleep(FIRST_HEADER_TIMEOUT) => {}
+    }
+    if activity.has_requested() {
+        let _ = connection.await;
+    }
 }
 
 impl Admin {

@@ -11,7 +11,7 @@ use rustls::ServerConfig;
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::{info, warn};
 
-use super::{ControlCommand, StartError};
+use super::{ControlCommand, StartError, rlimit};
 use crate::admin::config_dump;
 use crate::catalog::needs_demo;
 use crate::config::{Config, Listen, LogFormat, LogLevel, MetricExport, Tls};
@@ -43,6 +43,7 @@ pub struct Generation {
 pub struct ProcessSettings {
     pub listen: Listen,
     pub admin: Option<Listen>,
+    pub is_tls: bool,
     pub reuse_port: bool,
     pub max_connections: usize,
     pub drain_delay: Duration,
@@ -168,10 +169,13 @@ impl Generation {
     /// The part that the workers serve from.
     pub fn into_server(self) -> ServerGeneration {
         ServerGeneration {
-            snapshot: self.snapshot,
-            contexts: self.http_contexts,
-            max_connections: self.settings.max_connections,
+            max_connections: rlimit::clamp_connections(
+                self.settings.max_connections,
+                self.snapshot.limits.max_in_flight,
+            ),
             write_timeout: self.settings.write_timeout,
+            contexts: self.http_contexts,
+            snapshot: self.snapshot,
         }
     }
 }
@@ -183,6 +187,7 @@ impl ProcessSettings {
         Self {
             listen: config.server.listen.clone(),
             admin: config.admin.listen.clone(),
+            is_tls: config.server.tls.is_some(),
             reuse_port: config.server.reuse_port,
             max_connections: config.server.max_connections,
             drain_delay: config.server.drain_delay,

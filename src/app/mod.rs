@@ -32,6 +32,7 @@ mod provider_tasks;
 mod reload;
 mod rlimit;
 mod signals;
+mod startup_summary;
 mod supervisor;
 mod systemd;
 
@@ -42,19 +43,23 @@ mod tests;
 
 use build::{Generation, GenerationBuilder};
 use reload::Reloader;
+pub use rlimit::forbid_core_dumps;
 use signals::{ProcessSignal, Signals};
 use supervisor::Supervisor;
 
 const LOG_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// Time for streams to send their final error event after the drain timeout.
 const TERMINATION_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same after a second signal: short, but enough for clients that read, and for a
+/// log that does not call a stopped stream cancelled by its client.
+const FORCED_TERMINATION_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Why a generation could not be started.
 #[derive(Debug, Error)]
 enum StartError {
-    #[error("cannot listen on {0}: {1}. Is it in use? Set server.listen or --listen.")]
+    #[error("cannot listen on {0}: {1}. {cure} Set server.listen or --listen.", cure = listen_cure(.1))]
     Listen(Listen, io::Error),
-    #[error("cannot listen on {0}: {1}. Set admin.listen, or \"off\".")]
+    #[error("cannot listen on {0}: {1}. {cure} Set admin.listen, or \"off\".", cure = listen_cure(.1))]
     ListenAdmin(Listen, io::Error),
     #[error("cannot start the demo model: {0}")]
     Demo(String),
@@ -68,6 +73,19 @@ enum StartError {
     ShuttingDown,
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
+}
+
+/// What to look for when an address cannot be bound.
+fn listen_cure(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "Another process listens there.",
+        io::ErrorKind::AddrNotAvailable => "No interface of this machine has this address.",
+        io::ErrorKind::NotFound => "The folder of the socket does not exist.",
+        io::ErrorKind::PermissionDenied => {
+            "This user may not: a port below 1024 needs CAP_NET_BIND_SERVICE, a socket a writable folder."
+        }
+        _ => "Is it in use?",
+    }
 }
 
 /// From the reload thread to the control thread.
@@ -137,15 +155,24 @@ async fn serve(config: Config, loaded_from: LoadedFrom, log: &LogWriter) -> Resu
 }
 
 /// Waits for requests in flight and terminates those that take longer than `limit`.
-/// A second signal ends the wait.
+/// A second signal terminates them at once.
 async fn drain(workers: &Workers, signals: &mut Signals, phase: Phase, limit: Duration) {
-    let limit_ms = limit.as_millis();
-    info!(limit_ms, connections = workers.load(), "draining");
+    let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+    info!(
+        limit_ms,
+        connections = workers.load(),
+        second_signal = "stops at once",
+        "draining"
+    );
     workers.advance_drain(phase);
     let mut result = wait_for_workers(workers, signals, limit).await;
     if result == DrainResult::TimedOut {
         workers.advance_drain(Phase::Terminating);
         result = wait_for_workers(workers, signals, TERMINATION_TIMEOUT).await;
+    }
+    if result == DrainResult::Forced {
+        workers.advance_drain(Phase::Terminating);
+        wait_for_workers(workers, signals, FORCED_TERMINATION_TIMEOUT).await;
     }
     info!(
         end = result.label(),

@@ -14,6 +14,7 @@ use super::build::{Generation, ProcessSettings};
 use super::discovery::DiscoveryTasks;
 use super::health_checks::HealthChecks;
 use super::signals::Signals;
+use super::startup_summary::StartupSummary;
 use super::{ControlCommand, StartError, TERMINATION_TIMEOUT, Workers, drain, rlimit, systemd};
 use crate::admin::{self, Admin};
 use crate::config::Listen;
@@ -51,7 +52,7 @@ impl Supervisor {
         log: &LogLevelControl,
     ) -> Result<Self, StartError> {
         let settings = first.settings.clone();
-        rlimit::raise_limit(settings.max_connections);
+        rlimit::raise_descriptor_limit();
         let mut listener = bind(&settings.listen, settings.reuse_port)?;
         let admin = Rc::new(Admin {
             registry: registry.clone(),
@@ -75,7 +76,7 @@ impl Supervisor {
         let metric_exporter = start_export(&settings, registry)?;
         let workers = Workers::start(first.into_server(), registry)?;
         publish(Some(&mut listener), admin_listener.as_mut())?;
-        summary.log(addresses);
+        summary.log(&addresses.0, addresses.1.as_ref());
         Ok(Self {
             workers,
             listener,
@@ -198,6 +199,7 @@ impl Supervisor {
         systemd::stopping(delay.saturating_add(limit).saturating_add(termination));
         if !delay.is_zero() {
             info!(delay_s = delay.as_secs_f64(), "readiness set to false");
+            self.workers.advance_drain(Phase::NotReady);
             tokio::select! {
                 () = self.accept() => {}
                 () = sleep(delay) => {}
@@ -259,33 +261,6 @@ fn start_export(
     let exporter = settings.metrics.as_ref();
     let exporter = exporter.map(|config| MetricExporter::start(config, registry));
     exporter.transpose().map_err(StartError::Metrics)
-}
-
-struct StartupSummary {
-    models: String,
-    open: bool,
-}
-
-impl StartupSummary {
-    fn from_generation(first: &Generation) -> Self {
-        let ready = first.snapshot.catalog.ready_models();
-        let models: Vec<&str> = ready.iter().map(|model| &*model.label).collect();
-        Self {
-            models: models.join(","),
-            open: first.snapshot.gate.is_open(),
-        }
-    }
-
-    fn log(self, (listen, admin): (Listen, Option<Listen>)) {
-        info!(
-            %listen,
-            admin = admin.map_or_else(|| "off".to_owned(), |address| address.to_string()),
-            models = self.models,
-            open = self.open,
-            version = env!("CARGO_PKG_VERSION"),
-            "listening"
-        );
-    }
 }
 
 fn serve_admin(listener: Listener, admin: &Rc<Admin>) -> AbortHandle {

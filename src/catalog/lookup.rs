@@ -206,6 +206,24 @@ impl Catalog {
         models.chain(wildcards.map(|model| (&*model.label, &*model.provider.name)))
     }
 
+    /// The label of each alias without a target, with the name of its provider.
+    pub fn unready_rows(&self) -> impl Iterator<Item = (&str, &str)> {
+        let models = self.models.values().filter(|model| !model.is_ready());
+        models.map(|model| (&*model.label, &*model.provider.name))
+    }
+
+    /// The alias, or the entry of `provider/*`, that lacks a setting.
+    #[must_use]
+    pub fn not_configured(&self, unresolved: &Unresolved) -> Option<&Model> {
+        match unresolved {
+            Unresolved::Unknown { .. } => None,
+            Unresolved::NotConfigured { alias, .. } => self.models.get(alias.as_str()),
+            Unresolved::ProviderNotConfigured { provider, .. } => {
+                self.wildcard_models.get(self.provider(provider)?.id)
+            }
+        }
+    }
+
     /// Number of [`super::Target::state_index`]es.
     #[must_use]
     pub fn state_count(&self) -> usize {
@@ -230,12 +248,26 @@ impl Catalog {
     /// Why `provider/model` cannot be resolved, if that is for want of a setting.
     fn missing_provider(&self, name: &str) -> Option<Unresolved> {
         let (provider, upstream_model) = name.split_once('/')?;
-        if self.strict || !self.is_open || upstream_model.is_empty() {
+        if self.strict || upstream_model.is_empty() {
             return None;
         }
-        let variable = self.provider(provider)?.missing_setting()?.into();
-        let provider = provider.to_owned();
-        Some(Unresolved::ProviderNotConfigured { provider, variable })
+        self.missing_setting(self.provider(provider)?)
+    }
+
+    /// Why a provider cannot be called, if that is for want of a setting and clients may
+    /// know it: that of the default provider is of use to all of them.
+    #[must_use]
+    pub fn missing_setting(&self, provider: &Provider) -> Option<Unresolved> {
+        let is_default = self
+            .default_provider()
+            .is_some_and(|it| it.id == provider.id);
+        if !self.is_open && !is_default {
+            return None;
+        }
+        Some(Unresolved::ProviderNotConfigured {
+            provider: provider.name.to_string(),
+            variable: provider.missing_setting()?.into(),
+        })
     }
 
     fn wildcard(&self, provider: &Arc<Provider>, upstream_model: &str) -> Option<Resolved<'_>> {

@@ -27,8 +27,8 @@ pub enum Unresolved {
         /// Environment variable, or table of the config.
         variable: String,
     },
-    /// `provider/model` of a provider that lacks this setting. Only where access is
-    /// open: it tells which providers are configured.
+    /// A request for a provider that lacks this setting. Only where access is open, or for
+    /// the default provider: it tells which providers are configured.
     ProviderNotConfigured {
         provider: String,
         /// Environment variable, or table of the config.

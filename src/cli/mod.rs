@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
@@ -13,6 +14,7 @@ use crate::config::{self, Config, ConfigErrors, Environment, Flags, LoadedFrom, 
 use crate::executor::on_scratch_thread;
 
 mod check;
+mod import;
 mod keygen;
 mod models;
 mod online;
@@ -23,9 +25,27 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
+static VERSION: LazyLock<String> = LazyLock::new(|| version(option_env!("TRUNKLINE_COMMIT")));
+
+/// With the commit, which the build of an image or a release knows.
+fn version(commit: Option<&str>) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    match commit {
+        None | Some("" | "unknown") => version.to_owned(),
+        Some(commit) => format!("{version} ({commit})"),
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  GROQ_API_KEY=gsk_... trunkline     serve Groq's models on http://127.0.0.1:8080
+  trunkline --config gateway.toml    serve as this file says
+  trunkline check --online           show what it says, and try keys, addresses and models
+  trunkline keygen team-a            make a client key";
+
 /// Trunkline: one OpenAI-compatible base URL for every model.
 #[derive(Debug, Parser)]
-#[command(name = "trunkline", version, max_term_width = 100)]
+#[command(name = "trunkline", version = VERSION.as_str(), max_term_width = 100, after_help = EXAMPLES)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -33,43 +53,61 @@ struct Arguments {
     settings: Settings,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, Clone, clap::Args)]
 struct Settings {
+    #[command(flatten)]
+    file: FileSetting,
+    /// Listen address, overrides server.listen: IP:PORT or unix:PATH
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Format of log lines, overrides log.format
+    #[arg(long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(["text", "json"]))]
+    log_format: Option<String>,
+}
+
+#[derive(Debug, Default, Clone, clap::Args)]
+struct FileSetting {
     /// Configuration file [default: `TRUNKLINE_CONFIG`, ./trunkline.toml,
     /// /etc/trunkline/trunkline.toml]
     // The variable is read with the others, so that `.env` can set it too.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Listen address, overrides server.listen: IP:PORT or unix:PATH
-    #[arg(long, global = true, value_name = "ADDRESS")]
-    listen: Option<String>,
-    /// Format of log lines, overrides log.format
-    #[arg(long, global = true, value_name = "FORMAT", value_parser = PossibleValuesParser::new(["text", "json"]))]
-    log_format: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the gateway (the default command)
-    Serve,
+    Serve {
+        #[command(flatten)]
+        settings: Settings,
+    },
     /// Check the configuration and show the resulting models
     Check {
         /// Also ask each provider for its models: whether its address, its key and the
         /// names of its models are good
         #[arg(long)]
         online: bool,
+        #[command(flatten)]
+        settings: Settings,
     },
     /// List the models that are ready, one per line
     Models {
         /// Also list the models that are not ready, and why
         #[arg(long)]
         all: bool,
+        #[command(flatten)]
+        file: FileSetting,
     },
     /// Make a client key and its table for the configuration
     Keygen {
         /// Name of the key in logs and metrics
         #[arg(default_value = "client")]
         name: String,
+    },
+    /// Make a configuration from that of another gateway
+    Import {
+        #[command(subcommand)]
+        source: import::ImportSource,
     },
     /// Print the JSON Schema of the configuration file
     Schema,
@@ -85,6 +123,8 @@ enum Command {
         /// Unix-domain socket to connect to; no configuration is read
         #[arg(long, value_name = "PATH")]
         unix_socket: Option<PathBuf>,
+        #[command(flatten)]
+        file: FileSetting,
     },
 }
 
@@ -94,6 +134,8 @@ enum CliError {
     Config(#[from] ConfigErrors),
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
+    #[error("{0}")]
+    Import(#[from] import::ImportError),
     #[error("{0}")]
     Keygen(#[from] keygen::KeygenError),
     #[error("{0}")]
@@ -116,19 +158,21 @@ where
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let sources = arguments.settings.sources(Environment::process());
-    let command = arguments.command.unwrap_or(Command::Serve);
+    let (command, settings) = arguments.split();
+    let sources = settings.sources(Environment::process());
     // Buffered, so that a closed pipe is detected once, at the end.
     let mut out = io::BufWriter::new(io::stdout().lock());
     let done = match command {
-        Command::Serve => match on_scratch_thread(|| config::load_with_fingerprints(&sources)) {
-            (Ok(config), seen) => {
-                drop(out);
-                let loaded_from = LoadedFrom::new(sources, seen, &config);
-                return serve(config, loaded_from);
+        Command::Serve { .. } => {
+            match on_scratch_thread(|| config::load_with_fingerprints(&sources)) {
+                (Ok(config), seen) => {
+                    drop(out);
+                    let loaded_from = LoadedFrom::new(sources, seen, &config);
+                    return serve(config, loaded_from);
+                }
+                (Err(errors), _) => Err(errors.into()),
             }
-            (Err(errors), _) => Err(errors.into()),
-        },
+        }
         command => run_command(&command, &sources, &mut out),
     };
     exit_code(
@@ -137,16 +181,47 @@ where
     )
 }
 
+impl Arguments {
+    /// The command, and the settings before and after its name.
+    fn split(self) -> (Command, Settings) {
+        let command = self.command.unwrap_or(Command::Serve {
+            settings: Settings::default(),
+        });
+        let after = match &command {
+            Command::Serve { settings } | Command::Check { settings, .. } => settings.clone(),
+            Command::Models { file, .. } | Command::Probe { file, .. } => Settings {
+                file: file.clone(),
+                ..Settings::default()
+            },
+            Command::Import { .. } | Command::Keygen { .. } | Command::Schema => {
+                Settings::default()
+            }
+        };
+        (command, after.or(self.settings))
+    }
+}
+
 impl Settings {
+    fn or(self, other: Self) -> Self {
+        Self {
+            file: FileSetting {
+                config: self.file.config.or(other.file.config),
+            },
+            listen: self.listen.or(other.listen),
+            log_format: self.log_format.or(other.log_format),
+        }
+    }
+
     fn sources(self, environment: Environment) -> Sources {
         Sources {
-            file: self.config,
+            file: self.file.config,
             directory: PathBuf::new(),
             environment,
             flags: Flags {
                 listen: self.listen,
                 log_format: self.log_format,
             },
+            memory_limit: config::memory_limit(),
             in_force: None,
         }
     }
@@ -155,27 +230,29 @@ impl Settings {
 /// Every command except `serve`.
 fn run_command(command: &Command, sources: &Sources, out: &mut dyn Write) -> Result<(), CliError> {
     match command {
-        Command::Serve => {}
-        Command::Check { online } => {
+        Command::Serve { .. } => {}
+        Command::Check { online, .. } => {
             let config = config::load(sources)?;
             check::write(&config, out)?;
             if *online {
                 online::write(&config, out)?;
             }
         }
-        Command::Models { all } => models::write(&config::load(sources)?, *all, out)?,
+        Command::Models { all, .. } => models::write(&config::load(sources)?, *all, out)?,
         Command::Keygen { name } => keygen::write(name, out)?,
+        Command::Import { source } => import::write(source, out, &mut io::stderr().lock())?,
         Command::Schema => schema::write(out)?,
         Command::Probe {
             endpoint: question,
             url,
             unix_socket,
+            ..
         } => {
             let socket = unix_socket.clone();
             let target = match (url.clone(), socket) {
                 (Some(url), socket) => probe::ProbeTarget { url, socket },
                 (None, Some(socket)) => probe::at_socket(socket, *question)?,
-                (None, None) => probe::of_admin(&config::load(sources)?.admin, *question)?,
+                (None, None) => probe::of_admin(&config::load_admin(sources)?, *question)?,
             };
             probe::write(&target, out)?;
         }
@@ -190,6 +267,7 @@ fn exit_code(done: Result<(), CliError>, errors: &mut dyn Write) -> ExitCode {
         // `trunkline schema | head -1`: the reader has read enough.
         Err(
             CliError::Write(error)
+            | CliError::Import(import::ImportError::Write(error))
             | CliError::Keygen(keygen::KeygenError::Write(error))
             | CliError::Online(online::OnlineError::Io(error)),
         ) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use super::{Arguments, CliError, Command, exit_code, run_command};
+use super::{Arguments, CliError, Command, FileSetting, Settings, exit_code, run_command, version};
 use crate::config::tests::Trial;
 use crate::config::{Environment, Sources};
 
@@ -16,12 +16,57 @@ fn output(command: &Command, trial: &Trial) -> Result<String, CliError> {
 }
 
 fn check(trial: &Trial) -> String {
-    output(&Command::Check { online: false }, trial).unwrap_or_else(|failure| panic!("{failure}"))
+    output(
+        &Command::Check {
+            online: false,
+            settings: Settings::default(),
+        },
+        trial,
+    )
+    .unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+fn models(all: bool) -> Command {
+    let file = FileSetting::default();
+    Command::Models { all, file }
 }
 
 #[test]
 fn the_command_line_is_consistent() {
     Arguments::command().debug_assert();
+}
+
+#[test]
+fn a_command_offers_the_options_that_it_uses() {
+    for (name, config, listen) in [
+        ("serve", true, true),
+        ("check", true, true),
+        ("models", true, false),
+        ("probe", true, false),
+        ("keygen", false, false),
+        ("schema", false, false),
+    ] {
+        let mut command = Arguments::command();
+        let help = command.find_subcommand_mut(name).unwrap().render_help();
+        let help = help.to_string();
+        assert_eq!(help.contains("--config"), config, "{help}");
+        assert_eq!(help.contains("--listen"), listen, "{help}");
+        assert_eq!(help.contains("--log-format"), listen, "{help}");
+    }
+    let help = Arguments::command().render_help().to_string();
+    assert!(
+        help.contains("Examples:") && help.contains("--listen"),
+        "{help}"
+    );
+}
+
+#[test]
+fn the_version_has_the_commit_where_the_build_names_it() {
+    let number = env!("CARGO_PKG_VERSION");
+    assert_eq!(version(Some("1a2b3c")), format!("{number} (1a2b3c)"));
+    for none in [None, Some(""), Some("unknown")] {
+        assert_eq!(version(none), number);
+    }
 }
 
 #[test]
@@ -55,7 +100,9 @@ fn options_are_accepted_before_and_after_the_command() {
         ],
     ] {
         let arguments = Arguments::try_parse_from(args).unwrap();
-        let sources = arguments.settings.sources(Environment::default());
+        let (command, settings) = arguments.split();
+        assert!(matches!(command, Command::Check { .. }));
+        let sources = settings.sources(Environment::default());
         assert_eq!(sources.file.unwrap().to_str(), Some("a.toml"));
         assert_eq!(sources.flags.listen.as_deref(), Some("1.2.3.4:5"));
         assert_eq!(sources.flags.log_format.as_deref(), Some("json"));
@@ -93,7 +140,7 @@ mistral-small    mistral   mistral-small-latest  https://api.mistral.ai/v1      
 Ready without an alias (request them as provider/model): ollama
 Listening for clients on 127.0.0.1:8080
 Admin listener on 127.0.0.1:8081
-Root path: /
+Root path: /api
 Origins allowed by CORS: none
 TLS: off
 Limits: 16384 connections, 8192 requests in flight, bodies of 32 MiB, 512 MiB buffered in all
@@ -145,7 +192,10 @@ fn check_shows_no_secret() {
 #[test]
 fn errors_go_to_standard_error_and_set_the_exit_code() {
     let done = output(
-        &Command::Check { online: false },
+        &Command::Check {
+            online: false,
+            settings: Settings::default(),
+        },
         &Trial::file("a = 1\nb = 2\n"),
     )
     .map(drop);
@@ -172,19 +222,22 @@ fn a_closed_pipe_is_not_an_error() {
 #[test]
 fn models_lists_ready_models_and_with_all_the_others_too() {
     let trial = Trial::file("[models.a]\nprovider = \"ollama\"").variable("GROQ_API_KEY", "k");
-    let text = output(&Command::Models { all: false }, &trial).unwrap_or_default();
+    let text = output(&models(false), &trial).unwrap_or_default();
     assert_eq!(text, "a\nllama3-70b-groq\nllama3-8b-groq\n");
-    let text = output(&Command::Models { all: true }, &trial).unwrap_or_default();
+    let text = output(&models(true), &trial).unwrap_or_default();
     assert_eq!(text.lines().count(), 8);
     assert!(text.contains("\ngpt-4o\tset OPENAI_API_KEY\n"));
 }
 
 #[test]
 fn the_output_of_keygen_is_a_configuration() {
-    let name = "team-a".to_owned();
-    let text = output(&Command::Keygen { name }, &Trial::empty()).unwrap_or_default();
-    let (_, table) = text.split_once('\n').unwrap();
-    assert_eq!(Trial::file(table).config().access.keys[0].name, "team-a");
+    for name in ["team-a", "team.a", "0_9"] {
+        let name = name.to_owned();
+        let keygen = Command::Keygen { name: name.clone() };
+        let text = output(&keygen, &Trial::empty()).unwrap_or_default();
+        let (_, table) = text.split_once('\n').unwrap();
+        assert_eq!(Trial::file(table).config().access.keys[0].name, name);
+    }
 }
 
 #[test]
@@ -199,7 +252,7 @@ fn sources_start_in_the_working_directory() {
     let arguments = Arguments::try_parse_from(["trunkline"]).unwrap();
     let Sources {
         file, directory, ..
-    } = arguments.settings.sources(Environment::default());
+    } = arguments.split().1.sources(Environment::default());
     assert!(file.is_none() && directory.as_os_str().is_empty());
 }
 
@@ -207,7 +260,7 @@ fn sources_start_in_the_working_directory() {
 fn the_demo_model_is_shown_while_available() {
     let alone = Trial::empty();
     assert!(check(&alone).contains("The built-in model demo is available, since no other model"));
-    let listed = |trial| output(&Command::Models { all: false }, trial).unwrap();
+    let listed = |trial| output(&models(false), trial).unwrap();
     assert_eq!(listed(&alone), "demo\n");
     let on = Trial::file("demo = \"on\"").variable("GROQ_API_KEY", "gsk");
     assert!(check(&on).contains("The built-in model demo is available, since demo is on"));

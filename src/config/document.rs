@@ -38,7 +38,7 @@ impl Document {
                     column: Some(column),
                 },
                 // The rendered error would show the line, and with it a possible secret.
-                message: format!("not TOML: {}", error.message().trim().replace('\n', "; ")),
+                message: format!("not TOML: {}", with_cure(error.message())),
             }
         })?;
         let name = name.to_owned();
@@ -85,6 +85,19 @@ impl Document {
         }
         offset
     }
+}
+
+/// The parser's message, and the usual cause.
+fn with_cure(message: &str) -> String {
+    let message = message.trim().replace('\n', "; ");
+    let cure = if message.contains("invalid basic string") || message.contains("literal string") {
+        "; is a quote missing at the end?"
+    } else if message.contains("expected `.`, `=`") {
+        "; write KEY = VALUE, or [TABLE]"
+    } else {
+        ""
+    };
+    message + cure
 }
 
 fn element_span(item: &Item, index: usize) -> Option<std::ops::Range<usize>> {

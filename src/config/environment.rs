@@ -2,17 +2,35 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::secret::Secret;
 
+use super::dotenv::Dotenv;
 use super::error::{ConfigErrors, KeyPath, Location};
 use super::file::{self, Files};
+
+const DOTENV: &str = ".env";
 
 /// Environment variables, of the process and of `.env`. `Debug` shows their
 /// names only.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, Variable>,
+    /// Lines of `.env` that set nothing.
+    damaged: Arc<[UnsetVariable]>,
+}
+
+/// What a line of `.env` may have meant to set.
+#[derive(Debug)]
+struct UnsetVariable {
+    // A line without a name may be a credential.
+    name: Secret,
+    line: usize,
+    problem: &'static str,
+    /// Whether the configuration asked for this name.
+    is_missed: AtomicBool,
 }
 
 #[derive(Debug, Clone)]
@@ -37,7 +55,11 @@ impl Environment {
     /// The variable's value; an empty one counts as not set.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        let value = self.variables.get(name)?.value.expose();
+        let Some(variable) = self.variables.get(name) else {
+            self.note_missed(|damaged| damaged == name);
+            return None;
+        };
+        let value = variable.value.expose();
         (!value.is_empty()).then_some(value)
     }
 
@@ -49,6 +71,7 @@ impl Environment {
 
     /// The variables with this prefix that are set, sorted by name.
     pub fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.note_missed(|name| name.starts_with(prefix) && !self.has(name));
         self.variables
             .range(prefix.to_owned()..)
             .map_while(move |(name, _)| name.starts_with(prefix).then_some(name.as_str()))
@@ -73,31 +96,65 @@ impl Environment {
     #[must_use]
     pub(super) fn with_dotenv(&self, files: &Files<'_>, errors: &mut ConfigErrors) -> Self {
         let mut environment = self.clone();
-        let bytes = match files.read(".env", file::MAX_TEXT_SIZE) {
+        let mut fail = |text: &str| {
+            errors.push(Location::file(DOTENV), KeyPath::default(), text);
+        };
+        let bytes = match files.read(DOTENV, file::MAX_TEXT_SIZE) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return environment,
             Err(error) => {
-                let text = format!("cannot be read: {}", file::read_error(&error));
-                errors.push(Location::file(".env"), KeyPath::default(), text);
+                fail(&format!("cannot be read: {}", file::read_error(&error)));
                 return environment;
             }
         };
         if file::is_utf16(&bytes) {
-            let text = "encoded in UTF-16; save it as UTF-8";
-            errors.push(Location::file(".env"), KeyPath::default(), text);
+            fail("encoded in UTF-16; save it as UTF-8");
             return environment;
         }
-        let bytes = file::without_mark(&bytes);
-        for pair in dotenvy::from_read_iter(bytes) {
-            match pair {
-                Ok((name, value)) => environment.add_dotenv(name, value),
-                Err(error) => {
-                    let text = "not a line of the form NAME=value; quote values with spaces";
-                    errors.push(dotenv_location(bytes, &error), KeyPath::default(), text);
-                }
+        // As the environment of the process is read.
+        let text = String::from_utf8_lossy(file::without_mark(&bytes));
+        let dotenv = Dotenv::parse(&text, |name| self.get(name));
+        for (name, value) in dotenv.variables {
+            environment.add_dotenv(name.to_owned(), value);
+        }
+        let damaged = dotenv.damaged.into_iter().map(|damaged| UnsetVariable {
+            name: Secret::new(damaged.name.to_owned()),
+            line: damaged.line,
+            problem: damaged.problem,
+            is_missed: AtomicBool::new(false),
+        });
+        environment.damaged = damaged.collect();
+        environment
+    }
+
+    /// Reports the lines of `.env` that set nothing: an error if the configuration
+    /// asked for that variable, else a warning. None is quoted, since any may hold a
+    /// credential.
+    pub(super) fn report_damaged(&self, errors: &mut ConfigErrors) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for damaged in &*self.damaged {
+            let location = Location::File {
+                name: DOTENV.into(),
+                line: Some(damaged.line),
+                column: None,
+            };
+            let problem = damaged.problem;
+            if damaged.is_missed.load(Ordering::Relaxed) {
+                let text = format!("{problem}; write it as NAME=value");
+                errors.push(location, KeyPath::default(), text);
+            } else {
+                warnings.push(format!("{location}: {problem}; the line is ignored"));
             }
         }
-        environment
+        warnings
+    }
+
+    fn note_missed(&self, is_meant: impl Fn(&str) -> bool) {
+        for damaged in &*self.damaged {
+            if is_meant(damaged.name.expose()) {
+                damaged.is_missed.store(true, Ordering::Relaxed);
+            }
+        }
     }
 
     fn add_dotenv(&mut self, name: String, value: String) {
@@ -115,26 +172,9 @@ impl<Name: Into<String>, Value: Into<String>> FromIterator<(Name, Value)> for En
             let dotenv = false;
             (name.into(), Variable { value, dotenv })
         };
-        let variables = pairs.into_iter().map(variable).collect();
-        Self { variables }
-    }
-}
-
-/// The number of the line of `.env` that could not be read. The error contains the
-/// remaining line, which may be a key: it only serves to find the number.
-fn dotenv_location(bytes: &[u8], error: &dotenvy::Error) -> Location {
-    let text = String::from_utf8_lossy(bytes);
-    let line = match error {
-        dotenvy::Error::LineParse(line, _) => {
-            let first = line.lines().next().unwrap_or_default().trim().to_owned();
-            text.lines()
-                .position(|candidate| candidate.trim().ends_with(&first))
+        Self {
+            variables: pairs.into_iter().map(variable).collect(),
+            damaged: Arc::default(),
         }
-        _ => None,
-    };
-    Location::File {
-        name: ".env".into(),
-        line: line.map(|index| index + 1),
-        column: None,
     }
 }

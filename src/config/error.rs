@@ -205,6 +205,14 @@ impl ConfigErrors {
         self.0.iter()
     }
 
+    /// Those of this key and the keys below it.
+    #[must_use]
+    pub fn within(self, path: &KeyPath) -> Self {
+        let mut errors = self.sorted();
+        errors.0.retain(|error| path.contains(&error.key));
+        errors
+    }
+
     /// In the order of the file, then variables, then flags; duplicates removed.
     #[must_use]
     pub fn sorted(mut self) -> Self {

@@ -4,8 +4,11 @@
 //! Each environment variable and each flag is its own layer: figment then
 //! keeps its name with the value that it set.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use figment::value::{Dict, Map, Tag, Value};
 use figment::{Figment, Metadata, Profile, Provider, Source};
+use url::{Host, Url};
 
 use super::document::Document;
 use super::environment::Environment;
@@ -168,17 +171,44 @@ fn legacy_variable(environment: &Environment) -> Option<Setting<'static>> {
     Some(("ROOT_PATH", keys(["server", "root_path"]), value.into()))
 }
 
+const FRONTEND_URL: &str = "FRONTEND_URL";
+
 /// The variables of the original gateway that extend a list.
 fn legacy_origins(environment: &Environment) -> impl Iterator<Item = Setting<'static>> {
-    ["FRONTEND_URL", "ADDITIONAL_CORS_ORIGINS"]
+    [FRONTEND_URL, "ADDITIONAL_CORS_ORIGINS"]
         .into_iter()
         .filter_map(|name| {
             // The original took a URL here, which users may end with a slash.
             let urls = environment.get(name)?.split(',');
-            let origins: Vec<&str> = urls.map(|url| url.trim().trim_end_matches('/')).collect();
+            let origins = urls.map(|url| url.trim().trim_end_matches('/'));
+            let origins: Vec<String> = match name {
+                FRONTEND_URL => origins.flat_map(with_loopback_names).collect(),
+                _ => origins.map(str::to_owned).collect(),
+            };
             let origins = list(&origins.join(","));
             Some((name, keys(["cors", "allow_origins"]), origins))
         })
+}
+
+/// The origin of a page on this machine under each name of it, as the original allowed
+/// it: which one a browser sends depends on what its user typed.
+fn with_loopback_names(origin: &str) -> Vec<String> {
+    let mut origins = vec![origin.to_owned()];
+    let url = Url::parse(origin).ok();
+    let is_local = |url: &Url| match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address == Ipv4Addr::LOCALHOST,
+        Some(Host::Ipv6(address)) => address == Ipv6Addr::LOCALHOST,
+        None => false,
+    };
+    if let Some(mut url) = url.filter(|url| url.path() == "/" && is_local(url)) {
+        for name in ["localhost", "127.0.0.1", "[::1]"] {
+            if url.set_host(Some(name)).is_ok() {
+                origins.push(url.origin().ascii_serialization());
+            }
+        }
+    }
+    origins
 }
 
 /// The key that a variable sets, or none when it is not one of our settings.

@@ -14,7 +14,7 @@ use super::preset::Presets;
 use super::schema_node::SchemaNode;
 use super::sources::Sources;
 use super::validate;
-use super::{Config, raw};
+use super::{AdminConfig, Config, raw};
 
 /// Where to look when no file is named, first match wins.
 const SEARCHED: [&str; 2] = ["trunkline.toml", "/etc/trunkline/trunkline.toml"];
@@ -53,31 +53,28 @@ fn load_from(sources: &Sources, files: &Files<'_>) -> Result<Config, ConfigError
     if let Some(in_force) = &sources.in_force {
         read_files.check_against(&in_force.files, &mut errors);
     }
-    let presets = Presets::load().unwrap_or_else(|error| {
+    let mut presets = Presets::load().unwrap_or_else(|error| {
         let text = format!("the built-in table is invalid: {error}");
         errors.push(Location::file("providers.toml"), KeyPath::default(), text);
         Presets::default()
     });
-    let schema = SchemaNode::config();
-    let layers = Layers::merge(
+    let (layers, raw, pruned) = merge(
         document.as_ref(),
         &environment,
-        &sources.flags,
-        &schema,
-        presets.names(),
+        sources,
+        &presets,
+        &mut errors,
     );
-    let mut values = layers.values();
-    let pruned = validate::prune(&mut values, &schema, &layers, &mut errors);
-    let raw: raw::Config = values.deserialize().unwrap_or_else(|error| {
-        // Pruned values always deserialize; the error's text would quote a value.
-        let text = format!("cannot be read at {:?}", error.path.join("."));
-        errors.push(Location::Default, KeyPath::default(), text);
-        raw::Config::default()
-    });
+    if !raw.builtin_aliases {
+        presets
+            .models
+            .retain(|name, _| raw.models.contains_key(name));
+    }
     let mut checker = check::Checker {
         layers: &layers,
         environment: &environment,
         files,
+        memory_limit: sources.memory_limit,
         pruned,
         errors,
         warnings: [layers.warnings.clone(), hidden_files(sources, files)].concat(),
@@ -87,11 +84,76 @@ fn load_from(sources: &Sources, files: &Files<'_>) -> Result<Config, ConfigError
     if let Some(in_force) = &sources.in_force {
         check::reload::check(&mut checker, in_force, &config);
     }
+    let damaged = environment.report_damaged(&mut checker.errors);
+    config.warnings.extend(damaged);
     if checker.errors.is_empty() {
         Ok(config)
     } else {
         Err(checker.errors.sorted())
     }
+}
+
+/// The admin listener. Errors of other keys do not matter to it, and a file that cannot be
+/// read leaves it to the variables: a gateway that runs keeps what it was started with.
+pub fn load_admin(sources: &Sources) -> Result<AdminConfig, ConfigErrors> {
+    let files = Files::new(&sources.directory);
+    let environment = sources
+        .environment
+        .with_dotenv(&files, &mut ConfigErrors::default());
+    let found = find(sources, &files, &environment).ok().flatten();
+    let document = found.map(|(document, _)| document);
+    let mut errors = ConfigErrors::default();
+    let presets = Presets::default();
+    let (layers, raw, pruned) = merge(
+        document.as_ref(),
+        &environment,
+        sources,
+        &presets,
+        &mut errors,
+    );
+    let mut checker = check::Checker {
+        layers: &layers,
+        environment: &environment,
+        files: &files,
+        memory_limit: None,
+        pruned,
+        errors,
+        warnings: Vec::new(),
+    };
+    let admin = check::admin(&mut checker, &raw);
+    let errors = checker.errors.within(&KeyPath::new(["admin"]));
+    if errors.is_empty() {
+        Ok(admin)
+    } else {
+        Err(errors)
+    }
+}
+
+/// The merged values, without those that do not fit, and the keys of these.
+fn merge<'a>(
+    document: Option<&'a Document>,
+    environment: &'a Environment,
+    sources: &Sources,
+    presets: &Presets,
+    errors: &mut ConfigErrors,
+) -> (Layers<'a>, raw::Config, Vec<KeyPath>) {
+    let schema = SchemaNode::config();
+    let layers = Layers::merge(
+        document,
+        environment,
+        &sources.flags,
+        &schema,
+        presets.names(),
+    );
+    let mut values = layers.values();
+    let pruned = validate::prune(&mut values, &schema, &layers, errors);
+    let raw = values.deserialize().unwrap_or_else(|error| {
+        // Pruned values always deserialize; the error's text would quote a value.
+        let text = format!("cannot be read at {:?}", error.path.join("."));
+        errors.push(Location::Default, KeyPath::default(), text);
+        raw::Config::default()
+    });
+    (layers, raw, pruned)
 }
 
 type UnreadableFile = (Location, String);

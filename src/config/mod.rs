@@ -5,6 +5,7 @@
 
 mod check;
 mod document;
+mod dotenv;
 mod environment;
 mod error;
 mod file;
@@ -20,6 +21,7 @@ mod validate;
 mod access;
 mod listen;
 mod log;
+mod memory_limit;
 mod metrics;
 mod model;
 mod pool;
@@ -40,19 +42,25 @@ mod docs;
 pub(crate) mod tests;
 
 pub use access::{Access, ClientCertificateConfig, ClientKey, Identity};
+pub use check::{
+    RESERVED_HEADERS, check_model_name, check_name, is_public_cleartext, parse_base_url,
+    points_to_listener,
+};
 pub use environment::Environment;
 pub use error::{ConfigErrors, KeyPath};
 pub use file::{FileFingerprints, FileId, FileStamp};
 pub use in_force::{InForce, ReadFiles};
 pub use listen::Listen;
-pub use load::{load, load_with_fingerprints};
+pub use load::{load, load_admin, load_with_fingerprints};
 pub use log::{LogFormat, LogLevel};
+pub use memory_limit::memory_limit;
 pub use metrics::MetricExport;
 pub use model::{
     Affinity, AffinityBy, AffinityKind, Balance, Breaker, Hedge, ModelConfig, Retry, Step,
     TargetConfig,
 };
 pub use pool::PoolConfig;
+pub use preset::{PRICE_TABLE, PROVIDER_TABLE};
 pub use price::{COST_DIGITS, Decimal, Price, PriceList, Rates};
 pub use provider::{
     Auth, BaseUrl, Credential, Discover, HealthCheck, HttpVersion, ProviderConfig, StreamUsageMode,

@@ -11,8 +11,10 @@ use super::document::Document;
 use super::price::{self, Price};
 use super::{Retirement, raw};
 
-const TABLE: &str = include_str!("../../config/providers.toml");
-const PRICES: &str = include_str!("../../config/prices.toml");
+/// Text of the built-in providers and aliases.
+pub const PROVIDER_TABLE: &str = include_str!("../../config/providers.toml");
+/// Text of the built-in prices.
+pub const PRICE_TABLE: &str = include_str!("../../config/prices.toml");
 
 #[derive(Default, Deserialize)]
 pub struct Presets {
@@ -69,7 +71,7 @@ impl Presets {
     /// Parses the embedded tables. A test does so too; the error exists only
     /// because nothing here may panic.
     pub fn load() -> Result<Self, String> {
-        let mut presets: Self = read("providers.toml", TABLE)?;
+        let mut presets: Self = read("providers.toml", PROVIDER_TABLE)?;
         presets.prices = Prices::load()?;
         Ok(presets)
     }
@@ -98,7 +100,7 @@ impl Prices {
             as_of: String,
             prices: BTreeMap<String, raw::Price>,
         }
-        let file: File = read("prices.toml", PRICES)?;
+        let file: File = read("prices.toml", PRICE_TABLE)?;
         let rows = file.prices.iter().map(|(key, raw)| {
             let (provider, model) = price::split_key(key).ok_or("no provider/model")?;
             let (price, errors) = price::read(raw);

@@ -23,6 +23,8 @@ pub struct ProviderConfig {
     pub auth: Auth,
     /// Headers added to every request, organization and project included.
     pub headers: HeaderMap,
+    /// Fields of the client that are forwarded although they are kept back by default.
+    pub forward_headers: Vec<HeaderName>,
     pub stream_usage: StreamUsageMode,
     pub api: ProviderApi,
     pub timeouts: Timeouts,
@@ -154,6 +156,7 @@ impl ProviderConfig {
             credentials,
             auth,
             headers,
+            forward_headers,
             stream_usage: _,
             api: _,
             timeouts: _,
@@ -169,6 +172,7 @@ impl ProviderConfig {
             && *credentials == other.credentials
             && *auth == other.auth
             && *headers == other.headers
+            && *forward_headers == other.forward_headers
             && *pool == other.pool
             && *health == other.health
             && *ca_pem == other.ca_pem

@@ -1,5 +1,6 @@
 //! `[server]`, `[admin]` and `[cors]`, checked.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub struct Server {
     pub max_in_flight: usize,
     /// In bytes.
     pub max_body: usize,
+    /// In bytes; none for no limit.
+    pub max_upload: Option<u64>,
     /// In bytes, over all requests.
     pub max_buffered: usize,
     /// In bytes, over all requests.
@@ -45,6 +48,8 @@ pub struct Server {
     pub body_timeout: Duration,
     /// Idle time within a request body.
     pub body_idle_timeout: Duration,
+    /// Bytes a second that a request body must reach on average; none for no limit.
+    pub body_min_rate: Option<NonZeroU64>,
     /// Maximum time for which a client may stop reading a response.
     pub write_timeout: Duration,
     /// Idle time of an event stream after which the client is sent a comment;

@@ -18,6 +18,8 @@ pub struct Sources {
     /// Without the variables of `.env`.
     pub environment: Environment,
     pub flags: Flags,
+    /// The container's memory limit, in bytes.
+    pub memory_limit: Option<u64>,
     /// For a reload: what it replaces.
     pub in_force: Option<InForce>,
 }

@@ -19,6 +19,7 @@ pub fn prune(
 ) -> Vec<KeyPath> {
     let mut validator = Validator {
         layers,
+        schema,
         errors,
         pruned: Vec::new(),
     };
@@ -51,6 +52,8 @@ fn renamed(key: &str, path: &KeyPath) -> Option<&'static str> {
 
 struct Validator<'a> {
     layers: &'a Layers<'a>,
+    /// Of the whole configuration.
+    schema: &'a SchemaNode,
     errors: &'a mut ConfigErrors,
     pruned: Vec<KeyPath>,
 }
@@ -84,7 +87,7 @@ impl Validator<'_> {
                 .fold(true, |all, (index, value)| {
                     self.validate(value, item, None, &path.index(index)) && all
                 }),
-            _ => match check_scalar(value, node, field) {
+            _ => match check_scalar(value, node, field, path) {
                 Ok(()) => true,
                 Err(message) => {
                     self.report(path.clone(), message);
@@ -107,13 +110,18 @@ impl Validator<'_> {
         known: &BTreeMap<String, Field>,
         path: &KeyPath,
     ) -> bool {
-        let is_variable = matches!(
-            self.layers.location(&path.key(key)),
-            Location::Variable { .. }
-        );
+        let location = self.layers.location(&path.key(key));
+        let is_variable = matches!(location, Location::Variable { .. });
         let names = || known.keys().map(String::as_str);
         let new_name = renamed(key, path).filter(|name| known.contains_key(*name));
-        let hint = if let Some(name) = new_name.or_else(|| nearest(key, names())) {
+        let elsewhere = self.elsewhere(key, path);
+        let hint = if let Some((owner, cure)) = elsewhere.filter(|_| new_name.is_none()) {
+            if is_variable {
+                format!("did you mean {}?", owner.key(key).variable())
+            } else {
+                cure
+            }
+        } else if let Some(name) = new_name.or_else(|| nearest(key, names())) {
             let suggestion = match known.get(name) {
                 Some(field) if is_variable && field.node.is_value() => path.key(name).variable(),
                 _ if is_variable => format!("{}__...", path.key(name).variable()),
@@ -126,11 +134,43 @@ impl Validator<'_> {
         self.report(path.key(key), format!("unknown key; {hint}"));
         false
     }
+
+    /// The one table that has this key, of those at the top and the top itself, and how to
+    /// move it there. Only for a key of such a table: others have keys of these names too.
+    fn elsewhere(&self, key: &str, path: &KeyPath) -> Option<(KeyPath, String)> {
+        let SchemaNode::Table(top) = self.schema else {
+            return None;
+        };
+        if path.segments().len() > 1 {
+            return None;
+        }
+        let at_top = top.get(key).filter(|field| field.node.is_value());
+        if at_top.is_some() {
+            let cure = "it belongs above the first [table]".to_owned();
+            return Some((KeyPath::default(), cure));
+        }
+        let has_key = |node: &SchemaNode| match node {
+            SchemaNode::Table(fields) => fields.contains_key(key),
+            _ => false,
+        };
+        let mut owners = top.iter().filter(|(_, field)| has_key(&field.node));
+        let (owner, _) = owners.next()?;
+        let cure = format!("it belongs in [{owner}]");
+        owners
+            .next()
+            .is_none()
+            .then(|| (KeyPath::default().key(owner), cure))
+    }
 }
 
-fn check_scalar(value: &Value, node: &SchemaNode, field: Option<&Field>) -> Result<(), String> {
-    let expected = || expected(node, field);
-    let mismatch = || format!("must be {}, not {}", expected(), kind_of(value));
+fn check_scalar(
+    value: &Value,
+    node: &SchemaNode,
+    field: Option<&Field>,
+    path: &KeyPath,
+) -> Result<(), String> {
+    let expected = || expected(node, field, path);
+    let mismatch = || format!("must be {}, not {}", expected(), kind_of(value, node));
     match (node, value) {
         (SchemaNode::Text, Value::String(..)) | (SchemaNode::Bool, Value::Bool(..)) => Ok(()),
         (SchemaNode::Scalar(format), Value::String(_, text)) => format.check(text),
@@ -162,11 +202,18 @@ fn natural(number: &Num) -> Option<u64> {
     Some(u64::try_from(number).unwrap_or(u64::MAX))
 }
 
-fn expected(node: &SchemaNode, field: Option<&Field>) -> String {
+fn expected(node: &SchemaNode, field: Option<&Field>, path: &KeyPath) -> String {
     let example = field.and_then(|field| field.default.as_ref().or(field.example.as_ref()));
     let example = example.filter(|value| value.as_str() != Some(""));
     match node {
-        SchemaNode::Table(_) | SchemaNode::Map(_) => "a table".into(),
+        SchemaNode::Map(item) if !item.is_value() => {
+            format!("a table for each, such as [{}]", path.key("NAME"))
+        }
+        // An element of a list has no heading of its own.
+        SchemaNode::Table(_) | SchemaNode::Map(_) => match path.segments().last() {
+            Some(Segment::Key(_)) => format!("a table, [{path}]"),
+            _ => "a table".into(),
+        },
         SchemaNode::List(_) => "a list, in brackets".into(),
         SchemaNode::Bool => "true or false".into(),
         SchemaNode::Integer { .. } => "a whole number, 0 or more".into(),
@@ -185,8 +232,24 @@ fn expected(node: &SchemaNode, field: Option<&Field>) -> String {
 }
 
 /// The type of the value; never the value itself, which may be secret.
-fn kind_of(value: &Value) -> &'static str {
+fn kind_of(value: &Value, expected: &SchemaNode) -> &'static str {
+    let is_below_zero = |number: &Num| number.to_i128().is_some_and(|number| number < 0);
     match value {
+        Value::Num(_, number) if matches!(expected, SchemaNode::Integer { .. }) => {
+            if is_below_zero(number) {
+                "a number below 0"
+            } else {
+                "a number with a point or an exponent"
+            }
+        }
+        // A variable is always text.
+        Value::String(_, text) if matches!(expected, SchemaNode::Integer { .. }) => {
+            match text.trim().parse::<f64>() {
+                Ok(number) if number < 0.0 => "a number below 0",
+                Ok(number) if number.fract() != 0.0 => "a number with a point or an exponent",
+                _ => "text",
+            }
+        }
         Value::String(..) | Value::Char(..) => "text",
         Value::Bool(..) => "true or false",
         Value::Num(..) => "a number",

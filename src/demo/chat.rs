@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::DemoResponse;
 use super::body::DemoEvent;
 use super::error::DemoError;
 use super::generate::GeneratedText;
 use super::request::{DemoRequest, DemoUsage};
-use super::{CREATED, DemoResponse};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CompletionKind {
@@ -91,7 +91,7 @@ impl CompletionKind {
         json!({
             "id": format!("{prefix}-{}", request.id),
             "object": object,
-            "created": CREATED,
+            "created": request.created,
             "model": request.model,
             "choices": choices,
         })

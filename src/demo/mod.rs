@@ -4,9 +4,8 @@
 //! upstream, so that no path of the gateway treats it specially. It stands for
 //! another party's server and therefore shares no code with the proxy.
 //!
-//! Responses depend on the request alone: ids are a hash of it, and the creation time
-//! is a constant, since SDKs accept any number. `n`, `tools`, `seed` and the like are
-//! accepted and ignored.
+//! Responses depend on the request alone, except for the time of their creation: ids are
+//! a hash of it. `n`, `tools`, `seed` and the like are accepted and ignored.
 
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -46,8 +45,6 @@ use request::DemoRequest;
 const MAX_BODY: usize = 64 << 20;
 /// Pause after a failed `accept` (most likely too many open files).
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
-/// Creation time of every response: 2025-01-01 UTC.
-const CREATED: u64 = 1_735_689_600;
 
 enum DemoResponse {
     Json(serde_json::Value),

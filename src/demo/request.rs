@@ -1,5 +1,7 @@
 //! The fields of a request that the demo model reads.
 
+use std::time::UNIX_EPOCH;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
@@ -8,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::DemoError;
 use super::generate::{GeneratedText, words};
+use crate::wall_clock;
 
 /// The fields of all four endpoints together.
 #[derive(Debug, Deserialize)]
@@ -35,6 +38,9 @@ pub struct DemoRequest {
     /// Hash of the request.
     #[serde(skip)]
     pub id: String,
+    /// When it was received, in Unix seconds.
+    #[serde(skip)]
+    pub created: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -54,6 +60,8 @@ impl DemoRequest {
         let mut request: Self =
             serde_json::from_slice(body).map_err(|error| DemoError::invalid_json(&error))?;
         request.id = hash(body);
+        let now = wall_clock::now().duration_since(UNIX_EPOCH);
+        request.created = now.unwrap_or_default().as_secs();
         Ok(request)
     }
 

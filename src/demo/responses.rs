@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::DemoResponse;
 use super::body::DemoEvent;
 use super::error::DemoError;
 use super::generate::GeneratedText;
 use super::request::{DemoRequest, DemoUsage};
-use super::{CREATED, DemoResponse};
 
 const DELTA: &str = "response.output_text.delta";
 
@@ -100,7 +100,7 @@ fn response(
     json!({
         "id": format!("resp_{}", request.id),
         "object": "response",
-        "created_at": CREATED,
+        "created_at": request.created,
         "status": status,
         "error": null,
         "incomplete_details": details,

@@ -23,7 +23,6 @@
 mod anthropic_client;
 mod chat;
 mod error;
-mod event_buffer;
 mod events;
 mod failure_kind;
 mod field;

@@ -1,11 +1,10 @@
 //! Event streams, translated event by event.
 
 use super::error::failure_event;
-use super::event_buffer::EventBuffer;
 use super::response::ResponseContext;
 use super::{Dialect, anthropic_client, openai_client};
 use crate::wire::failure::ReportedFailure;
-use crate::wire::sse::SseEvent;
+use crate::wire::sse::{EventBuffer, SseEvent};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamStatus {

@@ -55,9 +55,27 @@ pub fn undecodable_body(error: DecodeError, limit: usize) -> ErrorResponse {
     }
 }
 
+/// A body that is JSON and not what an adapted API takes; the response has the body
+/// of that API.
+#[must_use]
+pub fn invalid_fields() -> ErrorResponse {
+    let message = "The body is not what this API takes.";
+    ErrorResponse::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", message)
+}
+
 #[must_use]
 pub fn request_too_large(limit: usize) -> ErrorResponse {
-    let message = format!("The body is larger than the limit of {limit} bytes (server.max_body).");
+    too_large(limit as u64, "server.max_body")
+}
+
+/// For a body that is not buffered as a whole.
+#[must_use]
+pub fn upload_too_large(limit: u64) -> ErrorResponse {
+    too_large(limit, "server.max_upload")
+}
+
+fn too_large(limit: u64, key: &str) -> ErrorResponse {
+    let message = format!("The body is larger than the limit of {limit} bytes ({key}).");
     ErrorResponse::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", message)
         .close_connection()
 }

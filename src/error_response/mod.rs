@@ -44,6 +44,15 @@ pub struct ErrorResponse {
     /// The outcome of the request in metrics and logs.
     pub outcome: RequestOutcome,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body in the format of an API that is none of the dialects. Boxed, as it is
+    /// rare.
+    own_body: Option<Box<OwnBody>>,
+}
+
+#[derive(Debug)]
+struct OwnBody {
+    content_type: &'static str,
+    bytes: Bytes,
 }
 
 impl ErrorResponse {
@@ -71,7 +80,23 @@ impl ErrorResponse {
             body,
             outcome,
             headers: Vec::new(),
+            own_body: None,
         }
+    }
+
+    /// With a body that stands in for that of the dialect.
+    #[must_use]
+    pub fn with_body(mut self, content_type: &'static str, bytes: Bytes) -> Self {
+        self.own_body = Some(Box::new(OwnBody {
+            content_type,
+            bytes,
+        }));
+        self
+    }
+
+    #[must_use]
+    pub fn has_own_body(&self) -> bool {
+        self.own_body.is_some()
     }
 
     fn param(mut self, param: &'static str) -> Self {
@@ -114,12 +139,19 @@ impl ErrorResponse {
     #[must_use]
     pub fn into_response(self, request_id: &RequestId, dialect: Dialect) -> Response<Bytes> {
         let status = self.status.as_u16();
-        let body = dialect::gateway_error(dialect, status, &self.body, Some(request_id.as_str()));
-        let mut response = Response::new(body);
+        let id = Some(request_id.as_str());
+        let (content_type, bytes) = match self.own_body {
+            Some(own) => (own.content_type, own.bytes),
+            None => (
+                "application/json",
+                dialect::gateway_error(dialect, status, &self.body, id),
+            ),
+        };
+        let mut response = Response::new(bytes);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.extend(self.headers);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         set_request_id(headers, request_id);
         response
     }

@@ -1,7 +1,9 @@
 //! Errors caused by a request apart from its body, or by the limits of the gateway.
 
+use std::ops::RangeInclusive;
+
 use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::ErrorResponse;
 use crate::access::AccessDenied;
@@ -13,8 +15,9 @@ use crate::wire::error::INTERNAL_ERROR;
 use crate::wire::path_hint::{PathHint, PathMistake};
 use crate::wire::scan::{ScanError, ScanErrorKind};
 
-/// Seconds after which a rejected request may be retried.
-const SHED_RETRY_AFTER: &str = "1";
+/// Seconds after which a rejected request may be retried. Each response says one of
+/// them at random, so that clients rejected together do not return together.
+const SHED_RETRY_AFTER: RangeInclusive<u16> = 1..=5;
 
 #[must_use]
 pub fn unknown_url(hint: Option<PathHint>) -> ErrorResponse {
@@ -43,9 +46,51 @@ pub fn unknown_url(hint: Option<PathHint>) -> ErrorResponse {
     ErrorResponse::new(StatusCode::NOT_FOUND, "unknown_url", message)
 }
 
+/// The upstream could read another path in it.
+#[must_use]
+pub fn invalid_path() -> ErrorResponse {
+    let message = "The path has a dot segment (\"..\"), also one behind an escape, \"\\\" or \
+                   \";\", a control character, or an escape that is not UTF-8. Send the path \
+                   without it.";
+    ErrorResponse::new(StatusCode::BAD_REQUEST, "invalid_path", message)
+}
+
+/// The name would become a part of the upstream's path.
+#[must_use]
+pub fn invalid_model_name() -> ErrorResponse {
+    let message = "`model` must not have a dot segment (\"..\") or a control character: this \
+                   provider has the model in its path.";
+    ErrorResponse::new(StatusCode::BAD_REQUEST, "invalid_value", message).param("model")
+}
+
+/// A path of the chat clone, below another root path or not served here.
+#[must_use]
+pub fn chat_clone_url() -> ErrorResponse {
+    let message = "Unknown URL. Of the chat clone's API, GET /models and POST /chat/stream are \
+                   served, also below server.root_path (ROOT_PATH); \
+                   docs/migrate-from-the-clone.md lists what differs.";
+    ErrorResponse::new(StatusCode::NOT_FOUND, "unknown_url", message)
+}
+
 #[must_use]
 pub fn method_not_allowed(allow: &'static str) -> ErrorResponse {
-    let message = format!("Method not allowed. This URL accepts {allow}.");
+    method_error(
+        allow,
+        format!("Method not allowed. This URL accepts {allow}."),
+    )
+}
+
+/// Of a URL of the chat clone's API.
+#[must_use]
+pub fn chat_clone_method(allow: &'static str) -> ErrorResponse {
+    let message = format!(
+        "Method not allowed. This URL is of the chat clone's API and accepts {allow}; see \
+         docs/migrate-from-the-clone.md. OpenAI's API is under /v1."
+    );
+    method_error(allow, message)
+}
+
+fn method_error(allow: &'static str, message: String) -> ErrorResponse {
     ErrorResponse::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
@@ -67,6 +112,13 @@ pub fn invalid_host() -> ErrorResponse {
     ErrorResponse::new(StatusCode::BAD_REQUEST, "invalid_host", message).close_connection()
 }
 
+/// A header of which one is allowed came more than once.
+#[must_use]
+pub fn repeated_header(name: &HeaderName) -> ErrorResponse {
+    let message = format!("Header `{name}` sent more than once. Send it once.");
+    ErrorResponse::new(StatusCode::BAD_REQUEST, "duplicate_header", message).close_connection()
+}
+
 /// `Host` names another site, whose page may have been pointed at the gateway (DNS
 /// rebinding).
 #[must_use]
@@ -79,7 +131,8 @@ pub fn untrusted_host() -> ErrorResponse {
 /// A request of a page of another origin.
 #[must_use]
 pub fn disallowed_origin() -> ErrorResponse {
-    let message = "Origin not allowed. Add it to cors.allow_origins.";
+    let message = "Origin not allowed. Add it to cors.allow_origins, or to \
+                   ADDITIONAL_CORS_ORIGINS.";
     ErrorResponse::new(StatusCode::FORBIDDEN, "forbidden_origin", message)
 }
 
@@ -116,7 +169,7 @@ pub fn shutting_down() -> ErrorResponse {
         "server_shutting_down",
         message,
     )
-    .header(RETRY_AFTER, HeaderValue::from_static(SHED_RETRY_AFTER))
+    .header(RETRY_AFTER, shed_retry_after())
     .close_connection()
 }
 
@@ -154,7 +207,11 @@ impl From<LimitExceeded> for ErrorResponse {
 #[must_use]
 pub fn overloaded(message: &'static str) -> ErrorResponse {
     ErrorResponse::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message)
-        .header(RETRY_AFTER, HeaderValue::from_static(SHED_RETRY_AFTER))
+        .header(RETRY_AFTER, shed_retry_after())
+}
+
+fn shed_retry_after() -> HeaderValue {
+    fastrand::u16(SHED_RETRY_AFTER).into()
 }
 
 /// One error for all causes, so that it reveals no provider.
@@ -231,6 +288,6 @@ fn not_configured(what: &str, variable: &str) -> ErrorResponse {
         "upstream_not_configured",
         message,
     );
-    response.outcome = RequestOutcome::ClientError;
+    response.outcome = RequestOutcome::NotConfigured;
     response.param("model").no_retry()
 }

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, StatusCode};
 
-use super::{ErrorResponse, invalid_body, overloaded};
+use super::{ErrorResponse, SHOULD_RETRY, invalid_body, overloaded};
 use crate::metering::RequestOutcome;
 use crate::routing;
 use crate::upstream::{Error, ErrorKind};
@@ -95,6 +95,35 @@ pub fn upstream_auth_failed() -> ErrorResponse {
     let message = "The upstream rejected the gateway's credential for this model. The \
                    gateway's operator must renew it.";
     ErrorResponse::new(StatusCode::BAD_GATEWAY, "upstream_auth_failed", message).no_retry()
+}
+
+/// The request has passed this gateway before, or too many gateways.
+#[must_use]
+pub fn loop_detected() -> ErrorResponse {
+    let message = "Loop detected: this request has passed this gateway before, or too many \
+                   gateways, since the base URL of a provider leads back to it. The gateway's \
+                   operator must correct it; the log names the provider.";
+    ErrorResponse::new(StatusCode::LOOP_DETECTED, "loop_detected", message).no_retry()
+}
+
+/// The provider leads back to a gateway that the request has passed.
+#[must_use]
+pub fn provider_leads_back(provider: &str) -> ErrorResponse {
+    let message = format!(
+        "Loop detected: the provider {provider} leads back to a gateway that this request has \
+         passed. The gateway's operator must correct providers.{provider}.base_url."
+    );
+    ErrorResponse::new(StatusCode::LOOP_DETECTED, "loop_detected", message).no_retry()
+}
+
+/// Whether a response to an upstream request is [`loop_detected`]: only its `no_retry` tells
+/// it from the 508 that some hosts use for other limits.
+#[must_use]
+pub fn is_loop_detected(status: StatusCode, headers: &HeaderMap) -> bool {
+    status == StatusCode::LOOP_DETECTED
+        && headers
+            .get(SHOULD_RETRY)
+            .is_some_and(|retry| retry == "false")
 }
 
 /// A response that HTTP does not allow for this request.

@@ -26,7 +26,7 @@ const OUTCOMES: [(&str, &str); 6] = [
     (outcome::INTERNAL_ERROR, status::SERVER_ERROR),
 ];
 
-/// For each model at each of its providers.
+/// For each model at each of its providers, and for models that no provider can serve.
 pub(super) fn create(registry: &Registry, catalog: &Catalog) {
     for (model, provider) in catalog.metric_rows() {
         let labels = [("model", model), ("provider", provider)];
@@ -36,6 +36,17 @@ pub(super) fn create(registry: &Registry, catalog: &Catalog) {
             let _ = registry.counter(&metric::ATTEMPTS, &labels);
         }
         create_requests(registry, Endpoint::ChatCompletions, labels);
+    }
+    for (model, provider) in catalog.unready_rows() {
+        // Of `TrunklineNotConfigured`.
+        let labels = [
+            ("endpoint", Endpoint::ChatCompletions.label()),
+            ("model", model),
+            ("provider", provider),
+            ("status", status::SERVER_ERROR),
+            ("outcome", outcome::NOT_CONFIGURED),
+        ];
+        let _ = registry.counter(&metric::REQUESTS, &labels);
     }
 }
 

@@ -222,6 +222,7 @@ impl ModelStats {
             // These say nothing about the provider.
             RequestOutcome::Cancelled
             | RequestOutcome::ClientStalled
+            | RequestOutcome::NotConfigured
             | RequestOutcome::Shed
             | RequestOutcome::InternalError => {}
         }

@@ -7,6 +7,8 @@ pub enum RequestOutcome {
     /// The client has the complete response.
     Ok,
     ClientError,
+    /// The model has no target with a key and an address.
+    NotConfigured,
     UpstreamError,
     /// The client left.
     Cancelled,
@@ -20,9 +22,10 @@ pub enum RequestOutcome {
 
 impl RequestOutcome {
     /// In the order of their discriminants.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Ok,
         Self::ClientError,
+        Self::NotConfigured,
         Self::UpstreamError,
         Self::Cancelled,
         Self::ClientStalled,
@@ -46,6 +49,7 @@ impl RequestOutcome {
         match self {
             Self::Ok => outcome::OK,
             Self::ClientError => outcome::CLIENT_ERROR,
+            Self::NotConfigured => outcome::NOT_CONFIGURED,
             Self::UpstreamError => outcome::UPSTREAM_ERROR,
             Self::Cancelled => outcome::CANCELLED,
             Self::ClientStalled => outcome::CLIENT_STALLED,

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::wire::failure::Blame;
 use crate::wire::json_relay::{JsonEnd, JsonInspector, first_byte};
 use crate::wire::media_type::MediaType;
 use crate::wire::sse_relay::{FinishRule, StreamInspector};
@@ -108,14 +109,15 @@ impl Tap {
         }
     }
 
-    /// True if a failure was reported that is the request's fault.
+    /// True if a failure was reported that says nothing about the upstream's health.
     #[must_use]
-    pub fn blames_request(&self) -> bool {
-        match self {
-            Self::Stream(inspector) => inspector.blames_request(),
-            Self::Json(inspector) => inspector.blames_request(),
-            _ => false,
-        }
+    pub fn spares_upstream(&self) -> bool {
+        let blame = match self {
+            Self::Stream(inspector) => inspector.blame(),
+            Self::Json(inspector) => inspector.blame(),
+            _ => None,
+        };
+        blame.is_some_and(Blame::spares_upstream)
     }
 
     /// What a body that is no stream came to, after its last chunk. `None` where it is

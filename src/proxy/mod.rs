@@ -13,9 +13,11 @@ use crate::error_response::{self, ErrorResponse, REQUEST_ID};
 use crate::metering::Meter;
 use crate::request_body::IncomingBody;
 use crate::shared_limit::LimitPermit;
+use crate::upstream;
 use crate::wire::api_path::ApiPath;
 use crate::wire::endpoint::Endpoint;
 
+mod adapter;
 mod admit;
 mod attempt;
 mod body_timeouts;
@@ -31,13 +33,15 @@ mod translation;
 pub mod tunnel;
 mod worker;
 
+pub use adapter::ApiAdapter;
 pub use relay::Aborted;
 pub use resolve::PROVIDER;
-pub use response_body::ResponseBody;
-pub use worker::{Limits, Snapshot, Worker};
+pub use response_body::{BodyConverter, ResponseBody};
+pub use worker::{Limits, Snapshot, Worker, read_buffer_limit};
 
 use admit::admit;
 use attempt::{Accepted, AttemptContext};
+use intake::Intake;
 use respond::respond;
 
 /// What kind of API request is served.
@@ -45,6 +49,8 @@ use respond::respond;
 pub enum RequestKind {
     /// One of [`Endpoint::FAST_PATH`]: a JSON body that is scanned and spliced.
     Json(Endpoint),
+    /// A request of another API.
+    Adapted(&'static ApiAdapter),
     /// Any other endpoint, with any body.
     Passthrough(Box<ApiPath>),
     /// A WebSocket handshake.
@@ -68,6 +74,7 @@ where
 {
     let (mut head, body) = request.into_parts();
     let mut meter = start_meter(&worker, kind.endpoint(), &head);
+    let adapter = kind.adapter();
     async move {
         let worker = &*worker;
         let result = until_terminated(
@@ -75,6 +82,10 @@ where
             pin!(handle(worker, &mut meter, kind, &mut head, body)),
         )
         .await;
+        let result = match adapter {
+            Some(adapter) => result.map_err(adapter.convert_error),
+            None => result,
+        };
         respond(worker, result, meter)
     }
 }
@@ -114,10 +125,14 @@ async fn handle<B>(
 where
     B: IncomingBody + 'static,
 {
+    if upstream::is_loop(&head.headers) {
+        intake::discard_body(head, body).await;
+        return Err(error_response::loop_detected());
+    }
     if let RequestKind::WebSocket(path) = &kind {
         tunnel::extract_credential(head, path);
     }
-    let (permit, caller) = match admit(worker, head) {
+    let (mut permit, caller) = match admit(worker, head) {
         Ok(admitted) => admitted,
         Err(error) => {
             intake::discard_body(head, body).await;
@@ -129,23 +144,20 @@ where
     let intake = match kind {
         RequestKind::Json(endpoint) => {
             let scan = intake::scan_of(endpoint);
-            intake::read_json(worker, meter, &mut head.headers, body, scan).await?
+            intake::read_json(worker, meter, &mut permit, &mut head.headers, body, scan).await?
         }
         // Boxed, so that the future of a JSON request stays small.
-        RequestKind::Passthrough(path) => {
-            Box::pin(intake::read_any(worker, meter, *path, head, body)).await?
-        }
-        RequestKind::WebSocket(path) => {
-            drop(body);
-            let mut intake = intake::without_body(worker, *path)?;
-            if intake.model.is_empty() {
-                let model = resolve::query_model(head.uri.query())?;
-                intake.model = model.unwrap_or_default();
+        kind => Box::pin(read(worker, meter, &mut permit, kind, head, body)).await?,
+    };
+    let resolved = match resolve::resolve(worker, &caller, meter.endpoint(), &intake, head) {
+        Ok(resolved) => resolved,
+        Err(error) => {
+            if let Some(model) = error.model {
+                meter.set_model(model);
             }
-            intake
+            return Err(error.response);
         }
     };
-    let resolved = resolve::resolve(worker, &caller, meter.endpoint(), &intake, head)?;
     meter.set_model(resolved.model);
     meter.set_wants_other_tier(intake.scan.wants_other_tier);
     let context = AttemptContext {
@@ -159,13 +171,56 @@ where
     Ok((result, permit))
 }
 
+/// Reads a request of any kind.
+async fn read<B>(
+    worker: &Worker,
+    meter: &mut Meter,
+    permit: &mut LimitPermit,
+    kind: RequestKind,
+    head: &mut Parts,
+    body: B,
+) -> Result<Intake, ErrorResponse>
+where
+    B: IncomingBody + 'static,
+{
+    match kind {
+        RequestKind::Json(endpoint) => {
+            let scan = intake::scan_of(endpoint);
+            intake::read_json(worker, meter, permit, &mut head.headers, body, scan).await
+        }
+        RequestKind::Adapted(adapter) => {
+            intake::read_adapted(worker, meter, permit, &mut head.headers, body, adapter).await
+        }
+        RequestKind::Passthrough(path) => {
+            intake::read_any(worker, meter, permit, *path, head, body).await
+        }
+        RequestKind::WebSocket(path) => {
+            drop(body);
+            let mut intake = intake::without_body(worker, *path)?;
+            if intake.model.is_empty() {
+                let model = resolve::query_model(head.uri.query())?;
+                intake.model = model.unwrap_or_default();
+            }
+            Ok(intake)
+        }
+    }
+}
+
 // === impl RequestKind ===
 
 impl RequestKind {
     fn endpoint(&self) -> Endpoint {
         match self {
             Self::Json(endpoint) => *endpoint,
+            Self::Adapted(adapter) => adapter.endpoint,
             Self::Passthrough(path) | Self::WebSocket(path) => path.endpoint,
+        }
+    }
+
+    fn adapter(&self) -> Option<&'static ApiAdapter> {
+        match self {
+            Self::Adapted(adapter) => Some(adapter),
+            _ => None,
         }
     }
 }

@@ -355,7 +355,7 @@ impl Relay {
         let now = || Instant::now().into_std();
         match outcome {
             RequestOutcome::Ok => watch.record_complete(now()),
-            RequestOutcome::UpstreamError if self.tap.blames_request() => {}
+            RequestOutcome::UpstreamError if self.tap.spares_upstream() => {}
             RequestOutcome::UpstreamError => watch.record_broken(now()),
             RequestOutcome::Timeout if code == Some(UPSTREAM_STALLED) => {
                 watch.record_broken(now());

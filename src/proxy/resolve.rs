@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName};
 use super::Worker;
 use super::intake::{Intake, Passthrough};
 use crate::access::Caller;
-use crate::catalog::{Provider, Resolved, Target, Unresolved};
+use crate::catalog::{Model, Provider, Resolved, Target, Unresolved};
 use crate::error_response;
 use crate::error_response::ErrorResponse;
 use crate::routing::ObjectLocation;
@@ -20,13 +20,21 @@ use crate::wire::scan::object_ids;
 /// Header in which the client names the provider. It is not forwarded.
 pub const PROVIDER: HeaderName = HeaderName::from_static("x-trunkline-provider");
 
+/// Why a request has no target.
+#[derive(Debug)]
+pub(super) struct ResolveError<'w> {
+    pub response: ErrorResponse,
+    /// The model that lacks a setting: the request counts as one for it.
+    pub model: Option<&'w Model>,
+}
+
 pub(super) fn resolve<'w>(
     worker: &'w Worker,
     caller: &Caller,
     endpoint: Endpoint,
     intake: &Intake,
     head: &mut Parts,
-) -> Result<Resolved<'w>, ErrorResponse> {
+) -> Result<Resolved<'w>, ResolveError<'w>> {
     if let Some(passthrough) = &intake.passthrough {
         return resolve_passthrough(worker, caller, intake, passthrough, head);
     }
@@ -34,7 +42,9 @@ pub(super) fn resolve<'w>(
         resolve_without_model(worker, caller, &intake.body)?
     } else {
         let catalog = &worker.snapshot.catalog;
-        catalog.resolve(&intake.model, |name| caller.may_use(name))?
+        catalog
+            .resolve(&intake.model, |name| caller.may_use(name))
+            .map_err(|it| unresolved(worker, it))?
     };
     if endpoint == Endpoint::Responses {
         pin_to_object(worker, caller, &intake.body, &mut resolved)?;
@@ -48,7 +58,7 @@ fn resolve_passthrough<'w>(
     intake: &Intake,
     passthrough: &Passthrough,
     head: &mut Parts,
-) -> Result<Resolved<'w>, ErrorResponse> {
+) -> Result<Resolved<'w>, ResolveError<'w>> {
     let catalog = &worker.snapshot.catalog;
     let Passthrough { path: call, .. } = passthrough;
     let provider = provider_override(&mut head.headers, call.provider.as_deref())?;
@@ -59,9 +69,11 @@ fn resolve_passthrough<'w>(
             .ok_or_else(error_response::unknown_provider)?;
         return match model {
             Some(_) if passthrough.may_hide_model() && !may_use(caller, provider) => {
-                Err(error_response::unknown_provider())
+                Err(error_response::unknown_provider().into())
             }
-            Some(model) => Ok(catalog.resolve_at(provider, &model, |it| caller.may_use(it))?),
+            Some(model) => catalog
+                .resolve_at(provider, &model, |it| caller.may_use(it))
+                .map_err(|it| unresolved(worker, it)),
             None => at_provider(worker, caller, provider),
         };
     }
@@ -76,7 +88,7 @@ fn resolve_passthrough<'w>(
         // An unread body may name another model than the path does.
         let allowed = |target: &Target| may_use(caller, &target.provider);
         if passthrough.may_hide_model() && !resolved.targets.iter().all(allowed) {
-            return Err(error_response::unknown_provider());
+            return Err(error_response::unknown_provider().into());
         }
         if let Some((provider, location)) = location {
             check_owner(caller, provider, &location)?;
@@ -88,7 +100,7 @@ fn resolve_passthrough<'w>(
         return at_object(worker, caller, provider, &location);
     }
     if call.endpoint.needs_model() {
-        return Err(error_response::missing_model());
+        return Err(error_response::missing_model().into());
     }
     let provider = catalog.default_provider();
     at_provider(
@@ -103,7 +115,7 @@ fn resolve_without_model<'w>(
     worker: &'w Worker,
     caller: &Caller,
     body: &[u8],
-) -> Result<Resolved<'w>, ErrorResponse> {
+) -> Result<Resolved<'w>, ResolveError<'w>> {
     let referenced = object_ids::referenced_ids(body).into_iter();
     if let Some((provider, location)) = object_location(worker, referenced) {
         return at_object(worker, caller, provider, &location);
@@ -122,13 +134,13 @@ fn at_object<'w>(
     caller: &Caller,
     provider: &Arc<Provider>,
     location: &ObjectLocation,
-) -> Result<Resolved<'w>, ErrorResponse> {
+) -> Result<Resolved<'w>, ResolveError<'w>> {
     check_owner(caller, provider, location)?;
     let found = worker
         .snapshot
         .catalog
         .at_provider(provider, Some(location.credential));
-    found.ok_or_else(error_response::unknown_provider)
+    found.ok_or_else(|| error_response::unknown_provider().into())
 }
 
 /// A client may use its own objects at a provider that it may not use otherwise.
@@ -223,7 +235,7 @@ fn resolve_model_or_default<'w>(
     caller: &Caller,
     endpoint: Endpoint,
     model: &str,
-) -> Result<Resolved<'w>, ErrorResponse> {
+) -> Result<Resolved<'w>, ResolveError<'w>> {
     let catalog = &worker.snapshot.catalog;
     let visible = |name: &str| caller.may_use(name);
     let default = catalog.default_provider();
@@ -232,8 +244,10 @@ fn resolve_model_or_default<'w>(
         (
             Err(Unresolved::Unknown { .. } | Unresolved::ProviderNotConfigured { .. }),
             Some(provider),
-        ) if endpoint.is_object_api() => Ok(catalog.resolve_at(provider, model, visible)?),
-        (Err(unresolved), _) => Err(unresolved.into()),
+        ) if endpoint.is_object_api() => catalog
+            .resolve_at(provider, model, visible)
+            .map_err(|it| unresolved(worker, it)),
+        (Err(reason), _) => Err(unresolved(worker, reason)),
     }
 }
 
@@ -259,10 +273,31 @@ fn at_provider<'w>(
     worker: &'w Worker,
     caller: &Caller,
     provider: &Arc<Provider>,
-) -> Result<Resolved<'w>, ErrorResponse> {
+) -> Result<Resolved<'w>, ResolveError<'w>> {
     if !may_use(caller, provider) {
-        return Err(error_response::unknown_provider());
+        return Err(error_response::unknown_provider().into());
     }
-    let found = worker.snapshot.catalog.at_provider(provider, None);
-    found.ok_or_else(error_response::unknown_provider)
+    let catalog = &worker.snapshot.catalog;
+    catalog
+        .at_provider(provider, None)
+        .ok_or_else(|| match catalog.missing_setting(provider) {
+            Some(reason) => unresolved(worker, reason),
+            None => error_response::unknown_provider().into(),
+        })
+}
+
+fn unresolved(worker: &Worker, reason: Unresolved) -> ResolveError<'_> {
+    ResolveError {
+        model: worker.snapshot.catalog.not_configured(&reason),
+        response: reason.into(),
+    }
+}
+
+impl From<ErrorResponse> for ResolveError<'_> {
+    fn from(response: ErrorResponse) -> Self {
+        Self {
+            response,
+            model: None,
+        }
+    }
 }

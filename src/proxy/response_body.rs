@@ -16,10 +16,21 @@ pub enum ResponseBody {
     /// A response of ours, in one chunk.
     Full(Option<Bytes>),
     Relay(Box<Relay>),
+    /// An upstream's body, in the form of another API.
+    Converted(Box<dyn BodyConverter>),
     /// A response of ours, chunk by chunk.
     Stream(Pin<Box<LocalStream>>),
     /// No body: an upgraded connection follows.
     Tunnel(Box<Tunnel>),
+}
+
+/// Converts a body chunk by chunk.
+pub trait BodyConverter {
+    /// The next chunk of the converted body.
+    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Aborted>>>;
+
+    /// The body that is converted.
+    fn source(&mut self) -> &mut ResponseBody;
 }
 
 type LocalStream = dyn Body<Data = Bytes, Error = Infallible>;
@@ -39,8 +50,8 @@ impl ResponseBody {
 
     /// Gives up the body after a panic in it.
     pub fn fail(&mut self) -> Aborted {
-        if let Self::Relay(relay) = self {
-            let failure = error_response::internal_error();
+        let failure = error_response::internal_error();
+        if let Some(relay) = self.relay() {
             relay.set_outcome(failure.outcome, Some(failure.body.code));
         }
         *self = Self::Full(None);
@@ -49,8 +60,16 @@ impl ResponseBody {
 
     /// Records that the body is dropped because the client does not read it.
     pub fn on_client_stalled(&mut self) {
-        if let Self::Relay(relay) = self {
+        if let Some(relay) = self.relay() {
             relay.set_outcome(RequestOutcome::ClientStalled, None);
+        }
+    }
+
+    fn relay(&mut self) -> Option<&mut Relay> {
+        match self {
+            Self::Relay(relay) => Some(relay),
+            Self::Converted(converter) => converter.source().relay(),
+            _ => None,
         }
     }
 
@@ -79,6 +98,7 @@ impl Body for ResponseBody {
                 let chunk = chunk.transpose()?;
                 Some(chunk.map(Frame::data))
             }),
+            Self::Converted(converter) => converter.poll_chunk(context).map_ok(Frame::data),
             Self::Stream(body) => {
                 let frame = body.as_mut().poll_frame(context);
                 frame.map_err(|never| match never {})
@@ -91,6 +111,7 @@ impl Body for ResponseBody {
         match self {
             Self::Full(bytes) => bytes.is_none(),
             Self::Relay(relay) => relay.has_ended(),
+            Self::Converted(_) => false,
             Self::Stream(body) => body.is_end_stream(),
             Self::Tunnel(_) => true,
         }
@@ -102,7 +123,9 @@ impl Body for ResponseBody {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
             // A relayed Content-Length is in the headers.
-            Self::Relay(_) | Self::Stream(_) | Self::Tunnel(_) => SizeHint::default(),
+            Self::Relay(_) | Self::Converted(_) | Self::Stream(_) | Self::Tunnel(_) => {
+                SizeHint::default()
+            }
         }
     }
 }

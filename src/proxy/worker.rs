@@ -1,6 +1,7 @@
 //! State that requests are served from: the shared snapshot and one worker's own part.
 
 use std::cell::RefCell;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -51,6 +52,9 @@ impl Snapshot {
     pub fn apply_limits(&self) {
         let limits = &self.limits;
         limits.buffered.resize(limits.max_buffered);
+        limits
+            .read_buffers
+            .resize(read_buffer_limit(limits.max_buffered));
         limits.in_flight.resize(limits.max_in_flight);
         limits.spooled.resize(limits.max_spool);
         self.objects.resize(limits.max_objects);
@@ -60,13 +64,24 @@ impl Snapshot {
     }
 }
 
+/// The limit of [`Limits::read_buffers`]: with none for a budget so small that one buffer
+/// would be a considerable part of it.
+#[must_use]
+pub fn read_buffer_limit(max_buffered: usize) -> usize {
+    max_buffered / 8
+}
+
 /// Limits of requests.
 #[derive(Debug)]
 pub struct Limits {
-    /// Bytes of one body.
+    /// Bytes of one body that is buffered as a whole.
     pub max_body: usize,
+    /// Bytes of one body that is streamed; none for no limit.
+    pub max_upload: Option<u64>,
     pub body_timeout: Duration,
     pub body_idle_timeout: Duration,
+    /// Bytes a second, on average.
+    pub body_min_rate: Option<NonZeroU64>,
     /// Idle time of an event stream after which the client gets a comment.
     pub keepalive_comments: Option<Duration>,
     /// Idle timeout of a WebSocket.
@@ -76,6 +91,8 @@ pub struct Limits {
     /// Buffered bytes of bodies; the counter is shared by all generations.
     pub buffered: Arc<SharedLimit>,
     pub max_buffered: usize,
+    /// Bytes of the connections' large read buffers; shared likewise.
+    pub read_buffers: Arc<SharedLimit>,
     /// Requests in flight; shared likewise.
     pub in_flight: Arc<SharedLimit>,
     pub max_in_flight: usize,

@@ -38,9 +38,11 @@ pub struct ConnectionErrors {
     pub tls_handshake: Counter,
     pub header_timeout: Counter,
     pub idle_timeout: Counter,
+    pub evicted: Counter,
     pub write_timeout: Counter,
     pub malformed: Counter,
     pub header_too_large: Counter,
+    pub http2_flood: Counter,
 }
 
 impl HttpContext {
@@ -74,9 +76,11 @@ impl ConnectionErrors {
             tls_handshake: kind(connection_error::TLS_HANDSHAKE),
             header_timeout: kind(connection_error::HEADER_TIMEOUT),
             idle_timeout: kind(connection_error::IDLE_TIMEOUT),
+            evicted: kind(connection_error::EVICTED),
             write_timeout: kind(connection_error::WRITE_TIMEOUT),
             malformed: kind(connection_error::MALFORMED),
             header_too_large: kind(connection_error::HEADER_TOO_LARGE),
+            http2_flood: kind(connection_error::HTTP2_FLOOD),
         }
     }
 }

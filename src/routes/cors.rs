@@ -2,14 +2,20 @@
 
 use bytes::Bytes;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ALLOW,
-    ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+    ACCESS_CONTROL_REQUEST_HEADERS, ALLOW, ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 /// Seconds for which a browser may cache a preflight response.
 const PREFLIGHT_MAX_AGE: &str = "600";
+
+/// `*` stands for every name only in responses to requests without credentials (Fetch,
+/// "CORS-exposed header-name list"); to others, the rest applies.
+const EXPOSED: &str = "*, retry-after, retry-after-ms, server-timing, x-request-id, \
+    x-should-retry, x-trunkline-attempts, x-trunkline-model, x-trunkline-provider, \
+    x-trunkline-request-id";
 
 /// The allowed origins, exactly as browsers send them.
 #[derive(Debug)]
@@ -30,8 +36,8 @@ impl Cors {
             .any(|allowed| allowed.as_bytes() == origin.as_bytes())
     }
 
-    /// Lets an allowed page read the response and all its headers. Browser
-    /// credentials are not allowed: clients send a key.
+    /// Lets an allowed page read the response and its headers, also of requests with
+    /// browser credentials (`credentials: "include"`): every allowed origin is exact.
     pub fn add_headers(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
         if self.origins.is_empty() {
             return;
@@ -39,7 +45,14 @@ impl Cors {
         headers.append(VARY, HeaderValue::from_static("origin"));
         if let Some(origin) = origin.filter(|origin| self.allows(origin)) {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("*"));
+            headers.insert(
+                ACCESS_CONTROL_ALLOW_CREDENTIALS,
+                HeaderValue::from_static("true"),
+            );
+            headers.insert(
+                ACCESS_CONTROL_EXPOSE_HEADERS,
+                HeaderValue::from_static(EXPOSED),
+            );
         }
     }
 

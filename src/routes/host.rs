@@ -7,9 +7,9 @@
 
 use std::cell::RefCell;
 
-use http::Request;
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
+use http::{Method, Request};
 
 use super::cors::Cors;
 use crate::config::{ClientAuth, Config, Listen, Tls};
@@ -83,7 +83,11 @@ impl HostCheck {
             return Ok(());
         }
         let Some(origin) = request.headers().get(ORIGIN) else {
-            return Ok(());
+            return if is_foreign_fetch(request) {
+                Err(error_response::disallowed_origin())
+            } else {
+                Ok(())
+            };
         };
         // HTTP/2 has the name in `:authority` (RFC 9113, section 8.3.1).
         let target = request.uri().authority().map(Authority::as_str);
@@ -103,6 +107,23 @@ impl HostCheck {
         }
         Err(error_response::disallowed_origin())
     }
+}
+
+/// Whether a browser says that a page of another origin causes the request (Fetch
+/// Metadata Request Headers, sections 2.3 and 2.4). Browsers leave out `origin` where the page
+/// cannot read the response, as of an image. Links may lead anywhere.
+fn is_foreign_fetch<B>(request: &Request<B>) -> bool {
+    let headers = request.headers();
+    let Some(site) = headers.get("sec-fetch-site") else {
+        return false;
+    };
+    let is_foreign = site != "same-origin" && site != "none";
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let navigates = || {
+        let mode = headers.get("sec-fetch-mode");
+        mode.is_some_and(|mode| mode == "navigate")
+    };
+    is_foreign && !(is_read && navigates())
 }
 
 fn lowercase(names: &[String]) -> Vec<String> {

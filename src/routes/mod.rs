@@ -1,5 +1,6 @@
 //! The HTTP routes, and the checks of every request.
 
+pub mod chat_clone;
 pub mod context;
 pub mod cors;
 pub mod host;

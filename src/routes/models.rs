@@ -10,11 +10,12 @@ use url::form_urlencoded;
 
 use super::response::{json, reject, request_dialect};
 use crate::access::Caller;
-use crate::catalog::{Provider, Unresolved};
+use crate::catalog::{Model, Provider, Unresolved};
 use crate::config::Discover;
 use crate::dialect::Dialect;
-use crate::error_response::ErrorResponse;
+use crate::error_response::{self, ErrorResponse};
 use crate::proxy::{ResponseBody, Snapshot, Worker};
+use crate::upstream;
 use crate::wire::model_list::{self, ListedModel, ModelEntry};
 
 type ProviderModels<'s> = (&'s Provider, Arc<[ListedModel]>);
@@ -23,22 +24,21 @@ type ProviderModels<'s> = (&'s Provider, Arc<[ListedModel]>);
 pub async fn list<B>(worker: &Worker, request: &Request<B>) -> Response<ResponseBody> {
     let snapshot = &worker.snapshot;
     let headers = request.headers();
+    if upstream::is_loop(headers) {
+        return reject(worker, headers, error_response::loop_detected());
+    }
     let caller = match snapshot.gate.admit(headers, request.extensions()) {
         Ok(caller) => caller,
         Err(denied) => return reject(worker, headers, denied.into()),
     };
     // Boxed: otherwise the future of every request would reserve space for it.
     let discovered = Box::pin(discovered(snapshot, discover_param(request.uri().query()))).await;
-    let ready = snapshot.catalog.ready_models();
-    let aliases = ready
-        .iter()
-        .filter(|model| snapshot.fleet.has_healthy(&model.targets))
-        .map(|model| ModelEntry {
-            id: &model.label,
-            created: 0,
-            owner: &model.provider.name,
-            display_name: None,
-        });
+    let aliases = ready_aliases(snapshot).into_iter().map(|model| ModelEntry {
+        id: &model.label,
+        created: 0,
+        owner: &model.provider.name,
+        display_name: None,
+    });
     let listed = discovered
         .iter()
         .flat_map(|(provider, models)| models.iter().map(|model| entry(model, provider)))
@@ -49,6 +49,13 @@ pub async fn list<B>(worker: &Worker, request: &Request<B>) -> Response<Response
         Dialect::OpenAi => model_list::openai_list(&visible),
         Dialect::Anthropic => model_list::anthropic_list(&visible),
     })
+}
+
+/// The aliases that can be used now, by name.
+pub fn ready_aliases(snapshot: &Snapshot) -> Vec<&Model> {
+    let mut ready = snapshot.catalog.ready_models();
+    ready.retain(|model| snapshot.fleet.has_healthy(&model.targets));
+    ready
 }
 
 /// One model, by its percent-encoded id.

@@ -15,6 +15,9 @@ pub enum AttemptOutcome {
     Throttled(Option<Duration>),
     /// The upstream rejected the credential.
     Unauthorized,
+    /// A 403 that may be about the credential. The target is not at fault for it: clients can
+    /// cause such responses.
+    Forbidden,
     /// The model is missing or not allowed, the upstream timed out, or its report under
     /// a good status blames the request.
     Rejected,
@@ -33,14 +36,16 @@ impl AttemptOutcome {
         match status {
             429 | 503 | 529 => Some(Self::Throttled(retry_after())),
             401 | 402 => Some(Self::Unauthorized),
+            403 => Some(Self::Forbidden),
             // Another target may succeed, but this one is not at fault: clients
             // can cause such responses.
-            403 | 404 | 408 => Some(Self::Rejected),
+            404 | 408 => Some(Self::Rejected),
             100..=199 | 300..=399 | 500..=599 => Some(Self::Failed),
             _ => None,
         }
     }
 
+    /// Of the labels.
     pub const COUNT: usize = 6;
 
     #[must_use]
@@ -49,7 +54,7 @@ impl AttemptOutcome {
             Self::NotProcessed => 0,
             Self::MaybeProcessed => 1,
             Self::Throttled(_) => 2,
-            Self::Unauthorized => 3,
+            Self::Unauthorized | Self::Forbidden => 3,
             Self::Rejected => 4,
             Self::Failed => 5,
         }
@@ -62,7 +67,7 @@ impl AttemptOutcome {
             Self::NotProcessed => attempt_result::NOT_SENT,
             Self::MaybeProcessed => attempt_result::NO_RESPONSE,
             Self::Throttled(_) => attempt_result::THROTTLED,
-            Self::Unauthorized => attempt_result::UNAUTHORIZED,
+            Self::Unauthorized | Self::Forbidden => attempt_result::UNAUTHORIZED,
             Self::Rejected => attempt_result::REJECTED,
             Self::Failed => attempt_result::FAILED,
         }

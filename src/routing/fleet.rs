@@ -93,7 +93,7 @@ impl Fleet {
                     health.cool_down(credential, max_cooldown, Reason::Unauthorized, now);
                 }
             }
-            Some(AttemptOutcome::Rejected) => {}
+            Some(AttemptOutcome::Forbidden | AttemptOutcome::Rejected) => {}
         }
         // Any response shows that the target is up, but not that it completes one.
         health.record_success(Success::Begun, now);

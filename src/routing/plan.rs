@@ -371,7 +371,9 @@ impl<'p> Plan<'p> {
     /// Backoff before a target is tried again; `None` if a retry is useless.
     fn backoff(&self, outcome: AttemptOutcome, rng: &mut Rng) -> Option<Duration> {
         match outcome {
-            AttemptOutcome::Unauthorized | AttemptOutcome::Rejected => None,
+            AttemptOutcome::Unauthorized | AttemptOutcome::Forbidden | AttemptOutcome::Rejected => {
+                None
+            }
             AttemptOutcome::Throttled(Some(pause)) => Some(pause),
             // Full jitter, so that requests that failed together do not come back
             // together.

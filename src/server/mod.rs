@@ -9,10 +9,15 @@ use crate::routes::context::HttpContext;
 pub mod accept;
 mod active_snapshot;
 mod connection;
+mod connection_table;
 pub mod listener;
+pub mod log_limiter;
+mod overflow;
+mod refusal;
 pub mod socket;
 pub mod tls;
 mod worker;
+mod worker_pool;
 
 /// The workers' part of one generation of the configuration.
 #[derive(Debug)]
@@ -22,4 +27,10 @@ pub struct ServerGeneration {
     pub contexts: Vec<HttpContext>,
     pub max_connections: usize,
     pub write_timeout: Duration,
+}
+
+impl ServerGeneration {
+    fn requires_tls(&self) -> bool {
+        self.contexts.iter().any(|context| context.tls.is_some())
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::TcpStream as StdTcpStream;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::pin::Pin;
 use std::time::Duration;
@@ -39,6 +40,15 @@ impl ClientSocket {
     }
 }
 
+impl<T: AsRawFd, U: AsRawFd> AsRawFd for ClientSocket<T, U> {
+    fn as_raw_fd(&self) -> RawFd {
+        match self {
+            Self::Tcp(tcp) => tcp.as_raw_fd(),
+            Self::Unix(unix) => unix.as_raw_fd(),
+        }
+    }
+}
+
 impl DetachedSocket {
     /// Registers the socket with this runtime.
     pub fn attach(self) -> io::Result<ClientSocket> {
@@ -46,6 +56,18 @@ impl DetachedSocket {
             Self::Tcp(tcp) => ClientSocket::Tcp(TcpStream::from_std(tcp)?),
             Self::Unix(unix) => ClientSocket::Unix(UnixStream::from_std(unix)?),
         })
+    }
+
+    /// The same socket at the lowest free descriptor.
+    pub fn renumber(self) -> Self {
+        let lowest = match &self {
+            Self::Tcp(tcp) => tcp.try_clone().map(Self::Tcp),
+            Self::Unix(unix) => unix.try_clone().map(Self::Unix),
+        };
+        match lowest {
+            Ok(lowest) if lowest.as_raw_fd() < self.as_raw_fd() => lowest,
+            _ => self,
+        }
     }
 
     /// Sets the socket options. On Linux, the kernel ends the connection when sent
@@ -95,6 +117,10 @@ type TimedUnixStream = Pin<Box<TimeoutStream<UnixStream>>>;
 impl ClientStream for TimedUnixStream {
     fn tcp(&self) -> Option<&TcpStream> {
         None
+    }
+
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        self.get_ref().as_fd()
     }
 }
 

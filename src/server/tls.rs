@@ -1,5 +1,6 @@
 //! TLS on the client listener.
 
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use rustls::ServerConfig;
@@ -9,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::connection::state::ConnState;
 use crate::access::ClientCertificate;
 use crate::config::Tls;
 use crate::proxy::tunnel::ClientStream;
@@ -49,9 +51,12 @@ pub fn server_config(tls: &Tls) -> Result<Arc<ServerConfig>, rustls::Error> {
 pub async fn handshake(
     config: Arc<ServerConfig>,
     mut tcp: TcpStream,
+    state: &ConnState,
 ) -> Result<TlsStream<TcpStream>, HandshakeError> {
     let mut first = [0];
-    match tcp.peek(&mut first).await {
+    let peeked = tcp.peek(&mut first).await;
+    state.set_head_begun();
+    match peeked {
         Ok(1..) if first == [HANDSHAKE_RECORD] => {}
         Ok(1..) => {
             // Fails if the client is gone, which then needs no response.
@@ -74,6 +79,10 @@ pub fn is_http2(stream: &TlsStream<TcpStream>) -> bool {
 impl ClientStream for TlsStream<TcpStream> {
     fn tcp(&self) -> Option<&TcpStream> {
         Some(self.get_ref().0)
+    }
+
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        self.get_ref().0.as_fd()
     }
 }
 

@@ -10,11 +10,13 @@ use std::time::Duration;
 use metrics::Gauge;
 use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::interval;
 
 use super::active_snapshot::ActiveSnapshot;
 use super::connection;
+use super::connection_table::{ConnectionTable, IdleSince};
 use super::socket::DetachedSocket;
 use crate::drain::Phase;
 use crate::permits::Permit;
@@ -36,6 +38,10 @@ enum WorkerCommand {
     Serve(DetachedSocket, ConnectionGuard),
     Reconfigure(Arc<Snapshot>, Box<HttpContext>),
     AdvanceDrain(Phase),
+    /// The first ones in the order of eviction, at most this many.
+    ReportIdle(usize, oneshot::Sender<Vec<IdleSince>>),
+    /// Evict the connections up to this one, and report their number.
+    EvictIdle(IdleSince, oneshot::Sender<usize>),
 }
 
 /// Counts a connection in its worker's load and in the gauge until it is dropped.
@@ -105,6 +111,14 @@ impl WorkerHandle {
         let _ = self.commands.send(WorkerCommand::AdvanceDrain(phase));
     }
 
+    pub fn report_idle(&self, count: usize, report: oneshot::Sender<Vec<IdleSince>>) {
+        let _ = self.commands.send(WorkerCommand::ReportIdle(count, report));
+    }
+
+    pub fn evict_idle(&self, last: IdleSince, evicted: oneshot::Sender<usize>) {
+        let _ = self.commands.send(WorkerCommand::EvictIdle(last, evicted));
+    }
+
     pub fn is_finished(&self) -> bool {
         self.thread.is_finished()
     }
@@ -126,6 +140,7 @@ async fn run(
 ) {
     let active = ActiveSnapshot::new(snapshot, context);
     let drain = Rc::clone(&active.get().worker.drain);
+    let table = Rc::new(ConnectionTable::default());
     let mut connections = JoinSet::new();
     let mut sweep = interval(SWEEP_INTERVAL);
     while drain.phase() < Phase::ClosingIdle || !connections.is_empty() {
@@ -133,15 +148,26 @@ async fn run(
             command = commands.recv() => match command {
                 Some(WorkerCommand::Serve(socket, guard)) => {
                     let active = Rc::clone(&active);
+                    // Before the task runs: a search must find every permit's holder.
+                    let entry = connection::register(&active, &table);
                     connections.spawn_local(async move {
                         let _guard = guard;
                         if let Ok(socket) = socket.attach() {
-                            connection::serve(active, socket).await;
+                            connection::serve(active, entry, socket).await;
                         }
                     });
                 }
                 Some(WorkerCommand::Reconfigure(snapshot, context)) => active.reconfigure(snapshot, *context),
                 Some(WorkerCommand::AdvanceDrain(phase)) => drain.advance_to(phase),
+                // The control thread may have stopped waiting for a result.
+                Some(WorkerCommand::ReportIdle(count, report)) => {
+                    let _ = report.send(table.longest_idle(count));
+                }
+                Some(WorkerCommand::EvictIdle(last, evicted)) => {
+                    let count = table.evict_idle(last);
+                    active.get().context.errors.evicted.increment(count as u64);
+                    let _ = evicted.send(count);
+                }
                 None => break,
             },
             // If the task panicked, the panic hook has logged it.

@@ -11,7 +11,7 @@ use crate::access::Gate;
 use crate::catalog::Catalog;
 use crate::config::{Config, Server};
 use crate::metering::{MeteringOptions, SharedMetrics};
-use crate::proxy::{Limits, Snapshot};
+use crate::proxy::{Limits, Snapshot, read_buffer_limit};
 use crate::routing::{Fleet, ObjectDirectory};
 use crate::shared_limit::SharedLimit;
 use crate::telemetry::metric::Registry;
@@ -83,10 +83,11 @@ pub fn build(
 }
 
 fn limits(server: &Server, registry: &Registry, before: Option<&Limits>) -> Limits {
-    let (buffered, in_flight, spooled) = before.map_or_else(
+    let (buffered, read_buffers, in_flight, spooled) = before.map_or_else(
         || {
             (
                 SharedLimit::bytes(registry, server.max_buffered),
+                SharedLimit::read_buffers(registry, read_buffer_limit(server.max_buffered)),
                 SharedLimit::requests(registry, server.max_in_flight),
                 SharedLimit::files(registry, server.max_spool),
             )
@@ -94,6 +95,7 @@ fn limits(server: &Server, registry: &Registry, before: Option<&Limits>) -> Limi
         |it| {
             (
                 Arc::clone(&it.buffered),
+                Arc::clone(&it.read_buffers),
                 Arc::clone(&it.in_flight),
                 Arc::clone(&it.spooled),
             )
@@ -101,13 +103,16 @@ fn limits(server: &Server, registry: &Registry, before: Option<&Limits>) -> Limi
     );
     Limits {
         max_body: server.max_body,
+        max_upload: server.max_upload,
         body_timeout: server.body_timeout,
         body_idle_timeout: server.body_idle_timeout,
+        body_min_rate: server.body_min_rate,
         keepalive_comments: server.keepalive_comments,
         tunnel_idle: server.tunnel_idle_timeout,
         server_timing: server.server_timing,
         buffered,
         max_buffered: server.max_buffered,
+        read_buffers,
         in_flight,
         max_in_flight: server.max_in_flight,
         spooled,

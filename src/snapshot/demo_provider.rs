@@ -51,6 +51,7 @@ pub fn add_demo_provider(
         }],
         auth: Auth::Bearer,
         headers: HeaderMap::new(),
+        forward_headers: Vec::new(),
         stream_usage: StreamUsageMode::Inject,
         api: ProviderApi::openai(),
         timeouts: DEMO_TIMEOUTS,

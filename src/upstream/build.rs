@@ -102,7 +102,10 @@ impl Builder {
             tls,
             http: provider.http,
             headers,
-            overridden: own.into_iter().filter(header::forwards_upstream).collect(),
+            overridden: own
+                .into_iter()
+                .filter(|name| header::forwards_upstream(name.as_str()))
+                .collect(),
             limits: provider.pool,
             in_flight_limit: provider.pool.max_in_flight.map(|limit| {
                 let shared = previous.and_then(|previous| previous.in_flight_limit.clone());

@@ -16,11 +16,9 @@ use hyper::client::conn::http2;
 use hyper::rt::{Read, Write};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use rustix::io::Errno;
 use tokio::net::TcpStream;
-use tokio::time::error::Elapsed;
-use tokio::time::timeout;
 use tower_service::Service;
 
 use super::Upstream;
@@ -29,8 +27,10 @@ use super::error::{Error, ErrorKind, with_causes};
 use super::http1::{Http1, Scratch, Transport};
 use super::lifetime::Lifetime;
 use crate::config::{HttpVersion, Timeouts};
+use crate::descriptors;
 use crate::error_chain::cause_ref;
 use crate::executor::LocalExecutor;
+use crate::lazy_timer::{Elapsed, LazyHyperTimer, timeout};
 use crate::request_body::RequestBody;
 
 /// HTTP/2 pings, on a silent connection with open streams.
@@ -124,6 +124,8 @@ async fn establish(
 /// used for the race only, so it gets resolved addresses and a URL built for it.
 async fn tcp(upstream: &Upstream, timeouts: &Timeouts) -> Result<(TcpStream, Lifetime), Error> {
     let resolved = upstream.resolver.resolve().await?;
+    descriptors::check_for_upstream()
+        .map_err(|error| Error::new(ErrorKind::LocalResources, with_causes(&error)))?;
     let addresses = StaticResolver(resolved.addresses.clone());
     let mut connector = HttpConnector::new_with_resolver(addresses);
     connector.enforce_http(false);
@@ -200,7 +202,7 @@ async fn http2(
     lifetime: Lifetime,
 ) -> Result<NewConnection, Error> {
     let (sender, connection) = http2::Builder::new(LocalExecutor)
-        .timer(TokioTimer::new())
+        .timer(LazyHyperTimer)
         .initial_max_send_streams(INITIAL_MAX_STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)

@@ -9,7 +9,7 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::error::Error;
 use super::http1::{Http1, Http1Error, ResponseHead};
@@ -18,6 +18,7 @@ use super::request::UpstreamRequest;
 use super::resolve::Resolver;
 use super::{Upstream, header};
 use crate::config::Timeouts;
+use crate::lazy_timer::timeout_at;
 use crate::request_body::{RequestBody, StreamingBody};
 use crate::routing::AttemptOutcome;
 

@@ -30,11 +30,13 @@ mod websocket;
 
 mod error;
 mod header;
+mod hops;
 
 pub use build::{BuildError, Builder};
 pub use client::{Client, PreparedRequest};
 pub use error::{Error, ErrorKind};
 pub use header::{ANTHROPIC_VERSION, DEFAULT_ANTHROPIC_VERSION};
+pub use hops::is_loop;
 #[cfg(feature = "fuzzing")]
 pub use http1::oracle;
 pub use list_models::ListModelsError;

@@ -4,7 +4,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 
 use super::error::{Error, ErrorKind};
-use super::{Upstream, header};
+use super::{Upstream, header, hops};
 use crate::request_body::RequestBody;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::splice::Segments;
@@ -30,6 +30,8 @@ pub(super) struct UpstreamRequest {
     pub(super) target: RequestTarget,
     /// The client's headers, without those that `Connection` names.
     pub(super) headers: HeaderMap,
+    /// Where the request has passed other gateways: their ids and ours.
+    pub(super) hops: Option<HeaderValue>,
     pub(super) credential: usize,
     pub(super) body: RequestBody,
 }
@@ -63,6 +65,7 @@ impl Upstream {
         Ok(UpstreamRequest {
             method,
             target: self.request_target(endpoint, path.as_deref(), query.as_deref())?,
+            hops: hops::extended(&headers),
             headers,
             credential,
             body,
@@ -75,6 +78,7 @@ impl Upstream {
             method: Method::GET,
             target: RequestTarget::Uri(uri),
             headers: HeaderMap::new(),
+            hops: None,
             credential: credential_index % self.headers.len().max(1),
             body: RequestBody::buffered(Segments::default()),
         })
@@ -126,10 +130,23 @@ impl Upstream {
         request: &'r UpstreamRequest,
     ) -> impl Iterator<Item = (&'r HeaderName, &'r HeaderValue)> {
         let forwarded = request.headers.iter();
-        let forwarded = forwarded
-            .filter(|(name, _)| header::forwards_upstream(name) && !self.overridden.contains(name));
+        let forwarded = forwarded.filter(|(name, _)| self.forwards(name));
         let own = self.headers.get(request.credential);
-        forwarded.chain(own.into_iter().flatten())
+        let hops = request.hops.as_ref().unwrap_or(hops::instance());
+        forwarded
+            .chain(own.into_iter().flatten())
+            .chain([(&hops::HOPS, hops)])
+    }
+
+    /// Whether a field of the client is forwarded.
+    fn forwards(&self, name: &HeaderName) -> bool {
+        let text = name.as_str();
+        let is_overridden = |text| {
+            let mut own = self.overridden.iter();
+            own.any(|own| header::is_same_field(own.as_str(), text))
+        };
+        header::forwards_upstream(text) && !is_overridden(text)
+            || self.provider.forward_headers.contains(name)
     }
 
     /// Over HTTP/2, the request includes scheme and authority (RFC 9113, section 8.3.1).
@@ -161,7 +178,7 @@ mod tests {
     use crate::config::{self, Sources};
     use crate::request_body::RequestBody;
     use crate::telemetry::metric::Registry;
-    use crate::upstream::{Builder, Upstream};
+    use crate::upstream::{Builder, Upstream, hops};
     use crate::wire::endpoint::Endpoint;
     use crate::wire::splice::Segments;
 
@@ -191,6 +208,7 @@ mod tests {
         let request = UpstreamRequest {
             method: Method::POST,
             target: RequestTarget::Endpoint(Endpoint::ChatCompletions),
+            hops: hops::extended(&headers),
             headers,
             credential: 0,
             body: RequestBody::buffered(Segments::default()),
@@ -203,6 +221,8 @@ mod tests {
         fields.sort_unstable();
         let http2 = upstream.http2_request(&request);
         assert_eq!(http2.headers().len(), fields.len());
+        let hops = format!("x-trunkline-hops: {}", hops::instance().to_str().unwrap());
+        fields.retain(|field| *field != hops);
         assert_eq!(http2.uri(), "http://127.0.0.1:9/v1/chat/completions");
         fields
     }
@@ -239,6 +259,47 @@ mod tests {
         assert_eq!(
             sent(&upstream, &client),
             ["accept-encoding: identity", "x-title: Client"]
+        );
+    }
+
+    #[test]
+    fn the_clients_fields_do_not_replace_the_gateways_by_another_spelling() {
+        let upstream =
+            upstream("api_key = \"k\"\nauth = \"x-my_key\"\nheaders = { x-title = \"Gateway\" }\n");
+        let client = [
+            ("x_my_key", "client"),
+            ("x-my-key", "client"),
+            ("x_title", "Client"),
+            ("x_titles", "Client"),
+        ];
+        assert_eq!(
+            sent(&upstream, &client),
+            [
+                "accept-encoding: identity",
+                "x-my_key: k",
+                "x-title: Gateway",
+                "x_titles: Client",
+            ]
+        );
+    }
+
+    #[test]
+    fn a17_fields_that_are_kept_back_can_be_configured() {
+        let client = [
+            ("x-forwarded-for", "192.0.2.1"),
+            ("x_forwarded_for", "192.0.2.1"),
+            ("cookie", "a=b"),
+            ("via", "1.1 proxy"),
+        ];
+        assert_eq!(sent(&upstream(""), &client), ["accept-encoding: identity"]);
+        let configured = upstream("forward_headers = [\"X-Forwarded-For\", \"cookie\"]\n");
+        assert_eq!(
+            sent(&configured, &client),
+            [
+                "accept-encoding: identity",
+                "cookie: a=b",
+                "x-forwarded-for: 192.0.2.1"
+            ]
         );
     }
 }

@@ -12,6 +12,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use super::dot_segments;
 use super::endpoint::Endpoint;
 use super::path_hint::{is_doubled, is_telemetry};
 
@@ -133,19 +134,21 @@ pub(super) fn decode_segment(segment: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.into_owned())
 }
 
-/// True for a path that is not empty and has neither empty segments nor dot
-/// segments.
+/// True for a path that is not empty and has neither empty segments nor dot segments in
+/// any spelling.
 fn is_normalized(path: &str) -> bool {
-    let mut segments = path.split('/');
-    let is_dots = |segment: &str| {
-        let decoded: Vec<u8> = percent_decode_str(segment).collect();
-        matches!(&decoded[..], b"." | b"..")
-    };
-    segments.next() == Some("")
+    path.starts_with('/')
         && path.len() > 1
-        && segments.clone().all(|segment| !is_dots(segment))
         && !path.contains("//")
-        && !path.contains('\\')
+        && !dot_segments::may_change(path)
+}
+
+/// Whether a path within the API is refused because the upstream may read another one in
+/// it.
+#[must_use]
+pub fn may_lead_elsewhere(path: &str) -> bool {
+    let mut prefixes = ["/v1", "/providers/", "/openai"].iter();
+    prefixes.any(|prefix| path.starts_with(prefix)) && dot_segments::may_change(path)
 }
 
 /// The path of a called endpoint without a slash at its end. Any other path is for the
@@ -199,6 +202,11 @@ mod tests {
             "/v1/./files",
             "/v1//files",
             "/v1/files\\x",
+            "/v1/files/..%2f..%2fadmin",
+            "/v1/..;/x",
+            "/v1%2f..%2fadmin",
+            "/providers/groq/v1/files/%252e%252e",
+            "/openai/deployments/x/..%5cadmin",
             "/providers/groq",
             "/providers//v1/files",
             "/providers/groq/v2/files",

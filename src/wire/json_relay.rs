@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::failure::{ReportedFailure, is_suspect, may_report_error};
+use super::failure::{Blame, ReportedFailure, is_suspect, may_report_error};
 use super::usage::{Usage, UsageTail};
 
 /// The bytes of a byte order mark.
@@ -19,7 +19,8 @@ pub struct JsonInspector {
     first: Option<u8>,
     /// Set at the end. Boxed, as all of this is moved about for each response.
     usage: Option<Box<Usage>>,
-    blames_request: bool,
+    /// Of the failure that it reports.
+    blame: Option<Blame>,
     ended: bool,
 }
 
@@ -74,7 +75,7 @@ impl JsonInspector {
         let failure = is_suspect.then(|| ReportedFailure::find(&kept)).flatten();
         match failure {
             Some(failure) => {
-                self.blames_request = failure.blames_request();
+                self.blame = Some(failure.blame());
                 // Nothing was delivered.
                 self.usage = None;
                 JsonEnd::Failure
@@ -83,10 +84,10 @@ impl JsonInspector {
         }
     }
 
-    /// True if the failure is the request's fault, and not the upstream's.
+    /// Whose fault the failure is, if it reports one.
     #[must_use]
-    pub fn blames_request(&self) -> bool {
-        self.blames_request
+    pub fn blame(&self) -> Option<Blame> {
+        self.blame
     }
 
     /// The usage, once; what has come of it before the end.

@@ -5,6 +5,7 @@
 pub mod additions;
 pub mod api_path;
 pub mod content_coding;
+pub mod dot_segments;
 pub mod endpoint;
 pub mod error;
 pub mod failure;

@@ -299,7 +299,7 @@ def test_limits_are_in_the_file_and_single_ones_can_be_replaced(tmp_path):
 def test_values_of_every_type_reach_the_file(tmp_path):
     server = {"max_connections": 1000000, "allowed_hosts": ["a.example.com", "b.example.com"], "server_timing": False, "spool_dir": "/var/<tmp>", "keepalive_comments": "15s"}
     found = rendered({"server": server}, tmp_path)
-    assert config_of(found)["server"] == {"max_buffered": "256MiB", **server}
+    assert config_of(found)["server"] == {"max_buffered": "192MiB", **server}
     manifests.assert_manifests(found, tmp_path)
 
 
@@ -310,7 +310,7 @@ def test_tables_below_server_belong_in_the_configuration(tmp_path):
     found = rendered(values, tmp_path)
     manifests.validate(found)
     config = config_of(found)["server"]
-    assert config == {"tls": {"cert_file": "/run/tls/tls.crt", "key_file": "/run/tls/tls.key"}, "max_buffered": "256MiB"}
+    assert config == {"tls": {"cert_file": "/run/tls/tls.crt", "key_file": "/run/tls/tls.key"}, "max_buffered": "192MiB"}
     mounts = {mount["mountPath"]: mount["name"] for mount in trunkline_of(found)["volumeMounts"]}
     assert {"name": mounts["/run/tls"], "secret": {"secretName": "trunkline-tls"}} in manifests.pod_of(found)["volumes"]
     assert "/run/secrets/trunkline" not in mounts

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 
 import pytest
@@ -60,16 +59,15 @@ def test_compose_waits_for_the_drain():
 
 def test_the_unit_is_valid_and_confined(tmp_path):
     """The unit, with the path of the binary under test."""
-    if not shutil.which("systemd-analyze"):
-        pytest.skip("skipped: systemd-analyze is missing: install systemd")
+    analyze = tools.tool("systemd-analyze", "install systemd")
     unit = tmp_path / UNIT.name
     unit.write_text(UNIT.read_text().replace("/usr/local/bin/trunkline", str(tools.binary())))
-    done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True)
+    done = subprocess.run([analyze, "verify", unit], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     scored = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", "--json=short", unit], capture_output=True, text=True
+        [analyze, "security", "--offline=true", "--json=short", unit], capture_output=True, text=True
     )
-    overall = subprocess.run(["systemd-analyze", "security", "--offline=true", unit], capture_output=True, text=True)
+    overall = subprocess.run([analyze, "security", "--offline=true", unit], capture_output=True, text=True)
     assert json.loads(scored.stdout)
     exposure = float(re.search(r"Overall exposure level for .*: ([\d.]+)", overall.stdout)[1])
     assert exposure <= MAX_EXPOSURE

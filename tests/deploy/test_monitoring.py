@@ -1,6 +1,7 @@
 """Metrics, rules, alerts and the dashboard, checked by promtool and a running Prometheus."""
 
 import contextlib
+import http.server
 import json
 import re
 import socket
@@ -225,6 +226,44 @@ endpoint = "http://127.0.0.1:9"
                 asked.add(name)
     assert len(asked) > 8
     assert asked <= found, asked - found
+
+
+class Forbidding(http.server.BaseHTTPRequestHandler):
+    """Refuses every key."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(403)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def test_the_first_request_that_calls_for_an_alert_raises_it(tmp_path):
+    with tools.provider(Forbidding) as port:
+        config = f"""
+[providers.up]
+base_url = "http://127.0.0.1:{port}/v1"
+api_key = "k"
+[models.refused]
+provider = "up"
+[providers.lacking]
+base_url = "http://127.0.0.1:9/v1"
+api_key_env = "LACKING_KEY"
+[models.lacking]
+provider = "lacking"
+"""
+        directory = tmp_path / "prometheus"
+        directory.mkdir()
+        with tools.gateway(tmp_path, config) as (_, listen, admin), scraping(admin, directory) as address:
+            firing = lambda: {alert["metric"]["alertname"] for alert in evaluate(address, 'ALERTS{alertstate="firing"}')}
+            assert firing() == set()
+            assert tools.ask(listen, "refused")[0] == 502
+            assert tools.ask(listen, "lacking")[0] == 503
+            expected = {"TrunklineKeyUnauthorized", "TrunklineNotConfigured"}
+            until("both alerts", lambda: expected <= firing())
 
 
 def test_every_metric_is_on_the_dashboard():

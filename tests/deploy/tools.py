@@ -145,9 +145,9 @@ class Provider(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def provider():
+def provider(handler=None):
     """A model server on this machine; yields its port."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Provider)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler or Provider)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield server.server_port

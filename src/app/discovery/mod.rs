@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use metrics::Counter;
 use tokio::task::{JoinHandle, spawn_local};
-use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
 use super::provider_tasks::ProviderTasks;
 use crate::config::{Discover, Discovery};
+use crate::lazy_timer::timeout;
 use crate::proxy::Snapshot;
 use crate::telemetry::metric::label::discovery_result;
 use crate::telemetry::metric::{self, Registry};

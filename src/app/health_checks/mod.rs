@@ -8,11 +8,12 @@ use fastrand::Rng;
 use http::StatusCode;
 use metrics::{Counter, Gauge};
 use tokio::task::{JoinHandle, spawn_local};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, info, warn};
 
 use super::provider_tasks::ProviderTasks;
 use crate::config::HealthCheck;
+use crate::lazy_timer::timeout;
 use crate::proxy::Snapshot;
 use crate::routing::HealthState;
 use crate::telemetry::metric::label::health_check_result;

@@ -8,7 +8,7 @@ use crate::config::{Auth, raw};
 
 /// Headers that belong to one connection (RFC 9110, section 7.6.1) or are set
 /// per request, so that a fixed value would break requests.
-pub const RESERVED: [&str; 14] = [
+pub const RESERVED: [&str; 16] = [
     "accept-encoding",
     "connection",
     "content-encoding",
@@ -16,7 +16,9 @@ pub const RESERVED: [&str; 14] = [
     "content-type",
     "expect",
     "host",
+    "http2-settings",
     "keep-alive",
+    "proxy-authenticate",
     "proxy-authorization",
     "proxy-connection",
     "te",
@@ -82,6 +84,55 @@ pub fn resolve(
     headers
 }
 
+/// Fields that carry a client's key to the gateway: never forwarded.
+const CLIENT_KEYS: [&str; 3] = ["api-key", "authorization", "x-api-key"];
+
+/// `forward_headers`
+pub fn forwarded(
+    checker: &mut Checker<'_>,
+    path: &KeyPath,
+    raw: &raw::Provider,
+    auth: &Auth,
+    own: &HeaderMap,
+) -> Vec<HeaderName> {
+    let mut names = Vec::new();
+    for (index, text) in raw.forward_headers.iter().enumerate() {
+        match forwarded_name(text, auth, own) {
+            Ok(name) => names.push(name),
+            Err(text) => checker.error(&path.key("forward_headers").index(index), text),
+        }
+    }
+    names
+}
+
+fn forwarded_name(text: &str, auth: &Auth, own: &HeaderMap) -> Result<HeaderName, String> {
+    let name = HeaderName::from_bytes(text.as_bytes())
+        .map_err(|_| "not a header name; write one such as \"x-forwarded-for\"")?;
+    if text.contains('*') {
+        return Err("is no pattern; write each name".into());
+    }
+    let (text, is_auth) = (
+        name.as_str(),
+        matches!(auth, Auth::Header(own) if *own == name),
+    );
+    if CLIENT_KEYS.contains(&text) {
+        return Err("carries the client's key for Trunkline, which is never forwarded".into());
+    }
+    if is_auth || own.contains_key(&name) {
+        return Err("set by Trunkline for this provider; remove one of the two".into());
+    }
+    if RESERVED.contains(&text) || is_trunklines(&name) {
+        return Err(
+            "belongs to one connection, or is set by Trunkline for each request; remove it".into(),
+        );
+    }
+    Ok(name)
+}
+
+fn is_trunklines(name: &HeaderName) -> bool {
+    name.as_str().starts_with("x-trunkline-")
+}
+
 fn header(
     name: &str,
     value: &str,
@@ -92,7 +143,7 @@ fn header(
     if name == http::header::AUTHORIZATION || matches!(auth, Auth::Header(own) if *own == name) {
         return Err("carries the key; remove it and set api_key_env".into());
     }
-    if RESERVED.contains(&name.as_str()) {
+    if RESERVED.contains(&name.as_str()) || is_trunklines(&name) {
         return Err("set by Trunkline for each request; remove it".into());
     }
     if others.contains_key(&name) {

@@ -1,5 +1,6 @@
 //! Listen addresses. Open access must be explicit.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::Checker;
@@ -11,12 +12,16 @@ use crate::config::{ClientAuth, Listen, raw};
 /// name, until it replaces the old one.
 const MAX_PATH_LENGTH: usize = 90;
 
-/// An IP address and port, or a Unix-domain socket with `mode`.
-pub fn parse_address(text: &str, mode: u32) -> Result<Listen, String> {
+/// An IP address and port, or a Unix-domain socket with `mode`. The usual port is for the
+/// message.
+pub fn parse_address(text: &str, mode: u32, usual_port: u16) -> Result<Listen, String> {
     let Some(path) = text.strip_prefix(UNIX_PREFIX) else {
-        let cure = "not an IP address and port; write one such as \"127.0.0.1:8080\" or \"[::]:8080\", \
-                    or \"unix:/run/trunkline/trunkline.sock\"";
-        return text.parse().map(Listen::Ip).map_err(|_| cure.into());
+        return ip_and_port(text).map(Listen::Ip).ok_or_else(|| {
+            format!(
+                "not an IP address and port; write one such as \"127.0.0.1:{usual_port}\" or \
+                 \"[::]:{usual_port}\", or \"unix:/run/trunkline/trunkline.sock\""
+            )
+        });
     };
     if !path.starts_with('/') || path.ends_with('/') || path.contains('\0') {
         let cure = "not a socket path; write \"unix:\" and an absolute path, \
@@ -30,6 +35,14 @@ pub fn parse_address(text: &str, mode: u32) -> Result<Listen, String> {
     }
     let path = PathBuf::from(path);
     Ok(Listen::Unix { path, mode })
+}
+
+/// `localhost` is the address that each system has for it.
+fn ip_and_port(text: &str) -> Option<SocketAddr> {
+    if let Some(port) = text.strip_prefix("localhost:") {
+        return Some((Ipv4Addr::LOCALHOST, port.parse::<u16>().ok()?).into());
+    }
+    text.parse().ok()
 }
 
 pub fn parse_mode(text: &str) -> Result<u32, String> {
@@ -57,6 +70,7 @@ pub fn require_access_control(checker: &mut Checker<'_>, raw: &raw::Config, list
         return;
     }
     let text = "reachable from other machines without client keys; add one (trunkline keygen), \
-                or set access.open = true if everyone who can reach it may use your credentials";
+                or set access.open = true (TRUNKLINE_ACCESS__OPEN=true) if everyone who can reach it \
+                may use your credentials";
     checker.error(&KeyPath::new(["server", "listen"]), text);
 }

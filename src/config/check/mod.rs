@@ -10,7 +10,7 @@ use super::file::Files;
 use super::in_force::ReadFiles;
 use super::layers::Layers;
 use super::preset::Presets;
-use super::{Config, ProviderConfig, Retry, raw};
+use super::{AdminConfig, Config, ProviderConfig, Retry, raw};
 
 mod access;
 mod affinity;
@@ -26,6 +26,7 @@ mod hedge;
 mod key_models;
 mod key_text;
 mod listener;
+mod memory;
 mod metrics;
 mod model;
 mod origin;
@@ -40,12 +41,20 @@ mod tests;
 mod tls;
 mod traces;
 
+pub use base_url::{is_public_cleartext, parse as parse_base_url, points_to_listener};
+pub use headers::RESERVED as RESERVED_HEADERS;
+pub use model::name as check_model_name;
+
+pub use provider::name as check_name;
+
 /// Inputs of the checks, and what they report.
 pub struct Checker<'a> {
     pub layers: &'a Layers<'a>,
     /// For the variables that providers name.
     pub environment: &'a Environment,
     pub files: &'a Files<'a>,
+    /// The container's, in bytes.
+    pub memory_limit: Option<u64>,
     /// Keys that the validator removed.
     pub pruned: Vec<KeyPath>,
     pub errors: ConfigErrors,
@@ -86,6 +95,7 @@ impl Checker<'_> {
 
 pub fn config(checker: &mut Checker<'_>, raw: &raw::Config, presets: &Presets) -> Config {
     let server = server::resolve(checker, &raw.server);
+    memory::check(checker, &server);
     let admin = server::admin(checker, &raw.admin, &server.listen);
     roots::check(checker);
     let cors = origin::resolve(checker, &raw.cors);
@@ -124,6 +134,11 @@ pub fn config(checker: &mut Checker<'_>, raw: &raw::Config, presets: &Presets) -
     key_models::check(checker, raw, &config);
     config.warnings = std::mem::take(&mut checker.warnings);
     config
+}
+
+/// The admin listener alone.
+pub fn admin(checker: &mut Checker<'_>, raw: &raw::Config) -> AdminConfig {
+    server::admin(checker, &raw.admin, &server::placeholder_address())
 }
 
 fn default_provider(

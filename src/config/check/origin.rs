@@ -25,15 +25,11 @@ fn origin(text: &str) -> Result<String, String> {
     if text.contains('*') {
         return Err(format!("an origin must be exact; {cure}, without \"*\""));
     }
+    // As copied from a browser's address bar.
+    let text = text.strip_suffix('/').unwrap_or(text);
     let Some((scheme, rest)) = text.split_once("://") else {
         return Err(format!("not an origin; {cure}"));
     };
-    if rest
-        .strip_suffix('/')
-        .is_some_and(|host| !host.contains('/'))
-    {
-        return Err("an origin has no slash at its end; remove it".into());
-    }
     if rest.is_empty() || rest.contains(['/', '?', '#', '@', '\\']) {
         return Err(format!(
             "an origin has a scheme, a host and at most a port; {cure}"

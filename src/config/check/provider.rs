@@ -8,7 +8,7 @@ use rustls_pki_types::CertificateDer;
 use super::{
     Checker, base_url, certificates, credential, discovery, headers, health, provider_api,
 };
-use crate::config::error::KeyPath;
+use crate::config::error::{KeyPath, Location};
 use crate::config::file;
 use crate::config::preset::{Preset, Presets};
 use crate::config::{
@@ -94,6 +94,7 @@ impl ProviderCheck<'_> {
         let auth = raw.auth.as_deref().or_else(|| preset?.auth.as_deref());
         let auth = headers::auth(checker, path, auth);
         let headers = headers::resolve(checker, path, raw, &auth);
+        let forward_headers = headers::forwarded(checker, path, raw, &auth, &headers);
         let timeouts = timeouts.with_overrides(&(&raw.timeouts).into());
         let pool = pool.with_overrides(&raw.pool);
         let health = health::resolve(checker, &path.key("health"), &raw.health);
@@ -109,6 +110,7 @@ impl ProviderCheck<'_> {
             credentials,
             auth,
             headers,
+            forward_headers,
             stream_usage: provider_api::stream_usage(raw, preset),
             api: provider_api::resolve(checker, path, raw, preset),
             timeouts,
@@ -165,7 +167,15 @@ impl ProviderCheck<'_> {
             );
             checker.errors.push(located.location, located.key, text);
         } else if provider.is_ready() && base_url::points_to_listener(url, listen) {
-            let text = "points to server.listen, which makes a loop; change one of the two";
+            let own = located.key.variable();
+            let cure = match &located.location {
+                // `.env` files are shared with the application, which is to call the gateway.
+                Location::Variable { name, .. } if *name != own => {
+                    format!("set {own}, which goes before it, to the provider's own URL")
+                }
+                _ => "change one of the two".to_owned(),
+            };
+            let text = format!("points to server.listen, which makes a loop; {cure}");
             checker.errors.push(located.location, located.key, text);
         }
     }

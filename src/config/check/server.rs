@@ -7,15 +7,24 @@ use std::thread::available_parallelism;
 
 use url::Host;
 
-use super::{Checker, listener, tls};
+use super::{Checker, listener, memory, tls};
 use crate::config::error::KeyPath;
 use crate::config::{AdminConfig, Listen, Server, Tls, raw};
+
+/// Ports of the default addresses.
+const USUAL_PORT: u16 = 8080;
+const USUAL_ADMIN_PORT: u16 = 8081;
 
 pub fn resolve(checker: &mut Checker<'_>, raw: &raw::Server) -> Server {
     let key = |key| KeyPath::new(["server", key]);
     let (listen, tls) = listener(checker, raw);
     let root_path = root_path(&raw.root_path);
-    let (max_body, max_buffered) = (raw.max_body.get(), raw.max_buffered.get());
+    let workers = match raw.workers.size() {
+        0 => available_parallelism().map_or(1, NonZero::get),
+        workers => workers,
+    };
+    let max_body = raw.max_body.get();
+    let max_buffered = memory::max_buffered(checker, raw, workers);
     let sizes_are_valid =
         !checker.is_pruned(&key("max_body")) && !checker.is_pruned(&key("max_buffered"));
     if max_buffered < max_body && sizes_are_valid {
@@ -27,15 +36,13 @@ pub fn resolve(checker: &mut Checker<'_>, raw: &raw::Server) -> Server {
         reuse_port: raw.reuse_port,
         tls,
         root_path: checker.or_fallback(&key("root_path"), root_path, String::new()),
-        workers: match raw.workers.size() {
-            0 => available_parallelism().map_or(1, NonZero::get),
-            workers => workers,
-        },
+        workers,
         allowed_hosts: allowed_hosts(checker, &raw.allowed_hosts),
         page: raw.page,
         max_connections: raw.max_connections.size(),
         max_in_flight: raw.max_in_flight.size(),
         max_body,
+        max_upload: raw.max_upload.map(|size| size.get() as u64),
         max_buffered,
         max_spool: raw.max_spool.get(),
         spool_dir: raw.spool_dir.as_ref().map(PathBuf::from),
@@ -44,6 +51,7 @@ pub fn resolve(checker: &mut Checker<'_>, raw: &raw::Server) -> Server {
         header_timeout: raw.header_timeout.get(),
         body_timeout: raw.body_timeout.get(),
         body_idle_timeout: raw.body_idle_timeout.get(),
+        body_min_rate: NonZero::new(raw.body_min_rate.get() as u64),
         write_timeout: raw.write_timeout.get(),
         keepalive_comments: raw.keepalive_comments.get(),
         server_timing: raw.server_timing,
@@ -61,7 +69,7 @@ fn listener(checker: &mut Checker<'_>, raw: &raw::Server) -> (Listen, Option<Tls
         listener::parse_mode(&raw.socket_mode),
         0,
     );
-    let listen = listener::parse_address(&raw.listen, mode);
+    let listen = listener::parse_address(&raw.listen, mode, USUAL_PORT);
     let listen = checker.or_fallback(&at("listen"), listen, placeholder_address());
     let tls = tls::resolve(checker, &raw.tls);
     if tls.is_some() && listen.address().is_none() {
@@ -80,7 +88,7 @@ pub fn admin(checker: &mut Checker<'_>, raw: &raw::Admin, server: &Listen) -> Ad
     }
     let path = KeyPath::new(["admin", "listen"]);
     let off = |text| format!("{text}, or \"off\" for no admin listener");
-    let listen = listener::parse_address(&raw.listen, mode).map_err(off);
+    let listen = listener::parse_address(&raw.listen, mode, USUAL_ADMIN_PORT).map_err(off);
     let listen = checker.or_fallback(&path, listen, placeholder_address());
     let any_port = listen.address().is_some_and(|address| address.port() == 0);
     if listen.to_string() == server.to_string() && !any_port {
@@ -94,7 +102,7 @@ pub fn admin(checker: &mut Checker<'_>, raw: &raw::Admin, server: &Listen) -> Ad
 }
 
 /// The fallback for an invalid address.
-fn placeholder_address() -> Listen {
+pub fn placeholder_address() -> Listen {
     Listen::Ip((Ipv4Addr::LOCALHOST, 0).into())
 }
 

@@ -56,6 +56,8 @@ pub use traces::Traces;
 pub struct Config {
     /// Serve only the configured aliases; reject `provider/model`.
     pub strict_models: bool,
+    /// Have the built-in aliases, such as `gpt-4o`; `false` leaves those that the file names.
+    pub builtin_aliases: bool,
     /// The provider of requests that name no model, no provider and no known object; by default the only ready provider, if there is just one.
     pub default_provider: Option<String>,
     /// When the built-in demo model is available.
@@ -98,6 +100,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             strict_models: false,
+            builtin_aliases: true,
             default_provider: None,
             demo: Demo::Auto,
             server: Server::default(),

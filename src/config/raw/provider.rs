@@ -29,6 +29,8 @@ pub struct Provider {
     pub auth: Option<String>,
     /// Headers added to every request. Their values are never shown.
     pub headers: BTreeMap<String, String>,
+    /// Headers of the client that are forwarded although they are [kept back](security.md#headers-that-are-kept-back) by default: those with the client's address and user, such as "x-forwarded-for", and cookies.
+    pub forward_headers: Vec<String>,
     /// Value of the header `openai-organization`.
     pub organization: Option<String>,
     /// Value of the header `openai-project`.

@@ -167,6 +167,10 @@ impl DurationOrOff {
 }
 
 impl<const MIN: usize> Size<MIN> {
+    pub const fn bytes(bytes: usize) -> Self {
+        Self(bytes)
+    }
+
     pub const fn kib(kib: usize) -> Self {
         Self(kib << 10)
     }

@@ -18,7 +18,7 @@ const MIN_HEADER_SIZE: usize = 8 * 1024;
     reason = "fields are named after the keys of the configuration"
 )]
 pub struct Server {
-    /// IP address and port, or `unix:/run/trunkline/trunkline.sock` for a Unix-domain socket. An address beyond loopback requires client keys or `access.open`.
+    /// IP address (or `localhost`, the IPv4 one) and port, or `unix:/run/trunkline/trunkline.sock` for a Unix-domain socket. An address beyond loopback requires client keys or `access.open`.
     pub listen: String,
     /// Permission bits of the Unix-domain socket.
     pub socket_mode: String,
@@ -26,7 +26,7 @@ pub struct Server {
     pub reuse_port: bool,
     /// TLS on this listener.
     pub tls: Tls,
-    /// Path prefix, such as "/api", under which everything is also served.
+    /// Path prefix under which everything is also served; "/" for none.
     pub root_path: String,
     /// Number of worker threads; 0 means one per core.
     pub workers: Count<0, 1024>,
@@ -34,14 +34,16 @@ pub struct Server {
     pub allowed_hosts: Vec<String>,
     /// Serve the page at "/", the API reference at "/docs" and the status API below "/trunkline/".
     pub page: bool,
-    /// Maximum number of open connections.
+    /// Maximum number of open connections. At the limit, the one that is idle longest is closed for a new one; if none is idle, the new one is refused.
     pub max_connections: Count<1>,
     /// Maximum number of requests in flight.
     pub max_in_flight: Count<1>,
-    /// Maximum size of a request body, decoded if it is compressed.
+    /// Maximum size of a request body that is buffered as a whole, decoded if it is compressed: JSON, compressed forms, and short forms. Others are streamed (`max_upload`).
     pub max_body: Size<1>,
-    /// Maximum total size of buffered request bodies; at least `max_body`.
-    pub max_buffered: Size<1>,
+    /// Maximum size of a request body that is streamed to the provider: files, audio, and everything that is not JSON. Such a body is never in memory as a whole. By default not limited.
+    pub max_upload: Option<Size<1>>,
+    /// Maximum total size of buffered request bodies; at least `max_body`. By default 512MiB, or less where the container's memory limit leaves less beside `max_connections` ([deploy.md](deploy.md#memory)).
+    pub max_buffered: Option<Size<1>>,
     /// Maximum total size of multipart forms in temporary files. A form is spooled there if its `model` field follows a file of more than 1MiB.
     pub max_spool: Size<0>,
     /// Directory of those files; by default the system's ($TMPDIR, else /tmp).
@@ -56,6 +58,8 @@ pub struct Server {
     pub body_timeout: PositiveDuration,
     /// Idle timeout within a request body.
     pub body_idle_timeout: PositiveDuration,
+    /// Minimum average rate of a request body, in bytes a second: it may take `body_idle_timeout` and a second for each so many bytes. "0B" for none.
+    pub body_min_rate: Size<0>,
     /// Maximum time for which a client may stop reading a response.
     pub write_timeout: PositiveDuration,
     /// Idle time of an event stream after which the client is sent a comment, ": keep-alive", between two events; "off" for none.
@@ -88,7 +92,7 @@ pub struct Admin {
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Cors {
-    /// Exact origins, such as `https://chat.example.com`. `FRONTEND_URL` and `ADDITIONAL_CORS_ORIGINS` add to them.
+    /// Exact origins, such as `https://chat.example.com`. `FRONTEND_URL` and `ADDITIONAL_CORS_ORIGINS` add to them. Pages of these origins may send browser credentials.
     pub allow_origins: Vec<String>,
 }
 
@@ -99,14 +103,15 @@ impl Default for Server {
             socket_mode: "0660".into(),
             reuse_port: false,
             tls: Tls::default(),
-            root_path: String::new(),
+            root_path: "/api".into(),
             workers: Count::new(0),
             allowed_hosts: Vec::new(),
             page: true,
             max_connections: Count::new(16_384),
             max_in_flight: Count::new(8_192),
             max_body: Size::mib(32),
-            max_buffered: Size::mib(512),
+            max_upload: None,
+            max_buffered: None,
             max_spool: Size::mib(512),
             spool_dir: None,
             max_objects: Count::new(20_000),
@@ -114,6 +119,7 @@ impl Default for Server {
             header_timeout: PositiveDuration::secs(10),
             body_timeout: PositiveDuration::secs(120),
             body_idle_timeout: PositiveDuration::secs(30),
+            body_min_rate: Size::bytes(500),
             write_timeout: PositiveDuration::secs(60),
             keepalive_comments: DurationOrOff::OFF,
             server_timing: true,

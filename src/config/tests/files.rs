@@ -1,5 +1,5 @@
 use super::Trial;
-use crate::config::LogFormat;
+use crate::config::{BaseUrl, Listen, LogFormat, load_admin};
 
 #[test]
 fn an_empty_file_means_the_defaults() {
@@ -87,6 +87,40 @@ fn syntax_errors_have_line_and_column_and_quote_nothing() {
 }
 
 #[test]
+fn the_admin_listener_is_known_in_spite_of_errors_elsewhere() {
+    let admin = |trial: &Trial| load_admin(&trial.sources()).map(|admin| admin.listen);
+    let listen = |text: &str| Ok(Some(Listen::Ip(text.parse().unwrap())));
+    let wrong = "unknown = 1\n[server]\nworkers = -1\n[models.a]\nprovider = \"nowhere\"\n\
+                 [access.keys.a]\n[admin]\nlisten = \"127.0.0.1:9\"\n";
+    assert_eq!(admin(&Trial::file(wrong)), listen("127.0.0.1:9"));
+    let half = Trial::file("[server\n");
+    assert_eq!(admin(&half), listen("127.0.0.1:8081"));
+    let half = half.variable("TRUNKLINE_ADMIN__LISTEN", "0.0.0.0:7");
+    assert_eq!(admin(&half), listen("0.0.0.0:7"));
+    let unknown = admin(&Trial::file("a = 1\n[admin]\nlisten = 8081\n")).unwrap_err();
+    let unknown = unknown.to_string();
+    assert!(
+        unknown.starts_with("trunkline.toml:3: admin.listen: "),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn syntax_errors_name_the_usual_cause() {
+    for (text, cure) in [
+        (
+            "[log]\nlevel = \"info\nformat = \"text\"",
+            "is a quote missing",
+        ),
+        ("[log]\nlevel = 'info\n", "is a quote missing"),
+        ("log:\n  level: info\n", "write KEY = VALUE"),
+    ] {
+        let error = Trial::file(text).error();
+        assert!(error.contains(cure), "{error}");
+    }
+}
+
+#[test]
 fn a_duplicate_key_is_a_syntax_error() {
     let error = Trial::file("[server]\npage = true\npage = false\n").error();
     assert!(
@@ -150,12 +184,61 @@ fn an_error_names_dotenv_when_it_set_the_variable() {
 }
 
 #[test]
-fn a_damaged_line_of_dotenv_is_reported_without_its_text() {
-    let trial = Trial::file("").with(".env", "A=1\nB=two words canary-canary\nC=3\n");
+fn s6_a_damaged_line_of_dotenv_is_a_warning_without_its_text() {
+    let text = "A=1\ncanary-canary\nGROQ_API_KEY=gsk-1\nMSG='canary-canary\n";
+    let trial = Trial::file("").with(".env", text);
+    assert!(trial.provider("groq").is_ready());
     assert_eq!(
-        trial.error(),
-        ".env:2: not a line of the form NAME=value; quote values with spaces"
+        trial.warnings(),
+        [
+            ".env:2: has no \"=\" after its name; the line is ignored",
+            ".env:4: opens a quote that is not closed; the line is ignored",
+        ]
     );
+    assert!(!format!("{:?}", trial.sources()).contains("canary"));
+}
+
+#[test]
+fn s6_a_damaged_line_for_a_setting_is_an_error() {
+    let own = "[providers.own]\nbase_url = \"http://127.0.0.1:1\"\napi_key_env = \"OWN_KEY\"";
+    for line in [
+        "GROQ_API_KEY canary-canary",
+        "export OPENAI_API_KEY: canary-canary",
+        "OPENAI_BASE_URL='http://canary-canary",
+        "ROOT_PATH=\"/canary-canary\" canary",
+        "FRONTEND_URL",
+        "TRUNKLINE_ACCESS__OPEN true",
+        "TRUNKLINE_CONFIG trunkline.toml",
+        "OWN_KEY canary-canary",
+    ] {
+        let error = Trial::file(own)
+            .with(".env", format!("A=1\n{line}\n"))
+            .error();
+        assert!(error.starts_with(".env:2: "), "{line}: {error}");
+        assert!(
+            error.ends_with("; write it as NAME=value"),
+            "{line}: {error}"
+        );
+        assert!(!error.contains("canary"), "{error}");
+    }
+    let set = Trial::file("").with(".env", "GROQ_API_KEY gsk-1\n");
+    let set = set.variable("GROQ_API_KEY", "gsk-2");
+    assert!(set.provider("groq").is_ready());
+}
+
+#[test]
+fn s6_dotenv_refers_to_the_environment_and_to_its_own_lines() {
+    let text = "HOST=127.0.0.1:1\nOPENAI_BASE_URL=http://${HOST}/v1\nOPENAI_API_KEY=$SECRET";
+    let trial = Trial::file("")
+        .with(".env", text)
+        .variable("SECRET", "sk-1");
+    let provider = trial.provider("openai");
+    assert!(provider.is_ready());
+    let BaseUrl::Set { url, source } = provider.base_url else {
+        panic!("{:?}", provider.base_url);
+    };
+    assert_eq!(url.as_str(), "http://127.0.0.1:1/v1");
+    assert_eq!(source, "OPENAI_BASE_URL");
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn errors_in_variables_name_the_variable_and_the_cure() {
         (
             "TRUNKLINE_PROVIDERS__GROQ",
             "1",
-            "must be a table, not text",
+            "must be a table, [providers.groq], not text",
         ),
         (
             "TRUNKLINE_LOG__LEVEL",
@@ -167,9 +167,38 @@ fn the_variables_of_the_original_work() {
         [
             "https://a.example",
             "http://localhost:3000",
+            "http://127.0.0.1:3000",
+            "http://[::1]:3000",
             "https://b.example"
         ]
     );
+}
+
+#[test]
+fn s7_a_local_page_is_allowed_under_each_name_of_this_machine() {
+    let origins = |name: &str, value: &str| {
+        let config = Trial::file("").variable(name, value).config();
+        config.cors.allow_origins
+    };
+    let all = ["https://127.0.0.1", "https://localhost", "https://[::1]"];
+    assert_eq!(origins("FRONTEND_URL", "https://127.0.0.1/"), all);
+    for value in [
+        "http://a.localhost:1",
+        "http://10.0.0.1:1",
+        "tauri://localhost",
+    ] {
+        assert_eq!(origins("FRONTEND_URL", value), [value]);
+    }
+    let exact = "http://localhost:5173";
+    assert_eq!(origins("ADDITIONAL_CORS_ORIGINS", exact), [exact]);
+}
+
+#[test]
+fn s7_everything_is_below_api_unless_the_root_path_is_set() {
+    let root_path = |trial: Trial| trial.config().server.root_path;
+    assert_eq!(root_path(Trial::file("")), "/api");
+    assert_eq!(root_path(Trial::file("").variable("ROOT_PATH", "/")), "");
+    assert_eq!(root_path(Trial::file("[server]\nroot_path = \"\"")), "");
 }
 
 #[test]

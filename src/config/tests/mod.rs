@@ -91,6 +91,36 @@ fn every_renamed_key_is_an_error_that_names_the_new_one() {
 }
 
 #[test]
+fn a_key_in_the_wrong_table_is_led_to_its_own() {
+    for (file, expected) in [
+        (
+            "[server]\ndefault_provider = \"groq\"",
+            "trunkline.toml:2: server.default_provider: unknown key; it belongs above the first [table]",
+        ),
+        (
+            "max_body = \"1MiB\"",
+            "trunkline.toml:1: max_body: unknown key; it belongs in [server]",
+        ),
+        (
+            "[log]\nallow_origins = []",
+            "trunkline.toml:2: log.allow_origins: unknown key; it belongs in [cors]",
+        ),
+        // Of several tables.
+        (
+            "[log]\nlisten = \"\"",
+            "trunkline.toml:2: log.listen: unknown key; valid keys: access, format, level",
+        ),
+    ] {
+        assert_eq!(Trial::file(file).error(), expected);
+    }
+    let trial = Trial::empty().variable("TRUNKLINE_LOG__DEMO", "on");
+    assert_eq!(
+        trial.error(),
+        "TRUNKLINE_LOG__DEMO: unknown key; did you mean TRUNKLINE_DEMO?"
+    );
+}
+
+#[test]
 fn unsupported_keys_are_rejected_and_not_ignored() {
     let trial = Trial::file("[models.fast]\nprovider = \"groq\"\ncache = true\nhedge = \"1s\"");
     assert_eq!(trial.errors().len(), 2);
@@ -105,11 +135,11 @@ fn errors_of_wrong_types_name_the_expected_type() {
         ),
         (
             "[server]\nworkers = -1",
-            "must be a whole number, 0 or more, not a number",
+            "must be a whole number, 0 or more, not a number below 0",
         ),
         (
-            "[server]\nworkers = 1.5",
-            "must be a whole number, 0 or more, not a number",
+            "[server]\nworkers = 1e3",
+            "must be a whole number, 0 or more, not a number with a point or an exponent",
         ),
         (
             "[server]\nmax_body = 1024",
@@ -120,9 +150,15 @@ fn errors_of_wrong_types_name_the_expected_type() {
             "[cors]\nallow_origins = \"http://a\"",
             "must be a list, in brackets, not text",
         ),
-        ("server = 1", "must be a table, not a number"),
-        ("providers = [1]", "must be a table, not a list"),
-        ("[providers]\ngroq = \"x\"", "must be a table, not text"),
+        ("server = 1", "must be a table, [server], not a number"),
+        (
+            "[[models]]\nprovider = \"groq\"",
+            "must be a table for each, such as [models.NAME], not a list",
+        ),
+        (
+            "[providers]\ngroq = \"x\"",
+            "must be a table, [providers.groq], not text",
+        ),
         (
             "[providers.groq]\nheaders = { a = 1 }",
             "must be text in quotes, not a number",

@@ -75,6 +75,12 @@ impl Trial {
         self
     }
 
+    /// The container's, in MiB.
+    pub fn memory_limit(mut self, mib: u64) -> Self {
+        self.sources.memory_limit = Some(mib << 20);
+        self
+    }
+
     pub fn sources(&self) -> Sources {
         Sources {
             environment: self.variables.iter().cloned().collect::<Environment>(),

@@ -54,6 +54,16 @@ fn joined<'a>(parts: impl Iterator<Item = &'a Value>) -> String {
 }
 
 #[test]
+fn responses_have_the_time_of_their_request() {
+    let before = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let about = request(&chat_about("hello"));
+    let completion = json_of(chat::respond(CompletionKind::Chat, &about).unwrap());
+    let created = completion["created"].as_u64().unwrap();
+    let after = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    assert!((before..=after).contains(&created), "{created}");
+}
+
+#[test]
 fn joined_words_are_the_text() {
     for text in [
         "a",

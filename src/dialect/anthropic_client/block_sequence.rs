@@ -10,9 +10,9 @@ use super::event::{BlockKind, BlockWriter};
 use super::tool_call_delta::ToolCallDelta;
 use super::tool_calls::{ToolCall, ToolCalls, UnclearCalls};
 use super::upstream::UpstreamToolCall;
-use crate::dialect::event_buffer::EVENT_LIMIT_BYTES;
 use crate::dialect::text::Text;
 use crate::dialect::{ResponseContext, tool_id};
+use crate::wire::sse::EVENT_LIMIT_BYTES;
 
 /// Longer arguments and waiting texts end the stream with an error.
 const LIMIT_BYTES: usize = EVENT_LIMIT_BYTES;

@@ -6,10 +6,10 @@ use std::collections::HashSet;
 use super::chunk::{ChatDelta, ChunkWriter};
 use super::response;
 use super::upstream::{ThinkingBlock, UpstreamBlock, UpstreamDelta};
-use crate::dialect::event_buffer::EVENT_LIMIT_BYTES;
 use crate::dialect::text::Text;
 use crate::dialect::tool_arguments::{ArgumentsState, ToolArguments};
 use crate::dialect::tool_id;
+use crate::wire::sse::EVENT_LIMIT_BYTES;
 
 /// Anthropic has one at a time.
 const MAX_OPEN: usize = 1024;

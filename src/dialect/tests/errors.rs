@@ -1,12 +1,12 @@
 //! Errors in the format of either API.
 
 use super::{CONTEXT, stream};
-use crate::dialect::event_buffer::EVENT_LIMIT_BYTES;
 use crate::dialect::{
     Dialect, InvalidUpstreamResponse, StreamStatus, gateway_error, gateway_error_event,
     translate_error, translate_response,
 };
 use crate::wire::error::{ApiError, ErrorType};
+use crate::wire::sse::EVENT_LIMIT_BYTES;
 
 fn chat_error(status: u16, kind: &str) -> (u16, String) {
     let body = format!(

@@ -1,13 +1,10 @@
 //! What the gateway adds to a request on its own account, and the same request without
 //! what the target refuses of it.
 
-use std::time::Duration;
-
-use bytes::Bytes;
 use http::StatusCode;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::Instant;
 
-use super::body_start::{BodyStart, NextChunk, next_chunk};
+use super::body_start::{BodyStart, read_error};
 use super::classify::{RawResponse, classify, classify_error};
 use super::context::{AttemptContext, log_refusal, now};
 use super::encode::encode_body;
@@ -15,6 +12,7 @@ use super::send::{ResponsePlan, raw_response};
 use super::verdict::Verdict;
 use crate::catalog::Target;
 use crate::config::{ApiDialect, Quirk, StreamUsageMode};
+use crate::lazy_timer::timeout_at;
 use crate::metering::Meter;
 use crate::upstream::{Error, PreparedRequest, UpstreamResponse};
 use crate::wire::additions::{Addition, Additions, LimitName};
@@ -22,10 +20,6 @@ use crate::wire::endpoint::Endpoint;
 
 /// An upstream may name what it refuses one by one.
 const MAX_REPETITIONS: usize = 2;
-/// Read of the body of an error: it names what it refuses early.
-const MAX_READ: usize = 64 * 1024;
-/// Time for that. What has come until then decides.
-const READ_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What is added to a request, less what the target has refused before.
 #[inline]
@@ -92,7 +86,7 @@ pub(super) async fn classify_refusal(
     let endpoint = meter.endpoint();
     let mut additions = all;
     for _ in 0..MAX_REPETITIONS {
-        let error = read_error(&mut raw).await;
+        let error = read_error(&mut raw.response.body, &raw.timeouts).await;
         let rest = additions.without_refused(&error);
         let Some((rest, body)) = rest
             .and_then(|rest| Some((rest, encode_body(context.intake, target, endpoint, rest)?)))
@@ -153,20 +147,4 @@ async fn send_again<'a>(
     };
     meter.on_attempt_head(target, received.0.status);
     Ok(received)
-}
-
-/// The body of an error, or as much of it as comes in time.
-async fn read_error(raw: &mut RawResponse) -> Bytes {
-    let mut start = BodyStart::default();
-    let reading = async {
-        while start.len() < MAX_READ {
-            match next_chunk(&mut raw.response.body, &raw.timeouts).await {
-                NextChunk::Chunk(chunk) => start.push(chunk),
-                NextChunk::End | NextChunk::Broken | NextChunk::TimedOut => break,
-            }
-        }
-    };
-    // What was read is kept.
-    let _ = timeout(READ_TIMEOUT, reading).await;
-    start.into_bytes().unwrap_or_default()
 }

@@ -2,18 +2,21 @@
 
 use std::future::poll_fn;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::time::timeout_at;
 
 use super::verdict::Verdict;
+use crate::lazy_timer::{timeout, timeout_at};
 use crate::proxy::body_timeouts::BodyTimeouts;
 use crate::upstream::UpstreamBody;
 use crate::wire::json_relay::first_byte;
 use crate::wire::media_type::MediaType;
 
-/// Bytes that are read to find the first one that is not blank.
+/// Bytes that are read to find the first one that is not blank, and of an error.
 const MAX_READ: usize = 64 * 1024;
+/// Time for an error. What has come until then decides.
+const ERROR_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What has been read of a body.
 #[derive(Debug)]
@@ -45,6 +48,23 @@ pub(super) async fn next_chunk(body: &mut UpstreamBody, timeouts: &BodyTimeouts)
         Ok(None) => NextChunk::End,
         Err(_) => NextChunk::TimedOut,
     }
+}
+
+/// The body of an error, or as much of it as comes in time: it says early what it is
+/// about.
+pub(super) async fn read_error(body: &mut UpstreamBody, timeouts: &BodyTimeouts) -> Bytes {
+    let mut start = BodyStart::default();
+    let reading = async {
+        while start.len() < MAX_READ {
+            match next_chunk(body, timeouts).await {
+                NextChunk::Chunk(chunk) => start.push(chunk),
+                NextChunk::End | NextChunk::Broken | NextChunk::TimedOut => break,
+            }
+        }
+    };
+    // What was read is kept.
+    let _ = timeout(ERROR_TIMEOUT, reading).await;
+    start.into_bytes().unwrap_or_default()
 }
 
 // === impl BodyStart ===

@@ -7,7 +7,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::AcceptedResponse;
-use super::body_start::{Blanks, BodyStart};
+use super::body_start::{Blanks, BodyStart, read_error};
 use super::translate::translate;
 use super::verdict::{FailedAttempt, Verdict};
 use crate::error_response::{self, ErrorResponse};
@@ -18,6 +18,7 @@ use crate::routing::AttemptOutcome;
 use crate::upstream::UpstreamResponse;
 use crate::wall_clock;
 use crate::wire::endpoint::Endpoint;
+use crate::wire::failure::ReportedFailure;
 use crate::wire::media_type::MediaType;
 use crate::wire::retry_after;
 use crate::wire::sse_relay::FinishRule;
@@ -48,6 +49,9 @@ pub(super) fn classify(raw: RawResponse) -> Result<Verdict, PendingVerdict> {
     let media_type = raw.media_type();
     let status = raw.response.status;
     if is_error(status) {
+        if error_response::is_loop_detected(status, &raw.response.headers) {
+            return Ok(Verdict::Loop);
+        }
         let start = BodyStart::default();
         return Err(Box::pin(classify_error(raw, media_type, start)));
     }
@@ -122,9 +126,15 @@ pub(super) async fn classify_error(
     mut start: BodyStart,
 ) -> Verdict {
     let status = raw.response.status;
+    let forbids_request = forbids_request(&mut raw, &mut start).await;
     let headers = &raw.response.headers;
-    let outcome = AttemptOutcome::from_status(status.as_u16(), || retry_delay(headers));
-    if may_forward(status) {
+    let outcome = if forbids_request {
+        Some(AttemptOutcome::Rejected)
+    } else {
+        AttemptOutcome::from_status(status.as_u16(), || retry_delay(headers))
+    };
+    let may_forward = forbids_request || may_forward(status);
+    if may_forward {
         let mut timeouts = raw.timeouts;
         if by_type != MediaType::Json {
             timeouts.idle = timeouts.idle.min(UNTYPED_ERROR_TIMEOUT);
@@ -134,6 +144,7 @@ pub(super) async fn classify_error(
         let _ = start.read(body, &timeouts, Blanks::Skip).await;
     }
     let is_readable = match start.media_type() {
+        _ if !may_forward => false,
         None => false,
         Some(_) if by_type == MediaType::Json => true,
         Some(_) if is_encoded(&raw.response.headers) => false,
@@ -150,10 +161,20 @@ pub(super) async fn classify_error(
     };
     Verdict::Retry(FailedAttempt {
         outcome,
-        status: may_forward(status).then_some(error.status),
+        status: may_forward.then_some(error.status),
         response: Err(error),
         error: None,
     })
+}
+
+/// Whether a 403 is about the request. Reads its body, which stays with `start`.
+async fn forbids_request(raw: &mut RawResponse, start: &mut BodyStart) -> bool {
+    if raw.response.status != StatusCode::FORBIDDEN {
+        return false;
+    }
+    let body = read_error(&mut raw.response.body, &raw.timeouts).await;
+    start.push(body.clone());
+    ReportedFailure::read(&body).forbids_request()
 }
 
 /// A response that can be relayed, in the client's protocol.
@@ -184,7 +205,7 @@ pub(super) fn text_headers(headers: &HeaderMap) -> impl Iterator<Item = (&str, &
 }
 
 /// Whether the client may see an error of this status. 401 and 403 may echo our
-/// credential.
+/// credential; a 403 that [`forbids_request`] does not.
 fn may_forward(status: StatusCode) -> bool {
     (status.is_client_error() || status.is_server_error())
         && status != StatusCode::UNAUTHORIZED

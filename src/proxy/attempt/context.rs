@@ -7,7 +7,7 @@ use tracing::warn;
 
 use super::verdict::{FailedAttempt, Verdict};
 use crate::catalog::{Model, Resolved, Target};
-use crate::config::Hedge;
+use crate::config::{BaseUrl, Hedge, ProviderConfig};
 use crate::metering::Meter;
 use crate::proxy::Worker;
 use crate::proxy::intake::Intake;
@@ -78,6 +78,9 @@ impl<'a> AttemptContext<'a> {
     /// Counts the result of an attempt, and records it in the target's health. How an
     /// accepted response ends is recorded later.
     pub(super) fn record(&self, meter: &mut Meter, target: &Target, verdict: &mut Verdict) {
+        if matches!(verdict, Verdict::Loop) {
+            self.log_loop(meter, target);
+        }
         if self.counts_attempts() {
             meter.on_target_attempt(self.model(), target, verdict.failure());
         } else {
@@ -94,6 +97,21 @@ impl<'a> AttemptContext<'a> {
             }
             _ => {}
         }
+    }
+
+    /// Names what to correct.
+    pub(super) fn log_loop(&self, meter: &Meter, target: &Target) {
+        let request_id = meter.request_id().as_str();
+        let provider = &*target.provider.name;
+        let upstream = self.worker.snapshot.upstreams.get(target.provider.id);
+        let base_url = match upstream.and_then(Option::as_ref).map(|it| it.provider()) {
+            Some(ProviderConfig {
+                base_url: BaseUrl::Set { url, .. },
+                ..
+            }) => url.as_str(),
+            _ => "",
+        };
+        warn!(request_id, provider, base_url, "loop detected");
     }
 
     pub(super) fn record_health(&self, target: &Target, failure: Option<AttemptOutcome>) {

@@ -20,6 +20,7 @@ use crate::request_body::RequestBody;
 use crate::upstream::{ANTHROPIC_VERSION, DEFAULT_ANTHROPIC_VERSION, RequestHead};
 use crate::wire::additions::{Additions, LimitName};
 use crate::wire::api_path::encode_segment;
+use crate::wire::dot_segments;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::query::Query;
 use crate::wire::splice::{Segments, StreamUsage, splice};
@@ -46,6 +47,9 @@ pub(super) fn encode(
     let intake = context.intake;
     let endpoint = meter.endpoint();
     let protocol = protocol(target, endpoint)?;
+    if has_model_in_path(target, endpoint) && dot_segments::is_in_name(&target.upstream_model()) {
+        return Err(Box::new(error_response::invalid_model_name()));
+    }
     let head = RequestHead {
         method: parts.method.clone(),
         endpoint,
@@ -77,6 +81,11 @@ pub(super) fn encode(
         to_azure_path(&mut encoded.head, &target.upstream_model(), version);
     }
     Ok(encoded)
+}
+
+/// The name comes from the configuration, or from a client that calls `provider/model`.
+fn has_model_in_path(target: &Target, endpoint: Endpoint) -> bool {
+    endpoint == Endpoint::Models || target.provider.api.api_version.is_some()
 }
 
 /// The body alone.

@@ -8,6 +8,7 @@ use super::body_start::{BodyStart, NextChunk, next_chunk};
 use super::verdict::Verdict;
 use crate::routing::AttemptOutcome;
 use crate::wire::endpoint::Endpoint;
+use crate::wire::failure::Blame;
 use crate::wire::json_relay::{JsonEnd, JsonInspector, is_json};
 use crate::wire::media_type::MediaType;
 use crate::wire::sse_relay::{FinishRule, StreamInspector};
@@ -79,11 +80,12 @@ pub(super) async fn classify(mut accepted: AcceptedResponse, endpoint: Endpoint)
 }
 
 /// How an attempt failed whose response has a good status and reports a failure.
-pub(super) fn failure_outcome(blames_request: bool) -> AttemptOutcome {
-    if blames_request {
-        AttemptOutcome::Rejected
-    } else {
-        AttemptOutcome::Failed
+pub(super) fn failure_outcome(blame: Option<Blame>) -> AttemptOutcome {
+    match blame {
+        Some(Blame::Request) => AttemptOutcome::Rejected,
+        Some(Blame::Key) => AttemptOutcome::Unauthorized,
+        Some(Blame::Permission) => AttemptOutcome::Forbidden,
+        Some(Blame::Upstream) | None => AttemptOutcome::Failed,
     }
 }
 
@@ -145,7 +147,7 @@ impl Held {
             }
             HeldKind::Json(inspector) => match inspector.end() {
                 JsonEnd::Result => Decision::Accept,
-                JsonEnd::Failure => Decision::Failed(failure_outcome(inspector.blames_request())),
+                JsonEnd::Failure => Decision::Failed(failure_outcome(inspector.blame())),
                 JsonEnd::Blank if endpoint.has_json_result() => Decision::Empty,
                 JsonEnd::Blank | JsonEnd::Other => failed,
             },
@@ -159,7 +161,7 @@ impl Held {
 fn stream_decision(rule: FinishRule, inspector: &StreamInspector) -> Decision {
     let is_empty = rule == FinishRule::Chat && inspector.is_done() && inspector.event_count() == 1;
     if inspector.has_error() {
-        Decision::Failed(failure_outcome(inspector.blames_request()))
+        Decision::Failed(failure_outcome(inspector.blame()))
     } else if is_empty {
         Decision::Failed(AttemptOutcome::Failed)
     } else {

@@ -5,13 +5,14 @@ use std::pin::pin;
 use std::time::Duration;
 
 use http::request::Parts;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tracing::info;
 
 use super::AttemptContext;
 use super::context::{log_failure, now};
 use super::verdict::{FailedAttempt, Verdict};
 use crate::catalog::Target;
+use crate::lazy_timer::timeout;
 use crate::metering::{AttemptResult, HedgeOutcome, Meter};
 use crate::routing::{HedgeDecision, Next, Plan, QuotaPermit};
 

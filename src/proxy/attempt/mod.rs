@@ -90,6 +90,8 @@ pub(super) async fn run(
     }
     if let Some(error) = verdict.error() {
         context::log_error(meter, target, error);
+    } else if matches!(verdict, verdict::Verdict::Loop) {
+        context.log_loop(meter, target);
     }
     verdict.into_result(target)
 }

@@ -4,7 +4,7 @@ use std::pin::{Pin, pin};
 
 use http::HeaderMap;
 use http::request::Parts;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::added::{additions, classify_refusal, may_be_refusal};
 use super::classify::{RawResponse, classify, text_headers};
@@ -12,6 +12,7 @@ use super::context::{AttemptContext, now};
 use super::encode::{encode, stream_usage};
 use super::verdict::Verdict;
 use crate::catalog::Target;
+use crate::lazy_timer::timeout_at;
 use crate::metering::Meter;
 use crate::proxy::body_timeouts::BodyTimeouts;
 use crate::proxy::object_ids::ObjectIdRecorder;

@@ -52,7 +52,7 @@ pub(super) async fn translate(
         return Verdict::empty();
     }
     if let Some(failure) = ReportedFailure::find(&body) {
-        let outcome = failure_outcome(failure.blames_request());
+        let outcome = failure_outcome(Some(failure.blame()));
         let translated = translation.translate_failure(&failure);
         return Verdict::of_response(replace_body(accepted, translated), Some(outcome));
     }

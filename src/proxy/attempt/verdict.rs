@@ -17,6 +17,9 @@ pub(super) enum Verdict {
     Retry(FailedAttempt),
     /// No other attempt would do better.
     Final(ErrorResponse),
+    /// The target leads back to a gateway that the request has passed. At another target,
+    /// each gateway in the circle would multiply the request.
+    Loop,
     /// The target does not support the request, which was not sent.
     Unsupported(Box<ErrorResponse>),
 }
@@ -97,6 +100,7 @@ impl Verdict {
     pub(super) fn failure(&self) -> Option<AttemptOutcome> {
         match self {
             Self::Retry(failed) => Some(failed.outcome),
+            Self::Loop => Some(AttemptOutcome::Failed),
             _ => None,
         }
     }
@@ -137,6 +141,10 @@ impl Verdict {
             Self::Upgrade(upgraded) => Ok(Accepted::WebSocket(upgraded)),
             Self::Retry(failed) => failed.into_result(target),
             Self::Final(error) => Err(error.with_target(target)),
+            Self::Loop => {
+                let error = error_response::provider_leads_back(&target.provider.name);
+                Err(error.with_target(target))
+            }
             Self::Unsupported(error) => Err(error.with_target(target)),
         }
     }

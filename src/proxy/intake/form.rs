@@ -2,37 +2,45 @@
 //! streamed.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::rc::Rc;
-use std::time::Duration;
+use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
-use http_body_util::BodyExt;
-use tokio::time::timeout;
 
 use super::body_error;
 use super::spool::{Spool, SpoolError};
 use super::upload::{BoxedBody, Prefix, StreamedBody, UploadState};
+use super::upload_limits::{UploadLimits, UploadTimer};
 use crate::error_response;
 use crate::error_response::ErrorResponse;
 use crate::metering::Meter;
-use crate::proxy::Worker;
+use crate::proxy::{Worker, admit};
 use crate::shared_limit::LimitPermit;
 use crate::wire::endpoint::FormModel;
 use crate::wire::multipart::MultipartScanner;
 
 /// Bytes of a form buffered in memory until its model is found.
 const MAX_BUFFERED: usize = 1024 * 1024;
+/// Bytes of the budget that are acquired at a time.
+const STEP: usize = 16 * 1024;
 
 /// Reads until the model is found, the form has ended, or the model is optional and
-/// the buffer is full. Returns the body and the name of the model.
+/// the buffer is full. Returns the body and the name of the model. While it is awaited,
+/// the request holds no permit in flight.
 pub(super) async fn read(
     worker: &Worker,
     meter: &Meter,
+    in_flight: &mut LimitPermit,
     content_type: Option<&HeaderValue>,
     length: Option<u64>,
     incoming: BoxedBody,
 ) -> Result<(StreamedBody, Option<String>), ErrorResponse> {
+    let limits = UploadLimits::new(&worker.snapshot.limits);
+    if let Some(length) = length {
+        limits.check_size(length)?;
+    }
     let mut reader = FormReader {
         form: MultipartScanner::new(content_type.map_or(&[], |it| it.as_bytes()))?,
         permit: worker.buffered.acquire(0)?,
@@ -40,12 +48,14 @@ pub(super) async fn read(
         spool: None,
         incoming: Some(incoming),
         read: 0,
+        timer: UploadTimer::new(limits),
+        limits,
     };
     let model_is_optional = meter.endpoint().form_model() == FormModel::Unknown;
-    let idle_timeout = worker.snapshot.limits.body_idle_timeout;
     // A small form is buffered as a whole, so that it can be retried.
     let is_small = length.is_some_and(|length| length <= MAX_BUFFERED as u64);
     let wait = meter.wait();
+    admit::pause(in_flight);
     while (is_small || reader.form.model().is_none()) && reader.incoming.is_some() {
         if reader.buffered.len() >= MAX_BUFFERED {
             if model_is_optional {
@@ -53,8 +63,7 @@ pub(super) async fn read(
             }
             reader.spill(worker).await?;
         }
-        let result = timeout(idle_timeout, reader.read_chunk()).await;
-        result.unwrap_or_else(|_| Err(error_response::request_timeout()))?;
+        reader.read_chunk().await?;
     }
     if length == Some(reader.read) && reader.incoming.take().is_some() {
         // All bytes are read, so this is the end, though it was not polled.
@@ -64,7 +73,8 @@ pub(super) async fn read(
         reader.spill(worker).await?;
     }
     drop(wait);
-    Ok(reader.into_body(length, idle_timeout))
+    admit::resume(in_flight)?;
+    Ok(reader.into_body(length))
 }
 
 struct FormReader {
@@ -75,6 +85,8 @@ struct FormReader {
     /// None at the end.
     incoming: Option<BoxedBody>,
     read: u64,
+    timer: UploadTimer,
+    limits: UploadLimits,
 }
 
 impl FormReader {
@@ -82,15 +94,23 @@ impl FormReader {
         let Some(incoming) = &mut self.incoming else {
             return Ok(());
         };
-        let Some(frame) = incoming.frame().await else {
+        let (timer, read) = (&mut self.timer, self.read);
+        let frame = poll_fn(|context| match incoming.as_mut().poll_frame(context) {
+            Poll::Ready(frame) => Poll::Ready(Ok(frame)),
+            Poll::Pending => timer.poll_late(read, context).map(Err),
+        });
+        let Some(frame) = frame.await? else {
             self.incoming = None;
             return Ok(self.form.finish()?);
         };
+        self.timer.on_data();
         let frame = frame.map_err(|error| body_error(&error))?;
         let chunk = frame.into_data().unwrap_or_default();
         self.read += chunk.len() as u64;
+        self.limits.check_size(self.read)?;
         self.form.feed(&chunk)?;
-        self.permit.grow(chunk.len())?;
+        self.permit
+            .grow_to(self.buffered.len() + chunk.len(), STEP)?;
         self.buffered.extend_from_slice(&chunk);
         Ok(())
     }
@@ -110,11 +130,8 @@ impl FormReader {
         Ok(spool.append(buffered).await?)
     }
 
-    fn into_body(
-        self,
-        length: Option<u64>,
-        idle_timeout: Duration,
-    ) -> (StreamedBody, Option<String>) {
+    fn into_body(mut self, length: Option<u64>) -> (StreamedBody, Option<String>) {
+        self.permit.shrink_to(self.buffered.len());
         let (span, name) = match self.form.model() {
             Some(model) => (Some(model.span.clone()), Some(model.name.clone())),
             None => (None, None),
@@ -130,7 +147,7 @@ impl FormReader {
             is_complete,
             form: RefCell::new((!is_complete).then_some(self.form)),
             length: length.or(is_complete.then_some(self.read)),
-            idle_timeout,
+            limits: self.limits,
             permit: Some(Rc::new(self.permit)),
             state: Rc::new(UploadState::with_bytes(self.read)),
         };

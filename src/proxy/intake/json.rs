@@ -1,23 +1,15 @@
-//! JSON bodies: buffered within limits of size and time, decoded, and scanned.
+//! JSON bodies: read as a whole, decoded, and scanned.
 
-use std::cell::Cell;
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
-use std::task::Poll;
-
-use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use http_body_util::BodyExt;
-use tokio::time::Instant;
 
+use super::Intake;
 use super::decode::decode;
-use super::{Intake, body_error};
+use super::whole::read_whole;
 use crate::error_response;
 use crate::error_response::ErrorResponse;
 use crate::metering::Meter;
-use crate::proxy::body_timeouts::{BodyTimeouts, BodyTimer};
-use crate::proxy::{Limits, Worker};
+use crate::proxy::{ApiAdapter, Worker};
 use crate::request_body::IncomingBody;
 use crate::shared_limit::LimitPermit;
 use crate::wire::content_coding::CodingList;
@@ -28,6 +20,7 @@ use crate::wire::scan::{Scan, ScanError, scan, scan_object};
 pub async fn read_json<B>(
     worker: &Worker,
     meter: &mut Meter,
+    in_flight: &mut LimitPermit,
     headers: &mut HeaderMap,
     body: B,
     scan: fn(&[u8]) -> Result<Scan, ScanError>,
@@ -36,7 +29,7 @@ where
     B: IncomingBody,
 {
     let JsonFields { length, codings } = JsonFields::check(headers)?;
-    let mut whole = read_whole(worker, meter, length, body).await?;
+    let mut whole = read_whole(worker, meter, in_flight, length, body).await?;
     if !codings.is_empty() {
         // Boxed, as it is rare: otherwise every future would have room for it.
         whole = Box::pin(decode(worker, headers, codings, whole)).await?;
@@ -53,26 +46,24 @@ where
     })
 }
 
-/// All of a body, with a permit for its bytes.
-pub async fn read_whole<B>(
+/// A JSON body of another API, converted before it is scanned.
+pub async fn read_adapted<B>(
     worker: &Worker,
     meter: &mut Meter,
-    content_length: Option<u64>,
+    in_flight: &mut LimitPermit,
+    headers: &mut HeaderMap,
     body: B,
-) -> Result<(Bytes, LimitPermit), ErrorResponse>
+    adapter: &ApiAdapter,
+) -> Result<Intake, ErrorResponse>
 where
     B: IncomingBody,
 {
-    let limits = &worker.snapshot.limits;
-    if content_length.is_some_and(|length| length > limits.max_body as u64) {
-        return Err(error_response::request_too_large(limits.max_body));
-    }
-    let permit = worker.buffered.acquire(0)?;
-    let received = Cell::new(false);
-    let collected = pin!(collect(limits, permit, content_length, body, &received));
-    let (body, permit) = with_timeouts(limits, collected, &received, meter).await?;
-    meter.set_bytes_in(body.len());
-    Ok((body, permit))
+    let unread = |_: &[u8]| Ok(Scan::default());
+    let mut intake = read_json(worker, meter, in_flight, headers, body, unread).await?;
+    intake.body = (adapter.convert_body)(&intake.body)?;
+    intake.scan = scan_of(adapter.endpoint)(&intake.body)?;
+    intake.model = intake.scan.model_name(&intake.body)?.into_owned();
+    Ok(intake)
 }
 
 /// The scan of a body on the JSON fast path.
@@ -82,82 +73,6 @@ pub fn scan_of(endpoint: Endpoint) -> fn(&[u8]) -> Result<Scan, ScanError> {
     } else {
         scan_object
     }
-}
-
-/// Most bodies are complete at the first poll; those need neither clock nor timer.
-async fn with_timeouts<T>(
-    limits: &Limits,
-    mut future: Pin<&mut impl Future<Output = Result<T, ErrorResponse>>>,
-    received: &Cell<bool>,
-    meter: &Meter,
-) -> Result<T, ErrorResponse> {
-    let first_poll = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await;
-    if let Poll::Ready(result) = first_poll {
-        return result;
-    }
-    let _wait = meter.wait();
-    let timeouts = BodyTimeouts {
-        idle: limits.body_idle_timeout,
-        first_event_by: None,
-        deadline: Some(Instant::now() + limits.body_timeout),
-    };
-    let mut timer = BodyTimer::new(timeouts, None);
-    // Boxed, as it is rare: otherwise the future of every request would have room for
-    // a timer.
-    let with_timer = Box::pin(poll_fn(move |context| {
-        if let Poll::Ready(result) = future.as_mut().poll(context) {
-            return Poll::Ready(result);
-        }
-        if received.take() {
-            timer.on_data();
-        }
-        let expired = timer.poll_expired(context);
-        expired.map(|_| Err(error_response::request_timeout()))
-    }));
-    with_timer.await
-}
-
-/// A body of one chunk, the common case, is not copied.
-async fn collect<B>(
-    limits: &Limits,
-    mut permit: LimitPermit,
-    content_length: Option<u64>,
-    body: B,
-    received: &Cell<bool>,
-) -> Result<(Bytes, LimitPermit), ErrorResponse>
-where
-    B: IncomingBody,
-{
-    let mut body = pin!(body);
-    let mut first = Bytes::new();
-    let mut joined = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(chunk) = frame.map_err(|error| body_error(&error))?.into_data() else {
-            continue;
-        };
-        let buffered = first.len() + joined.len();
-        if buffered + chunk.len() > limits.max_body {
-            return Err(error_response::request_too_large(limits.max_body));
-        }
-        permit.grow(chunk.len())?;
-        received.set(true);
-        if buffered == 0 {
-            first = chunk;
-            continue;
-        }
-        if joined.is_empty() {
-            let whole = content_length.and_then(|length| usize::try_from(length).ok());
-            joined.reserve(whole.unwrap_or(buffered + chunk.len()));
-            joined.extend_from_slice(&std::mem::take(&mut first));
-        }
-        joined.extend_from_slice(&chunk);
-    }
-    let whole = if joined.is_empty() {
-        first
-    } else {
-        joined.freeze()
-    };
-    Ok((whole, permit))
 }
 
 /// What the fields say of a JSON body.

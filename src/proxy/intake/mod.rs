@@ -15,10 +15,14 @@ use tokio::time::timeout;
 mod decode;
 mod form;
 mod json;
+mod least_rate;
 mod spool;
 mod upload;
+mod upload_body;
+mod upload_limits;
+mod whole;
 
-pub(super) use json::{read_json, scan_of};
+pub(super) use json::{read_adapted, read_json, scan_of};
 pub(super) use upload::StreamedBody;
 
 use super::Worker;
@@ -32,8 +36,10 @@ use crate::wire::api_path::ApiPath;
 use crate::wire::endpoint::{Endpoint, FormModel};
 use crate::wire::media_type::MediaType;
 use crate::wire::scan::{Scan, scan_any, scan_object};
-use json::{JsonFields, read_whole};
+use json::JsonFields;
 use upload::BoxedBody;
+use upload_limits::UploadLimits;
+use whole::read_whole;
 
 /// Limits on reading a body only to discard it.
 const DISCARD_MAX: usize = 256 * 1024;
@@ -125,6 +131,7 @@ where
 pub(super) async fn read_any<B>(
     worker: &Worker,
     meter: &mut Meter,
+    in_flight: &mut LimitPermit,
     path: ApiPath,
     head: &mut Parts,
     body: B,
@@ -152,13 +159,17 @@ where
         return passthrough(worker, path, PassthroughBody::Buffered);
     }
     if media_type == MediaType::Json || requires_json {
-        return read_optional_json(worker, meter, path, headers, body).await;
+        return read_optional_json(worker, meter, in_flight, path, headers, body).await;
     }
     let body: BoxedBody = Box::pin(body);
     if media_type == MediaType::Multipart && path.endpoint.form_model() != FormModel::Absent {
-        return read_form(worker, meter, path, headers, body).await;
+        return read_form(worker, meter, in_flight, path, headers, body).await;
     }
-    let streamed = StreamedBody::new(body, length, worker.snapshot.limits.body_idle_timeout);
+    let limits = UploadLimits::new(&worker.snapshot.limits);
+    if let Some(length) = length {
+        limits.check_size(length)?;
+    }
+    let streamed = StreamedBody::new(body, length, limits);
     meter.count_bytes_in(&streamed.state().bytes);
     passthrough(worker, path, PassthroughBody::Streamed(Box::new(streamed)))
 }
@@ -167,6 +178,7 @@ where
 async fn read_form(
     worker: &Worker,
     meter: &mut Meter,
+    in_flight: &mut LimitPermit,
     path: ApiPath,
     headers: &mut HeaderMap,
     body: BoxedBody,
@@ -175,11 +187,11 @@ async fn read_form(
     let length = content_length(headers);
     let (streamed, model) = if codings.is_empty() {
         let kind = headers.get(CONTENT_TYPE);
-        let read = form::read(worker, meter, kind, length, body).await?;
+        let read = form::read(worker, meter, in_flight, kind, length, body).await?;
         meter.count_bytes_in(&read.0.state().bytes);
         read
     } else {
-        let whole = read_whole(worker, meter, length, body).await?;
+        let whole = read_whole(worker, meter, in_flight, length, body).await?;
         let (decoded, permit) = decode::decode(worker, headers, codings, whole).await?;
         let length = decoded.len() as u64;
         let body = Full::new(decoded).map_err(move |never: Infallible| {
@@ -188,7 +200,7 @@ async fn read_form(
             match never {}
         });
         let kind = headers.get(CONTENT_TYPE);
-        form::read(worker, meter, kind, Some(length), Box::pin(body)).await?
+        form::read(worker, meter, in_flight, kind, Some(length), Box::pin(body)).await?
     };
     let mut intake = passthrough(worker, path, PassthroughBody::Streamed(Box::new(streamed)))?;
     intake.model = model.unwrap_or_default();
@@ -199,6 +211,7 @@ async fn read_form(
 async fn read_optional_json<B>(
     worker: &Worker,
     meter: &mut Meter,
+    in_flight: &mut LimitPermit,
     path: ApiPath,
     headers: &mut HeaderMap,
     body: B,
@@ -212,7 +225,7 @@ where
         _ if path.endpoint.requires_json() => scan_of(path.endpoint),
         _ => scan_any,
     };
-    let mut intake = read_json(worker, meter, headers, body, scan).await?;
+    let mut intake = read_json(worker, meter, in_flight, headers, body, scan).await?;
     let mut content = PassthroughBody::Buffered;
     if let Some(model) = &path.model {
         intake.model.clone_from(model);

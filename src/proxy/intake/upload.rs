@@ -7,18 +7,14 @@ use std::fmt;
 use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
-use http_body::{Body, Frame};
 
-use super::body_error;
-use super::spool::{PendingRead, Spool};
-use crate::error_response;
+use super::spool::Spool;
+use super::upload_body::{UploadBody, UploadPart};
+use super::upload_limits::UploadLimits;
 use crate::error_response::ErrorResponse;
-use crate::proxy::body_timeouts::{BodyTimeouts, BodyTimer};
-use crate::request_body::{BodyAborted, IncomingBody, RequestBody, StreamingBody};
+use crate::request_body::{IncomingBody, RequestBody, StreamingBody};
 use crate::shared_limit::LimitPermit;
 use crate::wire::multipart::MultipartScanner;
 
@@ -36,7 +32,7 @@ pub struct StreamedBody {
     pub(super) form: RefCell<Option<MultipartScanner>>,
     /// Of the whole body, if known.
     pub(super) length: Option<u64>,
-    pub(super) idle_timeout: Duration,
+    pub(super) limits: UploadLimits,
     /// For the bytes of the prefix.
     pub(super) permit: Option<Rc<LimitPermit>>,
     pub(super) state: Rc<UploadState>,
@@ -71,14 +67,14 @@ impl UploadState {
         self.error.take()
     }
 
-    fn fail(&self, error: ErrorResponse) {
+    pub(super) fn fail(&self, error: ErrorResponse) {
         self.error.borrow_mut().get_or_insert(error);
     }
 }
 
 impl StreamedBody {
     /// A body to be streamed unread.
-    pub(super) fn new(incoming: BoxedBody, length: Option<u64>, idle_timeout: Duration) -> Self {
+    pub(super) fn new(incoming: BoxedBody, length: Option<u64>, limits: UploadLimits) -> Self {
         Self {
             prefix: Prefix::Memory(Bytes::new()),
             model_span: None,
@@ -86,7 +82,7 @@ impl StreamedBody {
             is_complete: false,
             form: RefCell::new(None),
             length,
-            idle_timeout,
+            limits,
             permit: None,
             state: Rc::default(),
         }
@@ -114,28 +110,13 @@ impl StreamedBody {
             None => parts.extend(self.prefix.part(0..prefix_len)),
             Some(span) => {
                 parts.extend(self.prefix.part(0..span.start));
-                parts.push_back(Part::Memory(Bytes::copy_from_slice(model.as_bytes())));
+                parts.push_back(UploadPart::Memory(Bytes::copy_from_slice(model.as_bytes())));
                 parts.extend(self.prefix.part(span.end..prefix_len));
                 let span = span.end - span.start;
                 length = length.map(|all| (all + model.len() as u64).saturating_sub(span));
             }
         }
-        let timeouts = BodyTimeouts {
-            idle: self.idle_timeout,
-            first_event_by: None,
-            deadline: None,
-        };
-        let upload = UploadBody {
-            parts,
-            pending_read: None,
-            incoming: self.incoming.take(),
-            form: self.form.take(),
-            model_is_known: self.model_span.is_some(),
-            timer: BodyTimer::new(timeouts, None),
-            state: Rc::clone(&self.state),
-            _permit: self.permit.clone(),
-        };
-        RequestBody::streaming(StreamingBody::new(upload, length))
+        RequestBody::streaming(StreamingBody::new(UploadBody::new(self, parts), length))
     }
 }
 
@@ -147,7 +128,7 @@ impl Prefix {
         }
     }
 
-    fn part(&self, range: Range<u64>) -> Option<Part> {
+    fn part(&self, range: Range<u64>) -> Option<UploadPart> {
         if range.is_empty() {
             return None;
         }
@@ -155,116 +136,10 @@ impl Prefix {
             Self::Memory(bytes) => {
                 let start = usize::try_from(range.start).ok()?;
                 let end = usize::try_from(range.end).ok()?;
-                Some(Part::Memory(bytes.slice(start..end)))
+                Some(UploadPart::Memory(bytes.slice(start..end)))
             }
-            Self::File(spool) => Some(Part::File(Rc::clone(spool), range)),
+            Self::File(spool) => Some(UploadPart::File(Rc::clone(spool), range)),
         }
-    }
-}
-
-enum Part {
-    Memory(Bytes),
-    File(Rc<Spool>, Range<u64>),
-}
-
-struct UploadBody {
-    parts: VecDeque<Part>,
-    pending_read: Option<PendingRead>,
-    incoming: Option<BoxedBody>,
-    form: Option<MultipartScanner>,
-    model_is_known: bool,
-    timer: BodyTimer,
-    state: Rc<UploadState>,
-    _permit: Option<Rc<LimitPermit>>,
-}
-
-impl UploadBody {
-    fn poll_prefix(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, ErrorResponse>>> {
-        loop {
-            if let Some(pending_read) = &mut self.pending_read {
-                let read = ready!(Pin::new(pending_read).poll(context));
-                self.pending_read = None;
-                let bytes = read.ok().and_then(Result::ok);
-                return Poll::Ready(Some(bytes.ok_or_else(error_response::internal_error)));
-            }
-            match self.parts.pop_front() {
-                None => return Poll::Ready(None),
-                Some(Part::Memory(bytes)) => return Poll::Ready(Some(Ok(bytes))),
-                Some(Part::File(spool, range)) => {
-                    let (pending_read, left) = spool.start_read(range);
-                    self.pending_read = Some(pending_read);
-                    if !left.is_empty() {
-                        self.parts.push_front(Part::File(spool, left));
-                    }
-                }
-            }
-        }
-    }
-
-    fn poll_incoming(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, ErrorResponse>>> {
-        let Some(incoming) = &mut self.incoming else {
-            return Poll::Ready(None);
-        };
-        let Poll::Ready(frame) = incoming.as_mut().poll_frame(context) else {
-            let expired = self.timer.poll_expired(context);
-            return expired.map(|_| Some(Err(error_response::request_timeout())));
-        };
-        self.timer.on_data();
-        let chunk = match frame {
-            None => {
-                self.incoming = None;
-                let end = self.form.take().map_or(Ok(()), |form| form.finish());
-                return Poll::Ready(end.err().map(|error| Err(error.into())));
-            }
-            Some(Err(error)) => return Poll::Ready(Some(Err(body_error(&error)))),
-            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
-        };
-        let received = self.state.bytes.get() + chunk.len() as u64;
-        self.state.bytes.set(received);
-        Poll::Ready(Some(self.inspect(&chunk).map(|()| chunk)))
-    }
-
-    /// A second model, or one after routing without a model, is an error.
-    fn inspect(&mut self, chunk: &[u8]) -> Result<(), ErrorResponse> {
-        let Some(form) = &mut self.form else {
-            return Ok(());
-        };
-        form.feed(chunk)?;
-        if form.model().is_some() && !self.model_is_known {
-            return Err(error_response::late_model());
-        }
-        Ok(())
-    }
-}
-
-impl Body for UploadBody {
-    type Data = Bytes;
-    type Error = BodyAborted;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyAborted>>> {
-        let chunk = match ready!(self.poll_prefix(context)) {
-            Some(chunk) => Some(chunk),
-            None => ready!(self.poll_incoming(context)),
-        };
-        Poll::Ready(chunk.map(|chunk| {
-            chunk.map(Frame::data).map_err(|error| {
-                self.state.fail(error);
-                BodyAborted
-            })
-        }))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.parts.is_empty() && self.pending_read.is_none() && self.incoming.is_none()
     }
 }
 

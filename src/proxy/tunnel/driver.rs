@@ -1,6 +1,7 @@
 //! Runs a tunnel: both directions, idle timeout, drain, and its end.
 
 use std::future::poll_fn;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -28,11 +29,18 @@ const SENT_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 pub trait ClientStream: AsyncRead + AsyncWrite + Unpin {
     /// The TCP connection below, if any.
     fn tcp(&self) -> Option<&TcpStream>;
+
+    /// The socket below.
+    fn descriptor(&self) -> BorrowedFd<'_>;
 }
 
 impl ClientStream for TcpStream {
     fn tcp(&self) -> Option<&TcpStream> {
         Some(self)
+    }
+
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        self.as_fd()
     }
 }
 

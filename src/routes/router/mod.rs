@@ -4,19 +4,22 @@ use std::future::ready;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use http::header::{EXPECT, HOST, ORIGIN, TRANSFER_ENCODING};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 
+use head_fields::HeadFields;
+
 use super::context::HttpContext;
 use super::response::{json, reject, without_body};
-use super::{models, page, status};
+use super::{chat_clone, models, page, status};
 use crate::error_response::{self, ErrorResponse};
-use crate::proxy::{self, PROVIDER, RequestKind, ResponseBody, Worker, tunnel};
+use crate::proxy::{self, RequestKind, ResponseBody, Worker, tunnel};
 use crate::request_body::IncomingBody;
-use crate::wire::api_path::{ApiPath, below_models};
+use crate::wire::api_path::{ApiPath, below_models, may_lead_elsewhere};
 use crate::wire::endpoint::Endpoint;
 use crate::wire::path_hint::PathHint;
+
+mod head_fields;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route<'a> {
@@ -28,6 +31,10 @@ pub enum Route<'a> {
     Models,
     /// `GET /v1/models/{id}`, the id still percent-encoded.
     Model(&'a str),
+    /// `GET /models`
+    CloneModels,
+    /// `POST /chat/stream`
+    CloneStream,
     /// `GET /health`
     Health,
     /// `GET /openapi.json`
@@ -47,6 +54,7 @@ pub enum Route<'a> {
 }
 
 const READ_METHODS: &str = "GET, HEAD, OPTIONS";
+const CALL_METHODS: &str = "POST, OPTIONS";
 const API_METHODS: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Serves one request until its response head.
@@ -122,6 +130,8 @@ where
             return Box::pin(async move { models::list(&worker, &request).await });
         }
         Route::Model(id) => models::retrieve(worker, &request, id),
+        Route::CloneModels => chat_clone::list(worker, &request),
+        Route::CloneStream => return chat_clone::stream(Rc::clone(worker), request),
         Route::Health => json(r#"{"status":"ok"}"#),
         Route::OpenApi => json(include_str!("../openapi.json")),
         Route::Page => file(worker, context, &request, "index.html"),
@@ -146,14 +156,18 @@ fn find<'p, B>(
 ) -> Result<Route<'p>, ErrorResponse> {
     let method = request.method();
     let route = Route::match_path(path, method, names_provider);
-    let Some(route) = route.filter(|route| route.is_enabled(context)) else {
+    let is_served = |route: &Route<'_>| {
+        let is_mistaken = *route == Route::CloneModels && is_sdk(request.headers());
+        route.is_enabled(context) && !is_mistaken
+    };
+    let Some(route) = route.filter(is_served) else {
         return Err(match *method {
             Method::GET
             | Method::HEAD
             | Method::POST
             | Method::PUT
             | Method::PATCH
-            | Method::DELETE => error_response::unknown_url(PathHint::of(path)),
+            | Method::DELETE => not_found(path),
             _ => error_response::method_not_allowed("GET, HEAD, POST, OPTIONS"),
         });
     };
@@ -162,12 +176,33 @@ fn find<'p, B>(
         return Ok(route);
     }
     if !route.allows(method) {
-        return Err(error_response::method_not_allowed(route.allow()));
+        return Err(match route {
+            Route::CloneModels | Route::CloneStream => {
+                error_response::chat_clone_method(route.allow())
+            }
+            _ => error_response::method_not_allowed(route.allow()),
+        });
     }
     if route.checks_origin() {
         context.hosts.admit_origin(&context.cors, request)?;
     }
     Ok(route)
+}
+
+fn not_found(path: &str) -> ErrorResponse {
+    if may_lead_elsewhere(path) {
+        error_response::invalid_path()
+    } else if chat_clone::has_served(path) {
+        error_response::chat_clone_url()
+    } else {
+        error_response::unknown_url(PathHint::of(path))
+    }
+}
+
+/// Whether an SDK of OpenAI or Anthropic sends this, which means `/v1/models` and has a
+/// base URL that lacks `/v1`.
+fn is_sdk(headers: &HeaderMap) -> bool {
+    headers.contains_key("x-stainless-lang") || headers.contains_key("anthropic-version")
 }
 
 /// A file of the page, or the error that there is none.
@@ -188,6 +223,8 @@ impl<'a> Route<'a> {
     pub fn match_path(path: &'a str, method: &Method, names_provider: bool) -> Option<Self> {
         match path {
             "/" => return Some(Self::Page),
+            "/models" | "/models/" => return Some(Self::CloneModels),
+            "/chat/stream" | "/chat/stream/" => return Some(Self::CloneStream),
             "/health" => return Some(Self::Health),
             "/openapi.json" => return Some(Self::OpenApi),
             "/docs" => return Some(Self::Docs),
@@ -227,6 +264,7 @@ impl<'a> Route<'a> {
     pub fn allow(&self) -> &'static str {
         match self {
             Self::Json(_) | Self::Passthrough(_) => API_METHODS,
+            Self::CloneStream => CALL_METHODS,
             _ => READ_METHODS,
         }
     }
@@ -234,6 +272,7 @@ impl<'a> Route<'a> {
     fn allows(&self, method: &Method) -> bool {
         match self {
             Self::Json(_) => true,
+            Self::CloneStream => *method == Method::POST,
             Self::Passthrough(path) => {
                 let known = [
                     Method::GET,
@@ -258,6 +297,8 @@ impl<'a> Route<'a> {
                 | Self::Passthrough(_)
                 | Self::Models
                 | Self::Model(_)
+                | Self::CloneModels
+                | Self::CloneStream
                 | Self::Health
                 | Self::OpenApi
         );
@@ -272,6 +313,8 @@ impl<'a> Route<'a> {
                 | Self::Passthrough(_)
                 | Self::Models
                 | Self::Model(_)
+                | Self::CloneModels
+                | Self::CloneStream
                 | Self::Status
                 | Self::Events
         )
@@ -296,6 +339,9 @@ fn check<B>(
     if fields.has_unknown_coding {
         return Err(error_response::unsupported_transfer_encoding());
     }
+    if let Some(name) = fields.repeated {
+        return Err(error_response::repeated_header(name));
+    }
     if fields.has_unknown_expectation {
         return Err(error_response::expectation_failed());
     }
@@ -304,11 +350,13 @@ fn check<B>(
     }
     let target = request.uri().authority().map(Authority::as_str);
     let host = match request.version() {
-        // The next hop could use the other of two names (RFC 9113, section 8.3.1).
-        Version::HTTP_2 => target.filter(|target| {
-            let mut hosts = request.headers().get_all(HOST).iter();
-            hosts.all(|host| host.as_bytes() == target.as_bytes())
-        }),
+        // The field stands in for a missing `:authority`, and must not differ from it
+        // (RFC 9113, section 8.3.1).
+        Version::HTTP_2 => match target {
+            Some(target) if fields.host.is_none() => Some(target),
+            Some(target) => fields.single_host().filter(|host| *host == target),
+            None => fields.single_host(),
+        },
         // A host in the target takes precedence over the field, which must be
         // present nevertheless (RFC 9112, section 3.2.2).
         _ => fields.single_host().map(|host| target.unwrap_or(host)),
@@ -324,50 +372,6 @@ fn check<B>(
             Err(error) if error.status == StatusCode::FORBIDDEN && is_health() => Ok(()),
             admitted => admitted,
         },
-    }
-}
-
-/// The fields that are checked in every request, found in one pass: a lookup for
-/// each took several times as long.
-#[derive(Default)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "each is an independent finding"
-)]
-struct HeadFields<'h> {
-    origin: Option<&'h HeaderValue>,
-    host: Option<&'h HeaderValue>,
-    has_several_hosts: bool,
-    has_unknown_coding: bool,
-    has_unknown_expectation: bool,
-    names_provider: bool,
-}
-
-impl<'h> HeadFields<'h> {
-    fn from_headers(headers: &'h HeaderMap) -> Self {
-        let mut fields = Self::default();
-        for (name, value) in headers {
-            if *name == HOST {
-                fields.has_several_hosts |= fields.host.replace(value).is_some();
-            } else if *name == ORIGIN {
-                fields.origin = fields.origin.or(Some(value));
-            } else if *name == TRANSFER_ENCODING {
-                // hyper accepts any list that ends in "chunked"; an upstream
-                // might not.
-                fields.has_unknown_coding |= !value.as_bytes().eq_ignore_ascii_case(b"chunked");
-            } else if *name == EXPECT {
-                let known = value.as_bytes().eq_ignore_ascii_case(b"100-continue");
-                fields.has_unknown_expectation |= !known;
-            } else if *name == PROVIDER {
-                fields.names_provider = true;
-            }
-        }
-        fields
-    }
-
-    fn single_host(&self) -> Option<&'h str> {
-        let host = self.host.filter(|_| !self.has_several_hosts)?;
-        host.to_str().ok()
     }
 }
 

@@ -130,8 +130,10 @@ fn the_api_description_names_every_route() {
     }
     let mut served = vec![
         "/",
+        "/chat/stream",
         "/docs",
         "/health",
+        "/models",
         "/openapi.json",
         "/trunkline/page",
         "/trunkline/status",

@@ -2,11 +2,10 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,34 +13,41 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::timeout;
 
 use super::active_snapshot::{ActiveSnapshot, WorkerSnapshot};
+use super::connection_table::{ConnectionTable, TableEntry};
 use super::socket::{ClientSocket, Peek, with_write_timeout};
 use super::tls::{self, HandshakeError};
 use crate::access::ClientCertificate;
-use crate::drain::{DrainWatch, Phase};
-use crate::error_chain::cause_ref;
-use crate::lazy_timer::LazyTimer;
+use crate::drain::Phase;
+use crate::lazy_timer::{LazyHyperTimer, LazyTimer};
 use crate::proxy::tunnel::{ClientStream, Tunnel};
-use crate::routes::context::ConnectionErrors;
 
 mod catch_panic;
+mod detect;
+mod end;
+mod hang_up;
+mod read_size;
 mod request;
 mod stall_guard;
-mod state;
+pub(super) mod state;
+mod tracked_body;
+mod tracked_io;
 
+use detect::{Detected, Protocol};
+use end::{ConnectionEnd, is_timed_out};
+use hang_up::HangUpWatch;
+use read_size::ReadSize;
 use request::RequestFuture;
 use stall_guard::H2StallGuard;
-use state::{ConnPhase, ConnState, TrackedIo};
+use state::{ConnPhase, ConnState};
+use tracked_io::TrackedIo;
 
-/// First bytes of the HTTP/2 preface (RFC 9113, section 3.4); no HTTP/1 request
-/// starts with them.
-const HTTP2_PREFACE: &[u8] = b"PRI ";
 /// Concurrent streams of one HTTP/2 connection.
 const STREAMS_PER_CONNECTION: u32 = 128;
 /// Response bytes buffered for one HTTP/2 stream.
@@ -55,62 +61,63 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// bytes would reset the connection, and the response would be lost.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
-/// Pause between peeks while a prefix of the HTTP/2 preface has arrived.
-const SNIFF_INTERVAL: Duration = Duration::from_millis(5);
 
-#[derive(Debug, PartialEq, Eq)]
-enum Protocol {
-    Http1,
-    Http2,
+/// Enters a connection that is about to be served in the table.
+pub fn register(active: &ActiveSnapshot, table: &Rc<ConnectionTable>) -> TableEntry {
+    let WorkerSnapshot { worker, context } = &*active.get();
+    let drain = worker.drain.watch();
+    let state = ConnState::new(drain, context.header_timeout, context.idle_timeout);
+    table.insert(state)
 }
 
 /// Serves a connection until one side ends it.
-pub async fn serve(active: Rc<ActiveSnapshot>, socket: ClientSocket) {
-    let accepted_at = Instant::now();
-    let tcp = match socket {
+pub async fn serve(active: Rc<ActiveSnapshot>, entry: TableEntry, socket: ClientSocket) {
+    let mut tcp = match socket {
         ClientSocket::Tcp(tcp) => tcp,
         // Boxed, as is TLS: otherwise every connection would reserve space for it.
-        ClientSocket::Unix(unix) => return Box::pin(serve_unix(active, accepted_at, unix)).await,
+        ClientSocket::Unix(unix) => return Box::pin(serve_unix(active, entry, unix)).await,
     };
     let tls = active.get().context.tls.clone();
     if let Some(tls) = tls {
-        Box::pin(serve_tls(active, accepted_at, tls, tcp)).await;
-    } else if let Some(protocol) = detect(&active, accepted_at, &tcp).await {
-        serve_http(active, accepted_at, protocol, None, tcp).await;
+        Box::pin(serve_tls(active, entry, tls, tcp)).await;
+    } else if let Some(detected) = detect(&active, &entry.state, &mut tcp).await {
+        serve_http(active, entry, detected, None, tcp).await;
     }
 }
 
-async fn serve_unix(active: Rc<ActiveSnapshot>, accepted_at: Instant, unix: UnixStream) {
-    if let Some(protocol) = detect(&active, accepted_at, &unix).await {
+async fn serve_unix(active: Rc<ActiveSnapshot>, entry: TableEntry, mut unix: UnixStream) {
+    if let Some(detected) = detect(&active, &entry.state, &mut unix).await {
         let stream = with_write_timeout(unix, active.get().context.write_timeout);
-        serve_http(active, accepted_at, protocol, None, stream).await;
+        serve_http(active, entry, detected, None, stream).await;
     }
 }
 
 /// The handshake has the timeout of a request head.
 async fn serve_tls(
     active: Rc<ActiveSnapshot>,
-    accepted_at: Instant,
+    entry: TableEntry,
     tls: Arc<ServerConfig>,
     tcp: TcpStream,
 ) {
-    let limit = active.get().context.header_timeout;
-    let handshake = timeout_at(accepted_at + limit, tls::handshake(tls, tcp)).await;
+    let state = &entry.state;
+    let handshake = before_deadline(state, tls::handshake(tls, tcp, state)).await;
     let rejected = match handshake {
-        Ok(Ok(stream)) => {
+        Some(Ok(stream)) => {
             let protocol = if tls::is_http2(&stream) {
                 Protocol::Http2
             } else {
                 Protocol::Http1
             };
             let certificate = tls::client_certificate(&stream);
-            return serve_http(active, accepted_at, protocol, certificate, stream).await;
+            return serve_http(active, entry, Detected::new(protocol), certificate, stream).await;
         }
         // A port check is not an error.
-        Ok(Err(HandshakeError::Closed)) => return,
-        Ok(Err(HandshakeError::Invalid(tcp))) => Some(tcp),
-        Err(_) => None,
+        Some(Err(HandshakeError::Closed)) => return,
+        Some(Err(HandshakeError::Invalid(tcp))) => Some(tcp),
+        None if state.is_ending() => return,
+        None => None,
     };
+    drop(entry);
     active.get().context.errors.tls_handshake.increment(1);
     // The alert or the plain response must arrive before the reset.
     if let Some(mut tcp) = rejected
@@ -123,23 +130,18 @@ async fn serve_tls(
 /// Serves requests on a stream whose protocol is known.
 async fn serve_http<S>(
     active: Rc<ActiveSnapshot>,
-    accepted_at: Instant,
-    protocol: Protocol,
+    entry: TableEntry,
+    detected: Detected,
     certificate: Option<Arc<ClientCertificate>>,
     stream: S,
 ) where
     S: ClientStream + 'static,
 {
-    let (state, drain, max_header_size) = {
-        let WorkerSnapshot { worker, context } = &*active.get();
-        let state = ConnState::new(accepted_at, context.header_timeout, context.idle_timeout);
-        (state, worker.drain.watch(), context.max_header_size)
-    };
+    let state = Rc::clone(&entry.state);
+    let max_header_size = active.get().context.max_header_size;
     let stream = Rc::new(RefCell::new(stream));
-    let io = TokioIo::new(TrackedIo {
-        stream: Rc::clone(&stream),
-        state: Rc::clone(&state),
-    });
+    let read_size = ReadSize::new(&active.get().worker.snapshot.limits.read_buffers);
+    let io = TokioIo::new(TrackedIo::new(detected, &stream, read_size, &state));
     let service = {
         let (active, state) = (Rc::clone(&active), Rc::clone(&state));
         service_fn(move |mut request: Request<Incoming>| {
@@ -149,7 +151,7 @@ async fn serve_http<S>(
             RequestFuture::new(&active, &state, request)
         })
     };
-    let end = match protocol {
+    let end = match detected.protocol {
         Protocol::Http1 => {
             let mut connection = http1::Builder::new()
                 .max_header_size(max_header_size)
@@ -158,13 +160,14 @@ async fn serve_http<S>(
             let end = drive(
                 Pin::new(&mut connection),
                 (Phase::ClosingIdle, http1::Connection::graceful_shutdown),
-                &drain,
                 &state,
+                &stream,
             )
             .await;
             // Not hyper's upgrade API, which needs a connection that is `Send`.
             let read_ahead = connection.into_parts().read_buf;
             if let (ConnectionEnd::Closed, Some(tunnel)) = (&end, state.take_tunnel()) {
+                drop(entry);
                 // Boxed: otherwise every connection would reserve space for it.
                 return Box::pin(run_tunnel(*tunnel, stream, read_ahead)).await;
             }
@@ -177,13 +180,14 @@ async fn serve_http<S>(
             drive(
                 pin!(connection),
                 (Phase::HandingOver, http2::Connection::graceful_shutdown),
-                &drain,
                 &state,
+                &stream,
             )
             .await
         }
     };
-    record_error(&active.get().context.errors, &end);
+    drop(entry);
+    end.record(&active.get().context.errors);
     // hyper has dropped its reference to the socket.
     if state.has_unread_body()
         && let Some(stream) = Rc::into_inner(stream)
@@ -203,7 +207,7 @@ async fn run_tunnel<S: ClientStream>(tunnel: Tunnel, stream: Rc<RefCell<S>>, rea
 fn http2_builder(executor: H2StallGuard, max_header_size: usize) -> http2::Builder<H2StallGuard> {
     let mut builder = http2::Builder::new(executor);
     builder
-        .timer(TokioTimer::new())
+        .timer(LazyHyperTimer)
         .max_concurrent_streams(STREAMS_PER_CONNECTION)
         .max_send_buf_size(SEND_BUFFER_SIZE)
         .max_header_list_size(u32::try_from(max_header_size).unwrap_or(u32::MAX))
@@ -215,73 +219,77 @@ fn http2_builder(executor: H2StallGuard, max_header_size: usize) -> http2::Build
 /// Waits for the first bytes; none if the connection ends or times out before.
 async fn detect(
     active: &ActiveSnapshot,
-    accepted_at: Instant,
-    stream: &impl Peek,
-) -> Option<Protocol> {
-    let limit = active.get().context.header_timeout;
-    let protocol = timeout_at(accepted_at + limit, sniff(stream)).await;
-    protocol.unwrap_or_else(|_| {
-        active.get().context.errors.header_timeout.increment(1);
+    state: &ConnState,
+    stream: &mut (impl Peek + AsyncRead + Unpin),
+) -> Option<Detected> {
+    let detected = before_deadline(state, detect::detect(stream, state)).await;
+    detected.unwrap_or_else(|| {
+        if !state.is_ending() {
+            active.get().context.errors.header_timeout.increment(1);
+        }
         None
     })
 }
 
-async fn sniff(stream: &impl Peek) -> Option<Protocol> {
-    let mut first = [0; HTTP2_PREFACE.len()];
-    loop {
-        let count = stream.peek(&mut first).await.ok();
-        let count = count.filter(|count| *count > 0)?;
-        let prefix = first.get(..count)?;
-        if !HTTP2_PREFACE.starts_with(prefix) {
-            return Some(Protocol::Http1);
+/// Awaits a step before the first request, within the time of a request head; none if
+/// the connection has to end before.
+async fn before_deadline<T>(state: &ConnState, step: impl Future<Output = T>) -> Option<T> {
+    let mut step = pin!(step);
+    let mut timer = LazyTimer::default();
+    poll_fn(|context| {
+        state.poll_ending(Phase::ClosingIdle, context);
+        if let Poll::Ready(result) = step.as_mut().poll(context) {
+            return Poll::Ready(Some(result));
         }
-        if count == HTTP2_PREFACE.len() {
-            return Some(Protocol::Http2);
-        }
-        // Peeked bytes stay readable, so there is no readiness to wait for.
-        sleep(SNIFF_INTERVAL).await;
-    }
+        poll_timeout(state, &mut timer, context).map(|_| None)
+    })
+    .await
 }
 
-enum ConnectionEnd {
-    Closed,
-    Failed(hyper::Error),
-    TimedOut(ConnPhase),
-}
-
-/// Drives a connection. Shuts it down gracefully once the drain reaches
-/// `shutdown_phase`, and ends it at its deadline. The shutdown waits for a request
-/// head that has begun to arrive: hyper would close the connection before it is
-/// complete.
+/// Drives a connection. Shuts it down gracefully once it is evicted or the drain
+/// reaches `shutdown_phase`, and ends it at its deadline, or when its client leaves.
 async fn drive<C>(
     mut connection: Pin<&mut C>,
     (shutdown_phase, shut_down): (Phase, fn(Pin<&mut C>)),
-    drain: &DrainWatch,
     state: &ConnState,
+    stream: &RefCell<impl ClientStream>,
 ) -> ConnectionEnd
 where
     C: Future<Output = hyper::Result<()>>,
 {
-    let mut shutdown_sent = false;
     let mut timer = LazyTimer::default();
+    let mut hang_up = HangUpWatch::default();
     poll_fn(|context| {
-        let is_draining = drain.poll(context) >= shutdown_phase;
+        state.poll_ending(shutdown_phase, context);
         loop {
+            state.begin_poll();
             // HTTP/2 requests run in their own tasks, with their own drain watch.
-            match drain.with_task_waking(|| connection.as_mut().poll(context)) {
+            match state
+                .drain
+                .with_task_waking(|| connection.as_mut().poll(context))
+            {
                 Poll::Ready(Ok(())) => return Poll::Ready(ConnectionEnd::Closed),
                 Poll::Ready(Err(error)) => {
-                    if timed_out(&error) {
+                    if is_timed_out(&error) {
                         state.set_stalled();
                     }
                     return Poll::Ready(ConnectionEnd::Failed(error));
                 }
-                Poll::Pending if is_draining && !shutdown_sent && !state.reads_head() => {
-                    shutdown_sent = true;
-                    shut_down(connection.as_mut());
-                }
+                Poll::Pending if state.begin_shutdown() => shut_down(connection.as_mut()),
                 Poll::Pending => {
-                    return poll_timeout(state, &mut timer, context).map(ConnectionEnd::TimedOut);
+                    if hang_up.poll(state, stream, context).is_ready() {
+                        return Poll::Ready(ConnectionEnd::Closed);
+                    }
+                    let phase = ready!(poll_timeout(state, &mut timer, context));
+                    if state.begin_shutdown() {
+                        shut_down(connection.as_mut());
+                        continue;
+                    }
+                    return Poll::Ready(if state.is_ending() {
+                        ConnectionEnd::Closed
+                    } else {
+                        ConnectionEnd::TimedOut(phase)
+                    });
                 }
             }
         }
@@ -304,7 +312,8 @@ fn poll_timeout(
 /// Discards the remaining bytes of a request body after the response.
 async fn linger(mut stream: impl AsyncRead + Unpin) {
     let mut discarded = 0;
-    let mut buffer = vec![0; 64 * 1024];
+    // Small: many connections may end so at a time.
+    let mut buffer = vec![0; 8 * 1024];
     let discard = async {
         while let Ok(count @ 1..) = stream.read(&mut buffer).await {
             discarded += count;
@@ -315,24 +324,4 @@ async fn linger(mut stream: impl AsyncRead + Unpin) {
     };
     // The connection ends whether or not all of it was read.
     let _ = timeout(LINGER_TIMEOUT, discard).await;
-}
-
-/// True if the kernel's or the stream's write timeout ended the connection.
-fn timed_out(error: &hyper::Error) -> bool {
-    cause_ref::<io::Error>(error).is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
-}
-
-fn record_error(errors: &ConnectionErrors, end: &ConnectionEnd) {
-    match end {
-        ConnectionEnd::TimedOut(ConnPhase::Head) => errors.header_timeout.increment(1),
-        ConnectionEnd::TimedOut(_) => errors.idle_timeout.increment(1),
-        ConnectionEnd::Failed(error) if error.is_parse_too_large() => {
-            errors.header_too_large.increment(1);
-        }
-        ConnectionEnd::Failed(error) if error.is_parse() => errors.malformed.increment(1),
-        ConnectionEnd::Failed(error) if timed_out(error) => errors.write_timeout.increment(1),
-        // Clients may close at any time, and aborted responses are metered as
-        // requests.
-        ConnectionEnd::Failed(_) | ConnectionEnd::Closed => {}
-    }
 }

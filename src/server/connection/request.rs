@@ -10,7 +10,8 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use super::catch_panic::catch_panic;
-use super::state::{ActiveRequest, ConnState, ServerRequestBody, TrackedBody};
+use super::state::{ActiveRequest, ConnState};
+use super::tracked_body::{ServerRequestBody, TrackedBody};
 use crate::drain::Phase;
 use crate::routes::router::{self, ResponseFuture};
 use crate::server::active_snapshot::{ActiveSnapshot, WorkerSnapshot};
@@ -76,17 +77,17 @@ impl Future for RequestFuture {
             }
             return Poll::Ready(Ok(response.map(|body| TrackedBody { body, request })));
         }
-        // Without this field, the client would send its next request on a
-        // connection that hyper closes.
-        let has_unread_body = this
-            .active
-            .as_ref()
-            .is_some_and(ActiveRequest::has_unread_body);
-        if (has_unread_body || worker.drain.phase() > Phase::Serving) && !this.is_http2 {
+        let request = this.active.take();
+        // Without this field, the client would send its next request on a connection that
+        // hyper closes.
+        let closes = worker.drain.phase() > Phase::Serving
+            || request
+                .as_ref()
+                .is_some_and(|request| request.has_unread_body() || request.is_last());
+        if closes && !this.is_http2 {
             let headers = response.headers_mut();
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        let request = this.active.take();
         Poll::Ready(Ok(response.map(|body| TrackedBody { body, request })))
     }
 }

@@ -1,34 +1,54 @@
 //! The state of one connection: its phase, deadline and requests in flight.
 
 use std::cell::{Cell, RefCell};
-use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::catch_panic;
+use crate::drain::{DrainWatch, Phase};
 use crate::proxy::tunnel::Tunnel;
-use crate::proxy::{Aborted, ResponseBody};
+use crate::server::connection_table::{IdleRank, IdleSince};
+
+/// Time that a draining connection leaves for the head of its first request, and for the
+/// client's end of an orderly close.
+const DRAIN_GRACE: Duration = Duration::from_secs(1);
+/// Time for the next request on a draining connection after a response that may not have
+/// said that it was the last: as long as idle connections get at a hand-over.
+const NEXT_REQUEST_GRACE: Duration = Duration::from_millis(500);
+/// Time for the client's end of an orderly close, while a new connection waits.
+const EVICTION_GRACE: Duration = Duration::from_millis(200);
+/// Time for a request head or TLS handshake before the connection may be evicted.
+const HEAD_GRACE: Duration = Duration::from_secs(1);
+/// Bytes of the HTTP/2 preface and of the head of the SETTINGS frame behind it (RFC 9113,
+/// sections 3.4 and 4.1).
+const HTTP2_OPENING: usize = 24 + 9;
 
 #[derive(Debug)]
 pub struct ConnState {
+    pub drain: DrainWatch,
     phase: Cell<ConnPhase>,
     /// Set lazily by [`Self::deadline`]: most phases end before it is called.
     entered_at: Cell<Option<Instant>>,
     active: Cell<usize>,
     http2: Cell<bool>,
+    /// Of the opening of an HTTP/2 connection.
+    bytes_read: Cell<usize>,
+    /// Bytes of a TLS handshake or of a request head have arrived.
+    head_begun: Cell<bool>,
+    /// The client has not yet taken all of a response.
+    write_blocked: Cell<bool>,
+    /// Why the connection ends as soon as it has no request, and since when.
+    ending: Cell<Option<(Ending, Instant)>>,
     unread_body: Cell<bool>,
     /// Set while response bodies are dropped because the client does not read.
     stalled: Cell<bool>,
     /// Result of the last poll of a response body: true if it was ready.
     last_poll: Cell<Option<bool>>,
+    last_read: Cell<LastRead>,
+    /// hyper has begun to end the connection.
+    shut_down: Cell<bool>,
     header_timeout: Cell<Duration>,
     idle_timeout: Cell<Duration>,
     /// The connection becomes this tunnel after the response head.
@@ -45,45 +65,47 @@ pub enum ConnPhase {
     Busy,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Draining,
+    /// To make room for a new connection.
+    Evicted,
+}
+
+/// How hyper last read the client's stream in its last poll.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum LastRead {
+    #[default]
+    None,
+    Done,
+    /// It wakes the task once more has arrived, or the client has closed.
+    Waiting,
+}
+
 /// Guard of a request in flight.
 #[derive(Debug)]
 pub struct ActiveRequest(Rc<ConnState>);
-
-/// A request body that records a drop before its end.
-#[derive(Debug)]
-pub struct ServerRequestBody {
-    body: Incoming,
-    /// hyper does not report the end of a chunked body.
-    ended: bool,
-    state: Rc<ConnState>,
-}
-
-/// A response body that ends its request when dropped.
-pub struct TrackedBody {
-    pub body: ResponseBody,
-    pub request: Option<ActiveRequest>,
-}
-
-/// The client's stream, shared with hyper; records reads.
-#[derive(Debug)]
-pub struct TrackedIo<S> {
-    pub stream: Rc<RefCell<S>>,
-    pub state: Rc<ConnState>,
-}
 
 // === impl ConnState ===
 
 impl ConnState {
     /// The connection waits for its first request head.
-    pub fn new(accepted_at: Instant, header_timeout: Duration, idle_timeout: Duration) -> Rc<Self> {
+    pub fn new(drain: DrainWatch, header_timeout: Duration, idle_timeout: Duration) -> Rc<Self> {
         Rc::new(Self {
+            drain,
             phase: Cell::new(ConnPhase::Head),
-            entered_at: Cell::new(Some(accepted_at)),
+            entered_at: Cell::new(Some(Instant::now())),
             active: Cell::new(0),
             http2: Cell::new(false),
+            bytes_read: Cell::default(),
+            head_begun: Cell::new(false),
+            write_blocked: Cell::new(false),
+            ending: Cell::new(None),
             unread_body: Cell::new(false),
             stalled: Cell::new(false),
             last_poll: Cell::new(None),
+            last_read: Cell::default(),
+            shut_down: Cell::default(),
             header_timeout: Cell::new(header_timeout),
             idle_timeout: Cell::new(idle_timeout),
             tunnel: RefCell::default(),
@@ -96,20 +118,47 @@ impl ConnState {
         self.idle_timeout.set(idle_timeout);
     }
 
-    /// HTTP/2 has control frames between requests, so bytes do not mean that a
-    /// head has begun.
+    /// The head that is awaited first is the client's preface.
     pub fn set_http2(&self) {
         self.http2.set(true);
-        self.enter(ConnPhase::Idle);
     }
 
     pub fn is_http2(&self) -> bool {
         self.http2.get()
     }
 
-    /// True while a request head is awaited or incomplete.
-    pub fn reads_head(&self) -> bool {
-        self.phase.get() == ConnPhase::Head
+    pub fn is_busy(&self) -> bool {
+        self.phase.get() == ConnPhase::Busy
+    }
+
+    /// hyper is about to be polled.
+    pub fn begin_poll(&self) {
+        self.last_read.set(LastRead::None);
+    }
+
+    pub fn last_read(&self) -> LastRead {
+        self.last_read.get()
+    }
+
+    pub fn set_last_read(&self, read: LastRead) {
+        self.last_read.set(read);
+    }
+
+    /// Whether to shut down the ending connection now; true only once. hyper would close an
+    /// HTTP/1 connection before a head that has begun to arrive is complete, and behind a
+    /// response whose head announced no close: its client may be sending the next request.
+    pub fn begin_shutdown(&self) -> bool {
+        let admits = match self.ending.get() {
+            None => false,
+            Some(_) if self.http2.get() => true,
+            Some((Ending::Evicted, _)) => self.phase.get() == ConnPhase::Idle,
+            Some((Ending::Draining, _)) => {
+                let since = self.entered_at.get();
+                self.phase.get() == ConnPhase::Idle
+                    && since.is_some_and(|since| since.elapsed() >= NEXT_REQUEST_GRACE)
+            }
+        };
+        admits && !self.shut_down.replace(true)
     }
 
     pub fn start_request(self: &Rc<Self>) -> ActiveRequest {
@@ -129,13 +178,74 @@ impl ConnState {
         };
         let entered_at = self.entered_at.get().unwrap_or_else(Instant::now);
         self.entered_at.set(Some(entered_at));
-        Some((entered_at + timeout, phase))
+        let deadline = entered_at + timeout;
+        // A response is not truncated: its own timeouts apply.
+        let ending = self.ending.get().filter(|_| !self.write_blocked.get());
+        let end = match (ending, phase) {
+            (None, _) => return Some((deadline, phase)),
+            (Some((Ending::Evicted, since)), ConnPhase::Head) => since,
+            (Some((Ending::Evicted, since)), _) => since + EVICTION_GRACE,
+            (Some((Ending::Draining, _)), ConnPhase::Head) => entered_at + DRAIN_GRACE,
+            (Some((Ending::Draining, _)), ConnPhase::Idle)
+                if !self.http2.get() && !self.shut_down.get() =>
+            {
+                entered_at + NEXT_REQUEST_GRACE
+            }
+            (Some((Ending::Draining, since)), _) => entered_at.max(since) + DRAIN_GRACE,
+        };
+        Some((deadline.min(end), phase))
+    }
+
+    /// Ends the connection once the drain has reached `phase`. Wakes the task when that, or an
+    /// eviction, happens.
+    pub fn poll_ending(&self, phase: Phase, context: &mut Context<'_>) {
+        if self.drain.poll(context) >= phase && self.ending.get().is_none() {
+            self.ending.set(Some((Ending::Draining, Instant::now())));
+        }
+    }
+
+    pub fn is_ending(&self) -> bool {
+        self.ending.get().is_some()
+    }
+
+    /// The first bytes of a TLS handshake or of a request have arrived.
+    pub fn set_head_begun(&self) {
+        self.head_begun.set(true);
+    }
+
+    /// Since when the connection has been idle; none while it serves a request, or ends.
+    pub fn idle_since(&self, now: Instant) -> Option<IdleSince> {
+        if self.is_ending() || self.write_blocked.get() || self.tunnel.borrow().is_some() {
+            return None;
+        }
+        let since = self.entered_at.get().unwrap_or(now);
+        let rank = match self.phase.get() {
+            ConnPhase::Busy => return None,
+            ConnPhase::Head if self.head_begun.get() => {
+                if now < since + HEAD_GRACE {
+                    return None;
+                }
+                IdleRank::InHead
+            }
+            ConnPhase::Head | ConnPhase::Idle => IdleRank::Idle,
+        };
+        Some(IdleSince { rank, since })
+    }
+
+    /// Ends the connection unless a request arrives first, which is then its last.
+    pub fn evict(&self, now: Instant) {
+        self.ending.set(Some((Ending::Evicted, now)));
+        self.drain.wake_task();
     }
 
     /// True if a request body was dropped before its end: the client may still be
     /// sending.
     pub fn has_unread_body(&self) -> bool {
         self.unread_body.get()
+    }
+
+    pub fn set_unread_body(&self) {
+        self.unread_body.set(true);
     }
 
     /// Result of the last poll of a response body since the last call: true if it
@@ -160,10 +270,25 @@ impl ConnState {
         self.tunnel.borrow_mut().take()
     }
 
-    fn on_read(&self) {
-        if self.phase.get() == ConnPhase::Idle && !self.http2.get() {
-            self.enter(ConnPhase::Head);
+    /// HTTP/2 has control frames between requests, so bytes do not mean that a head has
+    /// begun.
+    pub fn on_read(&self, count: usize) {
+        match self.phase.get() {
+            ConnPhase::Idle if !self.http2.get() => self.enter(ConnPhase::Head),
+            ConnPhase::Head if self.http2.get() => {
+                self.bytes_read.set(self.bytes_read.get() + count);
+                if self.bytes_read.get() >= HTTP2_OPENING {
+                    self.enter(ConnPhase::Idle);
+                }
+            }
+            _ => {}
         }
+        self.head_begun.set(true);
+    }
+
+    pub fn on_write<T>(&self, polled: Poll<T>) -> Poll<T> {
+        self.write_blocked.set(polled.is_pending());
+        polled
     }
 
     fn enter(&self, phase: ConnPhase) {
@@ -180,6 +305,21 @@ impl ActiveRequest {
         self.0.has_unread_body()
     }
 
+    /// Notes a poll of the response body: true if it was ready.
+    pub fn on_body_poll(&self, is_ready: bool) {
+        self.0.last_poll.set(Some(is_ready));
+    }
+
+    /// Whether the response is dropped because the client does not read it.
+    pub fn is_stalled(&self) -> bool {
+        self.0.stalled.get()
+    }
+
+    /// The connection takes no request after this one.
+    pub fn is_last(&self) -> bool {
+        self.0.is_ending()
+    }
+
     pub fn upgrade_to(&self, tunnel: Option<Box<Tunnel>>) {
         *self.0.tunnel.borrow_mut() = tunnel;
     }
@@ -192,131 +332,5 @@ impl Drop for ActiveRequest {
         if active == 0 {
             self.0.enter(ConnPhase::Idle);
         }
-    }
-}
-
-// === impl ServerRequestBody ===
-
-impl ServerRequestBody {
-    pub fn new(body: Incoming, state: &Rc<ConnState>) -> Self {
-        Self {
-            ended: body.is_end_stream(),
-            body,
-            state: Rc::clone(state),
-        }
-    }
-}
-
-impl Body for ServerRequestBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        self.ended |= matches!(polled, Poll::Ready(None)) || self.body.is_end_stream();
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for ServerRequestBody {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.state.unread_body.set(true);
-        }
-    }
-}
-
-// === impl TrackedBody ===
-
-impl Body for TrackedBody {
-    type Data = Bytes;
-    type Error = Aborted;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
-        let polled = catch_panic::poll_frame(&mut self.body, context);
-        if let Some(request) = &self.request {
-            request.0.last_poll.set(Some(polled.is_ready()));
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for TrackedBody {
-    fn drop(&mut self) {
-        if let Some(request) = &self.request
-            && request.0.stalled.get()
-        {
-            self.body.on_client_stalled();
-        }
-    }
-}
-
-// === impl TrackedIo ===
-
-impl<S: AsyncRead + Unpin> AsyncRead for TrackedIo<S> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut *self.stream.borrow_mut()).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.state.on_read();
-        }
-        polled
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for TrackedIo<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.stream.borrow_mut()).poll_write(context, bytes)
-    }
-
-    // hyper copies every frame into one buffer unless this pair is forwarded.
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.stream.borrow_mut()).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.borrow().is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.stream.borrow_mut()).poll_flush(context)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.stream.borrow_mut()).poll_shutdown(context)
     }
 }

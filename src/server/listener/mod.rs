@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::time::sleep;
 use tracing::warn;
 
+use super::log_limiter::LogLimiter;
 use super::socket::{ClientSocket, DetachedSocket};
 use crate::config::Listen;
 
@@ -60,13 +61,21 @@ impl Listener {
         }
     }
 
-    /// The next connection; retries after errors.
-    pub async fn accept_with_backoff(&self) -> ClientSocket {
+    /// The next connection; retries after errors, of which `make_room` is to remove the
+    /// most likely cause.
+    pub async fn accept_with_backoff(
+        &self,
+        errors: &LogLimiter,
+        make_room: impl Fn(),
+    ) -> ClientSocket {
         loop {
             match self.accept().await {
                 Ok(socket) => return socket,
                 Err(error) => {
-                    warn!(%error, "cannot accept");
+                    if let Some(attempts) = errors.record() {
+                        warn!(%error, attempts, "cannot accept");
+                    }
+                    make_room();
                     sleep(ACCEPT_BACKOFF).await;
                 }
             }

@@ -61,6 +61,7 @@ labels! {
     outcome: "outcome" {
         OK = "ok", "";
         CLIENT_ERROR = "client_error", "the request was wrong";
+        NOT_CONFIGURED = "not_configured", "the model's provider lacks its key or address";
         UPSTREAM_ERROR = "upstream_error", "the provider failed";
         CANCELLED = "cancelled", "the client left";
         CLIENT_STALLED = "client_stalled", "the client read nothing of its response for `write_timeout`";
@@ -132,13 +133,15 @@ labels! {
     connection_error: "kind" {
         HEADER_TIMEOUT = "header_timeout", "";
         IDLE_TIMEOUT = "idle_timeout", "";
-        MALFORMED = "malformed", "";
+        EVICTED = "evicted", "closed while idle, to make room for a new connection at `max_connections`";
+        MALFORMED = "malformed", "the client broke the rules of HTTP/1 or HTTP/2";
         HEADER_TOO_LARGE = "header_too_large", "";
+        HTTP2_FLOOD = "http2_flood", "resets, pings or other frames in numbers that only an attack has; the connection was closed with `ENHANCE_YOUR_CALM`";
         TLS_HANDSHAKE = "tls_handshake", "it failed, timed out, or the client did not send TLS";
         WRITE_TIMEOUT = "write_timeout", "the client read nothing of a response for too long, counted for a connection or, over HTTP/2, for a stream";
     }
     shed_reason: "reason" {
-        CONNECTIONS = "connections", "";
+        CONNECTIONS = "connections", "refused at `max_connections` while no connection was idle";
         REQUESTS_IN_FLIGHT = "requests_in_flight", "";
         BUFFERED_BYTES = "buffered_bytes", "";
         SPOOLED_BYTES = "spooled_bytes", "";

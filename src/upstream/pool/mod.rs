@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::Upstream;
 use super::connect::{NewConnection, connect, connect_http1};
@@ -19,6 +19,7 @@ use super::http1::{Http1, Http1Error, Scratch};
 use super::request::UpstreamRequest;
 use super::resolve::Resolver;
 use crate::config::Timeouts;
+use crate::lazy_timer::timeout;
 use crate::permits::Permit;
 
 /// Pooled connections tried for one request, since they may turn out closed.

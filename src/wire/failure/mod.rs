@@ -5,6 +5,7 @@
 
 mod blame;
 mod body;
+mod forbidden;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -16,6 +17,7 @@ use memchr::memmem::Finder;
 
 use super::json_key::{KeyFinder, is_empty};
 use super::sse::{EventSplitter, SseEvent};
+pub use blame::Blame;
 use body::FailureReport;
 
 /// What a body or event says about a failure.

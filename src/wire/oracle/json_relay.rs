@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 
+use crate::wire::failure::Blame;
 use crate::wire::json_relay::{JsonEnd, JsonInspector};
 use crate::wire::usage::Usage;
 
-/// What a body came to, its usage, and whether a failure is the request's fault.
-type Inspected = (JsonEnd, Option<Box<Usage>>, bool);
+/// What a body came to, its usage, and whose fault a failure is.
+type Inspected = (JsonEnd, Option<Box<Usage>>, Option<Blame>);
 
 fn inspect(body: &[u8], cuts: &[usize]) -> Inspected {
     let mut inspector = JsonInspector::default();
@@ -20,7 +21,7 @@ fn inspect(body: &[u8], cuts: &[usize]) -> Inspected {
     }
     let end = inspector.end();
     let usage = inspector.take_usage();
-    (end, usage, inspector.blames_request())
+    (end, usage, inspector.blame())
 }
 
 /// Inspects a short text in one chunk, byte by byte, and in the given chunks.

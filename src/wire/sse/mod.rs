@@ -7,6 +7,10 @@ use std::borrow::Cow;
 
 use memchr::memchr2_iter;
 
+mod event_buffer;
+
+pub use event_buffer::{EVENT_LIMIT_BYTES, EventBuffer};
+
 const BOM: [u8; 3] = [0xEF, 0xBB, 0xBF];
 
 /// Finds the ends of events in a stream that arrives in arbitrary chunks.

@@ -13,10 +13,11 @@ use std::ops::Range;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use super::failure::Blame;
 use super::sse::EventSplitter;
 use super::usage::Usage;
 use partial::PartialEvent;
-use stream_state::{ErrorCause, StreamState};
+use stream_state::StreamState;
 
 /// A longer event is not held back: no usage event is that long.
 pub const MAX_HELD_BYTES: usize = 64 * 1024;
@@ -172,10 +173,10 @@ impl StreamInspector {
         self.state.error.is_some()
     }
 
-    /// True if the error is the request's fault, and not the upstream's.
+    /// Whose fault the error is, if an event reported one.
     #[must_use]
-    pub fn blames_request(&self) -> bool {
-        self.state.error == Some(ErrorCause::Request)
+    pub fn blame(&self) -> Option<Blame> {
+        self.state.error
     }
 
     /// True after an event with data; comments and empty events do not count.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::FinishRule;
-use crate::wire::failure::{ReportedFailure, has_failed_finish};
+use crate::wire::failure::{Blame, ReportedFailure, has_failed_finish};
 use crate::wire::json_key::KeyFinder;
 use crate::wire::sse::SseEvent;
 use crate::wire::usage::{ServiceTier, UsageReport, names_hosted_tool};
@@ -19,19 +19,13 @@ pub(super) struct StreamState {
     /// The protocol's last event arrived.
     pub(super) done: bool,
     /// An event reported an error; the first one counts.
-    pub(super) error: Option<ErrorCause>,
+    pub(super) error: Option<Blame>,
     pub(super) usage: Option<UsageReport>,
     /// The tier in the first event, for usage without one.
     first_tier: Option<ServiceTier>,
     /// The Responses API: the provider has used a tool of its own.
     hosted_tool: bool,
     pub(super) event_count: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ErrorCause {
-    Request,
-    Upstream,
 }
 
 /// The type in the data of an event of the Responses API or of Messages.
@@ -114,12 +108,7 @@ impl StreamState {
     fn record_error(&mut self, event_type: Option<&[u8]>, data: &[u8]) {
         let is_first = self.event_count == 1;
         if let Some(failure) = ReportedFailure::find_in_event(event_type, data, is_first) {
-            let cause = if failure.blames_request() {
-                ErrorCause::Request
-            } else {
-                ErrorCause::Upstream
-            };
-            self.error.get_or_insert(cause);
+            self.error.get_or_insert(failure.blame());
         }
     }
 
@@ -129,14 +118,14 @@ impl StreamState {
         }
         self.finished = true;
         if has_failed_finish(data) {
-            self.error.get_or_insert(ErrorCause::Upstream);
+            self.error.get_or_insert(Blame::Upstream);
         }
     }
 
     /// The protocol's last event is an error.
     fn end_with_error(&mut self) {
         self.done = true;
-        self.error.get_or_insert(ErrorCause::Upstream);
+        self.error.get_or_insert(Blame::Upstream);
     }
 
     /// Anthropic: `message_start` has the input tokens, `message_delta` the output

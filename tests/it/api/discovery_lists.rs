@@ -6,7 +6,6 @@ use super::discovery::{ALL, await_discoveries, ids, models};
 use crate::support::client::Request;
 use crate::support::gateway::Setup;
 use crate::support::upstream::{Upstream, response};
-use crate::support::wait;
 
 #[test]
 fn an_invalid_list_adds_nothing_and_is_not_quoted() {
@@ -43,15 +42,10 @@ fn an_invalid_list_adds_nothing_and_is_not_quoted() {
         ("p4", "larger than"),
         ("cut", "incomplete response"),
     ] {
-        let matches =
-            |line: &String| line.contains(&format!("\"{provider}\"")) && line.contains(why);
-        wait::until(&format!("the warning about {provider}"), || {
-            let warnings = gateway.log_lines_at("WARN");
-            warnings.iter().any(matches).then_some(())
-        });
+        gateway.await_log("WARN", &[&format!("\"{provider}\""), why], 1);
         await_discoveries(&gateway, provider, "failed", 1.0);
     }
-    let stdout = gateway.output();
+    let stdout = gateway.finish();
     assert!(!stdout.contains("secret"), "{stdout}");
 }
 

@@ -74,8 +74,6 @@ fn a_path_that_is_not_served_is_not_found() {
     for target in [
         "/v1",
         "/v1//chat/completions",
-        "/v1/../v1/chat/completions",
-        "/v1/chat/%2e%2e/chat/completions",
         "/providers/up/v2/files",
         "/openai/deployments/m",
         "/V1/chat/completions",

@@ -171,9 +171,7 @@ fn files_before_the_model_are_limited() {
         .start();
     let response = nowhere.send(&form(TARGET, &parts));
     assert_response::error(&response, 413, "request_too_large", Some("model"));
-    crate::support::wait::until("the warning in the log", || {
-        (nowhere.log_lines_at("ERROR").len() == 1).then_some(())
-    });
+    nowhere.await_log("ERROR", &[], 1);
 }
 
 #[test]

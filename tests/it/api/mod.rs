@@ -1,6 +1,7 @@
 //! The HTTP API: endpoints, bodies, errors, WebSockets.
 
 pub mod bytes_untouched;
+pub mod chat_clone;
 pub mod compressed_limits;
 pub mod compressed_requests;
 pub mod dialect_sessions;
@@ -8,6 +9,7 @@ pub mod dialect_streams;
 pub mod dialects;
 pub mod discovery;
 pub mod discovery_lists;
+pub mod dot_segments;
 pub mod doubled_paths;
 pub mod drop_in;
 pub mod errors;

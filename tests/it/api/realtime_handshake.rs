@@ -170,7 +170,7 @@ fn a_browser_sends_its_key_as_a_subprotocol() {
     assert!(!String::from_utf8_lossy(&seen.head).contains(KEY));
     drop(client);
     gateway.wait_until_idle();
-    assert!(!gateway.output().contains(KEY));
+    assert!(!gateway.finish().contains(KEY));
 }
 
 #[test]

@@ -219,3 +219,72 @@ fn an_upload_is_forwarded_over_http2() {
     // The connection stays usable for other requests.
     assert_eq!(gateway.send(&request).status, 200);
 }
+
+#[test]
+fn a13_an_upload_over_its_limit_is_rejected() {
+    let upstream = Upstream::start(|exchange| {
+        exchange.read_body();
+        exchange.send(response::json("200 OK", "{}"));
+    });
+    let gateway = Setup::with_upstream(&upstream)
+        .server("max_body = \"1KiB\"\nmax_buffered = \"2MiB\"\nmax_upload = \"100KiB\"")
+        .start();
+    let limit = 100 * 1024;
+    let of_size = |size: usize| binary("/v1/files").body(vec![b'x'; size]);
+    assert_eq!(gateway.send(&of_size(limit)).status, 200);
+    let mut client = gateway.client();
+    client.send(&of_size(limit).chunked(&[5000]));
+    assert_eq!(client.response().status, 200);
+    // Before the body, where its length is known.
+    let mut client = gateway.client();
+    let length = format!("Content-Length: {}\r\n", limit + 1);
+    client.send(&binary("/v1/files").head(&length));
+    let response = client.response();
+    let message = assert_response::error(&response, 413, "request_too_large", None);
+    assert!(message.contains("server.max_upload"), "{message}");
+    client.assert_closed();
+    assert_eq!(upstream.requests().len(), 2);
+    let mut client = gateway.client();
+    let _ = client.try_send(&of_size(limit + 1).chunked(&[5000]));
+    assert_response::error(&client.response(), 413, "request_too_large", None);
+    let form = Request::new("POST", "/v1/audio/transcriptions")
+        .header("Content-Type", "multipart/form-data; boundary=b");
+    let mut client = gateway.client();
+    client.send(&form.head(&length));
+    assert_response::error(&client.response(), 413, "request_too_large", None);
+    let part = "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n";
+    let mut body = part.as_bytes().to_vec();
+    body.resize(limit + 1, b'x');
+    let mut client = gateway.client();
+    let _ = client.try_send(&form.body(body).chunked(&[5000]));
+    assert_response::error(&client.response(), 413, "request_too_large", None);
+    let complete = upstream.requests().iter().filter(|it| it.complete).count();
+    assert_eq!(complete, 2);
+    gateway.wait_until_idle();
+}
+
+#[test]
+fn an_upload_in_tiny_chunks_is_forwarded_in_larger_ones() {
+    const SIZE: usize = 5000;
+    let received = Arc::new(AtomicUsize::new(0));
+    let counts = Arc::clone(&received);
+    let upstream = Upstream::raw("http", move |mut socket| {
+        let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
+        while !seen.ends_with(b"\r\n0\r\n\r\n") {
+            match socket.read(&mut buffer) {
+                Ok(count @ 1..) => seen.extend_from_slice(&buffer[..count]),
+                _ => return,
+            }
+        }
+        counts.store(seen.len(), Ordering::Relaxed);
+        let _ = socket.write_all(response::json("200 OK", "{}").as_ref());
+    });
+    let gateway = Setup::with_upstream(&upstream).start();
+    let request = binary("/v1/files").body(vec![b'x'; SIZE]);
+    let mut client = gateway.client();
+    client.send(&request.chunked(&[1]));
+    assert_eq!(client.response().status, 200);
+    // Framed one by one, they would take six times their size.
+    let received = received.load(Ordering::Relaxed);
+    assert!((SIZE..2 * SIZE).contains(&received), "{received} bytes");
+}

@@ -58,15 +58,12 @@ fn c01_a_client_that_disconnects_within_its_body_starts_no_upstream_request() {
     assert!(upstream.requests().is_empty());
     cancelled(&gateway, 2);
     gateway.await_metric("trunkline_buffered_bytes", &[], 0.0);
-    assert_eq!(gateway.log_lines_at("ERROR"), Vec::<String>::new());
+    gateway.finish_without_errors();
 }
 
 #[test]
 fn c02_a_client_that_disconnects_before_the_response_ends_the_upstream_request() {
-    for (name, request) in [
-        ("unary", Request::chat("m")),
-        ("stream", Request::stream("m")),
-    ] {
+    for request in [Request::chat("m"), Request::stream("m")] {
         for reset in [false, true] {
             let upstream = silent();
             let gateway = Setup::with_upstream(&upstream).start();
@@ -80,11 +77,7 @@ fn c02_a_client_that_disconnects_before_the_response_ends_the_upstream_request()
             }
             upstream.wait_for_closed(1);
             cancelled(&gateway, 1);
-            assert_eq!(
-                gateway.log_lines_at("ERROR"),
-                Vec::<String>::new(),
-                "{name}"
-            );
+            gateway.finish_without_errors();
         }
     }
 }

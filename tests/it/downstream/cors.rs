@@ -194,3 +194,30 @@ fn an_upstreams_own_cors_headers_are_not_forwarded() {
     let gateway = Setup::with_upstream(&upstream).start();
     assert_not_allowed(&gateway.send(&Request::chat("m").header("Origin", "https://evil.example")));
 }
+
+#[test]
+fn a_fetch_without_an_origin_that_another_page_causes_is_refused() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream).start();
+    let models = Request::get("/v1/models");
+    for (request, site, mode, status) in [
+        (Request::chat("m"), "cross-site", "no-cors", 403),
+        (Request::chat("m"), "same-site", "navigate", 403),
+        (Request::chat("m"), "same-origin", "cors", 200),
+        // Typed into the address bar, or of an extension.
+        (Request::chat("m"), "none", "navigate", 200),
+        // An image, or a script.
+        (models.clone(), "cross-site", "no-cors", 403),
+        (models.clone(), "same-site", "no-cors", 403),
+        // A link.
+        (models.clone(), "cross-site", "navigate", 200),
+        (models, "same-origin", "cors", 200),
+        (Request::get("/health"), "cross-site", "no-cors", 200),
+    ] {
+        let target = request.target.clone();
+        let request = request.header("sec-fetch-site", site);
+        let response = gateway.send(&request.header("sec-fetch-mode", mode));
+        assert_eq!(response.status, status, "{target} {site} {mode}");
+    }
+    assert_eq!(upstream.requests().len(), 2);
+}

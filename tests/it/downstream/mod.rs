@@ -3,16 +3,24 @@
 pub mod access;
 pub mod client_certificates;
 pub mod client_faults;
+pub mod connection_limit;
 pub mod cors;
 pub mod descriptors;
+pub mod hang_up;
 pub mod http1;
 pub mod http1_heads;
 pub mod http2;
+pub mod http2_faults;
 pub mod keepalive_comments;
 pub mod limits;
 pub mod many_streams;
+#[cfg(all(feature = "jemalloc", not(target_env = "musl")))]
+pub mod memory;
 pub mod overload;
 pub mod ports;
+pub mod preface;
+pub mod repeated_headers;
+pub mod slow_bodies;
 pub mod slow_readers;
 pub mod tls;
 pub mod unbuffered;

@@ -119,7 +119,7 @@ fn a_trickling_body_times_out() {
 fn a_body_that_makes_progress_does_not_time_out() {
     let upstream = Upstream::with_response(response::completion("hi"));
     let gateway = Setup::with_upstream(&upstream)
-        .server("body_idle_timeout = \"1s\"")
+        .server("body_idle_timeout = \"1s\"\nbody_min_rate = \"0B\"")
         .start();
     let bytes = Request::chat("m").bytes();
     let (most, last) = bytes.split_at(bytes.len() - 6);

@@ -88,11 +88,7 @@ fn l06_with_few_ports() {
         let line = gateway.access_line(&response.request_id());
         assert_eq!(text(&line, "outcome"), "shed");
     }
-    let text = gateway.log_lines_at("WARN").join("\n");
-    assert!(
-        text.contains("attempt failed") && text.contains("LocalResources"),
-        "{text}"
-    );
+    gateway.await_log("WARN", &["attempt failed", "LocalResources"], 1);
     // The failure does not count against the target.
     let metrics = gateway.metrics();
     assert_eq!(metrics.sum("trunkline_ejections_total", &[]), Some(0.0));

@@ -95,7 +95,8 @@ fn subscribers_are_bounded_and_a_disconnect_makes_room() {
     let mut watching: Vec<Client> = (0..16).map(|_| subscribe(&gateway, EVENTS)).collect();
     let refused = gateway.send(&Request::get(EVENTS));
     assert_response::error(&refused, 503, "overloaded", None);
-    assert_eq!(refused.header("retry-after"), Some("1"));
+    let after: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=5).contains(&after), "{after}");
     // The status itself is still there.
     assert_eq!(gateway.send(&Request::get("/trunkline/status")).status, 200);
     watching.pop();

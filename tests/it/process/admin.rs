@@ -134,12 +134,8 @@ fn the_resolved_config_is_shown() {
 fn the_first_log_line_has_addresses_and_version() {
     let upstream = Upstream::with_response(response::completion("hi"));
     let gateway = Setup::with_upstream(&upstream).start();
-    let line = gateway.output();
-    let line = line
-        .lines()
-        .find(|line| line.contains("\"listening\""))
-        .unwrap();
-    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    let lines = gateway.await_log("INFO", &["\"listening\""], 1);
+    let line: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
     assert_eq!(value(&line, "listen"), gateway.listen.to_string());
     assert_eq!(value(&line, "admin"), gateway.admin.to_string());
     assert!(value(&line, "models").to_string().contains('m'));

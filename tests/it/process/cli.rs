@@ -240,8 +240,7 @@ fn a09_check_names_the_file_and_what_it_sets() {
         assert!(stdout.contains(part), "{part:?} is not in {stdout}");
     }
     let gateway = setup.start();
-    let log = gateway.log_lines_at("INFO").join("\n");
-    assert!(log.contains("configuration read"), "{log}");
+    gateway.await_log("INFO", &["configuration read"], 1);
     let files = gateway.get_admin("/config").json()["files"].clone();
     assert_eq!(files.as_array().map(Vec::len), Some(2), "{files}");
     assert!(files[0].as_str().unwrap().ends_with("test.toml"), "{files}");

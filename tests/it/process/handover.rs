@@ -144,9 +144,7 @@ fn a_stream_finishes_in_the_old_process_while_the_next_one_serves() {
     assert_eq!(idle.response().status, 200);
     let next = second_process(&old, &upstream);
     old.signal("TERM");
-    wait::until("the old process to drain", || {
-        old.output().contains("\"draining\"").then_some(())
-    });
+    old.await_log("INFO", &["\"draining\""], 1);
     idle.assert_closed();
     // The admin port reaches the process that serves.
     assert_eq!(next.get_admin("/readyz").status, 200);

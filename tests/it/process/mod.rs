@@ -1,11 +1,17 @@
 //! The process: command line, start, reload, drain, handover, admin listener.
 
 pub mod admin;
+pub mod admin_connections;
 pub mod cli;
+pub mod core_dumps;
 pub mod demo;
 pub mod docs_examples;
 pub mod drain;
+pub mod drain_before_head;
+pub mod halt;
 pub mod handover;
+pub mod import;
+pub mod keep_alive;
 pub mod online;
 pub mod probe;
 pub mod reload;

@@ -305,8 +305,7 @@ fn the_script_asks_for_every_built_in_alias_and_price() {
 #[test]
 fn the_log_at_start_names_the_ready_aliases_whose_model_is_shut_down() {
     let gateway = Setup::new().env("GROQ_API_KEY", SECRET).start();
-    // Lines before that with the address, which the start has waited for.
-    let output = gateway.output();
+    let output = gateway.finish();
     assert!(output.contains("llama3-70b-groq: groq shut llama3-70b-8192 down on 2025-08-31"));
     assert!(!output.contains("gpt-4-turbo"), "{output}");
 }

@@ -131,3 +131,23 @@ fn explains_what_to_do_without_an_admin_listener() {
     assert_eq!(code, Some(1));
     assert!(output.contains("http://HOST:PORT/PATH"), "{output}");
 }
+
+#[test]
+fn a_file_with_errors_elsewhere_does_not_fail_a_probe() {
+    let gateway = Setup::new().start();
+    let listen = gateway.admin.to_string();
+    for broken in ["[models.m]\nprovider = \"nowhere\"", "[half"] {
+        let setup = Setup::new()
+            .section(broken)
+            .env("TRUNKLINE_ADMIN__LISTEN", &listen);
+        let (code, output) = wait::until("a response to a probe", || {
+            let (code, output) = probe(&setup, &[]);
+            (!output.contains("no response within")).then_some((code, output))
+        });
+        assert_eq!(code, Some(0), "{output}");
+    }
+    let wrong = Setup::new().env("TRUNKLINE_ADMIN__LISTEN", "8081");
+    let (code, output) = probe(&wrong, &[]);
+    assert_eq!(code, Some(1), "{output}");
+    assert!(output.contains("not an IP address and port"), "{output}");
+}

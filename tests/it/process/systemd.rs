@@ -66,8 +66,5 @@ fn a_missing_manager_causes_a_warning_and_stops_nothing() {
     drop(socket);
     let gateway = setup.start();
     assert_eq!(gateway.get_admin("/readyz").status, 200);
-    wait::until("a warning", || {
-        let warnings = gateway.log_lines_at("WARN").join("\n");
-        warnings.contains("service manager").then_some(())
-    });
+    gateway.await_log("WARN", &["service manager"], 1);
 }

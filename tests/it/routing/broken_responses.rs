@@ -155,9 +155,8 @@ fn streams_that_die_in_any_way_eject_their_target() {
         assert!(text_of_spare.contains("two"), "{name}: {text_of_spare}");
         assert_eq!(pair.requests(), (5, 1), "{name}");
         pair.assert_ejected(true, name);
-        let lines = pair.gateway.log_lines_at("WARN");
-        let line = lines.iter().find(|line| line.contains("target ejected"));
-        let line = serde_json::from_str(line.unwrap()).unwrap();
+        let lines = pair.gateway.await_log("WARN", &["target ejected"], 1);
+        let line = serde_json::from_str(&lines[0]).unwrap();
         assert_eq!(text(&line, "reason"), "broken_responses");
         assert_eq!(text(&line, "model"), "\"model-0\"");
         assert_eq!(value(&line, "for_ms"), 5000);
@@ -280,14 +279,14 @@ fn a_probe_must_end_well_to_restore_the_target() {
         (pair.first.requests().len() > 3).then_some(())
     });
     assert_eq!(ejected(), Some(1.0));
-    let restored = pair.gateway.output().matches("target restored").count();
-    assert_eq!(restored, 0);
     is_well.store(true, Ordering::SeqCst);
     wait::until("the target's return", || {
         pair.send(&Request::stream("m"));
         (ejected() == Some(0.0)).then_some(())
     });
     assert_eq!(pair.send(&Request::stream("m")).0, "p0");
+    let output = pair.gateway.finish();
+    assert_eq!(output.matches("target restored").count(), 1, "{output}");
 }
 
 #[test]

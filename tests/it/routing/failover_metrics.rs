@@ -11,12 +11,7 @@ fn each_failed_attempt_has_a_line_in_the_log() {
     let bases = [refused_base_url(), failing.base_url(), refused_base_url()];
     let gateway = in_order(&bases, "").start();
     gateway.send(&Request::chat("m"));
-    gateway.access_lines(1);
-    let lines = gateway.log_lines_at("WARN");
-    let attempts: Vec<&String> = lines
-        .iter()
-        .filter(|line| line.contains("attempt failed"))
-        .collect();
+    let attempts = gateway.await_log("WARN", &["attempt failed"], 3);
     assert_eq!(attempts.len(), 3, "{attempts:#?}");
     assert!(
         attempts[0].contains("\"result\":\"not_sent\"")
@@ -101,6 +96,7 @@ fn a_client_supplied_model_name_is_in_no_log() {
         .start();
     assert_eq!(gateway.send(&Request::chat("up/canary-7")).status, 429);
     gateway.access_lines(1);
-    assert!(gateway.output().contains("target ejected"));
-    assert!(!gateway.output().contains("canary-7"));
+    let output = gateway.finish();
+    assert!(output.contains("target ejected"), "{output}");
+    assert!(!output.contains("canary-7"), "{output}");
 }

@@ -85,14 +85,10 @@ fn an_unhealthy_provider_is_skipped_until_it_recovers() {
         metrics.sum("trunkline_provider_healthy", &[("provider", "spare")]),
         None
     );
-    let count = |level: &str, message: &str| {
-        let lines = gateway.log_lines_at(level);
-        lines.iter().filter(|line| line.contains(message)).count()
-    };
-    wait::until("both providers to be healthy again in the log", || {
-        (count("INFO", "provider healthy again") == 2).then_some(())
-    });
-    assert_eq!(count("WARN", "provider unhealthy"), 2);
+    let output = gateway.finish();
+    for message in ["provider healthy again", "provider unhealthy"] {
+        assert_eq!(output.matches(message).count(), 2, "{message}: {output}");
+    }
 }
 
 #[test]
@@ -148,7 +144,7 @@ fn health_checks_use_each_key_in_turn_and_the_configured_path() {
     }
     // One bad key of several does not make the provider unhealthy.
     await_health(&gateway, "up", 1.0);
-    let text = gateway.output();
+    let text = gateway.finish();
     assert!(!text.contains("provider unhealthy") && !text.contains("Bearer"));
 }
 
@@ -165,11 +161,7 @@ fn an_unreachable_or_silent_provider_is_unhealthy() {
     await_health(&gateway, "gone", 0.0);
     await_health(&gateway, "silent", 0.0);
     for reason in ["no response in time", "Connect"] {
-        // Lines are written after the gauge was set.
-        wait::until(reason, || {
-            let warnings = gateway.log_lines_at("WARN").join("\n");
-            warnings.contains(reason).then_some(())
-        });
+        gateway.await_log("WARN", &[reason], 1);
     }
 }
 

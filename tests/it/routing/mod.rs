@@ -7,6 +7,7 @@ pub mod failover_metrics;
 pub mod failure_bodies;
 pub mod fault_table;
 pub mod first_event;
+pub mod forbidden;
 pub mod health_checks;
 pub mod hedging;
 pub mod hedging_http2;

@@ -84,6 +84,10 @@ fn an_allowed_origin_may_read_them() {
         .section(&format!("[cors]\nallow_origins = [\"{allowed}\"]"))
         .start();
     let response = gateway.send(&Request::chat("m").header("Origin", allowed));
-    assert_eq!(response.header("access-control-expose-headers"), Some("*"));
+    let exposed = response.header("access-control-expose-headers").unwrap();
+    let exposed: Vec<&str> = exposed.split(", ").collect();
+    for name in ["*", "x-trunkline-attempts", "x-trunkline-provider"] {
+        assert!(exposed.contains(&name), "{name}: {exposed:?}");
+    }
     assert_eq!(names(&response)[0], Some("up"));
 }

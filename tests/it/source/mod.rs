@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 mod files;
 mod layers;
+mod log_messages;
 mod naming;
+mod waits;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

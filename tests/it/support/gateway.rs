@@ -134,20 +134,47 @@ impl Gateway {
             })
     }
 
-    /// Everything written to standard output and standard error so far.
+    /// Waits for `count` log lines at a level (`ERROR`, `WARN`, …) that contain all of
+    /// `parts`; returns these lines.
+    #[track_caller]
+    pub fn await_log(&self, level: &str, parts: &[&str], count: usize) -> Vec<String> {
+        let has_parts = |line: &String| parts.iter().all(|part| line.contains(part));
+        self.output
+            .wait(&format!("{count} {level} lines with {parts:?}"), |output| {
+                let mut lines = lines_at(&output.stdout, level);
+                lines.retain(has_parts);
+                (lines.len() >= count).then_some(lines)
+            })
+    }
+
+    /// Ends the gateway, which must be idle, and returns its output. Only then is it
+    /// certain that a line was not written.
+    #[track_caller]
+    pub fn finish(mut self) -> String {
+        self.signal("TERM");
+        assert!(self.wait_for_exit().success());
+        self.output()
+    }
+
+    /// Ends the gateway, which must be idle and must have logged no error.
+    #[track_caller]
+    pub fn finish_without_errors(self) {
+        let output = self.finish();
+        let output: Vec<String> = output.lines().map(str::to_owned).collect();
+        assert_eq!(lines_at(&output, "ERROR"), Vec::<String>::new());
+    }
+
+    /// What was read of standard output and standard error so far: complete only after
+    /// [`Gateway::wait_for_exit`], else for use in a wait (`source::waits`).
     pub fn output(&self) -> String {
         self.output
             .with(|output| [output.stdout.join("\n"), output.stderr.join("\n")].join("\n"))
     }
 
-    /// Lines of standard output at a level (`ERROR`, `WARN`, …).
+    /// Lines of standard output at a level (`ERROR`, `WARN`, …), as far as they were
+    /// read: for use in a wait or after the exit, as [`Gateway::output`].
     pub fn log_lines_at(&self, level: &str) -> Vec<String> {
-        let at_level = |line: &&String| {
-            let line: Option<Value> = serde_json::from_str(line).ok();
-            line.is_some_and(|line| line["level"] == level)
-        };
-        self.output
-            .with(|output| output.stdout.iter().filter(at_level).cloned().collect())
+        self.output.with(|output| lines_at(&output.stdout, level))
     }
 
     /// Sends a signal by name (`TERM`, `INT`).
@@ -278,6 +305,14 @@ pub fn value(line: &Value, field: &str) -> Value {
         .or_else(|| line["fields"].get(field))
         .cloned()
         .unwrap_or(Value::Null)
+}
+
+fn lines_at(output: &[String], level: &str) -> Vec<String> {
+    let is_at_level = |line: &&String| {
+        let line: Option<Value> = serde_json::from_str(line).ok();
+        line.is_some_and(|line| line["level"] == level)
+    };
+    output.iter().filter(is_at_level).cloned().collect()
 }
 
 fn message(line: &str, message: &str) -> Option<Value> {

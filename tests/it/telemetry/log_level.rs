@@ -17,26 +17,25 @@ fn put(body: &str) -> Request {
     Request::new("PUT", "/log").body(body)
 }
 
-fn messages(gateway: &Gateway, message: &str) -> usize {
+fn messages(output: &str, message: &str) -> usize {
     let quoted = format!("\"message\":\"{message}\"");
-    gateway.output().matches(&quoted).count()
+    output.matches(&quoted).count()
 }
 
 #[test]
 fn lines_follow_the_level() {
     let upstream = Upstream::with_response(response::completion("hi"));
-    let mut gateway = Setup::with_upstream(&upstream).start();
+    let gateway = Setup::with_upstream(&upstream).start();
     let shown = |level: &str| json!({ "level": level, "configured": "info" });
     assert_eq!(send(&gateway, &Request::get("/log")).json(), shown("info"));
     gateway.send(&Request::chat("m"));
     gateway.access_lines(1);
-    assert_eq!(messages(&gateway, "attempt started"), 0);
 
     let response = send(&gateway, &put("debug"));
     assert_eq!((response.status, response.json()), (200, shown("debug")));
     gateway.send(&Request::chat("m"));
     gateway.access_lines(2);
-    assert_eq!(messages(&gateway, "attempt started"), 1);
+    gateway.await_log("DEBUG", &["attempt started"], 1);
 
     let response = send(&gateway, &put("{\"level\": \"error\"}"));
     assert_eq!((response.status, response.json()), (200, shown("error")));
@@ -45,13 +44,11 @@ fn lines_follow_the_level() {
     assert_eq!(send(&gateway, &put("info\n")).json(), shown("info"));
     assert_eq!(send(&gateway, &Request::get("/log")).json(), shown("info"));
     gateway.send(&Request::chat("m"));
-    gateway.signal("TERM");
-    gateway.wait_for_exit();
-    assert_eq!(messages(&gateway, "request"), 3);
-    assert_eq!(messages(&gateway, "attempt started"), 1);
-    let changes: Vec<_> = gateway.log_lines_at("WARN");
-    let levels: Vec<String> = changes
-        .iter()
+    let output = gateway.finish();
+    assert_eq!(messages(&output, "request"), 3);
+    assert_eq!(messages(&output, "attempt started"), 1);
+    let levels: Vec<String> = output
+        .lines()
         .filter_map(|line| serde_json::from_str(line).ok())
         .filter(|line| text(line, "message") == "log level changed")
         .map(|line| text(&line, "from") + " " + &text(&line, "to"))

@@ -1,12 +1,14 @@
 //! Log lines are exactly those documented in `docs/logs.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::support::client::Request;
 use crate::support::gateway::{Setup, text};
 use crate::support::upstream::{Upstream, refused_base_url, response};
+use crate::support::wait::Semaphore;
 
 /// Fields of every line.
 const ALWAYS: [&str; 3] = ["timestamp", "level", "message"];
@@ -192,17 +194,23 @@ fn assert_events_documented(lines: &[Value]) {
 
 #[test]
 fn shed_and_rejected_requests_are_logged_as_documented() {
-    let upstream = Upstream::with_response(response::completion("hi"));
+    let gate = Arc::new(Semaphore::default());
+    let upstream = {
+        let gate = Arc::clone(&gate);
+        Upstream::start(move |exchange| {
+            exchange.read_body();
+            gate.acquire();
+            exchange.send(response::completion("hi"));
+        })
+    };
     let gateway = Setup::with_upstream(&upstream)
         .server("max_body = \"1KiB\"\nmax_buffered = \"1KiB\"\nmax_in_flight = 1")
         .start();
     let mut holder = gateway.client();
-    let request = Request::chat("m");
-    let bytes = request.bytes();
-    holder.send(&bytes[..bytes.len() - 1]);
-    gateway.await_metric("trunkline_requests_in_flight", &[], 1.0);
+    holder.send(&Request::chat("m").bytes());
+    upstream.wait_for_requests(1);
     assert_eq!(gateway.send(&Request::chat("m")).status, 503);
-    holder.send(&bytes[bytes.len() - 1..]);
+    gate.release();
     assert_eq!(holder.response().status, 200);
     gateway.send(&Request::get("/v1/nothing"));
     let documented = documented();

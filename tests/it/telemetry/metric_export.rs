@@ -78,21 +78,6 @@ fn await_export<T>(
     })
 }
 
-#[track_caller]
-fn await_log(gateway: &Gateway, level: &str, message: &str) {
-    until(message, || {
-        let lines = gateway.log_lines_at(level);
-        lines
-            .iter()
-            .any(|line| line.contains(message))
-            .then_some(())
-    });
-}
-
-fn count_of(gateway: &Gateway, message: &str) -> usize {
-    gateway.output().matches(message).count()
-}
-
 /// Whether a histogram of the conventions has one value for the model, and this sum.
 fn has_one(
     export: &RecordedRequest,
@@ -163,7 +148,7 @@ fn the_collector_gets_its_headers_and_nothing_else_shows_them() {
     let config = gateway.get_admin("/config").text();
     assert!(config.contains("/v1/metrics"), "{config}");
     assert!(config.contains("\"otlp_interval_s\":1.0"), "{config}");
-    let shown = config + &gateway.output() + &gateway.get_admin("/metrics").text();
+    let shown = config + &gateway.get_admin("/metrics").text() + &gateway.finish();
     assert!(!shown.contains("sesame"));
 }
 
@@ -182,12 +167,12 @@ fn after_an_outage_of_the_collector_the_counts_are_complete() {
     let exports = || exports.with(|exports: &mut Vec<RecordedRequest>| exports.clone());
     await_export(exports, |export| requests(export, 1));
     collector.kill();
-    await_log(&gateway, "WARN", "metric export failed");
+    let warnings = gateway.await_log("WARN", &["metric export failed"], 1);
     send(&gateway);
     collector.restart();
-    await_log(&gateway, "INFO", "metric export restored");
+    gateway.await_log("INFO", &["metric export restored"], 1);
     await_export(exports, |export| requests(export, 2));
-    let warning = gateway.log_lines_at("WARN").join("\n");
+    let warning = warnings.concat();
     assert!(warning.contains("no connection"), "{warning}");
     assert!(!warning.contains("127.0.0.1"), "{warning}");
 }
@@ -212,11 +197,13 @@ fn a_collector_that_refuses_is_logged_once() {
     };
     failed(1.0);
     failed(2.0);
-    assert_eq!(count_of(&gateway, "metric export failed"), 1);
-    assert!(gateway.output().contains("status 400"));
     refuses.store(false, Ordering::SeqCst);
-    await_log(&gateway, "INFO", "metric export restored");
-    assert_eq!(count_of(&gateway, "metric export restored"), 1);
+    gateway.await_log("INFO", &["metric export restored"], 1);
+    let output = gateway.finish();
+    assert!(output.contains("status 400"), "{output}");
+    for message in ["metric export failed", "metric export restored"] {
+        assert_eq!(output.matches(message).count(), 1, "{message}: {output}");
+    }
 }
 
 #[test]
@@ -225,7 +212,7 @@ fn rejected_data_points_are_a_failure() {
     let collector = Upstream::with_response(response::json("200 OK", body));
     let upstream = upstream();
     let gateway = exporting(&upstream, &collector.base_url());
-    await_log(&gateway, "WARN", "data points rejected");
+    gateway.await_log("WARN", &["data points rejected"], 1);
     let ok = gateway
         .metrics()
         .sum("trunkline_metric_exports_total", &[("result", "ok")]);

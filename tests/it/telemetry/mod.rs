@@ -6,6 +6,7 @@ pub mod log_level;
 pub mod logs;
 pub mod metering;
 pub mod metric_export;
+pub mod not_configured;
 pub mod scrape;
 pub mod server_timing;
 pub mod standard_output;

@@ -7,7 +7,7 @@ use crate::support::client::Request;
 use crate::support::gateway::{Gateway, Setup};
 use crate::support::upstream::tls::{CertificateAuthority, Flaw};
 use crate::support::upstream::{Upstream, refused_base_url, response};
-use crate::support::wait::{self, Semaphore};
+use crate::support::wait::Semaphore;
 
 #[test]
 fn a_collectors_certificate_is_verified_with_the_configured_ca() {
@@ -36,15 +36,11 @@ fn a_collectors_certificate_is_verified_with_the_configured_ca() {
         assert_eq!(gateway.send(&Request::chat("m")).status, 200);
         gateway.await_metric("trunkline_spans_dropped_total", &[], 2.0);
         assert!(collector.requests().is_empty());
-        let names_ca_file = || {
-            gateway
-                .output()
-                .contains("unknown issuer of its certificate")
-        };
+        let cure = "unknown issuer of its certificate";
         if matches!(flaw, Flaw::None) {
-            wait::until("the cure in the log", || names_ca_file().then_some(()));
+            gateway.await_log("WARN", &[cure], 1);
         } else {
-            assert!(!names_ca_file());
+            assert!(!gateway.finish().contains(cure));
         }
     }
 }
@@ -72,9 +68,8 @@ fn an_unreachable_or_failing_collector_loses_spans_but_no_request() {
             .section(&traces_section(&base, ""))
             .start();
         assert_spans_dropped(&gateway, 6.0);
-        let warnings = gateway.log_lines_at("WARN").join("\n");
-        assert!(warnings.contains("trace export failed"), "{warnings}");
-        assert!(!warnings.contains("127.0.0.1"), "{warnings}");
+        let warnings = gateway.await_log("WARN", &["trace export failed"], 1);
+        assert!(!warnings.concat().contains("127.0.0.1"), "{warnings:?}");
     }
     let gateway = tracing(Setup::with_upstream(&upstream), &unwilling);
     assert_eq!(gateway.send(&Request::chat("m")).status, 200);
@@ -185,5 +180,5 @@ fn the_collector_gets_its_headers_and_nothing_else_shows_them() {
     assert!(collector.only_request().text().contains("\"gate\""));
     let config = gateway.get_admin("/config").text();
     assert!(config.contains("\"gate\""), "{config}");
-    assert!(!(config + &gateway.output()).contains("sesame"));
+    assert!(!(config + &gateway.finish()).contains("sesame"));
 }

@@ -84,14 +84,14 @@ sha256 = {{ $hash | quote }}
 
 {{- define "trunkline.server" -}}
 {{- if eq .Values.mode "gateway" }}
-max_buffered: 256MiB
+max_buffered: 192MiB
 {{- else }}
 workers: 1
 page: false
 max_connections: 256
 max_in_flight: 128
 max_body: 4MiB
-max_buffered: 8MiB
+max_buffered: 5MiB
 {{- end }}
 {{- end }}
 

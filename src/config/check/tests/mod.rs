@@ -7,6 +7,7 @@ mod credential;
 mod discovery;
 mod health;
 mod hedge;
+mod memory;
 mod model;
 mod price;
 mod provider;

@@ -274,3 +274,15 @@ fn the_context_is_configured_or_built_in_for_the_built_in_target() {
         );
     }
 }
+
+#[test]
+fn of_the_built_in_aliases_those_that_the_file_names_can_be_left_alone() {
+    let aliases = |file: &str| -> Vec<String> {
+        let config = Trial::file(file).variable("OPENAI_API_KEY", "k").config();
+        config.models.into_keys().collect()
+    };
+    assert!(aliases("").len() > 3);
+    assert_eq!(aliases("builtin_aliases = false"), [""; 0]);
+    let kept = "builtin_aliases = false\n[models.gpt-4o]\ntimeouts = { first_event = \"9s\" }";
+    assert_eq!(aliases(kept), ["gpt-4o"]);
+}

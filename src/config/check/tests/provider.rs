@@ -139,8 +139,17 @@ fn a_provider_cannot_be_the_gateway_itself() {
         .error();
     assert_eq!(
         error,
-        "OPENAI_BASE_URL: points to server.listen, which makes a loop; change one of the two"
+        "OPENAI_BASE_URL: points to server.listen, which makes a loop; set \
+         TRUNKLINE_PROVIDERS__OPENAI__BASE_URL, which goes before it, to the provider's own URL"
     );
+    let cured = Trial::file("")
+        .variable("OPENAI_API_KEY", "k")
+        .variable("OPENAI_BASE_URL", "http://localhost:8080/v1")
+        .variable(
+            "TRUNKLINE_PROVIDERS__OPENAI__BASE_URL",
+            "https://api.openai.com/v1",
+        );
+    assert!(cured.load().is_ok());
     assert!(
         Trial::file("[providers.llamacpp]")
             .error()
@@ -188,6 +197,35 @@ fn headers_are_added_and_not_shown() {
     assert!(provider.headers["x-title"].is_sensitive());
     assert_eq!(provider.headers["openai-organization"], "org-1");
     assert_eq!(provider.headers["openai-project"], "p-1");
+}
+
+#[test]
+fn a17_headers_to_forward_are_names_that_belong_to_the_client() {
+    let provider = custom("forward_headers = [\"X-Forwarded-For\", \"cookie\"]").provider("house");
+    assert_eq!(provider.forward_headers, ["x-forwarded-for", "cookie"]);
+    assert!(custom("").provider("house").forward_headers.is_empty());
+    for (name, expected) in [
+        ("Authorization", "the client's key"),
+        ("api-key", "the client's key"),
+        ("x-api-key", "the client's key"),
+        ("x-key", "set by Trunkline for this provider"),
+        ("x-title", "set by Trunkline for this provider"),
+        ("host", "belongs to one connection"),
+        ("http2-settings", "belongs to one connection"),
+        ("proxy-authorization", "belongs to one connection"),
+        ("x-trunkline-hops", "belongs to one connection"),
+        ("x-forwarded-*", "write each name"),
+        ("", "not a header name"),
+    ] {
+        let lines = format!(
+            "auth = \"x-key\"\nheaders = {{ x-title = \"a\" }}\nforward_headers = [\"via\", {name:?}]"
+        );
+        let error = custom(&lines).error();
+        assert!(
+            error.contains("providers.house.forward_headers[1]: ") && error.contains(expected),
+            "{name}: {error}"
+        );
+    }
 }
 
 #[test]

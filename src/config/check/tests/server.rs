@@ -16,7 +16,8 @@ fn addresses_are_an_ip_address_and_a_port() {
         "\"\"",
         "\"8080\"",
         "\":8080\"",
-        "\"localhost:8080\"",
+        "\"localhost\"",
+        "\"localhost:x\"",
         "\"127.0.0.1\"",
         "\"127.0.0.1:99999\"",
     ] {
@@ -24,6 +25,9 @@ fn addresses_are_an_ip_address_and_a_port() {
     }
     let config = Trial::file("[server]\nlisten = \"[::1]:9000\"").config();
     assert_eq!(config.server.listen.to_string(), "[::1]:9000");
+    let config = Trial::file("[server]\nlisten = \"localhost:9000\"").config();
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:9000");
+    assert!(error_of("admin", "listen", "\"8081\"").contains("\"127.0.0.1:8081\""));
 }
 
 #[test]
@@ -177,7 +181,9 @@ fn sizes_have_units_and_bounds() {
 
 #[test]
 fn the_buffer_holds_the_largest_body() {
-    let error = Trial::file("[server]\nmax_body = \"2GiB\"\n").error();
+    let config = Trial::file("[server]\nmax_body = \"2GiB\"\n").config();
+    assert_eq!(config.server.max_buffered, 2 << 30);
+    let error = Trial::file("[server]\nmax_body = \"2GiB\"\nmax_buffered = \"1GiB\"\n").error();
     assert!(
         error.contains("server.max_buffered: less than server.max_body"),
         "{error}"
@@ -226,7 +232,6 @@ fn origins_are_exact() {
         "https://*.a",
         "null",
         "a.example",
-        "https://a/",
         "https://a/b",
         "https://u@a",
         "https://",
@@ -236,7 +241,7 @@ fn origins_are_exact() {
     ] {
         error_of("cors", "allow_origins", &format!("[{origin:?}]"));
     }
-    assert!(error_of("cors", "allow_origins", "[\"https://a/\"]").ends_with("remove it"));
+    assert_eq!(origins("[\"https://a/\", \"https://a\"]"), ["https://a"]);
 }
 
 #[test]

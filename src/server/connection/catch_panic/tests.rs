@@ -14,14 +14,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::{LocalSet, spawn_local};
-use tokio::time::Instant;
 
 use super::catch_panic;
 use crate::app::test_support::{self, CapturedLog, FIRST_EVENT, LAST_EVENT, StubUpstream};
 use crate::executor::LocalExecutor;
 use crate::metering::Meter;
 use crate::proxy::{self, RequestKind, ResponseBody, Worker};
-use crate::server::connection::state::{ConnState, TrackedBody};
+use crate::server::connection::state::ConnState;
+use crate::server::connection::tracked_body::TrackedBody;
 use crate::telemetry::metric::Registry;
 use crate::wire::endpoint::Endpoint;
 
@@ -115,7 +115,7 @@ async fn serve(
     request: Request<Incoming>,
 ) -> Result<Response<TrackedBody>, Infallible> {
     let fails = request.headers().contains_key("x-fails");
-    let state = ConnState::new(Instant::now(), Duration::MAX, Duration::MAX);
+    let state = ConnState::new(worker.drain.watch(), Duration::MAX, Duration::MAX);
     let future = proxy::serve(
         Rc::clone(&worker),
         RequestKind::Json(Endpoint::ChatCompletions),

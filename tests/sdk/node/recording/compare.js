@@ -1,7 +1,7 @@
 // Comparison of recorded requests.
 
-// Request headers that are not forwarded unchanged: see docs/endpoints.md.
-const NOT_FORWARDED = new Set(['accept-encoding', 'connection', 'openai-organization', 'openai-project']);
+// Request headers that are not forwarded unchanged, or added: see docs/endpoints.md.
+const NOT_FORWARDED = new Set(['accept-encoding', 'connection', 'openai-organization', 'openai-project', 'x-trunkline-hops']);
 
 /** The parts of a request that must be equal on both sides. The boundary is different in each multipart request. */
 function comparable(request) {

@@ -2,8 +2,8 @@
 
 import re
 
-# Request headers that are not forwarded unchanged: see docs/endpoints.md.
-NOT_FORWARDED = {"accept-encoding", "connection", "openai-organization", "openai-project"}
+# Request headers that are not forwarded unchanged, or added: see docs/endpoints.md.
+NOT_FORWARDED = {"accept-encoding", "connection", "openai-organization", "openai-project", "x-trunkline-hops"}
 BOUNDARY = re.compile(rb"boundary=\"?([^\s;\"]+)")
 
 

@@ -1,6 +1,6 @@
 //! Assembles the events of a stream whose chunks are split anywhere.
 
-use crate::wire::sse::EventSplitter;
+use super::EventSplitter;
 
 /// A longer event ends the stream with an error. Most events have some hundred
 /// bytes; the longest contain all arguments of a tool call.
@@ -8,18 +8,18 @@ pub const EVENT_LIMIT_BYTES: usize = 8 * 1024 * 1024;
 
 /// Buffers an incomplete event.
 #[derive(Debug, Default)]
-pub(super) struct EventBuffer {
+pub struct EventBuffer {
     splitter: EventSplitter,
     partial: Vec<u8>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct EventTooLong;
+pub struct EventTooLong;
 
 impl EventBuffer {
     /// Calls `on_event` with the lines of each event that this chunk completes,
     /// until it returns false.
-    pub(super) fn push(
+    pub fn push(
         &mut self,
         chunk: &[u8],
         mut on_event: impl FnMut(&[u8]) -> bool,
@@ -46,7 +46,7 @@ impl EventBuffer {
     }
 
     /// What follows the last empty line, at the end of the stream.
-    pub(super) fn remainder(&self) -> &[u8] {
+    pub fn remainder(&self) -> &[u8] {
         &self.partial
     }
 

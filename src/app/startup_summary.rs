@@ -1,0 +1,84 @@
+//! The log lines of a start: where the gateway listens, and what it can do.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use tracing::info;
+
+use super::build::Generation;
+use crate::catalog::DEMO;
+use crate::config::Listen;
+
+pub struct StartupSummary {
+    models: String,
+    open: bool,
+    is_tls: bool,
+}
+
+impl StartupSummary {
+    pub fn from_generation(first: &Generation) -> Self {
+        let ready = first.snapshot.catalog.ready_models();
+        let models: Vec<&str> = ready.iter().map(|model| &*model.label).collect();
+        Self {
+            models: models.join(","),
+            open: first.snapshot.gate.is_open(),
+            is_tls: first.settings.is_tls,
+        }
+    }
+
+    pub fn log(&self, listen: &Listen, admin: Option<&Listen>) {
+        let url = listen.address().map(|address| self.url(address));
+        let admin = admin.map_or_else(|| "off".to_owned(), ToString::to_string);
+        info!(
+            %listen,
+            %admin,
+            url = url.map(tracing::field::display),
+            models = self.models,
+            open = self.open,
+            version = env!("CARGO_PKG_VERSION"),
+            "listening"
+        );
+        if self.models == DEMO {
+            info!(
+                cure = "set the key of a provider, such as OPENAI_API_KEY",
+                "only the built-in model demo is ready"
+            );
+        }
+    }
+
+    /// For a browser on this machine.
+    fn url(&self, address: SocketAddr) -> String {
+        let scheme = if self.is_tls { "https" } else { "http" };
+        let ip = match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        let address = SocketAddr::new(ip, address.port());
+        format!("{scheme}://{address}/")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::StartupSummary;
+
+    #[test]
+    fn the_url_can_be_opened_on_this_machine() {
+        let mut summary = StartupSummary {
+            models: String::new(),
+            open: true,
+            is_tls: false,
+        };
+        for (listen, url) in [
+            ("127.0.0.1:8080", "http://127.0.0.1:8080/"),
+            ("0.0.0.0:80", "http://127.0.0.1:80/"),
+            ("[::]:8080", "http://[::1]:8080/"),
+            ("10.1.2.3:8080", "http://10.1.2.3:8080/"),
+        ] {
+            assert_eq!(summary.url(listen.parse().unwrap()), url);
+        }
+        summary.is_tls = true;
+        let url = summary.url("10.1.2.3:8443".parse().unwrap());
+        assert_eq!(url, "https://10.1.2.3:8443/");
+    }
+}
