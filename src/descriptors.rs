@@ -22,6 +22,22 @@ pub fn limit() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
+/// What the process may raise its limit to.
+#[must_use]
+pub fn hard_limit() -> Option<u64> {
+    getrlimit(Resource::Nofile).maximum
+}
+
+/// How many client connections there are descriptors for. Each may need an upstream
+/// connection, but no more of them than requests in flight.
+#[must_use]
+pub fn client_connections(limit: u64, max_in_flight: usize) -> usize {
+    let available = limit - reserve(limit);
+    let beside_requests = available.saturating_sub(max_in_flight as u64);
+    let connections = beside_requests.max(available / 2).max(1);
+    usize::try_from(connections).unwrap_or(usize::MAX)
+}
+
 /// Descriptors under this limit that only the reserve's users may take.
 #[must_use]
 pub fn reserve(limit: u64) -> u64 {
@@ -66,12 +82,23 @@ fn is_beyond(descriptor: &impl AsRawFd, first: u64) -> bool {
 mod tests {
     use std::net::UdpSocket;
 
-    use super::{is_beyond, reserve};
+    use super::{client_connections, is_beyond, reserve};
 
     #[test]
     fn the_reserve_leaves_most_of_a_low_limit_to_connections() {
         let limits = [0, 80, 256, 1024, 1 << 20];
         assert_eq!(limits.map(reserve), [0, 20, 64, 64, 64]);
+    }
+
+    #[test]
+    fn connections_leave_descriptors_for_upstreams_and_the_reserve() {
+        // The limits of an old shell, of this gateway's defaults, and of systemd.
+        assert_eq!(client_connections(1024, 8192), 480);
+        assert_eq!(client_connections(64 + 16_384 + 8192, 8192), 16_384);
+        assert_eq!(client_connections(524_288, 8192), 516_032);
+        // Few requests need few upstream connections.
+        assert_eq!(client_connections(1024, 100), 860);
+        assert_eq!(client_connections(0, 100), 1);
     }
 
     #[test]

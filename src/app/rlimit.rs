@@ -13,13 +13,13 @@ pub fn raise_descriptor_limit() {
     let _ = setrlimit(Resource::Nofile, limit);
 }
 
-/// As many client connections as there are descriptors for, beside the upstream
-/// connections of their requests; warns if these are fewer than `max_connections`.
+/// As many client connections as there are descriptors for; warns if these are fewer than
+/// `max_connections`, which by default are no more.
 pub fn clamp_connections(max_connections: usize, max_in_flight: usize) -> usize {
     let Some(limit) = descriptors::limit() else {
         return max_connections;
     };
-    let affordable = usize::try_from(affordable(limit, max_in_flight)).unwrap_or(usize::MAX);
+    let affordable = descriptors::client_connections(limit, max_in_flight);
     if affordable < max_connections {
         warn!(
             descriptors = limit,
@@ -29,14 +29,6 @@ pub fn clamp_connections(max_connections: usize, max_in_flight: usize) -> usize 
         );
     }
     affordable.min(max_connections)
-}
-
-/// Every client connection may need an upstream connection, but no more of them than
-/// requests in flight.
-fn affordable(descriptor_limit: u64, max_in_flight: usize) -> u64 {
-    let available = descriptor_limit - descriptors::reserve(descriptor_limit);
-    let beside_requests = available.saturating_sub(max_in_flight as u64);
-    beside_requests.max(available / 2).max(1)
 }
 
 /// Forbids core dumps: they would hold keys, prompts and responses. The process stays
@@ -52,20 +44,4 @@ pub fn forbid_core_dumps() {
     // (core(5)); where it cannot be written, the handler still sees the limit.
     #[cfg(target_os = "linux")]
     let _ = std::fs::write("/proc/self/coredump_filter", "0");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::affordable;
-
-    #[test]
-    fn connections_leave_descriptors_for_upstreams_and_the_reserve() {
-        // The limits of an old shell, of this gateway's defaults, and of systemd.
-        assert_eq!(affordable(1024, 8192), 480);
-        assert_eq!(affordable(64 + 16_384 + 8192, 8192), 16_384);
-        assert_eq!(affordable(524_288, 8192), 516_032);
-        // Few requests need few upstream connections.
-        assert_eq!(affordable(1024, 100), 860);
-        assert_eq!(affordable(0, 100), 1);
-    }
 }

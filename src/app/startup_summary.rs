@@ -12,6 +12,7 @@ pub struct StartupSummary {
     models: String,
     open: bool,
     is_tls: bool,
+    max_connections: usize,
 }
 
 impl StartupSummary {
@@ -22,6 +23,7 @@ impl StartupSummary {
             models: models.join(","),
             open: first.snapshot.gate.is_open(),
             is_tls: first.settings.is_tls,
+            max_connections: first.settings.max_connections,
         }
     }
 
@@ -34,6 +36,7 @@ impl StartupSummary {
             url = url.map(tracing::field::display),
             models = self.models,
             open = self.open,
+            max_connections = self.max_connections,
             version = env!("CARGO_PKG_VERSION"),
             "listening"
         );
@@ -68,6 +71,7 @@ mod tests {
             models: String::new(),
             open: true,
             is_tls: false,
+            max_connections: 1,
         };
         for (listen, url) in [
             ("127.0.0.1:8080", "http://127.0.0.1:8080/"),

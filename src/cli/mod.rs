@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 use http::Uri;
 
 use crate::config::{self, Config, ConfigErrors, Environment, Flags, LoadedFrom, Sources};
+use crate::descriptors;
 use crate::executor::on_scratch_thread;
 
 mod check;
@@ -222,6 +223,7 @@ impl Settings {
                 log_format: self.log_format,
             },
             memory_limit: config::memory_limit(),
+            descriptor_limit: descriptors::hard_limit(),
             in_force: None,
         }
     }

@@ -127,7 +127,7 @@ fn unescaped_quote(text: &str) -> Option<usize> {
     })
 }
 
-/// Without its end, LF or CRLF.
+/// Without the line feed; a CR in front of it counts as a blank.
 fn first_line(text: &str) -> &str {
     text.split_once('\n').map_or(text, |(line, _)| line)
 }

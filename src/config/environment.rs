@@ -157,11 +157,14 @@ impl Environment {
         }
     }
 
+    /// Of several lines with one name, the last counts.
     fn add_dotenv(&mut self, name: String, value: String) {
-        let value = Secret::new(value);
-        let dotenv = true;
-        let variable = Variable { value, dotenv };
-        self.variables.entry(name).or_insert(variable);
+        let is_of_process = |variable: &Variable| !variable.dotenv;
+        if !self.variables.get(&name).is_some_and(is_of_process) {
+            let value = Secret::new(value);
+            let dotenv = true;
+            self.variables.insert(name, Variable { value, dotenv });
+        }
     }
 }
 

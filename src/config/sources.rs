@@ -20,6 +20,8 @@ pub struct Sources {
     pub flags: Flags,
     /// The container's memory limit, in bytes.
     pub memory_limit: Option<u64>,
+    /// How many file descriptors the process may open.
+    pub descriptor_limit: Option<u64>,
     /// For a reload: what it replaces.
     pub in_force: Option<InForce>,
 }

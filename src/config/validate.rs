@@ -27,14 +27,20 @@ pub fn prune(
     validator.pruned
 }
 
-/// Renamed keys: the table's last name, the old key, the new key. Edit distance
-/// would not suggest these.
-pub const RENAMED_KEYS: [(&str, &str, &str); 7] = [
+/// Renamed keys, and names that other servers use: the table's last name, that key, the
+/// key here. Edit distance would not suggest these.
+pub const RENAMED_KEYS: [(&str, &str, &str); 13] = [
+    ("admin", "address", "listen"),
+    ("admin", "host", "listen"),
+    ("admin", "port", "listen"),
     ("pool", "wait", "acquire_timeout"),
     ("retry", "processed", "non_idempotent"),
+    ("server", "address", "listen"),
     ("server", "body_gap", "body_idle_timeout"),
     ("server", "head_timeout", "header_timeout"),
+    ("server", "host", "listen"),
     ("server", "max_head", "max_header_size"),
+    ("server", "port", "listen"),
     ("timeouts", "gap", "idle"),
     ("timeouts", "head", "response_header"),
 ];

@@ -5,6 +5,8 @@ use super::schema_node::SchemaNode;
 
 /// Names that other servers use for the address.
 const ADDRESS_NAMES: [&str; 6] = ["host", "port", "address", "addr", "bind", "listen_address"];
+/// Names for the file, whose variable belongs to no key.
+const FILE_NAMES: [&str; 3] = ["config_file", "config_path", "configuration"];
 /// Shorter names are near to too many others.
 const SHORTEST_MISSPELT: usize = 5;
 
@@ -15,15 +17,16 @@ pub fn hint(name: &str, rest: &str, value: &str, schema: &SchemaNode) -> Option<
     if is_from_kubernetes(&rest, value) {
         return None;
     }
+    if FILE_NAMES.contains(&rest.as_str()) {
+        return Some(format!("{name} is ignored; did you mean TRUNKLINE_CONFIG?"));
+    }
     let known = spellings(schema);
     let find = |wanted: &str| known.iter().find(|(spelling, _)| spelling == wanted);
-    let listen = (
-        "server_listen".to_owned(),
-        KeyPath::new(["server", "listen"]),
-    );
     let meant = find(&rest).or_else(|| {
-        if ADDRESS_NAMES.contains(&rest.as_str()) {
-            return Some(&listen);
+        let of_admin = rest.strip_prefix("admin_");
+        let address = of_admin.or(rest.strip_prefix("server_")).unwrap_or(&rest);
+        if ADDRESS_NAMES.contains(&address) {
+            return find(of_admin.map_or("server_listen", |_| "admin_listen"));
         }
         let long = known.iter().map(|(spelling, _)| spelling.as_str());
         let long = long.filter(|it| it.len().min(rest.len()) >= SHORTEST_MISSPELT);
@@ -31,10 +34,11 @@ pub fn hint(name: &str, rest: &str, value: &str, schema: &SchemaNode) -> Option<
     })?;
     let variable = meant.1.variable();
     let is_missing_underscore = variable.replace("__", "_") == name;
-    let cure = match (is_missing_underscore, meant.1 == listen.1) {
-        (true, _) => ", with two underscores?",
-        (false, true) => ", with an address and port such as 127.0.0.1:8080?",
-        (false, false) => "?",
+    let cure = match meant.0.as_str() {
+        _ if is_missing_underscore => ", with two underscores?",
+        "server_listen" | "listen" => ", with an address and port such as 127.0.0.1:8080?",
+        "admin_listen" => ", with an address and port such as 127.0.0.1:8081?",
+        _ => "?",
     };
     Some(format!("{name} is ignored; did you mean {variable}{cure}"))
 }

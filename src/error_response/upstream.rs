@@ -103,7 +103,12 @@ pub fn loop_detected() -> ErrorResponse {
     let message = "Loop detected: this request has passed this gateway before, or too many \
                    gateways, since the base URL of a provider leads back to it. The gateway's \
                    operator must correct it; the log names the provider.";
-    ErrorResponse::new(StatusCode::LOOP_DETECTED, "loop_detected", message).no_retry()
+    let mut response =
+        ErrorResponse::new(StatusCode::LOOP_DETECTED, "loop_detected", message).no_retry();
+    // The gateway that sent it counts the provider's failure; anyone else can send such a
+    // request, even without a client key.
+    response.outcome = RequestOutcome::ClientError;
+    response
 }
 
 /// The provider leads back to a gateway that the request has passed.

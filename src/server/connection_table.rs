@@ -81,3 +81,63 @@ impl Drop for TableEntry {
         self.table.0.borrow_mut().try_remove(self.key);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use tokio::time::advance;
+
+    use super::{ConnectionTable, IdleRank, TableEntry};
+    use crate::drain::DrainSignal;
+    use crate::server::connection::state::ConnState;
+
+    const TIMEOUT: Duration = Duration::from_secs(60);
+
+    fn open(table: &Rc<ConnectionTable>) -> TableEntry {
+        let drain = DrainSignal::new().watch();
+        table.insert(ConnState::new(drain, TIMEOUT, TIMEOUT))
+    }
+
+    fn ranks(table: &ConnectionTable) -> Vec<IdleRank> {
+        let idle = table.longest_idle(10);
+        idle.into_iter().map(|at| at.rank).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_connection_has_time_for_its_first_bytes_and_its_head() {
+        let table = Rc::new(ConnectionTable::default());
+        let silent = open(&table);
+        let in_head = open(&table);
+        in_head.state.set_head_begun();
+        assert_eq!(ranks(&table), []);
+        advance(Duration::from_millis(300)).await;
+        assert_eq!(ranks(&table), [IdleRank::Idle]);
+        advance(Duration::from_secs(1)).await;
+        assert_eq!(ranks(&table), [IdleRank::Idle, IdleRank::InHead]);
+        // Served, and idle again: at once.
+        drop(in_head.state.start_request());
+        assert_eq!(ranks(&table), [IdleRank::Idle, IdleRank::Idle]);
+        drop(silent);
+        assert_eq!(ranks(&table), [IdleRank::Idle]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_that_are_idle_longest_are_evicted() {
+        let table = Rc::new(ConnectionTable::default());
+        let mut entries = Vec::new();
+        for _ in 0..5 {
+            entries.push(open(&table));
+            advance(Duration::from_secs(1)).await;
+        }
+        let _busy = entries[0].state.start_request();
+        let idle = table.longest_idle(2);
+        assert_eq!(table.evict_idle(*idle.iter().max().unwrap()), 2);
+        let is_ending = entries.iter().map(|entry| entry.state.is_ending());
+        assert_eq!(
+            is_ending.collect::<Vec<_>>(),
+            [false, true, true, false, false]
+        );
+    }
+}

@@ -24,7 +24,7 @@ const MAX_BATCH: usize = 32;
 /// The size of a batch, as a part of `server.max_connections`.
 const BATCH_DIVISOR: usize = 512;
 /// Time for an evicted connection to end.
-const EVICTION_TIMEOUT: Duration = Duration::from_secs(1);
+const EVICTION_TIMEOUT: Duration = Duration::from_millis(500);
 /// Time for a connection to end by itself when none is idle, and then until the next
 /// search.
 const SEARCH_INTERVAL: Duration = Duration::from_millis(10);

@@ -20,14 +20,32 @@ const CONNECTION: u64 = 16 * KIB;
 const BODIES_EIGHTHS: u64 = 18;
 /// [`Server::max_buffered`] without a limit of memory.
 const MAX_BUFFERED: u64 = 512 * MIB;
+/// The default of [`Server::max_connections`] in a container that is too small for any.
+const MIN_CONNECTIONS: usize = 256;
+
+/// How many connections the container has memory for beside the bodies: with half of it
+/// at most, so that both get a share of a small one.
+pub fn connections(checker: &Checker<'_>, raw: &raw::Server, workers: usize) -> Option<usize> {
+    let limit = checker.memory_limit?;
+    let max_buffered = raw.max_buffered.unwrap_or(raw.max_body).get();
+    let others = besides_bodies(0, workers).saturating_add(bodies(max_buffered));
+    let left = limit.saturating_sub(others).min(limit / 2);
+    let fitting = usize::try_from(left / CONNECTION).unwrap_or(usize::MAX);
+    Some(fitting.max(MIN_CONNECTIONS))
+}
 
 /// The configured `max_buffered`, or one that the container has memory for.
-pub fn max_buffered(checker: &Checker<'_>, raw: &raw::Server, workers: usize) -> usize {
+pub fn max_buffered(
+    checker: &Checker<'_>,
+    raw: &raw::Server,
+    max_connections: usize,
+    workers: usize,
+) -> usize {
     if let Some(size) = raw.max_buffered {
         return size.get();
     }
     let left = checker.memory_limit.map_or(u64::MAX, |limit| {
-        limit.saturating_sub(besides_bodies(raw.max_connections.size(), workers))
+        limit.saturating_sub(besides_bodies(max_connections, workers))
     });
     let fitting = (left / BODIES_EIGHTHS).saturating_mul(8).min(MAX_BUFFERED);
     // Whole MiB, as they are shown.
@@ -41,16 +59,15 @@ pub fn check(checker: &mut Checker<'_>, server: &Server) {
         return;
     };
     let besides = besides_bodies(server.max_connections, server.workers);
-    let bodies = (server.max_buffered as u64).saturating_mul(BODIES_EIGHTHS) / 8;
-    let needed = besides.saturating_add(bodies);
+    let needed = besides.saturating_add(bodies(server.max_buffered));
     if needed <= limit {
         return;
     }
     let size = |bytes: u64| ByteSize::b(bytes.div_ceil(MIB) * MIB);
     let text = format!(
         "may take up to {} of memory with {} connections and {} of buffered bodies, but the \
-         container has {}, and would be killed; lower server.max_connections or \
-         server.max_buffered, or raise the container's limit",
+         container has {}, and would be killed; lower server.max_connections, \
+         server.max_buffered or server.max_body, or raise the container's limit",
         size(needed),
         server.max_connections,
         size(server.max_buffered as u64),
@@ -61,6 +78,10 @@ pub fn check(checker: &mut Checker<'_>, server: &Server) {
         .layers
         .location(&KeyPath::new(["server", "max_buffered"]));
     checker.warn(location, &path, text);
+}
+
+fn bodies(max_buffered: usize) -> u64 {
+    (max_buffered as u64).saturating_mul(BODIES_EIGHTHS) / 8
 }
 
 fn besides_bodies(max_connections: usize, workers: usize) -> u64 {

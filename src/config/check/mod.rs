@@ -55,6 +55,8 @@ pub struct Checker<'a> {
     pub files: &'a Files<'a>,
     /// The container's, in bytes.
     pub memory_limit: Option<u64>,
+    /// How many file descriptors the process may open.
+    pub descriptor_limit: Option<u64>,
     /// Keys that the validator removed.
     pub pruned: Vec<KeyPath>,
     pub errors: ConfigErrors,

@@ -10,10 +10,13 @@ use url::Host;
 use super::{Checker, listener, memory, tls};
 use crate::config::error::KeyPath;
 use crate::config::{AdminConfig, Listen, Server, Tls, raw};
+use crate::descriptors;
 
 /// Ports of the default addresses.
 const USUAL_PORT: u16 = 8080;
 const USUAL_ADMIN_PORT: u16 = 8081;
+/// [`Server::max_connections`] by default, on a machine that affords it.
+const MAX_CONNECTIONS: usize = 16_384;
 
 pub fn resolve(checker: &mut Checker<'_>, raw: &raw::Server) -> Server {
     let key = |key| KeyPath::new(["server", key]);
@@ -24,7 +27,8 @@ pub fn resolve(checker: &mut Checker<'_>, raw: &raw::Server) -> Server {
         workers => workers,
     };
     let max_body = raw.max_body.get();
-    let max_buffered = memory::max_buffered(checker, raw, workers);
+    let max_connections = max_connections(checker, raw, workers);
+    let max_buffered = memory::max_buffered(checker, raw, max_connections, workers);
     let sizes_are_valid =
         !checker.is_pruned(&key("max_body")) && !checker.is_pruned(&key("max_buffered"));
     if max_buffered < max_body && sizes_are_valid {
@@ -39,7 +43,7 @@ pub fn resolve(checker: &mut Checker<'_>, raw: &raw::Server) -> Server {
         workers,
         allowed_hosts: allowed_hosts(checker, &raw.allowed_hosts),
         page: raw.page,
-        max_connections: raw.max_connections.size(),
+        max_connections,
         max_in_flight: raw.max_in_flight.size(),
         max_body,
         max_upload: raw.max_upload.map(|size| size.get() as u64),
@@ -60,6 +64,20 @@ pub fn resolve(checker: &mut Checker<'_>, raw: &raw::Server) -> Server {
         drain_delay: raw.drain_delay.get(),
         drain_timeout: raw.drain_timeout.get(),
     }
+}
+
+/// The configured number, or one that the machine affords.
+fn max_connections(checker: &Checker<'_>, raw: &raw::Server, workers: usize) -> usize {
+    if let Some(count) = raw.max_connections {
+        return count.size();
+    }
+    let in_flight = raw.max_in_flight.size();
+    let by_descriptors = checker
+        .descriptor_limit
+        .map(|limit| descriptors::client_connections(limit, in_flight));
+    let by_memory = memory::connections(checker, raw, workers);
+    let limits = [by_descriptors, by_memory].into_iter().flatten();
+    limits.fold(MAX_CONNECTIONS, usize::min)
 }
 
 fn listener(checker: &mut Checker<'_>, raw: &raw::Server) -> (Listen, Option<Tls>) {

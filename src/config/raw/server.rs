@@ -34,8 +34,8 @@ pub struct Server {
     pub allowed_hosts: Vec<String>,
     /// Serve the page at "/", the API reference at "/docs" and the status API below "/trunkline/".
     pub page: bool,
-    /// Maximum number of open connections. At the limit, the one that is idle longest is closed for a new one; if none is idle, the new one is refused.
-    pub max_connections: Count<1>,
+    /// Maximum number of open connections. At the limit, the one that is idle longest is closed for a new one; if none is idle, the new one is refused. By default 16384, or fewer where the process may not open enough file descriptors or the container has too little memory for them ([deploy.md](deploy.md#memory)).
+    pub max_connections: Option<Count<1>>,
     /// Maximum number of requests in flight.
     pub max_in_flight: Count<1>,
     /// Maximum size of a request body that is buffered as a whole, decoded if it is compressed: JSON, compressed forms, and short forms. Others are streamed (`max_upload`).
@@ -107,7 +107,7 @@ impl Default for Server {
             workers: Count::new(0),
             allowed_hosts: Vec::new(),
             page: true,
-            max_connections: Count::new(16_384),
+            max_connections: None,
             max_in_flight: Count::new(8_192),
             max_body: Size::mib(32),
             max_upload: None,

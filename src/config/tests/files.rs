@@ -175,6 +175,14 @@ fn an_empty_variable_disables_a_line_of_dotenv() {
 }
 
 #[test]
+fn of_two_lines_of_dotenv_with_one_name_the_last_counts() {
+    let trial = Trial::file("").with(".env", "ROOT_PATH=/a\nA=${ROOT_PATH}\nROOT_PATH=/b\n");
+    assert_eq!(trial.config().server.root_path, "/b");
+    let trial = trial.variable("ROOT_PATH", "/c");
+    assert_eq!(trial.config().server.root_path, "/c");
+}
+
+#[test]
 fn an_error_names_dotenv_when_it_set_the_variable() {
     let trial = Trial::file("").with(".env", "TRUNKLINE_SERVER__PAGE=maybe");
     assert_eq!(

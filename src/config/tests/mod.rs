@@ -69,7 +69,7 @@ fn an_unknown_key_with_no_similar_name_lists_the_known_ones() {
 fn every_renamed_key_is_an_error_that_names_the_new_one() {
     for (table, old, new) in RENAMED_KEYS {
         let sections = match table {
-            "server" => vec![table.to_owned()],
+            "admin" | "server" => vec![table.to_owned()],
             "pool" => vec![table.to_owned(), format!("providers.groq.{table}")],
             "retry" => vec![table.to_owned(), format!("models.fast.{table}")],
             _ => ["", "providers.groq.", "models.fast."]

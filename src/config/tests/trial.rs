@@ -81,6 +81,11 @@ impl Trial {
         self
     }
 
+    pub fn descriptor_limit(mut self, limit: u64) -> Self {
+        self.sources.descriptor_limit = Some(limit);
+        self
+    }
+
     pub fn sources(&self) -> Sources {
         Sources {
             environment: self.variables.iter().cloned().collect::<Environment>(),

@@ -1,5 +1,6 @@
 //! The relayed stream of a chat completion, as the clone's.
 
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use super::error::kind_of;
 use super::event::{DONE, StreamError, ping, write, write_error};
 use crate::proxy::{Aborted, BodyConverter, ResponseBody};
+use crate::wire::failure::ReportedFailure;
 use crate::wire::json_relay::first_byte;
 use crate::wire::sse::{EVENT_LIMIT_BYTES, EventBuffer, SseEvent};
 
@@ -34,7 +36,10 @@ pub struct ChatStream {
 /// What the upstream sends, which its first byte shows.
 enum Input {
     Unknown,
-    Events(Box<EventBuffer>),
+    Events {
+        buffer: Box<EventBuffer>,
+        has_begun: bool,
+    },
     /// An error, or a completion in place of a stream.
     Json(Vec<u8>),
     /// It was too long, and the client knows.
@@ -44,8 +49,6 @@ enum Input {
 /// A chunk of a completion, or a completion.
 #[derive(Deserialize)]
 struct Chunk<'a> {
-    #[serde(borrow, default)]
-    error: Option<&'a RawValue>,
     #[serde(borrow, default)]
     choices: Option<Vec<Choice<'a>>>,
     content: Option<IgnoredAny>,
@@ -84,13 +87,16 @@ impl ChatStream {
             self.input = match first_byte(chunk) {
                 None => return out,
                 Some(b'{' | b'[') => Input::Json(Vec::new()),
-                Some(_) => Input::Events(Box::default()),
+                Some(_) => Input::Events {
+                    buffer: Box::default(),
+                    has_begun: false,
+                },
             };
         }
         let is_too_long = match &mut self.input {
-            Input::Events(events) => {
-                let pushed = events.push(chunk, |lines| {
-                    convert_event(lines, &mut out);
+            Input::Events { buffer, has_begun } => {
+                let pushed = buffer.push(chunk, |lines| {
+                    convert_event(lines, has_begun, &mut out);
                     true
                 });
                 pushed.is_err()
@@ -118,18 +124,23 @@ impl ChatStream {
     /// The body has ended as it should.
     fn finish(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
-        match &self.input {
+        match &mut self.input {
             // An event counts without the empty line after it.
-            Input::Events(events) => convert_event(events.remainder(), &mut out),
-            Input::Json(json) if self.status.is_success() => {
-                convert_data(json.trim_ascii(), &mut out);
-                if !out.starts_with(b"data: {\"error\"") {
-                    write(DONE, &mut out);
-                }
+            Input::Events { buffer, has_begun } => {
+                convert_event(buffer.remainder(), has_begun, &mut out);
+            }
+            Input::Json(json) if !self.status.is_success() => {
+                let failure = ReportedFailure::read(json);
+                let kind = kind_of(self.status);
+                write_failure(&failure, self.status.as_u16(), kind, &mut out);
             }
             Input::Json(json) => {
-                let code = self.status.as_u16();
-                write_failure(json, code, kind_of(self.status), &mut out);
+                if let Some(failure) = ReportedFailure::find(json) {
+                    write_failure_in_stream(&failure, &mut out);
+                } else {
+                    write_chunk(json.trim_ascii(), &mut out);
+                    write(DONE, &mut out);
+                }
             }
             Input::Unknown | Input::Failed => {}
         }
@@ -173,31 +184,33 @@ impl BodyConverter for ChatStream {
 }
 
 /// Comments are left out, as the clone's client did.
-fn convert_event(lines: &[u8], out: &mut Vec<u8>) {
+fn convert_event(lines: &[u8], has_begun: &mut bool, out: &mut Vec<u8>) {
     let event = SseEvent::parse(lines);
     match &*event.data {
         b"" => {}
         DONE => write(DONE, out),
-        data => convert_data(data, out),
+        data => {
+            let is_first = !mem::replace(has_begun, true);
+            match ReportedFailure::find_in_event(event.event_type, data, is_first) {
+                Some(failure) => write_failure_in_stream(&failure, out),
+                None => write_chunk(data, out),
+            }
+        }
     }
 }
 
 /// A chunk with its text also as `content`: the clone sent nothing else, and other pages
 /// read the chunks of OpenAI's API.
-fn convert_data(data: &[u8], out: &mut Vec<u8>) {
+fn write_chunk(data: &[u8], out: &mut Vec<u8>) {
     let chunk = serde_json::from_slice::<Chunk<'_>>(data).ok();
+    let choices = chunk
+        .filter(|chunk| chunk.content.is_none())
+        .and_then(|chunk| chunk.choices);
     let rest = data
         .trim_ascii()
         .strip_prefix(b"{")
         .map(<[u8]>::trim_ascii_start);
-    let (Some(chunk), Some(rest)) = (chunk, rest) else {
-        return write(data, out);
-    };
-    if chunk.error.is_some() {
-        let code = StatusCode::BAD_GATEWAY.as_u16();
-        return write_failure(data, code, API_ERROR, out);
-    }
-    let Some(choices) = chunk.choices.filter(|_| chunk.content.is_none()) else {
+    let (Some(choices), Some(rest)) = (choices, rest) else {
         return write(data, out);
     };
     let delta = choices.into_iter().next().and_then(|choice| choice.delta);
@@ -207,17 +220,17 @@ fn convert_data(data: &[u8], out: &mut Vec<u8>) {
     write(&[b"{\"content\":", content, b",", rest].concat(), out);
 }
 
-/// An error of the provider, or of the gateway in the middle of a stream.
-fn write_failure(json: &[u8], code: u16, kind: &str, out: &mut Vec<u8>) {
-    let value: serde_json::Value = serde_json::from_slice(json).unwrap_or_default();
-    let error = value.get("error").unwrap_or(&value);
-    let message = error.as_str().or_else(|| error.get("message")?.as_str());
-    let own_code = error.get("code").and_then(serde_json::Value::as_u64);
-    let own_code = own_code.and_then(|code| u16::try_from(code).ok());
-    let own_code = own_code.filter(|own| kind == API_ERROR && (400..600).contains(own));
+/// An error under a good status, of the provider or of the gateway.
+fn write_failure_in_stream(failure: &ReportedFailure, out: &mut Vec<u8>) {
+    let code = StatusCode::BAD_GATEWAY.as_u16();
+    write_failure(failure, failure.status.unwrap_or(code), API_ERROR, out);
+}
+
+fn write_failure(failure: &ReportedFailure, code: u16, kind: &str, out: &mut Vec<u8>) {
+    let message = failure.message.as_deref();
     let stream_error = StreamError {
         message: message.unwrap_or("The provider reported an error without a message."),
-        code: own_code.unwrap_or(code),
+        code,
         kind,
     };
     write_error(stream_error, out);
@@ -281,6 +294,17 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_error_is_none() {
+        for empty in ["null", "\"\"", "{}", "false"] {
+            let data =
+                format!("\"choices\":[{{\"delta\":{{\"content\":\"a\"}}}}],\"error\":{empty}}}");
+            let stream = format!("data: {{{data}\n\n");
+            let expected = format!("data: {{\"content\":\"a\",{data}\r\n\r\n");
+            assert_eq!(converted(StatusCode::OK, &[&stream]), expected);
+        }
+    }
+
+    #[test]
     fn a_whole_completion_is_one_chunk() {
         let completion = "{\"choices\":[{\"message\":{\"content\":\"hi\"}}]}\n";
         let expected = "data: {\"content\":\"hi\",\"choices\":[{\"message\":{\"content\":\"hi\"}}]}\r\n\r\ndata: [DONE]\r\n\r\n";
@@ -309,6 +333,21 @@ mod tests {
                 StatusCode::OK,
                 "{\"error\":{\"message\":\"busy\",\"code\":503}}",
                 "{\"message\":\"busy\",\"code\":503,\"type\":\"APIError\"}",
+            ),
+            (
+                StatusCode::OK,
+                "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"error\",\"error\":{\"message\":\"cut\",\"code\":504}}]}\n\n",
+                "{\"message\":\"cut\",\"code\":504,\"type\":\"APIError\"}",
+            ),
+            (
+                StatusCode::OK,
+                "event: error\ndata: {\"type\":\"overloaded\",\"message\":\"busy\"}\n\n",
+                "{\"message\":\"busy\",\"code\":502,\"type\":\"APIError\"}",
+            ),
+            (
+                StatusCode::OK,
+                "data: {\"detail\":\"no such model\"}\n\n",
+                "{\"message\":\"no such model\",\"code\":502,\"type\":\"APIError\"}",
             ),
             (
                 StatusCode::BAD_GATEWAY,

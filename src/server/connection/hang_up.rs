@@ -16,6 +16,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::state::{ConnState, LastRead};
+use crate::descriptors;
 use crate::proxy::tunnel::ClientStream;
 
 /// Watches one connection for its end.
@@ -30,7 +31,7 @@ enum Step {
     /// It has stopped. It reads again in its next poll while a body arrives.
     NotReading,
     Watching(Pin<Box<dyn Future<Output = ()>>>),
-    /// No descriptor is left for it.
+    /// No descriptor is left for it, except those of the reserve.
     Unavailable,
 }
 
@@ -58,7 +59,8 @@ impl HangUpWatch {
             Step::NotReading => {
                 // With a readiness of its own, so that waiting for more events takes none
                 // from the stream.
-                let socket = stream.borrow().descriptor().try_clone_to_owned();
+                let socket = stream.borrow().descriptor().try_clone_to_owned().ok();
+                let socket = socket.filter(|socket| !descriptors::is_in_reserve(socket));
                 self.0 = socket.map_or(Step::Unavailable, |socket| {
                     Step::Watching(Box::pin(closed(socket)))
                 });

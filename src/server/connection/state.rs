@@ -21,6 +21,9 @@ const NEXT_REQUEST_GRACE: Duration = Duration::from_millis(500);
 const EVICTION_GRACE: Duration = Duration::from_millis(200);
 /// Time for a request head or TLS handshake before the connection may be evicted.
 const HEAD_GRACE: Duration = Duration::from_secs(1);
+/// Time for the first bytes of a new connection before it may be evicted. In a burst of
+/// connections, those of an honest client are on their way, or wait to be read.
+const FIRST_BYTE_GRACE: Duration = Duration::from_millis(200);
 /// Bytes of the HTTP/2 preface and of the head of the SETTINGS frame behind it (RFC 9113,
 /// sections 3.4 and 4.1).
 const HTTP2_OPENING: usize = 24 + 9;
@@ -219,17 +222,13 @@ impl ConnState {
             return None;
         }
         let since = self.entered_at.get().unwrap_or(now);
-        let rank = match self.phase.get() {
+        let (rank, grace) = match self.phase.get() {
             ConnPhase::Busy => return None,
-            ConnPhase::Head if self.head_begun.get() => {
-                if now < since + HEAD_GRACE {
-                    return None;
-                }
-                IdleRank::InHead
-            }
-            ConnPhase::Head | ConnPhase::Idle => IdleRank::Idle,
+            ConnPhase::Head if self.head_begun.get() => (IdleRank::InHead, HEAD_GRACE),
+            ConnPhase::Head => (IdleRank::Idle, FIRST_BYTE_GRACE),
+            ConnPhase::Idle => (IdleRank::Idle, Duration::ZERO),
         };
-        Some(IdleSince { rank, since })
+        (now >= since + grace).then_some(IdleSince { rank, since })
     }
 
     /// Ends the connection unless a request arrives first, which is then its last.

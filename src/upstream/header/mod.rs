@@ -18,10 +18,9 @@ pub(super) use request::{forwards_upstream, is_same_field};
 pub const DEFAULT_ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 pub const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
-/// RFC 9110, section 7.6.1. `Connection` may name further fields.
-fn is_hop_by_hop(name: &str) -> bool {
-    matches!(
-        name,
+/// The pattern of names of RFC 9110, section 7.6.1. `Connection` may name further fields.
+macro_rules! hop_by_hop {
+    () => {
         "connection"
             | "keep-alive"
             | "proxy-connection"
@@ -32,18 +31,24 @@ fn is_hop_by_hop(name: &str) -> bool {
             | "transfer-encoding"
             | "upgrade"
             | "http2-settings"
-    )
+    };
 }
+use hop_by_hop;
 
-/// Response fields that a browser would apply to the gateway's own host (RFC 6265, 6797,
-/// 7469, 7838, 9163; WHATWG Fetch; W3C Clear Site Data, Network Error Logging), fields that
-/// a proxy in front of the gateway would obey (nginx, X-Accel; Apache and lighttpd,
-/// X-Sendfile), and the gateway's own fields. `x-accel-buffering` is forwarded: it keeps
+/// Response fields of one connection; those that a browser would apply to the gateway's own
+/// host (RFC 6265, 6797, 7469, 7838, 9163; WHATWG Fetch; W3C Clear Site Data, Network Error
+/// Logging), or a proxy in front of the gateway would obey (nginx, X-Accel; Apache and
+/// lighttpd, X-Sendfile); and the gateway's own. `x-accel-buffering` is forwarded: it keeps
 /// nginx from holding a stream back.
-fn is_upstream_only(name: &str) -> bool {
+#[allow(
+    clippy::unnested_or_patterns,
+    reason = "the names of the macro are a pattern of their own"
+)]
+fn is_kept_from_clients(name: &str) -> bool {
     matches!(
         name,
-        "set-cookie"
+        hop_by_hop!()
+            | "set-cookie"
             | "set-cookie2"
             | "alt-svc"
             | "strict-transport-security"
@@ -65,8 +70,7 @@ fn is_upstream_only(name: &str) -> bool {
 
 /// Whether a response field is forwarded.
 pub(super) fn forwards_downstream(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    !is_hop_by_hop(name) && !is_upstream_only(name)
+    !is_kept_from_clients(name.as_str())
 }
 
 /// Removes the response fields that are not forwarded.

@@ -73,6 +73,18 @@ impl Gateway {
         client.response()
     }
 
+    /// Waits until a new client is served. Until then it may be refused, before or after
+    /// it has sent its request.
+    #[track_caller]
+    pub fn await_room(&self) {
+        wait::until("a new client to be served", || {
+            let mut client = self.client();
+            client.try_send(&Request::get("/health").bytes()).ok()?;
+            let head = client.try_head()?;
+            (head.status == 200).then_some(())
+        });
+    }
+
     #[track_caller]
     pub fn get_admin(&self, path: &str) -> Response {
         let mut client = Client::connect(self.admin);

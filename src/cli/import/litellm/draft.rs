@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::account::{Account, Base, Kind};
 use super::base_url::first_label;
-use super::built_in::BuiltIns;
+use super::built_in::{BuiltIn, BuiltIns};
 use super::deployment::Deployment;
 use super::reference::KeySource;
 use crate::config::parse_base_url;
@@ -106,7 +106,10 @@ fn name(drafts: &mut [Draft<'_>], built_ins: &BuiltIns) {
     let mut taken: HashSet<String> = HashSet::new();
     let by_clients = drafts.iter().filter(|draft| draft.is_named_by_clients);
     let reserved: HashSet<String> = by_clients.map(|draft| draft.name.clone()).collect();
-    for draft in drafts {
+    // The built-in name goes to what is the built-in provider, key and all.
+    let mut by_claim: Vec<&mut Draft<'_>> = drafts.iter_mut().collect();
+    by_claim.sort_by_key(|draft| !is_built_in(draft, built_ins));
+    for draft in by_claim {
         let mut name = draft.name.clone();
         if !draft.is_named_by_clients {
             let is_shared = wanted.get(&name).is_some_and(|count| *count > 1);
@@ -129,6 +132,20 @@ fn name(drafts: &mut [Draft<'_>], built_ins: &BuiltIns) {
         taken.insert(unique.clone());
         draft.name = unique;
     }
+}
+
+fn is_built_in(draft: &Draft<'_>, built_ins: &BuiltIns) -> bool {
+    let Kind::BuiltIn(name) = &draft.account.kind else {
+        return false;
+    };
+    let built_in = built_ins.get(name);
+    let key_env = built_in.as_ref().and_then(BuiltIn::key_env);
+    let has_its_key = match draft.keys.as_slice() {
+        [KeySource::Default(variable)] => key_env == Some(variable),
+        [KeySource::Variable(variable)] => key_env == Some(variable),
+        _ => false,
+    };
+    has_its_key && draft.account.base == Base::Default
 }
 
 /// What tells providers of the same kind apart.

@@ -59,6 +59,27 @@ fn keys_that_serve_other_models_get_providers_of_their_own() {
 }
 
 #[test]
+fn the_built_in_name_goes_to_the_built_in_key() {
+    let text = toml(
+        &[
+            "model_name: m, litellm_params: {model: openai/x, api_key: sk-literal-1}",
+            "model_name: n, litellm_params: {model: openai/y, api_key: os.environ/OPENAI_API_KEY}",
+        ],
+        "",
+    );
+    assert_has(
+        &text,
+        &[
+            "[providers.openai-2]",
+            "api_key_env = \"OPENAI_2_API_KEY\"",
+            "provider = \"openai\"",
+            "model = \"y\"",
+        ],
+    );
+    assert!(!text.contains("[providers.openai]"), "{text}");
+}
+
+#[test]
 fn the_same_model_of_the_same_provider_is_one_target() {
     let twice = ["model_name: m, litellm_params: {model: groq/x}"; 2];
     assert_has(&toml(&twice, ""), &["provider = \"groq\"", "model = \"x\""]);

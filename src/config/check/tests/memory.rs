@@ -39,10 +39,33 @@ fn a_limit_that_the_container_cannot_hold_is_named() {
         [
             "trunkline.toml:4: server: may take up to 607.0 MiB of memory with 1024 connections and \
           256.0 MiB of buffered bodies, but the container has 256.0 MiB, and would be killed; lower \
-          server.max_connections or server.max_buffered, or raise the container's limit"
+          server.max_connections, server.max_buffered or server.max_body, or raise the container's limit"
         ]
     );
     let (_, warnings) = max_buffered("", Some(64));
     assert_eq!(warnings.len(), 1, "{warnings:#?}");
-    assert!(warnings[0].contains("16384 connections"), "{warnings:#?}");
+    assert!(warnings[0].contains("256 connections"), "{warnings:#?}");
+}
+
+#[test]
+fn the_default_number_of_connections_is_one_that_the_machine_affords() {
+    let trial = |server: &str| Trial::file(&format!("[server]\nworkers = 1\n{server}"));
+    let connections = |trial: Trial| {
+        let config = trial.config();
+        assert_eq!(config.warnings, [""; 0]);
+        config.server.max_connections
+    };
+    assert_eq!(connections(trial("")), 16_384);
+    assert_eq!(connections(trial("").descriptor_limit(1 << 20)), 16_384);
+    assert_eq!(connections(trial("").descriptor_limit(20_000)), 11_744);
+    assert_eq!(connections(trial("").descriptor_limit(1024)), 480);
+    let few = "max_in_flight = 100";
+    assert_eq!(connections(trial(few).descriptor_limit(1024)), 860);
+    // Half of the memory, or what the largest body leaves.
+    assert_eq!(connections(trial("").memory_limit(256)), 8192);
+    assert_eq!(connections(trial("").memory_limit(128)), 41 * 64);
+    let both = trial("").memory_limit(128).descriptor_limit(1024);
+    assert_eq!(connections(both), 480);
+    let configured = "max_connections = 1000";
+    assert_eq!(connections(trial(configured).descriptor_limit(64)), 1000);
 }
