@@ -13,8 +13,7 @@ use crate::events::{Events, Scanner};
 use crate::http1::Message;
 use crate::load::{Progress, Tally, push_sample};
 use crate::protocol::{
-    LoadSettings, PATH, ResponseKind, alias, client_key, now, request_body, stream_bytes,
-    unary_body,
+    LoadSettings, PATH, ResponseKind, alias, client_key, now, stream_bytes, unary_body,
 };
 
 const SCRATCH: usize = 256 << 10;
@@ -53,7 +52,7 @@ impl Shared {
             requests: (0..settings.alias_count)
                 .map(|name| request(&settings, name))
                 .collect(),
-            expected: unary_body(settings.body as u64),
+            expected: unary_body(settings.body.body_length(settings.streams()) as u64),
             settings,
             progress,
             tally: Rc::default(),
@@ -65,17 +64,17 @@ impl Shared {
 
 /// A request with the headers of an SDK.
 fn request(settings: &LoadSettings, name: usize) -> Rc<[u8]> {
-    let streams = matches!(settings.response, ResponseKind::Stream { .. });
-    let body = request_body(settings.body, &alias(name), settings.model_first, streams);
+    let body = settings.body.body(&alias(name), settings.streams());
     let head = format!(
         "POST {PATH} HTTP/1.1\r\nhost: 127.0.0.1:{}\r\naccept: application/json\r\n\
          accept-encoding: gzip, deflate\r\nauthorization: Bearer {}\r\n\
          content-type: application/json\r\nuser-agent: OpenAI/Python 1.99.0\r\n\
          x-stainless-lang: python\r\nx-stainless-os: Linux\r\nx-stainless-arch: x64\r\n\
          x-stainless-runtime: CPython\r\nx-stainless-retry-count: 0\r\n\
-         content-length: {}\r\n\r\n",
+         {}content-length: {}\r\n\r\n",
         settings.port,
         client_key(name),
+        settings.field_lines,
         body.len()
     );
     [head.as_bytes(), &body].concat().into()

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
@@ -13,10 +14,14 @@ pub struct Gateway {
     pub name: &'static str,
     /// Searched in PATH; `None` for a direct call to the upstream.
     pub program: Option<&'static str>,
+    /// The argument with which it prints its version, if there is one.
+    version: Option<&'static str>,
     /// With the placeholders of the template.
     pub arguments: &'static [&'static str],
     /// Name and content of the configuration file.
     pub template: (&'static str, &'static str),
+    /// Header fields that it needs in each request; `{upstream}` is replaced.
+    pub fields: &'static [(&'static str, &'static str)],
     /// Bodies are forwarded byte for byte.
     pub exact: bool,
     /// The upstream protocols that the template supports.
@@ -34,18 +39,23 @@ pub const BASELINE: &str = "nginx";
 /// The gateway whose binary the harness builds.
 pub const TRUNKLINE: &str = "trunkline";
 
+/// Where `benches/gateway/install` puts the programs that it installs.
+const INSTALLED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/gateway/installed/bin");
+
 const PLAIN: &[Transport] = &[Transport::Plain];
 const BOTH_HTTP1: &[Transport] = &[Transport::Plain, Transport::TlsHttp1];
 const ALL: &[Transport] = &[Transport::Plain, Transport::TlsHttp1, Transport::TlsHttp2];
-const NO_TEMPLATE: (&str, &str) = ("", "");
+const NO_TEMPLATE: (&str, &str) = ("unused", "");
 
 /// Every gateway, in the order of a round.
 pub const GATEWAYS: &[Gateway] = &[
     Gateway {
         name: DIRECT,
         program: None,
+        version: None,
         arguments: &[],
         template: NO_TEMPLATE,
+        fields: &[],
         exact: true,
         transports: PLAIN,
         supports_aliases: false,
@@ -54,8 +64,10 @@ pub const GATEWAYS: &[Gateway] = &[
     Gateway {
         name: BASELINE,
         program: Some("nginx"),
+        version: Some("-v"),
         arguments: &["-e", "stderr", "-p", "{directory}", "-c", "{config}"],
         template: ("nginx.conf", include_str!("templates/nginx.conf")),
+        fields: &[],
         exact: true,
         transports: BOTH_HTTP1,
         supports_aliases: false,
@@ -64,8 +76,10 @@ pub const GATEWAYS: &[Gateway] = &[
     Gateway {
         name: TRUNKLINE,
         program: Some(TRUNKLINE),
+        version: Some("--version"),
         arguments: &["--config", "{config}"],
         template: ("trunkline.toml", include_str!("templates/trunkline.toml")),
+        fields: &[],
         exact: true,
         transports: ALL,
         supports_aliases: true,
@@ -74,8 +88,10 @@ pub const GATEWAYS: &[Gateway] = &[
     Gateway {
         name: "haproxy",
         program: Some("haproxy"),
+        version: Some("-v"),
         arguments: &["-f", "{config}"],
         template: ("haproxy.cfg", include_str!("templates/haproxy.cfg")),
+        fields: &[],
         exact: true,
         transports: PLAIN,
         supports_aliases: false,
@@ -84,16 +100,46 @@ pub const GATEWAYS: &[Gateway] = &[
     Gateway {
         name: "envoy",
         program: Some("envoy"),
+        version: Some("--version"),
         arguments: &["-c", "{config}", "--concurrency", "{workers}", "-l", "off"],
         template: ("envoy.yaml", include_str!("templates/envoy.yaml")),
+        fields: &[],
         exact: true,
         transports: PLAIN,
         supports_aliases: false,
         by_default: true,
     },
     Gateway {
+        name: "caddy",
+        program: Some("caddy"),
+        version: Some("version"),
+        arguments: &["run", "--config", "{config}", "--adapter", "caddyfile"],
+        template: ("Caddyfile", include_str!("templates/Caddyfile")),
+        fields: &[],
+        exact: true,
+        transports: PLAIN,
+        supports_aliases: false,
+        by_default: true,
+    },
+    Gateway {
+        name: "portkey",
+        program: Some("portkey"),
+        version: None,
+        arguments: &["--port={port}", "--headless"],
+        template: NO_TEMPLATE,
+        fields: &[
+            ("x-portkey-provider", "openai"),
+            ("x-portkey-custom-host", "http://127.0.0.1:{upstream}/v1"),
+        ],
+        exact: false,
+        transports: PLAIN,
+        supports_aliases: false,
+        by_default: false,
+    },
+    Gateway {
         name: "litellm",
         program: Some("litellm"),
+        version: Some("--version"),
         arguments: &[
             "--config",
             "{config}",
@@ -105,6 +151,7 @@ pub const GATEWAYS: &[Gateway] = &[
             "{workers}",
         ],
         template: ("litellm.yaml", include_str!("templates/litellm.yaml")),
+        fields: &[],
         exact: false,
         transports: PLAIN,
         supports_aliases: false,
@@ -137,11 +184,31 @@ impl Gateway {
         }
         let path = std::env::var_os("PATH").unwrap_or_default();
         // Distributions install servers in directories that only root's PATH contains.
-        let more = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
+        let more = ["/usr/sbin", "/usr/local/sbin", INSTALLED].map(PathBuf::from);
         std::env::split_paths(&path)
             .chain(more)
             .map(|directory| directory.join(program))
             .find(|file| file.is_file())
+    }
+
+    /// What it prints as its version, on one line.
+    pub fn version(&self, program: &Path) -> Option<String> {
+        let output = Command::new(program).arg(self.version?).output().ok()?;
+        // nginx writes it to standard error.
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text);
+        let mut lines = text.lines().map(str::trim);
+        lines.find(|line| !line.is_empty()).map(str::to_owned)
+    }
+
+    /// The lines of a head with the fields that it needs in each request.
+    pub fn field_lines(&self, upstream: u16) -> String {
+        let mut lines = String::new();
+        for (name, value) in self.fields {
+            let value = value.replace("{upstream}", &upstream.to_string());
+            writeln!(lines, "{name}: {value}\r").unwrap();
+        }
+        lines
     }
 
     /// Writes the configuration and returns the command line.

@@ -27,6 +27,8 @@ use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 
 mod client;
+#[path = "../corpus/mod.rs"]
+mod corpus;
 mod cpu_time;
 mod events;
 mod gateways;

@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::corpus::Content;
+
 pub const PATH: &str = "/v1/chat/completions";
 
 /// Settings of the mock upstream.
@@ -34,6 +36,12 @@ pub enum ResponseKind {
     Stream { chunks: u32, gap: Duration },
 }
 
+impl ResponseKind {
+    pub fn is_stream(self) -> bool {
+        matches!(self, Self::Stream { .. })
+    }
+}
+
 /// The protocol between gateway and upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Transport {
@@ -48,10 +56,9 @@ pub struct LoadSettings {
     pub port: u16,
     pub threads: usize,
     pub connections: usize,
-    /// Length of a request body.
-    pub body: usize,
-    /// The member `model` comes before the messages instead of after them.
-    pub model_first: bool,
+    pub body: RequestShape,
+    /// Lines of the head that only this gateway needs.
+    pub field_lines: String,
     /// The number of aliases and client keys, called in turn.
     pub alias_count: usize,
     pub response: ResponseKind,
@@ -65,6 +72,12 @@ pub struct LoadSettings {
     pub warm_up: Duration,
     /// The measurement window.
     pub window: Duration,
+}
+
+impl LoadSettings {
+    pub fn streams(&self) -> bool {
+        self.response.is_stream()
+    }
 }
 
 /// The load generator's results of its window.
@@ -139,8 +152,36 @@ pub fn client_key(index: usize) -> String {
     format!("sk-bench-{index:05}")
 }
 
+/// The body of a chat request.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct RequestShape {
+    pub length: usize,
+    /// A conversation of about `length` bytes, `model` after the messages. Without it,
+    /// a text of exactly `length` bytes.
+    pub content: Option<Content>,
+    /// The member `model` comes before the messages instead of after them.
+    pub model_first: bool,
+}
+
+impl RequestShape {
+    pub fn body(&self, alias: &str, streams: bool) -> Vec<u8> {
+        match self.content {
+            Some(content) => content.body(self.length, alias, streams),
+            None => text_body(self.length, alias, self.model_first, streams),
+        }
+    }
+
+    /// The length of every body, whichever the alias.
+    pub fn body_length(&self, streams: bool) -> usize {
+        match self.content {
+            Some(_) => self.body(&alias(0), streams).len(),
+            None => self.length,
+        }
+    }
+}
+
 /// The body of a chat request, of exactly `length` bytes.
-pub fn request_body(length: usize, alias: &str, model_first: bool, streams: bool) -> Vec<u8> {
+fn text_body(length: usize, alias: &str, model_first: bool, streams: bool) -> Vec<u8> {
     let model = format!("\"model\":\"{alias}\"");
     let stream = format!("\"stream\":{streams}");
     let (head, tail) = if model_first {

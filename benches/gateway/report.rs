@@ -58,6 +58,11 @@ fn columns(kind: Kind) -> Vec<Column> {
             per_request,
             Column("requests/s", "requests_per_s", Plain(0)),
         ],
+        Kind::LargeRequests => vec![
+            per_request,
+            Column("requests/s", "requests_per_s", Plain(0)),
+            Column("KiB/request", "kib_per_request", Ratio(0)),
+        ],
         Kind::Even => vec![per_request],
         Kind::Burst => vec![
             per_chunk,
@@ -74,7 +79,7 @@ fn columns(kind: Kind) -> Vec<Column> {
     };
     match kind {
         // At full load requests wait for each other: the tail means little.
-        Kind::Requests => columns.extend(LATENCY.into_iter().take(2)),
+        Kind::Requests | Kind::LargeRequests => columns.extend(LATENCY.into_iter().take(2)),
         Kind::Even => columns.extend(LATENCY),
         Kind::Burst => columns.extend(first),
         Kind::Paced | Kind::Open => columns.extend(relay.into_iter().chain(first)),
@@ -97,6 +102,12 @@ pub fn print_conditions(options: &Options, gateways: &[(&'static Gateway, Option
         load.split_whitespace().next().unwrap_or("unknown"),
     );
     println!("gateways: {}", names.join(", "));
+    for (gateway, program) in gateways {
+        let version = program.as_ref().and_then(|it| gateway.version(it));
+        if let Some(version) = version {
+            println!("{}: {version}", gateway.name);
+        }
+    }
 }
 
 /// Prints one scenario.

@@ -11,9 +11,7 @@ use crate::cpu_time::{self, Usage};
 use crate::gateways::{Gateway, LaunchSettings};
 use crate::options::Options;
 use crate::process::{Subprocess, open_files};
-use crate::protocol::{
-    LoadResult, LoadSettings, MockSettings, PATH, alias, client_key, now, request_body,
-};
+use crate::protocol::{LoadResult, LoadSettings, MockSettings, PATH, alias, client_key, now};
 use crate::scenario::{Kind, Scenario};
 
 /// The figures of one measurement by name.
@@ -63,7 +61,7 @@ pub fn measure(
             threads: Options::helpers(),
             connections: scenario.connections,
             body: scenario.body,
-            model_first: scenario.model_first,
+            field_lines: gateway.field_lines(upstream),
             alias_count: scenario.alias_count,
             response: scenario.response,
             exact: gateway.exact,
@@ -108,7 +106,7 @@ fn start_mock(context: &RunContext<'_>, scenario: &Scenario, gateway: &Gateway) 
             response: scenario.response,
             transport: scenario.transport,
             threads: Options::helpers(),
-            body: gateway.exact.then_some(scenario.body),
+            body: gateway.exact.then(|| scenario.body_length()),
             directory: context.directory.to_owned(),
         },
     )
@@ -139,7 +137,8 @@ fn start(
     let log = context.directory.join("gateway.log");
     let (process, group, started) = Subprocess::supervised(&command, &log)?;
     let since = Instant::now();
-    while !responds(port, scenario) {
+    let field_lines = gateway.field_lines(upstream);
+    while !responds(port, scenario, &field_lines) {
         if since.elapsed() > START_TIMEOUT || cpu_time::of_group(group).processes == 0 {
             let output = fs::read_to_string(&log).unwrap_or_default();
             return Err(format!("no response; output: {output}"));
@@ -158,11 +157,11 @@ fn start(
 }
 
 /// Whether a request gets a 200 now.
-fn responds(port: u16, scenario: &Scenario) -> bool {
-    let body = request_body(scenario.body, &alias(0), false, false);
+fn responds(port: u16, scenario: &Scenario, field_lines: &str) -> bool {
+    let body = scenario.body.body(&alias(0), false);
     let head = format!(
         "POST {PATH} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: Bearer {}\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+         content-type: application/json\r\n{field_lines}content-length: {}\r\n\r\n",
         client_key(0),
         body.len()
     );
@@ -254,6 +253,10 @@ impl Running {
             ("idle_mib", mib(self.idle.resident)),
             ("peak_mib", mib(after.peak)),
         ]);
+        if scenario.kind == Kind::LargeRequests {
+            let more = after.peak as f64 - self.idle.resident as f64;
+            figures.insert("kib_per_request", more / scenario.connections as f64);
+        }
         if scenario.kind == Kind::Open && result.open > 0 {
             let more = after.resident as f64 - self.idle.resident as f64;
             figures.insert("kib_per_stream", more / result.open as f64);

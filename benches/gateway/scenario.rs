@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crate::corpus::Content;
 use crate::options::Options;
-use crate::protocol::{ResponseKind, Transport};
+use crate::protocol::{RequestShape, ResponseKind, Transport};
 
 #[derive(Debug, Clone)]
 pub struct Scenario {
@@ -11,8 +12,7 @@ pub struct Scenario {
     pub description: String,
     pub transport: Transport,
     pub response: ResponseKind,
-    pub body: usize,
-    pub model_first: bool,
+    pub body: RequestShape,
     pub connections: usize,
     pub rate: Option<f64>,
     /// One stream per connection, started evenly over this time.
@@ -29,6 +29,8 @@ pub struct Scenario {
 pub enum Kind {
     /// Requests at full speed: the cost of one.
     Requests,
+    /// Requests with a large body: also the memory of one in flight.
+    LargeRequests,
     /// Requests at an even rate: the latency of one.
     Even,
     /// Streams at full speed: the cost of a chunk.
@@ -44,6 +46,46 @@ const MIB: usize = 1 << 20;
 const LONG_BODY: usize = 256 * KIB;
 const LONGEST_BODY: usize = 8 * MIB;
 
+/// Bodies as clients of today send them.
+const CONVERSATIONS: [(&str, &str, Content, usize); 6] = [
+    (
+        "agent-60k",
+        "a coding agent's request of 62 KB",
+        Content::Agent,
+        62_000,
+    ),
+    (
+        "agent-400k",
+        "a coding agent's request of 421 KB",
+        Content::Agent,
+        421_000,
+    ),
+    (
+        "agent-1500k",
+        "a coding agent's request of 1.5 MB",
+        Content::Agent,
+        1_500_000,
+    ),
+    (
+        "image-2m",
+        "request of 2 MB, one picture",
+        Content::Picture,
+        2_000_000,
+    ),
+    (
+        "messages-250k",
+        "request of 253 KB, some 4,000 short messages",
+        Content::ShortMessages,
+        253_000,
+    ),
+    (
+        "prose-256k",
+        "request of 256 KiB, an escape in every 40 bytes",
+        Content::Prose,
+        LONG_BODY,
+    ),
+];
+
 impl Scenario {
     fn new(name: &'static str, description: &str, options: &Options) -> Self {
         Self {
@@ -51,8 +93,11 @@ impl Scenario {
             description: description.to_owned(),
             transport: Transport::Plain,
             response: ResponseKind::Unary,
-            body: KIB,
-            model_first: false,
+            body: RequestShape {
+                length: KIB,
+                content: None,
+                model_first: false,
+            },
             connections: if options.quick { 8 } else { 64 },
             rate: None,
             spread: None,
@@ -74,6 +119,11 @@ impl Scenario {
         };
         self.spread = Some(spread);
         self
+    }
+
+    /// Length of every request body.
+    pub fn body_length(&self) -> usize {
+        self.body.body_length(self.response.is_stream())
     }
 
     /// Descriptors that a gateway needs, one per side.
@@ -114,10 +164,17 @@ fn small(options: &Options) -> Vec<Scenario> {
 }
 
 fn bodies(options: &Options) -> Vec<Scenario> {
-    let body = |name, description: &str, body, connections| Scenario {
-        body,
-        connections,
-        ..Scenario::new(name, description, options)
+    let body = |name, description: &str, length, connections| {
+        let scenario = Scenario::new(name, description, options);
+        Scenario {
+            body: RequestShape {
+                length,
+                ..scenario.body
+            },
+            connections,
+            kind: Kind::LargeRequests,
+            ..scenario
+        }
     };
     let connections = if options.quick { 4 } else { 16 };
     let mut bodies = vec![
@@ -134,12 +191,19 @@ fn bodies(options: &Options) -> Vec<Scenario> {
             2,
         ),
     ];
-    bodies.push(Scenario {
+    let mut first = Scenario {
         name: "body-8m-first",
         description: "request of 8 MiB, model before the messages".to_owned(),
-        model_first: true,
         ..bodies[1].clone()
-    });
+    };
+    first.body.model_first = true;
+    bodies.push(first);
+    let connections = if options.quick { 2 } else { 8 };
+    for (name, description, content, length) in CONVERSATIONS {
+        let mut scenario = body(name, description, length, connections);
+        scenario.body.content = Some(content);
+        bodies.push(scenario);
+    }
     bodies
 }
 
