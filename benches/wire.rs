@@ -2,17 +2,92 @@
 //! stream. Figures of one run compare with each other, not with those of another
 //! machine.
 
+mod corpus;
+
+use std::fmt;
 use std::hint::black_box;
 
 use bytes::Bytes;
 use divan::Bencher;
 use divan::counter::BytesCount;
-use trunkline::internals::scan::{affinity, scan};
+use trunkline::internals::scan::{ScanMode, Scanner, affinity, scan};
 use trunkline::internals::splice::{StreamUsage, encode_model, splice};
 use trunkline::internals::sse_relay::{FinishRule, StreamInspector};
 
+use corpus::Content;
+
+/// A read of a large body from a socket.
+const FRAME: usize = 64 << 10;
+
+/// A body of the corpus.
+#[derive(Clone, Copy)]
+struct Sample(&'static str, Content, usize);
+
+const CORPUS: [Sample; 8] = [
+    Sample("prose, 1 KiB", Content::Prose, 1 << 10),
+    Sample("agent, 62 KB", Content::Agent, 62_000),
+    Sample("agent, 421 KB", Content::Agent, 421_000),
+    Sample("agent, 1.5 MB", Content::Agent, 1_500_000),
+    Sample("picture, 2 MB", Content::Picture, 2_000_000),
+    Sample("4,000 short messages", Content::ShortMessages, 253_000),
+    Sample("prose, 256 KiB", Content::Prose, 256 << 10),
+    Sample("prose, 8 MiB", Content::Prose, 8 << 20),
+];
+
+impl Sample {
+    fn body(self) -> Bytes {
+        let Self(_, content, bytes) = self;
+        content.body(bytes, "fast", true).into()
+    }
+}
+
+impl fmt::Display for Sample {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.0)
+    }
+}
+
 fn main() {
     divan::main();
+}
+
+#[divan::bench(args = CORPUS)]
+fn corpus_scan(bencher: Bencher<'_, '_>, sample: Sample) {
+    let body = sample.body();
+    assert!(scan(&body).is_ok(), "{sample} is a valid body");
+    bencher
+        .counter(BytesCount::new(body.len()))
+        .bench(|| scan(black_box(&body)));
+}
+
+#[divan::bench(args = CORPUS)]
+fn corpus_scan_in_frames(bencher: Bencher<'_, '_>, sample: Sample) {
+    let body = sample.body();
+    bencher.counter(BytesCount::new(body.len())).bench(|| {
+        let mut scanner = Scanner::new(ScanMode::ModelRequired);
+        for frame in black_box(&body).chunks(FRAME) {
+            scanner.feed(frame);
+        }
+        scanner.finish()
+    });
+}
+
+/// A baseline: `serde_json` validates the same body.
+#[divan::bench(args = CORPUS)]
+fn corpus_serde_json(bencher: Bencher<'_, '_>, sample: Sample) {
+    let body = sample.body();
+    bencher
+        .counter(BytesCount::new(body.len()))
+        .bench(|| serde_json::from_slice::<serde::de::IgnoredAny>(black_box(&body)));
+}
+
+/// A baseline: `sonic_rs` validates the same body.
+#[divan::bench(args = CORPUS)]
+fn corpus_sonic_rs(bencher: Bencher<'_, '_>, sample: Sample) {
+    let body = sample.body();
+    bencher
+        .counter(BytesCount::new(body.len()))
+        .bench(|| sonic_rs::from_slice::<serde::de::IgnoredAny>(black_box(&body)));
 }
 
 /// A chat request of about `bytes` bytes, with `model` after the messages, as the

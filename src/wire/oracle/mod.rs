@@ -9,6 +9,6 @@ mod sse_relay;
 
 pub use affinity::check_affinity;
 pub use json_relay::check_json_body;
-pub use scan::check_scan;
+pub use scan::{check_frames, check_scan};
 pub use splice::check_splice;
 pub use sse_relay::{Inspected, check_inspector, inspect};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::de::IgnoredAny;
 
 use super::json::{depth, key_is, members};
-use crate::wire::scan::{MAX_MODEL_BYTES, StreamOptions, scan};
+use crate::wire::scan::{MAX_MODEL_BYTES, ScanMode, Scanner, StreamOptions, reference, scan};
 
 const MAX_DEPTH: usize = 127;
 
@@ -128,4 +128,37 @@ pub fn check_scan(body: &[u8]) {
         },
     };
     assert_eq!(Some(actual), expected);
+}
+
+/// Compares the scan of a body to that by a cursor, whole and cut into frames at these
+/// offsets.
+///
+/// # Panics
+/// When they disagree.
+pub fn check_frames(body: &[u8], cuts: &[usize]) {
+    for mode in [ScanMode::ModelRequired, ScanMode::Object, ScanMode::Any] {
+        let expected = reference::scan(body, mode);
+        let expected = expected.map(|scan| {
+            let name = scan.model_name(body).unwrap_or_default();
+            (scan, name.into_owned())
+        });
+        let mut whole = Scanner::new(mode);
+        whole.feed(body);
+        assert_eq!(whole.finish(), expected, "{}", body.escape_ascii());
+
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| (*cut).min(body.len())).collect();
+        cuts.sort_unstable();
+        let mut scanner = Scanner::new(mode);
+        let mut start = 0;
+        for end in cuts.iter().copied().chain([body.len()]) {
+            scanner.feed(&body[start..end]);
+            start = end;
+        }
+        let body = body.escape_ascii();
+        assert_eq!(
+            scanner.finish(),
+            expected,
+            "{mode:?}, cut at {cuts:?}: {body}"
+        );
+    }
 }

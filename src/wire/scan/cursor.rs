@@ -1,27 +1,13 @@
 //! A cursor over a body that accepts only valid JSON (RFC 8259).
 
-use super::string::{Decoder, JsonString, escape_len, plain_run};
+use super::nesting::Nesting;
+use super::string::{JsonString, StringContent, escape_len, plain_run};
 use super::{ByteSpan, ScanError, ScanErrorKind};
-
-/// Limit of nested objects and arrays. `serde_json` has the same one, and so have
-/// many upstreams and SDKs.
-pub(super) const MAX_DEPTH: u32 = 127;
-
-/// The longest escape of one byte of text: `\u00xx`.
-const MAX_ESCAPE_BYTES: usize = 6;
 
 pub(super) struct Cursor<'b> {
     body: &'b [u8],
     at: usize,
     open: Nesting,
-}
-
-/// The open brackets: one bit each, so that no input can grow a stack.
-#[derive(Default)]
-struct Nesting {
-    depth: u32,
-    /// The lowest bit is the innermost bracket; it is set for an object.
-    kinds: u128,
 }
 
 /// The token after a value inside brackets.
@@ -49,25 +35,6 @@ pub(super) fn visit_members<'b>(
     if cursor.start().is_ok() && cursor.peek() == Some(b'{') {
         // What was found before an error counts.
         let _ = cursor.object(visit);
-    }
-}
-
-// === impl Nesting ===
-
-impl Nesting {
-    fn enter(&mut self, object: bool) -> bool {
-        self.depth += 1;
-        self.kinds = (self.kinds << 1) | u128::from(object);
-        self.depth <= MAX_DEPTH
-    }
-
-    fn leave(&mut self) {
-        self.depth = self.depth.saturating_sub(1);
-        self.kinds >>= 1;
-    }
-
-    fn in_object(&self) -> bool {
-        self.kinds & 1 == 1
     }
 }
 
@@ -108,15 +75,6 @@ impl<'b> Cursor<'b> {
         Ok(())
     }
 
-    /// Checks that only white space is left.
-    pub(super) fn end(&mut self) -> Result<(), ScanError> {
-        self.skip_whitespace();
-        match self.peek() {
-            None => Ok(()),
-            Some(_) => Err(self.error(ScanErrorKind::TrailingData)),
-        }
-    }
-
     /// The error at the cursor.
     pub(super) fn error(&self, kind: ScanErrorKind) -> ScanError {
         self.error_at(self.at, kind)
@@ -138,7 +96,7 @@ impl<'b> Cursor<'b> {
         }
     }
 
-    fn skip_whitespace(&mut self) {
+    pub(super) fn skip_whitespace(&mut self) {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
             self.at += 1;
         }
@@ -188,7 +146,7 @@ impl<'b> Cursor<'b> {
 
     /// Consumes the value at the cursor, at any depth.
     pub(super) fn skip_value(&mut self) -> Result<(), ScanError> {
-        let floor = self.open.depth;
+        let floor = self.open.depth();
         loop {
             let mut next = match self.peek() {
                 Some(b'{') => self.enter(true)?,
@@ -199,7 +157,7 @@ impl<'b> Cursor<'b> {
                 }
             };
             while let Next::Closed = next {
-                if self.open.depth == floor {
+                if self.open.depth() == floor {
                     return Ok(());
                 }
                 next = self.after_value()?;
@@ -331,58 +289,14 @@ impl<'b> Cursor<'b> {
 
     /// Compares a string to `name`, with escapes resolved.
     pub(super) fn text_eq(&self, text: JsonString, name: &str) -> bool {
-        let content = self.content(text);
-        if !text.escaped {
-            return content == name.as_bytes();
-        }
-        // The bound keeps a huge key from being decoded.
-        content.len() <= name.len() * MAX_ESCAPE_BYTES
-            && Decoder::from_bytes(content)
-                .map(Result::ok)
-                .eq(name.chars().map(Some))
+        self.text(text).is(name)
     }
 
-    /// Compares a string to `name`, in lower case, as Go's `encoding/json` does: without
-    /// regard to case, with U+017F as `s` and U+212A as `k`.
-    pub(super) fn folds_to(&self, text: JsonString, name: &str) -> bool {
-        let content = self.content(text);
-        if content.len() == name.len() {
-            return content.eq_ignore_ascii_case(name.as_bytes());
+    pub(super) fn text(&self, text: JsonString) -> StringContent<'b> {
+        StringContent {
+            content: self.content(text),
+            escaped: text.escaped,
         }
-        let longest = name.len() * MAX_ESCAPE_BYTES;
-        let may_be_longer = text.escaped || !content.is_ascii();
-        if content.len() < name.len() || content.len() > longest || !may_be_longer {
-            return false;
-        }
-        let folded = |letter| match letter {
-            '\u{17F}' => 's',
-            '\u{212A}' => 'k',
-            other => other.to_ascii_lowercase(),
-        };
-        Decoder::from_bytes(content)
-            .map(|letter| letter.ok().map(folded))
-            .eq(name.chars().map(Some))
-    }
-
-    /// The length of a string in UTF-8 with escapes resolved; `None` above the limit.
-    /// Half a surrogate pair is an error.
-    pub(super) fn decoded_len(
-        &self,
-        text: JsonString,
-        limit: usize,
-    ) -> Result<Option<usize>, ScanError> {
-        let content = self.content(text);
-        let len = if !text.escaped {
-            content.len()
-        } else if content.len() > limit * MAX_ESCAPE_BYTES {
-            return Ok(None);
-        } else {
-            Decoder::from_bytes(content)
-                .map(|next| next.map(char::len_utf8))
-                .sum::<Result<usize, usize>>()
-                .map_err(|at| self.error_at(text.span.start + 1 + at, ScanErrorKind::InvalidJson))?
-        };
-        Ok((len <= limit).then_some(len))
     }
 
     pub(super) fn content(&self, text: JsonString) -> &'b [u8] {

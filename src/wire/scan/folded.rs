@@ -1,8 +1,7 @@
 //! Names that equal those of the scan but for case. Parsers that ignore case, such as
 //! Go's `encoding/json`, read them in place of the right ones.
 
-use super::cursor::Cursor;
-use super::string::JsonString;
+use super::string::StringContent;
 use super::{ScanBuilder, ScanError, ScanErrorKind, ScanField};
 
 /// The error for a `Model` without a `model` where no model is needed: one that is
@@ -16,14 +15,15 @@ const FIELDS: [ScanField; 3] = [
 ];
 
 /// Offsets of the first such name for each of [`FIELDS`].
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct FoldedNames([Option<usize>; 3]);
 
 impl FoldedNames {
-    pub(super) fn record(&mut self, cursor: &Cursor<'_>, key: JsonString) {
+    /// `start` is the offset of the key.
+    pub(super) fn record(&mut self, key: StringContent<'_>, start: usize) {
         for (field, found) in FIELDS.into_iter().zip(&mut self.0) {
-            if cursor.folds_to(key, field.as_str()) {
-                found.get_or_insert(key.span.start);
+            if key.folds_to(field.as_str()) {
+                found.get_or_insert(start);
             }
         }
     }

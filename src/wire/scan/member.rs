@@ -1,8 +1,7 @@
 //! The top-level members that the scan reads.
 
-use super::cursor::Cursor;
-use super::string::{Decoder, JsonString};
-use super::{ScanError, ScanField, StreamOptions};
+use super::ScanField;
+use super::string::{Decoder, StringContent};
 
 /// The longest name, in characters.
 const MAX_NAME: usize = "stream_options".len();
@@ -15,13 +14,12 @@ pub(super) enum ScanMember {
 
 impl ScanMember {
     /// The member of this key, if it is one of those: a branch by length for most keys.
-    pub(super) fn of(cursor: &Cursor<'_>, key: JsonString) -> Option<Self> {
-        let name = cursor.content(key);
+    pub(super) fn of(key: StringContent<'_>) -> Option<Self> {
         if !key.escaped {
-            return Self::named(name);
+            return Self::named(key.content);
         }
         // One more than a name has shows that it is none. The key may be huge.
-        let decoder = Decoder::from_bytes(name).map(Result::ok);
+        let decoder = Decoder::from_bytes(key.content).map(Result::ok);
         let name: Option<String> = decoder.take(MAX_NAME + 1).collect();
         Self::named(name?.as_bytes())
     }
@@ -35,43 +33,5 @@ impl ScanMember {
             b"service_tier" => Self::ServiceTier,
             _ => return None,
         })
-    }
-}
-
-/// Consumes any value; true for the literal `true`.
-pub(super) fn read_true(cursor: &mut Cursor<'_>) -> Result<bool, ScanError> {
-    // No other JSON value begins with `t`, and a misspelt `true` is an error.
-    let is_true = cursor.peek() == Some(b't');
-    cursor.skip_value()?;
-    Ok(is_true)
-}
-
-pub(super) fn read_options(cursor: &mut Cursor<'_>) -> Result<StreamOptions, ScanError> {
-    let start = cursor.offset();
-    match cursor.peek() {
-        Some(b'{') => {
-            let (mut empty, mut include_usage) = (true, None);
-            cursor.object(|cursor, key| {
-                empty = false;
-                if cursor.text_eq(key, "include_usage") {
-                    include_usage = Some(read_true(cursor)?);
-                    return Ok(());
-                }
-                cursor.skip_value()
-            })?;
-            Ok(StreamOptions::Object {
-                object_start: start + 1,
-                empty,
-                include_usage,
-            })
-        }
-        Some(b'n') => {
-            cursor.skip_value()?;
-            Ok(StreamOptions::Null(cursor.span_from(start)))
-        }
-        _ => {
-            cursor.skip_value()?;
-            Ok(StreamOptions::Other)
-        }
     }
 }

@@ -5,10 +5,19 @@
 //! byte ranges, so that the members can be spliced later.
 
 pub mod affinity;
+mod blocks;
 mod cursor;
 mod folded;
+mod machine;
 mod member;
+mod members;
+mod nesting;
 pub mod object_ids;
+mod partial_char;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod reference;
+mod scalar;
+mod scanner;
 mod string;
 #[cfg(test)]
 mod tests;
@@ -17,12 +26,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroUsize;
 
-use cursor::Cursor;
 use folded::{FoldedNames, LONE_MODEL};
-use member::{ScanMember, read_options, read_true};
-use string::{Decoder, JsonString};
-
-use super::usage::ServiceTier;
+pub use scanner::Scanner;
+use string::Decoder;
 
 /// Limit of a model name, with escapes resolved. The name becomes a lookup key
 /// and part of an error message.
@@ -42,6 +48,8 @@ pub struct Scan {
     pub model: Option<ByteSpan>,
     /// The offset after the `{` of the object, if the body is one.
     pub object_start: Option<NonZeroUsize>,
+    /// The body is an object that is not empty.
+    pub has_members: bool,
     /// True only for the JSON literal `true`.
     pub stream: bool,
     pub stream_options: StreamOptions,
@@ -105,61 +113,39 @@ pub struct ScanError {
     pub offset: usize,
 }
 
+/// What a body must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScanMode {
+    /// An object with a `model`.
+    ModelRequired,
+    /// An object.
+    Object,
+    /// Any JSON.
+    Any,
+}
+
 /// Scans a whole body.
 ///
 /// A syntax error anywhere takes precedence over a missing or repeated member, so
 /// a body is reported as invalid JSON exactly when it is.
 pub fn scan(body: &[u8]) -> Result<Scan, ScanError> {
-    let (scan, last) = scan_body(
-        body,
-        ScanErrorKind::NotAnObject,
-        ScanErrorKind::ModelMissing,
-    )?;
-    match scan.model {
-        Some(_) => Ok(scan),
-        None => Err(ScanError {
-            kind: ScanErrorKind::ModelMissing,
-            offset: last,
-        }),
-    }
+    scan_whole(body, ScanMode::ModelRequired)
 }
 
 /// Scans a whole body in which `model` is optional.
 pub fn scan_object(body: &[u8]) -> Result<Scan, ScanError> {
-    scan_body(body, ScanErrorKind::NotAnObject, LONE_MODEL).map(|(scan, _)| scan)
+    scan_whole(body, ScanMode::Object)
 }
 
 /// Scans a whole body of any JSON, in which `model` is optional.
 pub fn scan_any(body: &[u8]) -> Result<Scan, ScanError> {
-    scan_body(body, None, LONE_MODEL).map(|(scan, _)| scan)
+    scan_whole(body, ScanMode::Any)
 }
 
-/// Returns the scan, and the offset of the last byte of the value. `other` is the
-/// error for JSON that is not an object, `lone` that for a `Model` without a `model`.
-fn scan_body(
-    body: &[u8],
-    other: impl Into<Option<ScanErrorKind>>,
-    lone: ScanErrorKind,
-) -> Result<(Scan, usize), ScanError> {
-    let mut cursor = Cursor::new(body);
-    if body.is_empty() {
-        return Err(cursor.error(ScanErrorKind::EmptyBody));
-    }
-    cursor.start()?;
-    let start = cursor.offset();
-    let mut builder = ScanBuilder::default();
-    if cursor.peek() == Some(b'{') {
-        builder.object_start = NonZeroUsize::new(start + 1);
-        cursor.object(|cursor, key| builder.read_member(cursor, key))?;
-    } else {
-        cursor.skip_value()?;
-        if let Some(kind) = other.into() {
-            builder.defer(kind, start);
-        }
-    }
-    let last = cursor.offset().saturating_sub(1);
-    cursor.end()?;
-    Ok((builder.finish(lone)?, last))
+fn scan_whole(body: &[u8], mode: ScanMode) -> Result<Scan, ScanError> {
+    let mut scanner = Scanner::without_name(mode);
+    scanner.feed(body);
+    scanner.end()
 }
 
 // === impl ByteSpan ===
@@ -208,12 +194,15 @@ impl Scan {
     /// Makes a missing model an insertion at the start of the object. Returns what
     /// the inserted member must end with; `None` if there is a model already or
     /// the body is not an object.
-    pub fn insert_model_at_start(&mut self, body: &[u8]) -> Option<&'static str> {
+    pub fn insert_model(&mut self) -> Option<&'static str> {
         let start = self.object_start.filter(|_| self.model.is_none())?.get();
-        let mut rest = body.get(start..)?.iter();
-        let next = rest.find(|byte| !byte.is_ascii_whitespace());
         self.model = Some(ByteSpan::empty(start));
-        Some(if next == Some(&b'}') { "" } else { "," })
+        Some(if self.has_members { "," } else { "" })
+    }
+
+    /// The same, for callers that have the body at hand.
+    pub fn insert_model_at_start(&mut self, _body: &[u8]) -> Option<&'static str> {
+        self.insert_model()
     }
 
     /// True for a streamed request in which the client left usage reports open.
@@ -276,9 +265,10 @@ impl std::error::Error for ScanError {}
 
 // === impl ScanBuilder ===
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct ScanBuilder {
     object_start: Option<NonZeroUsize>,
+    has_members: bool,
     model: Option<ByteSpan>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
@@ -295,66 +285,25 @@ impl ScanBuilder {
         self.deferred.get_or_insert(ScanError { kind, offset });
     }
 
-    /// Reads the value of a top-level member, whose key was just consumed.
-    fn read_member(&mut self, cursor: &mut Cursor<'_>, key: JsonString) -> Result<(), ScanError> {
-        let field = match ScanMember::of(cursor, key) {
-            Some(ScanMember::Field(field)) => field,
-            Some(ScanMember::ServiceTier) if cursor.peek() == Some(b'"') => {
-                let tier = cursor.string()?;
-                let mut standard = ServiceTier::STANDARD_NAMES.into_iter();
-                self.wants_other_tier |= !standard.any(|name| cursor.text_eq(tier, name));
-                return Ok(());
-            }
-            Some(ScanMember::ServiceTier) => return cursor.skip_value(),
-            Some(ScanMember::DataSources) => {
-                self.has_data_sources |= cursor.peek() != Some(b'n');
-                return cursor.skip_value();
-            }
-            None => {
-                self.folded.record(cursor, key);
-                return cursor.skip_value();
-            }
+    /// `last` is the offset of the last byte of the body's value.
+    fn finish(&self, mode: ScanMode, last: usize) -> Result<Scan, ScanError> {
+        let lone = match mode {
+            ScanMode::ModelRequired => ScanErrorKind::ModelMissing,
+            ScanMode::Object | ScanMode::Any => LONE_MODEL,
         };
-        let is_duplicate = match field {
-            ScanField::Model => self.model.is_some(),
-            ScanField::Stream => self.stream.is_some(),
-            ScanField::StreamOptions => self.stream_options.is_some(),
-        };
-        if is_duplicate {
-            self.defer(ScanErrorKind::Duplicate(field), key.span.start);
-            return cursor.skip_value();
-        }
-        match field {
-            ScanField::Model => self.model = Some(self.read_model(cursor)?),
-            ScanField::Stream => self.stream = Some(read_true(cursor)?),
-            ScanField::StreamOptions => self.stream_options = Some(read_options(cursor)?),
-        }
-        Ok(())
-    }
-
-    fn read_model(&mut self, cursor: &mut Cursor<'_>) -> Result<ByteSpan, ScanError> {
-        let start = cursor.offset();
-        if cursor.peek() != Some(b'"') {
-            cursor.skip_value()?;
-            self.defer(ScanErrorKind::ModelNotAString, start);
-            return Ok(cursor.span_from(start));
-        }
-        let text = cursor.string()?;
-        match cursor.decoded_len(text, MAX_MODEL_BYTES)? {
-            Some(0) => self.defer(ScanErrorKind::ModelEmpty, start),
-            Some(_) => {}
-            None => self.defer(ScanErrorKind::ModelTooLong, start),
-        }
-        Ok(text.span)
-    }
-
-    fn finish(self, lone: ScanErrorKind) -> Result<Scan, ScanError> {
         if let Some(error) = self.deferred.or_else(|| self.folded_error(lone)) {
             return Err(error);
+        }
+        if self.model.is_none() && mode == ScanMode::ModelRequired {
+            return Err(ScanError {
+                kind: ScanErrorKind::ModelMissing,
+                offset: last,
+            });
         }
         Ok(Scan {
             model: self.model,
             object_start: self.object_start,
+            has_members: self.has_members,
             stream: self.stream.unwrap_or(false),
             stream_options: self.stream_options.unwrap_or(StreamOptions::Absent),
             has_data_sources: self.has_data_sources,

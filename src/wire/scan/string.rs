@@ -2,12 +2,23 @@
 
 use std::str::Chars;
 
-use super::ByteSpan;
+use super::{ByteSpan, MAX_MODEL_BYTES};
+
+/// The longest escape of one byte of text: `\u00xx`.
+const MAX_ESCAPE_BYTES: usize = 6;
 
 #[derive(Clone, Copy)]
 pub(super) struct JsonString {
     /// Including the quotes.
     pub(super) span: ByteSpan,
+    pub(super) escaped: bool,
+}
+
+/// The content of a string in a body, which is UTF-8.
+#[derive(Clone, Copy)]
+pub(super) struct StringContent<'t> {
+    /// Between the quotes. It may be cut off after [`StringContent::MAX_COMPARED`] bytes.
+    pub(super) content: &'t [u8],
     pub(super) escaped: bool,
 }
 
@@ -137,6 +148,62 @@ pub(super) fn escape_len(bytes: &[u8]) -> Result<usize, usize> {
             }
         }
         _ => Err(1),
+    }
+}
+
+// === impl StringContent ===
+
+impl StringContent<'_> {
+    /// Longer texts are equal to no name, and longer than any limit in decoded bytes.
+    pub(super) const MAX_COMPARED: usize = MAX_MODEL_BYTES * MAX_ESCAPE_BYTES;
+
+    /// Compares it to `name`, with escapes resolved.
+    pub(super) fn is(self, name: &str) -> bool {
+        if !self.escaped {
+            return self.content == name.as_bytes();
+        }
+        // The bound keeps a huge key from being decoded.
+        self.content.len() <= name.len() * MAX_ESCAPE_BYTES
+            && Decoder::from_bytes(self.content)
+                .map(Result::ok)
+                .eq(name.chars().map(Some))
+    }
+
+    /// Compares it to `name`, in lower case, as Go's `encoding/json` does: without
+    /// regard to case, with U+017F as `s` and U+212A as `k`.
+    pub(super) fn folds_to(self, name: &str) -> bool {
+        let content = self.content;
+        if content.len() == name.len() {
+            return content.eq_ignore_ascii_case(name.as_bytes());
+        }
+        let longest = name.len() * MAX_ESCAPE_BYTES;
+        let may_be_longer = self.escaped || !content.is_ascii();
+        if content.len() < name.len() || content.len() > longest || !may_be_longer {
+            return false;
+        }
+        let folded = |letter| match letter {
+            '\u{17F}' => 's',
+            '\u{212A}' => 'k',
+            other => other.to_ascii_lowercase(),
+        };
+        Decoder::from_bytes(content)
+            .map(|letter| letter.ok().map(folded))
+            .eq(name.chars().map(Some))
+    }
+
+    /// Its length in UTF-8 with escapes resolved; `None` above the limit. An `Err` is the
+    /// offset of half a surrogate pair.
+    pub(super) fn decoded_len(self, limit: usize) -> Result<Option<usize>, usize> {
+        let len = if !self.escaped {
+            self.content.len()
+        } else if self.content.len() > limit * MAX_ESCAPE_BYTES {
+            return Ok(None);
+        } else {
+            Decoder::from_bytes(self.content)
+                .map(|next| next.map(char::len_utf8))
+                .sum::<Result<usize, usize>>()?
+        };
+        Ok((len <= limit).then_some(len))
     }
 }
 

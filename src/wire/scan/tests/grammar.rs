@@ -4,7 +4,7 @@
 use crate::wire::oracle::check_scan;
 use crate::wire::scan::{ScanErrorKind, scan};
 
-const VALID: &[&[u8]] = &[
+pub(super) const VALID: &[&[u8]] = &[
     // numbers
     b"0",
     b"-0",
@@ -108,7 +108,7 @@ const VALID: &[&[u8]] = &[
     b"\nfalse\n",
 ];
 
-const INVALID: &[&[u8]] = &[
+pub(super) const INVALID: &[&[u8]] = &[
     // numbers
     b"-",
     b"+1",

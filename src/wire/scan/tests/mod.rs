@@ -2,6 +2,7 @@
 
 mod affinity;
 mod folded;
+mod frames;
 mod grammar;
 mod random;
 

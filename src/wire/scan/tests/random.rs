@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::wire::oracle::{check_affinity, check_scan};
+use crate::wire::oracle::{check_affinity, check_frames, check_scan};
 
 fn space() -> impl Strategy<Value = &'static str> {
     select(vec!["", "", "", " ", "\n", "\t\r\n ", "  "])
@@ -146,6 +146,18 @@ fn mutation() -> impl Strategy<Value = (u16, Mutation)> {
     (any::<u16>(), mutation)
 }
 
+fn mutate(bytes: &mut Vec<u8>, position: u16, mutation: &Mutation) {
+    let at = usize::from(position) * bytes.len() / (1 << 16);
+    match mutation {
+        Mutation::Set(byte) if at < bytes.len() => bytes[at] = *byte,
+        Mutation::Remove if at < bytes.len() => {
+            bytes.remove(at);
+        }
+        Mutation::Insert(byte) => bytes.insert(at, *byte),
+        _ => bytes.truncate(at),
+    }
+}
+
 /// A value of a member used for affinity keys, or any other value.
 fn affine() -> impl Strategy<Value = String> {
     let role = prop_oneof![
@@ -227,15 +239,26 @@ proptest! {
     fn agrees_on_mutated_documents(body in body(), mutations in vec(mutation(), 1..4)) {
         let mut bytes = body.into_bytes();
         for (position, mutation) in mutations {
-            let at = usize::from(position) * bytes.len() / (1 << 16);
-            match mutation {
-                Mutation::Set(byte) if at < bytes.len() => bytes[at] = byte,
-                Mutation::Remove if at < bytes.len() => { bytes.remove(at); }
-                Mutation::Insert(byte) => bytes.insert(at, byte),
-                _ => bytes.truncate(at),
-            }
+            mutate(&mut bytes, position, &mutation);
         }
         check_scan(&bytes);
+    }
+
+    #[test]
+    fn agrees_in_frames(
+        body in body(),
+        mutations in vec(mutation(), 0..3),
+        cuts in vec(any::<u16>(), 1..5),
+    ) {
+        // At a depth where only the syntax matters, and across several blocks.
+        let nested = [&b"{\"model\":\"m\",\"x\":[["[..], body.as_bytes(), b"]]}"].concat();
+        for mut bytes in [nested, body.into_bytes()] {
+            for (position, mutation) in &mutations {
+                mutate(&mut bytes, *position, mutation);
+            }
+            let cuts = cuts.iter().map(|cut| usize::from(*cut) * bytes.len() / (1 << 16));
+            check_frames(&bytes, &cuts.collect::<Vec<_>>());
+        }
     }
 
     #[test]
