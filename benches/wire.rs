@@ -2,6 +2,7 @@
 //! stream. Figures of one run compare with each other, not with those of another
 //! machine.
 
+#[allow(clippy::indexing_slicing, reason = "a benchmark may panic")]
 mod corpus;
 
 use std::fmt;

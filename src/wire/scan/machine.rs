@@ -142,7 +142,7 @@ impl Machine {
             (ScanPhase::AfterValue, b',') if self.open.in_object() => self.phase = ScanPhase::Key,
             (ScanPhase::AfterValue, b',') if self.open.depth() > 0 => self.phase = ScanPhase::Value,
             (ScanPhase::AfterValue | ScanPhase::FirstKey, b'}') if self.open.in_object() => {
-                self.close(at)
+                self.close(at);
             }
             (ScanPhase::AfterValue | ScanPhase::FirstItem, b']')
                 if self.open.depth() > 0 && !self.open.in_object() =>

@@ -42,6 +42,7 @@ pub struct ByteSpan {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "none depends on another")]
 pub struct Scan {
     /// The value of `model`, including the quotes. Only [`scan_object`] and
     /// [`scan_any`] accept a body without it.

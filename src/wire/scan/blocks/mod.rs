@@ -81,9 +81,8 @@ impl Carry {
         let after = &mut carry.after;
         match machine.phase {
             ScanPhase::FirstItem | ScanPhase::FirstKey => after.open = 1,
-            ScanPhase::Key => after.comma = 1,
             ScanPhase::Value if machine.open.in_object() => after.colon = 1,
-            ScanPhase::Value => after.comma = 1,
+            ScanPhase::Value | ScanPhase::Key => after.comma = 1,
             ScanPhase::Colon => after.key = 1,
             ScanPhase::AfterValue => after.value = 1,
             ScanPhase::String { is_key } => {

@@ -22,35 +22,6 @@ pub(super) struct Scalars {
     pub(super) open: Option<Scalar>,
 }
 
-/// Checks scalars byte by byte, each of which begins at one of `starts`. Returns the one
-/// that goes on in the next block.
-#[inline]
-fn open_scalar(
-    mut carried: Option<Scalar>,
-    bytes: &[u8; BLOCK],
-    others: u64,
-    mut starts: u64,
-) -> Option<Option<Scalar>> {
-    while starts != 0 {
-        let start = starts.trailing_zeros();
-        starts &= starts - 1;
-        let end = start + (!(others >> start)).trailing_zeros();
-        let mut run = bytes.get(start as usize..end as usize)?.iter();
-        let scalar = match carried.take() {
-            Some(scalar) => scalar,
-            None => Scalar::start(*run.next()?)?,
-        };
-        let scalar = run.try_fold(scalar, |scalar, byte| scalar.step(*byte))?;
-        if end as usize == BLOCK {
-            return Some(Some(scalar));
-        }
-        if !scalar.is_complete() {
-            return None;
-        }
-    }
-    Some(None)
-}
-
 impl Carry {
     /// Checks the numbers and literals, which are made of `others`.
     #[inline(always)]
@@ -84,8 +55,39 @@ impl Carry {
         if are_integers {
             found.open = (last != 0).then_some(Scalar::Integer);
         } else {
-            found.open = open_scalar(carried, bytes, others, starts | goes_on)?;
+            found.step(carried, bytes, others, starts | goes_on)?;
         }
         Some(found)
+    }
+}
+
+impl Scalars {
+    /// Checks scalars byte by byte, each of which begins at one of `starts`, and the first
+    /// maybe in the block before.
+    #[inline]
+    fn step(
+        &mut self,
+        mut carried: Option<Scalar>,
+        bytes: &[u8; BLOCK],
+        others: u64,
+        mut starts: u64,
+    ) -> Option<()> {
+        while starts != 0 {
+            let start = starts.trailing_zeros();
+            starts &= starts - 1;
+            let end = start + (!(others >> start)).trailing_zeros();
+            let mut run = bytes.get(start as usize..end as usize)?.iter();
+            let scalar = match carried.take() {
+                Some(scalar) => scalar,
+                None => Scalar::start(*run.next()?)?,
+            };
+            let scalar = run.try_fold(scalar, |scalar, byte| scalar.step(*byte))?;
+            if end as usize == BLOCK {
+                self.open = Some(scalar);
+            } else if !scalar.is_complete() {
+                return None;
+            }
+        }
+        Some(())
     }
 }

@@ -23,8 +23,8 @@ fn every_split_of_a_body_has_the_same_result() {
     let body = br#" {"model" : "a\u0062\ud83d\ude00\\","stream_options":{"include_usage":true},
         "service_tier":"fle\u0078","strea\u006d":true,"x":[[1.5e3,{"y":null}],"\"\\"],"Model\u00e9":0} "#;
     for first in 0..=body.len() {
-        for second in first..=body.len() {
-            check_frames(body, &[first, second]);
+        for length in [0, 1, 2, 3, 63, 64, 65] {
+            check_frames(body, &[first, first + length]);
         }
         check_frames(&body[..first], &[first / 2]);
     }
@@ -47,7 +47,7 @@ fn characters_are_checked_alike_at_every_position_of_a_block() {
     let last = [0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0];
     for first in 0x80..=0xFF {
         for second in last {
-            for pad in [0, 35, 36, 37, 38, 39, 40] {
+            for pad in [0, 36, 37, 38, 39, 40] {
                 for rest in [&b""[..], b"\x80", b"\x80\xBF", b"\x80\x80\x80"] {
                     let text = [&b"\""[..], &[first, second], rest, b"\""].concat();
                     check_frames(&nested(&text, pad), &[pad + 25]);
