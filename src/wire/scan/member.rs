@@ -10,6 +10,7 @@ pub(super) enum ScanMember {
     Field(ScanField),
     DataSources,
     ServiceTier,
+    Store,
 }
 
 impl ScanMember {
@@ -31,6 +32,7 @@ impl ScanMember {
             b"stream_options" => Self::Field(ScanField::StreamOptions),
             b"data_sources" => Self::DataSources,
             b"service_tier" => Self::ServiceTier,
+            b"store" => Self::Store,
             _ => return None,
         })
     }

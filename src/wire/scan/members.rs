@@ -33,6 +33,7 @@ enum Purpose {
     IncludeUsage,
     DataSources,
     ServiceTier,
+    Store,
 }
 
 /// A string at the watched depth.
@@ -187,6 +188,10 @@ impl Members {
                 builder.has_data_sources |= first != b'n';
                 Purpose::Skip
             }
+            (Purpose::Store, _) => {
+                builder.store.get_or_insert(first == b't');
+                Purpose::Skip
+            }
             _ => Purpose::Skip,
         };
         self.purpose = purpose;
@@ -279,6 +284,7 @@ impl ScanBuilder {
             },
             Some(ScanMember::DataSources) => return Purpose::DataSources,
             Some(ScanMember::ServiceTier) => return Purpose::ServiceTier,
+            Some(ScanMember::Store) => return Purpose::Store,
             None => {
                 self.folded.record(key, start);
                 return Purpose::Skip;

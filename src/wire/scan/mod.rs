@@ -59,6 +59,8 @@ pub struct Scan {
     pub has_data_sources: bool,
     /// The client asks for a service tier other than the standard one.
     pub wants_other_tier: bool,
+    /// The first `store` is `true`: the provider keeps the completion, to be referred to.
+    pub store: bool,
 }
 
 /// The value of `stream_options`, as far as a splice depends on it.
@@ -275,6 +277,7 @@ struct ScanBuilder {
     stream_options: Option<StreamOptions>,
     has_data_sources: bool,
     wants_other_tier: bool,
+    store: Option<bool>,
     folded: FoldedNames,
     /// The first error that is not one of syntax. It is reported once the syntax of
     /// the whole body is known to be valid.
@@ -309,6 +312,7 @@ impl ScanBuilder {
             stream_options: self.stream_options.unwrap_or(StreamOptions::Absent),
             has_data_sources: self.has_data_sources,
             wants_other_tier: self.wants_other_tier,
+            store: self.store.unwrap_or(false),
         })
     }
 }

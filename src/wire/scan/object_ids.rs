@@ -149,6 +149,7 @@ fn parse_id(bytes: &[u8]) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::{created_ids, is_store_requested, referenced_ids};
+    use crate::wire::scan::scan_object;
 
     #[test]
     fn a_response_has_its_own_id_and_those_of_its_list() {
@@ -196,11 +197,15 @@ mod tests {
             (r#"{"model":"m","store":true}"#, true),
             (r#"{"store" : true,"x":1}"#, true),
             (r#"{"store":false}"#, false),
+            (r#"{"store":false,"store":true}"#, false),
+            (r#"{"store":[{"store":true}]}"#, false),
             (r#"{"x":{"store":true}}"#, false),
             (r#"{"x":"\"store\":true"}"#, false),
             ("{}", false),
         ] {
             assert_eq!(is_store_requested(body.as_bytes()), expected, "{body}");
+            let scan = scan_object(body.as_bytes()).unwrap();
+            assert_eq!(scan.store, expected, "{body}");
         }
     }
 

@@ -60,6 +60,11 @@ impl ScanBuilder {
                 self.has_data_sources |= cursor.peek() != Some(b'n');
                 return cursor.skip_value();
             }
+            Some(ScanMember::Store) => {
+                let is_true = read_true(cursor)?;
+                self.store.get_or_insert(is_true);
+                return Ok(());
+            }
             None => {
                 self.folded.record(cursor.text(key), key.span.start);
                 return cursor.skip_value();
