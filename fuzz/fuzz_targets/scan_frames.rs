@@ -17,15 +17,15 @@ fuzz_target!(|input: &[u8]| {
     });
     let cuts: Vec<usize> = cuts.collect();
     check_frames(body, &cuts);
-    // Within valid JSON, which random bytes alone seldom are, and at the depth where only
-    // blocks are checked.
+    // Within valid JSON, which random bytes alone seldom are.
     check_frames(&[&b"{\"model\":\""[..], body, b"\"}"].concat(), &cuts);
+    // In blocks that hold nothing but an array, which are checked as a whole.
+    let text = "p".repeat(64);
+    let before = format!("{{\"model\":\"m\",\"x\":[[\"{text}\",");
+    let after = format!(",\"{text}\"]]}}");
+    check_frames(&[before.as_bytes(), body, after.as_bytes()].concat(), &cuts);
     check_frames(
-        &[&b"{\"model\":\"m\",\"x\":[["[..], body, b"]]}"].concat(),
-        &cuts,
-    );
-    check_frames(
-        &[&b"{\"model\":\"m\",\"x\":[[\""[..], body, b"\"]]}"].concat(),
+        &[before.as_bytes(), b"\"", body, b"\"", after.as_bytes()].concat(),
         &cuts,
     );
 });

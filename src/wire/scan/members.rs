@@ -68,36 +68,28 @@ impl Capture {
         self.earlier.clear();
     }
 
-    /// The part of the content in a frame, up to `end`.
+    /// The part of the content that is in a frame, up to `end`; empty if none is captured.
     fn part<'f>(&self, frame: Frame<'f>, end: usize) -> &'f [u8] {
         let start = self.start.map_or(end, |start| start + 1);
         let part = start.saturating_sub(frame.start)..end.saturating_sub(frame.start);
         frame.bytes.get(part).unwrap_or_default()
     }
 
-    fn keep(&mut self, frame: Frame<'_>) {
-        if self.start.is_some() {
-            let part = self.part(frame, frame.start + frame.bytes.len());
-            let room = (StringContent::MAX_COMPARED + 1).saturating_sub(self.earlier.len());
-            self.earlier
-                .extend_from_slice(part.get(..room).unwrap_or(part));
-        }
+    fn keep(&mut self, part: &[u8]) {
+        let room = (StringContent::MAX_COMPARED + 1).saturating_sub(self.earlier.len());
+        self.earlier
+            .extend_from_slice(part.get(..room).unwrap_or(part));
     }
 
     /// The string that ends with the quote at `end`, and its offset.
     fn end<'f>(&'f mut self, frame: Frame<'f>, end: usize) -> Option<(usize, StringContent<'f>)> {
         let start = self.start?;
+        let part = self.part(frame, end);
+        self.start = None;
         let content = if start >= frame.start {
-            let content = self.part(frame, end);
-            self.start = None;
-            content
+            part
         } else {
-            let frame = Frame {
-                bytes: self.part(frame, end),
-                start: start + 1,
-            };
-            self.keep(frame);
-            self.start = None;
+            self.keep(part);
             &self.earlier
         };
         let text = StringContent {
@@ -129,7 +121,8 @@ impl Members {
 
     /// Called at the end of a frame.
     pub(super) fn on_frame_end(&mut self, frame: Frame<'_>) {
-        self.capture.keep(frame);
+        let part = self.capture.part(frame, frame.start + frame.bytes.len());
+        self.capture.keep(part);
     }
 
     /// Called for the first byte of the body's value.

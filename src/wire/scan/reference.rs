@@ -110,14 +110,14 @@ impl ScanBuilder {
 }
 
 /// Consumes any value; true for the literal `true`.
-pub(super) fn read_true(cursor: &mut Cursor<'_>) -> Result<bool, ScanError> {
+fn read_true(cursor: &mut Cursor<'_>) -> Result<bool, ScanError> {
     // No other JSON value begins with `t`, and a misspelt `true` is an error.
     let is_true = cursor.peek() == Some(b't');
     cursor.skip_value()?;
     Ok(is_true)
 }
 
-pub(super) fn read_options(cursor: &mut Cursor<'_>) -> Result<StreamOptions, ScanError> {
+fn read_options(cursor: &mut Cursor<'_>) -> Result<StreamOptions, ScanError> {
     let start = cursor.offset();
     match cursor.peek() {
         Some(b'{') => {

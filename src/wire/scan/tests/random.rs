@@ -251,7 +251,9 @@ proptest! {
         cuts in vec(any::<u16>(), 1..5),
     ) {
         // At a depth where only the syntax matters, and across several blocks.
-        let nested = [&b"{\"model\":\"m\",\"x\":[["[..], body.as_bytes(), b"]]}"].concat();
+        let plain = "p".repeat(64);
+        let nested = format!("{{\"model\":\"m\",\"x\":[[\"{plain}\",{body},\"{plain}\"]]}}");
+        let nested = nested.into_bytes();
         for mut bytes in [nested, body.into_bytes()] {
             for (position, mutation) in &mutations {
                 mutate(&mut bytes, *position, mutation);
