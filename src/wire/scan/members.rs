@@ -68,9 +68,9 @@ impl Capture {
         self.earlier.clear();
     }
 
-    /// The part of the content that is in a frame, up to `end`; empty if none is captured.
+    /// The part of the content that is in a frame, up to `end`.
     fn part<'f>(&self, frame: Frame<'f>, end: usize) -> &'f [u8] {
-        let start = self.start.map_or(end, |start| start + 1);
+        let start = self.start.map_or(end, |quote| quote + 1);
         let part = start.saturating_sub(frame.start)..end.saturating_sub(frame.start);
         frame.bytes.get(part).unwrap_or_default()
     }
@@ -121,8 +121,10 @@ impl Members {
 
     /// Called at the end of a frame.
     pub(super) fn on_frame_end(&mut self, frame: Frame<'_>) {
-        let part = self.capture.part(frame, frame.start + frame.bytes.len());
-        self.capture.keep(part);
+        if self.capture.start.is_some() {
+            let part = self.capture.part(frame, frame.start + frame.bytes.len());
+            self.capture.keep(part);
+        }
     }
 
     /// Called for the first byte of the body's value.
