@@ -11,6 +11,7 @@ use std::hint::black_box;
 use bytes::Bytes;
 use divan::Bencher;
 use divan::counter::BytesCount;
+use trunkline::internals::frames::Frames;
 use trunkline::internals::scan::{ScanMode, Scanner, affinity, scan};
 use trunkline::internals::splice::{StreamUsage, encode_model, splice};
 use trunkline::internals::sse_relay::{FinishRule, StreamInspector};
@@ -197,6 +198,7 @@ fn check_with_serde_json(bencher: Bencher<'_, '_>, bytes: usize) {
 fn splice_body(bencher: Bencher<'_, '_>, usage: StreamUsage) {
     let body = body(32 << 10);
     let Ok(found) = scan(&body) else { return };
+    let body = Frames::from(body);
     let model = encode_model("llama-3.3-70b-versatile");
     bencher.bench(|| splice(black_box(&body), &found, &model, usage));
 }

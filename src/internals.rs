@@ -13,7 +13,7 @@ pub use crate::telemetry::request_id::RequestIds;
 pub use crate::upstream::oracle as http1_oracle;
 #[cfg(feature = "fuzzing")]
 pub use crate::wire::oracle;
-pub use crate::wire::{content_coding, endpoint, multipart, scan, splice, sse_relay};
+pub use crate::wire::{content_coding, endpoint, frames, multipart, scan, splice, sse_relay};
 
 pub mod dialect {
     pub use crate::dialect::{

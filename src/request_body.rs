@@ -12,6 +12,10 @@ use tokio::time::Instant;
 
 use crate::wire::splice::Segments;
 
+/// Bytes that a connection to a client reads at a time, at most: so much memory a frame
+/// of a body may hold, however short it is.
+pub const READ_BUFFER: usize = 128 * 1024;
+
 /// The body of a client's request.
 pub trait IncomingBody: Body<Data = Bytes, Error = hyper::Error> {}
 

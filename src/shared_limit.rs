@@ -202,15 +202,20 @@ impl LimitPermit {
     /// Grows to at least `amount`; by `spare` more, if available, so that the next calls
     /// have nothing to do.
     pub fn grow_to(&mut self, amount: usize, spare: usize) -> Result<(), LimitExceeded> {
+        if self.amount >= amount || spare > 0 && self.try_grow_to(amount + spare) {
+            return Ok(());
+        }
+        self.grow(amount - self.amount)
+    }
+
+    /// Grows to at least `amount`, if available. A rejection is not counted.
+    pub fn try_grow_to(&mut self, amount: usize) -> bool {
         let missing = amount.saturating_sub(self.amount);
-        if missing == 0 {
-            return Ok(());
+        let acquired = self.local.try_acquire_amount(missing);
+        if acquired {
+            self.add(missing);
         }
-        if spare > 0 && self.local.try_acquire_amount(missing + spare) {
-            self.add(missing + spare);
-            return Ok(());
-        }
-        self.grow(missing)
+        acquired
     }
 
     fn add(&mut self, amount: usize) {

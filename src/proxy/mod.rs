@@ -143,8 +143,8 @@ where
     let is_websocket = matches!(kind, RequestKind::WebSocket(_));
     let intake = match kind {
         RequestKind::Json(endpoint) => {
-            let scan = intake::scan_of(endpoint);
-            intake::read_json(worker, meter, &mut permit, &mut head.headers, body, scan).await?
+            let mode = intake::scan_mode(endpoint);
+            intake::read_json(worker, meter, &mut permit, &mut head.headers, body, mode).await?
         }
         // Boxed, so that the future of a JSON request stays small.
         kind => Box::pin(read(worker, meter, &mut permit, kind, head, body)).await?,
@@ -185,8 +185,8 @@ where
 {
     match kind {
         RequestKind::Json(endpoint) => {
-            let scan = intake::scan_of(endpoint);
-            intake::read_json(worker, meter, permit, &mut head.headers, body, scan).await
+            let mode = intake::scan_mode(endpoint);
+            intake::read_json(worker, meter, permit, &mut head.headers, body, mode).await
         }
         RequestKind::Adapted(adapter) => {
             intake::read_adapted(worker, meter, permit, &mut head.headers, body, adapter).await

@@ -9,7 +9,7 @@ use crate::catalog::Target;
 use crate::metering::Meter;
 use crate::routing::{ObjectDirectory, ObjectLocation};
 use crate::wire::endpoint::Endpoint;
-use crate::wire::scan::object_ids;
+use crate::wire::scan::{Scan, object_ids};
 
 /// Bytes of a response body that are inspected.
 const MAX_INSPECTED: usize = 16 * 1024;
@@ -24,10 +24,9 @@ pub struct ObjectIdRecorder {
 
 impl ObjectIdRecorder {
     /// Whether a successful response may contain ids that matter.
-    pub(super) fn is_needed(worker: &Worker, endpoint: Endpoint, body: &[u8]) -> bool {
+    pub(super) fn is_needed(worker: &Worker, endpoint: Endpoint, scan: &Scan) -> bool {
         worker.snapshot.tracks_objects()
-            && (endpoint.creates_objects()
-                || endpoint == Endpoint::ChatCompletions && object_ids::is_store_requested(body))
+            && (endpoint.creates_objects() || endpoint == Endpoint::ChatCompletions && scan.store)
     }
 
     /// None where the target's credential has no identity.

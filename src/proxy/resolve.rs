@@ -39,7 +39,7 @@ pub(super) fn resolve<'w>(
         return resolve_passthrough(worker, caller, intake, passthrough, head);
     }
     let mut resolved = if intake.model.is_empty() {
-        resolve_without_model(worker, caller, &intake.body)?
+        resolve_without_model(worker, caller, &intake.body.text())?
     } else {
         let catalog = &worker.snapshot.catalog;
         catalog
@@ -47,7 +47,7 @@ pub(super) fn resolve<'w>(
             .map_err(|it| unresolved(worker, it))?
     };
     if endpoint == Endpoint::Responses {
-        pin_to_object(worker, caller, &intake.body, &mut resolved)?;
+        pin_to_object(worker, caller, &intake.body.text(), &mut resolved)?;
     }
     Ok(resolved)
 }
@@ -78,7 +78,8 @@ fn resolve_passthrough<'w>(
         };
     }
     let location = if call.endpoint.creates_objects() {
-        let referenced = object_ids::referenced_ids(&intake.body);
+        let body = intake.body.text();
+        let referenced = object_ids::referenced_ids(&body);
         object_location(worker, call.segments().chain(referenced))
     } else {
         None

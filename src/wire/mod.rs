@@ -9,6 +9,7 @@ pub mod dot_segments;
 pub mod endpoint;
 pub mod error;
 pub mod failure;
+pub mod frames;
 mod json_key;
 pub mod json_relay;
 pub mod media_type;

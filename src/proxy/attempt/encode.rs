@@ -218,7 +218,7 @@ fn translate(
                 default_max_tokens: target.provider.api.max_tokens,
                 thinking: ThinkingMode::for_model(&name),
             };
-            let translated = dialect::to_messages(&intake.body, &to);
+            let translated = dialect::to_messages(&intake.body.text(), &to);
             (Dialect::OpenAi, translated, Endpoint::Messages)
         }
         Dialect::OpenAi => {
@@ -264,7 +264,7 @@ fn to_chat(
         },
         provider: &target.provider.name,
     };
-    dialect::to_chat(&intake.body, &to)
+    dialect::to_chat(&intake.body.text(), &to)
 }
 
 /// Whether Azure serves the endpoint below a deployment, as in its own SDK.

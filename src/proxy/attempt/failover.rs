@@ -18,6 +18,7 @@ use crate::metering::Meter;
 use crate::proxy::intake::StreamedBody;
 use crate::routing::{AffinityKey, Next, Plan, StopReason};
 use crate::wire::endpoint::Endpoint;
+use crate::wire::frames::Frames;
 use crate::wire::scan::affinity::{prompt_prefix, session_key};
 
 /// A failed attempt, and its target.
@@ -179,13 +180,14 @@ fn affinity_key(
     affinity: &Affinity,
     endpoint: Endpoint,
     headers: &HeaderMap,
-    body: &[u8],
+    body: &Frames,
 ) -> Option<AffinityKey> {
     let max_load = affinity.max_load;
     match &affinity.by {
-        AffinityBy::User => AffinityKey::new(&[&session_key(body)?], max_load),
+        AffinityBy::User => AffinityKey::new(&[&session_key(&body.text())?], max_load),
         AffinityBy::Prompt => {
-            let prefix = prompt_prefix(body, endpoint.is_anthropic());
+            let body = body.text();
+            let prefix = prompt_prefix(&body, endpoint.is_anthropic());
             AffinityKey::new(&prefix, max_load)
         }
         AffinityBy::Header(name) => AffinityKey::new(&[headers.get(name)?.as_bytes()], max_load),

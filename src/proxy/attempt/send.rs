@@ -125,7 +125,7 @@ pub(super) fn raw_response(
 ) -> RawResponse {
     let (worker, intake, endpoint) = (context.worker, context.intake, meter.endpoint());
     let may_create =
-        response.status.is_success() && ObjectIdRecorder::is_needed(worker, endpoint, &intake.body);
+        response.status.is_success() && ObjectIdRecorder::is_needed(worker, endpoint, &intake.scan);
     RawResponse {
         endpoint,
         stream_requested: intake.scan.stream,

@@ -1,13 +1,12 @@
 //! Compressed bodies, decoded as a whole before they are read.
 
-use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 use tokio::task::spawn_blocking;
 
+use super::whole::WholeBody;
 use crate::error_response::{self, ErrorResponse};
 use crate::proxy::Worker;
-use crate::shared_limit::LimitPermit;
 use crate::wire::content_coding::{BodyDecoder, CodingList};
 
 /// The first step of a body up to this size is done on the worker: it takes a fraction
@@ -32,12 +31,14 @@ pub(super) async fn decode(
     worker: &Worker,
     headers: &mut HeaderMap,
     codings: CodingList,
-    (encoded, encoded_permit): (Bytes, LimitPermit),
-) -> Result<(Bytes, LimitPermit), ErrorResponse> {
+    encoded: WholeBody,
+) -> Result<WholeBody, ErrorResponse> {
     headers.remove(CONTENT_ENCODING);
-    if encoded.is_empty() {
-        return Ok((encoded, encoded_permit));
+    if encoded.frames.is_empty() {
+        return Ok(encoded);
     }
+    let (encoded, mut encoded_permit) = (encoded.frames.into_bytes(), encoded.permit);
+    encoded_permit.shrink_to(encoded.len());
     let limit = worker.snapshot.limits.max_body;
     // Up to one byte above the limit, so that exceeding it is noticed.
     let next = |decoder: &BodyDecoder, step: usize| {
@@ -72,5 +73,9 @@ pub(super) async fn decode(
     let body = decoder.into_decoded();
     permit.shrink_to(body.len());
     drop(encoded_permit);
-    Ok((body, permit))
+    Ok(WholeBody {
+        frames: body.into(),
+        scanner: None,
+        permit,
+    })
 }

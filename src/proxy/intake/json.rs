@@ -15,7 +15,7 @@ use crate::shared_limit::LimitPermit;
 use crate::wire::content_coding::CodingList;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::media_type::MediaType;
-use crate::wire::scan::{Scan, ScanError, scan, scan_object};
+use crate::wire::scan::{Scan, ScanError, ScanMode, scan_in_mode};
 
 pub async fn read_json<B>(
     worker: &Worker,
@@ -23,26 +23,30 @@ pub async fn read_json<B>(
     in_flight: &mut LimitPermit,
     headers: &mut HeaderMap,
     body: B,
-    scan: fn(&[u8]) -> Result<Scan, ScanError>,
+    mode: ScanMode,
 ) -> Result<Intake, ErrorResponse>
 where
     B: IncomingBody,
 {
-    let JsonFields { length, codings } = JsonFields::check(headers)?;
-    let mut whole = read_whole(worker, meter, in_flight, length, body).await?;
-    if !codings.is_empty() {
+    let fields = JsonFields::check(headers)?;
+    // What is decoded later is scanned later.
+    let while_arriving = fields.codings.is_empty().then_some(mode);
+    let length = fields.length;
+    let mut whole = read_whole(worker, meter, in_flight, length, body, while_arriving).await?;
+    if while_arriving.is_none() {
         // Boxed, as it is rare: otherwise every future would have room for it.
-        whole = Box::pin(decode(worker, headers, codings, whole)).await?;
+        whole = Box::pin(decode(worker, headers, fields.codings, whole)).await?;
     }
-    let (body, permit) = whole;
-    let scan = scan(&body)?;
-    let model = scan.model_name(&body)?.into_owned();
+    let (scan, model) = match whole.scanner {
+        Some(scanner) => scanner.finish()?,
+        None => scan_text(&whole.frames.text(), mode)?,
+    };
     Ok(Intake {
-        body,
+        body: whole.frames,
         scan,
         model,
         passthrough: None,
-        _permit: permit,
+        _permit: whole.permit,
     })
 }
 
@@ -58,20 +62,34 @@ pub async fn read_adapted<B>(
 where
     B: IncomingBody,
 {
-    let unread = |_: &[u8]| Ok(Scan::default());
-    let mut intake = read_json(worker, meter, in_flight, headers, body, unread).await?;
-    intake.body = (adapter.convert_body)(&intake.body)?;
-    intake.scan = scan_of(adapter.endpoint)(&intake.body)?;
-    intake.model = intake.scan.model_name(&intake.body)?.into_owned();
-    Ok(intake)
+    let JsonFields { length, codings } = JsonFields::check(headers)?;
+    let mut whole = read_whole(worker, meter, in_flight, length, body, None).await?;
+    if !codings.is_empty() {
+        whole = decode(worker, headers, codings, whole).await?;
+    }
+    let body = (adapter.convert_body)(&whole.frames.text())?;
+    let (scan, model) = scan_text(&body, scan_mode(adapter.endpoint))?;
+    Ok(Intake {
+        body: body.into(),
+        scan,
+        model,
+        passthrough: None,
+        _permit: whole.permit,
+    })
 }
 
-/// The scan of a body on the JSON fast path.
-pub fn scan_of(endpoint: Endpoint) -> fn(&[u8]) -> Result<Scan, ScanError> {
+fn scan_text(body: &[u8], mode: ScanMode) -> Result<(Scan, String), ScanError> {
+    let scan = scan_in_mode(body, mode)?;
+    let model = scan.model_name(body)?.into_owned();
+    Ok((scan, model))
+}
+
+/// What a body on the JSON fast path must be.
+pub fn scan_mode(endpoint: Endpoint) -> ScanMode {
     if endpoint.needs_model() {
-        scan
+        ScanMode::ModelRequired
     } else {
-        scan_object
+        ScanMode::Object
     }
 }
 

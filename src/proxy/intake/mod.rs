@@ -22,7 +22,7 @@ mod upload_body;
 mod upload_limits;
 mod whole;
 
-pub(super) use json::{read_adapted, read_json, scan_of};
+pub(super) use json::{read_adapted, read_json, scan_mode};
 pub(super) use upload::StreamedBody;
 
 use super::Worker;
@@ -34,8 +34,9 @@ use crate::request_body::IncomingBody;
 use crate::shared_limit::LimitPermit;
 use crate::wire::api_path::ApiPath;
 use crate::wire::endpoint::{Endpoint, FormModel};
+use crate::wire::frames::Frames;
 use crate::wire::media_type::MediaType;
-use crate::wire::scan::{Scan, scan_any, scan_object};
+use crate::wire::scan::{Scan, ScanMode};
 use json::JsonFields;
 use upload::BoxedBody;
 use upload_limits::UploadLimits;
@@ -49,7 +50,7 @@ const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Intake {
     /// The body, if it is buffered as a whole.
-    pub body: Bytes,
+    pub body: Frames,
     pub scan: Scan,
     /// The requested model; may be empty.
     pub model: String,
@@ -191,8 +192,9 @@ async fn read_form(
         meter.count_bytes_in(&read.0.state().bytes);
         read
     } else {
-        let whole = read_whole(worker, meter, in_flight, length, body).await?;
-        let (decoded, permit) = decode::decode(worker, headers, codings, whole).await?;
+        let whole = read_whole(worker, meter, in_flight, length, body, None).await?;
+        let whole = decode::decode(worker, headers, codings, whole).await?;
+        let (decoded, permit) = (whole.frames.into_bytes(), whole.permit);
         let length = decoded.len() as u64;
         let body = Full::new(decoded).map_err(move |never: Infallible| {
             // Moved in, so that it is held as long as the body.
@@ -219,17 +221,17 @@ async fn read_optional_json<B>(
 where
     B: IncomingBody,
 {
-    let scan = match &path.model {
+    let mode = match &path.model {
         // The model in the path has precedence.
-        Some(_) if path.endpoint.requires_json() => scan_object,
-        _ if path.endpoint.requires_json() => scan_of(path.endpoint),
-        _ => scan_any,
+        Some(_) if path.endpoint.requires_json() => ScanMode::Object,
+        _ if path.endpoint.requires_json() => scan_mode(path.endpoint),
+        _ => ScanMode::Any,
     };
-    let mut intake = read_json(worker, meter, in_flight, headers, body, scan).await?;
+    let mut intake = read_json(worker, meter, in_flight, headers, body, mode).await?;
     let mut content = PassthroughBody::Buffered;
     if let Some(model) = &path.model {
         intake.model.clone_from(model);
-        if let Some(rest) = intake.scan.insert_model_at_start(&intake.body) {
+        if let Some(rest) = intake.scan.insert_model() {
             content = PassthroughBody::InsertModel(rest);
         }
     }
@@ -252,7 +254,7 @@ fn passthrough(
 ) -> Result<Intake, ErrorResponse> {
     let model = path.model.clone().unwrap_or_default();
     Ok(Intake {
-        body: Bytes::new(),
+        body: Frames::default(),
         scan: Scan::default(),
         model,
         passthrough: Some(Box::new(Passthrough { path, body })),

@@ -27,6 +27,7 @@ use crate::access::ClientCertificate;
 use crate::drain::Phase;
 use crate::lazy_timer::{LazyHyperTimer, LazyTimer};
 use crate::proxy::tunnel::{ClientStream, Tunnel};
+use crate::request_body::READ_BUFFER;
 
 mod catch_panic;
 mod detect;
@@ -53,7 +54,7 @@ const STREAMS_PER_CONNECTION: u32 = 128;
 /// Response bytes buffered for one HTTP/2 stream.
 const SEND_BUFFER_SIZE: usize = 64 * 1024;
 /// Bytes that an HTTP/1 connection reads ahead, or buffers for a slow reader.
-const BUFFER_SIZE: usize = 128 * 1024;
+const BUFFER_SIZE: usize = READ_BUFFER;
 /// Idle time of an HTTP/2 connection before a PING, and the wait for its ACK.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);

@@ -11,8 +11,10 @@ use tokio::time::Instant;
 use super::Transport;
 use crate::request_body::{Framing, RequestBody, StreamingBody};
 
-/// Of one write: a head, and a body with its two edits.
-const MAX_SLICES: usize = 6;
+/// Of one write: a head, and a body of one frame with its two edits.
+const USUAL_SLICES: usize = 6;
+/// The same for a body of several frames.
+const MAX_SLICES: usize = 32;
 
 /// What is left to write of a request.
 #[derive(Debug, Default)]
@@ -39,7 +41,7 @@ struct BodySource {
 
 impl RequestWriter {
     pub(super) fn new(head: Bytes, body: &RequestBody) -> Self {
-        let mut chunks = Vec::with_capacity(MAX_SLICES);
+        let mut chunks = Vec::with_capacity(USUAL_SLICES);
         chunks.push(head);
         chunks.extend(body.chunks().cloned());
         Self {
@@ -87,12 +89,13 @@ impl RequestWriter {
     ) -> Poll<io::Result<()>> {
         loop {
             while self.next < self.chunks.len() {
-                let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-                let unwritten = self.chunks.iter().skip(self.next);
-                for (slice, chunk) in slices.iter_mut().zip(unwritten) {
-                    *slice = IoSlice::new(chunk);
-                }
-                let written = ready!(transport.as_mut().poll_write_vectored(context, &slices))?;
+                let unwritten = self.chunks.get(self.next..).unwrap_or_default();
+                let transport = transport.as_mut();
+                let written = ready!(if unwritten.len() <= USUAL_SLICES {
+                    poll_write::<USUAL_SLICES>(context, transport, unwritten)
+                } else {
+                    poll_write::<MAX_SLICES>(context, transport, unwritten)
+                })?;
                 if written == 0 {
                     return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
                 }
@@ -170,4 +173,18 @@ impl RequestWriter {
             self.next += 1;
         }
     }
+}
+
+/// Writes at most so many chunks at once.
+fn poll_write<const SLICES: usize>(
+    context: &mut Context<'_>,
+    transport: Pin<&mut dyn Transport>,
+    chunks: &[Bytes],
+) -> Poll<io::Result<usize>> {
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    for (slice, chunk) in slices.iter_mut().zip(chunks) {
+        *slice = IoSlice::new(chunk);
+    }
+    let count = chunks.len().min(SLICES);
+    transport.poll_write_vectored(context, slices.get(..count).unwrap_or_default())
 }

@@ -15,7 +15,7 @@ use crate::wire::splice::{StreamUsage, encode_model, splice};
 pub fn check_splice(body: &[u8], name: &str, usage: StreamUsage) {
     let body = Bytes::copy_from_slice(body);
     let Ok(scan) = scan(&body) else { return };
-    let segments = splice(&body, &scan, &encode_model(name), usage);
+    let segments = splice(&body.clone().into(), &scan, &encode_model(name), usage);
     let spliced = segments.iter().flatten().copied().collect::<Vec<u8>>();
     assert!(segments.iter().all(|part| !part.is_empty()));
 

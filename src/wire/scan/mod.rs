@@ -132,20 +132,21 @@ pub enum ScanMode {
 /// A syntax error anywhere takes precedence over a missing or repeated member, so
 /// a body is reported as invalid JSON exactly when it is.
 pub fn scan(body: &[u8]) -> Result<Scan, ScanError> {
-    scan_whole(body, ScanMode::ModelRequired)
+    scan_in_mode(body, ScanMode::ModelRequired)
 }
 
 /// Scans a whole body in which `model` is optional.
 pub fn scan_object(body: &[u8]) -> Result<Scan, ScanError> {
-    scan_whole(body, ScanMode::Object)
+    scan_in_mode(body, ScanMode::Object)
 }
 
 /// Scans a whole body of any JSON, in which `model` is optional.
 pub fn scan_any(body: &[u8]) -> Result<Scan, ScanError> {
-    scan_whole(body, ScanMode::Any)
+    scan_in_mode(body, ScanMode::Any)
 }
 
-fn scan_whole(body: &[u8], mode: ScanMode) -> Result<Scan, ScanError> {
+/// Scans a whole body that must be what `mode` says.
+pub fn scan_in_mode(body: &[u8], mode: ScanMode) -> Result<Scan, ScanError> {
     let mut scanner = Scanner::without_name(mode);
     scanner.feed(body);
     scanner.end()
@@ -201,11 +202,6 @@ impl Scan {
         let start = self.object_start.filter(|_| self.model.is_none())?.get();
         self.model = Some(ByteSpan::empty(start));
         Some(if self.has_members { "," } else { "" })
-    }
-
-    /// The same, for callers that have the body at hand.
-    pub fn insert_model_at_start(&mut self, _body: &[u8]) -> Option<&'static str> {
-        self.insert_model()
     }
 
     /// True for a streamed request in which the client left usage reports open.

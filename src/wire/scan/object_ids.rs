@@ -1,8 +1,6 @@
 //! Ids of objects stored at a provider (files, responses, batches, …), found in
 //! responses and in requests.
 
-use memchr::memmem;
-
 use super::cursor::{Cursor, Stop, visit_members};
 use super::string::JsonString;
 
@@ -34,24 +32,6 @@ pub fn created_ids(response: &[u8]) -> Vec<&str> {
         }
     });
     found
-}
-
-/// True if a chat request has `"store": true`. Most requests lack the key, which
-/// a byte search finds out.
-#[must_use]
-pub fn is_store_requested(body: &[u8]) -> bool {
-    if memmem::find(body, b"\"store\"").is_none() {
-        return false;
-    }
-    let mut stored = false;
-    visit_members(body, |cursor, key| {
-        let is_store = cursor.text_eq(key, "store");
-        let is_true = cursor.peek() == Some(b't');
-        cursor.skip_value()?;
-        stored |= is_store && is_true;
-        if is_store { Err(Stop) } else { Ok(()) }
-    });
-    stored
 }
 
 /// The strings in a request that may be object ids, by the names of their members.
@@ -148,7 +128,7 @@ fn parse_id(bytes: &[u8]) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{created_ids, is_store_requested, referenced_ids};
+    use super::{created_ids, referenced_ids};
     use crate::wire::scan::scan_object;
 
     #[test]
@@ -203,7 +183,6 @@ mod tests {
             (r#"{"x":"\"store\":true"}"#, false),
             ("{}", false),
         ] {
-            assert_eq!(is_store_requested(body.as_bytes()), expected, "{body}");
             let scan = scan_object(body.as_bytes()).unwrap();
             assert_eq!(scan.store, expected, "{body}");
         }

@@ -1,13 +1,16 @@
 //! Edits the model and the usage option of a body; all other bytes stay.
 
 use std::mem;
+use std::ops::Range;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
+use super::frames::Frames;
 use super::scan::{ByteSpan, Scan, StreamOptions};
 
-/// Two edits split a body into three parts and add two new ones.
-const MAX_SEGMENTS: usize = 5;
+/// Two edits split a body of one frame into three parts and add two new ones.
+const USUAL_SEGMENTS: usize = 5;
 
 /// Whether to request usage in a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,13 +21,12 @@ pub enum StreamUsage {
     Inject,
 }
 
-/// A body in a few consecutive parts. A clone copies no bytes, so that every
+/// A body in consecutive parts, mostly a few. A clone copies no bytes, so that every
 /// attempt can have its own.
 #[derive(Clone, Debug, Default)]
 pub struct Segments {
-    parts: [Bytes; MAX_SEGMENTS],
-    /// The number of parts, and of those already taken.
-    filled: usize,
+    parts: SmallVec<[Bytes; USUAL_SEGMENTS]>,
+    /// How many of them are already taken.
     taken: usize,
 }
 
@@ -43,7 +45,7 @@ pub fn encode_model(name: &str) -> Bytes {
 /// Replaces the model by one from [`encode_model`], and requests usage where
 /// configured. `scan` must be that of this very `body`.
 #[must_use]
-pub fn splice(body: &Bytes, scan: &Scan, model: &[u8], usage: StreamUsage) -> Segments {
+pub fn splice(body: &Frames, scan: &Scan, model: &[u8], usage: StreamUsage) -> Segments {
     let rename = scan
         .model
         .map(|span| Edit {
@@ -52,8 +54,8 @@ pub fn splice(body: &Bytes, scan: &Scan, model: &[u8], usage: StreamUsage) -> Se
             // all workers share.
             text: Bytes::copy_from_slice(model),
         })
-        // An unchanged model leaves the body in one part.
-        .filter(|edit| body.get(edit.span.start..edit.span.end) != Some(&edit.text[..]));
+        // An unchanged model leaves the body as it is.
+        .filter(|edit| !body.has_at(edit.span.start..edit.span.end, &edit.text));
     let inject = match usage {
         StreamUsage::Inject if scan.should_inject_usage() => usage_edit(scan),
         _ => None,
@@ -64,11 +66,11 @@ pub fn splice(body: &Bytes, scan: &Scan, model: &[u8], usage: StreamUsage) -> Se
     let mut segments = Segments::default();
     let mut from = 0;
     for edit in edits.into_iter().flatten() {
-        segments.push(body.slice(from..edit.span.start));
+        segments.push_range(body, from..edit.span.start);
         segments.push(edit.text);
         from = edit.span.end;
     }
-    segments.push(body.slice(from..));
+    segments.push_range(body, from..usize::MAX);
     segments
 }
 
@@ -104,13 +106,13 @@ fn usage_edit(scan: &Scan) -> Option<Edit> {
 
 impl Segments {
     fn push(&mut self, part: Bytes) {
-        if part.is_empty() {
-            return;
+        if !part.is_empty() {
+            self.parts.push(part);
         }
-        if let Some(slot) = self.parts.get_mut(self.filled) {
-            *slot = part;
-            self.filled += 1;
-        }
+    }
+
+    fn push_range(&mut self, body: &Frames, range: Range<usize>) {
+        body.slices(range).for_each(|part| self.push(part));
     }
 
     #[must_use]
@@ -128,20 +130,16 @@ impl Segments {
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.taken == self.filled
+        self.taken == self.parts.len()
     }
 
     /// The parts not taken yet, in order; none is empty.
     pub fn iter(&self) -> std::slice::Iter<'_, Bytes> {
-        let parts = self.parts.get(self.taken..self.filled);
-        parts.unwrap_or_default().iter()
+        self.parts.get(self.taken..).unwrap_or_default().iter()
     }
 
     /// Takes the next part.
     pub fn pop_front(&mut self) -> Option<Bytes> {
-        if self.is_empty() {
-            return None;
-        }
         let part = mem::take(self.parts.get_mut(self.taken)?);
         self.taken += 1;
         Some(part)

@@ -1,16 +1,19 @@
 //! A splice changes the edited members and no other byte.
 
+use std::mem;
+
 use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::{Segments, StreamUsage, encode_model, splice};
+use crate::wire::frames::Frames;
 use crate::wire::oracle;
 use crate::wire::scan::scan;
 
 fn segments(body: &str, model: &str, usage: StreamUsage) -> Segments {
     let body = Bytes::copy_from_slice(body.as_bytes());
     let scan = scan(&body).unwrap();
-    splice(&body, &scan, &encode_model(model), usage)
+    splice(&body.into(), &scan, &encode_model(model), usage)
 }
 
 fn text(segments: &Segments) -> String {
@@ -81,7 +84,8 @@ fn the_clients_choice_is_kept() {
 fn nothing_is_copied() {
     let body = Bytes::from_static(br#"{"a":1,"model":"x","stream_options":null,"stream":true}"#);
     let found = scan(&body).unwrap();
-    let spliced = splice(&body, &found, &encode_model("y"), StreamUsage::Inject);
+    let frames = Frames::from(body.clone());
+    let spliced = splice(&frames, &found, &encode_model("y"), StreamUsage::Inject);
     let inside = body.as_ptr_range();
     let parts: Vec<bool> = spliced
         .iter()
@@ -89,7 +93,7 @@ fn nothing_is_copied() {
         .collect();
     assert_eq!(parts, [true, false, true, false, true]);
     // The same name: the body stays in one part.
-    let same = splice(&body, &found, &encode_model("x"), StreamUsage::Observe);
+    let same = splice(&frames, &found, &encode_model("x"), StreamUsage::Observe);
     assert_eq!(same.iter().collect::<Vec<_>>(), [&body]);
 }
 
@@ -137,5 +141,47 @@ proptest! {
         prop_assume!(scan(body.as_bytes()).is_ok());
         let usage = if inject { StreamUsage::Inject } else { StreamUsage::Observe };
         oracle::check_splice(body.as_bytes(), &name, usage);
+    }
+}
+
+/// The body in frames that end at these offsets.
+fn frames_of(body: &Bytes, mut ends: Vec<usize>) -> Frames {
+    ends.push(body.len());
+    ends.sort_unstable();
+    let mut start = 0;
+    let frames = ends.into_iter().map(|end| {
+        let end = end.min(body.len());
+        body.slice(mem::replace(&mut start, end)..end)
+    });
+    frames.collect::<Vec<_>>().into()
+}
+
+proptest! {
+    #[test]
+    fn frames_are_spliced_like_the_joined_body(
+        body in body(),
+        ends in proptest::collection::vec(0_usize..80, 0..20),
+        inject: bool,
+    ) {
+        prop_assume!(scan(body.as_bytes()).is_ok());
+        let usage = if inject { StreamUsage::Inject } else { StreamUsage::Observe };
+        let body = Bytes::from(body);
+        let found = scan(&body).unwrap();
+        let frames = frames_of(&body, ends);
+        for model in ["a", "other"] {
+            let model = encode_model(model);
+            let joined = splice(&body.clone().into(), &found, &model, usage);
+            let mut spliced = splice(&frames, &found, &model, usage);
+            prop_assert_eq!(text(&spliced), text(&joined));
+            prop_assert_eq!(spliced.len(), joined.len());
+            prop_assert!(spliced.iter().all(|part| !part.is_empty()));
+            let again = spliced.clone();
+            let mut taken = Vec::new();
+            while let Some(part) = spliced.pop_front() {
+                taken.extend_from_slice(&part);
+            }
+            prop_assert_eq!(taken, text(&joined).into_bytes());
+            prop_assert_eq!(text(&again), text(&joined));
+        }
     }
 }
