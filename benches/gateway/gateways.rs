@@ -14,6 +14,8 @@ pub struct Gateway {
     pub name: &'static str,
     /// Searched in PATH; `None` for a direct call to the upstream.
     pub program: Option<&'static str>,
+    /// Variables that it is started with.
+    pub environment: &'static [(&'static str, &'static str)],
     /// The argument with which it prints its version, if there is one.
     version: Option<&'static str>,
     /// With the placeholders of the template.
@@ -45,6 +47,12 @@ const INSTALLED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/gateway/in
 const PLAIN: &[Transport] = &[Transport::Plain];
 const BOTH_HTTP1: &[Transport] = &[Transport::Plain, Transport::TlsHttp1];
 const ALL: &[Transport] = &[Transport::Plain, Transport::TlsHttp1, Transport::TlsHttp2];
+/// Has glibc keep freed buffers of 256 KiB (mallopt(3)). Else some runs map and unmap
+/// one for each large body, at twice the cost.
+const KEEP_BUFFERS: &[(&str, &str)] = &[
+    ("MALLOC_MMAP_THRESHOLD_", "4194304"),
+    ("MALLOC_TRIM_THRESHOLD_", "67108864"),
+];
 const NO_TEMPLATE: (&str, &str) = ("unused", "");
 
 /// Every gateway, in the order of a round.
@@ -52,6 +60,7 @@ pub const GATEWAYS: &[Gateway] = &[
     Gateway {
         name: DIRECT,
         program: None,
+        environment: &[],
         version: None,
         arguments: &[],
         template: NO_TEMPLATE,
@@ -64,6 +73,7 @@ pub const GATEWAYS: &[Gateway] = &[
     Gateway {
         name: BASELINE,
         program: Some("nginx"),
+        environment: KEEP_BUFFERS,
         version: Some("-v"),
         arguments: &["-e", "stderr", "-p", "{directory}", "-c", "{config}"],
         template: ("nginx.conf", include_str!("templates/nginx.conf")),
@@ -76,6 +86,7 @@ pub const GATEWAYS: &[Gateway] = &[
     Gateway {
         name: TRUNKLINE,
         program: Some(TRUNKLINE),
+        environment: &[],
         version: Some("--version"),
         arguments: &["--config", "{config}"],
         template: ("trunkline.toml", include_str!("templates/trunkline.toml")),
@@ -88,6 +99,7 @@ pub const GATEWAYS: &[Gateway] = &[
     Gateway {
         name: "haproxy",
         program: Some("haproxy"),
+        environment: &[],
         version: Some("-v"),
         arguments: &["-f", "{config}"],
         template: ("haproxy.cfg", include_str!("templates/haproxy.cfg")),
@@ -100,6 +112,7 @@ pub const GATEWAYS: &[Gateway] = &[
     Gateway {
         name: "envoy",
         program: Some("envoy"),
+        environment: &[],
         version: Some("--version"),
         arguments: &["-c", "{config}", "--concurrency", "{workers}", "-l", "off"],
         template: ("envoy.yaml", include_str!("templates/envoy.yaml")),
@@ -112,6 +125,7 @@ pub const GATEWAYS: &[Gateway] = &[
     Gateway {
         name: "caddy",
         program: Some("caddy"),
+        environment: &[],
         version: Some("version"),
         arguments: &["run", "--config", "{config}", "--adapter", "caddyfile"],
         template: ("Caddyfile", include_str!("templates/Caddyfile")),
@@ -124,6 +138,7 @@ pub const GATEWAYS: &[Gateway] = &[
     Gateway {
         name: "portkey",
         program: Some("portkey"),
+        environment: &[],
         version: None,
         arguments: &["--port={port}", "--headless"],
         template: NO_TEMPLATE,
@@ -139,6 +154,7 @@ pub const GATEWAYS: &[Gateway] = &[
     Gateway {
         name: "litellm",
         program: Some("litellm"),
+        environment: &[],
         version: Some("--version"),
         arguments: &[
             "--config",
@@ -223,7 +239,11 @@ impl Gateway {
             .arguments
             .iter()
             .map(|part| settings.fill(part, &config));
-        std::iter::once(program.to_string_lossy().into_owned())
+        let variables = self.environment.iter();
+        let variables = variables.map(|(name, value)| format!("{name}={value}"));
+        std::iter::once("env".to_owned())
+            .chain(variables)
+            .chain([program.to_string_lossy().into_owned()])
             .chain(arguments)
             .collect()
     }
