@@ -154,7 +154,8 @@ pub const GATEWAYS: &[Gateway] = &[
     Gateway {
         name: "litellm",
         program: Some("litellm"),
-        environment: &[],
+        // Else it fetches its prices from the Internet at each start.
+        environment: &[("LITELLM_LOCAL_MODEL_COST_MAP", "True")],
         version: Some("--version"),
         arguments: &[
             "--config",
@@ -209,7 +210,10 @@ impl Gateway {
 
     /// What it prints as its version, on one line.
     pub fn version(&self, program: &Path) -> Option<String> {
-        let output = Command::new(program).arg(self.version?).output().ok()?;
+        let mut command = Command::new(program);
+        command.arg(self.version?);
+        let environment = self.environment.iter().copied();
+        let output = command.envs(environment).output().ok()?;
         // nginx writes it to standard error.
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text);
