@@ -100,7 +100,8 @@ fn every_kind_of_failed_response_fails_over() {
             let response = gateway_over(&[&failing, &fine], "").send(&request);
             let bad = String::from_utf8_lossy(&bad);
             assert_eq!(response.status, 200, "{bad}: {}", response.text());
-            assert_eq!((failing.requests().len(), fine.requests().len()), (1, 1));
+            let seen = (failing.requests(), fine.requests());
+            assert_eq!((seen.0.len(), seen.1.len()), (1, 1), "{bad}: {seen:?}");
         }
     }
 }
