@@ -13,6 +13,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use socket2::{Domain, Socket, Type};
+
 use crate::support::wait::{DEADLINE, Watched};
 pub use endless_stream::endless_stream;
 pub use exchange::Exchange;
@@ -230,8 +232,13 @@ impl RecordedRequest {
     }
 }
 
-/// The base URL of an address at which nothing listens.
+/// The base URL of an address at which nothing listens. It stays bound until the test
+/// ends: an upstream of another test could get a free port, and its requests.
 pub fn refused_base_url() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}/v1", listener.local_addr().unwrap())
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    socket.bind(&any.into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    std::mem::forget(socket);
+    format!("http://{address}/v1")
 }
