@@ -40,16 +40,6 @@ fn await_open(gateway: &Gateway, connections: u8) {
     gateway.await_metric("trunkline_connections", &[], connections.into());
 }
 
-/// An upstream that responds once the gate lets it.
-fn gated_upstream(gate: &Arc<Semaphore>) -> Upstream {
-    let gate = Arc::clone(gate);
-    Upstream::start(move |exchange| {
-        exchange.read_body();
-        gate.acquire();
-        exchange.send(response::completion("hi"));
-    })
-}
-
 #[test]
 fn s4_the_connection_that_is_idle_longest_makes_room() {
     let gateway = ordered(Setup::new()).start();
@@ -118,7 +108,7 @@ fn s4_idle_http2_connections_make_room() {
 #[test]
 fn s4_a_busy_gateway_refuses_at_once_with_an_error() {
     let gate = Arc::new(Semaphore::default());
-    let upstream = gated_upstream(&gate);
+    let upstream = Upstream::gated(&gate);
     let gateway = small(Setup::with_upstream(&upstream)).start();
     let mut busy: Vec<Client> = (0..4).map(|_| gateway.client()).collect();
     for client in &mut busy {
@@ -198,7 +188,7 @@ fn s4_idle_tls_connections_make_room_and_busy_ones_have_it_closed() {
     let authority = CertificateAuthority::new();
     let issued = authority.issue("127.0.0.1", Flaw::None);
     let gate = Arc::new(Semaphore::default());
-    let upstream = gated_upstream(&gate);
+    let upstream = Upstream::gated(&gate);
     let gateway = with_tls(ordered(Setup::with_upstream(&upstream)), &issued, "").start();
     let config = authority.client(&[], None);
     let connect = || Client::connect_tls(gateway.listen, &config);

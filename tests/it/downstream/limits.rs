@@ -20,16 +20,6 @@ fn post(size: usize) -> Request {
     Request::post("/v1/chat/completions", body_of(size))
 }
 
-/// An upstream that responds once the gate lets it.
-fn gated_upstream(gate: &Arc<Semaphore>) -> Upstream {
-    let gate = Arc::clone(gate);
-    Upstream::start(move |exchange| {
-        exchange.read_body();
-        gate.acquire();
-        exchange.send(response::completion("hi"));
-    })
-}
-
 #[track_caller]
 fn assert_overloaded(response: &Response) {
     assert_response::error(response, 503, "overloaded", None);
@@ -113,7 +103,7 @@ fn an_endless_chunked_body_is_cut_off() {
 #[test]
 fn l03_requests_over_the_limit_in_flight_are_shed() {
     let gate = Arc::new(Semaphore::default());
-    let upstream = gated_upstream(&gate);
+    let upstream = Upstream::gated(&gate);
     let gateway = Setup::with_upstream(&upstream)
         .server("max_in_flight = 3")
         .start();
@@ -144,7 +134,7 @@ fn l03_requests_over_the_limit_in_flight_are_shed() {
 fn a_providers_limit_in_flight_applies_only_to_it() {
     let gate = Arc::new(Semaphore::default());
     let (slow, quick) = (
-        gated_upstream(&gate),
+        Upstream::gated(&gate),
         Upstream::with_response(response::completion("hi")),
     );
     let gateway = Setup::with_upstream(&slow)
@@ -166,7 +156,7 @@ fn a_providers_limit_in_flight_applies_only_to_it() {
 #[test]
 fn a_request_waits_for_a_permit_at_its_provider() {
     let gate = Arc::new(Semaphore::default());
-    let upstream = gated_upstream(&gate);
+    let upstream = Upstream::gated(&gate);
     let gateway = Setup::with_upstream(&upstream)
         .section("[providers.up.pool]\nmax_in_flight = 1\nacquire_timeout = \"20s\"")
         .start();
@@ -236,7 +226,7 @@ fn an_idle_connection_is_closed_eventually() {
 #[test]
 fn l02_connections_over_the_limit_do_not_affect_others() {
     let gate = Arc::new(Semaphore::default());
-    let upstream = gated_upstream(&gate);
+    let upstream = Upstream::gated(&gate);
     let gateway = Setup::with_upstream(&upstream)
         .server("max_connections = 4\nworkers = 1")
         .start();

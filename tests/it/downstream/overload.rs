@@ -49,12 +49,7 @@ fn l07_one_upstream_that_hangs_does_not_affect_the_others() {
 #[test]
 fn a_full_provider_is_counted() {
     let gate = Arc::new(Semaphore::default());
-    let gate_of_upstream = Arc::clone(&gate);
-    let upstream = Upstream::start(move |exchange| {
-        exchange.read_body();
-        gate_of_upstream.acquire();
-        exchange.send(response::completion("hi"));
-    });
+    let upstream = Upstream::gated(&gate);
     let gateway = Setup::with_upstream(&upstream)
         .section("[providers.up.pool]\nmax_in_flight = 1\nacquire_timeout = \"0s\"")
         .start();

@@ -53,12 +53,7 @@ fn a3_bodies_that_are_awaited_hold_no_permit() {
 #[test]
 fn a3_a_complete_body_waits_for_no_permit() {
     let gate = Arc::new(Semaphore::default());
-    let gate_of_upstream = Arc::clone(&gate);
-    let upstream = Upstream::start(move |exchange| {
-        exchange.read_body();
-        gate_of_upstream.acquire();
-        exchange.send(response::completion("hi"));
-    });
+    let upstream = Upstream::gated(&gate);
     for slow in [Request::chat("m"), form()] {
         let gateway = Setup::with_upstream(&upstream)
             .server("max_in_flight = 1")

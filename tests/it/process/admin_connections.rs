@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::support::client::{Client, Request};
 use crate::support::gateway::{Gateway, Setup};
-use crate::support::upstream::{Upstream, response};
+use crate::support::upstream::Upstream;
 use crate::support::wait::Semaphore;
 
 const PROBES: [&str; 3] = ["/livez", "/readyz", "/metrics"];
@@ -65,12 +65,7 @@ fn s5_the_one_in_use_longest_ago_is_closed_first() {
 #[test]
 fn descriptors_for_probes_remain_when_upstreams_have_taken_the_others() {
     let gate = Arc::new(Semaphore::default());
-    let gate_of_upstream = Arc::clone(&gate);
-    let upstream = Upstream::start(move |exchange| {
-        exchange.read_body();
-        gate_of_upstream.acquire();
-        exchange.send(response::completion("hi"));
-    });
+    let upstream = Upstream::gated(&gate);
     let gateway = Setup::with_upstream(&upstream)
         .server("workers = 1")
         .shell("ulimit -n 128")

@@ -195,14 +195,7 @@ fn assert_events_documented(lines: &[Value]) {
 #[test]
 fn shed_and_rejected_requests_are_logged_as_documented() {
     let gate = Arc::new(Semaphore::default());
-    let upstream = {
-        let gate = Arc::clone(&gate);
-        Upstream::start(move |exchange| {
-            exchange.read_body();
-            gate.acquire();
-            exchange.send(response::completion("hi"));
-        })
-    };
+    let upstream = Upstream::gated(&gate);
     let gateway = Setup::with_upstream(&upstream)
         .server("max_body = \"1KiB\"\nmax_buffered = \"1KiB\"\nmax_in_flight = 1")
         .start();

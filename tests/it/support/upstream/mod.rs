@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use socket2::{Domain, Socket, Type};
 
-use crate::support::wait::{DEADLINE, Watched};
+use crate::support::wait::{DEADLINE, Semaphore, Watched};
 pub use endless_stream::endless_stream;
 pub use exchange::Exchange;
 
@@ -68,6 +68,16 @@ impl Upstream {
     /// Calls the handler for each request, in order on each connection.
     pub fn start(handler: impl Fn(&mut Exchange<'_>) + Send + Sync + 'static) -> Self {
         Self::serve("http", |socket| Some(Box::new(socket)), handler)
+    }
+
+    /// Responds to each request once there is a permit for it.
+    pub fn gated(gate: &Arc<Semaphore>) -> Self {
+        let gate = Arc::clone(gate);
+        Self::start(move |exchange| {
+            exchange.read_body();
+            gate.acquire();
+            exchange.send(response::completion("hi"));
+        })
     }
 
     /// Sends the same response to every request.
