@@ -31,6 +31,26 @@ test('the missing variables of a provider are easy to find', async ({ another, p
   await expect(page.getByText('GROQ_API_KEY').first()).toBeVisible();
 });
 
+test('a message that is sent before the models are known waits for them', async ({
+  chat,
+  page,
+}) => {
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await page.route('**/trunkline/status', async (route) => {
+    await held;
+    await route.continue();
+  });
+  await page.goto(`${chat.url}/`);
+  await chat.send('Early bird');
+  await expect(page.getByText('Early bird').first()).toBeVisible();
+  release();
+  await chat.settled();
+  await expect(chat.last).toContainText('Echo of Early bird');
+});
+
 test('an answer shows while it streams, and stops', async ({ chat, page }) => {
   await chat.open();
   await chat.send('[[hold]] please');

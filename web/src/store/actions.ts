@@ -1,8 +1,9 @@
-import { gatewayStore, refreshGateway } from '../api/gateway';
+import { refreshGateway } from '../api/gateway';
 import { resumeAnswer, startAnswer } from './answer';
 import { createStore } from './create-store';
 import { newId } from './id';
 import { isLive } from './live';
+import { modelFor } from './model-choice';
 import { settingsStore } from './settings';
 import { listStore } from './storage/chat-list';
 import { addChat, changeChat, chatStore } from './storage/chats';
@@ -27,14 +28,6 @@ export interface Draft {
 
 /** Messages sent while an answer was streaming, by conversation. */
 export const queueStore = createStore<Record<string, Draft>>({});
-
-export function modelFor(chat: Conversation | null | undefined): string {
-  const { models } = gatewayStore.get();
-  if (chat?.model) return chat.model;
-  const wanted = settingsStore.get().model;
-  if (models.some((model) => model.id === wanted && model.ready)) return wanted;
-  return models.find((model) => model.ready)?.id ?? wanted;
-}
 
 /** Sends a message, in a new conversation if `chatId` is null. Returns the conversation's id. */
 export function send(chatId: string | null, draft: Draft): string {

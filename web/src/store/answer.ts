@@ -4,6 +4,7 @@ import { createPaintQueue } from '../sse';
 import { createStore } from './create-store';
 import { newId } from './id';
 import { beginLive, endLive } from './live';
+import { awaitModel } from './model-choice';
 import { announce, finishedAnswerStore } from './notices';
 import { changeChat, chatStore } from './storage/chats';
 import { ancestors, nextTimestamp, patchMessage, withMessage } from './tree';
@@ -66,12 +67,14 @@ async function streamAnswer(chatId: string, start: Message, kept = ''): Promise<
   beginLive(id, { chat: chatId, message, controller, commit });
   const saving = setInterval(commit, SAVE_EVERY_MS);
   const announcing = setInterval(() => announce('Still answering.'), ANNOUNCE_EVERY_MS);
-  announce(`${start.model} is answering.`);
+  announce(`${start.model || 'The model'} is answering.`);
   const join = (text: string) => kept + text;
   try {
     const path = ancestors(chat, start);
     const history = kept ? [...path, start, instruction(id)] : path;
-    const request = await chatRequest(start.model ?? chat.model, history, chat.params);
+    const model = start.model || (await awaitModel(chat));
+    newest = { ...newest, model };
+    const request = await chatRequest(model, history, chat.params);
     const end = await runChat(request, {
       signal: controller.signal,
       onProgress(progress) {

@@ -123,6 +123,26 @@ describe('a full localStorage', () => {
     expect(store.get()?.title).toBe('one');
   });
 
+  it('never puts an older version over a newer one', async () => {
+    const page = await load();
+    const old = talk(page, 'Old', 'x'.repeat(3000));
+    page.addChat({ ...old, updated: 1 });
+    await patchGateway();
+    local.room = [...local.entries].reduce(
+      (sum, [key, value]) => sum + key.length + value.length,
+      0,
+    );
+    const chat = talk(page, 'First');
+    page.addChat(chat);
+    page.changeChat(chat.id, (now) => ({ ...now, title: 'Second' }));
+    // While space is being freed for these two, the third finds room.
+    local.room = Number.POSITIVE_INFINITY;
+    page.changeChat(chat.id, (now) => ({ ...now, title: 'Third' }));
+    await patchGateway();
+    const after = await load();
+    expect((await after.readChat(chat.id))?.title).toBe('Third');
+  });
+
   it('keeps one that is larger than the quota', async () => {
     const page = await load();
     local.room = 2000;

@@ -1,7 +1,7 @@
 import { gatewayStore } from '../../api/gateway';
 import type { Model } from '../../api/types';
-import { modelFor } from '../../store/actions';
 import { useStore } from '../../store/create-store';
+import { modelFor } from '../../store/model-choice';
 import { settingsStore } from '../../store/settings';
 import { useChat } from '../../store/use-chat';
 

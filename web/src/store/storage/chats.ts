@@ -25,6 +25,9 @@ const open = new Map<string, ChatStore>();
 /** The stored JSON that this tab last read or wrote; a different one is from another tab. */
 const lastStored = new Map<string, string>();
 
+/** The newest versions for which localStorage had no room; each is being saved. */
+const waiting = new Map<string, string>();
+
 /** True while a conversation could not be saved: the page then offers an export. */
 export const saveFailed = createStore(false);
 
@@ -88,28 +91,46 @@ export function saveChat(id: string): void {
   const written = writeItem(chatKey(id), raw);
   if (written === 'ok') {
     saveFailed.set(false);
+    waiting.delete(id);
     lastStored.set(id, raw);
     if (findEntry(id)?.cold) void idbDelete('chats', id).catch(() => {});
     putEntry(entry);
   } else {
     putEntry({ ...entry, ...(findEntry(id)?.cold && { cold: true }) });
-    void saveWhenFull(id, raw);
+    const isBeingSaved = waiting.has(id);
+    waiting.set(id, raw);
+    if (!isBeingSaved) void saveWhenFull(id);
   }
 }
 
 /** localStorage is full: archive older conversations, or else this one. */
-async function saveWhenFull(id: string, raw: string): Promise<void> {
-  if (await freeSpace(raw.length, id, () => writeItem(chatKey(id), raw) === 'ok')) {
+async function saveWhenFull(id: string): Promise<void> {
+  const write = () => {
+    const raw = waiting.get(id);
+    // A later version found room.
+    if (raw === undefined) return true;
+    if (writeItem(chatKey(id), raw) !== 'ok') return false;
+    waiting.delete(id);
     lastStored.set(id, raw);
-    return;
-  }
+    return true;
+  };
+  if (await freeSpace(waiting.get(id)?.length ?? 0, id, write)) return;
   try {
-    await idbPut('chats', id, raw);
+    let raw = waiting.get(id);
+    while (raw !== undefined) {
+      await idbPut('chats', id, raw);
+      const newest = waiting.get(id);
+      if (newest === raw) break;
+      raw = newest;
+    }
     // Else the older version would be found first.
-    removeItem(chatKey(id));
-    lastStored.delete(id);
-    patchEntry(id, { cold: true });
+    if (waiting.delete(id)) {
+      removeItem(chatKey(id));
+      lastStored.delete(id);
+      patchEntry(id, { cold: true });
+    }
   } catch {
+    waiting.delete(id);
     saveFailed.set(true);
   }
 }
@@ -170,6 +191,7 @@ export async function purge(ids: string[]): Promise<void> {
       if (findEntry(id)?.cold) continue;
     }
     open.delete(id);
+    waiting.delete(id);
     lastStored.delete(id);
     removeEntry(id);
   }
