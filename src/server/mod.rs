@@ -19,6 +19,9 @@ pub mod tls;
 mod worker;
 mod worker_pool;
 
+#[cfg(feature = "fuzzing")]
+pub use connection::chunk_oracle;
+
 /// The workers' part of one generation of the configuration.
 #[derive(Debug)]
 pub struct ServerGeneration {

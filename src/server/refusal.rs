@@ -65,7 +65,7 @@ impl ConnectionRefusals {
         let error = error_response::overloaded("Too many connections; retry.");
         let id = self.request_ids.for_request(None);
         // The dialect of the client is not known before its request.
-        let mut response = error.into_response(&id, Dialect::OpenAi);
+        let mut response = error.into_response(&id, Dialect::Chat);
         let length = response.body().len();
         let headers = response.headers_mut();
         headers.insert(CONNECTION, HeaderValue::from_static("close"));

@@ -57,6 +57,14 @@ def test_compose_waits_for_the_drain():
     assert grace >= int(default[1]) * {"s": 1, "m": 60}[default[2]] + 5
 
 
+def test_memory_is_limited():
+    """Otherwise a burst could end in the kernel killing another program."""
+    assert service("trunkline")["mem_limit"] == "768m"
+    assert re.search(r"^MemoryMax=50%$", UNIT.read_text(), re.M)
+    memory = re.search(r"(?s)### Memory\n(.*?)\n##", (tools.ROOT / "docs/deploy.md").read_text())[1]
+    assert "768 MiB" in memory and "`MemoryMax=50%`" in memory
+
+
 def test_the_unit_is_valid_and_confined(tmp_path):
     """The unit, with the path of the binary under test."""
     analyze = tools.tool("systemd-analyze", "install systemd")

@@ -30,6 +30,7 @@ use crate::proxy::tunnel::{ClientStream, Tunnel};
 use crate::request_body::READ_BUFFER;
 
 mod catch_panic;
+mod chunks;
 mod detect;
 mod end;
 mod hang_up;
@@ -39,6 +40,9 @@ mod stall_guard;
 pub(super) mod state;
 mod tracked_body;
 mod tracked_io;
+
+#[cfg(feature = "fuzzing")]
+pub use chunks::oracle as chunk_oracle;
 
 use detect::{Detected, Protocol};
 use end::{ConnectionEnd, is_timed_out};
@@ -166,9 +170,11 @@ async fn serve_http<S>(
             )
             .await;
             // Not hyper's upgrade API, which needs a connection that is `Send`.
-            let read_ahead = connection.into_parts().read_buf;
+            let parts = connection.into_parts();
+            let unread = parts.io.into_inner().into_unread();
             if let (ConnectionEnd::Closed, Some(tunnel)) = (&end, state.take_tunnel()) {
                 drop(entry);
+                let read_ahead = join(parts.read_buf, &unread);
                 // Boxed: otherwise every connection would reserve space for it.
                 return Box::pin(run_tunnel(*tunnel, stream, read_ahead)).await;
             }
@@ -195,6 +201,13 @@ async fn serve_http<S>(
     {
         linger(stream.into_inner()).await;
     }
+}
+
+fn join(first: Bytes, second: &[u8]) -> Bytes {
+    if second.is_empty() {
+        return first;
+    }
+    Bytes::from([&*first, second].concat())
 }
 
 /// Serves the connection after its upgrade to a WebSocket.

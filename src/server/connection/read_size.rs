@@ -15,7 +15,7 @@ use crate::shared_limit::SharedLimit;
 
 /// One byte less than the size with which hyper's buffer begins: it grows when it is
 /// filled.
-const SMALL_READ: usize = 8 * 1024 - 1;
+pub const SMALL_READ: usize = 8 * 1024 - 1;
 /// Size of a large buffer: twice what hyper reads at most, as it was measured.
 const LARGE_BUFFER: usize = 256 * 1024;
 
@@ -33,6 +33,10 @@ impl ReadSize {
             buffers: Arc::clone(buffers),
             is_large: false,
         }
+    }
+
+    pub fn is_large(&self) -> bool {
+        self.is_large
     }
 
     pub fn poll_read<S: AsyncRead + Unpin>(

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::chunks::BodyBoundary;
 use crate::drain::{DrainWatch, Phase};
 use crate::proxy::tunnel::Tunnel;
 use crate::server::connection_table::{IdleRank, IdleSince};
@@ -27,6 +28,9 @@ const FIRST_BYTE_GRACE: Duration = Duration::from_millis(200);
 /// Bytes of the HTTP/2 preface and of the head of the SETTINGS frame behind it (RFC 9113,
 /// sections 3.4 and 4.1).
 const HTTP2_OPENING: usize = 24 + 9;
+/// Of a response body before the connection writes: what is read of an upstream at a time
+/// comes in frames of up to 48 KiB.
+const MAX_UNWRITTEN: usize = 32 * 1024;
 
 #[derive(Debug)]
 pub struct ConnState {
@@ -42,6 +46,8 @@ pub struct ConnState {
     head_begun: Cell<bool>,
     /// The client has not yet taken all of a response.
     write_blocked: Cell<bool>,
+    /// Bytes of responses that hyper was given since it last wrote.
+    unwritten: Cell<usize>,
     /// Why the connection ends as soon as it has no request, and since when.
     ending: Cell<Option<(Ending, Instant)>>,
     unread_body: Cell<bool>,
@@ -50,6 +56,8 @@ pub struct ConnState {
     /// Result of the last poll of a response body: true if it was ready.
     last_poll: Cell<Option<bool>>,
     last_read: Cell<LastRead>,
+    /// Of an HTTP/1 request.
+    body_boundary: Cell<BodyBoundary>,
     /// hyper has begun to end the connection.
     shut_down: Cell<bool>,
     header_timeout: Cell<Duration>,
@@ -103,11 +111,13 @@ impl ConnState {
             bytes_read: Cell::default(),
             head_begun: Cell::new(false),
             write_blocked: Cell::new(false),
+            unwritten: Cell::default(),
             ending: Cell::new(None),
             unread_body: Cell::new(false),
             stalled: Cell::new(false),
             last_poll: Cell::new(None),
             last_read: Cell::default(),
+            body_boundary: Cell::default(),
             shut_down: Cell::default(),
             header_timeout: Cell::new(header_timeout),
             idle_timeout: Cell::new(idle_timeout),
@@ -145,6 +155,21 @@ impl ConnState {
 
     pub fn set_last_read(&self, read: LastRead) {
         self.last_read.set(read);
+    }
+
+    pub fn take_body_boundary(&self) -> BodyBoundary {
+        self.body_boundary.take()
+    }
+
+    pub fn set_body_boundary(&self, start: BodyBoundary) {
+        self.body_boundary.set(start);
+    }
+
+    /// A request begins.
+    pub fn start_body(&self, is_chunked: impl FnOnce() -> bool) {
+        if self.body_boundary.take() == BodyBoundary::Here && is_chunked() {
+            self.body_boundary.set(BodyBoundary::Chunked);
+        }
     }
 
     /// Whether to shut down the ending connection now; true only once. hyper would close an
@@ -287,6 +312,9 @@ impl ConnState {
 
     pub fn on_write<T>(&self, polled: Poll<T>) -> Poll<T> {
         self.write_blocked.set(polled.is_pending());
+        if polled.is_ready() {
+            self.unwritten.set(0);
+        }
         polled
     }
 
@@ -307,6 +335,29 @@ impl ActiveRequest {
     /// Notes a poll of the response body: true if it was ready.
     pub fn on_body_poll(&self, is_ready: bool) {
         self.0.last_poll.set(Some(is_ready));
+    }
+
+    /// Pending while hyper should write what it has, over HTTP/1: it would take 128 KiB
+    /// that wait for a client that reads slowly. It polls again once it has written.
+    pub fn poll_writable(&self, context: &mut Context<'_>) -> Poll<()> {
+        let state = &self.0;
+        if state.http2.get() {
+            // Each stream has a window of its own.
+            return Poll::Ready(());
+        }
+        if state.write_blocked.get() {
+            return Poll::Pending;
+        }
+        if state.unwritten.get() >= MAX_UNWRITTEN {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
+    /// hyper has been given a frame of the response body.
+    pub fn on_frame(&self, bytes: usize) {
+        self.0.unwritten.set(self.0.unwritten.get() + bytes);
     }
 
     /// Whether the response is dropped because the client does not read it.

@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::detect::Detected;
+use super::chunks::ChunkedReads;
+use super::detect::{Detected, Protocol};
 use super::read_size::ReadSize;
 use super::state::{ConnState, LastRead};
 
@@ -18,7 +19,7 @@ pub struct TrackedIo<S> {
     /// Read of the stream before hyper had it.
     read_ahead: &'static [u8],
     stream: Rc<RefCell<S>>,
-    read_size: ReadSize,
+    reads: ChunkedReads,
     state: Rc<ConnState>,
 }
 
@@ -32,9 +33,14 @@ impl<S> TrackedIo<S> {
         Self {
             read_ahead: detected.read_ahead,
             stream: Rc::clone(stream),
-            read_size,
+            reads: ChunkedReads::new(read_size, detected.protocol == Protocol::Http1),
             state: Rc::clone(state),
         }
+    }
+
+    /// What was read of the stream, but not by hyper.
+    pub fn into_unread(self) -> Vec<u8> {
+        self.reads.into_unread()
     }
 }
 
@@ -54,9 +60,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for TrackedIo<S> {
         }
         let before = buffer.filled().len();
         let Self {
-            stream, read_size, ..
+            stream,
+            reads,
+            state,
+            ..
         } = &mut *self;
-        let polled = read_size.poll_read(&mut *stream.borrow_mut(), context, buffer);
+        let polled = reads.poll_read(&mut *stream.borrow_mut(), context, buffer, state);
         let count = buffer.filled().len() - before;
         if count > 0 {
             self.state.on_read(count);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::downstream::tls::with_tls;
-use crate::support::client::{Client, Request};
+use crate::support::client::{BodyFrame, Client, Request, find};
 use crate::support::gateway::{Gateway, Setup, text};
 use crate::support::upstream::tls::{CertificateAuthority, Flaw};
 use crate::support::upstream::{Upstream, response};
@@ -177,4 +177,52 @@ fn c10_a_client_that_stays_is_served_to_the_end() {
     });
     client.send(&Request::get("/health").bytes());
     assert_eq!(client.response().status, 200);
+}
+
+/// A stream of chat whose body does not end.
+fn unended() -> Upstream {
+    let events = [response::delta("one"), response::finish()].concat() + response::DONE;
+    Upstream::start(move |exchange| {
+        exchange.read_body();
+        exchange.send(response::stream_head());
+        exchange.send(response::chunk(&events));
+        assert!(exchange.wait_for_disconnect(), "it outlived its client");
+    })
+}
+
+/// Codex does so.
+#[test]
+fn ag07_a_client_that_leaves_behind_the_last_event_has_its_response() {
+    let upstream = unended();
+    let gateway = Setup::new()
+        .provider("up", &upstream.base_url(), "dialects = [\"chat\"]")
+        .model("m", "up", "real-model")
+        .start();
+    let responses = r#"{"model":"m","input":"hi","store":false,"stream":true}"#;
+    let messages =
+        r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"stream":true}"#;
+    let requests = [
+        (Request::stream("m"), "[DONE]"),
+        (
+            Request::post("/v1/responses", responses),
+            "response.completed",
+        ),
+        (Request::post("/v1/messages", messages), "message_stop"),
+    ];
+    for (count, (request, last)) in requests.into_iter().enumerate() {
+        let mut client = gateway.client();
+        client.send(&request.bytes());
+        assert_eq!(client.head().status, 200);
+        let mut received = Vec::new();
+        while find(&received, last.as_bytes()).is_none() {
+            match client.next_frame() {
+                BodyFrame::Data(data) => received.extend(data),
+                end => panic!("{end:?} after {:?}", String::from_utf8_lossy(&received)),
+            }
+        }
+        drop(client);
+        let lines = gateway.access_lines(count + 1);
+        assert_eq!(text(&lines[count], "outcome"), "ok", "{last}");
+        upstream.wait_for_closed(count + 1);
+    }
 }

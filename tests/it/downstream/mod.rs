@@ -22,6 +22,7 @@ pub mod preface;
 pub mod repeated_headers;
 pub mod slow_bodies;
 pub mod slow_readers;
+pub mod small_chunks;
 pub mod tls;
 pub mod unbuffered;
 pub mod unix_socket;

@@ -99,11 +99,11 @@ fn memory_per_client<R>(content: usize, readers: impl Fn(&Gateway, usize) -> R) 
 fn c05_slow_readers_cost_little_memory_for_any_event_size() {
     for content in [1000, 5000, 16 * 1024] {
         let each = memory_per_client(content, over_http1);
-        assert!(each <= 256, "{each} KiB for each");
+        assert!(each <= 144, "{each} KiB for each");
     }
     // An incomplete event is buffered once more.
     let each = memory_per_client(64 * 1024, over_http1);
-    assert!(each <= 256 + 64, "{each} KiB for each");
+    assert!(each <= 144 + 64, "{each} KiB for each");
 }
 
 #[test]

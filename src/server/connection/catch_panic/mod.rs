@@ -44,7 +44,7 @@ fn panic_response(worker: &Worker) -> Response<ResponseBody> {
     let error = error_response::internal_error();
     match worker.metrics.take_panicked() {
         Some(id) => {
-            let response = error.into_response(&id, Dialect::OpenAi);
+            let response = error.into_response(&id, Dialect::Chat);
             response.map(ResponseBody::full)
         }
         None => reject(worker, &HeaderMap::new(), error),
