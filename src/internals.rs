@@ -7,6 +7,8 @@ pub use crate::config::{Config, Sources, load};
 #[cfg(feature = "fuzzing")]
 pub use crate::dialect::oracle as dialect_oracle;
 pub use crate::metering::{Meter, MeteringOptions, RequestOutcome, SharedMetrics, WorkerMetrics};
+#[cfg(feature = "fuzzing")]
+pub use crate::server::chunk_oracle;
 pub use crate::telemetry::metric::Registry;
 pub use crate::telemetry::request_id::RequestIds;
 #[cfg(feature = "fuzzing")]
@@ -17,7 +19,8 @@ pub use crate::wire::{content_coding, endpoint, frames, multipart, scan, splice,
 
 pub mod dialect {
     pub use crate::dialect::{
-        ChatUpstream, Dialect, MessagesUpstream, ResponseContext, StreamStatus, StreamTranslator,
-        ThinkingMode, ToolIdRule, to_chat, to_messages, translate_error, translate_response,
+        ChatUpstream, Dialect, DialectPair, MessagesUpstream, ResponseContext, ResponsesUpstream,
+        StreamStatus, StreamTranslator, SystemPosition, ThinkingMode, ToolIdRule, UpstreamApi,
+        translate_error, translate_request, translate_response,
     };
 }

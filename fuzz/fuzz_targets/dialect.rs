@@ -5,10 +5,13 @@
 
 use libfuzzer_sys::fuzz_target;
 use trunkline::internals::dialect::{
-    ChatUpstream, Dialect, MessagesUpstream, ResponseContext, StreamStatus, StreamTranslator,
-    ThinkingMode, ToolIdRule, to_chat, to_messages, translate_error, translate_response,
+    ChatUpstream, Dialect, DialectPair, MessagesUpstream, ResponseContext, ResponsesUpstream,
+    StreamStatus, StreamTranslator, SystemPosition, ThinkingMode, ToolIdRule, UpstreamApi,
+    translate_error, translate_request, translate_response,
 };
-use trunkline::internals::dialect_oracle::{check_chat_stream, check_messages_stream};
+use trunkline::internals::dialect_oracle::{
+    check_chat_stream, check_messages_stream, check_responses_stream, check_round_trip,
+};
 
 const CONTEXT: ResponseContext<'_> = ResponseContext {
     model: "alias",
@@ -16,10 +19,13 @@ const CONTEXT: ResponseContext<'_> = ResponseContext {
     fallback_id: "req_1",
     created: 1,
     include_usage: true,
+    echo: None,
 };
 
-fn stream(client: Dialect, chunks: &[&[u8]]) -> (Vec<u8>, StreamStatus) {
-    let mut stream = StreamTranslator::new(client, &CONTEXT);
+const DIALECTS: [Dialect; 3] = [Dialect::Chat, Dialect::Messages, Dialect::Responses];
+
+fn stream(pair: DialectPair, chunks: &[&[u8]]) -> (Vec<u8>, StreamStatus) {
+    let mut stream = StreamTranslator::new(pair, &CONTEXT);
     let mut out = Vec::new();
     for chunk in chunks {
         stream.push(chunk, &mut out);
@@ -37,42 +43,73 @@ fuzz_target!(|input: &[u8]| {
         return;
     };
     for thinking in [ThinkingMode::Budget, ThinkingMode::Adaptive] {
-        let upstream = MessagesUpstream {
-            model: "m",
-            default_max_tokens: 4096,
-            thinking,
-        };
-        if let Ok(out) = to_messages(input, &upstream) {
-            is_json(&out.body);
-        }
+        check_request(
+            input,
+            &UpstreamApi::Messages(MessagesUpstream {
+                model: "m",
+                default_max_tokens: 4096,
+                thinking,
+            }),
+        );
     }
     for enabled in [false, true] {
-        let upstream = ChatUpstream {
-            model: "m",
-            legacy_max_tokens: enabled,
-            reasoning_effort: enabled,
-            reasoning_history: enabled,
-            stream_usage: enabled,
-            tool_ids: if enabled {
-                ToolIdRule::Nine
-            } else {
-                ToolIdRule::Any
-            },
-            provider: "up",
-        };
-        if let Ok(out) = to_chat(input, &upstream) {
-            is_json(&out.body);
-        }
+        check_request(
+            input,
+            &UpstreamApi::Chat(ChatUpstream {
+                model: "m",
+                legacy_max_tokens: enabled,
+                reasoning_effort: enabled,
+                reasoning_history: enabled,
+                thinking_blocks: enabled,
+                stream_usage: enabled,
+                system: if enabled {
+                    SystemPosition::FirstOrUser
+                } else {
+                    SystemPosition::First
+                },
+                tool_ids: if enabled {
+                    ToolIdRule::Nine
+                } else {
+                    ToolIdRule::Any
+                },
+                provider: "up",
+            }),
+        );
+        check_request(
+            input,
+            &UpstreamApi::Responses(ResponsesUpstream {
+                model: "m",
+                reasoning: enabled,
+                system: SystemPosition::Anywhere,
+                provider: "up",
+            }),
+        );
     }
-    for client in [Dialect::OpenAi, Dialect::Anthropic] {
-        if let Ok(out) = translate_response(client, input, &CONTEXT) {
-            is_json(&out);
-        }
+    for client in DIALECTS {
         is_json(&translate_error(client, 500, input, None).body);
-        let unsplit = stream(client, &[input]);
-        let (first, second) = input.split_at(usize::from(cut).min(input.len()));
-        assert_eq!(unsplit, stream(client, &[first, second]));
+        for upstream in DIALECTS.into_iter().filter(|it| *it != client) {
+            check_response(DialectPair { client, upstream }, input, cut);
+        }
     }
     check_chat_stream(input);
     check_messages_stream(input);
+    check_responses_stream(input);
+    check_round_trip(input);
 });
+
+fn check_request(input: &[u8], upstream: &UpstreamApi<'_>) {
+    for client in DIALECTS {
+        if let Ok(out) = translate_request(client, input, upstream) {
+            is_json(&out.body);
+        }
+    }
+}
+
+fn check_response(pair: DialectPair, input: &[u8], cut: u8) {
+    if let Ok(out) = translate_response(pair, input, &CONTEXT) {
+        is_json(&out);
+    }
+    let unsplit = stream(pair, &[input]);
+    let (first, second) = input.split_at(usize::from(cut).min(input.len()));
+    assert_eq!(unsplit, stream(pair, &[first, second]));
+}

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::Dialect;
-use super::failure_kind::{FailureKind, from_name};
+use super::failure_kind::{FailureKind, is_general_name};
+use super::responses_via_chat::failure::StreamFailure;
 use crate::wire::error::{ApiError, ErrorType};
 use crate::wire::failure::ReportedFailure;
 
@@ -27,12 +28,12 @@ struct ChatErrorBody<'a> {
 }
 
 #[derive(Serialize)]
-struct ChatError<'a> {
-    message: &'a str,
+pub(super) struct ChatError<'a> {
+    pub(super) message: &'a str,
     #[serde(rename = "type")]
     kind: ErrorType,
-    param: Option<()>,
-    code: &'a str,
+    pub(super) param: Option<&'a str>,
+    pub(super) code: &'a str,
 }
 
 #[derive(Serialize)]
@@ -67,14 +68,14 @@ pub fn translate_error(
         format!("The model's provider responded with status {status} and no error message.");
     let message = failure.message.as_deref().unwrap_or(&fallback);
     match client {
-        Dialect::OpenAi => {
+        Dialect::Chat | Dialect::Responses => {
             let kind = FailureKind::of_name(failure.kind.as_deref(), status, &failure);
             TranslatedError {
                 status: if status == 529 { 503 } else { status },
                 body: chat_body(kind, unknown_name(kind, &failure), status, message),
             }
         }
-        Dialect::Anthropic => {
+        Dialect::Messages => {
             let kind = FailureKind::of_status(status, &failure);
             TranslatedError {
                 status: match (kind, status) {
@@ -97,10 +98,10 @@ pub fn translate_failure(
     request_id: Option<&str>,
 ) -> TranslatedError {
     let kind = FailureKind::of_report(failure);
-    if kind.is_about_credentials() {
+    if let Some((status, error)) = rejection(kind) {
         return TranslatedError {
-            status: 502,
-            body: gateway_error(client, 502, &credential_rejected(), request_id).into(),
+            status,
+            body: gateway_error(client, status, &error, request_id).into(),
         };
     }
     let status = match kind {
@@ -109,32 +110,69 @@ pub fn translate_failure(
     };
     let message = failure.message.as_deref().unwrap_or(NO_EXPLANATION);
     match client {
-        Dialect::OpenAi => TranslatedError {
+        Dialect::Chat | Dialect::Responses => TranslatedError {
             status: if status == 529 { 503 } else { status },
             body: chat_body(kind, unknown_name(kind, failure), status, message),
         },
-        Dialect::Anthropic => TranslatedError {
+        Dialect::Messages => TranslatedError {
             status: if status == 503 { 529 } else { status },
             body: messages_body(kind, message, request_id),
         },
     }
 }
 
-/// The last event of a stream in which the upstream reported a failure.
+/// The end of a stream in which the upstream reported a failure.
 #[must_use]
 pub fn failure_event(client: Dialect, failure: &ReportedFailure) -> Vec<u8> {
+    if client == Dialect::Responses {
+        return with_stream_failure(failure, |failure| failure.to_events());
+    }
     let kind = FailureKind::of_report(failure);
-    if kind.is_about_credentials() {
-        return gateway_error_event(client, &credential_rejected()).into();
+    if let Some((_, error)) = rejection(kind) {
+        return gateway_error_event(client, &error).into();
     }
     let message = failure.message.as_deref().unwrap_or(NO_EXPLANATION);
-    match client {
-        Dialect::OpenAi => {
-            let status = failure.status.unwrap_or_else(|| kind.status());
-            let body = chat_body(kind, unknown_name(kind, failure), status, message);
-            [b"data: ", body.as_slice(), b"\n\n"].concat()
-        }
-        Dialect::Anthropic => messages_event(&messages_body(kind, message, None)),
+    if client == Dialect::Messages {
+        return messages_event(&messages_body(kind, message, None));
+    }
+    let status = failure.status.unwrap_or_else(|| kind.status());
+    let body = chat_body(kind, unknown_name(kind, failure), status, message);
+    [b"data: ", body.as_slice(), b"\n\n"].concat()
+}
+
+/// What a Responses stream says of a failure that the upstream reported.
+pub(super) fn with_stream_failure<T>(
+    failure: &ReportedFailure,
+    then: impl FnOnce(StreamFailure<'_>) -> T,
+) -> T {
+    let kind = FailureKind::of_report(failure);
+    if let Some((_, error)) = rejection(kind) {
+        return then(stream_failure(&error));
+    }
+    // Waiting does not help, whatever the status (OpenAI's is 429).
+    let is_quota = |name: &String| name == "insufficient_quota";
+    let kind = match [&failure.code, &failure.kind] {
+        names if names.into_iter().flatten().any(is_quota) => FailureKind::Billing,
+        _ => kind,
+    };
+    let message = failure.message.as_deref().unwrap_or(NO_EXPLANATION);
+    let status = failure.status.unwrap_or_else(|| kind.status());
+    then(StreamFailure {
+        error: chat_error(kind, unknown_name(kind, failure), status, message),
+        code: kind.responses_code(),
+    })
+}
+
+/// The same for an error of the gateway itself.
+pub(super) fn stream_failure(error: &ApiError) -> StreamFailure<'_> {
+    StreamFailure {
+        error: ChatError {
+            message: &error.message,
+            kind: error.kind,
+            param: error.param.as_deref(),
+            code: error.code,
+        },
+        code: kind_of(error).responses_code(),
     }
 }
 
@@ -147,62 +185,103 @@ pub fn gateway_error(
     request_id: Option<&str>,
 ) -> Bytes {
     match client {
-        Dialect::OpenAi => error.to_body(),
-        Dialect::Anthropic => {
+        Dialect::Chat | Dialect::Responses => error.to_body(),
+        Dialect::Messages => {
             let kind = FailureKind::of_status(status, &ReportedFailure::default());
             messages_body(kind, &error.message, request_id).into()
         }
     }
 }
 
-/// The last event of a stream that failed in the gateway.
+/// The end of a stream that failed in the gateway.
 #[must_use]
 pub fn gateway_error_event(client: Dialect, error: &ApiError) -> Bytes {
     match client {
-        Dialect::OpenAi => error.to_event(),
-        Dialect::Anthropic => {
-            let kind = match error.kind {
-                ErrorType::InvalidRequestError => FailureKind::Invalid,
-                ErrorType::RateLimitError | ErrorType::InsufficientQuota => FailureKind::RateLimit,
-                ErrorType::ServerError => FailureKind::Upstream,
+        Dialect::Chat => error.to_event(),
+        Dialect::Responses => stream_failure(error).to_events().into(),
+        Dialect::Messages => {
+            let kind = match kind_of(error) {
+                FailureKind::Billing => FailureKind::RateLimit,
+                kind => kind,
             };
             messages_event(&messages_body(kind, &error.message, None)).into()
         }
     }
 }
 
-/// In place of words that may contain the upstream's key.
-fn credential_rejected() -> ApiError {
-    ApiError {
-        message: "The upstream rejected the gateway's credential for this model. The gateway's \
-                  operator must renew it."
-            .into(),
-        kind: ErrorType::ServerError,
-        param: None,
-        code: "upstream_auth_failed",
+fn kind_of(error: &ApiError) -> FailureKind {
+    match error.kind {
+        ErrorType::InvalidRequestError => FailureKind::Invalid,
+        ErrorType::RateLimitError => FailureKind::RateLimit,
+        ErrorType::InsufficientQuota => FailureKind::Billing,
+        ErrorType::ServerError => FailureKind::Upstream,
     }
 }
 
-/// A provider's own name of an error, which says more than the one of its kind.
+/// Status and error in place of words that may contain the upstream's key.
+fn rejection(kind: FailureKind) -> Option<(u16, ApiError)> {
+    let (status, kind, code, message) = match kind {
+        FailureKind::Authentication => (
+            502,
+            ErrorType::ServerError,
+            "upstream_auth_failed",
+            "The upstream rejected the gateway's credential for this model. The gateway's \
+             operator must renew it.",
+        ),
+        FailureKind::Permission => (
+            403,
+            ErrorType::InvalidRequestError,
+            "upstream_forbidden",
+            "The upstream refused the request: the gateway's credential may not use this model, \
+             or the provider does not allow this request.",
+        ),
+        _ => return None,
+    };
+    let error = ApiError {
+        message: message.into(),
+        kind,
+        param: None,
+        code,
+    };
+    Some((status, error))
+}
+
+/// A name of an error that says more than the one of its kind: the provider's own, or that
+/// of a missing model, by which clients tell it from other missing things.
 fn unknown_name(kind: FailureKind, failure: &ReportedFailure) -> Option<&str> {
+    if kind == FailureKind::NotFound {
+        let message = failure.message.as_deref().unwrap_or_default();
+        let names_model = message.to_ascii_lowercase().contains("model");
+        return names_model.then_some("model_not_found");
+    }
     let is_general = matches!(kind, FailureKind::Invalid | FailureKind::Upstream);
-    let name = failure.kind.as_deref().filter(|_| is_general)?;
-    from_name(name).is_none().then_some(name)
+    let names = [&failure.code, &failure.kind].into_iter().flatten();
+    let mut names = names.map(String::as_str).filter(|_| is_general);
+    names.find(|name| !is_general_name(name))
 }
 
 fn chat_body(kind: FailureKind, own_code: Option<&str>, status: u16, message: &str) -> Vec<u8> {
+    let error = chat_error(kind, own_code, status, message);
+    serde_json::to_vec(&ChatErrorBody { error }).unwrap_or_default()
+}
+
+fn chat_error<'a>(
+    kind: FailureKind,
+    own_code: Option<&'a str>,
+    status: u16,
+    message: &'a str,
+) -> ChatError<'a> {
     let (error_type, code) = match own_code {
         None => kind.chat_type_and_code(),
         Some(code) if (400..500).contains(&status) => (ErrorType::InvalidRequestError, code),
         Some(code) => (ErrorType::ServerError, code),
     };
-    let error = ChatError {
+    ChatError {
         message,
         kind: error_type,
         param: None,
         code,
-    };
-    serde_json::to_vec(&ChatErrorBody { error }).unwrap_or_default()
+    }
 }
 
 fn messages_body(kind: FailureKind, message: &str, request_id: Option<&str>) -> Vec<u8> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::field::write_json;
-use super::{Dialect, InvalidUpstreamResponse};
+use super::{Dialect, InvalidUpstreamResponse, chat_via_responses};
 
 type Raw<'a> = Option<&'a RawValue>;
 
@@ -87,15 +87,16 @@ struct StopDelta<'a> {
 }
 
 /// The events, in the upstream's dialect, that a complete response with status 2xx
-/// stands for. `client` speaks the other dialect.
+/// stands for.
 ///
 /// # Errors
 ///
 /// The response is not JSON, or has no message.
-pub fn response_events(client: Dialect, body: &[u8]) -> Result<Vec<u8>, InvalidUpstreamResponse> {
-    let events = match client {
-        Dialect::OpenAi => messages_events(body),
-        Dialect::Anthropic => chat_events(body),
+pub fn response_events(upstream: Dialect, body: &[u8]) -> Result<Vec<u8>, InvalidUpstreamResponse> {
+    let events = match upstream {
+        Dialect::Chat => chat_events(body),
+        Dialect::Messages => messages_events(body),
+        Dialect::Responses => chat_via_responses::events::of_response(body),
     };
     events.ok_or(InvalidUpstreamResponse)
 }
@@ -141,7 +142,7 @@ fn messages_events(body: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-fn write_event(event: &impl Serialize, out: &mut Vec<u8>) {
+pub(super) fn write_event(event: &impl Serialize, out: &mut Vec<u8>) {
     out.extend_from_slice(b"data: ");
     let start = out.len();
     write_json(event, out);

@@ -93,11 +93,6 @@ impl FailureKind {
         kind
     }
 
-    /// Whether the provider's words may contain the upstream's key.
-    pub(super) fn is_about_credentials(self) -> bool {
-        matches!(self, Self::Authentication | Self::Permission)
-    }
-
     /// For a failure that has no status.
     pub(super) fn status(self) -> u16 {
         match self {
@@ -147,6 +142,21 @@ impl FailureKind {
             Self::Upstream => (ErrorType::ServerError, "upstream_error"),
         }
     }
+
+    /// The code of `response.failed`. Codex compacts, stops or waits by it, and repeats
+    /// the request at any that it does not know: `invalid_prompt` is the one at which it
+    /// shows the message and stops.
+    pub(super) fn responses_code(self) -> &'static str {
+        match self {
+            Self::PromptTooLong => "context_length_exceeded",
+            Self::Billing => "insufficient_quota",
+            Self::RateLimit => "rate_limit_exceeded",
+            Self::Invalid | Self::Permission | Self::NotFound | Self::TooLarge => "invalid_prompt",
+            Self::Authentication | Self::Timeout | Self::Overloaded | Self::Upstream => {
+                "server_error"
+            }
+        }
+    }
 }
 
 fn from_status(status: u16) -> FailureKind {
@@ -162,6 +172,41 @@ fn from_status(status: u16) -> FailureKind {
         400..=499 => FailureKind::Invalid,
         _ => FailureKind::Upstream,
     }
+}
+
+/// `OpenAI`'s codes of a response that failed for what its request contains
+/// (`ResponseError`).
+const OF_RESPONSES_REQUESTS: [&str; 18] = [
+    "bio_policy",
+    "data_residency_mismatch",
+    "empty_image_file",
+    "failed_to_download_image",
+    "image_content_policy_violation",
+    "image_file_not_found",
+    "image_file_too_large",
+    "image_parse_error",
+    "image_too_large",
+    "image_too_small",
+    "invalid_base64_image",
+    "invalid_image",
+    "invalid_image_format",
+    "invalid_image_mode",
+    "invalid_image_url",
+    "invalid_prompt",
+    "misalignment_policy_violation",
+    "unsupported_image_media_type",
+];
+
+/// Whether an error of this name may be any error of a client, or of a server.
+pub(super) fn is_general_name(name: &str) -> bool {
+    matches!(
+        name,
+        "invalid_request_error"
+            | "BadRequestError"
+            | "INVALID_ARGUMENT"
+            | "api_error"
+            | "server_error"
+    )
 }
 
 /// From the names that both APIs and their imitations use.
@@ -180,13 +225,16 @@ pub(super) fn from_name(name: &str) -> Option<FailureKind> {
         | "insufficient_quota"
         | "too_many_requests"
         | "RESOURCE_EXHAUSTED" => FailureKind::RateLimit,
-        "timeout_error" | "timeout" | "DEADLINE_EXCEEDED" => FailureKind::Timeout,
+        "timeout_error" | "timeout" | "vector_store_timeout" | "DEADLINE_EXCEEDED" => {
+            FailureKind::Timeout
+        }
         "overloaded"
         | "overloaded_error"
         | "engine_overloaded_error"
         | "service_unavailable"
         | "UNAVAILABLE" => FailureKind::Overloaded,
         "api_error" | "server_error" => FailureKind::Upstream,
+        name if OF_RESPONSES_REQUESTS.contains(&name) => FailureKind::Invalid,
         _ => return None,
     })
 }

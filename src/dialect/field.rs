@@ -213,6 +213,14 @@ impl<'a> JsonObject<'a> {
         })
     }
 
+    /// The value of a member, which is not taken out; `null` counts as absent.
+    pub(super) fn raw_member(&self, name: &str) -> Option<&'a RawValue> {
+        let member = self.members.iter().find(|member| member.0 == name);
+        member
+            .map(|(_, raw)| *raw)
+            .filter(|raw| raw.get() != "null")
+    }
+
     /// Takes out a required member.
     pub(super) fn require(&mut self, name: &str) -> Result<JsonField<'a>> {
         self.take(name)

@@ -3,7 +3,10 @@
 use std::fmt;
 
 use super::text::Text;
-use super::{Dialect, anthropic_client, openai_client};
+use super::{
+    Dialect, DialectPair, RequestEcho, chat_via_messages, chat_via_responses, messages_via_chat,
+    responses_via_chat,
+};
 
 /// The parts of a translated response that do not come from the upstream.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +23,8 @@ pub struct ResponseContext<'a> {
     /// [`TranslatedRequest::include_usage`](super::TranslatedRequest::include_usage);
     /// of streams only.
     pub include_usage: bool,
+    /// [`TranslatedRequest::echo`](super::TranslatedRequest::echo).
+    pub echo: Option<&'a RequestEcho>,
 }
 
 impl ResponseContext<'_> {
@@ -34,19 +39,26 @@ impl ResponseContext<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidUpstreamResponse;
 
-/// Translates a complete response with status 2xx for a client of this dialect.
+/// Translates a complete response with status 2xx.
 ///
 /// # Errors
 ///
 /// The response is not JSON, or has no message.
 pub fn translate_response(
-    client: Dialect,
+    pair: DialectPair,
     body: &[u8],
     context: &ResponseContext<'_>,
 ) -> Result<Vec<u8>, InvalidUpstreamResponse> {
-    match client {
-        Dialect::OpenAi => openai_client::response::translate(body, context),
-        Dialect::Anthropic => anthropic_client::response::translate(body, context),
+    let chat = match pair.upstream {
+        Dialect::Chat => None,
+        Dialect::Messages => Some(chat_via_messages::response::translate(body, context)?),
+        Dialect::Responses => Some(chat_via_responses::response::translate(body, context)?),
+    };
+    let body = chat.as_deref().unwrap_or(body);
+    match pair.client {
+        Dialect::Chat => chat.ok_or(InvalidUpstreamResponse),
+        Dialect::Messages => messages_via_chat::response::translate(body, context),
+        Dialect::Responses => responses_via_chat::response::translate(body, context),
     }
 }
 

@@ -1,8 +1,13 @@
 //! Event streams, translated event by event.
 
-use super::error::failure_event;
+use super::chat_via_messages::stream::StreamToChat;
+use super::chat_via_responses::stream::ResponsesToChat;
+use super::error::{failure_event, gateway_error_event};
+use super::messages_via_chat::stream::{StreamToMessages, write_ping};
 use super::response::ResponseContext;
-use super::{Dialect, anthropic_client, openai_client};
+use super::responses_via_chat::stream::StreamToResponses;
+use super::{Dialect, DialectPair};
+use crate::wire::error::ApiError;
 use crate::wire::failure::ReportedFailure;
 use crate::wire::sse::{EventBuffer, SseEvent};
 
@@ -28,6 +33,21 @@ pub enum StreamStatus {
 /// further output.
 #[derive(Debug)]
 pub struct StreamTranslator {
+    first: Stage,
+    /// Where neither side speaks chat completions: from those to the client's dialect.
+    second: Option<Box<SecondStage>>,
+}
+
+#[derive(Debug)]
+struct SecondStage {
+    stage: Stage,
+    /// Of the first stage; kept for its capacity.
+    chat: Vec<u8>,
+}
+
+/// One translation.
+#[derive(Debug)]
+struct Stage {
     buffer: EventBuffer,
     events: EventTranslator,
     status: StreamStatus,
@@ -42,22 +62,106 @@ struct EventTranslator {
 
 #[derive(Debug)]
 enum Direction {
-    ToChat(openai_client::stream::StreamToChat),
-    ToMessages(anthropic_client::stream::StreamToMessages),
+    MessagesToChat(StreamToChat),
+    ResponsesToChat(ResponsesToChat),
+    ToMessages(StreamToMessages),
+    ToResponses(Box<StreamToResponses>),
 }
 
 // === impl StreamTranslator ===
 
 impl StreamTranslator {
-    /// For a client of this dialect; the upstream speaks the other one.
     #[must_use]
-    pub fn new(client: Dialect, context: &ResponseContext<'_>) -> Self {
-        let direction = match client {
-            Dialect::OpenAi => Direction::ToChat(openai_client::stream::StreamToChat::new(context)),
-            Dialect::Anthropic => {
-                Direction::ToMessages(anthropic_client::stream::StreamToMessages::new(context))
+    pub fn new(pair: DialectPair, context: &ResponseContext<'_>) -> Self {
+        let from_chat = match pair.client {
+            Dialect::Chat => None,
+            Dialect::Messages => Some(Direction::ToMessages(StreamToMessages::new(context))),
+            Dialect::Responses => {
+                let translator = StreamToResponses::new(context);
+                Some(Direction::ToResponses(Box::new(translator)))
             }
         };
+        let to_chat = match pair.upstream {
+            Dialect::Chat => None,
+            Dialect::Messages => Some(Direction::MessagesToChat(StreamToChat::new(context))),
+            Dialect::Responses => Some(Direction::ResponsesToChat(ResponsesToChat::new(context))),
+        };
+        let (first, second) = match (to_chat, from_chat) {
+            (Some(first), second) => (first, second),
+            (None, Some(first)) => (first, None),
+            // The pair is one dialect, of which there is no other use.
+            (None, None) => (Direction::MessagesToChat(StreamToChat::new(context)), None),
+        };
+        Self {
+            first: Stage::new(first),
+            second: second.map(|direction| {
+                Box::new(SecondStage {
+                    stage: Stage::new(direction),
+                    chat: Vec::new(),
+                })
+            }),
+        }
+    }
+
+    /// Takes a chunk of the upstream's stream, split anywhere, and appends the
+    /// complete events that follow from it, possibly none.
+    pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> StreamStatus {
+        match &mut self.second {
+            None => self.first.push(chunk, out),
+            Some(second) => {
+                second.chat.clear();
+                let status = self.first.push(chunk, &mut second.chat);
+                second.follow(status, out)
+            }
+        }
+    }
+
+    /// The upstream's body has ended without an error. Appends the remaining
+    /// events; a truncated response stays [`StreamStatus::Open`].
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> StreamStatus {
+        match &mut self.second {
+            None => self.first.finish(out),
+            Some(second) => {
+                second.chat.clear();
+                let status = self.first.finish(&mut second.chat);
+                second.follow(status, out)
+            }
+        }
+    }
+
+    /// The end of a stream that failed in the gateway: it continues what was written.
+    #[must_use]
+    pub fn error_event(&mut self, error: &ApiError) -> Vec<u8> {
+        let last = self.second.as_mut().map(|second| &mut second.stage);
+        let last = last.unwrap_or(&mut self.first);
+        let mut out = Vec::new();
+        last.events.direction.fail_in_gateway(error, &mut out);
+        out
+    }
+}
+
+// === impl SecondStage ===
+
+impl SecondStage {
+    /// Translates what the first stage wrote. Its stream ends with `[DONE]`, or not at
+    /// all.
+    fn follow(&mut self, first: StreamStatus, out: &mut Vec<u8>) -> StreamStatus {
+        let status = if self.chat.is_empty() {
+            self.stage.status
+        } else {
+            self.stage.push(&self.chat, out)
+        };
+        if first == StreamStatus::Broken {
+            return StreamStatus::Broken;
+        }
+        status
+    }
+}
+
+// === impl Stage ===
+
+impl Stage {
+    fn new(direction: Direction) -> Self {
         Self {
             buffer: EventBuffer::default(),
             events: EventTranslator {
@@ -68,9 +172,7 @@ impl StreamTranslator {
         }
     }
 
-    /// Takes a chunk of the upstream's stream, split anywhere, and appends the
-    /// complete events that follow from it, possibly none.
-    pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> StreamStatus {
+    fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> StreamStatus {
         if self.status != StreamStatus::Open {
             return self.status;
         }
@@ -85,9 +187,7 @@ impl StreamTranslator {
         self.status
     }
 
-    /// The upstream's body has ended without an error. Appends the remaining
-    /// events; a truncated response stays [`StreamStatus::Open`].
-    pub fn finish(&mut self, out: &mut Vec<u8>) -> StreamStatus {
+    fn finish(&mut self, out: &mut Vec<u8>) -> StreamStatus {
         if self.status != StreamStatus::Open {
             return self.status;
         }
@@ -127,12 +227,14 @@ impl EventTranslator {
             .event_type
             .filter(|kind| !kind.is_empty() && *kind != b"message");
         if let Some(failure) = ReportedFailure::find_in_event(event_type, data, is_first) {
-            out.extend_from_slice(&failure_event(self.direction.client(), &failure));
+            self.direction.fail(&failure, out);
             return StreamStatus::Failed;
         }
         match &mut self.direction {
-            Direction::ToChat(translator) => translator.on_data(event_type, data, out),
+            Direction::MessagesToChat(translator) => translator.on_data(event_type, data, out),
+            Direction::ResponsesToChat(translator) => translator.on_data(event_type, data, out),
             Direction::ToMessages(translator) => translator.on_data(data, out),
+            Direction::ToResponses(translator) => translator.on_data(data, out),
         }
     }
 }
@@ -140,25 +242,41 @@ impl EventTranslator {
 // === impl Direction ===
 
 impl Direction {
-    fn client(&self) -> Dialect {
+    /// The upstream reported a failure.
+    fn fail(&mut self, failure: &ReportedFailure, out: &mut Vec<u8>) {
+        let event = match self {
+            Self::MessagesToChat(_) | Self::ResponsesToChat(_) => {
+                failure_event(Dialect::Chat, failure)
+            }
+            Self::ToMessages(_) => failure_event(Dialect::Messages, failure),
+            Self::ToResponses(translator) => return translator.fail(failure, out),
+        };
+        out.extend_from_slice(&event);
+    }
+
+    fn fail_in_gateway(&mut self, error: &ApiError, out: &mut Vec<u8>) {
         match self {
-            Self::ToChat(_) => Dialect::OpenAi,
-            Self::ToMessages(_) => Dialect::Anthropic,
+            Self::MessagesToChat(_) | Self::ResponsesToChat(_) => {
+                out.extend_from_slice(&gateway_error_event(Dialect::Chat, error));
+            }
+            Self::ToMessages(translator) => translator.fail_in_gateway(error, out),
+            Self::ToResponses(translator) => translator.fail_in_gateway(error, out),
         }
     }
 
-    /// A keep-alive comment. Chat has no counterpart.
+    /// A keep-alive comment. Only Messages has a counterpart.
     fn on_comment(&self, out: &mut Vec<u8>) {
         if let Self::ToMessages(_) = self {
-            anthropic_client::stream::write_ping(out);
+            write_ping(out);
         }
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) -> StreamStatus {
         match self {
-            // A Messages stream ends with `message_stop` only.
-            Self::ToChat(_) => StreamStatus::Open,
+            // These streams end with an event of their own only.
+            Self::MessagesToChat(_) | Self::ResponsesToChat(_) => StreamStatus::Open,
             Self::ToMessages(translator) => translator.finish(out),
+            Self::ToResponses(translator) => translator.finish(out),
         }
     }
 }

@@ -26,6 +26,14 @@ impl<'a> Text<'a> {
         Text(Cow::Owned(raw))
     }
 
+    pub(super) fn into_owned(self) -> Text<'static> {
+        Text(Cow::Owned(self.0.into_owned()))
+    }
+
+    pub(super) fn borrowed(&self) -> Text<'_> {
+        Text(Cow::Borrowed(&self.0))
+    }
+
     /// Joins escaped text.
     pub(super) fn concat(parts: &[&str]) -> Option<Text<'static>> {
         let json = format!("\"{}\"", parts.concat());
@@ -58,6 +66,25 @@ impl<'a> Text<'a> {
     pub(super) fn is_blank(&self) -> bool {
         let is_blank = |text: Cow<'_, str>| text.trim().is_empty();
         self.decode().is_some_and(is_blank)
+    }
+
+    /// The number of characters (code points); of a surrogate pair, whose halves may be in
+    /// two strings, the first half counts.
+    pub(super) fn characters(&self) -> u64 {
+        let mut rest = self.escaped().as_bytes();
+        let mut count = 0;
+        while let [first, ..] = rest {
+            let (length, is_character) = match rest {
+                [b'\\', b'u', b'd' | b'D', b'c'..=b'f' | b'C'..=b'F', ..] => (6, false),
+                [b'\\', b'u', ..] => (6, true),
+                [b'\\', ..] => (2, true),
+                // The other bytes of a character.
+                _ => (1, !(0x80..=0xBF).contains(first)),
+            };
+            count += u64::from(is_character);
+            rest = rest.get(length..).unwrap_or_default();
+        }
+        count
     }
 
     /// `None` if an escape is not a character (a lone surrogate).
@@ -109,5 +136,26 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <&'a RawValue>::deserialize(deserializer)?;
         Self::from_raw(raw).ok_or_else(|| D::Error::custom("not a string"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Text;
+
+    #[test]
+    fn characters_are_counted_in_any_notation() {
+        for (json, count) in [
+            (r#""""#, 0),
+            (r#""a""#, 1),
+            (r#""é😀\n\"\\\u00e9""#, 6),
+            (r#""\ud83d\ude00""#, 1),
+            (r#""\uD83D\uDE00x""#, 2),
+            (r#""\ud83d""#, 1),
+            (r#""\udead""#, 0),
+        ] {
+            let text: Text<'_> = serde_json::from_str(json).unwrap();
+            assert_eq!(text.characters(), count, "{json}");
+        }
     }
 }

@@ -69,6 +69,13 @@ impl ToolArguments {
         self.state
     }
 
+    /// What follows in the whole text, if that begins with what has arrived.
+    pub(super) fn rest_of(&self, whole: &Text<'_>) -> Option<Text<'static>> {
+        let whole = whole.decode()?;
+        let rest = whole.as_bytes().strip_prefix(self.json.as_slice())?;
+        std::str::from_utf8(rest).ok().map(Text::encode)
+    }
+
     /// Bytes kept.
     pub(super) fn len(&self) -> usize {
         self.json.len()

@@ -36,6 +36,27 @@ impl TranslationError {
         }
     }
 
+    /// The error of a request that was translated twice: `rename` gives the client's
+    /// names of members, where they differ.
+    pub(super) fn renamed(self, rename: impl Fn(&str) -> Option<String>) -> Self {
+        let parts = self.message.split('`').enumerate();
+        let parts = parts.map(|(index, part)| match index % 2 {
+            0 => part.to_owned(),
+            _ => rename(part).unwrap_or_else(|| part.to_owned()),
+        });
+        Self {
+            message: parts.collect::<Vec<_>>().join("`"),
+            param: self.param.map(|param| rename(&param).unwrap_or(param)),
+            code: self.code,
+        }
+    }
+
+    /// There is nothing to translate.
+    pub(super) fn same_dialect() -> Self {
+        let detail = "The provider's API is the client's own.";
+        Self::new("", "unsupported_endpoint", detail)
+    }
+
     /// The member has no counterpart in the upstream's API.
     pub(super) fn unsupported_parameter(path: &str, detail: impl fmt::Display) -> Self {
         Self::new(path, "unsupported_parameter", detail)

@@ -6,9 +6,30 @@ mod completion;
 mod message;
 mod messages_stream;
 mod plan;
+mod response;
+mod responses_stream;
 
-use super::{Dialect, ResponseContext, StreamStatus, StreamTranslator};
+use super::{Dialect, DialectPair, ResponseContext, StreamStatus, StreamTranslator};
 use plan::{Choices, Content};
+
+const MESSAGES_VIA_CHAT: DialectPair = DialectPair {
+    client: Dialect::Messages,
+    upstream: Dialect::Chat,
+};
+const CHAT_VIA_MESSAGES: DialectPair = DialectPair {
+    client: Dialect::Chat,
+    upstream: Dialect::Messages,
+};
+
+const CHAT_VIA_RESPONSES: DialectPair = DialectPair {
+    client: Dialect::Chat,
+    upstream: Dialect::Responses,
+};
+
+const RESPONSES_VIA_CHAT: DialectPair = DialectPair {
+    client: Dialect::Responses,
+    upstream: Dialect::Chat,
+};
 
 /// What both ends of a translation must agree on.
 struct Stream {
@@ -20,23 +41,57 @@ struct Stream {
     may_be_unclear: bool,
 }
 
-/// Translates a chat stream built from the bytes for a Messages client: the calls that
-/// arrive are those that were sent, or the stream ends with an error.
+/// Translates a chat stream built from the bytes for a Messages and for a Responses
+/// client: the calls that arrive are those that were sent, or the stream ends with an
+/// error.
 pub fn check_chat_stream(bytes: &[u8]) {
-    let stream = chat_stream::build(&mut Choices::new(bytes));
-    let (out, status) = translate(Dialect::Anthropic, &stream.events);
+    let mut stream = chat_stream::build(&mut Choices::new(bytes));
+    let (out, status) = translate(MESSAGES_VIA_CHAT, &stream.events);
     check(&stream, &message::read(&out), status);
+    if !stream.is_cut {
+        stream.content.fill_arguments();
+    }
+    let (out, for_responses) = translate(RESPONSES_VIA_CHAT, &stream.events);
+    check(&stream, &response::read(&out), for_responses);
+    assert_eq!(status, for_responses, "for\n{}", stream.events);
 }
 
 /// The same for a Messages stream and a chat client.
 pub fn check_messages_stream(bytes: &[u8]) {
     let stream = messages_stream::build(&mut Choices::new(bytes));
-    let (out, status) = translate(Dialect::OpenAi, &stream.events);
+    let (out, status) = translate(CHAT_VIA_MESSAGES, &stream.events);
     check(&stream, &completion::read(&out), status);
 }
 
+/// The same for a Responses stream and a chat client.
+pub fn check_responses_stream(bytes: &[u8]) {
+    let stream = responses_stream::build(&mut Choices::new(bytes));
+    let (out, status) = translate(CHAT_VIA_RESPONSES, &stream.events);
+    check(&stream, &completion::read(&out), status);
+}
+
+/// A chat stream, translated into one of Responses and back. Lines do not count: there is
+/// an empty one between two items.
+pub fn check_round_trip(bytes: &[u8]) {
+    let mut stream = chat_stream::build(&mut Choices::new(bytes));
+    stream.content.fill_arguments();
+    let (events, status) = translate(RESPONSES_VIA_CHAT, &stream.events);
+    if status != StreamStatus::Complete {
+        // See `check_chat_stream`.
+        assert!(stream.may_be_unclear, "an error for\n{}", stream.events);
+        return;
+    }
+    let (out, status) = translate(CHAT_VIA_RESPONSES, &events);
+    let mut found = completion::read(&out);
+    for content in [&mut stream.content, &mut found] {
+        content.text.retain(|letter| letter != '\n');
+        content.thinking.retain(|letter| letter != '\n');
+    }
+    check(&stream, &found, status);
+}
+
 /// The output must not depend on how the stream is split.
-fn translate(client: Dialect, events: &str) -> (String, StreamStatus) {
+fn translate(pair: DialectPair, events: &str) -> (String, StreamStatus) {
     let split = |size: usize| {
         let context = ResponseContext {
             model: "alias",
@@ -44,8 +99,9 @@ fn translate(client: Dialect, events: &str) -> (String, StreamStatus) {
             fallback_id: "req_1",
             created: 1,
             include_usage: true,
+            echo: None,
         };
-        let mut translator = StreamTranslator::new(client, &context);
+        let mut translator = StreamTranslator::new(pair, &context);
         let mut out = Vec::new();
         for chunk in events.as_bytes().chunks(size) {
             translator.push(chunk, &mut out);

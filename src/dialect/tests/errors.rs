@@ -1,6 +1,6 @@
 //! Errors in the format of either API.
 
-use super::{CONTEXT, stream};
+use super::{CHAT_VIA_MESSAGES, CONTEXT, MESSAGES_VIA_CHAT, stream};
 use crate::dialect::{
     Dialect, InvalidUpstreamResponse, StreamStatus, gateway_error, gateway_error_event,
     translate_error, translate_response,
@@ -12,7 +12,7 @@ fn chat_error(status: u16, kind: &str) -> (u16, String) {
     let body = format!(
         r#"{{"type":"error","error":{{"type":"{kind}","message":"Why."}},"request_id":"req_up"}}"#
     );
-    let error = translate_error(Dialect::OpenAi, status, body.as_bytes(), None);
+    let error = translate_error(Dialect::Chat, status, body.as_bytes(), None);
     (error.status, String::from_utf8(error.body).unwrap())
 }
 
@@ -92,8 +92,14 @@ fn anthropic_errors_are_translated_for_chat_clients() {
             )
         );
     }
+    let missing =
+        br#"{"type":"error","error":{"type":"not_found_error","message":"model: claude-x"}}"#;
+    for client in [Dialect::Chat, Dialect::Responses] {
+        let body = String::from_utf8(translate_error(client, 404, missing, None).body).unwrap();
+        assert!(body.contains("\"code\":\"model_not_found\""), "{body}");
+    }
     let long = br#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 200001 tokens > 200000 maximum"}}"#;
-    let error = translate_error(Dialect::OpenAi, 400, long, None);
+    let error = translate_error(Dialect::Chat, 400, long, None);
     assert!(
         String::from_utf8(error.body)
             .unwrap()
@@ -120,7 +126,7 @@ fn openai_errors_are_translated_for_messages_clients() {
         (503, "overloaded_error", 529),
         (504, "timeout_error", 504),
     ] {
-        let error = translate_error(Dialect::Anthropic, status, body, Some("req_9"));
+        let error = translate_error(Dialect::Messages, status, body, Some("req_9"));
         assert_eq!(error.status, expected);
         assert_eq!(
             String::from_utf8(error.body).unwrap(),
@@ -134,7 +140,7 @@ fn openai_errors_are_translated_for_messages_clients() {
 #[test]
 fn messages_in_other_error_formats_are_found() {
     let message = |body: &str| {
-        let error = translate_error(Dialect::Anthropic, 400, body.as_bytes(), None);
+        let error = translate_error(Dialect::Messages, 400, body.as_bytes(), None);
         let body: serde_json::Value = serde_json::from_slice(&error.body).unwrap();
         body["error"]["message"].as_str().unwrap().to_owned()
     };
@@ -168,19 +174,16 @@ fn gateway_errors_have_the_clients_format() {
         code: "rate_limit_exceeded",
     };
     assert_eq!(
-        gateway_error(Dialect::OpenAi, 429, &error, None),
+        gateway_error(Dialect::Chat, 429, &error, None),
         error.to_body()
     );
+    assert_eq!(gateway_error_event(Dialect::Chat, &error), error.to_event());
     assert_eq!(
-        gateway_error_event(Dialect::OpenAi, &error),
-        error.to_event()
-    );
-    assert_eq!(
-        gateway_error(Dialect::Anthropic, 429, &error, Some("r")),
+        gateway_error(Dialect::Messages, 429, &error, Some("r")),
         r#"{"type":"error","error":{"type":"rate_limit_error","message":"Wait."},"request_id":"r"}"#
     );
     assert_eq!(
-        gateway_error_event(Dialect::Anthropic, &error),
+        gateway_error_event(Dialect::Messages, &error),
         "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":\"Wait.\"}}\n\n"
     );
 }
@@ -195,9 +198,9 @@ fn invalid_responses_are_rejected() {
         r#"{"choices":[]}"#,
         r#"{"choices":[{}]}"#,
     ] {
-        for client in [Dialect::OpenAi, Dialect::Anthropic] {
+        for pair in [CHAT_VIA_MESSAGES, MESSAGES_VIA_CHAT] {
             assert_eq!(
-                translate_response(client, body.as_bytes(), &CONTEXT),
+                translate_response(pair, body.as_bytes(), &CONTEXT),
                 Err(InvalidUpstreamResponse),
                 "{body}"
             );
@@ -205,12 +208,12 @@ fn invalid_responses_are_rejected() {
     }
     let bad = r#"{"choices":[{"message":{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{\"a\""}}]}}]}"#;
     assert_eq!(
-        translate_response(Dialect::Anthropic, bad.as_bytes(), &CONTEXT),
+        translate_response(MESSAGES_VIA_CHAT, bad.as_bytes(), &CONTEXT),
         Err(InvalidUpstreamResponse)
     );
     // The call of a response that reached its limit never ran.
     let cut = bad.replace(r#"{"message""#, r#"{"finish_reason":"length","message""#);
-    let cut = translate_response(Dialect::Anthropic, cut.as_bytes(), &CONTEXT).unwrap();
+    let cut = translate_response(MESSAGES_VIA_CHAT, cut.as_bytes(), &CONTEXT).unwrap();
     let cut = String::from_utf8(cut).unwrap();
     assert!(
         cut.contains(r#""content":[],"stop_reason":"max_tokens""#),
@@ -220,8 +223,8 @@ fn invalid_responses_are_rejected() {
 
 #[test]
 fn invalid_streams_are_broken() {
-    let broken = |client, events: &str| {
-        let (out, status) = stream(client, &CONTEXT, [events.as_bytes()]);
+    let broken = |pair, events: &str| {
+        let (out, status) = stream(pair, &CONTEXT, [events.as_bytes()]);
         assert_eq!(status, StreamStatus::Broken, "{events}");
         String::from_utf8(out).unwrap()
     };
@@ -232,20 +235,20 @@ fn invalid_streams_are_broken() {
         "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\n",
         "data: {\"type\":\"content_block_delta\",\"delta\":{\"text\":\"x\"}}\n\n",
     ] {
-        assert_eq!(broken(Dialect::OpenAi, events), "");
+        assert_eq!(broken(CHAT_VIA_MESSAGES, events), "");
     }
     // Unknown events may have any format.
     let new = "data: {\"type\":\"message_start\"}\n\ndata: {\"type\":\"new\",\"delta\":1,\"usage\":\"x\"}\n\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"new\",\"text\":{}}}\n\n";
-    let (_, status) = stream(Dialect::OpenAi, &CONTEXT, [new.as_bytes()]);
+    let (_, status) = stream(CHAT_VIA_MESSAGES, &CONTEXT, [new.as_bytes()]);
     assert_eq!(status, StreamStatus::Open);
     let early = "data: {\"type\":\"message_start\"}\n\ndata: {\"type\":\"message_stop\"}\n\n";
-    assert!(!broken(Dialect::OpenAi, early).contains("DONE"));
+    assert!(!broken(CHAT_VIA_MESSAGES, early).contains("DONE"));
     for events in ["data: nonsense\n\n", "data: [DONE]\n\n", "data: 7\n\n"] {
-        assert_eq!(broken(Dialect::Anthropic, events), "");
+        assert_eq!(broken(MESSAGES_VIA_CHAT, events), "");
     }
     let long = format!("data: {}", "x".repeat(EVENT_LIMIT_BYTES));
-    for client in [Dialect::OpenAi, Dialect::Anthropic] {
-        assert_eq!(broken(client, &long), "");
+    for pair in [CHAT_VIA_MESSAGES, MESSAGES_VIA_CHAT] {
+        assert_eq!(broken(pair, &long), "");
     }
 }
 
@@ -255,19 +258,19 @@ fn nothing_is_written_after_the_end() {
     let stop = "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"max_tokens\"}}\n\ndata: {\"type\":\"message_stop\"}\n\n";
     let more = "data: nonsense\n\n";
     let complete = stream(
-        Dialect::OpenAi,
+        CHAT_VIA_MESSAGES,
         &CONTEXT,
         [start.as_bytes(), stop.as_bytes()],
     );
     assert_eq!(complete.1, StreamStatus::Complete);
     let joined = [start, stop, more].concat();
     assert_eq!(
-        stream(Dialect::OpenAi, &CONTEXT, [joined.as_bytes()]),
+        stream(CHAT_VIA_MESSAGES, &CONTEXT, [joined.as_bytes()]),
         complete
     );
     assert_eq!(
         stream(
-            Dialect::OpenAi,
+            CHAT_VIA_MESSAGES,
             &CONTEXT,
             [start.as_bytes(), stop.as_bytes(), more.as_bytes()]
         ),

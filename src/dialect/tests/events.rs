@@ -1,11 +1,11 @@
 //! Complete responses in place of streams.
 
-use super::{CONTEXT, stream};
-use crate::dialect::{Dialect, StreamStatus, response_events};
+use super::{CHAT_VIA_MESSAGES, CONTEXT, MESSAGES_VIA_CHAT, stream};
+use crate::dialect::{Dialect, DialectPair, StreamStatus, response_events};
 
-fn streamed(client: Dialect, body: &str) -> String {
-    let events = response_events(client, body.as_bytes()).unwrap();
-    let (out, status) = stream(client, &CONTEXT, events.chunks(5));
+fn streamed(pair: DialectPair, body: &str) -> String {
+    let events = response_events(pair.upstream, body.as_bytes()).unwrap();
+    let (out, status) = stream(pair, &CONTEXT, events.chunks(5));
     assert_eq!(status, StreamStatus::Complete, "{body}");
     String::from_utf8(out).unwrap()
 }
@@ -17,24 +17,24 @@ fn a_complete_chat_response_becomes_a_messages_stream() {
         "choices": [{"index": 3, "finish_reason": "", "message": {
             "role": "assistant", "content": "Hi\nyou", "reasoning_content": "hm",
             "tool_calls": [
-                {"id": "a", "function": {"name": "f", "arguments": "{\"x\": 1}"}},
-                {"id": "a", "function": {"name": "g", "arguments": {"y": 2}}}
+                {"id": "call_0123456789a", "function": {"name": "f", "arguments": "{\"x\": 1}"}},
+                {"id": "call_0123456789a", "function": {"name": "g", "arguments": {"y": 2}}}
             ]
         }}],
         "usage": {"prompt_tokens": 3, "completion_tokens": 4}
     }"#;
-    let out = streamed(Dialect::Anthropic, body);
+    let out = streamed(MESSAGES_VIA_CHAT, body);
     for part in [
         r#""thinking":"hm""#,
         r#""text":"Hi\nyou""#,
-        r#""id":"a","name":"f""#,
+        r#""id":"call_0123456789a","name":"f""#,
         r#""name":"g""#,
         r#""stop_reason":"tool_use""#,
         r#""output_tokens":4"#,
     ] {
         assert!(out.contains(part), "{part}: {out}");
     }
-    assert_eq!(out.matches(r#""id":"a""#).count(), 1, "{out}");
+    assert_eq!(out.matches(r#""id":"call_0123456789a""#).count(), 1, "{out}");
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_complete_message_becomes_a_chat_stream() {
         ],
         "usage": {"input_tokens": 3, "output_tokens": 4}
     }"#;
-    let out = streamed(Dialect::OpenAi, body);
+    let out = streamed(CHAT_VIA_MESSAGES, body);
     for part in [
         r#""reasoning_content":"hm""#,
         r#""signature":"s""#,
@@ -74,8 +74,11 @@ fn other_bodies_are_no_stream() {
         r#"{"choices":[]}"#,
         r#"{"choices":[{}]}"#,
     ] {
-        for client in [Dialect::OpenAi, Dialect::Anthropic] {
-            assert!(response_events(client, body.as_bytes()).is_err(), "{body}");
+        for upstream in [Dialect::Chat, Dialect::Messages] {
+            assert!(
+                response_events(upstream, body.as_bytes()).is_err(),
+                "{body}"
+            );
         }
     }
 }

@@ -4,13 +4,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{CONTEXT, chat_upstream, messages_upstream, stream};
-use crate::dialect::{
-    Dialect, ResponseContext, StreamStatus, ThinkingMode, to_chat, to_messages, translate_response,
+use super::{
+    CHAT_VIA_MESSAGES, CONTEXT, MESSAGES_VIA_CHAT, RESPONSES_VIA_CHAT, chat_upstream, context,
+    messages_upstream, stream, to_chat, to_messages,
 };
+use crate::dialect::{ResponseContext, StreamStatus, ThinkingMode, translate_response};
 
 /// Path and content of the inputs of one kind.
-fn inputs(kind: &str) -> Vec<(PathBuf, Vec<u8>)> {
+pub(super) fn inputs(kind: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden/dialects")
         .join(kind);
@@ -27,7 +28,7 @@ fn inputs(kind: &str) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 /// Compares with the `.out.` file of the input.
-fn compare(input: &Path, out: &str) {
+pub(super) fn compare(input: &Path, out: &str) {
     let path = input.to_str().unwrap().replace(".in.", ".out.");
     if std::env::var_os("TRUNKLINE_BLESS").is_some() {
         fs::write(&path, out).unwrap();
@@ -37,7 +38,7 @@ fn compare(input: &Path, out: &str) {
 }
 
 /// Changes white space only.
-fn pretty(json: &[u8]) -> String {
+pub(super) fn pretty(json: &[u8]) -> String {
     let json = std::str::from_utf8(json).unwrap();
     let mut out = String::new();
     let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
@@ -72,6 +73,17 @@ fn pretty(json: &[u8]) -> String {
     out
 }
 
+/// The event that marks a complete response, of any dialect.
+fn has_end(events: &str) -> bool {
+    let ends = [
+        "data: [DONE]\n",
+        "event: message_stop\n",
+        "event: response.completed\n",
+        "event: response.incomplete\n",
+    ];
+    ends.iter().any(|end| events.contains(end))
+}
+
 #[test]
 fn chat_requests_match_their_golden_output() {
     for (path, body) in inputs("to_messages") {
@@ -100,14 +112,16 @@ fn messages_requests_match_their_golden_output() {
 
 #[test]
 fn responses_match_their_golden_output() {
-    for (kind, client) in [
-        ("response_for_chat", Dialect::OpenAi),
-        ("response_for_messages", Dialect::Anthropic),
+    for (kind, pair) in [
+        ("response_for_chat", CHAT_VIA_MESSAGES),
+        ("response_for_messages", MESSAGES_VIA_CHAT),
+        ("response_for_responses", RESPONSES_VIA_CHAT),
+        ("response_for_responses", RESPONSES_VIA_CHAT),
     ] {
         for (path, body) in inputs(kind) {
             compare(
                 &path,
-                &pretty(&translate_response(client, &body, &CONTEXT).unwrap()),
+                &pretty(&translate_response(pair, &body, &context()).unwrap()),
             );
         }
     }
@@ -115,16 +129,17 @@ fn responses_match_their_golden_output() {
 
 #[test]
 fn streams_match_their_golden_output() {
-    for (kind, client) in [
-        ("stream_for_chat", Dialect::OpenAi),
-        ("stream_for_messages", Dialect::Anthropic),
+    for (kind, pair) in [
+        ("stream_for_chat", CHAT_VIA_MESSAGES),
+        ("stream_for_messages", MESSAGES_VIA_CHAT),
+        ("stream_for_responses", RESPONSES_VIA_CHAT),
     ] {
         for (path, input) in inputs(kind) {
-            let (out, status) = stream(client, &CONTEXT, [input.as_slice()]);
+            let (out, status) = stream(pair, &context(), [input.as_slice()]);
             compare(&path, std::str::from_utf8(&out).unwrap());
             let name = path.file_name().unwrap().to_str().unwrap();
             let expected = match name.split(['_', '.']).next().unwrap() {
-                "cut" if client == Dialect::OpenAi => StreamStatus::Open,
+                "cut" if pair == CHAT_VIA_MESSAGES => StreamStatus::Open,
                 // `cut` has `[DONE]` without a `finish_reason`.
                 "cut" | "broken" => StreamStatus::Broken,
                 "overloaded" | "failed" => StreamStatus::Failed,
@@ -132,8 +147,7 @@ fn streams_match_their_golden_output() {
             };
             assert_eq!(status, expected, "{}", path.display());
             let text = String::from_utf8(out).unwrap();
-            let complete = text.contains("[DONE]") || text.contains("message_stop");
-            assert_eq!(complete, status == StreamStatus::Complete, "{text}");
+            assert_eq!(has_end(&text), status == StreamStatus::Complete, "{text}");
         }
     }
 }
@@ -141,16 +155,17 @@ fn streams_match_their_golden_output() {
 /// The output does not depend on how the input is split.
 #[test]
 fn streams_translate_the_same_however_they_are_split() {
-    for (kind, client) in [
-        ("stream_for_chat", Dialect::OpenAi),
-        ("stream_for_messages", Dialect::Anthropic),
+    for (kind, pair) in [
+        ("stream_for_chat", CHAT_VIA_MESSAGES),
+        ("stream_for_messages", MESSAGES_VIA_CHAT),
+        ("stream_for_responses", RESPONSES_VIA_CHAT),
     ] {
         for (path, input) in inputs(kind) {
-            let unsplit = stream(client, &CONTEXT, [input.as_slice()]);
-            assert_eq!(stream(client, &CONTEXT, input.chunks(1)), unsplit);
+            let unsplit = stream(pair, &context(), [input.as_slice()]);
+            assert_eq!(stream(pair, &context(), input.chunks(1)), unsplit);
             for at in 0..input.len() {
                 let (first, second) = input.split_at(at);
-                let split = stream(client, &CONTEXT, [first, second]);
+                let split = stream(pair, &context(), [first, second]);
                 assert!(split == unsplit, "{} split at {at}", path.display());
             }
             // Other line endings, and no last empty line.
@@ -158,12 +173,12 @@ fn streams_translate_the_same_however_they_are_split() {
             for end in ["\r\n", "\r"] {
                 let other = text.replace('\n', end);
                 assert_eq!(
-                    stream(client, &CONTEXT, other.as_bytes().chunks(7)),
+                    stream(pair, &context(), other.as_bytes().chunks(7)),
                     unsplit
                 );
             }
             assert_eq!(
-                stream(client, &CONTEXT, [text.trim_end().as_bytes()]),
+                stream(pair, &context(), [text.trim_end().as_bytes()]),
                 unsplit
             );
         }
@@ -173,15 +188,16 @@ fn streams_translate_the_same_however_they_are_split() {
 /// A truncated response never looks complete.
 #[test]
 fn truncated_streams_are_not_complete() {
-    for (kind, client, end_marker) in [
-        ("stream_for_chat", Dialect::OpenAi, "data: [DONE]"),
-        ("stream_for_messages", Dialect::Anthropic, "message_stop"),
+    for (kind, pair) in [
+        ("stream_for_chat", CHAT_VIA_MESSAGES),
+        ("stream_for_messages", MESSAGES_VIA_CHAT),
+        ("stream_for_responses", RESPONSES_VIA_CHAT),
     ] {
         for (path, input) in inputs(kind) {
             for len in 0..input.len() {
-                let (out, status) = stream(client, &CONTEXT, [&input[..len]]);
+                let (out, status) = stream(pair, &context(), [&input[..len]]);
                 let text = String::from_utf8(out).unwrap();
-                assert_eq!(text.contains(end_marker), status == StreamStatus::Complete);
+                assert_eq!(has_end(&text), status == StreamStatus::Complete);
                 assert!(text.is_empty() || text.ends_with("\n\n"));
                 // Every upstream marks the end of a response in its stream.
                 let input = String::from_utf8_lossy(&input[..len]);
@@ -201,8 +217,8 @@ fn usage_is_sent_only_if_requested() {
         ..CONTEXT
     };
     for (path, input) in inputs("stream_for_chat") {
-        let (with, _) = stream(Dialect::OpenAi, &CONTEXT, [input.as_slice()]);
-        let (without, _) = stream(Dialect::OpenAi, &without_usage, [input.as_slice()]);
+        let (with, _) = stream(CHAT_VIA_MESSAGES, &CONTEXT, [input.as_slice()]);
+        let (without, _) = stream(CHAT_VIA_MESSAGES, &without_usage, [input.as_slice()]);
         let with = String::from_utf8(with).unwrap();
         let without = String::from_utf8(without).unwrap();
         let expected: String = with

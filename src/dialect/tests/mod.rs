@@ -4,13 +4,54 @@ mod errors;
 mod events;
 mod golden;
 mod random;
+mod responses_upstream;
+mod responses_client;
+mod responses_requests;
+mod responses_round_trip;
+mod system_messages;
 mod tool_calls;
 mod untranslatable;
 
+use std::sync::LazyLock;
+
+use super::responses_via_chat::echo::{ToolKind, ToolOrigin};
 use super::{
-    ChatUpstream, Dialect, MessagesUpstream, ResponseContext, StreamStatus, StreamTranslator,
-    ThinkingMode, ToolIdRule,
+    ChatUpstream, Dialect, DialectPair, MessagesUpstream, RequestEcho, ResponseContext,
+    StreamStatus, StreamTranslator, SystemPosition, ThinkingMode, ToolIdRule, TranslatedRequest,
+    TranslationError, UpstreamApi, translate_request,
 };
+
+/// A Messages client at a chat upstream.
+const MESSAGES_VIA_CHAT: DialectPair = DialectPair {
+    client: Dialect::Messages,
+    upstream: Dialect::Chat,
+};
+
+/// A chat client at a Messages upstream.
+const CHAT_VIA_MESSAGES: DialectPair = DialectPair {
+    client: Dialect::Chat,
+    upstream: Dialect::Messages,
+};
+
+/// A Responses client at a chat upstream.
+const RESPONSES_VIA_CHAT: DialectPair = DialectPair {
+    client: Dialect::Responses,
+    upstream: Dialect::Chat,
+};
+
+fn to_messages(
+    body: &[u8],
+    upstream: &MessagesUpstream<'_>,
+) -> Result<TranslatedRequest, TranslationError> {
+    translate_request(Dialect::Chat, body, &UpstreamApi::Messages(*upstream))
+}
+
+fn to_chat(
+    body: &[u8],
+    upstream: &ChatUpstream<'_>,
+) -> Result<TranslatedRequest, TranslationError> {
+    translate_request(Dialect::Messages, body, &UpstreamApi::Chat(*upstream))
+}
 
 fn messages_upstream(thinking: ThinkingMode) -> MessagesUpstream<'static> {
     MessagesUpstream {
@@ -26,7 +67,9 @@ fn chat_upstream() -> ChatUpstream<'static> {
         legacy_max_tokens: false,
         reasoning_effort: true,
         reasoning_history: true,
+        thinking_blocks: false,
         stream_usage: true,
+        system: SystemPosition::FirstOrUser,
         tool_ids: ToolIdRule::Any,
         provider: "up",
     }
@@ -38,14 +81,43 @@ const CONTEXT: ResponseContext<'_> = ResponseContext {
     fallback_id: "req_1",
     created: 1_700_000_000,
     include_usage: true,
+    echo: None,
 };
 
+/// Of a client with tools that are no plain functions at the upstream.
+fn context() -> ResponseContext<'static> {
+    static ECHO: LazyLock<RequestEcho> = LazyLock::new(|| {
+        let tool = |kind, namespace: Option<&str>, name: &str| ToolOrigin {
+            kind,
+            namespace: namespace.map(ToOwned::to_owned),
+            name: name.to_owned(),
+        };
+        let tools = [
+            ("apply_patch", tool(ToolKind::Custom, None, "apply_patch")),
+            ("tools__exec", tool(ToolKind::Custom, Some("tools"), "exec")),
+            (
+                "mcp__files__read",
+                tool(ToolKind::Function, Some("mcp__files__"), "read"),
+            ),
+            ("tool_search", tool(ToolKind::Search, None, "tool_search")),
+        ];
+        RequestEcho {
+            members: r#""tool_choice":"auto","parallel_tool_calls":true,"tools":[],"#.to_owned(),
+            tools: tools.map(|(name, tool)| (name.to_owned(), tool)).into(),
+        }
+    });
+    ResponseContext {
+        echo: Some(&ECHO),
+        ..CONTEXT
+    }
+}
+
 fn stream<'c>(
-    client: Dialect,
+    pair: DialectPair,
     context: &ResponseContext<'_>,
     chunks: impl IntoIterator<Item = &'c [u8]>,
 ) -> (Vec<u8>, StreamStatus) {
-    let mut translator = StreamTranslator::new(client, context);
+    let mut translator = StreamTranslator::new(pair, context);
     let mut out = Vec::new();
     for chunk in chunks {
         translator.push(chunk, &mut out);

@@ -5,12 +5,22 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::{CONTEXT, chat_upstream, messages_upstream, stream};
+use super::{chat_upstream, context, messages_upstream, stream};
 use crate::dialect::{
-    Dialect, StreamStatus, ThinkingMode, response_events, to_chat, to_messages, translate_error,
-    translate_failure, translate_response,
+    Dialect, DialectPair, ResponsesUpstream, StreamStatus, SystemPosition, ThinkingMode,
+    UpstreamApi, response_events, translate_error, translate_failure, translate_request,
+    translate_response,
 };
 use crate::wire::failure::ReportedFailure;
+
+const DIALECTS: [Dialect; 3] = [Dialect::Chat, Dialect::Messages, Dialect::Responses];
+
+fn pairs() -> impl Iterator<Item = DialectPair> {
+    let all = DIALECTS
+        .into_iter()
+        .flat_map(|client| DIALECTS.map(|upstream| DialectPair { client, upstream }));
+    all.filter(|pair| pair.client != pair.upstream)
+}
 
 /// All golden inputs.
 fn inputs() -> Vec<Vec<u8>> {
@@ -28,35 +38,59 @@ fn is_json(bytes: &[u8]) -> bool {
 }
 
 /// What a good status may hold besides a response.
-fn translate_as_good(client: Dialect, input: &[u8]) {
+fn translate_as_good(pair: DialectPair, input: &[u8]) {
     if let Some(failure) = ReportedFailure::find(input) {
-        assert!(is_json(&translate_failure(client, &failure, None).body));
+        assert!(is_json(
+            &translate_failure(pair.client, &failure, None).body
+        ));
     }
-    if let Ok(events) = response_events(client, input) {
-        let (_, status) = stream(client, &CONTEXT, [&*events]);
+    if let Ok(events) = response_events(pair.upstream, input) {
+        let (_, status) = stream(pair, &context(), [&*events]);
         assert_ne!(status, StreamStatus::Open, "the stream is truncated");
+    }
+}
+
+fn translate_requests(input: &[u8]) {
+    let upstreams = [
+        UpstreamApi::Messages(messages_upstream(ThinkingMode::Budget)),
+        UpstreamApi::Messages(messages_upstream(ThinkingMode::Adaptive)),
+        UpstreamApi::Chat(chat_upstream()),
+        UpstreamApi::Responses(ResponsesUpstream {
+            model: "gpt-upstream",
+            reasoning: true,
+            system: SystemPosition::Anywhere,
+            provider: "up",
+        }),
+    ];
+    for client in DIALECTS {
+        for upstream in &upstreams {
+            let Ok(out) = translate_request(client, input, upstream) else {
+                continue;
+            };
+            assert!(is_json(&out.body));
+            if let Some(echo) = out.echo {
+                let members = echo.members.strip_suffix(',').unwrap();
+                assert!(is_json(format!("{{{members}}}").as_bytes()), "{members}");
+                assert!(!members.contains('\n'), "{members}");
+            }
+        }
     }
 }
 
 /// Runs every translation.
 fn translate_all(input: &[u8]) {
-    for thinking in [ThinkingMode::Budget, ThinkingMode::Adaptive] {
-        if let Ok(out) = to_messages(input, &messages_upstream(thinking)) {
-            assert!(is_json(&out.body));
-        }
-    }
-    if let Ok(out) = to_chat(input, &chat_upstream()) {
-        assert!(is_json(&out.body));
-    }
-    for client in [Dialect::OpenAi, Dialect::Anthropic] {
-        if let Ok(out) = translate_response(client, input, &CONTEXT) {
+    translate_requests(input);
+    for pair in pairs() {
+        if let Ok(out) = translate_response(pair, input, &context()) {
             assert!(is_json(&out));
         }
-        assert!(is_json(&translate_error(client, 500, input, None).body));
-        translate_as_good(client, input);
-        let (out, _) = stream(client, &CONTEXT, input.chunks(11));
+        assert!(is_json(
+            &translate_error(pair.client, 500, input, None).body
+        ));
+        translate_as_good(pair, input);
+        let (out, _) = stream(pair, &context(), input.chunks(11));
         for event in String::from_utf8(out).unwrap().split_terminator("\n\n") {
-            let data = event.rsplit_once("data: ").unwrap().1;
+            let data = event.split_once("data: ").unwrap().1;
             assert!(data == "[DONE]" || is_json(data.as_bytes()), "{event}");
         }
     }

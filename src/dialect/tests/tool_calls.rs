@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::{CONTEXT, stream};
+use super::{CHAT_VIA_MESSAGES, CONTEXT, MESSAGES_VIA_CHAT, stream};
 use crate::dialect::oracle::{check_chat_stream, check_messages_stream};
-use crate::dialect::{Dialect, StreamStatus, StreamTranslator};
+use crate::dialect::{StreamStatus, StreamTranslator};
 
 const MIB: usize = 1024 * 1024;
 
@@ -16,7 +16,7 @@ fn translate_deltas(deltas: &[String]) -> (String, StreamStatus) {
     let finish = "data: {\"choices\":[{\"finish_reason\":\"stop\"}]}\n\n".to_owned();
     let events: Vec<_> = events.chain([finish]).collect();
     let chunks = events.iter().map(String::as_bytes);
-    let (out, status) = stream(Dialect::Anthropic, &CONTEXT, chunks);
+    let (out, status) = stream(MESSAGES_VIA_CHAT, &CONTEXT, chunks);
     (String::from_utf8(out).unwrap(), status)
 }
 
@@ -38,7 +38,7 @@ fn wt01_what_waits_for_an_open_call_is_bounded() {
     ] {
         let mut deltas = vec![open.clone()];
         deltas.extend(std::iter::repeat_n(waiting, 7));
-        let mut translator = StreamTranslator::new(Dialect::Anthropic, &CONTEXT);
+        let mut translator = StreamTranslator::new(MESSAGES_VIA_CHAT, &CONTEXT);
         let mut out = Vec::new();
         let mut push = |delta: &str| {
             let event = format!("data: {{\"choices\":[{{\"delta\":{delta}}}]}}\n\n");
@@ -74,7 +74,7 @@ fn wt01_the_number_of_calls_is_bounded() {
     let events: Vec<_> = [start].into_iter().chain((0..1025).map(block)).collect();
     let translate = |events: &[String]| {
         let chunks = events.iter().map(String::as_bytes);
-        stream(Dialect::OpenAi, &CONTEXT, chunks).1
+        stream(CHAT_VIA_MESSAGES, &CONTEXT, chunks).1
     };
     assert_eq!(translate(&events[..1025]), StreamStatus::Open);
     assert_eq!(translate(&events), StreamStatus::Broken);

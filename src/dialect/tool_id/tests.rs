@@ -28,7 +28,10 @@ fn wt02_ids_that_are_accepted_stay_as_they_are() {
     let toolu = "toolu_01AbCdEfGhIjKlMnOpQrStUv";
     assert_eq!(to_chat(toolu, ToolIdRule::Any), toolu);
     assert_eq!(for_messages_upstream(toolu), toolu);
-    assert_eq!(for_messages_client("call_1", None, "up"), "call_1");
+    assert_eq!(
+        for_messages_client("call_0123456789a", None, "up", "r"),
+        "call_0123456789a"
+    );
     assert_eq!(to_chat("aB3456789", ToolIdRule::Nine), "aB3456789");
     let forty = "x".repeat(40);
     assert_eq!(to_chat(&forty, ToolIdRule::Any), forty);
@@ -44,8 +47,8 @@ fn wt02_an_id_is_mapped_the_same_in_each_process() {
         "toolu_pE8H5HTmqzwnfbosWt6DX6"
     );
     assert_eq!(
-        for_messages_client("functions.f:0", None, "up"),
-        "tlid_WyJmdW5jdGlvbnMuZjowIiwiZWN4eXUwIixudWxsXQ"
+        for_messages_client("functions.f:0", None, "up", "r"),
+        "tlid_WyJmdW5jdGlvbnMuZjowIiwiZWN4eXUwIixudWxsLCJ0M1ZOSXoiXQ"
     );
     assert_eq!(
         to_chat(&"x".repeat(41), ToolIdRule::Any),
@@ -63,12 +66,30 @@ fn wt02_similar_ids_stay_apart() {
         "",
     ];
     let mut mapped: Vec<_> = similar.map(for_messages_upstream).to_vec();
-    mapped.extend(similar.map(|id| for_messages_client(id, None, "up").into_owned().into()));
+    mapped.extend(similar.map(|id| for_messages_client(id, None, "up", "r").into_owned().into()));
     assert!(mapped.iter().all(|id| is_for_messages(id)), "{mapped:?}");
     mapped.sort();
     mapped.dedup();
-    // Only "functions_f_0" needs no mapping.
-    assert_eq!(mapped.len(), 9);
+    // Only "functions_f_0" needs no mapping for Claude.
+    assert_eq!(mapped.len(), 10);
+}
+
+/// Some upstreams number the calls of each response from 0.
+#[test]
+fn ms2_the_id_of_a_call_differs_in_each_response() {
+    for original in ["call_0", "0", "c", "functions.f:0", "aB3456789"] {
+        let [one, other] = ["msg_1", "msg_2"].map(|response| {
+            let id = for_messages_client(original, None, "up", response);
+            assert!(is_for_messages(&id) && id.len() <= 64, "{id}");
+            assert_eq!(to_chat(&id, ToolIdRule::Any), original);
+            id.into_owned()
+        });
+        assert_ne!(one, other, "{original}");
+        assert_eq!(one, for_messages_client(original, None, "up", "msg_1"));
+    }
+    // Of a conversation that an earlier version began.
+    let old = "tlid_WyJmdW5jdGlvbnMuZjowIiwiZWN4eXUwIixudWxsXQ";
+    assert_eq!(to_chat(old, ToolIdRule::Any), "functions.f:0");
 }
 
 #[test]
@@ -82,7 +103,7 @@ fn what_a_provider_needs_back_goes_to_no_other_one() {
         "ä\"\u{0}",
         &"x".repeat(99),
     ] {
-        let id = for_messages_client(original, Some(&extra), "gemini");
+        let id = for_messages_client(original, Some(&extra), "gemini", "r");
         assert!(is_for_messages(&id), "{id}");
         let back = for_chat_upstream(&id, ToolIdRule::Any, "gemini");
         assert_eq!(back.id, original);
@@ -135,7 +156,7 @@ proptest! {
         let extra = extra.map(|text| raw(&serde_json::to_string(&text).unwrap()));
         let mut seen = HashMap::new();
         for id in &ids {
-            let client = for_messages_client(id, extra.as_deref(), "up").into_owned();
+            let client = for_messages_client(id, extra.as_deref(), "up", "r").into_owned();
             prop_assert!(is_for_messages(&client));
             let back = for_chat_upstream(&client, ToolIdRule::Any, "up");
             if client != *id {

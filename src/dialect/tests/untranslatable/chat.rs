@@ -1,8 +1,8 @@
 //! Chat requests.
 
-use super::super::messages_upstream;
+use super::super::{messages_upstream, to_messages};
 use super::{assert_error, chat_with};
-use crate::dialect::{ThinkingMode, to_messages};
+use crate::dialect::ThinkingMode;
 
 const UNSUPPORTED_VALUES: [(&str, &str); 8] = [
     (r#""temperature":1.01"#, "temperature"),

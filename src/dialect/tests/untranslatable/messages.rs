@@ -1,8 +1,8 @@
 //! Messages requests.
 
-use super::super::chat_upstream;
+use super::super::{chat_upstream, to_chat};
 use super::{assert_error, messages_with};
-use crate::dialect::{ChatUpstream, to_chat};
+use crate::dialect::ChatUpstream;
 
 #[test]
 fn untranslatable_members_of_a_messages_request_are_rejected() {
@@ -14,10 +14,6 @@ fn untranslatable_members_of_a_messages_request_are_rejected() {
         (r#""of_tomorrow":1"#, "of_tomorrow"),
         (r#""metadata":{"x":1}"#, "metadata.x"),
         (
-            r#""tools":[{"name":"f","input_schema":{},"input_examples":[{}]}]"#,
-            "tools[0].input_examples",
-        ),
-        (
             r#""output_config":{"task_budget":{}}"#,
             "output_config.task_budget",
         ),
@@ -28,6 +24,10 @@ fn untranslatable_members_of_a_messages_request_are_rejected() {
         (
             r#""tools":[{"type":"web_search_20250305","name":"web_search"}]"#,
             "tools[0].type",
+        ),
+        (
+            r#""tools":[{"name":"f","input_schema":{},"allowed_callers":["code_execution_20260120"]}]"#,
+            "tools[0].allowed_callers",
         ),
         (r#""tool_choice":{"type":"some"}"#, "tool_choice.type"),
         (r#""thinking":{"type":"deep"}"#, "thinking.type"),

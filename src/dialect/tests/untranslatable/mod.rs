@@ -2,9 +2,10 @@
 
 mod chat;
 mod messages;
+mod responses;
 
-use super::{chat_upstream, messages_upstream};
-use crate::dialect::{ThinkingMode, TranslatedRequest, TranslationError, to_chat, to_messages};
+use super::{chat_upstream, messages_upstream, to_chat, to_messages};
+use crate::dialect::{ThinkingMode, TranslatedRequest, TranslationError};
 
 fn chat_with(member: &str) -> Result<TranslatedRequest, TranslationError> {
     let comma = if member.is_empty() { "" } else { "," };
