@@ -165,6 +165,7 @@ fn model(config: &Config, model: &ModelConfig) -> Value {
             json!({
                 "provider": target.provider,
                 "model": target.upstream_model,
+                "named_by_client": target.named_by_client,
                 "weight": target.weight,
                 "priority": target.priority,
                 "price": price.map(|price| &**price),
@@ -175,6 +176,8 @@ fn model(config: &Config, model: &ModelConfig) -> Value {
         "targets": targets,
         "fallbacks": model.fallbacks,
         "context": model.context,
+        "max_output": model.max_output,
+        "display_name": model.display_name,
         "balance": model.balance,
         "affinity": model.affinity.as_ref().map(|affinity| json!({
             "by": affinity.by.to_string(),
@@ -186,6 +189,8 @@ fn model(config: &Config, model: &ModelConfig) -> Value {
             "max_wait_s": model.retry.max_wait.as_secs_f64(),
         },
         "timeouts_s": timeout_overrides(&model.timeouts),
+        "system_messages": model.system_messages,
+        "count_tokens": model.count_tokens,
         "hedge": model.hedge.map(hedge),
     })
 }
@@ -231,6 +236,7 @@ fn provider(provider: &ProviderConfig) -> Value {
         "credentials": credentials,
         "headers": headers,
         "forward_headers": forwarded,
+        "caller_header": provider.caller_header.as_ref().map(HeaderName::as_str),
         "health": provider.health.as_ref().map(|health| json!({
             "path": health.path,
             "interval_s": health.interval.as_secs_f64(),
@@ -240,9 +246,10 @@ fn provider(provider: &ProviderConfig) -> Value {
         })),
         "discover": provider.discover,
         "stream_usage": format!("{:?}", provider.stream_usage).to_lowercase(),
-        "dialect": provider.api.dialect,
+        "dialects": provider.api.dialects.iter().collect::<Vec<_>>(),
         "quirks": provider.api.quirks,
         "max_tokens": provider.api.max_tokens,
+        "system_messages": provider.api.system_messages,
         "api_version": provider.api.api_version,
         "timeouts_s": timeouts(&provider.timeouts),
         "pool": pool(&provider.pool),

@@ -17,8 +17,10 @@ pub struct StartupSummary {
 
 impl StartupSummary {
     pub fn from_generation(first: &Generation) -> Self {
-        let ready = first.snapshot.catalog.ready_models();
-        let models: Vec<&str> = ready.iter().map(|model| &*model.label).collect();
+        // With the patterns, which name no model but lead to some.
+        let models = first.snapshot.catalog.models().into_iter();
+        let ready = models.filter(|model| model.is_ready());
+        let models: Vec<&str> = ready.map(|model| &*model.label).collect();
         Self {
             models: models.join(","),
             open: first.snapshot.gate.is_open(),

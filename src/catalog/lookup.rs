@@ -1,17 +1,18 @@
 //! Lookup of models and providers by name.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::pattern::{self, Patterns};
 use super::target::{self, StateIndices};
-use super::{DEMO, Model, Provider, Resolved, Unresolved, provider, suggest};
+use super::{DEMO, Model, Provider, Resolved, Target, Unresolved, provider, suggest};
 use crate::config::{Config, Discover, TimeoutOverrides};
 
 /// All models and providers of one snapshot.
 #[derive(Debug)]
 pub struct Catalog {
-    pub(super) models: HashMap<Box<str>, Model>,
+    models: HashMap<Box<str>, Model>,
+    patterns: Patterns,
     pub(super) providers_by_name: HashMap<Box<str>, Arc<Provider>>,
     model_count: usize,
     state_count: usize,
@@ -21,6 +22,8 @@ pub struct Catalog {
     is_open: bool,
     /// For requests that name neither a model nor a known object.
     default_provider: Option<Arc<Provider>>,
+    /// For models of unknown names.
+    catch_all: Option<Arc<Provider>>,
     has_several_object_locations: bool,
     /// The entries of `provider/*`, by [`Provider::id`].
     wildcard_models: Box<[Model]>,
@@ -34,15 +37,16 @@ impl Catalog {
         let mut state_indices = StateIndices::starting_at(credential_states);
         let mut metric_row_count = model_count;
         let models = config.models.values().enumerate();
-        let models = models
-            .filter_map(|(id, model)| {
-                let (mut targets, unavailable) =
-                    target::resolve_targets(model, &config.models, &by_name, &mut state_indices);
-                target::assign_metric_rows(&mut targets, id, &mut metric_row_count);
-                let entry = Model::new(id, model, targets, unavailable, &by_name)?;
-                Some((entry.label.clone(), entry))
-            })
-            .collect();
+        let models = models.filter_map(|(id, model)| {
+            let (mut targets, unavailable) =
+                target::resolve_targets(model, &config.models, &by_name, &mut state_indices);
+            target::assign_metric_rows(&mut targets, id, &mut metric_row_count);
+            let entry = Model::new(id, model, targets, unavailable, &by_name)?;
+            Some((model.is_pattern(), entry))
+        });
+        let (patterns, models): (Vec<_>, Vec<_>) = models.partition(|(is_pattern, _)| *is_pattern);
+        let models = models.into_iter().map(|(_, it)| (it.label.clone(), it));
+        let patterns = patterns.into_iter().map(|(_, model)| model);
         let mut ready = by_name.values().filter(|it| it.ready && &*it.name != DEMO);
         let (first, second) = (ready.next(), ready.next());
         let default_provider = match &config.default_provider {
@@ -53,11 +57,15 @@ impl Catalog {
         let wildcard_models = by_name.values().map(|it| Model::wildcard(it, config));
         let mut wildcard_models: Vec<_> = wildcard_models.collect();
         wildcard_models.sort_unstable_by_key(|model| model.id);
+        let configured = || by_name.get(config.default_provider.as_deref()?);
+        let catch_all = configured().filter(|_| !config.strict_models);
         Self {
+            catch_all: catch_all.cloned(),
             default_provider: default_provider.cloned(),
             has_several_object_locations: second.is_some()
                 || first.is_some_and(|it| it.credentials.len() > 1),
-            models,
+            models: models.collect(),
+            patterns: Patterns::new(patterns.collect()),
             wildcard_models: wildcard_models.into(),
             state_count: state_indices.count(),
             metric_row_count,
@@ -68,32 +76,77 @@ impl Catalog {
         }
     }
 
-    /// Resolves an alias, else `provider/model`, for a client that may use the
-    /// names that are `visible`.
+    /// Resolves an alias, else `provider/model`, else a pattern of aliases, else a model
+    /// of the default provider, if it is configured, for a client that may use the names
+    /// that are `visible`.
+    ///
+    /// What only the built-in table names comes behind the patterns that are about some
+    /// names, and last while its provider is not ready.
     pub fn resolve(
         &self,
         name: &str,
         visible: impl Fn(&str) -> bool,
     ) -> Result<Resolved<'_>, Unresolved> {
-        if !visible(name) {
+        let is_visible = visible(name);
+        if is_visible && let Some(found) = self.find(name, &visible) {
+            return found;
+        }
+        if let Some(provider) = &self.catch_all
+            && (is_visible || visible(&format!("{}/{name}", provider.name)))
+        {
+            let found = self.wildcard(provider, name);
+            return found.ok_or_else(|| self.unready(provider, name, visible));
+        }
+        if !is_visible {
             return Err(self.unknown(name, visible));
         }
         if let Some(model) = self.models.get(name) {
             return model.resolved();
         }
-        match self.provider_model(name) {
-            Some(resolved) => Ok(resolved),
-            None => Err(self
-                .missing_provider(name)
-                .unwrap_or_else(|| self.unknown(name, visible))),
+        Err(match self.split_provider(name) {
+            Some((provider, _)) => self.unready(provider, name, visible),
+            None => self.unknown(name, visible),
+        })
+    }
+
+    /// What the configuration has under this name.
+    fn find(
+        &self,
+        name: &str,
+        visible: impl Fn(&str) -> bool,
+    ) -> Option<Result<Resolved<'_>, Unresolved>> {
+        let (builtin, configured) = match self.models.get(name) {
+            Some(model) if model.builtin => (Some(model), None),
+            model => (None, model),
+        };
+        if let Some(model) = configured {
+            return Some(model.resolved());
         }
+        if let Some(model) = self.patterns.find(name, true) {
+            return Some(model.resolved_as(name));
+        }
+        if let Some((provider, model)) = self.split_provider(name)
+            && (provider.ready || provider.configured)
+        {
+            let found = self.wildcard(provider, model);
+            return Some(found.ok_or_else(|| self.unready(provider, name, visible)));
+        }
+        let pattern = self.patterns.find(name, false);
+        let specific = pattern.filter(|pattern| !pattern::matches_all(&pattern.label));
+        if let Some(pattern) = specific {
+            return Some(pattern.resolved_as(name));
+        }
+        if let Some(model) = builtin.filter(|model| model.is_ready()) {
+            return Some(model.resolved());
+        }
+        Some(pattern?.resolved_as(name))
     }
 
     /// Resolves an alias with a target at this provider, else the provider's own
     /// name of a model.
     pub fn resolve_at(
         &self,
-        provider: &Provider,
+        provider: &Arc<Provider>,
         name: &str,
         visible: impl Fn(&str) -> bool,
     ) -> Result<Resolved<'_>, Unresolved> {
@@ -104,10 +157,14 @@ impl Catalog {
             return Ok(resolved);
         }
         let prefix = format!("{}/", provider.name);
-        if name.starts_with(&prefix) {
-            return self.resolve(name, visible);
+        let own_name = name.strip_prefix(&prefix).filter(|name| !name.is_empty());
+        let own_name = own_name.unwrap_or(name);
+        let full_name = prefix + own_name;
+        if self.strict || own_name.is_empty() || !visible(&full_name) {
+            return Err(self.unknown(&full_name, visible));
         }
-        self.resolve(&(prefix + name), visible)
+        let found = self.wildcard(provider, own_name);
+        found.ok_or_else(|| self.unready(provider, &full_name, visible))
     }
 
     /// The target of a request that names no model; `None` while the provider is
@@ -147,10 +204,10 @@ impl Catalog {
         self.has_several_object_locations
     }
 
-    /// Aliases with a target, sorted by name.
+    /// Aliases with a target, sorted by name; without patterns, since these name no model.
     #[must_use]
     pub fn ready_models(&self) -> Vec<&Model> {
-        self.sorted(Model::is_ready)
+        sorted(self.models.values().filter(|model| model.is_ready()))
     }
 
     /// Whether the name is an alias, ready or not.
@@ -166,10 +223,14 @@ impl Catalog {
         providers.any(|it| it.ready && it.discover == Discover::Always)
     }
 
-    /// All aliases, sorted by name.
+    /// All aliases and patterns, sorted by name.
     #[must_use]
     pub fn models(&self) -> Vec<&Model> {
-        self.sorted(|_| true)
+        sorted(self.all_models())
+    }
+
+    pub(super) fn all_models(&self) -> impl Iterator<Item = &Model> {
+        self.models.values().chain(self.patterns.models())
     }
 
     /// All providers, sorted by name.
@@ -194,7 +255,7 @@ impl Catalog {
 
     /// The label of each model that can be called, with the name of each of its providers.
     pub fn metric_rows(&self) -> impl Iterator<Item = (&str, &str)> {
-        let models = self.models.values().flat_map(|model| {
+        let models = self.all_models().flat_map(|model| {
             let mut targets = model.targets.iter().collect::<Vec<_>>();
             targets.sort_unstable_by_key(|target| target.metric_row);
             targets.dedup_by_key(|target| target.metric_row);
@@ -208,7 +269,7 @@ impl Catalog {
 
     /// The label of each alias without a target, with the name of its provider.
     pub fn unready_rows(&self) -> impl Iterator<Item = (&str, &str)> {
-        let models = self.models.values().filter(|model| !model.is_ready());
+        let models = self.all_models().filter(|model| !model.is_ready());
         models.map(|model| (&*model.label, &*model.provider.name))
     }
 
@@ -217,7 +278,10 @@ impl Catalog {
     pub fn not_configured(&self, unresolved: &Unresolved) -> Option<&Model> {
         match unresolved {
             Unresolved::Unknown { .. } => None,
-            Unresolved::NotConfigured { alias, .. } => self.models.get(alias.as_str()),
+            Unresolved::NotConfigured { alias, .. } => {
+                let model = self.models.get(alias.as_str());
+                model.or_else(|| self.patterns.get(alias))
+            }
             Unresolved::ProviderNotConfigured { provider, .. } => {
                 self.wildcard_models.get(self.provider(provider)?.id)
             }
@@ -230,28 +294,23 @@ impl Catalog {
         self.state_count
     }
 
-    fn sorted(&self, keep: impl Fn(&Model) -> bool) -> Vec<&Model> {
-        let mut models: Vec<_> = self.models.values().filter(|model| keep(model)).collect();
-        models.sort_unstable_by(|one, other| one.label.cmp(&other.label));
-        models
-    }
-
-    /// Resolves `provider/model`.
-    fn provider_model(&self, name: &str) -> Option<Resolved<'_>> {
+    /// The parts of `provider/model`.
+    fn split_provider<'n>(&self, name: &'n str) -> Option<(&Arc<Provider>, &'n str)> {
         let (provider, upstream_model) = name.split_once('/')?;
         if self.strict || upstream_model.is_empty() {
             return None;
         }
-        self.wildcard(self.providers_by_name.get(provider)?, upstream_model)
+        Some((self.provider(provider)?, upstream_model))
     }
 
-    /// Why `provider/model` cannot be resolved, if that is for want of a setting.
-    fn missing_provider(&self, name: &str) -> Option<Unresolved> {
-        let (provider, upstream_model) = name.split_once('/')?;
-        if self.strict || upstream_model.is_empty() {
-            return None;
-        }
-        self.missing_setting(self.provider(provider)?)
+    fn unready(
+        &self,
+        provider: &Provider,
+        name: &str,
+        visible: impl Fn(&str) -> bool,
+    ) -> Unresolved {
+        let missing = self.missing_setting(provider);
+        missing.unwrap_or_else(|| self.unknown(name, visible))
     }
 
     /// Why a provider cannot be called, if that is for want of a setting and clients may
@@ -275,10 +334,14 @@ impl Catalog {
             return None;
         }
         let timeouts = TimeoutOverrides::default();
-        let targets = target::per_credential(provider, upstream_model, &timeouts).collect();
+        let targets = target::per_credential(provider, upstream_model, &timeouts);
+        let targets = targets.map(|target| Target {
+            named_by_client: true,
+            ..target
+        });
         Some(Resolved {
             model: self.wildcard_models.get(provider.id)?,
-            targets: Cow::Owned(targets),
+            targets: targets.collect(),
         })
     }
 
@@ -292,4 +355,10 @@ impl Catalog {
             nearest: suggest::similar_names(name, names),
         }
     }
+}
+
+fn sorted<'m>(models: impl Iterator<Item = &'m Model>) -> Vec<&'m Model> {
+    let mut models: Vec<_> = models.collect();
+    models.sort_unstable_by(|one, other| one.label.cmp(&other.label));
+    models
 }

@@ -6,6 +6,7 @@ mod demo;
 mod fingerprint;
 mod lookup;
 mod model;
+mod pattern;
 mod provider;
 mod resolved;
 mod state_slot;

@@ -7,9 +7,7 @@ use http::HeaderValue;
 
 use super::fingerprint::credential_fingerprints;
 use super::target::header_value;
-use crate::config::{
-    ApiDialect, Config, Discover, PriceList, ProviderApi, StreamUsageMode, Timeouts,
-};
+use crate::config::{Config, Discover, PriceList, ProviderApi, StreamUsageMode, Timeouts};
 
 #[derive(Debug)]
 pub struct Provider {
@@ -21,8 +19,6 @@ pub struct Provider {
     pub name_header: Option<HeaderValue>,
     pub stream_usage: StreamUsageMode,
     pub api: ProviderApi,
-    /// Whether requests are forwarded without changes other than the model's name.
-    pub forwards_unchanged: bool,
     pub(super) timeouts: Timeouts,
     /// Fingerprints of the credentials, the same in every process; one where the
     /// provider needs no credential.
@@ -30,7 +26,11 @@ pub struct Provider {
     /// [`super::Target::credential_state_index`] of the first credential.
     pub(super) first_state_index: usize,
     pub(super) prices: PriceList,
+    /// Whether it gets the name of the client's key.
+    pub gets_caller: bool,
     pub ready: bool,
+    /// Whether the configuration names it.
+    pub(super) configured: bool,
     /// The missing environment variable or file, if that is why it is not ready.
     missing: Option<Box<str>>,
     /// When its own list of models is included in the gateway's list.
@@ -54,14 +54,14 @@ pub(super) fn build(config: &Config) -> (HashMap<Box<str>, Arc<Provider>>, usize
                 name: provider.name.as_str().into(),
                 name_header: header_value(&provider.name),
                 stream_usage: provider.stream_usage,
-                forwards_unchanged: provider.api.dialect == ApiDialect::Openai
-                    && provider.api.api_version.is_none(),
                 api: provider.api.clone(),
                 timeouts: provider.timeouts,
                 credentials,
                 first_state_index,
                 prices: provider.prices.clone(),
+                gets_caller: provider.caller_header.is_some(),
                 ready: provider.is_ready(),
+                configured: provider.configured,
                 missing: provider.missing().map(Into::into),
                 discover: provider.discover,
                 wildcard_model: config.models.len() + id,

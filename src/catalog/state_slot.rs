@@ -41,7 +41,7 @@ impl Catalog {
                 })
             })
         });
-        let targets = self.models.values().flat_map(|model| &model.targets);
+        let targets = self.all_models().flat_map(|model| &model.targets);
         let targets =
             targets.filter(|target| target.state_index != target.credential_state_index + 1);
         credentials.chain(targets.map(|target| StateSlot {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use super::{Provider, fingerprint};
-use crate::config::{self, Price, TimeoutOverrides, Timeouts};
+use crate::config::{self, Price, SystemMessages, TimeoutOverrides, Timeouts};
 use crate::wire::splice::encode_model;
 
 /// Factor of all weights: divisible by every number up to 16, so that the keys of a
@@ -29,7 +29,10 @@ pub struct Target {
     pub metric_row: usize,
     /// Whether the target belongs to another model than the requested one.
     pub is_fallback: bool,
-    /// The upstream's own model name, as JSON with its quotes.
+    /// Whether the upstream's name for the model comes from the client.
+    pub named_by_client: bool,
+    /// The upstream's own model name, as JSON with its quotes; the alias's pattern until
+    /// a client has named the model.
     pub encoded_model: Bytes,
     /// The same name as a header value, if it is valid as one.
     pub model_header: Option<HeaderValue>,
@@ -40,6 +43,8 @@ pub struct Target {
     pub step: usize,
     /// The provider's timeouts, with the alias's overrides.
     pub timeouts: Timeouts,
+    /// The provider's, or the alias's override.
+    pub system_messages: SystemMessages,
     /// Identity for affinity, the same in every process; 0 for the only target of
     /// a model.
     pub identity: u64,
@@ -76,12 +81,14 @@ pub(super) fn per_credential(
         state_index: provider.first_state_index + 2 * credential + 1,
         metric_row: provider.wildcard_model,
         is_fallback: false,
+        named_by_client: false,
         encoded_model: encoded_model.clone(),
         model_header: model_header.clone(),
         price: price.clone(),
         weight: WEIGHT_UNIT / count as u64,
         step: 0,
         timeouts: provider.timeouts.with_overrides(overrides),
+        system_messages: provider.api.system_messages,
         identity: 0,
     })
 }
@@ -123,6 +130,10 @@ pub(super) fn resolve_targets(
                 target.step = step;
                 target.weight *= u64::from(configured.weight);
                 target.is_fallback = is_fallback;
+                target.named_by_client = configured.named_by_client;
+                if let Some(own) = one.model.system_messages {
+                    target.system_messages = own;
+                }
                 if !found.iter().any(|other| other.is_same_target(&target)) {
                     found.push(target);
                 }
@@ -190,7 +201,7 @@ impl Target {
     /// since it is not logged then.
     #[must_use]
     pub fn model_for_log(&self) -> &str {
-        if self.state_index == self.credential_state_index + 1 {
+        if self.named_by_client || self.state_index == self.credential_state_index + 1 {
             return "*";
         }
         std::str::from_utf8(&self.encoded_model).unwrap_or_default()
@@ -201,6 +212,23 @@ impl Target {
     pub fn upstream_model(&self) -> Box<str> {
         // It was encoded from a string, so decoding cannot fail.
         serde_json::from_slice(&self.encoded_model).unwrap_or_default()
+    }
+
+    /// The target of a request for the model that a client has named.
+    pub(super) fn with_model(mut self, upstream_model: &str) -> Self {
+        self.encoded_model = encode_model(upstream_model);
+        self.model_header = header_value(upstream_model);
+        self.price = self.provider.prices.get(upstream_model).cloned();
+        self
+    }
+
+    /// The configured name of the model; empty where it comes from the client.
+    #[must_use]
+    pub fn configured_model(&self) -> Box<str> {
+        if self.named_by_client {
+            return Box::default();
+        }
+        self.upstream_model()
     }
 
     fn compute_identity(&self) -> u64 {

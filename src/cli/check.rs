@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::models::{discovering_providers, ready_models, unavailable_reason};
+use super::models::{catch_all, discovering_providers, ready_models, unavailable_reason};
 use super::{plan, summary};
 use crate::catalog::{DEMO, needs_demo};
 use crate::config::{
@@ -37,6 +37,12 @@ pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
             out,
             "Ready without an alias ({use_them}): {}",
             without_alias.join(", ")
+        )?;
+    }
+    if let Some(name) = catch_all(config) {
+        writeln!(
+            out,
+            "Models of other names are requested at {name}, the default_provider"
         )?;
     }
     let discovering: Vec<String> = discovering_providers(config)

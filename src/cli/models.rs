@@ -12,16 +12,30 @@ pub fn write(config: &Config, all: bool, out: &mut dyn Write) -> io::Result<()> 
         writeln!(out, "{DEMO}")?;
     }
     if !all {
-        return ready_models(config).try_for_each(|model| writeln!(out, "{}", model.alias));
+        let mut names = ready_models(config).filter(|model| !model.is_pattern());
+        return names.try_for_each(|model| writeln!(out, "{}", model.alias));
     }
     for model in config.models.values() {
         match model_unavailable_reason(config, model) {
+            None if model.is_pattern() => {
+                writeln!(out, "{}\tother names that match", model.alias)?;
+            }
             None => writeln!(out, "{}", model.alias)?,
             Some(reason) => writeln!(out, "{}\t{reason}", model.alias)?,
         }
     }
+    if let Some(name) = catch_all(config) {
+        writeln!(out, "*\tany other name, at {name}, the default_provider")?;
+    }
     discovering_providers(config)
         .try_for_each(|name| writeln!(out, "{name}/*\tthe models that {name} lists"))
+}
+
+/// The provider of models whose names nothing else matches.
+pub fn catch_all(config: &Config) -> Option<&str> {
+    let has_pattern = config.models.contains_key("*");
+    let name = config.default_provider.as_deref();
+    name.filter(|_| !config.strict_models && !has_pattern)
 }
 
 /// The providers whose own models are always listed. Which these are is known at

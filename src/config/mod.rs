@@ -31,6 +31,7 @@ mod provider_api;
 mod retirement;
 mod server;
 mod settings;
+mod system_messages;
 mod timeouts;
 mod tls;
 mod traces;
@@ -57,7 +58,7 @@ pub use memory_limit::memory_limit;
 pub use metrics::MetricExport;
 pub use model::{
     Affinity, AffinityBy, AffinityKind, Balance, Breaker, Hedge, ModelConfig, Retry, Step,
-    TargetConfig,
+    TargetConfig, TokenCounting,
 };
 pub use pool::PoolConfig;
 pub use preset::{PRICE_TABLE, PROVIDER_TABLE};
@@ -65,13 +66,14 @@ pub use price::{COST_DIGITS, Decimal, Price, PriceList, Rates};
 pub use provider::{
     Auth, BaseUrl, Credential, Discover, HealthCheck, HttpVersion, ProviderConfig, StreamUsageMode,
 };
-pub use provider_api::{ApiDialect, ProviderApi, Quirk};
+pub use provider_api::{DialectSet, ProviderApi, Quirk};
 pub use raw::Log;
 pub use retirement::Retirement;
 pub use schema_node::schema;
 pub use server::{AdminConfig, CorsConfig, Server};
 pub use settings::{Config, Demo, Discovery};
 pub use sources::{Flags, LoadedFrom, Sources};
+pub use system_messages::SystemMessages;
 pub use timeouts::{TimeoutOverrides, Timeouts};
 pub use tls::{ClientAuth, Tls};
 pub use traces::{Collector, Traces};

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::raw::{self, Count, DurationOrZero};
-use super::{ProviderConfig, Retirement, TimeoutOverrides};
+use super::{ProviderConfig, Retirement, SystemMessages, TimeoutOverrides};
 
 /// Maximum number of targets of one model, fallbacks and credentials included:
 /// a plan marks the tried ones in the bits of a `u64`.
@@ -18,7 +18,7 @@ pub const MAX_TARGETS: usize = 64;
 /// One alias, `[models.NAME]`.
 #[derive(Debug, Clone)]
 pub struct ModelConfig {
-    /// Name that clients use.
+    /// Name that clients use, or a pattern of names.
     pub alias: String,
     /// At least one.
     pub targets: Vec<TargetConfig>,
@@ -26,10 +26,17 @@ pub struct ModelConfig {
     pub fallbacks: Vec<String>,
     /// Context window in tokens, prompt and completion together, if known.
     pub context: Option<usize>,
+    /// Maximum tokens of a completion, if known.
+    pub max_output: Option<usize>,
+    /// Name for people.
+    pub display_name: Option<String>,
     pub balance: Balance,
     pub affinity: Option<Affinity>,
     pub retry: Retry,
     pub timeouts: TimeoutOverrides,
+    /// Overrides that of its providers.
+    pub system_messages: Option<SystemMessages>,
+    pub count_tokens: TokenCounting,
     pub hedge: Option<Hedge>,
     /// True when it comes from the built-in table.
     pub builtin: bool,
@@ -43,8 +50,10 @@ pub struct ModelConfig {
 pub struct TargetConfig {
     /// Key in [`super::Config::providers`]; it exists.
     pub provider: String,
-    /// The provider's name for the model.
+    /// The provider's name for the model; a pattern where clients name it.
     pub upstream_model: String,
+    /// Whether a request's own name for the model is sent.
+    pub named_by_client: bool,
     /// Share of the requests among targets of the same priority, at least 1.
     pub weight: u32,
     /// The lowest number is tried first.
@@ -60,6 +69,17 @@ pub enum Balance {
     Weighted,
     /// The less loaded of two drawn by weight: requests in flight, times the time to the first byte.
     LeastLoaded,
+}
+
+/// Who counts the tokens of a prompt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenCounting {
+    /// The provider; refused where it has no call for it.
+    #[default]
+    Provider,
+    /// The provider, or else an estimate, which the header `x-trunkline-estimate` marks.
+    Estimate,
 }
 
 /// Which requests go to the same target.
@@ -78,6 +98,8 @@ pub enum AffinityBy {
     User,
     /// The beginning of their prompts.
     Prompt,
+    /// The session that they name, in one of `log.session_headers`.
+    Session,
     /// The value of this header.
     Header(HeaderName),
 }
@@ -90,6 +112,8 @@ pub enum AffinityKind {
     User,
     /// The beginning of the prompt: the system prompt and the first message.
     Prompt,
+    /// The session that the client names in one of `log.session_headers`.
+    Session,
     /// The value of a header.
     Header,
 }
@@ -145,6 +169,7 @@ impl TargetConfig {
         Self {
             provider: provider.into(),
             upstream_model: upstream_model.into(),
+            named_by_client: false,
             weight: 1,
             priority: 0,
         }
@@ -177,12 +202,24 @@ impl fmt::Display for AffinityBy {
         match self {
             Self::User => formatter.write_str("user"),
             Self::Prompt => formatter.write_str("prompt"),
+            Self::Session => formatter.write_str("session"),
             Self::Header(name) => write!(formatter, "header {name}"),
         }
     }
 }
 
+/// Whether an alias stands for all names that match it.
+#[must_use]
+pub fn is_pattern(alias: &str) -> bool {
+    alias.contains(['*', '?'])
+}
+
 impl ModelConfig {
+    #[must_use]
+    pub fn is_pattern(&self) -> bool {
+        is_pattern(&self.alias)
+    }
+
     /// Its targets in the order in which they are tried, then those of its
     /// fallbacks. Targets of one step share requests by weight.
     #[must_use]

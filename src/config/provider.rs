@@ -25,6 +25,8 @@ pub struct ProviderConfig {
     pub headers: HeaderMap,
     /// Fields of the client that are forwarded although they are kept back by default.
     pub forward_headers: Vec<HeaderName>,
+    /// For the name of the client's key.
+    pub caller_header: Option<HeaderName>,
     pub stream_usage: StreamUsageMode,
     pub api: ProviderApi,
     pub timeouts: Timeouts,
@@ -157,6 +159,7 @@ impl ProviderConfig {
             auth,
             headers,
             forward_headers,
+            caller_header,
             stream_usage: _,
             api: _,
             timeouts: _,
@@ -173,6 +176,7 @@ impl ProviderConfig {
             && *auth == other.auth
             && *headers == other.headers
             && *forward_headers == other.forward_headers
+            && *caller_header == other.caller_header
             && *pool == other.pool
             && *health == other.health
             && *ca_pem == other.ca_pem

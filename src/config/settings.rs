@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use http::HeaderName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,8 @@ pub struct Config {
     pub admin: AdminConfig,
     pub cors: CorsConfig,
     pub log: Log,
+    /// In which clients name their session, in the order of preference.
+    pub session_headers: Vec<HeaderName>,
     /// None when traces are off.
     pub traces: Option<Traces>,
     /// None when metrics are not exported.

@@ -153,6 +153,7 @@ impl ErrorResponse {
         headers.extend(self.headers);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         set_request_id(headers, request_id);
+        set_should_retry(headers, self.status);
         response
     }
 }
@@ -160,10 +161,22 @@ impl ErrorResponse {
 /// The dialect of clients of this endpoint.
 #[must_use]
 pub fn dialect(endpoint: Endpoint) -> Dialect {
-    if endpoint.is_anthropic() {
-        Dialect::Anthropic
-    } else {
-        Dialect::OpenAi
+    match endpoint {
+        Endpoint::Responses => Dialect::Responses,
+        endpoint if endpoint.is_anthropic() => Dialect::Messages,
+        _ => Dialect::Chat,
+    }
+}
+
+/// For an error that the same request meets again. Other statuses are left to the SDK, and
+/// so is a client error that an upstream says more about.
+pub fn set_should_retry(headers: &mut HeaderMap, status: StatusCode) {
+    // Those that the SDKs repeat, and "too early".
+    let is_final = status.is_client_error() && !matches!(status.as_u16(), 408 | 409 | 425 | 429);
+    if is_final {
+        headers
+            .entry(SHOULD_RETRY)
+            .or_insert(HeaderValue::from_static("false"));
     }
 }
 

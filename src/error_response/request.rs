@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONNECTION, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::ErrorResponse;
@@ -11,6 +11,7 @@ use crate::catalog::Unresolved;
 use crate::dialect::TranslationError;
 use crate::metering::RequestOutcome;
 use crate::shared_limit::LimitExceeded;
+use crate::wire::endpoint::Endpoint;
 use crate::wire::error::INTERNAL_ERROR;
 use crate::wire::path_hint::{PathHint, PathMistake};
 use crate::wire::scan::{ScanError, ScanErrorKind};
@@ -230,11 +231,61 @@ pub fn provider_not_specified() -> ErrorResponse {
     ErrorResponse::new(StatusCode::BAD_REQUEST, "provider_unknown", message)
 }
 
+/// The code of an error about a call that the provider has not.
+pub const UNSUPPORTED_ENDPOINT: &str = "unsupported_endpoint";
+
+/// The provider speaks these dialects, and the call belongs to another one.
 #[must_use]
-pub fn unsupported_endpoint(provider: &str, supported: &str) -> ErrorResponse {
-    let message =
-        format!("The provider {provider} does not support this endpoint; it supports {supported}.");
-    ErrorResponse::new(StatusCode::BAD_REQUEST, "unsupported_endpoint", message).no_retry()
+pub fn unsupported_endpoint(provider: &str, endpoint: Endpoint, spoken: &str) -> ErrorResponse {
+    let call = call(endpoint);
+    let cure = match endpoint {
+        Endpoint::ResponsesCompact => " Let the client summarize the conversation.",
+        Endpoint::ResponseObjects => {
+            " Nothing is stored there: send the whole history in `input`, with `store: false`."
+        }
+        _ => "",
+    };
+    let message = format!(
+        "The provider {provider} has no {call}: it speaks {spoken}. Of other APIs, only \
+         /v1/chat/completions, /v1/messages and /v1/responses are translated for it.{cure}"
+    );
+    ErrorResponse::new(StatusCode::BAD_REQUEST, UNSUPPORTED_ENDPOINT, message).no_retry()
+}
+
+/// The provider was called, and refused the call as one that it has not.
+#[must_use]
+pub fn missing_endpoint(provider: &str, endpoint: Endpoint, status: StatusCode) -> ErrorResponse {
+    let (call, status) = (call(endpoint), status.as_u16());
+    let message = format!(
+        "The provider {provider} has no {call}: it responded with status {status}. If it should \
+         have it, the gateway's operator must correct providers.{provider}.base_url."
+    );
+    ErrorResponse::new(StatusCode::BAD_REQUEST, UNSUPPORTED_ENDPOINT, message).no_retry()
+}
+
+fn call(endpoint: Endpoint) -> String {
+    let below = match endpoint {
+        Endpoint::ResponseObjects => "/... (stored responses)",
+        _ => "",
+    };
+    format!("/v1{}{below}", endpoint.path())
+}
+
+/// A WebSocket was asked for where only HTTP serves the call. Codex takes this status, and
+/// no other one, as the advice to use HTTP at once.
+#[must_use]
+pub fn websocket_unavailable() -> ErrorResponse {
+    let message = "No WebSocket here: the provider of this request takes this call over HTTP \
+                   only, or none is found without a model. Send a POST to /v1/responses.";
+    // The headers name what to use instead (RFC 9110, sections 15.5.22 and 7.8).
+    ErrorResponse::new(
+        StatusCode::UPGRADE_REQUIRED,
+        "websocket_unavailable",
+        message,
+    )
+    .header(UPGRADE, HeaderValue::from_static("HTTP/1.1"))
+    .header(CONNECTION, HeaderValue::from_static("upgrade"))
+    .no_retry()
 }
 
 /// The request cannot be translated to the provider's protocol.

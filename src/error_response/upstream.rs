@@ -97,6 +97,17 @@ pub fn upstream_auth_failed() -> ErrorResponse {
     ErrorResponse::new(StatusCode::BAD_GATEWAY, "upstream_auth_failed", message).no_retry()
 }
 
+/// As [`upstream_auth_failed`], for a 403, which may also be about the request: agents repeat
+/// a 5xx, whatever the headers say.
+#[must_use]
+pub fn upstream_forbidden() -> ErrorResponse {
+    let message = "The upstream refused the request with status 403: the gateway's credential \
+                   may not use this model, or the provider does not allow this request.";
+    let mut response = ErrorResponse::new(StatusCode::FORBIDDEN, "upstream_forbidden", message);
+    response.outcome = RequestOutcome::UpstreamError;
+    response
+}
+
 /// The request has passed this gateway before, or too many gateways.
 #[must_use]
 pub fn loop_detected() -> ErrorResponse {

@@ -1,5 +1,5 @@
 //! Access log: one line for each request. Contains no content, no credential, and no
-//! text of the client except a validated request id.
+//! text of the client except a validated request id and the name of its session.
 
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ pub(super) fn write(meter: &Meter, status: u16, outcome: RequestOutcome, duratio
             .as_ref()
             .map(|it| tracing::field::display(it.id())),
         key = meter.caller.as_ref().and_then(|caller| caller.key_name()),
+        session = meter.session.as_deref(),
         endpoint = meter.endpoint.label(),
         model = meter
             .model

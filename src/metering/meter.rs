@@ -36,9 +36,13 @@ pub struct Meter {
     pub(super) endpoint: Endpoint,
     pub(super) request_id: RequestId,
     pub(super) caller: Option<Caller>,
+    /// As the client names it.
+    pub(super) session: Option<Box<str>>,
     pub(super) model: Option<Rc<ModelMetrics>>,
     pub(super) upstream_model: Option<HeaderValue>,
     pub(super) price: Option<Arc<Price>>,
+    /// Size of a body that is buffered.
+    pub(super) prompt_bytes: usize,
     /// The client asks for a service tier other than the standard one.
     pub(super) wants_other_tier: bool,
     /// Attempts so far; counted only for models with several targets.
@@ -77,9 +81,11 @@ impl Meter {
             endpoint,
             request_id,
             caller: None,
+            session: None,
             model: None,
             upstream_model: None,
             price: None,
+            prompt_bytes: 0,
             wants_other_tier: false,
             attempts: Cell::new(0),
             status: None,
@@ -119,15 +125,17 @@ impl Meter {
         self.caller = Some(caller);
     }
 
+    /// Copied: the request's head is not kept.
+    pub fn set_session(&mut self, session: Option<&str>) {
+        self.session = session.map(Into::into);
+    }
+
     pub fn set_model(&mut self, model: &Model) {
         let handles = self.worker.model(model);
         if let (Some(ledger), Some(row)) = (&self.worker.ledger, handles.name.row) {
             ledger.start(row);
         }
         self.model = Some(Rc::clone(handles));
-        if let Some(trace) = &mut self.trace {
-            trace.set_model(model);
-        }
     }
 
     pub fn start_attempt(&mut self, target: &Target) {
@@ -141,6 +149,11 @@ impl Meter {
     pub fn set_bytes_in(&mut self, bytes: usize) {
         self.bytes_in = bytes as u64;
         self.overhead.reset_waited();
+    }
+
+    /// Call this with the size of the decoded body, if it is buffered.
+    pub fn set_prompt_bytes(&mut self, bytes: usize) {
+        self.prompt_bytes = bytes;
     }
 
     /// Takes the size of a streamed request body from this counter.

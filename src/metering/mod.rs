@@ -19,6 +19,7 @@ mod summary;
 mod tap;
 #[cfg(test)]
 mod tests;
+mod token_ratio;
 mod trace;
 mod usage;
 
@@ -31,3 +32,4 @@ pub use outcome::RequestOutcome;
 pub use recorder::{MeteringOptions, SharedMetrics, WorkerMetrics};
 pub use summary::{LatencySamples, LedgerSummary, StatsSummary};
 pub use tap::Tap;
+pub use token_ratio::TokenRatio;

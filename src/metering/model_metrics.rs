@@ -27,6 +27,8 @@ const CLASSES: [&str; 5] = [
 pub struct ModelName {
     /// Row in the ledgers; none for requests that did not reach a model.
     pub row: Option<usize>,
+    /// [`crate::catalog::Model::id`]; none for requests that did not reach a model.
+    pub model: Option<usize>,
     /// [`crate::catalog::Model::label`]
     pub label: Box<str>,
     pub provider: Box<str>,

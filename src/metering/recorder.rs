@@ -8,7 +8,9 @@ use metrics::{Counter, Gauge, Histogram};
 
 use super::ledger::{Ledger, Ledgers, RequestRecord};
 use super::summary::LedgerSummary;
-use super::{KeyMetrics, ModelMetrics, ModelName, RequestOutcome, access_log, alert_series};
+use super::{
+    KeyMetrics, ModelMetrics, ModelName, RequestOutcome, TokenRatio, access_log, alert_series,
+};
 use crate::access::Caller;
 use crate::catalog::{Catalog, Model, Target};
 use crate::telemetry::metric::{self, Registry};
@@ -24,6 +26,8 @@ pub struct SharedMetrics {
     /// Ledger rows by [`Model::id`]; none if they are equal, as in the first generation
     /// of the ledgers.
     ledger_rows: Option<Box<[usize]>>,
+    /// By [`Model::id`].
+    token_ratios: Box<[TokenRatio]>,
     options: MeteringOptions,
 }
 
@@ -71,6 +75,7 @@ impl SharedMetrics {
         Arc::new(Self {
             ledgers: Arc::new(Ledgers::new(catalog.model_count(), options.ledgers)),
             ledger_rows: None,
+            token_ratios: new_ratios(catalog).into(),
             registry: registry.clone(),
             model_count: catalog.model_count(),
             row_count: catalog.metric_row_count(),
@@ -91,8 +96,14 @@ impl SharedMetrics {
             return Self::new(&self.registry, catalog, options);
         }
         alert_series::create(&self.registry, catalog);
+        let mut token_ratios = new_ratios(catalog);
         let mut rows = vec![None; catalog.model_count()];
         for (new, old) in carried_over {
+            if let (Some(ratio), Some(old)) =
+                (token_ratios.get_mut(*new), self.token_ratios.get(*old))
+            {
+                *ratio = old.copy();
+            }
             if let Some(row) = rows.get_mut(*new) {
                 *row = Some(self.ledger_row(*old));
             }
@@ -102,6 +113,7 @@ impl SharedMetrics {
         Arc::new(Self {
             ledgers: Arc::clone(&self.ledgers),
             ledger_rows: Some(rows.collect()),
+            token_ratios: token_ratios.into(),
             registry: self.registry.clone(),
             model_count: catalog.model_count(),
             row_count: catalog.metric_row_count(),
@@ -180,6 +192,20 @@ impl WorkerMetrics {
         })
     }
 
+    /// The expected tokens of a prompt of this size.
+    #[must_use]
+    pub fn estimate_tokens(&self, model: &Model, bytes: u64) -> u64 {
+        let ratio = self.token_ratio(model.id);
+        ratio.map_or_else(
+            || TokenRatio::default().estimate(bytes),
+            |it| it.estimate(bytes),
+        )
+    }
+
+    pub(super) fn token_ratio(&self, model: usize) -> Option<&TokenRatio> {
+        self.shared.token_ratios.get(model)
+    }
+
     pub(super) fn on_panic(&self, request_id: &RequestId) {
         self.panicked.replace(Some(request_id.clone()));
     }
@@ -190,7 +216,8 @@ impl WorkerMetrics {
         self.panicked.take()
     }
 
-    pub(super) fn access_log(&self) -> bool {
+    #[must_use]
+    pub fn access_log(&self) -> bool {
         self.shared.options.access_log
     }
 
@@ -201,6 +228,7 @@ impl WorkerMetrics {
         cell.get_or_init(|| {
             self.new_model_metrics(ModelName {
                 row: Some(self.shared.ledger_row(model.id)),
+                model: Some(model.id),
                 label: model.label.clone(),
                 provider: model.provider.name.clone(),
                 upstream_model: model.upstream_model.clone(),
@@ -216,14 +244,10 @@ impl WorkerMetrics {
         cell.get_or_init(|| {
             self.new_model_metrics(ModelName {
                 row: Some(self.shared.ledger_row(model.id)),
+                model: Some(model.id),
                 label: model.label.clone(),
                 provider: target.provider.name.clone(),
-                // Not stored if it came from the client.
-                upstream_model: if model.upstream_model.is_empty() {
-                    Box::default()
-                } else {
-                    target.upstream_model()
-                },
+                upstream_model: target.configured_model(),
             })
         })
     }
@@ -233,6 +257,7 @@ impl WorkerMetrics {
         self.unknown.get_or_init(|| {
             self.new_model_metrics(ModelName {
                 row: None,
+                model: None,
                 label: "unknown".into(),
                 provider: "unknown".into(),
                 upstream_model: Box::default(),
@@ -251,4 +276,10 @@ impl WorkerMetrics {
         let request_tokens = self.shared.options.request_tokens;
         Rc::new(ModelMetrics::new(name, &self.registry, request_tokens))
     }
+}
+
+fn new_ratios(catalog: &Catalog) -> Vec<TokenRatio> {
+    let mut ratios = Vec::new();
+    ratios.resize_with(catalog.model_count(), TokenRatio::default);
+    ratios
 }

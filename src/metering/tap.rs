@@ -109,6 +109,15 @@ impl Tap {
         }
     }
 
+    /// Whether a stream has had its last event, and no error.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        match self {
+            Self::Stream(inspector) => inspector.is_done() && !inspector.has_error(),
+            _ => false,
+        }
+    }
+
     /// True if a failure was reported that says nothing about the upstream's health.
     #[must_use]
     pub fn spares_upstream(&self) -> bool {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::{AttemptResult, Meter, RequestOutcome};
-use crate::catalog::{Model, Target};
+use crate::catalog::Target;
 use crate::telemetry::gen_ai::provider_name;
 use crate::telemetry::trace::{
     Attributes, Span, SpanContext, SpanEvent, SpanId, SpanKind, SpanStatus, TRACEPARENT,
@@ -22,8 +22,6 @@ use crate::wire::endpoint::Endpoint;
 pub(super) struct Trace {
     tracer: Arc<Tracer>,
     context: SpanContext,
-    /// True if the model's name comes from the configuration, not from the client.
-    is_alias: bool,
     /// A cell, since two attempts may run concurrently.
     attempts: RefCell<Vec<AttemptSpan>>,
 }
@@ -78,17 +76,12 @@ impl Trace {
         Some(Box::new(Self {
             tracer: Arc::clone(tracer),
             context,
-            is_alias: false,
             attempts: RefCell::default(),
         }))
     }
 
     pub(super) fn id(&self) -> TraceId {
         self.context.own.trace
-    }
-
-    pub(super) fn set_model(&mut self, model: &Model) {
-        self.is_alias = !model.upstream_model.is_empty();
     }
 
     pub(super) fn on_attempt_sent(&self, target: &Target, headers: &mut HeaderMap) {
@@ -110,7 +103,8 @@ impl Trace {
             span,
             state_index: target.state_index,
             provider: target.provider.name.clone(),
-            model: self.is_alias.then(|| target.upstream_model()),
+            // Not recorded if it came from the client.
+            model: (!target.named_by_client).then(|| target.upstream_model()),
             is_hedge,
             started: Instant::now(),
             status: None,

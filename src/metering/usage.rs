@@ -2,6 +2,7 @@
 
 use super::{Meter, ModelMetrics};
 use crate::catalog::Cost;
+use crate::wire::endpoint::Endpoint;
 use crate::wire::usage::Usage;
 
 impl Meter {
@@ -22,6 +23,20 @@ impl Meter {
         }
     }
 
+    /// Of calls whose body has all of the prompt, which Responses may refer to by an id.
+    fn learn_ratio(&self, model: &ModelMetrics, usage: &Usage) {
+        if let Some(id) = model.name.model
+            && matches!(
+                self.endpoint,
+                Endpoint::ChatCompletions | Endpoint::Messages
+            )
+            && let Some(tokens) = usage.input
+            && let Some(ratio) = self.worker.token_ratio(id)
+        {
+            ratio.learn(self.prompt_bytes as u64, tokens);
+        }
+    }
+
     /// Counts the usage at the end of the request; returns its cost.
     pub(super) fn count_usage(&self, model: &ModelMetrics) -> Option<Cost> {
         let usage = self.usage.as_deref()?;
@@ -30,6 +45,7 @@ impl Meter {
         let caller = self.caller.as_ref();
         let key = caller.and_then(|caller| self.worker.key(caller));
         model.count_tokens(usage);
+        self.learn_ratio(model, usage);
         if let Some(key) = key {
             key.count_tokens(usage);
         }

@@ -27,8 +27,10 @@ mod relay;
 mod resolve;
 mod respond;
 mod response_body;
+mod session;
 #[cfg(test)]
 mod tests;
+mod token_count;
 mod translation;
 pub mod tunnel;
 mod worker;
@@ -94,6 +96,12 @@ where
 fn start_meter(worker: &Worker, endpoint: Endpoint, head: &Parts) -> Meter {
     let request_id = worker.request_ids.for_request(head.headers.get(REQUEST_ID));
     let mut meter = Meter::start(&worker.metrics, endpoint, request_id);
+    if worker.metrics.access_log() {
+        meter.set_session(session::for_log(
+            &worker.snapshot.session_headers,
+            &head.headers,
+        ));
+    }
     if let Some(tracer) = &worker.snapshot.tracer {
         meter.start_trace(tracer, &head.headers);
     }
@@ -149,16 +157,25 @@ where
         // Boxed, so that the future of a JSON request stays small.
         kind => Box::pin(read(worker, meter, &mut permit, kind, head, body)).await?,
     };
+    // Codex opens it without knowing whether there is one, and names the model later.
+    let leads_to_http = is_websocket
+        && meter.endpoint() == Endpoint::Responses
+        && resolve::names_nothing(&intake, &head.headers);
     let resolved = match resolve::resolve(worker, &caller, meter.endpoint(), &intake, head) {
         Ok(resolved) => resolved,
         Err(error) => {
             if let Some(model) = error.model {
                 meter.set_model(model);
             }
-            return Err(error.response);
+            return Err(if leads_to_http {
+                error_response::websocket_unavailable()
+            } else {
+                error.response
+            });
         }
     };
     meter.set_model(resolved.model);
+    meter.set_prompt_bytes(intake.body.len());
     meter.set_wants_other_tier(intake.scan.wants_other_tier);
     let context = AttemptContext {
         worker,
@@ -167,8 +184,10 @@ where
         is_websocket,
         needs_load: false,
     };
-    let result = attempt::run(&context, meter, head).await?;
-    Ok((result, permit))
+    match attempt::run(&context, meter, head).await {
+        Ok(accepted) => Ok((accepted, permit)),
+        Err(error) => Ok((token_count::or_estimate(&context, meter, error)?, permit)),
+    }
 }
 
 /// Reads a request of any kind.

@@ -1,6 +1,5 @@
 //! Relays an upstream's response body, chunk by chunk.
 
-use std::fmt;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -65,7 +64,8 @@ enum State {
 
 /// The body must not look complete: the connection ends in a way that no client
 /// takes for the end of the response.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("response body aborted")]
 pub struct Aborted;
 
 // === impl Relay ===
@@ -86,6 +86,7 @@ impl Relay {
         meter.set_usage(accepted.usage);
         let mut headers = response.headers;
         error_response::set_request_id(&mut headers, meter.request_id());
+        error_response::set_should_retry(&mut headers, response.status);
         meter.pause_overhead();
         let limits = &worker.snapshot.limits;
         if limits.server_timing {
@@ -301,6 +302,10 @@ impl Relay {
         let mut outcome = failure.outcome;
         let mut code = Some(failure.body.code);
         let is_translated = self.translator.is_some();
+        let error = match &mut self.translator {
+            Some(translator) => translator.error_event(&failure.body),
+            None => failure.to_event(self.dialect),
+        };
         if let Some(stream) = self.tap.stream() {
             // The upstream's `[DONE]` does not end a Messages stream that is translated.
             let translated = self.translator.as_ref().is_none_or(|it| it.is_finished());
@@ -321,10 +326,10 @@ impl Relay {
                 }
                 state = State::Closing(tail.unwrap_or_default());
             } else if is_translated || stream.at_boundary() {
-                state = State::Closing(failure.to_event(self.dialect));
+                state = State::Closing(error);
             }
         } else if is_translated {
-            state = State::Closing(failure.to_event(self.dialect));
+            state = State::Closing(error);
         }
         self.set_outcome(outcome, code);
         if let State::Closing(last) = &state {
@@ -376,18 +381,15 @@ impl Relay {
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        // The client left; usage reported until then still counts.
+        // A client may leave behind the last event, without waiting for the end of the body.
+        let translator = self.translator.as_deref();
+        if translator.map_or_else(|| self.tap.is_complete(), Translator::is_complete) {
+            self.set_outcome(self.ok_outcome, None);
+        }
+        // Usage that was reported before it left counts in any case.
         self.close();
     }
 }
-
-impl fmt::Display for Aborted {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("response body aborted")
-    }
-}
-
-impl std::error::Error for Aborted {}
 
 fn concat(one: Option<Bytes>, other: Option<Bytes>) -> Option<Bytes> {
     match (one, other) {

@@ -184,6 +184,13 @@ fn narrow_to(resolved: &mut Resolved<'_>, location: &ObjectLocation) {
     });
 }
 
+/// Whether a request without a body names neither a model nor a provider.
+pub(super) fn names_nothing(intake: &Intake, headers: &HeaderMap) -> bool {
+    let path = intake.passthrough.as_ref().map(|it| &it.path);
+    let is_named = path.is_some_and(|path| path.provider.is_some());
+    intake.model.is_empty() && !is_named && !headers.contains_key(PROVIDER)
+}
+
 /// The provider named by the client, in the path or else in the header.
 fn provider_override(
     headers: &mut HeaderMap,

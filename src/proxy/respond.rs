@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use super::attempt::{Accepted, AcceptedResponse, Upgraded};
 use super::relay::Relay;
 use super::tunnel::Tunnel;
-use super::{PipelineResult, ResponseBody, Worker};
+use super::{PipelineResult, ResponseBody, Worker, token_count};
 use crate::error_response::{self, ErrorResponse};
 use crate::metering::Meter;
 use crate::shared_limit::LimitPermit;
@@ -22,6 +22,7 @@ pub(super) fn respond(
         Ok((Accepted::WebSocket(upgraded), permit)) => {
             switch_protocols(worker, *upgraded, permit, meter)
         }
+        Ok((Accepted::Estimate(estimate), _)) => token_count::respond(worker, *estimate, meter),
         Err(error) => fail(worker, error, meter),
     }
 }
@@ -59,7 +60,7 @@ fn switch_protocols(
         error_response::append_server_timing(&mut headers, &meter);
     }
     let (upstream, in_flight) = (upgraded.upstream, upgraded.in_flight);
-    let tunnel = Tunnel::new(worker, upstream, in_flight, permit, meter);
+    let tunnel = Tunnel::new(worker, &headers, upstream, in_flight, permit, meter);
     response(status, headers, ResponseBody::Tunnel(Box::new(tunnel)))
 }
 

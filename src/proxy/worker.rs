@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
+use http::HeaderName;
 use tokio::sync::Semaphore;
 
 use crate::access::Gate;
@@ -39,6 +40,8 @@ pub struct Snapshot {
     /// Locations of files, responses and other provider-side objects.
     pub objects: Arc<ObjectDirectory>,
     pub discovery: Discovery,
+    /// In which clients name their session.
+    pub session_headers: Box<[HeaderName]>,
     pub limits: Limits,
 }
 

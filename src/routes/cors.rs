@@ -14,8 +14,8 @@ const PREFLIGHT_MAX_AGE: &str = "600";
 /// `*` stands for every name only in responses to requests without credentials (Fetch,
 /// "CORS-exposed header-name list"); to others, the rest applies.
 const EXPOSED: &str = "*, retry-after, retry-after-ms, server-timing, x-request-id, \
-    x-should-retry, x-trunkline-attempts, x-trunkline-model, x-trunkline-provider, \
-    x-trunkline-request-id";
+    x-should-retry, x-trunkline-attempts, x-trunkline-estimate, x-trunkline-model, \
+    x-trunkline-provider, x-trunkline-request-id";
 
 /// The allowed origins, exactly as browsers send them.
 #[derive(Debug)]

@@ -10,13 +10,13 @@ use url::form_urlencoded;
 
 use super::response::{json, reject, request_dialect};
 use crate::access::Caller;
-use crate::catalog::{Model, Provider, Unresolved};
+use crate::catalog::{Model, Provider, Resolved, Target, Unresolved};
 use crate::config::Discover;
 use crate::dialect::Dialect;
 use crate::error_response::{self, ErrorResponse};
 use crate::proxy::{ResponseBody, Snapshot, Worker};
-use crate::upstream;
-use crate::wire::model_list::{self, ListedModel, ModelEntry};
+use crate::upstream::{self, ModelListCache};
+use crate::wire::model_list::{self, ListedModel, ModelEntry, TokenLimits};
 
 type ProviderModels<'s> = (&'s Provider, Arc<[ListedModel]>);
 
@@ -33,12 +33,8 @@ pub async fn list<B>(worker: &Worker, request: &Request<B>) -> Response<Response
     };
     // Boxed: otherwise the future of every request would reserve space for it.
     let discovered = Box::pin(discovered(snapshot, discover_param(request.uri().query()))).await;
-    let aliases = ready_aliases(snapshot).into_iter().map(|model| ModelEntry {
-        id: &model.label,
-        created: 0,
-        owner: &model.provider.name,
-        display_name: None,
-    });
+    let aliases = ready_aliases(snapshot).into_iter();
+    let aliases = aliases.map(|model| alias_entry(snapshot, &model.label, model, &model.targets));
     let listed = discovered
         .iter()
         .flat_map(|(provider, models)| models.iter().map(|model| entry(model, provider)))
@@ -46,8 +42,8 @@ pub async fn list<B>(worker: &Worker, request: &Request<B>) -> Response<Response
     let all = aliases.chain(listed);
     let visible: Vec<ModelEntry<'_>> = all.filter(|model| caller.may_use(model.id)).collect();
     json(match request_dialect(headers) {
-        Dialect::OpenAi => model_list::openai_list(&visible),
-        Dialect::Anthropic => model_list::anthropic_list(&visible),
+        Dialect::Chat | Dialect::Responses => model_list::openai_list(&visible),
+        Dialect::Messages => model_list::anthropic_list(&visible),
     })
 }
 
@@ -65,32 +61,35 @@ pub fn retrieve<B>(worker: &Worker, request: &Request<B>, id: &str) -> Response<
         Ok(found) => found,
         Err(error) => return reject(worker, headers, error),
     };
-    let unlisted = ModelEntry {
-        id: &found.id,
-        created: 0,
-        owner: &found.provider.name,
-        display_name: None,
-    };
+    let resolved = &found.resolved;
     let listed = found.listed.as_ref();
-    let model = listed.map_or(unlisted, |model| entry(model, &found.provider));
+    let model = match listed {
+        Some(model) => entry(model, &resolved.model.provider),
+        None => alias_entry(
+            &worker.snapshot,
+            &found.id,
+            resolved.model,
+            &resolved.targets,
+        ),
+    };
     json(match request_dialect(headers) {
-        Dialect::OpenAi => model.openai_json(),
-        Dialect::Anthropic => model.anthropic_json(),
+        Dialect::Chat | Dialect::Responses => model.openai_json(),
+        Dialect::Messages => model.anthropic_json(),
     })
 }
 
-struct RetrievedModel {
+struct RetrievedModel<'w> {
     id: String,
-    provider: Arc<Provider>,
+    resolved: Resolved<'w>,
     /// Its entry in the provider's list, if known.
     listed: Option<ListedModel>,
 }
 
-fn find<B>(
-    worker: &Worker,
+fn find<'w, B>(
+    worker: &'w Worker,
     request: &Request<B>,
     id: &str,
-) -> Result<RetrievedModel, ErrorResponse> {
+) -> Result<RetrievedModel<'w>, ErrorResponse> {
     let snapshot = &worker.snapshot;
     let gate = &snapshot.gate;
     let caller: Caller = gate.admit(request.headers(), request.extensions())?;
@@ -100,15 +99,51 @@ fn find<B>(
         }
         .into());
     };
-    let found = snapshot.catalog.resolve(&id, |name| caller.may_use(name))?;
-    let provider = Arc::clone(&found.model.provider);
-    let upstream = snapshot.upstreams.get(provider.id).and_then(Option::as_ref);
-    let upstream = upstream.filter(|_| !snapshot.catalog.is_alias(&id));
+    let resolved = snapshot.catalog.resolve(&id, |name| caller.may_use(name))?;
+    let list = model_list(snapshot, &resolved.model.provider);
+    let list = list.filter(|_| !snapshot.catalog.is_alias(&id));
     Ok(RetrievedModel {
-        listed: upstream.and_then(|upstream| upstream.model_list().get(&id)),
+        listed: list.and_then(|list| list.get(&id)),
         id: id.into_owned(),
-        provider,
+        resolved,
     })
+}
+
+fn model_list<'s>(snapshot: &'s Snapshot, provider: &Provider) -> Option<&'s ModelListCache> {
+    let upstream = snapshot.upstreams.get(provider.id)?.as_ref()?;
+    Some(upstream.model_list())
+}
+
+/// A model that no provider lists under this name.
+fn alias_entry<'a>(
+    snapshot: &Snapshot,
+    id: &'a str,
+    model: &'a Model,
+    targets: &[Target],
+) -> ModelEntry<'a> {
+    let number = |limit: Option<usize>| limit.and_then(|limit| limit.try_into().ok());
+    let configured = TokenLimits {
+        context: number(model.context),
+        max_output: number(model.max_output),
+    };
+    ModelEntry {
+        id,
+        created: 0,
+        owner: &model.provider.name,
+        display_name: model.display_name.as_deref(),
+        limits: configured.or(listed_limits(snapshot, targets)),
+    }
+}
+
+/// What providers list for these targets, without those of fallbacks: the lowest, since
+/// each may get the request. Lists that were not fetched say nothing.
+fn listed_limits(snapshot: &Snapshot, targets: &[Target]) -> TokenLimits {
+    let own = targets.iter().filter(|target| !target.is_fallback);
+    let listed = own.filter_map(|target| {
+        let name = format!("{}/{}", target.provider.name, target.upstream_model());
+        Some(model_list(snapshot, &target.provider)?.get(&name)?.limits)
+    });
+    listed.fold(TokenLimits::default(), TokenLimits::min)
 }
 
 /// `?discover=true` adds the models that all providers list, `?discover=false` none;
@@ -153,5 +188,6 @@ fn entry<'a>(model: &'a ListedModel, provider: &'a Provider) -> ModelEntry<'a> {
         created: model.created,
         owner: &provider.name,
         display_name: model.display_name.as_deref(),
+        limits: model.limits,
     }
 }

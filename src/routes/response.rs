@@ -31,9 +31,9 @@ pub fn reject(
 /// header.
 pub fn request_dialect(headers: &HeaderMap) -> Dialect {
     if headers.contains_key("anthropic-version") {
-        Dialect::Anthropic
+        Dialect::Messages
     } else {
-        Dialect::OpenAi
+        Dialect::Chat
     }
 }
 

@@ -14,18 +14,16 @@ use super::refusals::Refusals;
 use super::retry_budget::RetryBudget;
 use super::target_health::{ResponseWatch, TargetHealth, TargetName};
 use super::target_state::{Reason, TargetState};
-use crate::catalog::{Catalog, Provider, Target, fingerprint};
+use crate::catalog::{Catalog, Provider, Target};
 use crate::config::{Breaker, Config, Hedge};
 use crate::telemetry::metric::Registry;
-use crate::wire::additions::Addition;
-use crate::wire::endpoint::Endpoint;
 use crate::wire::rate_limit::RateLimitReport;
 
 /// Cooldown of a throttled target that requests no delay.
 const DEFAULT_COOLDOWN: Duration = Duration::from_secs(1);
 
 /// Shared by all workers; its state is atomics only. Requests to a model with a
-/// single target use nothing of it but [`Fleet::refuses`].
+/// single target use nothing of it but [`Fleet::refuses`] and [`Fleet::lacks_call`].
 #[derive(Debug)]
 pub struct Fleet {
     pub(super) started: Instant,
@@ -109,37 +107,6 @@ impl Fleet {
     ) -> Option<ResponseWatch> {
         let health = self.health(target)?;
         Some(health.watch(is_stream, now))
-    }
-
-    /// Whether the model has refused what the gateway adds to requests.
-    #[inline]
-    #[must_use]
-    pub fn refuses(
-        &self,
-        target: &Target,
-        endpoint: Endpoint,
-        addition: Addition,
-        now: impl FnOnce() -> Instant,
-    ) -> bool {
-        let refusals = self.refusals.get(target.provider.id);
-        refusals.is_some_and(|refusals| {
-            let key = || refusal_key(target, endpoint, addition);
-            !refusals.is_empty() && refusals.contains(key(), self.minute(now()))
-        })
-    }
-
-    /// Records that the model refused an addition, and served the request without it.
-    pub fn record_refusal(
-        &self,
-        target: &Target,
-        endpoint: Endpoint,
-        addition: Addition,
-        now: Instant,
-    ) {
-        if let Some(refusals) = self.refusals.get(target.provider.id) {
-            let key = refusal_key(target, endpoint, addition);
-            refusals.record(key, self.minute(now));
-        }
     }
 
     /// State of one of several targets, for the status API.
@@ -313,6 +280,13 @@ impl Fleet {
         breaker.try_admit(self.millis_since_start(now), self.breaker_rules.cooldown)
     }
 
+    /// Takes back [`Self::try_admit`]: there was no attempt.
+    pub(super) fn cancel_probe(&self, target: &Target, now: Instant) {
+        if let Some(breaker) = self.breakers.get(target.state_index) {
+            breaker.cancel_probe(self.millis_since_start(now));
+        }
+    }
+
     /// Admits an attempt at an unavailable target, when no other is available.
     pub(super) fn force_admit(&self, target: &Target) {
         if let Some(breaker) = self.breakers.get(target.state_index) {
@@ -341,7 +315,7 @@ impl Fleet {
         millis(self.time_since_start(now))
     }
 
-    fn minute(&self, now: Instant) -> u64 {
+    pub(super) fn minute(&self, now: Instant) -> u64 {
         self.time_since_start(now).as_secs() / 60
     }
 
@@ -359,16 +333,6 @@ impl Fleet {
             })
         }))
     }
-}
-
-/// Endpoints of one model may differ.
-fn refusal_key(target: &Target, endpoint: Endpoint, addition: Addition) -> u64 {
-    let (path, member) = (endpoint.path(), addition.member());
-    fingerprint([
-        path.as_bytes(),
-        member.as_bytes(),
-        &target.encoded_model[..],
-    ])
 }
 
 fn ejection_metrics(catalog: &Catalog, registry: &Registry) -> Box<[Option<Arc<EjectionMetrics>>]> {

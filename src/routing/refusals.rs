@@ -1,10 +1,18 @@
-//! What models refuse of that which the gateway adds to requests on its own.
+//! What upstreams refuse: of what the gateway adds to requests on its own, and calls that
+//! they have not.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use super::Fleet;
+use crate::catalog::{Target, fingerprint};
+use crate::wire::additions::Addition;
+use crate::wire::endpoint::Endpoint;
+use crate::wire::failure::MissingCall;
 
 /// Refusals remembered of one provider; a further one takes the place of another.
 const SLOTS: usize = 16;
-/// After this time the addition is tried again: the provider may take it by now, or
+/// After this time what was refused is tried again: the provider may take it by now, or
 /// have refused it for something else in the request.
 const LIFETIME_MINUTES: u64 = 60;
 const MINUTE_BITS: u32 = 24;
@@ -42,6 +50,95 @@ impl Refusals {
             let packed = fingerprint & !MINUTE_MASK | (minute + 1) & MINUTE_MASK;
             slot.store(packed, Ordering::Relaxed);
         }
+    }
+}
+
+// === impl Fleet ===
+
+impl Fleet {
+    /// Whether the model has refused what the gateway adds to requests.
+    #[inline]
+    #[must_use]
+    pub fn refuses(
+        &self,
+        target: &Target,
+        endpoint: Endpoint,
+        addition: Addition,
+        now: impl FnOnce() -> Instant,
+    ) -> bool {
+        let refusals = self.refusals.get(target.provider.id);
+        refusals.is_some_and(|refusals| {
+            let key = || refusal_key(target, endpoint, addition);
+            !refusals.is_empty() && refusals.contains(key(), self.minute(now()))
+        })
+    }
+
+    /// Records that the model refused an addition, and served the request without it.
+    pub fn record_refusal(
+        &self,
+        target: &Target,
+        endpoint: Endpoint,
+        addition: Addition,
+        now: Instant,
+    ) {
+        if let Some(refusals) = self.refusals.get(target.provider.id) {
+            let key = refusal_key(target, endpoint, addition);
+            refusals.record(key, self.minute(now));
+        }
+    }
+
+    /// Whether the provider has shown that it has not this call, for any model or for
+    /// this one.
+    #[inline]
+    #[must_use]
+    pub fn lacks_call(
+        &self,
+        target: &Target,
+        endpoint: Endpoint,
+        now: impl FnOnce() -> Instant,
+    ) -> bool {
+        let refusals = self.refusals.get(target.provider.id);
+        refusals.is_some_and(|refusals| {
+            if refusals.is_empty() {
+                return false;
+            }
+            let minute = self.minute(now());
+            let is_missing =
+                |missing| refusals.contains(missing_call_key(target, endpoint, missing), minute);
+            is_missing(MissingCall::Call) || is_missing(MissingCall::ForModel)
+        })
+    }
+
+    /// Records that the provider has not this call, and has another in its place.
+    pub fn record_missing_call(
+        &self,
+        target: &Target,
+        endpoint: Endpoint,
+        missing: MissingCall,
+        now: Instant,
+    ) {
+        if let Some(refusals) = self.refusals.get(target.provider.id) {
+            let key = missing_call_key(target, endpoint, missing);
+            refusals.record(key, self.minute(now));
+        }
+    }
+}
+
+/// Endpoints of one model may differ.
+fn refusal_key(target: &Target, endpoint: Endpoint, addition: Addition) -> u64 {
+    let (path, member) = (endpoint.path(), addition.member());
+    fingerprint([
+        path.as_bytes(),
+        member.as_bytes(),
+        &target.encoded_model[..],
+    ])
+}
+
+fn missing_call_key(target: &Target, endpoint: Endpoint, missing: MissingCall) -> u64 {
+    let path = endpoint.path().as_bytes();
+    match missing {
+        MissingCall::Call => fingerprint([path]),
+        MissingCall::ForModel => fingerprint([path, &target.encoded_model[..]]),
     }
 }
 

@@ -78,6 +78,7 @@ pub fn build(
         tracer,
         objects,
         discovery: config.discovery,
+        session_headers: config.session_headers.clone().into(),
         limits,
     }))
 }

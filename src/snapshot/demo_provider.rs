@@ -10,7 +10,7 @@ use crate::catalog::DEMO;
 use crate::config::{
     Auth, Balance, BaseUrl, Config, Credential, Discover, HttpVersion, ModelConfig, PoolConfig,
     PriceList, ProviderApi, ProviderConfig, StreamUsageMode, TargetConfig, TimeoutOverrides,
-    Timeouts,
+    Timeouts, TokenCounting,
 };
 use crate::secret::Secret;
 
@@ -52,8 +52,9 @@ pub fn add_demo_provider(
         auth: Auth::Bearer,
         headers: HeaderMap::new(),
         forward_headers: Vec::new(),
+        caller_header: None,
         stream_usage: StreamUsageMode::Inject,
-        api: ProviderApi::openai(),
+        api: ProviderApi::chat(),
         timeouts: DEMO_TIMEOUTS,
         pool: DEMO_POOL,
         health: None,
@@ -67,10 +68,14 @@ pub fn add_demo_provider(
         targets: vec![TargetConfig::new(DEMO, DEMO)],
         fallbacks: Vec::new(),
         context: None,
+        max_output: None,
+        display_name: None,
         balance: Balance::default(),
         affinity: None,
         retry: config.retry,
         timeouts: TimeoutOverrides::default(),
+        system_messages: None,
+        count_tokens: TokenCounting::default(),
         hedge: None,
         builtin: true,
         retirement: None,

@@ -82,8 +82,7 @@ impl Builder {
             Ok(headers)
         });
         let headers = headers.collect::<Result<Vec<_>, _>>().map_err(error)?;
-        let own = headers.iter().flat_map(HeaderMap::keys);
-        let own: HashSet<_> = own.chain([&auth_header]).cloned().collect();
+        let own = own_names(&headers, &auth_header, provider.caller_header.as_ref());
         let (host, authority) = host_and_authority(url).map_err(error)?;
         let tls = self.tls(provider, url, &host).map_err(error)?;
         let scheme = if tls.is_some() {
@@ -136,6 +135,16 @@ impl Builder {
         };
         Connector::new(host, &roots, provider.http).map(Some)
     }
+}
+
+/// The fields that a client cannot set.
+fn own_names(
+    headers: &[HeaderMap],
+    auth: &HeaderName,
+    caller: Option<&HeaderName>,
+) -> HashSet<HeaderName> {
+    let own = headers.iter().flat_map(HeaderMap::keys);
+    own.chain([auth]).chain(caller).cloned().collect()
 }
 
 fn insert_credential(

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use http::HeaderMap;
+
 use super::connection::ResponseStart;
 use super::error::{Error, ErrorKind};
 use super::http1::Scratch;
@@ -104,6 +106,12 @@ impl PreparedRequest<'_> {
     pub fn with_body(mut self, body: RequestBody) -> Self {
         self.request.body = body;
         self
+    }
+
+    /// The client's headers, as they were sent.
+    #[must_use]
+    pub fn into_headers(self) -> HeaderMap {
+        self.request.headers
     }
 
     /// Sends the request and waits for the response head. Dropping the future aborts

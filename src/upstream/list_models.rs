@@ -10,7 +10,6 @@ use thiserror::Error;
 use super::connection::ResponseStart;
 use super::error::{Error, ErrorKind};
 use super::{ANTHROPIC_VERSION, Client, DEFAULT_ANTHROPIC_VERSION, Upstream, UpstreamBody};
-use crate::config::ApiDialect;
 use crate::wire::model_list::{self, ListedModel, MAX_MODELS};
 
 /// Of all pages together.
@@ -73,7 +72,7 @@ impl Client {
     ) -> Result<Vec<u8>, ListModelsError> {
         let (pool, upstream) = self.pool(id)?;
         let mut request = upstream.get_request(uri, credential);
-        if upstream.provider.api.dialect != ApiDialect::Openai {
+        if !upstream.provider.api.is_openai() {
             request
                 .headers
                 .insert(ANTHROPIC_VERSION, DEFAULT_ANTHROPIC_VERSION);

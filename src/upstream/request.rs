@@ -22,6 +22,8 @@ pub struct RequestHead {
     pub query: Option<String>,
     /// The client's headers, unchanged.
     pub headers: HeaderMap,
+    /// For the provider's `caller_header`.
+    pub caller: Option<HeaderValue>,
 }
 
 #[derive(Debug, Clone)]
@@ -32,6 +34,8 @@ pub(super) struct UpstreamRequest {
     pub(super) headers: HeaderMap,
     /// Where the request has passed other gateways: their ids and ours.
     pub(super) hops: Option<HeaderValue>,
+    /// See [`RequestHead::caller`].
+    pub(super) caller: Option<HeaderValue>,
     pub(super) credential: usize,
     pub(super) body: RequestBody,
 }
@@ -58,6 +62,7 @@ impl Upstream {
             credential,
             query,
             mut headers,
+            caller,
         } = head;
         // The gateway's own fields are added later, so that the client's `Connection`
         // cannot remove the credential.
@@ -67,6 +72,7 @@ impl Upstream {
             target: self.request_target(endpoint, path.as_deref(), query.as_deref())?,
             hops: hops::extended(&headers),
             headers,
+            caller,
             credential,
             body,
         })
@@ -79,6 +85,7 @@ impl Upstream {
             target: RequestTarget::Uri(uri),
             headers: HeaderMap::new(),
             hops: None,
+            caller: None,
             credential: credential_index % self.headers.len().max(1),
             body: RequestBody::buffered(Segments::default()),
         })
@@ -136,6 +143,12 @@ impl Upstream {
         forwarded
             .chain(own.into_iter().flatten())
             .chain([(&hops::HOPS, hops)])
+            .chain(
+                self.provider
+                    .caller_header
+                    .as_ref()
+                    .zip(request.caller.as_ref()),
+            )
     }
 
     /// Whether a field of the client is forwarded.
@@ -210,6 +223,7 @@ mod tests {
             target: RequestTarget::Endpoint(Endpoint::ChatCompletions),
             hops: hops::extended(&headers),
             headers,
+            caller: None,
             credential: 0,
             body: RequestBody::buffered(Segments::default()),
         };

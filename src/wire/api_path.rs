@@ -103,6 +103,13 @@ impl ApiPath {
         self.path.clone()
     }
 
+    /// Whether the path is that of a call, which needs no stored object.
+    #[must_use]
+    pub fn names_no_object(&self) -> bool {
+        let is_call = self.endpoint.has_result() && self.endpoint.is_called_at(&self.path);
+        is_call || self.path == "/responses/input_tokens"
+    }
+
     /// The segments that may hold an object's id.
     pub fn segments(&self) -> impl Iterator<Item = &str> {
         self.path.split('/').filter(|segment| !segment.is_empty())

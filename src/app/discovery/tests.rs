@@ -8,7 +8,7 @@ use super::{DiscoveryTask, FAILURE_TTL};
 use crate::config::Discovery;
 use crate::telemetry::metric::Registry;
 use crate::upstream::ModelListCache;
-use crate::wire::model_list::ListedModel;
+use crate::wire::model_list::{ListedModel, TokenLimits};
 
 const RULES: Discovery = Discovery {
     ttl: Duration::from_secs(300),
@@ -20,6 +20,7 @@ fn models() -> Arc<[ListedModel]> {
         id: "up/a".into(),
         created: 0,
         display_name: None,
+        limits: TokenLimits::default(),
         shutdown: None,
     };
     Arc::new([model])

@@ -33,7 +33,7 @@ fn wanted<'c>(config: &'c Config, provider: &ProviderConfig) -> Vec<(&'c ModelCo
     let models = config.models.values();
     let targets = models.flat_map(|model| model.targets.iter().map(move |it| (model, it)));
     targets
-        .filter(|(_, target)| target.provider == provider.name)
+        .filter(|(_, target)| target.provider == provider.name && !target.named_by_client)
         .map(|(model, target)| (model, target.upstream_model.as_str()))
         .collect()
 }

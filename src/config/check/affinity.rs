@@ -11,7 +11,12 @@ use crate::config::{Affinity, AffinityBy, AffinityKind, raw};
 const DEFAULT_MAX_LOAD: u64 = 125;
 const LARGEST_MAX_LOAD: u64 = 10_000;
 
-pub fn resolve(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::Affinity) -> Option<Affinity> {
+pub fn resolve(
+    checker: &mut Checker<'_>,
+    path: &KeyPath,
+    raw: &raw::Affinity,
+    log: &raw::Log,
+) -> Option<Affinity> {
     let max_load = match raw.max_load.unwrap_or(DEFAULT_MAX_LOAD) {
         0 => Ok(None),
         percent if (100..=LARGEST_MAX_LOAD).contains(&percent) => Ok(u32::try_from(percent).ok()),
@@ -42,18 +47,24 @@ pub fn resolve(checker: &mut Checker<'_>, path: &KeyPath, raw: &raw::Affinity) -
         (Some(by), None) => kind(by),
         (None, None) => {
             if raw.max_load.is_some() && !checker.is_pruned(path) {
-                let text = "by is missing; write by = \"user\", \"prompt\" or \"header\"";
+                let text =
+                    "by is missing; write by = \"user\", \"prompt\", \"session\" or \"header\"";
                 checker.error(path, text);
             }
             return None;
         }
     };
+    if by == AffinityBy::Session && log.session_headers.is_empty() {
+        let text = "log.session_headers is empty, so that no request has a session";
+        checker.error(&path.key("by"), text);
+    }
     Some(Affinity { by, max_load })
 }
 
 fn kind(by: AffinityKind) -> AffinityBy {
     match by {
         AffinityKind::Prompt => AffinityBy::Prompt,
+        AffinityKind::Session => AffinityBy::Session,
         AffinityKind::User | AffinityKind::Header => AffinityBy::User,
     }
 }

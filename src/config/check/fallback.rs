@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Checker;
 use crate::config::error::{KeyPath, nearest};
-use crate::config::model::MAX_TARGETS;
+use crate::config::model::{MAX_TARGETS, is_pattern};
 use crate::config::{ModelConfig, ProviderConfig};
 
 /// The fallbacks that exist, and an error for each that does not.
@@ -17,6 +17,11 @@ pub fn resolve(
     let path = path.key("fallbacks");
     let mut known = Vec::new();
     for (index, name) in written.iter().enumerate() {
+        if is_pattern(name) {
+            let text = "a pattern names no model; write the alias of one";
+            checker.error(&path.index(index), text);
+            continue;
+        }
         if aliases.contains(name) {
             known.push(name.clone());
             continue;

@@ -60,6 +60,7 @@ pub fn resolve(
     let own = [
         ("organization", "openai-organization", &raw.organization),
         ("project", "openai-project", &raw.project),
+        ("objective", OBJECTIVE, &raw.objective),
     ];
     for (key, name, value) in own {
         let Some(value) = value else { continue };
@@ -82,6 +83,38 @@ pub fn resolve(
         }
     }
     headers
+}
+
+/// The name of an `InferenceObjective` of the Gateway API Inference Extension (llm-d's
+/// "EPP HTTP Headers Reference").
+const OBJECTIVE: &str = "x-gateway-inference-objective";
+
+/// `caller_header`
+pub fn caller(
+    checker: &mut Checker<'_>,
+    path: &KeyPath,
+    raw: &raw::Provider,
+    auth: &Auth,
+    own: &HeaderMap,
+) -> Option<HeaderName> {
+    let text = raw.caller_header.as_deref()?;
+    let is_forwarded = |name: &HeaderName| {
+        let mut forwarded = raw.forward_headers.iter();
+        forwarded.any(|it| it.eq_ignore_ascii_case(name.as_str()))
+    };
+    match forwarded_name(text, auth, own) {
+        Ok(name) if is_forwarded(&name) => {
+            let text =
+                "also in forward_headers, so that clients could set it; remove one of the two";
+            checker.error(&path.key("caller_header"), text);
+            None
+        }
+        Ok(name) => Some(name),
+        Err(text) => {
+            checker.error(&path.key("caller_header"), text);
+            None
+        }
+    }
 }
 
 /// Fields that carry a client's key to the gateway: never forwarded.

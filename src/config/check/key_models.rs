@@ -4,6 +4,7 @@ use wildmatch::WildMatch;
 
 use super::Checker;
 use crate::config::error::{KeyPath, nearest};
+use crate::config::model::is_pattern;
 use crate::config::{Config, raw};
 
 /// The built-in model, which may be called without an alias in the configuration.
@@ -52,8 +53,15 @@ fn allows_something(config: &Config, glob: &str) -> bool {
     if names.any(|name| matcher.matches(name)) {
         return true;
     }
+    let mut patterns = config.models.keys().filter(|alias| is_pattern(alias));
+    if patterns.any(|pattern| WildMatch::new(pattern).matches(glob)) {
+        return true;
+    }
     if config.strict_models {
         return false;
+    }
+    if config.default_provider.is_some() {
+        return true;
     }
     // Which models a provider has is not known here.
     let provider_glob = glob.split_once('/').map(|(name, _)| WildMatch::new(name));

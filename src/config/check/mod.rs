@@ -26,6 +26,7 @@ mod hedge;
 mod key_models;
 mod key_text;
 mod listener;
+mod log;
 mod memory;
 mod metrics;
 mod model;
@@ -110,6 +111,7 @@ pub fn config(checker: &mut Checker<'_>, raw: &raw::Config, presets: &Presets) -
     let discovery = discovery::resolve(checker, &raw.discovery);
     let traces = traces::resolve(checker, &raw.traces);
     let metrics = metrics::resolve(checker, &raw.metrics, traces.as_ref());
+    let session_headers = log::session_headers(checker, &raw.log);
     let models = model::resolve(checker, raw, presets, &providers, retry);
     let default_provider = default_provider(checker, raw, &providers);
     let mut config = Config {
@@ -117,6 +119,7 @@ pub fn config(checker: &mut Checker<'_>, raw: &raw::Config, presets: &Presets) -
         admin,
         cors,
         log: raw.log.clone(),
+        session_headers,
         traces,
         metrics,
         access,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Checker, affinity, fallback, hedge};
 use crate::config::error::{KeyPath, nearest};
+use crate::config::model::is_pattern;
 use crate::config::preset::{ModelPreset, Presets};
 use crate::config::raw::Count;
 use crate::config::{Hedge, ModelConfig, ProviderConfig, Retry, TargetConfig, raw};
@@ -41,10 +42,13 @@ pub fn resolve(
             checker.error(&entry.path, text);
         }
         let targets = entry.targets(checker);
-        let context = entry.context();
+        let context = entry.with_builtin(|model| model.context);
+        let max_output = entry.with_builtin(|model| model.max_output);
+        let display_name = entry.display_name(checker);
         let fallbacks = fallback::resolve(checker, &entry.path, &entry.raw.fallbacks, &aliases);
         let retry = retry.with_overrides(&entry.raw.retry);
-        let affinity = affinity::resolve(checker, &entry.path.key("affinity"), &entry.raw.affinity);
+        let path = entry.path.key("affinity");
+        let affinity = affinity::resolve(checker, &path, &entry.raw.affinity, &raw.log);
         let timeouts = (&entry.raw.timeouts).into();
         let hedge = entry.hedge(checker, retry);
         if targets.is_empty() {
@@ -54,11 +58,15 @@ pub fn resolve(
             alias: (*alias).clone(),
             targets,
             context,
+            max_output,
+            display_name,
             balance: entry.raw.balance.unwrap_or_default(),
             affinity,
             fallbacks,
             retry,
             timeouts,
+            system_messages: entry.raw.system_messages,
+            count_tokens: entry.raw.count_tokens.unwrap_or_default(),
             hedge,
             builtin: written.is_none(),
             retirement: entry
@@ -112,10 +120,18 @@ impl ModelCheck<'_> {
         self.builtin.filter(|_| is_builtin)
     }
 
-    /// The built-in value applies to the built-in target only.
-    fn context(&self) -> Option<usize> {
-        let builtin = || self.with_builtin_target()?.settings.context;
-        Some(self.raw.context.or_else(builtin)?.size())
+    /// A built-in value applies to the built-in target only.
+    fn with_builtin(&self, key: impl Fn(&raw::Model) -> Option<Count<1>>) -> Option<usize> {
+        let builtin = || key(&self.with_builtin_target()?.settings);
+        Some(key(self.raw).or_else(builtin)?.size())
+    }
+
+    fn display_name(&self, checker: &mut Checker<'_>) -> Option<String> {
+        let text = self.raw.display_name.as_deref()?;
+        if let Err(text) = name(text) {
+            checker.error(&self.path.key("display_name"), text);
+        }
+        Some(text.to_owned())
     }
 
     /// Hedging requires a second target and a second attempt.
@@ -144,7 +160,11 @@ impl ModelCheck<'_> {
             }
             builtin?
         };
-        Some(TargetConfig::new(provider, self.upstream_model(checker)))
+        self.check_model(checker, &self.path, self.raw.model.as_deref());
+        Some(TargetConfig {
+            named_by_client: is_pattern(self.alias) && self.raw.model.is_none(),
+            ..TargetConfig::new(provider, self.upstream_model())
+        })
     }
 
     fn target(
@@ -155,15 +175,26 @@ impl ModelCheck<'_> {
     ) -> Option<TargetConfig> {
         let path = self.path.key("targets").index(index);
         let provider = self.provider(checker, &path, raw.provider.as_deref())?;
-        if let Some(Err(text)) = raw.model.as_deref().map(name) {
-            checker.error(&path.key("model"), text);
-        }
+        self.check_model(checker, &path, raw.model.as_deref());
         Some(TargetConfig {
             provider,
             upstream_model: raw.model.as_deref().unwrap_or(self.alias).to_owned(),
+            named_by_client: is_pattern(self.alias) && raw.model.is_none(),
             weight: raw.weight.map_or(1, Count::get),
             priority: raw.priority.map_or(0, Count::get),
         })
+    }
+
+    fn check_model(&self, checker: &mut Checker<'_>, path: &KeyPath, model: Option<&str>) {
+        let path = path.key("model");
+        match model.map(name) {
+            Some(Err(text)) => checker.error(&path, text),
+            Some(Ok(())) if is_pattern(self.alias) && model.is_some_and(|it| it.contains('*')) => {
+                let text = "`*` is not replaced here; remove model to send the name that the client asked for, or name one model";
+                checker.error(&path, text);
+            }
+            _ => {}
+        }
     }
 
     fn provider(
@@ -192,12 +223,9 @@ impl ModelCheck<'_> {
 
     /// The provider's name for the model. An alias that is moved to another provider
     /// does not keep the built-in name.
-    fn upstream_model(&self, checker: &mut Checker<'_>) -> String {
+    fn upstream_model(&self) -> String {
         let builtin = self.builtin.filter(|_| self.raw.provider.is_none());
         let text = self.raw.model.as_deref();
-        if let Some(Err(text)) = text.map(name) {
-            checker.error(&self.path.key("model"), text);
-        }
         let text = text.or_else(|| builtin?.settings.model.as_deref());
         text.unwrap_or(self.alias).to_owned()
     }

@@ -65,6 +65,7 @@ fn mentioned_providers(raw: &raw::Config) -> BTreeSet<&str> {
         .keys()
         .map(String::as_str)
         .chain(by_models)
+        .chain(raw.default_provider.as_deref())
         .collect()
 }
 
@@ -94,6 +95,7 @@ impl ProviderCheck<'_> {
         let auth = raw.auth.as_deref().or_else(|| preset?.auth.as_deref());
         let auth = headers::auth(checker, path, auth);
         let headers = headers::resolve(checker, path, raw, &auth);
+        let caller_header = headers::caller(checker, path, raw, &auth, &headers);
         let forward_headers = headers::forwarded(checker, path, raw, &auth, &headers);
         let timeouts = timeouts.with_overrides(&(&raw.timeouts).into());
         let pool = pool.with_overrides(&raw.pool);
@@ -111,6 +113,7 @@ impl ProviderCheck<'_> {
             auth,
             headers,
             forward_headers,
+            caller_header,
             stream_usage: provider_api::stream_usage(raw, preset),
             api: provider_api::resolve(checker, path, raw, preset),
             timeouts,

@@ -2,7 +2,7 @@
 
 use super::Checker;
 use crate::config::error::KeyPath;
-use crate::config::{ApiDialect, ProviderApi, Quirk, StreamUsageMode, raw};
+use crate::config::{DialectSet, ProviderApi, Quirk, StreamUsageMode, raw};
 
 /// First versions of Azure's API that take what the gateway may add (Azure `OpenAI`'s
 /// "API version lifecycle").
@@ -16,7 +16,7 @@ pub fn resolve(
     raw: &raw::Provider,
     preset: Option<&raw::Provider>,
 ) -> ProviderApi {
-    let dialect = raw.dialect.or_else(|| preset?.dialect);
+    let dialects = dialects(checker, path, raw, preset);
     let quirks = raw.quirks.clone().or_else(|| {
         let mut quirks = preset?.quirks.clone()?;
         quirks.retain(|quirk| knows_quirk(raw, *quirk));
@@ -26,25 +26,43 @@ pub fn resolve(
     if max_tokens == 0 {
         checker.error(&path.key("max_tokens"), "must be at least 1");
     }
-    let dialect = dialect.unwrap_or(ApiDialect::Openai);
     let api_version = raw.api_version.clone();
-    if let Some(version) = &api_version {
+    let api = ProviderApi {
+        dialects,
+        quirks: quirks.unwrap_or_default(),
+        max_tokens,
+        system_messages: raw
+            .system_messages
+            .or_else(|| preset?.system_messages)
+            .unwrap_or_default(),
+        api_version,
+    };
+    if let Some(version) = &api.api_version {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
         if version.is_empty() || !version.bytes().all(is_plain) {
             let cure = "not a version of Azure's API; write one such as \"2024-10-21\"";
             checker.error(&path.key("api_version"), cure);
         }
-        if dialect == ApiDialect::Anthropic {
-            let cure = "applies to Azure's chat API, not to dialect \"anthropic\"; remove it";
+        if !api.is_openai() {
+            let cure = "applies to Azure's API, not to one that speaks Messages only; remove it";
             checker.error(&path.key("api_version"), cure);
         }
     }
-    ProviderApi {
-        dialect,
-        quirks: quirks.unwrap_or_default(),
-        max_tokens,
-        api_version,
+    api
+}
+
+fn dialects(
+    checker: &mut Checker<'_>,
+    path: &KeyPath,
+    raw: &raw::Provider,
+    preset: Option<&raw::Provider>,
+) -> DialectSet {
+    if raw.dialects.as_ref().is_some_and(Vec::is_empty) {
+        let cure = "must name at least one of \"chat\", \"messages\" and \"responses\"";
+        checker.error(&path.key("dialects"), cure);
     }
+    let named = raw.dialects.as_ref().or_else(|| preset?.dialects.as_ref());
+    named.map_or(DialectSet::UNKNOWN, |named| DialectSet::of(named))
 }
 
 /// An old version of Azure's API refuses `stream_options`.

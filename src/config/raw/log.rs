@@ -5,6 +5,14 @@ use serde::Deserialize;
 
 use crate::config::{LogFormat, LogLevel};
 
+/// Claude Code's, Codex's, and that of `OpenCode` and others.
+const SESSION_HEADERS: [&str; 4] = [
+    "x-claude-code-session-id",
+    "session-id",
+    "thread-id",
+    "x-session-id",
+];
+
 /// `[log]`
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -16,6 +24,8 @@ pub struct Log {
     pub format: LogFormat,
     /// Log one line per request, at its end.
     pub access: bool,
+    /// Headers in which clients name the session that a request belongs to; the first one that is there is logged as `session`. None are read if the list is empty.
+    pub session_headers: Vec<String>,
 }
 
 impl Default for Log {
@@ -24,6 +34,7 @@ impl Default for Log {
             level: LogLevel::Info,
             format: LogFormat::Text,
             access: true,
+            session_headers: SESSION_HEADERS.map(str::to_owned).into(),
         }
     }
 }

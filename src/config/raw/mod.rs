@@ -58,7 +58,7 @@ pub struct Config {
     pub strict_models: bool,
     /// Have the built-in aliases, such as `gpt-4o`; `false` leaves those that the file names.
     pub builtin_aliases: bool,
-    /// The provider of requests that name no model, no provider and no known object; by default the only ready provider, if there is just one.
+    /// The provider of requests that name no model, no provider and no known object; by default the only ready provider, if there is just one. If it is set, requests for models of unknown names go there too, unless `strict_models` is.
     pub default_provider: Option<String>,
     /// When the built-in demo model is available.
     pub demo: Demo,
@@ -90,7 +90,7 @@ pub struct Config {
     pub discovery: Discovery,
     /// Providers by name. A built-in provider needs only the keys that differ.
     pub providers: BTreeMap<String, Provider>,
-    /// Aliases by name: the models that clients may request.
+    /// Aliases by name: the models that clients may request. An alias with `*` or `?` is a pattern, for all names that match it and have no alias of their own.
     pub models: BTreeMap<String, Model>,
     /// Token prices by provider and the provider's name for the model, both with `*` and `?` as wildcards. These override the built-in prices; a row without a price removes a built-in one.
     pub prices: BTreeMap<String, Price>,

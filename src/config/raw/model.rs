@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Count, Hedge, ModelRetry, TimeoutOverrides};
-use crate::config::{AffinityKind, Balance};
+use crate::config::{AffinityKind, Balance, SystemMessages, TokenCounting};
 
 /// `[models.ALIAS]`
 #[derive(Default, Clone, Deserialize, JsonSchema)]
@@ -17,10 +17,18 @@ use crate::config::{AffinityKind, Balance};
 pub struct Model {
     /// Name of the provider: one in `[providers]`, or a built-in one.
     pub provider: Option<String>,
-    /// The provider's name for the model; the alias by default.
+    /// The provider's name for the model; the alias by default, or what the client asked for if the alias is a pattern.
     pub model: Option<String>,
-    /// Context window in tokens, prompt and completion together; shown on the page. Built in for some aliases.
+    /// Context window in tokens, prompt and completion together; shown on the page and in `/v1/models`. Built in for some aliases; else what the provider's list says.
     pub context: Option<Count<1>>,
+    /// Maximum number of tokens of a completion; shown in `/v1/models`. Built in for some aliases; else what the provider's list says.
+    pub max_output: Option<Count<1>>,
+    /// Name for people, which programs show in place of the alias; in `/v1/models`.
+    pub display_name: Option<String>,
+    /// What becomes of system messages behind the first message of a user, in requests that are translated into chat completions; as the provider's by default.
+    pub system_messages: Option<SystemMessages>,
+    /// Who counts tokens for `/v1/messages/count_tokens`; "provider" by default.
+    pub count_tokens: Option<TokenCounting>,
     /// Several targets, instead of `provider` and `model`.
     pub targets: Vec<Target>,
     /// How targets of the same priority share requests; "weighted" by default.
@@ -57,7 +65,7 @@ pub struct Affinity {
 pub struct Target {
     /// Name of the provider: one in `[providers]`, or a built-in one.
     pub provider: Option<String>,
-    /// The provider's name for the model; the alias by default.
+    /// The provider's name for the model; the alias by default, or what the client asked for if the alias is a pattern.
     pub model: Option<String>,
     /// Share of the requests among targets of the same priority; 1 by default.
     pub weight: Option<Count<1, 1000>>,

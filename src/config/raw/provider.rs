@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Health, ProviderPool, TimeoutOverrides};
-use crate::config::{ApiDialect, HttpVersion, Quirk, StreamUsageMode};
+use crate::config::{HttpVersion, Quirk, StreamUsageMode, SystemMessages};
+use crate::dialect::Dialect;
 
 /// `[providers.NAME]`
 #[derive(Default, Clone, Deserialize, JsonSchema)]
@@ -35,12 +36,18 @@ pub struct Provider {
     pub organization: Option<String>,
     /// Value of the header `openai-project`.
     pub project: Option<String>,
+    /// Header in which the provider gets the name of the client's key, such as "x-gateway-inference-fairness-id", by which [llm-d](https://llm-d.ai) shares capacity among clients; none by default.
+    pub caller_header: Option<String>,
+    /// Value of the header `x-gateway-inference-objective`: the `InferenceObjective` at llm-d whose priority applies.
+    pub objective: Option<String>,
     /// Whether token usage is requested in streams; "translated" for a provider that is not built in. A provider that refuses the request is asked again without it.
     pub stream_usage: Option<StreamUsageMode>,
-    /// Protocol of the provider's API; "openai" by default. Requests in the other protocol are translated: chat for "anthropic", Messages for "openai".
-    pub dialect: Option<ApiDialect>,
+    /// The APIs that the provider speaks; requests of another API are [translated](dialects.md). Without it, chat is assumed, and a provider whose API for Responses is not known is asked once.
+    pub dialects: Option<Vec<Dialect>>,
     /// Peculiarities of its chat API, for requests that are translated into it.
     pub quirks: Option<Vec<Quirk>>,
+    /// What becomes of system messages behind the first message of a user, in requests that are translated into chat completions; "user" for a provider that is not built in.
+    pub system_messages: Option<SystemMessages>,
     /// `max_tokens` of requests that are translated into Messages and set no limit themselves; 8192 by default.
     pub max_tokens: Option<u64>,
     /// Version of Azure's API, such as "2024-10-21": requests then go to the deployment named like the model, below /openai/deployments.

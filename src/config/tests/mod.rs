@@ -108,7 +108,7 @@ fn a_key_in_the_wrong_table_is_led_to_its_own() {
         // Of several tables.
         (
             "[log]\nlisten = \"\"",
-            "trunkline.toml:2: log.listen: unknown key; valid keys: access, format, level",
+            "trunkline.toml:2: log.listen: unknown key; valid keys: access, format, level, session_headers",
         ),
     ] {
         assert_eq!(Trial::file(file).error(), expected);

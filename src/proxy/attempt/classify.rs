@@ -161,7 +161,7 @@ pub(super) async fn classify_error(
     };
     Verdict::Retry(FailedAttempt {
         outcome,
-        status: may_forward.then_some(error.status),
+        status: (may_forward || status == StatusCode::FORBIDDEN).then_some(error.status),
         response: Err(error),
         error: None,
     })
@@ -215,7 +215,8 @@ fn may_forward(status: StatusCode) -> bool {
 /// The error in place of one that cannot be forwarded.
 fn replacement(response: &UpstreamResponse) -> ErrorResponse {
     match response.status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => error_response::upstream_auth_failed(),
+        StatusCode::UNAUTHORIZED => error_response::upstream_auth_failed(),
+        StatusCode::FORBIDDEN => error_response::upstream_forbidden(),
         status if status.is_informational() => error_response::upstream_protocol_error(),
         status if status.is_redirection() => error_response::upstream_redirect(),
         status => error_response::upstream_error(status, &response.headers),

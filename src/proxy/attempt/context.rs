@@ -3,17 +3,19 @@
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::verdict::{FailedAttempt, Verdict};
 use crate::catalog::{Model, Resolved, Target};
 use crate::config::{BaseUrl, Hedge, ProviderConfig};
+use crate::error_response::ErrorResponse;
 use crate::metering::Meter;
 use crate::proxy::Worker;
 use crate::proxy::intake::Intake;
 use crate::routing::{self, AttemptOutcome, InFlightGuard, Next, Plan};
 use crate::upstream::Error;
 use crate::wire::additions::Addition;
+use crate::wire::endpoint::Endpoint;
 use crate::wire::media_type::MediaType;
 
 #[derive(Clone, Copy)]
@@ -137,6 +139,25 @@ pub(super) fn log_refusal(meter: &Meter, target: &Target, status: StatusCode, re
         request_id,
         provider, model, status, refused, "addition refused, asking again without it"
     );
+}
+
+/// The provider has not the call, and is asked in another protocol from now on.
+pub(super) fn log_missing_call(meter: &Meter, target: &Target, call: Endpoint, status: StatusCode) {
+    let request_id = meter.request_id().as_str();
+    let (provider, model) = (&*target.provider.name, target.model_for_log());
+    let (status, call) = (status.as_u16(), call.label());
+    warn!(
+        request_id,
+        provider, model, status, call, "call refused, translating to another"
+    );
+}
+
+/// The target cannot take the request: there is no attempt at it.
+pub(super) fn log_passed_over(meter: &Meter, target: &Target, error: &ErrorResponse) {
+    let request_id = meter.request_id().as_str();
+    let provider = &*target.provider.name;
+    let (code, param) = (error.body.code, error.body.param.as_deref());
+    debug!(request_id, provider, code, param, "target passed over");
 }
 
 pub(super) fn log_failure(meter: &Meter, target: &Target, failed: &FailedAttempt, next: &Next<'_>) {

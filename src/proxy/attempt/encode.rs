@@ -2,14 +2,15 @@
 //! and body.
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::AttemptContext;
+use super::protocol::{TargetProtocol, call_of};
 use crate::catalog::Target;
-use crate::config::{ApiDialect, Quirk};
+use crate::config::Quirk;
 use crate::dialect::{
-    self, ChatUpstream, Dialect, MessagesUpstream, ThinkingMode, ToolIdRule, TranslatedRequest,
-    TranslationError,
+    self, ChatUpstream, Dialect, DialectPair, MessagesUpstream, ResponsesUpstream, ThinkingMode,
+    ToolIdRule, UpstreamApi,
 };
 use crate::error_response;
 use crate::error_response::ErrorResponse;
@@ -35,52 +36,115 @@ pub(super) struct EncodedRequest {
     pub translation: Option<Box<Translation>>,
 }
 
-/// An error where the target does not support the request.
+/// An error where the request cannot be translated to the protocol.
 pub(super) fn encode(
     context: &AttemptContext<'_>,
     meter: &Meter,
     target: &Target,
     parts: &Parts,
-    headers: HeaderMap,
+    mut headers: HeaderMap,
+    protocol: TargetProtocol,
     additions: Additions,
 ) -> Result<EncodedRequest, Box<ErrorResponse>> {
-    let intake = context.intake;
-    let endpoint = meter.endpoint();
-    let protocol = protocol(target, endpoint)?;
-    if has_model_in_path(target, endpoint) && dot_segments::is_in_name(&target.upstream_model()) {
-        return Err(Box::new(error_response::invalid_model_name()));
+    let (intake, endpoint) = (context.intake, meter.endpoint());
+    let TargetProtocol::Translated(upstream) = protocol else {
+        if has_model_in_path(target, endpoint) {
+            check_model_in_path(target)?;
+        }
+        set_anthropic_headers(&mut headers, endpoint, endpoint);
+        meter.on_attempt_sent(target, &mut headers);
+        let mut encoded = passthrough(intake, target, endpoint, additions, parts, headers);
+        encoded.head.caller = caller(meter, target);
+        if let Some(version) = &target.provider.api.api_version {
+            to_azure_path(&mut encoded.head, &target.upstream_model(), version);
+        }
+        return Ok(encoded);
+    };
+    let mut encoded = encode_translated(context, meter, target, headers, upstream, additions)?;
+    meter.on_attempt_sent(target, &mut encoded.head.headers);
+    Ok(encoded)
+}
+
+/// The name of the client's key, for a provider that gets it.
+#[inline]
+pub(super) fn caller(meter: &Meter, target: &Target) -> Option<HeaderValue> {
+    if !target.provider.gets_caller {
+        return None;
     }
-    let head = RequestHead {
-        method: parts.method.clone(),
+    HeaderValue::from_str(meter.key_name()?).ok()
+}
+
+/// The request in the upstream's protocol.
+pub(super) fn encode_translated(
+    context: &AttemptContext<'_>,
+    meter: &Meter,
+    target: &Target,
+    mut headers: HeaderMap,
+    upstream: Dialect,
+    additions: Additions,
+) -> Result<EncodedRequest, Box<ErrorResponse>> {
+    let (intake, endpoint) = (context.intake, call_of(upstream));
+    let name = target.upstream_model();
+    if name.is_empty() {
+        return Err(Box::new(error_response::missing_model()));
+    }
+    if has_model_in_path(target, endpoint) {
+        check_model_in_path(target)?;
+    }
+    let client = error_response::dialect(meter.endpoint());
+    let api = upstream_api(target, &name, upstream, additions);
+    let translated = dialect::translate_request(client, &intake.body.text(), &api)
+        .map_err(error_response::untranslatable)?;
+    let translation = Translation::new(
+        DialectPair { client, upstream },
+        intake.model.clone(),
+        &target.provider.name,
+        meter.request_id().clone(),
+        translated.include_usage,
+        translated.echo,
+    );
+    set_anthropic_headers(&mut headers, meter.endpoint(), endpoint);
+    let mut head = RequestHead {
+        method: Method::POST,
         endpoint,
-        path: None,
+        // Not every endpoint is on the fast path.
+        path: Some(endpoint.path().to_owned()),
         credential: target.credential,
         query: None,
         headers,
+        caller: caller(meter, target),
     };
-    let mut encoded = match protocol {
-        Protocol::Native => passthrough(intake, target, additions, parts, head),
-        Protocol::Translated(upstream) => {
-            translate(intake, target, meter, upstream, additions, head)?
+    if let Some(version) = &target.provider.api.api_version {
+        to_azure_path(&mut head, &name, version);
+    }
+    Ok(EncodedRequest {
+        body: RequestBody::buffered(Segments::single(translated.body.into())),
+        finish_rule: endpoint.finish_rule(),
+        head,
+        translation: Some(Box::new(translation)),
+    })
+}
+
+/// Anthropic's API requires a version; no other one gets its headers.
+fn set_anthropic_headers(headers: &mut HeaderMap, client: Endpoint, upstream: Endpoint) {
+    if upstream.is_anthropic() {
+        if !headers.contains_key(ANTHROPIC_VERSION) {
+            headers.insert(ANTHROPIC_VERSION, DEFAULT_ANTHROPIC_VERSION);
         }
-    };
-    let headers = &mut encoded.head.headers;
-    let is_messages =
-        matches!(protocol, Protocol::Translated(Dialect::Anthropic)) || endpoint.is_anthropic();
-    if matches!(protocol, Protocol::Translated(Dialect::OpenAi)) {
+    } else if client.is_anthropic() {
         let of_anthropic = |name: &&HeaderName| name.as_str().starts_with("anthropic-");
         let removed: Vec<_> = headers.keys().filter(of_anthropic).cloned().collect();
         for name in removed {
             headers.remove(name);
         }
-    } else if is_messages && !headers.contains_key(ANTHROPIC_VERSION) {
-        headers.insert(ANTHROPIC_VERSION, DEFAULT_ANTHROPIC_VERSION);
     }
-    meter.on_attempt_sent(target, headers);
-    if let Some(version) = &target.provider.api.api_version {
-        to_azure_path(&mut encoded.head, &target.upstream_model(), version);
+}
+
+fn check_model_in_path(target: &Target) -> Result<(), Box<ErrorResponse>> {
+    if dot_segments::is_in_name(&target.upstream_model()) {
+        return Err(Box::new(error_response::invalid_model_name()));
     }
-    Ok(encoded)
+    Ok(())
 }
 
 /// The name comes from the configuration, or from a client that calls `provider/model`.
@@ -93,59 +157,39 @@ pub(super) fn encode_body(
     intake: &Intake,
     target: &Target,
     endpoint: Endpoint,
+    protocol: TargetProtocol,
     additions: Additions,
 ) -> Option<RequestBody> {
-    match protocol(target, endpoint).ok()? {
-        Protocol::Native => Some(native_body(intake, target, additions)),
-        Protocol::Translated(Dialect::OpenAi) => {
-            let translated = to_chat(intake, target, additions).ok()?;
-            Some(RequestBody::buffered(Segments::single(
-                translated.body.into(),
-            )))
-        }
-        Protocol::Translated(Dialect::Anthropic) => None,
-    }
-}
-
-enum Protocol {
-    Native,
-    /// To the upstream's protocol.
-    Translated(Dialect),
-}
-
-fn protocol(target: &Target, endpoint: Endpoint) -> Result<Protocol, ErrorResponse> {
-    let provider = &target.provider;
-    match (provider.api.dialect, endpoint) {
-        (ApiDialect::Anthropic, Endpoint::ChatCompletions) => {
-            Ok(Protocol::Translated(Dialect::Anthropic))
-        }
-        (ApiDialect::Openai, Endpoint::Messages) => Ok(Protocol::Translated(Dialect::OpenAi)),
-        (ApiDialect::Anthropic, _) if Endpoint::FAST_PATH.contains(&endpoint) => {
-            Err(error_response::unsupported_endpoint(
-                &provider.name,
-                "/v1/chat/completions and /v1/messages",
-            ))
-        }
-        (ApiDialect::Openai, Endpoint::MessagesCountTokens) => {
-            Err(error_response::unsupported_endpoint(
-                &provider.name,
-                "/v1/messages, not its count of tokens",
-            ))
-        }
-        _ => Ok(Protocol::Native),
-    }
+    let TargetProtocol::Translated(upstream) = protocol else {
+        return Some(native_body(intake, target, additions));
+    };
+    let name = target.upstream_model();
+    let api = upstream_api(target, &name, upstream, additions);
+    let client = error_response::dialect(endpoint);
+    let translated = dialect::translate_request(client, &intake.body.text(), &api).ok()?;
+    let segments = Segments::single(translated.body.into());
+    Some(RequestBody::buffered(segments))
 }
 
 /// The client's own body, path and query, with the target's model.
 fn passthrough(
     intake: &Intake,
     target: &Target,
+    endpoint: Endpoint,
     additions: Additions,
     parts: &Parts,
-    mut head: RequestHead,
+    headers: HeaderMap,
 ) -> EncodedRequest {
     let name = target.upstream_model();
-    head.query = parts.uri.query().map(str::to_owned);
+    let mut head = RequestHead {
+        method: parts.method.clone(),
+        endpoint,
+        path: None,
+        credential: target.credential,
+        query: parts.uri.query().map(str::to_owned),
+        headers,
+        caller: None,
+    };
     if let Some(passthrough) = &intake.passthrough {
         let path = &passthrough.path;
         if path.is_azure {
@@ -164,7 +208,7 @@ fn passthrough(
         });
     }
     EncodedRequest {
-        finish_rule: head.endpoint.finish_rule(),
+        finish_rule: endpoint.finish_rule(),
         head,
         body: native_body(intake, target, additions),
         translation: None,
@@ -201,70 +245,43 @@ fn native_body(intake: &Intake, target: &Target, additions: Additions) -> Reques
     }
 }
 
-/// The request in the upstream's protocol.
-fn translate(
-    intake: &Intake,
-    target: &Target,
-    meter: &Meter,
+fn upstream_api<'a>(
+    target: &'a Target,
+    model: &'a str,
     upstream: Dialect,
     additions: Additions,
-    mut head: RequestHead,
-) -> Result<EncodedRequest, ErrorResponse> {
-    let (client, translated, endpoint) = match upstream {
-        Dialect::Anthropic => {
-            let name = target.upstream_model();
-            let to = MessagesUpstream {
-                model: &name,
-                default_max_tokens: target.provider.api.max_tokens,
-                thinking: ThinkingMode::for_model(&name),
-            };
-            let translated = dialect::to_messages(&intake.body.text(), &to);
-            (Dialect::OpenAi, translated, Endpoint::Messages)
-        }
-        Dialect::OpenAi => {
-            let translated = to_chat(intake, target, additions);
-            (Dialect::Anthropic, translated, Endpoint::ChatCompletions)
-        }
-    };
-    let translated = translated.map_err(error_response::untranslatable)?;
-    let request_id = meter.request_id().clone();
-    let include_usage = translated.include_usage;
-    let translation = Translation::new(
-        client,
-        intake.model.clone(),
-        &target.provider.name,
-        request_id,
-        include_usage,
-    );
-    head.path = Some(endpoint.path().to_owned());
-    Ok(EncodedRequest {
-        body: RequestBody::buffered(Segments::single(translated.body.into())),
-        finish_rule: endpoint.finish_rule(),
-        head,
-        translation: Some(Box::new(translation)),
-    })
-}
-
-fn to_chat(
-    intake: &Intake,
-    target: &Target,
-    additions: Additions,
-) -> Result<TranslatedRequest, TranslationError> {
-    let manner = &target.provider.api;
-    let to = ChatUpstream {
-        model: &target.upstream_model(),
-        legacy_max_tokens: additions.limit == Some(LimitName::MaxTokens),
-        reasoning_effort: manner.has_quirk(Quirk::ReasoningEffort),
-        reasoning_history: manner.has_quirk(Quirk::ReasoningHistory),
-        stream_usage: additions.stream_usage,
-        tool_ids: if manner.has_quirk(Quirk::NineCharacterToolIds) {
-            ToolIdRule::Nine
-        } else {
-            ToolIdRule::Any
-        },
-        provider: &target.provider.name,
-    };
-    dialect::to_chat(&intake.body.text(), &to)
+) -> UpstreamApi<'a> {
+    let api = &target.provider.api;
+    let provider = &target.provider.name;
+    let reasoning = api.has_quirk(Quirk::ReasoningEffort);
+    match upstream {
+        Dialect::Chat => UpstreamApi::Chat(ChatUpstream {
+            model,
+            legacy_max_tokens: additions.limit == Some(LimitName::MaxTokens),
+            reasoning_effort: reasoning,
+            reasoning_history: api.has_quirk(Quirk::ReasoningHistory),
+            thinking_blocks: false,
+            stream_usage: additions.stream_usage,
+            system: target.system_messages.into(),
+            tool_ids: if api.has_quirk(Quirk::NineCharacterToolIds) {
+                ToolIdRule::Nine
+            } else {
+                ToolIdRule::Any
+            },
+            provider,
+        }),
+        Dialect::Messages => UpstreamApi::Messages(MessagesUpstream {
+            model,
+            default_max_tokens: api.max_tokens,
+            thinking: ThinkingMode::for_model(model),
+        }),
+        Dialect::Responses => UpstreamApi::Responses(ResponsesUpstream {
+            model,
+            reasoning,
+            system: target.system_messages.into(),
+            provider,
+        }),
+    }
 }
 
 /// Whether Azure serves the endpoint below a deployment, as in its own SDK.

@@ -3,19 +3,20 @@
 use std::mem;
 use std::time::Duration;
 
-use http::HeaderMap;
 use http::request::Parts;
+use http::{HeaderMap, HeaderName};
 use tokio::time::sleep;
 
-use super::context::{log_error, log_failure, now};
+use super::context::{log_error, log_failure, log_passed_over, now};
 use super::hedge::race;
 use super::verdict::{FailedAttempt, Verdict};
 use super::{Accepted, AttemptContext, send, websocket};
 use crate::catalog::Target;
 use crate::config::{Affinity, AffinityBy};
-use crate::error_response::{self, ErrorResponse};
+use crate::error_response::{self, ErrorResponse, UNSUPPORTED_ENDPOINT};
 use crate::metering::Meter;
 use crate::proxy::intake::StreamedBody;
+use crate::proxy::session;
 use crate::routing::{AffinityKey, Next, Plan, StopReason};
 use crate::wire::endpoint::Endpoint;
 use crate::wire::frames::Frames;
@@ -23,6 +24,8 @@ use crate::wire::scan::affinity::{prompt_prefix, session_key};
 
 /// A failed attempt, and its target.
 type Failed<'p> = (FailedAttempt, &'p Target);
+/// The error of a target that cannot take the request, and the target.
+type PassedOver<'p> = (Box<ErrorResponse>, &'p Target);
 
 pub(super) async fn run(
     context: &AttemptContext<'_>,
@@ -38,7 +41,8 @@ pub(super) async fn run(
         && !context.is_websocket
     {
         let body = &context.intake.body;
-        let key = affinity_key(affinity, meter.endpoint(), &head.headers, body);
+        let sessions = &context.worker.snapshot.session_headers;
+        let key = affinity_key(affinity, meter.endpoint(), &head.headers, sessions, body);
         plan = plan.with_affinity(key);
     }
     let context = &AttemptContext {
@@ -55,30 +59,34 @@ pub(super) async fn run(
     result
 }
 
-/// Sends a body that cannot be sent again, to the plan's first target.
-async fn run_once(
-    context: &AttemptContext<'_>,
+/// Sends a body that cannot be sent again, to the plan's first target that takes it.
+async fn run_once<'p>(
+    context: &AttemptContext<'p>,
     meter: &mut Meter,
-    plan: &mut Plan<'_>,
+    plan: &mut Plan<'p>,
     head: &mut Parts,
     body: &StreamedBody,
 ) -> Result<Accepted, ErrorResponse> {
-    let first = plan.first(now(), &mut context.worker.rng.borrow_mut());
-    // A plan has at least one target.
-    let target = first.ok_or_else(error_response::upstream_protocol_error)?;
-    meter.start_attempt(target);
-    let headers = mem::take(&mut head.headers);
-    let mut verdict = send(context, meter, target, head, headers, None).await;
-    if let Some(error) = verdict.error() {
-        if let Some(client_error) = body.state().take_error() {
-            return Err(client_error.with_target(target));
+    let mut passed_over = None;
+    let mut next = plan.first(now(), &mut context.worker.rng.borrow_mut());
+    while let Some(target) = next {
+        meter.start_attempt(target);
+        let headers = take_headers(plan.has_untried(), head);
+        let mut verdict = send(context, meter, target, head, headers, None).await;
+        if let Verdict::Unsupported(error) = verdict {
+            next = pass_over(context, meter, plan, (error, target), &mut passed_over).await;
+            continue;
         }
-        log_error(meter, target, error);
-    }
-    if verdict.was_sent() {
+        if let Some(error) = verdict.error() {
+            if let Some(client_error) = body.state().take_error() {
+                return Err(client_error.with_target(target));
+            }
+            log_error(meter, target, error);
+        }
         context.record(meter, target, &mut verdict);
+        return verdict.into_result(target);
     }
-    verdict.into_result(target)
+    Err(no_target(passed_over))
 }
 
 async fn run_plan<'p>(
@@ -89,12 +97,20 @@ async fn run_plan<'p>(
 ) -> Result<Accepted, ErrorResponse> {
     let (worker, model) = (context.worker, context.model());
     let mut best: Option<Failed<'p>> = None;
+    let mut passed_over: Option<PassedOver<'p>> = None;
     let mut next = plan.first(now(), &mut worker.rng.borrow_mut());
-    if let Some((target, affinity)) = next.and_then(|it| Some((it, plan.affinity_result(it)?))) {
-        meter.on_affinity(model, target, affinity);
-    }
-    while let Some(target) = next {
-        let (mut verdict, target) = attempt(context, meter, plan, head, target, &mut best).await;
+    let mut is_first = true;
+    while let Some(chosen) = next {
+        let affinity = plan.affinity_result(chosen).filter(|_| is_first);
+        let (mut verdict, target) = attempt(context, meter, plan, head, chosen, &mut best).await;
+        if let Verdict::Unsupported(error) = verdict {
+            next = pass_over(context, meter, plan, (error, target), &mut passed_over).await;
+            continue;
+        }
+        if let Some(affinity) = affinity {
+            meter.on_affinity(model, chosen, affinity);
+        }
+        is_first = false;
         context.record(meter, target, &mut verdict);
         let failed = match verdict {
             Verdict::Retry(failed) => failed,
@@ -116,11 +132,50 @@ async fn run_plan<'p>(
             }
         };
     }
-    // A plan has at least one target, so there was an attempt.
     best.map_or_else(
-        || Err(error_response::upstream_protocol_error()),
+        || Err(no_target(passed_over)),
         |(failed, target)| failed.into_result(target),
     )
+}
+
+/// The target after one that cannot take the request.
+async fn pass_over<'p>(
+    context: &AttemptContext<'p>,
+    meter: &Meter,
+    plan: &mut Plan<'p>,
+    refusal: PassedOver<'p>,
+    first: &mut Option<PassedOver<'p>>,
+) -> Option<&'p Target> {
+    let (error, target) = refusal;
+    log_passed_over(meter, target, &error);
+    let next = plan.pass_over(target, now(), &mut context.worker.rng.borrow_mut());
+    // What to change in the request says more than that a provider lacks the call.
+    let is_less = |(first, _): &PassedOver<'_>| {
+        first.body.code == UNSUPPORTED_ENDPOINT && error.body.code != UNSUPPORTED_ENDPOINT
+    };
+    if first.as_ref().is_none_or(is_less) {
+        *first = Some((error, target));
+    }
+    let (target, pause) = next?;
+    backoff(meter, pause).await;
+    Some(target)
+}
+
+/// A plan has at least one target: it was passed over.
+fn no_target(passed_over: Option<PassedOver<'_>>) -> ErrorResponse {
+    passed_over.map_or_else(
+        error_response::upstream_protocol_error,
+        |(error, target)| error.with_target(target),
+    )
+}
+
+/// Copied where another target may need them.
+fn take_headers(is_copied: bool, head: &mut Parts) -> HeaderMap {
+    if is_copied {
+        head.headers.clone()
+    } else {
+        mem::take(&mut head.headers)
+    }
 }
 
 /// One attempt at this target, or two where it is slow and the model is hedged;
@@ -141,11 +196,7 @@ async fn attempt<'p>(
     }
     let Some(delay) = context.hedge_delay(plan, target) else {
         let may_retry = plan.has_next();
-        let headers = if may_retry {
-            head.headers.clone()
-        } else {
-            mem::take(&mut head.headers)
-        };
+        let headers = take_headers(may_retry || plan.has_untried(), head);
         let attempt = context.attempt(meter, target, head, headers, quota, may_retry);
         return (attempt.await, target);
     };
@@ -180,6 +231,7 @@ fn affinity_key(
     affinity: &Affinity,
     endpoint: Endpoint,
     headers: &HeaderMap,
+    sessions: &[HeaderName],
     body: &Frames,
 ) -> Option<AffinityKey> {
     let max_load = affinity.max_load;
@@ -189,6 +241,9 @@ fn affinity_key(
             let body = body.text();
             let prefix = prompt_prefix(&body, endpoint.is_anthropic());
             AffinityKey::new(&prefix, max_load)
+        }
+        AffinityBy::Session => {
+            AffinityKey::new(&[session::named(sessions, headers)?.as_bytes()], max_load)
         }
         AffinityBy::Header(name) => AffinityKey::new(&[headers.get(name)?.as_bytes()], max_load),
     }

@@ -9,9 +9,10 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::AttemptContext;
-use super::context::{log_failure, now};
+use super::context::{log_failure, log_passed_over, now};
 use super::verdict::{FailedAttempt, Verdict};
 use crate::catalog::Target;
+use crate::error_response::ErrorResponse;
 use crate::lazy_timer::timeout;
 use crate::metering::{AttemptResult, HedgeOutcome, Meter};
 use crate::routing::{HedgeDecision, Next, Plan, QuotaPermit};
@@ -50,7 +51,7 @@ pub(super) async fn race<'p>(
         context,
         meter,
         target: second,
-        result: HedgeOutcome::Abandoned,
+        result: Some(HedgeOutcome::Abandoned),
     };
     let (headers, quota) = (parts.headers.clone(), plan.take_quota_permit());
     let mut two = pin!(context.attempt(meter, second, parts, headers, quota, true));
@@ -66,12 +67,12 @@ pub(super) async fn race<'p>(
     };
     let failed = match verdict {
         Verdict::Retry(failed) => failed,
+        Verdict::Unsupported(error) if !is_first => {
+            guard.pass_over(plan, &error);
+            return RaceResult::alone(one.await, first);
+        }
         verdict => {
-            guard.result = if is_first {
-                HedgeOutcome::Superseded
-            } else {
-                HedgeOutcome::Won
-            };
+            guard.on_success(is_first);
             if !is_first {
                 context.record_abandoned(first, started.elapsed());
             }
@@ -82,12 +83,10 @@ pub(super) async fn race<'p>(
     let must_report = on_failed(context, meter, plan, (ended, other), &failed);
     meter.pause_overhead();
     let verdict = if is_first { two.await } else { one.await };
-    let won = is_first && verdict.failure().is_none();
-    guard.result = if won {
-        HedgeOutcome::Won
-    } else {
-        HedgeOutcome::Failed
-    };
+    guard.result = Some(HedgeOutcome::Failed);
+    if is_first && verdict.failure().is_none() {
+        guard.result = Some(HedgeOutcome::Won);
+    }
     RaceResult {
         verdict,
         target: other,
@@ -160,12 +159,33 @@ struct HedgeMetricGuard<'a> {
     context: &'a AttemptContext<'a>,
     meter: &'a Meter,
     target: &'a Target,
-    result: HedgeOutcome,
+    /// `None` where it was not sent.
+    result: Option<HedgeOutcome>,
+}
+
+impl HedgeMetricGuard<'_> {
+    fn on_success(&mut self, is_of_first: bool) {
+        self.result = Some(if is_of_first {
+            HedgeOutcome::Superseded
+        } else {
+            HedgeOutcome::Won
+        });
+    }
+
+    /// The second target cannot take the request: there was no hedge.
+    fn pass_over(&mut self, plan: &mut Plan<'_>, error: &ErrorResponse) {
+        self.result = None;
+        plan.cancel_hedge();
+        log_passed_over(self.meter, self.target, error);
+        self.meter.pause_overhead();
+    }
 }
 
 impl Drop for HedgeMetricGuard<'_> {
     fn drop(&mut self) {
-        self.meter
-            .on_hedge(self.context.model(), self.target, self.result);
+        if let Some(result) = self.result {
+            self.meter
+                .on_hedge(self.context.model(), self.target, result);
+        }
     }
 }

@@ -26,6 +26,8 @@ mod exchange;
 mod failover;
 mod first_event;
 mod hedge;
+mod protocol;
+mod repeat;
 mod send;
 mod translate;
 mod verdict;
@@ -45,6 +47,15 @@ use send::send;
 pub(super) enum Accepted {
     Response(AcceptedResponse),
     WebSocket(Box<Upgraded>),
+    /// No target counts tokens.
+    Estimate(Box<TokenEstimate>),
+}
+
+/// A number of tokens that no provider counted.
+#[derive(Debug)]
+pub(super) struct TokenEstimate {
+    pub tokens: u64,
+    pub headers: HeaderMap,
 }
 
 /// A response that is relayed to the client.
@@ -103,6 +114,7 @@ impl Accepted {
         match self {
             Self::Response(accepted) => &mut accepted.response.headers,
             Self::WebSocket(upgraded) => &mut upgraded.headers,
+            Self::Estimate(estimate) => &mut estimate.headers,
         }
     }
 }

@@ -6,10 +6,12 @@ use http::HeaderMap;
 use http::request::Parts;
 use tokio::time::Instant;
 
-use super::added::{additions, classify_refusal, may_be_refusal};
+use super::added::additions;
 use super::classify::{RawResponse, classify, text_headers};
 use super::context::{AttemptContext, now};
-use super::encode::{encode, stream_usage};
+use super::encode::{caller, encode, stream_usage};
+use super::protocol::{TargetProtocol, protocol};
+use super::repeat::{classify_repeatable, may_be_repeatable};
 use super::verdict::Verdict;
 use crate::catalog::Target;
 use crate::lazy_timer::timeout_at;
@@ -31,6 +33,15 @@ struct Prepared<'a> {
     request: PreparedRequest<'a>,
     response: ResponsePlan,
     additions: Additions,
+    protocol: TargetProtocol,
+}
+
+/// A request that was sent.
+pub(super) struct Sent<'a> {
+    pub request: PreparedRequest<'a>,
+    pub protocol: TargetProtocol,
+    pub additions: Additions,
+    pub deadline: Option<Instant>,
 }
 
 /// How to read the response to a request.
@@ -87,21 +98,20 @@ pub(super) fn send<'a>(
                 let fleet = &context.worker.snapshot.fleet;
                 fleet.record_rate_limit(target, &left, sent, now());
             }
-            let additions = prepared.additions;
-            let is_refusal = may_be_refusal(additions, response.status);
+            let (protocol, additions) = (prepared.protocol, prepared.additions);
+            let made = (protocol, additions);
+            let is_repeatable = may_be_repeatable(&context, meter, target, made, response.status);
             let plan = prepared.response;
             // Made where it is used: in a variable, it would be copied from there.
             let raw = || raw_response(&context, meter, target, response, plan, deadline);
-            if is_refusal {
-                Box::pin(classify_refusal(
-                    context,
-                    meter,
-                    target,
-                    raw(),
-                    sent,
-                    deadline,
+            if is_repeatable {
+                let sent = Sent {
+                    request: sent,
+                    protocol,
                     additions,
-                ))
+                    deadline,
+                };
+                Box::pin(classify_repeatable(context, meter, target, raw(), sent))
             } else {
                 drop(sent);
                 match classify(raw()) {
@@ -124,8 +134,10 @@ pub(super) fn raw_response(
     deadline: Option<Instant>,
 ) -> RawResponse {
     let (worker, intake, endpoint) = (context.worker, context.intake, meter.endpoint());
-    let may_create =
-        response.status.is_success() && ObjectIdRecorder::is_needed(worker, endpoint, &intake.scan);
+    // Ids of translated responses are known to no provider.
+    let may_create = response.status.is_success()
+        && plan.translation.is_none()
+        && ObjectIdRecorder::is_needed(worker, endpoint, &intake.scan);
     RawResponse {
         endpoint,
         stream_requested: intake.scan.stream,
@@ -152,10 +164,15 @@ fn prepare<'a>(
 ) -> Result<Prepared<'a>, Box<Verdict>> {
     let (client, intake) = (&context.worker.client, context.intake);
     let (provider, endpoint) = (&target.provider, meter.endpoint());
-    let additions = additions(context, target, endpoint);
+    let unsupported = |error| Box::new(Verdict::Unsupported(error));
+    let protocol = protocol(context, target, endpoint).map_err(unsupported)?;
+    let additions = additions(context, target, endpoint, protocol);
     let unsent = |error| Box::new(Verdict::no_response(error));
     // Most requests are forwarded as they came, and are not moved about on the way.
-    if intake.passthrough.is_none() && provider.forwards_unchanged {
+    let is_unchanged = protocol == TargetProtocol::Native
+        && intake.passthrough.is_none()
+        && provider.api.api_version.is_none();
+    if is_unchanged {
         meter.on_attempt_sent(target, &mut headers);
         let segments = splice(
             &intake.body,
@@ -170,6 +187,7 @@ fn prepare<'a>(
             credential: target.credential,
             query: parts.uri.query().map(str::to_owned),
             headers,
+            caller: caller(meter, target),
         };
         let body = RequestBody::buffered(segments);
         return Ok(Prepared {
@@ -180,10 +198,11 @@ fn prepare<'a>(
                 hide_usage: additions.stream_usage,
             },
             additions,
+            protocol,
         });
     }
-    let encoded = encode(context, meter, target, parts, headers, additions)
-        .map_err(|error| Box::new(Verdict::Unsupported(error)))?;
+    let encoded =
+        encode(context, meter, target, parts, headers, protocol, additions).map_err(unsupported)?;
     let request = client.prepare(provider.id, encoded.head, encoded.body);
     Ok(Prepared {
         request: request.map_err(unsent)?,
@@ -193,5 +212,6 @@ fn prepare<'a>(
             translation: encoded.translation,
         },
         additions,
+        protocol,
     })
 }

@@ -7,6 +7,7 @@ use crate::catalog::Target;
 use crate::error_response::{self, ErrorResponse};
 use crate::routing::AttemptOutcome;
 use crate::upstream::{Error, ErrorKind};
+use crate::wire::endpoint::Endpoint;
 
 /// What follows from an attempt.
 #[derive(Debug)]
@@ -90,6 +91,23 @@ impl Verdict {
     pub(super) fn bad_content_type() -> Self {
         let error = error_response::upstream_bad_content_type();
         Self::unusable(AttemptOutcome::Failed, error)
+    }
+
+    /// The target, which was asked, has not the call.
+    pub(super) fn missing_call(target: &Target, endpoint: Endpoint, status: StatusCode) -> Self {
+        let provider = &target.provider.name;
+        let error = error_response::missing_endpoint(provider, endpoint, status);
+        Self::refused(status, error)
+    }
+
+    /// The target refused the request with this status, which clients cannot use.
+    pub(super) fn refused(status: StatusCode, error: ErrorResponse) -> Self {
+        Self::Retry(FailedAttempt {
+            outcome: AttemptOutcome::Rejected,
+            response: Err(error),
+            status: Some(status),
+            error: None,
+        })
     }
 
     pub(super) fn was_sent(&self) -> bool {

@@ -7,13 +7,16 @@ use tokio::time::Instant;
 use super::AttemptContext;
 use super::classify::{RawResponse, classify};
 use super::encode::encode;
+use super::protocol::protocol;
 use super::verdict::Verdict;
 use crate::catalog::Target;
+use crate::error_response::{self, ErrorResponse, UNSUPPORTED_ENDPOINT};
 use crate::metering::Meter;
 use crate::proxy::body_timeouts::BodyTimeouts;
 use crate::routing::InFlightGuard;
 use crate::upstream::{WebSocket, WebSocketHandshake};
 use crate::wire::additions::Additions;
+use crate::wire::endpoint::Endpoint;
 
 /// A WebSocket that an upstream has accepted.
 #[derive(Debug)]
@@ -33,9 +36,12 @@ pub(super) async fn attempt(
 ) -> Verdict {
     let in_flight = context.enter(target);
     let headers = parts.headers.clone();
-    let head = match encode(context, meter, target, parts, headers, Additions::default()) {
+    let additions = Additions::default();
+    let encoded = protocol(context, target, meter.endpoint())
+        .and_then(|protocol| encode(context, meter, target, parts, headers, protocol, additions));
+    let head = match encoded {
         Ok(encoded) => encoded.head,
-        Err(unsupported) => return Verdict::Unsupported(unsupported),
+        Err(error) => return unsupported(error, meter),
     };
     let limits = &target.timeouts;
     let opening = {
@@ -56,6 +62,9 @@ pub(super) async fn attempt(
         }
         Ok(WebSocketHandshake::Rejected(response)) => {
             meter.on_attempt_head(target, response.status);
+            if is_refused(meter.endpoint(), response.status) {
+                return Verdict::refused(response.status, error_response::websocket_unavailable());
+            }
             let timeouts = BodyTimeouts {
                 idle: limits.idle,
                 first_event_by: None,
@@ -79,4 +88,20 @@ pub(super) async fn attempt(
         }
         Err(error) => Verdict::no_response(error),
     }
+}
+
+/// Whether the upstream has the call, if at all, over HTTP only.
+fn is_refused(endpoint: Endpoint, status: StatusCode) -> bool {
+    endpoint == Endpoint::Responses && matches!(status.as_u16(), 404 | 405 | 501)
+}
+
+/// Where only the WebSocket is unsupported, the client is led to HTTP.
+fn unsupported(error: Box<ErrorResponse>, meter: &Meter) -> Verdict {
+    let leads_to_http =
+        meter.endpoint() == Endpoint::Responses && error.body.code == UNSUPPORTED_ENDPOINT;
+    Verdict::Unsupported(if leads_to_http {
+        Box::new(error_response::websocket_unavailable())
+    } else {
+        error
+    })
 }

@@ -14,6 +14,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::Tunnel;
 use super::frame_tracker::{close_frame, masked_close_frame};
 use super::half::{End, Half};
+use super::responses_tap::ResponsesTap;
 use crate::drain::Phase;
 use crate::error_response;
 use crate::metering::RequestOutcome;
@@ -65,7 +66,7 @@ impl Tunnel {
     /// or the idle timeout expires. `early` is what the client sent behind its
     /// handshake.
     pub async fn run(mut self, client: &mut impl ClientStream, early: Bytes) {
-        let (up, down) = Self::halves(early);
+        let (up, down) = self.halves(early);
         let timeouts = BodyTimeouts {
             idle: self.idle,
             first_event_by: None,
@@ -114,12 +115,19 @@ impl<S: ClientStream> TunnelDriver<'_, S> {
     fn poll_halves(&mut self, context: &mut Context<'_>) -> Option<FailedSide> {
         let client = &mut *self.client;
         let upstream = &mut self.tunnel.upstream;
-        let up = self
-            .up
-            .poll(context, Pin::new(&mut *client), Pin::new(&mut *upstream));
-        let down = self
-            .down
-            .poll(context, Pin::new(upstream), Pin::new(client));
+        let tap = &mut self.tunnel.tap;
+        let (from, to) = (Pin::new(&mut *client), Pin::new(&mut *upstream));
+        let up = self.up.poll(context, from, to, |part| {
+            if let Some(tap) = tap {
+                tap.on_request(part);
+            }
+        });
+        let (from, to) = (Pin::new(upstream), Pin::new(client));
+        let down = self.down.poll(context, from, to, |part| {
+            if let Some(tap) = tap {
+                tap.on_response(part);
+            }
+        });
         if self.tunnel.record_bytes(&mut self.up, &mut self.down) {
             self.timer.on_data();
         }
@@ -141,11 +149,17 @@ impl<S: ClientStream> TunnelDriver<'_, S> {
         None
     }
 
-    /// With a Close frame the end is a success; without, `by` is at fault.
+    /// With a Close frame the end is a success, and so it is behind a complete response:
+    /// Codex leaves without one. Otherwise, `by` is at fault.
     fn record_outcome(&mut self, by: FailedSide) {
+        let tap = self.tunnel.tap.as_deref();
         let is_closed = self.up.is_closed() || self.down.is_closed();
+        let is_complete = is_closed || tap.is_some_and(ResponsesTap::has_ended);
         let (outcome, code) = match by {
-            _ if is_closed => (RequestOutcome::Ok, None),
+            _ if is_complete && tap.is_some_and(ResponsesTap::has_failed) => {
+                (RequestOutcome::UpstreamError, None)
+            }
+            _ if is_complete => (RequestOutcome::Ok, None),
             FailedSide::Client => (RequestOutcome::Cancelled, None),
             FailedSide::Upstream => {
                 let code = error_response::stream_disconnected().body.code;

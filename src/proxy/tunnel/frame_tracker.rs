@@ -1,12 +1,13 @@
-//! Finds the frame boundaries of a WebSocket (RFC 6455, section 5.2), so that a
-//! Close frame of ours is never put inside another frame. Only frame heads are read.
+//! Finds the frames of a WebSocket (RFC 6455, section 5.2): a Close frame of ours is never
+//! put inside another frame, and messages may be read while they pass.
 
 /// Opcode of a Close frame (RFC 6455, section 5.5.1).
 const CLOSE: u8 = 8;
 /// "Going away" (RFC 6455, section 7.4.1).
 const GOING_AWAY: [u8; 2] = 1001_u16.to_be_bytes();
+const FIN: u8 = 0x80;
 /// First byte of an unfragmented Close frame.
-const CLOSE_FRAME: u8 = 0x80 | CLOSE;
+const CLOSE_FRAME: u8 = FIN | CLOSE;
 const MASKED: u8 = 0x80;
 
 /// Frame state of one direction.
@@ -23,21 +24,65 @@ pub(super) struct FrameTracker {
     invalid: bool,
 }
 
+/// A part of a frame.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FramePart<'b> {
+    /// Of the frame's head: FIN, RSV1 to RSV3, opcode.
+    first_byte: u8,
+    /// Masked in the frames of clients.
+    pub(super) payload: &'b [u8],
+    /// The frame ends here.
+    pub(super) is_last: bool,
+}
+
+// === impl FramePart ===
+
+impl FramePart<'_> {
+    /// Of a frame of data; 0 continues a message.
+    pub(super) fn data_opcode(&self) -> Option<u8> {
+        Some(self.first_byte & 0x0f).filter(|opcode| *opcode < CLOSE)
+    }
+
+    /// Whether the message ends with this frame.
+    pub(super) fn is_final(&self) -> bool {
+        self.first_byte & FIN != 0
+    }
+
+    /// RSV1: with permessage-deflate, a compressed message (RFC 7692, section 6).
+    pub(super) fn is_compressed(&self) -> bool {
+        self.first_byte & 0x40 != 0
+    }
+}
+
+// === impl FrameTracker ===
+
 impl FrameTracker {
-    pub(super) fn on_bytes(&mut self, mut bytes: &[u8]) {
+    pub(super) fn on_bytes(&mut self, mut bytes: &[u8], mut on_part: impl FnMut(FramePart<'_>)) {
         while let Some((byte, rest)) = bytes.split_first() {
             if self.invalid {
                 return;
             }
             if self.payload_left == 0 {
-                self.on_head_byte(*byte);
+                let is_complete = self.on_head_byte(*byte);
                 bytes = rest;
+                if is_complete && self.payload_left == 0 {
+                    on_part(self.part(&[]));
+                }
                 continue;
             }
             let here =
                 usize::try_from(self.payload_left).map_or(bytes.len(), |it| it.min(bytes.len()));
             self.payload_left -= here as u64;
+            on_part(self.part(bytes.get(..here).unwrap_or_default()));
             bytes = bytes.get(here..).unwrap_or_default();
+        }
+    }
+
+    fn part<'b>(&self, payload: &'b [u8]) -> FramePart<'b> {
+        FramePart {
+            first_byte: self.first_byte,
+            payload,
+            is_last: self.payload_left == 0,
         }
     }
 
@@ -49,7 +94,8 @@ impl FrameTracker {
         self.close_seen
     }
 
-    fn on_head_byte(&mut self, byte: u8) {
+    /// True when the head is complete.
+    fn on_head_byte(&mut self, byte: u8) -> bool {
         match self.head_len {
             0 => self.first_byte = byte,
             1 => {
@@ -66,13 +112,14 @@ impl FrameTracker {
         self.head_len += 1;
         let mask = if self.second_byte & MASKED == 0 { 0 } else { 4 };
         if self.head_len < 2 || self.head_len < 2 + self.extended_length_bytes() + mask {
-            return;
+            return false;
         }
         // The highest bit must not be set.
         self.invalid = self.length > u64::MAX >> 1;
         self.close_seen |= self.first_byte & 0x0f == CLOSE;
         self.payload_left = self.length;
         self.head_len = 0;
+        !self.invalid
     }
 
     fn extended_length_bytes(&self) -> u8 {
@@ -132,7 +179,7 @@ mod tests {
                 let mut tracker = FrameTracker::default();
                 for (at, byte) in frame.iter().enumerate() {
                     assert_eq!(tracker.at_frame_boundary(), at == 0, "{length} {at}");
-                    tracker.on_bytes(&[*byte]);
+                    tracker.on_bytes(&[*byte], |_| {});
                 }
                 assert!(tracker.at_frame_boundary(), "{length}");
                 assert!(!tracker.is_closed(), "{length}");
@@ -144,9 +191,9 @@ mod tests {
     fn recognizes_a_close_frame() {
         for close in [close_frame(), masked_close_frame(0x0102_0304)] {
             let mut tracker = FrameTracker::default();
-            tracker.on_bytes(&frame(0x81, false, 300));
+            tracker.on_bytes(&frame(0x81, false, 300), |_| {});
             assert!(!tracker.is_closed());
-            tracker.on_bytes(&close);
+            tracker.on_bytes(&close, |_| {});
             assert!(tracker.is_closed() && tracker.at_frame_boundary());
         }
         assert_eq!(masked_close_frame(0)[6..], 1001_u16.to_be_bytes());
@@ -155,9 +202,9 @@ mod tests {
     #[test]
     fn is_at_no_boundary_behind_an_invalid_frame() {
         let mut tracker = FrameTracker::default();
-        tracker.on_bytes(&[0x82, 127, 0xff, 0, 0, 0, 0, 0, 0, 0]);
+        tracker.on_bytes(&[0x82, 127, 0xff, 0, 0, 0, 0, 0, 0, 0], |_| {});
         assert!(!tracker.at_frame_boundary());
-        tracker.on_bytes(&close_frame());
+        tracker.on_bytes(&close_frame(), |_| {});
         assert!(!tracker.at_frame_boundary() && !tracker.is_closed());
     }
 
@@ -170,14 +217,14 @@ mod tests {
             let mut tracker = FrameTracker::default();
             let bytes: Vec<u8> = lengths.iter().flat_map(|(length, masked)| frame(0x01, *masked, *length)).collect();
             for chunk in bytes.chunks(chunk) {
-                tracker.on_bytes(chunk);
+                tracker.on_bytes(chunk, |_| {});
             }
             prop_assert!(tracker.at_frame_boundary() && !tracker.is_closed());
         }
 
         #[test]
         fn accepts_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
-            FrameTracker::default().on_bytes(&bytes);
+            FrameTracker::default().on_bytes(&bytes, |_| {});
         }
     }
 }

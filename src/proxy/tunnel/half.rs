@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::frame_tracker::FrameTracker;
+use super::frame_tracker::{FramePart, FrameTracker};
 
 /// Bytes of one read, and so the most that is buffered for a slow sink. Nothing is
 /// buffered otherwise.
@@ -55,9 +55,9 @@ pub(super) struct SourceFailed;
 
 impl Half {
     /// `early` was read already.
-    pub(super) fn new(early: Bytes) -> Self {
+    pub(super) fn new(early: Bytes, on_part: impl FnMut(FramePart<'_>)) -> Self {
         let mut frames = FrameTracker::default();
-        frames.on_bytes(&early);
+        frames.on_bytes(&early, on_part);
         Self {
             frames,
             buffered: early,
@@ -104,13 +104,14 @@ impl Half {
         }
     }
 
-    /// Copies what it can. A failed sink ends this direction only: what that side sent
+    /// Copies what it can, and shows what it reads. A failed sink ends this direction only: what that side sent
     /// before may still be read.
     pub(super) fn poll(
         &mut self,
         context: &mut Context<'_>,
         mut from: Pin<&mut impl AsyncRead>,
         mut to: Pin<&mut impl AsyncWrite>,
+        mut on_part: impl FnMut(FramePart<'_>),
     ) -> Poll<Result<(), SourceFailed>> {
         loop {
             if self.poll_sink(context, to.as_mut()).is_pending() && self.source == Source::Open {
@@ -141,7 +142,7 @@ impl Half {
                     self.sink = Sink::Closing;
                 }
             } else if self.source == Source::Open {
-                self.frames.on_bytes(bytes);
+                self.frames.on_bytes(bytes, &mut on_part);
                 let written = self.poll_write(context, to.as_mut(), bytes);
                 self.buffered = Bytes::copy_from_slice(bytes.get(written..).unwrap_or_default());
             }
@@ -234,7 +235,7 @@ mod tests {
         fn new(early: &'static [u8], capacity: usize) -> (DuplexStream, Self, DuplexStream) {
             let (writer, from) = duplex(1 << 20);
             let (to, reader) = duplex(capacity);
-            let half = Half::new(Bytes::from_static(early));
+            let half = Half::new(Bytes::from_static(early), |_| {});
             (writer, Self { half, from, to }, reader)
         }
 
@@ -242,7 +243,7 @@ mod tests {
         async fn poll_once(&mut self) -> bool {
             poll_fn(|context| {
                 let (from, to) = (Pin::new(&mut self.from), Pin::new(&mut self.to));
-                Poll::Ready(self.half.poll(context, from, to).is_ready())
+                Poll::Ready(self.half.poll(context, from, to, |_| {}).is_ready())
             })
             .await
         }
@@ -250,7 +251,7 @@ mod tests {
         async fn run_to_end(&mut self) {
             let ended = poll_fn(|context| {
                 let (from, to) = (Pin::new(&mut self.from), Pin::new(&mut self.to));
-                self.half.poll(context, from, to)
+                self.half.poll(context, from, to, |_| {})
             });
             ended.await.unwrap();
         }

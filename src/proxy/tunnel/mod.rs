@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
 
 use super::Worker;
 use crate::drain::DrainWatch;
@@ -15,17 +16,20 @@ use crate::metering::Meter;
 use crate::routing::InFlightGuard;
 use crate::shared_limit::LimitPermit;
 use crate::upstream::WebSocket;
+use crate::wire::endpoint::Endpoint;
 
 mod driver;
 mod frame_tracker;
 mod half;
 mod handshake;
+mod responses_tap;
 
 pub use driver::ClientStream;
 pub(super) use handshake::extract_credential;
 pub use handshake::is_handshake;
 
 use half::Half;
+use responses_tap::ResponsesTap;
 
 /// The upstream's end of a WebSocket, until it is run with the client's.
 #[derive(Debug)]
@@ -36,6 +40,8 @@ pub struct Tunnel {
     drain: DrainWatch,
     /// Idle timeout of both directions together.
     idle: Duration,
+    /// Of a WebSocket of the Responses API.
+    tap: Option<Box<ResponsesTap>>,
     _permit: LimitPermit,
     _in_flight: Option<InFlightGuard>,
 }
@@ -43,6 +49,7 @@ pub struct Tunnel {
 impl Tunnel {
     pub(super) fn new(
         worker: &Worker,
+        headers: &HeaderMap,
         upstream: WebSocket,
         in_flight: Option<InFlightGuard>,
         permit: LimitPermit,
@@ -50,7 +57,9 @@ impl Tunnel {
     ) -> Self {
         let bytes_in = Rc::default();
         meter.count_bytes_in(&bytes_in);
+        let is_responses = meter.endpoint() == Endpoint::Responses;
         Self {
+            tap: is_responses.then(|| Box::new(ResponsesTap::new(headers))),
             upstream,
             meter,
             bytes_in,
@@ -69,7 +78,20 @@ impl Tunnel {
         sent + received > 0
     }
 
-    fn halves(early: Bytes) -> (Half, Half) {
-        (Half::new(early), Half::new(Bytes::new()))
+    fn halves(&mut self, early: Bytes) -> (Half, Half) {
+        let tap = &mut self.tap;
+        let up = Half::new(early, |part| {
+            if let Some(tap) = tap {
+                tap.on_request(part);
+            }
+        });
+        (up, Half::new(Bytes::new(), |_| {}))
+    }
+}
+
+impl Drop for Tunnel {
+    fn drop(&mut self) {
+        let usage = self.tap.as_mut().and_then(|tap| tap.take_usage());
+        self.meter.set_usage(usage);
     }
 }

@@ -236,7 +236,7 @@ mod tests {
         let error = to_chat_completion(body.as_bytes()).expect_err(body);
         assert_eq!(error.status, StatusCode::UNPROCESSABLE_ENTITY);
         let id = RequestIds::new().for_request(HeaderMap::new().get("x-request-id"));
-        let response = error.into_response(&id, Dialect::OpenAi);
+        let response = error.into_response(&id, Dialect::Chat);
         let mut body: Value = serde_json::from_slice(response.body()).unwrap();
         body["detail"].take()
     }

@@ -4,6 +4,7 @@ use std::future::ready;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use bytes::Bytes;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 
@@ -51,6 +52,9 @@ pub enum Route<'a> {
     Status,
     /// `GET /trunkline/status/events`
     Events,
+    /// `HEAD` of the base URL, or of `/api/hello` below it, by which Claude Code finds out
+    /// whether it is connected.
+    Hello,
 }
 
 const READ_METHODS: &str = "GET, HEAD, OPTIONS";
@@ -140,6 +144,7 @@ where
         Route::PageInfo => status::page_info(worker),
         Route::Status => status::status(worker, &request),
         Route::Events => status::events(worker, &context.subscribers, &request),
+        Route::Hello => Response::new(ResponseBody::full(Bytes::new())),
     })
 }
 
@@ -160,7 +165,8 @@ fn find<'p, B>(
         let is_mistaken = *route == Route::CloneModels && is_sdk(request.headers());
         route.is_enabled(context) && !is_mistaken
     };
-    let Some(route) = route.filter(is_served) else {
+    let hello = || is_hello(method, path, request.uri().path()).then_some(Route::Hello);
+    let Some(route) = route.filter(is_served).or_else(hello) else {
         return Err(match *method {
             Method::GET
             | Method::HEAD
@@ -187,6 +193,16 @@ fn find<'p, B>(
         context.hosts.admit_origin(&context.cors, request)?;
     }
     Ok(route)
+}
+
+/// `path` is `whole` below the root path, which may be `/api` itself.
+fn is_hello(method: &Method, path: &str, whole: &str) -> bool {
+    let below = match path.strip_prefix("/providers/") {
+        Some(named) => named.find('/').and_then(|end| named.get(end..)),
+        None => Some(path),
+    };
+    *method == Method::HEAD
+        && (matches!(below, None | Some("/" | "/api/hello")) || whole == "/api/hello")
 }
 
 fn not_found(path: &str) -> ErrorResponse {
@@ -301,6 +317,7 @@ impl<'a> Route<'a> {
                 | Self::CloneStream
                 | Self::Health
                 | Self::OpenApi
+                | Self::Hello
         );
         is_api || context.page.is_some()
     }

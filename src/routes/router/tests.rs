@@ -1,6 +1,6 @@
 use http::Method;
 
-use super::{Route, strip_root_path};
+use super::{Route, is_hello, strip_root_path};
 use crate::wire::endpoint::Endpoint;
 
 /// The id of the model that a route of the gateway's own models shows.
@@ -61,6 +61,26 @@ fn paths_are_matched_exactly() {
         "",
     ] {
         assert_eq!(Route::match_path(path, &get, false), None, "{path}");
+    }
+}
+
+#[test]
+fn a_client_may_ask_whether_it_is_connected() {
+    let (head, get) = (Method::HEAD, Method::GET);
+    for (path, whole) in [
+        ("/", "/"),
+        ("/api/hello", "/api/hello"),
+        ("/api/hello", "/llm/api/hello"),
+        ("/hello", "/api/hello"),
+        ("/providers/x", "/providers/x"),
+        ("/providers/x/", "/providers/x/"),
+        ("/providers/x/api/hello", "/api/providers/x/api/hello"),
+    ] {
+        assert!(is_hello(&head, path, whole), "{path} {whole}");
+        assert!(!is_hello(&get, path, whole), "{path} {whole}");
+    }
+    for path in ["/hello", "/api", "/v1", "/providers/x/hello", "/api/hello/"] {
+        assert!(!is_hello(&head, path, path), "{path}");
     }
 }
 

@@ -85,6 +85,15 @@ impl CircuitBreaker {
         ejection >> 1 <= now && self.replace_ejection(ejection, probing)
     }
 
+    /// For an attempt that was admitted and not made: another one may probe at once.
+    pub(super) fn cancel_probe(&self, now: u64) {
+        let ejection = self.ejection.load(Ordering::Relaxed);
+        if ejection & PROBING != 0 {
+            // 0 would be no ejection.
+            self.replace_ejection(ejection, now.max(1) << 1);
+        }
+    }
+
     /// Admits an attempt at an unavailable target. A success ends the ejection.
     pub(super) fn force_admit(&self) {
         if self.is_ejected() {

@@ -4,6 +4,7 @@ mod affinity;
 mod hedge;
 mod invariants;
 mod outage;
+mod passed_over;
 mod quota;
 
 use std::time::{Duration, Instant};

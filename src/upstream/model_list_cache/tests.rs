@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::ModelListCache;
-use crate::wire::model_list::ListedModel;
+use crate::wire::model_list::{ListedModel, TokenLimits};
 
 const TTL: Duration = Duration::from_secs(300);
 
@@ -14,6 +14,7 @@ fn list(id: &str) -> Arc<[ListedModel]> {
         id: id.into(),
         created: 0,
         display_name: None,
+        limits: TokenLimits::default(),
         shutdown: None,
     };
     Arc::new([model])

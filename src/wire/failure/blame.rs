@@ -15,23 +15,40 @@ pub enum Blame {
 }
 
 /// Error types and codes for what a request contains or asks for, as `OpenAI`, Azure,
-/// Anthropic, Google and llama.cpp name it.
-const OF_REQUESTS: [&str; 15] = [
+/// Anthropic, Google and llama.cpp name it; and the codes of `OpenAI`'s `ResponseError`.
+const OF_REQUESTS: [&str; 32] = [
     "bad_request",
     "badrequesterror",
+    "bio_policy",
     "content_filter",
     "content_policy_violation",
     "context_length_exceeded",
+    "data_residency_mismatch",
+    "empty_image_file",
     "exceed_context_size_error",
+    "failed_to_download_image",
     "failed_precondition",
+    "image_content_policy_violation",
+    "image_file_not_found",
+    "image_file_too_large",
+    "image_parse_error",
+    "image_too_large",
+    "image_too_small",
     "invalid_argument",
+    "invalid_base64_image",
+    "invalid_image",
+    "invalid_image_format",
+    "invalid_image_mode",
+    "invalid_image_url",
     "invalid_prompt",
     "invalid_request_error",
+    "misalignment_policy_violation",
     "model_not_found",
     "not_found_error",
     "request_too_large",
     "responsibleaipolicyviolation",
     "string_above_max_length",
+    "unsupported_image_media_type",
 ];
 
 /// The same for keys and accounts.
@@ -88,7 +105,7 @@ impl Blame {
 mod tests {
     use super::{Blame, ReportedFailure};
 
-    const CASES: [(&str, Blame); 19] = [
+    const CASES: [(&str, Blame); 20] = [
         (
             r#"{"error":{"message":"x","type":"invalid_request_error","code":"context_length_exceeded"}}"#,
             Blame::Request,
@@ -111,6 +128,10 @@ mod tests {
         ),
         (
             r#"{"error":{"code":400,"message":"x","type":"exceed_context_size_error"}}"#,
+            Blame::Request,
+        ),
+        (
+            r#"{"type":"response.failed","response":{"error":{"code":"image_too_large","message":"x"}}}"#,
             Blame::Request,
         ),
         (r#"{"error":{"code":401,"message":"x"}}"#, Blame::Key),

@@ -6,6 +6,7 @@
 mod blame;
 mod body;
 mod forbidden;
+mod missing_call;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -19,6 +20,7 @@ use super::json_key::{KeyFinder, is_empty};
 use super::sse::{EventSplitter, SseEvent};
 pub use blame::Blame;
 use body::FailureReport;
+pub use missing_call::MissingCall;
 
 /// What a body or event says about a failure.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

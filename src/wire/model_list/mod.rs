@@ -5,5 +5,5 @@ mod read;
 mod tests;
 mod write;
 
-pub use read::{InvalidModelList, ListedModel, MAX_MODELS, parse};
+pub use read::{InvalidModelList, ListedModel, MAX_MODELS, TokenLimits, parse};
 pub use write::{ModelEntry, anthropic_list, openai_list};

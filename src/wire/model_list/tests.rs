@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::read::ModelPage;
 use super::{
-    InvalidModelList, ListedModel, MAX_MODELS, ModelEntry, anthropic_list, openai_list, parse,
+    InvalidModelList, ListedModel, MAX_MODELS, ModelEntry, TokenLimits, anthropic_list,
+    openai_list, parse,
 };
 
 fn listed(id: &str, created: u64) -> ListedModel {
@@ -13,6 +14,7 @@ fn listed(id: &str, created: u64) -> ListedModel {
         id: id.into(),
         created,
         display_name: None,
+        limits: TokenLimits::default(),
         shutdown: None,
     }
 }
@@ -125,12 +127,17 @@ fn writes_both_shapes() {
         created: 0,
         owner: "groq",
         display_name: None,
+        limits: TokenLimits::default(),
     };
     let two = ModelEntry {
         id: "claude/opus",
         created: 1_739_923_200,
         owner: "claude",
         display_name: Some("Claude Opus"),
+        limits: TokenLimits {
+            context: Some(200_000),
+            max_output: Some(64_000),
+        },
     };
     let read = |bytes: Vec<u8>| serde_json::from_slice::<Value>(&bytes).unwrap();
     let fast = json!({ "id": "fast", "object": "model", "created": 0, "owned_by": "groq" });
@@ -138,14 +145,19 @@ fn writes_both_shapes() {
     let list = read(openai_list(&[one, two]));
     assert_eq!(list["object"], "list");
     assert_eq!(list["data"][0], fast);
-    assert_eq!(list["data"][1]["created"], 1_739_923_200);
+    let opus = json!({
+        "id": "claude/opus", "object": "model", "created": 1_739_923_200, "owned_by": "claude",
+        "display_name": "Claude Opus", "context_length": 200_000, "context_window": 200_000,
+        "max_output_tokens": 64_000,
+    });
+    assert_eq!(list["data"][1], opus);
     let fast = json!({
         "type": "model", "id": "fast", "display_name": "fast",
         "created_at": "1970-01-01T00:00:00Z",
     });
     let opus = json!({
         "type": "model", "id": "claude/opus", "display_name": "Claude Opus",
-        "created_at": "2025-02-19T00:00:00Z",
+        "created_at": "2025-02-19T00:00:00Z", "max_input_tokens": 200_000, "max_tokens": 64_000,
     });
     assert_eq!(read(two.anthropic_json()), opus);
     let expected = json!({
@@ -178,4 +190,59 @@ fn a_shutdown_date_is_read_where_there_is_one() {
         dates,
         [Some("2027-01-14".to_owned()), None, None, None, None]
     );
+}
+
+#[test]
+fn limits_are_read_under_the_names_that_providers_use() {
+    let limits = |entry: &str| {
+        let page = parse(format!(r#"[{{"id":"a",{entry}}}]"#).as_bytes()).unwrap();
+        let limits = page.models.first().unwrap().limits;
+        (limits.context, limits.max_output)
+    };
+    for (entry, expected) in [
+        (r#""max_model_len":40960"#, (Some(40_960), None)),
+        (
+            r#""context_length":262144,"top_provider":{"context_length":131072,"max_completion_tokens":8192}"#,
+            (Some(262_144), Some(8192)),
+        ),
+        (
+            r#""top_provider":{"context_length":131072,"max_completion_tokens":null}"#,
+            (Some(131_072), None),
+        ),
+        (
+            r#""meta":{"n_vocab":7,"n_ctx":16384,"n_ctx_train":131072}"#,
+            (Some(16_384), None),
+        ),
+        (r#""meta":{"n_ctx_train":131072}"#, (Some(131_072), None)),
+        (
+            r#""context_window":131072,"max_completion_tokens":65536"#,
+            (Some(131_072), Some(65_536)),
+        ),
+        (r#""max_context_length":32768"#, (Some(32_768), None)),
+        (
+            r#""max_input_tokens":200000,"max_tokens":64000"#,
+            (Some(200_000), Some(64_000)),
+        ),
+        (
+            r#""metadata":{"context_length":4096,"max_tokens":512}"#,
+            (Some(4096), Some(512)),
+        ),
+        (
+            r#""context_length":0,"max_model_len":"8k","meta":7,"metadata":["x"],"top_provider":null"#,
+            (None, None),
+        ),
+        (r#""context_length":-1,"context_window":2.5"#, (None, None)),
+    ] {
+        assert_eq!(limits(entry), expected, "{entry}");
+    }
+}
+
+#[test]
+fn a_name_that_is_not_the_id_is_shown() {
+    let body = r#"[{"id":"a","name":"Model A"},{"id":"b","name":"b"},
+        {"id":"c","name":"C","display_name":"See"},{"id":"d","name":7}]"#;
+    let page = parse(body.as_bytes()).unwrap();
+    let names = page.models.iter().map(|it| it.display_name.as_deref());
+    let names: Vec<_> = names.collect();
+    assert_eq!(names, [Some("Model A"), None, Some("See"), None]);
 }

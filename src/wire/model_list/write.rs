@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::TokenLimits;
+
 #[derive(Debug, Clone, Copy)]
 pub struct ModelEntry<'a> {
     pub id: &'a str,
@@ -11,7 +13,10 @@ pub struct ModelEntry<'a> {
     pub owner: &'a str,
     /// `None` if it equals the id.
     pub display_name: Option<&'a str>,
+    pub limits: TokenLimits,
 }
+
+/// `OpenAI` has no members for limits; these are the names that clients look for.
 
 #[derive(Serialize)]
 struct OpenAiModel<'a> {
@@ -19,6 +24,14 @@ struct OpenAiModel<'a> {
     object: &'static str,
     created: u64,
     owned_by: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    display_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context_length: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context_window: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_output_tokens: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -35,6 +48,10 @@ struct AnthropicModel<'a> {
     id: &'a str,
     display_name: &'a str,
     created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_input_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -62,6 +79,10 @@ impl<'a> ModelEntry<'a> {
             object: "model",
             created: self.created,
             owned_by: self.owner,
+            display_name: self.display_name,
+            context_length: self.limits.context,
+            context_window: self.limits.context,
+            max_output_tokens: self.limits.max_output,
         }
     }
 
@@ -73,6 +94,8 @@ impl<'a> ModelEntry<'a> {
             id: self.id,
             display_name: self.display_name.unwrap_or(self.id),
             created_at: created.unwrap_or(Timestamp::UNIX_EPOCH).to_string(),
+            max_input_tokens: self.limits.context,
+            max_tokens: self.limits.max_output,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use super::FinishRule;
 use crate::wire::failure::{Blame, ReportedFailure, has_failed_finish};
@@ -57,6 +58,7 @@ impl StreamState {
             return false;
         }
         self.event_count += 1;
+        let was_finished = self.finished;
         if data == b"[DONE]" {
             self.done = true;
             return false;
@@ -93,7 +95,7 @@ impl StreamState {
             self.usage
                 .map_or(usage, |earlier| earlier.replaced_by(usage)),
         );
-        KEYS.choices.values(data).any(is_empty_array)
+        KEYS.choices.values(data).any(is_empty_array) || was_finished && has_empty_choices(data)
     }
 
     /// Records an event without its empty line, at the end of the body. It counts
@@ -183,6 +185,35 @@ fn terminal_type(value: &[u8]) -> Option<&'static [u8]> {
         rest.strip_prefix(*kind)
             .is_some_and(|rest| rest.starts_with(b"\""))
     })
+}
+
+/// Whether no choice says anything: the usage of `LiteLLM` comes with a choice whose
+/// `delta` is empty.
+fn has_empty_choices(data: &[u8]) -> bool {
+    let event = serde_json::from_slice::<Value>(data).unwrap_or_default();
+    let is_empty = |choice: &Value| {
+        let is_absent = |name: &str| choice.get(name).is_none_or(is_blank);
+        let says_nothing = match (choice.get("delta"), choice.get("text")) {
+            (Some(Value::Object(delta)), None) => delta
+                .iter()
+                .all(|(name, value)| name == "role" || is_blank(value)),
+            (None, Some(text)) => is_blank(text),
+            _ => false,
+        };
+        says_nothing && is_absent("finish_reason") && is_absent("logprobs")
+    };
+    let choices = event.get("choices").and_then(Value::as_array);
+    choices.is_some_and(|choices| choices.iter().all(is_empty))
+}
+
+fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 fn is_empty_array(value: &[u8]) -> bool {

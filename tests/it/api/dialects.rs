@@ -40,7 +40,7 @@ fn events() -> Vec<String> {
 
 /// A provider with the Messages API, and its model `m`.
 fn anthropic(upstream: &Upstream) -> Setup {
-    let lines = "dialect = \"anthropic\"\nauth = \"x-api-key\"";
+    let lines = "dialects = [\"messages\"]\nauth = \"x-api-key\"";
     Setup::new()
         .provider("up", &upstream.base_url(), lines)
         .model("m", "up", "claude-opus-4-1")
@@ -348,7 +348,7 @@ fn a_fallback_gets_the_request_in_its_own_protocol() {
     let failing = Upstream::with_response(response::json("500 Oops", "{}"));
     let good = Upstream::with_response(response::completion("hello"));
     let gateway = Setup::new()
-        .provider("gone", &failing.base_url(), "dialect = \"anthropic\"")
+        .provider("gone", &failing.base_url(), "dialects = [\"messages\"]")
         .provider("good", &good.base_url(), "")
         .section(
             "[models.m]\ntargets = [{ provider = \"gone\", model = \"x\" }]\nfallbacks = [\"n\"]",

@@ -93,7 +93,7 @@ fn paginated_lists_are_read_to_the_end() {
         .provider(
             "claude",
             &upstream.base_url(),
-            "discover = true\nauth = \"x-api-key\"\ndialect = \"anthropic\"",
+            "discover = true\nauth = \"x-api-key\"\ndialects = [\"messages\"]",
         )
         .start();
     let models = models(&gateway, &Request::get("/v1/models"));

@@ -245,21 +245,21 @@ fn wc03_head_has_a_response_without_a_body() {
             .top_level("default_provider = \"up\"")
             .server(&format!("page = {page}"))
     };
-    for (gateway, root) in [
-        (with_page(true).start(), 200),
-        (with_page(false).start(), 404),
-        (with_page(true).key("alice", "tk-alice", "").start(), 200),
+    for gateway in [
+        with_page(true).start(),
+        with_page(false).start(),
+        with_page(true).key("alice", "tk-alice", "").start(),
     ] {
         // All on one connection.
         let mut client = gateway.client();
         for (path, status) in [
-            ("/", root),
+            ("/", 200),
             ("/v1/messages", 405),
             ("/health", 200),
             ("/v1/nothing/v1/nothing", 405),
             ("/v1/v1/models", 404),
-            ("/api/hello", 404),
-            ("/", root),
+            ("/api/hello", 200),
+            ("/", 200),
         ] {
             client.send(&Request::new("HEAD", path).bytes());
             let head = client.response();

@@ -194,14 +194,17 @@ fn an_upstream_that_redirects_is_not_followed() {
 
 #[test]
 fn an_upstream_that_rejects_our_credential_is_not_quoted() {
-    for status in ["401 Unauthorized", "403 Forbidden"] {
+    for (status, expected, code) in [
+        ("401 Unauthorized", 502, "upstream_auth_failed"),
+        ("403 Forbidden", 403, "upstream_forbidden"),
+    ] {
         let body = format!(
             r#"{{"error":{{"message":"bad key {}"}}}}"#,
             crate::support::gateway::UPSTREAM_KEY
         );
         let (_upstream, gateway) = with_response(response::json(status, &body));
         let response = gateway.send(&Request::chat("m"));
-        assert_response::error(&response, 502, "upstream_auth_failed", None);
+        assert_response::error(&response, expected, code, None);
         assert_no_retry(&response);
         assert!(
             !response
@@ -279,6 +282,10 @@ fn an_upstreams_own_error_is_forwarded_with_its_bytes_and_headers() {
         let response = gateway.send(&Request::chat("m"));
         assert_eq!(response.status, status[..3].parse::<u16>().unwrap());
         assert_eq!(response.text(), body, "{status}");
+        // The others are left to the SDK.
+        let is_final = ["400", "404", "422", "498"].contains(&&status[..3]);
+        let should_retry = is_final.then_some("false");
+        assert_eq!(response.header("x-should-retry"), should_retry, "{status}");
         assert_eq!(response.header("retry-after"), Some("7"));
         assert_eq!(response.header("retry-after-ms"), Some("6500"));
         assert_eq!(response.header("x-ratelimit-reset-tokens"), Some("6ms"));
@@ -295,7 +302,7 @@ fn an_upstreams_error_page_is_wrapped() {
         "502 Bad Gateway",
         "503 Unavailable",
         "429 Many",
-        "404 No",
+        "410 Gone",
     ] {
         let code = status[..3].parse::<u16>().unwrap();
         for bytes in [

@@ -1,5 +1,7 @@
 //! `GET /v1/models`: the models that the client may use and that are ready.
 
+use serde_json::{Value, json};
+
 use crate::support::assert_response;
 use crate::support::client::Request;
 use crate::support::gateway::{Gateway, Setup};
@@ -41,6 +43,69 @@ fn models_have_openais_shape() {
     assert!(model["created"].is_u64(), "{model}");
     assert_eq!(gateway.send(&Request::get("/v1/models/m")).json(), *model);
     assert!(upstream.requests().is_empty());
+}
+
+/// What clients size their prompts by: the configuration, else what providers list.
+#[test]
+fn limits_and_names_for_people_are_listed() {
+    let models = r#"{"data":[{"id":"listed","max_model_len":40960},{"id":"small","context_length":8192,"max_output_tokens":512}]}"#;
+    let upstream = Upstream::with_response(response::json("200 OK", models));
+    let gateway = Setup::new()
+        .provider("up", &upstream.base_url(), "discover = true")
+        .model("a", "up", "listed")
+        .section("[models.b]\nprovider = \"up\"\nmodel = \"listed\"\ncontext = 16384\nmax_output = 4096\ndisplay_name = \"Model B\"")
+        .section("[models.c]\ntargets = [{ provider = \"up\", model = \"listed\" }, { provider = \"up\", model = \"small\" }]")
+        .model("d", "up", "unlisted")
+        .start();
+    let list = gateway.send(&Request::get("/v1/models")).json();
+    let model = |id: &str| {
+        let mut models = list["data"].as_array().unwrap().iter();
+        let model = models.find(|model| model["id"] == id).unwrap();
+        let members = [
+            "context_length",
+            "context_window",
+            "max_output_tokens",
+            "display_name",
+        ];
+        members.map(|name| model[name].clone())
+    };
+    assert_eq!(
+        model("a"),
+        [json!(40_960), json!(40_960), Value::Null, Value::Null]
+    );
+    assert_eq!(
+        model("b"),
+        [json!(16_384), json!(16_384), json!(4096), json!("Model B")]
+    );
+    // Each target may get the request.
+    assert_eq!(
+        model("c"),
+        [json!(8192), json!(8192), json!(512), Value::Null]
+    );
+    assert_eq!(
+        model("d"),
+        [Value::Null, Value::Null, Value::Null, Value::Null]
+    );
+    assert_eq!(
+        model("up/small"),
+        [json!(8192), json!(8192), json!(512), Value::Null]
+    );
+    let one = gateway.send(&Request::get("/v1/models/b")).json();
+    assert_eq!(one["display_name"], "Model B");
+    // As Claude Code asks, which shows the names.
+    let request = Request::get("/v1/models?limit=1000").header("anthropic-version", "2023-06-01");
+    let list = gateway.send(&request).json();
+    let b = &list["data"][1];
+    assert_eq!(
+        (&b["id"], &b["display_name"]),
+        (&json!("b"), &json!("Model B"))
+    );
+    assert_eq!(
+        (&b["max_input_tokens"], &b["max_tokens"]),
+        (&json!(16_384), &json!(4096))
+    );
+    assert_eq!(list["data"][0]["display_name"], "a");
+    assert_eq!(list["has_more"], false);
 }
 
 #[test]

@@ -255,8 +255,8 @@ fn any_other_response_is_forwarded() {
             "403 Forbidden",
             "application/json",
             error,
-            502,
-            "upstream_auth_failed",
+            403,
+            "upstream_forbidden",
         ),
         ("500 Oops", "text/html", "<html>", 500, "upstream_error"),
         (

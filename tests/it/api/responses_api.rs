@@ -75,7 +75,7 @@ fn a_stream_without_its_last_event_is_incomplete() {
     let gateway = Setup::with_upstream(&upstream).start();
     let response = gateway.send(&Request::post("/v1/responses", REQUEST));
     assert_eq!(
-        assert_response::stream_error(&response, "upstream_incomplete"),
+        assert_response::responses_stream_error(&response, "upstream_incomplete"),
         events.concat().as_bytes()
     );
 }

@@ -29,7 +29,8 @@ fn a5_a_403_for_our_key_counts_as_unauthorized() {
         };
         assert_eq!(result("unauthorized"), Some(0.0), "for the first increment");
         let response = gateway.send(&Request::chat("m"));
-        assert_response::error(&response, 502, "upstream_auth_failed", None);
+        assert_response::error(&response, 403, "upstream_forbidden", None);
+        assert_eq!(response.header("x-should-retry"), Some("false"));
         let labels = [("provider", "up"), ("result", "unauthorized")];
         gateway.await_metric("trunkline_attempts_total", &labels, 1.0);
         assert!(matches!(result("rejected"), None | Some(0.0)));

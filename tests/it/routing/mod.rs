@@ -12,6 +12,7 @@ pub mod health_checks;
 pub mod hedging;
 pub mod hedging_http2;
 pub mod model_names;
+pub mod name_patterns;
 pub mod outage;
 pub mod rate_limits;
 pub mod refused_additions;

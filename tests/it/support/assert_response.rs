@@ -75,6 +75,36 @@ pub fn stream_error(response: &Response, code: &str) -> Vec<u8> {
     response.body[..at].to_vec()
 }
 
+/// The same for a stream of Responses, which ends with two events: `OpenAI`'s SDKs raise
+/// at the first, Codex at the second.
+#[track_caller]
+pub fn responses_stream_error(response: &Response, code: &str) -> Vec<u8> {
+    assert_eq!(response.status, 200, "{}", response.text());
+    assert!(response.complete, "aborted: {:?}", response.text());
+    let text = response.text();
+    let at = text.rfind("event: error\n").expect("an error event");
+    let events: Vec<&str> = text[at..].split_terminator("\n\n").collect();
+    let [error, failed] = *events else {
+        panic!("{events:?}");
+    };
+    assert!(text.ends_with("\n\n"), "{text}");
+    let data = |event: &str, kind: &str| -> Value {
+        let head = format!("event: {kind}\ndata: ");
+        let data = event.strip_prefix(&*head).expect(kind);
+        let data: Value = serde_json::from_str(data).expect("JSON");
+        assert_eq!(data["type"], kind);
+        data
+    };
+    let error = data(error, "error");
+    let message = envelope(&error, code, &["server_error"]);
+    assert_eq!(error["message"], message);
+    assert_eq!(error["code"], code);
+    let failed = data(failed, "response.failed");
+    assert_eq!(failed["response"]["status"], "failed");
+    assert_eq!(failed["response"]["error"]["message"], message);
+    response.body[..at].to_vec()
+}
+
 /// The values of `type` that an error of this status may have.
 pub fn types_of_status(status: u16) -> &'static [&'static str] {
     match status {

@@ -13,7 +13,7 @@ const WRITTEN: &str = r#"{"input_tokens":10,"output_tokens":5,"cache_read_input_
 /// A provider of Messages with the prices of `anthropic`, and its model `c`; one of
 /// chat with the prices of `openai`, and its model `m`.
 fn gateway(upstream: &Upstream) -> Gateway {
-    let messages = "dialect = \"anthropic\"\nprices = \"anthropic\"";
+    let messages = "dialects = [\"messages\"]\nprices = \"anthropic\"";
     Setup::new()
         .provider("ant", &upstream.base_url(), messages)
         .provider("up", &upstream.base_url(), "prices = \"openai\"")

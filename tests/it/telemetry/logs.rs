@@ -93,7 +93,8 @@ fn lines() -> Vec<Value> {
         .log("level = \"debug\"")
         .start();
     for model in ["m", "two", "broken", "late", "no-such-model"] {
-        gateway.send(&Request::chat(model).key("tk-alice"));
+        let request = Request::chat(model).key("tk-alice");
+        gateway.send(&request.header("x-session-id", "ses_1"));
     }
     assert!(gateway.send(&Request::stream("m").key("tk-alice")).complete);
     gateway.send(&Request::chat("m"));

@@ -9,6 +9,7 @@ pub mod metric_export;
 pub mod not_configured;
 pub mod scrape;
 pub mod server_timing;
+pub mod sessions;
 pub mod standard_output;
 pub mod trace_export;
 pub mod traces;

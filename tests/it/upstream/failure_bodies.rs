@@ -32,7 +32,7 @@ pub const FAILURES: [&str; 10] = [
 pub fn setup(upstream: &Upstream) -> Setup {
     let base = upstream.base_url();
     Setup::with_upstream(upstream)
-        .provider("ant", &base, "dialect = \"anthropic\"")
+        .provider("ant", &base, "dialects = [\"messages\"]")
         .model("c", "ant", "claude-opus-4-1")
 }
 

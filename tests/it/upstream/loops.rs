@@ -110,7 +110,7 @@ fn a6_two_gateways_that_lead_to_each_other_are_seen_and_no_other_target_is_tried
 
 #[test]
 fn a6_messages_clients_get_the_error_in_their_format() {
-    let gateway = gateway("dialect = \"both\"");
+    let gateway = gateway("dialects = [\"chat\", \"messages\"]");
     lead_to(&gateway, &gateway);
     let body = r#"{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}"#;
     let response = gateway.send(&Request::post("/v1/messages", body));

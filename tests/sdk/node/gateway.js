@@ -26,6 +26,10 @@ models = ["chat"]
 base_url = "${baseURL}"
 api_key = "upstream-key"
 stream_usage = "inject"
+[providers.plain]
+base_url = "${baseURL}"
+api_key = "upstream-key"
+dialects = ["chat"]
 [providers.slow]
 base_url = "${baseURL}"
 api_key = "upstream-key"

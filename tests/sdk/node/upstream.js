@@ -106,6 +106,19 @@ const specials = {
     const error = { message: 'no capacity', type: 'server_error', param: null, code: 'overloaded' };
     wire.events([hello, `data: ${JSON.stringify({ error })}\n\n`]);
   },
+  city: (_, wire) => wire.json(completion({ content: '{"city":"Oslo"}' })),
+  // Thinks, and calls a custom tool, which is a function with the argument `input`.
+  patch: (_, wire, body) => {
+    if (!callsATool(body)) return endpoints['/v1/chat/completions'](body, wire);
+    const first = { ...toolCall('', { name: 'apply_patch' }), id: 'call_0123456789abcdef', type: 'function' };
+    const parts = ['{"inp', 'ut": "+caf\\u00', 'e9\\', 'n"}'].map((args) => toolCall(args));
+    const events = [
+      chunk({ reasoning_content: 'Let me ' }), chunk({ reasoning_content: 'see.' }), chunk({ content: 'Patching.' }),
+      ...[first, ...parts].map((call) => chunk({ tool_calls: [call] })),
+      chunk({}, 'tool_calls'),
+    ];
+    return wire.events([...events.map((event) => `data: ${JSON.stringify(event)}\n\n`), 'data: [DONE]\n\n']);
+  },
   endless: (_, wire) => {
     wire.start();
     wire.write(hello);
@@ -146,7 +159,7 @@ export class Upstream extends EventEmitter {
     this.requests.push({ path: request.url, headers: request.headers, body });
     const wire = this.#wire(request, response);
     const [kind, ...value] = body.model.split('-');
-    if (specials[kind]) specials[kind](value.join('-'), wire);
+    if (specials[kind]) specials[kind](value.join('-'), wire, body);
     else endpoints[request.url](body, wire);
   }
 

@@ -29,6 +29,10 @@ models = ["chat"]
 base_url = "{base_url}"
 api_key = "upstream-key"
 stream_usage = "inject"
+[providers.plain]
+base_url = "{base_url}"
+api_key = "upstream-key"
+dialects = ["chat"]
 [providers.slow]
 base_url = "{base_url}"
 api_key = "upstream-key"

@@ -56,11 +56,17 @@ def test_errors_of_the_upstream(client, status, kind, stream):
     assert caught.value.request_id == "req_upstream"
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_rejected_provider_key_is_not_a_client_error(client, upstream, mark, status):
-    with pytest.raises(openai.InternalServerError) as caught:
+@pytest.mark.parametrize(
+    ("status", "kind", "code"),
+    [
+        (401, openai.InternalServerError, "upstream_auth_failed"),
+        (403, openai.PermissionDeniedError, "upstream_forbidden"),
+    ],
+)
+def test_a_rejected_provider_key_is_not_quoted(client, upstream, mark, status, kind, code):
+    with pytest.raises(kind) as caught:
         ask(client.with_options(max_retries=2), model=f"up/status-{status}")
-    assert caught.value.code == "upstream_auth_failed"
+    assert caught.value.code == code
     assert len(upstream.seen(mark)) == 1, "retried"
 
 

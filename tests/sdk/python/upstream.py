@@ -103,6 +103,8 @@ def _handler(upstream):
                 function = {"name": "weather", "arguments": '{"city":"Oslo"}'}
                 call = {"id": "call1", "type": "function", "function": function}
                 self.send_json(completion({"content": None, "tool_calls": [call]}, "tool_calls"))
+            elif "response_format" in body:
+                self.send_json(completion({"content": '{"city":"Oslo"}'}))
             else:
                 self.send_json(completion({"content": "Hello there"}))
 
@@ -180,6 +182,20 @@ def _handler(upstream):
         def special_failing(self, _value, _body):
             error = {"message": "no capacity", "type": "server_error", "param": None, "code": "overloaded"}
             self.events([json.dumps(chunk({"content": "Hello"})), json.dumps({"error": error})])
+
+        def special_patch(self, _value, body):
+            """Thinks, and calls a custom tool, which is a function with the argument `input`."""
+            if not calls_a_tool(body):
+                return self.chat_completions(body)
+            first = {**tool_call("", name="apply_patch"), "id": "call_0123456789abcdef", "type": "function"}
+            parts = [tool_call('{"inp'), tool_call('ut": "+caf\\u00'), tool_call('e9\\'), tool_call('n"}')]
+            events = [chunk({"reasoning_content": "Let me "}), chunk({"reasoning_content": "see."}), chunk({"content": "Patching."})]
+            events += [chunk({"tool_calls": [part]}) for part in [first, *parts]] + [chunk({}, "tool_calls")]
+            self.events([json.dumps(event) for event in events] + ["[DONE]"])
+
+        def special_cropped(self, _value, _body):
+            """A limit ends the response."""
+            self.events([json.dumps(event) for event in [chunk({"content": "Hello"}), chunk({}, "length")]] + ["[DONE]"])
 
         def special_endless(self, _value, _body):
             self.start_stream()

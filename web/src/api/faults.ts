@@ -14,6 +14,7 @@ const BY_CODE: Record<string, FaultKind> = {
   overloaded: 'overloaded',
   server_shutting_down: 'overloaded',
   upstream_auth_failed: 'upstream-key',
+  upstream_forbidden: 'upstream-key',
   upstream_timeout: 'timeout',
   upstream_connect_timeout: 'timeout',
   request_timeout: 'timeout',

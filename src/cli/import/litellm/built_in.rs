@@ -6,7 +6,13 @@ use url::Url;
 use crate::config::{PRICE_TABLE, PROVIDER_TABLE, parse_base_url};
 
 /// The keys of a built-in provider that one of another name needs too.
-const COPIED: [&str; 4] = ["auth", "dialect", "stream_usage", "quirks"];
+const COPIED: [&str; 5] = [
+    "auth",
+    "dialects",
+    "stream_usage",
+    "quirks",
+    "system_messages",
+];
 
 pub struct BuiltIns(Table);
 

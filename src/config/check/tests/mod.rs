@@ -11,6 +11,7 @@ mod memory;
 mod model;
 mod price;
 mod provider;
+mod provider_api;
 mod retry;
 mod roots;
 mod server;

@@ -16,6 +16,68 @@ fn an_alias_is_the_upstream_name_by_default() {
 }
 
 #[test]
+fn an_alias_may_be_a_pattern() {
+    let config = Trial::file(
+        "[models.\"claude-*\"]\nprovider = \"groq\"\nmodel = \"c\"\n[models.\"*\"]\ntargets = [{ provider = \"groq\" }, { provider = \"xai\", model = \"g?\" }]",
+    )
+    .config();
+    let names = |alias: &str| {
+        let targets = config.models[alias].targets.iter();
+        let names = targets.map(|it| (it.upstream_model.as_str(), it.named_by_client));
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(names("claude-*"), [("c", false)]);
+    assert_eq!(names("*"), [("*", true), ("g?", false)]);
+    let error = Trial::file("[models.\"a/*\"]\nprovider = \"groq\"\nmodel = \"b/*\"").error();
+    assert_eq!(
+        error,
+        "trunkline.toml:3: models.\"a/*\".model: `*` is not replaced here; remove model to send the name that the client asked for, or name one model"
+    );
+    let error = Trial::file(
+        "[models.\"a-*\"]\nprovider = \"groq\"\n[models.b]\nprovider = \"groq\"\nfallbacks = [\"a-*\"]",
+    )
+    .error();
+    assert_eq!(
+        error,
+        "trunkline.toml:5: models.b.fallbacks[0]: a pattern names no model; write the alias of one"
+    );
+}
+
+#[test]
+fn limits_and_names_for_people_are_those_of_the_target() {
+    let config = Trial::file(
+        "[models.a]\nprovider = \"groq\"\ncontext = 8192\nmax_output = 512\ndisplay_name = \"Model A\"\n[models.gpt-4o]\nprovider = \"groq\"",
+    )
+    .config();
+    let a = &config.models["a"];
+    assert_eq!((a.context, a.max_output), (Some(8192), Some(512)));
+    assert_eq!(a.display_name.as_deref(), Some("Model A"));
+    let moved = &config.models["gpt-4o"];
+    assert_eq!((moved.context, moved.max_output), (None, None));
+    let builtin = &Trial::file("").config().models["gpt-4o"];
+    assert_eq!(
+        (builtin.context, builtin.max_output),
+        (Some(128_000), Some(16_384))
+    );
+    let error = Trial::file("[models.a]\nprovider = \"groq\"\ndisplay_name = \"a\\nb\"").error();
+    assert!(
+        error.starts_with("trunkline.toml:3: models.a.display_name:"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_default_provider_is_one_that_the_configuration_names() {
+    let config = Trial::file("default_provider = \"ollama\"").config();
+    assert!(config.providers["ollama"].is_ready());
+    let config = Trial::file("default_provider = \"groq\"").config();
+    assert_eq!(
+        config.warnings,
+        ["provider \"groq\" is not ready: set GROQ_API_KEY"]
+    );
+}
+
+#[test]
 fn a_built_in_alias_can_be_changed_or_moved() {
     let config = Trial::file(
         "[models.mistral-small]\nmodel = \"m2\"\n[models.mistral-large]\nprovider = \"together\"",

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use crate::config::tests::Trial;
-use crate::config::{Auth, BaseUrl, Credential, HttpVersion, Quirk, StreamUsageMode};
+use crate::config::{Auth, BaseUrl, Credential, HttpVersion, StreamUsageMode};
 
-fn custom(lines: &str) -> Trial {
+pub(super) fn custom(lines: &str) -> Trial {
     Trial::file(&format!(
         "[providers.house]\nbase_url = \"https://house.example/v1\"\n{lines}\n"
     ))
@@ -332,40 +332,61 @@ fn other_keys_are_copied() {
 }
 
 #[test]
-fn what_an_old_version_of_azure_refuses_is_not_added_to_requests() {
-    use Quirk::{MaxCompletionTokens, ReasoningEffort};
-    use StreamUsageMode::{Inject, Observe, Translated};
-    let azure = |lines: &str| {
-        let provider = Trial::file(&format!("[providers.azure]\n{lines}")).provider("azure");
-        (provider.stream_usage, provider.api.quirks)
-    };
-    for (version, expected) in [
-        ("2023-05-15", (Observe, vec![])),
-        ("2024-02-01", (Observe, vec![])),
-        ("2024-08-01-preview", (Observe, vec![])),
-        ("2024-09-01-preview", (Inject, vec![MaxCompletionTokens])),
-        ("2024-10-21", (Inject, vec![MaxCompletionTokens])),
+fn the_header_with_the_clients_name_is_trunklines_own() {
+    let up = |line: &str| format!("[providers.up]\nbase_url = \"http://127.0.0.1:1/v1\"\n{line}");
+    let config = Trial::file(&up(
+        "caller_header = \"X-Gateway-Inference-Fairness-Id\"\nobjective = \"interactive\"",
+    ))
+    .config();
+    let provider = &config.providers["up"];
+    let name = provider.caller_header.as_ref().unwrap();
+    assert_eq!(name.as_str(), "x-gateway-inference-fairness-id");
+    assert_eq!(
+        provider.headers["x-gateway-inference-objective"],
+        "interactive"
+    );
+    for (lines, expected) in [
+        ("caller_header = \"a b\"", "not a header name"),
+        ("caller_header = \"authorization\"", "never forwarded"),
+        ("caller_header = \"host\"", "set by Trunkline"),
         (
-            "2024-12-01-preview",
-            (Inject, vec![MaxCompletionTokens, ReasoningEffort]),
+            "caller_header = \"x-a\"\nheaders = { x-a = \"1\" }",
+            "set by Trunkline",
         ),
         (
-            "preview",
-            (Inject, vec![MaxCompletionTokens, ReasoningEffort]),
+            "caller_header = \"x-a\"\nforward_headers = [\"X-A\"]",
+            "also in forward_headers",
         ),
     ] {
-        let lines = format!("api_version = \"{version}\"");
-        assert_eq!(azure(&lines), expected, "{version}");
+        let error = Trial::file(&up(lines)).error();
+        assert!(
+            error.starts_with("trunkline.toml:3: providers.up.caller_header: "),
+            "{error}"
+        );
+        assert!(error.contains(expected), "{error}");
     }
-    assert_eq!(
-        azure(""),
-        (Inject, vec![MaxCompletionTokens, ReasoningEffort])
+    let error = Trial::file(&up("objective = \"\"")).error();
+    assert!(
+        error.contains("providers.up.objective: must be visible text"),
+        "{error}"
     );
-    // What is written in the configuration stands.
-    let written = "api_version = \"2024-02-01\"\nstream_usage = \"inject\"\n\
-                   quirks = [\"reasoning_effort\"]";
-    assert_eq!(azure(written), (Inject, vec![ReasoningEffort]));
-    let own = |lines: &str| custom(lines).provider("house").stream_usage;
-    assert_eq!(own("api_version = \"2024-02-01\""), Observe);
-    assert_eq!(own("api_version = \"2024-10-21\""), Translated);
+}
+
+#[test]
+fn late_system_messages_stay_where_the_provider_takes_them() {
+    use crate::config::SystemMessages;
+    let config = Trial::file(
+        "[providers.up]\nbase_url = \"http://127.0.0.1:1/v1\"\n[providers.first]\nbase_url = \"http://127.0.0.1:2/v1\"\nsystem_messages = \"first\"\n\
+         [models.a]\nprovider = \"up\"\nsystem_messages = \"keep\"",
+    )
+    .config();
+    let of = |name: &str| config.providers[name].api.system_messages;
+    assert_eq!(of("up"), SystemMessages::User);
+    assert_eq!(of("first"), SystemMessages::First);
+    assert_eq!(of("openai"), SystemMessages::Keep);
+    assert_eq!(of("groq"), SystemMessages::User);
+    assert_eq!(
+        config.models["a"].system_messages,
+        Some(SystemMessages::Keep)
+    );
 }

@@ -282,6 +282,46 @@ fn the_usage_event_is_hidden_without_its_last_line_end() {
     );
 }
 
+/// `LiteLLM` sends it so.
+#[test]
+fn ms5_the_usage_event_is_hidden_with_a_choice_that_says_nothing() {
+    let event = |choices: &str| {
+        format!(
+            "data: {{\"id\":\"c\",\"choices\":{choices},\"usage\":{{\"prompt_tokens\":3,\"completion_tokens\":4}}}}\n\n"
+        )
+    };
+    for choices in [
+        r#"[{"index":0,"delta":{}}]"#,
+        r#"[{"index":0,"delta":{"role":"assistant","content":"","tool_calls":null},"finish_reason":null,"logprobs":null}]"#,
+        r#"[{"index":0,"text":"","finish_reason":null}]"#,
+        r#"[{"index":0,"delta":{}},{"index":1,"delta":{}}]"#,
+    ] {
+        let usage = event(choices);
+        for cut in [0, 9, usage.len() - 1] {
+            let stream = [DELTA, FINISH, &usage, DONE].concat();
+            let cut = DELTA.len() + FINISH.len() + cut;
+            let result = inspect(FinishRule::Chat, true, stream.as_bytes(), &[cut]);
+            let out = String::from_utf8(result.out.clone()).unwrap();
+            assert_eq!(out, [DELTA, FINISH, DONE].concat(), "{choices}");
+            assert_eq!(input(&result), Some(3));
+        }
+    }
+    for choices in [
+        r#"[{"index":0,"delta":{"content":"more"}}]"#,
+        r#"[{"index":0,"delta":{},"finish_reason":"stop"}]"#,
+        r#"[{"index":0,"delta":{"tool_calls":[{"index":0}]}}]"#,
+        r#"[{"index":0,"text":" "}]"#,
+        r#"[{"index":0}]"#,
+        "[7]",
+    ] {
+        let stream = [FINISH, &event(choices), DONE].concat();
+        assert_eq!(hidden(&stream), stream);
+    }
+    // It is hidden behind the response only.
+    let stream = [&event(r#"[{"index":0,"delta":{}}]"#), FINISH, DONE].concat();
+    assert_eq!(hidden(&stream), stream);
+}
+
 #[test]
 fn only_the_usage_event_after_the_response_is_hidden() {
     let filter = "data: {\"choices\":[],\"prompt_filter_results\":[{}]}\n\n";

@@ -26,7 +26,14 @@ fn wt08_a_history_of_tool_search_goes_on() {
         body["tools"][1]["function"],
         json!({"name":"B","parameters":{"type":"object"}})
     );
-    let search = json!({"tools":[{"type":"tool_search_tool_regex_20251119","name":"tool_search_tool_regex"}]});
+    // All tools are offered, so that none has to be searched for.
+    let search = json!([{"type":"tool_search_tool_regex_20251119","name":"tool_search_tool_regex"},
+        {"name":"B","input_schema":{"type":"object"},"defer_loading":true}]);
+    assert_ok(&gateway.send(&messages("m", json!({"tools":search}))));
+    let tools = &sent(&upstream)[1]["tools"];
+    assert_eq!(tools.as_array().unwrap().len(), 1);
+    assert_eq!(tools[0]["function"]["name"], "B");
+    let search = json!({"tools":[{"type":"web_search_20250305","name":"web_search"}]});
     let response = gateway.send(&messages("m", search));
     let message = messages_error(&response, 400, "invalid_request_error");
     assert!(message.contains("`tools[0].type`"), "{message}");
@@ -177,7 +184,7 @@ fn wc04_claude_codes_requests_pass() {
         });
     });
     let gateway = Setup::with_upstream(&upstream)
-        .provider("ant", &upstream.base_url(), "dialect = \"anthropic\"")
+        .provider("ant", &upstream.base_url(), "dialects = [\"messages\"]")
         .model("c", "ant", "claude-sonnet-4-5")
         .start();
     let request = |model: &str| {
@@ -217,5 +224,5 @@ fn wc04_claude_codes_requests_pass() {
         .iter()
         .map(|message| message["role"].clone())
         .collect();
-    assert_eq!(roles, ["user", "assistant", "system", "user"]);
+    assert_eq!(roles, ["user", "assistant", "user"]);
 }

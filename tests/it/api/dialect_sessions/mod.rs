@@ -1,6 +1,8 @@
 //! Conversations that go on: ids of tool calls, histories that began with another
 //! model, and what one of both APIs rejects.
 
+mod codex;
+mod coding_agents;
 mod combinations;
 mod failures;
 mod histories;
@@ -24,7 +26,7 @@ fn chat_gateway(upstream: &Upstream) -> Gateway {
 /// The model `c` at a Messages upstream.
 fn claude_gateway(upstream: &Upstream) -> Gateway {
     Setup::new()
-        .provider("ant", &upstream.base_url(), "dialect = \"anthropic\"")
+        .provider("ant", &upstream.base_url(), "dialects = [\"messages\"]")
         .model("c", "ant", "claude-sonnet-4-5")
         .start()
 }

@@ -6,7 +6,7 @@ use super::{check, gateway, golden, message_of, messages};
 use crate::support::assert_response;
 use crate::support::request::Request;
 
-const MESSAGES: &str = "dialect = \"anthropic\"";
+const MESSAGES: &str = "dialects = [\"messages\"]";
 
 #[test]
 fn wu01_a_reason_without_a_call_announces_none() {

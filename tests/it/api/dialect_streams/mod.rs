@@ -204,7 +204,7 @@ fn wt01_calls_that_are_unclear_end_the_stream_with_an_error() {
 
 #[test]
 fn wt01_several_open_blocks_of_a_messages_stream_stay_apart() {
-    let lines = "dialect = \"anthropic\"";
+    let lines = "dialects = [\"messages\"]";
     let (_upstream, gateway) = gateway(golden("stream_for_chat/wt01_open_blocks"), lines);
     let text = gateway.send(&Request::stream("m")).text();
     assert!(text.ends_with("data: [DONE]\n\n"), "{text}");
@@ -235,7 +235,7 @@ fn wu01_an_empty_finish_reason_means_not_yet() {
         "tool_use",
         [0, 0],
     );
-    let lines = "dialect = \"anthropic\"";
+    let lines = "dialects = [\"messages\"]";
     let (_upstream, gateway) = gateway(golden("stream_for_chat/wu01_empty_stop_reason"), lines);
     let text = gateway.send(&Request::stream("m")).text();
     let finish: Vec<_> = text.matches(r#""finish_reason":""#).collect();

@@ -17,7 +17,7 @@ ${HEAD}
 base_url = "${claude.baseURL}"
 api_key = "${UPSTREAM_KEY}"
 auth = "x-api-key"
-dialect = "anthropic"
+dialects = ["messages"]
 [models.opus]
 provider = "claude"
 model = "${MODEL}"

@@ -23,12 +23,12 @@ sha256 = "{sha256}"
 [providers.claude]
 base_url = "{base_url}"
 api_key = "{upstream}"
-dialect = "anthropic"
+dialects = ["messages"]
 [providers.keyed]
 base_url = "{base_url}"
 api_key = "{upstream}"
 auth = "x-api-key"
-dialect = "anthropic"
+dialects = ["messages"]
 [models.opus]
 provider = "claude"
 model = "{model}"

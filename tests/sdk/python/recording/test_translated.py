@@ -23,7 +23,7 @@ sha256 = "{sha256}"
 base_url = "{messages}"
 api_key = "{upstream}"
 auth = "x-api-key"
-dialect = "anthropic"
+dialects = ["messages"]
 [providers.chats]
 base_url = "{chats}"
 api_key = "{upstream}"

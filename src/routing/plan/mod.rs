@@ -8,6 +8,8 @@ use super::{AffinityKey, AffinityResult, AttemptOutcome, Fleet, QuotaPermit};
 use crate::catalog::Target;
 use crate::config::{Balance, Retry};
 
+mod select;
+
 /// Bounds of the backoff before a target that requests no delay is tried again.
 const MIN_BACKOFF: Duration = Duration::from_millis(100);
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
@@ -33,6 +35,8 @@ pub struct Plan<'p> {
     retryable: Vec<(&'p Target, Instant)>,
     /// What remains of `retry.max_wait`.
     retry_time_left: Duration,
+    /// Whether the target that was chosen last is being probed.
+    is_probe: bool,
     /// Permit of the target that was chosen last.
     quota_permit: Option<QuotaPermit<'p>>,
 }
@@ -107,6 +111,7 @@ impl<'p> Plan<'p> {
             maybe_processed: false,
             retryable: Vec::new(),
             retry_time_left: retry.max_wait,
+            is_probe: false,
             quota_permit: None,
         }
     }
@@ -178,6 +183,33 @@ impl<'p> Plan<'p> {
         Next::Try(target, pause)
     }
 
+    /// What follows where the target that was chosen last cannot take the request: it is
+    /// passed over, and there was no attempt.
+    pub fn pass_over(
+        &mut self,
+        target: &'p Target,
+        now: Instant,
+        rng: &mut Rng,
+    ) -> Option<(&'p Target, Duration)> {
+        self.attempts = self.attempts.saturating_sub(1);
+        if self.is_probe {
+            self.fleet.cancel_probe(target, now);
+        }
+        self.quota_permit = None;
+        let (next, pause) = self.choose_next(now, rng)?;
+        if self.attempts == 0 {
+            self.fleet.deposit(next);
+        }
+        self.attempts += 1;
+        Some((next, pause))
+    }
+
+    /// As [`Self::pass_over`], for the target of a hedge.
+    pub fn cancel_hedge(&mut self) {
+        self.attempts = self.attempts.saturating_sub(1);
+        self.quota_permit = None;
+    }
+
     /// Whether an attempt at `first` could be hedged.
     #[must_use]
     pub fn may_hedge(&self, first: &Target) -> bool {
@@ -243,7 +275,9 @@ impl<'p> Plan<'p> {
         self.attempts
     }
 
-    fn has_untried(&self) -> bool {
+    /// Whether a target is left that was not chosen yet.
+    #[must_use]
+    pub fn has_untried(&self) -> bool {
         (self.tried.count_ones() as usize) < self.targets.len()
     }
 
@@ -289,83 +323,17 @@ impl<'p> Plan<'p> {
                 && fleet.try_admit(target, now)
             {
                 self.quota_permit = Some(permit);
+                self.is_probe = true;
                 self.tried |= 1 << index;
                 return Some(target);
             }
         }
         let (index, target) = self.select(now, rng, |_| true)?;
         fleet.force_admit(target);
+        self.is_probe = false;
         self.quota_permit = Some(fleet.acquire_quota(target));
         self.tried |= 1 << index;
         Some(target)
-    }
-
-    /// A target by affinity, by weight, or the less loaded of two by weight: two
-    /// random choices are almost as good as the best of all, and concurrent requests
-    /// do not all choose the same target.
-    fn select(
-        &self,
-        now: Instant,
-        rng: &mut Rng,
-        is_eligible: impl Fn(&Target) -> bool,
-    ) -> Option<(usize, &'p Target)> {
-        if let Some(key) = self.affinity_key {
-            let is_eligible = |_, target: &Target| is_eligible(target);
-            let weight = |target: &Target| self.fleet.weight(target, now);
-            let in_flight = |target: &Target| self.fleet.in_flight(target);
-            return key.choose(self.candidates(&is_eligible)?, weight, in_flight);
-        }
-        let one = self.select_weighted(now, rng, |_, target| is_eligible(target))?;
-        if self.balance == Balance::Weighted {
-            return Some(one);
-        }
-        let step = one.1.step;
-        let other = self.select_weighted(now, rng, |index, target| {
-            index != one.0 && target.step == step && is_eligible(target)
-        });
-        let cost = |target: &Target| self.fleet.cost(target, now);
-        let better = other.filter(|(_, other)| cost(other) < cost(one.1));
-        Some(better.unwrap_or(one))
-    }
-
-    /// One of [`Self::candidates`], by weight.
-    fn select_weighted(
-        &self,
-        now: Instant,
-        rng: &mut Rng,
-        is_eligible: impl Fn(usize, &Target) -> bool,
-    ) -> Option<(usize, &'p Target)> {
-        let mut candidates = self.candidates(&is_eligible)?;
-        let weight = |target| self.fleet.weight(target, now);
-        let total: u64 = candidates.clone().map(|(_, target)| weight(target)).sum();
-        let mut remaining = rng.u64(0..total.max(1));
-        // A concurrent report may lower weights, so that none is hit.
-        let last = candidates.clone().last();
-        let hit = candidates.find(|(_, target)| {
-            let weight = weight(target);
-            let is_hit = remaining < weight;
-            remaining = remaining.saturating_sub(weight);
-            is_hit
-        });
-        hit.or(last)
-    }
-
-    /// The untried, eligible targets of the lowest step that has any.
-    fn candidates<'s>(
-        &'s self,
-        is_eligible: &'s impl Fn(usize, &Target) -> bool,
-    ) -> Option<impl Iterator<Item = (usize, &'p Target)> + Clone + 's> {
-        let untried = self.untried();
-        let eligible = untried.filter(|(index, target)| is_eligible(*index, target));
-        let (_, first) = eligible.clone().next()?;
-        Some(eligible.filter(move |(_, target)| target.step == first.step))
-    }
-
-    /// With their indices.
-    fn untried(&self) -> impl Iterator<Item = (usize, &'p Target)> + Clone + use<'p> {
-        let tried = self.tried;
-        let targets = self.targets.iter().enumerate().take(64);
-        targets.filter(move |(index, _)| tried & (1 << index) == 0)
     }
 
     /// Backoff before a target is tried again; `None` if a retry is useless.

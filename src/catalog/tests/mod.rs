@@ -1,3 +1,5 @@
+mod names;
+
 use super::{Catalog, Unresolved, needs_demo};
 use crate::config::{self, Config, Demo, Sources};
 
