@@ -19,7 +19,7 @@ use crate::wire::scan::partial_char::PartialChar;
 
 /// The blocks that were taken, and the backslashes in them.
 #[derive(Clone, Copy, Default)]
-pub(in super::super) struct Run {
+pub(in super::super) struct BlockRun {
     pub(in super::super) count: usize,
     pub(in super::super) backslashes: u64,
 }
@@ -33,9 +33,9 @@ impl Carry {
         blocks: &[[u8; BLOCK]],
         min_depth: u32,
         at: usize,
-    ) -> Run {
+    ) -> BlockRun {
         if self.digits != 0 || self.scalar.is_some() || self.is_spaced {
-            return Run::default();
+            return BlockRun::default();
         }
         let (closable, openable) = self.open.room_in_objects(min_depth);
         if closable != 0 {
@@ -50,14 +50,18 @@ impl Carry {
     /// Either all brackets around are those of objects, of which so many can be closed and
     /// opened, or the brackets are those of objects `IN_ARRAY`.
     #[inline(always)]
+    #[allow(
+        clippy::needless_bitwise_bool,
+        reason = "one branch for all conditions of a block"
+    )]
     fn run<S: Simd, const IN_ARRAY: bool>(
         &mut self,
         simd: S,
         blocks: &[[u8; BLOCK]],
         at: usize,
         (mut closable, mut openable): (u32, u32),
-    ) -> Run {
-        let (mut run, before) = (Run::default(), closable);
+    ) -> BlockRun {
+        let (mut run, before) = (BlockRun::default(), closable);
         let (mut in_string, mut in_key, mut first) = (self.in_string, self.in_key, self.escaped);
         let mut after = self.after;
         let mut is_in_object = u64::from(self.open.in_object());
@@ -84,7 +88,7 @@ impl Carry {
                 let (in_object, next_in_object, is_other) = if IN_ARRAY {
                     // From each opening to before the next closing, by borrows.
                     let within = closing.wrapping_sub(opening).wrapping_sub(is_in_object);
-                    let in_object = (within << 1) | is_in_object;
+                    let in_object = (within << 1) + is_in_object;
                     let misplaced = (opening & in_object) | (closing & !in_object);
                     let is_other = misplaced != 0 || openable == 0;
                     (in_object, within >> (BLOCK - 1), is_other)
@@ -93,7 +97,7 @@ impl Carry {
                     (u64::MAX, 1, is_other)
                 };
                 let order = after.order(in_key, &tokens, 0, &strings, in_object);
-                if order.is_invalid || is_other || tokens.others | escapes.others != 0 {
+                if order.is_invalid | is_other | (tokens.others | escapes.others != 0) {
                     if has_characters {
                         self.partial = partial;
                     }

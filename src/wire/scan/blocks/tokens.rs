@@ -32,7 +32,7 @@ pub(super) struct Tokens {
 }
 
 /// What follows a block, and whether its tokens stand in order.
-pub(super) struct Order {
+pub(super) struct TokenOrder {
     pub(super) after: After,
     pub(super) in_key: u64,
     pub(super) is_invalid: bool,
@@ -42,7 +42,7 @@ pub(super) struct Order {
 /// last one is in the next block. `first` is what was carried from the block before.
 #[inline(always)]
 const fn following(tokens: u64, first: u64, spaces: u64) -> (u64, u64) {
-    let next = (tokens << 1) | first;
+    let next = (tokens << 1) + first;
     // Carries through the white space after a token.
     let (behind, overflow) = (next & spaces).overflowing_add(spaces);
     let carried = (tokens >> (BLOCK - 1)) | overflow as u64;
@@ -157,7 +157,7 @@ impl After {
         spaces: u64,
         strings: &Strings,
         in_object: u64,
-    ) -> Order {
+    ) -> TokenOrder {
         let (opening, closing) = (tokens.opening, tokens.closing);
         let scalars = &tokens.scalars;
         let (after_open, open) = following(opening, self.open, spaces);
@@ -180,7 +180,7 @@ impl After {
         let not_ended = (tokens.commas | closing) ^ after_value;
         let empty = after_open & closing;
         let invalid = no_keys | ((unexpected | not_ended) & !empty) | (tokens.colons ^ after_key);
-        Order {
+        TokenOrder {
             after: Self {
                 open,
                 comma,
