@@ -1,10 +1,10 @@
 //! Checks a block of 64 bytes at once, by bit masks (Langdale and Lemire, "Parsing
 //! Gigabytes of JSON per Second", 2019, section 3.1).
 //!
-//! The grammar is checked by what may follow what: for each kind of token, the mask of
-//! the tokens that follow one of that kind must be covered by the masks of those that
-//! may. Only brackets, literals, and numbers other than plain integers are looked at one
-//! by one.
+//! The grammar is checked by what may follow what: each token follows one of a kind that
+//! must be followed by its kind, so the masks of both must be equal. Only literals,
+//! numbers other than plain integers, and brackets, unless they are those of objects in
+//! objects or in one array, are looked at one by one.
 
 #![allow(
     clippy::inline_always,
