@@ -19,13 +19,19 @@ fuzz_target!(|input: &[u8]| {
     check_frames(body, &cuts);
     // Within valid JSON, which random bytes alone seldom are.
     check_frames(&[&b"{\"model\":\""[..], body, b"\"}"].concat(), &cuts);
-    // In blocks that hold nothing but an array, which are checked as a whole.
+    // In blocks that hold nothing but arrays, the objects in an array, or objects in
+    // objects, which are checked as a whole, as values and as text.
     let text = "p".repeat(64);
-    let before = format!("{{\"model\":\"m\",\"x\":[[\"{text}\",");
-    let after = format!(",\"{text}\"]]}}");
-    check_frames(&[before.as_bytes(), body, after.as_bytes()].concat(), &cuts);
-    check_frames(
-        &[before.as_bytes(), b"\"", body, b"\"", after.as_bytes()].concat(),
-        &cuts,
-    );
+    for (open, key, close) in [
+        ("[[", "", "]]"),
+        ("[{", "\"k\":", "}]"),
+        ("{\"y\":{", "\"k\":", "}}"),
+    ] {
+        let before = format!("{{\"model\":\"m\",\"x\":{open}{key}\"{text}\",{key}");
+        let after = format!(",{key}\"{text}\"{close}}}");
+        for quote in [&b""[..], b"\""] {
+            let parts = [before.as_bytes(), quote, body, quote, after.as_bytes()];
+            check_frames(&parts.concat(), &cuts);
+        }
+    }
 });

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use fearless_simd::{Level, Simd, dispatch};
 
-use super::blocks::{BLOCK, Block, Carry, StringMasks, prefix_xor, repeat};
+use super::blocks::{BLOCK, Block, Carry, Escapes, StringMasks, prefix_xor, repeat};
 use super::machine::{Machine, ScanPhase};
 use super::members::Frame;
 use super::{Scan, ScanError, ScanErrorKind, ScanMode};
@@ -119,23 +119,34 @@ impl Machine {
         let (blocks, tail) = frame.bytes.as_chunks::<BLOCK>();
         let mut carry = Carry::of(self);
         let mut min_depth = self.unwatched_depth();
+        let mut backslashes = 0;
         let mut at = frame.start;
-        for bytes in blocks {
+        let mut rest = blocks.iter();
+        loop {
+            let run = carry.take_run(simd, rest.as_slice(), min_depth, at);
+            backslashes |= run.backslashes;
+            at += run.count * BLOCK;
+            let Some(bytes) = rest.nth(run.count) else {
+                break;
+            };
             let block = Block::new(simd, bytes);
             let masks = block.string_masks();
-            if masks.is_plain() && carry.is_in_text() {
-                // The most frequent case, which changes nothing.
-            } else if carry.take(block, bytes, masks, min_depth, at).is_some() {
-                if masks.backslashes != 0 {
-                    self.members.on_escape();
-                }
+            if carry.take(block, bytes, masks, min_depth, at).is_some() {
+                backslashes |= masks.backslashes;
             } else {
+                if backslashes != 0 {
+                    self.members.on_escape();
+                    backslashes = 0;
+                }
                 carry.restore(self);
                 self.step_block(bytes, masks, at, frame)?;
                 carry = Carry::of(self);
                 min_depth = self.unwatched_depth();
             }
             at += BLOCK;
+        }
+        if backslashes != 0 {
+            self.members.on_escape();
         }
         carry.restore(self);
         if tail.is_empty() {
@@ -166,12 +177,13 @@ impl Machine {
 
     /// All bytes of a block but those that are plain text.
     fn relevant(&self, masks: StringMasks) -> u64 {
-        if masks.backslashes | masks.high != 0 || !self.is_between_characters() {
+        let escapes = Escapes::new(masks, 0);
+        if escapes.others | masks.unusual != 0 || !self.is_between_characters() {
             return u64::MAX;
         }
         let is_in_string = matches!(self.phase, ScanPhase::String { .. });
-        let inside = prefix_xor(masks.quotes) ^ repeat(is_in_string);
-        !inside | masks.quotes | masks.controls
+        let inside = prefix_xor(escapes.quotes) ^ repeat(is_in_string);
+        !inside | masks.quotes | masks.backslashes | (masks.backslashes << 1)
     }
 }
 

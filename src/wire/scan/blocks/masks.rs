@@ -5,10 +5,8 @@
     reason = "vector instructions need it: `fearless_simd`, section Inlining"
 )]
 
-use std::hint::black_box;
-
 use fearless_simd::prelude::*;
-use fearless_simd::{Simd, u8x64};
+use fearless_simd::{Simd, i8x64, u8x64};
 
 pub const BLOCK: usize = 64;
 
@@ -17,20 +15,21 @@ pub const BLOCK: usize = 64;
 pub struct StringMasks {
     pub quotes: u64,
     pub backslashes: u64,
-    /// Below U+0020.
-    pub controls: u64,
-    /// Not ASCII.
-    pub high: u64,
+    /// `n` and `t`, the letters of most escapes.
+    pub letters: u64,
+    /// Below U+0020, or not ASCII.
+    pub unusual: u64,
 }
 
-/// The bytes that matter outside of strings.
+/// The bytes that matter outside of strings, but for white space, numbers and literals.
 #[derive(Clone, Copy)]
 pub struct TokenMasks {
-    /// Any of `{}[]`, or a byte that is not allowed outside of strings.
-    pub brackets: u64,
     pub colons: u64,
     pub commas: u64,
-    pub spaces: u64,
+    /// `{`
+    pub opening: u64,
+    /// `}`
+    pub closing: u64,
 }
 
 /// The bytes that characters of several bytes are checked by (RFC 3629, 4).
@@ -46,14 +45,6 @@ pub struct CharMasks {
     pub from_f0: u64,
     /// Those that are invalid, or limit the byte after them.
     pub limited: u64,
-}
-
-impl StringMasks {
-    /// True if nothing in the block ends a string or needs a check within it.
-    #[inline(always)]
-    pub const fn is_plain(self) -> bool {
-        self.quotes | self.backslashes | self.controls | self.high == 0
-    }
 }
 
 #[derive(Clone, Copy)]
@@ -72,43 +63,50 @@ impl<S: Simd> Block<S> {
 
     #[inline(always)]
     pub fn string_masks(self) -> StringMasks {
+        // Bytes that are not ASCII are negative.
+        let signed: i8x64<S> = self.0.bitcast();
         StringMasks {
             quotes: self.find(b'"'),
             backslashes: self.find(b'\\'),
-            controls: self.0.simd_lt(0x20).to_bitmask(),
-            high: self.0.simd_ge(0x80).to_bitmask(),
+            letters: (self.0.simd_eq(b'n') | self.0.simd_eq(b't')).to_bitmask(),
+            unusual: signed.simd_lt(0x20).to_bitmask(),
         }
+    }
+
+    /// Not ASCII.
+    #[inline(always)]
+    pub fn high(self) -> u64 {
+        self.0.simd_ge(0x80).to_bitmask()
     }
 
     #[inline(always)]
     pub fn token_masks(self) -> TokenMasks {
-        // The brackets differ in three bits, which leave `Y`, `_`, `y` and U+007F too.
-        let brackets = (self.0 | 0x26).simd_eq(0x7F);
-        // The compiler moves parts of these to where they are needed, and a comparison by
-        // lanes from one basic block to another in 64 registers.
-        black_box(TokenMasks {
-            brackets: brackets.to_bitmask(),
+        TokenMasks {
             colons: self.find(b':'),
             commas: self.find(b','),
-            spaces: self.find(b' '),
-        })
+            opening: self.find(b'{'),
+            closing: self.find(b'}'),
+        }
+    }
+
+    /// Spaces, line feeds, carriage returns and tabs.
+    #[inline(always)]
+    pub fn spaces(self) -> u64 {
+        self.find(b' ') | self.white_controls()
     }
 
     /// Line feeds, carriage returns and tabs.
     #[inline(always)]
-    pub fn white_controls(self) -> u64 {
+    fn white_controls(self) -> u64 {
         self.find(b'\n') | self.find(b'\r') | self.find(b'\t')
     }
 
-    /// The letters that may follow a backslash, without `n`; and `u`.
+    /// The letters that may follow a backslash, without `n` and `t`; and `u`.
     #[inline(always)]
     pub fn escape_letters(self) -> (u64, u64) {
         let bytes = self.0;
-        let letters = bytes.simd_eq(b't')
-            | bytes.simd_eq(b'r')
-            | bytes.simd_eq(b'/')
-            | bytes.simd_eq(b'b')
-            | bytes.simd_eq(b'f');
+        let letters =
+            bytes.simd_eq(b'r') | bytes.simd_eq(b'/') | bytes.simd_eq(b'b') | bytes.simd_eq(b'f');
         (letters.to_bitmask(), self.find(b'u'))
     }
 

@@ -1,10 +1,10 @@
 //! Checks a block of 64 bytes at once, by bit masks (Langdale and Lemire, "Parsing
 //! Gigabytes of JSON per Second", 2019, section 3.1).
 //!
-//! The grammar is checked by what may follow what: for each kind of token, the mask of
-//! the tokens that follow one of that kind must be covered by the masks of those that
-//! may. Only brackets, literals, and numbers other than plain integers are looked at one
-//! by one.
+//! The grammar is checked by what may follow what: each token follows one of a kind that
+//! must be followed by its kind, so the masks of both must be equal. Only literals,
+//! numbers other than plain integers, and brackets, unless they are those of objects in
+//! objects or in one array, are looked at one by one.
 
 #![allow(
     clippy::inline_always,
@@ -12,6 +12,7 @@
 )]
 
 mod masks;
+mod run;
 mod scalars;
 mod strings;
 mod tokens;
@@ -19,6 +20,8 @@ mod tokens;
 use fearless_simd::Simd;
 
 pub(super) use self::masks::{BLOCK, Block, StringMasks};
+pub(super) use self::strings::Escapes;
+use self::strings::Strings;
 use super::machine::{Escape, Machine, ScanPhase};
 use super::nesting::Nesting;
 use super::partial_char::PartialChar;
@@ -31,11 +34,16 @@ pub(super) struct Carry {
     in_string: u64,
     /// 1 within a key.
     in_key: u64,
-    escape: Escape,
+    /// 1 if the first byte is escaped.
+    escaped: u64,
+    /// The bits of the hexadecimal digits that an escape lacks.
+    digits: u64,
     partial: PartialChar,
     open: Nesting,
     after: After,
     scalar: Option<Scalar>,
+    /// The last block has white space outside of strings.
+    is_spaced: bool,
 }
 
 /// 1 for the kind of token that the first one in the block follows.
@@ -72,12 +80,19 @@ impl Carry {
         let mut carry = Self {
             in_string: 0,
             in_key: 0,
-            escape: machine.escape,
+            escaped: 0,
+            digits: 0,
             partial: machine.partial,
             open: machine.open,
             after: After::default(),
             scalar: None,
+            is_spaced: false,
         };
+        match machine.escape {
+            Escape::None => {}
+            Escape::Letter => carry.escaped = 1,
+            Escape::Digits(missing) => carry.digits = (1 << missing) - 1,
+        }
         let after = &mut carry.after;
         match machine.phase {
             ScanPhase::FirstItem | ScanPhase::FirstKey => after.open = 1,
@@ -96,7 +111,13 @@ impl Carry {
 
     #[inline]
     pub(super) fn restore(&self, machine: &mut Machine) {
-        machine.escape = self.escape;
+        machine.escape = if self.escaped != 0 {
+            Escape::Letter
+        } else if self.digits != 0 {
+            Escape::Digits(self.digits.count_ones())
+        } else {
+            Escape::None
+        };
         machine.partial = self.partial;
         machine.open = self.open;
         let in_object = self.open.in_object();
@@ -127,12 +148,6 @@ impl Carry {
         };
     }
 
-    /// True within a string, and not within a character or an escape.
-    #[inline(always)]
-    pub(super) fn is_in_text(&self) -> bool {
-        self.in_string != 0 && self.partial.is_none() && self.escape.is_none()
-    }
-
     /// Takes a block, if it is valid, and either within a string or nowhere less deep than
     /// `min_depth`; otherwise nothing changes. `at` is its offset in the body.
     #[inline(always)]
@@ -144,22 +159,28 @@ impl Carry {
         min_depth: u32,
         at: usize,
     ) -> Option<()> {
-        let strings = self.strings(block, masks)?;
-        if masks.controls & strings.inside != 0 {
-            return None;
+        let escapes = Escapes::new(masks, self.escaped);
+        let strings = Strings::new(escapes.quotes, self.in_string);
+        let pending = self.digits | u64::from(self.partial.missing);
+        let (mut digits, mut partial) = (0, self.partial);
+        if escapes.others | masks.unusual | pending != 0 {
+            digits = escapes.check_others(block, self.digits)?;
+            let high = block.high();
+            if masks.unusual & !high & strings.inside != 0 {
+                return None;
+            }
+            partial = self.characters(block, bytes, at)?;
         }
-        let partial = if masks.high != 0 || !self.partial.is_none() {
-            self.characters(block, bytes, at)?
+        if strings.inside == u64::MAX && strings.opening == 0 {
+            self.is_spaced = false;
         } else {
-            PartialChar::default()
-        };
-        if strings.inside != u64::MAX || strings.opening != 0 {
             if self.open.depth() < min_depth {
                 return None;
             }
-            self.outside(block, bytes, masks, &strings, min_depth)?;
+            self.outside(block, bytes, &strings, min_depth)?;
         }
-        self.escape = strings.escape;
+        self.escaped = escapes.next;
+        self.digits = digits;
         self.partial = partial;
         Some(())
     }

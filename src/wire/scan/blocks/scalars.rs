@@ -11,7 +11,6 @@ use super::masks::{BLOCK, Block};
 use super::{Carry, LAST_BIT};
 use crate::wire::scan::scalar::Scalar;
 
-#[derive(Default)]
 pub(super) struct Scalars {
     /// 1 if the one that was carried into the block ended before it.
     pub(super) carried_end: u64,
@@ -62,6 +61,13 @@ impl Carry {
 }
 
 impl Scalars {
+    pub(super) const NONE: Self = Self {
+        carried_end: 0,
+        starts: 0,
+        ends: 0,
+        open: None,
+    };
+
     /// Checks scalars byte by byte, each of which begins at one of `starts`, and the first
     /// maybe in the block before.
     #[inline]

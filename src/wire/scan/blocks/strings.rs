@@ -8,9 +8,18 @@
 use fearless_simd::Simd;
 
 use super::masks::{BLOCK, Block, StringMasks};
-use super::{Carry, LAST_BIT, prefix_xor};
-use crate::wire::scan::machine::Escape;
+use super::{Carry, prefix_xor};
 use crate::wire::scan::partial_char::PartialChar;
+
+/// The escapes in a block.
+pub(in crate::wire::scan) struct Escapes {
+    /// The quotes that are not escaped.
+    pub(in crate::wire::scan) quotes: u64,
+    /// Escaped bytes that are no quote, backslash, `n` or `t`.
+    pub(in crate::wire::scan) others: u64,
+    /// 1 if the last byte escapes the first of the next block.
+    pub(super) next: u64,
+}
 
 /// The masks of the strings in a block.
 pub(super) struct Strings {
@@ -18,77 +27,56 @@ pub(super) struct Strings {
     pub(super) inside: u64,
     pub(super) opening: u64,
     pub(super) closing: u64,
-    /// What the last escape lacks.
-    pub(super) escape: Escape,
 }
 
-/// The bytes that are escaped by one of `backslashes`, and whether the last byte escapes
-/// the first of the next block. `first` is 1 if the first byte is escaped. Odd runs of
-/// backslashes are found by the carry of a subtraction.
-const fn escaped(backslashes: u64, first: u64) -> (u64, bool) {
-    const ODD_BITS: u64 = 0xAAAA_AAAA_AAAA_AAAA;
-    let starts = backslashes & !first;
-    let after_starts = (starts << 1) | ODD_BITS;
-    let escapes_and_ends = after_starts.wrapping_sub(starts) ^ ODD_BITS;
-    let last_escapes = escapes_and_ends & backslashes & LAST_BIT != 0;
-    (escapes_and_ends ^ (backslashes | first), last_escapes)
-}
-
-impl Carry {
+impl Escapes {
+    /// `first` is 1 if the first byte is escaped. Odd runs of backslashes are found by the
+    /// carry of a subtraction.
     #[inline(always)]
-    pub(super) fn strings<S: Simd>(&self, block: Block<S>, masks: StringMasks) -> Option<Strings> {
-        let mut quotes = masks.quotes;
-        let mut escape = Escape::None;
-        if masks.backslashes != 0 || !self.escape.is_none() {
-            let first = u64::from(self.escape == Escape::Letter);
-            let (escaped, is_open) = escaped(masks.backslashes, first);
-            quotes &= !escaped;
-            escape = self.escapes(block, masks, escaped)?;
-            if is_open {
-                escape = Escape::Letter;
-            }
+    pub(in crate::wire::scan) const fn new(masks: StringMasks, first: u64) -> Self {
+        const ODD_BITS: u64 = 0xAAAA_AAAA_AAAA_AAAA;
+        let backslashes = masks.backslashes;
+        let starts = backslashes & !first;
+        let after_starts = (starts << 1) | ODD_BITS;
+        let escapes_and_ends = after_starts.wrapping_sub(starts) ^ ODD_BITS;
+        let escaped = escapes_and_ends ^ (backslashes | first);
+        Self {
+            quotes: masks.quotes & !escaped,
+            others: escaped & !(masks.quotes | backslashes | masks.letters),
+            next: (escapes_and_ends & backslashes) >> (BLOCK - 1),
         }
-        let inside = prefix_xor(quotes) ^ self.in_string;
-        Some(Strings {
-            inside,
-            opening: quotes & inside,
-            closing: quotes & !inside,
-            escape,
-        })
     }
 
-    /// Checks what follows backslashes. Returns what the last escape lacks.
+    /// Checks the letters of the less frequent escapes, and hexadecimal digits, those that
+    /// were `missing` too. Returns the bits of those that the last escape lacks.
     #[inline(always)]
-    fn escapes<S: Simd>(
-        &self,
-        block: Block<S>,
-        masks: StringMasks,
-        escaped: u64,
-    ) -> Option<Escape> {
-        let carried = match self.escape {
-            Escape::Digits(missing) => (1 << missing) - 1,
-            Escape::None | Escape::Letter => 0,
-        };
-        let others = escaped & !(masks.quotes | masks.backslashes | block.find(b'n'));
-        if others | carried == 0 {
-            return Some(Escape::None);
-        }
+    pub(super) fn check_others<S: Simd>(&self, block: Block<S>, missing: u64) -> Option<u64> {
         let (letters, with_digits) = block.escape_letters();
-        let with_digits = with_digits & others;
+        let with_digits = with_digits & self.others;
         let digits = (with_digits << 1) | (with_digits << 2) | (with_digits << 3);
-        let digits = digits | (with_digits << 4) | carried;
-        if others & !(letters | with_digits) != 0 || digits & !block.hex_digits() != 0 {
+        let digits = digits | (with_digits << 4) | missing;
+        if self.others & !(letters | with_digits) != 0 || digits & !block.hex_digits() != 0 {
             return None;
         }
         // So many bytes follow the last `u`.
-        let present = with_digits.leading_zeros();
-        Some(if present < 4 {
-            Escape::Digits(4 - present)
-        } else {
-            Escape::None
-        })
+        let present = with_digits.leading_zeros().min(4);
+        Some((1 << (4 - present)) - 1)
     }
+}
 
+impl Strings {
+    #[inline(always)]
+    pub(super) const fn new(quotes: u64, in_string: u64) -> Self {
+        let inside = prefix_xor(quotes) ^ in_string;
+        Self {
+            inside,
+            opening: quotes & inside,
+            closing: quotes & !inside,
+        }
+    }
+}
+
+impl Carry {
     /// Checks the characters that are not ASCII. Returns the one that is incomplete.
     #[inline(always)]
     pub(super) fn characters<S: Simd>(
