@@ -307,10 +307,13 @@ impl Relay {
             None => failure.to_event(self.dialect),
         };
         if let Some(stream) = self.tap.stream() {
-            // The upstream's `[DONE]` does not end a Messages stream that is translated.
-            let translated = self.translator.as_ref().is_none_or(|it| it.is_finished());
-            let is_complete = stream.is_done() || stream.has_error() && stream.at_boundary();
-            if is_complete && translated {
+            let has_end = stream.is_done() || stream.has_error() && stream.at_boundary();
+            // The client may have all before the upstream's `[DONE]`, which for its part
+            // does not end a Messages stream that is translated.
+            let is_complete = self.translator.as_ref().map_or(has_end, |it| {
+                it.is_complete() || has_end && it.is_finished()
+            });
+            if is_complete {
                 // Only the framing is missing: the response is complete, or the
                 // upstream has sent its own error.
                 let failed = stream.has_error();

@@ -100,11 +100,20 @@ pub(super) fn conversation<'a>(
     for (index, field) in messages.iter().enumerate() {
         conversation.add_message(field, Some(index) == present)?;
     }
+    for turn in &mut conversation.turns {
+        turn.put_results_first();
+    }
     conversation.trim_prefill();
     Ok(conversation)
 }
 
 impl MessagesTurn<'_> {
+    /// Anthropic: "the `tool_result` blocks must come FIRST in the content array".
+    fn put_results_first(&mut self) {
+        self.content
+            .sort_by_key(|block| !matches!(block, MessagesBlock::ToolResult { .. }));
+    }
+
     fn is_tool_result(&self) -> bool {
         matches!(self.content.first(), Some(MessagesBlock::ToolResult { .. }))
     }
@@ -254,18 +263,7 @@ impl<'a> MessagesConversation<'a> {
     }
 
     fn append(&mut self, role: MessagesRole, content: Vec<MessagesBlock<'a>>) {
-        let is_result =
-            |block: &MessagesBlock<'_>| matches!(block, MessagesBlock::ToolResult { .. });
         match self.turns.last_mut() {
-            // Anthropic: "the tool_result blocks must come FIRST in the content array".
-            Some(turn) if turn.role == role && content.first().is_some_and(is_result) => {
-                let results = turn
-                    .content
-                    .iter()
-                    .take_while(|block| is_result(block))
-                    .count();
-                turn.content.splice(results..results, content);
-            }
             Some(turn) if turn.role == role => turn.content.extend(content),
             // Anthropic rejects a message without content.
             _ if content.is_empty() => {}

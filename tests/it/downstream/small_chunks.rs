@@ -1,9 +1,14 @@
 //! Request bodies in very small chunks, which the gateway joins while it reads
 //! (docs/faults.md#a13b).
 
-use crate::support::client::Request;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use crate::support::client::{Request, find};
 use crate::support::gateway::{Gateway, Setup};
 use crate::support::upstream::{Upstream, response};
+
+const CHUNKED: &str = "Transfer-Encoding: chunked\r\n";
 
 fn start() -> (Upstream, Gateway) {
     let upstream = Upstream::with_response(response::completion("hi"));
@@ -18,12 +23,16 @@ fn json(length: usize) -> String {
 }
 
 fn request(body: &str, last: &str) -> Vec<u8> {
+    let head = Request::post("/v1/chat/completions", "").head(CHUNKED);
+    [head, one_byte_chunks(body, last)].concat()
+}
+
+fn one_byte_chunks(body: &str, last: &str) -> Vec<u8> {
     let chunks = body
         .bytes()
         .map(|byte| format!("1\r\n{}\r\n", char::from(byte)));
-    let head = Request::post("/v1/chat/completions", "").head("Transfer-Encoding: chunked\r\n");
     let chunks = chunks.chain([last.to_owned()]).collect::<String>();
-    [head, chunks.into_bytes()].concat()
+    chunks.into_bytes()
 }
 
 #[test]
@@ -70,4 +79,48 @@ fn a13c_a_fault_behind_small_chunks_is_found() {
         client.assert_closed();
     }
     assert!(upstream.requests().is_empty());
+}
+
+/// Responds to each chunked request with the number of its chunks.
+fn count_chunks(mut socket: TcpStream) -> std::io::Result<()> {
+    let (mut received, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
+    loop {
+        let count @ 1.. = socket.read(&mut buffer)? else {
+            return Ok(());
+        };
+        received.extend(&buffer[..count]);
+        if received.ends_with(b"\r\n0\r\n\r\n") {
+            let body = received.split_off(find(&received, b"\r\n\r\n").unwrap() + 4);
+            received.clear();
+            // Two for each chunk, as its data has none.
+            let line_ends = body.windows(2).filter(|it| it == b"\r\n").count();
+            let chunks = line_ends / 2 - 1;
+            socket.write_all(&response::json(
+                "200 OK",
+                &format!(r#"{{"chunks":{chunks}}}"#),
+            ))?;
+        }
+    }
+}
+
+/// A body that is not buffered is sent on as it is read: each of hyper's frames is a chunk.
+#[test]
+fn a13d_chunks_that_arrive_together_are_read_together() {
+    const LENGTH: usize = 20_000;
+    let upstream = Upstream::raw("http", |socket| {
+        let _ = count_chunks(socket);
+    });
+    let gateway = Setup::with_upstream(&upstream).start();
+    let mut client = gateway.client();
+    let head = Request::new("POST", "/v1/uploads/u/parts")
+        .header("Content-Type", "application/octet-stream")
+        .head(CHUNKED);
+    let body = one_byte_chunks(&"x".repeat(LENGTH), "0\r\n\r\n");
+    for _ in 0..3 {
+        client.send(&[&*head, &body].concat());
+        let response = client.response();
+        assert_eq!(response.status, 200);
+        let chunks = response.json()["chunks"].as_u64().unwrap();
+        assert!(chunks < LENGTH as u64 / 20, "{chunks}");
+    }
 }
