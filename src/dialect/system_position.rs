@@ -19,6 +19,9 @@ struct Arranged<'a> {
     system: Vec<Text<'a>>,
     /// For the user message that comes next.
     reminders: Vec<Text<'a>>,
+    /// For the end of the last message, one of a user. They are appended at once, since
+    /// each time copies the message.
+    trailing: Vec<Text<'a>>,
 }
 
 /// Moves the system messages to where the upstream takes them. What stays in its
@@ -34,8 +37,12 @@ pub(super) fn arrange(
         messages: Vec::with_capacity(messages.len()),
         system: Vec::new(),
         reminders: Vec::new(),
+        trailing: Vec::new(),
     };
     for message in messages {
+        if !matches!(message, ChatRequestMessage::System { .. }) {
+            arranged.flush_trailing();
+        }
         match message {
             ChatRequestMessage::System { content } => arranged.add_system(content, position),
             ChatRequestMessage::User { content } => arranged.add_user(content),
@@ -57,9 +64,22 @@ impl<'a> Arranged<'a> {
             return;
         }
         let reminder = reminder(text);
-        match self.messages.last_mut() {
-            Some(ChatRequestMessage::User { content }) => append(content, reminder),
+        match self.messages.last() {
+            Some(ChatRequestMessage::User { .. }) => self.trailing.push(reminder),
             _ => self.reminders.push(reminder),
+        }
+    }
+
+    fn flush_trailing(&mut self) {
+        let texts = std::mem::take(&mut self.trailing);
+        let Some(ChatRequestMessage::User { content }) = self.messages.last_mut() else {
+            return;
+        };
+        if let ChatContent::Parts(parts) = content {
+            let texts = texts.into_iter();
+            parts.extend(texts.map(|text| ChatContentPart::Text { text }));
+        } else if let Some(text) = Text::join(&texts, SEPARATOR) {
+            append(content, text);
         }
     }
 
@@ -89,6 +109,7 @@ impl<'a> Arranged<'a> {
     }
 
     fn finish(mut self) -> Vec<ChatRequestMessage<'a>> {
+        self.flush_trailing();
         self.flush_reminders();
         if let Some(content) = Text::join(&self.system, SEPARATOR) {
             let message = ChatRequestMessage::System { content };

@@ -252,13 +252,28 @@ pub fn unsupported_endpoint(provider: &str, endpoint: Endpoint, spoken: &str) ->
     ErrorResponse::new(StatusCode::BAD_REQUEST, UNSUPPORTED_ENDPOINT, message).no_retry()
 }
 
-/// The provider was called, and refused the call as one that it has not.
+/// The provider was asked for the call `asked`, which is the client's own or one that it
+/// was translated to, and refused it as one that it has not.
 #[must_use]
-pub fn missing_endpoint(provider: &str, endpoint: Endpoint, status: StatusCode) -> ErrorResponse {
-    let (call, status) = (call(endpoint), status.as_u16());
+pub fn missing_endpoint(
+    provider: &str,
+    endpoint: Endpoint,
+    asked: Endpoint,
+    status: StatusCode,
+) -> ErrorResponse {
+    let (status, translated) = (status.as_u16(), asked != endpoint);
+    let (purpose, keys) = if translated {
+        (
+            format!(" to translate {} to", call(endpoint)),
+            " or `dialects`",
+        )
+    } else {
+        (String::new(), "")
+    };
     let message = format!(
-        "The provider {provider} has no {call}: it responded with status {status}. If it should \
-         have it, the gateway's operator must correct providers.{provider}.base_url."
+        "The provider {provider} has no {}{purpose}: it responded with status {status}. If it \
+         should have it, the gateway's operator must correct providers.{provider}.base_url{keys}.",
+        call(asked)
     );
     ErrorResponse::new(StatusCode::BAD_REQUEST, UNSUPPORTED_ENDPOINT, message).no_retry()
 }

@@ -308,11 +308,9 @@ impl Relay {
         };
         if let Some(stream) = self.tap.stream() {
             let has_end = stream.is_done() || stream.has_error() && stream.at_boundary();
-            // The client may have all before the upstream's `[DONE]`, which for its part
-            // does not end a Messages stream that is translated.
-            let is_complete = self.translator.as_ref().map_or(has_end, |it| {
-                it.is_complete() || has_end && it.is_finished()
-            });
+            // The client's stream may end before the upstream's `[DONE]`, or not by it.
+            let translator = self.translator.as_ref();
+            let is_complete = translator.map_or(has_end, |it| it.is_finished());
             if is_complete {
                 // Only the framing is missing: the response is complete, or the
                 // upstream has sent its own error.

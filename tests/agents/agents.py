@@ -21,7 +21,7 @@ def lines(heading, language, part=""):
     """The first block of code below a heading of the page that contains this part."""
     section = re.split(rf"^##+ {heading}$", PAGE, flags=re.M)[1]
     section = re.split(r"^##+ ", section, flags=re.M)[0]
-    blocks = re.findall(rf"^```{language}\n(.*?)^```", section, re.S | re.M)
+    blocks = re.findall(rf"^```{language}(?:,\w+)?\n(.*?)^```", section, re.S | re.M)
     return next(block for block in blocks if part in block)
 
 

@@ -78,8 +78,8 @@ pub(super) fn message(
 
 fn joined(texts: Vec<Text<'_>>) -> Option<Text<'_>> {
     let texts = texts.into_iter().filter_map(without_billing_line);
-    let text = Text::join(&texts.collect::<Vec<_>>(), "\\n");
-    text.filter(|text| !text.is_empty())
+    let texts: Vec<_> = texts.filter(|text| !text.is_empty()).collect();
+    Text::join(&texts, "\\n")
 }
 
 fn without_billing_line(text: Text<'_>) -> Option<Text<'_>> {

@@ -1,6 +1,7 @@
 //! Tools and `tool_choice`.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::system::ToolChange;
 use crate::dialect::chat_request::{ChatFunction, ChatTool, ChatToolChoice};
@@ -21,35 +22,44 @@ pub(super) fn tools<'a>(
     for field in fields {
         tools.extend(offered(&field)?);
     }
+    let mut states: HashMap<Cow<'_, str>, ToolState> = HashMap::new();
     for change in changes {
         match change {
-            ToolChange::Added(name) => set_removed(&mut tools, &name, false),
-            ToolChange::Removed(name) => set_removed(&mut tools, &name, true),
+            ToolChange::Added(name) => states.entry(name.into()).or_default().is_removed = false,
+            ToolChange::Removed(name) => states.entry(name.into()).or_default().is_removed = true,
             ToolChange::OfServer => {}
             ToolChange::Defined(field) => {
-                // It replaces an earlier definition.
-                if let Some(new) = offered(&field)? {
-                    tools.retain(|tool| tool.name != new.name);
-                    tools.push(new);
-                }
+                let Some(mut tool) = offered(&field)? else {
+                    continue;
+                };
+                let state = states.entry(tool.name.clone()).or_default();
+                state.definition += 1;
+                state.is_removed = false;
+                tool.definition = state.definition;
+                tools.push(tool);
             }
         }
     }
-    let tools = tools.into_iter().filter(|tool| !tool.is_removed);
+    let tools = tools.into_iter().filter(|tool| {
+        let state = states.get(&tool.name);
+        state.is_none_or(|state| !state.is_removed && state.definition == tool.definition)
+    });
     Ok(tools.map(|tool| tool.tool).collect())
 }
 
-/// A tool that the conversation may have taken away.
 struct OfferedTool<'a> {
     name: Cow<'a, str>,
     tool: ChatTool<'a>,
-    is_removed: bool,
+    /// See [`ToolState::definition`].
+    definition: usize,
 }
 
-fn set_removed(tools: &mut [OfferedTool<'_>], name: &str, is_removed: bool) {
-    for tool in tools.iter_mut().filter(|tool| tool.name == name) {
-        tool.is_removed = is_removed;
-    }
+/// What the conversation has made of the tools of one name.
+#[derive(Default)]
+struct ToolState {
+    is_removed: bool,
+    /// How often it was defined anew. Only the last definition counts.
+    definition: usize,
 }
 
 /// `None` for Anthropic's search for tools whose definitions are loaded later: all are
@@ -65,7 +75,7 @@ fn offered<'a>(field: &JsonField<'a>) -> Result<Option<OfferedTool<'a>>, Transla
     Ok(Some(OfferedTool {
         name,
         tool,
-        is_removed: false,
+        definition: 0,
     }))
 }
 

@@ -29,7 +29,7 @@ pub(super) struct ResponsesConversation<'a, 'u> {
     turn: Option<AssistantTurn<'a>>,
     /// The first item of the turn.
     turn_origin: MessageOrigin,
-    results: OpenResults,
+    results: OpenResults<'a>,
     /// Content of results other than text, for the user message behind them.
     attachments: Vec<ChatContentPart<'a>>,
     /// The item that is read.
@@ -41,10 +41,13 @@ pub(super) struct ResponsesConversation<'a, 'u> {
 /// The results of the last calls. They come next to the calls, wherever the client has
 /// put them.
 #[derive(Default)]
-struct OpenResults {
+struct OpenResults<'a> {
     call_ids: HashSet<String>,
-    /// Index of the message behind those that have arrived.
-    end: usize,
+    /// Index of the message behind the calls.
+    at: usize,
+    /// Those that have arrived. They are inserted at once, since each insertion moves all
+    /// messages behind it.
+    messages: Vec<(ChatRequestMessage<'a>, MessageOrigin)>,
 }
 
 /// The messages and their origins.
@@ -98,9 +101,7 @@ impl<'a, 'u> ResponsesConversation<'a, 'u> {
             self.push(message);
             return Ok(());
         }
-        let at = self.results.end.min(self.messages.len());
-        self.messages.insert(at, (message, self.origin));
-        self.results.end = at + 1;
+        self.results.messages.push((message, self.origin));
         Ok(())
     }
 
@@ -162,15 +163,24 @@ impl<'a, 'u> ResponsesConversation<'a, 'u> {
         };
         self.messages.push((message, self.turn_origin));
         if !call_ids.is_empty() {
+            self.insert_results();
             self.results = OpenResults {
                 call_ids: call_ids.into_iter().collect(),
-                end: self.messages.len(),
+                at: self.messages.len(),
+                messages: Vec::new(),
             };
         }
     }
 
+    fn insert_results(&mut self) {
+        let at = self.results.at;
+        let results = self.results.messages.drain(..);
+        self.messages.splice(at..at, results);
+    }
+
     pub(super) fn finish(mut self) -> ChatMessages<'a> {
         self.finish_turn();
+        self.insert_results();
         self.flush_attachments();
         let (messages, origins) = self.messages.into_iter().unzip();
         if self.upstream.thinking_blocks {

@@ -1,6 +1,9 @@
 //! `tool_choice` and `parallel_tool_calls`.
 
-use super::echo::ToolKind;
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use super::echo::{ToolKind, ToolOrigin};
 use super::tool_names::ToolNames;
 use super::tools::OfferedTool;
 use crate::dialect::chat_request::ChatToolChoice;
@@ -57,16 +60,22 @@ fn object<'a>(
             let allowed = choice.require("tools")?.array()?;
             choice.finish()?;
             let mode = mode(&mode_field)?;
-            let allowed: Vec<_> = allowed
+            let allowed: HashSet<_> = allowed
                 .iter()
                 .map(AllowedTool::read)
                 .collect::<Result<_, _>>()?;
-            tools.retain(|tool| allowed.iter().any(|allowed| allowed.includes(tool)));
+            tools.retain(|tool| {
+                let mut names = AllowedTool::names_of(&tool.origin);
+                names.any(|name| allowed.contains(&name))
+            });
             Ok(ChatToolChoice::Mode(mode))
         }
         "function" | "custom" => {
             let chosen = AllowedTool::read(field)?;
-            let tool = tools.iter().find(|tool| chosen.includes(tool));
+            let tool = tools.iter().find(|tool| {
+                let mut names = AllowedTool::names_of(&tool.origin);
+                names.any(|name| name == chosen)
+            });
             let Some(tool) = tool else {
                 return field.unsupported_value("is not one of the `tools`.");
             };
@@ -79,59 +88,55 @@ fn object<'a>(
     }
 }
 
-/// A tool, by its type and name.
-struct AllowedTool {
-    /// `None`: of another type, which chat providers do not have.
-    kind: Option<ToolKind>,
-    namespace: Option<String>,
-    name: Option<String>,
+/// A tool, as a choice names it.
+#[derive(PartialEq, Eq, Hash)]
+enum AllowedTool {
+    Tool {
+        kind: ToolKind,
+        namespace: Option<String>,
+        name: String,
+    },
+    /// All of a namespace.
+    Namespace(String),
+    Search,
+    /// Of another type, which chat providers do not have.
+    Other,
 }
 
 impl AllowedTool {
     fn read(field: &JsonField<'_>) -> Result<Self, TranslationError> {
         let mut tool = field.object()?;
         let kind = tool.require("type")?;
-        let kind_name = kind.string()?;
-        let text = |field: Option<JsonField<'_>>| match field {
-            Some(field) => field.string().map(|text| Some(text.into_owned())),
-            None => Ok(None),
-        };
-        let mut namespace = text(tool.take("namespace"))?;
-        let mut name = text(tool.take("name"))?;
-        let kind = match &*kind_name {
-            "function" | "custom" if name.is_none() => {
-                return Err(TranslationError::missing_field(&format!(
-                    "{}.name",
-                    field.path
-                )));
-            }
-            "function" => Some(ToolKind::Function),
-            "custom" => Some(ToolKind::Custom),
-            "tool_search" => Some(ToolKind::Search),
+        let kind = match &*kind.string()? {
+            "function" => ToolKind::Function,
+            "custom" => ToolKind::Custom,
             "namespace" => {
-                namespace = name.take();
-                None
+                return Ok(Self::Namespace(tool.require_string("name")?.into_owned()));
             }
-            _ => None,
+            "tool_search" => return Ok(Self::Search),
+            _ => return Ok(Self::Other),
         };
-        Ok(Self {
+        let namespace = tool.take("namespace").map(|field| field.string());
+        Ok(Self::Tool {
             kind,
-            namespace,
-            name,
+            namespace: namespace.transpose()?.map(Cow::into_owned),
+            name: tool.require_string("name")?.into_owned(),
         })
     }
 
-    /// A tool in a namespace may be named without it.
-    fn includes(&self, tool: &OfferedTool<'_>) -> bool {
-        let origin = &tool.origin;
-        let is_of_namespace = self.namespace.is_none() || self.namespace == origin.namespace;
-        match self.kind {
-            Some(ToolKind::Search) => origin.kind == ToolKind::Search,
-            Some(kind) => {
-                is_of_namespace && origin.kind == kind && self.name.as_ref() == Some(&origin.name)
-            }
-            // All of a namespace.
-            None => self.namespace.is_some() && is_of_namespace,
-        }
+    /// What a choice may call it: a tool in a namespace may be named without it.
+    fn names_of(origin: &ToolOrigin) -> impl Iterator<Item = Self> {
+        let named = |namespace: Option<&String>| match origin.kind {
+            ToolKind::Search => Self::Search,
+            kind => Self::Tool {
+                kind,
+                namespace: namespace.cloned(),
+                name: origin.name.clone(),
+            },
+        };
+        let namespace = origin.namespace.as_ref();
+        let of_tool = [Some(named(None)), namespace.map(|it| named(Some(it)))];
+        let whole = namespace.cloned().map(Self::Namespace);
+        of_tool.into_iter().flatten().chain(whole)
     }
 }

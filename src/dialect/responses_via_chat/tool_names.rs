@@ -62,15 +62,11 @@ fn key(origin: &ToolOrigin) -> (ToolKind, Option<String>, String) {
 
 fn flat(origin: &ToolOrigin) -> String {
     let namespace = origin.namespace.as_deref();
-    let Some(namespace) = namespace.filter(|namespace| *namespace != DEFAULT_NAMESPACE) else {
-        return origin.name.clone();
+    let name = match namespace.filter(|namespace| *namespace != DEFAULT_NAMESPACE) {
+        None => origin.name.clone(),
+        Some(namespace) if namespace.ends_with(SEPARATOR) => [namespace, &origin.name].concat(),
+        Some(namespace) => [namespace, SEPARATOR, &origin.name].concat(),
     };
-    let separator = if namespace.ends_with(SEPARATOR) {
-        ""
-    } else {
-        SEPARATOR
-    };
-    let name = [namespace, separator, &origin.name].concat();
     let is_valid = name.len() <= MAX_LENGTH && name.chars().all(is_allowed);
     if is_valid {
         name
@@ -163,6 +159,9 @@ mod tests {
             origin(ToolKind::Function, Some("a.b"), "c"),
             origin(ToolKind::Function, Some("a_b"), "c"),
             origin(ToolKind::Function, Some("\u{e9}"), "\u{1f600}"),
+            // `OpenAI`'s limit is 128 in Responses.
+            origin(ToolKind::Function, None, &long.repeat(2)),
+            origin(ToolKind::Custom, None, "a.b"),
         ];
         let mut found = std::collections::HashSet::new();
         for tool in &tools {
@@ -173,5 +172,6 @@ mod tests {
             assert!(name.len() <= MAX_LENGTH && name.chars().all(is_allowed));
             assert!(found.insert(name));
         }
+        assert_eq!(names.into_origins().len(), tools.len());
     }
 }

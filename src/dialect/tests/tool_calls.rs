@@ -2,9 +2,13 @@
 
 use proptest::prelude::*;
 
-use super::{CHAT_VIA_MESSAGES, CONTEXT, MESSAGES_VIA_CHAT, stream};
+use serde_json::{Value, json};
+
+use super::{
+    CHAT_VIA_MESSAGES, CONTEXT, MESSAGES_VIA_CHAT, messages_upstream, stream, to_messages,
+};
 use crate::dialect::oracle::{check_chat_stream, check_messages_stream};
-use crate::dialect::{StreamStatus, StreamTranslator};
+use crate::dialect::{StreamStatus, StreamTranslator, ThinkingMode};
 
 const MIB: usize = 1024 * 1024;
 
@@ -78,6 +82,22 @@ fn wt01_the_number_of_calls_is_bounded() {
     };
     assert_eq!(translate(&events[..1025]), StreamStatus::Open);
     assert_eq!(translate(&events), StreamStatus::Broken);
+}
+
+#[test]
+fn results_come_before_the_texts_of_their_turn_and_keep_their_order() {
+    let result = |id: &str| json!({"role": "tool", "tool_call_id": id, "content": id});
+    let text = |text: &str| json!({"role": "user", "content": text});
+    let body = json!({"messages": [text("a"), result("1"), text("b"), result("2"), result("3"), text("c")]});
+    let upstream = messages_upstream(ThinkingMode::Adaptive);
+    let out = to_messages(body.to_string().as_bytes(), &upstream).unwrap();
+    let out: Value = serde_json::from_slice(&out.body).unwrap();
+    let blocks = out["messages"][0]["content"].as_array().unwrap();
+    let blocks: Vec<_> = blocks
+        .iter()
+        .map(|block| block["tool_use_id"].as_str().or(block["text"].as_str()))
+        .collect();
+    assert_eq!(blocks, ["1", "2", "3", "a", "b", "c"].map(Some));
 }
 
 proptest! {

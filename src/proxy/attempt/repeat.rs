@@ -144,7 +144,9 @@ fn apply<'a>(
     let status = raw.response.status;
     match change {
         Change::NoCall => {
-            let verdict = Verdict::missing_call(target, meter.endpoint(), status);
+            let endpoint = meter.endpoint();
+            let asked = sent.protocol.endpoint(endpoint);
+            let verdict = Verdict::missing_call(target, endpoint, asked, status);
             Err(Box::new(verdict))
         }
         Change::Additions(rest, body) => {

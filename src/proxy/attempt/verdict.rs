@@ -94,9 +94,14 @@ impl Verdict {
     }
 
     /// The target, which was asked, has not the call.
-    pub(super) fn missing_call(target: &Target, endpoint: Endpoint, status: StatusCode) -> Self {
+    pub(super) fn missing_call(
+        target: &Target,
+        endpoint: Endpoint,
+        asked: Endpoint,
+        status: StatusCode,
+    ) -> Self {
         let provider = &target.provider.name;
-        let error = error_response::missing_endpoint(provider, endpoint, status);
+        let error = error_response::missing_endpoint(provider, endpoint, asked, status);
         Self::refused(status, error)
     }
 

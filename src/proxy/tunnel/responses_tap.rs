@@ -2,10 +2,13 @@
 //! whether the last one is complete. Each text message of the upstream is one event, with
 //! the data of the event in a stream of the same API.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use flate2::{Decompress, FlushDecompress, Status};
 use http::HeaderMap;
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
+use memchr::memmem::Finder;
 
 use super::frame_tracker::FramePart;
 use crate::wire::sse_relay::{FinishRule, StreamInspector};
@@ -19,6 +22,9 @@ const DEFLATE_END: [u8; 4] = [0, 0, 0xff, 0xff];
 const MAX_DECODED: usize = 16 * 1024 * 1024;
 /// Decoded at a time. Nothing decoded is kept but what the inspector keeps of an event.
 const BLOCK: usize = 4096;
+
+/// In the type of an event of a response.
+static RESPONSE_EVENT: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("\"response."));
 
 #[derive(Debug)]
 pub(super) struct ResponsesTap {
@@ -111,17 +117,26 @@ impl ResponsesTap {
     }
 
     fn read(&mut self, message: Message, payload: &[u8]) {
+        let Self {
+            inspector, state, ..
+        } = self;
+        let mut on_text = |text: &[u8]| {
+            // Events of other types, such as those of rate limits, begin no response.
+            if *state != SessionState::Pending && RESPONSE_EVENT.find(text).is_some() {
+                *state = SessionState::Pending;
+            }
+            feed(inspector, text);
+        };
         match &mut self.inflater {
             Some(inflater) if message.is_compressed => {
-                let inspector = &mut self.inspector;
                 // The window goes on through messages of other kinds, of which there are
                 // none in this API.
-                let read = inflater.inflate(payload, |text| feed(inspector, text));
+                let read = inflater.inflate(payload, on_text);
                 self.is_blind |= read.is_none();
             }
             // Of an extension that is not known.
             None if message.is_compressed => self.is_blind = true,
-            _ if message.is_text => feed(&mut self.inspector, payload),
+            _ if message.is_text => on_text(payload),
             _ => {}
         }
     }
@@ -135,12 +150,13 @@ impl ResponsesTap {
             }
         }
         self.inspector.feed(Bytes::from_static(b"\n\n"));
-        self.state = match (self.inspector.has_error(), self.inspector.is_done()) {
-            (true, _) => SessionState::Failed,
-            (false, true) => SessionState::Complete,
-            (false, false) => SessionState::Pending,
+        let ended = match (self.inspector.has_error(), self.inspector.is_done()) {
+            (true, _) => Some(SessionState::Failed),
+            (false, true) => Some(SessionState::Complete),
+            (false, false) => None,
         };
-        if self.has_ended() {
+        if let Some(state) = ended {
+            self.state = state;
             let ended = std::mem::replace(&mut self.inspector, inspector());
             if let Some(usage) = ended.usage() {
                 add(&mut self.usage, usage);

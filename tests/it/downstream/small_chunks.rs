@@ -1,14 +1,9 @@
 //! Request bodies in very small chunks, which the gateway joins while it reads
 //! (docs/faults.md#a13b).
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-
-use crate::support::client::{Request, find};
+use crate::support::client::Request;
 use crate::support::gateway::{Gateway, Setup};
 use crate::support::upstream::{Upstream, response};
-
-const CHUNKED: &str = "Transfer-Encoding: chunked\r\n";
 
 fn start() -> (Upstream, Gateway) {
     let upstream = Upstream::with_response(response::completion("hi"));
@@ -23,16 +18,12 @@ fn json(length: usize) -> String {
 }
 
 fn request(body: &str, last: &str) -> Vec<u8> {
-    let head = Request::post("/v1/chat/completions", "").head(CHUNKED);
-    [head, one_byte_chunks(body, last)].concat()
-}
-
-fn one_byte_chunks(body: &str, last: &str) -> Vec<u8> {
     let chunks = body
         .bytes()
         .map(|byte| format!("1\r\n{}\r\n", char::from(byte)));
+    let head = Request::post("/v1/chat/completions", "").head("Transfer-Encoding: chunked\r\n");
     let chunks = chunks.chain([last.to_owned()]).collect::<String>();
-    chunks.into_bytes()
+    [head, chunks.into_bytes()].concat()
 }
 
 #[test]
@@ -81,46 +72,34 @@ fn a13c_a_fault_behind_small_chunks_is_found() {
     assert!(upstream.requests().is_empty());
 }
 
-/// Responds to each chunked request with the number of its chunks.
-fn count_chunks(mut socket: TcpStream) -> std::io::Result<()> {
-    let (mut received, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
-    loop {
-        let count @ 1.. = socket.read(&mut buffer)? else {
-            return Ok(());
-        };
-        received.extend(&buffer[..count]);
-        if received.ends_with(b"\r\n0\r\n\r\n") {
-            let body = received.split_off(find(&received, b"\r\n\r\n").unwrap() + 4);
-            received.clear();
-            // Two for each chunk, as its data has none.
-            let line_ends = body.windows(2).filter(|it| it == b"\r\n").count();
-            let chunks = line_ends / 2 - 1;
-            socket.write_all(&response::json(
-                "200 OK",
-                &format!(r#"{{"chunks":{chunks}}}"#),
-            ))?;
-        }
-    }
+/// Time on processors in clock ticks, as in the manual of `/proc/pid/stat`.
+#[cfg(target_os = "linux")]
+fn processor_time(gateway: &Gateway) -> u64 {
+    let stat = std::fs::read_to_string(gateway.proc_dir().join("stat")).unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let times = fields.split(' ').skip(11).take(2);
+    times.map(|time| time.parse::<u64>().unwrap()).sum()
 }
 
-/// A body that is not buffered is sent on as it is read: each of hyper's frames is a chunk.
+/// An extension, which has no meaning, ends the joining.
 #[test]
-fn a13d_chunks_that_arrive_together_are_read_together() {
-    const LENGTH: usize = 20_000;
-    let upstream = Upstream::raw("http", |socket| {
-        let _ = count_chunks(socket);
-    });
-    let gateway = Setup::with_upstream(&upstream).start();
+#[cfg(target_os = "linux")]
+fn a13b_chunks_that_arrive_together_cost_a_fraction_of_single_ones() {
+    let (_upstream, gateway) = start();
     let mut client = gateway.client();
-    let head = Request::new("POST", "/v1/uploads/u/parts")
-        .header("Content-Type", "application/octet-stream")
-        .head(CHUNKED);
-    let body = one_byte_chunks(&"x".repeat(LENGTH), "0\r\n\r\n");
+    let joined = request(&json(3000), "0\r\n\r\n");
+    let extension = String::from_utf8(joined.clone()).unwrap();
+    let single = extension.replacen("\r\n\r\n1\r\n", "\r\n\r\n1;x\r\n", 1);
+    assert_eq!(single.len(), joined.len() + 2);
+    let mut times = [0, 0];
     for _ in 0..3 {
-        client.send(&[&*head, &body].concat());
-        let response = client.response();
-        assert_eq!(response.status, 200);
-        let chunks = response.json()["chunks"].as_u64().unwrap();
-        assert!(chunks < LENGTH as u64 / 20, "{chunks}");
+        for (request, total) in [&*joined, single.as_bytes()].iter().zip(&mut times) {
+            let before = processor_time(&gateway);
+            client.send(request);
+            assert_eq!(client.response().status, 200);
+            *total += processor_time(&gateway) - before;
+        }
     }
+    let [joined, single] = times;
+    assert!(joined * 3 < single, "{joined} and {single} ticks");
 }

@@ -120,6 +120,19 @@ fn a_response_that_failed_is_an_error_of_the_upstream() {
 }
 
 #[test]
+fn a_session_ends_well_behind_events_that_are_not_of_a_response() {
+    let done = ended("response.completed", 10, 3);
+    for (last, outcome) in [
+        (r#"{"type":"codex.rate_limits","rate_limits":{}}"#, "ok"),
+        (CREATED, "cancelled"),
+    ] {
+        let upstream = responder(vec![vec![done.clone(), last.to_owned()]]);
+        let gateway = Setup::with_upstream(&upstream).start();
+        assert_eq!(text(&session(&gateway, &[2]), "outcome"), outcome, "{last}");
+    }
+}
+
+#[test]
 fn messages_in_parts_and_of_several_lines_are_read() {
     let upstream = websocket_upstream(|exchange| {
         assert!(exchange.read_frame().is_some());

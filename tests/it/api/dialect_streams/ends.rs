@@ -5,6 +5,8 @@ use serde_json::json;
 use super::{check, gateway, golden, message_of, messages};
 use crate::support::assert_response;
 use crate::support::request::Request;
+use crate::support::setup::Setup;
+use crate::support::upstream::{Upstream, response};
 
 const MESSAGES: &str = "dialects = [\"messages\"]";
 
@@ -85,5 +87,36 @@ fn u25_the_last_empty_line_may_be_missing() {
     );
     for line in gateway.access_lines(2) {
         assert_eq!(line["outcome"], "ok");
+    }
+}
+
+#[test]
+fn wu13_a_cut_behind_the_usage_leaves_the_response_complete() {
+    let mut events = golden("stream_for_messages/wu11_chunks_behind_the_finish");
+    assert_eq!(events.pop().unwrap(), response::DONE);
+    let upstream = Upstream::start(move |exchange| {
+        exchange.read_body();
+        exchange.send(response::stream_head());
+        exchange.send(response::chunk(events.concat()));
+        exchange.close();
+    });
+    let gateway = Setup::new()
+        .provider("up", &upstream.base_url(), "dialects = [\"chat\"]")
+        .model("m", "up", "real-model")
+        .start();
+    let body = r#"{"model":"m","input":"hi","stream":true}"#;
+    for request in [messages(), Request::post("/v1/responses", body)] {
+        let response = gateway.send(&request);
+        let text = response.text();
+        assert!(response.complete, "{text}");
+        let last = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("event: "))
+            .next_back();
+        let ends = ["message_stop", "response.completed"].map(Some);
+        assert!(ends.contains(&last), "{text}");
+    }
+    for line in gateway.access_lines(2) {
+        assert_eq!(line["outcome"], "ok", "{line}");
     }
 }

@@ -51,7 +51,7 @@ test('a bearer token', async () => {
 
 test('errors have the shape of the protocol', async () => {
   const isError = (type, kind) => (error) => error instanceof kind && error.error.type === 'error' && error.error.error.type === type;
-  const unknown = client(suite.origin, CLIENT_KEY).messages.create({ ...request, model: 'nothing' });
+  const unknown = client(`${suite.origin}/providers/nothing`, CLIENT_KEY).messages.create(request);
   await assert.rejects(unknown, isError('not_found_error', NotFoundError));
   await assert.rejects(client(suite.origin, 'wrong').messages.create(request), isError('authentication_error', AuthenticationError));
 });

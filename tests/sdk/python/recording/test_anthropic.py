@@ -88,8 +88,10 @@ def test_each_side_has_its_own_authentication_header(sides, claude, own, model, 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_errors_have_the_protocols_shape(sides, stream):
+    base_url = f"{sides[1].base_url}/providers/nothing"
+    client = anthropic.Anthropic(base_url=base_url, api_key=CLIENT_KEY, max_retries=0)
     with pytest.raises(anthropic.NotFoundError) as failure:
-        sides[1].client.messages.create(model="nothing", max_tokens=9, messages=[], stream=stream)
+        client.messages.create(model="opus", max_tokens=9, messages=[], stream=stream)
     assert failure.value.body["type"] == "error"
     assert failure.value.body["error"]["type"] == "not_found_error"
 
