@@ -260,7 +260,7 @@ provider = "lacking"
         with tools.gateway(tmp_path, config) as (_, listen, admin), scraping(admin, directory) as address:
             firing = lambda: {alert["metric"]["alertname"] for alert in evaluate(address, 'ALERTS{alertstate="firing"}')}
             assert firing() == set()
-            assert tools.ask(listen, "refused")[0] == 502
+            assert tools.ask(listen, "refused")[0] == 403
             assert tools.ask(listen, "lacking")[0] == 503
             expected = {"TrunklineKeyUnauthorized", "TrunklineNotConfigured"}
             until("both alerts", lambda: expected <= firing())
