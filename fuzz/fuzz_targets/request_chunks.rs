@@ -17,5 +17,8 @@ fuzz_target!(|input: &[u8]| {
     check_connection(bytes, &lengths);
     // Random bytes alone are seldom a head.
     check_connection(&[HEAD, bytes].concat(), &lengths);
-    check_connection(&[HEAD, bytes].concat(), &[&[HEAD.len()], &*lengths].concat());
+    check_connection(
+        &[HEAD, bytes].concat(),
+        &[&[HEAD.len()], &*lengths].concat(),
+    );
 });

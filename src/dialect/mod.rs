@@ -59,8 +59,8 @@ pub use error::{
 };
 pub use events::response_events;
 pub use request::{
-    ChatUpstream, MessagesUpstream, ResponsesUpstream, SystemPosition, TranslatedRequest, UpstreamApi,
-    translate_request,
+    ChatUpstream, MessagesUpstream, ResponsesUpstream, SystemPosition, TranslatedRequest,
+    UpstreamApi, translate_request,
 };
 pub use response::{InvalidUpstreamResponse, ResponseContext, translate_response};
 pub use responses_via_chat::echo::RequestEcho;

@@ -34,7 +34,11 @@ fn a_complete_chat_response_becomes_a_messages_stream() {
     ] {
         assert!(out.contains(part), "{part}: {out}");
     }
-    assert_eq!(out.matches(r#""id":"call_0123456789a""#).count(), 1, "{out}");
+    assert_eq!(
+        out.matches(r#""id":"call_0123456789a""#).count(),
+        1,
+        "{out}"
+    );
 }
 
 #[test]

@@ -159,7 +159,10 @@ fn fits_messages(id: &str) -> bool {
 /// The upstream's own id in one for a client.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) fn original(id: &str) -> String {
-    unseal(id).map_or_else(|| id.to_owned(), |Sealed(original, ..)| original.into_owned())
+    unseal(id).map_or_else(
+        || id.to_owned(),
+        |Sealed(original, ..)| original.into_owned(),
+    )
 }
 
 fn unseal(id: &str) -> Option<Sealed<'static>> {
