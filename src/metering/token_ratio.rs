@@ -51,7 +51,7 @@ impl TokenRatio {
         u64::try_from(tokens).unwrap_or(u64::MAX).max(1)
     }
 
-    /// The same, which goes on by itself: for another generation of the configuration.
+    /// With a state of its own, for the next generation of the configuration.
     #[must_use]
     pub fn copy(&self) -> Self {
         Self(AtomicU32::new(self.0.load(Ordering::Relaxed)))

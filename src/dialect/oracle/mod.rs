@@ -12,24 +12,15 @@ mod responses_stream;
 use super::{Dialect, DialectPair, ResponseContext, StreamStatus, StreamTranslator};
 use plan::{Choices, Content};
 
-const MESSAGES_VIA_CHAT: DialectPair = DialectPair {
-    client: Dialect::Messages,
-    upstream: Dialect::Chat,
-};
-const CHAT_VIA_MESSAGES: DialectPair = DialectPair {
-    client: Dialect::Chat,
-    upstream: Dialect::Messages,
-};
+/// A Messages client at a chat upstream, and so on.
+pub(super) const MESSAGES_VIA_CHAT: DialectPair = pair(Dialect::Messages, Dialect::Chat);
+pub(super) const CHAT_VIA_MESSAGES: DialectPair = pair(Dialect::Chat, Dialect::Messages);
+pub(super) const CHAT_VIA_RESPONSES: DialectPair = pair(Dialect::Chat, Dialect::Responses);
+pub(super) const RESPONSES_VIA_CHAT: DialectPair = pair(Dialect::Responses, Dialect::Chat);
 
-const CHAT_VIA_RESPONSES: DialectPair = DialectPair {
-    client: Dialect::Chat,
-    upstream: Dialect::Responses,
-};
-
-const RESPONSES_VIA_CHAT: DialectPair = DialectPair {
-    client: Dialect::Responses,
-    upstream: Dialect::Chat,
-};
+const fn pair(client: Dialect, upstream: Dialect) -> DialectPair {
+    DialectPair { client, upstream }
+}
 
 /// What both ends of a translation must agree on.
 struct Stream {

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{
-    CHAT_VIA_MESSAGES, CONTEXT, MESSAGES_VIA_CHAT, RESPONSES_VIA_CHAT, chat_upstream, context,
-    messages_upstream, stream, to_chat, to_messages,
+    CHAT_VIA_MESSAGES, CHAT_VIA_RESPONSES, CONTEXT, MESSAGES_VIA_CHAT, RESPONSES_VIA_CHAT,
+    chat_upstream, context, messages_upstream, stream, to_chat, to_messages,
 };
 use crate::dialect::{ResponseContext, StreamStatus, ThinkingMode, translate_response};
 
@@ -216,16 +216,22 @@ fn usage_is_sent_only_if_requested() {
         include_usage: false,
         ..CONTEXT
     };
-    for (path, input) in inputs("stream_for_chat") {
-        let (with, _) = stream(CHAT_VIA_MESSAGES, &CONTEXT, [input.as_slice()]);
-        let (without, _) = stream(CHAT_VIA_MESSAGES, &without_usage, [input.as_slice()]);
-        let with = String::from_utf8(with).unwrap();
-        let without = String::from_utf8(without).unwrap();
-        let expected: String = with
-            .split_inclusive("\n\n")
-            .filter(|event| !event.contains("\"choices\":[],\"usage\":{"))
-            .map(|event| event.replace(",\"usage\":null", ""))
-            .collect();
-        assert_eq!(without, expected, "{}", path.display());
+    let sent = |pair, input: &[u8], context| {
+        let (out, _) = stream(pair, context, [input]);
+        String::from_utf8(out).unwrap()
+    };
+    for (kind, pair) in [
+        ("stream_for_chat", CHAT_VIA_MESSAGES),
+        ("responses_stream_for_chat", CHAT_VIA_RESPONSES),
+    ] {
+        for (path, input) in inputs(kind) {
+            let expected: String = sent(pair, &input, &CONTEXT)
+                .split_inclusive("\n\n")
+                .filter(|event| !event.contains("\"choices\":[],\"usage\":{"))
+                .map(|event| event.replace(",\"usage\":null", ""))
+                .collect();
+            let without = sent(pair, &input, &without_usage);
+            assert_eq!(without, expected, "{}", path.display());
+        }
     }
 }

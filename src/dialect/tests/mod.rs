@@ -14,29 +14,12 @@ mod untranslatable;
 
 use std::sync::LazyLock;
 
+use super::oracle::{CHAT_VIA_MESSAGES, CHAT_VIA_RESPONSES, MESSAGES_VIA_CHAT, RESPONSES_VIA_CHAT};
 use super::responses_via_chat::echo::{ToolKind, ToolOrigin};
 use super::{
     ChatUpstream, Dialect, DialectPair, MessagesUpstream, RequestEcho, ResponseContext,
     StreamStatus, StreamTranslator, SystemPosition, ThinkingMode, ToolIdRule, TranslatedRequest,
     TranslationError, UpstreamApi, translate_request,
-};
-
-/// A Messages client at a chat upstream.
-const MESSAGES_VIA_CHAT: DialectPair = DialectPair {
-    client: Dialect::Messages,
-    upstream: Dialect::Chat,
-};
-
-/// A chat client at a Messages upstream.
-const CHAT_VIA_MESSAGES: DialectPair = DialectPair {
-    client: Dialect::Chat,
-    upstream: Dialect::Messages,
-};
-
-/// A Responses client at a chat upstream.
-const RESPONSES_VIA_CHAT: DialectPair = DialectPair {
-    client: Dialect::Responses,
-    upstream: Dialect::Chat,
 };
 
 fn to_messages(

@@ -42,7 +42,7 @@ test('the key is requested, sent, and kept for the session', async ({ page, anot
   await page.goto(`${url}/docs`);
   await page.getByLabel('This gateway requires a key').fill(CLIENT_KEY);
   await page.getByRole('button', { name: 'Use key' }).click();
-  await expect(page.getByText('for this session only')).toBeVisible();
+  await expect(page.getByText('until this tab is closed')).toBeVisible();
   const call = page.getByRole('region', { name: /^List models/ });
   await call.getByRole('button', { name: 'Try it' }).click();
   await call.getByRole('button', { name: 'Send', exact: true }).click();

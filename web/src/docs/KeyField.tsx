@@ -11,7 +11,7 @@ export function KeyField({ required }: { required: boolean }) {
     return (
       <div className="dx-key">
         <span>
-          Key set, {keyIsRemembered() ? 'remembered on this device' : 'for this session only'}.
+          Key set, {keyIsRemembered() ? 'remembered on this device' : 'until this tab is closed'}.
         </span>
         <button type="button" className="button" onClick={forgetKey}>
           Forget key

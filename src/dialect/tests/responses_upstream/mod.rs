@@ -6,15 +6,10 @@ mod requests;
 mod round_trip;
 mod streams;
 
-use super::{CONTEXT, stream};
+use super::{CHAT_VIA_RESPONSES, CONTEXT, stream};
 use crate::dialect::{
     Dialect, DialectPair, ResponsesUpstream, SystemPosition, TranslatedRequest, TranslationError,
     UpstreamApi, translate_request,
-};
-
-const CHAT_VIA_RESPONSES: DialectPair = DialectPair {
-    client: Dialect::Chat,
-    upstream: Dialect::Responses,
 };
 
 const MESSAGES_VIA_RESPONSES: DialectPair = DialectPair {
