@@ -27,6 +27,7 @@ pub(crate) mod shared_limit;
 pub(crate) mod catalog;
 
 pub(crate) mod access;
+pub(crate) mod limits;
 pub(crate) mod routing;
 
 pub(crate) mod upstream;

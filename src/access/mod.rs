@@ -51,6 +51,8 @@ struct Grant {
     /// Index among the keys, then the certificates.
     id: usize,
     name: Box<str>,
+    team: Option<Box<str>>,
+    may_name_users: bool,
     models: Option<Vec<WildMatch>>,
     expires: Option<Timestamp>,
 }
@@ -71,13 +73,27 @@ impl Gate {
         let mut keys: HashMap<[u8; 8], Vec<Key>> = HashMap::new();
         for (id, key) in access.keys.iter().enumerate() {
             let sha256 = key.sha256;
-            let grant = Grant::new(id, &key.name, key.models.as_ref(), key.expires);
+            let grant = Arc::new(Grant {
+                id,
+                name: key.name.as_str().into(),
+                team: key.team.as_deref().map(Into::into),
+                may_name_users: key.may_name_users,
+                models: key.models.clone(),
+                expires: key.expires,
+            });
             let bucket = keys.entry(prefix(&sha256)).or_default();
             bucket.push(Key { sha256, grant });
         }
         let certificates = access.certificates.iter().zip(access.keys.len()..);
         let certificates = certificates.map(|(it, id)| {
-            let grant = Grant::new(id, &it.name, it.models.as_ref(), it.expires);
+            let grant = Arc::new(Grant {
+                id,
+                name: it.name.as_str().into(),
+                team: it.team.as_deref().map(Into::into),
+                may_name_users: it.may_name_users,
+                models: it.models.clone(),
+                expires: it.expires,
+            });
             (it.identity.clone(), grant)
         });
         Self {
@@ -151,6 +167,18 @@ impl Caller {
         self.0.as_ref().map(|grant| &*grant.name)
     }
 
+    /// The team of the key or certificate.
+    #[must_use]
+    pub fn team(&self) -> Option<&str> {
+        self.0.as_ref().and_then(|grant| grant.team.as_deref())
+    }
+
+    /// Whether a request may name its user, for limits.
+    #[must_use]
+    pub fn may_name_users(&self) -> bool {
+        self.0.as_ref().is_some_and(|grant| grant.may_name_users)
+    }
+
     /// Index of the key or certificate, below [`Gate::key_count`].
     #[must_use]
     pub fn key_id(&self) -> Option<usize> {
@@ -173,20 +201,6 @@ impl Caller {
 // === impl Grant ===
 
 impl Grant {
-    fn new(
-        id: usize,
-        name: &str,
-        models: Option<&Vec<WildMatch>>,
-        expires: Option<Timestamp>,
-    ) -> Arc<Self> {
-        Arc::new(Self {
-            id,
-            name: name.into(),
-            models: models.cloned(),
-            expires,
-        })
-    }
-
     fn is_valid(&self) -> bool {
         let expires = self.expires.map(SystemTime::from);
         expires.is_none_or(|expires| wall_clock::now() < expires)

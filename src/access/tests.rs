@@ -13,6 +13,8 @@ fn key(name: &str, text: &str) -> ClientKey {
         name: name.to_owned(),
         sha256,
         models: None,
+        team: None,
+        may_name_users: false,
         expires: None,
     }
 }

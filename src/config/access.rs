@@ -22,6 +22,9 @@ pub struct ClientKey {
     pub sha256: [u8; 32],
     /// Aliases this key may use; none for all.
     pub models: Option<Vec<WildMatch>>,
+    pub team: Option<String>,
+    /// Whether a request may name its user.
+    pub may_name_users: bool,
     pub expires: Option<Timestamp>,
 }
 
@@ -33,6 +36,9 @@ pub struct ClientCertificateConfig {
     pub identity: Identity,
     /// Aliases this client may use; none for all.
     pub models: Option<Vec<WildMatch>>,
+    pub team: Option<String>,
+    /// Whether a request may name its user.
+    pub may_name_users: bool,
     pub expires: Option<Timestamp>,
 }
 

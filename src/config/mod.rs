@@ -19,6 +19,7 @@ mod sources;
 mod validate;
 
 mod access;
+mod limit;
 mod listen;
 mod log;
 mod memory_limit;
@@ -51,6 +52,7 @@ pub use environment::Environment;
 pub use error::{ConfigErrors, KeyPath};
 pub use file::{FileFingerprints, FileId, FileStamp};
 pub use in_force::{InForce, ReadFiles};
+pub use limit::{Amount, AtLimit, LimitBy, LimitRule, LimitUnit, Period, Reserve, Unmetered};
 pub use listen::Listen;
 pub use load::{load, load_admin, load_with_fingerprints};
 pub use log::{LogFormat, LogLevel};

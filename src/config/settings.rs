@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Access, AdminConfig, Breaker, CorsConfig, Log, MetricExport, ModelConfig, ProviderConfig,
-    ReadFiles, Retry, Server, Traces,
+    Access, AdminConfig, Breaker, CorsConfig, LimitRule, Log, MetricExport, ModelConfig,
+    ProviderConfig, ReadFiles, Retry, Server, Traces,
 };
 
 /// The checked configuration: defaults are filled in and values are valid.
@@ -44,6 +44,8 @@ pub struct Config {
     pub providers: BTreeMap<String, ProviderConfig>,
     /// Built-in and configured aliases, by name.
     pub models: BTreeMap<String, ModelConfig>,
+    /// In the order of their names.
+    pub limits: Vec<LimitRule>,
     pub files: ReadFiles,
     /// Accepted, but should be corrected; one sentence each.
     pub warnings: Vec<String>,

@@ -187,7 +187,10 @@ pub fn gateway_error(
     match client {
         Dialect::Chat | Dialect::Responses => error.to_body(),
         Dialect::Messages => {
-            let kind = FailureKind::of_status(status, &ReportedFailure::default());
+            let kind = match error.kind {
+                ErrorType::InsufficientQuota => FailureKind::Billing,
+                _ => FailureKind::of_status(status, &ReportedFailure::default()),
+            };
             messages_body(kind, &error.message, request_id).into()
         }
     }
@@ -212,7 +215,9 @@ pub fn gateway_error_event(client: Dialect, error: &ApiError) -> Bytes {
 fn kind_of(error: &ApiError) -> FailureKind {
     match error.kind {
         ErrorType::InvalidRequestError => FailureKind::Invalid,
-        ErrorType::RateLimitError => FailureKind::RateLimit,
+        ErrorType::RateLimitError | ErrorType::Requests | ErrorType::Tokens => {
+            FailureKind::RateLimit
+        }
         ErrorType::InsufficientQuota => FailureKind::Billing,
         ErrorType::ServerError => FailureKind::Upstream,
     }
@@ -242,6 +247,7 @@ fn rejection(kind: FailureKind) -> Option<(u16, ApiError)> {
         kind,
         param: None,
         code,
+        limit: None,
     };
     Some((status, error))
 }

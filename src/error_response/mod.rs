@@ -14,11 +14,13 @@ use crate::wire::endpoint::Endpoint;
 use crate::wire::error::{ApiError, ErrorType};
 
 mod body;
+mod limit;
 mod request;
 mod server_timing;
 mod upstream;
 
 pub use body::*;
+pub use limit::*;
 pub use request::*;
 pub use server_timing::append_server_timing;
 pub use upstream::*;
@@ -74,6 +76,7 @@ impl ErrorResponse {
             kind,
             param: None,
             code,
+            limit: None,
         };
         Self {
             status,

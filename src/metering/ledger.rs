@@ -224,6 +224,7 @@ impl ModelStats {
             | RequestOutcome::ClientStalled
             | RequestOutcome::NotConfigured
             | RequestOutcome::Shed
+            | RequestOutcome::Limited
             | RequestOutcome::InternalError => {}
         }
         if let Some(usage) = &record.usage {

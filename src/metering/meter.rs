@@ -10,8 +10,8 @@ use http::HeaderValue;
 use super::overhead::OverheadTimer;
 use super::trace::Trace;
 use super::{
-    AttemptResult, HedgeOutcome, ModelMetrics, RequestOutcome, RequestRecord, WorkerMetrics,
-    access_log,
+    AttemptResult, HedgeOutcome, LimitHold, ModelMetrics, RequestOutcome, RequestRecord,
+    WorkerMetrics, access_log,
 };
 use crate::access::Caller;
 use crate::catalog::{Cost, Model, Target};
@@ -64,6 +64,10 @@ pub struct Meter {
     pub(super) last_frame: Option<Instant>,
     /// Some if the request is sampled.
     pub(super) trace: Option<Box<Trace>>,
+    /// Whether a request has gone to an upstream.
+    pub(super) was_sent: Cell<bool>,
+    /// Some if the client has limits.
+    pub(super) limits: Option<Box<LimitHold>>,
 }
 
 /// Resumes our own time when dropped.
@@ -102,6 +106,8 @@ impl Meter {
             first_token: None,
             last_frame: None,
             trace: None,
+            was_sent: Cell::new(false),
+            limits: None,
         }
     }
 
@@ -336,6 +342,7 @@ impl Meter {
             model.first_token().record(first_token);
         }
         self.cost = self.count_usage(model);
+        self.settle_limits(outcome, status);
         if worker.access_log() {
             access_log::write(self, status, outcome, duration);
         }

@@ -17,12 +17,14 @@ pub enum RequestOutcome {
     Timeout,
     /// Rejected: a load limit was reached.
     Shed,
+    /// Refused: a limit of the client was reached.
+    Limited,
     InternalError,
 }
 
 impl RequestOutcome {
     /// In the order of their discriminants.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Ok,
         Self::ClientError,
         Self::NotConfigured,
@@ -31,6 +33,7 @@ impl RequestOutcome {
         Self::ClientStalled,
         Self::Timeout,
         Self::Shed,
+        Self::Limited,
         Self::InternalError,
     ];
 
@@ -55,6 +58,7 @@ impl RequestOutcome {
             Self::ClientStalled => outcome::CLIENT_STALLED,
             Self::Timeout => outcome::TIMEOUT,
             Self::Shed => outcome::SHED,
+            Self::Limited => outcome::LIMITED,
             Self::InternalError => outcome::INTERNAL_ERROR,
         }
     }

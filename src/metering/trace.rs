@@ -54,6 +54,7 @@ impl Meter {
     /// If the request is sampled, starts a span for the attempt and sets it as the
     /// parent in `headers` of the upstream request.
     pub fn on_attempt_sent(&self, target: &Target, headers: &mut HeaderMap) {
+        self.was_sent.set(true);
         if let Some(trace) = &self.trace {
             trace.on_attempt_sent(target, headers);
         }

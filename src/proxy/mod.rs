@@ -21,6 +21,7 @@ mod adapter;
 mod admit;
 mod attempt;
 mod body_timeouts;
+mod client_limits;
 mod intake;
 mod object_ids;
 mod relay;
@@ -177,6 +178,10 @@ where
     meter.set_model(resolved.model);
     meter.set_prompt_bytes(intake.body.len());
     meter.set_wants_other_tier(intake.scan.wants_other_tier);
+    let is_call = is_websocket || client_limits::counts(meter.endpoint(), &head.method);
+    if is_call {
+        client_limits::reserve(worker, meter, &caller, &resolved, &intake, is_websocket)?;
+    }
     let context = AttemptContext {
         worker,
         resolved: &resolved,

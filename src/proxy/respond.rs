@@ -4,6 +4,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::attempt::{Accepted, AcceptedResponse, Upgraded};
+use super::client_limits;
 use super::relay::Relay;
 use super::tunnel::Tunnel;
 use super::{PipelineResult, ResponseBody, Worker, token_count};
@@ -31,10 +32,11 @@ pub(super) fn respond(
 #[inline]
 fn relay(
     worker: &Worker,
-    accepted: AcceptedResponse,
+    mut accepted: AcceptedResponse,
     permit: LimitPermit,
     meter: Meter,
 ) -> Response<ResponseBody> {
+    client_limits::set_headers(&mut accepted.response.headers, &meter);
     let status = accepted.response.status;
     let (headers, relay) = Relay::new(worker, accepted, permit, meter);
     response(status, headers, ResponseBody::Relay(relay))
@@ -70,6 +72,7 @@ fn fail(worker: &Worker, error: ErrorResponse, mut meter: Meter) -> Response<Res
     meter.finish_with_error(error.status.as_u16());
     let dialect = error_response::dialect(meter.endpoint());
     let mut response = error.into_response(meter.request_id(), dialect);
+    client_limits::set_headers(response.headers_mut(), &meter);
     if worker.snapshot.limits.server_timing {
         error_response::append_server_timing(response.headers_mut(), &meter);
     }

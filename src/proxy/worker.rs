@@ -15,6 +15,7 @@ use crate::access::Gate;
 use crate::catalog::Catalog;
 use crate::config::Discovery;
 use crate::drain::DrainSignal;
+use crate::limits::LimitSet;
 use crate::metering::{SharedMetrics, WorkerMetrics};
 use crate::routing::{Fleet, ObjectDirectory};
 use crate::shared_limit::{LocalLimit, SharedLimit};
@@ -43,6 +44,8 @@ pub struct Snapshot {
     /// In which clients name their session.
     pub session_headers: Box<[HeaderName]>,
     pub limits: Limits,
+    /// Limits and budgets of clients.
+    pub client_limits: LimitSet,
 }
 
 impl Snapshot {

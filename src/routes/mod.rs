@@ -4,6 +4,7 @@ pub mod chat_clone;
 pub mod context;
 pub mod cors;
 pub mod host;
+pub mod limits;
 pub mod models;
 pub mod page;
 pub mod response;

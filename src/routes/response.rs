@@ -1,7 +1,7 @@
 //! Responses made by the gateway itself.
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response};
 use http_body_util::BodyExt;
 
@@ -42,6 +42,14 @@ pub fn request_dialect(headers: &HeaderMap) -> Dialect {
 pub async fn without_body(mut response: Response<ResponseBody>) -> Response<ResponseBody> {
     while let Some(Ok(_)) = response.body_mut().frame().await {}
     response.map(|_| ResponseBody::full(Bytes::new()))
+}
+
+/// JSON that caches must not keep.
+pub fn json_no_store(text: Vec<u8>) -> Response<ResponseBody> {
+    let mut response = json(text);
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 pub fn json(body: impl Into<Bytes>) -> Response<ResponseBody> {

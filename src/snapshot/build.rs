@@ -10,6 +10,7 @@ use super::carry_over::Previous;
 use crate::access::Gate;
 use crate::catalog::Catalog;
 use crate::config::{Config, Server};
+use crate::limits::LimitSet;
 use crate::metering::{MeteringOptions, SharedMetrics};
 use crate::proxy::{Limits, Snapshot, read_buffer_limit};
 use crate::routing::{Fleet, ObjectDirectory};
@@ -80,6 +81,11 @@ pub fn build(
         discovery: config.discovery,
         session_headers: config.session_headers.clone().into(),
         limits,
+        client_limits: LimitSet::new(
+            &config.limits,
+            &config.access,
+            before.map(|it| &it.client_limits),
+        ),
     }))
 }
 

@@ -12,6 +12,7 @@
 //! | retry budgets | provider, base URL and `retry.budget` are the same |
 //! | the object directory | always; its size is the new limit |
 //! | counts of buffered bytes and requests in flight | always; the limits are the new ones |
+//! | what clients have used of a limit | its name, `per` and `time_zone` are the same; of each amount, the period |
 //! | status figures of a model | alias and provider are the same |
 //! | counters and gauges | always: they belong to the process |
 

@@ -16,6 +16,9 @@ pub const UPSTREAM_STALLED: &str = "upstream_stalled";
 pub enum ErrorType {
     InvalidRequestError,
     RateLimitError,
+    /// A limit of requests a minute, and the like.
+    Requests,
+    Tokens,
     /// The budget is spent.
     InsufficientQuota,
     /// The gateway or the upstream failed.
@@ -32,6 +35,22 @@ pub struct ApiError {
     /// The offending member of the request.
     pub param: Option<Cow<'static, str>>,
     pub code: &'static str,
+    /// Not of the OpenAI API: the client's limit that is reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Box<LimitDetails>>,
+}
+
+/// Amounts are text: those of budgets are decimal.
+#[derive(Debug, Clone, Serialize)]
+pub struct LimitDetails {
+    pub rule: String,
+    pub subject: String,
+    pub of: &'static str,
+    pub period: Option<&'static str>,
+    pub limit: String,
+    pub used: String,
+    pub requested: String,
+    pub resets_at: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -70,6 +89,7 @@ mod tests {
             kind: ErrorType::InvalidRequestError,
             param: None,
             code: "invalid_json",
+            limit: None,
         };
         let expected = r#"{"error":{"message":"Say \"what\".","type":"invalid_request_error","param":null,"code":"invalid_json"}}"#;
         assert_eq!(error.to_body(), expected);

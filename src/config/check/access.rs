@@ -48,6 +48,8 @@ fn keys(checker: &mut Checker<'_>, raw: &raw::Access) -> Vec<ClientKey> {
             name: name.clone(),
             sha256,
             models,
+            team: team(checker, &path, raw.team.as_ref()),
+            may_name_users: raw.may_name_users,
             expires,
         });
     }
@@ -88,10 +90,20 @@ fn certificates(checker: &mut Checker<'_>, raw: &raw::Config) -> Vec<ClientCerti
             name: name.clone(),
             identity,
             models,
+            team: team(checker, &path, raw.team.as_ref()),
+            may_name_users: raw.may_name_users,
             expires,
         });
     }
     certificates
+}
+
+fn team(checker: &mut Checker<'_>, path: &KeyPath, team: Option<&String>) -> Option<String> {
+    let team = team?;
+    if let Err(text) = super::provider::name(team) {
+        checker.error(&path.key("team"), text);
+    }
+    Some(team.clone())
 }
 
 fn identity(

@@ -47,7 +47,8 @@ fn check_glob(checker: &mut Checker<'_>, config: &Config, path: &KeyPath, glob: 
     checker.warn(checker.layers.location(path), path, text);
 }
 
-fn allows_something(config: &Config, glob: &str) -> bool {
+/// Whether the glob matches a name that can be called.
+pub fn allows_something(config: &Config, glob: &str) -> bool {
     let matcher = WildMatch::new(glob);
     let mut names = config.models.keys().map(String::as_str).chain([DEMO]);
     if names.any(|name| matcher.matches(name)) {

@@ -25,6 +25,7 @@ mod health;
 mod hedge;
 mod key_models;
 mod key_text;
+mod limit;
 mod listener;
 mod log;
 mod memory;
@@ -133,10 +134,12 @@ pub fn config(checker: &mut Checker<'_>, raw: &raw::Config, presets: &Presets) -
         watch: raw.reload.watch,
         providers,
         models,
+        limits: Vec::new(),
         files: ReadFiles::default(),
         warnings: Vec::new(),
     };
     key_models::check(checker, raw, &config);
+    config.limits = limit::resolve(checker, raw, &config);
     config.warnings = std::mem::take(&mut checker.warnings);
     config
 }

@@ -99,14 +99,11 @@ pub fn split_key(key: &str) -> Option<(&str, &str)> {
 
 /// Parses a price in dollars per million tokens, as millionths of a dollar.
 pub fn parse_rate(text: &str) -> Result<u64, String> {
-    let (whole, rest) = text.split_once('.').unwrap_or((text, "0"));
-    let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|it| it.is_ascii_digit());
-    if !is_digits(whole) || !is_digits(rest) {
+    let Some((whole, rest)) = decimal_parts(text) else {
         return Err(
             "not a price; write dollars per million tokens in digits, such as \"2.50\"".into(),
         );
-    }
-    let rest = rest.trim_end_matches('0');
+    };
     if rest.len() > PRICE_DIGITS {
         return Err(format!(
             "has more than {PRICE_DIGITS} decimal digits; round it"
@@ -120,6 +117,22 @@ pub fn parse_rate(text: &str) -> Result<u64, String> {
             "must be at most \"{MAX_DOLLARS_PER_MILLION}\"; it is the price of a million tokens"
         )),
     }
+}
+
+/// Parses a decimal number as units of its last digit. `None` if it is none, has more
+/// digits, or is too large.
+pub fn decimal(text: &str, digits: usize) -> Option<u64> {
+    let (whole, rest) = decimal_parts(text)?;
+    let fits = rest.len() <= digits;
+    fits.then(|| format!("{whole}{rest:0<digits$}").parse().ok())?
+}
+
+/// The digits before and behind the point, without zeros at the end.
+fn decimal_parts(text: &str) -> Option<(&str, &str)> {
+    let (whole, rest) = text.split_once('.').unwrap_or((text, "0"));
+    let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|it| it.is_ascii_digit());
+    let is_number = is_digits(whole) && is_digits(rest);
+    is_number.then(|| (whole, rest.trim_end_matches('0')))
 }
 
 /// True when the text contains wildcards.

@@ -27,6 +27,10 @@ pub struct ClientKey {
     pub sha256: Option<String>,
     /// Aliases this key may use, with `*` and `?` as wildcards; all by default.
     pub models: Option<Vec<String>>,
+    /// The team that the key belongs to, for limits and metrics.
+    pub team: Option<String>,
+    /// Whether requests with this key may name their user, for limits with `per = ["user"]`.
+    pub may_name_users: bool,
     /// When the key expires: "2027-06-30T12:00:00Z", or "2027-06-30" for the end of that day in UTC.
     pub expires: Option<String>,
 }
@@ -42,6 +46,10 @@ pub struct ClientCertificate {
     pub sha256: Option<String>,
     /// Aliases this client may use, with `*` and `?` as wildcards; all by default.
     pub models: Option<Vec<String>>,
+    /// The team that the client belongs to, for limits and metrics.
+    pub team: Option<String>,
+    /// Whether requests of this client may name their user, for limits with `per = ["user"]`.
+    pub may_name_users: bool,
     /// When the certificate is no longer accepted: "2027-06-30T12:00:00Z", or "2027-06-30" for the end of that day in UTC.
     pub expires: Option<String>,
 }

@@ -16,6 +16,7 @@ mod breaker;
 mod discovery;
 mod health;
 mod hedge;
+mod limit;
 mod log;
 mod metrics;
 mod model;
@@ -35,6 +36,7 @@ pub use breaker::Breaker;
 pub use discovery::Discovery;
 pub use health::Health;
 pub use hedge::Hedge;
+pub use limit::Limit;
 pub use log::Log;
 pub use metrics::Metrics;
 pub use model::{Affinity, Model, Target};
@@ -92,6 +94,8 @@ pub struct Config {
     pub providers: BTreeMap<String, Provider>,
     /// Aliases by name: the models that clients may request. An alias with `*` or `?` is a pattern, for all names that match it and have no alias of their own.
     pub models: BTreeMap<String, Model>,
+    /// Limits and budgets of clients, by name. All that match a request hold.
+    pub limits: BTreeMap<String, Limit>,
     /// Token prices by provider and the provider's name for the model, both with `*` and `?` as wildcards. These override the built-in prices; a row without a price removes a built-in one.
     pub prices: BTreeMap<String, Price>,
 }
@@ -118,6 +122,7 @@ impl Default for Config {
             discovery: Discovery::default(),
             providers: BTreeMap::new(),
             models: BTreeMap::new(),
+            limits: BTreeMap::new(),
             prices: BTreeMap::new(),
         }
     }

@@ -172,6 +172,7 @@ fn gateway_errors_have_the_clients_format() {
         kind: ErrorType::RateLimitError,
         param: None,
         code: "rate_limit_exceeded",
+        limit: None,
     };
     assert_eq!(
         gateway_error(Dialect::Chat, 429, &error, None),

@@ -157,6 +157,7 @@ fn an_error_of_the_gateway_is_a_failure() {
             kind,
             param: Some("input".into()),
             code: "its_code",
+            limit: None,
         };
         let events = gateway_error_event(Dialect::Responses, &error);
         let (code, _, found) = codes(&events);
@@ -174,6 +175,7 @@ fn an_error_of_the_gateway_within_a_stream_continues_it() {
         kind: ErrorType::ServerError,
         param: None,
         code: "upstream_stalled",
+        limit: None,
     };
     for upstream in [Dialect::Chat, Dialect::Messages] {
         let pair = DialectPair {

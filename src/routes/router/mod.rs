@@ -12,7 +12,7 @@ use head_fields::HeadFields;
 
 use super::context::HttpContext;
 use super::response::{json, reject, without_body};
-use super::{chat_clone, models, page, status};
+use super::{chat_clone, limits, models, page, status};
 use crate::error_response::{self, ErrorResponse};
 use crate::proxy::{self, RequestKind, ResponseBody, Worker, tunnel};
 use crate::request_body::IncomingBody;
@@ -55,6 +55,8 @@ pub enum Route<'a> {
     /// `HEAD` of the base URL, or of `/api/hello` below it, by which Claude Code finds out
     /// whether it is connected.
     Hello,
+    /// `GET /trunkline/limits`
+    Limits,
 }
 
 const READ_METHODS: &str = "GET, HEAD, OPTIONS";
@@ -143,6 +145,7 @@ where
         Route::Asset(path) => file(worker, context, &request, path),
         Route::PageInfo => status::page_info(worker),
         Route::Status => status::status(worker, &request),
+        Route::Limits => limits::view(worker, &request),
         Route::Events => status::events(worker, &context.subscribers, &request),
         Route::Hello => Response::new(ResponseBody::full(Bytes::new())),
     })
@@ -247,6 +250,7 @@ impl<'a> Route<'a> {
             "/trunkline/page" => return Some(Self::PageInfo),
             "/trunkline/status" => return Some(Self::Status),
             "/trunkline/status/events" => return Some(Self::Events),
+            "/trunkline/limits" => return Some(Self::Limits),
             _ => {}
         }
         if path.starts_with("/assets/") {
@@ -318,6 +322,7 @@ impl<'a> Route<'a> {
                 | Self::Health
                 | Self::OpenApi
                 | Self::Hello
+                | Self::Limits
         );
         is_api || context.page.is_some()
     }
@@ -334,6 +339,7 @@ impl<'a> Route<'a> {
                 | Self::CloneStream
                 | Self::Status
                 | Self::Events
+                | Self::Limits
         )
     }
 }

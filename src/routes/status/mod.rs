@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::response::{json, reject};
+use super::response::{json_no_store, reject};
 use crate::access::Caller;
 use crate::catalog::DEMO;
 use crate::drain::Phase;
@@ -117,13 +117,6 @@ pub fn events<B>(
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    response
-}
-
-fn json_no_store(text: Vec<u8>) -> Response<ResponseBody> {
-    let mut response = json(text);
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

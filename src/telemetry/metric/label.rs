@@ -67,6 +67,7 @@ labels! {
         CLIENT_STALLED = "client_stalled", "the client read nothing of its response for `write_timeout`";
         TIMEOUT = "timeout", "a timeout expired";
         SHED = "shed", "a load limit was reached";
+        LIMITED = "limited", "a limit of the client was reached";
         INTERNAL_ERROR = "internal_error", "a bug of Trunkline";
     }
     status: "status" {

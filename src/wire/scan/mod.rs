@@ -13,6 +13,7 @@ mod member;
 mod members;
 mod nesting;
 pub mod object_ids;
+pub mod output_limit;
 mod partial_char;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod reference;

@@ -26,7 +26,7 @@ const LAYERS: [&[&str]; 18] = [
     &["telemetry"],
     &["shared_limit"],
     &["catalog"],
-    &["access", "routing"],
+    &["access", "limits", "routing"],
     &["upstream"],
     &["metering"],
     &["error_response"],

@@ -1,0 +1,259 @@
+//! Limits against a slow and obvious model, and under many threads.
+
+mod model;
+mod reload;
+mod windows;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::rate::Tick;
+use super::{ExpectedUsage, LimitClock, LimitSet, LimitUsage};
+use crate::config::{
+    Access, Amount, AtLimit, ClientKey, LimitBy, LimitRule, LimitUnit, Period, Reserve,
+};
+
+const START_SECONDS: i64 = 1_700_000_000;
+
+fn at(milliseconds: u64) -> LimitClock {
+    LimitClock {
+        tick: Tick::after_start(Duration::from_millis(milliseconds)),
+        seconds: START_SECONDS + i64::try_from(milliseconds / 1_000).unwrap(),
+    }
+}
+
+fn amount(of: LimitUnit, amount: u64, period: Period) -> Amount {
+    Amount {
+        of,
+        amount,
+        period,
+        burst: None,
+    }
+}
+
+fn rule(name: &str, per: &[LimitBy], amounts: &[Amount]) -> LimitRule {
+    LimitRule {
+        name: name.to_owned(),
+        keys: None,
+        teams: None,
+        models: None,
+        per: per.to_vec(),
+        amounts: amounts.to_vec(),
+        concurrent: None,
+        replaces: None,
+        time_zone: TimeZone::UTC,
+        reserve: Reserve::Expected,
+        at_limit: AtLimit::Refuse,
+        providers: None,
+        month_starts_on: 1,
+        wait: std::time::Duration::ZERO,
+        max_waiting: 64,
+        cached: 1000,
+        unmetered: crate::config::Unmetered::Refuse,
+        user_header: None,
+        max_subjects: 100_000,
+    }
+}
+
+/// Keys `a` and `b` of team `red`, and `c` without a team.
+fn access() -> Access {
+    let key = |name: &str, team: Option<&str>| ClientKey {
+        name: name.to_owned(),
+        sha256: [0; 32],
+        models: None,
+        may_name_users: false,
+        team: team.map(str::to_owned),
+        expires: None,
+    };
+    Access {
+        open: false,
+        keys: vec![key("a", Some("red")), key("b", Some("red")), key("c", None)],
+        certificates: Vec::new(),
+    }
+}
+
+fn rules(rules: &[LimitRule]) -> LimitSet {
+    LimitSet::new(rules, &access(), None)
+}
+
+fn usage(usage: LimitUsage) -> ExpectedUsage {
+    ExpectedUsage {
+        expected: usage,
+        worst: usage,
+    }
+}
+
+fn one_request() -> LimitUsage {
+    LimitUsage {
+        requests: 1,
+        ..LimitUsage::default()
+    }
+}
+
+fn cost(cost: u64) -> LimitUsage {
+    LimitUsage {
+        cost,
+        ..one_request()
+    }
+}
+
+/// The rule that refuses.
+fn refused(set: &LimitSet, key: usize, model: &str, now: LimitClock) -> Option<String> {
+    let taken = set
+        .caller(Some(key))
+        .reserve(model, now, &usage(one_request()));
+    taken.err().map(|refusal| refusal.rule.to_string())
+}
+
+#[test]
+fn each_subject_has_amounts_of_its_own() {
+    let two = [amount(LimitUnit::Requests, 2, Period::Day)];
+    let set = rules(&[
+        rule("each-key", &[LimitBy::Key], &two),
+        rule(
+            "each-model",
+            &[LimitBy::Model],
+            &[amount(LimitUnit::Requests, 5, Period::Day)],
+        ),
+        rule(
+            "each-team",
+            &[LimitBy::Team],
+            &[amount(LimitUnit::Requests, 3, Period::Day)],
+        ),
+    ]);
+    let (a, b, c) = (0, 1, 2);
+    assert_eq!(refused(&set, a, "m", at(0)), None);
+    assert_eq!(refused(&set, a, "m", at(0)), None);
+    assert_eq!(refused(&set, a, "m", at(0)).as_deref(), Some("each-key"));
+    assert_eq!(refused(&set, b, "m", at(0)), None);
+    assert_eq!(refused(&set, b, "m", at(0)).as_deref(), Some("each-team"));
+    assert_eq!(refused(&set, c, "m", at(0)), None);
+    assert_eq!(refused(&set, c, "m", at(0)), None, "c is in no team");
+    // Five of `m`, none of `n`: a refused request counts nowhere.
+    assert_eq!(refused(&set, c, "n", at(0)).as_deref(), Some("each-key"));
+    let other = LimitSet::new(&[], &access(), None);
+    assert!(other.caller(Some(a)).is_empty());
+}
+
+#[test]
+fn a_rule_replaces_another_only_where_it_holds() {
+    let mut general = rule(
+        "general",
+        &[],
+        &[amount(LimitUnit::Requests, 1, Period::Day)],
+    );
+    general.models = None;
+    let mut special = rule(
+        "special",
+        &[],
+        &[amount(LimitUnit::Requests, 2, Period::Day)],
+    );
+    special.models = Some(vec![wildmatch::WildMatch::new("big-*")]);
+    special.replaces = Some("general".to_owned());
+    let set = rules(&[general, special]);
+    assert_eq!(refused(&set, 0, "big-1", at(0)), None);
+    assert_eq!(refused(&set, 0, "big-2", at(0)), None);
+    assert_eq!(refused(&set, 0, "big-2", at(0)).as_deref(), Some("special"));
+    assert_eq!(refused(&set, 0, "small", at(0)), None);
+    assert_eq!(refused(&set, 0, "small", at(0)).as_deref(), Some("general"));
+}
+
+#[test]
+fn a_rule_that_observes_refuses_nothing() {
+    let mut observed = rule(
+        "observed",
+        &[],
+        &[amount(LimitUnit::Requests, 1, Period::Day)],
+    );
+    observed.at_limit = AtLimit::Observe;
+    let set = rules(&[observed]);
+    for would_refuse in [false, true, true] {
+        let reservation = set
+            .caller(Some(0))
+            .reserve("m", at(0), &usage(one_request()));
+        assert_eq!(reservation.unwrap().would_refuse.is_some(), would_refuse);
+    }
+}
+
+#[test]
+fn an_amount_of_0_blocks() {
+    for amounts in [
+        [amount(LimitUnit::Requests, 0, Period::Minute)],
+        [amount(LimitUnit::Budget, 0, Period::Total)],
+    ] {
+        let set = rules(&[rule("frozen", &[], &amounts)]);
+        assert_eq!(refused(&set, 0, "m", at(0)).as_deref(), Some("frozen"));
+    }
+    let mut none_at_a_time = rule("frozen", &[], &[]);
+    none_at_a_time.concurrent = Some(0);
+    let set = rules(&[none_at_a_time]);
+    assert_eq!(refused(&set, 0, "m", at(0)).as_deref(), Some("frozen"));
+}
+
+/// More than a whole amount counts as the whole amount: a small limit does not refuse
+/// its first request.
+#[test]
+fn an_estimate_larger_than_the_limit_passes_once() {
+    let budget = [amount(LimitUnit::Budget, 10, Period::Day)];
+    let set = rules(&[rule("small", &[], &budget)]);
+    let caller = set.caller(Some(0));
+    let first = caller.reserve("m", at(0), &usage(cost(1_000))).unwrap();
+    assert!(caller.reserve("m", at(0), &usage(cost(1))).is_err());
+    first.settle(at(1), &cost(4));
+    let second = caller.reserve("m", at(2), &usage(cost(6))).unwrap();
+    // It used more than was expected: a debt, until the window ends.
+    second.settle(at(3), &cost(60));
+    let refusal = caller.reserve("m", at(4), &usage(cost(0))).unwrap_err();
+    assert_eq!((refusal.quota.used, refusal.quota.remaining), (64, 0));
+}
+
+#[test]
+fn permits_are_held_until_the_request_ends() {
+    let mut few = rule("few", &[], &[]);
+    few.concurrent = Some(2);
+    let set = rules(&[few]);
+    let caller = set.caller(Some(0));
+    let take = || caller.reserve("m", at(0), &usage(one_request()));
+    let (one, _two) = (take().unwrap(), take().unwrap());
+    assert!(take().is_err());
+    one.settle(at(0), &one_request());
+    assert!(take().is_ok());
+}
+
+#[test]
+fn threads_never_pass_a_limit() {
+    const THREADS: usize = 64;
+    const LIMIT: u64 = 10_000;
+    let mut rule = rule(
+        "budget",
+        &[],
+        &[amount(LimitUnit::Budget, LIMIT, Period::Total)],
+    );
+    rule.concurrent = Some(7);
+    let set = Arc::new(rules(&[rule]));
+    let spent: u64 = std::thread::scope(|scope| {
+        let threads = (0..THREADS).map(|thread| {
+            let set = Arc::clone(&set);
+            scope.spawn(move || {
+                let caller = set.caller(Some(thread % 3));
+                let mut spent = 0;
+                for round in 0..400_u64 {
+                    if let Ok(taken) = caller.reserve("m", at(round), &usage(cost(3))) {
+                        let used = round % 4;
+                        spent += used;
+                        taken.settle(at(round), &cost(used));
+                    }
+                }
+                spent
+            })
+        });
+        let threads: Vec<_> = threads.collect();
+        threads.into_iter().map(|it| it.join().unwrap()).sum()
+    });
+    let reports = set.caller(None).report(at(0));
+    assert_eq!(reports[0].quotas[0].used, spent);
+    assert!(spent <= LIMIT, "{spent}");
+    assert_eq!(reports[0].quotas[1].used, 0, "a permit is lost");
+}

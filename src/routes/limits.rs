@@ -1,0 +1,80 @@
+//! `GET /trunkline/limits`: the limits of the client that asks, and what it has used.
+
+use http::{Request, Response};
+use serde::Serialize;
+
+use super::response::{json_no_store, reject};
+use crate::error_response;
+use crate::limits::{LimitClock, QuotaKind, QuotaReport, RuleReport};
+use crate::proxy::{ResponseBody, Worker};
+
+#[derive(Serialize)]
+struct LimitsView {
+    limits: Vec<RuleView>,
+}
+
+#[derive(Serialize)]
+struct RuleView {
+    rule: Box<str>,
+    /// Whose limit it is, such as `key alice`; empty if it is everyone's.
+    subject: Box<str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<Box<str>>,
+    amounts: Vec<AmountView>,
+}
+
+/// Amounts are text: those of budgets are decimal.
+#[derive(Serialize)]
+struct AmountView {
+    of: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    period: Option<&'static str>,
+    limit: String,
+    used: String,
+    remaining: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resets_at: Option<String>,
+}
+
+pub fn view<B>(worker: &Worker, request: &Request<B>) -> Response<ResponseBody> {
+    let snapshot = &worker.snapshot;
+    let headers = request.headers();
+    match snapshot.gate.admit(headers, request.extensions()) {
+        Ok(caller) => {
+            let limits = snapshot.client_limits.caller(caller.key_id());
+            let reports = limits.report(LimitClock::now()).into_iter();
+            let limits = reports.map(RuleView::from).collect();
+            // Strings cannot fail to serialise.
+            json_no_store(serde_json::to_vec(&LimitsView { limits }).unwrap_or_default())
+        }
+        Err(denied) => reject(worker, headers, denied.into()),
+    }
+}
+
+impl From<RuleReport> for RuleView {
+    fn from(report: RuleReport) -> Self {
+        Self {
+            rule: report.rule,
+            subject: report.subject,
+            model: report.model,
+            amounts: report.quotas.iter().map(AmountView::from).collect(),
+        }
+    }
+}
+
+impl From<&QuotaReport> for AmountView {
+    fn from(quota: &QuotaReport) -> Self {
+        let text = |amount| error_response::amount_text(quota.kind, amount);
+        Self {
+            of: error_response::unit_name(quota.kind),
+            period: match quota.kind {
+                QuotaKind::Amount(_, period) => Some(period.name()),
+                QuotaKind::Concurrent => None,
+            },
+            limit: text(quota.limit),
+            used: text(quota.used),
+            remaining: text(quota.remaining),
+            resets_at: quota.reset.map(|it| error_response::rfc3339(it.at_seconds)),
+        }
+    }
+}
