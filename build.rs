@@ -25,7 +25,7 @@ const REQUIRED: &str = "TRUNKLINE_UI_REQUIRED";
 /// Lines shown of npm's output when it fails.
 const MAX_LINES: usize = 20;
 /// Inputs of the page. Not `web` as a whole, which contains `node_modules`.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 9] = [
     "index.html",
     "docs.html",
     "package.json",
@@ -33,6 +33,7 @@ const SOURCES: [&str; 8] = [
     "tsconfig.json",
     "vite.config.ts",
     "vite",
+    "public",
     "src",
 ];
 

@@ -5,7 +5,8 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { brotliCompressSync, constants } from 'node:zlib';
 
 const KB = 1024;
-const LIMITS = { target: 45 * KB, first: 60 * KB, requests: 4, lazy: 70 * KB, all: 400 * KB };
+// The first load is 45 KB on the wire, with the heads of its four responses.
+const LIMITS = { first: 43.5 * KB, requests: 4, lazy: 70 * KB, all: 400 * KB };
 
 const dist = resolve(process.argv[2] ?? join(import.meta.dirname, '../dist'));
 if (!existsSync(join(dist, 'index.html'))) {
@@ -67,7 +68,6 @@ console.log('First load of the chat page, brotli:');
 for (const file of chat) console.log(`     ${name(file).padEnd(28)} ${kb(sizes.get(file))}`);
 check('first load', sum(chat), LIMITS.first);
 check('requests', chat.size, LIMITS.requests, (n) => String(n).padStart(6));
-if (sum(chat) > LIMITS.target) console.log(`     above the target of ${kb(LIMITS.target).trim()}`);
 console.log('Largest lazy chunks:');
 for (const file of lazy.slice(0, 6))
   console.log(`     ${name(file).padEnd(28)} ${kb(sizes.get(file))}`);

@@ -2,9 +2,13 @@ import './styles/index.css';
 import { createRoot } from 'react-dom/client';
 import { App, start } from './app/App';
 import { applyAppearance } from './app/appearance';
+import { keepCompositions } from './app/composing';
+import { surviveTranslation } from './app/translation';
 
 // Before the first paint, so that the theme does not flash.
 applyAppearance();
+keepCompositions();
+surviveTranslation();
 
 const root = document.getElementById('root');
 if (root) {

@@ -26,11 +26,13 @@ interface Options {
   bare?: boolean;
   /**
    * Adds a model `spread` with a failing, a rate-limited and a working target, and one without a
-   * key.
+   * key; and a model `away` with the failing one only.
    */
   targets?: boolean;
   /** Enables discovery: 400 models per provider. */
   discovers?: boolean;
+  /** Tables `[limits.NAME]`. */
+  limits?: string;
 }
 
 export async function startGateway(options: Options): Promise<Gateway> {
@@ -61,7 +63,7 @@ export async function startGateway(options: Options): Promise<Gateway> {
 }
 
 function config(options: Options, port: number): string {
-  const { upstream, keyed, rootPath = '', bare, targets, discovers } = options;
+  const { upstream, keyed, rootPath = '', bare, targets, discovers, limits } = options;
   const provider = (name: string) =>
     `[providers.${name}]\nbase_url = "${upstream}/v1"\napi_key = "k"\ndiscover = ${!!discovers}\n`;
   const model = (alias: string, provider: string) =>
@@ -77,6 +79,7 @@ function config(options: Options, port: number): string {
       : [provider('alpha'), provider('beta'), model('fast', 'alpha'), model('smart', 'beta')]),
     ...(targets ? [spread(upstream)] : []),
     ...(keyed ? [`[access.keys.team]\nsha256 = "${sha256}"\nmodels = ["fast"]`] : []),
+    ...(limits ? [limits] : []),
     '',
   ].join('\n');
 }
@@ -91,6 +94,7 @@ function spread(upstream: string): string {
     provider('broken'),
     provider('busy'),
     `[providers.lacking]\nbase_url = "${upstream}/v1"\napi_key_env = "LACKING_API_KEY"`,
+    '[models.away]\nprovider = "broken"\nmodel = "away-1"',
     `[models.spread]\ntargets = [${targets.join(', ')}]\nretry = { attempts = 4 }`,
   ].join('\n');
 }

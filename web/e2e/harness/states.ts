@@ -43,6 +43,23 @@ export const STATES: State[] = [
     },
   },
   {
+    name: 'queue',
+    shot: true,
+    async enter(page) {
+      await page.locator('#composer').fill('[[hold]] What takes so long?');
+      await page.locator('.composer .send').click();
+      await expect(page.locator('article.answer')).toContainText('word');
+      for (const text of [
+        'And then?',
+        'A question with more words than a phone can show in a line',
+      ]) {
+        await page.locator('#composer').fill(text);
+        await page.locator('.composer .send').click();
+      }
+      await expect(page.locator('.queue li')).toHaveCount(2);
+    },
+  },
+  {
     name: 'error',
     shot: true,
     async enter(page) {

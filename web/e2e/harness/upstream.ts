@@ -19,6 +19,8 @@ export interface Upstream {
   url: string;
   /** The bodies of all chat requests, oldest first. */
   requests: Chat[];
+  /** The last questions of requests that the gateway closed before their answers ended. */
+  closed: string[];
   /** Completes the answers to `[[hold]]`. */
   release(): void;
   close(): Promise<void>;
@@ -26,14 +28,16 @@ export interface Upstream {
 
 export async function startUpstream(): Promise<Upstream> {
   const requests: Chat[] = [];
+  const closed: string[] = [];
   const server = createServer((request, response) => {
-    answer(request, response, requests).catch(() => response.destroy());
+    answer(request, response, requests, closed).catch(() => response.destroy());
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}`,
     requests,
+    closed,
     release() {
       for (const go of held.splice(0)) go();
     },
@@ -50,6 +54,7 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   seen: Chat[],
+  closed: string[],
 ): Promise<void> {
   let text = '';
   for await (const piece of request) text += piece;
@@ -75,6 +80,9 @@ async function answer(
   const chat = JSON.parse(text) as Chat;
   seen.push(chat);
   const question = lastQuestion(chat);
+  response.on('close', () => {
+    if (!response.writableEnded) closed.push(question);
+  });
   const [, name = 'echo', argument = ''] =
     /\[\[([\w-]+) ?([^\]]*)\]\]/.exec(SCRIPT[question] ? `[[${SCRIPT[question]}]]` : question) ??
     [];

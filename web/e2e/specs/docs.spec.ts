@@ -49,3 +49,53 @@ test('the key is requested, sent, and kept for the session', async ({ page, anot
   await expect(call.locator('.dx-result')).toContainText('"fast"');
   expect(await page.evaluate(() => Object.values(localStorage).join())).not.toContain(CLIENT_KEY);
 });
+
+test('the list marks where one is, and a fold looks like one', async ({ page, gateway }) => {
+  await page.goto(`${gateway}/docs`);
+  const nav = page.getByRole('navigation', { name: 'Endpoints' });
+  const current = nav.locator('[aria-current]');
+  await expect(current).toHaveText('Create chat completion');
+  await page.getByRole('region', { name: 'Create embeddings' }).scrollIntoViewIfNeeded();
+  await page
+    .getByRole('region', { name: 'Create embeddings' })
+    .evaluate((element) => element.scrollIntoView());
+  await expect(current).toHaveText('Create embeddings');
+  const fold = page.locator('.dx-responses summary').first();
+  const mark = () =>
+    fold.evaluate((element) => {
+      const { clipPath, transform } = getComputedStyle(element, '::before');
+      return `${clipPath} ${transform}`;
+    });
+  const closed = await mark();
+  expect(closed).toContain('polygon');
+  await fold.click();
+  expect(await mark()).not.toBe(closed);
+  // The header ends where the content does.
+  const bar = await page.locator('.dx-bar').boundingBox();
+  const columns = await page.locator('.dx-columns').boundingBox();
+  expect(bar?.width).toBe(columns?.width);
+});
+
+test('every call that is forwarded is listed by the name of the reference', async ({
+  page,
+  gateway,
+  request,
+}) => {
+  await page.goto(`${gateway}/docs`);
+  await page.getByRole('link', { name: 'All other calls' }).click();
+  const list = page.getByRole('region', { name: 'Calls that are forwarded unchanged' });
+  await expect(list).toBeInViewport();
+  for (const name of ['Create transcription', 'Upload file', 'Create batch', 'Create vector store'])
+    await expect(list.getByText(name, { exact: true })).toBeVisible();
+  // Nothing is listed twice, and nothing that the gateway does not take.
+  const rows = await list.locator('dd').allInnerTexts();
+  const described = await page.locator('.dx-call').allInnerTexts();
+  const all = [...rows, ...described].map((row) => row.replaceAll(/\s+/g, ' '));
+  expect(new Set(all).size).toBe(all.length);
+  for (const row of rows.filter((text) => /^(GET|DELETE) /.test(text)).slice(0, 20)) {
+    const [method = '', path = ''] = row.split(/\s+/);
+    const target = `${gateway}${path.replaceAll(/\{\w+\}/g, 'x')}`;
+    const response = await request.fetch(target, { method });
+    expect(await response.text(), row).not.toContain('unknown_url');
+  }
+});

@@ -170,3 +170,19 @@ test('offline is shown in place of the answer', async ({ chat, context }) => {
   await chat.settled();
   await expect(chat.last.locator('.card.error')).toHaveCount(0);
 });
+
+test('a part that cannot be loaded is said so, leaves the page alive, and loads later', async ({
+  chat,
+  page,
+}) => {
+  await chat.open();
+  await page.route(/\/assets\/Settings-.*\.js/, (route) => route.abort());
+  const open = () => page.getByRole('button', { name: 'Settings' }).first().click();
+  await open();
+  await expect(page.getByRole('region', { name: 'Notices' })).toContainText('could not be loaded');
+  await chat.ask('Still here?');
+  await expect(chat.last).toContainText('Echo of Still here?');
+  await page.unrouteAll();
+  await open();
+  await expect(page.getByRole('dialog', { name: 'Settings' })).toBeVisible();
+});

@@ -159,7 +159,8 @@ test('a long history is archived except for the newest, and is complete', async 
   await expect(page.locator('.list-row')).toHaveCount(60);
   await page.getByRole('searchbox', { name: 'Search conversations' }).fill('answer 58.');
   await expect(page.locator('.list-row')).toHaveCount(1);
-  await page.getByRole('link', { name: 'Old 58', exact: true }).click();
+  // With the passage that was found.
+  await page.getByRole('link', { name: /^Old 58 .*answer 58\./ }).click();
   await expect(chat.last).toContainText('answer 58.');
 
   // Continuing an archived one that another tab has open.

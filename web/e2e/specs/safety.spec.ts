@@ -98,3 +98,38 @@ test("the page's CSP is strict", async ({ request, gateway }) => {
     expect(policy).not.toContain('unsafe');
   }
 });
+
+for (const [name, viewport] of Object.entries({
+  desktop: { width: 1280, height: 800 },
+  phone: { width: 390, height: 844 },
+})) {
+  for (const bare of [false, true]) {
+    test(`nothing moves while the page opens: ${name}${bare ? ', first start' : ''}`, async ({
+      page,
+      another,
+    }) => {
+      await page.setViewportSize(viewport);
+      await page.addInitScript(() => {
+        new PerformanceObserver((list) => {
+          for (const entry of list.getEntries()) {
+            const shift = entry as PerformanceEntry & {
+              value: number;
+              sources: { node?: Element }[];
+            };
+            const moved = shift.sources.map(({ node }) => node?.className ?? String(node));
+            document.documentElement.dataset.shifts = `${document.documentElement.dataset.shifts ?? ''}${shift.value} ${moved};`;
+          }
+        }).observe({ type: 'layout-shift', buffered: true });
+      });
+      // As slow as over a network, so that the page is drawn before the status.
+      await page.route('**/trunkline/status', async (route) => {
+        await new Promise((done) => setTimeout(done, 300));
+        await route.continue();
+      });
+      await page.goto(await another({ bare }));
+      await expect(page.locator('.starts')).toBeVisible();
+      await page.waitForLoadState('networkidle');
+      expect(await page.evaluate(() => document.documentElement.dataset.shifts ?? '')).toBe('');
+    });
+  }
+}

@@ -49,7 +49,8 @@ test('a model is chosen by keyboard alone', async ({ chat, page }) => {
   await expect(missing).toHaveAttribute('aria-disabled', 'true');
   await page.keyboard.press('Escape');
   await expect(missing).toHaveCount(0);
-  expect(await page.evaluate(() => document.activeElement?.tagName)).not.toBe('BODY');
+  // The focus returns a frame later.
+  await expect.poll(() => page.evaluate(() => document.activeElement?.tagName)).not.toBe('BODY');
 });
 
 test('a screen reader hears the start and the end of an answer only', async ({ chat, page }) => {

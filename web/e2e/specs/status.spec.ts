@@ -2,6 +2,7 @@ import { expect, test } from '../harness/test.ts';
 
 test('the panel shows the gateway live', async ({ chat, page }) => {
   await chat.open();
+  await chat.model('fast');
   await chat.ask('Count me');
   await page.getByRole('button', { name: 'Gateway status' }).click();
   const panel = page.getByRole('complementary', { name: 'Gateway status' });
@@ -9,9 +10,32 @@ test('the panel shows the gateway live', async ({ chat, page }) => {
   await expect(panel).toContainText('fast');
   await expect(panel).toContainText('alpha');
   await expect(panel.locator('.st-recent li').first()).toContainText('fast');
+  // What is set up stands first, what was asked last and how to connect above it.
+  const tops = await Promise.all(
+    ['Last requests', 'Connect', 'Models', 'Providers'].map(async (name) => {
+      const heading = panel.getByRole('heading', { name: new RegExp(`^${name}`) });
+      return (await heading.boundingBox())?.y ?? 0;
+    }),
+  );
+  expect(tops).toEqual([...tops].sort((a, b) => a - b));
+  await expect(panel.getByText('OPENAI_API_KEY')).toHaveCount(0);
+  await panel
+    .getByText(/\d+ not set up/)
+    .first()
+    .click();
   // A model without a key names the missing variable.
   await expect(panel.getByText('OPENAI_API_KEY').first()).toBeVisible();
   await expect(panel.getByRole('button', { name: 'Copy OPENAI_API_KEY' }).first()).toBeVisible();
+});
+
+test('many requests do not push away what stands below them', async ({ chat, page }) => {
+  await chat.open();
+  for (const word of ['One', 'Two', 'Three', 'Four', 'Five']) await chat.ask(word);
+  await page.getByRole('button', { name: 'Gateway status' }).click();
+  const rows = page.locator('.st-recent li');
+  await expect(rows).toHaveCount(4);
+  await page.getByRole('button', { name: /Show the last \d+/ }).click();
+  expect(await rows.count()).toBeGreaterThan(4);
 });
 
 test('the panel updates by itself, and links to the message', async ({

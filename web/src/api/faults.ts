@@ -1,5 +1,6 @@
 import { toApiError } from '../sse';
-import type { Fault, FaultKind } from '../store/types';
+import type { Fault, FaultKind, FaultLimit } from '../store/types';
+import { isObject } from '../store/validate';
 
 /** Maps HTTP responses, stream errors and network errors to the kind of error card. */
 
@@ -18,7 +19,14 @@ const BY_CODE: Record<string, FaultKind> = {
   upstream_timeout: 'timeout',
   upstream_connect_timeout: 'timeout',
   request_timeout: 'timeout',
+  blocked: 'blocked',
+  request_exceeds_limit: 'exceeds',
+  unmetered_endpoint: 'unmetered',
+  unpriced_model: 'unmetered',
 };
+
+/** Where a limit of the caller is named: otherwise, the provider's limit or account. */
+const OF_OWN_LIMIT: Partial<Record<FaultKind, FaultKind>> = { rate: 'limit', payment: 'quota' };
 
 const BY_STATUS: Record<number, FaultKind> = {
   401: 'key',
@@ -43,12 +51,15 @@ export function faultKind(status: number, code: string | null): FaultKind {
 
 export async function responseFault(response: Response, now = Date.now()): Promise<Fault> {
   const raw = await response.text().catch(() => '');
+  const body = parse(raw);
+  const limit = limitOf(body);
   const error = toApiError(
-    parse(raw),
+    body,
     `The response has status ${response.status} and no error message.`,
   );
+  const kind = faultKind(response.status, error.code);
   const fault: Fault = {
-    kind: faultKind(response.status, error.code),
+    kind: (limit && OF_OWN_LIMIT[kind]) ?? kind,
     message: error.message,
     status: response.status,
     ...identity(response.headers),
@@ -57,8 +68,12 @@ export async function responseFault(response: Response, now = Date.now()): Promi
   if (error.type) fault.type = error.type;
   if (error.param) fault.param = error.param;
   if (raw) fault.raw = raw.slice(0, MAX_RAW);
-  const wait = retryAfter(response.headers.get('retry-after'), now);
+  const wait =
+    afterMilliseconds(response.headers.get('retry-after-ms'), now) ??
+    retryAfter(response.headers.get('retry-after'), now) ??
+    (fault.kind === 'quota' ? limit?.resetsAt : undefined);
   if (wait !== undefined) fault.retryAt = wait;
+  if (limit) fault.limit = limit.fault;
   const missing =
     fault.kind === 'setup' ? /\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b/.exec(error.message) : null;
   if (missing) fault.missing = missing[0];
@@ -109,6 +124,34 @@ export function retryAfter(value: string | null, now: number): number | undefine
   const seconds = Number(value);
   const at = Number.isFinite(seconds) ? now + seconds * 1000 : Date.parse(value);
   return Number.isFinite(at) && at >= now ? at : undefined;
+}
+
+/** More exact than `retry-after`, where a gateway sends it. */
+function afterMilliseconds(value: string | null, now: number): number | undefined {
+  const wait = value ? Number(value) : Number.NaN;
+  return wait >= 0 && Number.isFinite(wait) ? now + wait : undefined;
+}
+
+function limitOf(body: unknown): { fault: FaultLimit; resetsAt?: number } | undefined {
+  const error = isObject(body) && isObject(body.error) ? body.error : {};
+  const { limit } = error;
+  if (!isObject(limit) || typeof limit.rule !== 'string') return undefined;
+  const text = (name: string) => (limit[name] == null ? undefined : String(limit[name]));
+  const period = text('period');
+  const requested = text('requested');
+  const resetsAt = Date.parse(text('resets_at') ?? '');
+  return {
+    fault: {
+      rule: limit.rule,
+      subject: text('subject') ?? '',
+      of: text('of') ?? '',
+      ...(period && { period }),
+      limit: text('limit') ?? '0',
+      used: text('used') ?? '0',
+      ...(requested && { requested }),
+    },
+    ...(Number.isFinite(resetsAt) && { resetsAt }),
+  };
 }
 
 function parse(raw: string): unknown {

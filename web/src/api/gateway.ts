@@ -3,9 +3,10 @@ import { notify } from '../store/notices';
 import { isObject } from '../store/validate';
 import { gatewayUrl } from './base';
 import { responseFault } from './faults';
+import { modelHealth } from './health';
 import { authHeaders, keyStore } from './key';
 import { mergeListed, parseModelList } from './model-list';
-import type { GatewayStatus, Model, TargetStatus } from './types';
+import type { GatewayStatus, Model } from './types';
 
 export interface Gateway {
   /**
@@ -71,7 +72,7 @@ export function applyStatus(status: GatewayStatus): void {
   // With thousands of models, rebuilding the list on each event would be slow.
   const same =
     before.status?.models === status.models && before.status.providers === status.providers;
-  const models = same ? before.models : mergeListed(modelsOf(status), listed, status);
+  const models = same ? before.models : mergeListed(modelsOf(status), listed);
   patchGateway({ phase: 'ready', models, status });
 }
 
@@ -113,7 +114,7 @@ async function refreshListed(discovers: boolean): Promise<void> {
   // A failed request leaves the list as it is.
   if (!found || !status || keyStore.get() !== key || same(found, listed)) return;
   listed = found;
-  patchGateway({ models: mergeListed(modelsOf(status), listed, status) });
+  patchGateway({ models: mergeListed(modelsOf(status), listed) });
 }
 
 async function fetchModelList(): Promise<Model[] | null> {
@@ -163,15 +164,6 @@ function isStatus(value: unknown): value is GatewayStatus {
   return isObject(value) && Array.isArray(value.models) && Array.isArray(value.providers);
 }
 
-const OUT_STATES = new Set(['ejected', 'cooldown', 'unauthorized', 'rate_limited', 'unhealthy']);
-
-/** How many of a model's configured targets are unavailable at the moment. */
-export function targetsOut(targets: TargetStatus[] | undefined) {
-  const usable = targets?.filter((target) => target.state !== 'not_configured') ?? [];
-  const count = usable.filter((target) => OUT_STATES.has(target.state)).length;
-  return { count, of: usable.length, all: count > 0 && count === usable.length };
-}
-
 export function modelsOf(status: GatewayStatus): Model[] {
   const states = new Map(status.providers.map((provider) => [provider.name, provider]));
   return status.models.map((model) => ({
@@ -180,9 +172,8 @@ export function modelsOf(status: GatewayStatus): Model[] {
     upstreamModel: model.upstream_model,
     ready: model.ready,
     missing: model.missing ?? states.get(model.provider)?.missing ?? null,
-    state: states.get(model.provider)?.state ?? 'unknown',
+    health: modelHealth(model, status.recent ?? []),
     firstTokenMs: model.first_token_ms?.p50 ?? null,
-    out: targetsOut(model.targets),
     price: model.price ?? null,
     context: model.context ?? null,
   }));

@@ -7,15 +7,16 @@ export function estimateTokens(text: string): number {
   return Math.ceil(text.length / 4);
 }
 
-/** Tokens per second after the first token. */
+/** Tokens per second from the first to the last one. */
 export function speedOf(metrics: Metrics | undefined): number | undefined {
-  const { outputTokens, firstTokenMs, totalMs } = metrics ?? {};
-  if (!outputTokens || outputTokens < 2 || firstTokenMs === undefined || totalMs === undefined) {
-    return undefined;
-  }
-  const seconds = (totalMs - firstTokenMs) / 1000;
+  const { firstTokenMs, lastTokenMs, totalMs, suspended } = metrics ?? {};
+  const tokens = metrics?.streamedTokens ?? metrics?.outputTokens ?? 0;
+  // Older conversations have no time of the last token.
+  const end = lastTokenMs ?? totalMs;
+  if (tokens < 2 || suspended || firstTokenMs === undefined || end === undefined) return undefined;
+  const seconds = (end - firstTokenMs) / 1000;
   // An answer received in one chunk has no rate.
-  return seconds > 0.02 ? (outputTokens - 1) / seconds : undefined;
+  return seconds > 0.02 ? (tokens - 1) / seconds : undefined;
 }
 
 /**

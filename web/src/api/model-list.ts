@@ -1,5 +1,6 @@
 import { isObject } from '../store/validate';
-import type { GatewayStatus, Model } from './types';
+import { READY } from './health';
+import type { Model } from './types';
 
 /** The models of `GET v1/models`, which has names and owners only. */
 export function parseModelList(body: unknown): Model[] {
@@ -10,9 +11,8 @@ export function parseModelList(body: unknown): Model[] {
     upstreamModel: '',
     ready: true,
     missing: null,
-    state: 'unknown',
+    health: READY,
     firstTokenMs: null,
-    out: { count: 0, of: 0, all: false },
     price: null,
     context: null,
     listed: true,
@@ -20,13 +20,8 @@ export function parseModelList(body: unknown): Model[] {
 }
 
 /** The models of the status, followed by those that only `v1/models` lists. */
-export function mergeListed(known: Model[], listed: Model[], status: GatewayStatus): Model[] {
+export function mergeListed(known: Model[], listed: Model[]): Model[] {
   if (listed.length === 0) return known;
   const names = new Set(known.map((model) => model.id));
-  const states = new Map(status.providers.map((provider) => [provider.name, provider.state]));
-  const more = listed.filter((model) => !names.has(model.id));
-  return [
-    ...known,
-    ...more.map((model) => ({ ...model, state: states.get(model.provider) ?? model.state })),
-  ];
+  return [...known, ...listed.filter((model) => !names.has(model.id))];
 }

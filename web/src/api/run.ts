@@ -1,10 +1,11 @@
-import { type ChatResult, readChat } from '../sse';
+import { type ChatResult, type ChatTimes, readChat } from '../sse';
 import type { Fault, Message, Metrics, ToolCall } from '../store/types';
 import { gatewayUrl } from './base';
 import { identity, networkFault, responseFault, streamFault } from './faults';
 import { gatewayStore } from './gateway';
 import { authHeaders } from './key';
 import { costOf, estimateTokens } from './metrics';
+import { type SuspensionWatch, watchSuspension } from './suspension';
 import type { ChatRequest } from './types';
 
 /** The message fields that a run fills in. */
@@ -18,8 +19,21 @@ export interface RunOptions {
 
 /** Sends a chat request and reads the response to its end. Never throws. */
 export async function runChat(request: ChatRequest, options: RunOptions): Promise<Progress> {
+  const watch = watchSuspension();
+  try {
+    return await run(request, options, watch);
+  } finally {
+    watch.stop();
+  }
+}
+
+async function run(
+  request: ChatRequest,
+  options: RunOptions,
+  watch: SuspensionWatch,
+): Promise<Progress> {
   const started = performance.now();
-  const since = (at: number | null) => (at === null ? undefined : at - started);
+  const since = (at: number | null) => (at ?? performance.now()) - started;
   let response: Response;
   try {
     response = await post(request, options.signal);
@@ -34,13 +48,19 @@ export async function runChat(request: ChatRequest, options: RunOptions): Promis
   if (!response.ok) return failed(await responseFault(response));
 
   const headersMs = performance.now() - started;
+  /** False if the page was suspended before the first token. */
+  let firstIsTrue: boolean | undefined;
+  const tokenTimes = (times: ChatTimes): Metrics => ({
+    ...(firstIsTrue && { firstTokenMs: since(times.firstToken) }),
+    ...(times.lastToken !== null && { lastTokenMs: since(times.lastToken) }),
+    ...(watch.suspended && { suspended: true }),
+  });
   const who = responder(response.headers, request.model);
   const result = await readChat(response, {
     signal: options.signal,
     onChange(state, times) {
-      const metrics: Metrics = { headersMs };
-      const first = since(times.firstToken);
-      if (first !== undefined) metrics.firstTokenMs = first;
+      watch.mark();
+      if (times.firstToken !== null) firstIsTrue ??= !watch.suspended;
       const thinking = times.firstAnswer ?? performance.now();
       options.onProgress({
         ...who,
@@ -49,7 +69,8 @@ export async function runChat(request: ChatRequest, options: RunOptions): Promis
         ...reasoningPatch(state.reasoning, thinking - (times.firstToken ?? thinking)),
         ...toolCallsPatch(state.toolCalls),
         metrics: {
-          ...metrics,
+          headersMs,
+          ...tokenTimes(times),
           totalMs: performance.now() - started,
           outputTokens: state.deltas,
           estimated: true,
@@ -59,10 +80,8 @@ export async function runChat(request: ChatRequest, options: RunOptions): Promis
   });
 
   const { state, times, end } = result;
-  const metrics = measure(request, result, headersMs);
-  const first = since(times.firstToken);
-  if (first !== undefined) metrics.firstTokenMs = first;
-  metrics.totalMs = since(times.end) ?? performance.now() - started;
+  const metrics = { ...measure(request, result, headersMs), ...tokenTimes(times) };
+  metrics.totalMs = since(times.end);
   const done: Progress = {
     ...who,
     state: 'done',
@@ -151,6 +170,9 @@ function measure(request: ChatRequest, { state, end }: ChatResult, headersMs: nu
   metrics.outputTokens = usage?.output ?? state.deltas;
   if (usage?.input == null || usage.output == null) metrics.estimated = true;
   if (usage?.reasoning != null) metrics.reasoningTokens = usage.reasoning;
+  // What was thought before the first token took no time after it.
+  if (usage?.output && usage.reasoning && !state.reasoning)
+    metrics.streamedTokens = Math.max(0, usage.output - usage.reasoning);
   const price = gatewayStore.get().models.find((model) => model.id === request.model)?.price;
   // Before the end, a report may be a total so far.
   const cost = usage && end === 'complete' ? costOf(price, usage) : undefined;

@@ -1,3 +1,5 @@
+import type { Health } from './health';
+
 /** Types of the gateway's API and of what the page derives from it. */
 
 /** `GET trunkline/page`: served without a key. */
@@ -134,10 +136,8 @@ export interface Model {
   upstreamModel: string;
   ready: boolean;
   missing: string | null;
-  state: ProviderState;
+  health: Health;
   firstTokenMs: number | null;
-  /** How many of its targets are unavailable at the moment. */
-  out: { count: number; of: number; all: boolean };
   price: Price | null;
   context: number | null;
   /** From `v1/models` only: name and owner are all that is known. */
@@ -170,4 +170,8 @@ export interface ChatRequest {
   temperature?: number;
   top_p?: number;
   max_tokens?: number;
+  reasoning_effort?: string;
+  stop?: string[];
+  seed?: number;
+  response_format?: { type: 'json_object' };
 }

@@ -1,4 +1,4 @@
-import { lazy, Suspense, useEffect } from 'react';
+import { useEffect } from 'react';
 import { startGateway } from '../api/gateway';
 import { loadMarkdown } from '../markdown';
 import { COMPARISON } from '../store/actions';
@@ -12,18 +12,24 @@ import { DropZone } from './composer/DropZone';
 import { readQueryDraft } from './composer/draft';
 import { Header } from './Header';
 import { startHotkeys } from './hotkeys';
+import { offerInstallation } from './install';
 import { Announcer, Notices } from './Notices';
 import { openComparison } from './open-comparison';
 import { routeStore, startRoute } from './route';
 import { Sidebar } from './Sidebar';
+import { lazyPart } from './ui/lazy-part';
 import { isNarrow, overlayStore } from './view';
 
 // Not needed by most visits, so not part of the first load.
-const StatusPanel = lazy(() => import('../status').then((m) => ({ default: m.StatusPanel })));
-const Settings = lazy(() => import('./settings/Settings').then((m) => ({ default: m.Settings })));
-const Palette = lazy(() => import('./palette/Palette').then((m) => ({ default: m.Palette })));
-const Shortcuts = lazy(() => import('./palette/Shortcuts').then((m) => ({ default: m.Shortcuts })));
-const Compare = lazy(() => import('./compare/Compare').then((m) => ({ default: m.Compare })));
+const StatusPanel = lazyPart(() => import('../status').then((m) => m.StatusPanel), {
+  before: () => <p className="loading">Loading status…</p>,
+});
+const Settings = lazyPart(() => import('./settings/Settings').then((m) => m.Settings));
+const Palette = lazyPart(() => import('./palette/Palette').then((m) => m.Palette));
+const Shortcuts = lazyPart(() => import('./palette/Shortcuts').then((m) => m.Shortcuts));
+const Compare = lazyPart(() => import('./compare/Compare').then((m) => m.Compare), {
+  before: () => <main id="main" tabIndex={-1} className="chat" />,
+});
 
 export function start(): void {
   startStore();
@@ -33,6 +39,7 @@ export function start(): void {
   readQueryDraft();
   startGateway();
   startHotkeys();
+  offerInstallation();
   // On a phone the panel covers the page: open it on request only.
   if (settingsStore.get().status && isNarrow()) changeSettings({ status: false });
 }
@@ -54,9 +61,7 @@ export function App() {
       </div>
       {status && (
         <aside className="status-side" aria-label="Gateway status">
-          <Suspense fallback={<p className="loading">Loading status…</p>}>
-            <StatusPanel />
-          </Suspense>
+          <StatusPanel />
         </aside>
       )}
       <Overlays />
@@ -74,14 +79,10 @@ function Page({ id }: { id: string | null }) {
   }, [chat?.title]);
   const lost = chat === null && id?.startsWith(COMPARISON);
   useEffect(() => {
-    if (lost) openComparison([]);
+    if (lost) openComparison();
   }, [lost]);
   if (chat?.lanes) {
-    return (
-      <Suspense fallback={<main id="main" tabIndex={-1} className="chat" />}>
-        <Compare chat={chat} />
-      </Suspense>
-    );
+    return <Compare chat={chat} />;
   }
   return <ChatPage id={id} chat={chat} />;
 }
@@ -96,10 +97,10 @@ function Overlays() {
   const overlay = useStore(overlayStore);
   const close = () => overlayStore.set(null);
   return (
-    <Suspense fallback={null}>
+    <>
       {overlay === 'settings' && <Settings onClose={close} />}
       {overlay === 'palette' && <Palette onClose={close} />}
       {overlay === 'shortcuts' && <Shortcuts onClose={close} />}
-    </Suspense>
+    </>
   );
 }

@@ -50,7 +50,12 @@ export function Banners() {
 function Retry({ at }: { at: number | null }) {
   const left = useCountdown(at);
   return (
-    <button type="button" className="button small" onClick={() => void refreshGateway()}>
+    <button
+      type="button"
+      className="button small"
+      translate="no"
+      onClick={() => void refreshGateway()}
+    >
       {left > 0 ? `Retry (${left} s)` : 'Retrying…'}
     </button>
   );

@@ -2,8 +2,10 @@ import { setModel } from '../store/actions';
 import { useStore } from '../store/create-store';
 import { changeSettings, settingsStore } from '../store/settings';
 import { findEntry } from '../store/storage/chat-list';
+import { isTemporary, nextIsTemporary } from '../store/temporary';
 import { useChat } from '../store/use-chat';
 import { chatMenu } from './chat-menu';
+import { readDraft, setDraft } from './composer/draft';
 import { newChat, toggleSidebar, toggleStatus } from './hotkeys';
 import { ModelPicker } from './model/ModelPicker';
 import { useModel } from './model/use-model';
@@ -11,7 +13,27 @@ import { openComparison } from './open-comparison';
 import { routeStore } from './route';
 import { Icon } from './ui/Icon';
 import { Menu } from './ui/Menu';
-import { keyName, openSettings, overlayStore } from './view';
+import { isTouch, keyName, openSettings, overlayStore } from './view';
+
+function TemporarySwitch() {
+  const on = useStore(nextIsTemporary);
+  return (
+    <button
+      type="button"
+      className="icon-button"
+      aria-label="Temporary chat"
+      aria-pressed={on}
+      title="Temporary chat: kept nowhere, gone when the page is closed"
+      onClick={() => {
+        nextIsTemporary.set(!on);
+        // What is typed already is stored, or no longer.
+        setDraft(null, readDraft(null));
+      }}
+    >
+      <Icon name="temporary" />
+    </button>
+  );
+}
 
 export function Header({ chatId }: { chatId: string | null }) {
   const { sidebar, status } = useStore(settingsStore);
@@ -53,7 +75,9 @@ export function Header({ chatId }: { chatId: string | null }) {
           hotkey
         />
       )}
+      {chatId && isTemporary(chatId) && <span className="hint">Temporary</span>}
       <span className="grow" />
+      {chatId === null && <TemporarySwitch />}
       <button
         type="button"
         className="icon-button"
@@ -85,12 +109,14 @@ export function Header({ chatId }: { chatId: string | null }) {
           },
           ...(routeStore.get() ? chatMenu(findEntry(routeStore.get() ?? '')) : []),
           { label: 'API reference', icon: 'book', run: () => location.assign('./docs') },
-          {
-            label: 'Keyboard shortcuts',
-            icon: 'info',
-            hint: '?',
-            run: () => overlayStore.set('shortcuts'),
-          },
+          isTouch()
+            ? null
+            : {
+                label: 'Keyboard shortcuts',
+                icon: 'info',
+                hint: '?',
+                run: () => overlayStore.set('shortcuts'),
+              },
           { label: 'Settings', icon: 'settings', run: () => openSettings() },
         ]}
       />

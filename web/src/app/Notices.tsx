@@ -48,10 +48,10 @@ export function Announcer() {
   const answer = useStore(finishedAnswerStore);
   return (
     <>
-      <p className="visually-hidden" role="status">
+      <p className="visually-hidden" role="status" translate="no">
         {shown}
       </p>
-      <div className="visually-hidden" role="log" aria-label="Newest answer">
+      <div className="visually-hidden" role="log" aria-label="Newest answer" translate="no">
         {answer}
       </div>
     </>

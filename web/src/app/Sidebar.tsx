@@ -61,7 +61,7 @@ export function Sidebar() {
             className="row-button"
             onClick={() => {
               drawerStore.set(false);
-              openComparison([]);
+              openComparison();
             }}
           >
             <Icon name="compare" size={17} />
@@ -84,20 +84,12 @@ export function Sidebar() {
   );
 }
 
-export function Mark() {
-  return (
-    <svg className="mark" width="20" height="20" viewBox="0 0 24 24" fill="none" aria-hidden="true">
-      <path d="M3 12h18" className="mark-line" />
-      <path d="M3 6h5c5 0 4 12 9 12h4" className="mark-branch" />
-    </svg>
-  );
-}
-
 function Conversations() {
   const all = useStore(listStore);
   const route = useStore(routeStore);
   const [query, setQuery] = useState('');
-  const [found, setFound] = useState<Set<string> | null>(null);
+  /** The passages found, by conversation; empty for a match in the title. */
+  const [found, setFound] = useState<Map<string, string> | null>(null);
   const [rows, setRows] = useState(0);
   const shown = all.filter((entry) => !entry.deleted && (!found || found.has(entry.id)));
 
@@ -109,7 +101,7 @@ function Conversations() {
     const control = new AbortController();
     const timer = setTimeout(() => {
       void searchChats(query, control.signal).then((hits) => {
-        if (!control.signal.aborted) setFound(new Set(hits.map((hit) => hit.id)));
+        if (!control.signal.aborted) setFound(new Map(hits.map((hit) => [hit.id, hit.excerpt])));
       });
     }, 120);
     return () => {
@@ -140,6 +132,7 @@ function Conversations() {
         <Icon name="search" size={15} />
         <input
           type="search"
+          dir="auto"
           value={query}
           placeholder="Search"
           aria-label="Search conversations"
@@ -152,7 +145,12 @@ function Conversations() {
             <h2 className="list-day">{day}</h2>
             <ul>
               {entries.map((entry) => (
-                <SidebarRow key={entry.id} entry={entry} current={entry.id === route} />
+                <SidebarRow
+                  key={entry.id}
+                  entry={entry}
+                  current={entry.id === route}
+                  passage={found?.get(entry.id) ?? ''}
+                />
               ))}
             </ul>
           </section>

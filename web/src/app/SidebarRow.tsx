@@ -11,9 +11,12 @@ import { drawerStore } from './view';
 export const SidebarRow = memo(function SidebarRow({
   entry,
   current,
+  passage,
 }: {
   entry: IndexEntry;
   current: boolean;
+  /** What a search found in it. */
+  passage: string;
 }) {
   const isRenamed = useStore(renaming) === entry.id;
   const live = useIsLive(entry.id);
@@ -34,7 +37,16 @@ export const SidebarRow = memo(function SidebarRow({
         onDoubleClick={() => renaming.set(entry.id)}
       >
         {entry.compare && <Icon name="compare" size={14} />}
-        <span className="list-title">{entry.title || 'New chat'}</span>
+        <span className="list-texts">
+          <span className="list-title" dir="auto">
+            {entry.title || 'New chat'}
+          </span>
+          {passage && (
+            <span className="list-passage" dir="auto">
+              {passage}
+            </span>
+          )}
+        </span>
         {live && <span className="pulse" role="img" aria-label="Answering" />}
       </a>
       <Menu
@@ -54,6 +66,7 @@ function Rename({ entry }: { entry: IndexEntry }) {
   return (
     <input
       className="rename"
+      dir="auto"
       defaultValue={entry.title}
       aria-label="New name"
       ref={(input: HTMLInputElement | null) => {

@@ -29,19 +29,19 @@ export const shortcuts: Shortcut[] = [
 
 export function startHotkeys(): void {
   addEventListener('keydown', (event) => {
-    if (event.defaultPrevented || event.isComposing) return;
+    if (event.defaultPrevented) return;
     const found = shortcuts.find((shortcut) => matches(shortcut.keys, event));
     if (found) {
       event.preventDefault();
       found.run();
       return;
     }
-    if (isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey) {
-      if (event.key === 'Escape') stopHere();
+    if (event.key === 'Escape') {
+      if (!takesEscape(event.target)) stopHere();
       return;
     }
-    if (event.key === 'Escape') stopHere();
-    else if (settingsStore.get().singleKeys && !overlayStore.get()) single(event);
+    if (isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (settingsStore.get().singleKeys && !overlayStore.get()) single(event);
   });
 }
 
@@ -66,6 +66,12 @@ function isTyping(target: EventTarget | null): boolean {
   return (
     target instanceof HTMLElement && target.matches('input, textarea, select, [contenteditable]')
   );
+}
+
+/** Fields in which it ends an edit, a new name or a search, and not the answer. */
+function takesEscape(target: EventTarget | null): boolean {
+  const fields = 'input:not([type=checkbox]), textarea:not(#composer), select';
+  return target instanceof HTMLElement && target.matches(fields);
 }
 
 function stopHere(): void {

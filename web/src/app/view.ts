@@ -30,6 +30,9 @@ export function openSettings(tab: 'general' | 'models' | 'data' | 'about' = 'gen
 
 export const isNarrow = () => matchMedia('(max-width: 1023px)').matches;
 
+/** A touch keyboard has no shortcuts, and Enter is its only way to insert a newline. */
+export const isTouch = () => matchMedia('(hover: none) and (pointer: coarse)').matches;
+
 export const isMac = /Mac|iPhone|iPad/.test(
   typeof navigator === 'undefined' ? '' : navigator.userAgent,
 );

@@ -3,9 +3,11 @@ import './try.css';
 import { useEffect, useState } from 'react';
 import { apiBase, gatewayUrl } from '../api/base';
 import { gatewayStore, startGateway } from '../api/gateway';
+import { Mark } from '../app/ui/Mark';
 import { CopyButton } from '../app/ui/CopyButton';
 import type { SnippetLanguage } from '../snippets';
 import { useStore } from '../store/create-store';
+import { Forwarded } from './Forwarded';
 import { KeyField } from './KeyField';
 import { anchor, OperationCard } from './OperationCard';
 import { type Operation, readSpec, type Spec } from './spec';
@@ -26,13 +28,16 @@ export function Docs() {
   return (
     <div className="dx">
       <header className="dx-head">
-        <a className="dx-mark" href={gatewayUrl('.')}>
-          Trunkline
-        </a>
-        <span className="dx-muted">API reference{spec && ` · ${spec.version}`}</span>
-        <a className="dx-back" href={gatewayUrl('.')}>
-          Chat
-        </a>
+        <div className="dx-bar">
+          <a className="dx-mark" href={gatewayUrl('.')}>
+            <Mark />
+            Trunkline
+          </a>
+          <span className="dx-muted">API reference{spec && ` · ${spec.version}`}</span>
+          <a className="dx-back" href={gatewayUrl('.')}>
+            Chat
+          </a>
+        </div>
       </header>
       {spec ? (
         <Reference spec={spec} />
@@ -68,6 +73,7 @@ function Reference({ spec }: { spec: Spec }) {
   const model = gateway.models.find((model) => model.ready)?.id ?? 'demo';
   const root = gatewayUrl('.').replace(/\/$/, '');
   const groups = grouped(spec.operations);
+  const current = useCurrent(spec.operations);
   // The browser could not scroll to the fragment before its element existed.
   useEffect(() => {
     const id = location.hash.slice(1);
@@ -82,12 +88,22 @@ function Reference({ spec }: { spec: Spec }) {
             <ul>
               {operations.map((operation) => (
                 <li key={operation.id}>
-                  <a href={`#${anchor(operation)}`}>{operation.summary}</a>
+                  <a
+                    href={`#${anchor(operation)}`}
+                    aria-current={operation === current ? 'location' : undefined}
+                  >
+                    {operation.summary}
+                  </a>
                 </li>
               ))}
             </ul>
           </div>
         ))}
+        <ul>
+          <li>
+            <a href="#forwarded">All other calls</a>
+          </li>
+        </ul>
       </nav>
       <main className="dx-main">
         <h1>API reference</h1>
@@ -109,9 +125,36 @@ function Reference({ spec }: { spec: Spec }) {
             onLanguage={setLanguage}
           />
         ))}
+        <Forwarded />
       </main>
     </div>
   );
+}
+
+/** The operation that is read: the last one whose heading has passed the upper third. */
+function useCurrent(operations: Operation[]): Operation | undefined {
+  const [current, setCurrent] = useState<Operation | undefined>(undefined);
+  useEffect(() => {
+    let frame = 0;
+    const find = () => {
+      frame = 0;
+      const passed = operations.filter((operation) => {
+        const element = document.getElementById(anchor(operation));
+        return element && element.getBoundingClientRect().top < innerHeight / 3;
+      });
+      setCurrent(passed.at(-1) ?? operations[0]);
+    };
+    const onScroll = () => {
+      frame ||= requestAnimationFrame(find);
+    };
+    find();
+    addEventListener('scroll', onScroll, { passive: true, capture: true });
+    return () => {
+      cancelAnimationFrame(frame);
+      removeEventListener('scroll', onScroll, { capture: true });
+    };
+  }, [operations]);
+  return current;
 }
 
 function grouped(operations: Operation[]): [string, Operation[]][] {

@@ -15,6 +15,14 @@ const EXAMPLES: Record<string, Record<string, unknown>> = {
     messages: [{ role: 'user', content: 'Say hello in three languages.' }],
     stream: true,
   },
+  '/v1/messages': {
+    max_tokens: 1024,
+    messages: [{ role: 'user', content: 'Say hello in three languages.' }],
+    stream: true,
+  },
+  '/v1/messages/count_tokens': {
+    messages: [{ role: 'user', content: 'Say hello in three languages.' }],
+  },
   '/v1/completions': { prompt: 'Once upon a time', max_tokens: 64 },
   '/v1/embeddings': { input: ['The quick brown fox', 'Der schnelle braune Fuchs'] },
   '/v1/responses': { input: 'Say hello in three languages.' },

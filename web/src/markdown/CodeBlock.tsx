@@ -1,3 +1,4 @@
+import './code.css';
 import { memo, useEffect, useMemo, useRef, useState } from 'react';
 import { saveFile } from '../app/ui/copy';
 import { useNear } from '../app/ui/use-near';
@@ -28,7 +29,7 @@ export const CodeBlock = memo(function CodeBlock({ code, info, open = false }: P
   );
   const name = nameOf(info);
   return (
-    <div className="md-code">
+    <div className="md-code" dir="ltr" translate="no">
       <div className="md-bar">
         <span className="md-lang">{name || 'text'}</span>
         <button

@@ -42,7 +42,12 @@ export function Markdown(props: MarkdownProps) {
       live = false;
     };
   }, [Found]);
-  return Found ? <Found {...props} /> : <div className="md as-text">{props.text}</div>;
+  if (Found) return <Found {...props} />;
+  return (
+    <div className="md as-text" dir="auto" translate={props.streaming ? 'no' : 'yes'}>
+      {props.text}
+    </div>
+  );
 }
 
 // The first interaction loads the renderer, so that it is there before the first token.

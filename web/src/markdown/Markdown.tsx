@@ -1,5 +1,7 @@
+import './prose.css';
 import './markdown.css';
 import { memo, useMemo, useRef } from 'react';
+import { isTranslated } from '../app/translation';
 import type { Block } from './block';
 import type { MarkdownProps } from './LazyMarkdown';
 import { BlockView, sameBlock } from './render';
@@ -16,8 +18,16 @@ export const Markdown = memo(function Markdown({ text, streaming = false }: Mark
     () => (streaming ? split.update(text) : split.finish(text)),
     [split, text, streaming],
   );
+  // A translation takes new elements only. Without a value, Preact would leave the "no" in place.
+  const drawn = useRef({ streaming, times: 0 }).current;
+  if (drawn.streaming && !streaming && isTranslated()) drawn.times++;
+  drawn.streaming = streaming;
   return (
-    <div className={streaming ? 'md streaming' : 'md'}>
+    <div
+      key={drawn.times}
+      className={streaming ? 'md streaming' : 'md'}
+      translate={streaming ? 'no' : 'yes'}
+    >
       {stretches(blocks).map((group) => (
         <Stretch key={group.key} blocks={group.blocks} />
       ))}

@@ -40,5 +40,9 @@ export const MathView = memo(function MathView({
     };
   }, [render]);
   const formula = render?.(tex, display) ?? <code>{tex}</code>;
-  return <span className={display ? 'md-math display' : 'md-math'}>{formula}</span>;
+  return (
+    <span dir="ltr" translate="no" className={display ? 'md-math display' : 'md-math'}>
+      {formula}
+    </span>
+  );
 });

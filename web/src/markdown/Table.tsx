@@ -2,6 +2,7 @@ import type { Tokens } from 'marked';
 import { memo } from 'react';
 import { CopyButton } from './CopyButton';
 import { tableToCsv } from './csv';
+import { directionOf } from './direction';
 import { Inline } from './inline';
 
 interface Props {
@@ -20,7 +21,7 @@ export function Table({ table, complete }: Props) {
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms */}
       <div className="md-scroll" tabIndex={0} role="group" aria-label="Table">
-        <table>
+        <table dir={directionOf(table.header.map((cell) => cell.text).join(' '))}>
           <thead>
             <Row cells={table.header} complete={complete} head />
           </thead>
@@ -49,6 +50,7 @@ const Row = memo(
         {cells.map((cell, i) => (
           <Cell
             key={i}
+            dir="auto"
             className={cell.align ? `to-${cell.align}` : undefined}
             {...(head ? { scope: 'col' } : {})}
           >

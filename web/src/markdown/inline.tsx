@@ -32,7 +32,11 @@ function inline(token: Token, key: number, depth: number): ReactNode {
     case 'del':
       return <del key={key}>{inner(token.tokens)}</del>;
     case 'codespan':
-      return <code key={key}>{(token as Tokens.Codespan).text}</code>;
+      return (
+        <code key={key} dir="ltr" translate="no">
+          {(token as Tokens.Codespan).text}
+        </code>
+      );
     case 'checkbox':
       return null;
     case 'br':
@@ -74,7 +78,14 @@ function link(token: Tokens.Link, key: number, depth: number): ReactNode {
     );
   }
   return (
-    <a key={key} href={href} target="_blank" rel="noopener noreferrer" title={token.title ?? href}>
+    <a
+      key={key}
+      dir="auto"
+      href={href}
+      target="_blank"
+      rel="noopener noreferrer"
+      title={token.title ?? href}
+    >
       {inside}
     </a>
   );

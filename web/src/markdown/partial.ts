@@ -72,6 +72,9 @@ function closeInline(tail: string): string {
       const end = skipLink(tail, i);
       if (end < 0) return unwind(cutLink(tail, i), open);
       i = end;
+    } else if (c === '$' && i === tail.length - 1 && tail.charAt(i - 1) !== '$') {
+      // What follows a dollar tells whether it closes a formula or begins a price.
+      return unwind(`${tail.slice(0, i)}\\$`, open);
     } else if (c === '*' || c === '_' || c === '~') {
       const run = runAt(tail, i);
       toggle(open, run, i, tail);

@@ -2,6 +2,7 @@ import type { Token, Tokens } from 'marked';
 import { memo, type ReactNode } from 'react';
 import type { Block } from './block';
 import { CodeBlock } from './CodeBlock';
+import { directionOf } from './direction';
 import { Inline } from './inline';
 import type { FootnoteDef } from './lex';
 import { MathView } from './MathView';
@@ -48,7 +49,7 @@ function element(
   depth: number,
   open = false,
 ): ReactNode {
-  if (depth > DEEP) return <p key={key}>{token.raw}</p>;
+  if (depth > DEEP) return unknown(token, key);
   const inner = (tokens: Token[]) => (
     <Blocks tokens={tokens} complete={complete} depth={depth + 1} />
   );
@@ -61,13 +62,13 @@ function element(
       // One level for all headings: an answer's own levels may skip and start anywhere, and the
       // outline of the page must stay valid. Their styles still differ.
       return (
-        <h3 key={key} className={`md-h${Math.min((token as Tokens.Heading).depth, 4)}`}>
+        <h3 key={key} dir="auto" className={`md-h${Math.min((token as Tokens.Heading).depth, 4)}`}>
           <Inline tokens={token.tokens} />
         </h3>
       );
     case 'paragraph':
       return (
-        <p key={key}>
+        <p key={key} dir="auto">
           {(token as LongParagraph).parts?.map((part, i) => (
             <Part key={i} tokens={part} />
           ))}
@@ -86,7 +87,11 @@ function element(
         />
       );
     case 'blockquote':
-      return <blockquote key={key}>{inner(token.tokens ?? [])}</blockquote>;
+      return (
+        <blockquote key={key} dir={directionOf(token.raw)}>
+          {inner(token.tokens ?? [])}
+        </blockquote>
+      );
     case 'list':
       return <List key={key} list={token as Tokens.List} complete={complete} depth={depth} />;
     case 'table':
@@ -101,13 +106,21 @@ function element(
       return <Footnote key={key} note={token as FootnoteDef} />;
     case 'html':
       return (
-        <p key={key} className="md-html">
+        <p key={key} dir="auto" className="md-html">
           {token.raw.trimEnd()}
         </p>
       );
     default:
-      return <p key={key}>{token.raw}</p>;
+      return unknown(token, key);
   }
+}
+
+function unknown(token: Token, key: number): ReactNode {
+  return (
+    <p key={key} dir="auto">
+      {token.raw}
+    </p>
+  );
 }
 
 /** Frozen: its tokens never change. */
@@ -125,9 +138,22 @@ function List({ list, complete, depth }: ListProps) {
   const items = list.items.map((item, i) => (
     <Item key={i} item={item} complete={complete} depth={depth} />
   ));
-  if (!list.ordered)
-    return <ul className={list.items.some((i) => i.task) ? 'tasks' : undefined}>{items}</ul>;
-  return <ol start={list.start === 1 || list.start === '' ? undefined : list.start}>{items}</ol>;
+  // The side of the marks; each item has the direction of its own text by its style.
+  const dir = directionOf(list.items[0]?.text ?? '');
+  if (!list.ordered) {
+    const tasks = list.items.some((item) => item.task);
+    return (
+      <ul dir={dir} className={tasks ? 'tasks' : undefined}>
+        {items}
+      </ul>
+    );
+  }
+  const start = list.start === 1 || list.start === '' ? undefined : list.start;
+  return (
+    <ol dir={dir} start={start}>
+      {items}
+    </ol>
+  );
 }
 
 interface ItemProps {
@@ -163,7 +189,7 @@ function Footnote({ note }: { note: FootnoteDef }) {
   return (
     <div className="md-note" data-note={note.label} tabIndex={-1}>
       <span className="md-notemark">{note.label}</span>
-      <div>
+      <div dir="auto">
         <Inline tokens={note.tokens} />
       </div>
     </div>

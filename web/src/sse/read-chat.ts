@@ -20,10 +20,21 @@ export async function readChat(
 ): Promise<ChatResult> {
   const now = options.now ?? (() => performance.now());
   const chat = new ChatAccumulator();
-  const times: ChatTimes = { firstByte: null, firstToken: null, firstAnswer: null, end: null };
+  const times: ChatTimes = {
+    firstByte: null,
+    firstToken: null,
+    lastToken: null,
+    firstAnswer: null,
+    end: null,
+  };
+  let deltas = 0;
   const changed = () => {
     const state = chat.state;
-    if (times.firstToken === null && state.deltas > 0) times.firstToken = now();
+    if (state.deltas > deltas) {
+      deltas = state.deltas;
+      times.lastToken = now();
+      times.firstToken ??= times.lastToken;
+    }
     if (times.firstAnswer === null && (state.content !== '' || state.toolCalls.length > 0))
       times.firstAnswer = now();
     options.onChange?.(state, times);

@@ -66,6 +66,8 @@ export interface ChatTimes {
   firstByte: number | null;
   /** First text, reasoning or tool call: "time to first token". */
   firstToken: number | null;
+  /** The newest text, reasoning or tool call. */
+  lastToken: number | null;
   /** First text that is not reasoning. */
   firstAnswer: number | null;
   end: number | null;

@@ -1,16 +1,27 @@
-import { memo } from 'react';
+import { memo, useState } from 'react';
 import type { RecentRequest } from '../api/types';
 import { count, exactTime, milliseconds } from '../app/format';
 import { jumpTo, locationOf } from './own-requests';
 
+/** More would push away what stands below. */
+const FIRST = 4;
+
 export const Recent = memo(function Recent({ requests }: { requests: RecentRequest[] }) {
+  const [all, setAll] = useState(false);
   if (requests.length === 0) return <p className="st-none">None yet.</p>;
   return (
-    <ol className="st-recent">
-      {requests.map((request) => (
-        <Request key={request.id} request={request} />
-      ))}
-    </ol>
+    <>
+      <ol className="st-recent">
+        {(all ? requests : requests.slice(0, FIRST)).map((request) => (
+          <Request key={request.id} request={request} />
+        ))}
+      </ol>
+      {!all && requests.length > FIRST && (
+        <button type="button" className="button small st-all" onClick={() => setAll(true)}>
+          Show the last {requests.length}
+        </button>
+      )}
+    </>
   );
 });
 

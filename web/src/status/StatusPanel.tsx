@@ -6,6 +6,7 @@ import { count, milliseconds } from '../app/format';
 import { CopyButton } from '../app/ui/CopyButton';
 import { Icon } from '../app/ui/Icon';
 import { useCountdown } from '../app/use-countdown';
+import { Limits } from '../limits';
 import { clientSnippet } from '../snippets';
 import { useStore } from '../store/create-store';
 import { changeSettings } from '../store/settings';
@@ -24,7 +25,8 @@ export function StatusPanel() {
     return startFeed();
   }, []);
   return (
-    <div className="st">
+    // Its figures change each second.
+    <div className="st" translate="no">
       <div className="st-head">
         <h2>Gateway</h2>
         <PhaseLabel feed={feed} />
@@ -37,8 +39,10 @@ export function StatusPanel() {
           <Icon name="close" />
         </button>
       </div>
+      <Limits />
       {status ? <Figures feed={feed} status={status} /> : <Placeholder feed={feed} />}
       <Connect status={status} />
+      {status && <SetUp status={status} />}
     </div>
   );
 }
@@ -46,12 +50,12 @@ export function StatusPanel() {
 function PhaseLabel({ feed }: { feed: Feed }) {
   const seconds = useCountdown(feed.retryAt);
   const labels: Record<Feed['phase'], [string, string]> = {
-    connecting: ['idle', 'Connecting'],
+    connecting: ['off', 'Connecting'],
     live: ['ok', 'Live'],
     waiting: ['warn', `Retry in ${seconds} s`],
-    paused: ['idle', 'Paused'],
+    paused: ['off', 'Paused'],
     key: ['warn', 'Key required'],
-    absent: ['idle', 'Off'],
+    absent: ['off', 'Off'],
   };
   const [tone, label] = labels[feed.phase];
   const draining = feed.phase === 'live' && feed.status?.draining;
@@ -78,7 +82,6 @@ function Placeholder({ feed }: { feed: Feed }) {
 function Figures({ feed, status }: { feed: Feed; status: GatewayStatus }) {
   const { points } = feed;
   const last = points.at(-1);
-  const ready = status.models.filter((model) => model.ready).length;
   const errors = status.requests.total > 0 ? status.requests.failed / status.requests.total : 0;
   return (
     <>
@@ -88,51 +91,62 @@ function Figures({ feed, status }: { feed: Feed; status: GatewayStatus }) {
         <Fact name="In flight" value={count(status.requests.in_flight)} />
         <Fact name="Requests" value={count(status.requests.total)} />
       </dl>
-      <dl className="st-sparks">
-        <Trend
-          label="Requests/s"
-          value={rate(last?.perSecond)}
-          points={points}
-          lines={[{ pick: (p) => p.perSecond, className: 'line' }]}
-          minTop={1}
-        />
-        <Trend
-          label="First token"
-          value={last?.p50 == null ? '–' : milliseconds(last.p50)}
-          more={last?.p95 == null ? '' : `p95 ${milliseconds(last.p95)}`}
-          points={points}
-          lines={[
-            { pick: (p) => p.p95, className: 'line faint' },
-            { pick: (p) => p.p50, className: 'line' },
-          ]}
-          minTop={50}
-        />
-        <Trend
-          label="Tokens/s"
-          value={rate(last?.tokensPerSecond)}
-          points={points}
-          lines={[{ pick: (p) => p.tokensPerSecond, className: 'line' }]}
-          minTop={10}
-        />
-        <Trend
-          label="Errors since start"
-          value={`${Math.round(errors * 1000) / 10} %`}
-          points={points}
-          lines={[{ pick: (p) => p.errorShare, className: 'line bad' }]}
-          minTop={1}
-        />
-      </dl>
+      {status.requests.total > 0 && (
+        <dl className="st-sparks">
+          <Trend
+            label="Requests/s"
+            value={rate(last?.perSecond)}
+            points={points}
+            lines={[{ pick: (p) => p.perSecond, className: 'line' }]}
+            minTop={1}
+          />
+          <Trend
+            label="First token"
+            value={last?.p50 == null ? '–' : milliseconds(last.p50)}
+            more={last?.p95 == null ? '' : `p95 ${milliseconds(last.p95)}`}
+            points={points}
+            lines={[
+              { pick: (p) => p.p95, className: 'line faint' },
+              { pick: (p) => p.p50, className: 'line' },
+            ]}
+            minTop={50}
+          />
+          <Trend
+            label="Tokens/s"
+            value={rate(last?.tokensPerSecond)}
+            points={points}
+            lines={[{ pick: (p) => p.tokensPerSecond, className: 'line' }]}
+            minTop={10}
+          />
+          <Trend
+            label="Errors since start"
+            value={`${Math.round(errors * 1000) / 10} %`}
+            points={points}
+            lines={[{ pick: (p) => p.errorShare, className: 'line bad' }]}
+            minTop={1}
+          />
+        </dl>
+      )}
+      <h3>Last requests</h3>
+      <Recent requests={status.recent} />
+    </>
+  );
+}
+
+/** What is set up, and behind it what is not. */
+function SetUp({ status }: { status: GatewayStatus }) {
+  const ready = status.models.filter((model) => model.ready).length;
+  return (
+    <>
       <h3>
         Models{' '}
         <span className="st-muted">
           {ready} of {status.models.length} ready
         </span>
       </h3>
-      <Models models={status.models} />
+      <Models models={status.models} recent={status.recent} />
       <h3>Providers</h3>
       <Providers providers={status.providers} />
-      <h3>Last requests</h3>
-      <Recent requests={status.recent} />
     </>
   );
 }

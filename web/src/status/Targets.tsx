@@ -1,17 +1,7 @@
+import { targetHealth } from '../api/health';
 import type { TargetStatus } from '../api/types';
 import { useStore } from '../store/create-store';
 import { feedStore } from './feed';
-import { codeText } from './Recent';
-
-const STATES: Record<string, [string, string]> = {
-  ready: ['ok', 'Ready'],
-  ejected: ['bad', 'Failing'],
-  cooldown: ['warn', 'Cooldown'],
-  unauthorized: ['bad', 'Key rejected'],
-  rate_limited: ['warn', 'Rate-limited'],
-  unhealthy: ['bad', 'Unhealthy'],
-  not_configured: ['idle', 'Not set up'],
-};
 
 /** Nothing for a single target: its state is that of the model. */
 export function Targets({ targets }: { targets: TargetStatus[] }) {
@@ -32,7 +22,7 @@ export function Targets({ targets }: { targets: TargetStatus[] }) {
 }
 
 function Target({ target, numbered }: { target: TargetStatus; numbered: boolean }) {
-  const [tone, word] = STATES[target.state] ?? ['warn', codeText(target.state)];
+  const { tone, word } = targetHealth(target.state);
   const position = [
     target.fallback ? 'fallback' : `priority ${target.priority}`,
     `weight ${target.weight}`,

@@ -1,6 +1,6 @@
-import { memo, useState } from 'react';
-import { targetsOut } from '../api/gateway';
-import type { ModelStatus, ProviderStatus } from '../api/types';
+import { memo, type ReactNode, useState } from 'react';
+import { type Health, modelHealth } from '../api/health';
+import type { ModelStatus, ProviderStatus, RecentRequest } from '../api/types';
 import { count, exactTime, milliseconds } from '../app/format';
 import { CopyButton } from '../app/ui/CopyButton';
 import { codeText } from './Recent';
@@ -10,21 +10,57 @@ import { Targets } from './Targets';
 const FIRST_MODELS = 60;
 
 const STATES: Record<string, [string, string]> = {
-  not_configured: ['idle', 'Not set up'],
-  unknown: ['idle', 'No traffic yet'],
+  not_configured: ['off', 'Not set up'],
+  unknown: ['off', 'No traffic yet'],
   ok: ['ok', 'OK'],
   failing: ['bad', 'Failing'],
 };
 
 export const Providers = memo(function Providers({ providers }: { providers: ProviderStatus[] }) {
-  return (
+  const rows = (some: ProviderStatus[]) => (
     <ul className="st-list">
-      {providers.map((provider) => (
+      {some.map((provider) => (
         <Provider key={provider.name} provider={provider} />
       ))}
     </ul>
   );
+  const ready = providers.filter((provider) => provider.ready);
+  return (
+    <>
+      {ready.length > 0 && rows(ready)}
+      <Folded
+        rows={providers.filter((provider) => !provider.ready)}
+        open={ready.every(isDemo)}
+        draw={rows}
+      />
+    </>
+  );
 });
+
+const isDemo = ({ name }: ProviderStatus) => name === 'demo';
+
+interface FoldedProps<T> {
+  /** What is not set up. */
+  rows: T[];
+  /** Where nothing else is set up, this is what is looked for. */
+  open: boolean;
+  draw: (rows: T[]) => ReactNode;
+}
+
+function Folded<T>({ rows, open, draw }: FoldedProps<T>) {
+  const [shown, setShown] = useState(open);
+  if (rows.length === 0) return null;
+  return (
+    <details
+      className="st-fold"
+      open={shown}
+      onToggle={(event) => setShown(event.currentTarget.open)}
+    >
+      <summary>{count(rows.length)} not set up</summary>
+      {shown && draw(rows)}
+    </details>
+  );
+}
 
 function Provider({ provider }: { provider: ProviderStatus }) {
   const [tone, word] = STATES[provider.state] ?? ['warn', codeText(provider.state)];
@@ -59,31 +95,42 @@ function Provider({ provider }: { provider: ProviderStatus }) {
   );
 }
 
-export const Models = memo(function Models({ models }: { models: ModelStatus[] }) {
-  // Ready models first.
-  const sorted = [...models].sort((a, b) => Number(b.ready) - Number(a.ready));
+interface ModelsProps {
+  models: ModelStatus[];
+  /** The last requests. */
+  recent: RecentRequest[];
+}
+
+export const Models = memo(function Models({ models, recent }: ModelsProps) {
   const [all, setAll] = useState(false);
-  return (
+  const rows = (some: ModelStatus[]) => (
     <>
       <ul className="st-list">
-        {(all ? sorted : sorted.slice(0, FIRST_MODELS)).map((model) => (
-          <Model key={model.id} model={model} />
+        {(all ? some : some.slice(0, FIRST_MODELS)).map((model) => (
+          <Model key={model.id} model={model} {...modelHealth(model, recent)} />
         ))}
       </ul>
-      {!all && sorted.length > FIRST_MODELS && (
+      {!all && some.length > FIRST_MODELS && (
         <button type="button" className="button small" onClick={() => setAll(true)}>
-          Show all {count(sorted.length)} models
+          Show all {count(some.length)} models
         </button>
       )}
     </>
   );
+  const ready = models.filter((model) => model.ready);
+  return (
+    <>
+      {ready.length > 0 && rows(ready)}
+      <Folded
+        rows={models.filter((model) => !model.ready)}
+        open={ready.every((model) => model.provider === 'demo')}
+        draw={rows}
+      />
+    </>
+  );
 });
 
-const Model = memo(function Model({ model }: { model: ModelStatus }) {
-  const out = targetsOut(model.targets);
-  let [tone, word] = model.ready ? ['ok', 'Ready'] : ['idle', 'Not ready'];
-  if (out.count > 0)
-    [tone, word] = out.all ? ['bad', 'All targets unavailable'] : ['warn', 'Partly ready'];
+const Model = memo(function Model({ model, tone, word }: Health & { model: ModelStatus }) {
   return (
     <li>
       <div className="st-line">

@@ -3,12 +3,12 @@ import { chatRequest } from '../api/wire';
 import { createPaintQueue } from '../sse';
 import { createStore } from './create-store';
 import { newId } from './id';
-import { beginLive, endLive } from './live';
+import { beginLive, endLive, liveChats } from './live';
 import { awaitModel } from './model-choice';
 import { announce, finishedAnswerStore } from './notices';
 import { changeChat, chatStore } from './storage/chats';
 import { ancestors, nextTimestamp, patchMessage, withMessage } from './tree';
-import type { Message } from './types';
+import type { Message, MessageState } from './types';
 
 /** Streams an answer into a conversation. */
 
@@ -19,13 +19,38 @@ const MAX_READ_ALOUD = 1500;
 /** Often enough to show progress, rarely enough not to annoy. */
 const ANNOUNCE_EVERY_MS = 7000;
 
+/** Said of an answer whose page was left. */
+const CLOSED = 'The page was closed before the answer was complete.';
+
 const CONTINUE =
   'Your last message was cut off. Continue exactly where it stopped. Do not repeat anything and add no introduction.';
 
-/** Adds an empty answer to `parent` and streams into it. */
-export function startAnswer(chatId: string, parent: string, model: string): Promise<void> {
+/** Browsers cut connections shortly before they tell the page that it is left. */
+const UNLOAD_MS = 2000;
+
+/** Answers whose connection was cut, with the time. */
+const cuts = new Map<string, { chat: string; at: number }>();
+
+/** Ends what streams, and tells of what was cut just before that it was for this reason. */
+export function leavePage(): void {
+  for (const run of liveChats()) run.leave();
+  for (const [id, { chat, at }] of cuts) {
+    if (Date.now() - at < UNLOAD_MS) markInterrupted(chat, id);
+  }
+  cuts.clear();
+}
+
+/** Ends an answer whose tab was closed. */
+export function markInterrupted(chatId: string, id: string): void {
+  changeChat(chatId, (chat) =>
+    patchMessage(chat, id, { state: 'cut', fault: { kind: 'cut', message: CLOSED } }),
+  );
+}
+
+/** Adds an empty answer to `parent` and streams into it. Returns how it ended. */
+export function startAnswer(chatId: string, parent: string, model: string): Promise<MessageState> {
   const chat = chatStore(chatId).get();
-  if (!chat) return Promise.resolve();
+  if (!chat) return Promise.resolve('failed');
   const message: Message = {
     id: newId(),
     parent,
@@ -41,7 +66,11 @@ export function startAnswer(chatId: string, parent: string, model: string): Prom
 }
 
 /** Continues an incomplete answer after its text. */
-export function resumeAnswer(chatId: string, message: Message, model: string): Promise<void> {
+export function resumeAnswer(
+  chatId: string,
+  message: Message,
+  model: string,
+): Promise<MessageState> {
   const { fault: _, finish: __, ...rest } = message;
   const again: Message = { ...rest, model, state: 'streaming', beat: Date.now() };
   changeChat(chatId, (now) => ({
@@ -51,9 +80,9 @@ export function resumeAnswer(chatId: string, message: Message, model: string): P
   return streamAnswer(chatId, again, message.text);
 }
 
-async function streamAnswer(chatId: string, start: Message, kept = ''): Promise<void> {
+async function streamAnswer(chatId: string, start: Message, kept = ''): Promise<MessageState> {
   const chat = chatStore(chatId).get();
-  if (!chat) return;
+  if (!chat) return 'failed';
   const { id } = start;
   const controller = new AbortController();
   const message = createStore(start);
@@ -64,7 +93,14 @@ async function streamAnswer(chatId: string, start: Message, kept = ''): Promise<
     newest = { ...newest, beat: Date.now() };
     changeChat(chatId, (now) => patchMessage(now, id, newest));
   };
-  beginLive(id, { chat: chatId, message, controller, commit });
+  let left = false;
+  const leave = () => {
+    left = true;
+    newest = { ...newest, state: 'cut', fault: { kind: 'cut', message: CLOSED } };
+    commit();
+    controller.abort();
+  };
+  beginLive(id, { chat: chatId, message, controller, commit, leave });
   const saving = setInterval(commit, SAVE_EVERY_MS);
   const announcing = setInterval(() => announce('Still answering.'), ANNOUNCE_EVERY_MS);
   announce(`${start.model || 'The model'} is answering.`);
@@ -78,11 +114,12 @@ async function streamAnswer(chatId: string, start: Message, kept = ''): Promise<
     const end = await runChat(request, {
       signal: controller.signal,
       onProgress(progress) {
+        if (left) return;
         newest = { ...newest, ...progress, text: join(progress.text) };
         paint.mark();
       },
     });
-    newest = { ...newest, ...end, text: join(end.text) };
+    if (!left) newest = { ...newest, ...end, text: join(end.text) };
   } finally {
     paint.stop();
     clearInterval(saving);
@@ -90,8 +127,11 @@ async function streamAnswer(chatId: string, start: Message, kept = ''): Promise<
     commit();
     endLive(id);
   }
+  if (newest.state === 'cut' || newest.fault?.kind === 'offline')
+    cuts.set(id, { chat: chatId, at: Date.now() });
   announce(spoken(newest));
   if (newest.state === 'done') finishedAnswerStore.set(newest.text.slice(0, MAX_READ_ALOUD));
+  return newest.state;
 }
 
 function instruction(parent: string): Message {

@@ -46,7 +46,8 @@ export function asMarkdown(chat: Conversation): string {
 function section(message: Message): string[] {
   const who = message.role === 'user' ? 'You' : (message.model ?? 'Assistant');
   const files = (message.attachments ?? []).map((attachment) => `*Attached: ${attachment.name}*\n`);
-  return [`## ${who}`, '', ...files, message.text, ''];
+  const results = (message.toolResults ?? []).map(({ name, content }) => `*${name}*: ${content}\n`);
+  return [`## ${who}`, '', ...files, ...results, message.text, ''];
 }
 
 /** Returns the number of imported conversations. One that exists already is imported as a copy. */

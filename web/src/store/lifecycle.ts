@@ -1,10 +1,13 @@
+import { stopOrphans } from './actions';
+import { leavePage } from './answer';
 import { isLive, liveChats } from './live';
+import { onQueueStored } from './queue';
 import { onSettingsStored } from './settings';
 import { archiveOld } from './storage/archive-policy';
 import { recoverArchived } from './storage/archive-recovery';
 import { expired, loadList, rereadList } from './storage/chat-list';
 import { onChatStored, purge, saveChat } from './storage/chats';
-import { chatKey, INDEX, SETTINGS } from './storage/local-storage';
+import { chatKey, INDEX, queueKey, SETTINGS } from './storage/local-storage';
 
 /** After the page has opened. */
 const MAINTENANCE_DELAY_MS = 2000;
@@ -15,7 +18,9 @@ export function startStore(): void {
   // Without IndexedDB all conversations stay in localStorage.
   setTimeout(() => void runMaintenance().catch(() => {}), MAINTENANCE_DELAY_MS);
   addEventListener('storage', onStorage);
-  addEventListener('pagehide', saveLive);
+  addEventListener('pagehide', leavePage);
+  // Frozen tabs are discarded without a further event.
+  document.addEventListener('freeze', saveLive);
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'hidden') saveLive();
   });
@@ -30,12 +35,14 @@ async function runMaintenance(): Promise<void> {
 function onStorage(event: StorageEvent): void {
   const { key, newValue } = event;
   const start = chatKey('');
+  const queue = queueKey('');
   if (key === null || key === INDEX) rereadList();
   else if (key === SETTINGS) onSettingsStored();
   else if (key.startsWith(start)) {
     const id = key.slice(start.length);
     onChatStored(id, newValue, isLive(id));
-  }
+  } else if (key.startsWith(queue)) onQueueStored(key.slice(queue.length), newValue);
+  stopOrphans();
 }
 
 /** A phone may discard a hidden page. */

@@ -12,6 +12,8 @@ export interface Live {
   controller: AbortController;
   /** Copies the received text into the conversation. */
   commit(): void;
+  /** Ends the run with its page; what was received is kept, with the reason. */
+  leave(): void;
 }
 
 const runs = new Map<string, Live>();
@@ -39,9 +41,14 @@ export function liveChats(): Live[] {
 }
 
 export function stopChat(chat: string): boolean {
-  const own = liveChats().filter((run) => run.chat === chat);
-  for (const run of own) run.controller.abort();
-  return own.length > 0;
+  return stopRuns((run) => run.chat === chat);
+}
+
+/** Ends runs, and with them their requests. What they received is kept. */
+export function stopRuns(which: (run: Live, message: string) => boolean): boolean {
+  const ended = [...runs].filter(([message, run]) => which(run, message));
+  for (const [, run] of ended) run.controller.abort();
+  return ended.length > 0;
 }
 
 const never = () => () => {};

@@ -11,7 +11,7 @@ const DEFAULTS: Settings = {
   sendKey: 'enter',
   singleKeys: true,
   model: '',
-  favourites: [],
+  titleModel: '',
   presets: [],
   params: {},
   sidebar: true,

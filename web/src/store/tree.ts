@@ -145,11 +145,14 @@ export function nextTimestamp(chat: Conversation, parent: string): number {
   return Math.max(Date.now(), last + 1);
 }
 
-/** A title from the first message. */
+/** A title from the first message. Only what is markup for sure is left out. */
 export function titleFrom(text: string): string {
-  const line = text
-    .replace(/```[\s\S]*?(```|$)/g, ' ')
-    .replace(/[#*_`>[\]]+/g, ' ')
+  const prose = text.replace(/```[\s\S]*?(?:```|$)/g, ' ');
+  const line = (prose.trim() ? prose : text.replace(/^\s*```[^\n]*|```/g, ' '))
+    .replace(/^[ \t]*(?:#{1,6}|>|[-*+])[ \t]+/gm, '')
+    .replace(/(?<!\w)\*\*(?=\S)(.+?)(?<=\S)\*\*(?!\w)/g, '$1')
+    .replace(/`+([^`\n]+)`+/g, '$1')
+    .replace(/!?\[([^\]\n]*)\]\([^)\s]*\)/g, '$1')
     .replace(/\s+/g, ' ')
     .trim();
   if (line.length <= 60) return line || 'New chat';

@@ -6,6 +6,12 @@ export interface Params {
   temperature?: number;
   topP?: number;
   maxTokens?: number;
+  reasoningEffort?: string;
+  /** Texts at which the answer ends. */
+  stop?: string[];
+  seed?: number;
+  /** The answer is a JSON object. */
+  json?: boolean;
 }
 
 export interface Preset {
@@ -33,14 +39,26 @@ export interface ToolCall {
   arguments: string;
 }
 
+/** What the user entered as the result of a tool call. */
+export interface ToolResult {
+  id: string;
+  name: string;
+  content: string;
+}
+
 /** Milliseconds since the request was sent, by the browser's clock. */
 export interface Metrics {
   headersMs?: number;
   firstTokenMs?: number;
+  lastTokenMs?: number;
   totalMs?: number;
   inputTokens?: number;
   outputTokens?: number;
   reasoningTokens?: number;
+  /** Tokens that were streamed, where the provider keeps its reasoning back. */
+  streamedTokens?: number;
+  /** True if the browser suspended the page meanwhile: its times tell nothing then. */
+  suspended?: boolean;
   /** True if the provider sent no usage and the token counts are estimates. */
   estimated?: boolean;
   /** In US dollars. */
@@ -57,6 +75,11 @@ export type FaultKind =
   | 'request'
   | 'too-large'
   | 'rate'
+  | 'limit'
+  | 'quota'
+  | 'blocked'
+  | 'exceeds'
+  | 'unmetered'
   | 'overloaded'
   | 'server'
   | 'upstream'
@@ -66,6 +89,19 @@ export type FaultKind =
   | 'cut'
   | 'offline'
   | 'empty';
+
+/** The caller's own limit that refused the request; amounts are decimal text. */
+export interface FaultLimit {
+  rule: string;
+  /** Such as `key alice`; empty if it is everyone's. */
+  subject: string;
+  /** Such as `tokens`; `budget` is in US dollars. */
+  of: string;
+  period?: string;
+  limit: string;
+  used: string;
+  requested?: string;
+}
 
 export interface Fault {
   kind: FaultKind;
@@ -80,6 +116,7 @@ export interface Fault {
   retryAt?: number;
   /** The missing environment variable or setting. */
   missing?: string;
+  limit?: FaultLimit;
   /** The response body, truncated. */
   raw?: string;
 }
@@ -99,6 +136,8 @@ export interface Message {
   reasoning?: string;
   reasoningMs?: number;
   toolCalls?: ToolCall[];
+  /** Of a question: the results of all the calls of the answer before it. */
+  toolResults?: ToolResult[];
   /** The requested model; the fields below tell who served it. */
   model?: string;
   provider?: string;
@@ -163,7 +202,8 @@ export interface Settings {
   singleKeys: boolean;
   /** The model of a new conversation. */
   model: string;
-  favourites: string[];
+  /** The model that makes titles; empty: the first words are the title. */
+  titleModel: string;
   presets: Preset[];
   params: Params;
   sidebar: boolean;

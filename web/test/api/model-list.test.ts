@@ -40,23 +40,23 @@ const body = (count: number) => ({
 });
 
 describe('models that providers list themselves', () => {
-  it('follow those of the status, and have the state of their provider', () => {
-    const models = mergeListed(modelsOf(status), parseModelList(body(2)), status);
+  it('follow those of the status, and do not fail with their provider', () => {
+    const models = mergeListed(modelsOf(status), parseModelList(body(2)));
     expect(models.map((model) => model.id)).toEqual(['fast', 'big/m0', 'big/m1']);
     expect(models[0]?.upstreamModel).toBe('m1');
-    expect(models[1]).toMatchObject({ provider: 'big', ready: true, state: 'failing' });
+    expect(models[1]).toMatchObject({ provider: 'big', ready: true, health: { word: 'Ready' } });
   });
 
   it('change nothing if there are none', () => {
     const known = modelsOf(status);
-    expect(mergeListed(known, [], status)).toBe(known);
+    expect(mergeListed(known, [])).toBe(known);
     for (const odd of [null, [], { data: 7 }, { data: [7, null] }]) {
       expect(parseModelList(odd)).toEqual([]);
     }
   });
 
   it('are found among hundreds, of which a limited number is drawn', () => {
-    const models = mergeListed(modelsOf(status), parseModelList(body(400)), status);
+    const models = mergeListed(modelsOf(status), parseModelList(body(400)));
     const all = groupByProvider(models, '');
     expect(limitRows(all, 200).flatMap((group) => group.models)).toHaveLength(200);
     const found = limitRows(groupByProvider(models, 'BIG m399'), 200);

@@ -52,6 +52,11 @@ describe('figures', () => {
     expect(speedOf({ outputTokens: 101, firstTokenMs: 500, totalMs: 500 })).toBeUndefined();
     expect(speedOf({ outputTokens: 1, firstTokenMs: 0, totalMs: 1000 })).toBeUndefined();
     expect(speedOf(undefined)).toBeUndefined();
+    // A connection that ends late is no slower answer, and what was thought unseen no faster one.
+    const times = { firstTokenMs: 500, lastTokenMs: 1500, totalMs: 9000 };
+    expect(speedOf({ ...times, outputTokens: 101 })).toBe(100);
+    expect(speedOf({ ...times, outputTokens: 5101, streamedTokens: 101 })).toBe(100);
+    expect(speedOf({ ...times, outputTokens: 101, suspended: true })).toBeUndefined();
   });
 
   const price = {

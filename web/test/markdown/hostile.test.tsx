@@ -14,8 +14,8 @@ const ELEMENTS = new Set(
 );
 const ATTRIBUTES = new Set(
   (
-    'alt aria-expanded aria-label aria-pressed checked class data-note disabled href rel role scope src start ' +
-    'tabindex target title type'
+    'alt aria-expanded aria-label aria-pressed checked class data-note dir disabled href rel role scope src start ' +
+    'tabindex target title translate type'
   ).split(' '),
 );
 

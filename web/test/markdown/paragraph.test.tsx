@@ -4,6 +4,7 @@ import type { Block } from '../../src/markdown/block';
 import { findCut } from '../../src/markdown/paragraph';
 import { BlockView } from '../../src/markdown/render';
 import { BlockSplitter } from '../../src/markdown/splitter';
+import { bare } from './bare';
 
 // Thousands of growing texts: may take more than the default five seconds on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });
@@ -19,7 +20,7 @@ vi.mock('../../src/markdown/lex', async (original) => {
 });
 
 const html = (blocks: Block[]) =>
-  blocks.map((block) => render(<BlockView key={block.key} block={block} />)).join('');
+  bare(blocks.map((block) => render(<BlockView key={block.key} block={block} />)).join(''));
 const plain = (text: string) => text.replaceAll(/<[^>]*>/g, '').replaceAll(/\s+/g, ' ');
 
 const SENTENCE =

@@ -11,10 +11,11 @@ import { toMath } from '../../src/markdown/math-render';
 import { sameBlock } from '../../src/markdown/render';
 import { decodeEntities } from '../../src/markdown/text';
 import { hostOf, inlineImage, safeHref } from '../../src/markdown/url';
+import { bare } from './bare';
 import { randomDocument } from './documents';
 
 const html = (text: string, streaming = false) =>
-  renderToStaticMarkup(<Markdown text={text} streaming={streaming} />).replace(
+  bare(renderToStaticMarkup(<Markdown text={text} streaming={streaming} />)).replace(
     /^<div class="md[^>]*>|<\/div>$/g,
     '',
   );

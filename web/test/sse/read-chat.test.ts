@@ -35,7 +35,14 @@ describe('readChat', () => {
     );
     expect(result.end).toBe('complete');
     expect(seen).toEqual(['a', 'ab', 'ab', 'ab']);
-    expect(result.times).toEqual({ firstByte: 1, firstToken: 2, firstAnswer: 3, end: 4 });
+    expect(result.times).toEqual({
+      firstByte: 1,
+      firstToken: 2,
+      firstAnswer: 3,
+      // The events after it have no token.
+      lastToken: 4,
+      end: 5,
+    });
     expect('cause' in result).toBe(false);
   });
 

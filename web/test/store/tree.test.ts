@@ -127,6 +127,14 @@ describe('titles', () => {
     ['  Hello **world** ', 'Hello world'],
     ['```js\ncode\n``` and what it does', 'and what it does'],
     ['', 'New chat'],
+    ['What is Vec<String>?', 'What is Vec<String>?'],
+    ['explain my_function_name and __init__', 'explain my_function_name and __init__'],
+    ['## Fix `a[0] > b` in\n> C#', 'Fix a[0] > b in C#'],
+    ['- see [the docs](https://e.org/a) [1]', 'see the docs [1]'],
+    ['2 ** 3 * 4 and **/*.ts', '2 ** 3 * 4 and **/*.ts'],
+    ['#hashtag *one*', '#hashtag *one*'],
+    ['```rust\nfn main() {}\n```', 'fn main() {}'],
+    ['areas/<meta-name>/\\<tag\\>', 'areas/<meta-name>/\\<tag\\>'],
     ['a'.repeat(80), `${'a'.repeat(60)}…`],
   ])('%j', (text, title) => {
     expect(titleFrom(text)).toBe(title);

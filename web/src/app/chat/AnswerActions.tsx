@@ -1,10 +1,11 @@
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { gatewayUrl } from '../../api/base';
+import { chatRequest } from '../../api/wire';
 import { continueAnswer, regenerate } from '../../store/actions';
 import { chatStore } from '../../store/storage/chats';
 import { ancestors } from '../../store/tree';
 import type { Message } from '../../store/types';
-import { ModelList } from '../model/ModelList';
+import { ModelList } from '../model/lazy-list';
 import { CopyButton } from '../ui/CopyButton';
 import { copyText } from '../ui/copy';
 import { Icon } from '../ui/Icon';
@@ -12,6 +13,7 @@ import { Menu } from '../ui/Menu';
 import { Popover, usePopover } from '../ui/Popover';
 import { Branches } from './Branches';
 import { remove } from './QuestionView';
+import { canRead, readStore, stopReading, toggleReading } from './reading';
 
 interface Props {
   chatId: string;
@@ -23,15 +25,14 @@ interface Props {
 export function AnswerActions({ chatId, message, version, isLast }: Props) {
   const { anchor, open, close, toggle } = usePopover();
   const [busy, setBusy] = useState(false);
+  // Nothing would be left to stop it with.
+  useEffect(() => () => stopReading(message.id), [message.id]);
   const isCut = message.state === 'stopped' || message.finish === 'length';
   const copyAs = async (form: 'curl' | 'python' | 'javascript') => {
     const chat = chatStore(chatId).get();
     if (!chat) return;
     setBusy(true);
-    const [{ snippet }, { chatRequest }] = await Promise.all([
-      import('../../snippets'),
-      import('../../api/wire'),
-    ]);
+    const { snippet } = await import('../../snippets');
     const request = await chatRequest(
       message.model ?? chat.model,
       ancestors(chat, message),
@@ -94,6 +95,13 @@ export function AnswerActions({ chatId, message, version, isLast }: Props) {
         align="start"
         className="icon-button"
         items={() => [
+          canRead() && message.text
+            ? {
+                label: readStore.get() === message.id ? 'Stop reading' : 'Read aloud',
+                icon: 'sound',
+                run: () => toggleReading(message.id, message.text),
+              }
+            : null,
           { label: 'Copy as curl', icon: 'code', run: () => void copyAs('curl') },
           { label: 'Copy as Python', icon: 'code', run: () => void copyAs('python') },
           { label: 'Copy as JavaScript', icon: 'code', run: () => void copyAs('javascript') },

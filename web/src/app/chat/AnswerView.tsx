@@ -1,15 +1,19 @@
 import { memo, useEffect } from 'react';
 import { Markdown } from '../../markdown';
-import { markInterrupted } from '../../store/actions';
+import { markInterrupted } from '../../store/answer';
 import { HEARTBEAT_TIMEOUT_MS, isLost, useLive } from '../../store/live';
 import type { Message } from '../../store/types';
-import { Dot } from '../model/Dot';
+import { lazyPart } from '../ui/lazy-part';
 import { useNear } from '../ui/use-near';
 import { AnswerActions } from './AnswerActions';
 import { ErrorCard } from './ErrorCard';
 import { MetaLine } from './MetaLine';
 import { Reasoning } from './Reasoning';
 import { ToolCards } from './ToolCards';
+
+const ToolResults = lazyPart(() => import('./ToolResults').then((m) => m.ToolResults), {
+  quiet: true,
+});
 
 interface Props {
   chatId: string;
@@ -31,7 +35,7 @@ export const AnswerView = memo(function AnswerView(props: Props) {
   useEffect(() => {
     if (kept.state !== 'streaming') return;
     // Streaming in another tab, or lost with it: its heartbeat tells.
-    const check = () => isLost(kept) && markInterrupted(chatId, kept);
+    const check = () => isLost(kept) && markInterrupted(chatId, kept.id);
     check();
     const timer = setTimeout(check, HEARTBEAT_TIMEOUT_MS + 500);
     return () => clearTimeout(timer);
@@ -46,10 +50,7 @@ export const AnswerView = memo(function AnswerView(props: Props) {
       aria-label={`Answer of ${message.model ?? 'the model'}`}
       aria-busy={streaming}
     >
-      <h2 className={bare ? 'visually-hidden' : 'answer-model'}>
-        <Dot name={message.provider ?? ''} />
-        {message.model}
-      </h2>
+      <h2 className={bare ? 'visually-hidden' : 'answer-model'}>{message.model}</h2>
       {message.reasoning && <Reasoning message={message} />}
       {message.text &&
         (near ? (
@@ -58,9 +59,14 @@ export const AnswerView = memo(function AnswerView(props: Props) {
           </div>
         ) : (
           // Not near the viewport yet: plain text, so that the browser's search finds it.
-          <div className="prose plain">{message.text}</div>
+          <div className="prose plain" dir="auto">
+            {message.text}
+          </div>
         ))}
       {message.toolCalls && <ToolCards calls={message.toolCalls} streaming={streaming} />}
+      {message.toolCalls && isLast && message.state === 'done' && (
+        <ToolResults chatId={chatId} answer={message} calls={message.toolCalls} />
+      )}
       {waiting && <Waiting />}
       {message.fault && <ErrorCard chatId={chatId} message={message} fault={message.fault} />}
       {near && <MetaLine message={message} />}

@@ -3,6 +3,7 @@ import { gatewayStore } from '../../api/gateway';
 import { estimateTokens } from '../../api/metrics';
 import { type Draft, send } from '../../store/actions';
 import { useStore } from '../../store/create-store';
+import { isTemporary } from '../../store/temporary';
 import { pathOf } from '../../store/tree';
 import type { Conversation } from '../../store/types';
 import { Composer } from '../composer/Composer';
@@ -33,7 +34,7 @@ export function ChatPage({ id, chat }: Props) {
 
   if (id && chat === undefined)
     return <main id="main" tabIndex={-1} className="chat" aria-busy="true" />;
-  if (id && chat === null) return <NotHere />;
+  if (id && chat === null) return <NotHere id={id} />;
   const nothingReady = phase === 'ready' && !models.some((model) => model.ready);
   const composer = (
     <Composer
@@ -64,20 +65,26 @@ export function ChatPage({ id, chat }: Props) {
       {chat && <Thread key={chat.id} chat={chat} path={path} />}
       <div className="composer-dock">
         {phase === 'key' ? <KeyCard /> : composer}
-        <p className="fine">Models make mistakes. Conversations stay in this browser.</p>
+        <p className="fine">
+          Models make mistakes.{' '}
+          {id && isTemporary(id)
+            ? 'This chat is gone when the page is closed.'
+            : 'Conversations stay in this browser.'}
+        </p>
       </div>
     </main>
   );
 }
 
-function NotHere() {
+function NotHere({ id }: { id: string }) {
+  const text = isTemporary(id)
+    ? 'It was a temporary one, which was kept nowhere.'
+    : 'It may have been deleted, or is in another browser: the gateway stores no conversations.';
   return (
     <main id="main" tabIndex={-1} className="chat empty">
       <div className="empty-page">
         <h1 className="empty-title">This conversation is not in this browser</h1>
-        <p className="empty-line">
-          It may have been deleted, or is in another browser: the gateway stores no conversations.
-        </p>
+        <p className="empty-line">{text}</p>
         <div className="row-centre">
           <button type="button" className="button primary" onClick={() => goTo(null)}>
             New chat

@@ -2,22 +2,26 @@ import { apiBase } from '../../api/base';
 import { gatewayStore } from '../../api/gateway';
 import { useStore } from '../../store/create-store';
 import { notify } from '../../store/notices';
+import { nextIsTemporary } from '../../store/temporary';
 import { setDraft } from '../composer/draft';
 import { milliseconds } from '../format';
 import { toggleStatus } from '../hotkeys';
 import { openComparison } from '../open-comparison';
-import { Mark } from '../Sidebar';
+import { Mark } from '../ui/Mark';
 import { copyText } from '../ui/copy';
 import { Icon, type IconName } from '../ui/Icon';
 
 export function Intro() {
+  const temporary = useStore(nextIsTemporary);
   return (
     <div className="intro">
       <p className="wordmark">
         <Mark />
         Trunkline
       </p>
-      <p className="empty-title">Ask any model behind this gateway</p>
+      <p className="empty-title">
+        {temporary ? 'This chat will be kept nowhere' : 'Ask any model behind this gateway'}
+      </p>
     </div>
   );
 }

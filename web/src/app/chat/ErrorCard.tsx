@@ -2,13 +2,20 @@ import { gatewayStore } from '../../api/gateway';
 import { forgetKey } from '../../api/key';
 import { continueAnswer, regenerate } from '../../store/actions';
 import { useStore } from '../../store/create-store';
+import { readyModels } from '../../store/model-choice';
 import type { Fault, Message } from '../../store/types';
 import { newChat } from '../hotkeys';
 import { CopyButton } from '../ui/CopyButton';
 import { Icon } from '../ui/Icon';
+import { lazyPart } from '../ui/lazy-part';
 import { useCountdown } from '../use-countdown';
 import { command } from '../view';
 import { type FaultAction, faultText } from './fault-text';
+
+const LimitCard = lazyPart(() => import('../../limits').then((m) => m.LimitCard), {
+  before: ({ fault }) => <p>{fault.message}</p>,
+  quiet: true,
+});
 
 interface Props {
   chatId: string;
@@ -33,20 +40,30 @@ export function ErrorCard({ chatId, message, fault }: Props) {
         {text.title}
         {lost}
       </h3>
-      {/* The page's own text would repeat it. */}
-      <p>{isLocal ? fault.message : text.cause}</p>
+      {fault.limit ? (
+        <LimitCard fault={fault} limit={fault.limit} onRetry={() => regenerate(chatId, message)} />
+      ) : (
+        <p>{(!isLocal && text.cause) || fault.message}</p>
+      )}
       {fault.missing && (
         <p className="error-missing">
-          Set <code>{fault.missing}</code> in the gateway's environment and restart it.
-          <CopyButton text={() => `export ${fault.missing}=`} label={`Copy ${fault.missing}`} />
+          Set{' '}
+          <span className="nowrap">
+            <code>{fault.missing}</code>
+            <CopyButton text={() => `export ${fault.missing}=`} label={`Copy ${fault.missing}`} />
+          </span>{' '}
+          in the gateway's environment and restart it.
         </p>
       )}
-      {!isLocal && <p className="error-message">{fault.message}</p>}
-      <div className="error-actions">
-        <Primary action={action} chatId={chatId} message={message} left={left} />
-        {action === 'continue' && <Retry chatId={chatId} message={message} />}
-        <Switch chatId={chatId} message={message} fault={fault} />
-      </div>
+      {!isLocal && text.cause && !fault.limit && <p className="error-message">{fault.message}</p>}
+      {/* The card of a limit has a retry of its own. */}
+      {!(fault.limit && text.action === 'retry') && (
+        <div className="error-actions">
+          <Primary action={action} chatId={chatId} message={message} left={left} />
+          {action === 'continue' && <Retry chatId={chatId} message={message} />}
+          <Switch chatId={chatId} message={message} fault={fault} />
+        </div>
+      )}
       <Details fault={fault} />
     </div>
   );
@@ -75,7 +92,8 @@ function Primary({
   const found = actions[action];
   if (!found) return null;
   return (
-    <button type="button" className="button primary" onClick={found[1]}>
+    // It may count down.
+    <button type="button" className="button primary" translate="no" onClick={found[1]}>
       {found[0]}
     </button>
   );
@@ -111,8 +129,8 @@ function Switch({ chatId, message, fault }: ActionProps & { fault: Fault }) {
     'model',
   ];
   if (!withSwitch.includes(fault.kind)) return null;
-  const usable = models.filter(
-    (model) => model.ready && model.state !== 'failing' && model.id !== message.model,
+  const usable = readyModels(models).filter(
+    (model) => model.health.tone !== 'bad' && model.id !== message.model,
   );
   const other = usable.find((model) => model.provider !== message.provider) ?? usable[0];
   if (!other) return null;

@@ -1,8 +1,10 @@
 import { speedOf } from '../../api/metrics';
 import type { Message } from '../../store/types';
 import { count, milliseconds, money, speed } from '../format';
-import { CopyButton } from '../ui/CopyButton';
+import { lazyPart } from '../ui/lazy-part';
 import { Popover, usePopover } from '../ui/Popover';
+
+const Timing = lazyPart(() => import('./Timing').then((m) => m.Timing));
 
 /** Under every answer: provider, latency, speed, tokens and cost. */
 export function MetaLine({ message }: { message: Message }) {
@@ -15,6 +17,8 @@ export function MetaLine({ message }: { message: Message }) {
         ref={anchor}
         type="button"
         className="meta-line"
+        // Its figures change with every frame.
+        translate="no"
         aria-haspopup="dialog"
         aria-expanded={open}
         title="Show timing"
@@ -49,7 +53,8 @@ function partsOf(message: Message): Part[] {
   if (!metrics && !requestId) return parts;
   const who = upstreamModel ?? model;
   if (provider) parts.push({ text: provider });
-  if (who) parts.push({ text: who });
+  // Such as the demo, whose provider and model have one name.
+  if (who && who !== provider) parts.push({ text: who });
   if (metrics?.firstTokenMs !== undefined) {
     const time = milliseconds(metrics.firstTokenMs);
     parts.push({ text: `TTFT ${time}`, spoken: `first token after ${time}` });
@@ -79,60 +84,4 @@ function partsOf(message: Message): Part[] {
     parts.push({ text: `#${name}`, spoken: `request ${name}` });
   }
   return parts;
-}
-
-/** Time to headers, to the first token and to the end, as bars on one scale. */
-function Timing({ message }: { message: Message }) {
-  const { metrics, requestId, upstreamRequestId } = message;
-  const total = metrics?.totalMs ?? metrics?.firstTokenMs ?? 0;
-  const headers = metrics?.headersMs ?? 0;
-  const first = metrics?.firstTokenMs ?? headers;
-  const bars = [
-    { name: 'Response headers', from: 0, to: headers },
-    { name: 'First token', from: headers, to: first },
-    { name: 'Stream', from: first, to: total },
-  ].filter((bar) => bar.to > bar.from);
-  return (
-    <>
-      <svg className="bars" viewBox="0 0 100 18" preserveAspectRatio="none" aria-hidden="true">
-        {bars.map((bar, i) => (
-          <rect
-            key={bar.name}
-            className={`bar-${i}`}
-            x={(bar.from / total) * 100}
-            width={Math.max(0.5, ((bar.to - bar.from) / total) * 100)}
-            y={i * 6}
-            height={5}
-            rx={1}
-          />
-        ))}
-      </svg>
-      <dl className="facts">
-        {bars.map((bar) => (
-          <Fact key={bar.name} name={bar.name} value={milliseconds(bar.to - bar.from)} />
-        ))}
-        <Fact name="Total" value={milliseconds(total)} />
-        {metrics?.reasoningTokens ? (
-          <Fact name="Reasoning tokens" value={count(metrics.reasoningTokens)} />
-        ) : null}
-        {metrics?.estimated && <Fact name="Token count" value="estimated by the page" />}
-        {requestId && <Fact name="Request id" value={requestId} copy />}
-        {upstreamRequestId && upstreamRequestId !== requestId && (
-          <Fact name="Provider's id" value={upstreamRequestId} copy />
-        )}
-      </dl>
-    </>
-  );
-}
-
-function Fact({ name, value, copy }: { name: string; value: string; copy?: boolean }) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd className={copy ? 'mono' : undefined}>
-        {value}
-        {copy && <CopyButton text={() => value} label={`Copy: ${name}`} />}
-      </dd>
-    </div>
-  );
 }

@@ -1,7 +1,6 @@
 import { memo, useState } from 'react';
-import { deleteMessage, edit } from '../../store/actions';
+import { deleteMessage, edit, undelete } from '../../store/actions';
 import { notify } from '../../store/notices';
-import { changeChat, chatStore } from '../../store/storage/chats';
 import type { Message } from '../../store/types';
 import { Attachments } from '../composer/Attachments';
 import { exactTime } from '../format';
@@ -9,6 +8,7 @@ import { CopyButton } from '../ui/CopyButton';
 import { Icon } from '../ui/Icon';
 import { useNear } from '../ui/use-near';
 import { Branches } from './Branches';
+import { QuestionTexts } from './QuestionText';
 
 interface Props {
   chatId: string;
@@ -36,21 +36,23 @@ export const QuestionView = memo(function QuestionView(props: Props) {
       ) : (
         <>
           {near && <Attachments files={message.attachments ?? []} />}
-          {message.text && <div className="question-text">{message.text}</div>}
+          <QuestionTexts message={message} />
           <div className="actions">
             {near && (
               <>
                 <Branches chatId={chatId} message={message} version={version} />
-                <CopyButton text={() => message.text} label="Copy message" />
-                <button
-                  type="button"
-                  className="icon-button"
-                  aria-label="Edit message"
-                  title="Edit"
-                  onClick={() => onEdit(message.id)}
-                >
-                  <Icon name="edit" size={16} />
-                </button>
+                <CopyButton text={() => textOf(message)} label="Copy message" />
+                {!message.toolResults && (
+                  <button
+                    type="button"
+                    className="icon-button"
+                    aria-label="Edit message"
+                    title="Edit"
+                    onClick={() => onEdit(message.id)}
+                  >
+                    <Icon name="edit" size={16} />
+                  </button>
+                )}
                 <button
                   type="button"
                   className="icon-button"
@@ -71,19 +73,9 @@ export const QuestionView = memo(function QuestionView(props: Props) {
 
 /** Deletes a message and its descendants, with undo. */
 export function remove(chatId: string, message: Message): void {
-  const chat = chatStore(chatId).get();
-  if (!chat) return;
-  deleteMessage(chatId, message.id);
-  notify('Message and all later ones deleted.', {
-    label: 'Undo',
-    run: () =>
-      changeChat(chatId, (now) => ({
-        ...now,
-        messages: { ...chat.messages, ...now.messages },
-        chosen: { ...now.chosen, ...chat.chosen },
-        gone: chat.gone,
-      })),
-  });
+  const before = deleteMessage(chatId, message.id);
+  if (!before) return;
+  notify('Message and all later ones deleted.', { label: 'Undo', run: () => undelete(before) });
 }
 
 interface EditorProps {
@@ -109,6 +101,7 @@ function Editor({ chatId, message, onDone }: EditorProps) {
     >
       <textarea
         className="field"
+        dir="auto"
         aria-label="Edit message"
         rows={Math.min(10, text.split('\n').length + 1)}
         value={text}
@@ -122,7 +115,7 @@ function Editor({ chatId, message, onDone }: EditorProps) {
         onInput={(event) => setText(event.currentTarget.value)}
         onKeyDown={(event) => {
           if (event.key === 'Escape') onDone();
-          if (event.key === 'Enter' && !event.shiftKey && !event.nativeEvent.isComposing) {
+          if (event.key === 'Enter' && !event.shiftKey) {
             event.preventDefault();
             send();
           }
@@ -139,4 +132,8 @@ function Editor({ chatId, message, onDone }: EditorProps) {
       </div>
     </form>
   );
+}
+
+function textOf({ text, toolResults = [] }: Message): string {
+  return text || toolResults.map((result) => result.content).join('\n\n');
 }

@@ -26,13 +26,17 @@ export function Reasoning({ message }: { message: Message }) {
       open={open}
       onToggle={(event) => setOpen(event.currentTarget.open)}
     >
-      <summary>
+      <summary translate="no">
         <Icon name="bulb" size={15} />
         <span className="reasoning-title">
           {thinking ? 'Thinking' : 'Thought'}
           {(message.reasoningMs ?? 0) >= SHORT_MS && ` for ${seconds(message.reasoningMs ?? 0)}`}
         </span>
-        {thinking && !open && <span className="reasoning-live">{lastLine.slice(-160)}</span>}
+        {thinking && !open && (
+          <span className="reasoning-live" dir="auto">
+            {lastLine.slice(-160)}
+          </span>
+        )}
         <Icon name="down" size={14} />
       </summary>
       {open && (

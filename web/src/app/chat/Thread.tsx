@@ -80,7 +80,7 @@ export function Thread({ chat, path }: { chat: Conversation; path: Message[] }) 
         </div>
       </section>
       {!atEnd && (
-        <button type="button" className="to-end" onClick={toEnd}>
+        <button type="button" className="to-end" translate="no" onClick={toEnd}>
           <Icon name="arrowDown" size={15} />
           {live ? 'New text' : 'To the end'}
         </button>

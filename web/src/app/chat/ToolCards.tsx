@@ -13,13 +13,19 @@ export function ToolCards({ calls, streaming }: { calls: ToolCall[]; streaming: 
           <li key={call.id || i} className="card tool">
             <header>
               <Icon name="tool" size={15} />
-              <code>{call.name || 'unnamed tool'}</code>
+              <code dir="ltr" translate="no">
+                {call.name || 'unnamed tool'}
+              </code>
               <span className="hint grow">
                 {pretty || streaming ? status : 'arguments are not JSON'}
               </span>
               <CopyButton text={() => pretty ?? call.arguments} label="Copy arguments" />
             </header>
-            {call.arguments && call.arguments !== '{}' && <pre>{pretty ?? call.arguments}</pre>}
+            {call.arguments && call.arguments !== '{}' && (
+              <pre dir="ltr" translate="no">
+                {pretty ?? call.arguments}
+              </pre>
+            )}
           </li>
         );
       })}

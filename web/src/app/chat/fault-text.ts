@@ -5,7 +5,8 @@ export type FaultAction = 'retry' | 'continue' | 'key' | 'model' | 'new-chat' | 
 
 interface FaultText {
   title: string;
-  cause: string;
+  /** What neither the title nor the message says. */
+  cause?: string;
   action: FaultAction;
   icon: IconName;
 }
@@ -19,7 +20,6 @@ const TEXTS: Record<FaultKind, FaultText> = {
   },
   payment: {
     title: 'The account has no credit left',
-    cause: 'The provider requires payment.',
     action: 'model',
     icon: 'warn',
   },
@@ -37,13 +37,11 @@ const TEXTS: Record<FaultKind, FaultText> = {
   },
   setup: {
     title: 'This model is not set up',
-    cause: 'The gateway has no API key for its provider.',
     action: 'model',
     icon: 'key',
   },
   request: {
     title: 'The request was rejected',
-    cause: 'A parameter or a message is not valid for this model.',
     action: 'retry',
     icon: 'warn',
   },
@@ -55,25 +53,46 @@ const TEXTS: Record<FaultKind, FaultText> = {
   },
   rate: {
     title: 'Too many requests',
-    cause: 'A rate limit is exceeded.',
     action: 'retry',
     icon: 'clock',
   },
+  limit: {
+    title: 'Your limit is reached',
+    action: 'retry',
+    icon: 'clock',
+  },
+  quota: {
+    title: 'Your quota is used up',
+    action: 'retry',
+    icon: 'clock',
+  },
+  blocked: {
+    title: 'Your requests are blocked',
+    action: 'retry',
+    icon: 'warn',
+  },
+  exceeds: {
+    title: 'The request is larger than your limit',
+    action: 'new-chat',
+    icon: 'warn',
+  },
+  unmetered: {
+    title: 'Your limits do not allow this',
+    action: 'model',
+    icon: 'warn',
+  },
   overloaded: {
     title: 'No capacity at the moment',
-    cause: 'The gateway or the provider is overloaded.',
     action: 'retry',
     icon: 'clock',
   },
   server: {
     title: 'The provider failed',
-    cause: 'The provider returned a server error.',
     action: 'retry',
     icon: 'warn',
   },
   upstream: {
     title: 'The provider cannot be reached',
-    cause: 'The gateway got no valid response from it.',
     action: 'retry',
     icon: 'plug',
   },
@@ -85,36 +104,34 @@ const TEXTS: Record<FaultKind, FaultText> = {
   },
   timeout: {
     title: 'The response took too long',
-    cause: "The provider did not respond within the gateway's timeout.",
     action: 'retry',
     icon: 'clock',
   },
   'in-stream': {
     title: 'The answer was interrupted',
-    cause: 'The provider sent an error in the stream.',
     action: 'continue',
     icon: 'warn',
   },
   cut: {
     title: 'Connection lost',
-    cause: 'The text received so far is kept.',
     action: 'continue',
     icon: 'plug',
   },
   offline: {
     title: 'The gateway is not responding',
-    cause: 'The request failed without a response.',
     action: 'retry',
     icon: 'plug',
   },
   empty: {
     title: 'The answer is empty',
-    cause: 'The model returned no text.',
     action: 'retry',
     icon: 'info',
   },
 };
 
 export function faultText(fault: Fault): FaultText {
-  return TEXTS[fault.kind] ?? TEXTS.server;
+  const text = TEXTS[fault.kind] ?? TEXTS.server;
+  return fault.kind === 'quota' && fault.limit?.of === 'budget'
+    ? { ...text, title: 'Your budget is used up' }
+    : text;
 }

@@ -5,11 +5,13 @@ import { estimateTokens } from '../../api/metrics';
 import { keepLane, send } from '../../store/actions';
 import { useStore } from '../../store/create-store';
 import { newId } from '../../store/id';
+import { readyModels } from '../../store/model-choice';
 import { changeChat } from '../../store/storage/chats';
 import { laneRoot, pathOf, versionsOf } from '../../store/tree';
 import type { Conversation, Lane, Message } from '../../store/types';
 import { AnswerView } from '../chat/AnswerView';
 import { KeyCard } from '../chat/KeyCard';
+import { QuestionTexts } from '../chat/QuestionText';
 import { useFollow } from '../chat/use-follow';
 import { Attachments } from '../composer/Attachments';
 import { Composer } from '../composer/Composer';
@@ -155,7 +157,7 @@ function LaneThread({ chat, path, sync, number }: LaneProps) {
           message.role === 'user' ? (
             <article key={message.id} className="question" aria-label="You wrote">
               <Attachments files={message.attachments ?? []} />
-              <div className="question-text">{message.text}</div>
+              <QuestionTexts message={message} />
             </article>
           ) : (
             <AnswerView
@@ -200,7 +202,7 @@ function changeLanes(id: string, lanes: Lane[]): void {
 }
 
 function nextModel(lanes: Lane[]): string {
-  const ready = gatewayStore.get().models.filter((model) => model.ready);
+  const ready = readyModels(gatewayStore.get().models);
   const unused = ready.find((model) => !lanes.some((lane) => lane.model === model.id));
   return unused?.id ?? lanes[0]?.model ?? '';
 }

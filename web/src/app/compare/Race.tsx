@@ -24,7 +24,7 @@ export function Race({ messages, names }: Props) {
   const total = best((metrics) => metrics.totalMs);
   const cost = best((metrics) => metrics.cost);
   return (
-    <ol className="race" aria-label="Times">
+    <ol className="race" aria-label="Times" translate="no">
       {messages.map((message, i) => {
         if (!message) return null;
         const { metrics } = message;

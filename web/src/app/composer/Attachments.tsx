@@ -1,8 +1,11 @@
 import { useEffect, useState } from 'react';
-import { idbGet } from '../../store/storage/indexed-db';
+import { getImage } from '../../store/storage/images';
 import type { Attachment } from '../../store/types';
 import { bytes } from '../format';
 import { Icon } from '../ui/Icon';
+import { lazyPart } from '../ui/lazy-part';
+
+const Viewer = lazyPart(() => import('./Viewer').then((m) => m.Viewer));
 
 interface Props {
   files: Attachment[];
@@ -37,31 +40,45 @@ function Text({ file }: { file: Attachment }) {
     <details className="file-text">
       <summary>
         <Icon name="file" size={15} />
-        <span className="file-name">{file.name}</span>
+        <span className="file-name" dir="auto">
+          {file.name}
+        </span>
         <span className="hint">{bytes(file.bytes)}</span>
       </summary>
-      <pre>{file.text?.slice(0, 4000)}</pre>
+      <pre dir="auto">{file.text?.slice(0, 4000)}</pre>
     </details>
   );
 }
 
 function Picture({ file }: { file: Attachment }) {
+  const [open, setOpen] = useState(false);
   const [url, setUrl] = useState<string | null | undefined>(undefined);
   useEffect(() => {
     let made: string | undefined;
     let gone = false;
-    void idbGet<Blob>('images', file.id)
-      .catch(() => undefined)
-      .then((blob) => {
-        if (gone) return;
-        made = blob && URL.createObjectURL(blob);
-        setUrl(made ?? null);
-      });
+    void getImage(file.id).then((blob) => {
+      if (gone) return;
+      made = blob && URL.createObjectURL(blob);
+      setUrl(made ?? null);
+    });
     return () => {
       gone = true;
       if (made) URL.revokeObjectURL(made);
     };
   }, [file.id]);
   if (url === null) return <span className="file-name">{file.name} (no longer here)</span>;
-  return url ? <img src={url} alt={file.name} /> : <span className="file-wait" />;
+  if (!url) return <span className="file-wait" />;
+  return (
+    <>
+      <button
+        type="button"
+        className="file-open"
+        aria-label={`Show ${file.name} larger`}
+        onClick={() => setOpen(true)}
+      >
+        <img src={url} alt={file.name} />
+      </button>
+      {open && <Viewer url={url} name={file.name} onClose={() => setOpen(false)} />}
+    </>
+  );
 }

@@ -1,17 +1,19 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { gatewayStore } from '../../api/gateway';
 import { estimateTokens } from '../../api/metrics';
-import { type Draft, queueStore, unqueue } from '../../store/actions';
+import type { Draft } from '../../store/actions';
 import { useStore } from '../../store/create-store';
 import { stopChat, useIsLive } from '../../store/live';
 import { settingsStore } from '../../store/settings';
 import { count, short } from '../format';
 import { Icon } from '../ui/Icon';
-import { command, isNarrow, onCommand } from '../view';
+import { command, isNarrow, isTouch, onCommand } from '../view';
 import { Attachments } from './Attachments';
 import { attach, LONG_PASTE, pasted } from './attach';
+import { Dictation } from './Dictation';
 import { draftReplaced, keepDraft, readDraft } from './draft';
 import { ParamsButton } from './ParamsButton';
+import { Queue } from './Queue';
 
 interface Props {
   chatId: string | null;
@@ -29,7 +31,6 @@ export function Composer({ chatId, model, history, placeholder, onSend }: Props)
   const area = useRef<HTMLTextAreaElement>(null);
   const picker = useRef<HTMLInputElement>(null);
   const live = useIsLive(chatId);
-  const queued = useStore(queueStore)[chatId ?? ''];
   const { sendKey } = useStore(settingsStore);
   const replaced = useStore(draftReplaced);
   const canSend = draft.text.trim() !== '' || draft.attachments.length > 0;
@@ -52,13 +53,15 @@ export function Composer({ chatId, model, history, placeholder, onSend }: Props)
     onSend({ text: draft.text.trim(), attachments: draft.attachments });
   };
   const add = async (files: Iterable<File>) => {
-    const attachments = await attach(files);
+    const attachments = await attach(chatId, files);
     const now = readDraft(chatId);
     change({ ...now, attachments: [...now.attachments, ...attachments] });
   };
+  const say = (text: string) => {
+    const now = readDraft(chatId);
+    change({ ...now, text: now.text ? `${now.text.trimEnd()} ${text}` : text });
+  };
   const onKeyDown = (event: React.KeyboardEvent<HTMLTextAreaElement>) => {
-    // Enter also commits an IME composition.
-    if (event.nativeEvent.isComposing || event.keyCode === 229) return;
     const mod = event.ctrlKey || event.metaKey;
     const plain = !mod && !event.shiftKey && !event.altKey && sendKey === 'enter' && !isTouch();
     if (event.key === 'Enter' && (mod || plain)) {
@@ -84,22 +87,7 @@ export function Composer({ chatId, model, history, placeholder, onSend }: Props)
   return (
     // biome-ignore lint/a11y/useSemanticElements: no form, since the fields of what opens from it would send it
     <div className="composer" role="group" aria-label="Your message">
-      {queued && chatId && (
-        <div className="queued">
-          <Icon name="clock" size={14} />
-          <span className="grow ellipsis">Next: {queued.text || 'attachments'}</span>
-          <button
-            type="button"
-            className="button small"
-            onClick={() => {
-              unqueue(chatId);
-              change(queued);
-            }}
-          >
-            Edit
-          </button>
-        </div>
-      )}
+      {chatId && <Queue chatId={chatId} live={live} draft={draft} />}
       <Attachments
         files={draft.attachments}
         onRemove={(id) =>
@@ -111,6 +99,7 @@ export function Composer({ chatId, model, history, placeholder, onSend }: Props)
       />
       <textarea
         id="composer"
+        dir="auto"
         ref={area}
         rows={1}
         value={draft.text}
@@ -142,6 +131,7 @@ export function Composer({ chatId, model, history, placeholder, onSend }: Props)
           <Icon name="attach" />
         </button>
         <ParamsButton chatId={chatId} />
+        <Dictation chatId={chatId} onText={say} />
         <span className="grow" />
         <Estimate draft={draft} history={history} model={model} />
         {live && !canSend ? (
@@ -170,17 +160,26 @@ export function Composer({ chatId, model, history, placeholder, onSend }: Props)
   );
 }
 
+/** What OpenAI counts for 1024 by 1024 pixels. */
+const IMAGE_TOKENS = 765;
+
 /** Share of the model's context that the next message would use, if known. */
 function Estimate({ draft, history, model }: { draft: Draft; history: number; model: string }) {
   const context = useStore(gatewayStore).models.find((entry) => entry.id === model)?.context;
   const own = draft.attachments.reduce(
-    (n, attachment) => n + estimateTokens(attachment.text ?? ''),
+    (n, file) => n + (file.kind === 'image' ? IMAGE_TOKENS : estimateTokens(file.text ?? '')),
     0,
   );
-  const total = history + own + estimateTokens(draft.text);
-  if (total < 50 && !context) return null;
+  const typed = own + estimateTokens(draft.text);
+  const total = history + typed;
+  // Without a limit to compare with, and with nothing to send, a number says nothing.
+  if (!context && (typed === 0 || total < 50)) return null;
   return (
-    <span className="estimate" title={`About ${count(total)} tokens would be sent`}>
+    <span
+      className="estimate"
+      translate="no"
+      title={`About ${count(total)} tokens would be sent, of which ${count(history)} of the conversation so far`}
+    >
       {context ? (
         <meter
           className="context"
@@ -196,9 +195,6 @@ function Estimate({ draft, history, model }: { draft: Draft; history: number; mo
     </span>
   );
 }
-
-// On a touch keyboard Enter is the only way to insert a newline.
-const isTouch = () => matchMedia('(hover: none) and (pointer: coarse)').matches;
 
 function grow(element: HTMLTextAreaElement | null): void {
   if (!element || CSS.supports('field-sizing: content')) return;

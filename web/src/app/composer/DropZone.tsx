@@ -36,7 +36,7 @@ export function DropZone() {
 
 async function add(files: File[]): Promise<void> {
   const chat = routeStore.get();
-  const attachments = await attach(files);
+  const attachments = await attach(chat, files);
   const draft = readDraft(chat);
   setDraft(chat, { ...draft, attachments: [...draft.attachments, ...attachments] });
 }

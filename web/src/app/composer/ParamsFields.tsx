@@ -1,4 +1,4 @@
-import { useId } from 'react';
+import { useEffect, useId, useState } from 'react';
 import type { Params } from '../../store/types';
 
 interface Props {
@@ -20,6 +20,7 @@ export function ParamsFields({ params, onChange }: Props) {
       <textarea
         id={`${id}s`}
         className="field"
+        dir="auto"
         rows={4}
         value={params.system ?? ''}
         placeholder="How the model should behave"
@@ -50,8 +51,79 @@ export function ParamsFields({ params, onChange }: Props) {
           value={params.maxTokens}
           onChange={(n) => set('maxTokens', n && Math.round(n))}
         />
+        <label className="label">
+          Reasoning
+          <select
+            className="field"
+            value={params.reasoningEffort ?? ''}
+            onChange={(event) => set('reasoningEffort', event.currentTarget.value)}
+          >
+            <option value="">Default</option>
+            {EFFORTS.map((effort) => (
+              <option key={effort} value={effort}>
+                {effort}
+              </option>
+            ))}
+          </select>
+        </label>
+        <Num
+          label="Seed"
+          hint="whole number"
+          step={1}
+          value={params.seed}
+          onChange={(n) => set('seed', n && Math.round(n))}
+        />
+        <Stop value={params.stop ?? []} onChange={(stop) => set('stop', stop)} />
       </div>
+      <label className="check">
+        <input
+          type="checkbox"
+          checked={params.json ?? false}
+          onChange={(event) => set('json', event.currentTarget.checked || undefined)}
+        />
+        Answer with a JSON object
+      </label>
     </div>
+  );
+}
+
+/** OpenAI's values of `reasoning_effort`; a model may know fewer. */
+const EFFORTS = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh'];
+
+interface StopProps {
+  value: string[];
+  onChange: (value: string[] | undefined) => void;
+}
+
+/** OpenAI takes as many. */
+const MAX_STOPS = 4;
+
+const read = (typed: string) => typed.split('\n').filter(Boolean).slice(0, MAX_STOPS);
+
+/** One text in a line; what is typed stays as it is, also where it means nothing yet. */
+function Stop({ value, onChange }: StopProps) {
+  const [text, setText] = useState(value.join('\n'));
+  // A preset was applied.
+  useEffect(() => {
+    setText((typed) => (read(typed).join('\n') === value.join('\n') ? typed : value.join('\n')));
+  }, [value]);
+  return (
+    <label className="label">
+      Stop at
+      <textarea
+        className="field"
+        dir="auto"
+        rows={1}
+        value={text}
+        placeholder="one in a line"
+        onInput={(event) => {
+          const typed = event.currentTarget.value;
+          setText(typed);
+          const stops = read(typed);
+          onChange(stops.length > 0 ? stops : undefined);
+        }}
+      />
+    </label>
   );
 }
 

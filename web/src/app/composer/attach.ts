@@ -1,27 +1,20 @@
 import { newId } from '../../store/id';
 import { notify } from '../../store/notices';
-import { idbPut } from '../../store/storage/indexed-db';
+import { isKeptNowhere } from '../../store/temporary';
 import type { Attachment } from '../../store/types';
-import { bytes } from '../format';
+import { UNREACHABLE } from '../ui/lazy-part';
 
-/** Turns files into attachments: images are scaled down, text files read. */
-
-const MAX_IMAGE_SIDE = 2048;
-const MAX_TEXT_BYTES = 512 * 1024;
 /** A longer pasted text becomes an attachment. */
 export const LONG_PASTE = 6000;
 
-export async function attach(files: Iterable<File>): Promise<Attachment[]> {
-  const results: Attachment[] = [];
-  for (const file of files) {
-    try {
-      const made = file.type.startsWith('image/') ? await image(file) : await text(file);
-      results.push(made);
-    } catch (error) {
-      notify(error instanceof Error ? error.message : `${file.name} cannot be attached.`);
-    }
+export async function attach(chatId: string | null, files: Iterable<File>): Promise<Attachment[]> {
+  try {
+    const { readFiles } = await import('./read-files');
+    return await readFiles(files, isKeptNowhere(chatId));
+  } catch {
+    notify(UNREACHABLE);
+    return [];
   }
-  return results;
 }
 
 export function pasted(content: string): Attachment {
@@ -33,56 +26,4 @@ export function pasted(content: string): Attachment {
     bytes: content.length,
     text: content,
   };
-}
-
-async function text(file: File): Promise<Attachment> {
-  if (file.size > MAX_TEXT_BYTES) {
-    throw new Error(
-      `${file.name} is too large: ${bytes(file.size)}, at most ${bytes(MAX_TEXT_BYTES)}.`,
-    );
-  }
-  const content = await file.text();
-  // A NUL byte or invalid UTF-8: not text.
-  if (content.includes('\0') || content.includes('\ufffd')) {
-    throw new Error(`${file.name} is neither a text nor an image.`);
-  }
-  const mime = file.type || 'text/plain';
-  return { id: newId(), kind: 'text', name: file.name, mime, bytes: file.size, text: content };
-}
-
-async function image(file: File): Promise<Attachment> {
-  const blob = await downscale(file);
-  const id = newId();
-  try {
-    await idbPut('images', id, blob);
-  } catch {
-    throw new Error("The browser's storage has no space for the image.");
-  }
-  return { id, kind: 'image', name: file.name || 'Image', mime: blob.type, bytes: blob.size };
-}
-
-const SENDABLE = new Set(['image/png', 'image/jpeg', 'image/webp', 'image/gif']);
-
-async function downscale(file: File): Promise<Blob> {
-  const bitmap = await createImageBitmap(file).catch(() => {
-    throw new Error(`${file.name} is not an image that this browser can read.`);
-  });
-  const scale = Math.min(1, MAX_IMAGE_SIDE / Math.max(bitmap.width, bitmap.height));
-  if (scale === 1 && SENDABLE.has(file.type)) {
-    bitmap.close();
-    return file;
-  }
-  const canvas = document.createElement('canvas');
-  canvas.width = Math.max(1, Math.round(bitmap.width * scale));
-  canvas.height = Math.max(1, Math.round(bitmap.height * scale));
-  canvas.getContext('2d')?.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
-  bitmap.close();
-  const type = file.type === 'image/png' ? 'image/png' : 'image/jpeg';
-  return new Promise((resolve, reject) => {
-    canvas.toBlob(
-      (blob) => (blob ? resolve(blob) : reject(new Error(`${file.name} cannot be resized.`))),
-      type,
-      0.9,
-    );
-  });
 }

@@ -1,6 +1,7 @@
 import type { Draft } from '../../store/actions';
 import { createStore } from '../../store/create-store';
 import { draftKey, readItem, removeItem, writeItem } from '../../store/storage/local-storage';
+import { isKeptNowhere } from '../../store/temporary';
 import { isObject } from '../../store/validate';
 import { command } from '../view';
 
@@ -27,17 +28,32 @@ export function readDraft(chat: string | null): Draft {
   return { text: '', attachments: [] };
 }
 
-const timers = new Map<string, ReturnType<typeof setTimeout>>();
+/** Drafts that are written a little later, by key. */
+const pending = new Map<string, ReturnType<typeof setTimeout>>();
+if (typeof addEventListener !== 'undefined') addEventListener('pagehide', writeDrafts);
+
+function writeDrafts(): void {
+  for (const key of pending.keys()) writeDraft(key);
+}
+
+function writeDraft(key: string): void {
+  clearTimeout(pending.get(key));
+  pending.delete(key);
+  const draft = memory.get(key);
+  const temporary = isKeptNowhere(key === NEW ? null : key);
+  if (!temporary && draft && (draft.text || draft.attachments.length > 0))
+    writeItem(draftKey(key), JSON.stringify(draft));
+  else removeItem(draftKey(key));
+}
 
 export function keepDraft(chat: string | null, draft: Draft): void {
   const key = chat ?? NEW;
   memory.set(key, draft);
-  clearTimeout(timers.get(key));
-  const write = () => {
-    if (draft.text || draft.attachments.length > 0) writeItem(draftKey(key), JSON.stringify(draft));
-    else removeItem(draftKey(key));
-  };
-  timers.set(key, setTimeout(write, 300));
+  clearTimeout(pending.get(key));
+  pending.set(
+    key,
+    setTimeout(() => writeDraft(key), 300),
+  );
 }
 
 export function setDraft(chat: string | null, draft: Draft): void {

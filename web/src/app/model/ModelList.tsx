@@ -1,3 +1,4 @@
+import './models.css';
 import { useEffect, useId, useRef, useState } from 'react';
 import { gatewayStore } from '../../api/gateway';
 import type { Model } from '../../api/types';
@@ -6,10 +7,9 @@ import { milliseconds, short } from '../format';
 import { CopyButton } from '../ui/CopyButton';
 import { Icon } from '../ui/Icon';
 import { Sparkline } from '../ui/Sparkline';
-import { keyName } from '../view';
-import { Dot } from './Dot';
+import { isTouch, keyName } from '../view';
 import { firstTokenTimes } from './first-token-times';
-import { groupByProvider, limitRows, modelHealth } from './use-model';
+import { groupByProvider, limitRows } from './use-model';
 
 /** Providers may list thousands of models; the search finds the others. */
 const MAX_ROWS = 200;
@@ -44,7 +44,8 @@ export function ModelList({ value, onPick, onCompare }: Props) {
   const list = useRef<HTMLDivElement>(null);
   const input = useRef<HTMLInputElement>(null);
 
-  useEffect(() => input.current?.focus(), []);
+  // The keyboard of a phone would cover the list.
+  useEffect(() => (isTouch() ? list : input).current?.focus(), []);
   useEffect(() => {
     list.current?.querySelector('[data-active=true]')?.scrollIntoView({ block: 'nearest' });
   }, [at]);
@@ -69,6 +70,7 @@ export function ModelList({ value, onPick, onCompare }: Props) {
         <input
           ref={input}
           role="combobox"
+          dir="auto"
           aria-label="Search models"
           aria-expanded="true"
           aria-controls={`${base}list`}
@@ -97,7 +99,6 @@ export function ModelList({ value, onPick, onCompare }: Props) {
           // biome-ignore lint/a11y/useSemanticElements: a listbox knows groups only
           <div key={group.provider} role="group" aria-label={group.provider || 'Models'}>
             <div className="model-group" aria-hidden="true">
-              <Dot name={group.provider} />
               {group.provider || 'Models'}
             </div>
             {group.models.map((model) => {
@@ -149,7 +150,7 @@ interface RowProps {
 }
 
 function Row({ id, model, times, chosen, active, onPoint, onPick }: RowProps) {
-  const health = modelHealth(model);
+  const { health, missing } = model;
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents lint/a11y/useFocusableInteractive: the field above keeps the focus and takes the keys
     <div
@@ -157,7 +158,7 @@ function Row({ id, model, times, chosen, active, onPoint, onPick }: RowProps) {
       role="option"
       className="model-row"
       aria-selected={chosen}
-      aria-disabled={!health.usable}
+      aria-disabled={!model.ready}
       data-active={active}
       onPointerMove={onPoint}
       onClick={(event) => onPick(event.altKey)}
@@ -185,7 +186,9 @@ function Row({ id, model, times, chosen, active, onPoint, onPick }: RowProps) {
             {milliseconds(model.firstTokenMs)}
           </span>
         )}
-        <span className={`state ${health.tone}`}>{health.word}</span>
+        <span className={`state ${health.tone}`}>
+          {missing ? `${missing} missing` : health.word}
+        </span>
         {chosen && <Icon name="check" size={16} />}
       </span>
     </div>

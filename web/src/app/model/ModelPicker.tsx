@@ -4,9 +4,7 @@ import { useStore } from '../../store/create-store';
 import { Icon } from '../ui/Icon';
 import { Popover, usePopover } from '../ui/Popover';
 import { keyName, onCommand } from '../view';
-import { Dot } from './Dot';
-import { ModelList } from './ModelList';
-import { modelHealth } from './use-model';
+import { ModelList } from './lazy-list';
 
 interface Props {
   value: string;
@@ -21,7 +19,7 @@ export function ModelPicker({ value, onPick, onCompare, hotkey, label = 'Model' 
   const { anchor, open, setOpen, close, toggle } = usePopover();
   const { models, phase } = useStore(gatewayStore);
   const model = models.find((model) => model.id === value);
-  const health = model && modelHealth(model);
+  const health = model?.health;
 
   useEffect(() => {
     if (!hotkey) return;
@@ -43,7 +41,6 @@ export function ModelPicker({ value, onPick, onCompare, hotkey, label = 'Model' 
         title={hotkey ? `Choose a model (${keyName('mod+/')})` : 'Choose a model'}
         onClick={toggle}
       >
-        <Dot name={model?.provider ?? ''} />
         {/* Part of the content, so that the accessible name contains the visible text. */}
         <span className="visually-hidden">{label}: </span>
         <span className="picker-name">{shown}</span>
@@ -52,7 +49,8 @@ export function ModelPicker({ value, onPick, onCompare, hotkey, label = 'Model' 
           <span className={`state ${health.tone}`}>{health.word}</span>
         )}
         {value && !model && phase === 'ready' && <span className="state warn">not listed</span>}
-        <Icon name="down" size={15} />
+        {/* The name of a model is shorter than that of none: the mark would move. */}
+        {(value || phase !== 'loading') && <Icon name="down" size={15} />}
       </button>
       {open && (
         <Popover anchor={anchor} onClose={close} label="Models" className="models">

@@ -12,33 +12,6 @@ export function useModel(chatId: string | null): string {
   return modelFor(chat);
 }
 
-export interface Health {
-  word: string;
-  tone: 'ok' | 'warn' | 'bad' | 'off';
-  usable: boolean;
-}
-
-export function modelHealth(model: Model): Health {
-  if (!model.ready) {
-    const word = model.missing ? `${model.missing} missing` : 'Not set up';
-    return { word, tone: 'off', usable: false };
-  }
-  const { count, of, all } = model.out;
-  if (count > 0) {
-    const word = all ? 'All targets unavailable' : `${count} of ${of} targets unavailable`;
-    return { word, tone: all ? 'bad' : 'warn', usable: true };
-  }
-  switch (model.state) {
-    case 'ok':
-    case 'unknown':
-      return { word: 'Ready', tone: 'ok', usable: true };
-    case 'failing':
-      return { word: 'Failing', tone: 'bad', usable: true };
-    default:
-      return { word: model.state.replaceAll('_', ' '), tone: 'warn', usable: true };
-  }
-}
-
 export interface Group {
   provider: string;
   models: Model[];

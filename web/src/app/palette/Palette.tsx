@@ -11,7 +11,7 @@ import { openComparison } from '../open-comparison';
 import { goTo, routeStore } from '../route';
 import { Dialog } from '../ui/Dialog';
 import { Icon, type IconName } from '../ui/Icon';
-import { keyName, openSettings } from '../view';
+import { isTouch, keyName, openSettings } from '../view';
 
 interface Entry {
   id: string;
@@ -84,13 +84,14 @@ export function Palette({ onClose }: { onClose: () => void }) {
         <Icon name="search" />
         <input
           role="combobox"
+          dir="auto"
           aria-label="Search conversations, models and commands"
           aria-expanded="true"
           aria-controls={`${base}l`}
           aria-activedescendant={entries[at] ? `${base}${at}` : undefined}
           autoComplete="off"
           spellCheck={false}
-          placeholder="Search conversations, models and commands"
+          placeholder={isTouch() ? 'Search' : 'Search conversations, models and commands'}
           value={query}
           onInput={(event) => {
             setQuery(event.currentTarget.value);
@@ -126,9 +127,13 @@ export function Palette({ onClose }: { onClose: () => void }) {
               onClick={() => run(entry)}
             >
               <Icon name={entry.icon} size={16} />
-              <span className="grow ellipsis">{entry.label}</span>
+              <span className="grow ellipsis" dir="auto">
+                {entry.label}
+              </span>
               {entry.hint && (
-                <span className={entry.keyed ? 'hint keys' : 'hint ellipsis'}>{entry.hint}</span>
+                <span className={entry.keyed ? 'hint keys' : 'hint ellipsis'} dir="auto">
+                  {entry.hint}
+                </span>
               )}
             </div>
           </div>
@@ -181,7 +186,7 @@ function commands(): Entry[] {
       run: shortcut.run,
     }));
   const more: [string, IconName, () => void][] = [
-    ['Compare models', 'compare', () => openComparison([])],
+    ['Compare models', 'compare', () => openComparison()],
     ['Settings', 'settings', () => openSettings()],
     ['Presets', 'sliders', () => openSettings('models')],
     ['Export or import conversations', 'download', () => openSettings('data')],

@@ -3,7 +3,7 @@ import { apiBase, gatewayUrl } from '../../api/base';
 import { gatewayStore } from '../../api/gateway';
 import type { PageInfo } from '../../api/types';
 import { useStore } from '../../store/create-store';
-import { Mark } from '../Sidebar';
+import { Mark } from '../ui/Mark';
 import { CopyButton } from '../ui/CopyButton';
 
 const LICENCES = [

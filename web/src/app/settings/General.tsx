@@ -1,6 +1,6 @@
 import { useStore } from '../../store/create-store';
 import { changeSettings, settingsStore } from '../../store/settings';
-import { keyName } from '../view';
+import { isTouch, keyName } from '../view';
 
 export function General() {
   const settings = useStore(settingsStore);
@@ -25,15 +25,17 @@ export function General() {
         ]}
         onChange={(density) => changeSettings({ density })}
       />
-      <Choice
-        label="Send with"
-        value={settings.sendKey}
-        options={[
-          ['enter', keyName('enter')],
-          ['mod-enter', keyName('mod+enter')],
-        ]}
-        onChange={(sendKey) => changeSettings({ sendKey })}
-      />
+      {!isTouch() && (
+        <Choice
+          label="Send with"
+          value={settings.sendKey}
+          options={[
+            ['enter', keyName('enter')],
+            ['mod-enter', keyName('mod+enter')],
+          ]}
+          onChange={(sendKey) => changeSettings({ sendKey })}
+        />
+      )}
       <label className="setting">
         <span className="grow">Text size</span>
         <input
@@ -47,20 +49,22 @@ export function General() {
         />
         <output>{settings.fontSize} px</output>
       </label>
-      <label className="setting">
-        <span className="grow">
-          Single-key shortcuts
-          <span className="hint">
-            <kbd>?</kbd> and <kbd>/</kbd> when not typing
+      {!isTouch() && (
+        <label className="setting">
+          <span className="grow">
+            Single-key shortcuts
+            <span className="hint">
+              <kbd>?</kbd> and <kbd>/</kbd> when not typing
+            </span>
           </span>
-        </span>
-        <input
-          type="checkbox"
-          className="switch"
-          checked={settings.singleKeys}
-          onChange={(event) => changeSettings({ singleKeys: event.currentTarget.checked })}
-        />
-      </label>
+          <input
+            type="checkbox"
+            className="switch"
+            checked={settings.singleKeys}
+            onChange={(event) => changeSettings({ singleKeys: event.currentTarget.checked })}
+          />
+        </label>
+      )}
     </>
   );
 }
@@ -74,8 +78,8 @@ interface ChoiceProps<T extends string> {
 
 function Choice<T extends string>({ label, value, options, onChange }: ChoiceProps<T>) {
   return (
-    <fieldset className="setting">
-      <legend className="visually-hidden">{label}</legend>
+    // Not a fieldset, which is no flex box in every browser.
+    <div className="setting" role="radiogroup" aria-label={label}>
       <span className="grow" aria-hidden="true">
         {label}
       </span>
@@ -92,6 +96,6 @@ function Choice<T extends string>({ label, value, options, onChange }: ChoicePro
           </label>
         ))}
       </span>
-    </fieldset>
+    </div>
   );
 }

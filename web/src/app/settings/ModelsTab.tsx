@@ -1,5 +1,6 @@
 import { gatewayStore } from '../../api/gateway';
 import { forgetKey, keyIsRemembered, keyStore } from '../../api/key';
+import { Limits } from '../../limits';
 import { useStore } from '../../store/create-store';
 import { newId } from '../../store/id';
 import { changeSettings, settingsStore } from '../../store/settings';
@@ -10,7 +11,7 @@ import { Icon } from '../ui/Icon';
 
 /** Defaults of new conversations, and presets. */
 export function ModelsTab() {
-  const { params, presets, model } = useStore(settingsStore);
+  const { params, presets, model, titleModel } = useStore(settingsStore);
   const { models } = useStore(gatewayStore);
   const ready = models.filter((model) => model.ready);
   const setPreset = (id: string, patch: Partial<Preset>) =>
@@ -30,6 +31,24 @@ export function ModelsTab() {
           {ready.map((entry) => (
             <option key={entry.id} value={entry.id}>
               {entry.id}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label className="setting">
+        <span className="grow">
+          Titles of conversations
+          <span className="hint">A model makes one after the first answer, by a request more.</span>
+        </span>
+        <select
+          className="field"
+          value={ready.some((entry) => entry.id === titleModel) ? titleModel : ''}
+          onChange={(event) => changeSettings({ titleModel: event.currentTarget.value })}
+        >
+          <option value="">First words</option>
+          {ready.map((entry) => (
+            <option key={entry.id} value={entry.id}>
+              by {entry.id}
             </option>
           ))}
         </select>
@@ -124,6 +143,7 @@ function KeySetting() {
       <p className="hint">
         Models: {shortList(models.map((model) => model.id)) || 'none at the moment'}.
       </p>
+      <Limits />
     </>
   );
 }

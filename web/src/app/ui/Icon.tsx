@@ -1,6 +1,9 @@
 /** Strokes on a grid of 24, drawn for this page. */
 const PATHS = {
   plus: 'M12 5v14M5 12h14',
+  mic: 'M12 3a3 3 0 0 1 3 3v5a3 3 0 0 1-6 0V6a3 3 0 0 1 3-3zM6 11a6 6 0 0 0 12 0M12 17v4',
+  temporary: 'M4 9V5h4M11 5h3M17 5h3v4M20 12v4h-6l-4 4v-4M7 16H4v-4',
+  sound: 'M4 10v4h4l5 4V6L8 10zM16 9a4 4 0 0 1 0 6M18.5 6.5a8 8 0 0 1 0 11',
   sidebar: 'M4 5h16v14H4zM10 5v14',
   search: 'M10.5 4.5a6 6 0 1 0 0 12 6 6 0 0 0 0-12zM15 15l5 5',
   send: 'M12 19V5M6 11l6-6 6 6',

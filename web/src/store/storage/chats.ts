@@ -1,5 +1,7 @@
 import { createStore, type Store } from '../create-store';
+import { stopRuns } from '../live';
 import { notify } from '../notices';
+import { isTemporary } from '../temporary';
 import { mergeConversations } from '../tree';
 import type { Conversation } from '../types';
 import { isConversation } from '../validate';
@@ -9,8 +11,10 @@ import { idbDelete, idbGet, idbPut } from './indexed-db';
 import {
   badKey,
   chatKey,
+  draftKey,
   parseJson,
   quarantine,
+  queueKey,
   readItem,
   removeItem,
   writeItem,
@@ -78,6 +82,7 @@ export function saveChat(id: string): void {
   const store = open.get(id);
   let chat = store?.get();
   if (!store || !chat) return;
+  if (isTemporary(id)) return;
   // An empty comparison is not listed.
   if (chat.lanes && Object.keys(chat.messages).length === 0) return;
   const onDisk = readItem(chatKey(id));
@@ -162,6 +167,7 @@ async function keepLocalChanges(id: string): Promise<void> {
 export function removeChats(ids: string[]): void {
   const now = Date.now();
   for (const id of ids) patchEntry(id, { deleted: now });
+  stopRuns((run) => ids.includes(run.chat));
   const text = ids.length === 1 ? 'Conversation deleted.' : `${ids.length} conversations deleted.`;
   notify(text, { label: 'Undo', run: () => ids.forEach(restoreChat) }, 12_000);
 }
@@ -193,6 +199,8 @@ export async function purge(ids: string[]): Promise<void> {
     open.delete(id);
     waiting.delete(id);
     lastStored.delete(id);
+    removeItem(queueKey(id));
+    removeItem(draftKey(id));
     removeEntry(id);
   }
 }

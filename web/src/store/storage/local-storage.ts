@@ -7,6 +7,8 @@ export const SETTINGS = `${PREFIX}settings`;
 
 export const chatKey = (id: string) => `${PREFIX}c:${id}`;
 export const draftKey = (id: string) => `${PREFIX}d:${id}`;
+/** Questions waiting for the end of an answer. */
+export const queueKey = (id: string) => `${PREFIX}q:${id}`;
 export const badKey = (id: string) => `${PREFIX}bad:${id}`;
 
 export function readItem(key: string): string | null {

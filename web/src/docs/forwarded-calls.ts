@@ -1,0 +1,252 @@
+/**
+ * Calls of the OpenAI API that are forwarded as they are, by the names of OpenAI's reference
+ * (platform.openai.com/docs/api-reference). The rest is in `openapi.json`.
+ */
+
+export interface ForwardedGroup {
+  name: string;
+  calls: [name: string, method: string, path: string][];
+}
+
+export const FORWARDED: ForwardedGroup[] = [
+  {
+    name: 'Responses',
+    calls: [
+      ['Get a model response', 'GET', '/v1/responses/{response_id}'],
+      ['Delete a model response', 'DELETE', '/v1/responses/{response_id}'],
+      ['Cancel a response', 'POST', '/v1/responses/{response_id}/cancel'],
+      ['Compact a response', 'POST', '/v1/responses/compact'],
+      ['List input items', 'GET', '/v1/responses/{response_id}/input_items'],
+      ['Get input token counts', 'POST', '/v1/responses/input_tokens'],
+    ],
+  },
+  {
+    name: 'Conversations',
+    calls: [
+      ['Create a conversation', 'POST', '/v1/conversations'],
+      ['Retrieve a conversation', 'GET', '/v1/conversations/{conversation_id}'],
+      ['Update a conversation', 'POST', '/v1/conversations/{conversation_id}'],
+      ['Delete a conversation', 'DELETE', '/v1/conversations/{conversation_id}'],
+      ['List items', 'GET', '/v1/conversations/{conversation_id}/items'],
+      ['Create items', 'POST', '/v1/conversations/{conversation_id}/items'],
+      ['Retrieve an item', 'GET', '/v1/conversations/{conversation_id}/items/{item_id}'],
+      ['Delete an item', 'DELETE', '/v1/conversations/{conversation_id}/items/{item_id}'],
+    ],
+  },
+  {
+    name: 'Stored chat completions',
+    calls: [
+      ['List chat completions', 'GET', '/v1/chat/completions'],
+      ['Get chat completion', 'GET', '/v1/chat/completions/{completion_id}'],
+      ['Get chat messages', 'GET', '/v1/chat/completions/{completion_id}/messages'],
+      ['Update chat completion', 'POST', '/v1/chat/completions/{completion_id}'],
+      ['Delete chat completion', 'DELETE', '/v1/chat/completions/{completion_id}'],
+    ],
+  },
+  {
+    name: 'Audio',
+    calls: [
+      ['Create transcription', 'POST', '/v1/audio/transcriptions'],
+      ['Create translation', 'POST', '/v1/audio/translations'],
+      ['Create voice', 'POST', '/v1/audio/voices'],
+      ['Delete voice', 'DELETE', '/v1/audio/voices/{voice_id}'],
+      ['Create voice consent', 'POST', '/v1/audio/voice_consents'],
+      ['List voice consents', 'GET', '/v1/audio/voice_consents'],
+      ['Retrieve voice consent', 'GET', '/v1/audio/voice_consents/{consent_id}'],
+      ['Update voice consent', 'POST', '/v1/audio/voice_consents/{consent_id}'],
+      ['Delete voice consent', 'DELETE', '/v1/audio/voice_consents/{consent_id}'],
+    ],
+  },
+  {
+    name: 'Images and videos',
+    calls: [
+      ['Create image edit', 'POST', '/v1/images/edits'],
+      ['Create image variation', 'POST', '/v1/images/variations'],
+      ['Create video', 'POST', '/v1/videos'],
+      ['List videos', 'GET', '/v1/videos'],
+      ['Retrieve video', 'GET', '/v1/videos/{video_id}'],
+      ['Delete video', 'DELETE', '/v1/videos/{video_id}'],
+      ['Retrieve video content', 'GET', '/v1/videos/{video_id}/content'],
+      ['Remix video', 'POST', '/v1/videos/{video_id}/remix'],
+      ['Edit video', 'POST', '/v1/videos/edits'],
+      ['Extend video', 'POST', '/v1/videos/extensions'],
+      ['Create character', 'POST', '/v1/videos/characters'],
+      ['Retrieve character', 'GET', '/v1/videos/characters/{character_id}'],
+    ],
+  },
+  {
+    name: 'Realtime',
+    calls: [
+      ['Connect to a realtime session', 'WebSocket', '/v1/realtime'],
+      ['Connect to responses', 'WebSocket', '/v1/responses'],
+      ['Create client secret', 'POST', '/v1/realtime/client_secrets'],
+      ['Create translation client secret', 'POST', '/v1/realtime/translations/client_secrets'],
+      ['Create call', 'POST', '/v1/realtime/calls'],
+      ['Accept call', 'POST', '/v1/realtime/calls/{call_id}/accept'],
+      ['Reject call', 'POST', '/v1/realtime/calls/{call_id}/reject'],
+      ['Refer call', 'POST', '/v1/realtime/calls/{call_id}/refer'],
+      ['Hang up call', 'POST', '/v1/realtime/calls/{call_id}/hangup'],
+      ['Live sessions', 'any method', '/v1/live/sessions and below'],
+    ],
+  },
+  {
+    name: 'Files and uploads',
+    calls: [
+      ['Upload file', 'POST', '/v1/files'],
+      ['List files', 'GET', '/v1/files'],
+      ['Retrieve file', 'GET', '/v1/files/{file_id}'],
+      ['Delete file', 'DELETE', '/v1/files/{file_id}'],
+      ['Retrieve file content', 'GET', '/v1/files/{file_id}/content'],
+      ['Create upload', 'POST', '/v1/uploads'],
+      ['Add upload part', 'POST', '/v1/uploads/{upload_id}/parts'],
+      ['Complete upload', 'POST', '/v1/uploads/{upload_id}/complete'],
+      ['Cancel upload', 'POST', '/v1/uploads/{upload_id}/cancel'],
+    ],
+  },
+  {
+    name: 'Batches',
+    calls: [
+      ['Create batch', 'POST', '/v1/batches'],
+      ['Retrieve batch', 'GET', '/v1/batches/{batch_id}'],
+      ['Cancel batch', 'POST', '/v1/batches/{batch_id}/cancel'],
+      ['List batches', 'GET', '/v1/batches'],
+    ],
+  },
+  {
+    name: 'Fine-tuning',
+    calls: [
+      ['Create fine-tuning job', 'POST', '/v1/fine_tuning/jobs'],
+      ['List fine-tuning jobs', 'GET', '/v1/fine_tuning/jobs'],
+      ['Retrieve fine-tuning job', 'GET', '/v1/fine_tuning/jobs/{job_id}'],
+      ['List fine-tuning events', 'GET', '/v1/fine_tuning/jobs/{job_id}/events'],
+      ['List fine-tuning checkpoints', 'GET', '/v1/fine_tuning/jobs/{job_id}/checkpoints'],
+      ['Cancel fine-tuning', 'POST', '/v1/fine_tuning/jobs/{job_id}/cancel'],
+      ['Pause fine-tuning', 'POST', '/v1/fine_tuning/jobs/{job_id}/pause'],
+      ['Resume fine-tuning', 'POST', '/v1/fine_tuning/jobs/{job_id}/resume'],
+      [
+        'List checkpoint permissions',
+        'GET',
+        '/v1/fine_tuning/checkpoints/{checkpoint}/permissions',
+      ],
+      [
+        'Create checkpoint permissions',
+        'POST',
+        '/v1/fine_tuning/checkpoints/{checkpoint}/permissions',
+      ],
+      [
+        'Delete checkpoint permission',
+        'DELETE',
+        '/v1/fine_tuning/checkpoints/{checkpoint}/permissions/{permission_id}',
+      ],
+      ['Run grader', 'POST', '/v1/fine_tuning/alpha/graders/run'],
+      ['Validate grader', 'POST', '/v1/fine_tuning/alpha/graders/validate'],
+      ['Delete a fine-tuned model', 'DELETE', '/v1/models/{model}'],
+    ],
+  },
+  {
+    name: 'Vector stores',
+    calls: [
+      ['Create vector store', 'POST', '/v1/vector_stores'],
+      ['List vector stores', 'GET', '/v1/vector_stores'],
+      ['Retrieve vector store', 'GET', '/v1/vector_stores/{vector_store_id}'],
+      ['Modify vector store', 'POST', '/v1/vector_stores/{vector_store_id}'],
+      ['Delete vector store', 'DELETE', '/v1/vector_stores/{vector_store_id}'],
+      ['Search vector store', 'POST', '/v1/vector_stores/{vector_store_id}/search'],
+      ['Create vector store file', 'POST', '/v1/vector_stores/{vector_store_id}/files'],
+      ['List vector store files', 'GET', '/v1/vector_stores/{vector_store_id}/files'],
+      ['Retrieve vector store file', 'GET', '/v1/vector_stores/{vector_store_id}/files/{file_id}'],
+      [
+        'Update vector store file attributes',
+        'POST',
+        '/v1/vector_stores/{vector_store_id}/files/{file_id}',
+      ],
+      ['Delete vector store file', 'DELETE', '/v1/vector_stores/{vector_store_id}/files/{file_id}'],
+      [
+        'Retrieve vector store file content',
+        'GET',
+        '/v1/vector_stores/{vector_store_id}/files/{file_id}/content',
+      ],
+      [
+        'Create vector store file batch',
+        'POST',
+        '/v1/vector_stores/{vector_store_id}/file_batches',
+      ],
+      [
+        'Retrieve vector store file batch',
+        'GET',
+        '/v1/vector_stores/{vector_store_id}/file_batches/{batch_id}',
+      ],
+      [
+        'Cancel vector store file batch',
+        'POST',
+        '/v1/vector_stores/{vector_store_id}/file_batches/{batch_id}/cancel',
+      ],
+      [
+        'List vector store files in a batch',
+        'GET',
+        '/v1/vector_stores/{vector_store_id}/file_batches/{batch_id}/files',
+      ],
+    ],
+  },
+  {
+    name: 'Containers and skills',
+    calls: [
+      ['Create container', 'POST', '/v1/containers'],
+      ['List containers', 'GET', '/v1/containers'],
+      ['Retrieve container', 'GET', '/v1/containers/{container_id}'],
+      ['Delete container', 'DELETE', '/v1/containers/{container_id}'],
+      ['Create container file', 'POST', '/v1/containers/{container_id}/files'],
+      ['List container files', 'GET', '/v1/containers/{container_id}/files'],
+      ['Retrieve container file', 'GET', '/v1/containers/{container_id}/files/{file_id}'],
+      [
+        'Retrieve container file content',
+        'GET',
+        '/v1/containers/{container_id}/files/{file_id}/content',
+      ],
+      ['Delete container file', 'DELETE', '/v1/containers/{container_id}/files/{file_id}'],
+      ['Create skill', 'POST', '/v1/skills'],
+      ['List skills', 'GET', '/v1/skills'],
+      ['Retrieve skill', 'GET', '/v1/skills/{skill_id}'],
+      ['Update skill', 'POST', '/v1/skills/{skill_id}'],
+      ['Delete skill', 'DELETE', '/v1/skills/{skill_id}'],
+      ['Retrieve skill content', 'GET', '/v1/skills/{skill_id}/content'],
+      ['Skill versions', 'any method', '/v1/skills/{skill_id}/versions and below'],
+    ],
+  },
+  {
+    name: 'Evals',
+    calls: [
+      ['Create eval', 'POST', '/v1/evals'],
+      ['List evals', 'GET', '/v1/evals'],
+      ['Get an eval', 'GET', '/v1/evals/{eval_id}'],
+      ['Update an eval', 'POST', '/v1/evals/{eval_id}'],
+      ['Delete an eval', 'DELETE', '/v1/evals/{eval_id}'],
+      ['Create eval run', 'POST', '/v1/evals/{eval_id}/runs'],
+      ['Get eval runs', 'GET', '/v1/evals/{eval_id}/runs'],
+      ['Get an eval run', 'GET', '/v1/evals/{eval_id}/runs/{run_id}'],
+      ['Cancel eval run', 'POST', '/v1/evals/{eval_id}/runs/{run_id}/cancel'],
+      ['Delete eval run', 'DELETE', '/v1/evals/{eval_id}/runs/{run_id}'],
+      ['Get eval run output items', 'GET', '/v1/evals/{eval_id}/runs/{run_id}/output_items'],
+      [
+        'Get an output item of an eval run',
+        'GET',
+        '/v1/evals/{eval_id}/runs/{run_id}/output_items/{output_item_id}',
+      ],
+    ],
+  },
+  {
+    name: 'Assistants and the rest',
+    calls: [
+      ['Assistants', 'any method', '/v1/assistants and below'],
+      ['Threads, messages, runs and run steps', 'any method', '/v1/threads and below'],
+      ['ChatKit', 'any method', '/v1/chatkit and below'],
+      ['Webhook endpoints', 'any method', '/v1/webhook_endpoints and below'],
+      ['Webhook event types', 'GET', '/v1/webhook_event_types'],
+      ['Safety alerts and cases', 'GET', '/v1/safety and below'],
+      ['Content provenance checks', 'POST', '/v1/content_provenance_checks'],
+      ['Decisions', 'POST', '/v1/decisions'],
+      ['Administration', 'any method', '/v1/organization and below, /v1/projects and below'],
+      ['Any other call', 'any method', 'below /v1, also ones that are newer than this list'],
+    ],
+  },
+];
