@@ -1,0 +1,293 @@
+//! The open database, and what is written to it.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, params_from_iter, types::Value};
+
+use super::error::LedgerError;
+use super::file_lock::{FileLock, private, with_suffix};
+use super::schema::{self, SUMS};
+use super::usage::{OwnedUsageRow, UsageTotals};
+use super::{HOUR, hour_of};
+use crate::config::{LimitUnit, Period};
+use crate::limits::{WindowId, WindowRecord};
+
+/// How long the writer waits for another connection that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
+/// Windows are kept after their end: a clock may be set back.
+const WINDOW_GRACE: i64 = 24 * HOUR;
+/// Pages that are given back to the file system at a time.
+const VACUUM_PAGES: u32 = 1000;
+const DAY: i64 = 24 * HOUR;
+
+#[derive(Debug)]
+pub struct Database {
+    /// Dropped before the lock is released.
+    connection: Connection,
+    path: PathBuf,
+    /// Device and inode at the time of opening.
+    file: Option<(u64, u64)>,
+    _lock: FileLock,
+}
+
+/// A database that has just been opened.
+#[derive(Debug)]
+pub struct Opened {
+    pub database: Database,
+    /// Those that had not ended.
+    pub windows: Vec<WindowRecord>,
+    /// What was wrong with the one before it, and where that is now.
+    pub damaged: Option<(LedgerError, PathBuf)>,
+}
+
+// === impl Database ===
+
+impl Database {
+    /// Opens or creates it. A damaged one is set aside first.
+    pub fn open(path: &Path, now: Timestamp) -> Result<Opened, LedgerError> {
+        let lock = FileLock::take(path)?;
+        let (connected, damaged) = match connect(path, now) {
+            Err(error @ LedgerError::Damaged(_)) => {
+                let moved_to = set_aside(path, now)?;
+                (connect(path, now)?, Some((error, moved_to)))
+            }
+            connected => (connected?, None),
+        };
+        let (connection, windows) = connected;
+        let database = Self {
+            connection,
+            file: identity(path),
+            path: path.to_owned(),
+            _lock: lock,
+        };
+        Ok(Opened {
+            database,
+            windows,
+            damaged,
+        })
+    }
+
+    /// False once the file was deleted or replaced: what is written no longer gets there.
+    pub fn is_at_its_path(&self) -> bool {
+        let now = identity(&self.path);
+        now.is_some() && now == self.file
+    }
+
+    /// Adds to the totals and replaces the windows, all or nothing.
+    pub fn write<'w>(
+        &mut self,
+        usage: impl Iterator<Item = (&'w OwnedUsageRow, &'w UsageTotals)>,
+        windows: impl Iterator<Item = &'w WindowRecord>,
+    ) -> Result<(), LedgerError> {
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(behavior)?;
+        {
+            let mut add = transaction.prepare(&ADD_USAGE)?;
+            for (row, totals) in usage {
+                add.execute(params_from_iter(usage_values(row, totals)))?;
+            }
+            let mut set = transaction.prepare(SET_WINDOW)?;
+            for window in windows {
+                set.execute(params_from_iter(window_values(window)))?;
+            }
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Drops what is older than it is kept for: the totals of one hour at a time, so that
+    /// no write is long. True if there is more.
+    pub fn prune(&mut self, now: i64, retention_days: u32) -> Result<bool, LedgerError> {
+        let oldest = hour_of(now.saturating_sub(i64::from(retention_days) * DAY));
+        let deleted = self.connection.execute(
+            "DELETE FROM usage WHERE hour = (SELECT min(hour) FROM usage WHERE hour < ?1)",
+            [oldest],
+        )?;
+        if deleted > 0 {
+            let vacuum = format!("PRAGMA incremental_vacuum({VACUUM_PAGES})");
+            self.connection.execute_batch(&vacuum)?;
+        }
+        self.connection.execute(
+            "DELETE FROM limit_window WHERE window_end < ?1",
+            [now.saturating_sub(WINDOW_GRACE)],
+        )?;
+        Ok(deleted > 0)
+    }
+
+    /// Sets the file aside, after an error that says it is damaged. Dropping alone would
+    /// leave it there.
+    pub fn set_aside(self, now: Timestamp) -> Result<PathBuf, LedgerError> {
+        let Self {
+            connection,
+            path,
+            _lock: lock,
+            ..
+        } = self;
+        drop(connection);
+        let moved_to = set_aside(&path, now)?;
+        drop(lock);
+        Ok(moved_to)
+    }
+
+    #[cfg(test)]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+/// Reads the windows as well, so that damage among them is found now.
+fn connect(path: &Path, now: Timestamp) -> Result<(Connection, Vec<WindowRecord>), LedgerError> {
+    // SQLite would make it readable by everyone.
+    match private(OpenOptions::new().write(true).create_new(true)).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
+        _ => {}
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    schema::prepare(&connection)?;
+    let windows = open_windows(&connection, now.as_second())?;
+    Ok((connection, windows))
+}
+
+/// The windows that have not ended.
+pub fn open_windows(
+    connection: &Connection,
+    now: i64,
+) -> Result<Vec<WindowRecord>, rusqlite::Error> {
+    let mut statement =
+        connection.prepare("SELECT * FROM limit_window WHERE window_end > ?1 ORDER BY 1, 2, 3")?;
+    let rows = statement.query_map([now], window)?;
+    // A newer version may know more units and periods.
+    rows.filter_map(Result::transpose).collect()
+}
+
+/// Renames the database and its log. With both, it can be examined.
+fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
+    let moved_to = with_suffix(
+        path,
+        &format!(".damaged-{}", now.strftime("%Y%m%dT%H%M%SZ")),
+    );
+    std::fs::rename(path, &moved_to)?;
+    for suffix in ["-wal", "-shm"] {
+        match std::fs::rename(with_suffix(path, suffix), with_suffix(&moved_to, suffix)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(moved_to)
+}
+
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+/// Totals saturate: the sum of absurd counts must not turn into a float.
+static ADD_USAGE: LazyLock<String> = LazyLock::new(|| {
+    let columns = SUMS.join(", ");
+    let sums = SUMS.map(|sum| {
+        let max = i64::MAX;
+        format!("{sum} = min(usage.{sum}, {max} - excluded.{sum}) + excluded.{sum}")
+    });
+    format!(
+        "INSERT INTO usage (hour, key, team, model, provider, upstream_model, session, outcome, {columns})
+         VALUES ({}) ON CONFLICT DO UPDATE SET {}",
+        vec!["?"; 8 + SUMS.len()].join(", "),
+        sums.join(", ")
+    )
+});
+
+const SET_WINDOW: &str =
+    "INSERT OR REPLACE INTO limit_window VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+fn usage_values(row: &OwnedUsageRow, totals: &UsageTotals) -> impl Iterator<Item = Value> {
+    let OwnedUsageRow {
+        hour,
+        key,
+        team,
+        model,
+        provider,
+        upstream_model,
+        session,
+        outcome,
+    } = row;
+    let names = [key, team, model, provider, upstream_model, session];
+    let names = names.map(|name| text(name)).into_iter();
+    std::iter::once(Value::Integer(*hour))
+        .chain(names)
+        .chain([text(outcome)])
+        .chain(totals.each().map(integer))
+}
+
+fn window_values(window: &WindowRecord) -> [Value; 13] {
+    let WindowRecord {
+        id,
+        end,
+        used,
+        reserved,
+    } = window;
+    let optional = |name: &Option<Box<str>>| text(name.as_deref().unwrap_or_default());
+    [
+        text(&id.rule),
+        text(&id.subject),
+        optional(&id.model),
+        optional(&id.user),
+        optional(&id.provider),
+        text(id.of.key()),
+        text(id.period.name()),
+        text(&id.zone),
+        Value::Integer(id.month_starts_on.into()),
+        Value::Integer(id.start),
+        Value::Integer(*end),
+        integer(*used),
+        integer(*reserved),
+    ]
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+fn integer(number: u64) -> Value {
+    Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+/// `None` for a unit or a period that is not known.
+fn window(row: &Row<'_>) -> rusqlite::Result<Option<WindowRecord>> {
+    let name = |column: &str| row.get::<_, Box<str>>(column);
+    let optional = |column: &str| name(column).map(|it| Some(it).filter(|it| !it.is_empty()));
+    let count = |column: &str| {
+        let number: i64 = row.get(column)?;
+        Ok::<_, rusqlite::Error>(u64::try_from(number).unwrap_or_default())
+    };
+    let (amount, period) = (name("amount")?, name("period")?);
+    let (Some(of), Some(period)) = (LimitUnit::from_key(&amount), Period::from_name(&period))
+    else {
+        return Ok(None);
+    };
+    Ok(Some(WindowRecord {
+        id: WindowId {
+            rule: name("rule")?,
+            subject: name("subject")?,
+            model: optional("model")?,
+            user: optional("user")?,
+            provider: optional("provider")?,
+            of,
+            period,
+            zone: name("time_zone")?,
+            month_starts_on: row.get("month_starts_on")?,
+            start: row.get("window_start")?,
+        },
+        end: row.get("window_end")?,
+        used: count("used")?,
+        reserved: count("reserved")?,
+    }))
+}

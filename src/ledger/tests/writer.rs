@@ -1,0 +1,203 @@
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+
+use super::*;
+use crate::app::test_support::CapturedLog;
+use crate::config::LedgerConfig;
+use crate::ledger::query::LedgerReader;
+use crate::ledger::writer::Writer;
+use crate::ledger::{Ledger, UsageTable, UsageTables};
+use crate::telemetry::metric::Registry;
+
+/// A writer without its thread, and the table of a worker.
+struct Bench {
+    folder: tempfile::TempDir,
+    registry: Registry,
+    writer: Writer,
+    table: Arc<UsageTable>,
+}
+
+impl Bench {
+    /// The database is in a folder that does not exist yet.
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = Registry::new();
+        let ledger = Ledger {
+            tables: UsageTables::default(),
+            stored: Arc::default(),
+            limits: Arc::default(),
+            commands: channel().0,
+        };
+        let config = LedgerConfig {
+            path: folder.path().join("state/usage.db"),
+            retention_days: 10,
+        };
+        Self {
+            writer: Writer::new(&ledger, &config, &registry),
+            table: ledger.tables.add_table(),
+            registry,
+            folder,
+        }
+    }
+
+    fn with_folder() -> Self {
+        let mut bench = Self::new();
+        std::fs::create_dir(bench.state()).unwrap();
+        bench.writer.open_first();
+        bench
+    }
+
+    fn state(&self) -> std::path::PathBuf {
+        self.folder.path().join("state")
+    }
+
+    /// Requests in the database.
+    fn requests(&self) -> u128 {
+        let reader = LedgerReader::open(&self.state().join("usage.db")).unwrap();
+        let records = reader.usage(&(i64::MIN..i64::MAX), &[]).unwrap();
+        records.iter().map(|record| record.sums[0]).sum()
+    }
+
+    fn metric(&self, name: &str) -> u64 {
+        let text = self.registry.render();
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(&format!("{name} ")));
+        line.unwrap()
+            .split_whitespace()
+            .next_back()
+            .unwrap()
+            .parse()
+            .unwrap()
+    }
+
+    /// A row that is not old.
+    fn add(&self, key: &str, count: u64) {
+        let hour = crate::ledger::current_hour();
+        self.table
+            .add(&UsageRow { hour, ..row(key) }, &requests(count));
+    }
+}
+
+#[test]
+fn each_request_is_written_once() {
+    let mut bench = Bench::with_folder();
+    bench.add("a", 2);
+    bench.writer.tick();
+    bench.writer.tick();
+    bench.add("a", 1);
+    bench.writer.tick();
+    assert_eq!(bench.requests(), 3);
+    assert_eq!(bench.metric("trunkline_ledger_up"), 1);
+    assert_eq!(bench.metric("trunkline_ledger_errors_total"), 0);
+}
+
+#[test]
+fn a_ledger_that_cannot_be_written_is_reported_once_and_loses_nothing() {
+    let (log, _guard) = CapturedLog::capture();
+    let mut bench = Bench::new();
+    bench.writer.open_first();
+    for _ in 0..3 {
+        bench.add("a", 1);
+        bench.writer.tick();
+    }
+    assert_eq!(bench.metric("trunkline_ledger_up"), 0);
+    assert_eq!(bench.metric("trunkline_ledger_errors_total"), 4);
+    let lines = log.lines("the ledger cannot be written");
+    assert_eq!(lines.len(), 1);
+    assert!(
+        lines[0].contains("does not exist; create it"),
+        "{}",
+        lines[0]
+    );
+    std::fs::create_dir(bench.state()).unwrap();
+    bench.writer.tick();
+    bench.writer.tick();
+    assert_eq!(bench.requests(), 3);
+    assert_eq!(bench.metric("trunkline_ledger_up"), 1);
+    assert_eq!(log.lines("the ledger is written again").len(), 1);
+    assert_eq!(log.lines("ERROR").len(), 0);
+}
+
+#[test]
+fn a_file_that_vanishes_is_begun_anew() {
+    let (log, _guard) = CapturedLog::capture();
+    let mut bench = Bench::with_folder();
+    bench.add("a", 1);
+    bench.writer.tick();
+    std::fs::remove_dir_all(bench.state()).unwrap();
+    bench.add("a", 2);
+    bench.writer.tick();
+    bench.writer.tick();
+    assert_eq!(bench.metric("trunkline_ledger_up"), 0);
+    std::fs::create_dir(bench.state()).unwrap();
+    bench.writer.tick();
+    assert_eq!(bench.requests(), 2);
+    assert_eq!(bench.metric("trunkline_ledger_up"), 1);
+    assert_eq!(log.lines("was deleted or replaced").len(), 1);
+    assert_eq!(log.lines("the ledger cannot be written").len(), 1);
+    assert_eq!(log.lines("the ledger is written again").len(), 1);
+}
+
+#[test]
+fn damage_at_run_time_is_set_aside_and_the_pending_rows_are_written() {
+    let (log, _guard) = CapturedLog::capture();
+    let mut bench = Bench::with_folder();
+    bench.add("a", 1);
+    bench.writer.tick();
+    bench.writer.damage();
+    bench.add("a", 2);
+    bench.writer.tick();
+    bench.writer.tick();
+    assert_eq!(bench.requests(), 2);
+    assert_eq!(bench.metric("trunkline_ledger_up"), 1);
+    assert_eq!(
+        log.lines("the ledger was damaged and is set aside").len(),
+        1
+    );
+    let files = std::fs::read_dir(bench.state()).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    assert_eq!(names.filter(|name| name.contains(".damaged-")).count(), 1);
+}
+
+#[test]
+fn what_waits_to_be_written_is_bounded_and_the_rest_is_counted() {
+    let mut bench = Bench::new();
+    let second = bench.writer.add_table();
+    let models: Vec<String> = (0..60_000).map(|number| number.to_string()).collect();
+    let hour = crate::ledger::current_hour();
+    for (key, table) in [("a", &bench.table), ("b", &second)] {
+        for model in &models {
+            table.add(
+                &UsageRow {
+                    hour,
+                    model,
+                    ..row(key)
+                },
+                &requests(1),
+            );
+        }
+    }
+    bench.writer.tick();
+    assert_eq!(bench.metric("trunkline_ledger_requests_lost_total"), 20_000);
+    std::fs::create_dir(bench.state()).unwrap();
+    bench.writer.tick();
+    assert_eq!(bench.requests(), 100_000);
+}
+
+#[test]
+fn old_totals_are_dropped_while_it_runs() {
+    let mut bench = Bench::with_folder();
+    let hour = crate::ledger::current_hour();
+    for days in [0, 9, 11, 12] {
+        let hour = hour - days * 24 * 3600;
+        bench
+            .table
+            .add(&UsageRow { hour, ..row("a") }, &requests(1));
+    }
+    // One hour is dropped at a time.
+    for _ in 0..4 {
+        bench.writer.tick();
+    }
+    assert_eq!(bench.requests(), 2);
+}
