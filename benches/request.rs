@@ -22,7 +22,8 @@ const COUNTS: [usize; 3] = [1, 100, 10_000];
 
 const METERING: MeteringOptions = MeteringOptions {
     access_log: false,
-    ledgers: true,
+    history: true,
+    ledger: None,
     key_count: 0,
     request_tokens: false,
 };

@@ -6,6 +6,9 @@ pub use crate::catalog::Catalog;
 pub use crate::config::{Config, Sources, load};
 #[cfg(feature = "fuzzing")]
 pub use crate::dialect::oracle as dialect_oracle;
+pub use crate::limits::{
+    ExpectedUsage, LearnedUsage, LimitClock, LimitSet, LimitUsage, RequestSize, RequestSubject,
+};
 pub use crate::metering::{Meter, MeteringOptions, RequestOutcome, SharedMetrics, WorkerMetrics};
 #[cfg(feature = "fuzzing")]
 pub use crate::server::chunk_oracle;

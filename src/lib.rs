@@ -30,6 +30,7 @@ pub(crate) mod access;
 pub(crate) mod limits;
 pub(crate) mod routing;
 
+pub(crate) mod ledger;
 pub(crate) mod upstream;
 
 pub(crate) mod metering;

@@ -12,6 +12,8 @@ install -D -m 0755 "$binary" "$root/usr/bin/trunkline"
 install -D -m 0644 LICENSE "$root/usr/share/doc/trunkline/LICENSE"
 # The working directory, over which a folder with another trunkline.toml may be mounted.
 install -D -m 0644 deploy/image/trunkline.toml "$root/etc/trunkline/trunkline.toml"
+# A volume for the ledger takes its owner from here.
+install -d -m 0755 "$root/var/lib/trunkline"
 # Without it glibc queries DNS before /etc/hosts.
 echo 'hosts: files dns' >"$root/etc/nsswitch.conf"
 

@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use wildmatch::WildMatch;
 
+use super::limit_dump;
 use crate::config::{
-    BaseUrl, Breaker, Config, Credential, Hedge, Listen, MetricExport, ModelConfig, PoolConfig,
-    ProviderConfig, Server, TimeoutOverrides, Timeouts, Traces,
+    BaseUrl, Breaker, Config, Credential, Hedge, LedgerConfig, Listen, MetricExport, ModelConfig,
+    PoolConfig, ProviderConfig, Server, TimeoutOverrides, Timeouts, Traces,
 };
 
 pub fn to_json(config: &Config) -> Value {
@@ -43,6 +44,8 @@ pub fn to_json(config: &Config) -> Value {
             "certificates": certificates(config),
         },
         "retry_budget_percent": config.retry_budget,
+        "limits": limit_dump::to_json(&config.limits),
+        "ledger": config.ledger.as_ref().map(ledger),
         "breaker": breaker(&config.breaker),
         "discovery": {
             "ttl_s": config.discovery.ttl.as_secs_f64(),
@@ -52,6 +55,10 @@ pub fn to_json(config: &Config) -> Value {
         "models": models,
         "warnings": config.warnings,
     })
+}
+
+fn ledger(ledger: &LedgerConfig) -> Value {
+    json!({ "path": ledger.path, "retention_days": ledger.retention_days })
 }
 
 /// The files that were read, as they were named or found.
@@ -120,7 +127,8 @@ fn metrics(metrics: &MetricExport) -> Value {
 
 fn keys(config: &Config) -> Value {
     let keys = config.access.keys.iter().map(|it| {
-        let json = grant(it.models.as_deref(), it.expires);
+        let team = it.team.as_deref();
+        let json = grant(it.models.as_deref(), it.expires, team, it.may_name_users);
         (it.name.clone(), json)
     });
     Value::Object(keys.collect())
@@ -128,18 +136,26 @@ fn keys(config: &Config) -> Value {
 
 fn certificates(config: &Config) -> Value {
     let certificates = config.access.certificates.iter().map(|it| {
-        let json = grant(it.models.as_deref(), it.expires);
+        let team = it.team.as_deref();
+        let json = grant(it.models.as_deref(), it.expires, team, it.may_name_users);
         (it.name.clone(), json)
     });
     Value::Object(certificates.collect())
 }
 
-/// The models that a key or certificate may use, and its expiry.
-fn grant(models: Option<&[WildMatch]>, expires: Option<Timestamp>) -> Value {
+/// What a key or certificate allows.
+fn grant(
+    models: Option<&[WildMatch]>,
+    expires: Option<Timestamp>,
+    team: Option<&str>,
+    may_name_users: bool,
+) -> Value {
     let names = |globs: &[WildMatch]| globs.iter().map(ToString::to_string).collect();
     json!({
         "models": models.map::<Vec<String>, _>(names),
         "expires": expires.map(|at| at.to_string()),
+        "team": team,
+        "may_name_users": may_name_users,
     })
 }
 

@@ -1,21 +1,17 @@
 //! `/log`: shows and changes the log level at run time.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
 
-use super::{JSON_MEDIA_TYPE, text, with_media_type};
+use super::body::{self, json, text};
 use crate::config::LogLevel;
 use crate::telemetry::log::LogLevelControl;
 
 /// In bytes.
 const MAX_BODY: usize = 256;
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const USAGE: &str =
     "the body must be one of error, warn, info, debug, trace, or {\"level\": \"...\"}\n";
 
@@ -33,13 +29,10 @@ struct LevelRequest {
 
 /// `GET /log`
 pub fn show(control: &LogLevelControl) -> Response<Full<Bytes>> {
-    let levels = LevelResponse {
+    json(&LevelResponse {
         level: control.current(),
         configured: control.configured(),
-    };
-    // Serializing strings cannot fail.
-    let body = serde_json::to_vec(&levels).unwrap_or_default();
-    with_media_type(StatusCode::OK, JSON_MEDIA_TYPE, body)
+    })
 }
 
 /// `PUT /log`
@@ -47,16 +40,9 @@ pub async fn change(
     control: &LogLevelControl,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
-    let body = Limited::new(request.into_body(), MAX_BODY).collect();
-    let body = match timeout(BODY_TIMEOUT, body).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(_)) => return text(StatusCode::BAD_REQUEST, USAGE),
-        Err(_) => {
-            return text(
-                StatusCode::REQUEST_TIMEOUT,
-                "the body did not arrive in time\n",
-            );
-        }
+    let body = match body::read(request.into_body(), MAX_BODY, USAGE).await {
+        Ok(body) => body,
+        Err(response) => return response,
     };
     let Some(level) = parse(&body) else {
         return text(StatusCode::BAD_REQUEST, USAGE);

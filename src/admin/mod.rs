@@ -1,13 +1,14 @@
-//! The admin listener: `/metrics`, `/livez`, `/readyz`, `/config`, `/log`.
+//! The admin listener: `/metrics`, `/livez`, `/readyz`, `/config`, `/log`, `/limits`.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, HOST, ORIGIN};
+use http::header::{ALLOW, HOST, ORIGIN};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
@@ -20,6 +21,7 @@ use tokio::time::sleep;
 use tokio_io_timeout::TimeoutWriter;
 
 use crate::descriptors;
+use crate::proxy::Snapshot;
 use crate::routes::host::HostCheck;
 use crate::server::listener::Listener;
 use crate::server::log_limiter::LogLimiter;
@@ -27,12 +29,19 @@ use crate::server::socket::ClientSocket;
 use crate::telemetry::log::LogLevelControl;
 use crate::telemetry::metric::Registry;
 
+mod body;
 pub mod config_dump;
 mod connections;
+mod limit_dump;
+mod limit_gauges;
+mod limits;
 mod log_level;
 mod metrics;
+mod set_used;
 
+use body::{json_text, text};
 use connections::{Activity, AdminConnections};
+use limit_gauges::LimitGauges;
 use metrics::ScrapeBody;
 
 /// Time for the first request head: probes send theirs at once.
@@ -41,11 +50,12 @@ const FIRST_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a client may read nothing of a response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-const JSON_MEDIA_TYPE: &str = "application/json";
 
 #[derive(Debug)]
 pub struct Admin {
     pub registry: Registry,
+    /// The one that is served.
+    snapshot: RefCell<Arc<Snapshot>>,
     /// The response body of `/config`.
     pub config: RefCell<Bytes>,
     pub log: LogLevelControl,
@@ -112,6 +122,34 @@ async fn serve_connection(
 }
 
 impl Admin {
+    #[must_use]
+    pub fn new(
+        registry: &Registry,
+        log: &LogLevelControl,
+        snapshot: &Arc<Snapshot>,
+        config: Bytes,
+        hosts: HostCheck,
+    ) -> Rc<Self> {
+        let admin = Self {
+            registry: registry.clone(),
+            snapshot: RefCell::new(Arc::clone(snapshot)),
+            config: RefCell::new(config),
+            log: log.clone(),
+            hosts: RefCell::new(hosts),
+            ready: Cell::new(true),
+        };
+        admin.show(snapshot);
+        Rc::new(admin)
+    }
+
+    /// Shows what clients use of this snapshot's limits, from now on.
+    pub fn show(&self, snapshot: &Arc<Snapshot>) {
+        self.snapshot.replace(Arc::clone(snapshot));
+        let gauges = LimitGauges(Arc::clone(snapshot));
+        self.registry.set_computed(Arc::new(gauges));
+        snapshot.metrics.retain_limits();
+    }
+
     async fn respond(&self, request: Request<Incoming>) -> Response<ScrapeBody> {
         if let Err(reason) = self.admit(&request) {
             return text(StatusCode::FORBIDDEN, reason).map(Either::Left);
@@ -133,21 +171,25 @@ impl Admin {
                 log_level::change(&self.log, request).await
             }
             "/log" if is_read => log_level::show(&self.log),
-            "/log" => method_not_allowed("GET, HEAD, PUT"),
+            "/limits" if request.method() == Method::PUT => {
+                limits::change(|| self.snapshot(), request).await
+            }
+            "/limits" if is_read => limits::show(self.snapshot(), request.uri().query()).await,
+            "/log" | "/limits" => method_not_allowed("GET, HEAD, PUT"),
             _ if !is_read => method_not_allowed("GET, HEAD"),
             "/livez" => text(StatusCode::OK, "ok\n"),
             "/readyz" if self.ready.get() => text(StatusCode::OK, "ready\n"),
             "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
-            "/config" => with_media_type(
-                StatusCode::OK,
-                JSON_MEDIA_TYPE,
-                self.config.borrow().clone(),
-            ),
+            "/config" => json_text(self.config.borrow().clone()),
             _ => text(
                 StatusCode::NOT_FOUND,
-                "/metrics /livez /readyz /config /log\n",
+                "/metrics /livez /readyz /config /log /limits\n",
             ),
         }
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.borrow())
     }
 
     /// Rejects requests of web pages in a local browser, since this listener needs no
@@ -177,22 +219,5 @@ fn method_not_allowed(allow: &'static str) -> Response<Full<Bytes>> {
     let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n");
     let headers = response.headers_mut();
     headers.insert(ALLOW, HeaderValue::from_static(allow));
-    response
-}
-
-fn text(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
-    with_media_type(status, "text/plain; charset=utf-8", body)
-}
-
-fn with_media_type(
-    status: StatusCode,
-    content_type: &'static str,
-    body: impl Into<Bytes>,
-) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }

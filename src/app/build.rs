@@ -1,6 +1,7 @@
 //! Builds a generation from a configuration; the running one is not affected.
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +15,9 @@ use tracing::{info, warn};
 use super::{ControlCommand, StartError, rlimit};
 use crate::admin::config_dump;
 use crate::catalog::needs_demo;
-use crate::config::{Config, Listen, LogFormat, LogLevel, MetricExport, Tls};
+use crate::config::{Config, LedgerConfig, Listen, LogFormat, LogLevel, MetricExport, Tls};
 use crate::executor::on_scratch_thread;
+use crate::ledger::Ledger;
 use crate::proxy::Snapshot;
 use crate::routes::context::HttpContext;
 use crate::routes::host::HostCheck;
@@ -32,6 +34,7 @@ pub struct Generation {
     /// One for each worker.
     pub http_contexts: Vec<HttpContext>,
     pub settings: ProcessSettings,
+    pub ledger: Option<Arc<Ledger>>,
     /// The response body of `GET /config`.
     pub config_dump: Bytes,
     /// Host names that the admin listener accepts.
@@ -56,6 +59,8 @@ pub struct ProcessSettings {
     pub log_format: LogFormat,
     /// None when metrics are not exported.
     pub metrics: Option<MetricExport>,
+    /// None when usage is not recorded.
+    pub ledger: Option<LedgerConfig>,
 }
 
 #[derive(Debug)]
@@ -66,6 +71,8 @@ pub struct GenerationBuilder {
     workers: Option<usize>,
     /// Address and key of the demo model, once started.
     demo: Option<(SocketAddr, Secret)>,
+    /// Of the first generation, for all.
+    ledger: Option<Arc<Ledger>>,
     /// TLS settings of the last generation.
     tls: Option<(Tls, Arc<ServerConfig>)>,
 }
@@ -77,6 +84,7 @@ impl GenerationBuilder {
             commands,
             workers: None,
             demo: None,
+            ledger: None,
             tls: None,
         }
     }
@@ -104,7 +112,11 @@ impl GenerationBuilder {
         if needs_demo(&config) {
             self.add_demo_provider(&mut config)?;
         }
-        let snapshot = snapshot::build(&config, &self.registry, before)?;
+        if before.is_none() {
+            self.start_ledger(config.ledger.as_ref())?;
+        }
+        let ledger = self.ledger.as_deref();
+        let snapshot = snapshot::build(&config, &self.registry, ledger, before)?;
         let workers = *self.workers.get_or_insert(config.server.workers);
         let page = config.server.page.then(Page::load);
         // Shared by all workers, so that any of them can resume a session.
@@ -115,12 +127,20 @@ impl GenerationBuilder {
             snapshot,
             http_contexts: (0..workers).map(context).collect(),
             settings: ProcessSettings::from_config(&config),
+            ledger: self.ledger.clone(),
             admin_hosts: HostCheck::for_admin(
                 config.admin.listen.as_ref(),
                 &config.server.allowed_hosts,
             ),
             config_dump: on_scratch_thread(|| config_dump::to_json(&config).to_string()).into(),
         })
+    }
+
+    /// Before the limits are built, which go on from what was used before.
+    fn start_ledger(&mut self, config: Option<&LedgerConfig>) -> Result<(), StartError> {
+        let ledger = config.map(|config| Ledger::start(config, &self.registry));
+        self.ledger = ledger.transpose()?.map(Arc::new);
+        Ok(())
     }
 
     /// Reuses the last TLS configuration if nothing changed, so that sessions can
@@ -198,6 +218,7 @@ impl ProcessSettings {
             log_level: config.log.level,
             log_format: config.log.format,
             metrics: config.metrics.clone(),
+            ledger: config.ledger.clone(),
         }
     }
 
@@ -207,8 +228,13 @@ impl ProcessSettings {
             ("server.workers", self.workers != next.workers),
             ("server.reuse_port", self.reuse_port != next.reuse_port),
             ("log.format", self.log_format != next.log_format),
+            ("ledger.path", self.ledger_path() != next.ledger_path()),
         ];
         let changed = keys.into_iter().filter(|(_, differs)| *differs);
         changed.map(|(key, _)| key).collect()
+    }
+
+    fn ledger_path(&self) -> Option<&Path> {
+        self.ledger.as_ref().map(|ledger| &*ledger.path)
     }
 }

@@ -10,6 +10,8 @@ use crate::config::Listen;
 
 pub struct StartupSummary {
     models: String,
+    /// Rules of `[limits]`.
+    limits: String,
     open: bool,
     is_tls: bool,
     max_connections: usize,
@@ -21,8 +23,11 @@ impl StartupSummary {
         let models = first.snapshot.catalog.models().into_iter();
         let ready = models.filter(|model| model.is_ready());
         let models: Vec<&str> = ready.map(|model| &*model.label).collect();
+        let limits = first.snapshot.client_limits.rule_names();
+        let limits: Vec<&str> = limits.collect();
         Self {
             models: models.join(","),
+            limits: limits.join(","),
             open: first.snapshot.gate.is_open(),
             is_tls: first.settings.is_tls,
             max_connections: first.settings.max_connections,
@@ -37,6 +42,7 @@ impl StartupSummary {
             %admin,
             url = url.map(tracing::field::display),
             models = self.models,
+            limits = Some(&*self.limits).filter(|limits| !limits.is_empty()),
             open = self.open,
             max_connections = self.max_connections,
             version = env!("CARGO_PKG_VERSION"),
@@ -71,6 +77,7 @@ mod tests {
     fn the_url_can_be_opened_on_this_machine() {
         let mut summary = StartupSummary {
             models: String::new(),
+            limits: String::new(),
             open: true,
             is_tls: false,
             max_connections: 1,

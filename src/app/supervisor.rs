@@ -1,6 +1,5 @@
 //! The control thread's state: workers, listeners and background tasks.
 
-use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,6 +19,7 @@ use crate::admin::{self, Admin};
 use crate::config::Listen;
 use crate::demo;
 use crate::drain::Phase;
+use crate::ledger::{CLOSE_TIMEOUT, Ledger};
 use crate::server::listener::Listener;
 use crate::telemetry::FLUSH_TIMEOUT;
 use crate::telemetry::log::LogLevelControl;
@@ -41,6 +41,7 @@ pub struct Supervisor {
     discovery: DiscoveryTasks,
     tracer: Option<Arc<Tracer>>,
     metric_exporter: Option<MetricExporter>,
+    ledger: Option<Arc<Ledger>>,
     settings: ProcessSettings,
 }
 
@@ -54,13 +55,13 @@ impl Supervisor {
         let settings = first.settings.clone();
         rlimit::raise_descriptor_limit();
         let mut listener = bind(&settings.listen, settings.reuse_port)?;
-        let admin = Rc::new(Admin {
-            registry: registry.clone(),
-            config: RefCell::new(first.config_dump.clone()),
-            log: log.clone(),
-            hosts: RefCell::new(first.admin_hosts.clone()),
-            ready: Cell::new(true),
-        });
+        let admin = Admin::new(
+            registry,
+            log,
+            &first.snapshot,
+            first.config_dump.clone(),
+            first.admin_hosts.clone(),
+        );
         let bind_admin = |address| bind_admin(address, settings.reuse_port);
         let mut admin_listener = settings.admin.as_ref().map(bind_admin).transpose()?;
         let addresses = (
@@ -74,6 +75,10 @@ impl Supervisor {
         discovery.reconcile(&first.snapshot);
         let tracer = first.snapshot.tracer.clone();
         let metric_exporter = start_export(&settings, registry)?;
+        let ledger = first.ledger.clone();
+        if let Some(ledger) = &ledger {
+            ledger.watch(&first.snapshot.client_limits);
+        }
         let workers = Workers::start(first.into_server(), registry)?;
         publish(Some(&mut listener), admin_listener.as_mut())?;
         summary.log(&addresses.0, addresses.1.as_ref());
@@ -86,6 +91,7 @@ impl Supervisor {
             discovery,
             tracer,
             metric_exporter,
+            ledger,
             settings,
         })
     }
@@ -130,6 +136,7 @@ impl Supervisor {
         let exporter = export_changed.then(|| start_export(&settings, &self.admin.registry));
         let exporter = exporter.transpose()?;
         publish(listener.as_mut(), admin_listener.as_mut())?;
+        self.admin.show(&next.snapshot);
         self.admin
             .config
             .replace(std::mem::take(&mut next.config_dump));
@@ -141,6 +148,7 @@ impl Supervisor {
         if let Some(exporter) = exporter {
             self.metric_exporter = exporter;
         }
+        self.record_usage_of(&next);
         self.workers.reconfigure(next.into_server());
         if let Some(listener) = listener {
             self.replace_listener(listener);
@@ -150,6 +158,14 @@ impl Supervisor {
         }
         self.settings = settings;
         Ok(())
+    }
+
+    fn record_usage_of(&self, next: &Generation) {
+        let Some(ledger) = &self.ledger else { return };
+        ledger.watch(&next.snapshot.client_limits);
+        if let Some(config) = &next.settings.ledger {
+            ledger.set_retention(config.retention_days);
+        }
     }
 
     /// True for a Unix-domain socket path that this process already listens on.
@@ -189,14 +205,11 @@ impl Supervisor {
             self.replace_admin(None);
         }
         let (delay, limit) = (self.settings.drain_delay, self.settings.drain_timeout);
-        let exports = self.tracer.is_some() || self.metric_exporter.is_some();
-        let export = if exports {
-            FLUSH_TIMEOUT
-        } else {
-            Duration::ZERO
-        };
-        let termination = TERMINATION_TIMEOUT + export;
-        systemd::stopping(delay.saturating_add(limit).saturating_add(termination));
+        systemd::stopping(
+            delay
+                .saturating_add(limit)
+                .saturating_add(self.end_timeout()),
+        );
         if !delay.is_zero() {
             info!(delay_s = delay.as_secs_f64(), "readiness set to false");
             self.workers.advance_drain(Phase::NotReady);
@@ -214,7 +227,17 @@ impl Supervisor {
         };
         close(&self.workers, self.listener);
         drain(&self.workers, signals, phase, limit).await;
+        close_ledger(self.ledger.as_deref()).await;
         flush(self.tracer.as_deref(), self.metric_exporter, signals).await;
+    }
+
+    /// What may follow the drain.
+    fn end_timeout(&self) -> Duration {
+        let exports = self.tracer.is_some() || self.metric_exporter.is_some();
+        let if_used = |used, timeout| if used { timeout } else { Duration::ZERO };
+        TERMINATION_TIMEOUT
+            + if_used(exports, FLUSH_TIMEOUT)
+            + if_used(self.ledger.is_some(), CLOSE_TIMEOUT)
     }
 
     /// Directs new connections, and the clients of open ones, to the process that
@@ -229,6 +252,13 @@ impl Supervisor {
             () = sleep(HANDSHAKE_TIMEOUT) => {}
             () = signals.shutdown() => {}
         }
+    }
+}
+
+/// Writes what the last requests used. No signal cuts it short.
+async fn close_ledger(ledger: Option<&Ledger>) {
+    if let Some(ledger) = ledger {
+        ledger.finish().await;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use bytes::Bytes;
 use http::Response;
@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_local;
+use tracing::Dispatch;
 use tracing::subscriber::{DefaultGuard, set_default};
 
 use crate::config::{self, Sources};
@@ -87,7 +88,7 @@ pub fn worker(registry: &Registry, text: &str) -> Worker {
         ..Sources::default()
     };
     let config = config::load(&sources).unwrap();
-    Worker::new(snapshot::build(&config, registry, None).unwrap())
+    Worker::new(snapshot::build(&config, registry, None, None).unwrap())
 }
 
 pub async fn json(response: Response<ResponseBody>) -> serde_json::Value {
@@ -108,9 +109,17 @@ pub fn request_body() -> Full<Bytes> {
 #[derive(Debug, Clone, Default)]
 pub struct CapturedLog(Arc<Mutex<Vec<u8>>>);
 
+/// With a single subscriber in the process, tracing decides by the subscriber of the
+/// thread that reaches a line first whether anyone wants it (`has_just_one` in
+/// `tracing-core`): if that thread captures nothing, no thread gets it. These are never
+/// dropped, so that there are always several.
+static OTHER_SUBSCRIBERS: LazyLock<[Dispatch; 2]> =
+    LazyLock::new(|| [(); 2].map(|()| Dispatch::new(tracing_subscriber::registry())));
+
 impl CapturedLog {
     /// Captures what is logged on this thread until the guard is dropped.
     pub fn capture() -> (Self, DefaultGuard) {
+        LazyLock::force(&OTHER_SUBSCRIBERS);
         let log = Self::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -136,4 +145,15 @@ impl io::Write for CapturedLog {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+#[test]
+fn a_line_is_captured_although_another_thread_reaches_it_first() {
+    fn line() {
+        tracing::info!("listening");
+    }
+    let (log, _guard) = CapturedLog::capture();
+    std::thread::spawn(line).join().unwrap();
+    line();
+    assert_eq!(log.lines("listening").len(), 1);
 }

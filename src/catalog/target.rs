@@ -197,14 +197,14 @@ impl StateIndices {
 // === impl Target ===
 
 impl Target {
-    /// The upstream model as JSON, or `*` where its name comes from the client,
-    /// since it is not logged then.
+    /// The upstream's own model name, or `*` where it comes from the client, since it is
+    /// not logged then.
     #[must_use]
-    pub fn model_for_log(&self) -> &str {
+    pub fn model_for_log(&self) -> Box<str> {
         if self.named_by_client || self.state_index == self.credential_state_index + 1 {
-            return "*";
+            return "*".into();
         }
-        std::str::from_utf8(&self.encoded_model).unwrap_or_default()
+        self.upstream_model()
     }
 
     /// The upstream's own model name, decoded.

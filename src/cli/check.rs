@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::models::{catch_all, discovering_providers, ready_models, unavailable_reason};
-use super::{plan, summary};
+use super::{ledger, limits, plan, summary};
 use crate::catalog::{DEMO, needs_demo};
 use crate::config::{
     BaseUrl, ClientAuth, Config, Credential, Demo, Listen, ModelConfig, ProviderConfig,
@@ -16,7 +16,7 @@ pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "warning: {warning}")?;
     }
     let notes = ready_models(config).filter_map(ModelConfig::retirement_note);
-    let notes: Vec<String> = notes.collect();
+    let notes: Vec<String> = notes.chain(limits::note(config)).collect();
     for note in &notes {
         writeln!(out, "note: {note}")?;
     }
@@ -25,6 +25,7 @@ pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     }
     write_table(&rows(config), out)?;
     plan::write(config, out)?;
+    limits::write(config, out)?;
     writeln!(out)?;
     let without_alias: Vec<&str> = without_alias(config).collect();
     if !without_alias.is_empty() {
@@ -79,6 +80,7 @@ pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
         None => writeln!(out, "No admin listener")?,
     }
     summary::write_settings(config, out)?;
+    ledger::write(config, out)?;
     write_access(config, out)
 }
 

@@ -17,6 +17,8 @@ use crate::executor::on_scratch_thread;
 mod check;
 mod import;
 mod keygen;
+mod ledger;
+mod limits;
 mod models;
 mod online;
 mod plan;
@@ -25,6 +27,7 @@ mod schema;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 static VERSION: LazyLock<String> = LazyLock::new(|| version(option_env!("TRUNKLINE_COMMIT")));
 
@@ -112,6 +115,13 @@ enum Command {
     },
     /// Print the JSON Schema of the configuration file
     Schema,
+    /// Show what was used, from the ledger
+    Usage {
+        #[command(flatten)]
+        arguments: usage::UsageArguments,
+        #[command(flatten)]
+        file: FileSetting,
+    },
     /// Query a health endpoint on the admin listener of a running gateway
     Probe {
         /// Endpoint to request
@@ -143,6 +153,8 @@ enum CliError {
     Online(#[from] online::OnlineError),
     #[error("{0}")]
     Probe(#[from] probe::ProbeError),
+    #[error("{0}")]
+    Usage(#[from] usage::UsageError),
 }
 
 /// Parses and runs the command line. `serve` runs the gateway; it is a parameter,
@@ -190,7 +202,9 @@ impl Arguments {
         });
         let after = match &command {
             Command::Serve { settings } | Command::Check { settings, .. } => settings.clone(),
-            Command::Models { file, .. } | Command::Probe { file, .. } => Settings {
+            Command::Models { file, .. }
+            | Command::Probe { file, .. }
+            | Command::Usage { file, .. } => Settings {
                 file: file.clone(),
                 ..Settings::default()
             },
@@ -244,6 +258,9 @@ fn run_command(command: &Command, sources: &Sources, out: &mut dyn Write) -> Res
         Command::Keygen { name } => keygen::write(name, out)?,
         Command::Import { source } => import::write(source, out, &mut io::stderr().lock())?,
         Command::Schema => schema::write(out)?,
+        Command::Usage { arguments, .. } => {
+            usage::write(arguments, || config::load_ledger(sources), out)?;
+        }
         Command::Probe {
             endpoint: question,
             url,
@@ -271,7 +288,8 @@ fn exit_code(done: Result<(), CliError>, errors: &mut dyn Write) -> ExitCode {
             CliError::Write(error)
             | CliError::Import(import::ImportError::Write(error))
             | CliError::Keygen(keygen::KeygenError::Write(error))
-            | CliError::Online(online::OnlineError::Io(error)),
+            | CliError::Online(online::OnlineError::Io(error))
+            | CliError::Usage(usage::UsageError::Write(error)),
         ) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failure) => {
             // Without standard error, only the exit code can report it.

@@ -291,3 +291,51 @@ fn check_prints_the_plan_of_a_model_with_several_targets() {
     assert!(text.contains("A (set), B (set)"), "{text}");
     assert!(!text.contains("Plan of slow"), "{text}");
 }
+
+#[test]
+fn check_prints_the_limits_of_each_client_and_model() {
+    let keys = (1..=10).map(|number| {
+        format!("[access.keys.ci-{number:02}]\nsha256 = \"{number:064}\"\nmodels = [\"fast\"]\n")
+    });
+    let file = keys.collect::<String>()
+        + "[access.keys.alice]\nsha256 = \"f000000000000000000000000000000000000000000000000000000000000000\"\n\
+           team = \"search\"\n\
+           [providers.openai]\n[models.fast]\nprovider = \"openai\"\nmodel = \"gpt-4o-mini\"\n\
+           [models.large]\nprovider = \"openai\"\nmodel = \"gpt-4o\"\n\
+           [limits.ci]\nkeys = [\"ci-*\"]\nreplaces = \"each-key\"\nrequests = [\"600/minute burst 50\"]\nwait = \"20s\"\n\
+           [limits.each-key]\nper = [\"key\"]\nrequests = [\"60/minute\", \"5000/day\"]\nconcurrent = 8\n\
+           [limits.house]\nproviders = [\"openai\"]\ntokens = [\"0/hour\"]\nat_limit = \"observe\"\n\
+           [limits.search]\nteams = [\"search\"]\nmodels = [\"large\", \"openai/*\"]\nbudget = [\"49.50/month\", \"900/total\"]\n\
+           reserve = \"worst\"\nat_limit = \"fallback:fast\"\n";
+    let text = check(&Trial::file(&file).variable("OPENAI_API_KEY", "k"));
+    let expected = "
+Limits:
+  ci        all together: 600 requests a minute, 50 at once; in place of each-key; waits up to 20s
+  each-key  each key: 60 requests a minute, 5000 requests a day, 8 requests at a time
+  house     all together: 0 tokens an hour; of attempts at openai; refuses nothing
+  search    all together: 49.5 dollars a month, 900 dollars in total; reserves the most that a request can use; then fast
+
+Limits of alice:
+  fast, gpt-3.5-turbo, gpt-4-turbo, gpt-4o: each-key, house
+  large, openai/*: each-key, house, search
+
+Limits of ci-01, ci-02, ci-03, ci-04, ci-05, ci-06, ci-07, ci-08 and 2 more:
+  all models: ci, house
+
+";
+    assert!(text.contains(expected), "{text}");
+    let note = "note: limits hold for this process: of several replicas, each allows all of them\n";
+    assert!(text.contains(note), "{text}");
+}
+
+#[test]
+fn check_prints_the_limits_of_anyone_while_access_is_open() {
+    let text = check(&Trial::file("[limits.all]\nconcurrent = 9"));
+    let expected = "\nLimits:\n  all  all together: 9 requests at a time\n\nLimits of anyone:\n  all models: all\n";
+    assert!(text.contains(expected), "{text}");
+    let without = check(&Trial::empty());
+    assert!(
+        !without.contains("Limits of") && !without.contains("replicas"),
+        "{without}"
+    );
+}

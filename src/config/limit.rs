@@ -37,7 +37,7 @@ pub struct LimitRule {
     pub unmetered: Unmetered,
     /// The header in which a client names its user.
     pub user_header: Option<HeaderName>,
-    /// Users with amounts of their own.
+    /// How many users or models have amounts of their own.
     pub max_subjects: usize,
 }
 
@@ -95,6 +95,10 @@ pub enum Unmetered {
 
 /// One amount of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(
+    clippy::struct_field_names,
+    reason = "the number, unlike what it counts"
+)]
 pub struct Amount {
     pub of: LimitUnit,
     /// Requests, tokens or picodollars.
@@ -140,6 +144,14 @@ impl LimitRule {
 // === impl LimitUnit ===
 
 impl LimitUnit {
+    pub const ALL: [Self; 5] = [
+        Self::Requests,
+        Self::Tokens,
+        Self::InputTokens,
+        Self::OutputTokens,
+        Self::Budget,
+    ];
+
     /// The key that it is written under.
     #[must_use]
     pub fn key(self) -> &'static str {
@@ -150,6 +162,11 @@ impl LimitUnit {
             Self::OutputTokens => "output_tokens",
             Self::Budget => "budget",
         }
+    }
+
+    #[must_use]
+    pub fn from_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|unit| unit.key() == key)
     }
 }
 
@@ -176,6 +193,20 @@ impl Period {
             Self::Week => "week",
             Self::Month => "month",
             Self::Total => "total",
+        }
+    }
+
+    /// For a sentence.
+    #[must_use]
+    pub fn with_article(self) -> &'static str {
+        match self {
+            Self::Second => "a second",
+            Self::Minute => "a minute",
+            Self::Hour => "an hour",
+            Self::Day => "a day",
+            Self::Week => "a week",
+            Self::Month => "a month",
+            Self::Total => "all time",
         }
     }
 

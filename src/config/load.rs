@@ -14,7 +14,7 @@ use super::preset::Presets;
 use super::schema_node::SchemaNode;
 use super::sources::Sources;
 use super::validate;
-use super::{AdminConfig, Config, raw};
+use super::{AdminConfig, Config, LedgerConfig, raw};
 
 /// Where to look when no file is named, first match wins.
 const SEARCHED: [&str; 2] = ["trunkline.toml", "/etc/trunkline/trunkline.toml"];
@@ -94,14 +94,46 @@ fn load_from(sources: &Sources, files: &Files<'_>) -> Result<Config, ConfigError
     }
 }
 
-/// The admin listener. Errors of other keys do not matter to it, and a file that cannot be
-/// read leaves it to the variables: a gateway that runs keeps what it was started with.
+/// The admin listener. A file that cannot be read leaves it to the variables: a gateway
+/// that runs keeps what it was started with.
 pub fn load_admin(sources: &Sources) -> Result<AdminConfig, ConfigErrors> {
+    load_table(sources, "admin", |found| found.ok().flatten(), check::admin)
+}
+
+/// Where usage is recorded, if it is.
+pub fn load_ledger(sources: &Sources) -> Result<Option<LedgerConfig>, ConfigErrors> {
+    let mut unread = ConfigErrors::default();
+    let loaded = load_table(
+        sources,
+        "ledger",
+        |found| match found {
+            Ok(found) => found,
+            Err((location, text)) => {
+                unread.push(location, KeyPath::default(), text);
+                None
+            }
+        },
+        check::ledger,
+    );
+    if unread.is_empty() {
+        loaded
+    } else {
+        Err(unread)
+    }
+}
+
+/// One table. Errors of other keys do not matter to it.
+fn load_table<T>(
+    sources: &Sources,
+    table: &str,
+    document: impl FnOnce(Result<Option<ParsedFile>, UnreadableFile>) -> Option<ParsedFile>,
+    resolve: impl FnOnce(&mut check::Checker<'_>, &raw::Config) -> T,
+) -> Result<T, ConfigErrors> {
     let files = Files::new(&sources.directory);
     let environment = sources
         .environment
         .with_dotenv(&files, &mut ConfigErrors::default());
-    let found = find(sources, &files, &environment).ok().flatten();
+    let found = document(find(sources, &files, &environment));
     let document = found.map(|(document, _)| document);
     let mut errors = ConfigErrors::default();
     let presets = Presets::default();
@@ -122,10 +154,10 @@ pub fn load_admin(sources: &Sources) -> Result<AdminConfig, ConfigErrors> {
         errors,
         warnings: Vec::new(),
     };
-    let admin = check::admin(&mut checker, &raw);
-    let errors = checker.errors.within(&KeyPath::new(["admin"]));
+    let resolved = resolve(&mut checker, &raw);
+    let errors = checker.errors.within(&KeyPath::new([table]));
     if errors.is_empty() {
-        Ok(admin)
+        Ok(resolved)
     } else {
         Err(errors)
     }

@@ -19,7 +19,10 @@ mod sources;
 mod validate;
 
 mod access;
+mod glob;
+mod ledger;
 mod limit;
+mod limit_client;
 mod listen;
 mod log;
 mod memory_limit;
@@ -52,9 +55,11 @@ pub use environment::Environment;
 pub use error::{ConfigErrors, KeyPath};
 pub use file::{FileFingerprints, FileId, FileStamp};
 pub use in_force::{InForce, ReadFiles};
+pub use ledger::LedgerConfig;
 pub use limit::{Amount, AtLimit, LimitBy, LimitRule, LimitUnit, Period, Reserve, Unmetered};
+pub use limit_client::LimitClient;
 pub use listen::Listen;
-pub use load::{load, load_admin, load_with_fingerprints};
+pub use load::{load, load_admin, load_ledger, load_with_fingerprints};
 pub use log::{LogFormat, LogLevel};
 pub use memory_limit::memory_limit;
 pub use metrics::MetricExport;
@@ -64,7 +69,7 @@ pub use model::{
 };
 pub use pool::PoolConfig;
 pub use preset::{PRICE_TABLE, PROVIDER_TABLE};
-pub use price::{COST_DIGITS, Decimal, Price, PriceList, Rates};
+pub use price::{COST_DIGITS, Decimal, Price, PriceList, Rates, decimal};
 pub use provider::{
     Auth, BaseUrl, Credential, Discover, HealthCheck, HttpVersion, ProviderConfig, StreamUsageMode,
 };

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Access, AdminConfig, Breaker, CorsConfig, LimitRule, Log, MetricExport, ModelConfig,
-    ProviderConfig, ReadFiles, Retry, Server, Traces,
+    Access, AdminConfig, Breaker, CorsConfig, LedgerConfig, LimitRule, Log, MetricExport,
+    ModelConfig, ProviderConfig, ReadFiles, Retry, Server, Traces,
 };
 
 /// The checked configuration: defaults are filled in and values are valid.
@@ -46,6 +46,8 @@ pub struct Config {
     pub models: BTreeMap<String, ModelConfig>,
     /// In the order of their names.
     pub limits: Vec<LimitRule>,
+    /// None while usage is not recorded.
+    pub ledger: Option<LedgerConfig>,
     pub files: ReadFiles,
     /// Accepted, but should be corrected; one sentence each.
     pub warnings: Vec<String>,

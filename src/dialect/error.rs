@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Dialect;
 use super::failure_kind::{FailureKind, is_general_name};
 use super::responses_via_chat::failure::StreamFailure;
-use crate::wire::error::{ApiError, ErrorType};
+use crate::wire::error::{ApiError, ErrorType, LimitDetails};
 use crate::wire::failure::ReportedFailure;
 
 const NO_EXPLANATION: &str = "The model's provider reported an error without a message.";
@@ -50,6 +50,9 @@ struct MessagesError<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     message: &'a str,
+    /// Not of Anthropic's API: as in [`ApiError`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<&'a LimitDetails>,
 }
 
 /// Translates a response with a status other than 2xx for a client of this
@@ -191,7 +194,7 @@ pub fn gateway_error(
                 ErrorType::InsufficientQuota => FailureKind::Billing,
                 _ => FailureKind::of_status(status, &ReportedFailure::default()),
             };
-            messages_body(kind, &error.message, request_id).into()
+            limit_body(kind, &error.message, error.limit.as_deref(), request_id).into()
         }
     }
 }
@@ -291,12 +294,22 @@ fn chat_error<'a>(
 }
 
 fn messages_body(kind: FailureKind, message: &str, request_id: Option<&str>) -> Vec<u8> {
+    limit_body(kind, message, None, request_id)
+}
+
+fn limit_body(
+    kind: FailureKind,
+    message: &str,
+    limit: Option<&LimitDetails>,
+    request_id: Option<&str>,
+) -> Vec<u8> {
     let message = messages_words(kind, message);
     let body = MessagesErrorBody {
         kind: "error",
         error: MessagesError {
             kind: kind.messages_type(),
             message: &message,
+            limit,
         },
         request_id,
     };

@@ -3,46 +3,57 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use http::header::RETRY_AFTER;
 use http::{HeaderName, HeaderValue, StatusCode};
-use jiff::Timestamp;
 
 use super::ErrorResponse;
-use crate::config::{COST_DIGITS, Decimal, LimitUnit, Period};
-use crate::limits::{LimitRefusal, QuotaKind, Shortage};
+use super::limit_headers::{Dollars, LIMIT, RateHeaders, Rfc3339, ShortDuration};
+use crate::config::{LimitUnit, Period};
+use crate::limits::{LimitRefusal, LimitReset, QuotaKind, Shortage};
 use crate::metering::RequestOutcome;
 use crate::wire::error::{ErrorType, LimitDetails};
 
 /// In milliseconds; the OpenAI SDKs prefer it.
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
-/// The limit that refused the request.
-const LIMIT: HeaderName = HeaderName::from_static("x-trunkline-limit");
+/// The SDKs sleep as long as `retry-after` says, be it an hour: `@anthropic-ai/sdk` and
+/// `openai` for Node.js (client.js, retryRequest), `anthropic` for Python. What takes longer
+/// is an error at once, as a job must not sleep unseen.
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
 /// How soon a permit may be free.
 const PERMIT_WAIT: Duration = Duration::from_secs(1);
 
 /// A limit has no room for the request. Nothing was counted.
 #[must_use]
-pub fn limit_reached(refusal: &LimitRefusal) -> ErrorResponse {
+pub fn limit_reached(refusal: Box<LimitRefusal>, is_anthropic: bool) -> ErrorResponse {
     let mut error = match refusal.shortage {
-        Shortage::Blocked => blocked(refusal),
-        Shortage::UntilEnd(_) => quota_spent(refusal),
-        Shortage::Wait(wait) => rate_exceeded(refusal, wait),
-        Shortage::Held => rate_exceeded(refusal, PERMIT_WAIT),
+        _ if refusal.can_never_fit => exceeds_limit(&refusal),
+        Shortage::Blocked => blocked(&refusal),
+        Shortage::UntilEnd(_) => quota_spent(&refusal),
+        Shortage::Wait(wait) => rate_exceeded(&refusal, wait),
+        Shortage::Held => rate_exceeded(&refusal, PERMIT_WAIT),
     };
     error.outcome = RequestOutcome::Limited;
-    error.body.limit = Some(Box::new(details(refusal)));
-    match HeaderValue::from_str(&refusal.rule) {
-        Ok(name) => error.header(LIMIT, name),
-        Err(_) => error,
+    error.body.limit = Some(Box::new(details(&refusal)));
+    if let Some(names) = rate_headers(refusal.quota.kind, is_anthropic) {
+        let headers = &mut error.headers;
+        names.write(&refusal.quota, &mut BytesMut::new(), |name, value| {
+            headers.push((name, value));
+        });
     }
+    let name = HeaderValue::from_str(&refusal.rule);
+    error.headers.extend(name.ok().map(|name| (LIMIT, name)));
+    error.extras.get_or_insert_default().refusal = Some(refusal);
+    error
 }
 
 /// A call whose usage nothing tells, where a limit counts tokens or money.
 #[must_use]
 pub fn unmetered_endpoint() -> ErrorResponse {
     let message = "A limit of your key counts tokens or money, and the usage of this call is \
-                   not reported. Ask the gateway's operator for a key without such a limit.";
-    ErrorResponse::new(StatusCode::FORBIDDEN, "unmetered_endpoint", message).no_retry()
+                   not reported. Ask the gateway's operator for a key without such a limit, or \
+                   to allow the call (`unmetered`).";
+    limited(StatusCode::FORBIDDEN, "unmetered_endpoint", message)
 }
 
 /// A model without a price, where a limit counts money.
@@ -50,29 +61,43 @@ pub fn unmetered_endpoint() -> ErrorResponse {
 pub fn unpriced_model() -> ErrorResponse {
     let message = "Your key has a budget, and this model has no price. Use another model, or \
                    ask the gateway's operator to add the price.";
-    ErrorResponse::new(StatusCode::FORBIDDEN, "unpriced_model", message)
-        .param("model")
-        .no_retry()
+    limited(StatusCode::FORBIDDEN, "unpriced_model", message).param("model")
+}
+
+/// An error that waiting does not cure.
+fn limited(
+    status: StatusCode,
+    code: &'static str,
+    message: impl Into<Cow<'static, str>>,
+) -> ErrorResponse {
+    let mut error = ErrorResponse::new(status, code, message).no_retry();
+    error.outcome = RequestOutcome::Limited;
+    error
 }
 
 /// Clients take `insufficient_quota` as final; a `Retry-After` would make them wait.
 fn quota_spent(refusal: &LimitRefusal) -> ErrorResponse {
     let until = refusal.quota.reset.map_or_else(
         || "It does not come back by itself; ask the gateway's operator.".to_owned(),
-        |reset| format!("It begins anew at {}.", rfc3339(reset.at_seconds)),
+        |reset| format!("It begins anew at {}.", Rfc3339::local(reset)),
     );
-    let message = format!("{} {until}", summary(refusal, "used up"));
-    let code = "insufficient_quota";
-    let mut error = ErrorResponse::new(StatusCode::TOO_MANY_REQUESTS, code, message);
+    let state = match refusal.quota.kind {
+        QuotaKind::Amount(LimitUnit::Budget, _) => "Budget spent",
+        _ => "Quota used up",
+    };
+    let message = format!("{} {until}", summary(refusal, state));
+    let mut error = limited(StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", message);
     error.body.kind = ErrorType::InsufficientQuota;
-    error.no_retry()
+    error
 }
 
+/// Codex finds the time to wait in the message, behind "try again in".
 fn rate_exceeded(refusal: &LimitRefusal, wait: Duration) -> ErrorResponse {
+    let wait = wait.max(Duration::from_millis(1));
     let message = format!(
         "{} Try again in {}.",
-        summary(refusal, "reached"),
-        short_duration(wait)
+        summary(refusal, "Rate limit reached"),
+        ShortDuration(wait)
     );
     let code = "rate_limit_exceeded";
     let mut error = ErrorResponse::new(StatusCode::TOO_MANY_REQUESTS, code, message);
@@ -82,39 +107,56 @@ fn rate_exceeded(refusal: &LimitRefusal, wait: Duration) -> ErrorResponse {
     };
     let milliseconds = wait.as_nanos().div_ceil(1_000_000);
     let seconds = milliseconds.div_ceil(1_000);
+    if wait > LONGEST_RETRY {
+        error = error.no_retry();
+    }
     error
         .header(RETRY_AFTER, number(seconds))
         .header(RETRY_AFTER_MS, number(milliseconds))
+}
+
+/// However long it waits, there is never so much at once.
+fn exceeds_limit(refusal: &LimitRefusal) -> ErrorResponse {
+    let message = format!(
+        "{} Ask for less output, or shorten the prompt.",
+        summary(refusal, "Request too large")
+    );
+    limited(StatusCode::BAD_REQUEST, "request_exceeds_limit", message)
+}
+
+fn blocked(refusal: &LimitRefusal) -> ErrorResponse {
+    let message = format!(
+        "Blocked{}: the amount of {} is 0 in limit {}. Ask the gateway's operator.",
+        subject(refusal),
+        refusal.quota.kind.key(),
+        refusal.rule,
+    );
+    limited(StatusCode::FORBIDDEN, "blocked", message)
 }
 
 fn number(number: u128) -> HeaderValue {
     HeaderValue::from(u64::try_from(number).unwrap_or(u64::MAX))
 }
 
-fn blocked(refusal: &LimitRefusal) -> ErrorResponse {
-    let message = format!(
-        "Blocked by the limit {}: its amount of {} is 0. Ask the gateway's operator.",
-        refusal.rule,
-        unit_name(refusal.quota.kind),
-    );
-    ErrorResponse::new(StatusCode::FORBIDDEN, "blocked", message).no_retry()
-}
-
-/// `Limit each-key of key alice reached on tokens per minute: limit 200000, …`
+/// `Rate limit reached for key alice on tokens per minute (limit each-key): limit 200000, …`
 fn summary(refusal: &LimitRefusal, state: &str) -> String {
     let quota = &refusal.quota;
     let amount = |amount| amount_text(quota.kind, amount);
-    let subject = match &*refusal.subject {
-        "" => String::new(),
-        subject => format!(" of {subject}"),
-    };
     let (limit, used) = (amount(quota.limit), amount(quota.used));
     format!(
-        "Limit {}{subject} {state} on {}: limit {limit}, used {used}, requested about {}.",
-        refusal.rule,
+        "{state}{} on {} (limit {}): limit {limit}, used {used}, requested about {}.",
+        subject(refusal),
         quota_name(quota.kind),
+        refusal.rule,
         amount(refusal.requested),
     )
+}
+
+fn subject(refusal: &LimitRefusal) -> String {
+    match &*refusal.subject {
+        "" => String::new(),
+        subject => format!(" for {subject}"),
+    }
 }
 
 fn details(refusal: &LimitRefusal) -> LimitDetails {
@@ -122,7 +164,7 @@ fn details(refusal: &LimitRefusal) -> LimitDetails {
     LimitDetails {
         rule: refusal.rule.to_string(),
         subject: refusal.subject.to_string(),
-        of: unit_name(quota.kind),
+        of: quota.kind.key(),
         period: match quota.kind {
             QuotaKind::Amount(_, period) => Some(period.name()),
             QuotaKind::Concurrent => None,
@@ -130,16 +172,24 @@ fn details(refusal: &LimitRefusal) -> LimitDetails {
         limit: amount_text(quota.kind, quota.limit),
         used: amount_text(quota.kind, quota.used),
         requested: amount_text(quota.kind, refusal.requested),
-        resets_at: quota.reset.map(|reset| rfc3339(reset.at_seconds)),
+        resets_at: quota.reset.map(reset_text),
     }
 }
 
-#[must_use]
-pub fn unit_name(kind: QuotaKind) -> &'static str {
-    match kind {
-        QuotaKind::Amount(unit, _) => unit.key(),
-        QuotaKind::Concurrent => "concurrent",
-    }
+/// In the words of the API that was called; none for what has no headers in it.
+fn rate_headers(kind: QuotaKind, is_anthropic: bool) -> Option<RateHeaders> {
+    let QuotaKind::Amount(unit, _) = kind else {
+        return None;
+    };
+    Some(match (unit, is_anthropic) {
+        (LimitUnit::Requests, false) => RateHeaders::OPENAI_REQUESTS,
+        (LimitUnit::Requests, true) => RateHeaders::ANTHROPIC_REQUESTS,
+        (LimitUnit::Tokens, false) => RateHeaders::OPENAI_TOKENS,
+        (LimitUnit::Tokens, true) => RateHeaders::ANTHROPIC_TOKENS,
+        (LimitUnit::InputTokens, true) => RateHeaders::ANTHROPIC_INPUT,
+        (LimitUnit::OutputTokens, true) => RateHeaders::ANTHROPIC_OUTPUT,
+        _ => return None,
+    })
 }
 
 fn quota_name(kind: QuotaKind) -> Cow<'static, str> {
@@ -164,69 +214,13 @@ fn quota_name(kind: QuotaKind) -> Cow<'static, str> {
 #[must_use]
 pub fn amount_text(kind: QuotaKind, amount: u64) -> String {
     match kind {
-        QuotaKind::Amount(LimitUnit::Budget, _) => dollars(amount),
+        QuotaKind::Amount(LimitUnit::Budget, _) => Dollars(amount).to_string(),
         _ => amount.to_string(),
     }
 }
 
-/// Picodollars as dollars.
+/// At the offset of the limit's time zone.
 #[must_use]
-pub fn dollars(picodollars: u64) -> String {
-    Decimal {
-        units: picodollars.into(),
-        digits: COST_DIGITS,
-    }
-    .to_string()
-}
-
-/// As OpenAI writes it: `120ms`, `1.2s`, `6m0s`.
-#[must_use]
-pub fn short_duration(time: Duration) -> String {
-    let milliseconds = time.as_nanos().div_ceil(1_000_000);
-    if milliseconds < 1_000 {
-        return format!("{milliseconds}ms");
-    }
-    let (seconds, rest) = (milliseconds / 1_000, milliseconds % 1_000);
-    let (minutes, seconds) = (seconds / 60, seconds % 60);
-    let (hours, minutes) = (minutes / 60, minutes % 60);
-    let seconds = match rest {
-        0 => format!("{seconds}s"),
-        rest => format!("{seconds}.{}s", format!("{rest:03}").trim_end_matches('0')),
-    };
-    match (hours, minutes) {
-        (0, 0) => seconds,
-        (0, minutes) => format!("{minutes}m{seconds}"),
-        (hours, minutes) => format!("{hours}h{minutes}m{seconds}"),
-    }
-}
-
-/// In UTC.
-#[must_use]
-pub fn rfc3339(seconds: i64) -> String {
-    let time = Timestamp::from_second(seconds);
-    time.map_or_else(|_| String::new(), |time| time.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::{dollars, rfc3339, short_duration};
-
-    #[test]
-    fn durations_are_written_as_openai_does() {
-        for (milliseconds, expected) in [
-            (0, "0ms"),
-            (120, "120ms"),
-            (1_200, "1.2s"),
-            (59_999, "59.999s"),
-            (360_000, "6m0s"),
-            (3_661_500, "1h1m1.5s"),
-        ] {
-            let text = short_duration(Duration::from_millis(milliseconds));
-            assert_eq!(text, expected);
-        }
-        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
-        assert_eq!(dollars(41_370_000_000_000), "41.37");
-    }
+pub fn reset_text(reset: LimitReset) -> String {
+    Rfc3339::local(reset).to_string()
 }

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::catalog::Target;
 use crate::dialect::{self, Dialect};
+use crate::limits::LimitRefusal;
 use crate::metering::RequestOutcome;
 use crate::telemetry::request_id::RequestId;
 use crate::wire::endpoint::Endpoint;
@@ -15,12 +16,14 @@ use crate::wire::error::{ApiError, ErrorType};
 
 mod body;
 mod limit;
+mod limit_headers;
 mod request;
 mod server_timing;
 mod upstream;
 
 pub use body::*;
 pub use limit::*;
+pub use limit_headers::*;
 pub use request::*;
 pub use server_timing::append_server_timing;
 pub use upstream::*;
@@ -46,9 +49,16 @@ pub struct ErrorResponse {
     /// The outcome of the request in metrics and logs.
     pub outcome: RequestOutcome,
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// The body in the format of an API that is none of the dialects. Boxed, as it is
-    /// rare.
-    own_body: Option<Box<OwnBody>>,
+    /// Boxed, as it is rare.
+    extras: Option<Box<Extras>>,
+}
+
+#[derive(Debug, Default)]
+struct Extras {
+    /// The body in the format of an API that is none of the dialects.
+    own_body: Option<OwnBody>,
+    /// The limit that has no room for the request.
+    refusal: Option<Box<LimitRefusal>>,
 }
 
 #[derive(Debug)]
@@ -83,23 +93,31 @@ impl ErrorResponse {
             body,
             outcome,
             headers: Vec::new(),
-            own_body: None,
+            extras: None,
         }
     }
 
     /// With a body that stands in for that of the dialect.
     #[must_use]
     pub fn with_body(mut self, content_type: &'static str, bytes: Bytes) -> Self {
-        self.own_body = Some(Box::new(OwnBody {
+        let own_body = OwnBody {
             content_type,
             bytes,
-        }));
+        };
+        self.extras.get_or_insert_default().own_body = Some(own_body);
         self
     }
 
     #[must_use]
     pub fn has_own_body(&self) -> bool {
-        self.own_body.is_some()
+        let extras = self.extras.as_ref();
+        extras.is_some_and(|it| it.own_body.is_some())
+    }
+
+    /// The limit of the client that refused the request, if one did.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&LimitRefusal> {
+        self.extras.as_ref()?.refusal.as_deref()
     }
 
     fn param(mut self, param: &'static str) -> Self {
@@ -143,7 +161,7 @@ impl ErrorResponse {
     pub fn into_response(self, request_id: &RequestId, dialect: Dialect) -> Response<Bytes> {
         let status = self.status.as_u16();
         let id = Some(request_id.as_str());
-        let (content_type, bytes) = match self.own_body {
+        let (content_type, bytes) = match self.extras.and_then(|it| it.own_body) {
             Some(own) => (own.content_type, own.bytes),
             None => (
                 "application/json",

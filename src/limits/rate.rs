@@ -11,13 +11,14 @@ const TICKS_PER_NANOSECOND: i64 = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tick(i64);
 
-/// So many units in a period, and at most so many at once: in any period, at most
-/// twice as many.
+/// So many units in a period, and at most `burst` at once: in any period, at most both
+/// together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     /// Ticks that one unit takes to come back.
     interval: i64,
     amount: u64,
+    burst: u64,
 }
 
 /// When the bucket is full again. In the future by what is in use; in the past, the
@@ -32,25 +33,50 @@ impl Tick {
         let nanoseconds = i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX);
         Self(nanoseconds.saturating_mul(TICKS_PER_NANOSECOND))
     }
+
+    pub fn since_start(self) -> Duration {
+        duration(self.0)
+    }
+}
+
+/// Rounded up.
+fn duration(ticks: i64) -> Duration {
+    let ticks = ticks.max(0).unsigned_abs();
+    Duration::from_nanos(ticks.div_ceil(TICKS_PER_NANOSECOND as u64))
 }
 
 // === impl ArrivalTime ===
 
 impl ArrivalTime {
     pub const FULL: Self = Self(0);
+
+    /// Ticks until the bucket is full.
+    fn busy(self, now: Tick) -> i64 {
+        self.0.saturating_sub(now.0).max(0)
+    }
+
+    /// How long until the bucket is full.
+    pub fn reset(self, now: Tick) -> Duration {
+        duration(self.busy(now))
+    }
+
+    pub fn is_full(self, now: Tick) -> bool {
+        self.0 <= now.0
+    }
 }
 
 // === impl Rate ===
 
 impl Rate {
-    /// Its burst is the amount of a whole period, as providers have it.
-    pub fn new(amount: u64, period: Duration) -> Self {
+    /// Without a burst, the amount of a whole period, as providers have it.
+    pub fn new(amount: u64, period: Duration, burst: Option<u64>) -> Self {
         let period = i64::try_from(period.as_nanos()).unwrap_or(i64::MAX);
         let period = period.saturating_mul(TICKS_PER_NANOSECOND);
         let amount_ticks = i64::try_from(amount).unwrap_or(i64::MAX).max(1);
         Self {
             interval: (period / amount_ticks).max(1),
             amount,
+            burst: burst.unwrap_or(amount).min(amount),
         }
     }
 
@@ -58,60 +84,52 @@ impl Rate {
         self.amount
     }
 
-    /// How long until `units` are there: zero if they are now. More than the whole
-    /// bucket counts as the whole bucket.
-    pub fn wait(&self, arrival: ArrivalTime, now: Tick, units: u64) -> Duration {
-        let units = units.min(self.amount);
-        let after = arrival.0.max(now.0).saturating_add(self.ticks(units));
-        let early = after
-            .saturating_sub(now.0)
-            .saturating_sub(self.ticks(self.amount));
-        let nanoseconds = early
-            .max(0)
-            .unsigned_abs()
-            .div_ceil(TICKS_PER_NANOSECOND as u64);
-        Duration::from_nanos(nanoseconds)
+    /// Units of a full bucket.
+    pub fn burst(&self) -> u64 {
+        self.burst
     }
 
-    /// Takes units that [`wait`](Self::wait) allows. Returns those that were taken.
-    pub fn take(&self, arrival: &mut ArrivalTime, now: Tick, units: u64) -> u64 {
-        let units = units.min(self.amount);
+    /// What is free, in ticks; below 0 while there is a debt.
+    fn free_ticks(&self, arrival: ArrivalTime, now: Tick) -> i64 {
+        self.ticks(self.burst).saturating_sub(arrival.busy(now))
+    }
+
+    /// Units that may be taken at once.
+    pub fn free(&self, arrival: ArrivalTime, now: Tick) -> u64 {
+        let free = self.free_ticks(arrival, now).max(0).unsigned_abs();
+        free / self.interval.unsigned_abs()
+    }
+
+    /// How long until `units` are free: zero if they are now.
+    pub fn wait(&self, arrival: ArrivalTime, now: Tick, units: u64) -> Duration {
+        let missing = self.ticks(units);
+        duration(missing.saturating_sub(self.free_ticks(arrival, now)))
+    }
+
+    pub fn take(&self, arrival: &mut ArrivalTime, now: Tick, units: u64) {
         arrival.0 = arrival.0.max(now.0).saturating_add(self.ticks(units));
-        units
     }
 
     /// Replaces `taken` units by `used`. More than was taken becomes a debt, which later
     /// requests wait for; less is given back, up to a full bucket.
     pub fn settle(&self, arrival: &mut ArrivalTime, now: Tick, taken: u64, used: u64) {
-        // What is given back to a bucket that has been full since has no effect.
-        arrival.0 = if used >= taken {
-            arrival
-                .0
-                .max(now.0)
-                .saturating_add(self.ticks(used - taken))
+        if used >= taken {
+            self.take(arrival, now, used - taken);
         } else {
-            arrival.0.saturating_sub(self.ticks(taken - used))
-        };
+            // What is given back to a bucket that has been full since has no effect.
+            arrival.0 = arrival.0.saturating_sub(self.ticks(taken - used));
+        }
     }
 
-    /// The arrival time that says of this rate what `arrival` says of `before`: as many
-    /// units are in use.
-    pub fn adopt(&self, before: &Self, arrival: ArrivalTime, now: Tick) -> ArrivalTime {
-        let busy = arrival.0.saturating_sub(now.0).max(0).unsigned_abs();
-        let units = busy.div_ceil(before.interval.unsigned_abs());
+    /// The arrival time at which so many units are in use.
+    pub fn with_used(&self, now: Tick, units: u64) -> ArrivalTime {
         ArrivalTime(now.0.saturating_add(self.ticks(units)))
     }
 
-    /// Units in use; more than the amount while there is a debt.
+    /// Units in use; more than a full bucket while there is a debt.
     pub fn used(&self, arrival: ArrivalTime, now: Tick) -> u64 {
-        let busy = arrival.0.saturating_sub(now.0).max(0).unsigned_abs();
+        let busy = arrival.busy(now).unsigned_abs();
         busy.div_ceil(self.interval.unsigned_abs())
-    }
-
-    /// How long until the bucket is full.
-    pub fn reset(&self, arrival: ArrivalTime, now: Tick) -> Duration {
-        let ticks = arrival.0.saturating_sub(now.0).max(0).unsigned_abs();
-        Duration::from_nanos(ticks.div_ceil(TICKS_PER_NANOSECOND as u64))
     }
 
     fn ticks(&self, units: u64) -> i64 {

@@ -1,9 +1,18 @@
-//! What clients and operators are told of a limit.
+//! What clients and operators learn of a limit.
 
 use std::time::Duration;
 
-use super::bucket::{Bucket, LimitClock, Quota, QuotaKind};
-use super::rule_set::CallerLimits;
+use jiff::Timestamp;
+use jiff::tz::{Offset, TimeZone};
+
+use super::bucket::Bucket;
+use super::caller::CallerLimits;
+use super::clock::LimitClock;
+use super::quota::{QuotaKind, RuleQuota};
+use super::rule_set::LimitSet;
+use super::subject::{Subject, SubjectGuard};
+use super::terms::QuotaEntry;
+use super::window::Calendar;
 
 /// The state of one quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +23,9 @@ pub struct QuotaReport {
     /// Reserved amounts included. More than the limit, if requests used more than was
     /// expected.
     pub used: u64,
+    /// Of this, by requests that run; of a day or longer only.
+    pub reserved: Option<u64>,
+    /// What may be taken at once: less than the rest of a rate with a smaller burst.
     pub remaining: u64,
     /// `None` if time alone changes nothing.
     pub reset: Option<LimitReset>,
@@ -25,9 +37,11 @@ pub struct LimitReset {
     pub after: Duration,
     /// Since 1970, rounded up.
     pub at_seconds: i64,
+    /// Of a window whose time zone is not UTC.
+    pub offset: Option<Offset>,
 }
 
-/// A rule that holds for a caller.
+/// A rule and the state of its amounts for one subject.
 #[derive(Clone, Debug)]
 pub struct RuleReport {
     pub rule: Box<str>,
@@ -35,6 +49,8 @@ pub struct RuleReport {
     pub subject: Box<str>,
     /// Where each model has amounts of its own.
     pub model: Option<Box<str>>,
+    pub user: Option<Box<str>>,
+    pub provider: Option<Box<str>>,
     pub quotas: Vec<QuotaReport>,
 }
 
@@ -42,42 +58,35 @@ pub struct RuleReport {
 
 impl QuotaReport {
     /// `None` of what is no longer configured.
-    pub(super) fn new(
-        kind: QuotaKind,
-        quota: &Quota,
-        bucket: &Bucket,
-        now: LimitClock,
-    ) -> Option<Self> {
-        let (limit, used, reset) = match (quota, bucket) {
-            (Quota::Rate(_, rate), Bucket::Rate(arrival)) => {
-                let reset = Some(LimitReset::after(rate.reset(*arrival, now.tick), now));
-                (rate.amount(), rate.used(*arrival, now.tick), reset)
+    pub(super) fn new(entry: &QuotaEntry, bucket: &Bucket, now: LimitClock) -> Option<Self> {
+        if entry.is_retired {
+            return None;
+        }
+        let used = match (&entry.quota, bucket) {
+            (RuleQuota::Rate(_, rate), Bucket::Rate(arrival)) => rate.used(*arrival, now.tick),
+            _ => bucket.taken(),
+        };
+        let reset = match bucket {
+            Bucket::Rate(arrival) => Some(LimitReset::after(arrival.reset(now.tick), now)),
+            Bucket::Window { .. } | Bucket::Concurrent { .. } => {
+                let window = bucket.window();
+                window.and_then(|window| LimitReset::at(window.end, &entry.quota, now))
             }
-            (
-                Quota::Window(_, limit, _),
-                Bucket::Window {
-                    window,
-                    used,
-                    reserved,
-                },
-            ) => {
-                let reset = LimitReset::at(window.end, now);
-                (*limit, used.saturating_add(*reserved), reset)
-            }
-            (Quota::Concurrent(limit), Bucket::Concurrent { held }) => (*limit, *held, None),
-            _ => return None,
+        };
+        let reserved = match bucket {
+            Bucket::Window { reserved, .. } => Some(*reserved),
+            Bucket::Rate(_) | Bucket::Concurrent { .. } => None,
         };
         Some(Self {
-            kind,
-            limit,
+            kind: entry.kind,
+            limit: entry.quota.limit(),
             used,
-            remaining: limit.saturating_sub(used),
+            reserved,
+            remaining: entry.quota.free(bucket, now),
             reset,
         })
     }
-}
 
-impl QuotaReport {
     /// Whether a smaller share of it is left.
     #[must_use]
     pub fn has_less_left_than(&self, other: &Self) -> bool {
@@ -92,40 +101,83 @@ impl LimitReset {
     fn after(after: Duration, now: LimitClock) -> Self {
         let whole = after.as_secs() + u64::from(after.subsec_nanos() > 0);
         let at_seconds = now.seconds.saturating_add_unsigned(whole);
-        Self { after, at_seconds }
+        Self {
+            after,
+            at_seconds,
+            offset: None,
+        }
     }
 
     /// `None` if the window never ends.
-    fn at(end: i64, now: LimitClock) -> Option<Self> {
-        let left = end.saturating_sub(now.seconds).max(0).unsigned_abs();
+    fn at(end: i64, quota: &RuleQuota, now: LimitClock) -> Option<Self> {
         (end < i64::MAX).then(|| Self {
-            after: Duration::from_secs(left),
+            after: now.seconds_until(end),
             at_seconds: end,
+            offset: offset_at(end, quota),
         })
+    }
+}
+
+fn offset_at(seconds: i64, quota: &RuleQuota) -> Option<Offset> {
+    let RuleQuota::Window(.., Calendar { time_zone, .. }) = quota else {
+        return None;
+    };
+    if *time_zone == TimeZone::UTC {
+        return None;
+    }
+    Some(time_zone.to_offset(Timestamp::from_second(seconds).ok()?))
+}
+
+// === impl RuleReport ===
+
+impl RuleReport {
+    pub(super) fn new(subject: &Subject, guard: &SubjectGuard<'_>, now: LimitClock) -> Self {
+        let [label, model, user, provider] = subject.name.parts();
+        let some = |part: &str| (!part.is_empty()).then(|| Box::from(part));
+        let quotas = guard.entries();
+        let quotas = quotas.filter_map(|(entry, bucket)| QuotaReport::new(entry, bucket, now));
+        Self {
+            rule: guard.terms().rule.clone(),
+            subject: label.into(),
+            model: some(model),
+            user: some(user),
+            provider: some(provider),
+            quotas: quotas.collect(),
+        }
     }
 }
 
 // === impl CallerLimits ===
 
 impl CallerLimits {
-    /// All rules of this caller.
+    /// All rules of this caller, with the subjects that its requests share.
     #[must_use]
     pub fn report(&self, now: LimitClock) -> Vec<RuleReport> {
         let mut reports = Vec::new();
-        for caller_rule in self.rules() {
+        for caller_rule in self.all_rules() {
             let rule = &caller_rule.rule;
-            caller_rule.group.each(|model, subject| {
-                let mut guard = subject.lock(&rule.quotas, now);
-                let quotas = guard.current(now);
-                let quotas = quotas
-                    .filter_map(|(kind, quota, bucket)| QuotaReport::new(kind, quota, bucket, now));
-                reports.push(RuleReport {
-                    rule: rule.name.clone(),
-                    subject: caller_rule.group.label.clone(),
-                    model: model.map(Box::from),
-                    quotas: quotas.collect(),
-                });
-            });
+            for subject in caller_rule.subjects() {
+                let guard = subject.lock(&rule.terms, now);
+                reports.push(RuleReport::new(&subject, &guard, now));
+            }
+        }
+        reports.sort_by(|one, other| one.rule.cmp(&other.rule));
+        reports
+    }
+}
+
+// === impl LimitSet ===
+
+impl LimitSet {
+    /// Every subject of every rule.
+    #[must_use]
+    pub fn report(&self, now: LimitClock) -> Vec<RuleReport> {
+        let mut reports = Vec::new();
+        for rule in self.rules() {
+            for subject in rule.subjects.all() {
+                let guard = subject.lock(&rule.terms, now);
+                reports.push(RuleReport::new(&subject, &guard, now));
+            }
         }
         reports
     }

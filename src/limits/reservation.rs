@@ -4,39 +4,40 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::bucket::{LimitClock, LimitUsage, QuotaKind, Shortage};
+use super::clock::LimitClock;
+use super::estimate::ExpectedUsage;
+use super::held::Held;
+use super::quota::{LimitUsage, Shortage};
 use super::report::QuotaReport;
-use super::rule::{Rule, SubjectGroup};
-use super::rule_set::INLINE_RULES;
-use super::subject::{Subject, SubjectGuard};
+use super::rule::CallerRule;
+use super::take::{Candidate, Candidates, take};
 
-/// Quotas of most requests, without an allocation.
-const INLINE_QUOTAS: usize = 8;
-
-/// Reserved amounts, until [`settle`](Self::settle).
+/// Reserved amounts, until [`settle`](Self::settle); given back on drop without it.
 #[derive(Debug)]
 pub struct Reservation {
-    subjects: RuleSubjects,
-    /// Of all quotas of all subjects, in order.
-    taken: SmallVec<[u64; INLINE_QUOTAS]>,
-    /// Seconds since 1970.
-    taken_at: i64,
+    pub(super) held: Held,
     /// A rule that only observes would have refused the request.
+    pub would_refuse: Option<Box<LimitRefusal>>,
+    /// Where some rules hold for each attempt.
+    pub(super) attempts: Option<Box<AttemptRules>>,
+}
+
+/// What one attempt holds of the rules that are judged for each attempt. Given back on
+/// drop, unless [`settle`](Self::settle) replaces it by what the attempt used.
+#[derive(Debug)]
+pub struct AttemptReservation {
+    held: Held,
+    /// A rule that only observes would have refused the attempt.
     pub would_refuse: Option<Box<LimitRefusal>>,
 }
 
-/// A rule and its buckets for one request.
+/// The rules for the attempts of one request, and whose it is.
 #[derive(Debug)]
-pub(super) struct RuleSubject {
-    pub rule: Arc<Rule>,
-    pub group: Arc<SubjectGroup>,
-    pub subject: Arc<Subject>,
-    expected: LimitUsage,
-    /// How many of the amounts taken are its own.
-    quotas: usize,
+pub(super) struct AttemptRules {
+    pub rules: SmallVec<[Arc<CallerRule>; 1]>,
+    pub model: Box<str>,
+    pub user: Option<Box<str>>,
 }
-
-pub(super) type RuleSubjects = SmallVec<[RuleSubject; INLINE_RULES]>;
 
 /// Why a request is refused.
 #[derive(Clone, Debug)]
@@ -48,114 +49,75 @@ pub struct LimitRefusal {
     pub shortage: Shortage,
     /// Units that the request was expected to use.
     pub requested: u64,
-}
-
-// === impl RuleSubject ===
-
-impl RuleSubject {
-    pub fn new(
-        rule: &Arc<Rule>,
-        group: &Arc<SubjectGroup>,
-        model: &str,
-        expected: LimitUsage,
-    ) -> Self {
-        Self {
-            subject: group.subject(&rule.quotas, model),
-            rule: Arc::clone(rule),
-            group: Arc::clone(group),
-            expected,
-            quotas: 0,
-        }
-    }
-
-    fn refusal(
-        &self,
-        guard: &mut SubjectGuard<'_>,
-        index: usize,
-        shortage: Shortage,
-        now: LimitClock,
-    ) -> Option<Box<LimitRefusal>> {
-        let (kind, quota, bucket) = guard.current(now).nth(index)?;
-        Some(Box::new(LimitRefusal {
-            rule: self.rule.name.clone(),
-            subject: self.group.label.clone(),
-            quota: QuotaReport::new(kind, quota, bucket, now)?,
-            shortage,
-            requested: match kind {
-                QuotaKind::Amount(unit, _) => self.expected.of(unit),
-                QuotaKind::Concurrent => 1,
-            },
-        }))
-    }
-}
-
-/// Takes from all subjects, or from none. They are in one order for all requests.
-pub(super) fn reserve(
-    mut subjects: RuleSubjects,
-    now: LimitClock,
-) -> Result<Reservation, Box<LimitRefusal>> {
-    let mut taken = SmallVec::new();
-    let mut would_refuse = None;
-    {
-        // All are locked before any is changed, so that no request is refused for what
-        // a refused one would hold for a moment.
-        let guards = subjects
-            .iter()
-            .map(|it| it.subject.lock(&it.rule.quotas, now));
-        let mut guards: SmallVec<[SubjectGuard<'_>; INLINE_RULES]> = guards.collect();
-        for (subject, guard) in subjects.iter().zip(&mut guards) {
-            let Some(short) = guard.check(now, &subject.expected) else {
-                continue;
-            };
-            if let Some(refusal) = subject.refusal(guard, short.index, short.shortage, now) {
-                if !subject.rule.observes {
-                    return Err(refusal);
-                }
-                would_refuse.get_or_insert(refusal);
-            }
-        }
-        let mut counts: SmallVec<[usize; INLINE_RULES]> = SmallVec::new();
-        for (subject, guard) in subjects.iter().zip(&mut guards) {
-            let before = taken.len();
-            guard.take(now, &subject.expected, |amount| taken.push(amount));
-            counts.push(taken.len() - before);
-        }
-        drop(guards);
-        for (subject, count) in subjects.iter_mut().zip(counts) {
-            subject.quotas = count;
-        }
-    }
-    Ok(Reservation {
-        subjects,
-        taken,
-        taken_at: now.seconds,
-        would_refuse,
-    })
+    /// The alias to try instead.
+    pub fallback: Option<Box<str>>,
+    /// The request's own limit of output is more than the whole amount.
+    pub can_never_fit: bool,
 }
 
 // === impl Reservation ===
 
 impl Reservation {
-    /// Replaces what was reserved by what was used.
-    pub fn settle(self, now: LimitClock, used: &LimitUsage) {
-        let mut rest = &*self.taken;
-        for it in &self.subjects {
-            let (taken, others) = rest.split_at_checked(it.quotas).unwrap_or_default();
-            rest = others;
-            let mut guard = it.subject.lock_any();
-            guard.settle(now, self.taken_at, taken, used);
+    /// Reserves of the rules that hold for attempts at this provider, of all or of none.
+    ///
+    /// # Errors
+    ///
+    /// A rule is short: leave this provider out.
+    pub fn for_attempt(
+        &self,
+        provider: &str,
+        now: LimitClock,
+        usage: &ExpectedUsage,
+    ) -> Result<AttemptReservation, Box<LimitRefusal>> {
+        let Some(attempts) = &self.attempts else {
+            return Ok(AttemptReservation {
+                held: Held::default(),
+                would_refuse: None,
+            });
+        };
+        let rules = attempts.rules.iter();
+        let rules = rules.filter(|it| it.rule.config.matches_provider(provider));
+        let candidates = rules.map(|rule| {
+            let user = attempts.user.as_deref();
+            let subject = rule.subject(&attempts.model, user, provider, now);
+            Candidate::new(rule, subject, usage)
+        });
+        let candidates: Candidates<'_> = candidates.collect();
+        match take(candidates, now, true) {
+            Ok((held, would_refuse)) => Ok(AttemptReservation { held, would_refuse }),
+            Err(refused) => Err(refused.refusal),
         }
+    }
+
+    /// Whether no rule holds for the request, nor for its attempts.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.held.subjects().is_empty() && self.attempts.is_none()
+    }
+
+    /// Replaces what was reserved by what was used.
+    pub fn settle(mut self, now: LimitClock, used: &LimitUsage) {
+        self.held.settle(now, used);
     }
 
     /// The current state of each quota, by rule.
     pub fn visit(&self, now: LimitClock, mut visit: impl FnMut(&str, QuotaReport)) {
-        for it in &self.subjects {
-            let mut guard = it.subject.lock_any();
-            for (kind, quota, bucket) in guard.current(now) {
-                if let Some(report) = QuotaReport::new(kind, quota, bucket, now) {
-                    visit(&it.rule.name, report);
+        for subject in self.held.subjects() {
+            let guard = subject.lock_now(now);
+            for (entry, bucket) in guard.entries() {
+                if let Some(report) = QuotaReport::new(entry, bucket, now) {
+                    visit(&guard.terms().rule, report);
                 }
             }
         }
+    }
+}
+
+// === impl AttemptReservation ===
+
+impl AttemptReservation {
+    /// Replaces what was reserved by what the attempt used.
+    pub fn settle(mut self, now: LimitClock, used: &LimitUsage) {
+        self.held.settle(now, used);
     }
 }

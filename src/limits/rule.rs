@@ -1,175 +1,165 @@
-//! One rule of the configuration, and its subjects.
+//! One rule of the configuration, and whom it holds for.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use wildmatch::WildMatch;
+use super::clock::LimitClock;
+use super::stored::StoredWindows;
+use super::subject::Subject;
+use super::subject_key::SubjectKey;
+use super::subjects::Subjects;
+use super::terms::Terms;
+use crate::config::{AtLimit, LimitBy, LimitClient, LimitRule, LimitUnit};
 
-use super::bucket::{Quota, QuotaKind};
-use super::rate::Rate;
-use super::subject::{QuotaList, Subject};
-use super::window::Calendar;
-use crate::config::{Amount, AtLimit, LimitBy, LimitRule, LimitUnit, Reserve};
-
-/// Models with buckets of their own, per rule and client; later ones share one. Their
-/// names come from clients where `provider/model` is allowed.
-const MAX_MODELS: usize = 10_000;
-/// The subject of callers without a team.
-const NO_TEAM: &str = "none";
+/// The subject of callers without a team, and of requests without a user.
+const NONE: &str = "none";
 
 #[derive(Debug)]
 pub(super) struct Rule {
-    pub name: Box<str>,
-    pub models: Option<Vec<WildMatch>>,
-    pub per: Vec<LimitBy>,
+    pub config: LimitRule,
     /// Index of the rule that it replaces.
     pub replaces: Option<usize>,
-    pub reserve: Reserve,
-    /// It refuses nothing.
-    pub observes: bool,
-    /// It counts tokens or money.
-    pub needs_usage: bool,
-    pub has_budget: bool,
-    zone: String,
-    pub quotas: Arc<QuotaList>,
-    /// By key and team; without models.
-    groups: Mutex<HashMap<Box<str>, Arc<SubjectGroup>>>,
+    pub terms: Arc<Terms>,
+    pub subjects: Arc<Subjects>,
 }
 
-/// The subjects of one key, team, or both, or of all.
+/// A rule that can hold for a caller.
 #[derive(Debug)]
-pub(super) struct SubjectGroup {
-    /// As errors and the status name it.
-    pub label: Box<str>,
-    /// Of rules that are not `per` model.
-    all: Arc<Subject>,
-    by_model: Option<Mutex<HashMap<Box<str>, Arc<Subject>>>>,
+pub(super) struct CallerRule {
+    pub index: usize,
+    pub rule: Arc<Rule>,
+    /// Key and team, where the rule is split by them.
+    label: Box<str>,
+    /// Of a rule that is split by nothing else.
+    subject: Option<Arc<Subject>>,
 }
 
 // === impl Rule ===
 
 impl Rule {
     /// `before` is the rule of this name in the previous generation.
-    pub fn new(config: &LimitRule, replaces: Option<usize>, before: Option<&Self>) -> Self {
-        let zone = config.time_zone.iana_name().unwrap_or("UTC").to_owned();
-        let before = before.filter(|it| it.per == config.per && it.zone == zone);
-        let quotas = Arc::new(quota_list(config, before.map(|it| &*it.quotas)));
-        let groups = before.map_or_else(HashMap::new, Rule::groups);
-        let units = || config.amounts.iter().map(|amount| amount.of);
+    pub fn new(
+        config: &LimitRule,
+        replaces: Option<usize>,
+        before: Option<&Self>,
+        stored: Option<&Arc<StoredWindows>>,
+    ) -> Self {
+        let before = before.filter(|it| it.continues_as(config));
+        let terms = Terms::new(config, before.map(|it| &*it.terms), stored);
         Self {
-            name: config.name.as_str().into(),
-            models: config.models.clone(),
-            per: config.per.clone(),
+            config: config.clone(),
             replaces,
-            reserve: config.reserve,
-            observes: config.at_limit == AtLimit::Observe,
-            needs_usage: units().any(|unit| unit != LimitUnit::Requests),
-            has_budget: units().any(|unit| unit == LimitUnit::Budget),
-            zone,
-            quotas,
-            groups: Mutex::new(groups),
+            terms: Arc::new(terms),
+            subjects: before.map_or_else(Arc::default, |it| Arc::clone(&it.subjects)),
         }
     }
 
-    pub fn matches_model(&self, model: &str) -> bool {
-        let globs = self.models.as_ref();
-        globs.is_none_or(|globs| globs.iter().any(|glob| glob.matches(model)))
+    /// Whether what was used under it counts under the rule of `config`.
+    pub fn continues_as(&self, config: &LimitRule) -> bool {
+        self.config.name == config.name
+            && self.config.per == config.per
+            && self.terms.continues_as(config)
     }
 
-    /// The subjects of a caller.
-    pub fn group(&self, key: Option<&str>, team: Option<&str>) -> Arc<SubjectGroup> {
-        let mut label = Vec::new();
-        for by in &self.per {
-            match by {
-                LimitBy::Key => label.push(format!("key {}", key.unwrap_or(NO_TEAM))),
-                LimitBy::Team => label.push(format!("team {}", team.unwrap_or(NO_TEAM))),
-                LimitBy::Model | LimitBy::Provider | LimitBy::User => {}
-            }
+    pub fn observes(&self) -> bool {
+        self.config.at_limit == AtLimit::Observe
+    }
+
+    pub fn fallback(&self) -> Option<&str> {
+        match &self.config.at_limit {
+            AtLimit::Fallback(alias) => Some(alias),
+            AtLimit::Refuse | AtLimit::Observe => None,
         }
-        let label: Box<str> = label.join(", ").into();
-        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
-        let group = groups.entry(label.clone()).or_insert_with(|| {
-            Arc::new(SubjectGroup {
-                label,
-                all: Subject::new(&self.quotas),
-                by_model: self.per.contains(&LimitBy::Model).then(Mutex::default),
-            })
+    }
+
+    pub fn is_per(&self, by: LimitBy) -> bool {
+        self.config.per.contains(&by)
+    }
+
+    pub fn counts(&self, unit: LimitUnit) -> bool {
+        self.config.amounts.iter().any(|amount| amount.of == unit)
+    }
+
+    /// It counts tokens or money.
+    pub fn needs_usage(&self) -> bool {
+        let mut amounts = self.config.amounts.iter();
+        amounts.any(|amount| amount.of != LimitUnit::Requests)
+    }
+
+    pub fn holds_for(&self, key: Option<&str>, team: Option<&str>) -> bool {
+        let client = LimitClient {
+            name: key,
+            team,
+            models: None,
+            may_name_users: false,
+        };
+        self.config.holds_for(&client)
+    }
+
+    fn label(&self, key: Option<&str>, team: Option<&str>) -> Box<str> {
+        let parts = [(LimitBy::Key, "key", key), (LimitBy::Team, "team", team)];
+        let parts = parts.into_iter().filter(|(by, ..)| self.is_per(*by));
+        let parts = parts.map(|(_, kind, name)| format!("{kind} {}", name.unwrap_or(NONE)));
+        parts.collect::<Vec<_>>().join(", ").into()
+    }
+}
+
+// === impl CallerRule ===
+
+impl CallerRule {
+    pub fn new(index: usize, rule: &Arc<Rule>, key: Option<&str>, team: Option<&str>) -> Self {
+        let label = rule.label(key, team);
+        let others = [LimitBy::Model, LimitBy::User, LimitBy::Provider];
+        let is_fixed = !others.into_iter().any(|by| rule.is_per(by));
+        let subject = is_fixed.then(|| {
+            let key = SubjectKey {
+                label: &label,
+                ..SubjectKey::default()
+            };
+            rule.subjects.get_fixed(&key, &rule.terms)
         });
-        Arc::clone(group)
-    }
-
-    fn groups(&self) -> HashMap<Box<str>, Arc<SubjectGroup>> {
-        let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
-        groups.clone()
-    }
-}
-
-/// Begins with the quotas of before: what is no longer configured is retired.
-fn quota_list(config: &LimitRule, before: Option<&QuotaList>) -> QuotaList {
-    let mut list = QuotaList {
-        generation: before.map_or(0, |it| it.generation + 1),
-        ..QuotaList::default()
-    };
-    for kind in before.iter().flat_map(|it| &it.kinds) {
-        list.kinds.push(*kind);
-        list.quotas.push(Quota::Retired);
-    }
-    let mut set = |kind: QuotaKind, quota: Quota| {
-        let index = list.kinds.iter().position(|it| *it == kind);
-        match index.and_then(|index| list.quotas.get_mut(index)) {
-            Some(slot) => *slot = quota,
-            None => {
-                list.kinds.push(kind);
-                list.quotas.push(quota);
-            }
+        Self {
+            index,
+            rule: Arc::clone(rule),
+            label,
+            subject,
         }
-    };
-    for Amount {
-        of, amount, period, ..
-    } in config.amounts.iter().copied()
-    {
-        let quota = match period.refill() {
-            Some(length) => Quota::Rate(of, Rate::new(amount, length)),
-            None => {
-                let time_zone = config.time_zone.clone();
-                Quota::Window(of, amount, Calendar { period, time_zone })
-            }
-        };
-        set(QuotaKind::Amount(of, period), quota);
     }
-    if let Some(limit) = config.concurrent {
-        set(QuotaKind::Concurrent, Quota::Concurrent(limit));
+
+    /// Whether it holds for this model, and no other rule stands for it.
+    pub fn holds(&self, model: &str, replaced: &[usize]) -> bool {
+        self.rule.config.matches_model(model) && !replaced.contains(&self.index)
     }
-    list
-}
 
-// === impl SubjectGroup ===
+    /// Those of the caller's requests so far.
+    pub fn subjects(&self) -> Vec<Arc<Subject>> {
+        if let Some(subject) = &self.subject {
+            return vec![Arc::clone(subject)];
+        }
+        let mut subjects = self.rule.subjects.all();
+        subjects.retain(|it| it.name.key().label == &*self.label);
+        subjects
+    }
 
-impl SubjectGroup {
-    pub fn subject(&self, quotas: &Arc<QuotaList>, model: &str) -> Arc<Subject> {
-        let Some(by_model) = &self.by_model else {
-            return Arc::clone(&self.all);
-        };
-        let mut subjects = by_model.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(subject) = subjects.get(model) {
+    pub fn subject(
+        &self,
+        model: &str,
+        user: Option<&str>,
+        provider: &str,
+        now: LimitClock,
+    ) -> Arc<Subject> {
+        if let Some(subject) = &self.subject {
             return Arc::clone(subject);
         }
-        if subjects.len() >= MAX_MODELS {
-            return Arc::clone(&self.all);
-        }
-        let subject = Subject::new(quotas);
-        subjects.insert(model.into(), Arc::clone(&subject));
-        subject
-    }
-
-    /// All subjects, with the model of those that have one.
-    pub fn each(&self, mut visit: impl FnMut(Option<&str>, &Arc<Subject>)) {
-        let Some(by_model) = &self.by_model else {
-            return visit(None, &self.all);
+        let rule = &self.rule;
+        let part = |by, name| if rule.is_per(by) { name } else { "" };
+        let user = user.filter(|name| !name.is_empty()).unwrap_or(NONE);
+        let key = SubjectKey {
+            label: &self.label,
+            model: part(LimitBy::Model, model),
+            user: part(LimitBy::User, user),
+            provider: part(LimitBy::Provider, provider),
         };
-        let subjects = by_model.lock().unwrap_or_else(PoisonError::into_inner);
-        for (model, subject) in subjects.iter() {
-            visit(Some(model), subject);
-        }
+        let max = rule.config.max_subjects;
+        rule.subjects.get(&key.bounded(), &rule.terms, max, now)
     }
 }

@@ -11,6 +11,7 @@ use crate::telemetry::request_id::RequestId;
 
 pub(super) fn write(meter: &Meter, status: u16, outcome: RequestOutcome, duration: Duration) {
     let usage = meter.usage.as_deref().copied().unwrap_or_default();
+    let limits = meter.limit_events.as_deref();
     info!(
         request_id = meter.request_id.as_str(),
         trace_id = meter
@@ -18,6 +19,7 @@ pub(super) fn write(meter: &Meter, status: u16, outcome: RequestOutcome, duratio
             .as_ref()
             .map(|it| tracing::field::display(it.id())),
         key = meter.caller.as_ref().and_then(|caller| caller.key_name()),
+        team = meter.caller.as_ref().and_then(|caller| caller.team()),
         session = meter.session.as_deref(),
         endpoint = meter.endpoint.label(),
         model = meter
@@ -29,6 +31,8 @@ pub(super) fn write(meter: &Meter, status: u16, outcome: RequestOutcome, duratio
         status,
         outcome = outcome.label(),
         code = meter.code,
+        limit = limits.and_then(|it| it.refused_by.as_deref()),
+        limit_wait_ms = limits.and_then(|it| it.waited).map(milliseconds),
         stream = meter.is_stream,
         request_bytes = meter.bytes_in,
         response_bytes = meter.bytes_out,
@@ -38,6 +42,7 @@ pub(super) fn write(meter: &Meter, status: u16, outcome: RequestOutcome, duratio
         cache_write_tokens = usage.cache_write,
         reasoning_tokens = usage.reasoning,
         cost_usd = meter.cost.map(tracing::field::display),
+        cost_estimated = meter.is_estimated.then_some(true),
         duration_ms = milliseconds(duration),
         first_byte_ms = meter.first_byte.map(milliseconds),
         first_token_ms = meter.first_token.map(milliseconds),

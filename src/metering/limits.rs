@@ -1,122 +1,263 @@
 //! What a request holds of its client's limits, and its settlement at the end.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
-use super::{Meter, RequestOutcome};
-use crate::catalog::Cost;
-use crate::config::{Price, Rates};
-use crate::limits::{LearnedUsage, LimitClock, LimitUsage, Reservation};
-use crate::wire::usage::{ServiceTier, Usage};
+use smallvec::SmallVec;
 
-/// Bytes of a response that make a token, where no count came.
-const BYTES_PER_TOKEN: u64 = 4;
+use super::limit_charge::Charge;
+use super::{Meter, RequestOutcome};
+use crate::catalog::{Cost, Target};
+use crate::config::{Price, Rates};
+use crate::limits::{
+    AttemptReservation, ExpectedUsage, LearnedUsage, LimitClock, RequestSize, Reservation,
+};
+use crate::wire::usage::{ServiceTier, Usage};
 
 /// A reservation and what its settlement needs.
 #[derive(Debug)]
 pub struct LimitHold {
-    pub reservation: Reservation,
-    pub learned: Arc<LearnedUsage>,
-    pub expected: LimitUsage,
+    reservation: Reservation,
+    learned: Option<Arc<LearnedUsage>>,
+    size: RequestSize,
+    usage: ExpectedUsage,
+    charged_by: ChargedBy,
+    /// A cell, since two attempts may run concurrently.
+    attempts: RefCell<SmallVec<[LimitedAttempt; 1]>>,
 }
 
-impl Meter {
-    /// Keeps a reservation until the end of the request.
-    pub fn hold_limits(&mut self, hold: Box<LimitHold>) {
-        self.limits = Some(hold);
+/// By what a call is charged besides being one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChargedBy {
+    /// By the usage that its response reports, or an estimate where there is none.
+    Usage,
+    /// It uses no tokens, or no limit counts them.
+    Nothing,
+    /// Its usage is not reported: so many picodollars.
+    Fixed(u64),
+}
+
+/// One attempt of a request that holds limits.
+#[derive(Debug)]
+pub(super) struct LimitedAttempt {
+    /// [`Target::state_index`]
+    state_index: usize,
+    pub price: Option<Arc<Price>>,
+    /// Of the rules that hold for each attempt.
+    reservation: AttemptReservation,
+    /// A part of it may have reached the upstream.
+    pub was_sent: bool,
+    pub end: AttemptEnd,
+}
+
+#[derive(Debug)]
+pub(super) enum AttemptEnd {
+    /// There is no result yet, or it is the one that goes to the client.
+    Open,
+    /// It was no longer awaited, and the upstream may have gone on.
+    Abandoned,
+    /// It failed, with the usage that the upstream reported all the same.
+    Failed {
+        /// By a status that blames the request.
+        is_refused: bool,
+        usage: Option<Box<Usage>>,
+    },
+}
+
+/// Kept by a worker.
+const MAX_SPARE: usize = 512;
+
+thread_local! {
+    static SPARE: RefCell<Vec<HoldSlot>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Memory for what a request holds, which each worker uses over and over. Boxed, since the
+/// meter is moved about.
+#[derive(Debug, Default)]
+pub(super) struct HoldSlot(Box<Option<LimitHold>>);
+
+// === impl HoldSlot ===
+
+impl HoldSlot {
+    fn spare() -> Self {
+        let spare = SPARE.try_with(|spare| spare.borrow_mut().pop());
+        spare.ok().flatten().unwrap_or_default()
+    }
+
+    fn keep(self) {
+        // Fails while the thread ends.
+        let _ = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
+            if spare.len() < MAX_SPARE {
+                spare.push(self);
+            }
+        });
+    }
+}
+
+// === impl LimitHold ===
+
+impl LimitHold {
+    #[must_use]
+    pub fn new(
+        reservation: Reservation,
+        learned: Option<Arc<LearnedUsage>>,
+        size: RequestSize,
+        usage: ExpectedUsage,
+        charged_by: ChargedBy,
+    ) -> Self {
+        Self {
+            reservation,
+            learned,
+            size,
+            usage,
+            charged_by,
+            attempts: RefCell::default(),
+        }
     }
 
     #[must_use]
-    pub fn limits(&self) -> Option<&LimitHold> {
-        self.limits.as_deref()
+    pub fn reservation(&self) -> &Reservation {
+        &self.reservation
     }
 
-    /// Settles the reservation. Call this when the outcome and the usage are known.
-    pub(super) fn settle_limits(&mut self, outcome: RequestOutcome, status: u16) {
-        let Some(hold) = self.limits.take() else {
-            return;
-        };
-        let used = self.used(&hold, outcome, status);
-        hold.reservation.settle(LimitClock::now(), &used);
+    /// What it is expected to use.
+    #[must_use]
+    pub fn usage(&self) -> &ExpectedUsage {
+        &self.usage
     }
 
-    fn used(&self, hold: &LimitHold, outcome: RequestOutcome, status: u16) -> LimitUsage {
-        let price = self.price.as_deref();
-        if let Some(usage) = self.usage.as_deref() {
-            let used = reported(usage, price, self.cost, &hold.expected);
-            let rates = price.and_then(|it| rates(it, used.input_tokens));
-            let cost = self.cost.map(Cost::picodollars);
-            hold.learned.learn(self.bytes_in, &used, cost, rates);
-            return used;
-        }
-        let responded = self.first_byte.is_some();
-        let is_refused = responded && (400..500).contains(&status);
-        match outcome {
-            _ if !self.was_sent.get() => LimitUsage::default(),
-            // Of the provider, which bills nothing.
-            _ if is_refused => LimitUsage {
-                requests: 1,
-                ..LimitUsage::default()
-            },
-            RequestOutcome::UpstreamError | RequestOutcome::Timeout if !self.has_body() => {
-                LimitUsage::default()
-            }
-            _ => self.estimated(hold, price),
-        }
+    /// Adds an attempt that is about to be sent.
+    pub fn start_attempt(&self, target: &Target, reservation: AttemptReservation) {
+        self.attempts.borrow_mut().push(LimitedAttempt {
+            state_index: target.state_index,
+            price: target.price.clone(),
+            reservation,
+            was_sent: false,
+            end: AttemptEnd::Open,
+        });
     }
 
-    /// A part of a result has passed.
-    fn has_body(&self) -> bool {
-        self.bytes_out > 0 && self.status.is_some_and(|status| status < 400)
-    }
-
-    /// Of a response without a count: what was expected, or more if more has passed; of a
-    /// truncated one, what has passed.
-    fn estimated(&self, hold: &LimitHold, price: Option<&Price>) -> LimitUsage {
-        let LimitUsage { input_tokens, .. } = hold.expected;
-        let seen = self.bytes_out / BYTES_PER_TOKEN;
-        let output_tokens = if self.outcome == Some(RequestOutcome::Ok) {
-            hold.expected.output_tokens.max(seen)
-        } else {
-            seen
-        };
-        let usage = Usage {
-            input: Some(input_tokens),
-            output: Some(output_tokens),
-            ..Usage::default()
-        };
-        let cost = price.and_then(|price| Cost::of(price, &usage));
-        LimitUsage {
-            requests: 1,
-            input_tokens,
-            output_tokens,
-            cost: cost.map_or(hold.expected.cost, Cost::picodollars),
+    /// Updates the last attempt at this target.
+    fn update(&self, target: &Target, update: impl FnOnce(&mut LimitedAttempt)) {
+        let mut attempts = self.attempts.borrow_mut();
+        let mut latest = attempts.iter_mut().rev();
+        if let Some(attempt) = latest.find(|it| it.state_index == target.state_index) {
+            update(attempt);
         }
     }
 }
 
-/// Where the exact cost is unknown, the standard rates of the counts.
-fn reported(
-    usage: &Usage,
-    price: Option<&Price>,
-    cost: Option<Cost>,
-    expected: &LimitUsage,
-) -> LimitUsage {
-    let plain = Usage {
-        input: usage.input,
-        output: Some(usage.billed_output()),
-        ..Usage::default()
-    };
-    let cost = cost.or_else(|| price.and_then(|price| Cost::of(price, &plain)));
-    LimitUsage {
-        requests: 1,
-        input_tokens: usage.input.unwrap_or(expected.input_tokens),
-        output_tokens: usage.billed_output(),
-        cost: cost.map_or(expected.cost, Cost::picodollars),
+// === impl Meter ===
+
+impl Meter {
+    /// Keeps a reservation until the end of the request.
+    pub fn hold_limits(&mut self, hold: LimitHold) {
+        let mut slot = HoldSlot::spare();
+        *slot.0 = Some(hold);
+        self.limits = Some(slot);
+    }
+
+    #[must_use]
+    #[inline]
+    pub fn limits(&self) -> Option<&LimitHold> {
+        self.limits
+            .as_ref()
+            .and_then(|slot| Option::as_ref(&slot.0))
+    }
+
+    /// The attempt turns out to be impossible: it gives back what it reserved.
+    pub fn cancel_attempt(&self, target: &Target) {
+        if let Some(hold) = self.limits() {
+            let mut attempts = hold.attempts.borrow_mut();
+            let is_it = |it: &LimitedAttempt| {
+                let is_unsent = matches!(it.end, AttemptEnd::Open) && !it.was_sent;
+                it.state_index == target.state_index && is_unsent
+            };
+            if let Some(index) = attempts.iter().rposition(is_it) {
+                attempts.remove(index);
+            }
+        }
+    }
+
+    /// A part of the request may have reached the upstream.
+    pub fn on_request_written(&self, target: &Target) {
+        if let Some(hold) = self.limits() {
+            hold.update(target, |attempt| attempt.was_sent = true);
+        }
+    }
+
+    /// The attempt is no longer awaited.
+    pub fn on_attempt_abandoned(&self, target: &Target) {
+        if let Some(hold) = self.limits() {
+            hold.update(target, |attempt| attempt.end = AttemptEnd::Abandoned);
+        }
+    }
+
+    /// The attempt has failed, by a status that blames the request if it `is_refused`.
+    pub fn on_attempt_failed(&self, target: &Target, is_refused: bool, usage: Option<Box<Usage>>) {
+        if let Some(hold) = self.limits() {
+            let end = AttemptEnd::Failed { is_refused, usage };
+            hold.update(target, |attempt| attempt.end = end);
+        }
+    }
+
+    /// The response of this attempt, although it failed, goes to the client.
+    pub fn on_failure_relayed(&self, target: &Target) {
+        if let Some(hold) = self.limits() {
+            hold.update(target, |attempt| attempt.end = AttemptEnd::Open);
+        }
+    }
+
+    /// What requests of all clients for this model have used.
+    fn shared_learned(&self) -> Option<&LearnedUsage> {
+        let model = self.model.as_ref()?.name.model?;
+        self.worker.learned_usage(model)
+    }
+
+    /// Settles the reservation and returns what was charged. Call this when the outcome
+    /// and the usage are known.
+    pub(super) fn settle_limits(&mut self, outcome: RequestOutcome, status: u16) -> Option<Charge> {
+        let mut slot = self.limits.take()?;
+        let hold = slot.0.take();
+        slot.keep();
+        let now = LimitClock::now();
+        let LimitHold {
+            reservation,
+            learned,
+            size,
+            usage,
+            charged_by,
+            attempts,
+        } = hold?;
+        let mut total = Charge::default();
+        for attempt in attempts.into_inner() {
+            let charge = self.charge(&usage, charged_by, &attempt, outcome, status);
+            if charge.is_reported {
+                let rates = attempt.price.as_deref();
+                let rates = rates.and_then(|it| rates_of(it, charge.usage.input_tokens));
+                let cost = self.cost.map(Cost::picodollars);
+                if let Some(learned) = &learned {
+                    learned.learn(size.body_bytes, &charge.usage, cost, rates);
+                }
+                if let Some(shared) = self.shared_learned() {
+                    // Its size of prompts is learned of all requests.
+                    shared.learn_output(&charge.usage, cost, rates);
+                }
+                self.record_estimate(&usage.expected, &charge.usage);
+            }
+            total.add(&charge);
+            attempt.reservation.settle(now, &charge.usage);
+        }
+        if total.is_estimated {
+            self.on_limit_estimated();
+        }
+        reservation.settle(now, &total.usage);
+        Some(total)
     }
 }
 
 /// The rates of the standard tier for a prompt of this length.
-#[must_use]
-pub fn rates(price: &Price, input_tokens: u64) -> Option<&Rates> {
+fn rates_of(price: &Price, input_tokens: u64) -> Option<&Rates> {
     price.rates(ServiceTier::default(), input_tokens)
 }

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 
+use super::limit_metrics::LimitEvents;
+use super::limits::HoldSlot;
 use super::overhead::OverheadTimer;
 use super::trace::Trace;
 use super::{
-    AttemptResult, HedgeOutcome, LimitHold, ModelMetrics, RequestOutcome, RequestRecord,
-    WorkerMetrics, access_log,
+    AttemptResult, HedgeOutcome, ModelMetrics, RequestOutcome, RequestRecord, WorkerMetrics,
+    access_log,
 };
 use crate::access::Caller;
 use crate::catalog::{Cost, Model, Target};
@@ -30,6 +32,7 @@ const INTERNAL_ERROR_STATUS: u16 = 500;
 
 /// Records one request on drop.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "facts of one request")]
 pub struct Meter {
     pub(super) worker: Rc<WorkerMetrics>,
     pub(super) overhead: OverheadTimer,
@@ -64,15 +67,15 @@ pub struct Meter {
     pub(super) last_frame: Option<Instant>,
     /// Some if the request is sampled.
     pub(super) trace: Option<Box<Trace>>,
-    /// Whether a request has gone to an upstream.
-    pub(super) was_sent: Cell<bool>,
+    /// About how many tokens a stream had, by the size of its events.
+    pub(super) delta_tokens: Option<u64>,
     /// Some if the client has limits.
-    pub(super) limits: Option<Box<LimitHold>>,
+    pub(super) limits: Option<HoldSlot>,
+    /// Limits were charged by an estimate.
+    pub(super) is_estimated: bool,
+    /// Some if a limit refused or delayed the request.
+    pub(super) limit_events: Option<Box<LimitEvents>>,
 }
-
-/// Resumes our own time when dropped.
-#[derive(Debug)]
-pub struct WaitGuard<'a>(&'a Meter);
 
 impl Meter {
     /// Call this when the request head has been read.
@@ -106,8 +109,10 @@ impl Meter {
             first_token: None,
             last_frame: None,
             trace: None,
-            was_sent: Cell::new(false),
+            delta_tokens: None,
             limits: None,
+            is_estimated: false,
+            limit_events: None,
         }
     }
 
@@ -136,10 +141,16 @@ impl Meter {
         self.session = session.map(Into::into);
     }
 
+    /// A second call replaces the model.
     pub fn set_model(&mut self, model: &Model) {
         let handles = self.worker.model(model);
-        if let (Some(ledger), Some(row)) = (&self.worker.ledger, handles.name.row) {
-            ledger.start(row);
+        if let Some(history) = &self.worker.history {
+            if let Some(row) = self.model.as_ref().and_then(|it| it.name.row) {
+                history.cancel(row);
+            }
+            if let Some(row) = handles.name.row {
+                history.start(row);
+            }
         }
         self.model = Some(Rc::clone(handles));
     }
@@ -165,29 +176,6 @@ impl Meter {
     /// Takes the size of a streamed request body from this counter.
     pub fn count_bytes_in(&mut self, bytes: &Rc<Cell<u64>>) {
         self.bytes_in_counter = Some(Rc::clone(bytes));
-    }
-
-    /// Call this before a wait for the client or an upstream.
-    pub fn pause_overhead(&self) {
-        self.overhead.pause();
-    }
-
-    pub fn resume_overhead(&self) {
-        self.overhead.resume();
-    }
-
-    /// A wait for the client or an upstream, until the guard is dropped.
-    #[must_use]
-    pub fn wait(&self) -> WaitGuard<'_> {
-        self.pause_overhead();
-        WaitGuard(self)
-    }
-
-    /// The gateway's own time until the last wait, and the time waited for upstreams.
-    #[must_use]
-    pub fn times(&self) -> (Duration, Option<Duration>) {
-        let upstream = Some(self.overhead.waited()).filter(|time| !time.is_zero());
-        (self.overhead.own_time(), upstream)
     }
 
     /// Records an attempt at the model's only target.
@@ -331,7 +319,7 @@ impl Meter {
         }
         worker.bytes_in.increment(self.bytes_in);
         worker.bytes_out.increment(self.bytes_out);
-        let model = self.model.as_ref().unwrap_or_else(|| worker.unknown());
+        let model = &Rc::clone(self.model.as_ref().unwrap_or_else(|| worker.unknown()));
         model.count_request(self.endpoint, status, outcome);
         model.duration.record(duration);
         if let Some(first_byte) = self.first_byte {
@@ -342,19 +330,20 @@ impl Meter {
             model.first_token().record(first_token);
         }
         self.cost = self.count_usage(model);
-        self.settle_limits(outcome, status);
+        let charge = self.settle_limits(outcome, status);
+        self.record_usage(model, outcome, status, charge.as_ref());
         if worker.access_log() {
             access_log::write(self, status, outcome, duration);
         }
         if let Some(trace) = self.trace.take() {
             trace.export(self, status, outcome, duration);
         }
-        if let Some(ledger) = &worker.ledger {
-            ledger.finish(self.take_record(status, outcome, duration));
+        if let Some(history) = &worker.history {
+            history.finish(self.take_record(status, outcome, duration));
         }
     }
 
-    /// The ledger's record. Fields are moved, so that it allocates nothing.
+    /// The history's record. Fields are moved, so that it allocates nothing.
     fn take_record(
         &mut self,
         status: u16,
@@ -378,12 +367,6 @@ impl Meter {
             usage: self.usage.take(),
             cost: self.cost,
         }
-    }
-}
-
-impl Drop for WaitGuard<'_> {
-    fn drop(&mut self) {
-        self.0.resume_overhead();
     }
 }
 

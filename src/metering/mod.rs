@@ -7,9 +7,12 @@
 mod access_log;
 mod alert_series;
 mod attempt;
+mod history;
 mod key_metrics;
 mod lazy_counters;
 mod ledger;
+mod limit_charge;
+mod limit_metrics;
 mod limits;
 mod meter;
 mod model_metrics;
@@ -20,18 +23,16 @@ mod summary;
 mod tap;
 #[cfg(test)]
 mod tests;
-mod token_ratio;
 mod trace;
 mod usage;
 
 pub use attempt::{AttemptResult, HedgeOutcome};
+pub use history::{Counts, ProviderError, RequestRecord};
 pub use key_metrics::KeyMetrics;
-pub use ledger::{Counts, ProviderError, RequestRecord};
-pub use limits::{LimitHold, rates};
+pub use limits::{ChargedBy, LimitHold};
 pub use meter::Meter;
 pub use model_metrics::{ModelMetrics, ModelName};
 pub use outcome::RequestOutcome;
 pub use recorder::{MeteringOptions, SharedMetrics, WorkerMetrics};
-pub use summary::{LatencySamples, LedgerSummary, StatsSummary};
+pub use summary::{HistorySummary, LatencySamples, StatsSummary};
 pub use tap::Tap;
-pub use token_ratio::TokenRatio;

@@ -25,7 +25,7 @@ const CLASSES: [&str; 5] = [
 
 #[derive(Debug)]
 pub struct ModelName {
-    /// Row in the ledgers; none for requests that did not reach a model.
+    /// Row in the histories; none for requests that did not reach a model.
     pub row: Option<usize>,
     /// [`crate::catalog::Model::id`]; none for requests that did not reach a model.
     pub model: Option<usize>,
@@ -39,7 +39,7 @@ pub struct ModelName {
 /// Created at a model's first request: most aliases of a long list are never used.
 #[derive(Debug)]
 pub struct ModelMetrics {
-    /// Shared with the ledger's records.
+    /// Shared with the history's records.
     pub(super) name: Arc<ModelName>,
     /// By endpoint. A model serves one or two, and a table for all of them would be most
     /// of the memory of an alias.
@@ -52,6 +52,7 @@ pub struct ModelMetrics {
     attempts: LazyCounters<{ AttemptResult::COUNT }>,
     retries: LazyCounters<{ routing::AttemptOutcome::COUNT }>,
     fallbacks: LazyCounters<1>,
+    estimated: LazyCounters<1>,
     affinity: LazyCounters<{ routing::AffinityResult::COUNT }>,
     hedges: LazyCounters<{ HedgeOutcome::COUNT }>,
     registry: Registry,
@@ -85,6 +86,7 @@ impl ModelMetrics {
             attempts: LazyCounters::default(),
             retries: LazyCounters::default(),
             fallbacks: LazyCounters::default(),
+            estimated: LazyCounters::default(),
             affinity: LazyCounters::default(),
             hedges: LazyCounters::default(),
             registry: registry.clone(),
@@ -171,6 +173,12 @@ impl ModelMetrics {
     pub(super) fn count_fallback(&self) {
         self.fallbacks
             .add(0, 1, || self.counter(&metric::FALLBACKS));
+    }
+
+    /// Counts a request that was charged to limits by an estimate.
+    pub(super) fn count_estimated(&self) {
+        self.estimated
+            .add(0, 1, || self.counter(&metric::LIMIT_ESTIMATED));
     }
 
     /// Counts a first attempt of a model with affinity.

@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use super::Meter;
+
 /// Runs from the start, and is paused while the request waits for its client or an
 /// upstream. Cells, since two concurrent attempts share it.
 #[derive(Debug)]
@@ -13,6 +15,12 @@ pub(super) struct OverheadTimer {
     paused_at: Cell<Option<Instant>>,
     waited: Cell<Duration>,
 }
+
+/// Resumes our own time when dropped.
+#[derive(Debug)]
+pub struct WaitGuard<'a>(&'a Meter);
+
+// === impl OverheadTimer ===
 
 impl OverheadTimer {
     pub(super) fn start() -> Self {
@@ -70,5 +78,38 @@ impl OverheadTimer {
     /// Time of waits up to the last resume.
     pub(super) fn waited(&self) -> Duration {
         self.waited.get()
+    }
+}
+
+// === impl Meter ===
+
+impl Meter {
+    /// Call this before a wait for the client or an upstream.
+    pub fn pause_overhead(&self) {
+        self.overhead.pause();
+    }
+
+    pub fn resume_overhead(&self) {
+        self.overhead.resume();
+    }
+
+    /// A wait for the client or an upstream, until the guard is dropped.
+    #[must_use]
+    pub fn wait(&self) -> WaitGuard<'_> {
+        self.pause_overhead();
+        WaitGuard(self)
+    }
+
+    /// The gateway's own time until the last wait, and the time waited for upstreams.
+    #[must_use]
+    pub fn times(&self) -> (Duration, Option<Duration>) {
+        let upstream = Some(self.overhead.waited()).filter(|time| !time.is_zero());
+        (self.overhead.own_time(), upstream)
+    }
+}
+
+impl Drop for WaitGuard<'_> {
+    fn drop(&mut self) {
+        self.0.resume_overhead();
     }
 }

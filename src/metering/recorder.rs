@@ -2,47 +2,51 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use metrics::{Counter, Gauge, Histogram};
 
-use super::ledger::{Ledger, Ledgers, RequestRecord};
-use super::summary::LedgerSummary;
-use super::{
-    KeyMetrics, ModelMetrics, ModelName, RequestOutcome, TokenRatio, access_log, alert_series,
-};
+use super::history::{RequestHistories, RequestHistory, RequestRecord};
+use super::limit_metrics::{ESTIMATES, LimitMetrics};
+use super::summary::HistorySummary;
+use super::{KeyMetrics, ModelMetrics, ModelName, RequestOutcome, access_log, alert_series};
 use crate::access::Caller;
 use crate::catalog::{Catalog, Model, Target};
+use crate::ledger::{UsageTable, UsageTables};
+use crate::limits::LearnedUsage;
 use crate::telemetry::metric::{self, Registry};
 use crate::telemetry::request_id::RequestId;
 
 /// Shared by the workers of one snapshot.
 #[derive(Debug)]
 pub struct SharedMetrics {
-    registry: Registry,
+    pub(super) registry: Registry,
     model_count: usize,
     row_count: usize,
-    pub(super) ledgers: Arc<Ledgers>,
-    /// Ledger rows by [`Model::id`]; none if they are equal, as in the first generation
-    /// of the ledgers.
-    ledger_rows: Option<Box<[usize]>>,
-    /// By [`Model::id`].
-    token_ratios: Box<[TokenRatio]>,
+    pub(super) histories: Arc<RequestHistories>,
+    /// Rows in the histories by [`Model::id`]; none if they are equal, as in the first
+    /// generation.
+    history_rows: Option<Box<[usize]>>,
+    /// Of all clients together, by [`Model::id`].
+    learned: Box<[LearnedUsage]>,
+    pub(super) limits: OnceLock<LimitMetrics>,
     options: MeteringOptions,
 }
 
 /// What is recorded besides metrics.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct MeteringOptions {
     /// Write a log line for each request.
     pub access_log: bool,
-    /// Enable [`SharedMetrics::ledger_summary`].
-    pub ledgers: bool,
+    /// Enable [`SharedMetrics::history_summary`].
+    pub history: bool,
     /// Number of client keys ([`crate::access::Caller::key_id`]).
     pub key_count: usize,
     /// Record a histogram of the tokens of each request: two for each model, which would
     /// make the scrape of many models long.
     pub request_tokens: bool,
+    /// Record usage in the ledger.
+    pub ledger: Option<UsageTables>,
 }
 
 /// One worker's metric handles; each has a single writer.
@@ -51,7 +55,9 @@ pub struct WorkerMetrics {
     shared: Arc<SharedMetrics>,
     /// Of local handles.
     registry: Registry,
-    pub(super) ledger: Option<Arc<Ledger>>,
+    pub(super) history: Option<Arc<RequestHistory>>,
+    /// For the ledger, which is the same for all generations.
+    pub(super) usage: Option<Arc<UsageTable>>,
     models: Box<[OnceCell<Rc<ModelMetrics>>]>,
     unknown: OnceCell<Rc<ModelMetrics>>,
     /// By [`Caller::key_id`].
@@ -64,6 +70,8 @@ pub struct WorkerMetrics {
     pub(super) overhead: Histogram,
     pub(super) bytes_in: Counter,
     pub(super) bytes_out: Counter,
+    /// By [`ESTIMATES`].
+    estimate_ratios: [OnceCell<Histogram>; ESTIMATES.len()],
 }
 
 // === impl SharedMetrics ===
@@ -73,17 +81,21 @@ impl SharedMetrics {
     pub fn new(registry: &Registry, catalog: &Catalog, options: MeteringOptions) -> Arc<Self> {
         alert_series::create(registry, catalog);
         Arc::new(Self {
-            ledgers: Arc::new(Ledgers::new(catalog.model_count(), options.ledgers)),
-            ledger_rows: None,
-            token_ratios: new_ratios(catalog).into(),
+            histories: Arc::new(RequestHistories::new(
+                catalog.model_count(),
+                options.history,
+            )),
+            history_rows: None,
+            learned: new_learned(catalog).into(),
             registry: registry.clone(),
             model_count: catalog.model_count(),
             row_count: catalog.metric_row_count(),
+            limits: OnceLock::new(),
             options,
         })
     }
 
-    /// For the next generation, which keeps the ledgers. `carried_over` has the new and
+    /// For the next generation, which keeps the histories. `carried_over` has the new and
     /// the old id of each model that still exists.
     #[must_use]
     pub fn next_generation(
@@ -92,37 +104,36 @@ impl SharedMetrics {
         options: MeteringOptions,
         carried_over: &[(usize, usize)],
     ) -> Arc<Self> {
-        if self.ledgers.enabled != options.ledgers {
+        if self.histories.enabled != options.history {
             return Self::new(&self.registry, catalog, options);
         }
         alert_series::create(&self.registry, catalog);
-        let mut token_ratios = new_ratios(catalog);
+        let mut learned = new_learned(catalog);
         let mut rows = vec![None; catalog.model_count()];
         for (new, old) in carried_over {
-            if let (Some(ratio), Some(old)) =
-                (token_ratios.get_mut(*new), self.token_ratios.get(*old))
-            {
-                *ratio = old.copy();
+            if let (Some(new), Some(old)) = (learned.get_mut(*new), self.learned.get(*old)) {
+                *new = old.copy();
             }
             if let Some(row) = rows.get_mut(*new) {
-                *row = Some(self.ledger_row(*old));
+                *row = Some(self.history_row(*old));
             }
         }
         let rows = rows.into_iter();
-        let rows = rows.map(|row| row.unwrap_or_else(|| self.ledgers.add_row()));
+        let rows = rows.map(|row| row.unwrap_or_else(|| self.histories.add_row()));
         Arc::new(Self {
-            ledgers: Arc::clone(&self.ledgers),
-            ledger_rows: Some(rows.collect()),
-            token_ratios: token_ratios.into(),
+            histories: Arc::clone(&self.histories),
+            history_rows: Some(rows.collect()),
+            learned: learned.into(),
             registry: self.registry.clone(),
             model_count: catalog.model_count(),
             row_count: catalog.metric_row_count(),
+            limits: OnceLock::new(),
             options,
         })
     }
 
-    fn ledger_row(&self, model: usize) -> usize {
-        let rows = self.ledger_rows.as_ref();
+    fn history_row(&self, model: usize) -> usize {
+        let rows = self.history_rows.as_ref();
         rows.and_then(|rows| rows.get(model).copied())
             .unwrap_or(model)
     }
@@ -140,16 +151,16 @@ impl SharedMetrics {
         }
     }
 
-    /// The sum of all workers' ledgers, with at most `limit` of the last requests for
+    /// The sum of all workers' histories, with at most `limit` of the last requests for
     /// which `is_shown` is true.
     #[must_use]
-    pub fn ledger_summary(
+    pub fn history_summary(
         &self,
         limit: usize,
         is_shown: impl Fn(&RequestRecord) -> bool,
-    ) -> LedgerSummary {
-        let rows = (0..self.model_count).map(|model| self.ledger_row(model));
-        LedgerSummary::sum(&self.ledgers, &rows, limit, is_shown)
+    ) -> HistorySummary {
+        let rows = (0..self.model_count).map(|model| self.history_row(model));
+        HistorySummary::sum(&self.histories, &rows, limit, is_shown)
     }
 }
 
@@ -158,18 +169,24 @@ impl SharedMetrics {
 impl WorkerMetrics {
     #[must_use]
     pub fn new(shared: &Arc<SharedMetrics>) -> Rc<Self> {
-        Self::with_ledger(shared, shared.ledgers.add_ledger())
+        let tables = shared.options.ledger.as_ref();
+        let usage = tables.map(UsageTables::add_table);
+        Self::with_tables(shared, shared.histories.add_history(), usage)
     }
 
     #[must_use]
     pub fn next_generation(&self, shared: &Arc<SharedMetrics>) -> Rc<Self> {
-        if Arc::ptr_eq(&self.shared.ledgers, &shared.ledgers) {
-            return Self::with_ledger(shared, self.ledger.clone());
+        if Arc::ptr_eq(&self.shared.histories, &shared.histories) {
+            return Self::with_tables(shared, self.history.clone(), self.usage.clone());
         }
-        Self::new(shared)
+        Self::with_tables(shared, shared.histories.add_history(), self.usage.clone())
     }
 
-    fn with_ledger(shared: &Arc<SharedMetrics>, ledger: Option<Arc<Ledger>>) -> Rc<Self> {
+    fn with_tables(
+        shared: &Arc<SharedMetrics>,
+        history: Option<Arc<RequestHistory>>,
+        usage: Option<Arc<UsageTable>>,
+    ) -> Rc<Self> {
         let registry = shared.registry.local();
         let gauge = |metric| registry.gauge(metric, &[]);
         let counter = |metric| registry.counter(metric, &[]);
@@ -186,8 +203,10 @@ impl WorkerMetrics {
             overhead: registry.histogram(&metric::OVERHEAD, &[]),
             bytes_in: counter(&metric::BYTES_IN),
             bytes_out: counter(&metric::BYTES_OUT),
+            estimate_ratios: Default::default(),
             registry,
-            ledger,
+            history,
+            usage,
             shared: Arc::clone(shared),
         })
     }
@@ -195,15 +214,31 @@ impl WorkerMetrics {
     /// The expected tokens of a prompt of this size.
     #[must_use]
     pub fn estimate_tokens(&self, model: &Model, bytes: u64) -> u64 {
-        let ratio = self.token_ratio(model.id);
-        ratio.map_or_else(
-            || TokenRatio::default().estimate(bytes),
-            |it| it.estimate(bytes),
+        let learned = self.learned_usage(model.id);
+        learned.map_or_else(
+            || LearnedUsage::default().input_tokens(bytes),
+            |it| it.input_tokens(bytes),
         )
     }
 
-    pub(super) fn token_ratio(&self, model: usize) -> Option<&TokenRatio> {
-        self.shared.token_ratios.get(model)
+    /// What requests of all clients have used, by [`Model::id`].
+    #[must_use]
+    pub fn learned_usage(&self, model: usize) -> Option<&LearnedUsage> {
+        self.shared.learned.get(model)
+    }
+
+    pub(super) fn shared(&self) -> &SharedMetrics {
+        &self.shared
+    }
+
+    /// `index` is that of [`ESTIMATES`].
+    pub(super) fn record_estimate(&self, index: usize, ratio: f64) {
+        if let (Some(cell), Some(of)) = (self.estimate_ratios.get(index), ESTIMATES.get(index)) {
+            let metric = &metric::LIMIT_ESTIMATE_RATIO;
+            let histogram =
+                cell.get_or_init(|| self.registry.histogram(metric, &[("of", of.key())]));
+            histogram.record(ratio);
+        }
     }
 
     pub(super) fn on_panic(&self, request_id: &RequestId) {
@@ -227,7 +262,7 @@ impl WorkerMetrics {
         };
         cell.get_or_init(|| {
             self.new_model_metrics(ModelName {
-                row: Some(self.shared.ledger_row(model.id)),
+                row: Some(self.shared.history_row(model.id)),
                 model: Some(model.id),
                 label: model.label.clone(),
                 provider: model.provider.name.clone(),
@@ -243,7 +278,7 @@ impl WorkerMetrics {
         };
         cell.get_or_init(|| {
             self.new_model_metrics(ModelName {
-                row: Some(self.shared.ledger_row(model.id)),
+                row: Some(self.shared.history_row(model.id)),
                 model: Some(model.id),
                 label: model.label.clone(),
                 provider: target.provider.name.clone(),
@@ -269,7 +304,7 @@ impl WorkerMetrics {
     pub(super) fn key(&self, caller: &Caller) -> Option<&KeyMetrics> {
         let cell = self.keys.get(caller.key_id()?)?;
         let name = caller.key_name()?;
-        Some(cell.get_or_init(|| KeyMetrics::new(name, &self.registry)))
+        Some(cell.get_or_init(|| KeyMetrics::new(name, caller.team(), &self.registry)))
     }
 
     fn new_model_metrics(&self, name: ModelName) -> Rc<ModelMetrics> {
@@ -278,8 +313,8 @@ impl WorkerMetrics {
     }
 }
 
-fn new_ratios(catalog: &Catalog) -> Vec<TokenRatio> {
-    let mut ratios = Vec::new();
-    ratios.resize_with(catalog.model_count(), TokenRatio::default);
-    ratios
+fn new_learned(catalog: &Catalog) -> Vec<LearnedUsage> {
+    let mut learned = Vec::new();
+    learned.resize_with(catalog.model_count(), LearnedUsage::default);
+    learned
 }

@@ -1,13 +1,13 @@
-//! The sum of all workers' ledgers.
+//! The sum of all workers' histories.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::ledger::{Counts, Ledgers, ModelStats, ProviderError, RequestRecord};
+use super::history::{Counts, ModelStats, ProviderError, RequestHistories, RequestRecord};
 
 #[derive(Debug)]
-pub struct LedgerSummary {
+pub struct HistorySummary {
     /// Start of counting.
     pub since: Instant,
     /// Called models by [`crate::catalog::Model::id`].
@@ -32,23 +32,23 @@ pub struct StatsSummary {
 #[derive(Debug, Default, Clone)]
 pub struct LatencySamples(Vec<u32>);
 
-// === impl LedgerSummary ===
+// === impl HistorySummary ===
 
-impl LedgerSummary {
-    /// `rows` are the ledger rows in the order of model ids.
+impl HistorySummary {
+    /// `rows` are the history rows in the order of model ids.
     pub(super) fn sum(
-        ledgers: &Ledgers,
+        histories: &RequestHistories,
         rows: &(impl Iterator<Item = usize> + Clone),
         limit: usize,
         is_shown: impl Fn(&RequestRecord) -> bool,
     ) -> Self {
         let mut summary = Self {
-            since: ledgers.since,
+            since: histories.since,
             models: HashMap::new(),
             unknown: StatsSummary::default(),
             recent: Vec::new(),
         };
-        ledgers.read(|inner| {
+        histories.read(|inner| {
             for (id, row) in rows.clone().enumerate() {
                 if let Some(Some(stats)) = inner.models.get(row) {
                     summary.models.entry(id).or_default().add_stats(stats);

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::Meter;
 use crate::wire::failure::Blame;
 use crate::wire::json_relay::{JsonEnd, JsonInspector, first_byte};
 use crate::wire::media_type::MediaType;
@@ -88,7 +89,17 @@ impl Tap {
         };
     }
 
-    pub fn take_usage(&mut self) -> Option<Box<Usage>> {
+    /// Passes on what the body reported, and about how much of a stream there was.
+    pub fn report(&mut self, meter: &mut Meter) {
+        if meter.limits().is_some()
+            && let Some(stream) = self.stream()
+        {
+            meter.set_delta_tokens(stream.delta_tokens());
+        }
+        meter.set_usage(self.take_usage());
+    }
+
+    fn take_usage(&mut self) -> Option<Box<Usage>> {
         match self {
             Self::Stream(inspector) => inspector.usage().map(Box::new),
             Self::Json(inspector) => inspector.take_usage(),

@@ -3,7 +3,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::ledger::LatencyWindow;
+use super::history::LatencyWindow;
 use super::{
     AttemptResult, HedgeOutcome, LatencySamples, Meter, MeteringOptions, RequestOutcome,
     SharedMetrics, WorkerMetrics,
@@ -21,7 +21,7 @@ use crate::wire::endpoint::Endpoint;
 use crate::wire::usage::Usage;
 
 /// Metrics of a catalog with the models `one` and `two`, and these models.
-fn metrics(keeps_ledgers: bool) -> (Arc<SharedMetrics>, [Model; 2]) {
+fn metrics(keeps_history: bool) -> (Arc<SharedMetrics>, [Model; 2]) {
     let text = "[providers.up]\nbase_url = \"http://127.0.0.1:1/v1\"\n\
                 [models.one]\nprovider = \"up\"\n[models.two]\nprovider = \"up\"\n";
     let directory = tempfile::tempdir().unwrap();
@@ -33,7 +33,7 @@ fn metrics(keeps_ledgers: bool) -> (Arc<SharedMetrics>, [Model; 2]) {
     let catalog = Catalog::new(&config::load(&sources).unwrap());
     let registry = Registry::new();
     let options = MeteringOptions {
-        ledgers: keeps_ledgers,
+        history: keeps_history,
         ..MeteringOptions::default()
     };
     let models = ["one", "two"].map(|name| catalog.resolve(name, |_| true).unwrap().model.clone());
@@ -72,7 +72,7 @@ fn all_workers_are_counted_together() {
         Endpoint::Embeddings,
         RequestIds::new().for_request(None),
     ));
-    let summary = metrics.ledger_summary(20, |_| true);
+    let summary = metrics.history_summary(20, |_| true);
     let stats_one = &summary.models[&one.id];
     assert_eq!((stats_one.in_flight, stats_one.counts.total), (1, 2));
     assert_eq!(stats_one.counts.input_tokens, 6);
@@ -94,7 +94,7 @@ fn all_workers_are_counted_together() {
             .is_sorted_by_key(|record| std::cmp::Reverse(record.ended))
     );
     drop(in_flight);
-    let summary = metrics.ledger_summary(20, |_| true);
+    let summary = metrics.history_summary(20, |_| true);
     assert_eq!(summary.models[&one.id].in_flight, 0);
 }
 
@@ -106,13 +106,13 @@ fn only_the_last_requests_are_kept() {
         finish(start(&worker, &one), RequestOutcome::Ok, 200);
     }
     finish(start(&worker, &two), RequestOutcome::Ok, 200);
-    let all = metrics.ledger_summary(usize::MAX, |_| true);
+    let all = metrics.history_summary(usize::MAX, |_| true);
     assert_eq!(all.recent.len(), 128);
     assert_eq!(all.recent[0].model.as_ref().unwrap().label, two.label);
     assert_eq!(all.models[&one.id].counts.total, 1000);
     assert_eq!(all.models[&one.id].first_byte.count(), 32);
-    assert_eq!(metrics.ledger_summary(5, |_| true).recent.len(), 5);
-    let shown = metrics.ledger_summary(5, |record| {
+    assert_eq!(metrics.history_summary(5, |_| true).recent.len(), 5);
+    let shown = metrics.history_summary(5, |record| {
         record
             .model
             .as_ref()
@@ -122,11 +122,11 @@ fn only_the_last_requests_are_kept() {
 }
 
 #[test]
-fn nothing_is_kept_without_ledgers() {
+fn nothing_is_kept_without_a_history() {
     let (metrics, [one, _]) = metrics(false);
     let worker = WorkerMetrics::new(&metrics);
     finish(start(&worker, &one), RequestOutcome::Ok, 200);
-    let summary = metrics.ledger_summary(20, |_| true);
+    let summary = metrics.history_summary(20, |_| true);
     assert!(summary.recent.is_empty() && summary.models.is_empty());
     assert!(summary.since <= Instant::now());
 }

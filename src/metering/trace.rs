@@ -54,7 +54,6 @@ impl Meter {
     /// If the request is sampled, starts a span for the attempt and sets it as the
     /// parent in `headers` of the upstream request.
     pub fn on_attempt_sent(&self, target: &Target, headers: &mut HeaderMap) {
-        self.was_sent.set(true);
         if let Some(trace) = &self.trace {
             trace.on_attempt_sent(target, headers);
         }
@@ -196,6 +195,8 @@ impl SpanBuilder<'_> {
         };
         let sent = meter.status.map(u64::from);
         let key = meter.caller.as_ref().and_then(|it| it.key_name());
+        let team = meter.caller.as_ref().and_then(|it| it.team());
+        let limits = meter.limit_events.as_deref();
         let model = meter.model.as_ref().map(|model| &*model.name.label);
         let mut attributes = Attributes::default();
         attributes.add("http.request.method", Some("POST"));
@@ -206,6 +207,11 @@ impl SpanBuilder<'_> {
         attributes.add("gen_ai.request.model", model);
         attributes.add("trunkline.request_id", Some(meter.request_id.as_str()));
         attributes.add("trunkline.key", key);
+        attributes.add("trunkline.team", team);
+        attributes.add(
+            "trunkline.limit",
+            limits.and_then(|it| it.refused_by.as_deref()),
+        );
         attributes.add("trunkline.outcome", Some(outcome.label()));
         attributes.add("trunkline.cost_usd", meter.cost.map(|it| it.to_string()));
         Span {
@@ -317,6 +323,7 @@ fn is_server_error(outcome: RequestOutcome) -> bool {
             | RequestOutcome::ClientError
             | RequestOutcome::Cancelled
             | RequestOutcome::ClientStalled
+            | RequestOutcome::Limited
     )
 }
 

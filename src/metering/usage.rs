@@ -31,10 +31,23 @@ impl Meter {
                 Endpoint::ChatCompletions | Endpoint::Messages
             )
             && let Some(tokens) = usage.input
-            && let Some(ratio) = self.worker.token_ratio(id)
+            && let Some(learned) = self.worker.learned_usage(id)
         {
-            ratio.learn(self.prompt_bytes as u64, tokens);
+            learned.learn_input(self.prompt_bytes as u64, tokens);
         }
+    }
+
+    /// Sets about how many tokens a stream had. They are charged to limits if it reports no
+    /// usage, or not all of it.
+    pub fn set_delta_tokens(&mut self, tokens: u64) {
+        self.delta_tokens = Some(tokens);
+    }
+
+    /// Sets the size of a prompt in a WebSocket, and about how many tokens of its response
+    /// have passed, where that has not ended.
+    pub fn set_unended(&mut self, prompt_bytes: u64, tokens: u64) {
+        self.prompt_bytes = usize::try_from(prompt_bytes).unwrap_or(usize::MAX);
+        self.delta_tokens = Some(tokens);
     }
 
     /// Counts the usage at the end of the request; returns its cost.

@@ -8,6 +8,8 @@ use std::task::Poll;
 use http::request::Parts;
 use http::{Request, Response};
 
+use crate::access::Caller;
+use crate::catalog::Resolved;
 use crate::drain::Phase;
 use crate::error_response::{self, ErrorResponse, REQUEST_ID};
 use crate::metering::Meter;
@@ -44,6 +46,7 @@ pub use worker::{Limits, Snapshot, Worker, read_buffer_limit};
 
 use admit::admit;
 use attempt::{Accepted, AttemptContext};
+use client_limits::LimitedCall;
 use intake::Intake;
 use respond::respond;
 
@@ -158,29 +161,23 @@ where
         // Boxed, so that the future of a JSON request stays small.
         kind => Box::pin(read(worker, meter, &mut permit, kind, head, body)).await?,
     };
-    // Codex opens it without knowing whether there is one, and names the model later.
-    let leads_to_http = is_websocket
-        && meter.endpoint() == Endpoint::Responses
-        && resolve::names_nothing(&intake, &head.headers);
-    let resolved = match resolve::resolve(worker, &caller, meter.endpoint(), &intake, head) {
-        Ok(resolved) => resolved,
-        Err(error) => {
-            if let Some(model) = error.model {
-                meter.set_model(model);
-            }
-            return Err(if leads_to_http {
-                error_response::websocket_unavailable()
-            } else {
-                error.response
-            });
-        }
-    };
-    meter.set_model(resolved.model);
+    let names_provider = resolve::names_provider(&intake, &head.headers);
+    let mut resolved = find_targets(worker, meter, &caller, &intake, head, is_websocket)?;
     meter.set_prompt_bytes(intake.body.len());
     meter.set_wants_other_tier(intake.scan.wants_other_tier);
-    let is_call = is_websocket || client_limits::counts(meter.endpoint(), &head.method);
-    if is_call {
-        client_limits::reserve(worker, meter, &caller, &resolved, &intake, is_websocket)?;
+    let call = LimitedCall {
+        worker,
+        caller: &caller,
+        intake: &intake,
+        head,
+        is_websocket,
+        names_provider,
+        meter,
+        permit: &mut permit,
+        resolved: &mut resolved,
+    };
+    if let Some(waiting) = client_limits::reserve(call)? {
+        waiting.await?;
     }
     let context = AttemptContext {
         worker,
@@ -192,6 +189,36 @@ where
     match attempt::run(&context, meter, head).await {
         Ok(accepted) => Ok((accepted, permit)),
         Err(error) => Ok((token_count::or_estimate(&context, meter, error)?, permit)),
+    }
+}
+
+fn find_targets<'w>(
+    worker: &'w Worker,
+    meter: &mut Meter,
+    caller: &Caller,
+    intake: &Intake,
+    head: &mut Parts,
+    is_websocket: bool,
+) -> Result<Resolved<'w>, ErrorResponse> {
+    // Codex opens it without knowing whether there is one, and names the model later.
+    let leads_to_http = is_websocket
+        && meter.endpoint() == Endpoint::Responses
+        && resolve::names_nothing(intake, &head.headers);
+    match resolve::resolve(worker, caller, meter.endpoint(), intake, head) {
+        Ok(resolved) => {
+            meter.set_model(resolved.model);
+            Ok(resolved)
+        }
+        Err(error) => {
+            if let Some(model) = error.model {
+                meter.set_model(model);
+            }
+            Err(if leads_to_http {
+                error_response::websocket_unavailable()
+            } else {
+                *error.response
+            })
+        }
     }
 }
 

@@ -373,7 +373,7 @@ impl Relay {
     fn close(&mut self) {
         self.state = State::Ended;
         if let Some(meter) = &mut self.meter {
-            meter.set_usage(self.tap.take_usage());
+            self.tap.report(meter);
             // Where it is: a move would copy all of it.
             self.meter = None;
         }

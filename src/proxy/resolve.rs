@@ -23,7 +23,7 @@ pub const PROVIDER: HeaderName = HeaderName::from_static("x-trunkline-provider")
 /// Why a request has no target.
 #[derive(Debug)]
 pub(super) struct ResolveError<'w> {
-    pub response: ErrorResponse,
+    pub response: Box<ErrorResponse>,
     /// The model that lacks a setting: the request counts as one for it.
     pub model: Option<&'w Model>,
 }
@@ -46,6 +46,23 @@ pub(super) fn resolve<'w>(
             .resolve(&intake.model, |name| caller.may_use(name))
             .map_err(|it| unresolved(worker, it))?
     };
+    if endpoint == Endpoint::Responses {
+        pin_to_object(worker, caller, &intake.body.text(), &mut resolved)?;
+    }
+    Ok(resolved)
+}
+
+/// As [`resolve`], of a request that goes to another model than it names.
+pub(super) fn resolve_alias<'w>(
+    worker: &'w Worker,
+    caller: &Caller,
+    endpoint: Endpoint,
+    intake: &Intake,
+    alias: &str,
+) -> Result<Resolved<'w>, ResolveError<'w>> {
+    let catalog = &worker.snapshot.catalog;
+    let resolved = catalog.resolve(alias, |name| caller.may_use(name));
+    let mut resolved = resolved.map_err(|it| unresolved(worker, it))?;
     if endpoint == Endpoint::Responses {
         pin_to_object(worker, caller, &intake.body.text(), &mut resolved)?;
     }
@@ -191,6 +208,14 @@ pub(super) fn names_nothing(intake: &Intake, headers: &HeaderMap) -> bool {
     intake.model.is_empty() && !is_named && !headers.contains_key(PROVIDER)
 }
 
+/// Whether the client names the provider.
+pub(super) fn names_provider(intake: &Intake, headers: &HeaderMap) -> bool {
+    let Some(passthrough) = &intake.passthrough else {
+        return false;
+    };
+    passthrough.path.provider.is_some() || headers.contains_key(PROVIDER)
+}
+
 /// The provider named by the client, in the path or else in the header.
 fn provider_override(
     headers: &mut HeaderMap,
@@ -297,14 +322,14 @@ fn at_provider<'w>(
 fn unresolved(worker: &Worker, reason: Unresolved) -> ResolveError<'_> {
     ResolveError {
         model: worker.snapshot.catalog.not_configured(&reason),
-        response: reason.into(),
+        response: Box::new(reason.into()),
     }
 }
 
 impl From<ErrorResponse> for ResolveError<'_> {
     fn from(response: ErrorResponse) -> Self {
         Self {
-            response,
+            response: Box::new(response),
             model: None,
         }
     }

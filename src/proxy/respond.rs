@@ -53,6 +53,7 @@ fn switch_protocols(
     meter.on_response_head(status.as_u16(), false);
     meter.on_upgrade();
     let mut headers = upgraded.headers;
+    client_limits::set_headers(&mut headers, &meter);
     error_response::set_request_id(&mut headers, meter.request_id());
     headers.remove(CONTENT_LENGTH);
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -68,6 +69,9 @@ fn switch_protocols(
 
 /// Responds with an error of ours.
 fn fail(worker: &Worker, error: ErrorResponse, mut meter: Meter) -> Response<ResponseBody> {
+    if let Some(refusal) = error.refusal() {
+        meter.on_limit_refused(refusal);
+    }
     meter.finish(error.outcome, Some(error.body.code));
     meter.finish_with_error(error.status.as_u16());
     let dialect = error_response::dialect(meter.endpoint());

@@ -45,7 +45,7 @@ pub struct Snapshot {
     pub session_headers: Box<[HeaderName]>,
     pub limits: Limits,
     /// Limits and budgets of clients.
-    pub client_limits: LimitSet,
+    pub client_limits: Arc<LimitSet>,
 }
 
 impl Snapshot {

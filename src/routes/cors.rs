@@ -13,8 +13,17 @@ const PREFLIGHT_MAX_AGE: &str = "600";
 
 /// `*` stands for every name only in responses to requests without credentials (Fetch,
 /// "CORS-exposed header-name list"); to others, the rest applies.
-const EXPOSED: &str = "*, retry-after, retry-after-ms, server-timing, x-request-id, \
-    x-should-retry, x-trunkline-attempts, x-trunkline-estimate, x-trunkline-model, \
+const EXPOSED: &str = "*, anthropic-ratelimit-input-tokens-limit, \
+    anthropic-ratelimit-input-tokens-remaining, anthropic-ratelimit-input-tokens-reset, \
+    anthropic-ratelimit-output-tokens-limit, anthropic-ratelimit-output-tokens-remaining, \
+    anthropic-ratelimit-output-tokens-reset, anthropic-ratelimit-requests-limit, \
+    anthropic-ratelimit-requests-remaining, anthropic-ratelimit-requests-reset, \
+    anthropic-ratelimit-tokens-limit, anthropic-ratelimit-tokens-remaining, \
+    anthropic-ratelimit-tokens-reset, retry-after, retry-after-ms, server-timing, x-request-id, \
+    x-ratelimit-limit-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-requests, \
+    x-ratelimit-remaining-tokens, x-ratelimit-reset-requests, x-ratelimit-reset-tokens, \
+    x-should-retry, x-trunkline-attempts, x-trunkline-budget-remaining, \
+    x-trunkline-budget-reset, x-trunkline-estimate, x-trunkline-limit, x-trunkline-model, \
     x-trunkline-provider, x-trunkline-request-id";
 
 /// The allowed origins, exactly as browsers send them.

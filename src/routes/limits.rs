@@ -13,13 +13,18 @@ struct LimitsView {
     limits: Vec<RuleView>,
 }
 
+/// The JSON of one subject of a rule.
 #[derive(Serialize)]
-struct RuleView {
+pub struct RuleView {
     rule: Box<str>,
     /// Whose limit it is, such as `key alice`; empty if it is everyone's.
     subject: Box<str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<Box<str>>,
     amounts: Vec<AmountView>,
 }
 
@@ -30,7 +35,10 @@ struct AmountView {
     #[serde(skip_serializing_if = "Option::is_none")]
     period: Option<&'static str>,
     limit: String,
+    /// Reserved amounts included.
     used: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reserved: Option<String>,
     remaining: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     resets_at: Option<String>,
@@ -43,6 +51,8 @@ pub fn view<B>(worker: &Worker, request: &Request<B>) -> Response<ResponseBody> 
         Ok(caller) => {
             let limits = snapshot.client_limits.caller(caller.key_id());
             let reports = limits.report(LimitClock::now()).into_iter();
+            // Those of users may be many, and other clients'.
+            let reports = reports.filter(|it| it.user.is_none());
             let limits = reports.map(RuleView::from).collect();
             // Strings cannot fail to serialise.
             json_no_store(serde_json::to_vec(&LimitsView { limits }).unwrap_or_default())
@@ -57,6 +67,8 @@ impl From<RuleReport> for RuleView {
             rule: report.rule,
             subject: report.subject,
             model: report.model,
+            user: report.user,
+            provider: report.provider,
             amounts: report.quotas.iter().map(AmountView::from).collect(),
         }
     }
@@ -66,15 +78,16 @@ impl From<&QuotaReport> for AmountView {
     fn from(quota: &QuotaReport) -> Self {
         let text = |amount| error_response::amount_text(quota.kind, amount);
         Self {
-            of: error_response::unit_name(quota.kind),
+            of: quota.kind.key(),
             period: match quota.kind {
                 QuotaKind::Amount(_, period) => Some(period.name()),
                 QuotaKind::Concurrent => None,
             },
             limit: text(quota.limit),
             used: text(quota.used),
+            reserved: quota.reserved.map(text),
             remaining: text(quota.remaining),
-            resets_at: quota.reset.map(|it| error_response::rfc3339(it.at_seconds)),
+            resets_at: quota.reset.map(error_response::reset_text),
         }
     }
 }

@@ -130,7 +130,7 @@ impl TargetName {
     pub(super) fn new(target: &Target) -> Self {
         Self {
             provider: Arc::clone(&target.provider),
-            model: target.model_for_log().into(),
+            model: target.model_for_log(),
             credential: target.credential,
         }
     }

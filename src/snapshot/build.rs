@@ -10,6 +10,7 @@ use super::carry_over::Previous;
 use crate::access::Gate;
 use crate::catalog::Catalog;
 use crate::config::{Config, Server};
+use crate::ledger::Ledger;
 use crate::limits::LimitSet;
 use crate::metering::{MeteringOptions, SharedMetrics};
 use crate::proxy::{Limits, Snapshot, read_buffer_limit};
@@ -33,6 +34,7 @@ pub enum SnapshotError {
 pub fn build(
     config: &Config,
     registry: &Registry,
+    ledger: Option<&Ledger>,
     before: Option<&Snapshot>,
 ) -> Result<Arc<Snapshot>, SnapshotError> {
     let previous = before.map(Previous::new);
@@ -52,9 +54,10 @@ pub fn build(
     let gate = Gate::new(&config.access);
     let metering = MeteringOptions {
         access_log: config.log.access,
-        ledgers: config.server.page,
+        history: config.server.page,
         key_count: gate.key_count(),
         request_tokens: config.metrics.is_some(),
+        ledger: ledger.map(|ledger| ledger.tables().clone()),
     };
     let metrics = if let (Some(before), Some(previous)) = (before, &previous) {
         fleet.take_over(&before.fleet, &previous.carry_over(&catalog, &upstreams));
@@ -63,6 +66,7 @@ pub fn build(
     } else {
         SharedMetrics::new(registry, &catalog, metering)
     };
+    metrics.create_limits(&config.limits);
     let limits = limits(&config.server, registry, before.map(|it| &it.limits));
     let tracer = before.and_then(|it| it.tracer.as_ref());
     let tracer = Tracer::next_generation(config.traces.as_ref(), registry, tracer)
@@ -81,11 +85,12 @@ pub fn build(
         discovery: config.discovery,
         session_headers: config.session_headers.clone().into(),
         limits,
-        client_limits: LimitSet::new(
+        client_limits: Arc::new(LimitSet::new(
             &config.limits,
             &config.access,
-            before.map(|it| &it.client_limits),
-        ),
+            before.map(|it| &*it.client_limits),
+            ledger.map(Ledger::stored_windows),
+        )),
     }))
 }
 

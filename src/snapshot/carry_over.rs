@@ -13,6 +13,7 @@
 //! | the object directory | always; its size is the new limit |
 //! | counts of buffered bytes and requests in flight | always; the limits are the new ones |
 //! | what clients have used of a limit | its name, `per` and `time_zone` are the same; of each amount, the period |
+//! | the ledger, and each worker's totals for it | always; another path takes effect at a restart |
 //! | status figures of a model | alias and provider are the same |
 //! | counters and gauges | always: they belong to the process |
 

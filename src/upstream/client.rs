@@ -1,5 +1,6 @@
 //! One worker's client for all upstreams.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -115,8 +116,13 @@ impl PreparedRequest<'_> {
     }
 
     /// Sends the request and waits for the response head. Dropping the future aborts
-    /// the request, which is returned with the response.
-    pub async fn send(self, timeouts: &Timeouts) -> Result<(UpstreamResponse, Self), Error> {
+    /// the request, which is returned with the response. `sent` becomes true once a part of
+    /// it may have reached the upstream.
+    pub async fn send(
+        self,
+        timeouts: &Timeouts,
+        sent: &Cell<bool>,
+    ) -> Result<(UpstreamResponse, Self), Error> {
         let Self {
             pool,
             upstream,
@@ -127,7 +133,9 @@ impl PreparedRequest<'_> {
             Some(semaphore) => Some(Box::pin(upstream.acquire_permit(semaphore)).await?),
             None => None,
         };
-        let (response, lease) = pool.exchange(upstream, request, timeouts, permit).await?;
+        let (response, lease) = pool
+            .exchange(upstream, request, timeouts, permit, sent)
+            .await?;
         let ResponseStart {
             head,
             stream,

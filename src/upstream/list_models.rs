@@ -1,5 +1,6 @@
 //! Fetches the list of models that an upstream offers.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::sync::Arc;
 
@@ -78,7 +79,9 @@ impl Client {
                 .insert(ANTHROPIC_VERSION, DEFAULT_ANTHROPIC_VERSION);
         }
         let timeouts = &upstream.provider.timeouts;
-        let (response, lease) = pool.exchange(upstream, request, timeouts, None).await?;
+        let sent = Cell::default();
+        let exchange = pool.exchange(upstream, request, timeouts, None, &sent);
+        let (response, lease) = exchange.await?;
         let ResponseStart { head, stream, .. } = response;
         if !head.status.is_success() {
             return Err(ListModelsError::Status(head.status));

@@ -1,5 +1,7 @@
 //! Health check probes.
 
+use std::cell::Cell;
+
 use http::StatusCode;
 
 use super::Client;
@@ -14,7 +16,8 @@ impl Client {
         let probe = upstream.health_probe.as_ref();
         let probe = probe.ok_or_else(|| Error::new(ErrorKind::Connect, "no health check"))?;
         let request = upstream.get_request(probe.target.clone(), credential_index);
-        let exchange = pool.exchange(upstream, request, &probe.timeouts, None);
+        let sent = Cell::default();
+        let exchange = pool.exchange(upstream, request, &probe.timeouts, None, &sent);
         // Dropping the lease closes the connection, with the unread body.
         let (response, _lease) = exchange.await?;
         Ok(response.head.status)

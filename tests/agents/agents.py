@@ -48,8 +48,8 @@ class Agent:
         """The native program; none if the package is not installed."""
         return next(iter(sorted(PACKAGES.glob(self.program.replace("MACHINE", MACHINE)))), None)
 
-    def run(self, prompt, directory, *example):
-        """One turn without a terminal, in an empty home; the events that the agent prints."""
+    def run(self, prompt, directory, *example, code=0):
+        """One turn without a terminal, in an empty home, that ends with this exit code; the events that the agent prints."""
         home, work = directory / "home", directory / "work"
         shutil.rmtree(directory, ignore_errors=True)
         for folder in (home, work):
@@ -58,7 +58,7 @@ class Agent:
         environment |= self.set_up(home, *example)
         command = [str(self.binary()), *self.arguments(prompt)]
         done = subprocess.run(command, cwd=work, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS)
-        assert done.returncode == 0, f"exit code {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        assert done.returncode == code, f"exit code {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 

@@ -82,17 +82,19 @@ def direct(agent, directory, script, model="coder"):
     return Session(events, agent.final(events), upstream, [])
 
 
-def through(agent, dialect, directory, script, model="coder", key=gateway.KEY, says=True, more=""):
-    """A session through the gateway, with a server that speaks this dialect alone; the configuration may say so."""
+def through(agent, dialect, directory, script, model="coder", key=gateway.KEY, says=True, more="", code=0):
+    """A session through the gateway, with a server that speaks this dialect alone; the configuration may say so.
+
+    With another exit code than 0, the agent has no last text."""
     with serving(dialect, script) as upstream:
         config = CONFIG.format(origin=upstream.origin, model=model)
         if says:
             config += f'dialects = ["{dialect}"]\n'
         config += more
         with gateway.running(config, directory) as running:
-            events = agent.run(PROMPT, directory, running.origin, key, model)
+            events = agent.run(PROMPT, directory, running.origin, key, model, code=code)
             requests = running.finish()
-    return Session(events, agent.final(events), upstream, requests)
+    return Session(events, None if code else agent.final(events), upstream, requests)
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 APPLICATION = {"name": "application", "image": "application:1", "env": [{"name": "OWN", "value": "x"}]}
 SIDECAR = {"mode": "sidecar", "drainSeconds": 30, "sidecar": {"application": APPLICATION}}
 GATEWAY = {"mode": "gateway"}
+LEDGER = {"ledger": {"enabled": True}, "autoscaling": {"enabled": False}, "replicas": 1}
 
 
 def merged(*all_values):

@@ -166,7 +166,7 @@ def assert_restricted(pod, container):
     assert both["capabilities"] == {"drop": ["ALL"]}
     assert pod["automountServiceAccountToken"] is False or is_sidecar(pod)
     assert not pod.get("hostNetwork") and not pod.get("hostPID")
-    assert all(set(volume) <= {"name", "configMap", "secret", "emptyDir"} for volume in pod["volumes"])
+    assert all(set(volume) <= {"name", "configMap", "secret", "emptyDir", "persistentVolumeClaim"} for volume in pod["volumes"])
 
 
 def assert_drains_in_time(pod, container, config):
@@ -198,6 +198,11 @@ def resolved(text, container, pod, directory):
         (directory / key).write_text("sk-test")
         text = text.replace(file, str(directory / key))
     environment = environment_of(container)
+    if "TRUNKLINE_LEDGER__PATH" in environment:
+        claims = {volume["name"] for volume in pod["volumes"] if "persistentVolumeClaim" in volume}
+        folder, _, name = environment["TRUNKLINE_LEDGER__PATH"].rpartition("/")
+        assert mounts[folder] in claims, "the ledger is outside of its volume"
+        environment["TRUNKLINE_LEDGER__PATH"] = str(directory / name)
     output = tools.check(text, directory, **environment)
     assert "warning" not in output, output
     assert re.search(r"^gpt-4o .* ready$", output, re.M), output

@@ -9,7 +9,7 @@ import yaml
 
 import manifests
 import tools
-from chart import APPLICATION, CHART, CI, GATEWAY, SIDECAR, config_of, merged, rendered, template, template_of, trunkline_of
+from chart import APPLICATION, CHART, CI, GATEWAY, LEDGER, SIDECAR, config_of, merged, rendered, template, template_of, trunkline_of
 
 EVERYTHING = {
     "image": {"repository": "registry.example.com/trunkline", "tag": "1.2.3", "pullPolicy": "Always"},
@@ -153,6 +153,26 @@ def test_the_service_account_is_the_charts_or_an_existing_one(mode, tmp_path):
         assert not manifests.of_kind(found, "ServiceAccount")
         pod = manifests.pod_of(found)
         assert (pod["serviceAccountName"], pod["automountServiceAccountToken"]) == (used, False)
+
+
+def test_the_ledger_has_a_volume_that_one_pod_writes(tmp_path):
+    found = rendered(merged(LEDGER, {"ledger": {"size": "5Gi", "storageClassName": "fast", "retentionDays": 90}}), tmp_path)
+    manifests.assert_manifests(found, tmp_path)
+    claim = manifests.only(found, "PersistentVolumeClaim")
+    assert claim["spec"]["resources"]["requests"]["storage"] == "5Gi"
+    assert claim["spec"]["storageClassName"] == "fast"
+    assert manifests.only(found, "Deployment")["spec"]["strategy"] == {"type": "Recreate"}
+    pod, container = manifests.pod_of(found), trunkline_of(found)
+    (volume,) = [volume for volume in pod["volumes"] if "persistentVolumeClaim" in volume]
+    assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    (mount,) = [mount for mount in container["volumeMounts"] if mount["name"] == volume["name"]]
+    variables = manifests.environment_of(container)
+    assert variables["TRUNKLINE_LEDGER__PATH"].startswith(f"{mount['mountPath']}/") and not mount.get("readOnly")
+    assert variables["TRUNKLINE_LEDGER__RETENTION_DAYS"] == "90"
+    assert pod["securityContext"]["fsGroup"] == container["securityContext"]["runAsGroup"]
+    ours = rendered(merged(LEDGER, {"ledger": {"existingClaim": "ours"}}), tmp_path)
+    assert not manifests.of_kind(ours, "PersistentVolumeClaim")
+    assert {"claimName": "ours"} in [volume.get("persistentVolumeClaim") for volume in manifests.pod_of(ours)["volumes"]]
 
 
 def test_labels_that_select_the_pods_are_not_replaced(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 import manifests
 import tools
-from chart import APPLICATION, CHART, SCHEMA, SIDECAR, VALUES, config_of, merged, rendered, template
+from chart import APPLICATION, CHART, LEDGER, SCHEMA, SIDECAR, VALUES, config_of, merged, rendered, template
 
 
 def test_every_key_of_server_is_a_value(tmp_path):
@@ -24,6 +24,15 @@ def test_every_key_of_server_is_a_value(tmp_path):
 def test_client_keys_have_the_names_that_the_configuration_allows(name, tmp_path):
     found = rendered({"clientKeys": {"team-a": None, name: f"{1:064}"}}, tmp_path)
     assert list(config_of(found)["access"]["keys"]) == [name]
+    manifests.assert_manifests(found, tmp_path)
+
+
+def test_a_client_key_has_the_fields_of_the_configuration(tmp_path):
+    theirs = json.loads(tools.run([tools.binary(), "schema"], cwd=tmp_path, env={}))["$defs"]["ClientKey"]["properties"]
+    assert set(SCHEMA["definitions"]["clientKey"]["properties"]) == set(theirs)
+    key = {"sha256": f"{1:064}", "team": "search", "models": ["gpt-*"], "expires": "2099-12-31", "may_name_users": True}
+    found = rendered({"clientKeys": {"team-a": None, "web": key}}, tmp_path)
+    assert config_of(found)["access"]["keys"] == {"web": key}
     manifests.assert_manifests(found, tmp_path)
 
 
@@ -69,6 +78,8 @@ def test_no_table_of_the_schema_takes_unknown_keys():
         ({"service": {"port": 0}}, "port"),
         ({"clientKeys": {"team-a": "sk-tl-the-key-itself"}}, "team-a"),
         ({"clientKeys": {"team a": f"{1:064}"}}, "team a"),
+        ({"clientKeys": {"web": {"team": "search"}}}, "web"),
+        ({"clientKeys": {"web": {"sha256": f"{1:064}", "tema": "search"}}}, "web"),
         ({"resources": {"limits": {"memory": "lots"}}}, "memory"),
         ({"image": {"repository": ""}}, "repository"),
         ({"image": {"digest": "1.2.3"}}, "digest"),
@@ -100,6 +111,8 @@ def test_no_table_of_the_schema_takes_unknown_keys():
         ({"networkPolicy": {"egress": [{"too": []}]}}, "too"),
         ({"tolerations": [{"keys": "gpu"}]}, "keys"),
         ({"affinity": {"nodeaffinity": {}}}, "nodeaffinity"),
+        ({"ledger": {"path": "/var/lib"}}, "path"),
+        ({"ledger": {"size": "much"}}, "size"),
     ],
 )
 def test_invalid_values_are_rejected_by_name(values, named, tmp_path):
@@ -114,6 +127,10 @@ def test_invalid_values_are_rejected_by_name(values, named, tmp_path):
     [
         ({"ports": {"proxy": 8081}}, "ports: proxy and admin are both 8081"),
         (merged(SIDECAR, {"podMonitor": {"enabled": True}}), "podMonitor.enabled: Prometheus cannot reach a sidecar's admin listener without sidecar.exposeAdmin"),
+        ({"ledger": {"enabled": True}}, "ledger.enabled: one process writes a ledger; set autoscaling.enabled to false and replicas to 1"),
+        ({"ledger": {"enabled": True}, "autoscaling": {"enabled": False}}, "replicas to 1"),
+        ({**LEDGER, "config": "[ledger]\npath = \"/tmp/usage.db\""}, "config: the table [ledger] is set by the values ledger"),
+        (merged(SIDECAR, {"ledger": {"enabled": True}}), "ledger.enabled: only in mode gateway"),
         (
             merged(SIDECAR, {"extraContainers": [{"name": "more", "image": "more:1", "ports": [{"containerPort": 8081}]}]}),
             "ports: the container more of the same pod has the port 8081",

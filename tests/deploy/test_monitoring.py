@@ -81,6 +81,12 @@ targets = [{{ provider = "dead", model = "a" }}, {{ provider = "dead", model = "
 [models.saved]
 provider = "dead"
 fallbacks = ["good"]
+[limits.dollars]
+models = ["good"]
+budget = ["100/day"]
+[limits.trial]
+requests = ["1/day"]
+at_limit = "observe"
 """
         with tools.gateway(directory, config) as (_, listen, admin):
             exercise(listen)
@@ -203,13 +209,21 @@ def test_every_queried_metric_exists():
 
 def test_every_series_of_an_alert_exists_before_the_first_request(tmp_path):
     """An increment is not seen in a series that appears with it."""
-    config = """
+    config = f"""
 [providers.up]
 base_url = "http://127.0.0.1:9/v1"
 api_key = "k"
-health = { interval = "10s" }
+health = {{ interval = "10s" }}
 [models.m]
 provider = "up"
+[prices."up/m"]
+input = "1"
+output = "2"
+[limits.dollars]
+models = ["m"]
+budget = ["100/day"]
+[ledger]
+path = "{tmp_path}/usage.db"
 [traces]
 endpoint = "http://127.0.0.1:9"
 """

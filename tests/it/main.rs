@@ -24,6 +24,8 @@ mod support;
 
 mod api;
 mod downstream;
+mod ledger;
+mod limits;
 mod page;
 mod process;
 mod routing;

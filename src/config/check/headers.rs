@@ -120,6 +120,9 @@ pub fn caller(
 /// Fields that carry a client's key to the gateway: never forwarded.
 const CLIENT_KEYS: [&str; 3] = ["api-key", "authorization", "x-api-key"];
 
+/// Further fields that carry one (RFC 6265, section 5.4; RFC 9110, section 11.7.1).
+const CREDENTIALS: [&str; 3] = ["cookie", "proxy-authorization", "x-goog-api-key"];
+
 /// `forward_headers`
 pub fn forwarded(
     checker: &mut Checker<'_>,
@@ -136,6 +139,24 @@ pub fn forwarded(
         }
     }
     names
+}
+
+/// `user_header` of a limit: the client's own name for its user.
+pub fn of_user(text: &str) -> Result<HeaderName, String> {
+    const CURE: &str = "write one that the client sets for each user, such as \"x-user-id\"";
+    let name = HeaderName::from_bytes(text.as_bytes());
+    let name = name.map_err(|_| format!("not a header name; {CURE}"))?;
+    let text = name.as_str();
+    if CLIENT_KEYS.contains(&text) || CREDENTIALS.contains(&text) {
+        return Err(format!(
+            "carries a credential, which is never shown; {CURE}"
+        ));
+    }
+    if RESERVED.contains(&text) || is_trunklines(&name) {
+        let text = "belongs to one connection, or is set by Trunkline";
+        return Err(format!("{text}; {CURE}"));
+    }
+    Ok(name)
 }
 
 fn forwarded_name(text: &str, auth: &Auth, own: &HeaderMap) -> Result<HeaderName, String> {

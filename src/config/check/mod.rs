@@ -10,7 +10,7 @@ use super::file::Files;
 use super::in_force::ReadFiles;
 use super::layers::Layers;
 use super::preset::Presets;
-use super::{AdminConfig, Config, ProviderConfig, Retry, raw};
+use super::{AdminConfig, Config, LedgerConfig, ProviderConfig, Retry, raw};
 
 mod access;
 mod affinity;
@@ -25,6 +25,7 @@ mod health;
 mod hedge;
 mod key_models;
 mod key_text;
+mod ledger;
 mod limit;
 mod listener;
 mod log;
@@ -135,6 +136,7 @@ pub fn config(checker: &mut Checker<'_>, raw: &raw::Config, presets: &Presets) -
         providers,
         models,
         limits: Vec::new(),
+        ledger: ledger::resolve(checker, &raw.ledger),
         files: ReadFiles::default(),
         warnings: Vec::new(),
     };
@@ -147,6 +149,11 @@ pub fn config(checker: &mut Checker<'_>, raw: &raw::Config, presets: &Presets) -
 /// The admin listener alone.
 pub fn admin(checker: &mut Checker<'_>, raw: &raw::Config) -> AdminConfig {
     server::admin(checker, &raw.admin, &server::placeholder_address())
+}
+
+/// The ledger alone.
+pub fn ledger(checker: &mut Checker<'_>, raw: &raw::Config) -> Option<LedgerConfig> {
+    ledger::resolve(checker, &raw.ledger)
 }
 
 fn default_provider(

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use wildmatch::WildMatch;
 
+use super::glob::overlap;
+
 pub use rates::{LongPrompt, Price, Rates};
 pub use read::read;
 
@@ -54,6 +56,21 @@ impl PriceList {
     pub fn get(&self, upstream_model: &str) -> Option<&Arc<Price>> {
         let own = self.own.get(upstream_model);
         own.or_else(|| self.builtin.get(upstream_model))?.as_ref()
+    }
+
+    /// Whether a name that this pattern matches may have a price.
+    #[must_use]
+    pub fn has_price_within(&self, pattern: &str) -> bool {
+        [&self.own, &self.builtin].into_iter().any(|table| {
+            let exact = table
+                .exact
+                .iter()
+                .map(|(name, price)| (name.clone(), price));
+            let patterns = table.patterns.iter();
+            let patterns = patterns.map(|(pattern, price)| (pattern.pattern(), price));
+            let mut priced = exact.chain(patterns).filter(|(_, price)| price.is_some());
+            priced.any(|(name, _)| overlap(&[&name, pattern]))
+        })
     }
 
     /// Adds a configured row; without a price, it hides a built-in one.

@@ -10,6 +10,7 @@ use crate::config::{LimitBy, Reserve};
 #[derive(Default, Clone, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
+#[allow(clippy::struct_field_names, reason = "the names of keys")]
 pub struct Limit {
     /// Client keys and certificates that it holds for, with `*` and `?` as wildcards; all by default.
     pub keys: Option<Vec<String>>,
@@ -53,6 +54,6 @@ pub struct Limit {
     pub unmetered: Option<String>,
     /// The header in which clients with `may_name_users` name their user, for `per = ["user"]`; by default it is taken from the body: `safety_identifier`, `user` or `metadata.user_id`.
     pub user_header: Option<String>,
-    /// Users with amounts of their own; 100000 by default. Beyond them, those that were idle longest are forgotten.
+    /// How many users or models have amounts of their own, with `per`; 100000 by default. Beyond them, those that were idle longest are forgotten.
     pub max_subjects: Option<Count<1>>,
 }

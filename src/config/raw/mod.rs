@@ -16,6 +16,7 @@ mod breaker;
 mod discovery;
 mod health;
 mod hedge;
+mod ledger;
 mod limit;
 mod log;
 mod metrics;
@@ -36,6 +37,7 @@ pub use breaker::Breaker;
 pub use discovery::Discovery;
 pub use health::Health;
 pub use hedge::Hedge;
+pub use ledger::Ledger;
 pub use limit::Limit;
 pub use log::Log;
 pub use metrics::Metrics;
@@ -66,7 +68,7 @@ pub struct Config {
     pub demo: Demo,
     /// The listener for clients, and its limits.
     pub server: Server,
-    /// The admin listener: /metrics, /livez, /readyz, /config, /log.
+    /// The admin listener: /metrics, /livez, /readyz, /config, /log, /limits.
     pub admin: Admin,
     /// How configuration changes are applied.
     pub reload: Reload,
@@ -96,6 +98,8 @@ pub struct Config {
     pub models: BTreeMap<String, Model>,
     /// Limits and budgets of clients, by name. All that match a request hold.
     pub limits: BTreeMap<String, Limit>,
+    /// The record of what was used, in a database.
+    pub ledger: Ledger,
     /// Token prices by provider and the provider's name for the model, both with `*` and `?` as wildcards. These override the built-in prices; a row without a price removes a built-in one.
     pub prices: BTreeMap<String, Price>,
 }
@@ -123,6 +127,7 @@ impl Default for Config {
             providers: BTreeMap::new(),
             models: BTreeMap::new(),
             limits: BTreeMap::new(),
+            ledger: Ledger::default(),
             prices: BTreeMap::new(),
         }
     }

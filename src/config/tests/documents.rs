@@ -95,7 +95,8 @@ fn the_commented_examples_are_valid() {
         .filter(|line| !line.starts_with("api_key = ") && !line.starts_with("api_key_file = "))
         .filter(|line| !line.starts_with("api_keys = ") && !line.starts_with("targets = "))
         .filter(|line| !line.starts_with("ca_file = ") && !line.starts_with("after = "))
-        .filter(|line| !line.starts_with("san = "))
+        .filter(|line| !line.starts_with("san = ") && !line.starts_with("providers = "))
+        .filter(|line| !line.starts_with("replaces = ") && !line.starts_with("budget = ["))
         .map(str::to_owned)
         .collect();
     let text = text.join("\n").replace("/run/tls/", "");
@@ -134,6 +135,25 @@ fn the_examples_load() {
         seen += 1;
     }
     assert!(seen >= 3);
+}
+
+/// Each task of the page adds to its first block.
+#[test]
+fn the_tasks_of_the_page_on_limits_load() {
+    let page = read("docs/limits.md");
+    let block = |start: &str| {
+        let blocks = page.split(start).skip(1);
+        let blocks = blocks.map(|rest| rest.split("\n```").next().unwrap().to_owned());
+        blocks.collect::<Vec<_>>()
+    };
+    let base = block("```toml\n").remove(0);
+    let tasks = block("```toml,fragment\n");
+    assert!(tasks.len() >= 10, "{}", tasks.len());
+    for task in tasks {
+        let trial = Trial::file(&format!("{base}\n{task}")).variable("GROQ_API_KEY", "a");
+        assert_eq!(trial.errors(), Vec::<String>::new(), "{task}");
+        assert_eq!(trial.warnings(), Vec::<String>::new(), "{task}");
+    }
 }
 
 #[test]

@@ -233,6 +233,9 @@ proptest! {
              allowed_hosts = [{quoted}]\n[cors]\nallow_origins = [{quoted}]\n[timeouts]\ntotal = {quoted}\n\
              [access.keys.{quoted}]\nsha256 = {quoted}\nexpires = {quoted}\nmodels = [{quoted}]\n\
              [providers.{quoted}]\nbase_url = {quoted}\nauth = {quoted}\nheaders = {{ {quoted} = {quoted} }}\napi_key = {quoted}\n\
+             [limits.{quoted}]\nrequests = [{quoted}]\nbudget = [{quoted}, \"5/day\"]\nkeys = [{quoted}]\nmodels = [{quoted}]\n\
+             providers = [{quoted}]\nper = [\"key\", \"user\"]\nreplaces = {quoted}\nat_limit = {quoted}\nunmetered = {quoted}\n\
+             user_header = {quoted}\ntime_zone = {quoted}\n\
              [models.{quoted}]\nprovider = {quoted}\nmodel = {quoted}\n"
         );
         for error in Trial::file(&file).errors() {

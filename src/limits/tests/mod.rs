@@ -1,16 +1,22 @@
 //! Limits against a slow and obvious model, and under many threads.
 
+mod estimate;
+mod ledger;
 mod model;
+mod refusals;
 mod reload;
+mod subjects;
+mod threads;
+mod wait_order;
+mod waiting;
 mod windows;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
 use super::rate::Tick;
-use super::{ExpectedUsage, LimitClock, LimitSet, LimitUsage};
+use super::{ExpectedUsage, LimitClock, LimitSet, LimitUsage, RequestSubject};
 use crate::config::{
     Access, Amount, AtLimit, ClientKey, LimitBy, LimitRule, LimitUnit, Period, Reserve,
 };
@@ -75,13 +81,18 @@ fn access() -> Access {
 }
 
 fn rules(rules: &[LimitRule]) -> LimitSet {
-    LimitSet::new(rules, &access(), None)
+    LimitSet::new(rules, &access(), None, None)
+}
+
+fn request(model: &str) -> RequestSubject<'_> {
+    RequestSubject { model, user: None }
 }
 
 fn usage(usage: LimitUsage) -> ExpectedUsage {
     ExpectedUsage {
         expected: usage,
         worst: usage,
+        has_own_limit: false,
     }
 }
 
@@ -103,8 +114,14 @@ fn cost(cost: u64) -> LimitUsage {
 fn refused(set: &LimitSet, key: usize, model: &str, now: LimitClock) -> Option<String> {
     let taken = set
         .caller(Some(key))
-        .reserve(model, now, &usage(one_request()));
-    taken.err().map(|refusal| refusal.rule.to_string())
+        .reserve(&request(model), now, &usage(one_request()));
+    match taken {
+        Ok(reservation) => {
+            reservation.settle(now, &one_request());
+            None
+        }
+        Err(refusal) => Some(refusal.rule.to_string()),
+    }
 }
 
 #[test]
@@ -133,7 +150,7 @@ fn each_subject_has_amounts_of_its_own() {
     assert_eq!(refused(&set, c, "m", at(0)), None, "c is in no team");
     // Five of `m`, none of `n`: a refused request counts nowhere.
     assert_eq!(refused(&set, c, "n", at(0)).as_deref(), Some("each-key"));
-    let other = LimitSet::new(&[], &access(), None);
+    let other = LimitSet::new(&[], &access(), None, None);
     assert!(other.caller(Some(a)).is_empty());
 }
 
@@ -172,8 +189,10 @@ fn a_rule_that_observes_refuses_nothing() {
     for would_refuse in [false, true, true] {
         let reservation = set
             .caller(Some(0))
-            .reserve("m", at(0), &usage(one_request()));
-        assert_eq!(reservation.unwrap().would_refuse.is_some(), would_refuse);
+            .reserve(&request("m"), at(0), &usage(one_request()));
+        let reservation = reservation.unwrap();
+        assert_eq!(reservation.would_refuse.is_some(), would_refuse);
+        reservation.settle(at(0), &one_request());
     }
 }
 
@@ -199,13 +218,23 @@ fn an_estimate_larger_than_the_limit_passes_once() {
     let budget = [amount(LimitUnit::Budget, 10, Period::Day)];
     let set = rules(&[rule("small", &[], &budget)]);
     let caller = set.caller(Some(0));
-    let first = caller.reserve("m", at(0), &usage(cost(1_000))).unwrap();
-    assert!(caller.reserve("m", at(0), &usage(cost(1))).is_err());
+    let first = caller
+        .reserve(&request("m"), at(0), &usage(cost(1_000)))
+        .unwrap();
+    assert!(
+        caller
+            .reserve(&request("m"), at(0), &usage(cost(1)))
+            .is_err()
+    );
     first.settle(at(1), &cost(4));
-    let second = caller.reserve("m", at(2), &usage(cost(6))).unwrap();
+    let second = caller
+        .reserve(&request("m"), at(2), &usage(cost(6)))
+        .unwrap();
     // It used more than was expected: a debt, until the window ends.
     second.settle(at(3), &cost(60));
-    let refusal = caller.reserve("m", at(4), &usage(cost(0))).unwrap_err();
+    let refusal = caller
+        .reserve(&request("m"), at(4), &usage(cost(0)))
+        .unwrap_err();
     assert_eq!((refusal.quota.used, refusal.quota.remaining), (64, 0));
 }
 
@@ -215,45 +244,9 @@ fn permits_are_held_until_the_request_ends() {
     few.concurrent = Some(2);
     let set = rules(&[few]);
     let caller = set.caller(Some(0));
-    let take = || caller.reserve("m", at(0), &usage(one_request()));
+    let take = || caller.reserve(&request("m"), at(0), &usage(one_request()));
     let (one, _two) = (take().unwrap(), take().unwrap());
     assert!(take().is_err());
     one.settle(at(0), &one_request());
     assert!(take().is_ok());
-}
-
-#[test]
-fn threads_never_pass_a_limit() {
-    const THREADS: usize = 64;
-    const LIMIT: u64 = 10_000;
-    let mut rule = rule(
-        "budget",
-        &[],
-        &[amount(LimitUnit::Budget, LIMIT, Period::Total)],
-    );
-    rule.concurrent = Some(7);
-    let set = Arc::new(rules(&[rule]));
-    let spent: u64 = std::thread::scope(|scope| {
-        let threads = (0..THREADS).map(|thread| {
-            let set = Arc::clone(&set);
-            scope.spawn(move || {
-                let caller = set.caller(Some(thread % 3));
-                let mut spent = 0;
-                for round in 0..400_u64 {
-                    if let Ok(taken) = caller.reserve("m", at(round), &usage(cost(3))) {
-                        let used = round % 4;
-                        spent += used;
-                        taken.settle(at(round), &cost(used));
-                    }
-                }
-                spent
-            })
-        });
-        let threads: Vec<_> = threads.collect();
-        threads.into_iter().map(|it| it.join().unwrap()).sum()
-    });
-    let reports = set.caller(None).report(at(0));
-    assert_eq!(reports[0].quotas[0].used, spent);
-    assert!(spent <= LIMIT, "{spent}");
-    assert_eq!(reports[0].quotas[1].used, 0, "a permit is lost");
 }

@@ -83,6 +83,7 @@ impl<'a> AttemptContext<'a> {
         if matches!(verdict, Verdict::Loop) {
             self.log_loop(meter, target);
         }
+        verdict.record_charge(meter, target);
         if self.counts_attempts() {
             meter.on_target_attempt(self.model(), target, verdict.failure());
         } else {

@@ -1,5 +1,6 @@
 //! The loop over the targets of a plan: the next one, where the last one failed.
 
+use std::cmp::Reverse;
 use std::mem;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use super::{Accepted, AttemptContext, send, websocket};
 use crate::catalog::Target;
 use crate::config::{Affinity, AffinityBy};
 use crate::error_response::{self, ErrorResponse, UNSUPPORTED_ENDPOINT};
+use crate::limits::Shortage;
 use crate::metering::Meter;
 use crate::proxy::intake::StreamedBody;
 use crate::proxy::session;
@@ -79,12 +81,14 @@ async fn run_once<'p>(
         }
         if let Some(error) = verdict.error() {
             if let Some(client_error) = body.state().take_error() {
+                // Of an incomplete body, nothing is processed.
+                meter.on_attempt_failed(target, false, None);
                 return Err(client_error.with_target(target));
             }
             log_error(meter, target, error);
         }
         context.record(meter, target, &mut verdict);
-        return verdict.into_result(target);
+        return verdict.into_result(meter, target);
     }
     Err(no_target(passed_over))
 }
@@ -114,7 +118,7 @@ async fn run_plan<'p>(
         context.record(meter, target, &mut verdict);
         let failed = match verdict {
             Verdict::Retry(failed) => failed,
-            verdict => return verdict.into_result(target),
+            verdict => return verdict.into_result(meter, target),
         };
         let outcome = failed.outcome;
         let step = plan.after(target, outcome, now(), &mut worker.rng.borrow_mut());
@@ -134,7 +138,7 @@ async fn run_plan<'p>(
     }
     best.map_or_else(
         || Err(no_target(passed_over)),
-        |(failed, target)| failed.into_result(target),
+        |(failed, target)| failed.into_result(meter, target),
     )
 }
 
@@ -149,16 +153,28 @@ async fn pass_over<'p>(
     let (error, target) = refusal;
     log_passed_over(meter, target, &error);
     let next = plan.pass_over(target, now(), &mut context.worker.rng.borrow_mut());
-    // What to change in the request says more than that a provider lacks the call.
-    let is_less = |(first, _): &PassedOver<'_>| {
-        first.body.code == UNSUPPORTED_ENDPOINT && error.body.code != UNSUPPORTED_ENDPOINT
-    };
+    let is_less = |(first, _): &PassedOver<'_>| helpfulness(first) < helpfulness(&error);
     if first.as_ref().is_none_or(is_less) {
         *first = Some((error, target));
     }
     let (target, pause) = next?;
     backoff(meter, pause).await;
     Some(target)
+}
+
+/// That a limit will have room again says more than what to change in the request, which
+/// says more than that a provider lacks the call.
+fn helpfulness(error: &ErrorResponse) -> (u8, Reverse<Duration>) {
+    let (rank, wait) = match error.refusal().map(|it| it.shortage) {
+        Some(Shortage::Wait(wait)) => (3, wait),
+        Some(Shortage::Held) => (3, Duration::ZERO),
+        Some(Shortage::UntilEnd(_) | Shortage::Blocked) => (2, Duration::ZERO),
+        None => (
+            u8::from(error.body.code != UNSUPPORTED_ENDPOINT),
+            Duration::ZERO,
+        ),
+    };
+    (rank, Reverse(wait))
 }
 
 /// A plan has at least one target: it was passed over.

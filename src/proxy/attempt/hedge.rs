@@ -121,6 +121,7 @@ fn on_failed<'p>(
     failed: &FailedAttempt,
 ) -> bool {
     let outcome = failed.outcome;
+    failed.record_charge(meter, ended);
     meter.on_concurrent_attempt(context.model(), ended, AttemptResult::Failed(outcome));
     if failed.counts_against_target() {
         context.record_health(ended, Some(outcome));
@@ -132,6 +133,7 @@ fn on_failed<'p>(
 
 fn on_cancelled(context: &AttemptContext<'_>, meter: &Meter, target: &Target, winner: &Target) {
     meter.on_concurrent_attempt(context.model(), target, AttemptResult::Cancelled);
+    meter.on_attempt_abandoned(target);
     let request_id = meter.request_id().as_str();
     let (provider, next_provider) = (&*target.provider.name, &*winner.provider.name);
     let result = AttemptResult::Cancelled.label();

@@ -104,7 +104,18 @@ pub(super) async fn run(
     } else if matches!(verdict, verdict::Verdict::Loop) {
         context.log_loop(meter, target);
     }
-    verdict.into_result(target)
+    verdict.record_charge(meter, target);
+    verdict.into_result(meter, target)
+}
+
+// === impl AcceptedResponse ===
+
+impl AcceptedResponse {
+    /// In what was read of a failure.
+    fn reported_usage(&self) -> Option<Box<Usage>> {
+        let read = || Usage::find(self.first_chunk.as_deref()?).map(Box::new);
+        self.usage.clone().or_else(read)
+    }
 }
 
 // === impl Accepted ===

@@ -10,7 +10,7 @@ use super::classify::{RawResponse, classify, classify_error};
 use super::context::{AttemptContext, log_missing_call, log_refusal, now};
 use super::encode::{encode_body, encode_translated};
 use super::protocol::{TargetProtocol, next_dialect};
-use super::send::{ResponsePlan, Sent, raw_response};
+use super::send::{ResponsePlan, Sent, Written, raw_response};
 use super::verdict::Verdict;
 use crate::catalog::Target;
 use crate::dialect::Dialect;
@@ -240,7 +240,8 @@ async fn send_again<'a>(
     deadline: Option<Instant>,
 ) -> Result<(UpstreamResponse, PreparedRequest<'a>), Error> {
     let _wait = meter.wait();
-    let sending = request.send(&target.timeouts);
+    let written = Written::new(meter, target);
+    let sending = request.send(&target.timeouts, &written.flag);
     let received = match deadline {
         None => sending.await?,
         Some(deadline) => match timeout_at(deadline, sending).await {

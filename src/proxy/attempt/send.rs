@@ -1,5 +1,6 @@
 //! One HTTP request to one target.
 
+use std::cell::Cell;
 use std::pin::{Pin, pin};
 
 use http::HeaderMap;
@@ -17,6 +18,7 @@ use crate::catalog::Target;
 use crate::lazy_timer::timeout_at;
 use crate::metering::Meter;
 use crate::proxy::body_timeouts::BodyTimeouts;
+use crate::proxy::client_limits;
 use crate::proxy::object_ids::ObjectIdRecorder;
 use crate::proxy::translation::Translation;
 use crate::request_body::RequestBody;
@@ -44,12 +46,40 @@ pub(super) struct Sent<'a> {
     pub deadline: Option<Instant>,
 }
 
+/// Tells the meter whether a part of a request was written, also where it is abandoned.
+pub(super) struct Written<'a> {
+    meter: &'a Meter,
+    target: &'a Target,
+    pub flag: Cell<bool>,
+}
+
 /// How to read the response to a request.
 pub(super) struct ResponsePlan {
     pub finish_rule: FinishRule,
     pub translation: Option<Box<Translation>>,
     /// True where the gateway asks for usage, and not the client.
     pub hide_usage: bool,
+}
+
+// === impl Written ===
+
+impl<'a> Written<'a> {
+    pub(super) fn new(meter: &'a Meter, target: &'a Target) -> Self {
+        let flag = Cell::new(false);
+        Self {
+            meter,
+            target,
+            flag,
+        }
+    }
+}
+
+impl Drop for Written<'_> {
+    fn drop(&mut self) {
+        if self.flag.get() {
+            self.meter.on_request_written(self.target);
+        }
+    }
 }
 
 /// Sends a request and classifies the response.
@@ -71,11 +101,15 @@ pub(super) fn send<'a>(
     async move {
         let prepared = match prepared {
             Ok(prepared) => prepared,
-            Err(verdict) => return *verdict,
+            Err(verdict) => {
+                meter.cancel_attempt(target);
+                return *verdict;
+            }
         };
         // In a block, so that the future keeps no room for the response.
         let pending = {
-            let sending = pin!(prepared.request.send(limits));
+            let written = Written::new(meter, target);
+            let sending = pin!(prepared.request.send(limits, &written.flag));
             let wait = meter.wait();
             let received = match deadline {
                 None => sending.await,
@@ -166,6 +200,7 @@ fn prepare<'a>(
     let (provider, endpoint) = (&target.provider, meter.endpoint());
     let unsupported = |error| Box::new(Verdict::Unsupported(error));
     let protocol = protocol(context, target, endpoint).map_err(unsupported)?;
+    client_limits::reserve_attempt(meter, target).map_err(unsupported)?;
     let additions = additions(context, target, endpoint, protocol);
     let unsent = |error| Box::new(Verdict::no_response(error));
     // Most requests are forwarded as they came, and are not moved about on the way.

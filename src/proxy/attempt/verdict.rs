@@ -5,6 +5,7 @@ use http::StatusCode;
 use super::{Accepted, AcceptedResponse, Upgraded};
 use crate::catalog::Target;
 use crate::error_response::{self, ErrorResponse};
+use crate::metering::{Meter, RequestOutcome};
 use crate::routing::AttemptOutcome;
 use crate::upstream::{Error, ErrorKind};
 use crate::wire::endpoint::Endpoint;
@@ -150,8 +151,25 @@ impl Verdict {
         }
     }
 
+    /// Records what the attempt is charged to the client's limits, unless its response goes
+    /// to the client.
+    pub(super) fn record_charge(&self, meter: &Meter, target: &Target) {
+        match self {
+            Self::Retry(failed) => failed.record_charge(meter, target),
+            Self::Final(error) => {
+                meter.on_attempt_failed(target, error.status.is_client_error(), None);
+            }
+            Self::Loop => meter.on_attempt_failed(target, false, None),
+            Self::Accept(_) | Self::Upgrade(_) | Self::Unsupported(_) => {}
+        }
+    }
+
     #[inline]
-    pub(super) fn into_result(mut self, target: &Target) -> Result<Accepted, ErrorResponse> {
+    pub(super) fn into_result(
+        mut self,
+        meter: &Meter,
+        target: &Target,
+    ) -> Result<Accepted, ErrorResponse> {
         match &mut self {
             Self::Accept(accepted) => {
                 error_response::set_target(&mut accepted.response.headers, target);
@@ -162,7 +180,7 @@ impl Verdict {
         match self {
             Self::Accept(accepted) => Ok(Accepted::Response(accepted)),
             Self::Upgrade(upgraded) => Ok(Accepted::WebSocket(upgraded)),
-            Self::Retry(failed) => failed.into_result(target),
+            Self::Retry(failed) => failed.into_result(meter, target),
             Self::Final(error) => Err(error.with_target(target)),
             Self::Loop => {
                 let error = error_response::provider_leads_back(&target.provider.name);
@@ -190,9 +208,36 @@ impl FailedAttempt {
         self.outcome == AttemptOutcome::MaybeProcessed
     }
 
-    pub(super) fn into_result(self, target: &Target) -> Result<Accepted, ErrorResponse> {
+    /// A provider bills what it works on while it is no longer awaited; a failure only if it
+    /// reports usage.
+    pub(super) fn record_charge(&self, meter: &Meter, target: &Target) {
+        if meter.limits().is_none() {
+            return;
+        }
+        let usage = match &self.response {
+            Err(error) if error.outcome == RequestOutcome::Timeout => {
+                return meter.on_attempt_abandoned(target);
+            }
+            Err(_) => None,
+            Ok(accepted) => accepted.reported_usage(),
+        };
+        let is_refused = matches!(
+            self.outcome,
+            AttemptOutcome::Rejected | AttemptOutcome::Unauthorized | AttemptOutcome::Forbidden
+        ) || self.status.is_some_and(|it| it.is_client_error());
+        meter.on_attempt_failed(target, is_refused, usage);
+    }
+
+    pub(super) fn into_result(
+        self,
+        meter: &Meter,
+        target: &Target,
+    ) -> Result<Accepted, ErrorResponse> {
         match self.response {
-            Ok(accepted) => Verdict::Accept(accepted).into_result(target),
+            Ok(accepted) => {
+                meter.on_failure_relayed(target);
+                Verdict::Accept(accepted).into_result(meter, target)
+            }
             Err(error) => Err(error.with_target(target)),
         }
     }

@@ -13,8 +13,9 @@ use crate::catalog::Target;
 use crate::error_response::{self, ErrorResponse, UNSUPPORTED_ENDPOINT};
 use crate::metering::Meter;
 use crate::proxy::body_timeouts::BodyTimeouts;
+use crate::proxy::client_limits;
 use crate::routing::InFlightGuard;
-use crate::upstream::{WebSocket, WebSocketHandshake};
+use crate::upstream::{RequestHead, WebSocket, WebSocketHandshake};
 use crate::wire::additions::Additions;
 use crate::wire::endpoint::Endpoint;
 
@@ -35,13 +36,12 @@ pub(super) async fn attempt(
     parts: &Parts,
 ) -> Verdict {
     let in_flight = context.enter(target);
-    let headers = parts.headers.clone();
-    let additions = Additions::default();
-    let encoded = protocol(context, target, meter.endpoint())
-        .and_then(|protocol| encode(context, meter, target, parts, headers, protocol, additions));
-    let head = match encoded {
-        Ok(encoded) => encoded.head,
-        Err(error) => return unsupported(error, meter),
+    let head = match prepare(context, meter, target, parts) {
+        Ok(head) => head,
+        Err(error) => {
+            meter.cancel_attempt(target);
+            return unsupported(error, meter);
+        }
     };
     let limits = &target.timeouts;
     let opening = {
@@ -51,6 +51,10 @@ pub(super) async fn attempt(
             .open_websocket(target.provider.id, head, limits)
             .await
     };
+    // A handshake alone processes nothing.
+    if opening.is_ok() {
+        meter.on_request_written(target);
+    }
     match opening {
         Ok(WebSocketHandshake::Accepted(headers, upstream)) => {
             meter.on_attempt_head(target, StatusCode::SWITCHING_PROTOCOLS);
@@ -88,6 +92,19 @@ pub(super) async fn attempt(
         }
         Err(error) => Verdict::no_response(error),
     }
+}
+
+fn prepare(
+    context: &AttemptContext<'_>,
+    meter: &Meter,
+    target: &Target,
+    parts: &Parts,
+) -> Result<RequestHead, Box<ErrorResponse>> {
+    let protocol = protocol(context, target, meter.endpoint())?;
+    client_limits::reserve_attempt(meter, target)?;
+    let (headers, additions) = (parts.headers.clone(), Additions::default());
+    let encoded = encode(context, meter, target, parts, headers, protocol, additions)?;
+    Ok(encoded.head)
 }
 
 /// Whether the upstream has the call, if at all, over HTTP only.

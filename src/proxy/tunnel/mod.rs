@@ -91,7 +91,8 @@ impl Tunnel {
 
 impl Drop for Tunnel {
     fn drop(&mut self) {
-        let usage = self.tap.as_mut().and_then(|tap| tap.take_usage());
-        self.meter.set_usage(usage);
+        if let Some(tap) = &mut self.tap {
+            tap.report(&mut self.meter);
+        }
     }
 }

@@ -11,6 +11,7 @@ use http::header::SEC_WEBSOCKET_EXTENSIONS;
 use memchr::memmem::Finder;
 
 use super::frame_tracker::FramePart;
+use crate::metering::Meter;
 use crate::wire::sse_relay::{FinishRule, StreamInspector};
 use crate::wire::usage::Usage;
 
@@ -34,6 +35,8 @@ pub(super) struct ResponsesTap {
     /// Of the response that is going on.
     inspector: Box<StreamInspector>,
     usage: Option<Box<Usage>>,
+    /// Bytes of the client's messages since the last response ended.
+    asked: u64,
     state: SessionState,
     /// Something is compressed in another way: nothing can be read any more.
     is_blind: bool,
@@ -75,6 +78,7 @@ impl ResponsesTap {
             message: None,
             inspector: inspector(),
             usage: None,
+            asked: 0,
             state: SessionState::Pending,
             is_blind: false,
         }
@@ -84,6 +88,7 @@ impl ResponsesTap {
     pub(super) fn on_request(&mut self, part: FramePart<'_>) {
         if part.data_opcode().is_some() {
             self.state = SessionState::Pending;
+            self.asked += part.payload.len() as u64;
         }
     }
 
@@ -102,8 +107,17 @@ impl ResponsesTap {
         }
     }
 
+    /// Passes on the usage of the responses that ended, and about how much of one there was
+    /// that has not.
+    pub(super) fn report(&mut self, meter: &mut Meter) {
+        if !self.has_ended() && self.asked > 0 {
+            meter.set_unended(self.asked, self.inspector.delta_tokens());
+        }
+        meter.set_usage(self.take_usage());
+    }
+
     /// The sum of the responses that ended.
-    pub(super) fn take_usage(&mut self) -> Option<Box<Usage>> {
+    fn take_usage(&mut self) -> Option<Box<Usage>> {
         self.usage.take()
     }
 
@@ -157,6 +171,7 @@ impl ResponsesTap {
         };
         if let Some(state) = ended {
             self.state = state;
+            self.asked = 0;
             let ended = std::mem::replace(&mut self.inspector, inspector());
             if let Some(usage) = ended.usage() {
                 add(&mut self.usage, usage);

@@ -118,7 +118,7 @@ impl Page {
     }
 }
 
-/// Isolates the page from other origins.
+/// Isolates the page from other origins. The microphone is for dictation.
 const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (REFERRER_POLICY, "no-referrer"),
@@ -132,7 +132,7 @@ const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
     ),
     (
         HeaderName::from_static("permissions-policy"),
-        "camera=(), microphone=(), geolocation=()",
+        "camera=(), microphone=(self), geolocation=()",
     ),
 ];
 

@@ -155,9 +155,12 @@ fn the_api_description_names_every_route() {
         "/health",
         "/models",
         "/openapi.json",
+        "/trunkline/limits",
         "/trunkline/page",
         "/trunkline/status",
         "/trunkline/status/events",
+        "/v1/messages",
+        "/v1/messages/count_tokens",
         "/v1/models",
         "/v1/models/{model}",
     ];

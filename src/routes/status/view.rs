@@ -14,7 +14,7 @@ use super::targets::{self, TargetRow};
 use crate::access::Caller;
 use crate::catalog::{Cost, Model, Provider};
 use crate::config::Price;
-use crate::metering::{LatencySamples, LedgerSummary, ProviderError, RequestRecord, StatsSummary};
+use crate::metering::{HistorySummary, LatencySamples, ProviderError, RequestRecord, StatsSummary};
 use crate::proxy::Snapshot;
 
 const MAX_RECENT: usize = 20;
@@ -86,25 +86,25 @@ struct RecentRow<'a> {
 /// requests.
 pub fn read(snapshot: &Arc<Snapshot>, caller: &Caller, draining: bool) -> StatusState {
     let clock = StatusClock::read();
-    let ledger = snapshot
+    let history = snapshot
         .metrics
-        .ledger_summary(MAX_RECENT, |record| is_own(caller, record));
+        .history_summary(MAX_RECENT, |record| is_own(caller, record));
     let mut models = snapshot.catalog.models();
     models.retain(|model| caller.may_use(&model.label));
-    let providers = by_provider(snapshot, caller, &models, &ledger);
+    let providers = by_provider(snapshot, caller, &models, &history);
     let mut all = StatsSummary::default();
     for summary in providers.values() {
         all.add(summary);
     }
     if caller.key_name().is_none() {
-        all.add(&ledger.unknown);
+        all.add(&history.unknown);
     }
     StatusState {
         snapshot: Arc::clone(snapshot),
         summary: StatusSummary {
             version: env!("CARGO_PKG_VERSION"),
             at: clock.unix_millis(clock.monotonic),
-            uptime_ms: milliseconds(clock.monotonic.duration_since(ledger.since)),
+            uptime_ms: milliseconds(clock.monotonic.duration_since(history.since)),
             draining,
             discovers: snapshot.catalog.always_discovers(),
             requests: RequestCounts {
@@ -121,7 +121,7 @@ pub fn read(snapshot: &Arc<Snapshot>, caller: &Caller, draining: bool) -> Status
         },
         models: models
             .iter()
-            .map(|model| to_raw(&ModelRow::new(model, snapshot, &ledger, &clock)))
+            .map(|model| to_raw(&ModelRow::new(model, snapshot, &history, &clock)))
             .collect(),
         providers: snapshot
             .catalog
@@ -135,7 +135,7 @@ pub fn read(snapshot: &Arc<Snapshot>, caller: &Caller, draining: bool) -> Status
                 )))
             })
             .collect(),
-        recent: ledger
+        recent: history
             .recent
             .iter()
             .map(|record| to_raw(&RecentRow::new(record, &clock)))
@@ -159,12 +159,12 @@ fn by_provider(
     snapshot: &Snapshot,
     caller: &Caller,
     models: &[&Model],
-    ledger: &LedgerSummary,
+    history: &HistorySummary,
 ) -> HashMap<usize, StatsSummary> {
     let mut sums: HashMap<usize, StatsSummary> = HashMap::new();
     let mut add = |provider: &Provider, model: Option<usize>| {
         let sum = sums.entry(provider.id).or_default();
-        if let Some(summary) = model.and_then(|id| ledger.models.get(&id)) {
+        if let Some(summary) = model.and_then(|id| history.models.get(&id)) {
             sum.add(summary);
         }
     };
@@ -192,11 +192,11 @@ impl<'a> ModelRow<'a> {
     fn new(
         model: &'a Model,
         snapshot: &Snapshot,
-        ledger: &LedgerSummary,
+        history: &HistorySummary,
         clock: &StatusClock,
     ) -> Self {
         let none = StatsSummary::default();
-        let summary = ledger.models.get(&model.id).unwrap_or(&none);
+        let summary = history.models.get(&model.id).unwrap_or(&none);
         Self {
             id: &model.label,
             provider: &model.provider.name,

@@ -30,9 +30,15 @@ series and have to be adapted. This costs more: each value of a histogram is kep
 workers write to.
 
 Label values come from the configuration only, never from input: `model` is an alias, the entry `provider/*` for requests
-with `provider/model`, or `unknown` for a name that is not configured; `key` is the name of a client key. The series that
-the alerts need exist from the start. Another appears when it first counts something: an absent one means zero, and an
-absent cost is unknown.
+with `provider/model`, or `unknown` for a name that is not configured; `key` is the name of a client key, `team` that of its
+team or `none`. The series that the alerts need exist from the start. Another appears when it first counts something: an
+absent one means zero, and an absent cost is unknown.
+
+Of [limits](limits.md), `rule` is the name of a rule, and `subject` whose amount it is, such as `key alice`, `team search,
+model fast`, or `all` if it is everyone's. Names that clients choose are in no label: the users of a rule, and models that
+are not in the configuration, are together as `other`. So are, of each rule, all but the 1,000 subjects that have used the
+largest share. Of `other`, the ratio is that of the fullest, the remaining amount that of the one with the least, and the
+reserved amount the sum. An amount of 0, which blocks, has no series. The series of a rule end when a reload removes it.
 
 | Metric | Kind | Labels | Meaning |
 |---|---|---|---|

@@ -25,6 +25,44 @@ pub const ENDPOINT: Label = Label {
 pub const MODEL: Label = configured("model");
 pub const PROVIDER: Label = configured("provider");
 pub const KEY: Label = configured("key");
+pub const TEAM: Label = configured("team");
+/// A rule of `[limits]`.
+pub const RULE: Label = configured("rule");
+/// Whose amount of a rule it is; `other` for names that are not configured.
+pub const SUBJECT: Label = configured("subject");
+/// What an amount of a rule counts, by the key that it is configured under.
+pub const LIMIT_OF: Label = Label {
+    name: "of",
+    values: LabelValues::OneOf(LIMIT_UNITS),
+};
+/// What an estimate is made of.
+pub const ESTIMATE_OF: Label = Label {
+    name: "of",
+    values: LabelValues::OneOf(LIMIT_UNITS.split_at(3).0),
+};
+const LIMIT_UNITS: &[(&str, &str)] = &[
+    ("input_tokens", ""),
+    ("output_tokens", ""),
+    ("budget", "US dollars"),
+    ("tokens", "input and output"),
+    ("requests", ""),
+    ("concurrent", "requests at a time"),
+];
+/// [`crate::config::Period::name`]
+pub const LIMIT_PERIOD: Label = Label {
+    name: "period",
+    values: LabelValues::OneOf(&[
+        ("second", ""),
+        ("minute", ""),
+        ("hour", ""),
+        ("day", ""),
+        ("week", ""),
+        ("month", ""),
+        ("total", ""),
+        (NO_PERIOD, "of requests at a time"),
+    ]),
+};
+pub const NO_PERIOD: &str = "none";
 pub const VERSION: Label = configured("version");
 
 /// The result of the previous attempt: one that can be followed by another.

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder, SharedString};
@@ -21,7 +21,7 @@ mod table;
 mod text;
 
 pub use cells::HistogramValue;
-pub use store::{FamilySnapshot, SampleValue};
+pub use store::{FamilySnapshot, Sample, SampleValue};
 pub use table::*;
 
 use crate::wall_clock;
@@ -33,10 +33,17 @@ use text::FamilyWriter;
 const WRITE_SIZE: usize = 16 * 1024;
 const METADATA: Metadata<'_> = Metadata::new(module_path!(), Level::INFO, None);
 
+/// Metrics that are computed at each scrape, and have no handles.
+pub trait ComputedMetrics: Send + Sync {
+    /// In any order.
+    fn compute(&self) -> Vec<FamilySnapshot>;
+}
+
 /// Creates handles. One for the process, or for a test.
 #[derive(Clone)]
 pub struct Registry {
     store: Arc<Store>,
+    computed: Arc<Mutex<Option<Arc<dyn ComputedMetrics>>>>,
     recorder: Arc<dyn Recorder + Send + Sync>,
     local_recorder: Arc<dyn Recorder + Send + Sync>,
     created: SystemTime,
@@ -53,6 +60,7 @@ impl Registry {
             Arc::new(StoreRecorder { store, handles })
         };
         Self {
+            computed: Arc::default(),
             recorder: recorder(HandleKind::Shared),
             local_recorder: recorder(HandleKind::Local),
             store,
@@ -69,6 +77,7 @@ impl Registry {
         let recorder = Arc::new(recorder);
         Self {
             store: Arc::new(Store::new()),
+            computed: Arc::default(),
             local_recorder: Arc::clone(&recorder) as _,
             recorder,
             created: wall_clock::now(),
@@ -115,10 +124,30 @@ impl Registry {
         process::collect(self);
     }
 
+    /// Replaces those of before.
+    pub fn set_computed(&self, metrics: Arc<dyn ComputedMetrics>) {
+        let mut computed = self.computed.lock().unwrap_or_else(PoisonError::into_inner);
+        *computed = Some(metrics);
+    }
+
+    /// Ends the series of a metric whose first label has a value for which `is_kept` is
+    /// false. What their handles count from now on is not shown.
+    pub fn retain(&self, metric: &Metric, is_kept: impl Fn(&str) -> bool) {
+        self.store.retain(metric, |key| {
+            let first = key.labels().next();
+            first.is_none_or(|label| is_kept(label.value()))
+        });
+    }
+
     /// The metrics that have series, in the order of the table. Each is read when the
-    /// iterator reaches it.
+    /// iterator reaches it; the computed ones, at once.
     pub fn snapshots(&self) -> impl Iterator<Item = FamilySnapshot> {
-        self.store.snapshots()
+        let computed = {
+            let computed = self.computed.lock().unwrap_or_else(PoisonError::into_inner);
+            computed.clone()
+        };
+        let computed = computed.map(|it| it.compute());
+        self.store.snapshots(computed.unwrap_or_default())
     }
 
     /// Writes all series, and those of the process, in the Prometheus text format.

@@ -14,6 +14,7 @@ use metrics::{Histogram, HistogramFn, Key, Recorder};
 use metrics_exporter_prometheus::{
     Matcher, NativeHistogramConfig, PrometheusBuilder, PrometheusRecorder,
 };
+use metrics_util::MetricKindMask;
 
 use super::store::{FamilySnapshot, SampleValue};
 use super::table::{self, ALL, MetricKind};
@@ -35,7 +36,9 @@ struct Both(Histogram, Histogram);
 
 impl Native {
     pub(super) fn start() -> Arc<Self> {
-        let mut builder = PrometheusBuilder::new();
+        // A value that this scrape has not copied belongs to a series that has ended.
+        let copied = MetricKindMask::COUNTER | MetricKindMask::GAUGE;
+        let mut builder = PrometheusBuilder::new().idle_timeout(copied, Some(Duration::ZERO));
         for metric in ALL {
             let is_histogram = matches!(metric.kind, MetricKind::Histogram(_));
             let config = NativeHistogramConfig::new(BUCKET_FACTOR, MAX_BUCKETS, 0.0);
@@ -107,5 +110,29 @@ fn upkeep(native: &Weak<Native>) {
             return;
         };
         native.0.handle().run_upkeep();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{LIMIT_REFUSED, PANICS, Registry};
+
+    #[test]
+    fn series_that_have_ended_are_not_written() {
+        let registry = Registry::new();
+        let ended = [("rule", "ended"), ("of", "budget")];
+        registry.counter(&LIMIT_REFUSED, &ended).increment(1);
+        registry.counter(&PANICS, &[]).increment(1);
+        let written = |text: &str| {
+            let mut bytes = Vec::new();
+            registry.write_protobuf(&mut bytes).unwrap();
+            let mut found = bytes.windows(text.len());
+            found.any(|it| it == text.as_bytes())
+        };
+        for _ in 0..2 {
+            assert!(written("ended") && written(PANICS.name));
+        }
+        registry.retain(&LIMIT_REFUSED, |rule| rule != "ended");
+        assert!(!written("ended") && written(PANICS.name));
     }
 }

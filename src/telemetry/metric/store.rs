@@ -65,6 +65,16 @@ pub(super) enum HandleKind {
     Local,
 }
 
+// === impl Sample ===
+
+impl Sample {
+    #[must_use]
+    pub fn new(metric: &Metric, labels: &[(&'static str, &str)], value: SampleValue) -> Self {
+        let key = super::key(metric, labels);
+        Self { key, value }
+    }
+}
+
 // === impl Store ===
 
 impl Store {
@@ -78,10 +88,31 @@ impl Store {
     }
 
     /// The metrics that have series, in the order of the table. Each is read when the
-    /// iterator reaches it.
-    pub(super) fn snapshots(&self) -> impl Iterator<Item = FamilySnapshot> {
-        let snapshots = ALL.iter().filter_map(|metric| self.snapshot(metric));
+    /// iterator reaches it, unless it is among those that were `computed`.
+    pub(super) fn snapshots(
+        &self,
+        mut computed: Vec<FamilySnapshot>,
+    ) -> impl Iterator<Item = FamilySnapshot> {
+        let snapshots = ALL.iter().filter_map(move |metric| {
+            let mut all = computed.iter();
+            match all.position(|family| family.metric.name == metric.name) {
+                Some(index) => Some(computed.swap_remove(index)),
+                None => self.snapshot(metric),
+            }
+        });
         snapshots.filter(|family| !family.samples.is_empty())
+    }
+
+    /// Ends the series of a metric for which `is_kept` is false. What their handles count
+    /// from now on is not shown.
+    pub(super) fn retain(&self, metric: &Metric, is_kept: impl Fn(&Key) -> bool) {
+        if let Some(family) = self.counters.get(metric.name) {
+            family.lock().retain(|key, _| is_kept(key));
+        } else if let Some(family) = self.gauges.get(metric.name) {
+            family.lock().retain(|key, _| is_kept(key));
+        } else if let Some(family) = self.histograms.get(metric.name) {
+            family.lock().retain(|key, _| is_kept(key));
+        }
     }
 
     fn snapshot(&self, metric: &'static Metric) -> Option<FamilySnapshot> {

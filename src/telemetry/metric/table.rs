@@ -46,6 +46,14 @@ const GAP_BUCKETS: &[f64] = &[
 const OVERHEAD_BUCKETS: &[f64] = &[
     0.000_025, 0.000_05, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05,
 ];
+/// Waits for a client's own limit: `wait` is seconds to minutes.
+const LIMIT_WAIT_BUCKETS: &[f64] = &[
+    0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0,
+];
+/// What was used of what was expected.
+const RATIO_BUCKETS: &[f64] = &[
+    0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 4.0, 10.0,
+];
 /// Of `gen_ai.client.token.usage` (OpenTelemetry's semantic conventions for generative AI
 /// metrics).
 const TOKEN_BUCKETS: &[f64] = &[
@@ -100,10 +108,36 @@ table! {
         "Tokens of a request as reported by the upstream, by kind; only while `metrics.otlp` is on.";
     COST = "trunkline_cost_usd_total", MetricKind::CounterOfParts(PICODOLLARS), Count, [label::MODEL, label::PROVIDER],
         "Cost of requests in US dollars by the price table; requests without a price are not included.";
-    KEY_TOKENS = "trunkline_key_tokens_total", MetricKind::Counter, Count, [label::KEY, label::token_kind::LABEL],
-        "Tokens as reported by the upstream, by client key and kind.";
-    KEY_COST = "trunkline_key_cost_usd_total", MetricKind::CounterOfParts(PICODOLLARS), Count, [label::KEY],
-        "Cost of requests in US dollars, by client key; requests without a price are not included.";
+    KEY_TOKENS = "trunkline_key_tokens_total", MetricKind::Counter, Count, [label::KEY, label::TEAM, label::token_kind::LABEL],
+        "Tokens as reported by the upstream, by client key, its team and kind.";
+    KEY_COST = "trunkline_key_cost_usd_total", MetricKind::CounterOfParts(PICODOLLARS), Count, [label::KEY, label::TEAM],
+        "Cost of requests in US dollars, by client key and its team; requests without a price are not included.";
+    LIMIT_USED_RATIO = "trunkline_limit_used_ratio", MetricKind::Gauge, Count, [label::RULE, label::SUBJECT, label::LIMIT_OF, label::LIMIT_PERIOD],
+        "Share of a limit's amount that is used or reserved: 1 is all of it, more is a debt.";
+    LIMIT_REMAINING = "trunkline_limit_remaining", MetricKind::Gauge, Count, [label::RULE, label::SUBJECT, label::LIMIT_OF, label::LIMIT_PERIOD],
+        "What is left of a limit's amount: requests, tokens, or US dollars of a budget.";
+    LIMIT_RESERVED = "trunkline_limit_reserved", MetricKind::Gauge, Count, [label::RULE, label::SUBJECT, label::LIMIT_OF, label::LIMIT_PERIOD],
+        "What requests in flight have reserved of a limit's amount for a day or longer.";
+    LIMIT_DEBT = "trunkline_limit_debt", MetricKind::Gauge, Count, [label::RULE, label::LIMIT_OF, label::LIMIT_PERIOD],
+        "What was used beyond a limit's amount, since requests used more than was expected of them; of all its subjects.";
+    LIMIT_SUBJECTS = "trunkline_limit_subjects", MetricKind::Gauge, Count, [label::RULE],
+        "Subjects that have amounts of their own under a limit.";
+    LIMIT_SUBJECTS_DROPPED = "trunkline_limit_subjects_dropped_total", MetricKind::Counter, Count, [label::RULE],
+        "Subjects that were forgotten at `max_subjects`, with what they had used.";
+    LIMIT_WAITING = "trunkline_limit_waiting", MetricKind::Gauge, Count, [label::RULE],
+        "Requests that wait for a limit.";
+    LIMIT_WAITS = "trunkline_limit_waits_seconds", MetricKind::Histogram(LIMIT_WAIT_BUCKETS), Seconds, [label::RULE],
+        "How long requests that passed have waited for a limit.";
+    LIMIT_REFUSED = "trunkline_limit_refused_total", MetricKind::Counter, Count, [label::RULE, label::LIMIT_OF],
+        "Requests that a limit refused.";
+    LIMIT_OBSERVED = "trunkline_limit_observed_total", MetricKind::Counter, Count, [label::RULE, label::LIMIT_OF],
+        "Requests that a limit with `at_limit = \"observe\"` would have refused.";
+    LIMIT_FALLBACKS = "trunkline_limit_fallbacks_total", MetricKind::Counter, Count, [label::RULE, label::MODEL],
+        "Requests that a limit sent to another model, by that model.";
+    LIMIT_ESTIMATED = "trunkline_limit_estimated_total", MetricKind::Counter, Count, [label::MODEL, label::PROVIDER],
+        "Requests that were charged to limits by an estimate, since no usage came.";
+    LIMIT_ESTIMATE_RATIO = "trunkline_limit_estimate_ratio", MetricKind::Histogram(RATIO_BUCKETS), Count, [label::ESTIMATE_OF],
+        "What a request used of what was expected of it, by limits that count tokens or money.";
     ATTEMPTS = "trunkline_attempts_total", MetricKind::Counter, Count, [label::MODEL, label::PROVIDER, label::attempt_result::LABEL],
         "Attempts at a provider, by result.";
     RETRIES = "trunkline_retries_total", MetricKind::Counter, Count, [label::MODEL, label::PROVIDER, label::AFTER],
@@ -152,6 +186,12 @@ table! {
         "Spans dropped because no collector accepted them in time.";
     METRIC_EXPORTS = "trunkline_metric_exports_total", MetricKind::Counter, Count, [label::metric_export_result::LABEL],
         "Exports of all metrics to a collector, by result.";
+    LEDGER_UP = "trunkline_ledger_up", MetricKind::Gauge, Count,
+        "1 while the ledger is written, 0 while it cannot be; only with `ledger.path`.";
+    LEDGER_ERRORS = "trunkline_ledger_errors_total", MetricKind::Counter, Count,
+        "Failures to open or write the ledger, one a second while it lasts.";
+    LEDGER_REQUESTS_LOST = "trunkline_ledger_requests_lost_total", MetricKind::Counter, Count,
+        "Requests that are missing in the ledger, since it could not be written for too long.";
     PANICS = "trunkline_panics_total", MetricKind::Counter, Count,
         "Panics; each is a bug to report.";
     RELOADS = "trunkline_config_reloads_total", MetricKind::Counter, Count, [label::reload_result::LABEL],

@@ -5,8 +5,9 @@ use metrics::Unit;
 
 use super::store::{HandleKind, Store, StoreRecorder};
 use super::{
-    ALL, CONNECTIONS, COST, Metric, MetricKind, OVERHEAD, PANICS, RELOADS, REQUESTS_IN_FLIGHT,
-    Registry, TIME_TO_FIRST_BYTE, TOKENS,
+    ALL, CONNECTIONS, COST, ComputedMetrics, FamilySnapshot, LIMIT_REFUSED, LIMIT_WAITING, Metric,
+    MetricKind, OVERHEAD, PANICS, RELOADS, REQUESTS_IN_FLIGHT, Registry, Sample, SampleValue,
+    TIME_TO_FIRST_BYTE, TOKENS,
 };
 
 #[test]
@@ -166,8 +167,69 @@ fn metrics_outside_the_table_are_not_counted() {
         metrics::counter!("other_total").increment(1);
         metrics::counter!(PANICS.name).increment(1);
     });
-    let names = store.snapshots().map(|family| family.metric.name);
+    let names = store.snapshots(Vec::new()).map(|family| family.metric.name);
     assert_eq!(names.collect::<Vec<_>>(), [PANICS.name]);
+}
+
+/// Requests that wait for these rules.
+struct Waiting(&'static [&'static str]);
+
+impl ComputedMetrics for Waiting {
+    fn compute(&self) -> Vec<FamilySnapshot> {
+        let samples = self.0.iter().map(|rule| {
+            let value = SampleValue::Float(2.0);
+            Sample::new(&LIMIT_WAITING, &[("rule", rule)], value)
+        });
+        vec![FamilySnapshot {
+            metric: &LIMIT_WAITING,
+            samples: samples.collect(),
+        }]
+    }
+}
+
+#[test]
+fn computed_metrics_stand_in_the_order_of_the_table() {
+    let registry = Registry::new();
+    registry.counter(&TOKENS, &LABELS).increment(1);
+    registry.counter(&PANICS, &[]).increment(1);
+    let names = || {
+        let names = registry.snapshots().map(|it| it.metric.name);
+        let own = names.filter(|name| name.starts_with("trunkline_"));
+        own.collect::<Vec<_>>()
+    };
+    assert_eq!(names(), [TOKENS.name, PANICS.name]);
+    registry.set_computed(Arc::new(Waiting(&["a", "b"])));
+    assert_eq!(names(), [TOKENS.name, LIMIT_WAITING.name, PANICS.name]);
+    let text = registry.render();
+    for rule in ["a", "b"] {
+        let line = format!("trunkline_limit_waiting{{rule=\"{rule}\"}} 2\n");
+        assert!(text.contains(&line), "{text}");
+    }
+    // Those of before are replaced.
+    registry.set_computed(Arc::new(Waiting(&["b"])));
+    assert!(!registry.render().contains("rule=\"a\""));
+    registry.set_computed(Arc::new(Waiting(&[])));
+    assert_eq!(names(), [TOKENS.name, PANICS.name]);
+}
+
+#[test]
+fn series_that_are_not_retained_end() {
+    let registry = Registry::new();
+    let counter = |rule| registry.counter(&LIMIT_REFUSED, &[("rule", rule), ("of", "budget")]);
+    let [kept, ended] = ["kept", "ended"].map(counter);
+    kept.increment(1);
+    ended.increment(1);
+    registry.retain(&LIMIT_REFUSED, |rule| rule == "kept");
+    ended.increment(1);
+    let text = registry.render();
+    assert!(text.contains("{rule=\"kept\",of=\"budget\"} 1\n"), "{text}");
+    assert!(!text.contains("ended"), "{text}");
+    counter("ended").increment(5);
+    let text = registry.render();
+    assert!(
+        text.contains("{rule=\"ended\",of=\"budget\"} 5\n"),
+        "{text}"
+    );
 }
 
 #[cfg(debug_assertions)]

@@ -87,6 +87,7 @@ impl Pool {
         mut request: Box<UpstreamRequest>,
         timeouts: &Timeouts,
         permit: Option<Permit>,
+        sent: &Cell<bool>,
     ) -> Result<(ResponseStart, Lease), Error> {
         let (mut reused, mut connected) = (0, 0);
         let mut now = Instant::now();
@@ -107,17 +108,21 @@ impl Pool {
                 now = Instant::now();
                 connection
             };
+            sent.set(true);
             match connection.exchange(upstream, request, timeouts, now).await {
                 Ok((response, connection)) => {
                     return Ok((response, self.lease(connection, permit)));
                 }
                 Err(SendError::Unsent(unsent, _)) if connected < MAX_NEW_CONNECTIONS => {
+                    sent.set(false);
                     request = unsent;
                     now = Instant::now();
                 }
-                Err(SendError::Unsent(_, error) | SendError::MaybeSent(error)) => {
+                Err(SendError::Unsent(_, error)) => {
+                    sent.set(false);
                     return Err(error);
                 }
+                Err(SendError::MaybeSent(error)) => return Err(error),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Ends of connections: age, and addresses that a name loses.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::{poll_fn, ready};
 use std::rc::Rc;
@@ -127,8 +127,9 @@ async fn send(pool: &Rc<Pool>, path: &str) -> (usize, UpstreamBody) {
     let upstream = Arc::clone(pool.upstream().unwrap());
     let request = upstream.get_request(path.parse().unwrap(), 0);
     let timeouts = &upstream.provider.timeouts;
-    let exchange = pool.exchange(&upstream, request, timeouts, None).await;
-    let (start, lease) = exchange.unwrap();
+    let sent = Cell::default();
+    let exchange = pool.exchange(&upstream, request, timeouts, None, &sent);
+    let (start, lease) = exchange.await.unwrap();
     let number = start.head.headers["x-connection"].to_str().unwrap();
     let number = number.parse().unwrap();
     let body = UpstreamBody::new(lease, start.stream, start.head.keep_alive_hint);

@@ -17,11 +17,13 @@ pub mod output_limit;
 mod partial_char;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod reference;
+pub mod references;
 mod scalar;
 mod scanner;
 mod string;
 #[cfg(test)]
 mod tests;
+pub mod user;
 
 use std::borrow::Cow;
 use std::fmt;

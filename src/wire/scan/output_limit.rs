@@ -1,4 +1,4 @@
-//! The limits of its output that a request sets.
+//! What a request says of its output: the limits that it sets, and its choices.
 //!
 //! A second pass over a body that [`super::scan()`] has accepted, made only where a
 //! limit of the client counts tokens.
@@ -7,31 +7,56 @@ use super::cursor::visit_members;
 
 /// Chat completions have two names, Messages the second; Responses has the third.
 const LIMIT_NAMES: [&str; 3] = ["max_completion_tokens", "max_tokens", "max_output_tokens"];
-const CHOICES: &str = "n";
+/// Completions that are made and billed; with both, the larger number of them.
+const CHOICE_NAMES: [&str; 2] = ["n", "best_of"];
+/// Of `completions`: each of several prompts has its own choices.
+const PROMPT: &str = "prompt";
 
-/// Tokens that all choices of the response may have together. `None` if the request sets
-/// no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutputLimit {
+    /// Tokens that all choices may have together. `None` if the request sets no limit.
+    pub tokens: Option<u64>,
+    /// At least 1.
+    pub choices: u64,
+}
+
 #[must_use]
-pub fn max_output_tokens(body: &[u8]) -> Option<u64> {
+pub fn output_limit(body: &[u8]) -> OutputLimit {
     let mut limit: Option<u64> = None;
-    let mut choices = 1;
+    let (mut choices, mut prompts) = (1, 1);
     visit_members(body, |cursor, key| {
-        let is_limit = LIMIT_NAMES.iter().any(|name| cursor.text_eq(key, name));
-        let is_choices = !is_limit && cursor.text_eq(key, CHOICES);
+        let is = |name: &&str| cursor.text_eq(key, name);
+        let is_limit = LIMIT_NAMES.iter().any(is);
+        let is_choices = !is_limit && CHOICE_NAMES.iter().any(is);
+        if cursor.text_eq(key, PROMPT) && cursor.peek() == Some(b'[') {
+            let (mut items, mut are_numbers) = (0, false);
+            cursor.array(|cursor| {
+                items += 1;
+                are_numbers |= cursor.peek().is_some_and(|it| it.is_ascii_digit());
+                cursor.skip_value()
+            })?;
+            // A list of numbers is one prompt of tokens.
+            prompts = if are_numbers { 1 } else { items };
+            return Ok(());
+        }
         let start = cursor.offset();
         cursor.skip_value()?;
         if is_limit || is_choices {
             let span = cursor.span_from(start);
             let number = body.get(span.start..span.end).and_then(whole_number);
             if is_choices {
-                choices = number.unwrap_or(1).max(1);
+                choices = choices.max(number.unwrap_or(1));
             } else if let Some(number) = number {
                 limit = Some(limit.map_or(number, |other| other.min(number)));
             }
         }
         Ok(())
     });
-    limit.map(|limit| limit.saturating_mul(choices))
+    let choices = choices.saturating_mul(prompts.max(1));
+    OutputLimit {
+        tokens: limit.map(|limit| limit.saturating_mul(choices)),
+        choices,
+    }
 }
 
 fn whole_number(text: &[u8]) -> Option<u64> {
@@ -40,27 +65,42 @@ fn whole_number(text: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::max_output_tokens;
+    use super::output_limit;
 
     #[test]
     fn finds_the_smallest_limit_of_all_choices() {
-        for (body, expected) in [
-            (r#"{"model":"m"}"#, None),
-            (r#"{"max_tokens":7}"#, Some(7)),
-            (r#"{"max_tokens" : 7 , "max_completion_tokens":5}"#, Some(5)),
+        for (body, tokens, choices) in [
+            (r#"{"model":"m"}"#, None, 1),
+            (r#"{"max_tokens":7}"#, Some(7), 1),
+            (
+                r#"{"max_tokens" : 7 , "max_completion_tokens":5}"#,
+                Some(5),
+                1,
+            ),
             (
                 r#"{"n":3,"messages":[{"max_tokens":1}],"max_output_tokens":10}"#,
                 Some(30),
+                3,
             ),
-            (r#"{"max_tokens":null,"n":null}"#, None),
-            (r#"{"max_tokens":1e3}"#, None),
+            (r#"{"max_tokens":null,"n":null}"#, None, 1),
+            (r#"{"max_tokens":1e3,"n":2}"#, None, 2),
             (
                 r#"{"max_tokens":18446744073709551615,"n":9}"#,
                 Some(u64::MAX),
+                9,
             ),
-            (r#"{"max_tokens":-1,"n":0}"#, None),
+            (r#"{"max_tokens":-1,"n":0}"#, None, 1),
+            (r#"{"best_of":5,"n":2,"max_tokens":4}"#, Some(20), 5),
+            (r#"{"prompt":["a","b"],"n":2,"max_tokens":4}"#, Some(16), 4),
+            (r#"{"prompt":[[1,2],[3]],"max_tokens":4}"#, Some(8), 2),
+            (r#"{"prompt":[1,2,3],"max_tokens":4}"#, Some(4), 1),
+            (r#"{"prompt":[],"max_tokens":4}"#, Some(4), 1),
+            (r#"{"prompt":"text","max_tokens":4}"#, Some(4), 1),
+            (r#"{"\u006dax_tokens":4}"#, Some(4), 1),
+            ("[1]", None, 1),
         ] {
-            assert_eq!(max_output_tokens(body.as_bytes()), expected, "{body}");
+            let found = output_limit(body.as_bytes());
+            assert_eq!((found.tokens, found.choices), (tokens, choices), "{body}");
         }
     }
 }

@@ -4,6 +4,7 @@
 //! assembled on the side, for inspection only. The one exception is a usage event
 //! that the gateway requested and the client did not: it is removed.
 
+mod delta_size;
 mod partial;
 mod stream_state;
 #[cfg(test)]
@@ -192,6 +193,12 @@ impl StreamInspector {
         let mut usage = report.usage();
         usage.inexact |= !self.is_complete();
         Some(usage)
+    }
+
+    /// About how many tokens the response has so far, by the size of its events.
+    #[must_use]
+    pub fn delta_tokens(&self) -> u64 {
+        self.state.deltas.tokens()
     }
 
     /// The number of events with data, including `[DONE]`.

@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::FinishRule;
+use super::delta_size::DeltaSize;
 use crate::wire::failure::{Blame, ReportedFailure, has_failed_finish};
 use crate::wire::json_key::KeyFinder;
 use crate::wire::sse::SseEvent;
@@ -27,6 +28,7 @@ pub(super) struct StreamState {
     /// The Responses API: the provider has used a tool of its own.
     hosted_tool: bool,
     pub(super) event_count: u64,
+    pub(super) deltas: DeltaSize,
 }
 
 /// The type in the data of an event of the Responses API or of Messages.
@@ -58,6 +60,7 @@ impl StreamState {
             return false;
         }
         self.event_count += 1;
+        self.deltas.add(data.len());
         let was_finished = self.finished;
         if data == b"[DONE]" {
             self.done = true;

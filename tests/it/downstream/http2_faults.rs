@@ -8,32 +8,32 @@ use crate::support::upstream::{Upstream, response};
 use crate::support::wait::DEADLINE;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const ERRORS: &str = "trunkline_connection_errors_total";
+pub(super) const ERRORS: &str = "trunkline_connection_errors_total";
 
 /// Types of frames (RFC 9113, section 6).
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
+pub(super) const DATA: u8 = 0;
+pub(super) const HEADERS: u8 = 1;
+pub(super) const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
-const GOAWAY: u8 = 7;
+pub(super) const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
 
 const END_STREAM_AND_HEADERS: u8 = 0x5;
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
     [&head, payload].concat()
 }
 
 /// A field with a literal name (RFC 7541, section 6.2.2).
-fn literal(name: &str, value: &str) -> Vec<u8> {
+pub(super) fn literal(name: &str, value: &str) -> Vec<u8> {
     let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
     [vec![0], text(name), text(value)].concat()
 }
 
 /// GET /health with these fields besides method, path and scheme.
-fn get_health(stream: u32, fields: &[(&str, &str)]) -> Vec<u8> {
+pub(super) fn get_health(stream: u32, fields: &[(&str, &str)]) -> Vec<u8> {
     // Indexes of the static table: `:method: GET`, `:scheme: http`; `:path`.
     let mut block = vec![0x82, 0x86, 0x04, 7];
     block.extend(b"/health");
@@ -44,7 +44,7 @@ fn get_health(stream: u32, fields: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// Opens a connection and sends these bytes behind SETTINGS.
-fn connect(gateway: &Gateway, bytes: &[u8]) -> TcpStream {
+pub(super) fn connect(gateway: &Gateway, bytes: &[u8]) -> TcpStream {
     let mut socket = TcpStream::connect(gateway.listen).unwrap();
     socket.set_read_timeout(Some(DEADLINE)).unwrap();
     let opening = [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat();
@@ -53,7 +53,7 @@ fn connect(gateway: &Gateway, bytes: &[u8]) -> TcpStream {
 }
 
 /// The next frame: type, flags and payload; none at the end of the connection.
-fn next_frame(socket: &mut TcpStream) -> Option<(u8, u8, Vec<u8>)> {
+pub(super) fn next_frame(socket: &mut TcpStream) -> Option<(u8, u8, Vec<u8>)> {
     let mut head = [0; 9];
     socket.read_exact(&mut head).ok()?;
     let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
@@ -63,7 +63,7 @@ fn next_frame(socket: &mut TcpStream) -> Option<(u8, u8, Vec<u8>)> {
 }
 
 /// The error code of the GOAWAY by which the gateway ends the connection.
-fn goaway_reason(mut socket: TcpStream) -> Option<u32> {
+pub(super) fn goaway_reason(mut socket: TcpStream) -> Option<u32> {
     let mut reason = None;
     while let Some((kind, _, payload)) = next_frame(&mut socket) {
         if kind == GOAWAY {

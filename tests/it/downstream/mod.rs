@@ -11,6 +11,7 @@ pub mod http1;
 pub mod http1_heads;
 pub mod http2;
 pub mod http2_faults;
+pub mod http2_floods;
 pub mod keepalive_comments;
 pub mod limits;
 pub mod many_streams;

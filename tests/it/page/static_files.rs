@@ -101,7 +101,7 @@ fn every_file_has_security_headers_and_a_content_type() {
             ("cross-origin-resource-policy", "same-origin"),
             (
                 "permissions-policy",
-                "camera=(), microphone=(), geolocation=()",
+                "camera=(), microphone=(self), geolocation=()",
             ),
         ] {
             assert_eq!(response.header(name), Some(value), "{path}");

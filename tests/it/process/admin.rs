@@ -8,7 +8,9 @@ use crate::support::upstream::{Upstream, response};
 fn the_admin_routes_are_served() {
     let upstream = Upstream::with_response(response::completion("hi"));
     let gateway = Setup::with_upstream(&upstream).start();
-    for path in ["/livez", "/readyz", "/metrics", "/config", "/log"] {
+    for path in [
+        "/livez", "/readyz", "/metrics", "/config", "/log", "/limits",
+    ] {
         assert_eq!(gateway.get_admin(path).status, 200, "{path}");
     }
     for path in ["/", "/v1/models", "/health", "/metrics/", "/nothing"] {
@@ -28,9 +30,11 @@ fn r12_the_admin_routes_are_not_on_the_data_port() {
         "/metrics",
         "/config",
         "/log",
+        "/limits",
         "/api/metrics",
         "/api/config",
         "/api/log",
+        "/api/limits",
     ] {
         let response = gateway.send(&Request::get(path));
         crate::support::assert_response::error(&response, 404, "unknown_url", None);

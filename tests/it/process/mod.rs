@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod admin_connections;
+pub mod admin_limits;
 pub mod cli;
 pub mod core_dumps;
 pub mod demo;

@@ -158,7 +158,7 @@ fn streams_that_die_in_any_way_eject_their_target() {
         let lines = pair.gateway.await_log("WARN", &["target ejected"], 1);
         let line = serde_json::from_str(&lines[0]).unwrap();
         assert_eq!(text(&line, "reason"), "broken_responses");
-        assert_eq!(text(&line, "model"), "\"model-0\"");
+        assert_eq!(text(&line, "model"), "model-0");
         assert_eq!(value(&line, "for_ms"), 5000);
     }
 }

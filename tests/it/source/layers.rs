@@ -27,7 +27,7 @@ const LAYERS: [&[&str]; 18] = [
     &["shared_limit"],
     &["catalog"],
     &["access", "limits", "routing"],
-    &["upstream"],
+    &["ledger", "upstream"],
     &["metering"],
     &["error_response"],
     &["proxy"],

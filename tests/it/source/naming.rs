@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::{code_of, files_below, read};
 
 /// Private words for standard nouns, and the word to use.
-const BANNED: [(&str, &str); 43] = [
+const BANNED: [(&str, &str); 41] = [
     ("answered", "responded"),
     ("benched", "unauthorized"),
     ("cooling", "cooldown"),
@@ -38,8 +38,6 @@ const BANNED: [(&str, &str); 43] = [
     ("reply", "response"),
     ("resting", "idle"),
     ("seat", "permit"),
-    ("settle", "resolve, set"),
-    ("settles", "resolves, sets"),
     ("shun", "reject"),
     ("somebody", "client, request"),
     ("spoiled", "pruned"),

@@ -87,6 +87,9 @@ fn lines() -> Vec<Value> {
         .section("[models.two]\ntargets = [{ provider = \"gone\" }, { provider = \"up\", priority = 1 }]")
         .section("[prices.\"up/*\"]\ninput = \"1\"\noutput = \"2\"")
         .key("alice", "tk-alice", "")
+        .key("bob", "tk-bob", "team = \"search\"")
+        .section("[limits.tokens]\ntokens = [\"9000000/total\"]")
+        .section("[limits.twice]\nteams = [\"search\"]\nrequests = [\"2/total\", \"4/second burst 1\"]\nwait = \"9s\"")
         .server("max_body = \"2KiB\"")
         .section(&crate::telemetry::traces::traces_section(&refused_base_url(), ""))
         .section("[metrics]\notlp = true\notlp_interval = \"1s\"")
@@ -95,6 +98,10 @@ fn lines() -> Vec<Value> {
     for model in ["m", "two", "broken", "late", "no-such-model"] {
         let request = Request::chat(model).key("tk-alice");
         gateway.send(&request.header("x-session-id", "ses_1"));
+    }
+    for status in [200, 200, 429] {
+        let request = Request::chat("m").key("tk-bob");
+        assert_eq!(gateway.send(&request).status, status);
     }
     assert!(gateway.send(&Request::stream("m").key("tk-alice")).complete);
     gateway.send(&Request::chat("m"));
@@ -107,7 +114,7 @@ fn lines() -> Vec<Value> {
     disconnecting.send(&Request::chat("slow").key("tk-alice").bytes());
     gateway.await_metric("trunkline_requests_in_flight", &[], 1.0);
     drop(disconnecting);
-    gateway.access_lines(10);
+    gateway.access_lines(13);
     crate::support::wait::until("the warnings about failed exports", || {
         let output = gateway.output();
         let failed = ["trace export failed", "metric export failed"];
@@ -147,6 +154,7 @@ fn every_field_is_documented_and_every_documented_field_is_there() {
     let expected = [
         "cancelled",
         "client_error",
+        "limited",
         "ok",
         "timeout",
         "upstream_error",

@@ -297,3 +297,35 @@ fn a_silent_collector_delays_neither_requests_nor_the_exit() {
     gateway.signal("TERM");
     assert!(gateway.wait_for_exit().success());
 }
+
+#[test]
+fn limits_are_exported_until_their_rule_is_removed() {
+    const RULE: &str = "[limits.all]\nrequests = [\"4/total\"]";
+    let (upstream, collector) = (upstream(), collector());
+    let gateway = Setup::with_upstream(&upstream)
+        .section(&traces_section(&collector.base_url(), "ratio = \"0\""))
+        .section(EVERY_SECOND)
+        .section(RULE)
+        .start();
+    send(&gateway);
+    let used = |export: &RecordedRequest| {
+        let labels = [("rule", "all"), ("subject", "all"), ("of", "requests")];
+        point(export, "trunkline_limit_used_ratio", &labels)
+    };
+    let refused = |export: &RecordedRequest| {
+        let labels = [("rule", "all"), ("of", "requests")];
+        point(export, "trunkline_limit_refused_total", &labels)
+    };
+    await_export(
+        || collector.requests(),
+        |export| {
+            assert_eq!(refused(export)?["asInt"], "0");
+            (used(export)?["asDouble"] == 0.25).then_some(())
+        },
+    );
+    gateway.reload(|file| file.replace(RULE, ""));
+    await_export(
+        || collector.requests(),
+        |export| (used(export).is_none() && refused(export).is_none()).then_some(()),
+    );
+}

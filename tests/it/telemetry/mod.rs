@@ -2,6 +2,8 @@
 
 pub mod cost;
 pub mod cost_kinds;
+pub mod limit_events;
+pub mod limits;
 pub mod log_level;
 pub mod logs;
 pub mod metering;

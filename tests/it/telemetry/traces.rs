@@ -86,7 +86,7 @@ fn attribute(span: &Value, key: &str) -> Option<String> {
 }
 
 #[track_caller]
-fn assert_attributes(span: &Value, expected: &[(&str, &str)]) {
+pub fn assert_attributes(span: &Value, expected: &[(&str, &str)]) {
     for (key, value) in expected {
         assert_eq!(
             attribute(span, key).as_deref(),

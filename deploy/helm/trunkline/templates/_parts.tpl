@@ -46,6 +46,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if regexMatch `(?m)^[ \t]*\[[ \t]*(server|admin)[ \t]*\]` .Values.config }}
 {{- fail "config: the tables [server] and [admin] are set by the values server, ports, listenAddress, drainSeconds and drainDelaySeconds" }}
 {{- end }}
+{{- if .Values.ledger.enabled }}
+{{- if ne .Values.mode "gateway" }}
+{{- fail "ledger.enabled: only in mode gateway; give a sidecar a volume by extraVolumes, and ledger.path in config" }}
+{{- end }}
+{{- if or .Values.autoscaling.enabled (ne (int .Values.replicas) 1) }}
+{{- fail "ledger.enabled: one process writes a ledger; set autoscaling.enabled to false and replicas to 1" }}
+{{- end }}
+{{- if regexMatch `(?m)^[ \t]*\[[ \t]*ledger[ \t]*\]` .Values.config }}
+{{- fail "config: the table [ledger] is set by the values ledger" }}
+{{- end }}
+{{- end }}
 {{- $own := list (int .Values.ports.proxy) (int .Values.ports.admin) }}
 {{- if eq (index $own 0) (index $own 1) }}
 {{- fail (printf "ports: proxy and admin are both %d" (index $own 0)) }}
@@ -71,9 +82,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- include "trunkline.validate" . }}
 {{- trim .Values.config }}
 {{ if eq .Values.mode "gateway" }}
-{{- range $name, $hash := .Values.clientKeys }}
+{{- range $name, $key := .Values.clientKeys }}
 [access.keys.{{ $name | quote }}]
-sha256 = {{ $hash | quote }}
+{{- if kindIs "string" $key }}
+sha256 = {{ $key | quote }}
+{{- else }}
+{{- range $field, $value := $key }}
+{{ $field }} = {{ toJson $value }}
+{{- end }}
+{{- end }}
 {{ end }}
 {{- end }}
 [server]
@@ -156,6 +173,9 @@ volumeMounts:
   {{- if .Values.secretName }}
   - {name: trunkline-keys, mountPath: /run/secrets/trunkline, readOnly: true}
   {{- end }}
+  {{- if .Values.ledger.enabled }}
+  - {name: trunkline-ledger, mountPath: /var/lib/trunkline}
+  {{- end }}
   {{- with .Values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -168,6 +188,11 @@ volumeMounts:
   (dict "name" "TRUNKLINE_SERVER__DRAIN_DELAY" "value" (printf "%ds" (int .Values.drainDelaySeconds)))
   (dict "name" "TRUNKLINE_SERVER__DRAIN_TIMEOUT" "value" (printf "%ds" (int .Values.drainSeconds)))
 -}}
+{{- if .Values.ledger.enabled }}
+{{- $variables = concat $variables (list
+  (dict "name" "TRUNKLINE_LEDGER__PATH" "value" "/var/lib/trunkline/usage.db")
+  (dict "name" "TRUNKLINE_LEDGER__RETENTION_DAYS" "value" (.Values.ledger.retentionDays | toString))) }}
+{{- end -}}
 {{ include "trunkline.container" . }}
 env:
   {{- include "trunkline.variables" (list $variables .Values.env) | nindent 2 }}
@@ -234,6 +259,11 @@ livenessProbe:
     # Mounted into no other container. The pod's fsGroup belongs to the
     # application.
     defaultMode: 0444
+{{- end }}
+{{- if .Values.ledger.enabled }}
+- name: trunkline-ledger
+  persistentVolumeClaim:
+    claimName: {{ .Values.ledger.existingClaim | default (printf "%s-ledger" (include "trunkline.name" .)) }}
 {{- end }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}

@@ -10,7 +10,9 @@ const CACHE: &str = "not carried over: responses are not cached; providers cache
 const DATABASE: &str = "not carried over: there is no database; what its tables add (models, keys, teams, settings made in the UI) is not in this file";
 const DROP: &str = "not carried over: parameters are forwarded as they are, and a provider refuses what it does not know";
 const ALERTS: &str = "not carried over: alert with Prometheus; rules are in deploy/prometheus";
-const BUDGETS: &str = "not carried over: spending is counted (docs/cost.md), not limited; alert on trunkline_cost_usd_total";
+const BUDGETS: &str = "not carried over: write [limits.NAME] with models, or providers, that it is for, and budget = [\"100/month\"]; see docs/limits.md";
+const USER_BUDGETS: &str = "not carried over: write [limits.NAME] with per = [\"user\"] and budget = [\"1/day\"], and may_name_users = true of the keys whose users can be believed; see docs/limits.md";
+const KEY_LIMITS: &str = "not carried over: write [limits.each-key] with per = [\"key\"] and the same amounts (budget, requests for rpm, tokens for tpm, concurrent); see docs/limits.md";
 const GUARDRAILS: &str = "not carried over: content is neither read nor changed";
 const IDENTITY: &str = "not carried over: clients have keys ([access.keys]) or certificates ([access.certificates]); run an identity provider's proxy in front where people log in";
 const REDIS: &str =
@@ -21,8 +23,7 @@ const TAGS: &str = "not carried over: there is no routing by tags; give each its
 const TOOLS: &str = "not carried over: no tools are run, and no MCP servers are called";
 const PATHS: &str =
     "not carried over: a provider's other paths are at /providers/NAME/v1/ as they are";
-const PEOPLE: &str =
-    "not carried over: there are no teams; a client key lists the models that it may use";
+const PEOPLE: &str = "not carried over: a client key lists the models that it may use, and may name its `team`, which [limits] can be for";
 const NO_EFFECT: &str = "";
 
 pub const PARAMS: &[Advice] = &[
@@ -91,15 +92,19 @@ pub const LITELLM_SETTINGS: &[Advice] = &[
     ("drop_params additional_drop_params modify_params", DROP),
     ("context_window_fallbacks content_policy_fallbacks", ERRORS),
     (
-        "default_internal_user_params default_key_generate_params default_team_params \
-          default_team_settings key_generation_settings upperbound_key_generate_params",
+        "default_internal_user_params default_team_params default_team_settings \
+          key_generation_settings",
         PEOPLE,
+    ),
+    (
+        "default_key_generate_params upperbound_key_generate_params",
+        KEY_LIMITS,
     ),
     ("guardrails enable_json_schema_validation", GUARDRAILS),
     (
-        "max_budget budget_duration max_user_budget internal_user_budget_duration \
-          max_internal_user_budget max_end_user_budget",
-        BUDGETS,
+        "max_user_budget internal_user_budget_duration max_internal_user_budget \
+          max_end_user_budget",
+        USER_BUDGETS,
     ),
     ("mcp_aliases mcp_servers", TOOLS),
     (

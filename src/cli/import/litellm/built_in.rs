@@ -2,6 +2,7 @@
 
 use toml_edit::{ImDocument, Item, Table, Value};
 use url::Url;
+use wildmatch::WildMatch;
 
 use crate::config::{PRICE_TABLE, PROVIDER_TABLE, parse_base_url};
 
@@ -42,6 +43,16 @@ impl BuiltIns {
     pub fn has_prices(&self, name: &str) -> bool {
         let row = format!("[prices.\"{name}/");
         self.contains(name) && PRICE_TABLE.contains(&row)
+    }
+
+    /// Whether there is a built-in price of this model of it.
+    pub fn has_price(&self, name: &str, model: &str) -> bool {
+        let mut rows = PRICE_TABLE.lines().filter_map(|line| {
+            let key = line.strip_prefix("[prices.\"")?;
+            key.split('"').next()?.split_once('/')
+        });
+        self.contains(name)
+            && rows.any(|(provider, row)| provider == name && WildMatch::new(row).matches(model))
     }
 
     /// The name of the one at this base URL.

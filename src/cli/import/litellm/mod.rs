@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 mod account;
 mod advice;
 mod base_url;
+mod budget;
 mod built_in;
 mod deployment;
 mod draft;
@@ -38,6 +39,8 @@ pub struct ImportPlan {
     /// Keys of `[prices]`, and what their tables contain.
     pub prices: IndexMap<String, Vec<(&'static str, String)>>,
     pub settings: Settings,
+    /// Aliases that can go to a model without a price.
+    pub unpriced: Vec<String>,
     /// Whether models without an alias can be requested.
     pub has_wildcards: bool,
     pub deployments: usize,
@@ -101,8 +104,24 @@ fn plan(root: &Node, list: &[Node], notes: &mut Notes) -> ImportPlan {
     let mut models = model::models(&deployments, &providers, &of_deployment, &settings, notes);
     links::add_aliases(&mut models, &settings, notes);
     links::add_fallbacks(&mut models, &settings, notes);
+    let prices = prices(&deployments, &providers, &of_deployment, notes);
+    let is_priced = |target: &model::AliasTarget| {
+        let provider = providers.iter().find(|it| it.name == target.provider);
+        prices.contains_key(&format!("{}/{}", target.provider, target.model))
+            || provider.is_some_and(|it| it.has_builtin_price(&target.model, &built_ins))
+    };
+    let unpriced = models
+        .iter()
+        .filter(|(_, alias)| !alias.targets.iter().all(is_priced));
+    let unpriced: Vec<String> = unpriced.map(|(name, _)| name.clone()).collect();
+    if let Some(budget) = settings.budget.as_ref().filter(|_| !unpriced.is_empty()) {
+        let text = "carried over as a comment: a budget needs a price of every model, and some have none; write these to [prices]";
+        let key = "litellm_settings.max_budget";
+        notes.add(&NoteScope::File, &budget.position, key, text);
+    }
     ImportPlan {
-        prices: prices(&deployments, &providers, &of_deployment, notes),
+        unpriced,
+        prices,
         has_wildcards: list.iter().any(has_pattern),
         carried_over: deployments.len(),
         deployments: list.len(),

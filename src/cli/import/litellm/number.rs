@@ -21,6 +21,10 @@ const PRICE_DIGITS: i32 = 6;
 /// dollar per million.
 const MAX_PRICE: u128 = 1_000_000_000_000;
 
+/// The largest budget of a configuration.
+const MAX_DOLLARS: u128 = 18_000_000;
+const MILLION: u128 = 1_000_000;
+
 impl Number {
     /// Reads `600`, `0.5`, `2.5e-06` or `1_000`.
     pub fn parse(text: &str) -> Option<Self> {
@@ -83,19 +87,31 @@ impl Number {
         self.seconds().filter(|seconds| *seconds <= MAX_DURATION)
     }
 
+    /// As the text of a budget, to the millionth of a dollar.
+    pub fn dollars(self) -> Option<String> {
+        let millionths = self.scaled(PRICE_DIGITS);
+        let millionths = millionths.filter(|it| *it <= MAX_DOLLARS * MILLION)?;
+        // Zero would block.
+        (millionths > 0 || self.is_zero()).then(|| decimal(millionths))
+    }
+
     /// A price of one token as the text of the price of a million.
     pub fn per_million(self) -> Option<String> {
         let millionths = self
             .scaled(6 + PRICE_DIGITS)
             .filter(|it| *it <= MAX_PRICE)?;
-        let million = 10_u128.pow(6);
-        let (whole, rest) = (millionths / million, millionths % million);
-        if rest == 0 {
-            return Some(whole.to_string());
-        }
-        let rest = format!("{rest:06}");
-        Some(format!("{whole}.{}", rest.trim_end_matches('0')))
+        Some(decimal(millionths))
     }
+}
+
+/// Millionths as a decimal number.
+fn decimal(millionths: u128) -> String {
+    let (whole, rest) = (millionths / MILLION, millionths % MILLION);
+    if rest == 0 {
+        return whole.to_string();
+    }
+    let rest = format!("{rest:06}");
+    format!("{whole}.{}", rest.trim_end_matches('0'))
 }
 
 /// Whole weights from 1 to `max` in the same proportion, as far as that allows.

@@ -29,6 +29,18 @@ pub struct NamedProvider {
     pub url: Option<Url>,
 }
 
+impl NamedProvider {
+    /// Whether the built-in table has a price of this model of it.
+    pub fn has_builtin_price(&self, model: &str, built_ins: &BuiltIns) -> bool {
+        let setting = |key: &str| self.settings.iter().find(|(name, _)| *name == key);
+        let priced_as = setting("prices").and_then(|(_, value)| value.as_str());
+        let is_elsewhere = setting("base_url").or(setting("base_url_env")).is_some();
+        let own = Some(self.name.as_str()).filter(|_| !is_elsewhere);
+        let name = priced_as.or(own);
+        name.is_some_and(|name| built_ins.has_price(name, model))
+    }
+}
+
 /// The providers, and that of each deployment.
 pub fn providers(
     deployments: &[Deployment],

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::advice;
+use super::budget::ProxyBudget;
 use super::number::Number;
+use super::{advice, budget};
 use crate::cli::import::notes::{NoteScope, Notes};
 use crate::cli::import::yaml::{Entry, Node, Position};
 use crate::config::Balance;
@@ -25,6 +26,7 @@ pub struct Settings {
     pub max_body_mb: Option<u64>,
     pub has_json_logs: bool,
     pub has_master_key: bool,
+    pub budget: Option<ProxyBudget>,
 }
 
 /// The fallbacks of one model.
@@ -59,6 +61,7 @@ pub fn read(root: &Node, notes: &mut Notes) -> Settings {
             }
         }
     }
+    reader.settings.budget = budget::read(root.get(LITELLM), reader.notes);
     reader.settings
 }
 
@@ -119,6 +122,8 @@ impl SettingsReader<'_> {
             }
             "model_group_alias" | "model_alias_map" => self.aliases(section, entry),
             "json_logs" => self.settings.has_json_logs = entry.node.truth() == Some(true),
+            // Read together.
+            "max_budget" | "budget_duration" | "timezone" if section == LITELLM => {}
             _ => return false,
         }
         true
@@ -255,7 +260,7 @@ impl SettingsReader<'_> {
 }
 
 /// A setting that is off needs no note.
-fn is_off(entry: &Entry) -> bool {
+pub fn is_off(entry: &Entry) -> bool {
     entry.node.truth() == Some(false)
         || (entry.node.text().is_none() && {
             entry.node.items().is_empty() && entry.node.entries().is_empty()

@@ -37,6 +37,7 @@ pub fn write(file: &str, plan: &ImportPlan, notes: &Notes) -> String {
     };
     writer.head(file);
     writer.server();
+    writer.budget();
     writer.time_limits();
     writer.retries();
     for provider in &plan.providers {
@@ -157,6 +158,27 @@ impl TomlWriter<'_> {
         self.comment(&format!("{before} `trunkline keygen NAME` makes a key and the table that accepts it, to paste here. A client may also keep the key that it has: `printf %s \"$KEY\" | sha256sum` prints its hash."));
         self.line("# [access.keys.NAME]");
         self.line("# sha256 = \"...\"");
+    }
+
+    /// A comment where a model has no price: a budget could not count it.
+    fn budget(&mut self) {
+        let plan = self.plan;
+        let Some(budget) = &plan.settings.budget else {
+            return;
+        };
+        self.line("");
+        self.comment("max_budget: of all clients together. It begins anew at a restart, unless there is a [ledger]. docs/limits.md has more: budgets and rates of keys, teams and users.");
+        let prefix = if plan.unpriced.is_empty() {
+            ""
+        } else {
+            let names: Vec<String> = plan.unpriced.iter().map(|name| printable(name)).collect();
+            let names = names.join(", ");
+            self.comment(&format!("These models have no price: {names}. Write rows to [prices], with input and output = \"0\" for those that are free; then remove the `#`:"));
+            "# "
+        };
+        for line in budget.lines() {
+            self.line(&format!("{prefix}{line}"));
+        }
     }
 
     /// The first port on which no provider listens on this machine.

@@ -1,9 +1,13 @@
 //! Single rules of the conversion.
 
-use super::{import, load_with_variables};
+use super::{Output, import, load_with_variables};
 
 /// The configuration made of these deployments and this further text.
 fn toml(deployments: &[&str], more: &str) -> String {
+    converted(deployments, more).text
+}
+
+fn converted(deployments: &[&str], more: &str) -> Output {
     let mut text = String::from("model_list:\n");
     for deployment in deployments {
         text.push_str("- {");
@@ -14,7 +18,7 @@ fn toml(deployments: &[&str], more: &str) -> String {
     let output = import(&text).unwrap_or_else(|error| panic!("{error:?}"));
     let loaded = load_with_variables(&output.text);
     assert!(loaded.is_ok(), "{}\n{}", loaded.err().unwrap(), output.text);
-    output.text
+    output
 }
 
 #[track_caller]
@@ -121,6 +125,62 @@ fn limits_are_weights_only_where_litellm_shuffles() {
     let by_load = toml(&both, "router_settings: {routing_strategy: least-busy}\n");
     let line = "    { provider = \"groq\", model = \"b\" },";
     assert_has(&by_load, &[line, "balance = \"least_loaded\""]);
+}
+
+#[test]
+fn the_budget_of_the_proxy_is_one_of_all_clients() {
+    let models = ["model_name: m, litellm_params: {model: openai/gpt-4o}"];
+    for (settings, lines) in [
+        (
+            "max_budget: 100, budget_duration: 30d",
+            vec!["budget = [\"100/month\"]"],
+        ),
+        (
+            "max_budget: 0.5, budget_duration: 1d, timezone: Europe/Berlin",
+            vec!["budget = [\"0.5/day\"]", "time_zone = \"Europe/Berlin\""],
+        ),
+        ("max_budget: 1e3", vec!["budget = [\"1000/total\"]"]),
+    ] {
+        let text = toml(&models, &format!("litellm_settings: {{{settings}}}\n"));
+        assert_has(&text, &["[limits.proxy]"]);
+        assert_has(&text, &lines);
+    }
+    for (settings, note) in [
+        ("max_budget: 0", None),
+        (
+            "max_budget: 9, budget_duration: 10d",
+            Some("litellm_settings.budget_duration: not carried over: a budget is for a day"),
+        ),
+        (
+            "max_budget: nine",
+            Some("litellm_settings.max_budget: not carried over: not a number of dollars"),
+        ),
+    ] {
+        let output = converted(&models, &format!("litellm_settings: {{{settings}}}\n"));
+        assert!(!output.text.contains("[limits.proxy]\n"), "{}", output.text);
+        assert_eq!(
+            output.notes.contains("budget"),
+            note.is_some(),
+            "{}",
+            output.notes
+        );
+        assert!(
+            output.notes.contains(note.unwrap_or_default()),
+            "{}",
+            output.notes
+        );
+    }
+    let unpriced = ["model_name: m, litellm_params: {model: openai/no-such-model}"];
+    let output = converted(&unpriced, "litellm_settings: {max_budget: 9}\n");
+    assert_has(
+        &output.text,
+        &["# [limits.proxy]", "# budget = [\"9/total\"]"],
+    );
+    assert!(
+        output.notes.contains("carried over as a comment"),
+        "{}",
+        output.notes
+    );
 }
 
 #[test]

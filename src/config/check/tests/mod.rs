@@ -7,6 +7,8 @@ mod credential;
 mod discovery;
 mod health;
 mod hedge;
+mod ledger;
+mod limit;
 mod memory;
 mod model;
 mod price;

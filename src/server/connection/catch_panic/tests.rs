@@ -18,6 +18,7 @@ use tokio::task::{LocalSet, spawn_local};
 use super::catch_panic;
 use crate::app::test_support::{self, CapturedLog, FIRST_EVENT, LAST_EVENT, StubUpstream};
 use crate::executor::LocalExecutor;
+use crate::limits::LimitClock;
 use crate::metering::Meter;
 use crate::proxy::{self, RequestKind, ResponseBody, Worker};
 use crate::server::connection::state::ConnState;
@@ -132,7 +133,8 @@ async fn serve(
 async fn gateway(registry: &Registry) -> (Rc<Worker>, StubUpstream) {
     let stub = StubUpstream::start().await;
     let text = format!(
-        "[providers.up]\nbase_url = \"{}\"\napi_key = \"k\"\n[models.m]\nprovider = \"up\"\n",
+        "[providers.up]\nbase_url = \"{}\"\napi_key = \"k\"\n[models.m]\nprovider = \"up\"\n\
+         [limits.all]\nrequests = [\"9/total\"]\ntokens = [\"99999/total\"]\nconcurrent = 3\n",
         stub.base_url
     );
     (Rc::new(test_support::worker(registry, &text)), stub)
@@ -150,6 +152,21 @@ fn assert_counted(registry: &Registry, outcome: &str, count: usize) {
         let none = format!("trunkline_{gauge}_in_flight 0\n");
         assert!(metrics.contains(&none), "{metrics}");
     }
+}
+
+/// So many requests were counted, and none holds anything any more.
+#[track_caller]
+fn assert_limits(worker: &Worker, requests: u64) {
+    let limits = worker.snapshot.client_limits.caller(None);
+    let reports = limits.report(LimitClock::now());
+    let quotas: Vec<_> = reports.iter().flat_map(|it| &it.quotas).collect();
+    let [counted, tokens, permits] = quotas[..] else {
+        panic!("{quotas:?}");
+    };
+    assert_eq!((counted.used, counted.reserved), (requests, Some(0)));
+    assert_eq!(tokens.reserved, Some(0));
+    assert!(tokens.used > 0);
+    assert_eq!(permits.used, 0);
 }
 
 /// Reads until `until` has arrived, or to the end.
@@ -173,7 +190,8 @@ async fn o10_a_panic_in_a_body_aborts_an_http1_connection() {
         let (worker, stub) = gateway(&registry).await;
         let (log, _guard) = CapturedLog::capture();
         let (mut client, server) = duplex(64 * 1024);
-        let service = service_fn(move |request| serve(Rc::clone(&worker), request));
+        let serving = Rc::clone(&worker);
+        let service = service_fn(move |request| serve(Rc::clone(&serving), request));
         let server = http1::Builder::new().serve_connection(TokioIo::new(server), service);
         let server = spawn_local(server);
         let body = r#"{"model":"m","stream":true}"#;
@@ -203,6 +221,7 @@ async fn o10_a_panic_in_a_body_aborts_an_http1_connection() {
         server.await.unwrap().unwrap_err();
         assert_counted(&registry, "ok", 1);
         assert_counted(&registry, "internal_error", 1);
+        assert_limits(&worker, 2);
         let lines = log.lines("request_id=\"cut\"");
         assert_eq!(lines.len(), 1, "{lines:?}");
         for part in [
@@ -223,7 +242,8 @@ async fn o10_a_panic_in_a_body_resets_only_its_http2_stream() {
         let registry = Registry::new();
         let (worker, stub) = gateway(&registry).await;
         let (client, server) = duplex(64 * 1024);
-        let service = service_fn(move |request| serve(Rc::clone(&worker), request));
+        let serving = Rc::clone(&worker);
+        let service = service_fn(move |request| serve(Rc::clone(&serving), request));
         let builder = http2::Builder::new(LocalExecutor);
         spawn_local(builder.serve_connection(TokioIo::new(server), service));
         let (mut sender, connection) = conn::http2::handshake(LocalExecutor, TokioIo::new(client))
@@ -258,6 +278,7 @@ async fn o10_a_panic_in_a_body_resets_only_its_http2_stream() {
         assert_eq!(next.to_bytes(), format!("{FIRST_EVENT}{LAST_EVENT}"));
         assert_counted(&registry, "ok", 2);
         assert_counted(&registry, "internal_error", 1);
+        assert_limits(&worker, 3);
     };
     LocalSet::new().run_until(test).await;
 }

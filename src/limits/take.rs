@@ -1,0 +1,202 @@
+//! Takes from all rules that match a request, or from none.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::clock::LimitClock;
+use super::estimate::ExpectedUsage;
+use super::held::{Held, INLINE_RULES};
+use super::quota::{LimitUsage, Shortage};
+use super::report::QuotaReport;
+use super::reservation::LimitRefusal;
+use super::rule::CallerRule;
+use super::subject::{QuotaShortage, Subject, SubjectGuard};
+use super::terms::Terms;
+use crate::config::Reserve;
+
+/// A rule and its subject for one request.
+#[derive(Debug)]
+pub(super) struct Candidate<'c> {
+    rule: &'c CallerRule,
+    pub subject: Arc<Subject>,
+    pub expected: LimitUsage,
+    /// More of it than the whole amount is an error.
+    is_exact: bool,
+}
+
+/// Why nothing was taken, and where the request may wait.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub refusal: Box<LimitRefusal>,
+    /// `None` if a wait is of no use, or not allowed.
+    pub queue: Option<Queue>,
+}
+
+/// A subject that a request may wait for.
+#[derive(Debug)]
+pub(super) struct Queue {
+    pub terms: Arc<Terms>,
+    pub subject: Arc<Subject>,
+    pub expected: LimitUsage,
+}
+
+/// What was taken, and the rule that only observes and would have refused.
+type Taking = (Held, Option<Box<LimitRefusal>>);
+
+pub(super) type Candidates<'c> = SmallVec<[Candidate<'c>; INLINE_RULES]>;
+
+// === impl Candidate ===
+
+impl<'c> Candidate<'c> {
+    pub fn new(rule: &'c CallerRule, subject: Arc<Subject>, usage: &ExpectedUsage) -> Self {
+        let is_worst = rule.rule.config.reserve == Reserve::Worst;
+        let expected = if is_worst {
+            &usage.worst
+        } else {
+            &usage.expected
+        };
+        Self {
+            rule,
+            subject,
+            expected: expected.weighted(rule.rule.terms.cached),
+            is_exact: is_worst && usage.has_own_limit,
+        }
+    }
+
+    fn terms(&self) -> &Arc<Terms> {
+        &self.rule.rule.terms
+    }
+
+    /// Those that wait come first; `is_new` is a request that has not waited.
+    fn check(&self, guard: &SubjectGuard<'_>, now: LimitClock, is_new: bool) -> Option<Short> {
+        if self.is_exact
+            && let Some(index) = guard.never_fits(&self.expected)
+        {
+            let shortage = Shortage::Blocked;
+            return Some(Short {
+                found: QuotaShortage { index, shortage },
+                never_fits: true,
+            });
+        }
+        let queues = &self.terms().queues;
+        let ahead = if is_new {
+            queues.ahead(&self.subject)
+        } else {
+            None
+        };
+        let found = guard.check(now, &self.expected, ahead.as_deref().unwrap_or_default());
+        // Even if there seems to be enough for all.
+        let found = found.or_else(|| {
+            let shortage = Shortage::Held;
+            ahead.and_then(|_| {
+                let index = guard.entries().position(|(entry, _)| !entry.is_retired)?;
+                Some(QuotaShortage { index, shortage })
+            })
+        });
+        found.map(|found| Short {
+            found,
+            never_fits: false,
+        })
+    }
+
+    fn can_wait(&self, shortage: Shortage) -> bool {
+        let wait = self.terms().wait;
+        match shortage {
+            Shortage::Wait(time) => time <= wait,
+            Shortage::Held => !wait.is_zero(),
+            Shortage::UntilEnd(_) | Shortage::Blocked => false,
+        }
+    }
+
+    fn refused(&self, guard: &SubjectGuard<'_>, short: Short, now: LimitClock) -> Option<Refused> {
+        let Short { found, never_fits } = short;
+        let (entry, bucket) = guard.entries().nth(found.index)?;
+        let rule = &self.rule.rule;
+        let refusal = LimitRefusal {
+            rule: rule.terms.rule.clone(),
+            subject: self.subject.name.label().into(),
+            quota: QuotaReport::new(entry, bucket, now)?,
+            shortage: found.shortage,
+            requested: entry.quota.demand(&self.expected),
+            fallback: rule.fallback().map(Into::into),
+            can_never_fit: never_fits,
+        };
+        let can_wait = !never_fits && self.can_wait(found.shortage);
+        Some(Refused {
+            refusal: Box::new(refusal),
+            queue: can_wait.then(|| Queue {
+                terms: Arc::clone(self.terms()),
+                subject: Arc::clone(&self.subject),
+                expected: self.expected,
+            }),
+        })
+    }
+}
+
+impl Queue {
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.subject, &other.subject)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Short {
+    found: QuotaShortage,
+    never_fits: bool,
+}
+
+impl Refused {
+    /// Which of two is reported: what no wait cures, then the one that lasts longer.
+    fn outlasts(&self, other: &Self, now: LimitClock) -> bool {
+        let rank = |it: &Self| {
+            let refusal = &it.refusal;
+            let is_final = it.queue.is_none();
+            (refusal.can_never_fit, is_final, refusal.shortage.rank(now))
+        };
+        rank(self) > rank(other)
+    }
+}
+
+/// Candidates are in one order for all requests. `is_new` is a request that has not
+/// waited.
+pub(super) fn take(
+    candidates: Candidates<'_>,
+    now: LimitClock,
+    is_new: bool,
+) -> Result<Taking, Box<Refused>> {
+    // All are locked before any is changed, so that no request is refused for what a
+    // refused one would hold for a moment.
+    let guards = candidates.iter().map(|it| it.subject.lock(it.terms(), now));
+    let mut guards: SmallVec<[SubjectGuard<'_>; INLINE_RULES]> = guards.collect();
+    let mut refused: Option<Box<Refused>> = None;
+    let mut would_refuse = None;
+    for (candidate, guard) in candidates.iter().zip(&guards) {
+        let Some(short) = candidate.check(guard, now, is_new) else {
+            continue;
+        };
+        let Some(found) = candidate.refused(guard, short, now) else {
+            continue;
+        };
+        if candidate.rule.rule.observes() {
+            would_refuse.get_or_insert(found.refusal);
+        } else if refused.as_ref().is_none_or(|it| found.outlasts(it, now)) {
+            refused = Some(Box::new(found));
+        }
+    }
+    if let Some(refused) = refused {
+        return Err(refused);
+    }
+    let mut held = Held::new();
+    if let Some(amounts) = held.amounts() {
+        for (candidate, guard) in candidates.iter().zip(&mut guards) {
+            let before = amounts.taken.len();
+            guard.take(now, &candidate.expected, |taken| amounts.taken.push(taken));
+            amounts.counts.push(amounts.taken.len() - before);
+        }
+        drop(guards);
+        let subjects = candidates.into_iter().map(|it| it.subject);
+        amounts.subjects.extend(subjects);
+    }
+    Ok((held, would_refuse))
+}

@@ -1,0 +1,340 @@
+//! Reserves what a request is expected to use of its client's limits, where they allow it
+//! after a wait, or for another model.
+
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use http::request::Parts;
+
+use super::intake::Intake;
+use super::{Worker, admit, resolve};
+use crate::access::Caller;
+use crate::catalog::{Resolved, Target};
+use crate::config::Unmetered;
+use crate::drain::Phase;
+use crate::error_response::{self, ErrorResponse};
+use crate::limits::{
+    Acquired, CallerLimits, ExpectedUsage, LearnedUsage, LimitClock, LimitRefusal, RequestSize,
+    RequestSubject, Shortage,
+};
+use crate::metering::{ChargedBy, LimitHold, Meter};
+use crate::shared_limit::LimitPermit;
+use crate::wire::endpoint::Endpoint;
+use crate::wire::scan::output_limit::output_limit;
+use crate::wire::scan::references::refers_elsewhere;
+use crate::wire::scan::user;
+
+mod call_kind;
+mod headers;
+
+pub(super) use headers::set_headers;
+
+use call_kind::CallKind;
+
+/// Bytes of a form that count as text: its files are none.
+const MAX_FORM_TEXT: u64 = 4096;
+
+/// A request whose targets are known.
+pub(super) struct LimitedCall<'a, 'w> {
+    pub worker: &'w Worker,
+    pub caller: &'a Caller,
+    pub intake: &'a Intake,
+    pub head: &'a mut Parts,
+    pub is_websocket: bool,
+    /// The client chose the provider, and so no other model.
+    pub names_provider: bool,
+    pub meter: &'a mut Meter,
+    pub permit: &'a mut LimitPermit,
+    /// Changes where a limit leads to another model.
+    pub resolved: &'a mut Resolved<'w>,
+}
+
+/// What a call is expected to use, and what it is charged by.
+struct Terms {
+    /// Where it is charged by its usage.
+    learned: Option<Arc<LearnedUsage>>,
+    size: RequestSize,
+    usage: ExpectedUsage,
+    charged_by: ChargedBy,
+}
+
+/// Boxed, so that requests that need not wait need no room for it.
+type Waiting<'a> = Pin<Box<dyn Future<Output = Result<(), ErrorResponse>> + 'a>>;
+
+/// Reserves at once where that is possible. Else the future does, or it ends with the error
+/// of the limit.
+#[inline]
+pub(super) fn reserve<'a, 'w: 'a>(
+    call: LimitedCall<'a, 'w>,
+) -> Result<Option<Waiting<'a>>, ErrorResponse> {
+    let limits = call.limits();
+    if limits.is_empty() {
+        return Ok(None);
+    }
+    call.reserve(limits)
+}
+
+/// Reserves of the limits that hold for attempts at this target's provider. An error is
+/// that of the limit: there is no attempt.
+#[inline]
+pub(super) fn reserve_attempt(meter: &Meter, target: &Target) -> Result<(), Box<ErrorResponse>> {
+    match meter.limits() {
+        None => Ok(()),
+        Some(hold) => reserve_attempt_of(hold, meter, target),
+    }
+}
+
+fn reserve_attempt_of(
+    hold: &LimitHold,
+    meter: &Meter,
+    target: &Target,
+) -> Result<(), Box<ErrorResponse>> {
+    let (provider, now) = (&target.provider.name, LimitClock::now());
+    match hold.reservation().for_attempt(provider, now, hold.usage()) {
+        Ok(reservation) => {
+            if let Some(refusal) = &reservation.would_refuse {
+                meter.on_limit_observed(refusal);
+            }
+            hold.start_attempt(target, reservation);
+            Ok(())
+        }
+        Err(refusal) => Err(Box::new(error_response::limit_reached(
+            refusal,
+            meter.endpoint().is_anthropic(),
+        ))),
+    }
+}
+
+// === impl LimitedCall ===
+
+impl<'a, 'w: 'a> LimitedCall<'a, 'w> {
+    fn limits(&self) -> &'w CallerLimits {
+        let limits = &self.worker.snapshot.client_limits;
+        limits.caller(self.caller.key_id())
+    }
+
+    fn reserve(mut self, limits: &'w CallerLimits) -> Result<Option<Waiting<'a>>, ErrorResponse> {
+        let endpoint = self.meter.endpoint();
+        let Some(kind) = CallKind::of(endpoint, &self.head.method, self.is_websocket) else {
+            return Ok(None);
+        };
+        let model = &*self.intake.model;
+        let terms = self.terms(limits, model, kind)?;
+        let user = self.user(limits, model);
+        let user_name = user.as_deref();
+        let subject = RequestSubject {
+            model,
+            user: user_name,
+        };
+        match poll_once(limits.acquire(&subject, &terms.usage)) {
+            Some(Ok(acquired)) => {
+                self.hold(acquired, &terms);
+                Ok(None)
+            }
+            Some(Err(refusal)) if refusal.fallback.is_none() => Err(self.refuse(refusal)),
+            first => {
+                let first = first.and_then(Result::err);
+                Ok(Some(Box::pin(self.wait(limits, kind, terms, user, first))))
+            }
+        }
+    }
+
+    /// The model's own limits, and then those of the one that they lead to.
+    async fn wait(
+        mut self,
+        limits: &'w CallerLimits,
+        kind: CallKind,
+        terms: Terms,
+        mut user: Option<String>,
+        first: Option<Box<LimitRefusal>>,
+    ) -> Result<(), ErrorResponse> {
+        let model = &*self.intake.model;
+        let refusal = match first {
+            Some(refusal) => refusal,
+            None => match self.acquire(limits, model, user.as_deref(), &terms).await? {
+                Ok(()) => return Ok(()),
+                Err(refusal) => refusal,
+            },
+        };
+        let Some(alias) = refusal.fallback.clone() else {
+            return Err(self.refuse(refusal));
+        };
+        let Some(resolved) = self.resolve_fallback(&alias) else {
+            return Err(self.refuse(refusal));
+        };
+        let before = std::mem::replace(self.resolved, resolved);
+        self.meter.set_model(self.resolved.model);
+        user = user.or_else(|| self.user(limits, &alias));
+        let terms = self.terms(limits, &alias, kind)?;
+        let acquired = self.acquire(limits, &alias, user.as_deref(), &terms);
+        let acquired = acquired.await?;
+        let Err(other) = acquired else {
+            self.meter.on_limit_fallback(&refusal.rule);
+            return Ok(());
+        };
+        *self.resolved = before;
+        self.meter.set_model(self.resolved.model);
+        // Whichever has room again first.
+        let is_sooner = comes_back(&other) && !comes_back(&refusal);
+        Err(self.refuse(if is_sooner { other } else { refusal }))
+    }
+
+    /// Waits as the limits allow it. The permit of the requests in flight is for others
+    /// until then.
+    async fn acquire(
+        &mut self,
+        limits: &'w CallerLimits,
+        model: &str,
+        user: Option<&str>,
+        terms: &Terms,
+    ) -> Result<Result<(), Box<LimitRefusal>>, ErrorResponse> {
+        let subject = RequestSubject { model, user };
+        admit::pause(self.permit);
+        let acquired = {
+            let _wait = self.meter.wait();
+            let drain = self.worker.drain.watch();
+            let mut acquiring = pin!(limits.acquire(&subject, &terms.usage));
+            std::future::poll_fn(|context| match acquiring.as_mut().poll(context) {
+                Poll::Ready(acquired) => Poll::Ready(Ok(acquired)),
+                // Nothing was sent yet: another process can serve it.
+                Poll::Pending if drain.poll(context) >= Phase::Draining => {
+                    Poll::Ready(Err(error_response::shutting_down()))
+                }
+                Poll::Pending => Poll::Pending,
+            })
+            .await?
+        };
+        match acquired {
+            Ok(acquired) => {
+                self.hold(acquired, terms);
+                admit::resume(self.permit)?;
+                Ok(Ok(()))
+            }
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+
+    fn hold(&mut self, acquired: Acquired, terms: &Terms) {
+        if let Some((rule, time)) = &acquired.waited {
+            self.meter.on_limit_waited(rule, *time);
+        }
+        if acquired.reservation.is_empty() {
+            return;
+        }
+        if let Some(refusal) = &acquired.reservation.would_refuse {
+            self.meter.on_limit_observed(refusal);
+        }
+        let hold = LimitHold::new(
+            acquired.reservation,
+            terms.learned.clone(),
+            terms.size,
+            terms.usage,
+            terms.charged_by,
+        );
+        self.meter.hold_limits(hold);
+    }
+
+    fn refuse(&self, refusal: Box<LimitRefusal>) -> ErrorResponse {
+        error_response::limit_reached(refusal, self.meter.endpoint().is_anthropic())
+    }
+
+    /// `None` if the client may not use the alias, or chose the provider itself.
+    fn resolve_fallback(&self, alias: &str) -> Option<Resolved<'w>> {
+        if self.names_provider || self.intake.model.is_empty() {
+            return None;
+        }
+        let endpoint = self.meter.endpoint();
+        resolve::resolve_alias(self.worker, self.caller, endpoint, self.intake, alias).ok()
+    }
+
+    /// Taken only from clients that may name users. The header is not sent upstream: it is
+    /// between the client and this gateway.
+    fn user(&mut self, limits: &CallerLimits, model: &str) -> Option<String> {
+        let source = limits.wants_user(model)?;
+        let by_header = source.header.and_then(|it| self.head.headers.remove(it));
+        if !self.caller.may_name_users() {
+            return None;
+        }
+        let by_header = by_header.as_ref().and_then(|it| it.to_str().ok());
+        match by_header.map(str::trim).filter(|it| !it.is_empty()) {
+            Some(name) => Some(user::bounded(name).to_owned()),
+            None => user::named_user(&self.intake.body.text()),
+        }
+    }
+
+    fn terms(
+        &self,
+        limits: &CallerLimits,
+        model: &str,
+        kind: CallKind,
+    ) -> Result<Terms, ErrorResponse> {
+        let mut terms = Terms {
+            learned: None,
+            size: RequestSize::default(),
+            usage: ExpectedUsage::one_request(),
+            charged_by: ChargedBy::Nothing,
+        };
+        if kind == CallKind::NoTokens || !limits.needs_usage(model) {
+            return Ok(terms);
+        }
+        if kind == CallKind::Unreported {
+            match limits.unmetered(model) {
+                Unmetered::Refuse => return Err(error_response::unmetered_endpoint()),
+                Unmetered::Allow => terms.charged_by = ChargedBy::Fixed(0),
+                Unmetered::Cost(cost) => {
+                    terms.charged_by = ChargedBy::Fixed(cost);
+                    terms.usage.expected.cost = cost;
+                    terms.usage.worst.cost = cost;
+                }
+            }
+            return Ok(terms);
+        }
+        let mut unpriced = self.resolved.targets.iter().filter(|it| it.price.is_none());
+        if unpriced.any(|it| limits.has_budget(model, &it.provider.name)) {
+            return Err(error_response::unpriced_model());
+        }
+        terms.charged_by = ChargedBy::Usage;
+        terms.size = self.size(limits.reserves_worst(model));
+        let learned = &*terms.learned.insert(limits.learned_usage(model));
+        let shared = self.worker.metrics.learned_usage(self.resolved.model.id);
+        terms.usage = ExpectedUsage::new(&terms.size, self.resolved, learned, shared);
+        Ok(terms)
+    }
+
+    fn size(&self, reserves_worst: bool) -> RequestSize {
+        let endpoint = self.meter.endpoint();
+        let body = &self.intake.body;
+        let mut size = RequestSize {
+            body_bytes: body.len() as u64,
+            wants_other_tier: self.intake.scan.wants_other_tier,
+            ..RequestSize::default()
+        };
+        if !endpoint.requires_json() {
+            size.body_bytes = size.body_bytes.min(MAX_FORM_TEXT);
+            return size;
+        }
+        let text = body.text();
+        let output = output_limit(&text);
+        size.choices = output.choices;
+        size.max_output = match endpoint {
+            Endpoint::Embeddings => Some(0),
+            _ => output.tokens,
+        };
+        size.refers_elsewhere = reserves_worst && refers_elsewhere(&text);
+        size
+    }
+}
+
+/// The result of a future that need not wait.
+fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => Some(result),
+        Poll::Pending => None,
+    }
+}
+
+/// Of which time alone gives back a part soon.
+fn comes_back(refusal: &LimitRefusal) -> bool {
+    matches!(refusal.shortage, Shortage::Wait(_) | Shortage::Held)
+}
