@@ -210,7 +210,11 @@ fn the_page_and_the_openapi_description_are_served() {
 #[test]
 fn every_described_route_is_served() {
     let upstream = Upstream::with_response(response::json("200 OK", "{}"));
-    let gateway = Setup::with_upstream(&upstream).start();
+    let dialects = "dialects = [\"chat\", \"messages\"]";
+    let gateway = Setup::new()
+        .provider("up", &upstream.base_url(), dialects)
+        .model("m", "up", "m")
+        .start();
     let description = gateway.send(&Request::get("/openapi.json")).json();
     let mut checked = 0;
     for (path, methods) in description["paths"].as_object().unwrap() {

@@ -21,3 +21,14 @@ test('two models answer side by side, and one is kept', async ({ chat, page, ups
   await chat.ask('And now?');
   await expect(chat.last).toContainText('Echo of And now?');
 });
+
+test('the result of a tool call is shown in its lane', async ({ chat, page }) => {
+  await chat.open();
+  await page.getByRole('button', { name: 'Compare models' }).first().click();
+  await chat.composer.fill('[[tools]]');
+  await chat.composer.press('Enter');
+  const lane = page.locator('.lane').first();
+  await lane.getByLabel('Result of get_weather').fill('12 degrees');
+  await lane.getByRole('button', { name: 'Send the result' }).click();
+  await expect(lane.locator('article.question').last()).toContainText('get_weather: 12 degrees');
+});

@@ -232,7 +232,9 @@ test('a search shows the passages that it found', async ({ chat, page }) => {
   await page.getByRole('searchbox', { name: 'Search conversations' }).fill('quince');
   const rows = page.locator('.list-row');
   await expect(rows).toHaveCount(2);
-  await expect(rows.locator('.list-passage')).toHaveText([/The quince is a yellow/]);
+  await expect(rows.locator('.list-passage')).toHaveText([
+    /^…all by itself\. The quince is a yellow/,
+  ]);
   await inspect(page, 'search-desktop');
   await page.getByRole('searchbox', { name: 'Search conversations' }).fill('');
   await expect(rows.locator('.list-passage')).toHaveCount(0);

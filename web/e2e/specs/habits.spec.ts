@@ -192,6 +192,20 @@ test('an answer is not read on behind another conversation', async ({ chat, page
   await expect.poll(() => spoken(page)).toEqual(['(silence)', 'Here I wait.', '(silence)']);
 });
 
+async function say(page: Page, transcript: string, isFinal: boolean): Promise<void> {
+  await page.waitForFunction(() => 'recognition' in window);
+  await page.evaluate(
+    ([text, final]) => {
+      const { recognition } = window as unknown as {
+        recognition: { onresult(event: object): void };
+      };
+      const result = Object.assign([{ transcript: text }], { isFinal: final });
+      recognition.onresult({ resultIndex: 0, results: [result] });
+    },
+    [transcript, isFinal] as const,
+  );
+}
+
 test('dictation writes into the field, behind what is there', async ({ chat, page }) => {
   await speech(page);
   await chat.open();
@@ -199,24 +213,31 @@ test('dictation writes into the field, behind what is there', async ({ chat, pag
   const button = page.getByRole('button', { name: 'Dictate' });
   await button.click();
   await expect(button).toHaveAttribute('aria-pressed', 'true');
-  const say = (transcript: string, isFinal: boolean) =>
-    page.evaluate(
-      ([text, final]) => {
-        const { recognition } = window as unknown as {
-          recognition: { onresult(event: object): void };
-        };
-        const result = Object.assign([{ transcript: text }], { isFinal: final });
-        recognition.onresult({ resultIndex: 0, results: [result] });
-      },
-      [transcript, isFinal] as const,
-    );
-  await page.waitForFunction(() => 'recognition' in window);
-  await say('half a', false);
+  await say(page, 'half a', false);
   await expect(chat.composer).toHaveValue('Typed.');
-  await say(' And said. ', true);
+  await say(page, ' And said. ', true);
   await expect(chat.composer).toHaveValue('Typed. And said.');
   await button.click();
   await expect(button).toHaveAttribute('aria-pressed', 'false');
+});
+
+test('what is recognized late stays with its conversation', async ({ chat, page }) => {
+  await speech(page);
+  await chat.open();
+  await chat.ask('Another');
+  const fresh = page.getByRole('button', { name: /^New chat/ }).first();
+  await fresh.click();
+  await chat.composer.fill('Typed.');
+  await page.getByRole('button', { name: 'Dictate' }).click();
+  await page.waitForFunction(() => 'recognition' in window);
+  await page.getByRole('link', { name: /Another/ }).click();
+  await expect(chat.composer).toHaveValue('');
+  await say(page, 'One.', true);
+  await expect(chat.composer).toHaveValue('');
+  await fresh.click();
+  await expect(chat.composer).toHaveValue('Typed. One.');
+  await say(page, 'Two.', true);
+  await expect(chat.composer).toHaveValue('Typed. One. Two.');
 });
 
 test('the page can be installed, and keeps no responses', async ({ chat, page, request }) => {

@@ -37,9 +37,14 @@ test('the list is searched, renamed, deleted and undone', async ({ chat, page })
   await row.hover();
   await row.getByRole('button', { name: /Options/ }).click();
   await page.getByRole('menuitem', { name: 'Rename' }).click();
+  await page.getByLabel('New name').fill('Not this');
+  await page.keyboard.press('Escape');
+  await expect(list.getByRole('link', { name: /pears/ })).toBeFocused();
+  await row.getByRole('button', { name: /Options/ }).click();
+  await page.getByRole('menuitem', { name: 'Rename' }).click();
   await page.getByLabel('New name').fill('Fruit');
   await page.keyboard.press('Enter');
-  await expect(list.getByRole('link', { name: 'Fruit' })).toBeVisible();
+  await expect(list.getByRole('link', { name: 'Fruit' })).toBeFocused();
 
   const fruit = list.locator('li', { hasText: 'Fruit' });
   await fruit.hover();

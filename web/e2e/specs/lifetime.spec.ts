@@ -186,14 +186,19 @@ test('a waiting question is edited and removed, and a draft takes its turn', asy
   await expect(chat.composer).toHaveValue('One');
 });
 
-test('Escape that ends an edit or a search stops no answer', async ({ chat, page }) => {
+test('Escape that ends an edit, a search or the drawer stops no answer', async ({ chat, page }) => {
   await chat.open();
   await hold(chat, 'go on');
   await page.locator('article.question').hover();
   await page.getByRole('button', { name: 'Edit message' }).click();
   await page.getByRole('textbox', { name: 'Edit message' }).press('Escape');
-  await expect(page.getByRole('textbox', { name: 'Edit message' })).toHaveCount(0);
+  await expect(page.getByRole('button', { name: 'Edit message' })).toBeFocused();
   await page.getByRole('searchbox').press('Escape');
+  await page.setViewportSize({ width: 800, height: 700 });
+  await page.getByRole('button', { name: 'Show conversations' }).click();
+  await expect(page.getByRole('button', { name: 'Hide conversations' })).toBeFocused();
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('button', { name: 'Show conversations' })).toBeFocused();
   await expect(chat.last).toHaveAttribute('aria-busy', 'true');
   await chat.composer.press('Escape');
   await chat.settled();

@@ -234,3 +234,30 @@ for (const [size, viewport] of Object.entries(SIZES)) {
     });
   });
 }
+
+test.describe('a narrow phone', () => {
+  test.use({ viewport: { width: 320, height: 640 }, hasTouch: true });
+
+  test('names of any length break', async ({ chat, page }) => {
+    const rule = 'r'.repeat(180);
+    const named = { rule, subject: `key ${'k'.repeat(180)}` };
+    await report(page, () => ({
+      limits: [
+        { ...named, model: 'm'.repeat(180), amounts: [{ ...RATE.limit, remaining: '1500' }] },
+      ],
+    }));
+    await refuse(page, () => ({ ...RATE, limit: { ...RATE.limit, ...named } }));
+    await chat.open();
+    await chat.ask('Is there room?');
+    const over = (parts: Element[]) =>
+      parts.map((part) => part.scrollWidth - part.clientWidth).filter((pixels) => pixels > 0);
+    const card = chat.last.locator('.card.error');
+    await expect(card).toContainText(rule);
+    expect(await card.locator('p').evaluateAll(over)).toEqual([]);
+    await page.getByRole('button', { name: 'Gateway status' }).click();
+    const limits = page.getByRole('region', { name: 'Your limits' });
+    await expect(limits).toContainText(rule);
+    expect(await limits.locator('ul, li, .limit-line').evaluateAll(over)).toEqual([]);
+    await expect(limits.getByText('198,500 of 200,000')).toBeInViewport({ ratio: 1 });
+  });
+});

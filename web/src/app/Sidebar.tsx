@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { useStore } from '../store/create-store';
 import { searchChats } from '../store/search';
 import { listStore } from '../store/storage/chat-list';
@@ -10,6 +10,7 @@ import { openComparison } from './open-comparison';
 import { routeStore } from './route';
 import { SidebarRow } from './SidebarRow';
 import { Icon } from './ui/Icon';
+import { Mark } from './ui/Mark';
 import { drawerStore, keyName, openSettings } from './view';
 
 /** About one screen, drawn after the first frame; more when idle, the rest on scroll. */
@@ -20,12 +21,17 @@ export function Sidebar() {
   const drawer = useStore(drawerStore);
   const self = useRef<HTMLElement>(null);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!drawer) return;
+    const opener = document.activeElement;
     self.current?.querySelector('button')?.focus();
     const onKey = (event: KeyboardEvent) => event.key === 'Escape' && drawerStore.set(false);
     addEventListener('keydown', onKey);
-    return () => removeEventListener('keydown', onKey);
+    return () => {
+      removeEventListener('keydown', onKey);
+      const isInside = self.current?.contains(document.activeElement);
+      if (isInside && opener instanceof HTMLElement) opener.focus();
+    };
   }, [drawer]);
 
   return (

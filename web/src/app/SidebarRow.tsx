@@ -6,6 +6,7 @@ import { chatMenu, rename, renaming } from './chat-menu';
 import { exactTime } from './format';
 import { Icon } from './ui/Icon';
 import { Menu } from './ui/Menu';
+import { useFocusAfter } from './ui/use-focus-after';
 import { drawerStore } from './view';
 
 export const SidebarRow = memo(function SidebarRow({
@@ -63,6 +64,8 @@ export const SidebarRow = memo(function SidebarRow({
 });
 
 function Rename({ entry }: { entry: IndexEntry }) {
+  const link = `.list-row a[href="#/c/${CSS.escape(entry.id)}"]`;
+  useFocusAfter(() => document.querySelector(link));
   return (
     <input
       className="rename"
@@ -72,7 +75,10 @@ function Rename({ entry }: { entry: IndexEntry }) {
       ref={(input: HTMLInputElement | null) => {
         if (input && document.activeElement !== input) input.select();
       }}
-      onBlur={(event) => rename(entry.id, event.currentTarget.value)}
+      // Also when it is removed, after Enter or Escape.
+      onBlur={(event) => {
+        if (renaming.get() === entry.id) rename(entry.id, event.currentTarget.value);
+      }}
       onKeyDown={(event) => {
         if (event.key === 'Enter') rename(entry.id, event.currentTarget.value);
         if (event.key === 'Escape') renaming.set(null);

@@ -76,7 +76,9 @@ function takesEscape(target: EventTarget | null): boolean {
 
 function stopHere(): void {
   const id = routeStore.get();
-  if (id && !document.querySelector('dialog[open], :popover-open')) stopChat(id);
+  // What lies over the page takes it first.
+  const covered = drawerStore.get() || document.querySelector('dialog[open], :popover-open');
+  if (id && !covered) stopChat(id);
 }
 
 export function newChat(): void {

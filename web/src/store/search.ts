@@ -47,7 +47,10 @@ function containsAll(text: string, words: string[]): boolean {
 
 function excerptAround(text: string, word: string): string {
   const at = text.toLowerCase().indexOf(word);
-  const from = Math.max(0, at - 30);
+  const early = Math.max(0, at - 30);
+  // With a whole word, where there is one.
+  const space = early > 0 ? text.slice(early, at).search(/\s/) : -1;
+  const from = space < 0 ? early : early + space + 1;
   const cut = text
     .slice(from, at + 90)
     .replace(/\s+/g, ' ')

@@ -16,8 +16,13 @@ function isMessage(value: unknown): value is Message {
     (value.role === 'user' || value.role === 'assistant') &&
     typeof value.at === 'number' &&
     typeof value.state === 'string' &&
-    typeof value.text === 'string'
+    typeof value.text === 'string' &&
+    [value.attachments, value.toolCalls, value.toolResults].every(isRows)
   );
+}
+
+function isRows(value: unknown): boolean {
+  return value === undefined || (Array.isArray(value) && value.every(isObject));
 }
 
 export function isConversation(value: unknown): value is Conversation {

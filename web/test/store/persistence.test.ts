@@ -442,6 +442,10 @@ describe('export and import', () => {
 
   it('rejects a file that is not an export', async () => {
     const page = await load();
+    const broken = talk(page, 'Broken');
+    for (const message of Object.values(broken.messages))
+      Object.assign(message, { toolResults: 'no list' });
+    await expect(page.importJson(JSON.stringify(broken))).rejects.toThrow(/no conversation/);
     await expect(page.importJson('{"chats":[{"id":1}]}')).rejects.toThrow(/no conversation/);
     await expect(page.importJson('nonsense')).rejects.toThrow(SyntaxError);
   });

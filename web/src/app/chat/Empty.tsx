@@ -7,9 +7,9 @@ import { setDraft } from '../composer/draft';
 import { milliseconds } from '../format';
 import { toggleStatus } from '../hotkeys';
 import { openComparison } from '../open-comparison';
-import { Mark } from '../ui/Mark';
 import { copyText } from '../ui/copy';
 import { Icon, type IconName } from '../ui/Icon';
+import { Mark } from '../ui/Mark';
 
 export function Intro() {
   const temporary = useStore(nextIsTemporary);

@@ -6,7 +6,9 @@ import { Attachments } from '../composer/Attachments';
 import { exactTime } from '../format';
 import { CopyButton } from '../ui/CopyButton';
 import { Icon } from '../ui/Icon';
+import { useFocusAfter } from '../ui/use-focus-after';
 import { useNear } from '../ui/use-near';
+import { isTouch } from '../view';
 import { Branches } from './Branches';
 import { QuestionTexts } from './QuestionText';
 
@@ -86,6 +88,13 @@ interface EditorProps {
 
 function Editor({ chatId, message, onDone }: EditorProps) {
   const [text, setText] = useState(message.text);
+  const button = `[data-message="${CSS.escape(message.id)}"] [aria-label="Edit message"]`;
+  useFocusAfter(
+    // Another version takes the place of one that was edited.
+    () =>
+      document.querySelector<HTMLElement>(button) ??
+      (isTouch() ? null : document.getElementById('composer')),
+  );
   const send = () => {
     onDone();
     if (text.trim())

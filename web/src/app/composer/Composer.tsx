@@ -11,7 +11,7 @@ import { command, isNarrow, isTouch, onCommand } from '../view';
 import { Attachments } from './Attachments';
 import { attach, LONG_PASTE, pasted } from './attach';
 import { Dictation } from './Dictation';
-import { draftReplaced, keepDraft, readDraft } from './draft';
+import { draftReplaced, keepDraft, putDraft, readDraft } from './draft';
 import { ParamsButton } from './ParamsButton';
 import { Queue } from './Queue';
 
@@ -55,11 +55,11 @@ export function Composer({ chatId, model, history, placeholder, onSend }: Props)
   const add = async (files: Iterable<File>) => {
     const attachments = await attach(chatId, files);
     const now = readDraft(chatId);
-    change({ ...now, attachments: [...now.attachments, ...attachments] });
+    putDraft(chatId, { ...now, attachments: [...now.attachments, ...attachments] });
   };
   const say = (text: string) => {
     const now = readDraft(chatId);
-    change({ ...now, text: now.text ? `${now.text.trimEnd()} ${text}` : text });
+    putDraft(chatId, { ...now, text: now.text ? `${now.text.trimEnd()} ${text}` : text });
   };
   const onKeyDown = (event: React.KeyboardEvent<HTMLTextAreaElement>) => {
     const mod = event.ctrlKey || event.metaKey;

@@ -56,9 +56,14 @@ export function keepDraft(chat: string | null, draft: Draft): void {
   );
 }
 
-export function setDraft(chat: string | null, draft: Draft): void {
+/** As `keepDraft`, for what comes later than typed: another conversation may be shown by then. */
+export function putDraft(chat: string | null, draft: Draft): void {
   keepDraft(chat, draft);
   draftReplaced.update((n) => n + 1);
+}
+
+export function setDraft(chat: string | null, draft: Draft): void {
+  putDraft(chat, draft);
   command('focus-composer');
 }
 

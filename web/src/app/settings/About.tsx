@@ -3,8 +3,8 @@ import { apiBase, gatewayUrl } from '../../api/base';
 import { gatewayStore } from '../../api/gateway';
 import type { PageInfo } from '../../api/types';
 import { useStore } from '../../store/create-store';
-import { Mark } from '../ui/Mark';
 import { CopyButton } from '../ui/CopyButton';
+import { Mark } from '../ui/Mark';
 
 const LICENCES = [
   ['Preact', 'MIT'],

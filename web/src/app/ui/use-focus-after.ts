@@ -1,0 +1,16 @@
+import { useEffect, useRef } from 'react';
+import { afterFrame } from '../frame';
+
+/** Focuses what `next` finds if the focus goes with the component. */
+export function useFocusAfter(next: () => HTMLElement | null): void {
+  const find = useRef(next);
+  find.current = next;
+  useEffect(
+    () => () => {
+      afterFrame(() => {
+        if (document.activeElement === document.body) find.current()?.focus();
+      });
+    },
+    [],
+  );
+}
