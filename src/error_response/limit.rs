@@ -8,7 +8,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::ErrorResponse;
-use super::limit_headers::{Dollars, LIMIT, RateHeaders, Rfc3339, ShortDuration};
+use super::limit_headers::{Dollars, LIMIT, RateHeaders, Rfc3339, ShortDuration, budget_headers};
 use crate::config::{LimitUnit, Period};
 use crate::limits::{LimitRefusal, LimitReset, QuotaKind, Shortage};
 use crate::metering::RequestOutcome;
@@ -20,8 +20,8 @@ const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 /// `openai` for Node.js (client.js, retryRequest), `anthropic` for Python. What takes longer
 /// is an error at once, as a job must not sleep unseen.
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
-/// How soon a permit may be free.
-const PERMIT_WAIT: Duration = Duration::from_secs(1);
+/// How soon a request that runs may give back what it holds.
+const HELD_WAIT: Duration = Duration::from_secs(1);
 
 /// A limit has no room for the request. Nothing was counted.
 #[must_use]
@@ -31,7 +31,7 @@ pub fn limit_reached(refusal: Box<LimitRefusal>, is_anthropic: bool) -> ErrorRes
         Shortage::Blocked => blocked(&refusal),
         Shortage::UntilEnd(_) => quota_spent(&refusal),
         Shortage::Wait(wait) => rate_exceeded(&refusal, wait),
-        Shortage::Held => rate_exceeded(&refusal, PERMIT_WAIT),
+        Shortage::Held => rate_exceeded(&refusal, HELD_WAIT),
     };
     error.outcome = RequestOutcome::Limited;
     error.body.limit = Some(Box::new(details(&refusal)));
@@ -40,6 +40,11 @@ pub fn limit_reached(refusal: Box<LimitRefusal>, is_anthropic: bool) -> ErrorRes
         names.write(&refusal.quota, &mut BytesMut::new(), |name, value| {
             headers.push((name, value));
         });
+    }
+    if let QuotaKind::Amount(LimitUnit::Budget, _) = refusal.quota.kind {
+        error
+            .headers
+            .extend(budget_headers(&refusal.quota, &mut BytesMut::new()));
     }
     let name = HeaderValue::from_str(&refusal.rule);
     error.headers.extend(name.ok().map(|name| (LIMIT, name)));
@@ -81,9 +86,12 @@ fn quota_spent(refusal: &LimitRefusal) -> ErrorResponse {
         || "It does not come back by itself; ask the gateway's operator.".to_owned(),
         |reset| format!("It begins anew at {}.", Rfc3339::local(reset)),
     );
+    let is_spent = refusal.quota.remaining == 0;
     let state = match refusal.quota.kind {
-        QuotaKind::Amount(LimitUnit::Budget, _) => "Budget spent",
-        _ => "Quota used up",
+        QuotaKind::Amount(LimitUnit::Budget, _) if is_spent => "Budget spent",
+        QuotaKind::Amount(LimitUnit::Budget, _) => "Not enough budget left",
+        _ if is_spent => "Quota used up",
+        _ => "Not enough quota left",
     };
     let message = format!("{} {until}", summary(refusal, state));
     let mut error = limited(StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", message);
@@ -94,9 +102,15 @@ fn quota_spent(refusal: &LimitRefusal) -> ErrorResponse {
 /// Codex finds the time to wait in the message, behind "try again in".
 fn rate_exceeded(refusal: &LimitRefusal, wait: Duration) -> ErrorResponse {
     let wait = wait.max(Duration::from_millis(1));
+    let is_rate = refusal.quota.reserved.is_none();
+    let state = if is_rate {
+        "Rate limit reached"
+    } else {
+        "Limit reached"
+    };
     let message = format!(
         "{} Try again in {}.",
-        summary(refusal, "Rate limit reached"),
+        summary(refusal, state),
         ShortDuration(wait)
     );
     let code = "rate_limit_exceeded";
@@ -143,8 +157,15 @@ fn summary(refusal: &LimitRefusal, state: &str) -> String {
     let quota = &refusal.quota;
     let amount = |amount| amount_text(quota.kind, amount);
     let (limit, used) = (amount(quota.limit), amount(quota.used));
+    let reserved = quota.reserved.filter(|amount| *amount > 0);
+    let reserved = reserved.map_or_else(String::new, |reserved| {
+        format!(
+            " ({} of it reserved by requests that run)",
+            amount(reserved)
+        )
+    });
     format!(
-        "{state}{} on {} (limit {}): limit {limit}, used {used}, requested about {}.",
+        "{state}{} on {} (limit {}): limit {limit}, used {used}{reserved}, requested about {}.",
         subject(refusal),
         quota_name(quota.kind),
         refusal.rule,

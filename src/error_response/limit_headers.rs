@@ -11,8 +11,8 @@ use jiff::tz::Offset;
 use crate::config::{COST_DIGITS, Decimal};
 use crate::limits::{LimitReset, QuotaReport};
 
-pub const BUDGET_REMAINING: HeaderName = HeaderName::from_static("x-trunkline-budget-remaining");
-pub const BUDGET_RESET: HeaderName = HeaderName::from_static("x-trunkline-budget-reset");
+const BUDGET_REMAINING: HeaderName = HeaderName::from_static("x-trunkline-budget-remaining");
+const BUDGET_RESET: HeaderName = HeaderName::from_static("x-trunkline-budget-reset");
 /// The limit that has the least share left, or that refused the request.
 pub const LIMIT: HeaderName = HeaderName::from_static("x-trunkline-limit");
 
@@ -116,6 +116,19 @@ impl RateHeaders {
             set(&self.reset, value);
         }
     }
+}
+
+/// What is left of a budget, and when it begins anew.
+pub fn budget_headers(
+    budget: &QuotaReport,
+    buffer: &mut BytesMut,
+) -> impl Iterator<Item = (HeaderName, HeaderValue)> + use<> {
+    let remaining = header_value(buffer, Dollars(budget.remaining));
+    let remaining = remaining.map(|value| (BUDGET_REMAINING, value));
+    let reset = budget.reset.map(Rfc3339::local);
+    let reset = reset.and_then(|reset| header_value(buffer, reset));
+    let reset = reset.map(|value| (BUDGET_RESET, value));
+    remaining.into_iter().chain(reset)
 }
 
 /// What is written is taken out of the buffer again.

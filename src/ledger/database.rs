@@ -15,7 +15,7 @@ use super::schema::{self, SUMS};
 use super::usage::{OwnedUsageRow, UsageTotals};
 use super::{HOUR, hour_of};
 use crate::config::{LimitUnit, Period};
-use crate::limits::{WindowId, WindowRecord};
+use crate::limits::{MAX_STORED, WindowId, WindowRecord};
 
 /// How long the writer waits for another connection that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -24,6 +24,8 @@ const WINDOW_GRACE: i64 = 24 * HOUR;
 /// Pages that are given back to the file system at a time.
 const VACUUM_PAGES: u32 = 1000;
 const DAY: i64 = 24 * HOUR;
+/// Of the write-ahead log's name.
+pub const LOG: &str = "-wal";
 
 #[derive(Debug)]
 pub struct Database {
@@ -32,6 +34,8 @@ pub struct Database {
     path: PathBuf,
     /// Device and inode at the time of opening.
     file: Option<(u64, u64)>,
+    /// Of its write-ahead log.
+    log: Option<(u64, u64)>,
     _lock: FileLock,
 }
 
@@ -51,7 +55,8 @@ impl Database {
     /// Opens or creates it. A damaged one is set aside first.
     pub fn open(path: &Path, now: Timestamp) -> Result<Opened, LedgerError> {
         let lock = FileLock::take(path)?;
-        let (connected, damaged) = match connect(path, now) {
+        let connected = connect(path, now).map_err(|error| error.of_file(path));
+        let (connected, damaged) = match connected {
             Err(error @ LedgerError::Damaged(_)) => {
                 let moved_to = set_aside(path, now)?;
                 (connect(path, now)?, Some((error, moved_to)))
@@ -62,6 +67,7 @@ impl Database {
         let database = Self {
             connection,
             file: identity(path),
+            log: identity(&with_suffix(path, LOG)),
             path: path.to_owned(),
             _lock: lock,
         };
@@ -110,7 +116,10 @@ impl Database {
         )?;
         if deleted > 0 {
             let vacuum = format!("PRAGMA incremental_vacuum({VACUUM_PAGES})");
-            self.connection.execute_batch(&vacuum)?;
+            let mut vacuum = self.connection.prepare(&vacuum)?;
+            let mut pages = vacuum.query(())?;
+            // Each row is a page that is given back.
+            while pages.next()?.is_some() {}
         }
         self.connection.execute(
             "DELETE FROM limit_window WHERE window_end < ?1",
@@ -134,6 +143,25 @@ impl Database {
         Ok(moved_to)
     }
 
+    /// Closes it after its file was deleted or replaced. SQLite leaves the log there then,
+    /// and would apply it to the file that took its path.
+    pub fn leave(self) -> io::Result<()> {
+        let Self {
+            connection,
+            path,
+            log,
+            _lock: lock,
+            ..
+        } = self;
+        drop(connection);
+        let log_path = with_suffix(&path, LOG);
+        if log.is_some() && identity(&log_path) == log {
+            std::fs::remove_file(log_path)?;
+        }
+        drop(lock);
+        Ok(())
+    }
+
     #[cfg(test)]
     pub fn connection(&self) -> &Connection {
         &self.connection
@@ -151,18 +179,20 @@ fn connect(path: &Path, now: Timestamp) -> Result<(Connection, Vec<WindowRecord>
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     schema::prepare(&connection)?;
-    let windows = open_windows(&connection, now.as_second())?;
+    let windows = open_windows(&connection, now.as_second(), MAX_STORED)?;
     Ok((connection, windows))
 }
 
-/// The windows that have not ended.
+/// The windows that have not ended, at most so many.
 pub fn open_windows(
     connection: &Connection,
     now: i64,
+    max: usize,
 ) -> Result<Vec<WindowRecord>, rusqlite::Error> {
-    let mut statement =
-        connection.prepare("SELECT * FROM limit_window WHERE window_end > ?1 ORDER BY 1, 2, 3")?;
-    let rows = statement.query_map([now], window)?;
+    let mut statement = connection
+        .prepare("SELECT * FROM limit_window WHERE window_end > ?1 ORDER BY 1, 2, 3 LIMIT ?2")?;
+    let max = i64::try_from(max).unwrap_or(i64::MAX);
+    let rows = statement.query_map([now, max], window)?;
     // A newer version may know more units and periods.
     rows.filter_map(Result::transpose).collect()
 }
@@ -174,7 +204,7 @@ fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
         &format!(".damaged-{}", now.strftime("%Y%m%dT%H%M%SZ")),
     );
     std::fs::rename(path, &moved_to)?;
-    for suffix in ["-wal", "-shm"] {
+    for suffix in [LOG, "-shm"] {
         match std::fs::rename(with_suffix(path, suffix), with_suffix(&moved_to, suffix)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

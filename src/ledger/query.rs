@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Row};
 
-use super::database::open_windows;
+use super::database::{LOG, open_windows};
 use super::error::LedgerError;
 use super::file_lock::with_suffix;
 use super::schema::{self, LedgerContent, SUMS};
@@ -73,10 +73,13 @@ impl LedgerReader {
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
         // SQLite's own error does not say why.
         std::fs::File::open(path)?;
-        let connection = connect(path)?;
-        match schema::content(&connection)? {
-            LedgerContent::Ledger => Ok(Self(connection)),
-            LedgerContent::Nothing => Err(LedgerError::Foreign),
+        let opened = connect(path).and_then(|connection| {
+            let content = schema::content(&connection)?;
+            Ok((connection, content))
+        });
+        match opened.map_err(|error| error.of_file(path))? {
+            (connection, LedgerContent::Ledger) => Ok(Self(connection)),
+            (_, LedgerContent::Nothing) => Err(LedgerError::Foreign),
         }
     }
 
@@ -93,7 +96,7 @@ impl LedgerReader {
 
     /// The windows of limits that have not ended.
     pub fn open_windows(&self, now: Timestamp) -> Result<Vec<WindowRecord>, LedgerError> {
-        Ok(open_windows(&self.0, now.as_second())?)
+        Ok(open_windows(&self.0, now.as_second(), usize::MAX)?)
     }
 }
 
@@ -109,7 +112,7 @@ fn connect(path: &Path) -> Result<Connection, LedgerError> {
         // Without a writer, a reader has to create the index of the log, and may not be
         // allowed to. Without a log, the file is all there is (SQLite, "Write-Ahead
         // Logging", section 5).
-        Err(LedgerError::Database(_)) if !with_suffix(path, "-wal").exists() => {
+        Err(LedgerError::Database(_)) if !with_suffix(path, LOG).exists() => {
             let uri = format!("file:{}?immutable=1", uri_path(path));
             let flags = flags | OpenFlags::SQLITE_OPEN_URI;
             Ok(Connection::open_with_flags(uri, flags)?)

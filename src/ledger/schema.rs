@@ -1,13 +1,20 @@
 //! The tables of the ledger. They are documented in `docs/ledger.md`: others read them.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
 use rusqlite::Connection;
 
 use super::error::LedgerError;
 
 /// `PRAGMA user_version`. A change that older versions cannot write to increments it.
 pub const VERSION: i64 = 1;
-/// `PRAGMA application_id`: "TRNK".
-const APPLICATION: i64 = 0x5452_4e4b;
+/// `PRAGMA application_id`, as the file has it.
+const MARK: [u8; 4] = *b"TRNK";
+const APPLICATION: i64 = u32::from_be_bytes(MARK) as i64;
+/// Where it has it (SQLite, "Database File Format", 1.3).
+const MARK_OFFSET: u64 = 68;
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS usage (
@@ -86,11 +93,21 @@ pub fn content(connection: &Connection) -> Result<LedgerContent, LedgerError> {
     }
 }
 
+/// Whether the file begins as one that was created here, even if SQLite cannot read it.
+pub fn is_marked(path: &Path) -> bool {
+    let mut mark = [0; MARK.len()];
+    let read = File::open(path).and_then(|file| file.read_exact_at(&mut mark, MARK_OFFSET));
+    read.is_ok() && mark == MARK
+}
+
 /// Makes a database ready to be written.
 pub fn prepare(connection: &Connection) -> Result<(), LedgerError> {
     if content(connection)? == LedgerContent::Nothing {
-        // Only possible before the first table: deleted rows give space back.
-        connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
+        // Only possible before the first table: deleted rows give space back. The mark is
+        // in the file itself before there is a log.
+        connection.execute_batch(&format!(
+            "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = {APPLICATION}"
+        ))?;
     }
     // Another file system may allow no write-ahead log; SQLite then keeps its own choice.
     // A write is synced, so that it also survives a loss of power.
@@ -98,7 +115,7 @@ pub fn prepare(connection: &Connection) -> Result<(), LedgerError> {
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 4194304",
     )?;
     connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION};{TABLES}COMMIT",
+        "BEGIN IMMEDIATE; PRAGMA user_version = {VERSION};{TABLES}COMMIT",
     ))?;
     Ok(())
 }

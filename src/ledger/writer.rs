@@ -53,9 +53,7 @@ pub struct Writer {
     others: Option<HashMap<WindowId, u64>>,
     /// Added to the tables, and not written yet.
     pending: IndexMap<Arc<OwnedUsageRow>, UsageTotals, RandomState>,
-    /// The open windows.
-    windows: HashMap<WindowId, WindowRecord>,
-    /// Those that have changed since they were written.
+    /// The windows that have changed since they were written.
     changed: HashMap<WindowId, WindowRecord>,
     /// [`LimitClock::uptime`] when they were collected.
     collected: u32,
@@ -77,7 +75,6 @@ impl Writer {
             database: None,
             others: Some(HashMap::new()),
             pending: IndexMap::default(),
-            windows: HashMap::new(),
             changed: HashMap::new(),
             collected: 0,
             pruned: i64::MIN,
@@ -150,13 +147,11 @@ impl Writer {
         let now = LimitClock::now();
         let since = self.collected.saturating_sub(CLOCK_MARGIN);
         self.collected = now.uptime();
-        let mut windows = self.limits.windows(since, now);
-        windows.retain(|id, record| self.windows.get(id) != Some(record));
         // A rule that comes back finds its windows here, with a database or without.
-        self.stored.update(windows.values().cloned());
-        self.changed
-            .extend(windows.iter().map(|(id, it)| (id.clone(), it.clone())));
-        self.windows.extend(windows);
+        let windows = self.limits.windows(since, now);
+        self.stored.update(windows.into_values());
+        let changed = self.stored.take_changed().into_iter();
+        self.changed.extend(changed.map(|it| (it.id.clone(), it)));
     }
 
     /// Once an hour, whether or not there is a database.
@@ -165,17 +160,14 @@ impl Writer {
         if self.forgotten != hour_of(now) {
             self.forgotten = hour_of(now);
             self.stored.prune(now);
-            self.windows.retain(|_, window| window.end > now);
             self.changed.retain(|_, window| window.end > now);
         }
     }
 
     fn write(&mut self) -> Result<(), LedgerError> {
-        if let Some(database) = &self.database
-            && !database.is_at_its_path()
-        {
+        if let Some(database) = self.database.take_if(|it| !it.is_at_its_path()) {
             self.status.vanished();
-            self.database = None;
+            database.leave()?;
         }
         if self.database.is_none() {
             self.open()?;
@@ -218,11 +210,15 @@ impl Writer {
         if let Some((error, moved_to)) = &damaged {
             self.status.set_aside(error, moved_to);
         }
+        let is_first = self.others.is_some();
         self.add_others(windows);
         self.others = None;
-        // A new file has none of them.
         self.collect_windows();
-        self.changed.clone_from(&self.windows);
+        if !is_first {
+            // Another file has none of them.
+            let all = self.stored.all().into_iter();
+            self.changed.extend(all.map(|it| (it.id.clone(), it)));
+        }
         self.status.opened();
         self.database = Some(database);
         Ok(())
@@ -259,7 +255,7 @@ impl Writer {
                 limits.is_some_and(|it| change == 0 || it.add_used(&record.id, change, now));
             if !is_added {
                 // The first request for it finds it here.
-                self.stored.update([record]);
+                self.stored.restore([record]);
             }
         }
     }

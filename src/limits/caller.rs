@@ -100,13 +100,21 @@ impl CallerLimits {
         Some(UserSource { header })
     }
 
-    /// What the strictest rule for this model that counts tokens or money says of calls
-    /// whose usage is not reported.
+    /// What the strictest rule for this model that counts tokens or money at one of these
+    /// providers says of calls whose usage is not reported.
     #[must_use]
-    pub fn unmetered(&self, model: &str) -> Unmetered {
+    pub fn unmetered<'p>(
+        &self,
+        model: &str,
+        providers: &(impl Iterator<Item = &'p str> + Clone),
+    ) -> Unmetered {
         // A rule that observes refuses nothing.
         let rules = self.matching(model);
         let rules = rules.filter(|it| it.rule.needs_usage() && !it.rule.observes());
+        let rules = rules.filter(|it| {
+            let mut providers = providers.clone();
+            providers.any(|name| it.rule.config.matches_provider(name))
+        });
         let all = rules.map(|it| it.rule.config.unmetered);
         let strictest = all.reduce(|one, other| match (one, other) {
             (Unmetered::Refuse, _) | (_, Unmetered::Refuse) => Unmetered::Refuse,

@@ -38,4 +38,4 @@ pub use report::{LimitReset, QuotaReport, RuleReport};
 pub use reservation::{AttemptReservation, LimitRefusal, Reservation};
 pub use rule_set::LimitSet;
 pub use set_used::UsedAmount;
-pub use stored::{StoredWindows, WindowId, WindowRecord};
+pub use stored::{MAX_STORED, StoredWindows, WindowId, WindowRecord};

@@ -42,7 +42,8 @@ pub enum Shortage {
     Wait(Duration),
     /// Until the window ends, in seconds since 1970.
     UntilEnd(i64),
-    /// All permits are held.
+    /// Requests that run hold all permits, or have reserved what is missing, of which they may
+    /// give back a part.
     Held,
     /// The amount is 0.
     Blocked,
@@ -54,6 +55,8 @@ pub(super) struct Taken {
     amount: u64,
     /// [`Bucket::window_number`]
     window: u32,
+    /// False of a request that an observing rule would have refused.
+    counts: bool,
 }
 
 // === impl QuotaKind ===
@@ -152,7 +155,8 @@ impl RuleQuota {
         if self.capacity() == 0 {
             return Err(Shortage::Blocked);
         }
-        let wanted = self.wanted(expected).max(1).saturating_add(ahead);
+        let own = self.wanted(expected).max(1);
+        let wanted = own.saturating_add(ahead);
         match (self, bucket) {
             (Self::Rate(_, rate), Bucket::Rate(arrival)) => {
                 match rate.wait(*arrival, now.tick, wanted) {
@@ -162,16 +166,33 @@ impl RuleQuota {
             }
             _ if wanted <= self.free(bucket, now) => Ok(()),
             (Self::Concurrent(_), _) => Err(Shortage::Held),
+            // That a request is one is no estimate: nothing of it comes back.
+            (Self::Window(unit, limit, _), Bucket::Window { used, .. })
+                if *unit != LimitUnit::Requests && own <= limit.saturating_sub(*used) =>
+            {
+                Err(Shortage::Held)
+            }
             _ => Err(Shortage::UntilEnd(
                 bucket.window().map_or(i64::MAX, |it| it.end),
             )),
         }
     }
 
-    /// Reserves what [`check`](Self::check) allowed.
-    pub fn take(&self, bucket: &mut Bucket, now: LimitClock, expected: &LimitUsage) -> Taken {
+    /// Reserves what [`check`](Self::check) allowed; or, if `is_over`, what a rule that only
+    /// observes would have refused. That uses no rate and no permit, as if it had been
+    /// refused: else one request too many would make all later ones look so. A window tells
+    /// all that was used.
+    pub fn take(
+        &self,
+        bucket: &mut Bucket,
+        now: LimitClock,
+        expected: &LimitUsage,
+        is_over: bool,
+    ) -> Taken {
+        let counts = !is_over || matches!(self, Self::Window(..));
         let amount = self.wanted(expected);
         match (self, &mut *bucket) {
+            _ if !counts => {}
             (Self::Rate(_, rate), Bucket::Rate(arrival)) => rate.take(arrival, now.tick, amount),
             (_, Bucket::Window { reserved, .. }) => *reserved = reserved.saturating_add(amount),
             (_, Bucket::Concurrent { held }) => *held = held.saturating_add(1),
@@ -181,6 +202,7 @@ impl RuleQuota {
         Taken {
             amount,
             window: bucket.window_number(),
+            counts,
         }
     }
 
@@ -189,6 +211,7 @@ impl RuleQuota {
     pub fn settle(&self, bucket: &mut Bucket, now: LimitClock, taken: Taken, used: &LimitUsage) {
         let is_of_window = bucket.window_number() == taken.window;
         match (self, bucket) {
+            _ if !taken.counts => {}
             (Self::Rate(unit, rate), Bucket::Rate(arrival)) => {
                 rate.settle(arrival, now.tick, taken.amount, used.of(*unit));
             }

@@ -150,7 +150,8 @@ impl RuleReport {
 // === impl CallerLimits ===
 
 impl CallerLimits {
-    /// All rules of this caller, with the subjects that its requests share.
+    /// All rules of this caller, with the subjects that its requests share; no users but
+    /// the one of requests without a user.
     #[must_use]
     pub fn report(&self, now: LimitClock) -> Vec<RuleReport> {
         let mut reports = Vec::new();

@@ -130,14 +130,24 @@ impl CallerRule {
         self.rule.config.matches_model(model) && !replaced.contains(&self.index)
     }
 
-    /// Those of the caller's requests so far.
+    /// Those of the caller's requests so far. Of users, who may be many, only the one that
+    /// requests without a user share.
     pub fn subjects(&self) -> Vec<Arc<Subject>> {
         if let Some(subject) = &self.subject {
             return vec![Arc::clone(subject)];
         }
-        let mut subjects = self.rule.subjects.all();
-        subjects.retain(|it| it.name.key().label == &*self.label);
-        subjects
+        let rule = &self.rule;
+        if rule.is_per(LimitBy::User) {
+            let key = SubjectKey {
+                label: &self.label,
+                user: NONE,
+                ..SubjectKey::default()
+            };
+            return rule.subjects.find(&key).into_iter().collect();
+        }
+        let own = rule.subjects.all();
+        let own = own.filter(|it| it.name.key().label == &*self.label);
+        own.collect()
     }
 
     pub fn subject(

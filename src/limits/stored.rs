@@ -38,12 +38,21 @@ pub struct WindowId {
     pub start: i64,
 }
 
+/// Of what subjects that were dropped have used, so much is remembered: some 300 MB.
+pub const MAX_STORED: usize = 1_000_000;
+
 /// The newest record of each window. A window that is new in this process begins with
 /// what is here.
 #[derive(Debug, Default)]
-pub struct StoredWindows(Mutex<HashMap<WindowId, StoredAmount>>);
+pub struct StoredWindows(Mutex<StoredState>);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug, Default)]
+struct StoredState {
+    amounts: HashMap<WindowId, StoredAmount>,
+    changed: Vec<WindowRecord>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct StoredAmount {
     end: i64,
     used: u64,
@@ -55,31 +64,74 @@ struct StoredAmount {
 impl StoredWindows {
     /// Replaces the records of these windows.
     pub fn update(&self, records: impl IntoIterator<Item = WindowRecord>) {
-        let mut stored = self.lock();
+        let mut state = self.lock();
         for record in records {
-            let amount = StoredAmount {
-                end: record.end,
-                used: record.used,
-                reserved: record.reserved,
-            };
-            stored.insert(record.id, amount);
+            if state.set(&record) {
+                state.changed.push(record);
+            }
         }
+    }
+
+    /// As [`update`](Self::update), with what is in the ledger already.
+    pub fn restore(&self, records: impl IntoIterator<Item = WindowRecord>) {
+        let mut state = self.lock();
+        for record in records {
+            state.set(&record);
+        }
+    }
+
+    /// Those that have changed since the last time.
+    #[must_use]
+    pub fn take_changed(&self) -> Vec<WindowRecord> {
+        std::mem::take(&mut self.lock().changed)
+    }
+
+    #[must_use]
+    pub fn all(&self) -> Vec<WindowRecord> {
+        let state = self.lock();
+        let records = state.amounts.iter().map(|(id, amount)| WindowRecord {
+            id: id.clone(),
+            end: amount.end,
+            used: amount.used,
+            reserved: amount.reserved,
+        });
+        records.collect()
     }
 
     /// Drops the windows that ended before this time, in seconds since 1970.
     pub fn prune(&self, before: i64) {
-        self.lock().retain(|_, it| it.end > before);
+        self.lock().amounts.retain(|_, it| it.end > before);
     }
 
     /// What was used of a window. What was reserved counts: its requests may have been
     /// billed.
     pub(super) fn used(&self, id: &WindowId) -> Option<u64> {
-        let found = *self.lock().get(id)?;
+        let found = *self.lock().amounts.get(id)?;
         Some(found.used.saturating_add(found.reserved))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<WindowId, StoredAmount>> {
+    fn lock(&self) -> MutexGuard<'_, StoredState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl StoredState ===
+
+impl StoredState {
+    /// Returns whether that changes anything.
+    fn set(&mut self, record: &WindowRecord) -> bool {
+        let amount = StoredAmount {
+            end: record.end,
+            used: record.used,
+            reserved: record.reserved,
+        };
+        if let Some(known) = self.amounts.get_mut(&record.id) {
+            return std::mem::replace(known, amount) != amount;
+        }
+        if self.amounts.len() < MAX_STORED {
+            self.amounts.insert(record.id.clone(), amount);
+        }
+        true
     }
 }
 
@@ -98,7 +150,7 @@ impl LimitSet {
     pub fn windows_used_since(&self, uptime: u32, now: LimitClock) -> Vec<WindowRecord> {
         let mut records = Vec::new();
         for rule in self.rules() {
-            let subjects = rule.subjects.all().into_iter();
+            let subjects = rule.subjects.all();
             for subject in subjects.filter(|it| it.last_used() >= uptime) {
                 let guard = subject.lock_any();
                 for (entry, bucket) in guard.entries() {

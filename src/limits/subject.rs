@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bucket::Bucket;
 use super::clock::LimitClock;
-use super::quota::{LimitUsage, Shortage, Taken};
+use super::quota::{LimitUsage, RuleQuota, Shortage, Taken};
 use super::subject_key::{SubjectKey, SubjectName};
 use super::terms::{QuotaEntry, Terms};
 
@@ -173,17 +173,24 @@ impl SubjectGuard<'_> {
     pub fn never_fits(&self, expected: &LimitUsage) -> Option<usize> {
         let mut entries = self.state.terms.quotas.iter();
         entries.position(|it| {
-            let is_amount = !matches!(it.quota, super::quota::RuleQuota::Concurrent(_));
+            let is_amount = !matches!(it.quota, RuleQuota::Concurrent(_));
             let capacity = it.quota.capacity();
             let never = it.quota.demand(expected) > capacity && capacity > 0;
             never && is_amount && !it.is_retired
         })
     }
 
-    /// Reserves; passes on what was reserved of each quota.
-    pub fn take(&mut self, now: LimitClock, expected: &LimitUsage, mut taken: impl FnMut(Taken)) {
+    /// Reserves; passes on what was reserved of each quota. `is_over` as in
+    /// [`RuleQuota::take`].
+    pub fn take(
+        &mut self,
+        now: LimitClock,
+        expected: &LimitUsage,
+        is_over: bool,
+        mut taken: impl FnMut(Taken),
+    ) {
         for (entry, bucket) in self.entries_mut(now) {
-            taken(entry.quota.take(bucket, now, expected));
+            taken(entry.quota.take(bucket, now, expected, is_over));
         }
     }
 

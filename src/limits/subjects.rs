@@ -2,7 +2,7 @@
 
 use std::hash::RandomState;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use hashbrown::HashTable;
 
@@ -14,6 +14,8 @@ use super::terms::Terms;
 /// Subjects that are looked at to find one to drop. Among fewer than these, the one that
 /// is dropped is the one idle longest; among more, nearly.
 const SAMPLE: usize = 64;
+/// Entries of the table that are read at a time, so that workers wait for microseconds.
+const CHUNK: usize = 1024;
 
 /// Shared by the generations of a rule.
 #[derive(Debug, Default)]
@@ -73,8 +75,29 @@ impl Subjects {
         self.lock().find(key)
     }
 
-    pub fn all(&self) -> Vec<Arc<Subject>> {
-        self.lock().subjects.iter().cloned().collect()
+    /// All that are kept, none of which is in use because of this. Workers go on meanwhile,
+    /// so one that comes or goes may be missing.
+    pub fn all(&self) -> impl Iterator<Item = Arc<Subject>> + use<> {
+        let mut all: Vec<Weak<Subject>> = Vec::new();
+        let (mut buckets, mut next) = (0, 0);
+        loop {
+            let table = self.lock();
+            if buckets != table.subjects.num_buckets() {
+                // Begins again: a table of another size has another order.
+                buckets = table.subjects.num_buckets();
+                next = 0;
+                all.clear();
+            }
+            let end = buckets.min(next + CHUNK);
+            let chunk = (next..end).filter_map(|it| table.subjects.get_bucket(it));
+            all.extend(chunk.map(Arc::downgrade));
+            drop(table);
+            if end == buckets {
+                return all.into_iter().filter_map(|it| it.upgrade());
+            }
+            next = end;
+            std::thread::yield_now();
+        }
     }
 
     pub fn dropped(&self) -> u64 {

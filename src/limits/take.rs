@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use super::clock::LimitClock;
 use super::estimate::ExpectedUsage;
@@ -171,7 +171,8 @@ pub(super) fn take(
     let mut guards: SmallVec<[SubjectGuard<'_>; INLINE_RULES]> = guards.collect();
     let mut refused: Option<Box<Refused>> = None;
     let mut would_refuse = None;
-    for (candidate, guard) in candidates.iter().zip(&guards) {
+    let mut are_over: SmallVec<[bool; INLINE_RULES]> = smallvec![false; candidates.len()];
+    for ((candidate, guard), is_over) in candidates.iter().zip(&guards).zip(&mut are_over) {
         let Some(short) = candidate.check(guard, now, is_new) else {
             continue;
         };
@@ -179,6 +180,7 @@ pub(super) fn take(
             continue;
         };
         if candidate.rule.rule.observes() {
+            *is_over = true;
             would_refuse.get_or_insert(found.refusal);
         } else if refused.as_ref().is_none_or(|it| found.outlasts(it, now)) {
             refused = Some(Box::new(found));
@@ -189,9 +191,10 @@ pub(super) fn take(
     }
     let mut held = Held::new();
     if let Some(amounts) = held.amounts() {
-        for (candidate, guard) in candidates.iter().zip(&mut guards) {
+        for ((candidate, guard), is_over) in candidates.iter().zip(&mut guards).zip(are_over) {
             let before = amounts.taken.len();
-            guard.take(now, &candidate.expected, |taken| amounts.taken.push(taken));
+            let taken = |taken| amounts.taken.push(taken);
+            guard.take(now, &candidate.expected, is_over, taken);
             amounts.counts.push(amounts.taken.len() - before);
         }
         drop(guards);

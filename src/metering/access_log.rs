@@ -9,46 +9,62 @@ use super::{Meter, RequestOutcome};
 use crate::catalog::Target;
 use crate::telemetry::request_id::RequestId;
 
+/// The line of a request. Empty fields are not free: those that few requests have are added
+/// by the caller.
+macro_rules! request_line {
+    ($meter:expr, $status:expr, $outcome:expr, $duration:expr, { $($rare:tt)* }) => {{
+        let (meter, status, outcome, duration): (&Meter, u16, RequestOutcome, Duration) =
+            ($meter, $status, $outcome, $duration);
+        let usage = meter.usage.as_deref().copied().unwrap_or_default();
+        info!(
+            request_id = meter.request_id.as_str(),
+            trace_id = meter
+                .trace
+                .as_ref()
+                .map(|it| tracing::field::display(it.id())),
+            key = meter.caller.as_ref().and_then(|caller| caller.key_name()),
+            $($rare)*
+            session = meter.session.as_deref(),
+            endpoint = meter.endpoint.label(),
+            model = meter
+                .model
+                .as_ref()
+                .map_or("unknown", |model| &*model.name.label),
+            provider = meter.model.as_ref().map(|model| &*model.name.provider),
+            attempts = Some(meter.attempts.get()).filter(|attempts| *attempts > 0),
+            status,
+            outcome = outcome.label(),
+            code = meter.code,
+            stream = meter.is_stream,
+            request_bytes = meter.bytes_in,
+            response_bytes = meter.bytes_out,
+            input_tokens = usage.input,
+            output_tokens = usage.output,
+            cached_tokens = usage.cached,
+            cache_write_tokens = usage.cache_write,
+            reasoning_tokens = usage.reasoning,
+            cost_usd = meter.cost.map(tracing::field::display),
+            duration_ms = milliseconds(duration),
+            first_byte_ms = meter.first_byte.map(milliseconds),
+            first_token_ms = meter.first_token.map(milliseconds),
+            overhead_ms = milliseconds(meter.overhead.own_time()),
+            "request"
+        );
+    }};
+}
+
 pub(super) fn write(meter: &Meter, status: u16, outcome: RequestOutcome, duration: Duration) {
-    let usage = meter.usage.as_deref().copied().unwrap_or_default();
+    let team = meter.caller.as_ref().and_then(|caller| caller.team());
     let limits = meter.limit_events.as_deref();
-    info!(
-        request_id = meter.request_id.as_str(),
-        trace_id = meter
-            .trace
-            .as_ref()
-            .map(|it| tracing::field::display(it.id())),
-        key = meter.caller.as_ref().and_then(|caller| caller.key_name()),
-        team = meter.caller.as_ref().and_then(|caller| caller.team()),
-        session = meter.session.as_deref(),
-        endpoint = meter.endpoint.label(),
-        model = meter
-            .model
-            .as_ref()
-            .map_or("unknown", |model| &*model.name.label),
-        provider = meter.model.as_ref().map(|model| &*model.name.provider),
-        attempts = Some(meter.attempts.get()).filter(|attempts| *attempts > 0),
-        status,
-        outcome = outcome.label(),
-        code = meter.code,
+    if team.is_none() && limits.is_none() && !meter.is_estimated {
+        return request_line!(meter, status, outcome, duration, {});
+    }
+    request_line!(meter, status, outcome, duration, {
+        team,
         limit = limits.and_then(|it| it.refused_by.as_deref()),
         limit_wait_ms = limits.and_then(|it| it.waited).map(milliseconds),
-        stream = meter.is_stream,
-        request_bytes = meter.bytes_in,
-        response_bytes = meter.bytes_out,
-        input_tokens = usage.input,
-        output_tokens = usage.output,
-        cached_tokens = usage.cached,
-        cache_write_tokens = usage.cache_write,
-        reasoning_tokens = usage.reasoning,
-        cost_usd = meter.cost.map(tracing::field::display),
         cost_estimated = meter.is_estimated.then_some(true),
-        duration_ms = milliseconds(duration),
-        first_byte_ms = meter.first_byte.map(milliseconds),
-        first_token_ms = meter.first_token.map(milliseconds),
-        overhead_ms = milliseconds(meter.overhead.own_time()),
-        "request"
-    );
+    });
 }
 
 pub(super) fn write_attempt(request_id: &RequestId, target: &Target) {

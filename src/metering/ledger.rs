@@ -49,6 +49,7 @@ impl Meter {
             estimated_cost: 0,
             unpriced: 0,
         };
+        let reported = totals.cost;
         // Of limits that count only requests, there are none of the others.
         if let Some(charge) = charge {
             let charged = &charge.usage;
@@ -57,7 +58,7 @@ impl Meter {
             totals.output_tokens = totals.output_tokens.max(charged.output_tokens);
             totals.cost = totals.cost.max(charged.cost);
             if charge.is_estimated {
-                totals.estimated_cost = totals.cost;
+                totals.estimated_cost = totals.cost.saturating_sub(reported);
             }
         }
         let is_unpriced = succeeded && self.cost.is_none() && totals.cost == 0;

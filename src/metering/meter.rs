@@ -307,7 +307,6 @@ impl Meter {
         let duration = self.overhead.started.elapsed();
         self.pause_overhead();
         let worker = Rc::clone(&self.worker);
-        worker.in_flight.decrement(1);
         if self.is_stream {
             worker.streams_in_flight.decrement(1);
         }
@@ -332,6 +331,8 @@ impl Meter {
         self.cost = self.count_usage(model);
         let charge = self.settle_limits(outcome, status);
         self.record_usage(model, outcome, status, charge.as_ref());
+        // Last, so that all is counted once nothing is in flight.
+        worker.in_flight.decrement(1);
         if worker.access_log() {
             access_log::write(self, status, outcome, duration);
         }

@@ -162,7 +162,8 @@ where
         kind => Box::pin(read(worker, meter, &mut permit, kind, head, body)).await?,
     };
     let names_provider = resolve::names_provider(&intake, &head.headers);
-    let mut resolved = find_targets(worker, meter, &caller, &intake, head, is_websocket)?;
+    let found = find_targets(worker, meter, &caller, &intake, head, is_websocket);
+    let mut resolved = found.map_err(|error| *error)?;
     meter.set_prompt_bytes(intake.body.len());
     meter.set_wants_other_tier(intake.scan.wants_other_tier);
     let call = LimitedCall {
@@ -199,7 +200,7 @@ fn find_targets<'w>(
     intake: &Intake,
     head: &mut Parts,
     is_websocket: bool,
-) -> Result<Resolved<'w>, ErrorResponse> {
+) -> Result<Resolved<'w>, Box<ErrorResponse>> {
     // Codex opens it without knowing whether there is one, and names the model later.
     let leads_to_http = is_websocket
         && meter.endpoint() == Endpoint::Responses
@@ -214,9 +215,9 @@ fn find_targets<'w>(
                 meter.set_model(model);
             }
             Err(if leads_to_http {
-                error_response::websocket_unavailable()
+                Box::new(error_response::websocket_unavailable())
             } else {
-                *error.response
+                error.response
             })
         }
     }

@@ -37,7 +37,7 @@ pub struct Relay {
     translator: Option<Box<Translator>>,
     endpoint: Endpoint,
     dialect: Dialect,
-    meter: Option<Meter>,
+    pub(super) meter: Option<Meter>,
     timer: BodyTimer,
     drain: DrainWatch,
     state: State,

@@ -32,13 +32,15 @@ pub(super) fn respond(
 #[inline]
 fn relay(
     worker: &Worker,
-    mut accepted: AcceptedResponse,
+    accepted: AcceptedResponse,
     permit: LimitPermit,
     meter: Meter,
 ) -> Response<ResponseBody> {
-    client_limits::set_headers(&mut accepted.response.headers, &meter);
     let status = accepted.response.status;
-    let (headers, relay) = Relay::new(worker, accepted, permit, meter);
+    let (mut headers, relay) = Relay::new(worker, accepted, permit, meter);
+    if let Some(meter) = &relay.meter {
+        client_limits::set_headers(&mut headers, meter);
+    }
     response(status, headers, ResponseBody::Relay(relay))
 }
 

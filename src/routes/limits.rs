@@ -51,8 +51,6 @@ pub fn view<B>(worker: &Worker, request: &Request<B>) -> Response<ResponseBody> 
         Ok(caller) => {
             let limits = snapshot.client_limits.caller(caller.key_id());
             let reports = limits.report(LimitClock::now()).into_iter();
-            // Those of users may be many, and other clients'.
-            let reports = reports.filter(|it| it.user.is_none());
             let limits = reports.map(RuleView::from).collect();
             // Strings cannot fail to serialise.
             json_no_store(serde_json::to_vec(&LimitsView { limits }).unwrap_or_default())

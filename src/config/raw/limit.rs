@@ -44,7 +44,7 @@ pub struct Limit {
     pub reserve: Option<Reserve>,
     /// What happens to a request beyond an amount: "refuse" (default), "observe" (it passes, and is counted), or "fallback:ALIAS" (it goes to that alias).
     pub at_limit: Option<String>,
-    /// How long a request may wait for a rate or for one of `concurrent`, instead of a 429; "0s" by default. Nothing waits for a budget, or for an amount of a day or longer.
+    /// How long a request may wait for a rate or for one of `concurrent`, instead of a 429; "0s" by default. Nothing waits for a budget, or an amount of a day or longer, that is spent.
     pub wait: Option<DurationOrZero>,
     /// Requests that may wait at a time, for each that has amounts of its own; 64 by default.
     pub max_waiting: Option<Count<0, 10000>>,

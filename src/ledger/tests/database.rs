@@ -6,6 +6,8 @@ use super::*;
 use crate::ledger::query::{LedgerReader, UsageColumn};
 use crate::ledger::{LedgerFile, probe};
 
+const DAY: i64 = 24 * 3600;
+
 fn read(path: &Path, columns: &[UsageColumn]) -> Vec<(Vec<String>, [u128; 9])> {
     let reader = LedgerReader::open(path).unwrap();
     let records = reader.usage(&(i64::MIN..i64::MAX), columns).unwrap();
@@ -119,7 +121,12 @@ fn another_process_cannot_open_it() {
 fn a_damaged_database_is_set_aside_whole() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("usage.db");
-    std::fs::write(&path, "no database, but long enough to be taken for one").unwrap();
+    let mut damaged = {
+        let _ledger = open(&path).unwrap();
+        std::fs::read(&path).unwrap()
+    };
+    damaged[..16].fill(0xff);
+    std::fs::write(&path, &damaged).unwrap();
     assert!(matches!(probe(&path), LedgerFile::Damaged(_)));
     let opened = open(&path).unwrap();
     let (error, moved_to) = opened.damaged.unwrap();
@@ -128,8 +135,7 @@ fn a_damaged_database_is_set_aside_whole() {
         moved_to,
         folder.path().join("usage.db.damaged-20261130T170100Z")
     );
-    let kept = std::fs::read_to_string(moved_to).unwrap();
-    assert!(kept.starts_with("no database"));
+    assert_eq!(std::fs::read(moved_to).unwrap(), damaged);
     assert_eq!(opened.windows, []);
 }
 
@@ -176,6 +182,29 @@ fn a_database_of_another_program_is_refused_and_left_alone() {
         LedgerFile::Unusable(LedgerError::Foreign)
     ));
     assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes.txt");
+    for content in [
+        "short",
+        "SQLite format 3\0",
+        &"a text of some length ".repeat(500),
+    ] {
+        std::fs::write(&path, content).unwrap();
+        assert!(matches!(open(&path), Err(LedgerError::Foreign)));
+        assert!(matches!(
+            LedgerReader::open(&path),
+            Err(LedgerError::Foreign)
+        ));
+        assert!(matches!(
+            probe(&path),
+            LedgerFile::Unusable(LedgerError::Foreign)
+        ));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), content);
+    }
 }
 
 #[test]
@@ -236,12 +265,11 @@ fn old_hours_and_ended_windows_are_dropped() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("usage.db");
     let mut database = open(&path).unwrap().database;
-    let day = 24 * 3600;
     let at = |hour| UsageRow { hour, ..row("a") };
     let old = [
-        at(HOUR - 400 * day),
-        at(HOUR - 11 * day),
-        at(HOUR - 10 * day),
+        at(HOUR - 400 * DAY),
+        at(HOUR - 11 * DAY),
+        at(HOUR - 10 * DAY),
         at(HOUR),
     ];
     write(
@@ -258,10 +286,31 @@ fn old_hours_and_ended_windows_are_dropped() {
             .query_row(sql, (), |row| row.get(0))
             .unwrap()
     };
-    database.prune(HOUR + day, 10).unwrap();
+    database.prune(HOUR + DAY, 10).unwrap();
     assert_eq!(windows(&database), 1);
-    database.prune(HOUR + 2 * day, 10).unwrap();
+    database.prune(HOUR + 2 * DAY, 10).unwrap();
     assert_eq!(windows(&database), 0);
+}
+
+#[test]
+fn the_file_shrinks_when_old_hours_are_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("usage.db");
+    let mut database = open(&path).unwrap().database;
+    let keys: Vec<String> = (0..2000).map(|number| format!("key-{number}")).collect();
+    let rows: Vec<_> = keys.iter().map(|key| (row(key), requests(1))).collect();
+    write(&mut database, &rows, &[]);
+    let pages = |database: &Database| -> i64 {
+        let sql = "PRAGMA page_count";
+        database
+            .connection()
+            .query_row(sql, (), |row| row.get(0))
+            .unwrap()
+    };
+    let before = pages(&database);
+    while database.prune(HOUR + 20 * DAY, 10).unwrap() {}
+    let after = pages(&database);
+    assert!(before > 30 && after < 10, "{before}, then {after} pages");
 }
 
 #[test]

@@ -139,6 +139,52 @@ fn a_file_that_vanishes_is_begun_anew() {
     assert_eq!(log.lines("the ledger is written again").len(), 1);
 }
 
+/// Of a subject that had no request since the process began.
+#[test]
+fn a_window_that_is_not_used_is_in_the_next_file_too() {
+    let mut bench = Bench::new();
+    std::fs::create_dir(bench.state()).unwrap();
+    let path = bench.state().join("usage.db");
+    let mut kept = window("key a", 100, 20);
+    kept.id.period = Period::Total;
+    kept.end = i64::MAX;
+    write(&mut open(&path).unwrap().database, &[], &[kept.clone()]);
+    bench.writer.open_first();
+    bench.writer.tick();
+    std::fs::remove_dir_all(bench.state()).unwrap();
+    std::fs::create_dir(bench.state()).unwrap();
+    bench.writer.tick();
+    let reader = LedgerReader::open(&path).unwrap();
+    assert_eq!(reader.open_windows(now()).unwrap(), [kept]);
+}
+
+/// As a backup that is put back while the gateway runs.
+#[test]
+fn a_file_that_is_replaced_is_not_mixed_with_the_log_of_the_one_before() {
+    let (log, _guard) = CapturedLog::capture();
+    let mut bench = Bench::with_folder();
+    let path = bench.state().join("usage.db");
+    bench.add("a", 1);
+    bench.writer.tick();
+    let copy = bench.folder.path().join("copy.db");
+    let sql = format!("VACUUM INTO '{}'", copy.display());
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute_batch(&sql).unwrap();
+    drop(connection);
+    for number in 0..200 {
+        bench.add(&format!("key-{number}"), 1);
+    }
+    bench.writer.tick();
+    std::fs::rename(&copy, &path).unwrap();
+    bench.add("a", 2);
+    bench.writer.tick();
+    assert_eq!(bench.requests(), 3);
+    assert_eq!(log.lines("was deleted or replaced").len(), 1);
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let check = connection.query_row("PRAGMA integrity_check", (), |row| row.get::<_, String>(0));
+    assert_eq!(check.unwrap(), "ok");
+}
+
 #[test]
 fn damage_at_run_time_is_set_aside_and_the_pending_rows_are_written() {
     let (log, _guard) = CapturedLog::capture();

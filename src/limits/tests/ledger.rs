@@ -144,6 +144,23 @@ fn a_rule_that_is_removed_and_put_back_goes_on() {
 }
 
 #[test]
+fn what_the_ledger_lacks_is_passed_on_once() {
+    let stored = Arc::new(StoredWindows::default());
+    let set = LimitSet::new(&budgets(), &access(), None, Some(&stored));
+    assert!(spend(&set, "ada", 7, at(0)));
+    let windows = set.windows(at(0));
+    stored.restore(windows.clone());
+    assert_eq!(stored.take_changed(), []);
+    stored.update(windows.clone());
+    assert_eq!(stored.take_changed(), [], "nothing has changed");
+    assert!(spend(&set, "ada", 1, at(0)));
+    stored.update(set.windows(at(0)));
+    assert_eq!(stored.take_changed().len(), windows.len());
+    assert_eq!(stored.take_changed(), []);
+    assert_eq!(stored.all().len(), windows.len());
+}
+
+#[test]
 fn an_operator_sets_what_was_used() {
     let set = LimitSet::new(&budgets(), &access(), None, None);
     assert!(spend(&set, "ada", 7, at(0)));

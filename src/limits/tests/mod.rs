@@ -196,6 +196,41 @@ fn a_rule_that_observes_refuses_nothing() {
     }
 }
 
+/// As many as would be refused, and no more for the sake of those that passed all the same:
+/// what is over holds no permit, and is no debt once the rule refuses.
+#[test]
+fn a_rule_that_observes_finds_what_would_be_refused() {
+    let mut observed = rule(
+        "observed",
+        &[],
+        &[amount(LimitUnit::Requests, 60, Period::Minute)],
+    );
+    observed.concurrent = Some(60);
+    observed.at_limit = AtLimit::Observe;
+    let set = rules(std::slice::from_ref(&observed));
+    let caller = set.caller(Some(0));
+    let reserve = |now| caller.reserve(&request("m"), now, &usage(one_request()));
+    let all: Vec<_> = (0..100).map(|_| reserve(at(0)).unwrap()).collect();
+    let over = all.iter().filter(|it| it.would_refuse.is_some()).count();
+    assert_eq!(over, 40);
+    let quotas = &set.report(at(0))[0].quotas;
+    assert_eq!((quotas[0].used, quotas[1].used), (60, 60));
+    for reservation in all {
+        reservation.settle(at(0), &one_request());
+    }
+    let quotas = &set.report(at(0))[0].quotas;
+    assert_eq!((quotas[0].used, quotas[1].used), (60, 0));
+    assert!(reserve(at(1_000)).unwrap().would_refuse.is_none());
+    let mut refuses = observed;
+    refuses.at_limit = AtLimit::Refuse;
+    let set = LimitSet::new(&[refuses], &access(), Some(&set), None);
+    assert_eq!(refused(&set, 0, "m", at(1_000)), None);
+    assert_eq!(
+        refused(&set, 0, "m", at(1_000)).as_deref(),
+        Some("observed")
+    );
+}
+
 #[test]
 fn an_amount_of_0_blocks() {
     for amounts in [

@@ -38,6 +38,30 @@ fn the_longest_wait_is_reported() {
     assert!(refused.is_ok());
 }
 
+/// A client takes a spent budget as final; requests that run may give back a part of it.
+#[test]
+fn what_running_requests_have_reserved_is_not_spent() {
+    let set = rules(&[
+        one("a-budget", LimitUnit::Budget, 5, Period::Day),
+        one("b-requests", LimitUnit::Requests, 2, Period::Day),
+    ]);
+    let reserve = |amount| {
+        let caller = set.caller(Some(0));
+        caller.reserve(&request("m"), at(0), &usage(cost(amount)))
+    };
+    let running = reserve(4).unwrap();
+    assert_eq!(reserve(2).unwrap_err().shortage, Shortage::Held);
+    running.settle(at(0), &cost(1));
+    let running = reserve(4).unwrap();
+    let refusal = reserve(5).unwrap_err();
+    assert!(matches!(refusal.shortage, Shortage::UntilEnd(_)));
+    // What is no estimate does not come back.
+    let refusal = reserve(1).unwrap_err();
+    assert_eq!(&*refusal.rule, "b-requests");
+    assert!(matches!(refusal.shortage, Shortage::UntilEnd(_)));
+    drop(running);
+}
+
 #[test]
 fn a_refusal_names_the_alias_to_try_instead() {
     let mut limit = one("limit", LimitUnit::Budget, 5, Period::Day);

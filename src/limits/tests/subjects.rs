@@ -203,6 +203,34 @@ fn rules_of_providers_are_for_attempts() {
     );
 }
 
+/// A scrape, an operator's view and the ledger's walk look at all subjects.
+#[test]
+fn a_walk_over_all_subjects_keeps_none_from_being_dropped() {
+    let set = rules(&[per_user(2, &[amount(LimitUnit::Requests, 9, Period::Day)])]);
+    assert!(passes(&set, Some("a"), at(1_000)));
+    assert!(passes(&set, Some("b"), at(2_000)));
+    let walk = set.rules()[0].subjects.all();
+    assert!(passes(&set, Some("c"), at(3_000)));
+    let users = walk.map(|it| it.name.parts()[2].to_owned());
+    assert_eq!(users.collect::<Vec<_>>(), ["b"]);
+    assert_eq!(set.dropped_subjects().collect::<Vec<_>>(), [("users", 1)]);
+    let reports = set.report(at(3_000)).into_iter();
+    let mut users: Vec<_> = reports.filter_map(|it| it.user).collect();
+    users.sort();
+    assert_eq!(users, ["b", "c"].map(Box::from));
+}
+
+#[test]
+fn a_caller_sees_no_users_but_what_those_without_a_name_share() {
+    let set = rules(&[per_user(9, &[amount(LimitUnit::Requests, 9, Period::Day)])]);
+    assert!(passes(&set, Some("ada"), at(0)));
+    assert!(set.caller(Some(0)).report(at(0)).is_empty());
+    assert!(passes(&set, None, at(0)));
+    let reports = set.caller(Some(0)).report(at(0));
+    assert_eq!(reports.len(), 1);
+    assert_eq!(reports[0].user.as_deref(), Some("none"));
+}
+
 #[test]
 fn the_strictest_rule_says_what_unreported_usage_costs() {
     let tokens = [amount(LimitUnit::Tokens, 10, Period::Day)];
@@ -227,7 +255,21 @@ fn the_strictest_rule_says_what_unreported_usage_costs() {
                 .enumerate()
                 .map(|(index, it)| limit(&format!("l{index}"), *it)),
         );
-        assert_eq!(rules(&all).caller(Some(0)).unmetered("m"), expected);
+        let found = |providers: &[&str]| {
+            let providers = providers.iter().copied();
+            rules(&all).caller(Some(0)).unmetered("m", &providers)
+        };
+        assert_eq!(found(&["up"]), expected);
+        // Of another provider.
+        for rule in &mut all {
+            rule.providers = Some(vec![wildmatch::WildMatch::new("up*")]);
+        }
+        let found = |providers: &[&str]| {
+            let providers = providers.iter().copied();
+            rules(&all).caller(Some(0)).unmetered("m", &providers)
+        };
+        assert_eq!(found(&["other"]), allow);
+        assert_eq!(found(&["other", "up"]), expected);
     }
 }
 

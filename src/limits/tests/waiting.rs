@@ -225,6 +225,22 @@ async fn a_permit_that_does_not_come_ends_with_a_refusal() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_budget_is_waited_for_while_requests_run_that_may_give_it_back() {
+    let mut day = rule("day", &[], &[amount(LimitUnit::Budget, 5, Period::Day)]);
+    day.wait = 60 * SECOND;
+    let set = Arc::new(rules(&[day]));
+    let running = acquire(&set, usage(cost(5))).await.unwrap();
+    let (first, second) = (start(&set, cost(4)).await, start(&set, cost(4)).await);
+    running.reservation.settle(LimitClock::now(), &cost(1));
+    let (running, _) = first.await.unwrap().unwrap();
+    running.reservation.settle(LimitClock::now(), &cost(4));
+    // It is spent now.
+    let refusal = second.await.unwrap().unwrap_err();
+    assert!(matches!(refusal.shortage, Shortage::UntilEnd(_)));
+    assert!(is_free(&set));
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_waits_for_a_day_or_where_another_rule_refuses() {
     let mut day = rule("day", &[], &[amount(LimitUnit::Requests, 1, Period::Day)]);
     day.wait = 60 * SECOND;

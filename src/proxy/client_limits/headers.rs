@@ -4,9 +4,7 @@ use bytes::BytesMut;
 use http::{HeaderMap, HeaderName};
 
 use crate::config::LimitUnit;
-use crate::error_response::{
-    BUDGET_REMAINING, BUDGET_RESET, Dollars, LIMIT, RateHeaders, Rfc3339, header_value,
-};
+use crate::error_response::{LIMIT, RateHeaders, budget_headers, header_value};
 use crate::limits::{LimitClock, QuotaKind, QuotaReport};
 use crate::metering::{LimitHold, Meter};
 
@@ -96,11 +94,7 @@ fn set_headers_of(headers: &mut HeaderMap, hold: &LimitHold, is_anthropic: bool)
         write(&RateHeaders::OPENAI_TOKENS, tightest.tokens);
     }
     if let Some(budget) = tightest.budget {
-        let dollars = header_value(&mut buffer, Dollars(budget.remaining));
-        headers.extend(dollars.map(|value| (BUDGET_REMAINING, value)));
-        let reset = budget.reset.map(Rfc3339::local);
-        let reset = reset.and_then(|reset| header_value(&mut buffer, reset));
-        headers.extend(reset.map(|value| (BUDGET_RESET, value)));
+        headers.extend(budget_headers(&budget, &mut buffer));
     }
 }
 

@@ -5,6 +5,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use http::HeaderValue;
 use http::request::Parts;
 
 use super::intake::Intake;
@@ -116,10 +117,11 @@ impl<'a, 'w: 'a> LimitedCall<'a, 'w> {
 
     fn reserve(mut self, limits: &'w CallerLimits) -> Result<Option<Waiting<'a>>, ErrorResponse> {
         let endpoint = self.meter.endpoint();
+        let model = &*self.intake.model;
         let Some(kind) = CallKind::of(endpoint, &self.head.method, self.is_websocket) else {
+            self.take_user_header(limits, model);
             return Ok(None);
         };
-        let model = &*self.intake.model;
         let terms = self.terms(limits, model, kind)?;
         let user = self.user(limits, model);
         let user_name = user.as_deref();
@@ -248,11 +250,16 @@ impl<'a, 'w: 'a> LimitedCall<'a, 'w> {
         resolve::resolve_alias(self.worker, self.caller, endpoint, self.intake, alias).ok()
     }
 
-    /// Taken only from clients that may name users. The header is not sent upstream: it is
-    /// between the client and this gateway.
+    /// Not sent upstream: it is between the client and this gateway.
+    fn take_user_header(&mut self, limits: &CallerLimits, model: &str) -> Option<HeaderValue> {
+        let name = limits.wants_user(model)?.header?;
+        self.head.headers.remove(name)
+    }
+
+    /// Taken only from clients that may name users.
     fn user(&mut self, limits: &CallerLimits, model: &str) -> Option<String> {
-        let source = limits.wants_user(model)?;
-        let by_header = source.header.and_then(|it| self.head.headers.remove(it));
+        limits.wants_user(model)?;
+        let by_header = self.take_user_header(limits, model);
         if !self.caller.may_name_users() {
             return None;
         }
@@ -279,7 +286,9 @@ impl<'a, 'w: 'a> LimitedCall<'a, 'w> {
             return Ok(terms);
         }
         if kind == CallKind::Unreported {
-            match limits.unmetered(model) {
+            let providers = self.resolved.targets.iter();
+            let providers = providers.map(|it| &*it.provider.name);
+            match limits.unmetered(model, &providers) {
                 Unmetered::Refuse => return Err(error_response::unmetered_endpoint()),
                 Unmetered::Allow => terms.charged_by = ChargedBy::Fixed(0),
                 Unmetered::Cost(cost) => {
@@ -315,7 +324,7 @@ impl<'a, 'w: 'a> LimitedCall<'a, 'w> {
             return size;
         }
         let text = body.text();
-        let output = output_limit(&text);
+        let output = output_limit(endpoint, &text);
         size.choices = output.choices;
         size.max_output = match endpoint {
             Endpoint::Embeddings => Some(0),

@@ -4,9 +4,8 @@
 //! limit of the client counts tokens.
 
 use super::cursor::visit_members;
+use crate::wire::endpoint::Endpoint;
 
-/// Chat completions have two names, Messages the second; Responses has the third.
-const LIMIT_NAMES: [&str; 3] = ["max_completion_tokens", "max_tokens", "max_output_tokens"];
 /// Completions that are made and billed; with both, the larger number of them.
 const CHOICE_NAMES: [&str; 2] = ["n", "best_of"];
 /// Of `completions`: each of several prompts has its own choices.
@@ -14,19 +13,31 @@ const PROMPT: &str = "prompt";
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputLimit {
-    /// Tokens that all choices may have together. `None` if the request sets no limit.
+    /// Tokens that all choices may have together: the largest limit, if there are several,
+    /// since providers differ in which one they obey. `None` if the request sets none.
     pub tokens: Option<u64>,
     /// At least 1.
     pub choices: u64,
 }
 
+/// What providers ignore is no limit: a name of another API, or a limit of 0.
+fn limit_names(endpoint: Endpoint) -> &'static [&'static str] {
+    match endpoint {
+        Endpoint::ChatCompletions => &["max_completion_tokens", "max_tokens"],
+        Endpoint::Completions | Endpoint::Messages => &["max_tokens"],
+        Endpoint::Responses => &["max_output_tokens"],
+        _ => &[],
+    }
+}
+
 #[must_use]
-pub fn output_limit(body: &[u8]) -> OutputLimit {
+pub fn output_limit(endpoint: Endpoint, body: &[u8]) -> OutputLimit {
+    let limit_names = limit_names(endpoint);
     let mut limit: Option<u64> = None;
     let (mut choices, mut prompts) = (1, 1);
     visit_members(body, |cursor, key| {
         let is = |name: &&str| cursor.text_eq(key, name);
-        let is_limit = LIMIT_NAMES.iter().any(is);
+        let is_limit = limit_names.iter().any(is);
         let is_choices = !is_limit && CHOICE_NAMES.iter().any(is);
         if cursor.text_eq(key, PROMPT) && cursor.peek() == Some(b'[') {
             let (mut items, mut are_numbers) = (0, false);
@@ -46,8 +57,8 @@ pub fn output_limit(body: &[u8]) -> OutputLimit {
             let number = body.get(span.start..span.end).and_then(whole_number);
             if is_choices {
                 choices = choices.max(number.unwrap_or(1));
-            } else if let Some(number) = number {
-                limit = Some(limit.map_or(number, |other| other.min(number)));
+            } else {
+                limit = limit.max(number.filter(|number| *number > 0));
             }
         }
         Ok(())
@@ -66,19 +77,20 @@ fn whole_number(text: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::output_limit;
+    use crate::wire::endpoint::Endpoint;
 
     #[test]
-    fn finds_the_smallest_limit_of_all_choices() {
+    fn finds_the_largest_limit_of_all_choices() {
         for (body, tokens, choices) in [
             (r#"{"model":"m"}"#, None, 1),
             (r#"{"max_tokens":7}"#, Some(7), 1),
             (
                 r#"{"max_tokens" : 7 , "max_completion_tokens":5}"#,
-                Some(5),
+                Some(7),
                 1,
             ),
             (
-                r#"{"n":3,"messages":[{"max_tokens":1}],"max_output_tokens":10}"#,
+                r#"{"n":3,"messages":[{"max_tokens":1}],"max_completion_tokens":10}"#,
                 Some(30),
                 3,
             ),
@@ -90,6 +102,8 @@ mod tests {
                 9,
             ),
             (r#"{"max_tokens":-1,"n":0}"#, None, 1),
+            (r#"{"max_tokens":0}"#, None, 1),
+            (r#"{"max_tokens":9,"max_tokens":1}"#, Some(9), 1),
             (r#"{"best_of":5,"n":2,"max_tokens":4}"#, Some(20), 5),
             (r#"{"prompt":["a","b"],"n":2,"max_tokens":4}"#, Some(16), 4),
             (r#"{"prompt":[[1,2],[3]],"max_tokens":4}"#, Some(8), 2),
@@ -99,8 +113,23 @@ mod tests {
             (r#"{"\u006dax_tokens":4}"#, Some(4), 1),
             ("[1]", None, 1),
         ] {
-            let found = output_limit(body.as_bytes());
+            let found = output_limit(Endpoint::ChatCompletions, body.as_bytes());
             assert_eq!((found.tokens, found.choices), (tokens, choices), "{body}");
+        }
+    }
+
+    /// A provider ignores a name of another API, and the output has no limit.
+    #[test]
+    fn each_api_has_its_own_names() {
+        let body = br#"{"max_output_tokens":1,"max_tokens":2,"max_completion_tokens":3}"#;
+        for (endpoint, tokens) in [
+            (Endpoint::ChatCompletions, Some(3)),
+            (Endpoint::Completions, Some(2)),
+            (Endpoint::Messages, Some(2)),
+            (Endpoint::Responses, Some(1)),
+            (Endpoint::ImagesGenerations, None),
+        ] {
+            assert_eq!(output_limit(endpoint, body).tokens, tokens, "{endpoint:?}");
         }
     }
 }

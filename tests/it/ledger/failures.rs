@@ -62,7 +62,9 @@ fn a_full_disk_is_reported_once() {
 #[test]
 fn a_damaged_database_is_set_aside_and_named() {
     let (state, load) = (State::new(), Load::start());
-    let damaged = "SQLite format 3\0".to_owned() + &"damaged ".repeat(1000);
+    state.record(load.setup()).start().finish_without_errors();
+    let mut damaged = std::fs::read(state.database()).unwrap();
+    damaged[..16].fill(0xff);
     std::fs::write(state.database(), &damaged).unwrap();
     let gateway = state.record(load.setup()).start();
     let said = [
@@ -76,7 +78,7 @@ fn a_damaged_database_is_set_aside_and_named() {
     let [kept] = &*state.files(".damaged-") else {
         panic!("{:?}", state.files(""));
     };
-    assert_eq!(std::fs::read_to_string(kept).unwrap(), damaged);
+    assert_eq!(std::fs::read(kept).unwrap(), damaged);
     assert_eq!(lines(gateway), (0, 0));
 }
 
@@ -125,20 +127,26 @@ fn the_format_of_a_newer_version_is_refused_and_not_touched() {
     assert_eq!(std::fs::read(state.database()).unwrap(), before);
 }
 
+/// A path with a typing error may name anything.
 #[test]
-fn a_database_of_another_program_is_not_touched() {
+fn a_file_of_another_program_is_not_touched() {
     let (state, load) = (State::new(), Load::start());
+    let refuses = || {
+        let before = std::fs::read(state.database()).unwrap();
+        let gateway = state.record(load.setup()).start();
+        gateway.await_log("WARN", &[CANNOT, "is not a ledger of Trunkline"], 1);
+        assert_serves(&gateway);
+        assert_eq!(lines(gateway), (1, 0));
+        assert_eq!(std::fs::read(state.database()).unwrap(), before);
+    };
     let connection = Connection::open(state.database()).unwrap();
     connection
         .execute_batch("CREATE TABLE notes (text)")
         .unwrap();
     drop(connection);
-    let before = std::fs::read(state.database()).unwrap();
-    let gateway = state.record(load.setup()).start();
-    gateway.await_log("WARN", &[CANNOT, "a database of another program"], 1);
-    assert_serves(&gateway);
-    assert_eq!(lines(gateway), (1, 0));
-    assert_eq!(std::fs::read(state.database()).unwrap(), before);
+    refuses();
+    std::fs::write(state.database(), "a text\n".repeat(1000)).unwrap();
+    refuses();
 }
 
 /// As a write transaction that is left open in a shell of SQLite.
@@ -188,14 +196,13 @@ fn check_says_what_the_ledger_means_for_limits_and_creates_nothing() {
     let ready = check(with());
     assert!(ready.contains("usage.db, kept for 400 days\n"), "{ready}");
 
-    std::fs::write(state.database(), "damaged").unwrap();
+    let mut bytes = std::fs::read(state.database()).unwrap();
+    bytes[..16].fill(0xff);
+    std::fs::write(state.database(), &bytes).unwrap();
     let damaged = check(with());
     assert!(damaged.contains("warning: the ledger"), "{damaged}");
     assert!(damaged.contains("start anew"), "{damaged}");
-    assert_eq!(
-        std::fs::read_to_string(state.database()).unwrap(),
-        "damaged"
-    );
+    assert_eq!(std::fs::read(state.database()).unwrap(), bytes);
     let missing = state.0.path().join("none/usage.db");
     let missing = check(record(load.setup().section(limits), &missing));
     assert!(missing.contains("starts without it"), "{missing}");

@@ -233,7 +233,7 @@ fn faults_are_named_with_their_cure() {
     fails(
         &plain,
         &["--path", path],
-        "it is damaged: file is not a database",
+        "the file is not a ledger of Trunkline",
     );
     let wrong = Setup::new().section("[ledger]\npath = \"/var/lib/trunkline/\"");
     fails(&wrong, &[], "ledger.path: names no file");

@@ -49,7 +49,9 @@ fn spent(gateway: &Gateway) -> u64 {
 #[track_caller]
 fn assert_out_of_money(called: &serde_json::Value) {
     let error = &called["error"];
-    assert_eq!(error["code"], "insufficient_quota", "{called}");
+    // While others run, a part of what they have reserved may come back.
+    let codes = ["insufficient_quota", "rate_limit_exceeded"];
+    assert!(codes.iter().any(|code| error["code"] == *code), "{called}");
     assert_eq!(error["limit"]["rule"], "daily", "{called}");
 }
 

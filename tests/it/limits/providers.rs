@@ -158,3 +158,15 @@ fn a_failure_that_was_asked_says_more_than_a_limit() {
     let (status, provider, _) = it.served_by();
     assert_eq!((status, provider.as_deref()), (500, Some("a")));
 }
+
+/// A limit of another provider does not refuse it.
+#[test]
+fn a_call_without_usage_is_refused_only_at_the_provider_of_the_limit() {
+    let rule = "[limits.a]\nproviders = [\"a\"]\ntokens = [\"1000/day\"]";
+    let it = TwoProviders::start(healthy(), rule);
+    for (provider, status) in [("a", 403), ("b", 200)] {
+        let path = format!("/providers/{provider}/v1/batches");
+        let response = send(&it.gateway, Request::post(&path, "{}"));
+        assert_eq!(response.status, status, "{provider}: {}", response.text());
+    }
+}

@@ -147,8 +147,12 @@ fn a_spent_budget_is_final() {
         let response = refused(&gateway, request);
         assert_eq!(response.status, 429);
         assert_eq!(response.header("x-should-retry"), Some("false"));
-        assert_eq!(response.header("retry-after"), None);
-        assert_eq!(response.header("retry-after-ms"), None);
+        let names = [
+            "retry-after",
+            "retry-after-ms",
+            "x-trunkline-budget-remaining",
+        ];
+        assert_eq!(names.map(|it| response.header(it)), [None, None, Some("0")]);
         let body = response.json();
         let message = body["error"]["message"].as_str().unwrap();
         for part in [

@@ -81,6 +81,9 @@ fn a_header_names_the_user_and_is_not_forwarded() {
     assert_eq!(status(&gateway, both), 200);
     assert_eq!(status(&gateway, with(r#""user":"dan""#)), 200);
     assert_eq!(status(&gateway, with(r#""user":"ann""#)), 429);
+    // Nor where no limit counts the call.
+    let list = Request::get("/v1/files").header("x-user", "ann");
+    assert_eq!(status(&gateway, list), 200);
     for request in upstream.requests() {
         assert_eq!(request.header("x-user"), None);
     }

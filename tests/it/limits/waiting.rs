@@ -92,6 +92,40 @@ fn no_request_waits_for_a_budget_or_a_day() {
     assert!(start.elapsed() < Duration::from_secs(10));
 }
 
+/// A client takes a spent budget as final. One that running requests have reserved is not
+/// spent.
+#[test]
+fn a_budget_that_is_reserved_is_not_spent() {
+    let rule = "[limits.one]\nper = [\"key\"]\nbudget = [\"0.003/day\"]";
+    let it = Gated::start(rule);
+    let mut first = it.request();
+    it.upstream.wait_for_requests(1);
+    let refused = send(&it.gateway, Request::chat("m"));
+    assert_eq!(refused.status, 429);
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(refused.header("x-should-retry"), None);
+    let body = refused.json();
+    assert_eq!(body["error"]["code"], "rate_limit_exceeded");
+    let message = body["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("of it reserved by requests that run"),
+        "{message}"
+    );
+    it.gate.release_all();
+    assert_eq!(first.response().status, 200);
+    it.gateway.wait_until_idle();
+    assert_eq!(send(&it.gateway, Request::chat("m")).status, 200);
+
+    let it = Gated::start(&format!("{rule}\nwait = \"20s\""));
+    let mut first = it.request();
+    it.upstream.wait_for_requests(1);
+    let mut second = it.request();
+    it.await_waiting(1.0);
+    it.gate.release_all();
+    assert_eq!(first.response().status, 200);
+    assert_eq!(second.response().status, 200);
+}
+
 #[test]
 fn a_client_that_leaves_while_it_waits_leaves_no_trace() {
     let it = Gated::start(ONE_AT_A_TIME);

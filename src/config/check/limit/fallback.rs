@@ -69,49 +69,60 @@ fn would_refuse_again(rule: &LimitRule, model: &ModelConfig, scope: &LimitScope<
 
 /// A limit sends requests to a model whose limit sends them back.
 pub fn check_cycles(checker: &mut Checker<'_>, scope: &LimitScope<'_>) {
+    let next: Vec<Vec<usize>> = scope.rules.iter().map(|it| next(it, scope)).collect();
     let mut reported = BTreeSet::new();
-    for rule in scope.rules {
-        let mut trail: Vec<&LimitRule> = vec![rule];
-        if let Some(cycle) = find_cycle(&mut trail, scope) {
-            let names: BTreeSet<&str> = cycle.iter().map(|rule| &*rule.name).collect();
-            if reported.insert(names) {
-                let aliases = cycle.iter().filter_map(|rule| alias(rule));
-                let aliases: Vec<&str> = aliases.collect();
-                let first = aliases.first().copied().unwrap_or_default();
-                let text = format!(
-                    "fallbacks of limits in a circle: {} -> {first}; remove one of them",
-                    aliases.join(" -> ")
-                );
-                checker.error(&KeyPath::new(["limits", &rule.name, "at_limit"]), text);
-            }
+    for (first, rule) in scope.rules.iter().enumerate() {
+        let mut trail = vec![first];
+        if !leads_back(&mut trail, &next, &mut BTreeSet::new()) {
+            continue;
+        }
+        let cycle = trail.iter().filter_map(|index| scope.rules.get(*index));
+        let names: BTreeSet<&str> = cycle.clone().map(|rule| &*rule.name).collect();
+        if reported.insert(names) {
+            let aliases: Vec<&str> = cycle.filter_map(alias).collect();
+            let text = format!(
+                "fallbacks of limits in a circle: {} -> {}; remove one of them",
+                aliases.join(" -> "),
+                alias(rule).unwrap_or_default()
+            );
+            checker.error(&KeyPath::new(["limits", &rule.name, "at_limit"]), text);
         }
     }
 }
 
-/// The rules from the first one of the trail back to it.
-fn find_cycle<'a>(
-    trail: &mut Vec<&'a LimitRule>,
-    scope: &LimitScope<'a>,
-) -> Option<Vec<&'a LimitRule>> {
-    let (first, last) = (*trail.first()?, *trail.last()?);
-    let target = alias(last)?;
-    let next = scope.rules.iter().filter(|rule| {
+/// The rules that would send a request on from the alias that this one sends it to.
+fn next(rule: &LimitRule, scope: &LimitScope<'_>) -> Vec<usize> {
+    let Some(target) = alias(rule) else {
+        return Vec::new();
+    };
+    let rules = scope.rules.iter().enumerate();
+    let next = rules.filter(|(_, rule)| {
         let is_chained = alias(rule).is_some_and(|it| it != target);
         is_chained && scope.holds_for_alias(rule, target)
     });
-    for rule in next {
-        if rule.name == first.name && trail.len() > 1 {
-            return Some(trail.clone());
+    next.map(|(index, _)| index).collect()
+}
+
+/// Extends the trail from its last rule until that leads to the first one. Rules in `seen`
+/// do not lead there.
+fn leads_back(trail: &mut Vec<usize>, next: &[Vec<usize>], seen: &mut BTreeSet<usize>) -> bool {
+    let (first, last) = (trail.first().copied(), trail.last().copied());
+    let Some(reached) = last.and_then(|last| next.get(last)) else {
+        return false;
+    };
+    for rule in reached {
+        if Some(*rule) == first && first != last {
+            return true;
         }
-        if trail.iter().all(|it| it.name != rule.name) {
-            trail.push(rule);
-            if let Some(cycle) = find_cycle(trail, scope) {
-                return Some(cycle);
+        if Some(*rule) != first && seen.insert(*rule) {
+            trail.push(*rule);
+            if leads_back(trail, next, seen) {
+                return true;
             }
             trail.pop();
         }
     }
-    None
+    false
 }
 
 fn alias(rule: &LimitRule) -> Option<&str> {

@@ -2,7 +2,7 @@
 
 use super::RuleCheck;
 use crate::config::check::Checker;
-use crate::config::{AtLimit, LimitBy, LimitUnit, Period, Unmetered};
+use crate::config::{Amount, AtLimit, LimitBy, LimitUnit, Period, Unmetered};
 
 pub fn check(checker: &mut Checker<'_>, check: &RuleCheck<'_>) {
     // An amount that is misspelt may be the one that a key is for.
@@ -68,11 +68,12 @@ fn check_calendar_keys(checker: &mut Checker<'_>, check: &RuleCheck<'_>) {
 fn check_waiting(checker: &mut Checker<'_>, check: &RuleCheck<'_>) {
     let RuleCheck { path, raw, rule } = check;
     let waits = !rule.wait.is_zero();
-    let mut rates = rule.amounts.iter().filter_map(|it| it.period.refill());
-    let can_wait = rates.next().is_some() || rule.concurrent.is_some();
+    let mut amounts = rule.amounts.iter();
+    let comes_back = |it: &Amount| it.period.refill().is_some() || it.of != LimitUnit::Requests;
+    let can_wait = amounts.any(comes_back) || rule.concurrent.is_some();
     if waits && !can_wait {
-        let text = "nothing waits for a budget, or for an amount of a day or longer; remove it, \
-                    or add a rate such as requests = [\"60/minute\"]";
+        let text = "nothing waits for requests of a day or longer; remove it, or add a rate \
+                    such as requests = [\"60/minute\"]";
         checker.error(&path.key("wait"), text);
     } else if waits && rule.is_per_attempt() {
         let text =

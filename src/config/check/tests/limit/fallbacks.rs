@@ -63,3 +63,32 @@ fn fallbacks_of_limits_form_no_circle() {
     let chain = rules.replace("fallback:large", "refuse");
     assert_eq!(trial(&chain).errors(), Vec::<String>::new());
 }
+
+/// Each of many teams has a chain of its own, and each chain could go on as any other: to
+/// follow all of these ways would take hours.
+#[test]
+fn chains_of_many_teams_are_checked_at_once() {
+    use std::fmt::Write as _;
+
+    const TEAMS: usize = 60;
+    const CHAIN: [&str; 5] = ["a", "b", "c", "d", "fast"];
+    let mut text = String::new();
+    for alias in &CHAIN[..4] {
+        write!(
+            text,
+            "[models.{alias}]\nprovider = \"openai\"\nmodel = \"gpt-4o\"\n"
+        )
+        .unwrap();
+    }
+    for team in 0..TEAMS {
+        let key = format!("[access.keys.k{team}]\nsha256 = \"{:064x}\"", team + 16);
+        writeln!(text, "{key}\nteam = \"t{team}\"").unwrap();
+        for pair in CHAIN.windows(2) {
+            let (alias, next) = (pair[0], pair[1]);
+            let rule = format!("[limits.{alias}-{team}]\nteams = [\"t{team}\"]\nconcurrent = 1");
+            let fallback = format!("models = [\"{alias}\"]\nat_limit = \"fallback:{next}\"");
+            writeln!(text, "{rule}\n{fallback}").unwrap();
+        }
+    }
+    assert_eq!(trial(&text).errors(), Vec::<String>::new());
+}
