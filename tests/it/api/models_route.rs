@@ -210,7 +210,7 @@ fn the_page_and_the_openapi_description_are_served() {
 #[test]
 fn every_described_route_is_served() {
     let upstream = Upstream::with_response(response::json("200 OK", "{}"));
-    let dialects = "dialects = [\"chat\", \"messages\"]";
+    let dialects = "dialects = [\"chat\", \"messages\", \"responses\"]";
     let gateway = Setup::new()
         .provider("up", &upstream.base_url(), dialects)
         .model("m", "up", "m")
