@@ -151,12 +151,17 @@ fn npm(web: &Path, arguments: &[&str]) -> Result<(), String> {
 
 /// The table of the page's files as Rust source, sorted by path.
 fn table(dist: &Path) -> Result<String, String> {
-    let mut paths = Vec::new();
+    let mut paths = names(dist)?;
+    paths.retain(|name| dist.join(name).is_file());
     for name in names(&dist.join("assets"))? {
         paths.push(format!("assets/{name}"));
     }
     paths.retain(|path| !matches!(path.rsplit_once('.'), Some((_, "br" | "gz"))));
-    paths.extend(["docs.html", "index.html"].map(str::to_owned));
+    for page in ["docs.html", "index.html"] {
+        if !paths.iter().any(|path| path == page) {
+            return Err(format!("{page} is not in {}", dist.display()));
+        }
+    }
     paths.sort_unstable();
     let mut table = "&[".to_owned();
     for path in paths {

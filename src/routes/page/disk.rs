@@ -21,6 +21,9 @@ pub fn load() -> Option<&'static [PageFile]> {
             paths.push(format!("assets/{name}"));
         }
     }
+    let root = super::ROOT_FILES.map(|path| path.trim_start_matches('/'));
+    let root = root.into_iter().filter(|name| folder.join(name).is_file());
+    paths.extend(root.map(str::to_owned));
     paths.sort_unstable();
     let file = |path: String| {
         let read = |suffix| read(&folder.join(format!("{path}{suffix}")));

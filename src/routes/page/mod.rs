@@ -51,6 +51,9 @@ const PLACEHOLDER_CSP: &str = "default-src 'none'; \
                             style-src 'sha256-m8qBzOWSvM2T4v91CY61q6ycns++/Q5YZw4l+ZrEGvI='; \
                             base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// Paths of files whose names have no hash: what an installed page is named and drawn by.
+pub const ROOT_FILES: [&str; 3] = ["/icon-maskable.svg", "/icon.svg", "/manifest.webmanifest"];
+
 /// Directory of files with a content hash in their names (Vite).
 const HASHED_PREFIX: &str = "assets/";
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";

@@ -254,7 +254,7 @@ impl<'a> Route<'a> {
             "/trunkline/limits" => return Some(Self::Limits),
             _ => {}
         }
-        if path.starts_with("/assets/") {
+        if path.starts_with("/assets/") || page::ROOT_FILES.contains(&path) {
             return path.strip_prefix('/').map(Self::Asset);
         }
         let is_post = *method == Method::POST;

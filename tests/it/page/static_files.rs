@@ -33,7 +33,18 @@ fn dist() -> TempDir {
     ] {
         write(name, text);
     }
+    for name in public_files() {
+        write(&name, "by its name");
+    }
     directory
+}
+
+/// Names of the files that the page's build copies as they are.
+fn public_files() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("web/public");
+    let entries = fs::read_dir(folder).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.collect()
 }
 
 fn with_page(directory: &Path, lines: &str) -> Gateway {
@@ -70,6 +81,31 @@ fn files_are_served_in_the_requested_encoding() {
     }
     let plain = gateway.send(&Request::get("/"));
     assert_eq!(plain.text(), "the page, as it is");
+}
+
+/// Without their manifest and icons, browsers do not offer to install the page.
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "a release build has its own page")]
+fn files_without_a_hash_in_their_name_are_served_and_not_kept() {
+    let directory = dist();
+    let gateway = with_page(directory.path(), "root_path = \"/api\"");
+    let names = public_files();
+    assert!(!names.is_empty());
+    for name in names {
+        for path in [format!("/{name}"), format!("/api/{name}")] {
+            let response = get(&gateway, &path, "br");
+            assert_eq!(response.status, 200, "{path}");
+            assert_eq!(response.text(), "by its name");
+            assert_eq!(response.header("cache-control"), Some("no-cache"));
+            let kind = response.header("content-type").unwrap();
+            let expected = match name.rsplit_once('.').unwrap().1 {
+                "svg" => "image/svg+xml",
+                "webmanifest" => "application/manifest+json",
+                other => panic!("a test must say the type of {other}"),
+            };
+            assert_eq!(kind, expected, "{path}");
+        }
+    }
 }
 
 #[test]
