@@ -54,13 +54,20 @@ macro_rules! request_line {
 }
 
 pub(super) fn write(meter: &Meter, status: u16, outcome: RequestOutcome, duration: Duration) {
-    let team = meter.caller.as_ref().and_then(|caller| caller.team());
-    let limits = meter.limit_events.as_deref();
-    if team.is_none() && limits.is_none() && !meter.is_estimated {
-        return request_line!(meter, status, outcome, duration, {});
+    let has_team = meter.caller.as_ref().is_some_and(|it| it.team().is_some());
+    if has_team || meter.is_estimated || meter.limit_events.is_some() {
+        write_limited(meter, status, outcome, duration);
+    } else {
+        request_line!(meter, status, outcome, duration, {});
     }
+}
+
+/// In a function of its own: each line needs much of the stack.
+#[inline(never)]
+fn write_limited(meter: &Meter, status: u16, outcome: RequestOutcome, duration: Duration) {
+    let limits = meter.limit_events.as_deref();
     request_line!(meter, status, outcome, duration, {
-        team,
+        team = meter.caller.as_ref().and_then(|caller| caller.team()),
         limit = limits.and_then(|it| it.refused_by.as_deref()),
         limit_wait_ms = limits.and_then(|it| it.waited).map(milliseconds),
         cost_estimated = meter.is_estimated.then_some(true),
