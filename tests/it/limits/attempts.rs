@@ -10,14 +10,20 @@ use crate::support::upstream::{Upstream, response};
 use crate::support::wait::Semaphore;
 
 fn start(first: &Upstream, second: &Upstream, model: &str) -> Gateway {
+    let timeout = "timeouts = { response_header = \"200ms\" }";
+    two_targets(first, second, timeout, model)
+}
+
+/// The second attempt begins soon after the first.
+fn hedged(first: &Upstream, second: &Upstream) -> Gateway {
+    two_targets(first, second, "", "hedge = { after = \"20ms\" }")
+}
+
+fn two_targets(first: &Upstream, second: &Upstream, provider: &str, model: &str) -> Gateway {
     let targets = "targets = [{ provider = \"up\", model = \"x\" }, \
         { provider = \"b\", model = \"x\", priority = 1 }]";
     let setup = Setup::new()
-        .provider(
-            "up",
-            &first.base_url(),
-            "timeouts = { response_header = \"200ms\" }",
-        )
+        .provider("up", &first.base_url(), provider)
         .provider("b", &second.base_url(), "")
         .section(&format!("[models.m]\n{targets}\n{model}"))
         .section("[prices.\"b/*\"]\ninput = \"1\"\noutput = \"2\"")
@@ -72,18 +78,7 @@ fn a_hedge_that_lost_adds_its_input() {
     let gate = Arc::new(Semaphore::default());
     let slow = Upstream::gated(&gate);
     let second = healthy();
-    let targets = "targets = [{ provider = \"up\", model = \"x\" }, \
-        { provider = \"b\", model = \"x\", priority = 1 }]";
-    let setup = Setup::new()
-        .provider("up", &slow.base_url(), "")
-        .provider("b", &second.base_url(), "")
-        .section(&format!(
-            "[models.m]\n{targets}\nhedge = {{ after = \"20ms\" }}"
-        ))
-        .section("[prices.\"b/*\"]\ninput = \"1\"\noutput = \"2\"")
-        .key("alice", KEY, "")
-        .section(ALL_KINDS);
-    let gateway = priced(setup).start();
+    let gateway = hedged(&slow, &second);
     let request = Request::chat("m");
     let input = expected_input(&request);
     let response = send(&gateway, request);
@@ -98,18 +93,7 @@ fn a_hedge_that_lost_adds_its_input() {
 fn two_attempts_that_are_left_add_their_input() {
     let gate = Arc::new(Semaphore::default());
     let (first, second) = (Upstream::gated(&gate), Upstream::gated(&gate));
-    let targets = "targets = [{ provider = \"up\", model = \"x\" }, \
-        { provider = \"b\", model = \"x\", priority = 1 }]";
-    let setup = Setup::new()
-        .provider("up", &first.base_url(), "")
-        .provider("b", &second.base_url(), "")
-        .section(&format!(
-            "[models.m]\n{targets}\nhedge = {{ after = \"20ms\" }}"
-        ))
-        .section("[prices.\"b/*\"]\ninput = \"1\"\noutput = \"2\"")
-        .key("alice", KEY, "")
-        .section(ALL_KINDS);
-    let gateway = priced(setup).start();
+    let gateway = hedged(&first, &second);
     let request = Request::chat("m").key(KEY);
     let mut client = gateway.client();
     client.send(&request.bytes());

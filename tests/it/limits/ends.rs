@@ -207,7 +207,7 @@ fn a_stream_that_breaks_is_counted_by_what_came() {
 fn what_the_gateway_itself_refuses_is_not_counted() {
     let release = Arc::new(Semaphore::default());
     let upstream = Upstream::gated(&release);
-    let provider = "pool = { max_in_flight = 1 }";
+    let provider = "pool = { max_in_flight = 1, acquire_timeout = \"0s\" }";
     let setup = Setup::new()
         .provider("up", &upstream.base_url(), provider)
         .model("m", "up", "real-model")
