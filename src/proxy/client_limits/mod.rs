@@ -52,7 +52,7 @@ pub(super) struct LimitedCall<'a, 'w> {
 }
 
 /// What a call is expected to use, and what it is charged by.
-struct Terms {
+struct CallEstimate {
     /// Where it is charged by its usage.
     learned: Option<Arc<LearnedUsage>>,
     size: RequestSize,
@@ -122,22 +122,24 @@ impl<'a, 'w: 'a> LimitedCall<'a, 'w> {
             self.take_user_header(limits, model);
             return Ok(None);
         };
-        let terms = self.terms(limits, model, kind)?;
+        let estimate = self.estimate(limits, model, kind)?;
         let user = self.user(limits, model);
         let user_name = user.as_deref();
         let subject = RequestSubject {
             model,
             user: user_name,
         };
-        match poll_once(limits.acquire(&subject, &terms.usage)) {
+        match poll_once(limits.acquire(&subject, &estimate.usage)) {
             Some(Ok(acquired)) => {
-                self.hold(acquired, &terms);
+                self.hold(acquired, &estimate);
                 Ok(None)
             }
             Some(Err(refusal)) if refusal.fallback.is_none() => Err(self.refuse(refusal)),
             first => {
                 let first = first.and_then(Result::err);
-                Ok(Some(Box::pin(self.wait(limits, kind, terms, user, first))))
+                Ok(Some(Box::pin(
+                    self.wait(limits, kind, estimate, user, first),
+                )))
             }
         }
     }
@@ -147,14 +149,17 @@ impl<'a, 'w: 'a> LimitedCall<'a, 'w> {
         mut self,
         limits: &'w CallerLimits,
         kind: CallKind,
-        terms: Terms,
+        estimate: CallEstimate,
         mut user: Option<String>,
         first: Option<Box<LimitRefusal>>,
     ) -> Result<(), ErrorResponse> {
         let model = &*self.intake.model;
         let refusal = match first {
             Some(refusal) => refusal,
-            None => match self.acquire(limits, model, user.as_deref(), &terms).await? {
+            None => match self
+                .acquire(limits, model, user.as_deref(), &estimate)
+                .await?
+            {
                 Ok(()) => return Ok(()),
                 Err(refusal) => refusal,
             },
@@ -168,8 +173,8 @@ impl<'a, 'w: 'a> LimitedCall<'a, 'w> {
         let before = std::mem::replace(self.resolved, resolved);
         self.meter.set_model(self.resolved.model);
         user = user.or_else(|| self.user(limits, &alias));
-        let terms = self.terms(limits, &alias, kind)?;
-        let acquired = self.acquire(limits, &alias, user.as_deref(), &terms);
+        let estimate = self.estimate(limits, &alias, kind)?;
+        let acquired = self.acquire(limits, &alias, user.as_deref(), &estimate);
         let acquired = acquired.await?;
         let Err(other) = acquired else {
             self.meter.on_limit_fallback(&refusal.rule);
@@ -189,14 +194,14 @@ impl<'a, 'w: 'a> LimitedCall<'a, 'w> {
         limits: &'w CallerLimits,
         model: &str,
         user: Option<&str>,
-        terms: &Terms,
+        estimate: &CallEstimate,
     ) -> Result<Result<(), Box<LimitRefusal>>, ErrorResponse> {
         let subject = RequestSubject { model, user };
         admit::pause(self.permit);
         let acquired = {
             let _wait = self.meter.wait();
             let drain = self.worker.drain.watch();
-            let mut acquiring = pin!(limits.acquire(&subject, &terms.usage));
+            let mut acquiring = pin!(limits.acquire(&subject, &estimate.usage));
             std::future::poll_fn(|context| match acquiring.as_mut().poll(context) {
                 Poll::Ready(acquired) => Poll::Ready(Ok(acquired)),
                 // Nothing was sent yet: another process can serve it.
@@ -209,7 +214,7 @@ impl<'a, 'w: 'a> LimitedCall<'a, 'w> {
         };
         match acquired {
             Ok(acquired) => {
-                self.hold(acquired, terms);
+                self.hold(acquired, estimate);
                 admit::resume(self.permit)?;
                 Ok(Ok(()))
             }
@@ -217,7 +222,7 @@ impl<'a, 'w: 'a> LimitedCall<'a, 'w> {
         }
     }
 
-    fn hold(&mut self, acquired: Acquired, terms: &Terms) {
+    fn hold(&mut self, acquired: Acquired, estimate: &CallEstimate) {
         if let Some((rule, time)) = &acquired.waited {
             self.meter.on_limit_waited(rule, *time);
         }
@@ -229,10 +234,10 @@ impl<'a, 'w: 'a> LimitedCall<'a, 'w> {
         }
         let hold = LimitHold::new(
             acquired.reservation,
-            terms.learned.clone(),
-            terms.size,
-            terms.usage,
-            terms.charged_by,
+            estimate.learned.clone(),
+            estimate.size,
+            estimate.usage,
+            estimate.charged_by,
         );
         self.meter.hold_limits(hold);
     }
@@ -270,45 +275,45 @@ impl<'a, 'w: 'a> LimitedCall<'a, 'w> {
         }
     }
 
-    fn terms(
+    fn estimate(
         &self,
         limits: &CallerLimits,
         model: &str,
         kind: CallKind,
-    ) -> Result<Terms, ErrorResponse> {
-        let mut terms = Terms {
+    ) -> Result<CallEstimate, ErrorResponse> {
+        let mut estimate = CallEstimate {
             learned: None,
             size: RequestSize::default(),
             usage: ExpectedUsage::one_request(),
             charged_by: ChargedBy::Nothing,
         };
         if kind == CallKind::NoTokens || !limits.needs_usage(model) {
-            return Ok(terms);
+            return Ok(estimate);
         }
         if kind == CallKind::Unreported {
             let providers = self.resolved.targets.iter();
             let providers = providers.map(|it| &*it.provider.name);
             match limits.unmetered(model, &providers) {
                 Unmetered::Refuse => return Err(error_response::unmetered_endpoint()),
-                Unmetered::Allow => terms.charged_by = ChargedBy::Fixed(0),
+                Unmetered::Allow => estimate.charged_by = ChargedBy::Fixed(0),
                 Unmetered::Cost(cost) => {
-                    terms.charged_by = ChargedBy::Fixed(cost);
-                    terms.usage.expected.cost = cost;
-                    terms.usage.worst.cost = cost;
+                    estimate.charged_by = ChargedBy::Fixed(cost);
+                    estimate.usage.expected.cost = cost;
+                    estimate.usage.worst.cost = cost;
                 }
             }
-            return Ok(terms);
+            return Ok(estimate);
         }
         let mut unpriced = self.resolved.targets.iter().filter(|it| it.price.is_none());
         if unpriced.any(|it| limits.has_budget(model, &it.provider.name)) {
             return Err(error_response::unpriced_model());
         }
-        terms.charged_by = ChargedBy::Usage;
-        terms.size = self.size(limits.reserves_worst(model));
-        let learned = &*terms.learned.insert(limits.learned_usage(model));
+        estimate.charged_by = ChargedBy::Usage;
+        estimate.size = self.size(limits.reserves_worst(model));
+        let learned = &*estimate.learned.insert(limits.learned_usage(model));
         let shared = self.worker.metrics.learned_usage(self.resolved.model.id);
-        terms.usage = ExpectedUsage::new(&terms.size, self.resolved, learned, shared);
-        Ok(terms)
+        estimate.usage = ExpectedUsage::new(&estimate.size, self.resolved, learned, shared);
+        Ok(estimate)
     }
 
     fn size(&self, reserves_worst: bool) -> RequestSize {
