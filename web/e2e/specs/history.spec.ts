@@ -55,6 +55,24 @@ test('the list is searched, renamed, deleted and undone', async ({ chat, page })
   await expect(list.getByRole('link', { name: 'Fruit' })).toBeVisible();
 });
 
+test('a rename that ends before the next frame returns the focus', async ({ chat, page }) => {
+  await chat.open();
+  await chat.ask('About pears');
+  const link = page.getByRole('navigation').getByRole('link', { name: /pears/ });
+  await link.evaluate(async (row) => {
+    row.dispatchEvent(new MouseEvent('dblclick', { bubbles: true }));
+    // The field is drawn by a microtask, long before a frame.
+    let input = null;
+    for (let turn = 0; !input && turn < 100; turn += 1) {
+      await Promise.resolve();
+      input = document.querySelector('input.rename');
+    }
+    if (!input) throw new Error('no field appeared');
+    input.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', bubbles: true }));
+  });
+  await expect(link).toBeFocused();
+});
+
 test('two tabs are in sync', async ({ chat, page, context, gateway }) => {
   await chat.open();
   const other = await context.newPage();

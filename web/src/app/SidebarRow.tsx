@@ -73,7 +73,9 @@ function Rename({ entry }: { entry: IndexEntry }) {
       defaultValue={entry.title}
       aria-label="New name"
       ref={(input: HTMLInputElement | null) => {
-        if (input && document.activeElement !== input) input.select();
+        if (!input || document.activeElement === input) return;
+        input.focus();
+        input.select();
       }}
       // Also when it is removed, after Enter or Escape.
       onBlur={(event) => {
