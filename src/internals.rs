@@ -7,7 +7,8 @@ pub use crate::config::{Config, Sources, load};
 #[cfg(feature = "fuzzing")]
 pub use crate::dialect::oracle as dialect_oracle;
 pub use crate::limits::{
-    ExpectedUsage, LearnedUsage, LimitClock, LimitSet, LimitUsage, RequestSize, RequestSubject,
+    ExpectedUsage, LearnedUsage, LeaseAmounts, LeaseLink, LeaseResponse, LimitClock, LimitSet,
+    LimitUsage, RequestSize, RequestSubject,
 };
 pub use crate::metering::{Meter, MeteringOptions, RequestOutcome, SharedMetrics, WorkerMetrics};
 #[cfg(feature = "fuzzing")]

@@ -23,6 +23,7 @@ pub(crate) mod config;
 pub(crate) mod telemetry;
 
 pub(crate) mod shared_limit;
+pub(crate) mod store;
 
 pub(crate) mod catalog;
 
@@ -31,6 +32,7 @@ pub(crate) mod limits;
 pub(crate) mod routing;
 
 pub(crate) mod ledger;
+pub(crate) mod store_sync;
 pub(crate) mod upstream;
 
 pub(crate) mod metering;

@@ -13,9 +13,11 @@ use tokio::sync::mpsc::UnboundedSender;
 use tracing::{info, warn};
 
 use super::{ControlCommand, StartError, rlimit};
-use crate::admin::config_dump;
+use crate::admin::{AdminAccess, config_dump};
 use crate::catalog::needs_demo;
-use crate::config::{Config, LedgerConfig, Listen, LogFormat, LogLevel, MetricExport, Tls};
+use crate::config::{
+    Config, LedgerConfig, Listen, LogFormat, LogLevel, MetricExport, StoreConfig, Tls,
+};
 use crate::executor::on_scratch_thread;
 use crate::ledger::Ledger;
 use crate::proxy::Snapshot;
@@ -25,6 +27,7 @@ use crate::routes::page::Page;
 use crate::secret::Secret;
 use crate::server::{ServerGeneration, tls};
 use crate::snapshot;
+use crate::store_sync::StoreSync;
 use crate::telemetry::metric::Registry;
 
 /// One generation of the configuration, ready to be served.
@@ -35,10 +38,10 @@ pub struct Generation {
     pub http_contexts: Vec<HttpContext>,
     pub settings: ProcessSettings,
     pub ledger: Option<Arc<Ledger>>,
+    pub store: Option<Arc<StoreSync>>,
     /// The response body of `GET /config`.
     pub config_dump: Bytes,
-    /// Host names that the admin listener accepts.
-    pub admin_hosts: HostCheck,
+    pub admin_access: AdminAccess,
 }
 
 /// Settings of the process, as opposed to those of its requests.
@@ -61,6 +64,10 @@ pub struct ProcessSettings {
     pub metrics: Option<MetricExport>,
     /// None when usage is not recorded.
     pub ledger: Option<LedgerConfig>,
+    /// None while limits hold for this process alone.
+    pub store: Option<StoreConfig>,
+    /// What runs this process, if it usually runs several replicas.
+    pub orchestrator: Option<&'static str>,
 }
 
 #[derive(Debug)]
@@ -73,6 +80,8 @@ pub struct GenerationBuilder {
     demo: Option<(SocketAddr, Secret)>,
     /// Of the first generation, for all.
     ledger: Option<Arc<Ledger>>,
+    /// Of the last generation.
+    store: Option<Arc<StoreSync>>,
     /// TLS settings of the last generation.
     tls: Option<(Tls, Arc<ServerConfig>)>,
 }
@@ -85,6 +94,7 @@ impl GenerationBuilder {
             workers: None,
             demo: None,
             ledger: None,
+            store: None,
             tls: None,
         }
     }
@@ -113,34 +123,61 @@ impl GenerationBuilder {
             self.add_demo_provider(&mut config)?;
         }
         if before.is_none() {
-            self.start_ledger(config.ledger.as_ref())?;
+            self.start_ledger(config.ledger.as_ref(), config.store.is_some())?;
         }
-        let ledger = self.ledger.as_deref();
-        let snapshot = snapshot::build(&config, &self.registry, ledger, before)?;
+        let (ledger, store) = (self.ledger.clone(), self.next_store(config.store.as_ref())?);
+        let ledger = ledger.as_deref();
+        let snapshot = snapshot::build(&config, &self.registry, ledger, store.as_deref(), before)?;
+        self.store.clone_from(&store);
         let workers = *self.workers.get_or_insert(config.server.workers);
         let page = config.server.page.then(Page::load);
         // Shared by all workers, so that any of them can resume a session.
         let tls = config.server.tls.as_ref();
         let tls = tls.map(|tls| self.tls(tls)).transpose()?;
-        let context = |_| HttpContext::new(&config, &self.registry, page, tls.clone());
+        let context = |_| HttpContext::new(&config, &self.registry, ledger, page, tls.clone());
         Ok(Generation {
             snapshot,
             http_contexts: (0..workers).map(context).collect(),
             settings: ProcessSettings::from_config(&config),
             ledger: self.ledger.clone(),
-            admin_hosts: HostCheck::for_admin(
-                config.admin.listen.as_ref(),
-                &config.server.allowed_hosts,
-            ),
+            store,
+            admin_access: AdminAccess {
+                hosts: HostCheck::for_admin(
+                    config.admin.listen.as_ref(),
+                    &config.server.allowed_hosts,
+                ),
+                read_only: config.admin.read_only,
+            },
             config_dump: on_scratch_thread(|| config_dump::to_json(&config).to_string()).into(),
         })
     }
 
     /// Before the limits are built, which go on from what was used before.
-    fn start_ledger(&mut self, config: Option<&LedgerConfig>) -> Result<(), StartError> {
-        let ledger = config.map(|config| Ledger::start(config, &self.registry));
+    fn start_ledger(
+        &mut self,
+        config: Option<&LedgerConfig>,
+        is_shared: bool,
+    ) -> Result<(), StartError> {
+        let ledger = config.map(|config| Ledger::start(config, is_shared, &self.registry));
         self.ledger = ledger.transpose()?.map(Arc::new);
         Ok(())
+    }
+
+    /// The store of the last generation, if this one has the same.
+    fn next_store(
+        &self,
+        config: Option<&StoreConfig>,
+    ) -> Result<Option<Arc<StoreSync>>, StartError> {
+        let Some(config) = config else {
+            return Ok(None);
+        };
+        let same = self.store.as_ref().filter(|it| it.has_same_data(config));
+        if let Some(store) = same {
+            return Ok(Some(Arc::clone(store)));
+        }
+        let stored = self.ledger.as_deref().map(Ledger::stored_windows);
+        let store = StoreSync::start(config, stored, &self.registry);
+        Ok(Some(store?))
     }
 
     /// Reuses the last TLS configuration if nothing changed, so that sessions can
@@ -219,6 +256,8 @@ impl ProcessSettings {
             log_format: config.log.format,
             metrics: config.metrics.clone(),
             ledger: config.ledger.clone(),
+            store: config.store.clone(),
+            orchestrator: config.orchestrator,
         }
     }
 

@@ -12,6 +12,9 @@ pub struct StartupSummary {
     models: String,
     /// Rules of `[limits]`.
     limits: String,
+    /// Over which limits hold, if it is not this process alone.
+    store: Option<String>,
+    orchestrator: Option<&'static str>,
     open: bool,
     is_tls: bool,
     max_connections: usize,
@@ -28,6 +31,12 @@ impl StartupSummary {
         Self {
             models: models.join(","),
             limits: limits.join(","),
+            store: first
+                .settings
+                .store
+                .as_ref()
+                .map(|it| it.server.address.to_string()),
+            orchestrator: first.settings.orchestrator,
             open: first.snapshot.gate.is_open(),
             is_tls: first.settings.is_tls,
             max_connections: first.settings.max_connections,
@@ -43,11 +52,22 @@ impl StartupSummary {
             url = url.map(tracing::field::display),
             models = self.models,
             limits = Some(&*self.limits).filter(|limits| !limits.is_empty()),
+            store = self.store,
             open = self.open,
             max_connections = self.max_connections,
             version = env!("CARGO_PKG_VERSION"),
             "listening"
         );
+        if let Some(orchestrator) = self.orchestrator
+            && self.store.is_none()
+            && !self.limits.is_empty()
+        {
+            info!(
+                orchestrator,
+                cure = "let them share a [store], or run one",
+                "limits hold for this process: of several replicas, each allows all of them"
+            );
+        }
         if self.models == DEMO {
             info!(
                 cure = "set the key of a provider, such as OPENAI_API_KEY",
@@ -78,6 +98,8 @@ mod tests {
         let mut summary = StartupSummary {
             models: String::new(),
             limits: String::new(),
+            store: None,
+            orchestrator: None,
             open: true,
             is_tls: false,
             max_connections: 1,

@@ -21,6 +21,7 @@ use crate::demo;
 use crate::drain::Phase;
 use crate::ledger::{CLOSE_TIMEOUT, Ledger};
 use crate::server::listener::Listener;
+use crate::store_sync::{HAND_BACK_TIMEOUT, StoreSync};
 use crate::telemetry::FLUSH_TIMEOUT;
 use crate::telemetry::log::LogLevelControl;
 use crate::telemetry::metric::Registry;
@@ -42,6 +43,7 @@ pub struct Supervisor {
     tracer: Option<Arc<Tracer>>,
     metric_exporter: Option<MetricExporter>,
     ledger: Option<Arc<Ledger>>,
+    store: Option<Arc<StoreSync>>,
     settings: ProcessSettings,
 }
 
@@ -60,7 +62,7 @@ impl Supervisor {
             log,
             &first.snapshot,
             first.config_dump.clone(),
-            first.admin_hosts.clone(),
+            first.admin_access.clone(),
         );
         let bind_admin = |address| bind_admin(address, settings.reuse_port);
         let mut admin_listener = settings.admin.as_ref().map(bind_admin).transpose()?;
@@ -75,7 +77,7 @@ impl Supervisor {
         discovery.reconcile(&first.snapshot);
         let tracer = first.snapshot.tracer.clone();
         let metric_exporter = start_export(&settings, registry)?;
-        let ledger = first.ledger.clone();
+        let (ledger, store) = (first.ledger.clone(), first.store.clone());
         if let Some(ledger) = &ledger {
             ledger.watch(&first.snapshot.client_limits);
         }
@@ -92,6 +94,7 @@ impl Supervisor {
             tracer,
             metric_exporter,
             ledger,
+            store,
             settings,
         })
     }
@@ -136,20 +139,24 @@ impl Supervisor {
         let exporter = export_changed.then(|| start_export(&settings, &self.admin.registry));
         let exporter = exporter.transpose()?;
         publish(listener.as_mut(), admin_listener.as_mut())?;
+        let before = self.admin.snapshot();
+        let client_limits = Arc::clone(&next.snapshot.client_limits);
         self.admin.show(&next.snapshot);
         self.admin
             .config
             .replace(std::mem::take(&mut next.config_dump));
         self.health_checks.reconcile(&next.snapshot);
         self.discovery.reconcile(&next.snapshot);
-        self.admin.hosts.replace(next.admin_hosts.clone());
+        self.admin.access.replace(next.admin_access.clone());
         self.admin.log.configure(settings.log_level);
         self.tracer.clone_from(&next.snapshot.tracer);
         if let Some(exporter) = exporter {
             self.metric_exporter = exporter;
         }
         self.record_usage_of(&next);
+        self.share_limits_of(&next);
         self.workers.reconfigure(next.into_server());
+        client_limits.wake_waiting(&before.client_limits);
         if let Some(listener) = listener {
             self.replace_listener(listener);
         }
@@ -166,6 +173,14 @@ impl Supervisor {
         if let Some(config) = &next.settings.ledger {
             ledger.set_retention(config.retention_days);
         }
+    }
+
+    /// A store that is no longer used is left once no request goes by it.
+    fn share_limits_of(&mut self, next: &Generation) {
+        if let (Some(store), Some(config)) = (&next.store, &next.settings.store) {
+            store.configure(config);
+        }
+        self.store.clone_from(&next.store);
     }
 
     /// True for a Unix-domain socket path that this process already listens on.
@@ -227,7 +242,7 @@ impl Supervisor {
         };
         close(&self.workers, self.listener);
         drain(&self.workers, signals, phase, limit).await;
-        close_ledger(self.ledger.as_deref()).await;
+        close_stores(self.store.as_deref(), self.ledger.as_deref()).await;
         flush(self.tracer.as_deref(), self.metric_exporter, signals).await;
     }
 
@@ -238,6 +253,7 @@ impl Supervisor {
         TERMINATION_TIMEOUT
             + if_used(exports, FLUSH_TIMEOUT)
             + if_used(self.ledger.is_some(), CLOSE_TIMEOUT)
+            + if_used(self.store.is_some(), HAND_BACK_TIMEOUT)
     }
 
     /// Directs new connections, and the clients of open ones, to the process that
@@ -255,11 +271,20 @@ impl Supervisor {
     }
 }
 
-/// Writes what the last requests used. No signal cuts it short.
-async fn close_ledger(ledger: Option<&Ledger>) {
-    if let Some(ledger) = ledger {
-        ledger.finish().await;
-    }
+/// Writes what the last requests used, and hands back what is leased. No signal cuts it
+/// short.
+async fn close_stores(store: Option<&StoreSync>, ledger: Option<&Ledger>) {
+    let store = async {
+        if let Some(store) = store {
+            store.finish().await;
+        }
+    };
+    let ledger = async {
+        if let Some(ledger) = ledger {
+            ledger.finish().await;
+        }
+    };
+    tokio::join!(store, ledger);
 }
 
 /// Exports the last spans and metrics, up to [`FLUSH_TIMEOUT`].

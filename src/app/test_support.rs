@@ -88,7 +88,7 @@ pub fn worker(registry: &Registry, text: &str) -> Worker {
         ..Sources::default()
     };
     let config = config::load(&sources).unwrap();
-    Worker::new(snapshot::build(&config, registry, None, None).unwrap())
+    Worker::new(snapshot::build(&config, registry, None, None, None).unwrap())
 }
 
 pub async fn json(response: Response<ResponseBody>) -> serde_json::Value {

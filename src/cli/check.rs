@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::models::{catch_all, discovering_providers, ready_models, unavailable_reason};
-use super::{ledger, limits, plan, summary};
+use super::{ledger, limits, plan, store, summary};
 use crate::catalog::{DEMO, needs_demo};
 use crate::config::{
     BaseUrl, ClientAuth, Config, Credential, Demo, Listen, ModelConfig, ProviderConfig,
@@ -81,6 +81,7 @@ pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     }
     summary::write_settings(config, out)?;
     ledger::write(config, out)?;
+    store::write(config, out)?;
     write_access(config, out)
 }
 

@@ -9,7 +9,12 @@ use crate::ledger::{LedgerFile, probe};
 pub fn write(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     let windows = has_windows(config);
     let Some(ledger) = &config.ledger else {
-        if windows {
+        if windows && config.store.is_some() {
+            writeln!(
+                out,
+                "No ledger: usage is not recorded, and what was used of limits is in the store alone"
+            )?;
+        } else if windows {
             writeln!(
                 out,
                 "No ledger: a restart forgets what was used of limits by day, week, month or total; \

@@ -10,7 +10,7 @@ use super::models::ready_models;
 use crate::catalog::{DEMO, needs_demo};
 use crate::config::{
     Amount, AtLimit, COST_DIGITS, Config, Decimal, LimitBy, LimitClient, LimitRule, LimitUnit,
-    Period, Reserve,
+    Period, Reserve, WithoutStore,
 };
 
 /// Names of clients or models on one line.
@@ -18,8 +18,9 @@ const MAX_NAMES: usize = 8;
 
 /// What limits do not do.
 pub fn note(config: &Config) -> Option<String> {
-    let text = "limits hold for this process: of several replicas, each allows all of them";
-    (!config.limits.is_empty()).then(|| text.to_owned())
+    let text = "limits hold for this process: of several replicas, each allows all of them, \
+                unless they share a [store]";
+    (!config.limits.is_empty() && config.store.is_none()).then(|| text.to_owned())
 }
 
 /// Writes the limits, and those that hold for each client and model.
@@ -154,6 +155,11 @@ fn description(rule: &LimitRule) -> String {
             "waits up to {}",
             humantime::format_duration(rule.wait)
         ));
+    }
+    match rule.without {
+        WithoutStore::Share => {}
+        WithoutStore::Refuse => add("while the store is away, only what is leased".to_owned()),
+        WithoutStore::Open => add("while the store is away, no limit".to_owned()),
     }
     match &rule.at_limit {
         AtLimit::Refuse => {}

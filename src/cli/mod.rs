@@ -24,6 +24,7 @@ mod online;
 mod plan;
 mod probe;
 mod schema;
+mod store;
 mod summary;
 #[cfg(test)]
 mod tests;

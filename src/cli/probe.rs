@@ -202,8 +202,10 @@ mod tests {
     use super::{AdminConfig, Listen, ProbeEndpoint, ProbeError, of_admin};
 
     fn admin(listen: &str) -> AdminConfig {
-        let listen = Some(Listen::Ip(listen.parse().unwrap()));
-        AdminConfig { listen }
+        AdminConfig {
+            listen: Some(Listen::Ip(listen.parse().unwrap())),
+            read_only: false,
+        }
     }
 
     fn probe_url(listen: &str, endpoint: ProbeEndpoint) -> String {
@@ -226,7 +228,11 @@ mod tests {
 
     #[test]
     fn an_admin_listener_without_a_known_port_is_an_error() {
-        let off = of_admin(&AdminConfig { listen: None }, ProbeEndpoint::Readyz);
+        let off = AdminConfig {
+            listen: None,
+            read_only: false,
+        };
+        let off = of_admin(&off, ProbeEndpoint::Readyz);
         assert!(matches!(off, Err(ProbeError::AdminDisabled)));
         let any = of_admin(&admin("127.0.0.1:0"), ProbeEndpoint::Readyz);
         assert!(matches!(any, Err(ProbeError::UnknownPort)));

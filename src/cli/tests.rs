@@ -324,7 +324,8 @@ Limits of ci-01, ci-02, ci-03, ci-04, ci-05, ci-06, ci-07, ci-08 and 2 more:
 
 ";
     assert!(text.contains(expected), "{text}");
-    let note = "note: limits hold for this process: of several replicas, each allows all of them\n";
+    let note = "note: limits hold for this process: of several replicas, each allows all of them, \
+                unless they share a [store]\n";
     assert!(text.contains(note), "{text}");
 }
 

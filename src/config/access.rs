@@ -25,6 +25,8 @@ pub struct ClientKey {
     pub team: Option<String>,
     /// Whether a request may name its user.
     pub may_name_users: bool,
+    /// Whether it is shown what concerns all clients.
+    pub is_operator: bool,
     pub expires: Option<Timestamp>,
 }
 
@@ -39,6 +41,8 @@ pub struct ClientCertificateConfig {
     pub team: Option<String>,
     /// Whether a request may name its user.
     pub may_name_users: bool,
+    /// Whether it is shown what concerns all clients.
+    pub is_operator: bool,
     pub expires: Option<Timestamp>,
 }
 

@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
+use super::WithoutStore;
+
 /// `[limits.NAME]`: amounts that some requests may use.
 #[derive(Debug, Clone)]
 pub struct LimitRule {
@@ -39,6 +41,8 @@ pub struct LimitRule {
     pub user_header: Option<HeaderName>,
     /// How many users or models have amounts of their own.
     pub max_subjects: usize,
+    /// While the store is away.
+    pub without: WithoutStore,
 }
 
 /// What has amounts of its own.

@@ -35,6 +35,7 @@ mod provider_api;
 mod retirement;
 mod server;
 mod settings;
+mod store;
 mod system_messages;
 mod timeouts;
 mod tls;
@@ -80,6 +81,9 @@ pub use schema_node::schema;
 pub use server::{AdminConfig, CorsConfig, Server};
 pub use settings::{Config, Demo, Discovery};
 pub use sources::{Flags, LoadedFrom, Sources};
+pub use store::{
+    StoreAddress, StoreConfig, StoreHost, StoreLogin, StoreServer, StoreTls, WithoutStore,
+};
 pub use system_messages::SystemMessages;
 pub use timeouts::{TimeoutOverrides, Timeouts};
 pub use tls::{ClientAuth, Tls};

@@ -72,6 +72,8 @@ pub struct Server {
 pub struct AdminConfig {
     /// None for no admin listener.
     pub listen: Option<Listen>,
+    /// Whether nothing can be changed there.
+    pub read_only: bool,
 }
 
 /// `[cors]`: browser origins that may call the gateway.

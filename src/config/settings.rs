@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Access, AdminConfig, Breaker, CorsConfig, LedgerConfig, LimitRule, Log, MetricExport,
-    ModelConfig, ProviderConfig, ReadFiles, Retry, Server, Traces,
+    ModelConfig, ProviderConfig, ReadFiles, Retry, Server, StoreConfig, Traces,
 };
 
 /// The checked configuration: defaults are filled in and values are valid.
@@ -48,6 +48,10 @@ pub struct Config {
     pub limits: Vec<LimitRule>,
     /// None while usage is not recorded.
     pub ledger: Option<LedgerConfig>,
+    /// None while limits hold for each process alone.
+    pub store: Option<StoreConfig>,
+    /// What runs this process, if it usually runs several replicas.
+    pub orchestrator: Option<&'static str>,
     pub files: ReadFiles,
     /// Accepted, but should be corrected; one sentence each.
     pub warnings: Vec<String>,

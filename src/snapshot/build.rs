@@ -16,6 +16,7 @@ use crate::metering::{MeteringOptions, SharedMetrics};
 use crate::proxy::{Limits, Snapshot, read_buffer_limit};
 use crate::routing::{Fleet, ObjectDirectory};
 use crate::shared_limit::SharedLimit;
+use crate::store_sync::StoreSync;
 use crate::telemetry::metric::Registry;
 use crate::telemetry::trace::Tracer;
 use crate::upstream::{BuildError, Builder};
@@ -35,6 +36,7 @@ pub fn build(
     config: &Config,
     registry: &Registry,
     ledger: Option<&Ledger>,
+    store: Option<&StoreSync>,
     before: Option<&Snapshot>,
 ) -> Result<Arc<Snapshot>, SnapshotError> {
     let previous = before.map(Previous::new);
@@ -67,6 +69,8 @@ pub fn build(
         SharedMetrics::new(registry, &catalog, metering)
     };
     metrics.create_limits(&config.limits);
+    let client_limits = client_limits(config, ledger, store, before);
+    client_limits.index_models(&catalog);
     let limits = limits(&config.server, registry, before.map(|it| &it.limits));
     let tracer = before.and_then(|it| it.tracer.as_ref());
     let tracer = Tracer::next_generation(config.traces.as_ref(), registry, tracer)
@@ -74,6 +78,7 @@ pub fn build(
     let objects = before.map(|it| Arc::clone(&it.objects));
     let objects =
         objects.unwrap_or_else(|| Arc::new(ObjectDirectory::new(config.server.max_objects)));
+    let shared_objects = store.map(|store| store.share_objects(&objects));
     Ok(Arc::new(Snapshot {
         catalog,
         gate,
@@ -82,16 +87,26 @@ pub fn build(
         metrics,
         tracer,
         objects,
+        shared_objects,
         discovery: config.discovery,
         session_headers: config.session_headers.clone().into(),
         limits,
-        client_limits: Arc::new(LimitSet::new(
-            &config.limits,
-            &config.access,
-            before.map(|it| &*it.client_limits),
-            ledger.map(Ledger::stored_windows),
-        )),
+        client_limits: Arc::new(client_limits),
     }))
+}
+
+fn client_limits(
+    config: &Config,
+    ledger: Option<&Ledger>,
+    store: Option<&StoreSync>,
+    before: Option<&Snapshot>,
+) -> LimitSet {
+    let (limits, access) = (&config.limits, &config.access);
+    let before = before.map(|it| &*it.client_limits);
+    match store {
+        Some(store) => LimitSet::with_link(limits, access, before, store.link()),
+        None => LimitSet::new(limits, access, before, ledger.map(Ledger::stored_windows)),
+    }
 }
 
 fn limits(server: &Server, registry: &Registry, before: Option<&Limits>) -> Limits {

@@ -1,16 +1,17 @@
 //! The built-in demo model as a provider of the configuration.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::header::{ORIGIN, REFERER};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use crate::catalog::DEMO;
 use crate::config::{
     Auth, Balance, BaseUrl, Config, Credential, Discover, HttpVersion, ModelConfig, PoolConfig,
-    PriceList, ProviderApi, ProviderConfig, StreamUsageMode, TargetConfig, TimeoutOverrides,
-    Timeouts, TokenCounting,
+    PriceList, ProviderApi, ProviderConfig, Server, StreamUsageMode, TargetConfig,
+    TimeoutOverrides, Timeouts, TokenCounting,
 };
 use crate::secret::Secret;
 
@@ -50,8 +51,9 @@ pub fn add_demo_provider(
             source: "built in".to_owned(),
         }],
         auth: Auth::Bearer,
-        headers: HeaderMap::new(),
-        forward_headers: Vec::new(),
+        headers: own_address(&config.server),
+        // What the page that asked is called from outside.
+        forward_headers: vec![ORIGIN, REFERER],
         caller_header: None,
         stream_usage: StreamUsageMode::Inject,
         api: ProviderApi::chat(),
@@ -86,4 +88,25 @@ pub fn add_demo_provider(
         config.models.insert(DEMO.to_owned(), model);
     }
     Ok(())
+}
+
+/// Tells the demo model where the gateway listens, for the code that it shows.
+fn own_address(server: &Server) -> HeaderMap {
+    const BASE_URL: HeaderName = HeaderName::from_static("x-trunkline-base-url");
+    let scheme = if server.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let address = server
+        .listen
+        .address()
+        .filter(|address| address.port() != 0);
+    let value = address.and_then(|mut address| {
+        if address.ip().is_unspecified() {
+            address.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
+        HeaderValue::try_from(format!("{scheme}://{address}/v1")).ok()
+    });
+    value.map(|value| (BASE_URL, value)).into_iter().collect()
 }

@@ -1,4 +1,5 @@
-//! `trunkline check --online`: asks each provider for its models, once for every key.
+//! `trunkline check --online`: asks each provider for its models, once for every key, and
+//! the store whether it can be used.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::wire::model_list::ListedModel;
 mod failure;
 mod finding;
 mod names;
+mod store;
 
 use finding::{Finding, Severity};
 
@@ -48,27 +50,39 @@ struct Listed<'c> {
 /// anything is.
 pub fn write(config: &Config, out: &mut dyn Write) -> Result<(), OnlineError> {
     let runtime = RuntimeBuilder::new_current_thread().enable_all().build()?;
-    let listed = LocalSet::new().block_on(&runtime, fetch_all(config));
+    let asked = async { tokio::join!(fetch_all(config), store::findings(config)) };
+    let (listed, of_store) = LocalSet::new().block_on(&runtime, asked);
     let findings: Vec<Finding> = listed.iter().flat_map(|it| findings(config, it)).collect();
     if findings.is_empty() {
         writeln!(out, "\nNo provider is ready, so none was asked.")?;
-        return Ok(());
+    } else {
+        write_providers(config, &findings, out)?;
     }
-    let limit = humantime::format_duration(config.discovery.timeout);
-    writeln!(
-        out,
-        "\nAsked the providers for their models, for at most {limit}:"
-    )?;
-    for finding in &findings {
+    if !of_store.is_empty() {
+        writeln!(out, "\nAsked the store:")?;
+    }
+    for finding in &of_store {
         writeln!(out, "{finding}")?;
     }
     // Before the error that is written elsewhere.
     out.flush()?;
     let is_error = |finding: &&Finding| finding.severity == Severity::Error;
-    match findings.iter().filter(is_error).count() {
+    match findings.iter().chain(&of_store).filter(is_error).count() {
         0 => Ok(()),
         count => Err(OnlineError::Found(count)),
     }
+}
+
+fn write_providers(config: &Config, findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
+    let limit = humantime::format_duration(config.discovery.timeout);
+    writeln!(
+        out,
+        "\nAsked the providers for their models, for at most {limit}:"
+    )?;
+    for finding in findings {
+        writeln!(out, "{finding}")?;
+    }
+    Ok(())
 }
 
 fn found(count: usize) -> String {

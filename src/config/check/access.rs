@@ -50,6 +50,7 @@ fn keys(checker: &mut Checker<'_>, raw: &raw::Access) -> Vec<ClientKey> {
             models,
             team: team(checker, &path, raw.team.as_ref()),
             may_name_users: raw.may_name_users,
+            is_operator: raw.operator,
             expires,
         });
     }
@@ -92,6 +93,7 @@ fn certificates(checker: &mut Checker<'_>, raw: &raw::Config) -> Vec<ClientCerti
             models,
             team: team(checker, &path, raw.team.as_ref()),
             may_name_users: raw.may_name_users,
+            is_operator: raw.operator,
             expires,
         });
     }

@@ -183,7 +183,7 @@ fn accept(
 
 /// Editors end a file with one line end, and so does what is made of its content, such
 /// as a Secret in a variable; more of them are a mistake.
-fn without_line_end(text: &str) -> &str {
+pub fn without_line_end(text: &str) -> &str {
     let text = text.strip_suffix('\n').unwrap_or(text);
     text.strip_suffix('\r').unwrap_or(text)
 }

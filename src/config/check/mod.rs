@@ -39,6 +39,8 @@ mod provider_api;
 pub mod reload;
 mod roots;
 mod server;
+mod store;
+mod store_url;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -137,6 +139,8 @@ pub fn config(checker: &mut Checker<'_>, raw: &raw::Config, presets: &Presets) -
         models,
         limits: Vec::new(),
         ledger: ledger::resolve(checker, &raw.ledger),
+        store: store::resolve(checker, &raw.store),
+        orchestrator: orchestrator(checker.environment),
         files: ReadFiles::default(),
         warnings: Vec::new(),
     };
@@ -144,6 +148,17 @@ pub fn config(checker: &mut Checker<'_>, raw: &raw::Config, presets: &Presets) -
     config.limits = limit::resolve(checker, raw, &config);
     config.warnings = std::mem::take(&mut checker.warnings);
     config
+}
+
+/// Each sets such a variable in every process that it starts.
+fn orchestrator(environment: &Environment) -> Option<&'static str> {
+    let known = [
+        ("KUBERNETES_SERVICE_HOST", "Kubernetes"),
+        ("NOMAD_ALLOC_ID", "Nomad"),
+        ("ECS_CONTAINER_METADATA_URI_V4", "ECS"),
+    ];
+    let found = known.into_iter().find(|(name, _)| environment.has(name));
+    found.map(|(_, name)| name)
 }
 
 /// The admin listener alone.

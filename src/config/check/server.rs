@@ -102,7 +102,10 @@ pub fn admin(checker: &mut Checker<'_>, raw: &raw::Admin, server: &Listen) -> Ad
     let path = KeyPath::new(["admin", "socket_mode"]);
     let mode = checker.or_fallback(&path, listener::parse_mode(&raw.socket_mode), 0);
     if matches!(raw.listen.as_str(), "" | "off") {
-        return AdminConfig { listen: None };
+        return AdminConfig {
+            listen: None,
+            read_only: raw.read_only,
+        };
     }
     let path = KeyPath::new(["admin", "listen"]);
     let off = |text| format!("{text}, or \"off\" for no admin listener");
@@ -115,8 +118,10 @@ pub fn admin(checker: &mut Checker<'_>, raw: &raw::Admin, server: &Listen) -> Ad
             "the same address as server.listen; choose another port or path",
         );
     }
-    let listen = Some(listen);
-    AdminConfig { listen }
+    AdminConfig {
+        listen: Some(listen),
+        read_only: raw.read_only,
+    }
 }
 
 /// The fallback for an invalid address.

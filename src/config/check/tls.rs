@@ -35,9 +35,7 @@ pub fn resolve(checker: &mut Checker<'_>, raw: &raw::Tls) -> Option<Tls> {
         }
         return None;
     };
-    let chain = read_chain(checker, &path.key("cert_file"), chain);
-    let key = read_key(checker, &path.key("key_file"), key);
-    let certificate = certified_key(checker, &path, chain?, key?, &provider)?;
+    let certificate = read_certified_key(checker, &path, chain, key)?;
     let (authorities, verifier) = clients.unzip();
     Some(Tls {
         certificate: Arc::new(certificate),
@@ -45,6 +43,18 @@ pub fn resolve(checker: &mut Checker<'_>, raw: &raw::Tls) -> Option<Tls> {
         authorities: authorities.unwrap_or_default(),
         client_auth: raw.client_auth,
     })
+}
+
+/// The files of `cert_file` and `key_file` below this path.
+pub fn read_certified_key(
+    checker: &mut Checker<'_>,
+    path: &KeyPath,
+    chain: &str,
+    key: &str,
+) -> Option<CertifiedKey> {
+    let chain = read_chain(checker, &path.key("cert_file"), chain);
+    let key = read_key(checker, &path.key("key_file"), key);
+    certified_key(checker, path, chain?, key?, &crypto_provider())
 }
 
 fn certified_key(

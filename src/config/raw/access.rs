@@ -31,6 +31,8 @@ pub struct ClientKey {
     pub team: Option<String>,
     /// Whether requests with this key may name their user, for limits with `per = ["user"]`.
     pub may_name_users: bool,
+    /// Whether the status panel shows this client what concerns all: limits, spending by key and team, last errors.
+    pub operator: bool,
     /// When the key expires: "2027-06-30T12:00:00Z", or "2027-06-30" for the end of that day in UTC.
     pub expires: Option<String>,
 }
@@ -50,6 +52,8 @@ pub struct ClientCertificate {
     pub team: Option<String>,
     /// Whether requests of this client may name their user, for limits with `per = ["user"]`.
     pub may_name_users: bool,
+    /// As for a key.
+    pub operator: bool,
     /// When the certificate is no longer accepted: "2027-06-30T12:00:00Z", or "2027-06-30" for the end of that day in UTC.
     pub expires: Option<String>,
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Count, DurationOrZero};
-use crate::config::{LimitBy, Reserve};
+use crate::config::{LimitBy, Reserve, WithoutStore};
 
 /// `[limits.NAME]`
 #[derive(Default, Clone, Deserialize, JsonSchema)]
@@ -56,4 +56,6 @@ pub struct Limit {
     pub user_header: Option<String>,
     /// How many users or models have amounts of their own, with `per`; 100000 by default. Beyond them, those that were idle longest are forgotten.
     pub max_subjects: Option<Count<1>>,
+    /// What holds while the store is away: "share" (default), each replica has its part of a rate, and of money and of counts what it has leased and a twentieth of the rest; "refuse", a 503 beyond what it has leased; or "open", every request passes.
+    pub without: Option<WithoutStore>,
 }

@@ -28,6 +28,7 @@ mod reload;
 mod retry;
 mod scalar;
 mod server;
+mod store;
 mod timeouts;
 mod tls;
 mod traces;
@@ -49,6 +50,7 @@ pub use reload::Reload;
 pub use retry::{ModelRetry, Retry};
 pub use scalar::{Count, DurationOrOff, DurationOrZero, Format, PositiveDuration, Size};
 pub use server::{Admin, Cors, Server};
+pub use store::Store;
 pub use timeouts::{TimeoutOverrides, Timeouts};
 pub use tls::Tls;
 pub use traces::Traces;
@@ -100,6 +102,8 @@ pub struct Config {
     pub limits: BTreeMap<String, Limit>,
     /// The record of what was used, in a database.
     pub ledger: Ledger,
+    /// The server that several replicas share, so that limits hold over all of them.
+    pub store: Store,
     /// Token prices by provider and the provider's name for the model, both with `*` and `?` as wildcards. These override the built-in prices; a row without a price removes a built-in one.
     pub prices: BTreeMap<String, Price>,
 }
@@ -128,6 +132,7 @@ impl Default for Config {
             models: BTreeMap::new(),
             limits: BTreeMap::new(),
             ledger: Ledger::default(),
+            store: Store::default(),
             prices: BTreeMap::new(),
         }
     }

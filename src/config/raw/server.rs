@@ -85,6 +85,8 @@ pub struct Admin {
     pub listen: String,
     /// As `server.socket_mode`.
     pub socket_mode: String,
+    /// Refuse `PUT /log` and `PUT /limits`, so that who can connect to it changes nothing.
+    pub read_only: bool,
 }
 
 /// `[cors]`
@@ -136,6 +138,7 @@ impl Default for Admin {
         Self {
             listen: "127.0.0.1:8081".into(),
             socket_mode: "0660".into(),
+            read_only: false,
         }
     }
 }

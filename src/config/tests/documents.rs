@@ -95,6 +95,7 @@ fn the_commented_examples_are_valid() {
         .filter(|line| !line.starts_with("api_key = ") && !line.starts_with("api_key_file = "))
         .filter(|line| !line.starts_with("api_keys = ") && !line.starts_with("targets = "))
         .filter(|line| !line.starts_with("ca_file = ") && !line.starts_with("after = "))
+        .filter(|line| !line.starts_with("url_env = ") && !line.starts_with("url_file = "))
         .filter(|line| !line.starts_with("san = ") && !line.starts_with("providers = "))
         .filter(|line| !line.starts_with("replaces = ") && !line.starts_with("budget = ["))
         .map(str::to_owned)
@@ -118,6 +119,7 @@ fn the_examples_load() {
             .variable("OPENAI_API_KEY", "a")
             .variable("AZURE_OPENAI_API_KEY", "a")
             .variable("GROQ_API_KEY", "a")
+            .variable("VALKEY_URL", "redis://valkey:6379")
             .config();
         assert!(
             config.warnings.is_empty(),
@@ -150,7 +152,9 @@ fn the_tasks_of_the_page_on_limits_load() {
     let tasks = block("```toml,fragment\n");
     assert!(tasks.len() >= 10, "{}", tasks.len());
     for task in tasks {
-        let trial = Trial::file(&format!("{base}\n{task}")).variable("GROQ_API_KEY", "a");
+        let trial = Trial::file(&format!("{base}\n{task}"))
+            .variable("GROQ_API_KEY", "a")
+            .variable("VALKEY_URL", "redis://valkey:6379");
         assert_eq!(trial.errors(), Vec::<String>::new(), "{task}");
         assert_eq!(trial.warnings(), Vec::<String>::new(), "{task}");
     }

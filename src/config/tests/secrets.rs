@@ -15,11 +15,13 @@ fn debug_output_contains_no_secret() {
     let trial = Trial::file(&format!(
         "[providers.a]\nbase_url = \"https://a/v1\"\napi_key = \"{CANARY}1\"\n\
          headers = {{ x-secret = \"{CANARY}2\" }}\n\
+         [store]\nurl_env = \"VALKEY_URL\"\n\
          [providers.b]\nbase_url = \"https://b/v1\"\napi_key_file = \"key\"\n"
     ))
     .with("key", format!("{CANARY}3\n"))
     .with(".env", format!("GROQ_API_KEY={CANARY}4"))
-    .variable("OPENAI_API_KEY", &format!("{CANARY}5"));
+    .variable("OPENAI_API_KEY", &format!("{CANARY}5"))
+    .variable("VALKEY_URL", &format!("redis://a:{CANARY}6@cache"));
     let config = trial.config();
     let ready = |name: &str| config.providers[name].is_ready();
     assert!(["a", "b", "groq", "openai"].into_iter().all(ready));

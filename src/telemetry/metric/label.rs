@@ -165,6 +165,13 @@ labels! {
         INPUT = "input", "";
         OUTPUT = "output", "";
     }
+    store_object_result: "result" {
+        WRITTEN = "written", "";
+        DROPPED = "dropped", "not written: too many waited, or the store had no room";
+        FOUND = "found", "";
+        UNKNOWN = "unknown", "the store has none of them";
+        NO_RESPONSE = "no_response", "the store did not respond in time";
+    }
     metric_export_result: "result" {
         OK = "ok", "";
         FAILED = "failed", "the collector did not accept all of it";

@@ -150,6 +150,13 @@ impl Registry {
         self.store.snapshots(computed.unwrap_or_default())
     }
 
+    /// The labels and the count of each series of a counter; of a counter of parts, in
+    /// parts.
+    #[must_use]
+    pub fn counts(&self, metric: &Metric) -> Vec<(Key, u64)> {
+        self.store.counts(metric)
+    }
+
     /// Writes all series, and those of the process, in the Prometheus text format.
     ///
     /// # Errors

@@ -115,6 +115,18 @@ impl Store {
         }
     }
 
+    pub(super) fn counts(&self, metric: &Metric) -> Vec<(Key, u64)> {
+        let family = self.counters.get(metric.name);
+        let samples = family.map_or_else(Vec::new, |it| it.samples(SampleValue::Integer));
+        let counts = samples.into_iter();
+        counts
+            .filter_map(|sample| match sample.value {
+                SampleValue::Integer(count) => Some((sample.key, count)),
+                SampleValue::Float(_) | SampleValue::Histogram(_) => None,
+            })
+            .collect()
+    }
+
     fn snapshot(&self, metric: &'static Metric) -> Option<FamilySnapshot> {
         let samples = match metric.kind {
             MetricKind::Counter => self

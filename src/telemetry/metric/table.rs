@@ -50,6 +50,10 @@ const OVERHEAD_BUCKETS: &[f64] = &[
 const LIMIT_WAIT_BUCKETS: &[f64] = &[
     0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0,
 ];
+/// Round trips to the store, which requests may wait for, for 25 ms by default.
+const STORE_BUCKETS: &[f64] = &[
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
+];
 /// What was used of what was expected.
 const RATIO_BUCKETS: &[f64] = &[
     0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 4.0, 10.0,
@@ -138,6 +142,18 @@ table! {
         "Requests that were charged to limits by an estimate, since no usage came.";
     LIMIT_ESTIMATE_RATIO = "trunkline_limit_estimate_ratio", MetricKind::Histogram(RATIO_BUCKETS), Count, [label::ESTIMATE_OF],
         "What a request used of what was expected of it, by limits that count tokens or money.";
+    LIMIT_UNCHECKED = "trunkline_limit_unchecked_total", MetricKind::Counter, Count,
+        "Requests that passed a limit with `without = \"open\"` unchecked, since the store was away.";
+    LIMIT_STORE_UP = "trunkline_limit_store_up", MetricKind::Gauge, Count,
+        "1 while the store responds, 0 while it is away; only with a `[store]`.";
+    LIMIT_BORROW = "trunkline_limit_borrow_seconds", MetricKind::Histogram(STORE_BUCKETS), Seconds,
+        "Time from sending calls to the store, many at once, to their responses.";
+    LIMIT_STORE_CALLS = "trunkline_limit_store_calls_total", MetricKind::Counter, Count,
+        "Calls to the store.";
+    LIMIT_STORE_ERRORS = "trunkline_limit_store_errors_total", MetricKind::Counter, Count,
+        "Calls that the store refused, and failures to reach it.";
+    STORE_OBJECTS = "trunkline_store_objects_total", MetricKind::Counter, Count, [label::store_object_result::LABEL],
+        "Locations of objects that were written to the store, and requests whose objects were looked up there, by result.";
     ATTEMPTS = "trunkline_attempts_total", MetricKind::Counter, Count, [label::MODEL, label::PROVIDER, label::attempt_result::LABEL],
         "Attempts at a provider, by result.";
     RETRIES = "trunkline_retries_total", MetricKind::Counter, Count, [label::MODEL, label::PROVIDER, label::AFTER],
@@ -188,6 +204,10 @@ table! {
         "Exports of all metrics to a collector, by result.";
     LEDGER_UP = "trunkline_ledger_up", MetricKind::Gauge, Count,
         "1 while the ledger is written, 0 while it cannot be; only with `ledger.path`.";
+    LEDGER_IN_USE = "trunkline_ledger_in_use", MetricKind::Gauge, Count,
+        "1 while another process writes the ledger, such as the one that this one takes over from.";
+    LEDGER_SET_ASIDE_TIME = "trunkline_ledger_last_set_aside_timestamp_seconds", MetricKind::Gauge, Seconds,
+        "When a damaged ledger was set aside last, and a new one begun; 0 for never.";
     LEDGER_ERRORS = "trunkline_ledger_errors_total", MetricKind::Counter, Count,
         "Failures to open or write the ledger, one a second while it lasts.";
     LEDGER_REQUESTS_LOST = "trunkline_ledger_requests_lost_total", MetricKind::Counter, Count,

@@ -2,9 +2,10 @@
 
 use super::RuleCheck;
 use crate::config::check::Checker;
+use crate::config::error::KeyPath;
 use crate::config::{Amount, AtLimit, LimitBy, LimitUnit, Period, Unmetered};
 
-pub fn check(checker: &mut Checker<'_>, check: &RuleCheck<'_>) {
+pub fn check(checker: &mut Checker<'_>, check: &RuleCheck<'_>, has_store: bool) {
     // An amount that is misspelt may be the one that a key is for.
     if checker.is_pruned(&check.path) || has_unread_amounts(check) {
         return;
@@ -13,6 +14,7 @@ pub fn check(checker: &mut Checker<'_>, check: &RuleCheck<'_>) {
     check_calendar_keys(checker, check);
     check_waiting(checker, check);
     check_user_keys(checker, check);
+    check_store_keys(checker, check, has_store);
 }
 
 fn has_unread_amounts(check: &RuleCheck<'_>) -> bool {
@@ -104,4 +106,18 @@ fn check_user_keys(checker: &mut Checker<'_>, check: &RuleCheck<'_>) {
         let text = "has no effect without per = [\"user\"] or [\"model\"]; remove it";
         checker.error(&path.key("max_subjects"), text);
     }
+}
+
+fn check_store_keys(checker: &mut Checker<'_>, check: &RuleCheck<'_>, has_store: bool) {
+    let RuleCheck { path, raw, rule } = check;
+    let text = if raw.without.is_none() || checker.is_pruned(&KeyPath::new(["store"])) {
+        return;
+    } else if !has_store {
+        "has no effect without a [store]; add one, or remove it"
+    } else if rule.at_limit == AtLimit::Observe {
+        "a limit that only observes lets every request pass; remove it"
+    } else {
+        return;
+    };
+    checker.error(&path.key("without"), text);
 }

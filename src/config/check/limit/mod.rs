@@ -40,7 +40,7 @@ pub fn resolve(checker: &mut Checker<'_>, raw: &raw::Config, config: &Config) ->
     let checks: Vec<RuleCheck<'_>> = checks.collect();
     let scope = LimitScope::new(raw, config, &rules);
     for check in &checks {
-        keys::check(checker, check);
+        keys::check(checker, check, config.store.is_some());
         unreached::check(checker, check);
         // What holds for nothing has one error, and no others that follow from it.
         if matchers::check(checker, check, &scope) {

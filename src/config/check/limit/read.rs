@@ -52,6 +52,7 @@ pub fn rule(checker: &mut Checker<'_>, path: &KeyPath, name: &str, raw: &raw::Li
         max_subjects: raw
             .max_subjects
             .map_or(MAX_SUBJECTS, |it| it.get() as usize),
+        without: raw.without.unwrap_or_default(),
     }
 }
 

@@ -17,4 +17,5 @@ mod provider_api;
 mod retry;
 mod roots;
 mod server;
+mod store;
 mod tls;
