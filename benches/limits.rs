@@ -7,12 +7,13 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use divan::{AllocProfiler, Bencher};
 use sha2::{Digest, Sha256};
 use trunkline::internals::{
-    Catalog, Config, ExpectedUsage, LearnedUsage, LimitClock, LimitSet, LimitUsage, RequestSize,
-    RequestSubject, Sources, load,
+    Catalog, Config, ExpectedUsage, LearnedUsage, LeaseAmounts, LeaseLink, LeaseResponse,
+    LimitClock, LimitSet, LimitUsage, RequestSize, RequestSubject, Sources, load,
 };
 
 #[global_allocator]
@@ -80,7 +81,9 @@ fn config(keys: usize, limits: &str) -> Config {
 
 fn limits(keys: usize, limits: &str) -> LimitSet {
     let config = config(keys, limits);
-    LimitSet::new(&config.limits, &config.access, None, None)
+    let limits = LimitSet::new(&config.limits, &config.access, None, None);
+    limits.index_models(&Catalog::new(&config));
+    limits
 }
 
 fn usage() -> ExpectedUsage {
@@ -112,14 +115,67 @@ fn scattered(count: usize) -> impl FnMut() -> usize {
 /// All that limits add to a request, with both looks at the clocks.
 #[divan::bench(args = KEYS, sample_size = 1_000)]
 fn reserve_and_settle_under_three_rules(bencher: Bencher<'_, '_>, keys: usize) {
-    let (set, usage, mut next) = (limits(keys, THREE_RULES), usage(), scattered(keys));
-    let subject = RequestSubject {
-        model: "m",
-        user: None,
-    };
+    reserve_and_settle(bencher, &limits(keys, THREE_RULES), keys);
+}
+
+/// The same, of what was leased from a store.
+#[divan::bench(args = [10, 1_000], sample_size = 1_000)]
+fn reserve_and_settle_under_three_leased_rules(bencher: Bencher<'_, '_>, keys: usize) {
+    let (config, catalog) = (config(keys, THREE_RULES), Catalog::new(&config(1, "")));
+    let link = LeaseLink::new("bench", Duration::from_millis(25), 1, None);
+    link.set_up(true);
+    let set = LimitSet::with_link(&config.limits, &config.access, None, &link);
+    set.index_models(&catalog);
+    // The first request of each key finds nothing, and the store then leases plenty.
+    for key in 0..keys {
+        let subject = RequestSubject {
+            model: "m",
+            user: None,
+        };
+        let (caller, usage) = (set.caller(Some(key)), usage());
+        let mut acquiring = pin!(caller.acquire(&subject, &usage));
+        while acquiring
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_pending()
+        {
+            lease_plenty(&link);
+        }
+    }
+    reserve_and_settle(bencher, &set, keys);
+}
+
+fn lease_plenty(link: &LeaseLink) {
+    let now = LimitClock::now();
+    for call in link.urgent_calls(now, usize::MAX) {
+        let response = match call.amounts {
+            LeaseAmounts::Counter { .. } => LeaseResponse::Counter {
+                granted: 1 << 50,
+                free: 1 << 50,
+                others: 0,
+                settled: 0,
+                is_new: false,
+            },
+            LeaseAmounts::Rate { .. } => LeaseResponse::Rate {
+                granted: 1 << 50,
+                busy: Duration::from_secs(1),
+            },
+        };
+        call.finish(Some(response), now);
+    }
+}
+
+fn reserve_and_settle(bencher: Bencher<'_, '_>, set: &LimitSet, keys: usize) {
+    let (usage, mut next) = (usage(), scattered(keys));
+    let catalog = Catalog::new(&config(1, ""));
+    let resolved = catalog.resolve("m", |_| true).expect("a known alias");
     bencher.bench_local(|| {
+        let name = black_box("m");
         let caller = set.caller(Some(next()));
-        let acquiring = pin!(caller.acquire(black_box(&subject), &usage));
+        let Some(limits) = caller.for_model(resolved.model.id_of(name), name) else {
+            return false;
+        };
+        let acquiring = pin!(limits.acquire(None, &usage));
         let acquired = acquiring.poll(&mut Context::from_waker(Waker::noop()));
         let Poll::Ready(Ok(acquired)) = acquired else {
             return false;

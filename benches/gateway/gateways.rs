@@ -8,6 +8,7 @@ use std::process::Command;
 use sha2::{Digest, Sha256};
 
 use crate::protocol::{AUTHORITY, Transport, alias, client_key, upstream_model};
+use crate::scenario::Limits;
 
 #[derive(Debug)]
 pub struct Gateway {
@@ -190,6 +191,9 @@ pub struct LaunchSettings<'a> {
     pub alias_count: usize,
     /// Whether clients need one of as many client keys.
     pub keys: bool,
+    pub limits: Limits,
+    /// The port of the store, if there is one.
+    pub store: Option<u16>,
 }
 
 impl Gateway {
@@ -237,6 +241,7 @@ impl Gateway {
         let mut text = settings.fill(self.template.1, &config);
         if self.supports_aliases {
             settings.add_aliases(&mut text);
+            settings.add_limits(&mut text);
         }
         fs::write(&config, text).unwrap();
         let arguments = self
@@ -286,6 +291,20 @@ impl LaunchSettings<'_> {
             .replace("{scheme}", scheme)
             .replace("{http}", http)
             .replace("{ca_file}", &ca_file)
+    }
+
+    /// Appends limits that no request reaches.
+    fn add_limits(&self, text: &mut String) {
+        if self.limits == Limits::None {
+            return;
+        }
+        let limits = "[prices.\"mock/*\"]\ninput = \"1\"\noutput = \"2\"\n\
+            [limits.each-key]\nper = [\"key\"]\nrequests = [\"10000000/minute\"]\n\
+            budget = [\"100000/day\"]\n";
+        text.push_str(limits);
+        if let Some(port) = self.store {
+            write!(text, "[store]\nurl = \"redis://127.0.0.1:{port}\"\n").unwrap();
+        }
     }
 
     /// Appends aliases and keys in Trunkline's format.

@@ -43,6 +43,7 @@ mod report;
 mod round;
 mod run;
 mod scenario;
+mod store;
 
 /// First argument of the harness's own subprocesses.
 const SUBPROCESS: &str = "--subprocess";

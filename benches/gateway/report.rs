@@ -64,6 +64,11 @@ fn columns(kind: Kind) -> Vec<Column> {
             Column("KiB/request", "kib_per_request", Ratio(0)),
         ],
         Kind::Even => vec![per_request],
+        Kind::Leases => vec![
+            per_request,
+            Column("store calls/s", "store_calls_per_s", Plain(0)),
+            Column("store cores", "store_cores", Plain(3)),
+        ],
         Kind::Burst => vec![
             per_chunk,
             Column("chunks/s", "chunks_per_s", Plain(0)),
@@ -80,7 +85,7 @@ fn columns(kind: Kind) -> Vec<Column> {
     match kind {
         // At full load requests wait for each other: the tail means little.
         Kind::Requests | Kind::LargeRequests => columns.extend(LATENCY.into_iter().take(2)),
-        Kind::Even => columns.extend(LATENCY),
+        Kind::Even | Kind::Leases => columns.extend(LATENCY),
         Kind::Burst => columns.extend(first),
         Kind::Paced | Kind::Open => columns.extend(relay.into_iter().chain(first)),
     }

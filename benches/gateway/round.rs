@@ -12,7 +12,8 @@ use crate::gateways::{Gateway, LaunchSettings};
 use crate::options::Options;
 use crate::process::{Subprocess, open_files};
 use crate::protocol::{LoadResult, LoadSettings, MockSettings, PATH, alias, client_key, now};
-use crate::scenario::{Kind, Scenario};
+use crate::scenario::{Kind, Limits, Scenario};
+use crate::store::Store;
 
 /// The figures of one measurement by name.
 pub type Figures = BTreeMap<&'static str, f64>;
@@ -50,52 +51,52 @@ pub fn measure(
         .read_line(OUTPUT_TIMEOUT)?
         .parse()
         .map_err(|_| "the mock failed")?;
+    let store = match (scenario.limits, program) {
+        (Limits::OverReplicas, Some(_)) => Some(Store::start(context.directory)?),
+        _ => None,
+    };
     let running = program
-        .map(|program| start(context, scenario, gateway, program, upstream))
+        .map(|program| {
+            start(
+                context,
+                scenario,
+                gateway,
+                program,
+                (upstream, store.as_ref()),
+            )
+        })
         .transpose()?;
     let port = running.as_ref().map_or(upstream, |(_, port)| *port);
-    let mut load = Subprocess::start(
-        "load",
-        &LoadSettings {
-            port,
-            threads: Options::helpers(),
-            connections: scenario.connections,
-            body: scenario.body,
-            field_lines: gateway.field_lines(upstream),
-            alias_count: scenario.alias_count,
-            response: scenario.response,
-            exact: gateway.exact,
-            rate: scenario.rate,
-            spread: scenario.spread,
-            warm_up: context.options.warm_up(),
-            window: scenario.window,
-        },
-    );
+    let mut load = start_load(context, scenario, gateway, (port, upstream));
     expect_line(&load, "ready", OUTPUT_TIMEOUT)?;
     let groups = [
         running.as_ref().map(|(it, _)| it.group),
         Some(mock.group()),
         Some(load.group()),
+        store.as_ref().map(|store| store.group),
     ];
+    let calls = || store.as_ref().and_then(Store::calls).unwrap_or(0);
     let usages = || {
-        let [gateway, mock, load] =
+        let [gateway, mock, load, store] =
             groups.map(|group| group.map(cpu_time::of_group).unwrap_or_default());
         let machine = Usage {
             cpu: cpu_time::of_machine(),
             ..Usage::default()
         };
-        [gateway, mock, load, machine]
+        [gateway, mock, load, store, machine]
     };
-    let before = usages();
+    let before = (usages(), calls());
     load.write_line("go");
     expect_line(&load, "stop", scenario.window + OUTPUT_TIMEOUT)?;
-    let after = usages();
+    let after = (usages(), calls());
     let line = load.read_line(OUTPUT_TIMEOUT)?;
     let result: LoadResult = serde_json::from_str(&line).map_err(|_| load_error(&line))?;
-    let mut figures = figures(scenario, &result, &before, &after);
+    let mut figures = figures(scenario, &result, &before.0, &after.0);
     if let Some((running, _)) = &running {
-        running.add(scenario, &result, &after[0], &mut figures);
+        running.add(scenario, &result, &after.0[0], &mut figures);
     }
+    let calls = after.1.saturating_sub(before.1) as f64;
+    figures.insert("store_calls_per_s", calls / result.seconds);
     Ok(figures)
 }
 
@@ -112,13 +113,38 @@ fn start_mock(context: &RunContext<'_>, scenario: &Scenario, gateway: &Gateway) 
     )
 }
 
+fn start_load(
+    context: &RunContext<'_>,
+    scenario: &Scenario,
+    gateway: &Gateway,
+    (port, upstream): (u16, u16),
+) -> Subprocess {
+    Subprocess::start(
+        "load",
+        &LoadSettings {
+            port,
+            threads: Options::helpers(),
+            connections: scenario.connections,
+            body: scenario.body,
+            field_lines: gateway.field_lines(upstream),
+            alias_count: scenario.alias_count,
+            response: scenario.response,
+            exact: gateway.exact,
+            rate: scenario.rate,
+            spread: scenario.spread,
+            warm_up: context.options.warm_up(),
+            window: scenario.window,
+        },
+    )
+}
+
 /// Starts a gateway and waits for its first response.
 fn start(
     context: &RunContext<'_>,
     scenario: &Scenario,
     gateway: &Gateway,
     program: &Path,
-    upstream: u16,
+    (upstream, store): (u16, Option<&Store>),
 ) -> Result<(Running, u16), String> {
     let port = free_port();
     let command = gateway.prepare(
@@ -132,6 +158,8 @@ fn start(
             open_files: open_files(),
             alias_count: scenario.alias_count,
             keys: scenario.keys,
+            limits: scenario.limits,
+            store: store.map(|store| store.port),
         },
     );
     let log = context.directory.join("gateway.log");
@@ -196,18 +224,20 @@ fn load_error(line: &str) -> String {
     line.strip_prefix("error ").unwrap_or(line).to_owned()
 }
 
-/// Gateway, mock, load generator; last the machine, with CPU time only.
-type Usages = [Usage; 4];
+/// Gateway, mock, load generator, store; last the machine, with CPU time only.
+type Usages = [Usage; 5];
 
 /// Figures of every measurement, the direct call included.
 fn figures(scenario: &Scenario, result: &LoadResult, before: &Usages, after: &Usages) -> Figures {
     let cpu_micros = |which: usize| after[which].cpu.saturating_sub(before[which].cpu) as f64 / 1e3;
-    let others = (cpu_micros(3) - cpu_micros(0) - cpu_micros(1) - cpu_micros(2)).max(0.0);
+    let known: f64 = (0..4).map(cpu_micros).sum();
+    let others = (cpu_micros(4) - known).max(0.0);
     let mut figures = Figures::from([
         ("requests_per_s", result.requests as f64 / result.seconds),
         ("gateway_cores", cpu_micros(0) / result.seconds / 1e6),
         ("mock_cores", cpu_micros(1) / result.seconds / 1e6),
         ("load_cores", cpu_micros(2) / result.seconds / 1e6),
+        ("store_cores", cpu_micros(3) / result.seconds / 1e6),
         ("other_cores", others / result.seconds / 1e6),
     ]);
     if result.requests > 0 {

@@ -13,7 +13,8 @@ use crate::options::Options;
 use crate::process::open_files;
 use crate::report::{self, Results};
 use crate::round::{self, RunContext};
-use crate::scenario::{self, Scenario};
+use crate::scenario::{self, Limits, Scenario};
+use crate::store;
 
 /// An installed gateway and its program.
 type Installed = (&'static Gateway, Option<PathBuf>);
@@ -34,6 +35,13 @@ pub fn run(options: &Options, directory: &Path) -> Result<(), String> {
             let (needed, most) = (scenario.open_files(), open_files());
             println!(
                 "\n{}: skipped, it needs {needed} open files and `ulimit -n` allows {most}",
+                scenario.name
+            );
+            continue;
+        }
+        if scenario.limits == Limits::OverReplicas && !store::is_installed() {
+            println!(
+                "\n{}: skipped, it needs a Valkey or Redis server",
                 scenario.name
             );
             continue;

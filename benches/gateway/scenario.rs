@@ -20,8 +20,18 @@ pub struct Scenario {
     /// The number of aliases and, with `keys`, of client keys.
     pub alias_count: usize,
     pub keys: bool,
+    pub limits: Limits,
     pub window: Duration,
     pub kind: Kind,
+}
+
+/// Limits of clients, which none of the requests reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limits {
+    None,
+    OfProcess,
+    /// Over all replicas, by a store.
+    OverReplicas,
 }
 
 /// The figures that matter.
@@ -33,6 +43,8 @@ pub enum Kind {
     LargeRequests,
     /// Requests at an even rate: the latency of one.
     Even,
+    /// As [`Even`](Self::Even): also what the store does.
+    Leases,
     /// Streams at full speed: the cost of a chunk.
     Burst,
     /// Paced streams: cost and delay of a chunk.
@@ -103,6 +115,7 @@ impl Scenario {
             spread: None,
             alias_count: 1,
             keys: false,
+            limits: Limits::None,
             window: options.window(),
             kind: Kind::Requests,
         }
@@ -139,6 +152,7 @@ pub fn all(options: &Options) -> Vec<Scenario> {
         bodies(options),
         streams(options),
         variants(options),
+        limited(options),
     ]
     .concat()
 }
@@ -247,6 +261,56 @@ fn variants(options: &Options) -> Vec<Scenario> {
             "tls-http2",
             "as small, the upstream over TLS, HTTP/2",
             Transport::TlsHttp2,
+        ),
+    ]
+}
+
+/// Requests of clients with a rule for each key: a rate, and a budget of a day.
+fn limited(options: &Options) -> Vec<Scenario> {
+    let many = if options.quick { 500 } else { 5_000 };
+    let scenario = |name, description: &str, alias_count, limits, rate: f64| Scenario {
+        alias_count,
+        keys: true,
+        limits,
+        rate: Some(if options.quick { 200.0 } else { rate }),
+        connections: 32,
+        kind: if limits == Limits::OverReplicas {
+            Kind::Leases
+        } else {
+            Kind::Even
+        },
+        ..Scenario::new(name, description, options)
+    };
+    let (none, own, shared) = (Limits::None, Limits::OfProcess, Limits::OverReplicas);
+    vec![
+        scenario("keys-even", "as even, 100 client keys", 100, none, 2_000.0),
+        scenario(
+            "limits-even",
+            "as keys-even, with limits of two amounts for each key",
+            100,
+            own,
+            2_000.0,
+        ),
+        scenario(
+            "leases-even",
+            "as limits-even, over replicas, by a store",
+            100,
+            shared,
+            2_000.0,
+        ),
+        scenario(
+            "limits-10000",
+            "5,000 client keys with limits of two amounts, each called once a second",
+            many,
+            own,
+            5_000.0,
+        ),
+        scenario(
+            "leases-10000",
+            "as limits-10000, over replicas, by a store: 10,000 leases in use",
+            many,
+            shared,
+            5_000.0,
         ),
     ]
 }

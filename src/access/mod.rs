@@ -53,6 +53,7 @@ struct Grant {
     name: Box<str>,
     team: Option<Box<str>>,
     may_name_users: bool,
+    is_operator: bool,
     models: Option<Vec<WildMatch>>,
     expires: Option<Timestamp>,
 }
@@ -78,6 +79,7 @@ impl Gate {
                 name: key.name.as_str().into(),
                 team: key.team.as_deref().map(Into::into),
                 may_name_users: key.may_name_users,
+                is_operator: key.is_operator,
                 models: key.models.clone(),
                 expires: key.expires,
             });
@@ -91,6 +93,7 @@ impl Gate {
                 name: it.name.as_str().into(),
                 team: it.team.as_deref().map(Into::into),
                 may_name_users: it.may_name_users,
+                is_operator: it.is_operator,
                 models: it.models.clone(),
                 expires: it.expires,
             });
@@ -177,6 +180,13 @@ impl Caller {
     #[must_use]
     pub fn may_name_users(&self) -> bool {
         self.0.as_ref().is_some_and(|grant| grant.may_name_users)
+    }
+
+    /// Whether the client may see what concerns all clients. Never while access is open:
+    /// behind a reverse proxy, any client reaches a listener on loopback.
+    #[must_use]
+    pub fn is_operator(&self) -> bool {
+        self.0.as_ref().is_some_and(|grant| grant.is_operator)
     }
 
     /// Index of the key or certificate, below [`Gate::key_count`].

@@ -15,6 +15,7 @@ fn key(name: &str, text: &str) -> ClientKey {
         models: None,
         team: None,
         may_name_users: false,
+        is_operator: false,
         expires: None,
     }
 }

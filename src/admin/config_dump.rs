@@ -11,7 +11,7 @@ use wildmatch::WildMatch;
 use super::limit_dump;
 use crate::config::{
     BaseUrl, Breaker, Config, Credential, Hedge, LedgerConfig, Listen, MetricExport, ModelConfig,
-    PoolConfig, ProviderConfig, Server, TimeoutOverrides, Timeouts, Traces,
+    PoolConfig, ProviderConfig, Server, StoreConfig, TimeoutOverrides, Timeouts, Traces,
 };
 
 pub fn to_json(config: &Config) -> Value {
@@ -33,6 +33,7 @@ pub fn to_json(config: &Config) -> Value {
         "admin": {
             "listen": config.admin.listen.as_ref().map(ToString::to_string),
             "socket_mode": config.admin.listen.as_ref().and_then(socket_mode),
+            "read_only": config.admin.read_only,
         },
         "reload": { "watch": config.watch },
         "cors": { "allow_origins": config.cors.allow_origins },
@@ -46,6 +47,7 @@ pub fn to_json(config: &Config) -> Value {
         "retry_budget_percent": config.retry_budget,
         "limits": limit_dump::to_json(&config.limits),
         "ledger": config.ledger.as_ref().map(ledger),
+        "store": config.store.as_ref().map(store),
         "breaker": breaker(&config.breaker),
         "discovery": {
             "ttl_s": config.discovery.ttl.as_secs_f64(),
@@ -59,6 +61,18 @@ pub fn to_json(config: &Config) -> Value {
 
 fn ledger(ledger: &LedgerConfig) -> Value {
     json!({ "path": ledger.path, "retention_days": ledger.retention_days })
+}
+
+/// Without user and password.
+fn store(store: &StoreConfig) -> Value {
+    json!({
+        "address": store.server.address.to_string(),
+        "database": store.server.database,
+        "tls": store.server.tls.is_some(),
+        "prefix": store.prefix,
+        "timeout_s": store.timeout.as_secs_f64(),
+        "replicas": store.replicas,
+    })
 }
 
 /// The files that were read, as they were named or found.
@@ -128,7 +142,8 @@ fn metrics(metrics: &MetricExport) -> Value {
 fn keys(config: &Config) -> Value {
     let keys = config.access.keys.iter().map(|it| {
         let team = it.team.as_deref();
-        let json = grant(it.models.as_deref(), it.expires, team, it.may_name_users);
+        let rights = [it.may_name_users, it.is_operator];
+        let json = grant(it.models.as_deref(), it.expires, team, rights);
         (it.name.clone(), json)
     });
     Value::Object(keys.collect())
@@ -137,7 +152,8 @@ fn keys(config: &Config) -> Value {
 fn certificates(config: &Config) -> Value {
     let certificates = config.access.certificates.iter().map(|it| {
         let team = it.team.as_deref();
-        let json = grant(it.models.as_deref(), it.expires, team, it.may_name_users);
+        let rights = [it.may_name_users, it.is_operator];
+        let json = grant(it.models.as_deref(), it.expires, team, rights);
         (it.name.clone(), json)
     });
     Value::Object(certificates.collect())
@@ -148,7 +164,7 @@ fn grant(
     models: Option<&[WildMatch]>,
     expires: Option<Timestamp>,
     team: Option<&str>,
-    may_name_users: bool,
+    [may_name_users, is_operator]: [bool; 2],
 ) -> Value {
     let names = |globs: &[WildMatch]| globs.iter().map(ToString::to_string).collect();
     json!({
@@ -156,6 +172,7 @@ fn grant(
         "expires": expires.map(|at| at.to_string()),
         "team": team,
         "may_name_users": may_name_users,
+        "operator": is_operator,
     })
 }
 

@@ -33,6 +33,7 @@ fn dump(rule: &LimitRule) -> Value {
         "unmetered": unmetered(rule.unmetered),
         "user_header": rule.user_header.as_ref().map(HeaderName::as_str),
         "max_subjects": rule.max_subjects,
+        "without": rule.without,
     });
     if let Some(dump) = dump.as_object_mut() {
         dump.extend(amounts(&rule.amounts));

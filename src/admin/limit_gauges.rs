@@ -291,6 +291,7 @@ mod tests {
             model: None,
             user: None,
             provider: None,
+            observes: false,
             quotas: vec![QuotaReport {
                 kind: QuotaKind::Amount(LimitUnit::Tokens, Period::Day),
                 limit: 1000,

@@ -14,7 +14,7 @@ use url::form_urlencoded;
 use super::body::{self, json, text};
 use super::set_used::{self, SetUsed};
 use crate::error_response::amount_text;
-use crate::limits::{LimitClock, RuleReport};
+use crate::limits::{LimitClock, RuleReport, SetUsedError};
 use crate::proxy::Snapshot;
 use crate::routes::limits::RuleView;
 
@@ -75,16 +75,22 @@ pub async fn change(
         Ok(change) => change,
         Err(error) => return text(StatusCode::BAD_REQUEST, error + "\n" + set_used::USAGE),
     };
-    let snapshot = snapshot();
-    let applied = spawn_blocking(move || apply(&snapshot, &change));
-    applied.await.unwrap_or_else(|_| failed())
+    apply(snapshot(), change).await
 }
 
-fn apply(snapshot: &Snapshot, change: &SetUsed) -> Response<Full<Bytes>> {
+async fn apply(snapshot: Arc<Snapshot>, change: SetUsed) -> Response<Full<Bytes>> {
+    let limits = Arc::clone(&snapshot.client_limits);
+    // There may be very many users.
+    let found = spawn_blocking(move || {
+        let mut reports = limits.report(LimitClock::now()).into_iter();
+        let before = reports.find(|it| change.is_of(it));
+        (change, before)
+    });
+    let Ok((change, before)) = found.await else {
+        return failed();
+    };
     let limits = &snapshot.client_limits;
-    let now = LimitClock::now();
-    let before = limits.report(now).into_iter().find(|it| change.is_of(it));
-    match limits.set_used(&change.amount(), now) {
+    match limits.set_used_by_all(&change.amount()).await {
         Ok(report) => {
             let shown = |report: &RuleReport| {
                 let used = change.used_of(report)?;
@@ -101,6 +107,10 @@ fn apply(snapshot: &Snapshot, change: &SetUsed) -> Response<Full<Bytes>> {
                 "limit set by hand"
             );
             json(&RuleView::from(report))
+        }
+        Err(error @ SetUsedError::StoreAway) => {
+            let body = format!("{error}; repeat this when it does\n");
+            text(StatusCode::SERVICE_UNAVAILABLE, body)
         }
         Err(error) => {
             let body = format!("{error}; GET /limits lists what there is\n");
@@ -215,6 +225,7 @@ mod tests {
             model: None,
             user: user.map(Into::into),
             provider: None,
+            observes: false,
             quotas: Vec::new(),
         };
         let users = (0..250).map(|user| format!("user&{user:03}"));

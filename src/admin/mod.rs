@@ -48,6 +48,7 @@ use metrics::ScrapeBody;
 const FIRST_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for a further one, from the response before it.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+const READ_ONLY: &str = "nothing can be changed here (admin.read_only)\n";
 /// How long a client may read nothing of a response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -59,9 +60,17 @@ pub struct Admin {
     /// The response body of `/config`.
     pub config: RefCell<Bytes>,
     pub log: LogLevelControl,
-    pub hosts: RefCell<HostCheck>,
+    pub access: RefCell<AdminAccess>,
     /// False once the process is shutting down.
     pub ready: Cell<bool>,
+}
+
+/// Which requests are accepted.
+#[derive(Clone, Debug)]
+pub struct AdminAccess {
+    pub hosts: HostCheck,
+    /// Those that change something are refused.
+    pub read_only: bool,
 }
 
 /// Accepts until it is dropped; open connections continue.
@@ -128,14 +137,14 @@ impl Admin {
         log: &LogLevelControl,
         snapshot: &Arc<Snapshot>,
         config: Bytes,
-        hosts: HostCheck,
+        access: AdminAccess,
     ) -> Rc<Self> {
         let admin = Self {
             registry: registry.clone(),
             snapshot: RefCell::new(Arc::clone(snapshot)),
             config: RefCell::new(config),
             log: log.clone(),
-            hosts: RefCell::new(hosts),
+            access: RefCell::new(access),
             ready: Cell::new(true),
         };
         admin.show(snapshot);
@@ -167,6 +176,11 @@ impl Admin {
         is_read: bool,
     ) -> Response<Full<Bytes>> {
         match request.uri().path() {
+            "/log" | "/limits"
+                if request.method() == Method::PUT && self.access.borrow().read_only =>
+            {
+                text(StatusCode::FORBIDDEN, READ_ONLY)
+            }
             "/log" if request.method() == Method::PUT => {
                 log_level::change(&self.log, request).await
             }
@@ -188,7 +202,8 @@ impl Admin {
         }
     }
 
-    fn snapshot(&self) -> Arc<Snapshot> {
+    /// The one that is served.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshot.borrow())
     }
 
@@ -201,10 +216,10 @@ impl Admin {
         if headers.contains_key(ORIGIN) {
             return Err("requests from web pages are not allowed\n");
         }
-        let hosts = self.hosts.borrow();
+        let access = self.access.borrow();
         let is_known = |host: &HeaderValue| {
             let host = host.to_str();
-            host.is_ok_and(|host| hosts.admit(host).is_ok())
+            host.is_ok_and(|host| access.hosts.admit(host).is_ok())
         };
         let is_probe = matches!(request.uri().path(), "/livez" | "/readyz");
         // Health checks over HTTP/1.0 send no host; browsers always do.

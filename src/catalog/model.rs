@@ -106,6 +106,13 @@ impl Model {
         }
     }
 
+    /// Its id, if this is its name: one of a pattern, or of a provider's own models, has none.
+    #[must_use]
+    #[inline]
+    pub fn id_of(&self, name: &str) -> Option<usize> {
+        (*self.label == *name).then_some(self.id)
+    }
+
     #[must_use]
     pub fn is_ready(&self) -> bool {
         !self.targets.is_empty()

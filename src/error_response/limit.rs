@@ -23,6 +23,9 @@ const LONGEST_RETRY: Duration = Duration::from_secs(60);
 /// How soon a request that runs may give back what it holds.
 const HELD_WAIT: Duration = Duration::from_secs(1);
 
+/// After which a store that was away may be back.
+const STORE_WAIT: Duration = Duration::from_secs(5);
+
 /// A limit has no room for the request. Nothing was counted.
 #[must_use]
 pub fn limit_reached(refusal: Box<LimitRefusal>, is_anthropic: bool) -> ErrorResponse {
@@ -32,6 +35,7 @@ pub fn limit_reached(refusal: Box<LimitRefusal>, is_anthropic: bool) -> ErrorRes
         Shortage::UntilEnd(_) => quota_spent(&refusal),
         Shortage::Wait(wait) => rate_exceeded(&refusal, wait),
         Shortage::Held => rate_exceeded(&refusal, HELD_WAIT),
+        Shortage::Lease | Shortage::StoreAway => store_away(&refusal),
     };
     error.outcome = RequestOutcome::Limited;
     error.body.limit = Some(Box::new(details(&refusal)));
@@ -127,6 +131,21 @@ fn rate_exceeded(refusal: &LimitRefusal, wait: Duration) -> ErrorResponse {
     error
         .header(RETRY_AFTER, number(seconds))
         .header(RETRY_AFTER_MS, number(milliseconds))
+}
+
+/// What other replicas have used is not known, so it is not known either whether there is
+/// enough. Not the client's fault, and soon over.
+fn store_away(refusal: &LimitRefusal) -> ErrorResponse {
+    let message = format!(
+        "The limit{} on {} (limit {}) cannot be checked at the moment. Try again in {}.",
+        subject(refusal),
+        quota_name(refusal.quota.kind),
+        refusal.rule,
+        ShortDuration(STORE_WAIT),
+    );
+    let code = "limits_unavailable";
+    let error = ErrorResponse::new(StatusCode::SERVICE_UNAVAILABLE, code, message);
+    error.header(RETRY_AFTER, HeaderValue::from(STORE_WAIT.as_secs()))
 }
 
 /// However long it waits, there is never so much at once.

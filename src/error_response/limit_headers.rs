@@ -3,12 +3,12 @@
 use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 use http::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
-use crate::config::{COST_DIGITS, Decimal};
+use crate::config::COST_DIGITS;
 use crate::limits::{LimitReset, QuotaReport};
 
 const BUDGET_REMAINING: HeaderName = HeaderName::from_static("x-trunkline-budget-remaining");
@@ -23,6 +23,12 @@ pub struct RateHeaders {
     reset: HeaderName,
     /// Anthropic writes a time, OpenAI a duration.
     has_time: bool,
+}
+
+/// A value that is written without the machinery of [`std::fmt`]: there are up to nine of
+/// them in each response to a client with limits.
+pub trait HeaderText {
+    fn write(&self, text: &mut BytesMut);
 }
 
 /// Picodollars as dollars.
@@ -105,13 +111,13 @@ impl RateHeaders {
                 set(name.clone(), value);
             }
         };
-        set(&self.limit, header_value(buffer, report.limit));
-        set(&self.remaining, header_value(buffer, report.remaining));
+        set(&self.limit, header_value(buffer, &report.limit));
+        set(&self.remaining, header_value(buffer, &report.remaining));
         if let Some(reset) = report.reset {
             let value = if self.has_time {
-                header_value(buffer, Rfc3339::utc(reset.at_seconds))
+                header_value(buffer, &Rfc3339::utc(reset.at_seconds))
             } else {
-                header_value(buffer, ShortDuration(reset.after))
+                header_value(buffer, &ShortDuration(reset.after))
             };
             set(&self.reset, value);
         }
@@ -123,18 +129,44 @@ pub fn budget_headers(
     budget: &QuotaReport,
     buffer: &mut BytesMut,
 ) -> impl Iterator<Item = (HeaderName, HeaderValue)> + use<> {
-    let remaining = header_value(buffer, Dollars(budget.remaining));
+    let remaining = header_value(buffer, &Dollars(budget.remaining));
     let remaining = remaining.map(|value| (BUDGET_REMAINING, value));
     let reset = budget.reset.map(Rfc3339::local);
-    let reset = reset.and_then(|reset| header_value(buffer, reset));
+    let reset = reset.and_then(|reset| header_value(buffer, &reset));
     let reset = reset.map(|value| (BUDGET_RESET, value));
     remaining.into_iter().chain(reset)
 }
 
 /// What is written is taken out of the buffer again.
-pub fn header_value(buffer: &mut BytesMut, value: impl Display) -> Option<HeaderValue> {
-    write!(buffer, "{value}").ok()?;
+pub fn header_value(
+    buffer: &mut BytesMut,
+    value: &(impl HeaderText + ?Sized),
+) -> Option<HeaderValue> {
+    value.write(buffer);
     HeaderValue::from_maybe_shared(buffer.split().freeze()).ok()
+}
+
+fn display(value: &impl HeaderText, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut text = BytesMut::new();
+    value.write(&mut text);
+    formatter.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+}
+
+fn two_digits(number: u16) -> [u8; 2] {
+    let number = number % 100;
+    [number / 10, number % 10].map(|digit| b'0' + digit.to_le_bytes()[0])
+}
+
+impl HeaderText for u64 {
+    fn write(&self, text: &mut BytesMut) {
+        text.put_slice(itoa::Buffer::new().format(*self).as_bytes());
+    }
+}
+
+impl HeaderText for str {
+    fn write(&self, text: &mut BytesMut) {
+        text.put_slice(self.as_bytes());
+    }
 }
 
 // === impl Rfc3339 ===
@@ -156,53 +188,122 @@ impl Rfc3339 {
             offset: reset.offset,
         }
     }
+
+    /// `None` beyond what has two digits for each part, and four for the year.
+    fn write_plain(&self, time: Timestamp, text: &mut BytesMut) -> Option<()> {
+        let offset = self.offset.unwrap_or(Offset::UTC);
+        let time = offset.to_datetime(time);
+        let year = u16::try_from(time.year()).ok().filter(|it| *it < 10_000)?;
+        let offset = offset.seconds();
+        let minutes = u16::try_from(offset.unsigned_abs() / 60).ok();
+        let minutes = minutes.filter(|_| offset % 60 == 0)?;
+        let date = [time.month(), time.day()];
+        let clock = [time.hour(), time.minute(), time.second()];
+        let parts = date.into_iter().chain(clock);
+        let parts = parts.map(|part| u16::from(part.unsigned_abs()));
+        let parts = [year / 100, year].into_iter().chain(parts);
+        let mut plain = *b"0000-00-00T00:00:00";
+        for (at, part) in [0, 2, 5, 8, 11, 14, 17].into_iter().zip(parts) {
+            if let Some(digits) = plain.get_mut(at..at + 2) {
+                digits.copy_from_slice(&two_digits(part));
+            }
+        }
+        text.put_slice(&plain);
+        if self.offset.is_none() {
+            text.put_u8(b'Z');
+            return Some(());
+        }
+        text.put_u8(if offset < 0 { b'-' } else { b'+' });
+        text.put_slice(&two_digits(minutes / 60));
+        text.put_u8(b':');
+        text.put_slice(&two_digits(minutes % 60));
+        Some(())
+    }
+}
+
+impl HeaderText for Rfc3339 {
+    fn write(&self, text: &mut BytesMut) {
+        let Ok(time) = Timestamp::from_second(self.seconds) else {
+            return;
+        };
+        if self.write_plain(time, text).is_none() {
+            // Writing to a buffer does not fail.
+            let _ = match self.offset {
+                Some(offset) => write!(text, "{}", time.display_with_offset(offset)),
+                None => write!(text, "{time}"),
+            };
+        }
+    }
+}
+
+impl HeaderText for Dollars {
+    fn write(&self, text: &mut BytesMut) {
+        #[allow(clippy::cast_possible_truncation, reason = "it is 12")]
+        const ONE: u64 = 10_u64.pow(COST_DIGITS as u32);
+        (self.0 / ONE).write(text);
+        let mut rest = self.0 % ONE;
+        if rest == 0 {
+            return;
+        }
+        let mut digits = COST_DIGITS;
+        while rest.is_multiple_of(10) {
+            rest /= 10;
+            digits -= 1;
+        }
+        let mut buffer = itoa::Buffer::new();
+        let rest = buffer.format(rest).as_bytes();
+        text.put_u8(b'.');
+        text.put_bytes(b'0', digits.saturating_sub(rest.len()));
+        text.put_slice(rest);
+    }
+}
+
+impl HeaderText for ShortDuration {
+    fn write(&self, text: &mut BytesMut) {
+        let rest = u64::from(self.0.subsec_nanos().div_ceil(1_000_000));
+        let milliseconds = self.0.as_secs().saturating_mul(1_000).saturating_add(rest);
+        if milliseconds < 1_000 {
+            milliseconds.write(text);
+            return text.put_slice(b"ms");
+        }
+        let (seconds, rest) = (milliseconds / 1_000, milliseconds % 1_000);
+        let (minutes, seconds) = (seconds / 60, seconds % 60);
+        let (hours, minutes) = (minutes / 60, minutes % 60);
+        if hours > 0 {
+            hours.write(text);
+            text.put_u8(b'h');
+        }
+        if hours > 0 || minutes > 0 {
+            minutes.write(text);
+            text.put_u8(b'm');
+        }
+        seconds.write(text);
+        if rest > 0 {
+            let digits = [rest / 100, rest / 10 % 10, rest % 10];
+            let digits = digits.map(|digit| b'0' + digit.to_le_bytes()[0]);
+            let zeros = digits.iter().rev().take_while(|it| **it == b'0').count();
+            text.put_u8(b'.');
+            text.put_slice(digits.get(..digits.len() - zeros).unwrap_or_default());
+        }
+        text.put_u8(b's');
+    }
 }
 
 impl Display for Rfc3339 {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Ok(time) = Timestamp::from_second(self.seconds) else {
-            return Ok(());
-        };
-        match self.offset {
-            Some(offset) => time.display_with_offset(offset).fmt(formatter),
-            None => time.fmt(formatter),
-        }
+        display(self, formatter)
     }
 }
 
 impl Display for Dollars {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let units = self.0.into();
-        let digits = COST_DIGITS;
-        Decimal { units, digits }.fmt(formatter)
+        display(self, formatter)
     }
 }
 
 impl Display for ShortDuration {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let milliseconds = self.0.as_nanos().div_ceil(1_000_000);
-        if milliseconds < 1_000 {
-            return write!(formatter, "{milliseconds}ms");
-        }
-        let (seconds, mut rest) = (milliseconds / 1_000, milliseconds % 1_000);
-        let (minutes, seconds) = (seconds / 60, seconds % 60);
-        let (hours, minutes) = (minutes / 60, minutes % 60);
-        if hours > 0 {
-            write!(formatter, "{hours}h")?;
-        }
-        if hours > 0 || minutes > 0 {
-            write!(formatter, "{minutes}m")?;
-        }
-        write!(formatter, "{seconds}")?;
-        if rest > 0 {
-            let mut digits = 3;
-            while rest % 10 == 0 {
-                rest /= 10;
-                digits -= 1;
-            }
-            write!(formatter, ".{rest:0digits$}")?;
-        }
-        formatter.write_str("s")
+        display(self, formatter)
     }
 }
 
@@ -211,8 +312,12 @@ mod tests {
     use std::time::Duration;
 
     use bytes::BytesMut;
+    use jiff::Timestamp;
+    use jiff::tz::Offset;
+    use proptest::prelude::*;
 
     use super::{Dollars, Rfc3339, ShortDuration, header_value};
+    use crate::config::{COST_DIGITS, Decimal};
 
     #[test]
     fn durations_are_written_as_openai_does() {
@@ -236,9 +341,44 @@ mod tests {
     #[test]
     fn values_share_a_buffer() {
         let mut buffer = BytesMut::with_capacity(64);
-        let time = header_value(&mut buffer, Rfc3339::utc(0)).unwrap();
-        let dollars = header_value(&mut buffer, Dollars(41_370_000_000_000)).unwrap();
+        let time = header_value(&mut buffer, &Rfc3339::utc(0)).unwrap();
+        let dollars = header_value(&mut buffer, &Dollars(41_370_000_000_000)).unwrap();
         assert_eq!(time, "1970-01-01T00:00:00Z");
         assert_eq!(dollars, "41.37");
+    }
+
+    #[test]
+    fn dollars_have_no_zeros_at_their_end() {
+        for (picodollars, expected) in [
+            (0, "0"),
+            (1, "0.000000000001"),
+            (500_000_000_000, "0.5"),
+            (1_000_000_000_000, "1"),
+            (10_000_000_000_000_000_000, "10000000"),
+            (u64::MAX, "18446744.073709551615"),
+        ] {
+            assert_eq!(Dollars(picodollars).to_string(), expected);
+            let units = picodollars.into();
+            let digits = COST_DIGITS;
+            assert_eq!(Decimal { units, digits }.to_string(), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn times_are_written_as_jiff_does(
+            seconds in -1_000_000_000_000_i64..1_000_000_000_000,
+            offset in prop::option::of(-93_599_i32..93_599),
+        ) {
+            let offset = offset.map(|it| Offset::from_seconds(it).unwrap());
+            let Ok(time) = Timestamp::from_second(seconds) else {
+                return Ok(());
+            };
+            let expected = match offset {
+                Some(offset) => time.display_with_offset(offset).to_string(),
+                None => time.to_string(),
+            };
+            prop_assert_eq!(Rfc3339 { seconds, offset }.to_string(), expected);
+        }
     }
 }

@@ -137,6 +137,14 @@ pub fn disallowed_origin() -> ErrorResponse {
     ErrorResponse::new(StatusCode::FORBIDDEN, "forbidden_origin", message)
 }
 
+/// The key or certificate is not of an operator.
+#[must_use]
+pub fn not_operator() -> ErrorResponse {
+    let message = "This client may not see what concerns all clients. Set operator = true in the \
+                   table of its key, [access.keys.NAME], or of its certificate.";
+    ErrorResponse::new(StatusCode::FORBIDDEN, "not_operator", message).no_retry()
+}
+
 /// A transfer coding other than chunked (RFC 9112, section 6.1).
 #[must_use]
 pub fn unsupported_transfer_encoding() -> ErrorResponse {

@@ -7,15 +7,15 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, params_from_iter, types::Value};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, params_from_iter, types::Value};
 
 use super::error::LedgerError;
-use super::file_lock::{FileLock, private, with_suffix};
+use super::file_lock::{FileLock, private, resolved, with_suffix};
 use super::schema::{self, SUMS};
 use super::usage::{OwnedUsageRow, UsageTotals};
+use super::window_table::{self, ReplicaWindow, WindowOwner};
 use super::{HOUR, hour_of};
-use crate::config::{LimitUnit, Period};
-use crate::limits::{MAX_STORED, WindowId, WindowRecord};
+use crate::limits::{MAX_STORED, WindowRecord};
 
 /// How long the writer waits for another connection that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -31,7 +31,9 @@ pub const LOG: &str = "-wal";
 pub struct Database {
     /// Dropped before the lock is released.
     connection: Connection,
+    /// As configured.
     path: PathBuf,
+    resolved: PathBuf,
     /// Device and inode at the time of opening.
     file: Option<(u64, u64)>,
     /// Of its write-ahead log.
@@ -44,22 +46,33 @@ pub struct Database {
 pub struct Opened {
     pub database: Database,
     /// Those that had not ended.
-    pub windows: Vec<WindowRecord>,
+    pub windows: OpenWindows,
     /// What was wrong with the one before it, and where that is now.
     pub damaged: Option<(LedgerError, PathBuf)>,
+}
+
+/// The windows that have not ended.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct OpenWindows {
+    /// Of processes that counted for themselves.
+    pub own: Vec<WindowRecord>,
+    /// Of those that shared a store.
+    pub of_replicas: Vec<ReplicaWindow>,
 }
 
 // === impl Database ===
 
 impl Database {
-    /// Opens or creates it. A damaged one is set aside first.
-    pub fn open(path: &Path, now: Timestamp) -> Result<Opened, LedgerError> {
+    /// Opens or creates it. A damaged one is set aside first. `is_shared` if a store counts
+    /// over all replicas.
+    pub fn open(path: &Path, now: Timestamp, is_shared: bool) -> Result<Opened, LedgerError> {
         let lock = FileLock::take(path)?;
-        let connected = connect(path, now).map_err(|error| error.of_file(path));
+        let resolved = resolved(path);
+        let connected = connect(&resolved, now, is_shared).map_err(|error| error.of_file(path));
         let (connected, damaged) = match connected {
             Err(error @ LedgerError::Damaged(_)) => {
-                let moved_to = set_aside(path, now)?;
-                (connect(path, now)?, Some((error, moved_to)))
+                let moved_to = set_aside(&resolved, now)?;
+                (connect(&resolved, now, is_shared)?, Some((error, moved_to)))
             }
             connected => (connected?, None),
         };
@@ -67,8 +80,9 @@ impl Database {
         let database = Self {
             connection,
             file: identity(path),
-            log: identity(&with_suffix(path, LOG)),
+            log: identity(&with_suffix(&resolved, LOG)),
             path: path.to_owned(),
+            resolved,
             _lock: lock,
         };
         Ok(Opened {
@@ -88,6 +102,7 @@ impl Database {
     pub fn write<'w>(
         &mut self,
         usage: impl Iterator<Item = (&'w OwnedUsageRow, &'w UsageTotals)>,
+        owner: WindowOwner<'_>,
         windows: impl Iterator<Item = &'w WindowRecord>,
     ) -> Result<(), LedgerError> {
         let behavior = TransactionBehavior::Immediate;
@@ -97,10 +112,7 @@ impl Database {
             for (row, totals) in usage {
                 add.execute(params_from_iter(usage_values(row, totals)))?;
             }
-            let mut set = transaction.prepare(SET_WINDOW)?;
-            for window in windows {
-                set.execute(params_from_iter(window_values(window)))?;
-            }
+            window_table::write(&transaction, owner, windows)?;
         }
         transaction.commit()?;
         Ok(())
@@ -121,10 +133,7 @@ impl Database {
             // Each row is a page that is given back.
             while pages.next()?.is_some() {}
         }
-        self.connection.execute(
-            "DELETE FROM limit_window WHERE window_end < ?1",
-            [now.saturating_sub(WINDOW_GRACE)],
-        )?;
+        window_table::prune(&self.connection, now.saturating_sub(WINDOW_GRACE))?;
         Ok(deleted > 0)
     }
 
@@ -133,12 +142,12 @@ impl Database {
     pub fn set_aside(self, now: Timestamp) -> Result<PathBuf, LedgerError> {
         let Self {
             connection,
-            path,
+            resolved,
             _lock: lock,
             ..
         } = self;
         drop(connection);
-        let moved_to = set_aside(&path, now)?;
+        let moved_to = set_aside(&resolved, now)?;
         drop(lock);
         Ok(moved_to)
     }
@@ -148,13 +157,13 @@ impl Database {
     pub fn leave(self) -> io::Result<()> {
         let Self {
             connection,
-            path,
+            resolved,
             log,
             _lock: lock,
             ..
         } = self;
         drop(connection);
-        let log_path = with_suffix(&path, LOG);
+        let log_path = with_suffix(&resolved, LOG);
         if log.is_some() && identity(&log_path) == log {
             std::fs::remove_file(log_path)?;
         }
@@ -169,32 +178,38 @@ impl Database {
 }
 
 /// Reads the windows as well, so that damage among them is found now.
-fn connect(path: &Path, now: Timestamp) -> Result<(Connection, Vec<WindowRecord>), LedgerError> {
+fn connect(
+    path: &Path,
+    now: Timestamp,
+    is_shared: bool,
+) -> Result<(Connection, OpenWindows), LedgerError> {
     // SQLite would make it readable by everyone.
     match private(OpenOptions::new().write(true).create_new(true)).open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
         _ => {}
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
+    let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     schema::prepare(&connection)?;
-    let windows = open_windows(&connection, now.as_second(), MAX_STORED)?;
+    window_table::convert(&mut connection, is_shared)?;
+    let windows = OpenWindows::read(&connection, now, MAX_STORED)?;
     Ok((connection, windows))
 }
 
-/// The windows that have not ended, at most so many.
-pub fn open_windows(
-    connection: &Connection,
-    now: i64,
-    max: usize,
-) -> Result<Vec<WindowRecord>, rusqlite::Error> {
-    let mut statement = connection
-        .prepare("SELECT * FROM limit_window WHERE window_end > ?1 ORDER BY 1, 2, 3 LIMIT ?2")?;
-    let max = i64::try_from(max).unwrap_or(i64::MAX);
-    let rows = statement.query_map([now, max], window)?;
-    // A newer version may know more units and periods.
-    rows.filter_map(Result::transpose).collect()
+impl OpenWindows {
+    /// At most so many of both.
+    pub fn read(
+        connection: &Connection,
+        now: Timestamp,
+        max: usize,
+    ) -> Result<Self, rusqlite::Error> {
+        let now = now.as_second();
+        Ok(Self {
+            own: window_table::open_windows(connection, now, max)?,
+            of_replicas: window_table::replica_windows(connection, now, max)?,
+        })
+    }
 }
 
 /// Renames the database and its log. With both, it can be examined.
@@ -235,9 +250,6 @@ static ADD_USAGE: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-const SET_WINDOW: &str =
-    "INSERT OR REPLACE INTO limit_window VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-
 fn usage_values(row: &OwnedUsageRow, totals: &UsageTotals) -> impl Iterator<Item = Value> {
     let OwnedUsageRow {
         hour,
@@ -257,67 +269,10 @@ fn usage_values(row: &OwnedUsageRow, totals: &UsageTotals) -> impl Iterator<Item
         .chain(totals.each().map(integer))
 }
 
-fn window_values(window: &WindowRecord) -> [Value; 13] {
-    let WindowRecord {
-        id,
-        end,
-        used,
-        reserved,
-    } = window;
-    let optional = |name: &Option<Box<str>>| text(name.as_deref().unwrap_or_default());
-    [
-        text(&id.rule),
-        text(&id.subject),
-        optional(&id.model),
-        optional(&id.user),
-        optional(&id.provider),
-        text(id.of.key()),
-        text(id.period.name()),
-        text(&id.zone),
-        Value::Integer(id.month_starts_on.into()),
-        Value::Integer(id.start),
-        Value::Integer(*end),
-        integer(*used),
-        integer(*reserved),
-    ]
-}
-
 fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
 }
 
 fn integer(number: u64) -> Value {
     Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
-}
-
-/// `None` for a unit or a period that is not known.
-fn window(row: &Row<'_>) -> rusqlite::Result<Option<WindowRecord>> {
-    let name = |column: &str| row.get::<_, Box<str>>(column);
-    let optional = |column: &str| name(column).map(|it| Some(it).filter(|it| !it.is_empty()));
-    let count = |column: &str| {
-        let number: i64 = row.get(column)?;
-        Ok::<_, rusqlite::Error>(u64::try_from(number).unwrap_or_default())
-    };
-    let (amount, period) = (name("amount")?, name("period")?);
-    let (Some(of), Some(period)) = (LimitUnit::from_key(&amount), Period::from_name(&period))
-    else {
-        return Ok(None);
-    };
-    Ok(Some(WindowRecord {
-        id: WindowId {
-            rule: name("rule")?,
-            subject: name("subject")?,
-            model: optional("model")?,
-            user: optional("user")?,
-            provider: optional("provider")?,
-            of,
-            period,
-            zone: name("time_zone")?,
-            month_starts_on: row.get("month_starts_on")?,
-            start: row.get("window_start")?,
-        },
-        end: row.get("window_end")?,
-        used: count("used")?,
-        reserved: count("reserved")?,
-    }))
 }

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::error::LedgerError;
 
+/// As many as Linux follows.
+const MAX_LINKS: usize = 40;
+
 /// Held until it is dropped, or the process ends in any way.
 #[derive(Debug)]
 pub struct FileLock(#[allow(dead_code, reason = "the lock lasts as long as the file")] File);
@@ -39,7 +42,25 @@ pub fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 }
 
 pub fn lock_path(database: &Path) -> PathBuf {
-    with_suffix(database, ".lock")
+    with_suffix(&resolved(database), ".lock")
+}
+
+/// Without symbolic links, which SQLite follows: two paths of one file have one lock, and the
+/// log is beside the file. The file may be yet to be created.
+pub fn resolved(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        if let Ok(resolved) = path.canonicalize() {
+            return resolved;
+        }
+        match path.read_link() {
+            Ok(target) => path = folder_of(&path).join(target),
+            Err(_) => break,
+        }
+    }
+    let folder = folder_of(&path).canonicalize();
+    let resolved = folder.ok().zip(path.file_name());
+    resolved.map_or_else(|| path.clone(), |(folder, name)| folder.join(name))
 }
 
 /// The path with something after its file name.

@@ -16,9 +16,11 @@ mod table;
 mod tests;
 mod usage;
 mod watched_limits;
+mod window_table;
 mod writer;
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -33,7 +35,7 @@ use crate::wall_clock;
 
 pub use error::LedgerError;
 pub use probe::{LedgerFile, probe};
-pub use query::{LedgerReader, UsageColumn};
+pub use query::{LedgerReader, UsageColumn, UsageRecord};
 pub use table::{UsageTable, UsageTables};
 pub use usage::{UsageRow, UsageTotals};
 
@@ -49,6 +51,7 @@ const HOUR: i64 = 3600;
 /// The handle of the writer's thread.
 #[derive(Debug)]
 pub struct Ledger {
+    path: PathBuf,
     tables: UsageTables,
     stored: Arc<StoredWindows>,
     limits: Arc<WatchedLimits>,
@@ -58,15 +61,19 @@ pub struct Ledger {
 impl Ledger {
     /// Opens or creates the database, and reads the open windows of limits. Goes on
     /// without it if that fails; the thread tries again.
-    pub fn start(config: &LedgerConfig, registry: &Registry) -> io::Result<Self> {
+    ///
+    /// `is_shared` if a store counts over all replicas: it is asked to count what earlier
+    /// processes have used.
+    pub fn start(config: &LedgerConfig, is_shared: bool, registry: &Registry) -> io::Result<Self> {
         let (commands, receiver) = channel();
         let ledger = Self {
+            path: config.path.clone(),
             tables: UsageTables::default(),
             stored: Arc::default(),
             limits: Arc::default(),
             commands,
         };
-        let mut writer = Writer::new(&ledger, config, registry);
+        let mut writer = Writer::new(&ledger, config, is_shared, registry);
         let (opened, is_opened) = channel();
         std::thread::Builder::new()
             .name("ledger".to_owned())
@@ -78,6 +85,11 @@ impl Ledger {
             })?;
         let _ = is_opened.recv_timeout(OPEN_TIMEOUT);
         Ok(ledger)
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Where workers count.

@@ -4,14 +4,15 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Row};
 
-use super::database::{LOG, open_windows};
+use super::database::{LOG, OpenWindows};
 use super::error::LedgerError;
-use super::file_lock::with_suffix;
+use super::file_lock::{resolved, with_suffix};
 use super::schema::{self, LedgerContent, SUMS};
-use crate::limits::WindowRecord;
+use crate::limits::{WindowId, WindowRecord};
 
 /// How long a reader waits while the database is opened or closed by its writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -94,9 +95,27 @@ impl LedgerReader {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The windows of limits that have not ended.
+    /// The windows of limits that have not ended, of all processes that wrote here.
     pub fn open_windows(&self, now: Timestamp) -> Result<Vec<WindowRecord>, LedgerError> {
-        Ok(open_windows(&self.0, now.as_second(), usize::MAX)?)
+        let OpenWindows { own, of_replicas } = self.windows(now)?;
+        let mut windows: IndexMap<WindowId, WindowRecord> = IndexMap::new();
+        let of_replicas = of_replicas.into_iter().map(|it| it.window);
+        for window in own.into_iter().chain(of_replicas) {
+            match windows.get_mut(&window.id) {
+                Some(sum) => {
+                    sum.used = sum.used.saturating_add(window.used);
+                    sum.reserved = sum.reserved.saturating_add(window.reserved);
+                }
+                None => {
+                    windows.insert(window.id.clone(), window);
+                }
+            }
+        }
+        Ok(windows.into_values().collect())
+    }
+
+    pub(super) fn windows(&self, now: Timestamp) -> Result<OpenWindows, LedgerError> {
+        Ok(OpenWindows::read(&self.0, now, usize::MAX)?)
     }
 }
 
@@ -112,7 +131,7 @@ fn connect(path: &Path) -> Result<Connection, LedgerError> {
         // Without a writer, a reader has to create the index of the log, and may not be
         // allowed to. Without a log, the file is all there is (SQLite, "Write-Ahead
         // Logging", section 5).
-        Err(LedgerError::Database(_)) if !with_suffix(path, LOG).exists() => {
+        Err(LedgerError::Database(_)) if !with_suffix(&resolved(path), LOG).exists() => {
             let uri = format!("file:{}?immutable=1", uri_path(path));
             let flags = flags | OpenFlags::SQLITE_OPEN_URI;
             Ok(Connection::open_with_flags(uri, flags)?)

@@ -54,6 +54,24 @@ CREATE TABLE IF NOT EXISTS limit_window (
     PRIMARY KEY (rule, subject, model, user, provider, amount, period, time_zone,
                  month_starts_on, window_start)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS replica_window (
+    replica TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    model TEXT NOT NULL,
+    user TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    amount TEXT NOT NULL,
+    period TEXT NOT NULL,
+    time_zone TEXT NOT NULL,
+    month_starts_on INTEGER NOT NULL,
+    window_start INTEGER NOT NULL,
+    window_end INTEGER NOT NULL,
+    used INTEGER NOT NULL,
+    reserved INTEGER NOT NULL,
+    PRIMARY KEY (rule, subject, model, user, provider, amount, period, time_zone,
+                 month_starts_on, window_start, replica)
+) WITHOUT ROWID;
 ";
 
 /// The columns of `usage` that are sums, in the order of
@@ -69,6 +87,10 @@ pub const SUMS: [&str; 9] = [
     "estimated_cost_picodollars",
     "unpriced_requests",
 ];
+
+/// The columns that tell windows apart.
+pub const WINDOW_KEY: &str = "rule, subject, model, user, provider, amount, period, time_zone, \
+                              month_starts_on, window_start";
 
 /// What a database is, before anything is written to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,17 +1,21 @@
 //! Reports on the ledger: one log line when it fails, one when it works again.
 
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use metrics::{Counter, Gauge};
 use tracing::{info, warn};
 
 use super::error::LedgerError;
 use crate::telemetry::metric::{self, Registry};
+use crate::wall_clock;
 
 #[derive(Debug)]
 pub struct Status {
     path: PathBuf,
     up: Gauge,
+    in_use: Gauge,
+    set_aside: Gauge,
     errors: Counter,
     lost: Counter,
     is_failing: bool,
@@ -22,6 +26,8 @@ impl Status {
         Self {
             path: path.to_owned(),
             up: registry.gauge(&metric::LEDGER_UP, &[]),
+            in_use: registry.gauge(&metric::LEDGER_IN_USE, &[]),
+            set_aside: registry.gauge(&metric::LEDGER_SET_ASIDE_TIME, &[]),
             errors: registry.counter(&metric::LEDGER_ERRORS, &[]),
             lost: registry.counter(&metric::LEDGER_REQUESTS_LOST, &[]),
             is_failing: false,
@@ -43,6 +49,8 @@ impl Status {
         }
         // After the log line, so that it exists when the metric changes.
         self.errors.increment(1);
+        self.in_use
+            .set(f64::from(matches!(error, LedgerError::InUse)));
         self.up.set(0);
     }
 
@@ -51,6 +59,7 @@ impl Status {
             self.is_failing = false;
             info!(path = %self.path.display(), "the ledger is written again");
         }
+        self.in_use.set(0);
         self.up.set(1);
     }
 
@@ -61,6 +70,9 @@ impl Status {
             moved_to = %moved_to.display(),
             "the ledger was damaged and is set aside; a new one is begun"
         );
+        let time = wall_clock::now().duration_since(UNIX_EPOCH);
+        self.set_aside
+            .set(time.unwrap_or_default().as_secs() as f64);
         self.errors.increment(1);
     }
 

@@ -148,6 +148,18 @@ impl UsageTotals {
         }
     }
 
+    /// Of sums in the order of the columns. What is larger than a count can be is the
+    /// largest.
+    #[must_use]
+    pub fn from_sums(sums: &[u128; 9]) -> Self {
+        let mut totals = Self::default();
+        let pairs = totals.each_mut().into_iter().zip(sums);
+        for (total, sum) in pairs {
+            *total = u64::try_from(*sum).unwrap_or(u64::MAX);
+        }
+        totals
+    }
+
     /// In the order of the columns.
     #[must_use]
     pub fn each(&self) -> [u64; 9] {

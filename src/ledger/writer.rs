@@ -11,12 +11,13 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use super::database::{Database, Opened};
+use super::database::{Database, OpenWindows, Opened};
 use super::error::LedgerError;
 use super::query::LedgerReader;
 use super::status::Status;
 use super::usage::{OwnedUsageRow, UsageTotals};
 use super::watched_limits::WatchedLimits;
+use super::window_table::{ReplicaWindow, WindowOwner};
 use super::{Ledger, UsageTables, hour_of, seconds};
 use crate::config::LedgerConfig;
 use crate::limits::{LimitClock, StoredWindows, WindowId, WindowRecord};
@@ -47,6 +48,8 @@ pub struct Writer {
     limits: Arc<WatchedLimits>,
     stored: Arc<StoredWindows>,
     status: Status,
+    /// At the start: a store counts over all replicas.
+    is_shared: bool,
     database: Option<Database>,
     /// What other processes have used of each window, as far as it is known here; none
     /// once the database is this process's own.
@@ -64,7 +67,13 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub fn new(ledger: &Ledger, config: &LedgerConfig, registry: &Registry) -> Self {
+    /// `is_shared` if a store counts over all replicas.
+    pub fn new(
+        ledger: &Ledger,
+        config: &LedgerConfig,
+        is_shared: bool,
+        registry: &Registry,
+    ) -> Self {
         Self {
             path: config.path.clone(),
             retention_days: config.retention_days,
@@ -72,6 +81,7 @@ impl Writer {
             limits: Arc::clone(&ledger.limits),
             stored: Arc::clone(&ledger.stored),
             status: Status::new(&config.path, registry),
+            is_shared,
             database: None,
             others: Some(HashMap::new()),
             pending: IndexMap::default(),
@@ -177,7 +187,13 @@ impl Writer {
         };
         if !self.pending.is_empty() || !self.changed.is_empty() {
             let usage = self.pending.iter().map(|(row, totals)| (&**row, totals));
-            database.write(usage, self.changed.values())?;
+            let replicas = self.stored.replicas();
+            let owner = if replicas.is_empty() {
+                WindowOwner::Process
+            } else {
+                WindowOwner::Replica(&replicas)
+            };
+            database.write(usage, owner, self.changed.values())?;
             self.pending.clear();
             self.pending.shrink_to(KEPT_CAPACITY);
             self.changed.clear();
@@ -198,7 +214,7 @@ impl Writer {
     }
 
     fn open(&mut self) -> Result<(), LedgerError> {
-        let opened = Database::open(&self.path, timestamp());
+        let opened = Database::open(&self.path, timestamp(), self.is_shared);
         if let Err(LedgerError::InUse) = &opened {
             self.follow();
         }
@@ -230,14 +246,30 @@ impl Writer {
         if self.others.is_some() {
             let reader = LedgerReader::open(&self.path);
             // It is reported that there is no ledger.
-            if let Ok(windows) = reader.and_then(|it| it.open_windows(timestamp())) {
+            if let Ok(windows) = reader.and_then(|it| it.windows(timestamp())) {
                 self.add_others(windows);
             }
         }
     }
 
     /// Takes over what earlier processes have used, which are all at the start.
-    fn add_others(&mut self, records: Vec<WindowRecord>) {
+    fn add_others(&mut self, windows: OpenWindows) {
+        let OpenWindows { own, of_replicas } = windows;
+        if self.is_shared {
+            let replicas = self.stored.replicas();
+            for ReplicaWindow { replica, window } in of_replicas {
+                if !replicas.contains(&replica) {
+                    self.stored.restore_from(&replica, &window);
+                }
+            }
+            // Those of a process without a store, which has the file, are found when it is
+            // this one's.
+            return;
+        }
+        // Without a store, these are left in the file by one with a store that has it.
+        let records = own
+            .into_iter()
+            .chain(of_replicas.into_iter().map(|it| it.window));
         let Some(others) = &mut self.others else {
             return;
         };

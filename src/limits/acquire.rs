@@ -4,31 +4,36 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::caller::{CallerLimits, RequestSubject};
+use super::caller::ModelLimits;
 use super::clock::LimitClock;
 use super::estimate::ExpectedUsage;
+use super::lease::LeaseWait;
 use super::quota::Shortage;
+use super::rate::Tick;
 use super::reservation::{LimitRefusal, Reservation};
-use super::take::{Queue, Refused};
+use super::take::{Queue, Refused, Turn};
 use super::wait_queue::Waiting;
 
 /// A reservation, and how long the request waited for it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Acquired {
     pub reservation: Reservation,
     /// The rule that it waited for last, and the whole time.
     pub waited: Option<(Box<str>, Duration)>,
 }
 
+/// How soon a request that waits for what others hold asks the store again.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
 /// One request for a reservation.
 struct Acquisition<'r> {
-    limits: &'r CallerLimits,
-    subject: RequestSubject<'r>,
+    limits: &'r ModelLimits<'r>,
+    user: Option<&'r str>,
     usage: &'r ExpectedUsage,
     start: Instant,
 }
 
-impl CallerLimits {
+impl ModelLimits<'_> {
     /// Waits where the rules allow it, then reserves of all rules that hold for the
     /// request, or of none. Dropping the future leaves no trace.
     ///
@@ -37,19 +42,19 @@ impl CallerLimits {
     /// A rule is short, and the request may not wait so long.
     pub async fn acquire(
         &self,
-        subject: &RequestSubject<'_>,
+        user: Option<&str>,
         usage: &ExpectedUsage,
     ) -> Result<Acquired, Box<LimitRefusal>> {
-        match self.take(subject, LimitClock::now(), usage, true) {
+        match self.take(user, LimitClock::now(), usage, Turn::NEW) {
             Ok(reservation) => Ok(Acquired {
                 reservation,
                 waited: None,
             }),
-            Err(refused) if refused.queue.is_none() => Err(refused.refusal),
+            Err(refused) if refused.is_final() => Err(refused.refusal),
             Err(refused) => {
                 let acquisition = Acquisition {
                     limits: self,
-                    subject: *subject,
+                    user,
                     usage,
                     start: Instant::now(),
                 };
@@ -66,7 +71,18 @@ impl Acquisition<'_> {
         // A request that is first in one queue may have to wait in another one then; it
         // leaves the first, so that it holds up nothing that it does not wait for.
         loop {
-            let Refused { refusal, queue } = *refused;
+            if !refused.leases.is_empty() {
+                match self.lease(refused, true).await {
+                    Ok(reservation) => {
+                        return Ok(Acquired {
+                            reservation,
+                            waited: None,
+                        });
+                    }
+                    Err(next) => refused = next,
+                }
+            }
+            let Refused { refusal, queue, .. } = *refused;
             let Some(queue) = queue else {
                 return Err(refusal);
             };
@@ -87,6 +103,20 @@ impl Acquisition<'_> {
         }
     }
 
+    /// Waits for the store, for a moment, and takes what it leases. The error has no leases
+    /// to wait for.
+    async fn lease(
+        &self,
+        refused: Box<Refused>,
+        is_new: bool,
+    ) -> Result<Reservation, Box<Refused>> {
+        let take = |asked| {
+            let turn = Turn { is_new, asked };
+            (self.limits).take(self.user, LimitClock::now(), self.usage, turn)
+        };
+        take_leased(refused, take).await
+    }
+
     /// The error is another queue, or final.
     async fn wait_in(
         &self,
@@ -99,10 +129,19 @@ impl Acquisition<'_> {
             return Err(Box::new(Refused {
                 refusal,
                 queue: None,
+                leases: Vec::new(),
             }));
         };
+        let turn = Turn {
+            is_new: false,
+            asked: None,
+        };
         loop {
-            let taken = (self.limits).take(&self.subject, LimitClock::now(), self.usage, false);
+            let taken = (self.limits).take(self.user, LimitClock::now(), self.usage, turn);
+            let taken = match taken {
+                Err(refused) if !refused.leases.is_empty() => self.lease(refused, false).await,
+                taken => taken,
+            };
             let refused = match taken {
                 Ok(reservation) => return Ok(reservation),
                 Err(refused) => refused,
@@ -113,6 +152,8 @@ impl Acquisition<'_> {
             }
             let until = match refused.refusal.shortage {
                 Shortage::Wait(wait) => Instant::now() + wait,
+                // What other replicas give back wakes no request here.
+                _ if queue.terms.link.is_some() => deadline.min(Instant::now() + ASK_AGAIN),
                 _ => deadline,
             };
             if until > deadline || Instant::now() >= deadline {
@@ -125,6 +166,30 @@ impl Acquisition<'_> {
                 () = sleep_until(until) => {}
                 () = waiting.changed() => {}
             }
+        }
+    }
+}
+
+/// Waits for the store where what is leased is short, and takes again, until it is known
+/// that there is enough or not, or the time is over. `take` gets the time at which the
+/// store was asked first, once it is over.
+pub(super) async fn take_leased<T>(
+    mut refused: Box<Refused>,
+    mut take: impl FnMut(Option<Tick>) -> Result<T, Box<Refused>>,
+) -> Result<T, Box<Refused>> {
+    let asked = LimitClock::now().tick;
+    let timeout = refused.leases.first().map(LeaseWait::timeout);
+    let deadline = Instant::now() + timeout.unwrap_or_default();
+    loop {
+        let mut leases = std::mem::take(&mut refused.leases);
+        for lease in &mut leases {
+            lease.wait(deadline).await;
+        }
+        drop(leases);
+        let is_over = Instant::now() >= deadline;
+        match take(is_over.then_some(asked)) {
+            Err(next) if !next.leases.is_empty() => refused = next,
+            taken => return taken,
         }
     }
 }

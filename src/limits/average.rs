@@ -31,15 +31,17 @@ impl Average {
                 deviation: sample / 2.0,
             },
             Some(before) => {
-                let error = (sample - before.mean).abs();
-                let after = Seen {
-                    mean: before.mean + (sample - before.mean) * WEIGHT,
-                    deviation: before.deviation + (error - before.deviation) * WEIGHT,
-                };
-                if after.is_close_to(before) {
+                let error = sample - before.mean;
+                let mean_change = error * WEIGHT;
+                let deviation_change = (error.abs() - before.deviation) * WEIGHT;
+                let within = before.mean * TOLERANCE;
+                if mean_change.abs() < within && deviation_change.abs() < within {
                     return;
                 }
-                after
+                Seen {
+                    mean: before.mean + mean_change,
+                    deviation: before.deviation + deviation_change,
+                }
             }
         };
         // Two workers may overwrite each other's sample: it is an average either way.
@@ -63,11 +65,6 @@ impl Average {
 // === impl Seen ===
 
 impl Seen {
-    fn is_close_to(self, other: Self) -> bool {
-        let within = other.mean * TOLERANCE;
-        (self.mean - other.mean).abs() < within && (self.deviation - other.deviation).abs() < within
-    }
-
     #[allow(clippy::cast_possible_truncation, reason = "an estimate")]
     fn to_bits(self) -> u64 {
         let mean = (self.mean as f32).max(f32::MIN_POSITIVE);

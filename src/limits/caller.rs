@@ -1,18 +1,16 @@
 //! The rules that hold for one caller.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use http::HeaderName;
-use smallvec::SmallVec;
-
+use super::acquire::Acquired;
 use super::clock::LimitClock;
 use super::estimate::{ExpectedUsage, LearnedUsage};
-use super::held::INLINE_RULES;
+use super::model_rules::{FoundRules, RulePlan, UserSource};
 use super::reservation::{AttemptRules, LimitRefusal, Reservation};
 use super::rule::CallerRule;
-use super::take::{Candidate, Candidates, Refused, take};
-use crate::config::{LimitBy, LimitUnit, Reserve, Unmetered};
+use super::take::{Candidate, Candidates, Refused, Turn, take};
+use crate::config::Unmetered;
 
 /// Models of a caller whose usage is learned; their names may come from clients.
 const MAX_LEARNED: usize = 1_000;
@@ -25,8 +23,12 @@ pub struct CallerLimits {
     rules: Box<[CallerRule]>,
     /// Taken from for each attempt.
     attempt_rules: Box<[Arc<CallerRule>]>,
+    /// None without a rule.
+    plan: Option<Arc<RulePlan>>,
     /// What its requests have used, by model.
     learned: Mutex<HashMap<Box<str>, Arc<LearnedUsage>>>,
+    /// Those of configured models, by their ids.
+    learned_by_id: OnceLock<Box<[OnceLock<Arc<LearnedUsage>>]>>,
 }
 
 /// What tells a request's subject apart from others of the same caller.
@@ -37,92 +39,52 @@ pub struct RequestSubject<'r> {
     pub user: Option<&'r str>,
 }
 
-/// How clients name their users, where a rule has amounts for each user.
-#[derive(Clone, Copy, Debug)]
-pub struct UserSource<'c> {
-    pub header: Option<&'c HeaderName>,
+/// The rules that hold for a caller's requests for one model.
+#[derive(Debug)]
+pub struct ModelLimits<'c> {
+    caller: &'c CallerLimits,
+    rules: FoundRules<'c>,
+    name: &'c str,
+    id: Option<usize>,
 }
-
-/// Indexes of rules that others replace.
-type Replaced = SmallVec<[usize; INLINE_RULES]>;
 
 // === impl CallerLimits ===
 
 impl CallerLimits {
-    pub(super) fn new(rules: impl Iterator<Item = CallerRule>, before: Option<&Self>) -> Self {
+    pub(super) fn new(
+        rules: impl Iterator<Item = CallerRule>,
+        plan: Arc<RulePlan>,
+        before: Option<&Self>,
+    ) -> Self {
         let (of_attempts, of_requests): (Vec<_>, Vec<_>) =
             rules.partition(|it| it.rule.config.is_per_attempt());
         Self {
             rules: of_requests.into(),
             attempt_rules: of_attempts.into_iter().map(Arc::new).collect(),
+            plan: Some(plan),
             learned: Mutex::new(before.map(Self::learned).unwrap_or_default()),
+            learned_by_id: OnceLock::new(),
         }
     }
 
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty() && self.attempt_rules.is_empty()
     }
 
-    /// Whether a rule for this model counts tokens or money.
+    /// The rules for the model that the client names, whose `id` this is if it is
+    /// configured. `None` if the caller has no rule at all.
     #[must_use]
-    pub fn needs_usage(&self, model: &str) -> bool {
-        self.matching(model).any(|it| it.rule.needs_usage())
-    }
-
-    /// Whether a rule for this model counts what it costs at this provider, and refuses
-    /// what cannot be counted.
-    #[must_use]
-    pub fn has_budget(&self, model: &str, provider: &str) -> bool {
-        let mut rules = self.matching(model);
-        rules.any(|it| {
-            let counts = it.rule.counts(LimitUnit::Budget) && !it.rule.observes();
-            counts && it.rule.config.matches_provider(provider)
+    #[inline]
+    pub fn for_model<'c>(&'c self, id: Option<usize>, name: &'c str) -> Option<ModelLimits<'c>> {
+        let plan = self.plan.as_deref().filter(|_| !self.is_empty())?;
+        Some(ModelLimits {
+            caller: self,
+            rules: plan.find(id, name),
+            name,
+            id,
         })
-    }
-
-    /// Whether a rule for this model reserves the most that a request can use.
-    #[must_use]
-    pub fn reserves_worst(&self, model: &str) -> bool {
-        let mut rules = self.matching(model);
-        rules.any(|it| it.rule.config.reserve == Reserve::Worst)
-    }
-
-    /// Where a rule for this model has amounts for each user. If several have a header, the
-    /// first one counts.
-    #[must_use]
-    pub fn wants_user(&self, model: &str) -> Option<UserSource<'_>> {
-        let mut rules = self
-            .matching(model)
-            .filter(|it| it.rule.is_per(LimitBy::User));
-        let first = rules.next()?.rule.config.user_header.as_ref();
-        let header = first.or_else(|| rules.find_map(|it| it.rule.config.user_header.as_ref()));
-        Some(UserSource { header })
-    }
-
-    /// What the strictest rule for this model that counts tokens or money at one of these
-    /// providers says of calls whose usage is not reported.
-    #[must_use]
-    pub fn unmetered<'p>(
-        &self,
-        model: &str,
-        providers: &(impl Iterator<Item = &'p str> + Clone),
-    ) -> Unmetered {
-        // A rule that observes refuses nothing.
-        let rules = self.matching(model);
-        let rules = rules.filter(|it| it.rule.needs_usage() && !it.rule.observes());
-        let rules = rules.filter(|it| {
-            let mut providers = providers.clone();
-            providers.any(|name| it.rule.config.matches_provider(name))
-        });
-        let all = rules.map(|it| it.rule.config.unmetered);
-        let strictest = all.reduce(|one, other| match (one, other) {
-            (Unmetered::Refuse, _) | (_, Unmetered::Refuse) => Unmetered::Refuse,
-            (Unmetered::Cost(one), Unmetered::Cost(other)) => Unmetered::Cost(one.max(other)),
-            (cost @ Unmetered::Cost(_), _) | (_, cost @ Unmetered::Cost(_)) => cost,
-            (Unmetered::Allow, Unmetered::Allow) => Unmetered::Allow,
-        });
-        strictest.unwrap_or(Unmetered::Allow)
     }
 
     /// Reserves of all rules that hold for the request, or of none.
@@ -136,54 +98,41 @@ impl CallerLimits {
         now: LimitClock,
         usage: &ExpectedUsage,
     ) -> Result<Reservation, Box<LimitRefusal>> {
-        let taken = self.take(subject, now, usage, true);
+        let Some(limits) = self.for_model(None, subject.model) else {
+            return Ok(Reservation::default());
+        };
+        let taken = limits.take(subject.user, now, usage, Turn::NEW);
         taken.map_err(|refused| refused.refusal)
     }
 
-    pub(super) fn take(
+    /// As [`ModelLimits::acquire`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn acquire(
         &self,
         subject: &RequestSubject<'_>,
-        now: LimitClock,
         usage: &ExpectedUsage,
-        is_new: bool,
-    ) -> Result<Reservation, Box<Refused>> {
-        let RequestSubject { model, user } = *subject;
-        let replaced = self.replaced(model);
-        let rules = self.rules.iter();
-        let rules = rules.filter(|it| it.holds(model, &replaced));
-        let candidates = rules.map(|rule| {
-            let subject = rule.subject(model, user, "", now);
-            Candidate::new(rule, subject, usage)
+    ) -> Result<Acquired, Box<LimitRefusal>> {
+        match self.for_model(None, subject.model) {
+            Some(limits) => limits.acquire(subject.user, usage).await,
+            None => Ok(Acquired::default()),
+        }
+    }
+
+    fn learned_usage(&self, id: Option<usize>, model: &str) -> Arc<LearnedUsage> {
+        let slots = self.learned_by_id.get_or_init(|| {
+            let count = self.plan.as_ref().map_or(0, |plan| plan.model_count());
+            (0..count).map(|_| OnceLock::new()).collect()
         });
-        let candidates: Candidates<'_> = candidates.collect();
-        let (held, would_refuse) = take(candidates, now, is_new)?;
-        Ok(Reservation {
-            held,
-            would_refuse,
-            attempts: self.attempts(subject, &replaced),
-        })
+        match id.and_then(|id| slots.get(id)) {
+            Some(slot) => Arc::clone(slot.get_or_init(|| self.learned_by_name(model))),
+            None => self.learned_by_name(model),
+        }
     }
 
-    fn attempts(
-        &self,
-        subject: &RequestSubject<'_>,
-        replaced: &[usize],
-    ) -> Option<Box<AttemptRules>> {
-        let rules = self.attempt_rules.iter();
-        let mut rules = rules
-            .filter(|it| it.holds(subject.model, replaced))
-            .peekable();
-        rules.peek()?;
-        Some(Box::new(AttemptRules {
-            rules: rules.cloned().collect(),
-            model: subject.model.into(),
-            user: subject.user.map(Into::into),
-        }))
-    }
-
-    /// What requests for this model have used so far.
-    #[must_use]
-    pub fn learned_usage(&self, model: &str) -> Arc<LearnedUsage> {
+    fn learned_by_name(&self, model: &str) -> Arc<LearnedUsage> {
         let mut learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = learned.get(model) {
             return Arc::clone(found);
@@ -200,21 +149,86 @@ impl CallerLimits {
         learned.clone()
     }
 
-    /// The rules that hold for this model, less those that another one replaces.
-    fn matching(&self, model: &str) -> impl Iterator<Item = &CallerRule> {
-        let replaced = self.replaced(model);
-        self.all_rules()
-            .filter(move |it| it.holds(model, &replaced))
-    }
-
-    fn replaced(&self, model: &str) -> Replaced {
-        let replacing = self.all_rules().filter(|it| it.rule.replaces.is_some());
-        let replacing = replacing.filter(|it| it.rule.config.matches_model(model));
-        replacing.filter_map(|it| it.rule.replaces).collect()
-    }
-
     pub(super) fn all_rules(&self) -> impl Iterator<Item = &CallerRule> {
         let of_attempts = self.attempt_rules.iter().map(|it| &**it);
         self.rules.iter().chain(of_attempts)
+    }
+}
+
+// === impl ModelLimits ===
+
+impl ModelLimits<'_> {
+    /// Whether a rule counts tokens or money.
+    #[must_use]
+    pub fn needs_usage(&self) -> bool {
+        self.rules.needs_usage
+    }
+
+    /// Whether a rule counts what a request costs at this provider, and refuses what cannot
+    /// be counted.
+    #[must_use]
+    pub fn has_budget(&self, provider: &str) -> bool {
+        self.rules.has_budget(provider)
+    }
+
+    /// Whether a rule reserves the most that a request can use.
+    #[must_use]
+    pub fn reserves_worst(&self) -> bool {
+        self.rules.reserves_worst
+    }
+
+    /// Where a rule has amounts for each user.
+    #[must_use]
+    pub fn user_source(&self) -> Option<&UserSource> {
+        self.rules.user.as_ref()
+    }
+
+    /// What the strictest rule that counts tokens or money at one of these providers says of
+    /// calls whose usage is not reported.
+    #[must_use]
+    pub fn unmetered<'p>(&self, providers: &(impl Iterator<Item = &'p str> + Clone)) -> Unmetered {
+        self.rules.unmetered(providers)
+    }
+
+    /// What the caller's requests for this model have used so far.
+    #[must_use]
+    pub fn learned_usage(&self) -> Arc<LearnedUsage> {
+        self.caller.learned_usage(self.id, self.name)
+    }
+
+    pub(super) fn take(
+        &self,
+        user: Option<&str>,
+        now: LimitClock,
+        usage: &ExpectedUsage,
+        turn: Turn,
+    ) -> Result<Reservation, Box<Refused>> {
+        let rules = self.rules.of_requests.iter();
+        let rules = rules.filter_map(|index| self.caller.rules.get(*index));
+        let candidates = rules.map(|rule| {
+            let subject = rule.subject(self.name, user, "", now);
+            Candidate::new(rule, subject, usage)
+        });
+        let candidates: Candidates<'_> = candidates.collect();
+        let (held, would_refuse) = take(candidates, now, turn)?;
+        Ok(Reservation {
+            held,
+            would_refuse,
+            attempts: self.attempts(user),
+        })
+    }
+
+    #[inline]
+    fn attempts(&self, user: Option<&str>) -> Option<Box<AttemptRules>> {
+        if self.rules.of_attempts.is_empty() {
+            return None;
+        }
+        let rules = self.rules.of_attempts.iter();
+        let rules = rules.filter_map(|index| self.caller.attempt_rules.get(*index));
+        Some(Box::new(AttemptRules {
+            rules: rules.cloned().collect(),
+            model: self.name.into(),
+            user: user.map(Into::into),
+        }))
     }
 }

@@ -1,6 +1,7 @@
 //! The two clocks of limits.
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 // Tests can stop this one.
@@ -8,6 +9,9 @@ use tokio::time::Instant;
 
 use super::rate::Tick;
 use crate::wall_clock;
+
+/// See [`LimitClock::set_offset`].
+static OFFSET_MS: AtomicI64 = AtomicI64::new(0);
 
 /// Both clocks at one moment: rates go by the monotonic one, windows by the calendar.
 #[derive(Clone, Copy, Debug)]
@@ -23,11 +27,24 @@ impl LimitClock {
         // A bucket that is full has an arrival time of 0 at the latest.
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         let since_1970 = wall_clock::now().duration_since(UNIX_EPOCH);
-        let seconds = since_1970.map_or(0, |it| it.as_secs());
+        let since_1970 = since_1970.unwrap_or_default();
+        let offset = OFFSET_MS.load(Ordering::Relaxed);
+        let seconds = if offset == 0 {
+            i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX)
+        } else {
+            let milliseconds = i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX);
+            milliseconds.saturating_add(offset).div_euclid(1_000)
+        };
         Self {
             tick: Tick::after_start(START.elapsed()),
-            seconds: i64::try_from(seconds).unwrap_or(i64::MAX),
+            seconds,
         }
+    }
+
+    /// Windows go by the clock of the store, which is so many milliseconds ahead of the own
+    /// one: replicas begin and end them together.
+    pub fn set_offset(milliseconds: i64) {
+        OFFSET_MS.store(milliseconds, Ordering::Relaxed);
     }
 
     /// Seconds of the monotonic clock.

@@ -39,6 +39,7 @@ pub struct RequestSize {
 #[derive(Clone, Copy, Debug)]
 pub struct ExpectedUsage {
     pub expected: LimitUsage,
+    /// Only its output, where no rule reserves it.
     pub worst: LimitUsage,
     /// The request limits its own output, and its prompt is all in the body: of what is
     /// elsewhere, the most may be far more than there is.
@@ -83,8 +84,26 @@ impl ExpectedUsage {
         shared: Option<&LearnedUsage>,
     ) -> Self {
         Self {
-            expected: expected(size, resolved, own, shared),
             worst: worst::usage(size, resolved),
+            ..Self::without_worst(size, resolved, own, shared)
+        }
+    }
+
+    /// As [`new`](Self::new), where no rule reserves the most that a request can use.
+    #[must_use]
+    pub fn without_worst(
+        size: &RequestSize,
+        resolved: &Resolved<'_>,
+        own: &LearnedUsage,
+        shared: Option<&LearnedUsage>,
+    ) -> Self {
+        Self {
+            expected: expected(size, resolved, own, shared),
+            worst: LimitUsage {
+                requests: 1,
+                output_tokens: worst::output_tokens(size, resolved),
+                ..LimitUsage::default()
+            },
             has_own_limit: size.max_output.is_some_and(|limit| limit > 0) && !size.refers_elsewhere,
         }
     }
@@ -199,7 +218,8 @@ fn float(number: u64) -> f64 {
     reason = "the conversion saturates, and the number is not negative"
 )]
 fn whole(number: f64) -> u64 {
-    number.round() as u64
+    // Rounding proper is a call of a function.
+    (number + 0.5) as u64
 }
 
 fn scale(number: u64, by: f64) -> u64 {

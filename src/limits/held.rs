@@ -59,6 +59,13 @@ impl Held {
         });
     }
 
+    /// Adds what was used so far, and holds on to what was reserved.
+    pub fn charge(&self, now: LimitClock, used: &LimitUsage) {
+        if let Some(held) = &self.0 {
+            held.charge(now, used);
+        }
+    }
+
     /// `None` after it was settled.
     pub fn amounts(&mut self) -> Option<&mut HeldAmounts> {
         self.0.as_deref_mut()
@@ -80,6 +87,17 @@ impl Drop for Held {
 // === impl HeldAmounts ===
 
 impl HeldAmounts {
+    fn charge(&self, now: LimitClock, used: &LimitUsage) {
+        let mut rest = &*self.taken;
+        for (subject, count) in self.subjects.iter().zip(&self.counts) {
+            let (taken, others) = rest.split_at_checked(*count).unwrap_or_default();
+            rest = others;
+            let mut guard = subject.lock_now(now);
+            guard.charge(now, taken, used);
+            guard.notify_link(subject, now);
+        }
+    }
+
     fn settle(&self, now: LimitClock, used: &LimitUsage) {
         let mut rest = &*self.taken;
         for (subject, count) in self.subjects.iter().zip(&self.counts) {
@@ -87,6 +105,7 @@ impl HeldAmounts {
             rest = others;
             let mut guard = subject.lock_any();
             guard.settle(now, taken, used);
+            guard.notify_link(subject, now);
             let queues = &guard.terms().queues;
             if !queues.are_empty() {
                 let queues = Arc::clone(queues);

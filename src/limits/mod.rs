@@ -6,10 +6,13 @@
 mod acquire;
 mod average;
 mod bucket;
+mod buckets;
 mod caller;
 mod clock;
 mod estimate;
 mod held;
+mod lease;
+mod model_rules;
 mod quota;
 mod rate;
 mod report;
@@ -30,12 +33,16 @@ mod window;
 mod worst;
 
 pub use acquire::Acquired;
-pub use caller::{CallerLimits, RequestSubject};
+pub use caller::{CallerLimits, ModelLimits, RequestSubject};
 pub use clock::LimitClock;
 pub use estimate::{ExpectedUsage, LearnedUsage, RequestSize};
+pub use lease::{
+    AdjustAmounts, AdjustCall, LeaseAmounts, LeaseCall, LeaseId, LeaseLink, LeaseResponse,
+    RestoreCall,
+};
 pub use quota::{LimitUsage, QuotaKind, Shortage};
 pub use report::{LimitReset, QuotaReport, RuleReport};
 pub use reservation::{AttemptReservation, LimitRefusal, Reservation};
 pub use rule_set::LimitSet;
-pub use set_used::UsedAmount;
+pub use set_used::{SetUsedError, UsedAmount};
 pub use stored::{MAX_STORED, StoredWindows, WindowId, WindowRecord};

@@ -21,7 +21,7 @@ pub struct LimitUsage {
 }
 
 /// What a quota counts, and for how long: its identity within a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum QuotaKind {
     Amount(LimitUnit, Period),
     Concurrent,
@@ -47,6 +47,10 @@ pub enum Shortage {
     Held,
     /// The amount is 0.
     Blocked,
+    /// What this replica has leased; the store was not asked for more yet.
+    Lease,
+    /// The store is away, and what holds without it is used up.
+    StoreAway,
 }
 
 /// What was reserved of one quota.
@@ -57,6 +61,36 @@ pub(super) struct Taken {
     window: u32,
     /// False of a request that an observing rule would have refused.
     counts: bool,
+}
+
+// === impl Taken ===
+
+impl Taken {
+    /// For what a request that goes on has used: what it holds of the quota stays reserved.
+    pub(super) fn beside(self, quota: &RuleQuota, bucket: &Bucket) -> Self {
+        Self {
+            amount: 0,
+            window: bucket.window_number(),
+            counts: self.counts && !matches!(quota, RuleQuota::Concurrent(_)),
+        }
+    }
+
+    /// Of a rate.
+    pub(super) fn of_rate(amount: u64, counts: bool) -> Self {
+        Self {
+            amount,
+            window: 0,
+            counts,
+        }
+    }
+
+    pub(super) fn amount(self) -> u64 {
+        self.amount
+    }
+
+    pub(super) fn counts(self) -> bool {
+        self.counts
+    }
 }
 
 // === impl QuotaKind ===
@@ -85,8 +119,34 @@ impl LimitUsage {
         }
     }
 
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            requests: self.requests.saturating_add(other.requests),
+            input_tokens: self.input_tokens.saturating_add(other.input_tokens),
+            cached_tokens: self.cached_tokens.saturating_add(other.cached_tokens),
+            output_tokens: self.output_tokens.saturating_add(other.output_tokens),
+            cost: self.cost.saturating_add(other.cost),
+        }
+    }
+
+    /// What is more than was charged before.
+    #[must_use]
+    pub fn less(&self, charged: &Self) -> Self {
+        Self {
+            requests: self.requests.saturating_sub(charged.requests),
+            input_tokens: self.input_tokens.saturating_sub(charged.input_tokens),
+            cached_tokens: self.cached_tokens.saturating_sub(charged.cached_tokens),
+            output_tokens: self.output_tokens.saturating_sub(charged.output_tokens),
+            cost: self.cost.saturating_sub(charged.cost),
+        }
+    }
+
     /// With cached tokens counted as so many thousandths of a token.
     pub(super) fn weighted(mut self, cached: u16) -> Self {
+        if cached == 1_000 || self.cached_tokens == 0 {
+            return self;
+        }
         let free = u128::from(self.cached_tokens.min(self.input_tokens))
             * u128::from(1_000_u16.saturating_sub(cached))
             / 1_000;
@@ -261,10 +321,12 @@ impl Shortage {
     /// Shortages that no wait cures are the longest.
     pub(super) fn rank(self, now: LimitClock) -> (u8, Duration) {
         match self {
-            Self::Held => (0, Duration::ZERO),
-            Self::Wait(wait) => (1, wait),
-            Self::UntilEnd(end) => (2, now.seconds_until(end)),
-            Self::Blocked => (3, Duration::ZERO),
+            Self::Lease => (0, Duration::ZERO),
+            Self::Held => (1, Duration::ZERO),
+            Self::Wait(wait) => (2, wait),
+            Self::StoreAway => (3, Duration::ZERO),
+            Self::UntilEnd(end) => (4, now.seconds_until(end)),
+            Self::Blocked => (5, Duration::ZERO),
         }
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 /// Ticks in a nanosecond. At a thousand million tokens a minute, a unit lasts 960
 /// ticks; an `i64` of ticks spans 18 years.
 const TICKS_PER_NANOSECOND: i64 = 16;
+/// Of the ticks in 1.07 seconds.
+const SLOT_BITS: u32 = 34;
 
 /// A point on the monotonic clock, in ticks since the process started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +31,9 @@ pub struct ArrivalTime(i64);
 // === impl Tick ===
 
 impl Tick {
+    /// Before all others.
+    pub const NEVER: Self = Self(i64::MIN);
+
     pub fn after_start(elapsed: Duration) -> Self {
         let nanoseconds = i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX);
         Self(nanoseconds.saturating_mul(TICKS_PER_NANOSECOND))
@@ -36,6 +41,20 @@ impl Tick {
 
     pub fn since_start(self) -> Duration {
         duration(self.0)
+    }
+
+    pub fn after(self, time: Duration) -> Self {
+        Self(self.0.saturating_add(Self::after_start(time).0))
+    }
+
+    /// About a second, numbered.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "of 136 years"
+    )]
+    pub fn slot(self) -> u32 {
+        (self.0 >> SLOT_BITS) as u32
     }
 }
 
@@ -49,6 +68,11 @@ fn duration(ticks: i64) -> Duration {
 
 impl ArrivalTime {
     pub const FULL: Self = Self(0);
+
+    /// It will be full after this time.
+    pub fn full_after(now: Tick, busy: Duration) -> Self {
+        Self(now.after(busy).0)
+    }
 
     /// Ticks until the bucket is full.
     fn busy(self, now: Tick) -> i64 {
@@ -77,6 +101,15 @@ impl Rate {
             interval: (period / amount_ticks).max(1),
             amount,
             burst: burst.unwrap_or(amount).min(amount),
+        }
+    }
+
+    /// What one of so many has of it.
+    pub fn share(&self, parts: u32) -> Self {
+        Self {
+            interval: self.interval.saturating_mul(parts.max(1).into()),
+            amount: (self.amount / u64::from(parts.max(1))).max(1),
+            burst: (self.burst / u64::from(parts.max(1))).max(1),
         }
     }
 

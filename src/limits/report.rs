@@ -9,6 +9,7 @@ use super::bucket::Bucket;
 use super::caller::CallerLimits;
 use super::clock::LimitClock;
 use super::quota::{QuotaKind, RuleQuota};
+use super::rule::Rule;
 use super::rule_set::LimitSet;
 use super::subject::{Subject, SubjectGuard};
 use super::terms::QuotaEntry;
@@ -51,21 +52,32 @@ pub struct RuleReport {
     pub model: Option<Box<str>>,
     pub user: Option<Box<str>>,
     pub provider: Option<Box<str>>,
+    /// It refuses nothing.
+    pub observes: bool,
     pub quotas: Vec<QuotaReport>,
 }
 
 // === impl QuotaReport ===
 
 impl QuotaReport {
-    /// `None` of what is no longer configured.
-    pub(super) fn new(entry: &QuotaEntry, bucket: &Bucket, now: LimitClock) -> Option<Self> {
+    /// `None` of what is no longer configured. `leased` is what is used and free of it in
+    /// all replicas, where there is a store.
+    pub(super) fn new(
+        entry: &QuotaEntry,
+        bucket: &Bucket,
+        leased: Option<(u64, u64)>,
+        now: LimitClock,
+    ) -> Option<Self> {
         if entry.is_retired {
             return None;
         }
-        let used = match (&entry.quota, bucket) {
-            (RuleQuota::Rate(_, rate), Bucket::Rate(arrival)) => rate.used(*arrival, now.tick),
-            _ => bucket.taken(),
-        };
+        let (used, remaining) = leased.unwrap_or_else(|| {
+            let used = match (&entry.quota, bucket) {
+                (RuleQuota::Rate(_, rate), Bucket::Rate(arrival)) => rate.used(*arrival, now.tick),
+                _ => bucket.taken(),
+            };
+            (used, entry.quota.free(bucket, now))
+        });
         let reset = match bucket {
             Bucket::Rate(arrival) => Some(LimitReset::after(arrival.reset(now.tick), now)),
             Bucket::Window { .. } | Bucket::Concurrent { .. } => {
@@ -82,16 +94,9 @@ impl QuotaReport {
             limit: entry.quota.limit(),
             used,
             reserved,
-            remaining: entry.quota.free(bucket, now),
+            remaining,
             reset,
         })
-    }
-
-    /// Whether a smaller share of it is left.
-    #[must_use]
-    pub fn has_less_left_than(&self, other: &Self) -> bool {
-        let left = u128::from(self.remaining) * u128::from(other.limit);
-        left < u128::from(other.remaining) * u128::from(self.limit)
     }
 }
 
@@ -131,17 +136,22 @@ fn offset_at(seconds: i64, quota: &RuleQuota) -> Option<Offset> {
 // === impl RuleReport ===
 
 impl RuleReport {
-    pub(super) fn new(subject: &Subject, guard: &SubjectGuard<'_>, now: LimitClock) -> Self {
+    pub(super) fn new(
+        rule: &Rule,
+        subject: &Subject,
+        guard: &SubjectGuard<'_>,
+        now: LimitClock,
+    ) -> Self {
         let [label, model, user, provider] = subject.name.parts();
         let some = |part: &str| (!part.is_empty()).then(|| Box::from(part));
-        let quotas = guard.entries();
-        let quotas = quotas.filter_map(|(entry, bucket)| QuotaReport::new(entry, bucket, now));
+        let quotas = guard.reports(now);
         Self {
             rule: guard.terms().rule.clone(),
             subject: label.into(),
             model: some(model),
             user: some(user),
             provider: some(provider),
+            observes: rule.observes(),
             quotas: quotas.collect(),
         }
     }
@@ -159,7 +169,7 @@ impl CallerLimits {
             let rule = &caller_rule.rule;
             for subject in caller_rule.subjects() {
                 let guard = subject.lock(&rule.terms, now);
-                reports.push(RuleReport::new(&subject, &guard, now));
+                reports.push(RuleReport::new(rule, &subject, &guard, now));
             }
         }
         reports.sort_by(|one, other| one.rule.cmp(&other.rule));
@@ -177,7 +187,7 @@ impl LimitSet {
         for rule in self.rules() {
             for subject in rule.subjects.all() {
                 let guard = subject.lock(&rule.terms, now);
-                reports.push(RuleReport::new(&subject, &guard, now));
+                reports.push(RuleReport::new(rule, &subject, &guard, now));
             }
         }
         reports

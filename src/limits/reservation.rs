@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::acquire::take_leased;
 use super::clock::LimitClock;
 use super::estimate::ExpectedUsage;
 use super::held::Held;
 use super::quota::{LimitUsage, Shortage};
 use super::report::QuotaReport;
 use super::rule::CallerRule;
-use super::take::{Candidate, Candidates, take};
+use super::take::{Candidate, Candidates, Refused, Turn, take};
 
 /// Reserved amounts, until [`settle`](Self::settle); given back on drop without it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Reservation {
     pub(super) held: Held,
     /// A rule that only observes would have refused the request.
@@ -24,7 +25,7 @@ pub struct Reservation {
 
 /// What one attempt holds of the rules that are judged for each attempt. Given back on
 /// drop, unless [`settle`](Self::settle) replaces it by what the attempt used.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct AttemptReservation {
     held: Held,
     /// A rule that only observes would have refused the attempt.
@@ -69,6 +70,46 @@ impl Reservation {
         now: LimitClock,
         usage: &ExpectedUsage,
     ) -> Result<AttemptReservation, Box<LimitRefusal>> {
+        let taken = self.take_attempt(provider, now, usage, Turn::NEW);
+        taken.map_err(|refused| refused.refusal)
+    }
+
+    /// As [`for_attempt`](Self::for_attempt), after a wait for the store where too little is
+    /// leased.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn lease_attempt(
+        &self,
+        provider: &str,
+        usage: &ExpectedUsage,
+    ) -> Result<AttemptReservation, Box<LimitRefusal>> {
+        let take = |turn| self.take_attempt(provider, LimitClock::now(), usage, turn);
+        let taken = match take(Turn::NEW) {
+            Err(refused) if !refused.leases.is_empty() => {
+                let waited = |asked| take(Turn { asked, ..Turn::NEW });
+                take_leased(refused, waited).await
+            }
+            taken => taken,
+        };
+        taken.map_err(|refused| refused.refusal)
+    }
+
+    /// Whether a rule for attempts goes by a store, so that one may have to wait.
+    #[must_use]
+    pub fn leases_attempts(&self) -> bool {
+        let rules = self.attempts.iter().flat_map(|it| &it.rules);
+        rules.into_iter().any(|it| it.rule.terms.link.is_some())
+    }
+
+    fn take_attempt(
+        &self,
+        provider: &str,
+        now: LimitClock,
+        usage: &ExpectedUsage,
+        turn: Turn,
+    ) -> Result<AttemptReservation, Box<Refused>> {
         let Some(attempts) = &self.attempts else {
             return Ok(AttemptReservation {
                 held: Held::default(),
@@ -83,16 +124,25 @@ impl Reservation {
             Candidate::new(rule, subject, usage)
         });
         let candidates: Candidates<'_> = candidates.collect();
-        match take(candidates, now, true) {
-            Ok((held, would_refuse)) => Ok(AttemptReservation { held, would_refuse }),
-            Err(refused) => Err(refused.refusal),
-        }
+        let (held, would_refuse) = take(candidates, now, turn)?;
+        Ok(AttemptReservation { held, would_refuse })
+    }
+
+    /// Whether [`for_attempt`](Self::for_attempt) can find a rule.
+    #[must_use]
+    pub fn has_attempt_rules(&self) -> bool {
+        self.attempts.is_some()
     }
 
     /// Whether no rule holds for the request, nor for its attempts.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.held.subjects().is_empty() && self.attempts.is_none()
+    }
+
+    /// Adds what a request has used that goes on, beside what it reserved.
+    pub fn charge(&self, now: LimitClock, used: &LimitUsage) {
+        self.held.charge(now, used);
     }
 
     /// Replaces what was reserved by what was used.
@@ -104,10 +154,8 @@ impl Reservation {
     pub fn visit(&self, now: LimitClock, mut visit: impl FnMut(&str, QuotaReport)) {
         for subject in self.held.subjects() {
             let guard = subject.lock_now(now);
-            for (entry, bucket) in guard.entries() {
-                if let Some(report) = QuotaReport::new(entry, bucket, now) {
-                    visit(&guard.terms().rule, report);
-                }
+            for report in guard.reports(now) {
+                visit(&guard.terms().rule, report);
             }
         }
     }
@@ -116,6 +164,11 @@ impl Reservation {
 // === impl AttemptReservation ===
 
 impl AttemptReservation {
+    /// As [`Reservation::charge`].
+    pub fn charge(&self, now: LimitClock, used: &LimitUsage) {
+        self.held.charge(now, used);
+    }
+
     /// Replaces what was reserved by what the attempt used.
     pub fn settle(mut self, now: LimitClock, used: &LimitUsage) {
         self.held.settle(now, used);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::clock::LimitClock;
-use super::stored::StoredWindows;
+use super::rule_set::LimitMemory;
 use super::subject::Subject;
 use super::subject_key::SubjectKey;
 use super::subjects::Subjects;
@@ -25,7 +25,6 @@ pub(super) struct Rule {
 /// A rule that can hold for a caller.
 #[derive(Debug)]
 pub(super) struct CallerRule {
-    pub index: usize,
     pub rule: Arc<Rule>,
     /// Key and team, where the rule is split by them.
     label: Box<str>,
@@ -41,15 +40,19 @@ impl Rule {
         config: &LimitRule,
         replaces: Option<usize>,
         before: Option<&Self>,
-        stored: Option<&Arc<StoredWindows>>,
+        memory: LimitMemory<'_>,
     ) -> Self {
         let before = before.filter(|it| it.continues_as(config));
-        let terms = Terms::new(config, before.map(|it| &*it.terms), stored);
+        let terms = Terms::new(config, before.map(|it| &*it.terms), memory);
+        let subjects = before.map_or_else(Arc::default, |it| Arc::clone(&it.subjects));
+        if let Some(link) = memory.link {
+            link.add_table(&subjects);
+        }
         Self {
             config: config.clone(),
             replaces,
             terms: Arc::new(terms),
-            subjects: before.map_or_else(Arc::default, |it| Arc::clone(&it.subjects)),
+            subjects,
         }
     }
 
@@ -58,6 +61,20 @@ impl Rule {
         self.config.name == config.name
             && self.config.per == config.per
             && self.terms.continues_as(config)
+    }
+
+    /// The terms of a rule that is no longer configured, for requests that wait under it.
+    pub fn without_amounts(&self) -> Arc<Terms> {
+        let config = LimitRule {
+            amounts: Vec::new(),
+            concurrent: None,
+            ..self.config.clone()
+        };
+        Arc::new(Terms::new(
+            &config,
+            Some(&self.terms),
+            LimitMemory::default(),
+        ))
     }
 
     pub fn observes(&self) -> bool {
@@ -106,7 +123,7 @@ impl Rule {
 // === impl CallerRule ===
 
 impl CallerRule {
-    pub fn new(index: usize, rule: &Arc<Rule>, key: Option<&str>, team: Option<&str>) -> Self {
+    pub fn new(rule: &Arc<Rule>, key: Option<&str>, team: Option<&str>) -> Self {
         let label = rule.label(key, team);
         let others = [LimitBy::Model, LimitBy::User, LimitBy::Provider];
         let is_fixed = !others.into_iter().any(|by| rule.is_per(by));
@@ -118,16 +135,10 @@ impl CallerRule {
             rule.subjects.get_fixed(&key, &rule.terms)
         });
         Self {
-            index,
             rule: Arc::clone(rule),
             label,
             subject,
         }
-    }
-
-    /// Whether it holds for this model, and no other rule stands for it.
-    pub fn holds(&self, model: &str, replaced: &[usize]) -> bool {
-        self.rule.config.matches_model(model) && !replaced.contains(&self.index)
     }
 
     /// Those of the caller's requests so far. Of users, who may be many, only the one that

@@ -1,11 +1,15 @@
 //! All rules of a configuration, by the callers that they hold for.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::caller::CallerLimits;
 use super::clock::LimitClock;
+use super::lease::LeaseLink;
+use super::model_rules::RulePlan;
 use super::rule::{CallerRule, Rule};
 use super::stored::StoredWindows;
+use crate::catalog::Catalog;
 use crate::config::{Access, LimitRule};
 
 /// The rules of one generation.
@@ -16,7 +20,21 @@ pub struct LimitSet {
     callers: Vec<Arc<CallerLimits>>,
     /// While access is open.
     anyone: Arc<CallerLimits>,
+    plans: RulePlans,
+    /// With a store: rules that are no longer configured, or by others' amounts. It knows
+    /// one amount of this process, so one that is put back goes on as it was.
+    removed: Vec<Arc<Rule>>,
 }
+
+/// Where what was used is known from, besides the generation before.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LimitMemory<'m> {
+    stored: Option<&'m Arc<StoredWindows>>,
+    pub link: Option<&'m Arc<LeaseLink>>,
+}
+
+/// By the indexes of the rules in them: many callers have the same ones.
+type RulePlans = HashMap<Vec<usize>, Arc<RulePlan>>;
 
 // === impl LimitSet ===
 
@@ -30,15 +48,51 @@ impl LimitSet {
         before: Option<&Self>,
         stored: Option<&Arc<StoredWindows>>,
     ) -> Self {
-        if let (Some(before), Some(stored)) = (before, stored) {
+        let memory = LimitMemory { stored, link: None };
+        Self::with_memory(config, access, before, memory)
+    }
+
+    /// As [`new`](Self::new), over all replicas that use a store. A reload with another
+    /// link gives up all leases.
+    #[must_use]
+    pub fn with_link(
+        config: &[LimitRule],
+        access: &Access,
+        before: Option<&Self>,
+        link: &Arc<LeaseLink>,
+    ) -> Self {
+        let memory = LimitMemory {
+            stored: Some(link.stored()),
+            link: Some(link),
+        };
+        Self::with_memory(config, access, before, memory)
+    }
+
+    fn with_memory(
+        config: &[LimitRule],
+        access: &Access,
+        before: Option<&Self>,
+        memory: LimitMemory<'_>,
+    ) -> Self {
+        if let (Some(before), Some(stored)) = (before, memory.stored) {
             stored.update(before.windows(LimitClock::now()));
         }
-        let rules = rules(config, before, stored);
-        let caller = |name: Option<&str>, team: Option<&str>, before: Option<&CallerLimits>| {
-            let of_caller = rules.iter().enumerate();
-            let of_caller = of_caller.filter(|(_, rule)| rule.holds_for(name, team));
-            let of_caller = of_caller.map(|(index, rule)| CallerRule::new(index, rule, name, team));
-            Arc::new(CallerLimits::new(of_caller, before))
+        let rules = rules(config, before, memory);
+        let removed = before.filter(|_| memory.link.is_some());
+        let removed = removed.map(|before| before.removed_by(&rules));
+        let mut plans = RulePlans::new();
+        let mut caller = |name: Option<&str>, team: Option<&str>, before: Option<&CallerLimits>| {
+            let own = rules.iter().enumerate();
+            let own: Vec<_> = own
+                .filter(|(_, rule)| rule.holds_for(name, team))
+                .map(|(index, rule)| (index, Arc::clone(rule)))
+                .collect();
+            let indexes = own.iter().map(|(index, _)| *index).collect();
+            let plan = plans.entry(indexes);
+            let plan = plan.or_insert_with(|| Arc::new(RulePlan::new(&own)));
+            let own = own.iter();
+            let own = own.map(|(_, rule)| CallerRule::new(rule, name, team));
+            Arc::new(CallerLimits::new(own, Arc::clone(plan), before))
         };
         let keys = access.keys.iter().map(|it| (&it.name, &it.team));
         let certificates = access.certificates.iter().map(|it| (&it.name, &it.team));
@@ -59,6 +113,54 @@ impl LimitSet {
             rules,
             callers,
             anyone,
+            plans,
+            removed: removed.unwrap_or_default(),
+        }
+    }
+
+    /// The rules of this generation that `rules` does not continue, and have been used.
+    fn removed_by(&self, rules: &[Arc<Rule>]) -> Vec<Arc<Rule>> {
+        let all = self.rules.iter().chain(&self.removed);
+        let removed = all.filter(|it| {
+            let is_same = |other: &Arc<Rule>| Arc::ptr_eq(&other.subjects, &it.subjects);
+            !rules.iter().any(is_same)
+        });
+        let removed = removed.filter(|it| {
+            it.subjects.prune(LimitClock::now());
+            !it.subjects.are_empty()
+        });
+        removed.cloned().collect()
+    }
+
+    /// Lists the rules of each model of the catalog, so that no request has to find them by
+    /// the model's name.
+    pub fn index_models(&self, catalog: &Catalog) {
+        let mut names = vec![None; catalog.model_count()];
+        for model in catalog.models() {
+            if let Some(name) = names.get_mut(model.id) {
+                *name = Some(&*model.label);
+            }
+        }
+        for plan in self.plans.values() {
+            plan.index_models(&names);
+        }
+    }
+
+    /// Lets requests that wait under the rules of `before` go by these ones, which may have
+    /// more room, or not be there.
+    pub fn wake_waiting(&self, before: &Self) {
+        let now = LimitClock::now();
+        let earlier = before.rules.iter();
+        for earlier in earlier.filter(|it| !it.terms.queues.are_empty()) {
+            let rule = self.rule(&earlier.terms.rule);
+            let rule = rule.filter(|it| Arc::ptr_eq(&it.subjects, &earlier.subjects));
+            let terms = rule.map_or_else(|| earlier.without_amounts(), |it| Arc::clone(&it.terms));
+            for subject in earlier.subjects.all() {
+                if terms.queues.ahead(&subject).is_some() {
+                    drop(subject.lock(&terms, now));
+                    terms.queues.wake(&subject);
+                }
+            }
         }
     }
 
@@ -89,22 +191,35 @@ impl LimitSet {
         &self.rules
     }
 
+    /// The rule of which this one is the next generation.
+    fn continued_by(&self, config: &LimitRule) -> Option<&Rule> {
+        let mut all = self.rules.iter().chain(&self.removed);
+        let rule = all.find(|it| it.continues_as(config));
+        rule.map(|rule| &**rule)
+    }
+
     pub(super) fn rule(&self, name: &str) -> Option<&Rule> {
         let rule = self.rules.iter().find(|rule| *rule.terms.rule == *name);
         rule.map(|rule| &**rule)
     }
 }
 
+impl<'m> LimitMemory<'m> {
+    pub fn stored(&self) -> Option<&'m Arc<StoredWindows>> {
+        self.stored
+    }
+}
+
 fn rules(
     config: &[LimitRule],
     before: Option<&LimitSet>,
-    stored: Option<&Arc<StoredWindows>>,
+    memory: LimitMemory<'_>,
 ) -> Vec<Arc<Rule>> {
     let rules = config.iter().map(|rule| {
         let replaces = rule.replaces.as_deref();
         let replaces = replaces.and_then(|name| config.iter().position(|it| it.name == name));
-        let before = before.and_then(|it| it.rule(&rule.name));
-        let rule = Rule::new(rule, replaces, before, stored);
+        let before = before.and_then(|it| it.continued_by(rule));
+        let rule = Rule::new(rule, replaces, before, memory);
         rule.subjects.prune(LimitClock::now());
         Arc::new(rule)
     });

@@ -1,15 +1,21 @@
 //! What an operator sets by hand.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
 
 use super::bucket::Bucket;
 use super::clock::LimitClock;
-use super::quota::QuotaKind;
+use super::lease::{AdjustAmounts, AdjustCall, LeaseId, MAX_STORE_UNITS, keep_for, scale};
+use super::quota::{QuotaKind, RuleQuota};
 use super::report::RuleReport;
+use super::rule::Rule;
 use super::rule_set::LimitSet;
 use super::stored::WindowId;
+use super::subject::Subject;
 use super::subject_key::SubjectKey;
 use crate::config::{LimitUnit, Period};
 
@@ -38,6 +44,22 @@ pub enum SetUsedError {
     Subject,
     #[error("the rule has no such amount")]
     Amount,
+    #[error("the store does not respond")]
+    StoreAway,
+}
+
+/// How long an operator waits for the store, for each of three calls.
+const STORE_TIMEOUT: Duration = Duration::from_secs(1);
+
+impl<'a> UsedAmount<'a> {
+    fn key(&self) -> SubjectKey<'a> {
+        SubjectKey {
+            label: self.subject,
+            model: self.model.unwrap_or_default(),
+            user: self.user.unwrap_or_default(),
+            provider: self.provider.unwrap_or_default(),
+        }
+    }
 }
 
 impl LimitSet {
@@ -52,13 +74,7 @@ impl LimitSet {
         now: LimitClock,
     ) -> Result<RuleReport, SetUsedError> {
         let rule = self.rule(amount.rule).ok_or(SetUsedError::Rule)?;
-        let key = SubjectKey {
-            label: amount.subject,
-            model: amount.model.unwrap_or_default(),
-            user: amount.user.unwrap_or_default(),
-            provider: amount.provider.unwrap_or_default(),
-        };
-        let subject = rule.subjects.find(&key.bounded());
+        let subject = rule.subjects.find(&amount.key().bounded());
         let subject = subject.ok_or(SetUsedError::Subject)?;
         let mut guard = subject.lock(&rule.terms, now);
         let kind = QuotaKind::Amount(amount.of, amount.period);
@@ -67,10 +83,53 @@ impl LimitSet {
         let (entry, bucket) = found.ok_or(SetUsedError::Amount)?;
         entry.quota.set_used(bucket, now, amount.used);
         drop(entries);
-        let report = RuleReport::new(&subject, &guard, now);
+        let report = RuleReport::new(rule, &subject, &guard, now);
         drop(guard);
         rule.terms.queues.wake(&subject);
         Ok(report)
+    }
+
+    /// As [`set_used`](Self::set_used); where there is a store, of what all replicas have
+    /// used.
+    ///
+    /// # Errors
+    ///
+    /// There is no such amount, or the store does not respond.
+    pub async fn set_used_by_all(
+        &self,
+        amount: &UsedAmount<'_>,
+    ) -> Result<RuleReport, SetUsedError> {
+        let now = LimitClock::now();
+        let rule = self.rule(amount.rule).ok_or(SetUsedError::Rule)?;
+        let Some(link) = rule.terms.link.as_ref() else {
+            return self.set_used(amount, now);
+        };
+        let subject = rule.subjects.find(&amount.key().bounded());
+        let subject = subject.ok_or(SetUsedError::Subject)?;
+        let (index, adjusted) = adjustment(&subject, rule, amount, now)?;
+        if !link.is_up() {
+            return Err(SetUsedError::StoreAway);
+        }
+        // The store is to know what was used here until now, and this process the sum.
+        report_now(&subject, index).await?;
+        let (done, is_done) = oneshot::channel();
+        let (id, amounts, keep_for) = adjusted;
+        link.adjust(AdjustCall {
+            id,
+            amounts,
+            keep_for,
+            done,
+        });
+        let adjusted = timeout(STORE_TIMEOUT, is_done).await;
+        let is_adjusted = adjusted.is_ok_and(|it| it.is_ok());
+        if !is_adjusted {
+            return Err(SetUsedError::StoreAway);
+        }
+        report_now(&subject, index).await?;
+        rule.terms.queues.wake(&subject);
+        let now = LimitClock::now();
+        let guard = subject.lock(&rule.terms, now);
+        Ok(RuleReport::new(rule, &subject, &guard, now))
     }
 
     /// Adds what another process has used of a window, or takes it back. False if this one
@@ -103,5 +162,50 @@ impl LimitSet {
             }
         }
         false
+    }
+}
+
+/// What the store is asked to set, and of which quota.
+type Adjustment = (LeaseId, AdjustAmounts, Option<Duration>);
+
+fn adjustment(
+    subject: &Subject,
+    rule: &Rule,
+    amount: &UsedAmount<'_>,
+    now: LimitClock,
+) -> Result<(usize, Adjustment), SetUsedError> {
+    let guard = subject.lock(&rule.terms, now);
+    let kind = QuotaKind::Amount(amount.of, amount.period);
+    let mut entries = guard.entries().enumerate();
+    let found = entries.find(|(_, (entry, _))| entry.kind == kind && !entry.is_retired);
+    let (index, (entry, bucket)) = found.ok_or(SetUsedError::Amount)?;
+    let used = amount.used.div_ceil(scale(kind)).min(MAX_STORE_UNITS);
+    let amounts = match &entry.quota {
+        RuleQuota::Rate(_, rate) => AdjustAmounts::Rate {
+            amount: rate.amount(),
+            period: amount.period.refill().unwrap_or_default(),
+            used,
+        },
+        RuleQuota::Window(..) | RuleQuota::Concurrent(_) => AdjustAmounts::Counter { used },
+    };
+    let id = guard.terms().lease_id(&subject.name, entry, bucket);
+    Ok((index, (id, amounts, keep_for(bucket, now))))
+}
+
+/// Until the store knows what this process has used, and this process the sum.
+async fn report_now(subject: &Arc<Subject>, index: usize) -> Result<(), SetUsedError> {
+    let deadline = Instant::now() + STORE_TIMEOUT;
+    let asked = LimitClock::now();
+    loop {
+        let wait = subject
+            .lock_now(asked)
+            .report_to_store(subject, index, asked);
+        let Some(mut wait) = wait else {
+            return Ok(());
+        };
+        if Instant::now() >= deadline {
+            return Err(SetUsedError::StoreAway);
+        }
+        wait.wait(deadline).await;
     }
 }

@@ -1,11 +1,13 @@
 //! Windows of the calendar as the ledger keeps them over a restart.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bucket::Bucket;
 use super::clock::LimitClock;
+use super::lease::{LeaseId, LeaseLink, MAX_STORE_UNITS, RestoreCall, kept_after, scale};
 use super::rule_set::LimitSet;
+use super::subject::SubjectGuard;
 use crate::config::{LimitUnit, Period};
 
 /// What one subject has used of one amount in an open window. The absolute numbers.
@@ -50,6 +52,23 @@ pub struct StoredWindows(Mutex<StoredState>);
 struct StoredState {
     amounts: HashMap<WindowId, StoredAmount>,
     changed: Vec<WindowRecord>,
+    /// No ledger asks for what has changed.
+    is_in_memory: bool,
+    /// Where a store counts over all replicas: what earlier processes have used, each
+    /// under its own id there.
+    before: HashMap<WindowId, Vec<UsedBefore>>,
+    /// Of those, the ones that the store is to be asked to restore.
+    unrestored: Vec<WindowId>,
+    /// The ids that this process has had in stores; the last one is in use.
+    replicas: Vec<Box<str>>,
+}
+
+#[derive(Debug)]
+struct UsedBefore {
+    replica: Box<str>,
+    end: i64,
+    used: u64,
+    is_restored: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,11 +81,21 @@ struct StoredAmount {
 // === impl StoredWindows ===
 
 impl StoredWindows {
+    /// Without a ledger: what was used of subjects that are no longer kept.
+    #[must_use]
+    pub fn in_memory() -> Arc<Self> {
+        let state = StoredState {
+            is_in_memory: true,
+            ..StoredState::default()
+        };
+        Arc::new(Self(Mutex::new(state)))
+    }
+
     /// Replaces the records of these windows.
     pub fn update(&self, records: impl IntoIterator<Item = WindowRecord>) {
         let mut state = self.lock();
         for record in records {
-            if state.set(&record) {
+            if state.set(&record) && !state.is_in_memory {
                 state.changed.push(record);
             }
         }
@@ -100,7 +129,101 @@ impl StoredWindows {
 
     /// Drops the windows that ended before this time, in seconds since 1970.
     pub fn prune(&self, before: i64) {
-        self.lock().amounts.retain(|_, it| it.end > before);
+        let mut state = self.lock();
+        state.amounts.retain(|_, it| it.end > before);
+        (state.before).retain(|_, all| all.iter().any(|it| it.end > before));
+    }
+
+    /// From now on, this process counts in a store under this id.
+    pub(super) fn set_replica(&self, replica: &str) {
+        let replicas = &mut self.lock().replicas;
+        replicas.retain(|it| **it != *replica);
+        replicas.push(replica.into());
+    }
+
+    /// The ids that this process has had in stores; the last one is in use.
+    #[must_use]
+    pub fn replicas(&self) -> Vec<Box<str>> {
+        self.lock().replicas.clone()
+    }
+
+    /// What another process, whose id in the store this is, has used. It does not count
+    /// here: the store is asked to count it, once.
+    pub fn restore_from(&self, replica: &str, record: &WindowRecord) {
+        let used = record.used.saturating_add(record.reserved);
+        let mut state = self.lock();
+        if state.before.len() >= MAX_STORED && !state.before.contains_key(&record.id) {
+            return;
+        }
+        let all = state.before.entry(record.id.clone()).or_default();
+        if let Some(known) = all.iter_mut().find(|it| *it.replica == *replica) {
+            if known.used >= used {
+                return;
+            }
+            (known.used, known.is_restored) = (used, false);
+        } else {
+            all.push(UsedBefore {
+                replica: replica.into(),
+                end: record.end,
+                used,
+                is_restored: false,
+            });
+        }
+        state.unrestored.push(record.id.clone());
+    }
+
+    /// At most about `max`; each is due until it is finished.
+    pub(super) fn restore_calls(
+        &self,
+        link: &Arc<LeaseLink>,
+        now: LimitClock,
+        max: usize,
+    ) -> Vec<RestoreCall> {
+        let mut calls = Vec::new();
+        let mut state = self.lock();
+        while calls.len() < max
+            && let Some(window) = state.unrestored.pop()
+        {
+            let of_window = state.before.get_mut(&window).into_iter().flatten();
+            for it in of_window.filter(|it| !it.is_restored && it.end > now.seconds) {
+                it.is_restored = true;
+                let id = LeaseId::from(&window);
+                calls.push(RestoreCall {
+                    taken: it.used.div_ceil(scale(id.kind)).min(MAX_STORE_UNITS),
+                    id,
+                    replica: it.replica.clone(),
+                    keep_for: kept_after(it.end, now),
+                    link: Arc::clone(link),
+                    window: window.clone(),
+                    is_finished: false,
+                });
+            }
+        }
+        calls
+    }
+
+    pub(super) fn restore_again(&self, window: &WindowId, replica: &str) {
+        let mut state = self.lock();
+        let of_window = state.before.get_mut(window).into_iter().flatten();
+        for it in of_window.filter(|it| *it.replica == *replica) {
+            it.is_restored = false;
+        }
+        state.unrestored.push(window.clone());
+    }
+
+    pub(super) fn restore_all_again(&self) {
+        let mut state = self.lock();
+        for it in state.before.values_mut().flatten() {
+            it.is_restored = false;
+        }
+        state.unrestored = state.before.keys().cloned().collect();
+    }
+
+    /// What earlier processes have used of a window that the store counts.
+    pub(super) fn used_before(&self, id: &WindowId) -> u64 {
+        let state = self.lock();
+        let all = state.before.get(id).into_iter().flatten();
+        all.fold(0, |sum, it| sum.saturating_add(it.used))
     }
 
     /// What was used of a window. What was reserved counts: its requests may have been
@@ -153,23 +276,36 @@ impl LimitSet {
             let subjects = rule.subjects.all();
             for subject in subjects.filter(|it| it.last_used() >= uptime) {
                 let guard = subject.lock_any();
-                for (entry, bucket) in guard.entries() {
-                    let Some(window) = bucket.window().filter(|_| !bucket.has_ended(now)) else {
-                        continue;
-                    };
-                    let Bucket::Window { used, reserved, .. } = *bucket else {
-                        continue;
-                    };
-                    let id = guard.terms().window_id(&subject.name, entry, window.start);
-                    records.extend(id.map(|id| WindowRecord {
-                        id,
-                        end: window.end,
-                        used,
-                        reserved,
-                    }));
-                }
+                records.extend(guard.windows(now));
             }
         }
         records
+    }
+}
+
+// === impl SubjectGuard ===
+
+impl SubjectGuard<'_> {
+    fn windows(&self, now: LimitClock) -> impl Iterator<Item = WindowRecord> {
+        self.entries().filter_map(move |(entry, bucket)| {
+            let window = bucket.window().filter(|_| !bucket.has_ended(now))?;
+            let Bucket::Window { used, reserved, .. } = *bucket else {
+                return None;
+            };
+            Some(WindowRecord {
+                id: self.terms().window_id(self.name(), entry, window.start)?,
+                end: window.end,
+                used,
+                reserved,
+            })
+        })
+    }
+
+    /// Before the subject is dropped: with a store, this process goes on from there if it
+    /// comes back, since the store knows one amount of this process.
+    pub(super) fn keep_used(&self, now: LimitClock) {
+        if let Some(link) = &self.terms().link {
+            link.stored().update(self.windows(now));
+        }
     }
 }

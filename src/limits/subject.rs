@@ -4,8 +4,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bucket::Bucket;
+use super::buckets::Buckets;
 use super::clock::LimitClock;
+use super::lease::{LeaseDemand, LeaseTerms};
 use super::quota::{LimitUsage, RuleQuota, Shortage, Taken};
+use super::rate::Tick;
 use super::subject_key::{SubjectKey, SubjectName};
 use super::terms::{QuotaEntry, Terms};
 
@@ -19,22 +22,15 @@ pub(super) struct Subject {
 }
 
 #[derive(Debug)]
-struct SubjectState {
-    terms: Arc<Terms>,
-    buckets: Buckets,
-}
-
-/// Most subjects of rules that are per user have one or two.
-#[derive(Debug)]
-enum Buckets {
-    One(Bucket),
-    Many(Box<[Bucket]>),
+pub(super) struct SubjectState {
+    pub terms: Arc<Terms>,
+    pub buckets: Buckets,
 }
 
 /// A subject's buckets while they are locked.
 pub(super) struct SubjectGuard<'a> {
     subject: &'a Subject,
-    state: MutexGuard<'a, SubjectState>,
+    pub(super) state: MutexGuard<'a, SubjectState>,
 }
 
 /// Which quota is short.
@@ -44,42 +40,15 @@ pub(super) struct QuotaShortage {
     pub shortage: Shortage,
 }
 
-// === impl Buckets ===
-
-impl Buckets {
-    fn new(buckets: impl Iterator<Item = Bucket>) -> Self {
-        let buckets: Box<[Bucket]> = buckets.collect();
-        match *buckets {
-            [bucket] => Self::One(bucket),
-            _ => Self::Many(buckets),
-        }
-    }
-
-    fn get(&self) -> &[Bucket] {
-        match self {
-            Self::One(bucket) => std::slice::from_ref(bucket),
-            Self::Many(buckets) => buckets,
-        }
-    }
-
-    fn get_mut(&mut self) -> &mut [Bucket] {
-        match self {
-            Self::One(bucket) => std::slice::from_mut(bucket),
-            Self::Many(buckets) => buckets,
-        }
-    }
-}
-
 // === impl Subject ===
 
 impl Subject {
     pub fn new(key: &SubjectKey<'_>, terms: &Arc<Terms>) -> Arc<Self> {
-        let buckets = terms.quotas.iter().map(|it| it.quota.new_bucket());
         Arc::new(Self {
             name: SubjectName::new(key),
             last_used: AtomicU32::new(0),
             state: Mutex::new(SubjectState {
-                buckets: Buckets::new(buckets),
+                buckets: Buckets::new(terms),
                 terms: Arc::clone(terms),
             }),
         })
@@ -125,6 +94,10 @@ impl SubjectGuard<'_> {
         &self.state.terms
     }
 
+    pub fn name(&self) -> &SubjectName {
+        &self.subject.name
+    }
+
     /// The quotas begin with those of before.
     fn reconfigure(&mut self, terms: &Arc<Terms>, now: LimitClock) {
         let state = &mut *self.state;
@@ -135,30 +108,65 @@ impl SubjectGuard<'_> {
             Some((before, bucket)) => entry.quota.adopt(&before.quota, *bucket, now),
             None => entry.quota.new_bucket(),
         });
-        state.buckets = Buckets::new(buckets);
+        let buckets = buckets.collect();
+        let old = std::mem::replace(&mut state.buckets, Buckets::Many(Box::default()));
+        state.buckets = old.reconfigured(&state.terms, terms, buckets);
         state.terms = Arc::clone(terms);
     }
 
     fn refresh(&mut self, now: LimitClock) {
-        let state = &mut *self.state;
-        let buckets = state.buckets.get_mut();
+        let buckets = self.state.buckets.get();
         if buckets.iter().any(|bucket| bucket.has_ended(now)) {
-            state.terms.refresh(&self.subject.name, buckets, now);
+            self.begin_windows(now);
+        }
+    }
+
+    fn begin_windows(&mut self, now: LimitClock) {
+        let (state, name) = (&mut *self.state, &self.subject.name);
+        let terms = &state.terms;
+        for (index, entry) in terms.quotas.iter().enumerate() {
+            let Some(bucket) = state.buckets.get_mut().get_mut(index) else {
+                continue;
+            };
+            if !terms.refresh(name, entry, bucket, now) {
+                continue;
+            }
+            let restored = terms.restored(name, entry, bucket);
+            let leases = state.buckets.leased_mut();
+            if let Some(lease) = leases.and_then(|it| it.leases.get_mut(index)) {
+                lease.begin_window(restored);
+            }
         }
     }
 
     /// The shortage that lasts longest, if any. `ahead` is what others are to get first, by
-    /// quota.
+    /// quota. `asked` as in [`LeaseDemand`].
     pub fn check(
         &self,
         now: LimitClock,
         expected: &LimitUsage,
         ahead: &[u64],
+        asked: Option<Tick>,
     ) -> Option<QuotaShortage> {
         let mut found: Option<QuotaShortage> = None;
         for (index, (entry, bucket)) in self.entries().enumerate() {
             let ahead = ahead.get(index).copied().unwrap_or_default();
-            let checked = entry.quota.check(bucket, now, expected, ahead);
+            let checked = match self.lease(index) {
+                None => entry.quota.check(bucket, now, expected, ahead),
+                Some(lease) => {
+                    let own = entry.quota.wanted(expected).max(1);
+                    let demand = LeaseDemand {
+                        quota: &entry.quota,
+                        bucket,
+                        now,
+                        own,
+                        wanted: own.saturating_add(ahead),
+                        asked,
+                    };
+                    let terms = LeaseTerms::of(&self.state.terms, entry);
+                    terms.map_or(Ok(()), |terms| lease.check(&demand, &terms))
+                }
+            };
             let Some(shortage) = checked.err().filter(|_| !entry.is_retired) else {
                 continue;
             };
@@ -189,6 +197,9 @@ impl SubjectGuard<'_> {
         is_over: bool,
         mut taken: impl FnMut(Taken),
     ) {
+        if self.is_leased() {
+            return self.take_leased(now, expected, is_over, taken);
+        }
         for (entry, bucket) in self.entries_mut(now) {
             taken(entry.quota.take(bucket, now, expected, is_over));
         }
@@ -198,9 +209,20 @@ impl SubjectGuard<'_> {
     /// reservation are left alone.
     pub fn settle(&mut self, now: LimitClock, taken: &[Taken], used: &LimitUsage) {
         let used = used.weighted(self.state.terms.cached);
+        if self.is_leased() {
+            return self.settle_leased(now, taken, &used);
+        }
         for ((entry, bucket), taken) in self.entries_mut(now).zip(taken) {
             entry.quota.settle(bucket, now, *taken, &used);
         }
+    }
+
+    /// Adds what a request has used that goes on. The quotas are up to date.
+    pub fn charge(&mut self, now: LimitClock, taken: &[Taken], used: &LimitUsage) {
+        let pairs = self.entries().zip(taken);
+        let beside = pairs.map(|((entry, bucket), taken)| taken.beside(&entry.quota, bucket));
+        let beside: Vec<Taken> = beside.collect();
+        self.settle(now, &beside, used);
     }
 
     /// Each quota and its bucket.
@@ -210,13 +232,16 @@ impl SubjectGuard<'_> {
     }
 
     /// Marks the subject as used.
+    pub(super) fn mark_used(&self, now: LimitClock) {
+        (self.subject.last_used).store(now.uptime(), Ordering::Relaxed);
+    }
+
+    /// As [`entries`](Self::entries); marks the subject as used.
     pub fn entries_mut(
         &mut self,
         now: LimitClock,
     ) -> impl Iterator<Item = (&QuotaEntry, &mut Bucket)> {
-        self.subject
-            .last_used
-            .store(now.uptime(), Ordering::Relaxed);
+        self.mark_used(now);
         let state = &mut *self.state;
         let buckets = state.buckets.get_mut();
         state.terms.quotas.iter().zip(buckets)
@@ -225,6 +250,6 @@ impl SubjectGuard<'_> {
     /// It is as if it were new: nothing is lost with it.
     pub fn is_full(&self, now: LimitClock) -> bool {
         let mut buckets = self.state.buckets.get().iter();
-        buckets.all(|bucket| bucket.is_full(now))
+        buckets.all(|bucket| bucket.is_full(now)) && self.leases_are_clean(now)
     }
 }

@@ -100,6 +100,10 @@ impl Subjects {
         }
     }
 
+    pub fn are_empty(&self) -> bool {
+        self.lock().subjects.is_empty()
+    }
+
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
@@ -169,6 +173,9 @@ impl SubjectTable {
             }
         }
         let (_, index) = oldest?;
+        if let Some(subject) = self.subjects.get_bucket(index) {
+            subject.lock_any().keep_used(now);
+        }
         self.remove(index);
         Some(false)
     }

@@ -28,7 +28,7 @@ struct QueueEntry {
     ahead: Amounts,
 }
 
-type Amounts = SmallVec<[u64; 4]>;
+pub(super) type Amounts = SmallVec<[u64; 4]>;
 
 #[derive(Debug)]
 struct WaitQueue {

@@ -17,10 +17,7 @@ pub(super) fn usage(size: &RequestSize, resolved: &Resolved<'_>) -> LimitUsage {
     // What the body only points to is part of the context.
     let elsewhere = if size.refers_elsewhere { context } else { 0 };
     let input_tokens = size.body_bytes.max(elsewhere);
-    let output_tokens = size
-        .max_output
-        .or_else(|| model_output(size, resolved))
-        .unwrap_or_else(|| MAX_OUTPUT.saturating_mul(size.choices.max(1)));
+    let output_tokens = output_tokens(size, resolved);
     let prices = resolved.targets.iter().filter_map(|it| it.price.as_deref());
     let costs = prices.map(|price| {
         let all = rates(price, input_tokens, size.wants_other_tier);
@@ -34,6 +31,11 @@ pub(super) fn usage(size: &RequestSize, resolved: &Resolved<'_>) -> LimitUsage {
         output_tokens,
         cost: costs.max().unwrap_or_default(),
     }
+}
+
+pub(super) fn output_tokens(size: &RequestSize, resolved: &Resolved<'_>) -> u64 {
+    let own = size.max_output.or_else(|| model_output(size, resolved));
+    own.unwrap_or_else(|| MAX_OUTPUT.saturating_mul(size.choices.max(1)))
 }
 
 /// The model's own limit, of all choices together.

@@ -1,8 +1,9 @@
 //! Request histories: each worker's counts, latencies and last requests, without content.
 //!
 //! Metrics are for an operator's tools; histories are for the page's status, which shows
-//! single requests, and to each client only its own.
+//! single requests: to each client only its own, and to operators those of all that failed.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,8 @@ use crate::wire::usage::Usage;
 /// Last requests that a worker keeps. Each client sees only its own, so more are
 /// kept than shown.
 const MAX_RECORDS: usize = 128;
+/// Last failed requests that a worker keeps, beside those: others do not push them out.
+const MAX_FAILURES: usize = 32;
 /// Latencies of one model that a worker keeps, for quantiles.
 const WINDOW: usize = 32;
 
@@ -45,6 +48,8 @@ pub(super) struct HistoryState {
     pub unknown: ModelStats,
     /// Newest last.
     pub recent: VecDeque<RequestRecord>,
+    /// Newest last; without requests that were not authenticated.
+    pub failures: VecDeque<RequestRecord>,
 }
 
 /// A finished request.
@@ -141,6 +146,7 @@ impl RequestHistories {
             models,
             unknown: ModelStats::default(),
             recent: VecDeque::with_capacity(MAX_RECORDS),
+            failures: VecDeque::new(),
         })));
         lock(&self.all).push(Arc::clone(&history));
         Some(history)
@@ -148,6 +154,15 @@ impl RequestHistories {
 
     pub(super) fn add_row(&self) -> usize {
         self.row_count.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Of all workers, newest first.
+    pub(super) fn last_failures(&self, limit: usize) -> Vec<RequestRecord> {
+        let mut failures = Vec::new();
+        self.read(|inner| failures.extend(inner.failures.iter().rev().take(limit).cloned()));
+        failures.sort_by_key(|record| Reverse(record.ended));
+        failures.truncate(limit);
+        failures
     }
 
     pub(super) fn read(&self, mut visit: impl FnMut(&HistoryState)) {
@@ -181,11 +196,19 @@ impl RequestHistory {
             stats.in_flight = stats.in_flight.saturating_sub(1);
         }
         stats.add(&record);
-        if inner.recent.len() == MAX_RECORDS {
-            inner.recent.pop_front();
+        if record.caller.is_some() && record.outcome.is_failure() {
+            push(&mut inner.failures, record.clone(), MAX_FAILURES);
         }
-        inner.recent.push_back(record);
+        push(&mut inner.recent, record, MAX_RECORDS);
     }
+}
+
+/// Drops the oldest if there are `most` already.
+fn push(records: &mut VecDeque<RequestRecord>, record: RequestRecord, most: usize) {
+    if records.len() == most {
+        records.pop_front();
+    }
+    records.push_back(record);
 }
 
 // === impl HistoryState ===

@@ -1,5 +1,7 @@
 //! What an attempt is charged to limits, by the way it ends.
 
+use std::ptr;
+
 use super::limits::{AttemptEnd, ChargedBy, LimitedAttempt};
 use super::{Meter, RequestOutcome};
 use crate::catalog::Cost;
@@ -35,6 +37,14 @@ impl Charge {
         is_reported: false,
     };
 
+    /// Of one of the responses of a session, which is one request at its end.
+    pub fn of_response(usage: &Usage, price: Option<&Price>) -> LimitUsage {
+        LimitUsage {
+            requests: 0,
+            ..Self::of_usage(usage, price, &LimitUsage::default()).usage
+        }
+    }
+
     /// However many attempts there are, they are one request.
     pub fn add(&mut self, other: &Self) {
         let (sum, usage) = (&mut self.usage, &other.usage);
@@ -50,6 +60,10 @@ impl Charge {
     /// rates.
     fn of_usage(usage: &Usage, price: Option<&Price>, expected: &LimitUsage) -> Self {
         let cost = price.and_then(|price| cost_of(price, usage));
+        Self::of_cost(usage, cost, expected)
+    }
+
+    fn of_cost(usage: &Usage, cost: Option<Cost>, expected: &LimitUsage) -> Self {
         Self {
             usage: LimitUsage {
                 requests: 1,
@@ -151,7 +165,14 @@ impl Meter {
         if let Some(usage) = self.usage.as_deref() {
             let mut usage = *usage;
             if is_complete {
-                let charge = Charge::of_usage(&usage, price, expected);
+                // It is that of the request, unless it is not exact.
+                let own = self.price.as_deref();
+                let is_own = price
+                    .zip(own)
+                    .is_some_and(|(one, other)| ptr::eq(one, other));
+                let cost = || price.and_then(|price| cost_of(price, &usage));
+                let cost = self.cost.filter(|_| is_own).or_else(cost);
+                let charge = Charge::of_cost(&usage, cost, expected);
                 return Charge {
                     is_reported: !charge.is_estimated,
                     ..charge

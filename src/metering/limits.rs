@@ -10,7 +10,8 @@ use super::{Meter, RequestOutcome};
 use crate::catalog::{Cost, Target};
 use crate::config::{Price, Rates};
 use crate::limits::{
-    AttemptReservation, ExpectedUsage, LearnedUsage, LimitClock, RequestSize, Reservation,
+    AttemptReservation, ExpectedUsage, LearnedUsage, LimitClock, LimitRefusal, LimitUsage,
+    RequestSize, Reservation,
 };
 use crate::wire::usage::{ServiceTier, Usage};
 
@@ -22,9 +23,16 @@ pub struct LimitHold {
     size: RequestSize,
     usage: ExpectedUsage,
     charged_by: ChargedBy,
+    /// Of a WebSocket that goes on: what its responses have used. They are one request.
+    charged: LimitUsage,
     /// A cell, since two attempts may run concurrently.
     attempts: RefCell<SmallVec<[LimitedAttempt; 1]>>,
+    /// Of attempts that had to wait for it, by [`Target::state_index`].
+    ahead: RefCell<SmallVec<[(usize, ReservedAttempt); 1]>>,
 }
+
+/// What was reserved for an attempt, or the limit that has no room for it.
+pub type ReservedAttempt = Result<AttemptReservation, Box<LimitRefusal>>;
 
 /// By what a call is charged besides being one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +120,9 @@ impl LimitHold {
             size,
             usage,
             charged_by,
+            charged: LimitUsage::default(),
             attempts: RefCell::default(),
+            ahead: RefCell::default(),
         }
     }
 
@@ -125,6 +135,19 @@ impl LimitHold {
     #[must_use]
     pub fn usage(&self) -> &ExpectedUsage {
         &self.usage
+    }
+
+    /// Keeps what was reserved for an attempt before it is prepared.
+    pub fn reserve_ahead(&self, target: &Target, reserved: ReservedAttempt) {
+        let mut ahead = self.ahead.borrow_mut();
+        ahead.push((target.state_index, reserved));
+    }
+
+    /// What was reserved for an attempt at this target before.
+    pub fn take_reserved(&self, target: &Target) -> Option<ReservedAttempt> {
+        let mut ahead = self.ahead.borrow_mut();
+        let index = ahead.iter().position(|(it, _)| *it == target.state_index)?;
+        Some(ahead.swap_remove(index).1)
     }
 
     /// Adds an attempt that is about to be sent.
@@ -145,6 +168,15 @@ impl LimitHold {
         if let Some(attempt) = latest.find(|it| it.state_index == target.state_index) {
             update(attempt);
         }
+    }
+}
+
+// === impl LimitedAttempt ===
+
+impl LimitedAttempt {
+    /// Its response, if there is one, is the client's.
+    fn is_open(&self) -> bool {
+        matches!(self.end, AttemptEnd::Open)
     }
 }
 
@@ -177,6 +209,8 @@ impl Meter {
             if let Some(index) = attempts.iter().rposition(is_it) {
                 attempts.remove(index);
             }
+            drop(attempts);
+            drop(hold.take_reserved(target));
         }
     }
 
@@ -209,6 +243,27 @@ impl Meter {
         }
     }
 
+    /// Charges the limits with a response of a WebSocket that goes on.
+    pub fn on_session_usage(&mut self, usage: &Usage) {
+        let hold = self
+            .limits
+            .as_mut()
+            .and_then(|slot| slot.0.as_mut().as_mut());
+        let Some(hold) = hold.filter(|it| it.charged_by == ChargedBy::Usage) else {
+            return;
+        };
+        let now = LimitClock::now();
+        let attempts = hold.attempts.get_mut();
+        let mut open = attempts.iter().rev();
+        let Some(attempt) = open.find(|it| it.is_open()) else {
+            return;
+        };
+        let charge = Charge::of_response(usage, attempt.price.as_deref());
+        hold.reservation.charge(now, &charge);
+        attempt.reservation.charge(now, &charge);
+        hold.charged = hold.charged.plus(&charge);
+    }
+
     /// What requests of all clients for this model have used.
     fn shared_learned(&self) -> Option<&LearnedUsage> {
         let model = self.model.as_ref()?.name.model?;
@@ -228,7 +283,9 @@ impl Meter {
             size,
             usage,
             charged_by,
+            charged,
             attempts,
+            ahead: _,
         } = hold?;
         let mut total = Charge::default();
         for attempt in attempts.into_inner() {
@@ -247,12 +304,16 @@ impl Meter {
                 self.record_estimate(&usage.expected, &charge.usage);
             }
             total.add(&charge);
-            attempt.reservation.settle(now, &charge.usage);
+            let mut used = charge.usage;
+            if attempt.is_open() {
+                used = used.less(&charged);
+            }
+            attempt.reservation.settle(now, &used);
         }
         if total.is_estimated {
             self.on_limit_estimated();
         }
-        reservation.settle(now, &total.usage);
+        reservation.settle(now, &total.usage.less(&charged));
         Some(total)
     }
 }

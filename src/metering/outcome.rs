@@ -47,6 +47,12 @@ impl RequestOutcome {
         }
     }
 
+    /// False as well for a client that left, or stopped reading.
+    #[must_use]
+    pub fn is_failure(self) -> bool {
+        !matches!(self, Self::Ok | Self::Cancelled | Self::ClientStalled)
+    }
+
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {

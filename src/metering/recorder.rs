@@ -162,6 +162,12 @@ impl SharedMetrics {
         let rows = (0..self.model_count).map(|model| self.history_row(model));
         HistorySummary::sum(&self.histories, &rows, limit, is_shown)
     }
+
+    /// The last requests of all clients that failed, newest first.
+    #[must_use]
+    pub fn last_failures(&self, limit: usize) -> Vec<RequestRecord> {
+        self.histories.last_failures(limit)
+    }
 }
 
 // === impl WorkerMetrics ===

@@ -26,6 +26,7 @@ mod body_timeouts;
 mod client_limits;
 mod intake;
 mod object_ids;
+mod object_lookup;
 mod relay;
 mod resolve;
 mod respond;
@@ -161,32 +162,34 @@ where
         // Boxed, so that the future of a JSON request stays small.
         kind => Box::pin(read(worker, meter, &mut permit, kind, head, body)).await?,
     };
+    if let Some(lookup) = object_lookup::needed(worker, meter, &intake, head) {
+        lookup.await;
+    }
     let names_provider = resolve::names_provider(&intake, &head.headers);
     let found = find_targets(worker, meter, &caller, &intake, head, is_websocket);
-    let mut resolved = found.map_err(|error| *error)?;
-    meter.set_prompt_bytes(intake.body.len());
-    meter.set_wants_other_tier(intake.scan.wants_other_tier);
-    let call = LimitedCall {
-        worker,
-        caller: &caller,
-        intake: &intake,
-        head,
-        is_websocket,
-        names_provider,
-        meter,
-        permit: &mut permit,
-        resolved: &mut resolved,
+    let mut resolved = match found {
+        Ok(resolved) => resolved,
+        Err(error) => return Err(*error),
     };
-    if let Some(waiting) = client_limits::reserve(call)? {
-        waiting.await?;
+    let limits = client_limits::of_caller(worker, &caller);
+    if !limits.is_empty() {
+        let call = LimitedCall {
+            worker,
+            caller: &caller,
+            limits,
+            intake: &intake,
+            head,
+            is_websocket,
+            names_provider,
+            meter,
+            permit: &mut permit,
+            resolved: &mut resolved,
+        };
+        if let Some(waiting) = call.reserve()? {
+            waiting.await?;
+        }
     }
-    let context = AttemptContext {
-        worker,
-        resolved: &resolved,
-        intake: &intake,
-        is_websocket,
-        needs_load: false,
-    };
+    let context = AttemptContext::new(worker, &resolved, &intake, is_websocket);
     match attempt::run(&context, meter, head).await {
         Ok(accepted) => Ok((accepted, permit)),
         Err(error) => Ok((token_count::or_estimate(&context, meter, error)?, permit)),
@@ -208,6 +211,8 @@ fn find_targets<'w>(
     match resolve::resolve(worker, caller, meter.endpoint(), intake, head) {
         Ok(resolved) => {
             meter.set_model(resolved.model);
+            meter.set_prompt_bytes(intake.body.len());
+            meter.set_wants_other_tier(intake.scan.wants_other_tier);
             Ok(resolved)
         }
         Err(error) => {

@@ -1,6 +1,7 @@
 //! Records ids of provider-side objects that a response contains.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use memchr::memchr;
 
@@ -8,16 +9,23 @@ use super::Worker;
 use crate::catalog::Target;
 use crate::metering::Meter;
 use crate::routing::{ObjectDirectory, ObjectLocation};
+use crate::store_sync::SharedObjects;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::scan::{Scan, object_ids};
 
 /// Bytes of a response body that are inspected.
 const MAX_INSPECTED: usize = 16 * 1024;
+/// How long the store keeps a response or a completion that is not used: as OpenAI does
+/// (<https://platform.openai.com/docs/guides/your-data>).
+const RESPONSE_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Other objects are few, and stay until they are deleted.
+const OBJECT_LIFETIME: Duration = Duration::from_secs(400 * 24 * 3600);
 
 /// Inspects the start of one response body.
 #[derive(Debug)]
 pub struct ObjectIdRecorder {
     objects: Arc<ObjectDirectory>,
+    shared: Option<Arc<SharedObjects>>,
     location: ObjectLocation,
     buffer: Vec<u8>,
 }
@@ -26,19 +34,30 @@ impl ObjectIdRecorder {
     /// Whether a successful response may contain ids that matter.
     pub(super) fn is_needed(worker: &Worker, endpoint: Endpoint, scan: &Scan) -> bool {
         worker.snapshot.tracks_objects()
-            && (endpoint.creates_objects() || endpoint == Endpoint::ChatCompletions && scan.store)
+            && (endpoint.creates_objects()
+                || endpoint == Endpoint::ChatCompletions && scan.store == Some(true))
     }
 
     /// None where the target's credential has no identity.
-    pub(super) fn new(worker: &Worker, meter: &Meter, target: &Target) -> Option<Box<Self>> {
+    pub(super) fn new(
+        worker: &Worker,
+        meter: &Meter,
+        target: &Target,
+        scan: &Scan,
+    ) -> Option<Box<Self>> {
         let snapshot = &worker.snapshot;
         let provider = &target.provider;
+        // A response that is not kept can be continued on a WebSocket only, at this replica.
+        let shared = snapshot.shared_objects.as_ref();
+        let shared = shared.filter(|_| scan.store != Some(false));
         Some(Box::new(Self {
             objects: Arc::clone(&snapshot.objects),
+            shared: shared.map(Arc::clone),
             location: ObjectLocation {
                 provider: provider.name.clone(),
                 credential: provider.credential_identity(target.credential)?,
                 owner: meter.key_name().map(Into::into),
+                lifetime: lifetime(meter.endpoint()),
             },
             buffer: Vec::new(),
         }))
@@ -62,8 +81,21 @@ impl ObjectIdRecorder {
         };
         for id in object_ids::created_ids(text) {
             self.objects.insert(id, self.location.clone());
+            if let Some(shared) = &self.shared {
+                shared.write(id);
+            }
         }
         true
+    }
+}
+
+fn lifetime(endpoint: Endpoint) -> Duration {
+    match endpoint {
+        Endpoint::Responses
+        | Endpoint::ResponseObjects
+        | Endpoint::ChatCompletions
+        | Endpoint::StoredCompletions => RESPONSE_LIFETIME,
+        _ => OBJECT_LIFETIME,
     }
 }
 

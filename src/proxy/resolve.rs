@@ -15,7 +15,6 @@ use crate::error_response::ErrorResponse;
 use crate::routing::ObjectLocation;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::query::Query;
-use crate::wire::scan::object_ids;
 
 /// Header in which the client names the provider. It is not forwarded.
 pub const PROVIDER: HeaderName = HeaderName::from_static("x-trunkline-provider");
@@ -39,7 +38,7 @@ pub(super) fn resolve<'w>(
         return resolve_passthrough(worker, caller, intake, passthrough, head);
     }
     let mut resolved = if intake.model.is_empty() {
-        resolve_without_model(worker, caller, &intake.body.text())?
+        resolve_without_model(worker, caller, intake)?
     } else {
         let catalog = &worker.snapshot.catalog;
         catalog
@@ -47,7 +46,7 @@ pub(super) fn resolve<'w>(
             .map_err(|it| unresolved(worker, it))?
     };
     if endpoint == Endpoint::Responses {
-        pin_to_object(worker, caller, &intake.body.text(), &mut resolved)?;
+        pin_to_object(worker, caller, intake, &mut resolved)?;
     }
     Ok(resolved)
 }
@@ -64,7 +63,7 @@ pub(super) fn resolve_alias<'w>(
     let resolved = catalog.resolve(alias, |name| caller.may_use(name));
     let mut resolved = resolved.map_err(|it| unresolved(worker, it))?;
     if endpoint == Endpoint::Responses {
-        pin_to_object(worker, caller, &intake.body.text(), &mut resolved)?;
+        pin_to_object(worker, caller, intake, &mut resolved)?;
     }
     Ok(resolved)
 }
@@ -95,9 +94,7 @@ fn resolve_passthrough<'w>(
         };
     }
     let location = if call.endpoint.creates_objects() {
-        let body = intake.body.text();
-        let referenced = object_ids::referenced_ids(&body);
-        object_location(worker, call.segments().chain(referenced))
+        object_location(worker, call.segments().chain(intake.object_ids()))
     } else {
         None
     };
@@ -132,10 +129,9 @@ fn resolve_passthrough<'w>(
 fn resolve_without_model<'w>(
     worker: &'w Worker,
     caller: &Caller,
-    body: &[u8],
+    intake: &Intake,
 ) -> Result<Resolved<'w>, ResolveError<'w>> {
-    let referenced = object_ids::referenced_ids(body).into_iter();
-    if let Some((provider, location)) = object_location(worker, referenced) {
+    if let Some((provider, location)) = object_location(worker, intake.object_ids()) {
         return at_object(worker, caller, provider, &location);
     }
     let provider = worker.snapshot.catalog.default_provider();
@@ -179,14 +175,13 @@ fn check_owner(
 fn pin_to_object(
     worker: &Worker,
     caller: &Caller,
-    body: &[u8],
+    intake: &Intake,
     resolved: &mut Resolved<'_>,
 ) -> Result<(), ErrorResponse> {
     if !worker.snapshot.tracks_objects() {
         return Ok(());
     }
-    let referenced = object_ids::referenced_ids(body).into_iter();
-    if let Some((provider, location)) = object_location(worker, referenced) {
+    if let Some((provider, location)) = object_location(worker, intake.object_ids()) {
         check_owner(caller, provider, &location)?;
         narrow_to(resolved, &location);
     }
@@ -199,6 +194,16 @@ fn narrow_to(resolved: &mut Resolved<'_>, location: &ObjectLocation) {
     resolved.retain_if_any(|target| {
         target.provider.credential_identity(target.credential) == Some(location.credential)
     });
+}
+
+/// Whether the targets may be those of an object that the request refers to.
+pub(super) fn depends_on_objects(endpoint: Endpoint, intake: &Intake, headers: &HeaderMap) -> bool {
+    match &intake.passthrough {
+        None => endpoint == Endpoint::Responses || intake.model.is_empty(),
+        Some(passthrough) => {
+            passthrough.path.endpoint.creates_objects() && !names_provider(intake, headers)
+        }
+    }
 }
 
 /// Whether a request without a body names neither a model nor a provider.
@@ -293,7 +298,11 @@ fn object_location<'w, 'i>(
     if !snapshot.tracks_objects() {
         return None;
     }
-    let location = ids.find_map(|id| snapshot.objects.get(id))?;
+    let (id, location) = ids.find_map(|id| Some((id, snapshot.objects.get(id)?)))?;
+    if let Some(shared) = &snapshot.shared_objects {
+        // The store forgets what is not in use.
+        shared.write(id);
+    }
     Some((snapshot.catalog.provider(&location.provider)?, location))
 }
 

@@ -28,7 +28,7 @@ fn the_future_of_a_request_is_small() {
         ..Sources::default()
     };
     let config = config::load(&sources).unwrap();
-    let snapshot = snapshot::build(&config, &Registry::new(), None, None).unwrap();
+    let snapshot = snapshot::build(&config, &Registry::new(), None, None, None).unwrap();
     let worker = Rc::new(Worker::new(snapshot));
     let body = Empty::<Bytes>::new().map_err(|never: Infallible| match never {});
     let future = serve(
@@ -68,7 +68,7 @@ async fn a_request_counts_through_the_facade() {
     let recorder = DebuggingRecorder::new();
     let counted = recorder.snapshotter();
     let registry = Registry::with_recorder(recorder);
-    let snapshot = snapshot::build(&config, &registry, None, None).unwrap();
+    let snapshot = snapshot::build(&config, &registry, None, None, None).unwrap();
     let body = Full::new(Bytes::from_static(br#"{"model":"m","messages":[]}"#));
     let body = body.map_err(|never: Infallible| match never {});
     let serving = async {

@@ -19,6 +19,7 @@ use crate::limits::LimitSet;
 use crate::metering::{SharedMetrics, WorkerMetrics};
 use crate::routing::{Fleet, ObjectDirectory};
 use crate::shared_limit::{LocalLimit, SharedLimit};
+use crate::store_sync::SharedObjects;
 use crate::telemetry::request_id::RequestIds;
 use crate::telemetry::trace::Tracer;
 use crate::upstream::{Client, Upstream};
@@ -40,6 +41,8 @@ pub struct Snapshot {
     pub tracer: Option<Arc<Tracer>>,
     /// Locations of files, responses and other provider-side objects.
     pub objects: Arc<ObjectDirectory>,
+    /// The same, of all replicas; none without a store.
+    pub shared_objects: Option<Arc<SharedObjects>>,
     pub discovery: Discovery,
     /// In which clients name their session.
     pub session_headers: Box<[HeaderName]>,

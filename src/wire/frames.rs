@@ -73,6 +73,19 @@ impl Frames {
         rest.is_some_and(<[u8]>::is_empty)
     }
 
+    /// Copies what is at this offset of the body; returns how many bytes there were.
+    pub fn copy_from(&self, start: usize, into: &mut [u8]) -> usize {
+        let mut copied = 0;
+        for (frame, range) in self.within(start..start.saturating_add(into.len())) {
+            let part = frame.get(range).unwrap_or_default();
+            if let Some(into) = into.get_mut(copied..copied + part.len()) {
+                into.copy_from_slice(part);
+                copied += part.len();
+            }
+        }
+        copied
+    }
+
     /// The frames in a range of the body, and what of each is in it.
     fn within(&self, range: Range<usize>) -> impl Iterator<Item = (&Bytes, Range<usize>)> {
         let mut start = 0;

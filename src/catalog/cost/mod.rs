@@ -42,6 +42,11 @@ impl Cost {
     }
 
     #[must_use]
+    pub fn from_picodollars(picodollars: u128) -> Self {
+        Self(picodollars)
+    }
+
+    #[must_use]
     pub fn picodollars(self) -> u64 {
         u64::try_from(self.0).unwrap_or(u64::MAX)
     }

@@ -3,6 +3,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use rusqlite::Connection;
 
 use super::*;
+use crate::ledger::database::OpenWindows;
 use crate::ledger::query::{LedgerReader, UsageColumn};
 use crate::ledger::{LedgerFile, probe};
 
@@ -52,7 +53,7 @@ fn totals_add_up_and_windows_are_replaced() {
     );
     drop(database);
     let opened = open(&path).unwrap();
-    assert_eq!(opened.windows, [window("key a", 130, 0)]);
+    assert_eq!(opened.windows.own, [window("key a", 130, 0)]);
     assert!(opened.damaged.is_none());
 }
 
@@ -77,7 +78,7 @@ fn every_part_of_a_window_is_restored() {
         &[],
         &[first.clone(), ended],
     );
-    assert_eq!(open(&path).unwrap().windows, [first]);
+    assert_eq!(open(&path).unwrap().windows.own, [first]);
 }
 
 #[test]
@@ -136,7 +137,7 @@ fn a_damaged_database_is_set_aside_whole() {
         folder.path().join("usage.db.damaged-20261130T170100Z")
     );
     assert_eq!(std::fs::read(moved_to).unwrap(), damaged);
-    assert_eq!(opened.windows, []);
+    assert_eq!(opened.windows, OpenWindows::default());
 }
 
 #[test]
@@ -159,7 +160,7 @@ fn damage_among_the_windows_is_found_when_it_is_opened() {
     std::fs::write(&path, bytes).unwrap();
     let opened = open(&path).unwrap();
     assert!(matches!(opened.damaged, Some((LedgerError::Damaged(_), _))));
-    assert_eq!(opened.windows, []);
+    assert_eq!(opened.windows, OpenWindows::default());
 }
 
 #[test]
@@ -248,11 +249,15 @@ fn a_full_disk_changes_nothing_and_is_no_damage() {
     let usage: Vec<_> = keys.iter().map(|key| row(key).owned()).collect();
     let one = requests(1);
     let many = || usage.iter().map(|row| (row, &one));
-    let error = database.write(many(), [].iter()).unwrap_err();
+    let error = database
+        .write(many(), WindowOwner::Process, [].iter())
+        .unwrap_err();
     assert!(matches!(error, LedgerError::Database(_)), "{error}");
     assert_eq!(requests_by_key(&path), [("a".to_owned(), 1)]);
     set_pages(&database, "100000");
-    database.write(many(), [].iter()).unwrap();
+    database
+        .write(many(), WindowOwner::Process, [].iter())
+        .unwrap();
     assert_eq!(requests_by_key(&path).len(), 1001);
 }
 

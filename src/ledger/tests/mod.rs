@@ -1,5 +1,8 @@
 mod database;
+#[cfg(unix)]
+mod links;
 mod table;
+mod windows;
 mod writer;
 
 use std::path::Path;
@@ -7,6 +10,7 @@ use std::path::Path;
 use super::database::{Database, Opened};
 use super::error::LedgerError;
 use super::usage::{UsageRow, UsageTotals};
+use super::window_table::WindowOwner;
 use crate::config::{LimitUnit, Period};
 use crate::limits::{WindowId, WindowRecord};
 
@@ -60,12 +64,14 @@ fn now() -> jiff::Timestamp {
 }
 
 fn open(path: &Path) -> Result<Opened, LedgerError> {
-    Database::open(path, now())
+    Database::open(path, now(), false)
 }
 
 fn write(database: &mut Database, usage: &[(UsageRow<'_>, UsageTotals)], windows: &[WindowRecord]) {
     let usage = usage.iter();
     let usage: Vec<_> = usage.map(|(row, totals)| (row.owned(), totals)).collect();
     let usage = usage.iter().map(|(row, totals)| (row, *totals));
-    database.write(usage, windows.iter()).unwrap();
+    database
+        .write(usage, WindowOwner::Process, windows.iter())
+        .unwrap();
 }

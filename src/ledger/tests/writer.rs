@@ -4,6 +4,7 @@ use std::sync::mpsc::channel;
 use super::*;
 use crate::app::test_support::CapturedLog;
 use crate::config::LedgerConfig;
+use crate::ledger::file_lock::FileLock;
 use crate::ledger::query::LedgerReader;
 use crate::ledger::writer::Writer;
 use crate::ledger::{Ledger, UsageTable, UsageTables};
@@ -22,18 +23,20 @@ impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let registry = Registry::new();
+        let path = folder.path().join("state/usage.db");
         let ledger = Ledger {
+            path: path.clone(),
             tables: UsageTables::default(),
             stored: Arc::default(),
             limits: Arc::default(),
             commands: channel().0,
         };
         let config = LedgerConfig {
-            path: folder.path().join("state/usage.db"),
+            path,
             retention_days: 10,
         };
         Self {
-            writer: Writer::new(&ledger, &config, &registry),
+            writer: Writer::new(&ledger, &config, false, &registry),
             table: ledger.tables.add_table(),
             registry,
             folder,
@@ -103,6 +106,7 @@ fn a_ledger_that_cannot_be_written_is_reported_once_and_loses_nothing() {
     }
     assert_eq!(bench.metric("trunkline_ledger_up"), 0);
     assert_eq!(bench.metric("trunkline_ledger_errors_total"), 4);
+    assert_eq!(bench.metric("trunkline_ledger_in_use"), 0);
     let lines = log.lines("the ledger cannot be written");
     assert_eq!(lines.len(), 1);
     assert!(
@@ -117,6 +121,22 @@ fn a_ledger_that_cannot_be_written_is_reported_once_and_loses_nothing() {
     assert_eq!(bench.metric("trunkline_ledger_up"), 1);
     assert_eq!(log.lines("the ledger is written again").len(), 1);
     assert_eq!(log.lines("ERROR").len(), 0);
+}
+
+#[test]
+fn a_database_that_another_process_has_is_no_other_failure() {
+    let mut bench = Bench::new();
+    std::fs::create_dir(bench.state()).unwrap();
+    let lock = FileLock::take(&bench.state().join("usage.db")).unwrap();
+    bench.writer.open_first();
+    assert_eq!(bench.metric("trunkline_ledger_up"), 0);
+    assert_eq!(bench.metric("trunkline_ledger_in_use"), 1);
+    drop(lock);
+    bench.writer.tick();
+    assert_eq!(bench.metric("trunkline_ledger_up"), 1);
+    assert_eq!(bench.metric("trunkline_ledger_in_use"), 0);
+    let never = bench.metric("trunkline_ledger_last_set_aside_timestamp_seconds");
+    assert_eq!(never, 0);
 }
 
 #[test]
@@ -197,6 +217,7 @@ fn damage_at_run_time_is_set_aside_and_the_pending_rows_are_written() {
     bench.writer.tick();
     assert_eq!(bench.requests(), 2);
     assert_eq!(bench.metric("trunkline_ledger_up"), 1);
+    assert!(bench.metric("trunkline_ledger_last_set_aside_timestamp_seconds") > 1_700_000_000);
     assert_eq!(
         log.lines("the ledger was damaged and is set aside").len(),
         1

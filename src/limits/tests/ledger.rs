@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{access, amount, at, cost, request, rule, usage};
 use crate::config::{LimitBy, LimitRule, LimitUnit, Period};
 use crate::limits::set_used::SetUsedError;
-use crate::limits::{LimitClock, LimitSet, RequestSubject, StoredWindows, UsedAmount};
+use crate::limits::{LimitClock, LimitSet, LimitUsage, RequestSubject, StoredWindows, UsedAmount};
 
 fn budgets() -> Vec<LimitRule> {
     vec![
@@ -103,11 +103,8 @@ fn open_windows_survive_a_restart() {
 fn what_is_given_back_is_recorded_too() {
     let set = LimitSet::new(&budgets(), &access(), None, None);
     let caller = set.caller(Some(0));
-    drop(
-        caller
-            .reserve(&request("m"), at(0), &usage(cost(9)))
-            .unwrap(),
-    );
+    let taken = caller.reserve(&request("m"), at(0), &usage(cost(9)));
+    taken.unwrap().settle(at(0), &LimitUsage::default());
     let records = set.windows(at(0));
     assert_eq!(records.len(), 2);
     assert!(

@@ -1,10 +1,14 @@
 //! Limits against a slow and obvious model, and under many threads.
 
+mod charge;
 mod estimate;
+mod lease;
 mod ledger;
 mod model;
+mod model_lists;
 mod refusals;
 mod reload;
+mod reload_waiting;
 mod subjects;
 mod threads;
 mod wait_order;
@@ -19,6 +23,7 @@ use super::rate::Tick;
 use super::{ExpectedUsage, LimitClock, LimitSet, LimitUsage, RequestSubject};
 use crate::config::{
     Access, Amount, AtLimit, ClientKey, LimitBy, LimitRule, LimitUnit, Period, Reserve,
+    WithoutStore,
 };
 
 const START_SECONDS: i64 = 1_700_000_000;
@@ -60,6 +65,7 @@ fn rule(name: &str, per: &[LimitBy], amounts: &[Amount]) -> LimitRule {
         unmetered: crate::config::Unmetered::Refuse,
         user_header: None,
         max_subjects: 100_000,
+        without: WithoutStore::default(),
     }
 }
 
@@ -70,6 +76,7 @@ fn access() -> Access {
         sha256: [0; 32],
         models: None,
         may_name_users: false,
+        is_operator: false,
         team: team.map(str::to_owned),
         expires: None,
     };

@@ -32,7 +32,8 @@ fn passes(set: &LimitSet, user: Option<&str>, now: LimitClock) -> bool {
 #[test]
 fn each_user_has_amounts_of_its_own() {
     let set = rules(&[per_user(10, &[amount(LimitUnit::Requests, 1, Period::Day)])]);
-    assert!(set.caller(Some(0)).wants_user("m").is_some());
+    let limits = set.caller(Some(0)).for_model(None, "m").unwrap();
+    assert!(limits.user_source().is_some());
     assert!(passes(&set, Some("ada"), at(0)));
     assert!(!passes(&set, Some("ada"), at(0)));
     assert!(passes(&set, Some("bob"), at(0)));
@@ -170,7 +171,7 @@ fn rules_of_providers_are_for_attempts() {
     one.providers = Some(vec![wildmatch::WildMatch::new("up*")]);
     let set = rules(&[each, one]);
     let caller = set.caller(Some(0));
-    assert!(!caller.is_empty() && caller.needs_usage("m"));
+    assert!(caller.for_model(None, "m").unwrap().needs_usage());
     let mut used = one_request();
     used.output_tokens = 4;
     let usage = usage(used);
@@ -256,8 +257,9 @@ fn the_strictest_rule_says_what_unreported_usage_costs() {
                 .map(|(index, it)| limit(&format!("l{index}"), *it)),
         );
         let found = |providers: &[&str]| {
-            let providers = providers.iter().copied();
-            rules(&all).caller(Some(0)).unmetered("m", &providers)
+            let (set, providers) = (rules(&all), providers.iter().copied());
+            let limits = set.caller(Some(0)).for_model(None, "m");
+            limits.unwrap().unmetered(&providers)
         };
         assert_eq!(found(&["up"]), expected);
         // Of another provider.
@@ -265,8 +267,9 @@ fn the_strictest_rule_says_what_unreported_usage_costs() {
             rule.providers = Some(vec![wildmatch::WildMatch::new("up*")]);
         }
         let found = |providers: &[&str]| {
-            let providers = providers.iter().copied();
-            rules(&all).caller(Some(0)).unmetered("m", &providers)
+            let (set, providers) = (rules(&all), providers.iter().copied());
+            let limits = set.caller(Some(0)).for_model(None, "m");
+            limits.unwrap().unmetered(&providers)
         };
         assert_eq!(found(&["other"]), allow);
         assert_eq!(found(&["other", "up"]), expected);

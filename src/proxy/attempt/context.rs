@@ -29,6 +29,22 @@ pub(in crate::proxy) struct AttemptContext<'a> {
 }
 
 impl<'a> AttemptContext<'a> {
+    #[inline]
+    pub(in crate::proxy) fn new(
+        worker: &'a Worker,
+        resolved: &'a Resolved<'a>,
+        intake: &'a Intake,
+        is_websocket: bool,
+    ) -> Self {
+        Self {
+            worker,
+            resolved,
+            intake,
+            is_websocket,
+            needs_load: false,
+        }
+    }
+
     pub(super) fn model(&self) -> &'a Model {
         self.resolved.model
     }

@@ -17,6 +17,7 @@ use crate::config::{Affinity, AffinityBy};
 use crate::error_response::{self, ErrorResponse, UNSUPPORTED_ENDPOINT};
 use crate::limits::Shortage;
 use crate::metering::Meter;
+use crate::proxy::client_limits;
 use crate::proxy::intake::StreamedBody;
 use crate::proxy::session;
 use crate::routing::{AffinityKey, Next, Plan, StopReason};
@@ -73,6 +74,9 @@ async fn run_once<'p>(
     let mut next = plan.first(now(), &mut context.worker.rng.borrow_mut());
     while let Some(target) = next {
         meter.start_attempt(target);
+        if let Some(leasing) = client_limits::lease_attempt(meter, target) {
+            leasing.await;
+        }
         let headers = take_headers(plan.has_untried(), head);
         let mut verdict = send(context, meter, target, head, headers, None).await;
         if let Verdict::Unsupported(error) = verdict {
@@ -168,6 +172,8 @@ fn helpfulness(error: &ErrorResponse) -> (u8, Reverse<Duration>) {
     let (rank, wait) = match error.refusal().map(|it| it.shortage) {
         Some(Shortage::Wait(wait)) => (3, wait),
         Some(Shortage::Held) => (3, Duration::ZERO),
+        // It says nothing of when.
+        Some(Shortage::StoreAway | Shortage::Lease) => (3, Duration::MAX),
         Some(Shortage::UntilEnd(_) | Shortage::Blocked) => (2, Duration::ZERO),
         None => (
             u8::from(error.body.code != UNSUPPORTED_ENDPOINT),
@@ -206,6 +212,9 @@ async fn attempt<'p>(
 ) -> (Verdict, &'p Target) {
     let quota = plan.take_quota_permit();
     meter.start_attempt(target);
+    if let Some(leasing) = client_limits::lease_attempt(meter, target) {
+        leasing.await;
+    }
     if context.is_websocket {
         let verdict = websocket::attempt(context, meter, target, head).await;
         return (verdict, target);

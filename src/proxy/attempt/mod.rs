@@ -7,6 +7,7 @@ use http::HeaderMap;
 use http::request::Parts;
 
 use super::body_timeouts::BodyTimeouts;
+use super::client_limits;
 use super::object_ids::ObjectIdRecorder;
 use super::translation::Translator;
 use crate::error_response::ErrorResponse;
@@ -94,6 +95,9 @@ pub(super) async fn run(
         return Box::pin(failover::run(context, meter, head)).await;
     };
     meter.start_attempt(target);
+    if let Some(leasing) = client_limits::lease_attempt(meter, target) {
+        leasing.await;
+    }
     let headers = mem::take(&mut head.headers);
     let verdict = send(context, meter, target, head, headers, None).await;
     if verdict.was_sent() {

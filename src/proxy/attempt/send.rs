@@ -181,7 +181,7 @@ pub(super) fn raw_response(
         finish_rule: plan.finish_rule,
         translation: plan.translation,
         object_ids: may_create
-            .then(|| ObjectIdRecorder::new(worker, meter, target))
+            .then(|| ObjectIdRecorder::new(worker, meter, target, &intake.scan))
             .flatten(),
         response,
     }

@@ -153,7 +153,14 @@ impl Verdict {
 
     /// Records what the attempt is charged to the client's limits, unless its response goes
     /// to the client.
+    #[inline]
     pub(super) fn record_charge(&self, meter: &Meter, target: &Target) {
+        if meter.limits().is_some() {
+            self.record_limit_charge(meter, target);
+        }
+    }
+
+    fn record_limit_charge(&self, meter: &Meter, target: &Target) {
         match self {
             Self::Retry(failed) => failed.record_charge(meter, target),
             Self::Final(error) => {

@@ -10,6 +10,10 @@ use crate::metering::{LimitHold, Meter};
 
 /// Room for the values of all headers of one response.
 const VALUES: usize = 192;
+/// Headers of one rate.
+const RATE_HEADERS: usize = 3;
+/// The limit, and two of a budget.
+const OTHER_HEADERS: usize = 3;
 
 /// The quota with the least share left, of each kind that has headers.
 #[derive(Default)]
@@ -19,7 +23,14 @@ struct Tightest {
     input_tokens: Option<QuotaReport>,
     output_tokens: Option<QuotaReport>,
     budget: Option<QuotaReport>,
-    of_all: Option<QuotaReport>,
+    of_all: Option<LeftShare>,
+}
+
+/// What is left of a limit.
+#[derive(Clone, Copy)]
+struct LeftShare {
+    remaining: u64,
+    limit: u64,
 }
 
 impl Tightest {
@@ -35,17 +46,42 @@ impl Tightest {
             LimitUnit::OutputTokens => &mut self.output_tokens,
             LimitUnit::Budget => &mut self.budget,
         };
-        replace_looser(slot, report);
-        replace_looser(&mut self.of_all, report)
+        let share = LeftShare::of(&report);
+        let is_tightest = self.of_all.is_none_or(|other| share.is_less_than(other));
+        if is_tightest {
+            self.of_all = Some(share);
+        }
+        let other = slot.as_ref().map(LeftShare::of);
+        if other.is_none_or(|other| share.is_less_than(other)) {
+            *slot = Some(report);
+        }
+        is_tightest
+    }
+
+    /// How many kinds of rates there are.
+    fn rates(&self) -> usize {
+        let rates = [
+            &self.requests,
+            &self.tokens,
+            &self.input_tokens,
+            &self.output_tokens,
+        ];
+        rates.into_iter().flatten().count()
     }
 }
 
-fn replace_looser(slot: &mut Option<QuotaReport>, report: QuotaReport) -> bool {
-    let is_tighter = slot.is_none_or(|other| report.has_less_left_than(&other));
-    if is_tighter {
-        *slot = Some(report);
+impl LeftShare {
+    fn of(report: &QuotaReport) -> Self {
+        Self {
+            remaining: report.remaining,
+            limit: report.limit,
+        }
     }
-    is_tighter
+
+    fn is_less_than(self, other: Self) -> bool {
+        let left = u128::from(self.remaining) * u128::from(other.limit);
+        left < u128::from(other.remaining) * u128::from(self.limit)
+    }
 }
 
 /// The state after this request's reservation: the usage is unknown until the response has
@@ -69,32 +105,40 @@ fn set_headers_of(headers: &mut HeaderMap, hold: &LimitHold, is_anthropic: bool)
         }
     });
     remove_rate_limits(headers);
+    headers.reserve(OTHER_HEADERS + RATE_HEADERS * tightest.rates());
     if let Some(refusal) = &reservation.would_refuse {
         buffer.clear();
-        let text = format_args!("{}; would refuse", refusal.rule);
-        headers.extend(header_value(&mut buffer, text).map(|value| (LIMIT, value)));
+        buffer.extend_from_slice(refusal.rule.as_bytes());
+        let value = header_value(&mut buffer, "; would refuse");
+        headers.extend(value.map(|value| (LIMIT, value)));
     } else if !buffer.is_empty() {
-        let name = http::HeaderValue::from_maybe_shared(buffer.split().freeze());
-        headers.extend(name.ok().map(|value| (LIMIT, value)));
+        let value = header_value(&mut buffer, "");
+        headers.extend(value.map(|value| (LIMIT, value)));
     }
-    let mut write = |names: &RateHeaders, report: Option<QuotaReport>| {
+    let mut write = |names: &RateHeaders, report: Option<&QuotaReport>| {
         if let Some(report) = report {
-            names.write(&report, &mut buffer, |name, value| {
+            names.write(report, &mut buffer, |name, value| {
                 headers.insert(name, value);
             });
         }
     };
     if is_anthropic {
-        write(&RateHeaders::ANTHROPIC_REQUESTS, tightest.requests);
-        write(&RateHeaders::ANTHROPIC_TOKENS, tightest.tokens);
-        write(&RateHeaders::ANTHROPIC_INPUT, tightest.input_tokens);
-        write(&RateHeaders::ANTHROPIC_OUTPUT, tightest.output_tokens);
+        write(&RateHeaders::ANTHROPIC_REQUESTS, tightest.requests.as_ref());
+        write(&RateHeaders::ANTHROPIC_TOKENS, tightest.tokens.as_ref());
+        write(
+            &RateHeaders::ANTHROPIC_INPUT,
+            tightest.input_tokens.as_ref(),
+        );
+        write(
+            &RateHeaders::ANTHROPIC_OUTPUT,
+            tightest.output_tokens.as_ref(),
+        );
     } else {
-        write(&RateHeaders::OPENAI_REQUESTS, tightest.requests);
-        write(&RateHeaders::OPENAI_TOKENS, tightest.tokens);
+        write(&RateHeaders::OPENAI_REQUESTS, tightest.requests.as_ref());
+        write(&RateHeaders::OPENAI_TOKENS, tightest.tokens.as_ref());
     }
-    if let Some(budget) = tightest.budget {
-        headers.extend(budget_headers(&budget, &mut buffer));
+    if let Some(budget) = &tightest.budget {
+        headers.extend(budget_headers(budget, &mut buffer));
     }
 }
 

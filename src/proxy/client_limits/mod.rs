@@ -16,8 +16,8 @@ use crate::config::Unmetered;
 use crate::drain::Phase;
 use crate::error_response::{self, ErrorResponse};
 use crate::limits::{
-    Acquired, CallerLimits, ExpectedUsage, LearnedUsage, LimitClock, LimitRefusal, RequestSize,
-    RequestSubject, Shortage,
+    Acquired, AttemptReservation, CallerLimits, ExpectedUsage, LearnedUsage, LimitClock,
+    LimitRefusal, ModelLimits, RequestSize, Shortage,
 };
 use crate::metering::{ChargedBy, LimitHold, Meter};
 use crate::shared_limit::LimitPermit;
@@ -40,6 +40,7 @@ const MAX_FORM_TEXT: u64 = 4096;
 pub(super) struct LimitedCall<'a, 'w> {
     pub worker: &'w Worker,
     pub caller: &'a Caller,
+    pub limits: &'w CallerLimits,
     pub intake: &'a Intake,
     pub head: &'a mut Parts,
     pub is_websocket: bool,
@@ -63,22 +64,37 @@ struct CallEstimate {
 /// Boxed, so that requests that need not wait need no room for it.
 type Waiting<'a> = Pin<Box<dyn Future<Output = Result<(), ErrorResponse>> + 'a>>;
 
-/// Reserves at once where that is possible. Else the future does, or it ends with the error
-/// of the limit.
+type Leasing<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
 #[inline]
-pub(super) fn reserve<'a, 'w: 'a>(
-    call: LimitedCall<'a, 'w>,
-) -> Result<Option<Waiting<'a>>, ErrorResponse> {
-    let limits = call.limits();
-    if limits.is_empty() {
-        return Ok(None);
+pub(super) fn of_caller<'w>(worker: &'w Worker, caller: &Caller) -> &'w CallerLimits {
+    worker.snapshot.client_limits.caller(caller.key_id())
+}
+
+/// Before an attempt is prepared: where its provider's limits go by a store, and too little
+/// is leased, the future waits for the store.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "most requests have no limits")]
+pub(super) fn lease_attempt<'a>(meter: &'a Meter, target: &'a Target) -> Option<Leasing<'a>> {
+    let hold = meter.limits()?;
+    if !hold.reservation().leases_attempts() {
+        return None;
     }
-    call.reserve(limits)
+    let lease = || (hold.reservation()).lease_attempt(&target.provider.name, hold.usage());
+    if let Some(reserved) = poll_once(lease()) {
+        hold.reserve_ahead(target, reserved);
+        return None;
+    }
+    Some(Box::pin(async move {
+        let _wait = meter.wait();
+        hold.reserve_ahead(target, lease().await);
+    }))
 }
 
 /// Reserves of the limits that hold for attempts at this target's provider. An error is
 /// that of the limit: there is no attempt.
-#[inline]
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "most requests have no limits")]
 pub(super) fn reserve_attempt(meter: &Meter, target: &Target) -> Result<(), Box<ErrorResponse>> {
     match meter.limits() {
         None => Ok(()),
@@ -91,8 +107,14 @@ fn reserve_attempt_of(
     meter: &Meter,
     target: &Target,
 ) -> Result<(), Box<ErrorResponse>> {
+    if !hold.reservation().has_attempt_rules() {
+        hold.start_attempt(target, AttemptReservation::default());
+        return Ok(());
+    }
     let (provider, now) = (&target.provider.name, LimitClock::now());
-    match hold.reservation().for_attempt(provider, now, hold.usage()) {
+    let reserved = hold.take_reserved(target);
+    let reserve = || (hold.reservation()).for_attempt(provider, now, hold.usage());
+    match reserved.unwrap_or_else(reserve) {
         Ok(reservation) => {
             if let Some(refusal) = &reservation.would_refuse {
                 meter.on_limit_observed(refusal);
@@ -110,26 +132,22 @@ fn reserve_attempt_of(
 // === impl LimitedCall ===
 
 impl<'a, 'w: 'a> LimitedCall<'a, 'w> {
-    fn limits(&self) -> &'w CallerLimits {
-        let limits = &self.worker.snapshot.client_limits;
-        limits.caller(self.caller.key_id())
-    }
-
-    fn reserve(mut self, limits: &'w CallerLimits) -> Result<Option<Waiting<'a>>, ErrorResponse> {
-        let endpoint = self.meter.endpoint();
-        let model = &*self.intake.model;
-        let Some(kind) = CallKind::of(endpoint, &self.head.method, self.is_websocket) else {
-            self.take_user_header(limits, model);
+    /// Reserves at once where that is possible. Else the future does, or it ends with the
+    /// error of the limit.
+    pub fn reserve(mut self) -> Result<Option<Waiting<'a>>, ErrorResponse> {
+        let name = &*self.intake.model;
+        let limits = self.limits.for_model(self.resolved.model.id_of(name), name);
+        let Some(limits) = limits else {
             return Ok(None);
         };
-        let estimate = self.estimate(limits, model, kind)?;
-        let user = self.user(limits, model);
-        let user_name = user.as_deref();
-        let subject = RequestSubject {
-            model,
-            user: user_name,
+        let endpoint = self.meter.endpoint();
+        let Some(kind) = CallKind::of(endpoint, &self.head.method, self.is_websocket) else {
+            self.take_user_header(&limits);
+            return Ok(None);
         };
-        match poll_once(limits.acquire(&subject, &estimate.usage)) {
+        let estimate = self.estimate(&limits, kind)?;
+        let user = self.user(&limits);
+        match poll_once(limits.acquire(user.as_deref(), &estimate.usage)) {
             Some(Ok(acquired)) => {
                 self.hold(acquired, &estimate);
                 Ok(None)
@@ -147,19 +165,15 @@ impl<'a, 'w: 'a> LimitedCall<'a, 'w> {
     /// The model's own limits, and then those of the one that they lead to.
     async fn wait(
         mut self,
-        limits: &'w CallerLimits,
+        limits: ModelLimits<'a>,
         kind: CallKind,
         estimate: CallEstimate,
         mut user: Option<String>,
         first: Option<Box<LimitRefusal>>,
     ) -> Result<(), ErrorResponse> {
-        let model = &*self.intake.model;
         let refusal = match first {
             Some(refusal) => refusal,
-            None => match self
-                .acquire(limits, model, user.as_deref(), &estimate)
-                .await?
-            {
+            None => match self.acquire(&limits, user.as_deref(), &estimate).await? {
                 Ok(()) => return Ok(()),
                 Err(refusal) => refusal,
             },
@@ -170,11 +184,14 @@ impl<'a, 'w: 'a> LimitedCall<'a, 'w> {
         let Some(resolved) = self.resolve_fallback(&alias) else {
             return Err(self.refuse(refusal));
         };
+        let Some(limits) = self.limits.for_model(resolved.model.id_of(&alias), &alias) else {
+            return Err(self.refuse(refusal));
+        };
         let before = std::mem::replace(self.resolved, resolved);
         self.meter.set_model(self.resolved.model);
-        user = user.or_else(|| self.user(limits, &alias));
-        let estimate = self.estimate(limits, &alias, kind)?;
-        let acquired = self.acquire(limits, &alias, user.as_deref(), &estimate);
+        user = user.or_else(|| self.user(&limits));
+        let estimate = self.estimate(&limits, kind)?;
+        let acquired = self.acquire(&limits, user.as_deref(), &estimate);
         let acquired = acquired.await?;
         let Err(other) = acquired else {
             self.meter.on_limit_fallback(&refusal.rule);
@@ -191,17 +208,15 @@ impl<'a, 'w: 'a> LimitedCall<'a, 'w> {
     /// until then.
     async fn acquire(
         &mut self,
-        limits: &'w CallerLimits,
-        model: &str,
+        limits: &ModelLimits<'_>,
         user: Option<&str>,
         estimate: &CallEstimate,
     ) -> Result<Result<(), Box<LimitRefusal>>, ErrorResponse> {
-        let subject = RequestSubject { model, user };
         admit::pause(self.permit);
         let acquired = {
             let _wait = self.meter.wait();
             let drain = self.worker.drain.watch();
-            let mut acquiring = pin!(limits.acquire(&subject, &estimate.usage));
+            let mut acquiring = pin!(limits.acquire(user, &estimate.usage));
             std::future::poll_fn(|context| match acquiring.as_mut().poll(context) {
                 Poll::Ready(acquired) => Poll::Ready(Ok(acquired)),
                 // Nothing was sent yet: another process can serve it.
@@ -256,15 +271,15 @@ impl<'a, 'w: 'a> LimitedCall<'a, 'w> {
     }
 
     /// Not sent upstream: it is between the client and this gateway.
-    fn take_user_header(&mut self, limits: &CallerLimits, model: &str) -> Option<HeaderValue> {
-        let name = limits.wants_user(model)?.header?;
+    fn take_user_header(&mut self, limits: &ModelLimits<'_>) -> Option<HeaderValue> {
+        let name = limits.user_source()?.header.as_ref()?;
         self.head.headers.remove(name)
     }
 
     /// Taken only from clients that may name users.
-    fn user(&mut self, limits: &CallerLimits, model: &str) -> Option<String> {
-        limits.wants_user(model)?;
-        let by_header = self.take_user_header(limits, model);
+    fn user(&mut self, limits: &ModelLimits<'_>) -> Option<String> {
+        limits.user_source()?;
+        let by_header = self.take_user_header(limits);
         if !self.caller.may_name_users() {
             return None;
         }
@@ -277,8 +292,7 @@ impl<'a, 'w: 'a> LimitedCall<'a, 'w> {
 
     fn estimate(
         &self,
-        limits: &CallerLimits,
-        model: &str,
+        limits: &ModelLimits<'_>,
         kind: CallKind,
     ) -> Result<CallEstimate, ErrorResponse> {
         let mut estimate = CallEstimate {
@@ -287,13 +301,13 @@ impl<'a, 'w: 'a> LimitedCall<'a, 'w> {
             usage: ExpectedUsage::one_request(),
             charged_by: ChargedBy::Nothing,
         };
-        if kind == CallKind::NoTokens || !limits.needs_usage(model) {
+        if kind == CallKind::NoTokens || !limits.needs_usage() {
             return Ok(estimate);
         }
         if kind == CallKind::Unreported {
             let providers = self.resolved.targets.iter();
             let providers = providers.map(|it| &*it.provider.name);
-            match limits.unmetered(model, &providers) {
+            match limits.unmetered(&providers) {
                 Unmetered::Refuse => return Err(error_response::unmetered_endpoint()),
                 Unmetered::Allow => estimate.charged_by = ChargedBy::Fixed(0),
                 Unmetered::Cost(cost) => {
@@ -305,14 +319,19 @@ impl<'a, 'w: 'a> LimitedCall<'a, 'w> {
             return Ok(estimate);
         }
         let mut unpriced = self.resolved.targets.iter().filter(|it| it.price.is_none());
-        if unpriced.any(|it| limits.has_budget(model, &it.provider.name)) {
+        if unpriced.any(|it| limits.has_budget(&it.provider.name)) {
             return Err(error_response::unpriced_model());
         }
         estimate.charged_by = ChargedBy::Usage;
-        estimate.size = self.size(limits.reserves_worst(model));
-        let learned = &*estimate.learned.insert(limits.learned_usage(model));
+        estimate.size = self.size(limits.reserves_worst());
+        let learned = &*estimate.learned.insert(limits.learned_usage());
         let shared = self.worker.metrics.learned_usage(self.resolved.model.id);
-        estimate.usage = ExpectedUsage::new(&estimate.size, self.resolved, learned, shared);
+        let estimate_of = if limits.reserves_worst() {
+            ExpectedUsage::new
+        } else {
+            ExpectedUsage::without_worst
+        };
+        estimate.usage = estimate_of(&estimate.size, self.resolved, learned, shared);
         Ok(estimate)
     }
 
@@ -328,14 +347,13 @@ impl<'a, 'w: 'a> LimitedCall<'a, 'w> {
             size.body_bytes = size.body_bytes.min(MAX_FORM_TEXT);
             return size;
         }
-        let text = body.text();
-        let output = output_limit(endpoint, &text);
+        let output = output_limit(endpoint, &self.intake.scan.output, body);
         size.choices = output.choices;
         size.max_output = match endpoint {
             Endpoint::Embeddings => Some(0),
             _ => output.tokens,
         };
-        size.refers_elsewhere = reserves_worst && refers_elsewhere(&text);
+        size.refers_elsewhere = reserves_worst && refers_elsewhere(&body.text());
         size
     }
 }

@@ -1,5 +1,7 @@
 //! JSON bodies: read as a whole, decoded, and scanned.
 
+use std::cell::OnceCell;
+
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 
@@ -46,6 +48,7 @@ where
         scan,
         model,
         passthrough: None,
+        object_ids: OnceCell::new(),
         _permit: whole.permit,
     })
 }
@@ -74,6 +77,7 @@ where
         scan,
         model,
         passthrough: None,
+        object_ids: OnceCell::new(),
         _permit: whole.permit,
     })
 }

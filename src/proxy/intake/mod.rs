@@ -1,5 +1,6 @@
 //! Reads as much of a request body as routing needs, and buffers no more than that.
 
+use std::cell::OnceCell;
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
 use std::pin::{Pin, pin};
@@ -36,7 +37,7 @@ use crate::wire::api_path::ApiPath;
 use crate::wire::endpoint::{Endpoint, FormModel};
 use crate::wire::frames::Frames;
 use crate::wire::media_type::MediaType;
-use crate::wire::scan::{Scan, ScanMode};
+use crate::wire::scan::{Scan, ScanMode, object_ids};
 use json::JsonFields;
 use upload::BoxedBody;
 use upload_limits::UploadLimits;
@@ -56,6 +57,8 @@ pub(super) struct Intake {
     pub model: String,
     /// Set for endpoints outside the JSON fast path.
     pub passthrough: Option<Box<Passthrough>>,
+    /// See [`Intake::object_ids`].
+    object_ids: OnceCell<Box<[Box<str>]>>,
     /// For the bytes of `body`.
     pub _permit: LimitPermit,
 }
@@ -91,6 +94,16 @@ pub(super) enum PassthroughBody {
 }
 
 impl Intake {
+    /// What may be the ids of objects in the body, which is read for them once.
+    pub(super) fn object_ids(&self) -> impl Iterator<Item = &str> {
+        let ids = self.object_ids.get_or_init(|| {
+            let body = self.body.text();
+            let ids = object_ids::referenced_ids(&body);
+            ids.into_iter().map(Into::into).collect()
+        });
+        ids.iter().map(|id| &**id)
+    }
+
     /// The body, if it can be sent only once.
     pub(super) fn single_use_body(&self) -> Option<&StreamedBody> {
         match &self.passthrough.as_ref()?.body {
@@ -258,6 +271,7 @@ fn passthrough(
         scan: Scan::default(),
         model,
         passthrough: Some(Box::new(Passthrough { path, body })),
+        object_ids: OnceCell::new(),
         _permit: worker.buffered.acquire(0)?,
     })
 }

@@ -131,6 +131,7 @@ impl<S: ClientStream> TunnelDriver<'_, S> {
         if self.tunnel.record_bytes(&mut self.up, &mut self.down) {
             self.timer.on_data();
         }
+        self.tunnel.charge_responses();
         let failed = match (up, down) {
             (Poll::Ready(Err(_)), _) => return Some(FailedSide::Client),
             (_, Poll::Ready(Err(_))) => return Some(FailedSide::Upstream),

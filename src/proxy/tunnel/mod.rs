@@ -78,6 +78,14 @@ impl Tunnel {
         sent + received > 0
     }
 
+    /// Limits count each response when it ends, not only when the session does.
+    fn charge_responses(&mut self) {
+        let tap = self.tap.as_deref_mut();
+        if let Some(usage) = tap.and_then(ResponsesTap::take_recent) {
+            self.meter.on_session_usage(&usage);
+        }
+    }
+
     fn halves(&mut self, early: Bytes) -> (Half, Half) {
         let tap = &mut self.tap;
         let up = Half::new(early, |part| {

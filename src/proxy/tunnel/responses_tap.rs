@@ -35,6 +35,8 @@ pub(super) struct ResponsesTap {
     /// Of the response that is going on.
     inspector: Box<StreamInspector>,
     usage: Option<Box<Usage>>,
+    /// The same since [`take_recent`](Self::take_recent).
+    recent: Option<Box<Usage>>,
     /// Bytes of the client's messages since the last response ended.
     asked: u64,
     state: SessionState,
@@ -78,6 +80,7 @@ impl ResponsesTap {
             message: None,
             inspector: inspector(),
             usage: None,
+            recent: None,
             asked: 0,
             state: SessionState::Pending,
             is_blind: false,
@@ -114,6 +117,11 @@ impl ResponsesTap {
             meter.set_unended(self.asked, self.inspector.delta_tokens());
         }
         meter.set_usage(self.take_usage());
+    }
+
+    /// The sum of the responses that have ended since the last call.
+    pub(super) fn take_recent(&mut self) -> Option<Box<Usage>> {
+        self.recent.take()
     }
 
     /// The sum of the responses that ended.
@@ -175,6 +183,7 @@ impl ResponsesTap {
             let ended = std::mem::replace(&mut self.inspector, inspector());
             if let Some(usage) = ended.usage() {
                 add(&mut self.usage, usage);
+                add(&mut self.recent, usage);
             }
         }
     }

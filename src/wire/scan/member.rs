@@ -1,16 +1,20 @@
 //! The top-level members that the scan reads.
 
 use super::ScanField;
+use super::output_limit::OutputMember;
 use super::string::{Decoder, StringContent};
 
 /// The longest name, in characters.
-const MAX_NAME: usize = "stream_options".len();
+const MAX_NAME: usize = "max_completion_tokens".len();
 
 pub(super) enum ScanMember {
     Field(ScanField),
     DataSources,
     ServiceTier,
     Store,
+    Output(OutputMember),
+    /// What completions are made for, if it is a list.
+    Prompt,
 }
 
 impl ScanMember {
@@ -33,6 +37,12 @@ impl ScanMember {
             b"data_sources" => Self::DataSources,
             b"service_tier" => Self::ServiceTier,
             b"store" => Self::Store,
+            b"max_tokens" => Self::Output(OutputMember::MaxTokens),
+            b"max_completion_tokens" => Self::Output(OutputMember::MaxCompletionTokens),
+            b"max_output_tokens" => Self::Output(OutputMember::MaxOutputTokens),
+            b"n" => Self::Output(OutputMember::Choices),
+            b"best_of" => Self::Output(OutputMember::BestOf),
+            b"prompt" => Self::Prompt,
             _ => return None,
         })
     }

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use super::member::ScanMember;
+use super::output_limit::OutputMember;
 use super::string::{Decoder, StringContent};
 use super::{
     ByteSpan, MAX_MODEL_BYTES, ScanBuilder, ScanError, ScanErrorKind, ScanField, ScanMode,
@@ -34,6 +35,8 @@ enum Purpose {
     DataSources,
     ServiceTier,
     Store,
+    Output(OutputMember),
+    Prompt,
 }
 
 /// A string at the watched depth.
@@ -184,7 +187,17 @@ impl Members {
                 Purpose::Skip
             }
             (Purpose::Store, _) => {
-                builder.store.get_or_insert(first == b't');
+                if matches!(first, b't' | b'f') {
+                    builder.store.get_or_insert(first == b't');
+                }
+                Purpose::Skip
+            }
+            (Purpose::Output(member), _) => {
+                builder.output.record(member, at);
+                Purpose::Skip
+            }
+            (Purpose::Prompt, b'[') => {
+                builder.output.record_prompts();
                 Purpose::Skip
             }
             _ => Purpose::Skip,
@@ -280,6 +293,8 @@ impl ScanBuilder {
             Some(ScanMember::DataSources) => return Purpose::DataSources,
             Some(ScanMember::ServiceTier) => return Purpose::ServiceTier,
             Some(ScanMember::Store) => return Purpose::Store,
+            Some(ScanMember::Output(member)) => return Purpose::Output(member),
+            Some(ScanMember::Prompt) => return Purpose::Prompt,
             None => {
                 self.folded.record(key, start);
                 return Purpose::Skip;

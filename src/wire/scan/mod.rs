@@ -30,6 +30,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 
 use folded::{FoldedNames, LONE_MODEL};
+use output_limit::OutputMembers;
 pub use scanner::Scanner;
 use string::Decoder;
 
@@ -62,8 +63,10 @@ pub struct Scan {
     pub has_data_sources: bool,
     /// The client asks for a service tier other than the standard one.
     pub wants_other_tier: bool,
-    /// The first `store` is `true`: the provider keeps the completion, to be referred to.
-    pub store: bool,
+    /// The first `store`: whether the provider keeps the result, to be referred to.
+    pub store: Option<bool>,
+    /// What limits the output.
+    pub output: OutputMembers,
 }
 
 /// The value of `stream_options`, as far as a splice depends on it.
@@ -277,6 +280,7 @@ struct ScanBuilder {
     has_data_sources: bool,
     wants_other_tier: bool,
     store: Option<bool>,
+    output: OutputMembers,
     folded: FoldedNames,
     /// The first error that is not one of syntax. It is reported once the syntax of
     /// the whole body is known to be valid.
@@ -311,7 +315,8 @@ impl ScanBuilder {
             stream_options: self.stream_options.unwrap_or(StreamOptions::Absent),
             has_data_sources: self.has_data_sources,
             wants_other_tier: self.wants_other_tier,
-            store: self.store.unwrap_or(false),
+            store: self.store,
+            output: self.output,
         })
     }
 }

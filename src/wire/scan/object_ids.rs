@@ -69,10 +69,16 @@ fn is_own_id(cursor: &Cursor<'_>, key: JsonString) -> bool {
 /// True for a member of a request that refers to an object.
 fn is_reference(cursor: &Cursor<'_>, key: JsonString) -> bool {
     let name = cursor.content(key);
-    name.ends_with(b"_id")
-        || name.ends_with(b"_ids")
-        || name.ends_with(b"_file")
-        || matches!(name, b"id" | b"conversation")
+    // A conversation may have more calls than ids are read.
+    let is_of_part = matches!(
+        name,
+        b"call_id" | b"item_id" | b"tool_call_id" | b"tool_use_id"
+    );
+    !is_of_part
+        && (name.ends_with(b"_id")
+            || name.ends_with(b"_ids")
+            || name.ends_with(b"_file")
+            || matches!(name, b"id" | b"conversation"))
 }
 
 fn read_member<'b>(
@@ -81,6 +87,10 @@ fn read_member<'b>(
     key: JsonString,
     found: &mut Vec<&'b str>,
 ) -> Result<(), Stop> {
+    // The client's own notes.
+    if cursor.text_eq(key, "metadata") {
+        return Ok(cursor.skip_value()?);
+    }
     let is_id = is_reference(cursor, key);
     read_value(body, cursor, is_id, found)
 }
@@ -174,14 +184,15 @@ mod tests {
     #[test]
     fn a_chat_request_may_request_storage() {
         for (body, expected) in [
-            (r#"{"model":"m","store":true}"#, true),
-            (r#"{"store" : true,"x":1}"#, true),
-            (r#"{"store":false}"#, false),
-            (r#"{"store":false,"store":true}"#, false),
-            (r#"{"store":[{"store":true}]}"#, false),
-            (r#"{"x":{"store":true}}"#, false),
-            (r#"{"x":"\"store\":true"}"#, false),
-            ("{}", false),
+            (r#"{"model":"m","store":true}"#, Some(true)),
+            (r#"{"store" : true,"x":1}"#, Some(true)),
+            (r#"{"store":false}"#, Some(false)),
+            (r#"{"store":false,"store":true}"#, Some(false)),
+            (r#"{"store":[{"store":true}]}"#, None),
+            (r#"{"store":null}"#, None),
+            (r#"{"x":{"store":true}}"#, None),
+            (r#"{"x":"\"store\":true"}"#, None),
+            ("{}", None),
         ] {
             let scan = scan_object(body.as_bytes()).unwrap();
             assert_eq!(scan.store, expected, "{body}");
@@ -194,5 +205,14 @@ mod tests {
             "tools":[{"vector_store_ids":["v1","v2"]}],"training_file":"f","input":"file-x",
             "input_items":[{"file_id":"f2","name":"n"}]}"#;
         assert_eq!(referenced_ids(body), ["r", "c", "v1", "v2", "f", "f2"]);
+    }
+
+    #[test]
+    fn parts_of_a_conversation_and_metadata_are_no_objects() {
+        let calls = r#"{"call_id":"call_1"},"#.repeat(200);
+        let body = format!(
+            r#"{{"metadata":{{"file_id":"f"}},"input":[{calls}{{"tool_use_id":"t"}}],"previous_response_id":"r"}}"#
+        );
+        assert_eq!(referenced_ids(body.as_bytes()), ["r"]);
     }
 }

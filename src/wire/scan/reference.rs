@@ -61,9 +61,22 @@ impl ScanBuilder {
                 return cursor.skip_value();
             }
             Some(ScanMember::Store) => {
+                let is_bool = matches!(cursor.peek(), Some(b't' | b'f'));
                 let is_true = read_true(cursor)?;
-                self.store.get_or_insert(is_true);
+                if is_bool {
+                    self.store.get_or_insert(is_true);
+                }
                 return Ok(());
+            }
+            Some(ScanMember::Output(member)) => {
+                self.output.record(member, cursor.offset());
+                return cursor.skip_value();
+            }
+            Some(ScanMember::Prompt) => {
+                if cursor.peek() == Some(b'[') {
+                    self.output.record_prompts();
+                }
+                return cursor.skip_value();
             }
             None => {
                 self.folded.record(cursor.text(key), key.span.start);

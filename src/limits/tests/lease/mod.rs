@@ -1,0 +1,8 @@
+//! Leases of several replicas from one store.
+
+mod replica;
+mod states;
+mod store;
+mod storm;
+mod storm_rates;
+mod waits;
