@@ -2,9 +2,14 @@
 //! provider only, and later requests name it by its id alone.
 
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use lru::LruCache;
+
+/// How often an object that is in use is written to the store again, which forgets those
+/// that are not.
+const WRITTEN_EVERY: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectLocation {
@@ -15,11 +20,20 @@ pub struct ObjectLocation {
     pub credential: u64,
     /// Name of the client key that created it, if client keys are configured.
     pub owner: Option<Box<str>>,
+    /// How long the store keeps it after its last use.
+    pub lifetime: Duration,
 }
 
 /// The objects seen most recently. Its lock is taken by requests for objects only.
 #[derive(Debug)]
-pub struct ObjectDirectory(Option<Mutex<LruCache<Box<str>, ObjectLocation>>>);
+pub struct ObjectDirectory(Option<Mutex<LruCache<Box<str>, ObjectEntry>>>);
+
+#[derive(Debug)]
+struct ObjectEntry {
+    location: ObjectLocation,
+    /// When the store had it as it is here, if it did.
+    written: Option<Instant>,
+}
 
 impl ObjectDirectory {
     #[must_use]
@@ -30,40 +44,83 @@ impl ObjectDirectory {
 
     /// A directory without capacity stays so.
     pub fn resize(&self, capacity: usize) {
-        if let (Some(cache), Some(capacity)) = (&self.0, NonZeroUsize::new(capacity)) {
-            let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(mut cache), Some(capacity)) = (self.lock(), NonZeroUsize::new(capacity)) {
             cache.resize(capacity);
         }
     }
 
     /// An object keeps its first owner, even if another client sees it later.
     pub fn insert(&self, id: &str, location: ObjectLocation) {
-        if let Some(cache) = &self.0 {
-            let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
-            match cache.get_mut(id) {
-                Some(known) if known.provider == location.provider => {
-                    known.credential = location.credential;
-                }
-                _ => {
-                    cache.put(id.into(), location);
+        let Some(mut cache) = self.lock() else { return };
+        match cache.get_mut(id) {
+            Some(known) if known.location.provider == location.provider => {
+                if known.location.credential != location.credential {
+                    known.location.credential = location.credential;
+                    known.written = None;
                 }
             }
+            _ => {
+                let entry = ObjectEntry {
+                    location,
+                    written: None,
+                };
+                cache.put(id.into(), entry);
+            }
+        }
+    }
+
+    /// The object as the store has it.
+    pub fn replace(&self, id: &str, location: ObjectLocation) {
+        if let Some(mut cache) = self.lock() {
+            let entry = ObjectEntry {
+                location,
+                written: Some(Instant::now()),
+            };
+            cache.put(id.into(), entry);
         }
     }
 
     #[must_use]
     pub fn get(&self, id: &str) -> Option<ObjectLocation> {
-        let mut cache = self
-            .0
-            .as_ref()?
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        cache.get(id).cloned()
+        Some(self.lock()?.get(id)?.location.clone())
+    }
+
+    /// The object, if it is to be written to the store. The caller does.
+    #[must_use]
+    pub fn take_unwritten(&self, id: &str) -> Option<ObjectLocation> {
+        let mut cache = self.lock()?;
+        let entry = cache.peek_mut(id)?;
+        let is_written = entry.written.is_some_and(|at| at.elapsed() < WRITTEN_EVERY);
+        (!is_written).then(|| {
+            entry.written = Some(Instant::now());
+            entry.location.clone()
+        })
+    }
+
+    /// The objects that were seen last, the oldest of them first.
+    #[must_use]
+    pub fn newest(&self, max: usize) -> Vec<(Box<str>, ObjectLocation)> {
+        let Some(cache) = self.lock() else {
+            return Vec::new();
+        };
+        let newest = cache.iter().take(max);
+        let mut newest: Vec<_> = newest
+            .map(|(id, entry)| (id.clone(), entry.location.clone()))
+            .collect();
+        newest.reverse();
+        newest
+    }
+
+    fn lock(&self) -> Option<MutexGuard<'_, LruCache<Box<str>, ObjectEntry>>> {
+        let cache = self.0.as_ref()?;
+        Some(cache.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::{ObjectDirectory, ObjectLocation};
 
     fn location(provider: &str) -> ObjectLocation {
@@ -71,6 +128,7 @@ mod tests {
             provider: provider.into(),
             credential: 1,
             owner: None,
+            lifetime: Duration::from_secs(60),
         }
     }
 
@@ -101,6 +159,25 @@ mod tests {
         assert_eq!(directory.get("a"), Some(owned("creator", "one")));
         directory.insert("a", owned("other", "two"));
         assert_eq!(directory.get("a"), Some(owned("other", "two")));
+    }
+
+    #[test]
+    fn an_object_is_written_to_the_store_when_it_is_new_or_has_changed() {
+        let directory = ObjectDirectory::new(2);
+        assert_eq!(directory.take_unwritten("a"), None);
+        directory.insert("a", location("one"));
+        assert_eq!(directory.take_unwritten("a"), Some(location("one")));
+        directory.insert("a", location("one"));
+        assert_eq!(directory.take_unwritten("a"), None);
+        let moved = ObjectLocation {
+            credential: 2,
+            ..location("one")
+        };
+        directory.insert("a", moved.clone());
+        assert_eq!(directory.take_unwritten("a"), Some(moved));
+        directory.replace("b", location("two"));
+        assert_eq!(directory.take_unwritten("b"), None);
+        assert_eq!(directory.get("b"), Some(location("two")));
     }
 
     #[test]

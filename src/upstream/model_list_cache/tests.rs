@@ -24,9 +24,9 @@ fn deadline() -> Instant {
     Instant::now() + Duration::from_secs(5)
 }
 
-async fn get(cache: &ModelListCache) -> Vec<Box<str>> {
+async fn get(cache: &ModelListCache) -> Vec<String> {
     let models = cache.get_or_wait(deadline()).await;
-    models.iter().map(|model| model.id.clone()).collect()
+    models.iter().map(|model| model.id.to_string()).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -44,7 +44,11 @@ async fn concurrent_requests_share_one_fetch() {
         let (one, two, three) = tokio::join!(get(&cache), get(&cache), get(&cache));
         assert_eq!(
             (one, two, three),
-            (vec!["a/b".into()], vec!["a/b".into()], vec!["a/b".into()])
+            (
+                vec!["a/b".to_owned()],
+                vec!["a/b".to_owned()],
+                vec!["a/b".to_owned()]
+            )
         );
         get(&cache).await;
     };
@@ -61,13 +65,13 @@ async fn an_expired_list_is_returned_at_once_and_refreshed() {
     cache.store(Some(list("a/old")), TTL);
     sleep(TTL).await;
     let began = Instant::now();
-    assert_eq!(get(&cache).await, ["a/old".into()]);
+    assert_eq!(get(&cache).await, ["a/old"]);
     assert_eq!(Instant::now(), began, "without waiting");
     timeout(TTL, cache.refresh_requested())
         .await
         .expect("refresh requested");
     cache.store(Some(list("a/new")), TTL);
-    assert_eq!(get(&cache).await, ["a/new".into()]);
+    assert_eq!(get(&cache).await, ["a/new"]);
     assert!(
         timeout(TTL / 2, cache.refresh_requested()).await.is_err(),
         "the list is fresh"
@@ -95,8 +99,8 @@ async fn a_failure_keeps_the_list_and_is_cached() {
         .await
         .expect("refresh requested");
     cache.store(Some(list("a/b")), TTL);
-    assert_eq!(get(&cache).await, ["a/b".into()]);
+    assert_eq!(get(&cache).await, ["a/b"]);
     sleep(TTL).await;
     cache.store(None, TTL);
-    assert_eq!(get(&cache).await, ["a/b".into()]);
+    assert_eq!(get(&cache).await, ["a/b"]);
 }
