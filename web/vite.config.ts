@@ -2,6 +2,8 @@ import { resolve } from 'node:path';
 import { defineConfig, type ProxyOptions } from 'vite';
 import { alias } from './vite/alias';
 import { compress } from './vite/compress';
+import { icons } from './vite/icons';
+import { messages } from './vite/messages';
 
 /** The gateway used by `npm run dev`. */
 const gateway = process.env.TRUNKLINE_URL ?? 'http://127.0.0.1:8080';
@@ -24,7 +26,7 @@ export default defineConfig({
   base: './',
   resolve: { alias },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
-  plugins: [compress()],
+  plugins: [messages(), compress(), icons()],
   server: {
     host: '127.0.0.1',
     proxy: {

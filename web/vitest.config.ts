@@ -1,8 +1,10 @@
 import { defineConfig } from 'vitest/config';
 import { alias } from './vite/alias';
+import { messages } from './vite/messages';
 
 export default defineConfig({
   resolve: { alias },
+  plugins: [messages()],
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   test: {
     environment: 'node',

@@ -27,9 +27,10 @@ pub struct GeneratedText {
 
 impl GeneratedText {
     /// The text for a prompt, of at most `limit` words.
-    pub fn generate(prompt: &str, limit: Option<usize>) -> Self {
+    pub fn generate(prompt: &str, limit: Option<usize>, base_url: &str) -> Self {
         let text = text_for(prompt)
             .trim_end()
+            .replace("{base_url}", base_url)
             .replace("{quote}", &quote(prompt));
         match limit {
             Some(limit) if limit < words(&text).count() => Self {

@@ -26,6 +26,7 @@ use tokio::time::sleep;
 
 use crate::secret::Secret;
 
+mod address;
 mod body;
 mod chat;
 mod embedding;
@@ -127,7 +128,9 @@ async fn handle(request: Request<Incoming>, key: &Secret) -> Result<DemoResponse
         Ok(body) => body.to_bytes(),
         Err(_) => return Err(DemoError::body_too_large()),
     };
-    serve(&DemoRequest::parse(&body)?)
+    let mut request = DemoRequest::parse(&body)?;
+    request.base_url = address::base_url(&head.headers);
+    serve(&request)
 }
 
 fn is_authorized(headers: &HeaderMap, key: &Secret) -> bool {

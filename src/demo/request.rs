@@ -41,6 +41,9 @@ pub struct DemoRequest {
     /// When it was received, in Unix seconds.
     #[serde(skip)]
     pub created: u64,
+    /// For the code in a response.
+    #[serde(skip)]
+    pub base_url: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -79,7 +82,7 @@ impl DemoRequest {
         if input.is_null() {
             return Err(DemoError::missing(param));
         }
-        let text = GeneratedText::generate(&last_user_text(input), limit);
+        let text = GeneratedText::generate(&last_user_text(input), limit, &self.base_url);
         let input_words = count_words(&self.instructions) + count_words(input);
         let usage = DemoUsage {
             input: input_words,

@@ -8,9 +8,11 @@ use rustls::ServerConfig;
 
 use super::cors::Cors;
 use super::host::HostCheck;
+use super::operator::OperatorSources;
 use super::page::Page;
 use super::status::Subscribers;
 use crate::config::Config;
+use crate::ledger::Ledger;
 use crate::telemetry::metric::label::connection_error;
 use crate::telemetry::metric::{self, Registry};
 
@@ -24,6 +26,7 @@ pub struct HttpContext {
     pub hosts: HostCheck,
     pub page: Option<Page>,
     pub subscribers: Subscribers,
+    pub operator: OperatorSources,
     pub header_timeout: Duration,
     pub idle_timeout: Duration,
     pub write_timeout: Duration,
@@ -49,6 +52,7 @@ impl HttpContext {
     pub fn new(
         config: &Config,
         registry: &Registry,
+        ledger: Option<&Ledger>,
         page: Option<Page>,
         tls: Option<Arc<ServerConfig>>,
     ) -> Self {
@@ -60,6 +64,7 @@ impl HttpContext {
             hosts: HostCheck::new(config),
             page,
             subscribers: Subscribers::new(),
+            operator: OperatorSources::new(registry, ledger.map(|it| it.path().to_owned())),
             header_timeout: server.header_timeout,
             idle_timeout: server.idle_timeout,
             write_timeout: server.write_timeout,

@@ -25,6 +25,9 @@ pub struct RuleView {
     user: Option<Box<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     provider: Option<Box<str>>,
+    /// Its amounts refuse nothing: what would be refused is only counted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    observes: bool,
     amounts: Vec<AmountView>,
 }
 
@@ -53,7 +56,8 @@ pub fn view<B>(worker: &Worker, request: &Request<B>) -> Response<ResponseBody> 
             let reports = limits.report(LimitClock::now()).into_iter();
             let limits = reports.map(RuleView::from).collect();
             // Strings cannot fail to serialise.
-            json_no_store(serde_json::to_vec(&LimitsView { limits }).unwrap_or_default())
+            let text = serde_json::to_vec(&LimitsView { limits }).unwrap_or_default();
+            json_no_store(text, headers)
         }
         Err(denied) => reject(worker, headers, denied.into()),
     }
@@ -67,6 +71,7 @@ impl From<RuleReport> for RuleView {
             model: report.model,
             user: report.user,
             provider: report.provider,
+            observes: report.observes,
             amounts: report.quotas.iter().map(AmountView::from).collect(),
         }
     }

@@ -8,6 +8,7 @@ use percent_encoding::percent_decode_str;
 use tokio::time::Instant;
 use url::form_urlencoded;
 
+use super::gzip::negotiated_json;
 use super::response::{json, reject, request_dialect};
 use crate::access::Caller;
 use crate::catalog::{Model, Provider, Resolved, Target, Unresolved};
@@ -41,10 +42,11 @@ pub async fn list<B>(worker: &Worker, request: &Request<B>) -> Response<Response
         .filter(|model| !snapshot.catalog.is_alias(model.id));
     let all = aliases.chain(listed);
     let visible: Vec<ModelEntry<'_>> = all.filter(|model| caller.may_use(model.id)).collect();
-    json(match request_dialect(headers) {
+    let text = match request_dialect(headers) {
         Dialect::Chat | Dialect::Responses => model_list::openai_list(&visible),
         Dialect::Messages => model_list::anthropic_list(&visible),
-    })
+    };
+    negotiated_json(text, headers)
 }
 
 /// The aliases that can be used now, by name.

@@ -5,6 +5,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response};
 use http_body_util::BodyExt;
 
+use super::gzip::negotiated_json;
 use crate::dialect::Dialect;
 use crate::error_response::{ErrorResponse, REQUEST_ID};
 use crate::proxy::{ResponseBody, Worker};
@@ -45,8 +46,8 @@ pub async fn without_body(mut response: Response<ResponseBody>) -> Response<Resp
 }
 
 /// JSON that caches must not keep.
-pub fn json_no_store(text: Vec<u8>) -> Response<ResponseBody> {
-    let mut response = json(text);
+pub fn json_no_store(text: Vec<u8>, request: &HeaderMap) -> Response<ResponseBody> {
+    let mut response = negotiated_json(text, request);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response

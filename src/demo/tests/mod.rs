@@ -1,7 +1,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use http::header::{ORIGIN, REFERER};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
+use super::address::base_url;
 use super::chat::{self, CompletionKind};
 use super::generate::{GeneratedText, words};
 use super::request::DemoRequest;
@@ -9,8 +12,12 @@ use super::{DemoResponse, embedding, responses};
 
 mod socket;
 
+const BASE_URL: &str = "http://127.0.0.1:8080/v1";
+
 fn request(body: &Value) -> DemoRequest {
-    DemoRequest::parse(body.to_string().as_bytes()).unwrap()
+    let mut request = DemoRequest::parse(body.to_string().as_bytes()).unwrap();
+    request.base_url = BASE_URL.to_owned();
+    request
 }
 
 fn chat_about(prompt: &str) -> Value {
@@ -88,7 +95,7 @@ fn joined_words_are_the_text() {
 #[test]
 fn keywords_select_the_text() {
     let first_line = |prompt| {
-        GeneratedText::generate(prompt, None)
+        GeneratedText::generate(prompt, None, BASE_URL)
             .text
             .lines()
             .next()
@@ -104,7 +111,7 @@ fn keywords_select_the_text() {
 #[test]
 fn every_text_contains_markdown_and_next_steps() {
     for prompt in ["hello", "code", "table"] {
-        let text = GeneratedText::generate(prompt, None).text;
+        let text = GeneratedText::generate(prompt, None, BASE_URL).text;
         for part in [
             "# ",
             "\n- ",
@@ -123,9 +130,61 @@ fn every_text_contains_markdown_and_next_steps() {
 }
 
 #[test]
+fn code_calls_the_gateway_that_was_asked() {
+    let base = |headers: &[(HeaderName, &str)]| {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(name, HeaderValue::from_str(value).unwrap());
+        }
+        base_url(&map)
+    };
+    let own = (super::address::BASE_URL, "https://127.0.0.1:9000/v1");
+    let origin = |value| (ORIGIN, value);
+    let page = |value| (REFERER, value);
+    assert_eq!(base(&[]), BASE_URL);
+    assert_eq!(
+        base(std::slice::from_ref(&own)),
+        "https://127.0.0.1:9000/v1"
+    );
+    assert_eq!(
+        base(&[own.clone(), origin("http://[::1]:80")]),
+        "http://[::1]:80/v1"
+    );
+    let below = page("https://ai.example.com/tools/gateway/?model=m#x");
+    let with_both = [own.clone(), origin("https://ai.example.com"), below];
+    assert_eq!(base(&with_both), "https://ai.example.com/tools/gateway/v1");
+    assert_eq!(base(&[page("http://h:1/docs")]), "http://h:1/v1");
+    // Nothing that could end a string, and no other scheme.
+    for odd in [
+        "null",
+        "http://h",
+        "http://h/a\"b/",
+        "http://h/a`b/",
+        "ftp://h/",
+        "http://h/{x}/",
+    ] {
+        assert_eq!(base(&[page(odd)]), BASE_URL, "{odd}");
+    }
+    for odd in ["null", "file://", "http://h'", "https://"] {
+        assert_eq!(base(&[origin(odd)]), BASE_URL, "{odd}");
+    }
+    assert_eq!(
+        base(&[page(&format!("http://h/{}/", "a".repeat(200)))]),
+        BASE_URL
+    );
+    for prompt in ["hello", "code", "table"] {
+        let text = GeneratedText::generate(prompt, None, "https://h/v1").text;
+        assert!(
+            text.contains("https://h/v1") && !text.contains("8080"),
+            "{prompt}"
+        );
+    }
+}
+
+#[test]
 fn a_quote_is_short_and_inert() {
     let quoted = |prompt: &str| {
-        let text = GeneratedText::generate(prompt, None).text;
+        let text = GeneratedText::generate(prompt, None, BASE_URL).text;
         let line = text
             .lines()
             .find(|line| line.contains("You wrote: "))
@@ -213,7 +272,7 @@ fn a_stream_has_usage_only_on_request() {
         let events = events_of(chat::respond(CompletionKind::Text, &request(&body)).unwrap());
         assert!(events.iter().all(|(_, event)| event.get("usage").is_none()));
         let text = joined(events.iter().map(|(_, event)| &event["choices"][0]["text"]));
-        assert_eq!(text, GeneratedText::generate("x", None).text);
+        assert_eq!(text, GeneratedText::generate("x", None, BASE_URL).text);
     }
 }
 
@@ -252,7 +311,7 @@ fn a_responses_stream_has_its_events_in_order() {
     assert_eq!(ended["usage"]["input_tokens"], 3);
     let text = joined(events.iter().map(|(_, event)| &event["delta"]));
     assert_eq!(ended["output"][0]["content"][0]["text"], text);
-    assert_eq!(text, GeneratedText::generate("hello", None).text);
+    assert_eq!(text, GeneratedText::generate("hello", None, BASE_URL).text);
 }
 
 #[test]

@@ -4,10 +4,7 @@
 //! a lookup in a sorted table and copies no bytes.
 
 use bytes::Bytes;
-use http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LOCATION,
-    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
-};
+use http::header::{CONTENT_SECURITY_POLICY, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use self::file::{EncodedFile, PageFile};
@@ -15,7 +12,7 @@ use crate::proxy::ResponseBody;
 
 #[cfg(debug_assertions)]
 mod disk;
-mod file;
+pub mod file;
 mod negotiate;
 
 /// The page built from `web/`. Empty in debug builds and in builds without npm.
@@ -52,12 +49,20 @@ const PLACEHOLDER_CSP: &str = "default-src 'none'; \
                             base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Paths of files whose names have no hash: what an installed page is named and drawn by.
-pub const ROOT_FILES: [&str; 3] = ["/icon-maskable.svg", "/icon.svg", "/manifest.webmanifest"];
+pub const ROOT_FILES: [&str; 7] = [
+    "/apple-touch-icon.png",
+    "/icon-192.png",
+    "/icon-512.png",
+    "/icon-maskable-512.png",
+    "/icon-maskable.svg",
+    "/icon.svg",
+    "/manifest.webmanifest",
+];
 
 /// Directory of files with a content hash in their names (Vite).
 const HASHED_PREFIX: &str = "assets/";
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
-const REVALIDATE: &str = "no-cache";
+pub const REVALIDATE: &str = "no-cache";
 
 /// The files of one page, sorted by path.
 #[derive(Debug, Clone, Copy)]
@@ -91,31 +96,19 @@ impl Page {
     pub fn respond(&self, path: &str, request: &HeaderMap) -> Option<Response<ResponseBody>> {
         let index = self.files.binary_search_by(|file| file.path.cmp(path));
         let file = self.files.get(index.ok()?)?;
-        let (coding, encoded) = negotiate::best_encoding(file, request);
-        let is_cached = negotiate::matches_etag(encoded.etag, request);
-        let body = if is_cached { &[] } else { encoded.bytes };
-        let mut response = Response::new(ResponseBody::full(Bytes::from_static(body)));
-        let headers = response.headers_mut();
         let caching = if path.starts_with(HASHED_PREFIX) {
             IMMUTABLE
         } else {
             REVALIDATE
         };
-        let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
-        set(ETAG, encoded.etag);
-        set(VARY, "accept-encoding");
-        set(CACHE_CONTROL, caching);
-        if is_cached {
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-            return Some(response);
-        }
-        set(CONTENT_TYPE, file.media_type());
-        if let Some(coding) = coding {
-            set(CONTENT_ENCODING, coding);
-        }
-        set(CONTENT_SECURITY_POLICY, self.policy);
-        for (name, value) in SECURITY_HEADERS {
-            set(name, value);
+        let mut response = file.respond(caching, request);
+        if response.status() != StatusCode::NOT_MODIFIED {
+            let headers = response.headers_mut();
+            let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
+            set(CONTENT_SECURITY_POLICY, self.policy);
+            for (name, value) in SECURITY_HEADERS {
+                set(name, value);
+            }
         }
         Some(response)
     }

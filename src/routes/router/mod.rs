@@ -12,7 +12,7 @@ use head_fields::HeadFields;
 
 use super::context::HttpContext;
 use super::response::{json, reject, without_body};
-use super::{chat_clone, limits, models, page, status};
+use super::{chat_clone, limits, models, openapi, operator, page, status};
 use crate::error_response::{self, ErrorResponse};
 use crate::proxy::{self, RequestKind, ResponseBody, Worker, tunnel};
 use crate::request_body::IncomingBody;
@@ -53,6 +53,8 @@ pub enum Route<'a> {
     Status,
     /// `GET /trunkline/status/events`
     Events,
+    /// `GET /trunkline/operator`
+    Operator,
     /// `HEAD` of the base URL, or of `/api/hello` below it, by which Claude Code finds out
     /// whether it is connected.
     Hello,
@@ -140,13 +142,14 @@ where
         Route::CloneModels => chat_clone::list(worker, &request),
         Route::CloneStream => return chat_clone::stream(Rc::clone(worker), request),
         Route::Health => json(r#"{"status":"ok"}"#),
-        Route::OpenApi => json(include_str!("../openapi.json")),
+        Route::OpenApi => openapi::respond(request.headers()),
         Route::Page => file(worker, context, &request, "index.html"),
         Route::Docs => file(worker, context, &request, "docs.html"),
         Route::Asset(path) => file(worker, context, &request, path),
-        Route::PageInfo => status::page_info(worker),
+        Route::PageInfo => status::page_info(worker, &request),
         Route::Status => status::status(worker, &request),
         Route::Limits => limits::view(worker, &request),
+        Route::Operator => return operator::view(worker, &context.operator, &request),
         Route::Events => status::events(worker, &context.subscribers, &request),
         Route::Hello => Response::new(ResponseBody::full(Bytes::new())),
     })
@@ -252,6 +255,7 @@ impl<'a> Route<'a> {
             "/trunkline/status" => return Some(Self::Status),
             "/trunkline/status/events" => return Some(Self::Events),
             "/trunkline/limits" => return Some(Self::Limits),
+            "/trunkline/operator" => return Some(Self::Operator),
             _ => {}
         }
         if path.starts_with("/assets/") || page::ROOT_FILES.contains(&path) {
@@ -341,6 +345,7 @@ impl<'a> Route<'a> {
                 | Self::Status
                 | Self::Events
                 | Self::Limits
+                | Self::Operator
         )
     }
 }

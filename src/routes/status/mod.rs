@@ -19,7 +19,7 @@ use crate::drain::Phase;
 use crate::error_response;
 use crate::proxy::{ResponseBody, Snapshot, Worker};
 
-mod clock;
+pub mod clock;
 mod events;
 mod state;
 mod targets;
@@ -63,7 +63,7 @@ struct PageInfo {
 }
 
 /// `GET /trunkline/page`: what the page needs before it has a key.
-pub fn page_info(worker: &Worker) -> Response<ResponseBody> {
+pub fn page_info<B>(worker: &Worker, request: &Request<B>) -> Response<ResponseBody> {
     let snapshot = &worker.snapshot;
     let ready = snapshot.catalog.ready_models();
     let info = PageInfo {
@@ -75,7 +75,10 @@ pub fn page_info(worker: &Worker) -> Response<ResponseBody> {
         discovers: snapshot.catalog.always_discovers(),
     };
     // Serializing strings and booleans cannot fail.
-    json_no_store(serde_json::to_vec(&info).unwrap_or_default())
+    json_no_store(
+        serde_json::to_vec(&info).unwrap_or_default(),
+        request.headers(),
+    )
 }
 
 /// `GET /trunkline/status`
@@ -85,7 +88,8 @@ pub fn status<B>(worker: &Worker, request: &Request<B>) -> Response<ResponseBody
     match snapshot.gate.admit(headers, request.extensions()) {
         Ok(caller) => {
             let draining = worker.drain.phase() > Phase::Serving;
-            json_no_store(view::read(snapshot, &caller, draining).to_json())
+            let status = view::read(snapshot, &caller, draining);
+            json_no_store(status.to_json(), headers)
         }
         Err(denied) => reject(worker, headers, denied.into()),
     }

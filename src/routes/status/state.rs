@@ -29,6 +29,8 @@ pub struct StatusSummary {
     pub uptime_ms: f64,
     pub draining: bool,
     pub discovers: bool,
+    /// Whether the client may see `/trunkline/operator`.
+    pub operator: bool,
     pub requests: RequestCounts,
     pub tokens: TokenCounts,
     pub cost: CostSum,

@@ -107,6 +107,7 @@ pub fn read(snapshot: &Arc<Snapshot>, caller: &Caller, draining: bool) -> Status
             uptime_ms: milliseconds(clock.monotonic.duration_since(history.since)),
             draining,
             discovers: snapshot.catalog.always_discovers(),
+            operator: caller.is_operator(),
             requests: RequestCounts {
                 in_flight: all.in_flight,
                 total: all.counts.total,

@@ -21,6 +21,8 @@ interface Options {
   upstream: string;
   /** Requires a client key, which may use the model `fast` only. */
   keyed?: boolean;
+  /** With `keyed`: the key is an operator's, of a team, and models have prices. */
+  operator?: boolean;
   rootPath?: string;
   /** Only the demo provider, as on a first start. */
   bare?: boolean;
@@ -63,7 +65,7 @@ export async function startGateway(options: Options): Promise<Gateway> {
 }
 
 function config(options: Options, port: number): string {
-  const { upstream, keyed, rootPath = '', bare, targets, discovers, limits } = options;
+  const { upstream, keyed, operator, rootPath = '', bare, targets, discovers, limits } = options;
   const provider = (name: string) =>
     `[providers.${name}]\nbase_url = "${upstream}/v1"\napi_key = "k"\ndiscover = ${!!discovers}\n`;
   const model = (alias: string, provider: string) =>
@@ -79,6 +81,9 @@ function config(options: Options, port: number): string {
       : [provider('alpha'), provider('beta'), model('fast', 'alpha'), model('smart', 'beta')]),
     ...(targets ? [spread(upstream)] : []),
     ...(keyed ? [`[access.keys.team]\nsha256 = "${sha256}"\nmodels = ["fast"]`] : []),
+    ...(operator
+      ? ['operator = true\nteam = "search"', '[prices."*/*"]\ninput = "400"\noutput = "900"']
+      : []),
     ...(limits ? [limits] : []),
     '',
   ].join('\n');

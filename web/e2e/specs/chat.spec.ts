@@ -187,6 +187,8 @@ test('an image is pasted from the clipboard', async ({ chat, page }) => {
         bubbles: true,
         cancelable: true,
       });
+      // Firefox ignores the member above.
+      Object.defineProperty(event, 'clipboardData', { value: data });
       document.activeElement?.dispatchEvent(event);
     },
     [...PIXEL],

@@ -2,6 +2,7 @@ import type { Locator } from '@playwright/test';
 import { inspect } from '../harness/inspect.ts';
 import { SIZES } from '../harness/states.ts';
 import { expect, test } from '../harness/test.ts';
+import { cutPlaceholders } from '../harness/walk.ts';
 
 async function box(element: Locator) {
   const found = await element.boundingBox();
@@ -82,13 +83,15 @@ test('the settings stand in the middle of their rows', async ({ chat, page }) =>
   await chat.open();
   await page.getByRole('button', { name: 'Settings' }).first().click();
   const dialog = page.getByRole('dialog', { name: 'Settings' });
-  for (const row of await dialog.locator('.setting').all()) {
+  await expect(dialog.getByRole('radiogroup', { name: 'Theme' })).toBeVisible();
+  const rows = await dialog.locator('.setting').all();
+  expect(rows.length).toBeGreaterThan(4);
+  for (const row of rows) {
     const outer = await box(row);
-    const inner = await box(row.locator('.segments, input, output').first());
+    const inner = await box(row.locator('.segments, input, output, select').first());
     const middle = (it: { y: number; height: number }) => it.y + it.height / 2;
     expect(Math.abs(middle(outer) - middle(inner))).toBeLessThan(3);
   }
-  await expect(dialog.getByRole('radiogroup', { name: 'Theme' })).toBeVisible();
 });
 
 test('the field of an edited question keeps its distance', async ({ chat, page }) => {
@@ -168,21 +171,7 @@ test.describe('a phone', () => {
     await chat.open();
     await page.getByRole('button', { name: /Instructions and parameters/ }).click();
     await expect(page.getByLabel('System prompt')).toBeVisible();
-    const cut = await page.locator('.params .field').evaluateAll((fields) =>
-      fields.flatMap((field) => {
-        const { placeholder, clientWidth } = field as HTMLInputElement;
-        if (!placeholder || field instanceof HTMLTextAreaElement) return [];
-        const context = document.createElement('canvas').getContext('2d');
-        const style = getComputedStyle(field);
-        if (context) context.font = `${style.fontSize} ${style.fontFamily}`;
-        const room =
-          clientWidth -
-          Number.parseFloat(style.paddingLeft) -
-          Number.parseFloat(style.paddingRight);
-        return (context?.measureText(placeholder).width ?? 0) > room ? [placeholder] : [];
-      }),
-    );
-    expect(cut).toEqual([]);
+    expect(await cutPlaceholders(page.locator('.params .field'))).toEqual([]);
     await inspect(page, 'params-phone');
   });
 });

@@ -67,7 +67,7 @@ test('a temporary chat is kept nowhere', async ({ chat, page, upstream }) => {
   await page.getByRole('button', { name: 'New chat', exact: true }).last().click();
   await chat.ask('Ordinary');
   await expect(page.locator('.list-row')).toHaveCount(1);
-  expect(await kept(page)).toContain('Ordinary');
+  await expect.poll(() => kept(page)).toContain('Ordinary');
 });
 
 test('an image that was attached before the switch is kept with an ordinary chat', async ({
@@ -132,6 +132,54 @@ test('a model makes the title, if one is chosen, and never over a name', async (
   await chat.ask('A sign that nothing else was asked');
   expect(upstream.requests.length).toBe(asked + 1);
   await expect(title).toHaveText('My own name');
+});
+
+test('a result that is typed but not sent is kept', async ({ chat, page, upstream }) => {
+  await chat.open();
+  await chat.ask('[[tools]]');
+  const field = chat.last.getByLabel('Result of get_weather');
+  await field.fill('12 degrees');
+  await page
+    .getByRole('button', { name: /^New chat/ })
+    .first()
+    .click();
+  await expect(chat.answers).toHaveCount(0);
+  await page.goBack();
+  await expect(field).toHaveValue('12 degrees');
+  await page.reload();
+  await expect(field).toHaveValue('12 degrees');
+  await chat.last.getByRole('button', { name: 'Send the result' }).click();
+  await expect(chat.answers).toHaveCount(2);
+  await expect
+    .poll(() => JSON.stringify(upstream.requests.at(-1)?.messages))
+    .toContain('12 degrees');
+  const drafts = () =>
+    page.evaluate(() => Object.keys(localStorage).filter((key) => /:d:/.test(key)));
+  await expect.poll(drafts).toEqual([]);
+});
+
+test('an edit that is not sent is kept, until it is cancelled', async ({ chat, page }) => {
+  await chat.open();
+  await chat.ask('As asked');
+  const edit = async () => {
+    await page.locator('article.question').hover();
+    await page.getByRole('button', { name: 'Edit message' }).click();
+  };
+  const field = page.getByRole('textbox', { name: 'Edit message' });
+  await edit();
+  await field.fill('Asked better');
+  await page.reload();
+  await edit();
+  await expect(field).toHaveValue('Asked better');
+  await field.press('Escape');
+  await edit();
+  await expect(field).toHaveValue('As asked');
+  await field.fill('Asked best');
+  await field.press('Enter');
+  await expect(chat.last).toContainText('Echo of Asked best');
+  const drafts = () =>
+    page.evaluate(() => Object.keys(localStorage).filter((key) => /:d:/.test(key)));
+  await expect.poll(drafts).toEqual([]);
 });
 
 /** Speech as the browser has it, without its voices and microphones. */
@@ -240,6 +288,35 @@ test('what is recognized late stays with its conversation', async ({ chat, page 
   await expect(chat.composer).toHaveValue('Typed. One. Two.');
 });
 
+test('the icons look like the SVG files that they are drawn from', async ({ chat, page }) => {
+  await chat.open();
+  const differences = await page.evaluate(async () => {
+    const pixels = async (name: string, size: number) => {
+      const image = new Image(size, size);
+      image.src = name;
+      await image.decode();
+      const canvas = new OffscreenCanvas(size, size);
+      const context = canvas.getContext('2d');
+      if (!context) throw new Error('no canvas');
+      // A browser draws an SVG in its own size.
+      context.drawImage(image, 0, 0, size, size);
+      return context.getImageData(0, 0, size, size).data;
+    };
+    const compare = async (png: string, svg: string, size: number) => {
+      const [one, other] = await Promise.all([pixels(png, size), pixels(svg, size)]);
+      return one.reduce((sum, value, i) => sum + Math.abs(value - (other[i] ?? 0)), 0) / one.length;
+    };
+    return [
+      await compare('icon-192.png', 'icon.svg', 192),
+      await compare('icon-512.png', 'icon.svg', 512),
+      await compare('icon-maskable-512.png', 'icon-maskable.svg', 512),
+      await compare('apple-touch-icon.png', 'icon-maskable.svg', 180),
+    ];
+  });
+  // Of 255: edges are drawn in other shades.
+  for (const difference of differences) expect(difference).toBeLessThan(0.5);
+});
+
 test('the page can be installed, and keeps no responses', async ({ chat, page, request }) => {
   await chat.open();
   await expect(page.locator('link[rel=manifest]')).toHaveCount(0);
@@ -254,5 +331,8 @@ test('the page can be installed, and keeps no responses', async ({ chat, page, r
     expect(icon.ok()).toBe(true);
     expect(icon.headers()['content-type']).toContain(type);
   }
+  const touch = page.locator('link[rel=apple-touch-icon]');
+  await expect(touch).toHaveAttribute('href', './apple-touch-icon.png');
+  expect((await request.get(new URL('./apple-touch-icon.png', page.url()).href)).ok()).toBe(true);
   expect(await page.evaluate(() => navigator.serviceWorker?.controller ?? null)).toBeNull();
 });

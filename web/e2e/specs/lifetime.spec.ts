@@ -135,6 +135,46 @@ test('a tab that crashed comes back with all of it', async ({ chat, page, contex
   await expect(answer.locator('.card.error')).toContainText('The page was closed');
 });
 
+/** As browsers do after five minutes: hidden, with timers that no longer run. */
+async function hide(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true });
+    Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));
+    // The timers of a run that has begun.
+    for (let id = setTimeout(() => {}) as unknown as number; id > 0; id--) clearInterval(id);
+  });
+}
+
+test('an answer in a tab that is hidden for minutes does not count as lost', async ({
+  chat,
+  page,
+  context,
+  upstream,
+}) => {
+  await chat.open();
+  await hold(chat, 'hidden for long');
+  await hide(page);
+  const other = await context.newPage();
+  await other.clock.install();
+  await other.goto(page.url());
+  const answer = other.locator('article.answer');
+  await expect(answer).toContainText('word word');
+  await other.clock.runFor(30_000);
+  await expect(answer).toHaveAttribute('aria-busy', 'true');
+  await expect(answer.locator('.card.error')).toHaveCount(0);
+  // Nothing was heard of it for longer than a hidden tab is ever silent.
+  await other.clock.runFor(90_000);
+  await expect(answer.locator('.card.error')).toContainText('The page was closed');
+  // It was there after all.
+  upstream.release();
+  await expect(answer).toContainText('and the end.');
+  await expect(answer).toHaveAttribute('aria-busy', 'false');
+  await expect(answer.locator('.card.error')).toHaveCount(0);
+  await expect(chat.last).toContainText('and the end.');
+  await expect(chat.last.locator('.card.error')).toHaveCount(0);
+});
+
 test('questions wait in order, and only for an answer that ends well', async ({
   chat,
   page,

@@ -1,5 +1,32 @@
+import type { Page } from '@playwright/test';
 import { HOSTILE } from '../../test/corpus/hostile.ts';
 import { expect, test } from '../harness/test.ts';
+
+/** What hostile answers did to the page since it was opened. */
+async function expectHarmless(page: Page): Promise<void> {
+  // What is far from the viewport is drawn as plain text.
+  for (const answer of await page.locator('article.answer').all())
+    await answer.scrollIntoViewIfNeeded();
+  await expect(page.locator('.md a').first()).toBeAttached();
+  const found = await page.evaluate(() => ({
+    ran: '__ran' in window,
+    reports: (window as unknown as { __reports: string[] }).__reports,
+    elements: document.querySelectorAll(
+      '.md :is(script, iframe, object, embed, form, style, link, base, meta, video, audio, svg, template, img[src^="http"])',
+    ).length,
+    links: [...document.querySelectorAll<HTMLAnchorElement>('.md a')].map((a) => [
+      a.protocol,
+      a.rel,
+    ]),
+  }));
+  expect(found.ran).toBe(false);
+  expect(found.reports).toEqual([]);
+  expect(found.elements).toBe(0);
+  for (const [protocol, rel] of found.links) {
+    expect(protocol).toMatch(/^(?:https?|mailto):$/);
+    expect(rel).toBe('noopener noreferrer');
+  }
+}
 
 test('hostile answers run nothing, load nothing, and cause no CSP violation', async ({
   chat,
@@ -20,6 +47,7 @@ test('hostile answers run nothing, load nothing, and cause no CSP violation', as
   });
   await chat.open();
   let number = 0;
+  let clicks = 0;
   // One answer passes through all states of the renderer, with one payload per section.
   for (let at = 0; at < HOSTILE.length; at += 12) {
     const part = HOSTILE.slice(at, at + 12);
@@ -28,30 +56,17 @@ test('hostile answers run nothing, load nothing, and cause no CSP violation', as
     );
     await chat.last.scrollIntoViewIfNeeded();
     // Clicking everything must not trigger them either.
-    for (const chip of await chat.last.locator('.md-chip button').all()) await chip.click();
+    for (const chip of await chat.last.locator('.md-chip button').all()) {
+      await chip.click();
+      clicks++;
+    }
   }
+  expect(number).toBeGreaterThanOrEqual(60);
+  expect(clicks).toBeGreaterThan(0);
+  await expectHarmless(page);
   await page.reload();
   await expect(chat.last).toBeVisible();
-  expect(number).toBeGreaterThanOrEqual(60);
-
-  const found = await page.evaluate(() => ({
-    ran: '__ran' in window,
-    reports: (window as unknown as { __reports: string[] }).__reports,
-    elements: document.querySelectorAll(
-      '.md :is(script, iframe, object, embed, form, style, link, base, meta, video, audio, svg, template, img[src^="http"])',
-    ).length,
-    links: [...document.querySelectorAll<HTMLAnchorElement>('.md a')].map((a) => [
-      a.protocol,
-      a.rel,
-    ]),
-  }));
-  expect(found.ran).toBe(false);
-  expect(found.reports).toEqual([]);
-  expect(found.elements).toBe(0);
-  for (const [protocol, rel] of found.links) {
-    expect(protocol).toMatch(/^(?:https?|mailto):$/);
-    expect(rel).toBe('noopener noreferrer');
-  }
+  await expectHarmless(page);
   expect(foreign).toEqual([]);
 });
 

@@ -1,4 +1,7 @@
-import { expect, test } from '../harness/test.ts';
+import type { Page } from '@playwright/test';
+import { inspect } from '../harness/inspect.ts';
+import { SIZES } from '../harness/states.ts';
+import { Chat, CLIENT_KEY, expect, test } from '../harness/test.ts';
 
 test('the panel shows the gateway live', async ({ chat, page }) => {
   await chat.open();
@@ -35,7 +38,7 @@ test('many requests do not push away what stands below them', async ({ chat, pag
   const rows = page.locator('.st-recent li');
   await expect(rows).toHaveCount(4);
   await page.getByRole('button', { name: /Show the last \d+/ }).click();
-  expect(await rows.count()).toBeGreaterThan(4);
+  await expect.poll(() => rows.count()).toBeGreaterThan(4);
 });
 
 test('the panel updates by itself, and links to the message', async ({
@@ -109,4 +112,60 @@ test('snippets contain the URL of this gateway', async ({ chat, page, context, g
   await expect
     .poll(() => page.evaluate(() => navigator.clipboard.readText()))
     .toContain(`base_url="${gateway}/v1"`);
+});
+
+const EVERYONE = `[limits.each-key]
+per = ["key"]
+budget = ["10/day"]
+requests = ["60/minute"]
+[limits.search-team]
+teams = ["search"]
+budget = ["0.05/month"]
+at_limit = "observe"`;
+
+/** Opens the page with the client key. */
+async function enter(page: Page, url: string): Promise<Chat> {
+  await page.goto(url);
+  await page.getByLabel('Client key').fill(CLIENT_KEY);
+  await page.keyboard.press('Enter');
+  const chat = new Chat(page, url);
+  await expect(chat.composer).toBeVisible();
+  return chat;
+}
+
+test('an operator sees limits, spending and errors of all clients', async ({ another, page }) => {
+  const chat = await enter(page, await another({ keyed: true, operator: true, limits: EVERYONE }));
+  await chat.ask('What does it cost?');
+  await chat.ask('[[status 500]]');
+  await page.getByRole('button', { name: 'Gateway status' }).click();
+  const view = page.getByRole('region', { name: 'All clients' });
+  const team = view.getByRole('row', { name: /^search/ });
+  await expect(team).toContainText(/\$0\.0\d+/);
+  await expect(team.getByRole('cell')).toHaveAttribute('title', /\d+ tokens in, \d+ out/);
+  await expect(view.getByRole('row', { name: /^team/ })).toContainText('$');
+  await expect(view.getByRole('columnheader', { name: 'Since start' })).toBeVisible();
+  const error = view.locator('.st-recent li').first();
+  await expect(error).toContainText('500 upstream error');
+  await expect(error).toContainText('team');
+  await expect(view.getByRole('meter', { name: 'budget per day' })).toBeVisible();
+  await expect(view).toContainText('search-team');
+  // By itself.
+  await chat.ask('[[status 400]]');
+  await expect(error).toContainText('400', { timeout: 8000 });
+  for (const [name, size] of Object.entries(SIZES)) {
+    await page.setViewportSize(size);
+    await view.scrollIntoViewIfNeeded();
+    await inspect(page, `operator-${name}`);
+  }
+});
+
+test('who is no operator is not shown it, and does not ask for it', async ({ another, page }) => {
+  const asked: string[] = [];
+  page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+  const chat = await enter(page, await another({ keyed: true }));
+  await chat.ask('Anything else?');
+  await page.getByRole('button', { name: 'Gateway status' }).click();
+  await expect(page.getByRole('heading', { name: 'Providers' })).toBeVisible();
+  await expect(page.getByRole('region', { name: 'All clients' })).toHaveCount(0);
+  expect(asked).not.toContain('/trunkline/operator');
 });

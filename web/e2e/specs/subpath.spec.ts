@@ -26,3 +26,13 @@ for (const { name, options } of CASES) {
     expect(failed).toEqual([]);
   });
 }
+
+test('the code of the demo names the address of the page', async ({ page, another }) => {
+  const url = await another({ bare: true, prefix: '/tools/ai' });
+  await page.goto(`${url}/`);
+  await page.locator('#composer').fill('Show me the curl command');
+  await page.keyboard.press('Enter');
+  await expect(page.locator('article.answer pre').last()).toContainText(
+    `curl -N ${url}/v1/chat/completions`,
+  );
+});

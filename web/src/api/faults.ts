@@ -1,4 +1,5 @@
-import { toApiError } from '../sse';
+import { t } from '../i18n';
+import { toApiError } from '../sse/api-error';
 import type { Fault, FaultKind, FaultLimit } from '../store/types';
 import { isObject } from '../store/validate';
 
@@ -53,10 +54,7 @@ export async function responseFault(response: Response, now = Date.now()): Promi
   const raw = await response.text().catch(() => '');
   const body = parse(raw);
   const limit = limitOf(body);
-  const error = toApiError(
-    body,
-    `The response has status ${response.status} and no error message.`,
-  );
+  const error = toApiError(body, t('fault.noMessage', { status: `${response.status}` }));
   const kind = faultKind(response.status, error.code);
   const fault: Fault = {
     kind: (limit && OF_OWN_LIMIT[kind]) ?? kind,
@@ -99,9 +97,7 @@ export function streamFault(error: {
 export function networkFault(online: boolean): Fault {
   return {
     kind: 'offline',
-    message: online
-      ? 'No response. The gateway may be stopped or restarting.'
-      : 'This device is offline.',
+    message: online ? t('fault.noResponse') : t('fault.deviceOffline'),
   };
 }
 

@@ -1,3 +1,4 @@
+import { t } from '../i18n';
 import { createStore } from '../store/create-store';
 import { notify } from '../store/notices';
 import { isObject } from '../store/validate';
@@ -150,8 +151,8 @@ function pollIfVisible(): void {
 function patchGateway(patch: Partial<Gateway>): void {
   if (patch.phase === 'ready' && gatewayStore.get().phase === 'key' && keyStore.get()) {
     const names = (patch.models ?? []).filter((model) => model.ready).map((model) => model.id);
-    const others = patch.status?.discovers ? 'discovered models' : 'none ready';
-    notify(`Key accepted. Models: ${names.join(', ') || others}.`);
+    const others = patch.status?.discovers ? t('key.discovered') : t('key.noneReady');
+    notify(t('key.accepted', { models: names.join(t('list.comma')) || others }));
   }
   gatewayStore.update((now) => ({ ...now, retryAt: null, problem: null, ...patch }));
 }

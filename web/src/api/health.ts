@@ -1,3 +1,4 @@
+import { t } from '../i18n';
 import type { ModelStatus, RecentRequest, TargetState } from './types';
 
 /** How targets and models stand: one answer for the picker, the header and the status panel. */
@@ -8,17 +9,25 @@ export interface Health {
   tone: 'ok' | 'warn' | 'bad' | 'off';
 }
 
-export const READY: Health = { word: 'Ready', tone: 'ok' };
-const NOT_SET_UP: Health = { word: 'Not set up', tone: 'off' };
-const FAILING: Health = { word: 'Failing', tone: 'bad' };
+/** The language may change while a state is kept. */
+const health = (tone: Health['tone'], word: () => string): Health => ({
+  tone,
+  get word() {
+    return word();
+  },
+});
+
+export const READY = health('ok', () => t('health.ready'));
+const NOT_SET_UP = health('off', () => t('health.notSetUp'));
+const FAILING = health('bad', () => t('health.failing'));
 
 const TARGETS: Record<string, Health> = {
   ready: READY,
   ejected: FAILING,
-  cooldown: { word: 'Cooldown', tone: 'warn' },
-  unauthorized: { word: 'Key rejected', tone: 'bad' },
-  rate_limited: { word: 'Rate-limited', tone: 'warn' },
-  unhealthy: { word: 'Unhealthy', tone: 'bad' },
+  cooldown: health('warn', () => t('health.cooldown')),
+  unauthorized: health('bad', () => t('health.unauthorized')),
+  rate_limited: health('warn', () => t('health.rateLimited')),
+  unhealthy: health('bad', () => t('health.unhealthy')),
   not_configured: NOT_SET_UP,
 };
 
@@ -38,18 +47,22 @@ export function modelHealth(
   const of = states?.length ?? 0;
   if (of > 1 && out.length > 0) {
     if (out.length < of)
-      return { word: `${out.length} of ${of} targets unavailable`, tone: 'warn' };
-    return { word: 'All targets unavailable', tone: 'bad' };
+      return health('warn', () => t('health.someOut', { out: out.length, n: of }));
+    return health('bad', () => t('health.allOut'));
   }
   // A single target gets requests whatever its state: the last one tells how it stands.
   return out[0] ?? (of < 2 && lastFailed(model.id, recent) ? FAILING : READY);
 }
 
-/** The newest requests come first. Those that clients broke off or got wrong tell nothing. */
+/**
+ * The newest requests come first. By the same rule as the gateway has for its providers: one that a
+ * client got wrong had a response, and one that it broke off tells nothing.
+ */
 function lastFailed(model: string, recent: RecentRequest[]): boolean {
-  const telling = ['ok', 'upstream_error', 'timeout'];
+  const failed = ['upstream_error', 'timeout'];
+  const telling = ['ok', 'client_error', ...failed];
   const last = recent.find(
     (request) => request.model === model && telling.includes(request.outcome),
   );
-  return last !== undefined && last.outcome !== 'ok';
+  return last !== undefined && failed.includes(last.outcome);
 }

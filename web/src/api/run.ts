@@ -1,3 +1,4 @@
+import { t } from '../i18n';
 import { type ChatResult, type ChatTimes, readChat } from '../sse';
 import type { Fault, Message, Metrics, ToolCall } from '../store/types';
 import { gatewayUrl } from './base';
@@ -102,6 +103,8 @@ function post(request: ChatRequest, signal: AbortSignal): Promise<Response> {
   return fetch(gatewayUrl('v1/chat/completions'), {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...authHeaders() },
+    // For the demo, whose code must name the address that leads here. No provider gets it.
+    referrerPolicy: 'same-origin',
     body: JSON.stringify(request),
     signal,
   });
@@ -128,13 +131,10 @@ function ending(
     return { state: 'failed', fault: { ...streamFault(error), ...ids } };
   }
   if (end === 'cut') {
-    const message =
-      'The connection was lost before the answer was complete. The text received so far is kept.';
-    return { state: 'cut', fault: { kind: 'cut', message, ...ids } };
+    return { state: 'cut', fault: { kind: 'cut', message: t('fault.cut'), ...ids } };
   }
   if (!done.text && !done.reasoning && !done.toolCalls) {
-    const message = 'The model returned no text.';
-    return { state: 'failed', fault: { kind: 'empty', message, ...ids } };
+    return { state: 'failed', fault: { kind: 'empty', message: t('fault.empty'), ...ids } };
   }
   return {};
 }

@@ -118,6 +118,8 @@ export interface GatewayStatus {
   draining: boolean;
   /** True if `v1/models` lists more models than these. */
   discovers?: boolean;
+  /** True if the client may read `trunkline/operator`. */
+  operator?: boolean;
   requests: { in_flight: number; total: number; failed: number; cancelled: number };
   tokens: { input: number; output: number };
   cost?: Cost;

@@ -1,5 +1,7 @@
 import { useEffect } from 'react';
 import { startGateway } from '../api/gateway';
+import { t } from '../i18n';
+import { loadModule } from '../load-module';
 import { loadMarkdown } from '../markdown';
 import { COMPARISON } from '../store/actions';
 import { useStore } from '../store/create-store';
@@ -21,15 +23,27 @@ import { lazyPart } from './ui/lazy-part';
 import { isNarrow, overlayStore } from './view';
 
 // Not needed by most visits, so not part of the first load.
-const StatusPanel = lazyPart(() => import('../status').then((m) => m.StatusPanel), {
-  before: () => <p className="loading">Loading status…</p>,
-});
-const Settings = lazyPart(() => import('./settings/Settings').then((m) => m.Settings));
-const Palette = lazyPart(() => import('./palette/Palette').then((m) => m.Palette));
-const Shortcuts = lazyPart(() => import('./palette/Shortcuts').then((m) => m.Shortcuts));
-const Compare = lazyPart(() => import('./compare/Compare').then((m) => m.Compare), {
-  before: () => <main id="main" tabIndex={-1} className="chat" />,
-});
+const StatusPanel = lazyPart(
+  () => loadModule(() => import('../status')).then((m) => m.StatusPanel),
+  {
+    before: () => <p className="loading">{t('app.loadingStatus')}</p>,
+  },
+);
+const Settings = lazyPart(() =>
+  loadModule(() => import('./settings/Settings')).then((m) => m.Settings),
+);
+const Palette = lazyPart(() =>
+  loadModule(() => import('./palette/Palette')).then((m) => m.Palette),
+);
+const Shortcuts = lazyPart(() =>
+  loadModule(() => import('./palette/Shortcuts')).then((m) => m.Shortcuts),
+);
+const Compare = lazyPart(
+  () => loadModule(() => import('./compare/Compare')).then((m) => m.Compare),
+  {
+    before: () => <main id="main" tabIndex={-1} className="chat" />,
+  },
+);
 
 export function start(): void {
   startStore();
@@ -51,7 +65,7 @@ export function App() {
     <div className="app" data-sidebar={sidebar} data-status={status}>
       {/* biome-ignore lint/a11y/useValidAnchor: it leads to a place in the page, though not by its hash */}
       <a className="skip" href="#main" onClick={skip}>
-        Skip to the conversation
+        {t('app.skip')}
       </a>
       <Sidebar />
       <div className="main">
@@ -60,7 +74,7 @@ export function App() {
         <Page id={id} />
       </div>
       {status && (
-        <aside className="status-side" aria-label="Gateway status">
+        <aside className="status-side" aria-label={t('app.status')}>
           <StatusPanel />
         </aside>
       )}

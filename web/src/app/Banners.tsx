@@ -1,4 +1,5 @@
 import { gatewayStore, refreshGateway } from '../api/gateway';
+import { t } from '../i18n';
 import { useStore } from '../store/create-store';
 import { saveFailed } from '../store/storage/chats';
 import { Icon } from './ui/Icon';
@@ -14,32 +15,28 @@ export function Banners() {
       {phase === 'down' && (
         <div className="banner" role="status">
           <Icon name="plug" size={16} />
-          <span className="grow">
-            The gateway is not responding. Your conversations are still available.
-          </span>
+          <span className="grow">{t('banner.down')}</span>
           <Retry at={retryAt} />
         </div>
       )}
       {phase === 'rejected' && (
         <div className="banner" role="status">
           <Icon name="warn" size={16} />
-          <span className="grow">The gateway rejects this page: {problem}</span>
+          <span className="grow">{t('banner.rejected', { problem: problem ?? '' })}</span>
         </div>
       )}
       {status?.draining && phase === 'ready' && (
         <div className="banner" role="status">
           <Icon name="info" size={16} />
-          <span className="grow">The gateway is shutting down and accepts no new requests.</span>
+          <span className="grow">{t('banner.draining')}</span>
         </div>
       )}
       {full && (
         <div className="banner bad" role="alert">
           <Icon name="warn" size={16} />
-          <span className="grow">
-            The browser's storage is full. New messages are lost when the page is closed.
-          </span>
+          <span className="grow">{t('banner.full')}</span>
           <button type="button" className="button small" onClick={() => openSettings('data')}>
-            Export
+            {t('banner.export')}
           </button>
         </div>
       )}
@@ -56,7 +53,7 @@ function Retry({ at }: { at: number | null }) {
       translate="no"
       onClick={() => void refreshGateway()}
     >
-      {left > 0 ? `Retry (${left} s)` : 'Retrying…'}
+      {left > 0 ? t('banner.retryIn', { time: t('unit.s', { n: left }) }) : t('banner.retrying')}
     </button>
   );
 }

@@ -1,3 +1,4 @@
+import { t } from '../i18n';
 import { setModel } from '../store/actions';
 import { useStore } from '../store/create-store';
 import { changeSettings, settingsStore } from '../store/settings';
@@ -21,9 +22,9 @@ function TemporarySwitch() {
     <button
       type="button"
       className="icon-button"
-      aria-label="Temporary chat"
+      aria-label={t('header.temporary')}
       aria-pressed={on}
-      title="Temporary chat: kept nowhere, gone when the page is closed"
+      title={t('header.temporaryTitle')}
       onClick={() => {
         nextIsTemporary.set(!on);
         // What is typed already is stored, or no longer.
@@ -49,8 +50,8 @@ export function Header({ chatId }: { chatId: string | null }) {
         type="button"
         className="icon-button side-toggle"
         data-closed={!sidebar}
-        aria-label="Show conversations"
-        title={`Conversations (${keyName('mod+b')})`}
+        aria-label={t('header.show')}
+        title={t('header.conversationsKeys', { keys: keyName('mod+b') })}
         onClick={toggleSidebar}
       >
         <Icon name="sidebar" />
@@ -59,14 +60,14 @@ export function Header({ chatId }: { chatId: string | null }) {
         type="button"
         className="icon-button new-short"
         data-closed={!sidebar}
-        aria-label="New chat"
-        title={`New chat (${keyName('mod+shift+o')})`}
+        aria-label={t('app.newChat')}
+        title={t('app.newChatKeys', { keys: keyName('mod+shift+o') })}
         onClick={newChat}
       >
         <Icon name="plus" />
       </button>
       {chat?.lanes ? (
-        <span className="header-title">Compare</span>
+        <span className="header-title">{t('header.compare')}</span>
       ) : (
         <ModelPicker
           value={model}
@@ -75,14 +76,14 @@ export function Header({ chatId }: { chatId: string | null }) {
           hotkey
         />
       )}
-      {chatId && isTemporary(chatId) && <span className="hint">Temporary</span>}
+      {chatId && isTemporary(chatId) && <span className="hint">{t('header.isTemporary')}</span>}
       <span className="grow" />
       {chatId === null && <TemporarySwitch />}
       <button
         type="button"
         className="icon-button"
-        aria-label="Compare models"
-        title="Compare models"
+        aria-label={t('app.compare')}
+        title={t('app.compare')}
         onClick={() => openComparison([model])}
       >
         <Icon name="compare" />
@@ -90,34 +91,34 @@ export function Header({ chatId }: { chatId: string | null }) {
       <button
         type="button"
         className="icon-button"
-        aria-label="Gateway status"
+        aria-label={t('app.status')}
         aria-pressed={status}
-        title={`Gateway status (${keyName('mod+j')})`}
+        title={t('app.statusKeys', { keys: keyName('mod+j') })}
         onClick={toggleStatus}
       >
         <Icon name="activity" />
       </button>
       <Menu
-        label="Menu"
+        label={t('ui.menu')}
         icon="more"
         items={() => [
           {
-            label: 'Search and commands',
+            label: t('app.palette'),
             icon: 'search',
             hint: keyName('mod+k'),
             run: () => overlayStore.set('palette'),
           },
           ...(routeStore.get() ? chatMenu(findEntry(routeStore.get() ?? '')) : []),
-          { label: 'API reference', icon: 'book', run: () => location.assign('./docs') },
+          { label: t('app.docs'), icon: 'book', run: () => location.assign('./docs') },
           isTouch()
             ? null
             : {
-                label: 'Keyboard shortcuts',
+                label: t('app.shortcuts'),
                 icon: 'info',
                 hint: '?',
                 run: () => overlayStore.set('shortcuts'),
               },
-          { label: 'Settings', icon: 'settings', run: () => openSettings() },
+          { label: t('ui.settings'), icon: 'settings', run: () => openSettings() },
         ]}
       />
     </header>

@@ -1,4 +1,5 @@
 import { useEffect, useState } from 'react';
+import { t } from '../i18n';
 import { useStore } from '../store/create-store';
 import { announcementStore, dismiss, finishedAnswerStore, noticeStore } from '../store/notices';
 import { Icon } from './ui/Icon';
@@ -6,7 +7,7 @@ import { Icon } from './ui/Icon';
 export function Notices() {
   const notices = useStore(noticeStore);
   return (
-    <section className="notices" aria-label="Notices">
+    <section className="notices" aria-label={t('app.notices')}>
       {notices.map(({ id, text, action }) => (
         <div key={id} className="notice">
           <span role="status">{text}</span>
@@ -25,7 +26,7 @@ export function Notices() {
           <button
             type="button"
             className="icon-button"
-            aria-label="Dismiss"
+            aria-label={t('app.dismiss')}
             onClick={() => dismiss(id)}
           >
             <Icon name="close" size={14} />
@@ -51,7 +52,7 @@ export function Announcer() {
       <p className="visually-hidden" role="status" translate="no">
         {shown}
       </p>
-      <div className="visually-hidden" role="log" aria-label="Newest answer" translate="no">
+      <div className="visually-hidden" role="log" aria-label={t('app.newestAnswer')} translate="no">
         {answer}
       </div>
     </>

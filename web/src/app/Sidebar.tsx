@@ -1,4 +1,5 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { t } from '../i18n';
 import { useStore } from '../store/create-store';
 import { searchChats } from '../store/search';
 import { listStore } from '../store/storage/chat-list';
@@ -40,7 +41,7 @@ export function Sidebar() {
         // biome-ignore lint/a11y/noStaticElementInteractions lint/a11y/useKeyWithClickEvents: Escape closes as well.
         <div className="drawer-back" onClick={() => drawerStore.set(false)} />
       )}
-      <nav ref={self} className="sidebar" data-open={drawer} aria-label="Conversations">
+      <nav ref={self} className="sidebar" data-open={drawer} aria-label={t('list.label')}>
         <div className="sidebar-head">
           <span className="wordmark">
             <Mark />
@@ -49,8 +50,8 @@ export function Sidebar() {
           <button
             type="button"
             className="icon-button"
-            aria-label="Hide conversations"
-            title={`Hide (${keyName('mod+b')})`}
+            aria-label={t('list.hide')}
+            title={t('list.hideKeys', { keys: keyName('mod+b') })}
             onClick={toggleSidebar}
           >
             <Icon name="sidebar" />
@@ -59,7 +60,7 @@ export function Sidebar() {
         <div className="sidebar-actions">
           <button type="button" className="row-button" onClick={newChat}>
             <Icon name="plus" size={17} />
-            <span className="grow">New chat</span>
+            <span className="grow">{t('app.newChat')}</span>
             <kbd>{keyName('mod+shift+o')}</kbd>
           </button>
           <button
@@ -71,18 +72,18 @@ export function Sidebar() {
             }}
           >
             <Icon name="compare" size={17} />
-            Compare models
+            {t('app.compare')}
           </button>
         </div>
         <Conversations />
         <div className="sidebar-foot">
           <button type="button" className="row-button" onClick={() => openSettings()}>
             <Icon name="settings" size={17} />
-            Settings
+            {t('ui.settings')}
           </button>
           <a className="row-button" href="./docs">
             <Icon name="book" size={17} />
-            API reference
+            {t('app.docs')}
           </a>
         </div>
       </nav>
@@ -140,8 +141,8 @@ function Conversations() {
           type="search"
           dir="auto"
           value={query}
-          placeholder="Search"
-          aria-label="Search conversations"
+          placeholder={t('ui.search')}
+          aria-label={t('list.search')}
           onInput={(event) => setQuery(event.currentTarget.value)}
         />
       </label>
@@ -162,11 +163,7 @@ function Conversations() {
           </section>
         ))}
         {shown.length === 0 && rows > 0 && (
-          <p className="list-empty">
-            {query
-              ? 'Nothing found.'
-              : 'Your conversations will be listed here. They stay in this browser.'}
-          </p>
+          <p className="list-empty">{query ? t('ui.nothingFound') : t('list.empty')}</p>
         )}
       </div>
     </>
@@ -176,7 +173,7 @@ function Conversations() {
 function groups(entries: IndexEntry[]): [string, IndexEntry[]][] {
   const result = new Map<string, IndexEntry[]>();
   for (const entry of entries) {
-    const day = entry.pinned ? 'Pinned' : dayOf(entry.updated);
+    const day = entry.pinned ? t('list.pinned') : dayOf(entry.updated);
     const group = result.get(day);
     if (group) group.push(entry);
     else result.set(day, [entry]);

@@ -1,4 +1,5 @@
 import { memo } from 'react';
+import { t } from '../i18n';
 import { useStore } from '../store/create-store';
 import { useIsLive } from '../store/live';
 import type { IndexEntry } from '../store/types';
@@ -40,7 +41,7 @@ export const SidebarRow = memo(function SidebarRow({
         {entry.compare && <Icon name="compare" size={14} />}
         <span className="list-texts">
           <span className="list-title" dir="auto">
-            {entry.title || 'New chat'}
+            {entry.title || t('app.newChat')}
           </span>
           {passage && (
             <span className="list-passage" dir="auto">
@@ -48,14 +49,14 @@ export const SidebarRow = memo(function SidebarRow({
             </span>
           )}
         </span>
-        {live && <span className="pulse" role="img" aria-label="Answering" />}
+        {live && <span className="pulse" role="img" aria-label={t('list.answering')} />}
       </a>
       <Menu
-        label={`Options for ${entry.title || 'this conversation'}`}
+        label={entry.title ? t('list.options', { title: entry.title }) : t('list.optionsUntitled')}
         icon="more"
         className="icon-button row-menu"
         items={() => [
-          { label: 'Rename', icon: 'edit', run: () => renaming.set(entry.id) },
+          { label: t('list.rename'), icon: 'edit', run: () => renaming.set(entry.id) },
           ...chatMenu(entry),
         ]}
       />
@@ -71,7 +72,7 @@ function Rename({ entry }: { entry: IndexEntry }) {
       className="rename"
       dir="auto"
       defaultValue={entry.title}
-      aria-label="New name"
+      aria-label={t('list.newName')}
       ref={(input: HTMLInputElement | null) => {
         if (!input || document.activeElement === input) return;
         input.focus();

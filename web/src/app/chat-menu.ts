@@ -1,3 +1,5 @@
+import { t } from '../i18n';
+import { loadModule } from '../load-module';
 import { setTitle, togglePin } from '../store/actions';
 import { createStore } from '../store/create-store';
 import { readChat, removeChats } from '../store/storage/chats';
@@ -14,10 +16,14 @@ export function chatMenu(entry: IndexEntry | undefined): MenuItem[] {
   if (!entry) return [];
   const { id } = entry;
   return [
-    { label: entry.pinned ? 'Unpin' : 'Pin', icon: 'pin', run: () => togglePin(id) },
-    { label: 'Export as Markdown', icon: 'download', run: () => void exportOne(id, 'md') },
-    { label: 'Export as JSON', icon: 'download', run: () => void exportOne(id, 'json') },
-    { label: 'Delete conversation', icon: 'trash', danger: true, run: () => remove(id) },
+    {
+      label: entry.pinned ? t('list.unpin') : t('list.pin'),
+      icon: 'pin',
+      run: () => togglePin(id),
+    },
+    { label: t('list.exportMarkdown'), icon: 'download', run: () => void exportOne(id, 'md') },
+    { label: t('list.exportJson'), icon: 'download', run: () => void exportOne(id, 'json') },
+    { label: t('list.deleteChat'), icon: 'trash', danger: true, run: () => remove(id) },
   ];
 }
 
@@ -34,7 +40,7 @@ export function rename(id: string, title: string): void {
 async function exportOne(id: string, kind: 'md' | 'json'): Promise<void> {
   const chat = await readChat(id);
   if (!chat) return;
-  const { asJson, asMarkdown, fileName } = await import('../store/import-export');
+  const { asJson, asMarkdown, fileName } = await loadModule(() => import('../store/import-export'));
   const name = fileName(chat.title);
   if (kind === 'md') saveFile(`${name}.md`, 'text/markdown', asMarkdown(chat));
   else saveFile(`${name}.json`, 'application/json', await asJson([chat]));

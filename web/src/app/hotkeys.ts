@@ -1,3 +1,4 @@
+import { t } from '../i18n';
 import { liveChats, stopChat } from '../store/live';
 import { changeSettings, settingsStore } from '../store/settings';
 import { listStore } from '../store/storage/chat-list';
@@ -9,22 +10,22 @@ import { command, drawerStore, isNarrow, overlayStore } from './view';
 
 export interface Shortcut {
   keys: string;
-  label: string;
+  label: () => string;
   run: () => void;
 }
 
 /** Also shown by the palette and the overview. */
 export const shortcuts: Shortcut[] = [
-  { keys: 'mod+shift+o', label: 'New chat', run: () => newChat() },
-  { keys: 'mod+k', label: 'Search and commands', run: () => toggle('palette') },
-  { keys: 'mod+b', label: 'Show or hide the conversations', run: () => toggleSidebar() },
-  { keys: 'mod+j', label: 'Show or hide the gateway status', run: () => toggleStatus() },
-  { keys: 'mod+/', label: 'Choose a model', run: () => command('models') },
-  { keys: 'mod+shift+c', label: 'Copy the last answer', run: () => copyLast(false) },
-  { keys: 'mod+shift+;', label: 'Copy the last code block', run: () => copyLast(true) },
-  { keys: 'mod+shift+e', label: 'Edit your last message', run: () => command('edit-last') },
-  { keys: 'alt+arrowup', label: 'Previous conversation', run: () => step(-1) },
-  { keys: 'alt+arrowdown', label: 'Next conversation', run: () => step(1) },
+  { keys: 'mod+shift+o', label: () => t('app.newChat'), run: () => newChat() },
+  { keys: 'mod+k', label: () => t('app.palette'), run: () => toggle('palette') },
+  { keys: 'mod+b', label: () => t('keys.sidebar'), run: () => toggleSidebar() },
+  { keys: 'mod+j', label: () => t('keys.status'), run: () => toggleStatus() },
+  { keys: 'mod+/', label: () => t('models.choose'), run: () => command('models') },
+  { keys: 'mod+shift+c', label: () => t('keys.copyAnswer'), run: () => copyLast(false) },
+  { keys: 'mod+shift+;', label: () => t('keys.copyCode'), run: () => copyLast(true) },
+  { keys: 'mod+shift+e', label: () => t('keys.editLast'), run: () => command('edit-last') },
+  { keys: 'alt+arrowup', label: () => t('keys.previous'), run: () => step(-1) },
+  { keys: 'alt+arrowdown', label: () => t('keys.next'), run: () => step(1) },
 ];
 
 export function startHotkeys(): void {
@@ -121,5 +122,5 @@ function copyLast(code: boolean): void {
   const text = live?.text ?? path.findLast((message) => message.role === 'assistant')?.text ?? '';
   const blocks = [...text.matchAll(/^(`{3,}|~{3,})[^\n]*\n([\s\S]*?)^\1/gm)];
   const wanted = code ? blocks.at(-1)?.[2] : text;
-  if (wanted) void copyText(wanted, code ? 'Code copied' : 'Answer copied');
+  if (wanted) void copyText(wanted, code ? t('keys.codeCopied') : t('keys.answerCopied'));
 }

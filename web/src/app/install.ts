@@ -5,11 +5,17 @@
 export function offerInstallation(): void {
   const offer = () => {
     if (document.querySelector('link[rel=manifest]')) return;
-    const link = document.createElement('link');
-    link.rel = 'manifest';
-    link.href = './manifest.webmanifest';
-    document.head.append(link);
+    add('manifest', './manifest.webmanifest');
+    // iOS takes no other icon for the home screen.
+    add('apple-touch-icon', './apple-touch-icon.png');
   };
   for (const event of ['keydown', 'pointerdown'])
     document.addEventListener(event, offer, { once: true });
+}
+
+function add(rel: string, href: string): void {
+  const link = document.createElement('link');
+  link.rel = rel;
+  link.href = href;
+  document.head.append(link);
 }

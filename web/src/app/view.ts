@@ -4,7 +4,9 @@ export type Overlay = 'settings' | 'palette' | 'shortcuts' | null;
 
 export const overlayStore = createStore<Overlay>(null);
 
-export const settingsTabStore = createStore<'general' | 'models' | 'data' | 'about'>('general');
+export type SettingsTab = 'general' | 'models' | 'data' | 'about';
+
+export const settingsTabStore = createStore<SettingsTab>('general');
 
 /** The drawer on narrow screens; the wide sidebar is a setting. */
 export const drawerStore = createStore(false);
@@ -23,7 +25,7 @@ export function onCommand(listener: (command: Command) => void): () => void {
   return () => listeners.delete(listener);
 }
 
-export function openSettings(tab: 'general' | 'models' | 'data' | 'about' = 'general'): void {
+export function openSettings(tab: SettingsTab = 'general'): void {
   settingsTabStore.set(tab);
   overlayStore.set('settings');
 }

@@ -5,6 +5,7 @@ import { apiBase, gatewayUrl } from '../api/base';
 import { gatewayStore, startGateway } from '../api/gateway';
 import { CopyButton } from '../app/ui/CopyButton';
 import { Mark } from '../app/ui/Mark';
+import { t } from '../i18n';
 import type { SnippetLanguage } from '../snippets';
 import { useStore } from '../store/create-store';
 import { Forwarded } from './Forwarded';
@@ -22,6 +23,7 @@ export function Docs() {
     fetchSpec().then(setSpec, (error: Error) => setProblem(error.message));
   };
   useEffect(() => {
+    document.title = `${t('app.docs')} · Trunkline`;
     startGateway();
     load();
   }, []);
@@ -33,9 +35,12 @@ export function Docs() {
             <Mark />
             Trunkline
           </a>
-          <span className="dx-muted">API reference{spec && ` · ${spec.version}`}</span>
+          <span className="dx-muted">
+            {t('app.docs')}
+            {spec && ` · ${spec.version}`}
+          </span>
           <a className="dx-back" href={gatewayUrl('.')}>
-            Chat
+            {t('docs.chat')}
           </a>
         </div>
       </header>
@@ -43,11 +48,11 @@ export function Docs() {
         <Reference spec={spec} />
       ) : (
         <main className="dx-main">
-          <h1>API reference</h1>
-          <p role="status">{problem || 'Loading…'}</p>
+          <h1>{t('app.docs')}</h1>
+          <p role="status">{problem || t('docs.loading')}</p>
           {problem && (
             <button type="button" className="button" onClick={load}>
-              Try again
+              {t('docs.again')}
             </button>
           )}
         </main>
@@ -57,7 +62,7 @@ export function Docs() {
 }
 
 async function fetchSpec(): Promise<Spec> {
-  const failed = 'The API description could not be loaded from the gateway.';
+  const failed = t('docs.failed');
   const response = await fetch(gatewayUrl('openapi.json')).catch(() => null);
   if (!response?.ok) throw new Error(failed);
   return readSpec(
@@ -81,10 +86,10 @@ function Reference({ spec }: { spec: Spec }) {
   }, []);
   return (
     <div className="dx-columns">
-      <nav className="dx-nav" aria-label="Endpoints">
+      <nav className="dx-nav" aria-label={t('docs.endpoints')}>
         {groups.map(([tag, operations]) => (
           <div key={tag}>
-            <h2>{tag}</h2>
+            <h2 lang="en">{tag}</h2>
             <ul>
               {operations.map((operation) => (
                 <li key={operation.id}>
@@ -92,7 +97,7 @@ function Reference({ spec }: { spec: Spec }) {
                     href={`#${anchor(operation)}`}
                     aria-current={operation === current ? 'location' : undefined}
                   >
-                    {operation.summary}
+                    <bdi lang="en">{operation.summary}</bdi>
                   </a>
                 </li>
               ))}
@@ -101,18 +106,18 @@ function Reference({ spec }: { spec: Spec }) {
         ))}
         <ul>
           <li>
-            <a href="#forwarded">All other calls</a>
+            <a href="#forwarded">{t('docs.others')}</a>
           </li>
         </ul>
       </nav>
       <main className="dx-main">
-        <h1>API reference</h1>
-        <p>
+        <h1>{t('app.docs')}</h1>
+        <p lang="en" dir="ltr">
           <Text text={spec.description} />
         </p>
         <p className="dx-base">
-          <span>Base URL</span> <code>{apiBase()}</code>
-          <CopyButton text={apiBase} label="Copy base URL" />
+          <span>{t('about.baseUrl')}</span> <code>{apiBase()}</code>
+          <CopyButton text={apiBase} label={t('about.copyBaseUrl')} />
         </p>
         <KeyField required={gateway.phase === 'key'} />
         {spec.operations.map((operation) => (

@@ -1,5 +1,6 @@
 import { useState } from 'react';
 import { forgetKey, keyIsRemembered, keyStore, setKey } from '../api/key';
+import { t } from '../i18n';
 import { useStore } from '../store/create-store';
 
 /** The client key that "Try it" sends, shared with the chat page. */
@@ -10,11 +11,9 @@ export function KeyField({ required }: { required: boolean }) {
   if (key) {
     return (
       <div className="dx-key">
-        <span>
-          Key set, {keyIsRemembered() ? 'remembered on this device' : 'until this tab is closed'}.
-        </span>
+        <span>{keyIsRemembered() ? t('docs.keyOnDevice') : t('docs.keyInTab')}</span>
         <button type="button" className="button" onClick={forgetKey}>
-          Forget key
+          {t('docs.forgetKey')}
         </button>
       </div>
     );
@@ -30,8 +29,9 @@ export function KeyField({ required }: { required: boolean }) {
       }}
     >
       <label>
-        <span>{required ? 'This gateway requires a key' : 'Key (not required)'}</span>
+        <span>{required ? t('key.title') : t('docs.keyOptional')}</span>
         <input
+          dir="ltr"
           type="password"
           autoComplete="off"
           value={draft}
@@ -44,10 +44,10 @@ export function KeyField({ required }: { required: boolean }) {
           checked={remember}
           onChange={(event) => setRemember((event.target as HTMLInputElement).checked)}
         />
-        Remember on this device
+        {t('docs.remember')}
       </label>
       <button type="submit" className="button">
-        Use key
+        {t('key.use')}
       </button>
     </form>
   );

@@ -1,4 +1,5 @@
 import { useState } from 'react';
+import { t } from '../i18n';
 import { CodeBlock } from '../markdown/CodeBlock';
 import { SNIPPET_LANGUAGES, type SnippetLanguage, snippet } from '../snippets';
 import { exampleBody, fillPath } from './examples';
@@ -17,6 +18,7 @@ interface Props {
 export function OperationCard({ operation, root, model, language, onLanguage }: Props) {
   const [trying, setTrying] = useState(false);
   const body = exampleBody(operation, model);
+  const keyNeed = operation.open ? t('docs.open') : t('docs.keyed');
   const fence = SNIPPET_LANGUAGES.find((option) => option.id === language)?.fence ?? '';
   const code = snippet(language, {
     method: operation.method,
@@ -31,29 +33,30 @@ export function OperationCard({ operation, root, model, language, onLanguage }: 
       id={anchor(operation)}
       aria-labelledby={`${anchor(operation)}-title`}
     >
-      <h2 id={`${anchor(operation)}-title`}>{operation.summary}</h2>
-      <p className="dx-call">
+      <h2 id={`${anchor(operation)}-title`} className="ltr" lang="en">
+        {operation.summary}
+      </h2>
+      <p className="dx-call ltr">
         <span className="dx-method">{operation.method}</span> <code>{operation.path}</code>
       </p>
       {operation.description && (
-        <p>
+        <p lang="en" dir="ltr">
           <Text text={operation.description} />
         </p>
       )}
       <p className="dx-facts">
-        {operation.open
-          ? 'No key required.'
-          : 'Requires a client key if client keys are configured.'}
-        {operation.streams && ' Supports streaming.'}
+        {operation.streams
+          ? t('list.sentences', { first: keyNeed, second: t('docs.streams') })
+          : keyNeed}
       </p>
-      <Fields title="Parameters" fields={operation.params} />
+      <Fields title={t('docs.params')} fields={operation.params} />
       <Fields
-        title="Request body"
+        title={t('docs.body')}
         fields={operation.fields ?? []}
         moreAllowed={operation.fields !== null}
       />
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms */}
-      <div className="dx-tabs" role="group" aria-label="Language of the example">
+      <div className="dx-tabs" role="group" aria-label={t('docs.language')}>
         {SNIPPET_LANGUAGES.map((option) => (
           <button
             key={option.id}
@@ -70,18 +73,18 @@ export function OperationCard({ operation, root, model, language, onLanguage }: 
           aria-expanded={trying}
           onClick={() => setTrying(!trying)}
         >
-          Try it
+          {t('docs.try')}
         </button>
       </div>
       <CodeBlock code={code} info={fence} />
       {trying && <TryIt operation={operation} model={model} />}
       <details className="dx-responses">
-        <summary>Responses</summary>
+        <summary>{t('docs.responses')}</summary>
         <dl>
           {operation.responses.map((response) => (
             <div key={response.status}>
               <dt>{response.status}</dt>
-              <dd>
+              <dd className="ltr" lang="en">
                 <Text text={response.description} />
               </dd>
             </div>
@@ -115,21 +118,16 @@ function Fields({
             <dt>
               <code>{field.name}</code>{' '}
               <span className="dx-muted">
-                {field.type}
-                {field.required && ', required'}
+                {field.required ? t('docs.requiredField', { type: field.type }) : field.type}
               </span>
             </dt>
-            <dd>
+            <dd className="ltr" lang="en">
               <Text text={field.description} />
             </dd>
           </div>
         ))}
       </dl>
-      {moreAllowed && (
-        <p className="dx-muted">
-          All other fields are forwarded to the provider unchanged; see its API reference.
-        </p>
-      )}
+      {moreAllowed && <p className="dx-muted">{t('docs.moreFields')}</p>}
     </div>
   );
 }

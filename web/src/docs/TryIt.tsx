@@ -1,5 +1,6 @@
 import { useEffect, useId, useRef, useState } from 'react';
 import { milliseconds } from '../app/format';
+import { t } from '../i18n';
 import { CodeBlock } from '../markdown/CodeBlock';
 import { exampleBody, fillPath } from './examples';
 import { EMPTY_OUTCOME, type Outcome, send } from './send';
@@ -43,6 +44,7 @@ export function TryIt({ operation, model }: Props) {
         <label key={param.name} className="dx-param">
           <code>{param.name}</code>
           <input
+            dir="ltr"
             value={pathValues[param.name] ?? ''}
             spellCheck={false}
             onInput={(event) =>
@@ -53,10 +55,11 @@ export function TryIt({ operation, model }: Props) {
       ))}
       {example && (
         <>
-          <label htmlFor={`${id}body`}>Body</label>
+          <label htmlFor={`${id}body`}>{t('docs.bodyField')}</label>
           <textarea
             id={`${id}body`}
             className="dx-body"
+            dir="ltr"
             value={body}
             rows={Math.min(16, body.split('\n').length + 1)}
             spellCheck={false}
@@ -68,11 +71,11 @@ export function TryIt({ operation, model }: Props) {
       )}
       <div className="dx-row">
         <button type="button" className="button primary" onClick={sendOrStop}>
-          {outcome.running ? 'Stop' : 'Send'}
+          {outcome.running ? t('ui.stop') : t('ui.send')}
         </button>
         {edited !== null && (
           <button type="button" className="button" onClick={() => setEdited(null)}>
-            Reset
+            {t('docs.reset')}
           </button>
         )}
         <span id={`${id}invalid`} className="dx-invalid">
@@ -89,7 +92,7 @@ function problemIn(body: string): string {
     JSON.parse(body);
     return '';
   } catch {
-    return 'Invalid JSON. It can still be sent, to see the error.';
+    return t('docs.invalidJson');
   }
 }
 
@@ -97,16 +100,16 @@ function Result({ outcome }: { outcome: Outcome }) {
   const { status, running, problem } = outcome;
   const line = [
     status === null ? '' : `${status} ${outcome.statusText}`.trim(),
-    running ? 'running' : '',
+    running ? t('docs.running') : '',
     status === null && !problem ? '' : milliseconds(outcome.ms),
   ].filter(Boolean);
   return (
     <>
       <p role="status" className={status !== null && status >= 400 ? 'dx-line bad' : 'dx-line'}>
-        {running && status === null ? 'Waiting for the gateway…' : line.join(' · ')} {problem}
+        {running && status === null ? t('docs.waiting') : line.join(' · ')} {problem}
       </p>
       {outcome.headers.length > 0 && (
-        <dl className="dx-headers">
+        <dl className="dx-headers" dir="ltr">
           {outcome.headers.map(([name, value]) => (
             <div key={name}>
               <dt>{name}</dt>
@@ -118,7 +121,7 @@ function Result({ outcome }: { outcome: Outcome }) {
       {outcome.text && <p className="dx-text">{outcome.text}</p>}
       {outcome.file && (
         <a className="button" href={outcome.file.url} download={outcome.file.name}>
-          Save {outcome.file.name}
+          {t('docs.saveFile', { name: outcome.file.name })}
         </a>
       )}
       {outcome.body && (

@@ -1,5 +1,6 @@
 import { gatewayUrl } from '../api/base';
 import { authHeaders } from '../api/key';
+import { t } from '../i18n';
 import { ChatAccumulator, readEvents } from '../sse';
 
 /** The result of "Try it", updated while it arrives. */
@@ -71,7 +72,7 @@ export async function send(request: Request, report: (outcome: Outcome) => void)
     update({ status: response.status, statusText: response.statusText, headers });
     await read(response, update);
   } catch (error) {
-    if (request.signal.aborted) update({ problem: 'Stopped.' });
+    if (request.signal.aborted) update({ problem: t('docs.stopped') });
     else update({ problem: problemOf(error) });
   }
   update({ running: false });
@@ -94,12 +95,12 @@ async function read(response: Response, update: (change: Partial<Outcome>) => vo
     const blob = await response.blob();
     const extension = /^\w+\/(?:x-)?(\w+)/.exec(type)?.[1]?.replace('mpeg', 'mp3') ?? 'bin';
     const file = { url: URL.createObjectURL(blob), name: `response.${extension}` };
-    update({ file, body: `${blob.size} bytes of ${type || 'data'}` });
+    update({ file, body: t('docs.bytes', { n: blob.size, type: type || '?' }) });
   }
 }
 
 function clip(body: string): string {
-  return body.length <= SHOWN ? body : `${body.slice(0, SHOWN)}\n… (truncated)`;
+  return body.length <= SHOWN ? body : `${body.slice(0, SHOWN)}\n${t('docs.truncated')}`;
 }
 
 function pretty(body: string): string {
@@ -112,7 +113,5 @@ function pretty(body: string): string {
 
 function problemOf(error: unknown): string {
   const name = error instanceof Error ? error.message : String(error);
-  return navigator.onLine
-    ? `The connection to the gateway failed (${name}).`
-    : 'This device is offline.';
+  return navigator.onLine ? t('docs.noConnection', { problem: name }) : t('fault.deviceOffline');
 }

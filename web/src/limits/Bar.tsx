@@ -1,3 +1,4 @@
+import { t } from '../i18n';
 import { amountText } from './text';
 
 interface Props {
@@ -24,9 +25,12 @@ export function Bar({ label, of, limit, used }: Props) {
       aria-valuemin={0}
       aria-valuemax={1}
       aria-valuenow={share}
-      aria-valuetext={`${amountText(of, used)} of ${amountText(of, limit)}`}
+      aria-valuetext={t('limits.usedOf', {
+        used: amountText(of, used),
+        limit: amountText(of, limit),
+      })}
     >
-      <svg viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">
+      <svg className="mirrored" viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">
         <rect width={share} height={1} />
       </svg>
     </div>

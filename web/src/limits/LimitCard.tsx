@@ -1,6 +1,7 @@
 import './limits.css';
 import { useEffect, useState } from 'react';
 import { useCountdown } from '../app/use-countdown';
+import { t } from '../i18n';
 import { useStore } from '../store/create-store';
 import type { Fault, FaultLimit } from '../store/types';
 import { Bar } from './Bar';
@@ -30,23 +31,31 @@ export function LimitCard({ fault, limit, onRetry }: Props) {
   const waits = left > 0 && !mayWork;
   // A short wait is told by the button.
   const counts = waits && isShort(left * 1000);
-  const label = counts ? `Retry ${whenText(fault.retryAt ?? 0)}` : waits ? 'Retry later' : 'Retry';
+  const label = counts
+    ? t('limits.retryWhen', { when: whenText(fault.retryAt ?? 0) })
+    : waits
+      ? t('limits.retryLater')
+      : t('ui.retry');
+  const what = isBlocked
+    ? t('limits.blockedBy', { rule })
+    : t('limits.rule', { rule, limit: limitText(of, period, allowed) });
   return (
     <>
-      <p>
-        {isBlocked ? `Blocked by ${rule}` : `${rule}: ${limitText(of, period, allowed)}`}
-        {subject && `, for ${subject}`}
-      </p>
+      <p>{subject ? t('limits.ruleFor', { rule: what, subject }) : what}</p>
       {!isBlocked && (
         <div className="limit-amount">
           <Bar label={quotaName(of, period)} of={of} limit={allowed} used={used} />
           <p className="hint">
-            {amountText(of, used)} used
-            {requested > 0 && `, about ${amountText(of, requested)} needed`}
+            {requested > 0
+              ? t('limits.usedNeeded', {
+                  used: amountText(of, used),
+                  needed: amountText(of, requested),
+                })
+              : t('limits.used', { used: amountText(of, used) })}
           </p>
         </div>
       )}
-      {!counts && <p translate="no">{mayWork ? 'There is room again.' : comesBack(fault)}</p>}
+      {!counts && <p translate="no">{mayWork ? t('limits.room') : comesBack(fault)}</p>}
       {fault.kind !== 'exceeds' && (
         <div className="error-actions">
           <button
@@ -65,10 +74,9 @@ export function LimitCard({ fault, limit, onRetry }: Props) {
 }
 
 function comesBack(fault: Fault): string {
-  if (fault.kind === 'exceeds')
-    return 'It would not fit even when nothing is used: shorten the conversation, or lower the most tokens of an answer.';
-  if (fault.retryAt !== undefined) return `Come back ${whenText(fault.retryAt)}.`;
-  return "It does not come back by itself: ask the gateway's operator.";
+  if (fault.kind === 'exceeds') return t('limits.exceeds');
+  if (fault.retryAt !== undefined) return t('limits.comesBack', { when: whenText(fault.retryAt) });
+  return t('limits.never');
 }
 
 /** By the newest figures: an operator may have raised the limit. */

@@ -1,8 +1,10 @@
 import './limits.css';
 import { useEffect } from 'react';
+import { joined } from '../app/format';
+import { t } from '../i18n';
 import { useStore } from '../store/create-store';
 import { Bar } from './Bar';
-import { type LimitAmount, limitsStore, watchLimits } from './own-limits';
+import { type Limit, type LimitAmount, limitsStore, watchLimits } from './own-limits';
 import { amountText, quotaName, whenText } from './text';
 
 /** The caller's own limits; nothing without any. */
@@ -11,24 +13,38 @@ export function Limits() {
   useEffect(watchLimits, []);
   if (limits.length === 0) return null;
   return (
-    <section className="limits" aria-label="Your limits">
-      <h3>Your limits</h3>
-      <ul>
-        {limits.map(({ rule, subject, user, model, provider, amounts }) => (
-          <li key={[rule, subject, user, model, provider].join(' ')}>
-            <div className="limit-line">
-              <span className="limit-rule">{rule}</span>
-              <span className="hint">
-                {[subject, user && `user ${user}`, model, provider].filter(Boolean).join(', ')}
-              </span>
-            </div>
-            {amounts.map((amount) => (
-              <Amount key={`${amount.of} ${amount.period}`} amount={amount} />
-            ))}
-          </li>
-        ))}
-      </ul>
+    <section className="limits" aria-label={t('limits.title')}>
+      <h3>{t('limits.title')}</h3>
+      <LimitRows limits={limits} />
     </section>
+  );
+}
+
+export function LimitRows({ limits }: { limits: Limit[] }) {
+  return (
+    <ul>
+      {limits.map(({ rule, subject, user, model, provider, observes, amounts }) => (
+        <li key={[rule, subject, user, model, provider].join(' ')}>
+          <div className="limit-line">
+            <span className="limit-rule">{rule}</span>
+            <span className="hint">
+              {joined(
+                [
+                  subject,
+                  user && t('limits.user', { name: user }),
+                  model,
+                  provider,
+                  observes && t('limits.observes'),
+                ].flatMap((part) => part || []),
+              )}
+            </span>
+          </div>
+          {amounts.map((amount) => (
+            <Amount key={`${amount.of} ${amount.period}`} amount={amount} />
+          ))}
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -47,17 +63,17 @@ function Amount({ amount }: { amount: LimitAmount }) {
         <span>{name}</span>
         <span
           className="limit-figures"
-          title={
-            reserved ? `${amountText(of, reserved)} of it reserved by running requests` : undefined
-          }
+          title={reserved ? t('limits.reserved', { amount: amountText(of, reserved) }) : undefined}
         >
-          {blocked ? 'blocked' : `${amountText(of, used)} of ${amountText(of, limit)}`}
+          {blocked
+            ? t('limits.isBlocked')
+            : t('limits.usedOf', { used: amountText(of, used), limit: amountText(of, limit) })}
         </span>
       </div>
       <Bar label={name} of={of} limit={limit} used={used} />
       {when && (
         <div className="hint">
-          {refills(period) ? 'Whole again' : 'Begins anew'} {when}
+          {refills(period) ? t('limits.refills', { when }) : t('limits.begins', { when })}
         </div>
       )}
     </div>

@@ -1,2 +1,3 @@
 export { LimitCard } from './LimitCard';
-export { Limits } from './Limits';
+export { LimitRows, Limits } from './Limits';
+export { type Limit, parseLimits } from './own-limits';

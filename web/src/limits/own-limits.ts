@@ -26,6 +26,8 @@ export interface Limit {
   model?: string;
   user?: string;
   provider?: string;
+  /** It refuses nothing: what it would refuse is only counted. */
+  observes?: boolean;
   amounts: LimitAmount[];
 }
 
@@ -110,7 +112,8 @@ export function parseLimits(body: unknown): Limit[] {
       const value = row[name];
       return typeof value === 'string' ? [[name, value]] : [];
     });
-    return [{ rule: row.rule, subject, ...Object.fromEntries(split), amounts: known }];
+    const kind = row.observes === true && { observes: true };
+    return [{ rule: row.rule, subject, ...Object.fromEntries(split), ...kind, amounts: known }];
   });
 }
 

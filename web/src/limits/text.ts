@@ -1,19 +1,36 @@
 import { count, exactTime, money, seconds } from '../app/format';
+import { perLanguage, t } from '../i18n';
 
-const UNITS: Record<string, string> = {
-  requests: 'requests',
-  tokens: 'tokens',
-  input_tokens: 'input tokens',
-  output_tokens: 'output tokens',
-  budget: 'budget',
-  concurrent: 'requests at a time',
+const UNITS: Record<string, (n: number) => string> = {
+  requests: (n) => t('limits.requests', { n }),
+  tokens: (n) => t('limits.tokens', { n }),
+  input_tokens: (n) => t('limits.inputTokens', { n }),
+  output_tokens: (n) => t('limits.outputTokens', { n }),
+  budget: () => t('limits.budget'),
+  concurrent: (n) => t('limits.concurrent', { n }),
 };
+
+const PERIODS: Record<string, (what: string) => string> = {
+  second: (what) => t('limits.second', { what }),
+  minute: (what) => t('limits.minute', { what }),
+  hour: (what) => t('limits.hour', { what }),
+  day: (what) => t('limits.day', { what }),
+  week: (what) => t('limits.week', { what }),
+  month: (what) => t('limits.month', { what }),
+  total: (what) => t('limits.total', { what }),
+};
+
+/** Without a number as of many. */
+const unitOf = (of: string, n = 100) => UNITS[of]?.(n) ?? of.replaceAll('_', ' ');
+
+function within(what: string, period: string | undefined): string {
+  if (!period) return what;
+  return PERIODS[period]?.(what) ?? t('limits.per', { what, period });
+}
 
 /** `tokens per minute`, `budget per month`, `requests at a time`. */
 export function quotaName(of: string, period: string | undefined): string {
-  const unit = UNITS[of] ?? of.replaceAll('_', ' ');
-  if (!period) return unit;
-  return period === 'total' ? `${unit} in total` : `${unit} per ${period}`;
+  return within(unitOf(of), period);
 }
 
 export function amountText(of: string, amount: number): string {
@@ -23,9 +40,11 @@ export function amountText(of: string, amount: number): string {
 /** `$10 per month`, `200,000 tokens per minute`. */
 export function limitText(of: string, period: string | undefined, limit: number): string {
   const amount = amountText(of, limit);
-  const name = quotaName(of, period);
   // The dollar sign tells already that it is money.
-  return of === 'budget' ? `${amount}${name.slice(UNITS.budget?.length)}` : `${amount} ${name}`;
+  return within(
+    of === 'budget' ? amount : t('limits.amount', { amount, unit: unitOf(of, limit) }),
+    period,
+  );
 }
 
 const HOUR_MS = 3_600_000;
@@ -35,15 +54,20 @@ export function isShort(ms: number): boolean {
   return ms < HOUR_MS;
 }
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+const clock = perLanguage(
+  (locale) => new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' }),
+);
 
 /** `in 12 s`, `at 14:00`, `tomorrow at 00:00` or the date. */
 export function whenText(at: number, now = Date.now()): string {
-  if (isShort(at - now)) return `in ${seconds(Math.max(1, Math.ceil((at - now) / 1000)) * 1000)}`;
+  if (isShort(at - now)) {
+    const left = Math.max(1, Math.ceil((at - now) / 1000));
+    return t('limits.in', { time: seconds(left * 1000) });
+  }
   const midnight = new Date(now);
   midnight.setHours(24, 0, 0, 0);
-  if (at < midnight.getTime()) return `at ${clock.format(at)}`;
+  if (at < midnight.getTime()) return t('limits.at', { time: clock().format(at) });
   midnight.setDate(midnight.getDate() + 1);
-  if (at < midnight.getTime()) return `tomorrow at ${clock.format(at)}`;
-  return `on ${exactTime(at)}`;
+  if (at < midnight.getTime()) return t('limits.tomorrow', { time: clock().format(at) });
+  return t('limits.on', { time: exactTime(at) });
 }

@@ -2,6 +2,7 @@ import './code.css';
 import { memo, useEffect, useMemo, useRef, useState } from 'react';
 import { saveFile } from '../app/ui/copy';
 import { useNear } from '../app/ui/use-near';
+import { t } from '../i18n';
 import { CopyButton } from './CopyButton';
 import { type Chunk, colouredChunks, merge, plainChunks } from './chunks';
 import { highlight, MAX_HIGHLIGHT, type Run } from './highlight';
@@ -27,25 +28,25 @@ export const CodeBlock = memo(function CodeBlock({ code, info, open = false }: P
     () => (runs ? colouredChunks(merge(runs, code)) : plainChunks(code)),
     [runs, code],
   );
-  const name = nameOf(info);
+  const shown = nameOf(info) || t('code.text');
   return (
     <div className="md-code" dir="ltr" translate="no">
       <div className="md-bar">
-        <span className="md-lang">{name || 'text'}</span>
+        <span className="md-lang">{shown}</span>
         <button
           type="button"
           className="md-tool"
           aria-pressed={wrap}
           onClick={() => setWrap(!wrap)}
         >
-          Wrap
+          {t('code.wrap')}
         </button>
         <button
           type="button"
           className="md-tool"
           onClick={() => saveFile(`code.${fileExtension(info)}`, 'text/plain', code)}
         >
-          Save
+          {t('ui.save')}
         </button>
         <CopyButton text={() => code} />
       </div>
@@ -56,7 +57,7 @@ export const CodeBlock = memo(function CodeBlock({ code, info, open = false }: P
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
         tabIndex={0}
         role="group"
-        aria-label={`${name || 'text'} code`}
+        aria-label={t('code.label', { language: shown })}
       >
         <code>
           {chunks.map((chunk, i) => (

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'react';
 import { copyText } from '../app/ui/copy';
+import { t } from '../i18n';
 
 interface Props {
   /** Called on press: the text may be long or still growing. */
@@ -8,7 +9,7 @@ interface Props {
   className?: string;
 }
 
-export function CopyButton({ text, label = 'Copy', className = 'md-tool' }: Props) {
+export function CopyButton({ text, label = t('ui.copy'), className = 'md-tool' }: Props) {
   const [state, setState] = useState<'idle' | 'done' | 'failed'>('idle');
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   useEffect(() => () => clearTimeout(timer.current), []);
@@ -18,7 +19,7 @@ export function CopyButton({ text, label = 'Copy', className = 'md-tool' }: Prop
     clearTimeout(timer.current);
     timer.current = setTimeout(() => setState('idle'), 1600);
   };
-  const words = { idle: label, done: 'Copied', failed: 'Not copied' };
+  const words = { idle: label, done: t('ui.copied'), failed: t('code.notCopied') };
   return (
     <button type="button" className={className} onClick={press}>
       {words[state]}

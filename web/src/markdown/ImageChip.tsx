@@ -1,4 +1,5 @@
 import { useState } from 'react';
+import { t } from '../i18n';
 import { hostOf, safeHref } from './url';
 
 /**
@@ -9,14 +10,15 @@ import { hostOf, safeHref } from './url';
 export function ImageChip({ href, alt }: { href: string; alt: string }) {
   const [shown, setShown] = useState(false);
   const target = safeHref(href);
+  const name = alt ? t('markdown.imageOf', { alt }) : t('markdown.image');
   const host = target ? hostOf(target) : '';
   if (!target || host === '') {
-    return <span className="md-chip">Image{alt ? `: ${alt}` : ''} (no web address)</span>;
+    return <span className="md-chip">{t('markdown.noAddress', { image: name })}</span>;
   }
   return (
     <span className="md-chip">
       <button type="button" aria-expanded={shown} onClick={() => setShown(!shown)}>
-        Image{alt ? `: ${alt}` : ''} <span className="md-host">{host}</span>
+        {name} <span className="md-host">{host}</span>
       </button>
       {shown && (
         <a href={target} target="_blank" rel="noopener noreferrer">

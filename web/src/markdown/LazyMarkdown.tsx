@@ -1,4 +1,5 @@
 import { type FunctionComponent, useEffect, useState } from 'react';
+import { loadModule } from '../load-module';
 
 export interface MarkdownProps {
   text: string;
@@ -13,7 +14,7 @@ let loading: Promise<View> | undefined;
 
 /** Loads the renderer, ideally before the first answer needs it. */
 export function loadMarkdown(): Promise<View> {
-  loading ??= import('./Markdown').then(
+  loading ??= loadModule(() => import('./Markdown')).then(
     (module) => {
       loaded = module.Markdown as View;
       return loaded;

@@ -1,4 +1,5 @@
 import { memo, type ReactNode, useEffect, useState } from 'react';
+import { loadModule } from '../load-module';
 
 type ToMath = (tex: string, display: boolean) => ReactNode;
 
@@ -6,7 +7,7 @@ let loaded: ToMath | undefined;
 let loading: Promise<ToMath> | undefined;
 
 function load(): Promise<ToMath> {
-  loading ??= import('./math-render').then(
+  loading ??= loadModule(() => import('./math-render')).then(
     (module) => {
       loaded = module.toMath;
       return module.toMath;

@@ -1,5 +1,6 @@
 import type { Tokens } from 'marked';
 import { memo } from 'react';
+import { t } from '../i18n';
 import { CopyButton } from './CopyButton';
 import { tableToCsv } from './csv';
 import { directionOf } from './direction';
@@ -15,12 +16,12 @@ export function Table({ table, complete }: Props) {
   return (
     <div className="md-table">
       <div className="md-bar">
-        <span className="md-lang">table</span>
-        <CopyButton label="Copy as CSV" text={() => tableToCsv(table)} />
+        <span className="md-lang">{t('markdown.table')}</span>
+        <CopyButton label={t('markdown.copyCsv')} text={() => tableToCsv(table)} />
       </div>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms */}
-      <div className="md-scroll" tabIndex={0} role="group" aria-label="Table">
+      <div className="md-scroll" tabIndex={0} role="group" aria-label={t('markdown.tableLabel')}>
         <table dir={directionOf(table.header.map((cell) => cell.text).join(' '))}>
           <thead>
             <Row cells={table.header} complete={complete} head />

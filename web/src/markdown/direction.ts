@@ -7,10 +7,11 @@ const NEUTRAL = /`+[^`]*`+|\bhttps?:\/\/\S+/g;
 const START = 400;
 
 /**
- * The direction of a block that contains blocks, by its first letter; undefined from left to right.
+ * The direction of a block that contains blocks, by its first letter; without one, that of the page.
  * Other blocks have `dir="auto"`, which would skip blocks that have it themselves.
  */
-export function directionOf(raw: string): 'rtl' | undefined {
+export function directionOf(raw: string): 'ltr' | 'rtl' | undefined {
   const first = /\p{L}/u.exec(raw.slice(0, START).replace(NEUTRAL, ' '))?.[0];
-  return first && RTL.test(first) ? 'rtl' : undefined;
+  if (!first) return undefined;
+  return RTL.test(first) ? 'rtl' : 'ltr';
 }

@@ -1,4 +1,5 @@
 import type { HLJSApi } from 'highlight.js';
+import { loadModule } from '../load-module';
 import { loaderOf } from './languages';
 
 /** A span of code of one colour. `kind` is highlight.js's scope, or `''`. */
@@ -61,7 +62,7 @@ let core: Promise<HLJSApi> | undefined;
 const registered = new Map<string, Promise<boolean>>();
 
 async function loadCore(): Promise<HLJSApi> {
-  const { default: hljs } = await import('highlight.js/lib/core');
+  const { default: hljs } = await loadModule(() => import('highlight.js/lib/core'));
   // The option is missing in the types, but other renderers use it as well.
   hljs.configure({ __emitter: RunEmitter } as unknown as Parameters<HLJSApi['configure']>[0]);
   return hljs;
@@ -71,7 +72,7 @@ async function register(language: string): Promise<boolean> {
   const load = loaderOf(language);
   if (!load) return false;
   core ??= loadCore();
-  const [hljs, grammar] = await Promise.all([core, load()]);
+  const [hljs, grammar] = await Promise.all([core, loadModule(load)]);
   hljs.registerLanguage(language, grammar.default);
   return true;
 }

@@ -1,5 +1,6 @@
 import type { Token, Tokens } from 'marked';
 import type { ReactNode } from 'react';
+import { t } from '../i18n';
 import { plainText } from './csv';
 import { ImageChip } from './ImageChip';
 import type { FootnoteRef } from './lex';
@@ -72,7 +73,7 @@ function link(token: Tokens.Link, key: number, depth: number): ReactNode {
   const inside = <Inline tokens={token.tokens} depth={depth + 1} />;
   if (!href) {
     return (
-      <span key={key} className="md-dead" title="This link was removed: it is not a web address.">
+      <span key={key} className="md-dead" title={t('markdown.deadLink')}>
         {inside}
       </span>
     );
@@ -107,7 +108,12 @@ function FootnoteLink({ label }: { label: string }) {
   };
   return (
     <sup>
-      <button type="button" className="md-noteref" onClick={go} aria-label={`Footnote ${label}`}>
+      <button
+        type="button"
+        className="md-noteref"
+        onClick={go}
+        aria-label={t('markdown.footnote', { label })}
+      >
         {label}
       </button>
     </sup>

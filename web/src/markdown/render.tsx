@@ -1,5 +1,6 @@
 import type { Token, Tokens } from 'marked';
 import { memo, type ReactNode } from 'react';
+import { t } from '../i18n';
 import type { Block } from './block';
 import { CodeBlock } from './CodeBlock';
 import { directionOf } from './direction';
@@ -171,7 +172,7 @@ const Item = memo(
             type="checkbox"
             checked={item.checked ?? false}
             disabled
-            aria-label={item.checked ? 'Done' : 'To do'}
+            aria-label={item.checked ? t('markdown.taskDone') : t('markdown.taskOpen')}
           />
         )}
         <Blocks tokens={item.tokens} complete={complete} depth={depth + 1} />
@@ -187,7 +188,12 @@ const Item = memo(
 
 function Footnote({ note }: { note: FootnoteDef }) {
   return (
-    <div className="md-note" data-note={note.label} tabIndex={-1}>
+    <div
+      className="md-note"
+      dir={directionOf(note.tokens.map((token) => token.raw).join(''))}
+      data-note={note.label}
+      tabIndex={-1}
+    >
       <span className="md-notemark">{note.label}</span>
       <div dir="auto">
         <Inline tokens={note.tokens} />

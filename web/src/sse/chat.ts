@@ -1,7 +1,7 @@
+import { toApiError } from './api-error';
+import { asObject, isEmpty, type Json, text } from './json';
 import { ThinkSplitter } from './think';
-import type { ApiError, ChatEnd, ChatState, ToolCall, Usage } from './types';
-
-type Json = Record<string, unknown>;
+import type { ChatEnd, ChatState, ToolCall, Usage } from './types';
 
 export function emptyChat(): ChatState {
   return {
@@ -224,43 +224,9 @@ export function readUsage(value: unknown, tier?: unknown): Usage | null {
   };
 }
 
-/** The error of a body in any format; never throws. */
-export function toApiError(
-  body: unknown,
-  fallback = 'The provider sent an error without a message.',
-): ApiError {
-  const whole = asObject(body);
-  const error = whole?.error;
-  const object = asObject(error) ?? (isEmpty(error) ? whole : undefined);
-  const member = (v: unknown) =>
-    typeof v === 'string' ? v : typeof v === 'number' ? String(v) : null;
-  return {
-    message: text(object?.message) || text(error) || text(whole?.message) || fallback,
-    type: member(object?.type),
-    param: member(object?.param),
-    code: member(object?.code),
-  };
-}
-
 /** The count of a report; null for what is none, such as text. */
 function count(value: unknown): number | null {
   return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : null;
-}
-
-function text(value: unknown): string {
-  return typeof value === 'string' ? value : '';
-}
-
-/** An empty value stands for none: some servers fill in members that they do not use. */
-function isEmpty(value: unknown): boolean {
-  if (typeof value === 'object' && value !== null) return Object.keys(value).length === 0;
-  return !value && value !== 0;
-}
-
-function asObject(value: unknown): Json | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Json)
-    : undefined;
 }
 
 function parse(data: string): Json | undefined {

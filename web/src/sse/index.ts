@@ -1,4 +1,5 @@
-export { ChatAccumulator, emptyChat, readUsage, toApiError } from './chat';
+export { toApiError } from './api-error';
+export { ChatAccumulator, emptyChat, readUsage } from './chat';
 export { readEvents, SseParser } from './events';
 export { createPaintQueue, type PaintQueue } from './paint';
 export { type ReadChatOptions, readChat } from './read-chat';

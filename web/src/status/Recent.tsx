@@ -1,6 +1,7 @@
 import { memo, useState } from 'react';
 import type { RecentRequest } from '../api/types';
 import { count, exactTime, milliseconds } from '../app/format';
+import { perLanguage, t } from '../i18n';
 import { jumpTo, locationOf } from './own-requests';
 
 /** More would push away what stands below. */
@@ -8,7 +9,7 @@ const FIRST = 4;
 
 export const Recent = memo(function Recent({ requests }: { requests: RecentRequest[] }) {
   const [all, setAll] = useState(false);
-  if (requests.length === 0) return <p className="st-none">None yet.</p>;
+  if (requests.length === 0) return <p className="st-none">{t('status.noRecent')}</p>;
   return (
     <>
       <ol className="st-recent">
@@ -18,18 +19,17 @@ export const Recent = memo(function Recent({ requests }: { requests: RecentReque
       </ol>
       {!all && requests.length > FIRST && (
         <button type="button" className="button small st-all" onClick={() => setAll(true)}>
-          Show the last {requests.length}
+          {t('status.showRecent', { n: requests.length })}
         </button>
       )}
     </>
   );
 });
 
-const clock = new Intl.DateTimeFormat(undefined, {
-  hour: '2-digit',
-  minute: '2-digit',
-  second: '2-digit',
-});
+const clock = perLanguage(
+  (locale) =>
+    new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', second: '2-digit' }),
+);
 
 function Request({ request }: { request: RecentRequest }) {
   const bad = request.outcome !== 'ok';
@@ -39,10 +39,10 @@ function Request({ request }: { request: RecentRequest }) {
     <li>
       <div className="st-line">
         <time dateTime={new Date(request.at).toISOString()} title={exactTime(request.at)}>
-          {clock.format(request.at)}
+          {clock().format(request.at)}
         </time>
         <span
-          className="st-name"
+          className="st-name ltr"
           title={`${request.model} → ${request.provider} ${request.upstream_model}`}
         >
           {request.model}
@@ -55,13 +55,13 @@ function Request({ request }: { request: RecentRequest }) {
       <div className="st-line st-muted">
         <span>{request.provider}</span>
         {request.first_token_ms !== null && (
-          <span>first {milliseconds(request.first_token_ms)}</span>
+          <span>{t('status.first', { time: milliseconds(request.first_token_ms) })}</span>
         )}
         <span>{milliseconds(request.duration_ms)}</span>
         {tokens && <span>{tokens}</span>}
         {location && (
           <button type="button" className="st-jump" onClick={() => jumpTo(location)}>
-            Show message
+            {t('status.showMessage')}
           </button>
         )}
       </div>
@@ -72,7 +72,7 @@ function Request({ request }: { request: RecentRequest }) {
 function tokensOf({ input_tokens: input, output_tokens: output }: RecentRequest): string {
   if (input === null && output === null) return '';
   const one = (n: number | null) => (n === null ? '?' : count(n));
-  return `${one(input)}→${one(output)} tok`;
+  return t('status.tokens', { in: one(input), out: one(output) });
 }
 
 /** `upstream_timeout` becomes `upstream timeout`. */

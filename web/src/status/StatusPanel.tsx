@@ -2,11 +2,14 @@ import './status.css';
 import { useEffect } from 'react';
 import { apiBase, gatewayUrl } from '../api/base';
 import type { GatewayStatus } from '../api/types';
-import { count, milliseconds } from '../app/format';
+import { count, milliseconds, oneDecimal, percent } from '../app/format';
 import { CopyButton } from '../app/ui/CopyButton';
 import { Icon } from '../app/ui/Icon';
+import { lazyPart } from '../app/ui/lazy-part';
 import { useCountdown } from '../app/use-countdown';
+import { t } from '../i18n';
 import { Limits } from '../limits';
+import { loadModule } from '../load-module';
 import { clientSnippet } from '../snippets';
 import { useStore } from '../store/create-store';
 import { changeSettings } from '../store/settings';
@@ -15,6 +18,10 @@ import { indexMessages } from './own-requests';
 import { Recent } from './Recent';
 import { Trend } from './Trend';
 import { Models, Providers } from './Upstreams';
+
+const Operator = lazyPart(() => loadModule(() => import('../operator')).then((m) => m.Operator), {
+  quiet: true,
+});
 
 /** Live gateway status: streamed only while the panel is open and the tab visible. */
 export function StatusPanel() {
@@ -28,12 +35,12 @@ export function StatusPanel() {
     // Its figures change each second.
     <div className="st" translate="no">
       <div className="st-head">
-        <h2>Gateway</h2>
+        <h2>{t('status.title')}</h2>
         <PhaseLabel feed={feed} />
         <button
           type="button"
           className="icon-button"
-          aria-label="Close status"
+          aria-label={t('status.close')}
           onClick={() => changeSettings({ status: false })}
         >
           <Icon name="close" />
@@ -43,38 +50,39 @@ export function StatusPanel() {
       {status ? <Figures feed={feed} status={status} /> : <Placeholder feed={feed} />}
       <Connect status={status} />
       {status && <SetUp status={status} />}
+      {status?.operator && <Operator />}
     </div>
   );
 }
 
 function PhaseLabel({ feed }: { feed: Feed }) {
-  const seconds = useCountdown(feed.retryAt);
+  const left = useCountdown(feed.retryAt);
   const labels: Record<Feed['phase'], [string, string]> = {
-    connecting: ['off', 'Connecting'],
-    live: ['ok', 'Live'],
-    waiting: ['warn', `Retry in ${seconds} s`],
-    paused: ['off', 'Paused'],
-    key: ['warn', 'Key required'],
-    absent: ['off', 'Off'],
+    connecting: ['off', t('status.connecting')],
+    live: ['ok', t('status.live')],
+    waiting: ['warn', t('status.waiting', { time: t('unit.s', { n: left }) })],
+    paused: ['off', t('status.paused')],
+    key: ['warn', t('status.key')],
+    absent: ['off', t('status.absent')],
   };
   const [tone, label] = labels[feed.phase];
   const draining = feed.phase === 'live' && feed.status?.draining;
   return (
     <span className="st-phase">
       <span className={`st-dot ${draining ? 'warn' : tone}`} aria-hidden="true" />
-      {draining ? 'Shutting down' : label}
+      {draining ? t('status.draining') : label}
     </span>
   );
 }
 
 function Placeholder({ feed }: { feed: Feed }) {
   const texts: Record<Feed['phase'], string> = {
-    connecting: 'Loading status…',
+    connecting: t('app.loadingStatus'),
     live: '',
-    waiting: 'The gateway is not responding. Its status will appear here once it does.',
+    waiting: t('status.waitingText'),
     paused: '',
-    key: 'The status of this gateway requires a client key.',
-    absent: 'This gateway does not serve its status.',
+    key: t('status.keyText'),
+    absent: t('status.absentText'),
   };
   return <p className="st-none">{texts[feed.phase]}</p>;
 }
@@ -86,24 +94,24 @@ function Figures({ feed, status }: { feed: Feed; status: GatewayStatus }) {
   return (
     <>
       <dl className="st-facts">
-        <Fact name="Up" value={uptime(status.uptime_ms)} />
-        <Fact name="Version" value={status.version} />
-        <Fact name="In flight" value={count(status.requests.in_flight)} />
-        <Fact name="Requests" value={count(status.requests.total)} />
+        <Fact name={t('status.up')} value={uptime(status.uptime_ms)} />
+        <Fact name={t('about.version')} value={status.version} />
+        <Fact name={t('status.inFlight')} value={count(status.requests.in_flight)} />
+        <Fact name={t('status.requests')} value={count(status.requests.total)} />
       </dl>
       {status.requests.total > 0 && (
         <dl className="st-sparks">
           <Trend
-            label="Requests/s"
+            label={t('status.perSecond')}
             value={rate(last?.perSecond)}
             points={points}
             lines={[{ pick: (p) => p.perSecond, className: 'line' }]}
             minTop={1}
           />
           <Trend
-            label="First token"
+            label={t('timing.first')}
             value={last?.p50 == null ? '–' : milliseconds(last.p50)}
-            more={last?.p95 == null ? '' : `p95 ${milliseconds(last.p95)}`}
+            more={last?.p95 == null ? '' : t('status.p95', { time: milliseconds(last.p95) })}
             points={points}
             lines={[
               { pick: (p) => p.p95, className: 'line faint' },
@@ -112,22 +120,22 @@ function Figures({ feed, status }: { feed: Feed; status: GatewayStatus }) {
             minTop={50}
           />
           <Trend
-            label="Tokens/s"
+            label={t('status.tokensPerSecond')}
             value={rate(last?.tokensPerSecond)}
             points={points}
             lines={[{ pick: (p) => p.tokensPerSecond, className: 'line' }]}
             minTop={10}
           />
           <Trend
-            label="Errors since start"
-            value={`${Math.round(errors * 1000) / 10} %`}
+            label={t('status.errors')}
+            value={percent(errors)}
             points={points}
             lines={[{ pick: (p) => p.errorShare, className: 'line bad' }]}
             minTop={1}
           />
         </dl>
       )}
-      <h3>Last requests</h3>
+      <h3>{t('status.recent')}</h3>
       <Recent requests={status.recent} />
     </>
   );
@@ -139,13 +147,11 @@ function SetUp({ status }: { status: GatewayStatus }) {
   return (
     <>
       <h3>
-        Models{' '}
-        <span className="st-muted">
-          {ready} of {status.models.length} ready
-        </span>
+        {t('ui.models')}{' '}
+        <span className="st-muted">{t('status.readyOf', { ready, n: status.models.length })}</span>
       </h3>
       <Models models={status.models} recent={status.recent} />
-      <h3>Providers</h3>
+      <h3>{t('status.providers')}</h3>
       <Providers providers={status.providers} />
     </>
   );
@@ -165,24 +171,24 @@ function Connect({ status }: { status: GatewayStatus | null }) {
   const root = gatewayUrl('.').replace(/\/$/, '');
   return (
     <>
-      <h3>Connect</h3>
+      <h3>{t('status.connect')}</h3>
       <div className="st-connect">
         <code className="st-base">{apiBase()}</code>
         <div className="st-line">
-          <CopyButton text={apiBase} label="Copy base URL" caption="Base URL" />
+          <CopyButton text={apiBase} label={t('about.copyBaseUrl')} caption={t('about.baseUrl')} />
           <CopyButton
             text={() => clientSnippet('python', root, model)}
-            label="Copy Python snippet"
+            label={t('status.copyPython')}
             caption="Python"
           />
           <CopyButton
             text={() => clientSnippet('javascript', root, model)}
-            label="Copy JavaScript snippet"
+            label={t('status.copyJavascript')}
             caption="JavaScript"
           />
           <CopyButton
             text={() => clientSnippet('curl', root, model)}
-            label="Copy curl command"
+            label={t('status.copyCurl')}
             caption="curl"
           />
         </div>
@@ -193,15 +199,15 @@ function Connect({ status }: { status: GatewayStatus | null }) {
 
 function rate(value: number | undefined): string {
   if (value === undefined) return '–';
-  return value < 10 ? String(Math.round(value * 10) / 10) : count(value);
+  return value < 10 ? oneDecimal(value) : count(value);
 }
 
 function uptime(ms: number): string {
   const minutes = Math.floor(ms / 60_000);
-  if (minutes < 1) return `${Math.floor(ms / 1000)} s`;
-  if (minutes < 60) return `${minutes} min`;
+  if (minutes < 1) return t('unit.s', { n: Math.floor(ms / 1000) });
+  if (minutes < 60) return t('unit.min', { n: minutes });
   const hours = Math.floor(minutes / 60);
   return hours < 48
-    ? `${hours} h ${minutes % 60} min`
-    : `${Math.floor(hours / 24)} d ${hours % 24} h`;
+    ? t('unit.hMin', { n: hours, min: minutes % 60 })
+    : t('unit.dH', { n: Math.floor(hours / 24), h: hours % 24 });
 }

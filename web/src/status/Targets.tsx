@@ -1,5 +1,7 @@
 import { targetHealth } from '../api/health';
 import type { TargetStatus } from '../api/types';
+import { joined } from '../app/format';
+import { t } from '../i18n';
 import { useStore } from '../store/create-store';
 import { feedStore } from './feed';
 
@@ -9,7 +11,7 @@ export function Targets({ targets }: { targets: TargetStatus[] }) {
   // Key numbers are shown only for providers with several keys.
   const keys = new Set(targets.filter((target) => target.key).map((target) => target.provider));
   return (
-    <ul className="st-targets" aria-label="Targets">
+    <ul className="st-targets" aria-label={t('status.targets')}>
       {targets.map((target) => (
         <Target
           key={`${target.provider} ${target.upstream_model} ${target.key}`}
@@ -23,10 +25,10 @@ export function Targets({ targets }: { targets: TargetStatus[] }) {
 
 function Target({ target, numbered }: { target: TargetStatus; numbered: boolean }) {
   const { tone, word } = targetHealth(target.state);
-  const position = [
-    target.fallback ? 'fallback' : `priority ${target.priority}`,
-    `weight ${target.weight}`,
-  ].join(', ');
+  const position = joined([
+    target.fallback ? t('status.fallback') : t('status.priority', { n: target.priority }),
+    t('status.weight', { n: target.weight }),
+  ]);
   return (
     <li className="st-line st-muted">
       <span className={`st-dot ${tone}`} aria-hidden="true" />
@@ -35,11 +37,13 @@ function Target({ target, numbered }: { target: TargetStatus; numbered: boolean 
         title={`${target.provider} ${target.upstream_model}, ${position}`}
       >
         <b>
-          {target.provider}
-          {numbered && target.key !== null && ` key ${target.key + 1}`}
+          {numbered && target.key !== null
+            ? t('status.targetKey', { provider: target.provider, n: target.key + 1 })
+            : target.provider}
         </b>{' '}
-        {target.upstream_model}
-        {target.fallback && ' (fallback)'}
+        {target.fallback
+          ? t('status.targetFallback', { model: target.upstream_model })
+          : target.upstream_model}
       </span>
       <span className={`st-${tone}`}>
         {word}
@@ -52,6 +56,6 @@ function Target({ target, numbered }: { target: TargetStatus; numbered: boolean 
 /** By the gateway's clock, which may differ from the browser's. */
 function Left({ until }: { until: number }) {
   const now = useStore(feedStore, (feed) => feed.status?.at ?? until);
-  const seconds = Math.ceil((until - now) / 1000);
-  return seconds > 0 ? <>, {seconds} s</> : null;
+  const left = Math.ceil((until - now) / 1000);
+  return left > 0 ? `${t('list.comma')}${t('unit.s', { n: left })}` : null;
 }

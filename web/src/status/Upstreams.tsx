@@ -1,19 +1,20 @@
 import { memo, type ReactNode, useState } from 'react';
 import { type Health, modelHealth } from '../api/health';
 import type { ModelStatus, ProviderStatus, RecentRequest } from '../api/types';
-import { count, exactTime, milliseconds } from '../app/format';
+import { exactTime, milliseconds, percent } from '../app/format';
 import { CopyButton } from '../app/ui/CopyButton';
+import { rich, t } from '../i18n';
 import { codeText } from './Recent';
 import { Targets } from './Targets';
 
 /** Longer lists are cut until "Show all". */
 const FIRST_MODELS = 60;
 
-const STATES: Record<string, [string, string]> = {
-  not_configured: ['off', 'Not set up'],
-  unknown: ['off', 'No traffic yet'],
-  ok: ['ok', 'OK'],
-  failing: ['bad', 'Failing'],
+const STATES: Record<string, [string, () => string]> = {
+  not_configured: ['off', () => t('health.notSetUp')],
+  unknown: ['off', () => t('status.noTraffic')],
+  ok: ['ok', () => t('status.ok')],
+  failing: ['bad', () => t('health.failing')],
 };
 
 export const Providers = memo(function Providers({ providers }: { providers: ProviderStatus[] }) {
@@ -56,38 +57,44 @@ function Folded<T>({ rows, open, draw }: FoldedProps<T>) {
       open={shown}
       onToggle={(event) => setShown(event.currentTarget.open)}
     >
-      <summary>{count(rows.length)} not set up</summary>
+      <summary>{t('status.notSetUp', { n: rows.length })}</summary>
       {shown && draw(rows)}
     </details>
   );
 }
 
 function Provider({ provider }: { provider: ProviderStatus }) {
-  const [tone, word] = STATES[provider.state] ?? ['warn', codeText(provider.state)];
+  const [tone, word] = STATES[provider.state] ?? ['warn', () => codeText(provider.state)];
   const share = provider.total > 0 ? 1 - provider.failed / provider.total : null;
   return (
     <li>
       <div className="st-line">
         <span className={`st-dot ${tone}`} aria-hidden="true" />
-        <span className="st-name">{provider.name}</span>
-        <span className={`st-${tone}`}>{word}</span>
+        <span className="st-name ltr">{provider.name}</span>
+        <span className={`st-${tone}`}>{word()}</span>
       </div>
       {provider.missing ? (
         <Missing name={provider.missing} />
       ) : (
         <div className="st-line st-muted">
-          <span>{count(provider.total)} requests</span>
-          {share !== null && <span>{Math.floor(share * 1000) / 10} % ok</span>}
-          {provider.first_byte_ms.p50 !== null && (
-            <span>p50 {milliseconds(provider.first_byte_ms.p50)}</span>
+          <span>{t('status.requestCount', { n: provider.total })}</span>
+          {share !== null && (
+            <span>
+              {t('status.okShare', { percent: percent(Math.floor(share * 1000) / 1000) })}
+            </span>
           )}
-          {provider.in_flight > 0 && <span>{count(provider.in_flight)} in flight</span>}
+          {provider.first_byte_ms.p50 !== null && (
+            <span>{t('status.p50', { time: milliseconds(provider.first_byte_ms.p50) })}</span>
+          )}
+          {provider.in_flight > 0 && (
+            <span>{t('status.inFlightCount', { n: provider.in_flight })}</span>
+          )}
         </div>
       )}
       {provider.last_error && (
         <div className="st-line st-muted">
           <span title={exactTime(provider.last_error.at)}>
-            Last error: {codeText(provider.last_error.code)}
+            {t('status.lastError', { code: codeText(provider.last_error.code) })}
           </span>
         </div>
       )}
@@ -112,7 +119,7 @@ export const Models = memo(function Models({ models, recent }: ModelsProps) {
       </ul>
       {!all && some.length > FIRST_MODELS && (
         <button type="button" className="button small" onClick={() => setAll(true)}>
-          Show all {count(some.length)} models
+          {t('status.showAll', { n: some.length })}
         </button>
       )}
     </>
@@ -135,7 +142,7 @@ const Model = memo(function Model({ model, tone, word }: Health & { model: Model
     <li>
       <div className="st-line">
         <span className={`st-dot ${tone}`} aria-hidden="true" />
-        <span className="st-name" title={`${model.provider} ${model.upstream_model}`}>
+        <span className="st-name ltr" title={`${model.provider} ${model.upstream_model}`}>
           {model.id}
         </span>
         <span className={`st-${tone}`}>{word}</span>
@@ -151,13 +158,13 @@ function Figures({ model }: { model: ModelStatus }) {
   const targets = model.targets?.length ?? 1;
   return (
     <div className="st-line st-muted">
-      <span>{targets > 1 ? `${count(targets)} targets` : model.provider}</span>
+      <span>{targets > 1 ? t('status.targetCount', { n: targets }) : model.provider}</span>
       {p50 !== null && (
-        <span title={p95 === null ? undefined : `95 of 100 within ${milliseconds(p95)}`}>
-          first token {milliseconds(p50)}
+        <span title={p95 === null ? undefined : t('status.within', { time: milliseconds(p95) })}>
+          {t('status.firstToken', { time: milliseconds(p50) })}
         </span>
       )}
-      {model.in_flight > 0 && <span>{count(model.in_flight)} in flight</span>}
+      {model.in_flight > 0 && <span>{t('status.inFlightCount', { n: model.in_flight })}</span>}
     </div>
   );
 }
@@ -165,10 +172,8 @@ function Figures({ model }: { model: ModelStatus }) {
 function Missing({ name }: { name: string }) {
   return (
     <div className="st-line st-muted">
-      <span>
-        Needs <code>{name}</code>
-      </span>
-      <CopyButton text={() => name} label={`Copy ${name}`} className="st-copy" />
+      <span>{rich('status.needs', { name: <code>{name}</code> })}</span>
+      <CopyButton text={() => name} label={t('setup.copy', { name })} className="st-copy" />
     </div>
   );
 }

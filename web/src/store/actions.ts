@@ -1,4 +1,6 @@
 import { refreshGateway } from '../api/gateway';
+import { t } from '../i18n';
+import { loadModule } from '../load-module';
 import { resumeAnswer, startAnswer } from './answer';
 import { newId } from './id';
 import { isLive, liveChats, stopRuns } from './live';
@@ -204,7 +206,7 @@ export function startComparison(models: string[]): string {
   addChat({
     ...fresh,
     id,
-    title: 'New comparison',
+    title: t('chat.newComparison'),
     lanes: models.map((model) => ({ id: newId(), model })),
   });
   return id;
@@ -219,7 +221,7 @@ function afterAnswer(chatId: string, ends: MessageState[]): void {
   const { titleModel } = settingsStore.get();
   const chat = chatStore(chatId).get();
   if (titleModel && chat) {
-    void import('./model-title')
+    void loadModule(() => import('./model-title'))
       .then(({ titleByModel }) => titleByModel(chat, titleModel))
       .catch(() => {});
   }

@@ -1,14 +1,15 @@
-import { runChat } from '../api/run';
+import { runChat } from '../api/lazy-run';
 import { chatRequest } from '../api/wire';
-import { createPaintQueue } from '../sse';
+import { t } from '../i18n';
+import { createPaintQueue } from '../sse/paint';
 import { createStore } from './create-store';
 import { newId } from './id';
-import { beginLive, endLive, liveChats } from './live';
+import { beginLive, endLive, HIDDEN_LEASE_MS, liveChats } from './live';
 import { awaitModel } from './model-choice';
 import { announce, finishedAnswerStore } from './notices';
 import { changeChat, chatStore } from './storage/chats';
-import { ancestors, nextTimestamp, patchMessage, withMessage } from './tree';
-import type { Message, MessageState } from './types';
+import { ancestors, nextTimestamp, patchMessage, replaceMessage, withMessage } from './tree';
+import type { Fault, Message, MessageState } from './types';
 
 /** Streams an answer into a conversation. */
 
@@ -20,7 +21,7 @@ const MAX_READ_ALOUD = 1500;
 const ANNOUNCE_EVERY_MS = 7000;
 
 /** Said of an answer whose page was left. */
-const CLOSED = 'The page was closed before the answer was complete.';
+const closedFault = (): Fault => ({ kind: 'cut', message: t('fault.closed') });
 
 const CONTINUE =
   'Your last message was cut off. Continue exactly where it stopped. Do not repeat anything and add no introduction.';
@@ -42,9 +43,7 @@ export function leavePage(): void {
 
 /** Ends an answer whose tab was closed. */
 export function markInterrupted(chatId: string, id: string): void {
-  changeChat(chatId, (chat) =>
-    patchMessage(chat, id, { state: 'cut', fault: { kind: 'cut', message: CLOSED } }),
-  );
+  changeChat(chatId, (chat) => patchMessage(chat, id, { state: 'cut', fault: closedFault() }));
 }
 
 /** Adds an empty answer to `parent` and streams into it. Returns how it ended. */
@@ -89,26 +88,32 @@ async function streamAnswer(chatId: string, start: Message, kept = ''): Promise<
   // The drawn message may be a frame behind the received one.
   let newest = start;
   const paint = createPaintQueue(() => message.set(newest));
-  const commit = () => {
-    newest = { ...newest, beat: Date.now() };
-    changeChat(chatId, (now) => patchMessage(now, id, newest));
+  let saved = 0;
+  const commit = (frozen = false) => {
+    const isHidden = document.visibilityState === 'hidden' && !frozen;
+    saved = Date.now();
+    newest = { ...newest, beat: saved, lease: isHidden ? HIDDEN_LEASE_MS : 0 };
+    // As a whole: another tab may have added that it was cut.
+    changeChat(chatId, (now) => replaceMessage(now, newest));
   };
   let left = false;
   const leave = () => {
     left = true;
-    newest = { ...newest, state: 'cut', fault: { kind: 'cut', message: CLOSED } };
+    newest = { ...newest, state: 'cut', fault: closedFault() };
     commit();
     controller.abort();
   };
   beginLive(id, { chat: chatId, message, controller, commit, leave });
-  const saving = setInterval(commit, SAVE_EVERY_MS);
-  const announcing = setInterval(() => announce('Still answering.'), ANNOUNCE_EVERY_MS);
-  announce(`${start.model || 'The model'} is answering.`);
+  const saving = setInterval(() => commit(), SAVE_EVERY_MS);
+  const announcing = setInterval(() => announce(t('answer.still')), ANNOUNCE_EVERY_MS);
+  announce(
+    start.model ? t('answer.modelAnswers', { model: start.model }) : t('answer.theModelAnswers'),
+  );
   const join = (text: string) => kept + text;
   try {
     const path = ancestors(chat, start);
     const history = kept ? [...path, start, instruction(id)] : path;
-    const model = start.model || (await awaitModel(chat));
+    const model = start.model || (await awaitModel(chat, path[0]?.parent));
     newest = { ...newest, model };
     const request = await chatRequest(model, history, chat.params);
     const end = await runChat(request, {
@@ -117,6 +122,8 @@ async function streamAnswer(chatId: string, start: Message, kept = ''): Promise<
         if (left) return;
         newest = { ...newest, ...progress, text: join(progress.text) };
         paint.mark();
+        // What is received wakes a hidden tab, whose timers hardly run.
+        if (Date.now() - saved > 2 * SAVE_EVERY_MS) commit();
       },
     });
     if (!left) newest = { ...newest, ...end, text: join(end.text) };
@@ -139,8 +146,9 @@ function instruction(parent: string): Message {
 }
 
 function spoken(message: Message): string {
-  if (message.state === 'stopped') return 'Stopped.';
-  if (message.state === 'cut') return 'The connection was lost. The text received so far is kept.';
-  if (message.state === 'failed') return `No answer: ${message.fault?.message ?? 'an error'}`;
-  return 'The answer is complete.';
+  if (message.state === 'stopped') return t('answer.stopped');
+  if (message.state === 'cut') return t('answer.lost');
+  if (message.state === 'failed')
+    return t('answer.none', { problem: message.fault?.message ?? t('answer.anError') });
+  return t('answer.complete');
 }

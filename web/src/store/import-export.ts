@@ -1,3 +1,4 @@
+import { t } from '../i18n';
 import { newId } from './id';
 import { findEntry } from './storage/chat-list';
 import { addChat } from './storage/chats';
@@ -31,8 +32,8 @@ export async function asJson(chats: Conversation[]): Promise<string> {
 }
 
 export function asMarkdown(chat: Conversation): string {
-  const lines = [`# ${chat.title || 'Conversation'}`, ''];
-  if (chat.params.system) lines.push('## System', '', chat.params.system, '');
+  const lines = [`# ${chat.title || t('chat.conversation')}`, ''];
+  if (chat.params.system) lines.push(`## ${t('export.system')}`, '', chat.params.system, '');
   if (!chat.lanes) {
     lines.push(...pathOf(chat).flatMap(section));
     return lines.join('\n');
@@ -44,8 +45,10 @@ export function asMarkdown(chat: Conversation): string {
 }
 
 function section(message: Message): string[] {
-  const who = message.role === 'user' ? 'You' : (message.model ?? 'Assistant');
-  const files = (message.attachments ?? []).map((attachment) => `*Attached: ${attachment.name}*\n`);
+  const who = message.role === 'user' ? t('export.you') : (message.model ?? t('export.assistant'));
+  const files = (message.attachments ?? []).map(
+    (attachment) => `*${t('export.attached', { name: attachment.name })}*\n`,
+  );
   const results = (message.toolResults ?? []).map(({ name, content }) => `*${name}*: ${content}\n`);
   return [`## ${who}`, '', ...files, ...results, message.text, ''];
 }
@@ -55,7 +58,7 @@ export async function importJson(raw: string): Promise<number> {
   const value: unknown = JSON.parse(raw);
   const list = isObject(value) && Array.isArray(value.chats) ? value.chats : [value];
   const chats = list.filter(isConversation);
-  if (chats.length === 0) throw new Error('This file has no conversation of Trunkline.');
+  if (chats.length === 0) throw new Error(t('data.noChats'));
   const images = isObject(value) && isObject(value.images) ? value.images : {};
   for (const [id, url] of Object.entries(images)) {
     const blob = typeof url === 'string' ? fromDataUrl(url) : undefined;

@@ -8,6 +8,7 @@ import { recoverArchived } from './storage/archive-recovery';
 import { expired, loadList, rereadList } from './storage/chat-list';
 import { onChatStored, purge, saveChat } from './storage/chats';
 import { chatKey, INDEX, queueKey, SETTINGS } from './storage/local-storage';
+import { removeOrphans } from './storage/orphans';
 
 /** After the page has opened. */
 const MAINTENANCE_DELAY_MS = 2000;
@@ -19,17 +20,17 @@ export function startStore(): void {
   setTimeout(() => void runMaintenance().catch(() => {}), MAINTENANCE_DELAY_MS);
   addEventListener('storage', onStorage);
   addEventListener('pagehide', leavePage);
-  // Frozen tabs are discarded without a further event.
-  document.addEventListener('freeze', saveLive);
-  document.addEventListener('visibilitychange', () => {
-    if (document.visibilityState === 'hidden') saveLive();
-  });
+  // Frozen tabs are discarded without a further event, and others must not wait for them.
+  document.addEventListener('freeze', () => saveLive(true));
+  document.addEventListener('resume', () => saveLive());
+  document.addEventListener('visibilitychange', () => saveLive());
 }
 
 async function runMaintenance(): Promise<void> {
   await purge(expired().map((entry) => entry.id));
   await recoverArchived();
   await archiveOld();
+  await removeOrphans();
 }
 
 function onStorage(event: StorageEvent): void {
@@ -45,10 +46,10 @@ function onStorage(event: StorageEvent): void {
   stopOrphans();
 }
 
-/** A phone may discard a hidden page. */
-function saveLive(): void {
+/** A phone may discard a hidden page; and other tabs learn how long its heartbeat may take. */
+function saveLive(frozen = false): void {
   for (const { chat, commit } of liveChats()) {
-    commit();
+    commit(frozen);
     saveChat(chat);
   }
 }

@@ -10,8 +10,8 @@ export interface Live {
   chat: string;
   message: Store<Message>;
   controller: AbortController;
-  /** Copies the received text into the conversation. */
-  commit(): void;
+  /** Copies the received text into the conversation. `frozen`: the page stops for now. */
+  commit(frozen?: boolean): void;
   /** Ends the run with its page; what was received is kept, with the reason. */
   leave(): void;
 }
@@ -66,12 +66,16 @@ export function useIsLive(chat: string | null): boolean {
 }
 
 /** A streaming message without a heartbeat for this long has lost its tab. */
-export const HEARTBEAT_TIMEOUT_MS = 8000;
+const HEARTBEAT_TIMEOUT_MS = 8000;
+/**
+ * Of a tab that is hidden. Browsers let its timers run once a minute only (Chrome, "intensive
+ * throttling"), and a model that thinks sends nothing.
+ */
+export const HIDDEN_LEASE_MS = 75_000;
+
+/** When it counts as lost unless there is another heartbeat. */
+export const lostAt = ({ beat = 0, lease = 0 }: Message) => beat + lease + HEARTBEAT_TIMEOUT_MS;
 
 export function isLost(message: Message, now = Date.now()): boolean {
-  return (
-    message.state === 'streaming' &&
-    !runs.has(message.id) &&
-    now - (message.beat ?? 0) > HEARTBEAT_TIMEOUT_MS
-  );
+  return message.state === 'streaming' && !runs.has(message.id) && now > lostAt(message);
 }

@@ -1,6 +1,7 @@
 import { gatewayStore, refreshGateway } from '../api/gateway';
 import type { Model } from '../api/types';
 import { settingsStore } from './settings';
+import { laneRoot } from './tree';
 import type { Conversation } from './types';
 
 /** The model of the next message; empty while none is known. */
@@ -18,8 +19,24 @@ export function readyModels(models: Model[]): Model[] {
   return models.filter((model) => model.ready).sort((a, b) => rank(a) - rank(b));
 }
 
-/** As `modelFor`, for a message that was sent before the models are known. */
-export async function awaitModel(chat: Conversation): Promise<string> {
+/**
+ * As `modelFor`, for a message that was sent before the models are known; `root` is where its path
+ * begins.
+ */
+export async function awaitModel(chat: Conversation, root = ''): Promise<string> {
   await refreshGateway();
-  return modelFor(chat);
+  const lanes = chat.lanes ?? [];
+  const at = lanes.findIndex(({ id }) => laneRoot(id) === root);
+  return fillLanes(lanes.map(({ model }) => model))[at] || modelFor(chat);
+}
+
+/** Gives each lane without a model a ready one, once the models are known. */
+export function fillLanes(lanes: string[]): string[] {
+  const { models } = gatewayStore.get();
+  if (models.length === 0) return lanes;
+  const ready = readyModels(models).map((model) => model.id);
+  const unused = ready.filter((id) => !lanes.includes(id));
+  // The same model twice still shows how much its answers vary.
+  const again = lanes.find(Boolean) ?? ready[0] ?? '';
+  return lanes.map((model) => model || (unused.shift() ?? again));
 }

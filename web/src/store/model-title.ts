@@ -1,4 +1,4 @@
-import { runChat } from '../api/run';
+import { runChat } from '../api/lazy-run';
 import { chatRequest } from '../api/wire';
 import { newId } from './id';
 import { findEntry, listStore } from './storage/chat-list';
@@ -32,13 +32,19 @@ export async function titleByModel(chat: Conversation, model: string): Promise<v
   const { state, text: title } = await runChat(request, { signal, onProgress: () => {} });
   clearTimeout(timer);
   unsubscribe();
-  const line = title.split('\n').find((part) => part.trim() !== '');
-  if (state !== 'done' || !line) return;
-  const clean = titleFrom(line.trim().replace(/^["'“„«]+|["'”“».]+$/g, ''));
+  const clean = cleanTitle(title);
+  if (state !== 'done' || !clean) return;
   // The user may have named it meanwhile, or edited the question.
   changeChat(chat.id, (now) =>
     !now.named && now.title === chat.title ? { ...now, title: clean } : now,
   );
+}
+
+/** The first line, without the quotation marks and the full stop of any script. */
+export function cleanTitle(text: string): string {
+  const line = text.split('\n').find((part) => part.trim() !== '') ?? '';
+  const bare = line.trim().replace(/^["'“”„«»「『《]+|["'”“»«」』》.。]+$/g, '');
+  return bare && titleFrom(bare);
 }
 
 /** After the first complete answer only, where it is shown, and never over a name of the user's. */

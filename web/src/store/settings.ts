@@ -5,6 +5,7 @@ import { isObject } from './validate';
 
 const DEFAULTS: Settings = {
   v: 1,
+  language: '',
   theme: 'system',
   density: 'normal',
   fontSize: 16,

@@ -1,3 +1,4 @@
+import { t } from '../i18n';
 import { newId } from './id';
 import type { Conversation, Message, Params } from './types';
 
@@ -114,6 +115,16 @@ export function patchMessage(
   return { ...chat, updated: Date.now(), messages: { ...chat.messages, [id]: next } };
 }
 
+/** Returns the same chat if the message does not exist. */
+export function replaceMessage(chat: Conversation, message: Message): Conversation {
+  if (!chat.messages[message.id]) return chat;
+  return {
+    ...chat,
+    updated: Date.now(),
+    messages: { ...chat.messages, [message.id]: message },
+  };
+}
+
 /** Removes a message and all its descendants. */
 export function withoutMessage(chat: Conversation, id: string): Conversation {
   const removed = new Set([id]);
@@ -155,8 +166,9 @@ export function titleFrom(text: string): string {
     .replace(/!?\[([^\]\n]*)\]\([^)\s]*\)/g, '$1')
     .replace(/\s+/g, ' ')
     .trim();
-  if (line.length <= 60) return line || 'New chat';
-  const cut = line.slice(0, 60);
+  if (line.length <= 60) return line || t('app.newChat');
+  // Not within a letter of two units.
+  const cut = line.slice(0, 60).replace(/[\ud800-\udbff]$/, '');
   const space = cut.lastIndexOf(' ');
   return `${space > 40 ? cut.slice(0, space) : cut}…`;
 }
@@ -184,6 +196,7 @@ export function mergeConversations(ours: Conversation, theirs: Conversation): Co
 }
 
 function isNewerVersion(a: Message, b: Message): boolean {
-  if (a.state !== b.state) return b.state === 'streaming';
-  return (a.beat ?? 0) > (b.beat ?? 0);
+  // A tab that was taken for lost goes on: its next heartbeat tells.
+  const later = (a.beat ?? 0) - (b.beat ?? 0);
+  return later === 0 ? b.state === 'streaming' && a.state !== b.state : later > 0;
 }

@@ -151,6 +151,8 @@ export interface Message {
    * Heartbeat of a streaming message, so that another tab can tell a live stream from a lost one.
    */
   beat?: number;
+  /** How much later than usual the next one may come, in ms. */
+  lease?: number;
 }
 
 export interface Lane {
@@ -195,6 +197,8 @@ export interface IndexEntry {
 
 export interface Settings {
   v: 1;
+  /** Of the page; empty: the browser's. */
+  language: string;
   theme: 'system' | 'light' | 'dark';
   density: 'normal' | 'compact';
   fontSize: number;

@@ -43,7 +43,7 @@ describe('the state of a model', () => {
     expect(health(['ready'], [failed]).word).toBe('Failing');
     expect(health(['ready'], [request('a', 'ok'), failed]).word).toBe('Ready');
     expect(health(['ready'], [request('a', 'cancelled'), failed]).word).toBe('Failing');
-    expect(health(['ready'], [request('a', 'client_error')]).word).toBe('Ready');
+    expect(health(['ready'], [request('a', 'client_error'), failed]).word).toBe('Ready');
     expect(health(['ready'], [request('b', 'timeout')]).word).toBe('Ready');
     // Each of several targets has a state of its own.
     expect(health(['ready', 'ready'], [failed]).word).toBe('Ready');

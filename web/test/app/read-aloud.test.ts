@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { speakable } from '../../src/app/chat/read-aloud';
+import { speakable, spokenLanguage } from '../../src/app/chat/read-aloud';
 
 describe('a text that is read aloud', () => {
   it.each([
@@ -15,4 +15,17 @@ describe('a text that is read aloud', () => {
   ])('%j', (text, parts) => {
     expect(speakable(text)).toEqual(parts);
   });
+});
+
+it.each([
+  ['Guten Tag', 'de', 'de'],
+  ['An answer with the word 日本.', 'ja', 'en'],
+  ['東京都の人口', 'en', 'ja'],
+  ['東京都', 'ja', 'ja'],
+  ['这是一个回答，用 token 计算。', 'en', 'zh'],
+  ['这是一个回答', 'zh-Hans', 'zh-Hans'],
+  ['مرحبا بالعالم', 'fr', 'ar'],
+  ['Hello', 'ar', 'en'],
+])('is spoken by a voice of its language: %j on a page in %s', (text, page, language) => {
+  expect(spokenLanguage(text, page)).toBe(language);
 });

@@ -114,6 +114,13 @@ describe('the limits of the caller', () => {
     ]);
   });
 
+  it('are told from those that only count', () => {
+    const amounts = [{ of: 'tokens', limit: '5', used: '1' }];
+    const rows = [true, false, undefined].map((observes) => ({ rule: 'a', observes, amounts }));
+    const limits = parseLimits({ limits: rows });
+    expect(limits.map(({ observes }) => observes)).toEqual([true, undefined, undefined]);
+  });
+
   it('are nothing where the body is of another shape', () => {
     for (const body of [null, [], 'limits', { limits: {} }, { limits: [null, { rule: 'a' }] }]) {
       expect(parseLimits(body)).toEqual([]);
@@ -134,6 +141,7 @@ describe('words', () => {
     expect(limitText('budget', 'month', 10)).toBe('$10.00 per month');
     expect(limitText('budget', 'total', 0.5)).toBe('$0.50 in total');
     expect(limitText('concurrent', undefined, 3)).toBe('3 requests at a time');
+    expect(limitText('requests', 'minute', 1)).toBe('1 request per minute');
   });
 
   it('count down to a near time, and name a far one', () => {

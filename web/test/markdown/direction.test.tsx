@@ -12,8 +12,8 @@ describe('wp05: the direction of a block', () => {
     ['ފަހެ', 'rtl'],
     ['2. (!) «نص»', 'rtl'],
     ['`npm run` https://example.com/a تشغيل', 'rtl'],
-    ['Docker هو', undefined],
-    ['日本語 نص', undefined],
+    ['Docker هو', 'ltr'],
+    ['日本語 نص', 'ltr'],
     ['123 `نص`', undefined],
     ['', undefined],
   ])('%s', (text, direction) => {
@@ -32,9 +32,11 @@ describe('wp05: the direction of a block', () => {
   it('is that of the text within where a block contains blocks', () => {
     expect(html('- نص\n- b')).toContain('<ul dir="rtl">');
     expect(html('1. نص')).toContain('<ol dir="rtl"');
-    expect(html('- a')).toContain('<ul>');
+    expect(html('- a')).toContain('<ul dir="ltr">');
+    expect(html('- 1')).toContain('<ul>');
     expect(html('> نص')).toContain('<blockquote dir="rtl">');
     expect(html('|نص|b|\n|-|-|')).toContain('<table dir="rtl">');
+    expect(html('a[^1]\n\n[^1]: نص')).toMatch(/<div dir="rtl"[^>]* class="md-note"/);
   });
 
   it('is from the left in code and math', () => {

@@ -14,15 +14,17 @@ let local: FakeStorage;
 /** The requests to models, oldest first. */
 let runs: Run[];
 
+// Of the whole file: registered for each test, it sometimes came after the imports.
+vi.mock('../../src/api/lazy-run', () => ({
+  runChat: (request: ChatRequest, options: RunOptions) =>
+    new Promise<Progress>((end) => {
+      runs.push({ request, ...options, end });
+      options.signal.addEventListener('abort', () => end({ state: 'stopped', text: '' }));
+    }),
+}));
+
 async function load() {
   vi.resetModules();
-  vi.doMock('../../src/api/run', () => ({
-    runChat: (request: ChatRequest, options: RunOptions) =>
-      new Promise<Progress>((end) => {
-        runs.push({ request, ...options, end });
-        options.signal.addEventListener('abort', () => end({ state: 'stopped', text: '' }));
-      }),
-  }));
   const [actions, chats, settings, temporary, images, queue] = await Promise.all([
     import('../../src/store/actions'),
     import('../../src/store/storage/chats'),
@@ -58,7 +60,6 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  vi.doUnmock('../../src/api/run');
   vi.unstubAllGlobals();
 });
 

@@ -77,9 +77,12 @@ describe('storing conversations', () => {
     page.restoreChat(chat.id);
     expect(page.listStore.get()[0]?.deleted).toBeUndefined();
     page.removeChats([chat.id]);
+    const drafts = [`trunkline:d:${chat.id}`, `trunkline:d:${chat.id}/m`, 'trunkline:d:other/m'];
+    for (const draft of drafts) local.setItem(draft, '{"text":"typed"}');
     const late = Date.now() + 100_000;
     await page.purge(page.expired(late).map((entry) => entry.id));
     expect(page.listStore.get()).toEqual([]);
+    expect(drafts.filter((draft) => local.getItem(draft))).toEqual(['trunkline:d:other/m']);
     expect(local.getItem(`trunkline:c:${chat.id}`)).toBeNull();
   });
 

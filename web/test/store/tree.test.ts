@@ -120,6 +120,15 @@ describe('two tabs', () => {
     expect(mergeConversations(done, base).messages.a?.text).toBe('whole');
     expect(mergeConversations(base, later).messages.a?.text).toBe('more');
   });
+
+  it('prefers the heartbeat of a tab that another one took for lost', () => {
+    const base = chatOf(message('a', '', { state: 'streaming', beat: 1, text: 'half' }));
+    const cut = patchMessage(base, 'a', { state: 'cut' });
+    const again = patchMessage(base, 'a', { beat: 2, text: 'more' });
+    for (const merged of [mergeConversations(cut, again), mergeConversations(again, cut)])
+      expect(merged.messages.a).toMatchObject({ state: 'streaming', text: 'more' });
+    expect(mergeConversations(base, cut).messages.a?.state).toBe('cut');
+  });
 });
 
 describe('titles', () => {
@@ -136,6 +145,7 @@ describe('titles', () => {
     ['```rust\nfn main() {}\n```', 'fn main() {}'],
     ['areas/<meta-name>/\\<tag\\>', 'areas/<meta-name>/\\<tag\\>'],
     ['a'.repeat(80), `${'a'.repeat(60)}…`],
+    [`${'a'.repeat(59)}😀 and more`, `${'a'.repeat(59)}…`],
   ])('%j', (text, title) => {
     expect(titleFrom(text)).toBe(title);
   });

@@ -1,6 +1,8 @@
 import { useEffect, useState } from 'react';
 import { gatewayUrl } from '../../api/base';
 import { chatRequest } from '../../api/wire';
+import { t } from '../../i18n';
+import { loadModule } from '../../load-module';
 import { continueAnswer, regenerate } from '../../store/actions';
 import { chatStore } from '../../store/storage/chats';
 import { ancestors } from '../../store/tree';
@@ -32,7 +34,7 @@ export function AnswerActions({ chatId, message, version, isLast }: Props) {
     const chat = chatStore(chatId).get();
     if (!chat) return;
     setBusy(true);
-    const { snippet } = await import('../../snippets');
+    const { snippet, SNIPPET_LANGUAGES } = await loadModule(() => import('../../snippets'));
     const request = await chatRequest(
       message.model ?? chat.model,
       ancestors(chat, message),
@@ -42,17 +44,18 @@ export function AnswerActions({ chatId, message, version, isLast }: Props) {
     const root = gatewayUrl('.').replace(/\/$/, '');
     const body = { ...request };
     const call = { method: 'POST' as const, root, path: '/v1/chat/completions', body };
-    await copyText(snippet(form, call), `Copied as ${form}`);
+    const language = SNIPPET_LANGUAGES.find(({ id }) => id === form)?.name ?? form;
+    await copyText(snippet(form, call), t('answer.copiedAs', { language }));
   };
   return (
     <div className="actions" data-last={isLast}>
       <Branches chatId={chatId} message={message} version={version} />
-      {message.text && <CopyButton text={() => message.text} label="Copy answer" />}
+      {message.text && <CopyButton text={() => message.text} label={t('answer.copy')} />}
       <button
         type="button"
         className="icon-button"
-        aria-label="Answer again"
-        title="Answer again"
+        aria-label={t('answer.again')}
+        title={t('answer.again')}
         onClick={() => regenerate(chatId, message)}
       >
         <Icon name="retry" size={16} />
@@ -61,8 +64,8 @@ export function AnswerActions({ chatId, message, version, isLast }: Props) {
         ref={anchor}
         type="button"
         className="icon-button narrow"
-        aria-label="Answer again with another model"
-        title="Answer again with another model"
+        aria-label={t('answer.againModel')}
+        title={t('answer.againModel')}
         aria-haspopup="listbox"
         aria-expanded={open}
         onClick={toggle}
@@ -70,7 +73,7 @@ export function AnswerActions({ chatId, message, version, isLast }: Props) {
         <Icon name="down" size={14} />
       </button>
       {open && (
-        <Popover anchor={anchor} onClose={close} label="Answer again with" className="models">
+        <Popover anchor={anchor} onClose={close} label={t('answer.againWith')} className="models">
           <ModelList
             value={message.model ?? ''}
             onPick={(id) => {
@@ -86,41 +89,53 @@ export function AnswerActions({ chatId, message, version, isLast }: Props) {
           className="button small"
           onClick={() => continueAnswer(chatId, message)}
         >
-          Continue
+          {t('answer.continue')}
         </button>
       )}
       <Menu
-        label="More"
+        label={t('ui.more')}
         icon="more"
         align="start"
         className="icon-button"
         items={() => [
           canRead() && message.text
             ? {
-                label: readStore.get() === message.id ? 'Stop reading' : 'Read aloud',
+                label: readStore.get() === message.id ? t('answer.stopReading') : t('answer.read'),
                 icon: 'sound',
                 run: () => toggleReading(message.id, message.text),
               }
             : null,
-          { label: 'Copy as curl', icon: 'code', run: () => void copyAs('curl') },
-          { label: 'Copy as Python', icon: 'code', run: () => void copyAs('python') },
-          { label: 'Copy as JavaScript', icon: 'code', run: () => void copyAs('javascript') },
+          {
+            label: t('answer.copyAs', { language: 'curl' }),
+            icon: 'code',
+            run: () => void copyAs('curl'),
+          },
+          {
+            label: t('answer.copyAs', { language: 'Python' }),
+            icon: 'code',
+            run: () => void copyAs('python'),
+          },
+          {
+            label: t('answer.copyAs', { language: 'JavaScript' }),
+            icon: 'code',
+            run: () => void copyAs('javascript'),
+          },
           message.requestId
             ? {
-                label: 'Copy request id',
+                label: t('answer.copyId'),
                 icon: 'copy',
                 run: () => void copyText(message.requestId ?? ''),
               }
             : null,
           {
-            label: 'Delete answer',
+            label: t('answer.delete'),
             icon: 'trash',
             danger: true,
             run: () => remove(chatId, message),
           },
         ]}
       />
-      {busy && <span className="visually-hidden">Preparing</span>}
+      {busy && <span className="visually-hidden">{t('answer.preparing')}</span>}
     </div>
   );
 }

@@ -1,7 +1,9 @@
 import { memo, useEffect } from 'react';
+import { t } from '../../i18n';
+import { loadModule } from '../../load-module';
 import { Markdown } from '../../markdown';
 import { markInterrupted } from '../../store/answer';
-import { HEARTBEAT_TIMEOUT_MS, isLost, useLive } from '../../store/live';
+import { isLost, lostAt, useLive } from '../../store/live';
 import type { Message } from '../../store/types';
 import { lazyPart } from '../ui/lazy-part';
 import { useNear } from '../ui/use-near';
@@ -11,9 +13,12 @@ import { MetaLine } from './MetaLine';
 import { Reasoning } from './Reasoning';
 import { ToolCards } from './ToolCards';
 
-const ToolResults = lazyPart(() => import('./ToolResults').then((m) => m.ToolResults), {
-  quiet: true,
-});
+const ToolResults = lazyPart(
+  () => loadModule(() => import('./ToolResults')).then((m) => m.ToolResults),
+  {
+    quiet: true,
+  },
+);
 
 interface Props {
   chatId: string;
@@ -37,7 +42,7 @@ export const AnswerView = memo(function AnswerView(props: Props) {
     // Streaming in another tab, or lost with it: its heartbeat tells.
     const check = () => isLost(kept) && markInterrupted(chatId, kept.id);
     check();
-    const timer = setTimeout(check, HEARTBEAT_TIMEOUT_MS + 500);
+    const timer = setTimeout(check, Math.max(0, lostAt(kept) - Date.now()) + 500);
     return () => clearTimeout(timer);
   }, [chatId, kept]);
 
@@ -47,7 +52,7 @@ export const AnswerView = memo(function AnswerView(props: Props) {
       className={`answer ${message.state}`}
       data-message={message.id}
       tabIndex={-1}
-      aria-label={`Answer of ${message.model ?? 'the model'}`}
+      aria-label={message.model ? t('answer.of', { model: message.model }) : t('answer.ofUnknown')}
       aria-busy={streaming}
     >
       <h2 className={bare ? 'visually-hidden' : 'answer-model'}>{message.model}</h2>
@@ -80,7 +85,7 @@ export const AnswerView = memo(function AnswerView(props: Props) {
 function Waiting() {
   return (
     <p className="waiting">
-      <span className="visually-hidden">Waiting for the first token</span>
+      <span className="visually-hidden">{t('answer.waiting')}</span>
       <span className="waiting-bar" aria-hidden="true" />
     </p>
   );

@@ -1,3 +1,4 @@
+import { t } from '../../i18n';
 import { choose } from '../../store/actions';
 import { chatStore } from '../../store/storage/chats';
 import { childrenOf } from '../../store/tree';
@@ -22,11 +23,11 @@ export function Branches({ chatId, message, version }: Props) {
   };
   return (
     // biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms
-    <div className="branches" role="group" aria-label="Versions">
+    <div className="branches" role="group" aria-label={t('versions.label')}>
       <button
         type="button"
         className="icon-button"
-        aria-label="Previous version"
+        aria-label={t('versions.previous')}
         disabled={at === '1'}
         onClick={() => go(-1)}
       >
@@ -36,7 +37,7 @@ export function Branches({ chatId, message, version }: Props) {
       <button
         type="button"
         className="icon-button"
-        aria-label="Next version"
+        aria-label={t('versions.next')}
         disabled={at === all}
         onClick={() => go(1)}
       >

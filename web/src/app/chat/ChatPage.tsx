@@ -1,6 +1,7 @@
 import { useMemo } from 'react';
 import { gatewayStore } from '../../api/gateway';
 import { estimateTokens } from '../../api/metrics';
+import { t } from '../../i18n';
 import { type Draft, send } from '../../store/actions';
 import { useStore } from '../../store/create-store';
 import { isTemporary } from '../../store/temporary';
@@ -42,14 +43,14 @@ export function ChatPage({ id, chat }: Props) {
       chatId={chat ? id : null}
       model={model}
       history={history}
-      placeholder={model ? `Message ${model}` : 'Message'}
+      placeholder={model ? t('chat.messageTo', { model }) : t('chat.message')}
       onSend={onSend}
     />
   );
   if (isEmpty) {
     return (
       <main id="main" tabIndex={-1} className="chat empty">
-        <h1 className="visually-hidden">New chat</h1>
+        <h1 className="visually-hidden">{t('app.newChat')}</h1>
         <div className="empty-page">
           <Intro />
           {phase === 'key' && <KeyCard />}
@@ -61,15 +62,15 @@ export function ChatPage({ id, chat }: Props) {
   }
   return (
     <main id="main" tabIndex={-1} className="chat">
-      <h1 className="visually-hidden">{chat?.title || 'Conversation'}</h1>
+      <h1 className="visually-hidden">{chat?.title || t('chat.conversation')}</h1>
       {chat && <Thread key={chat.id} chat={chat} path={path} />}
       <div className="composer-dock">
         {phase === 'key' ? <KeyCard /> : composer}
         <p className="fine">
-          Models make mistakes.{' '}
-          {id && isTemporary(id)
-            ? 'This chat is gone when the page is closed.'
-            : 'Conversations stay in this browser.'}
+          {t('list.sentences', {
+            first: t('chat.mistakes'),
+            second: id && isTemporary(id) ? t('chat.isTemporary') : t('chat.isKept'),
+          })}
         </p>
       </div>
     </main>
@@ -77,17 +78,15 @@ export function ChatPage({ id, chat }: Props) {
 }
 
 function NotHere({ id }: { id: string }) {
-  const text = isTemporary(id)
-    ? 'It was a temporary one, which was kept nowhere.'
-    : 'It may have been deleted, or is in another browser: the gateway stores no conversations.';
+  const text = isTemporary(id) ? t('chat.wasTemporary') : t('chat.mayBeDeleted');
   return (
     <main id="main" tabIndex={-1} className="chat empty">
       <div className="empty-page">
-        <h1 className="empty-title">This conversation is not in this browser</h1>
+        <h1 className="empty-title">{t('chat.notHere')}</h1>
         <p className="empty-line">{text}</p>
         <div className="row-centre">
           <button type="button" className="button primary" onClick={() => goTo(null)}>
-            New chat
+            {t('app.newChat')}
           </button>
         </div>
       </div>

@@ -1,5 +1,6 @@
 import { apiBase } from '../../api/base';
 import { gatewayStore } from '../../api/gateway';
+import { rich, t } from '../../i18n';
 import { useStore } from '../../store/create-store';
 import { notify } from '../../store/notices';
 import { nextIsTemporary } from '../../store/temporary';
@@ -19,9 +20,7 @@ export function Intro() {
         <Mark />
         Trunkline
       </p>
-      <p className="empty-title">
-        {temporary ? 'This chat will be kept nowhere' : 'Ask any model behind this gateway'}
-      </p>
+      <p className="empty-title">{temporary ? t('empty.temporary') : t('empty.title')}</p>
     </div>
   );
 }
@@ -39,42 +38,37 @@ export function Empty({ model }: { model: string }) {
         <div className="starts">
           <Start
             icon="chat"
-            title={isDemo ? 'Ask the demo model' : 'Send a first message'}
-            text={
-              isDemo
-                ? 'Streams an answer without any key'
-                : `${model} answers, with timing and tokens`
-            }
-            run={() =>
-              setDraft(null, {
-                text: 'Show me a table of what you can do, and some code.',
-                attachments: [],
-              })
-            }
+            title={isDemo ? t('empty.demoTitle') : t('empty.firstTitle')}
+            text={isDemo ? t('empty.demoText') : t('empty.firstText', { model })}
+            run={() => setDraft(null, { text: t('empty.demoQuestion'), attachments: [] })}
           />
           <Start
             icon="compare"
-            title="Compare models"
-            text="One question, up to four answers side by side"
+            title={t('app.compare')}
+            text={t('empty.compareText')}
             run={() => openComparison([model])}
           />
           <Start
             icon="code"
-            title="Call it from code"
-            text="Copy the base URL for any OpenAI SDK"
+            title={t('empty.codeTitle')}
+            text={t('empty.codeText')}
             run={() =>
-              void copyText(apiBase()).then((done) => done && notify(`Copied: ${apiBase()}`))
+              void copyText(apiBase()).then(
+                (done) => done && notify(t('empty.copied', { what: apiBase() })),
+              )
             }
           />
         </div>
       )}
       {isDemo && status && (
         <p className="fine">
-          Only the built-in demo model is available so far.{' '}
-          <button type="button" className="link" onClick={toggleStatus}>
-            See what is missing
-          </button>{' '}
-          to use a provider.
+          {rich('empty.demoOnly', {
+            link: (
+              <button type="button" className="link" onClick={toggleStatus}>
+                {t('empty.demoOnlyLink')}
+              </button>
+            ),
+          })}
         </p>
       )}
     </>
@@ -83,7 +77,7 @@ export function Empty({ model }: { model: string }) {
 
 function Live() {
   const { models, status, phase } = useStore(gatewayStore);
-  if (phase === 'loading') return <p className="live-row">Asking the gateway…</p>;
+  if (phase === 'loading') return <p className="live-row">{t('empty.asking')}</p>;
   if (models.length === 0) return null;
   const ready = models.filter((model) => model.ready).length;
   const fastest = models
@@ -94,9 +88,11 @@ function Live() {
     <p className="live-row">
       <span className={`lamp ${ready > 0 ? 'ok' : 'off'}`} aria-hidden="true" />
       <span>
-        {status ? `${ready} of ${models.length} models ready` : `${ready} models ready`}
-        {median !== undefined && ` · p50 first token ${milliseconds(median)}`}
-        {status && status.requests.in_flight > 0 && ` · ${status.requests.in_flight} in flight`}
+        {status ? t('empty.readyOf', { ready, n: models.length }) : t('empty.ready', { n: ready })}
+        {median !== undefined && ` · ${t('empty.firstToken', { time: milliseconds(median) })}`}
+        {status &&
+          status.requests.in_flight > 0 &&
+          ` · ${t('empty.inFlight', { n: status.requests.in_flight })}`}
       </span>
     </p>
   );

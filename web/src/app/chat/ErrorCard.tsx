@@ -1,5 +1,7 @@
 import { gatewayStore } from '../../api/gateway';
 import { forgetKey } from '../../api/key';
+import { rich, t } from '../../i18n';
+import { loadModule } from '../../load-module';
 import { continueAnswer, regenerate } from '../../store/actions';
 import { useStore } from '../../store/create-store';
 import { readyModels } from '../../store/model-choice';
@@ -12,10 +14,13 @@ import { useCountdown } from '../use-countdown';
 import { command } from '../view';
 import { type FaultAction, faultText } from './fault-text';
 
-const LimitCard = lazyPart(() => import('../../limits').then((m) => m.LimitCard), {
-  before: ({ fault }) => <p>{fault.message}</p>,
-  quiet: true,
-});
+const LimitCard = lazyPart(
+  () => loadModule(() => import('../../limits')).then((m) => m.LimitCard),
+  {
+    before: ({ fault }) => <p dir="auto">{fault.message}</p>,
+    quiet: true,
+  },
+);
 
 interface Props {
   chatId: string;
@@ -29,33 +34,41 @@ export function ErrorCard({ chatId, message, fault }: Props) {
   const isLocal = fault.status === undefined && fault.code === undefined;
   const left = useCountdown(fault.retryAt);
   const tokens = message.metrics?.outputTokens;
-  const lost = fault.kind === 'cut' && tokens ? ` after ${tokens} tokens` : '';
+  const title = fault.kind === 'cut' && tokens ? t('error.lostAfter', { n: tokens }) : text.title;
   // Nothing received, nothing to continue.
   const action = text.action === 'continue' && !message.text ? 'retry' : text.action;
   return (
     // biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms
-    <div role="group" className="card error" data-kind={fault.kind} aria-label="Error">
+    <div role="group" className="card error" data-kind={fault.kind} aria-label={t('error.label')}>
       <h3>
         <Icon name={text.icon} />
-        {text.title}
-        {lost}
+        {title}
       </h3>
       {fault.limit ? (
         <LimitCard fault={fault} limit={fault.limit} onRetry={() => regenerate(chatId, message)} />
       ) : (
-        <p>{(!isLocal && text.cause) || fault.message}</p>
+        <p dir="auto">{(!isLocal && text.cause) || fault.message}</p>
       )}
       {fault.missing && (
         <p className="error-missing">
-          Set{' '}
-          <span className="nowrap">
-            <code>{fault.missing}</code>
-            <CopyButton text={() => `export ${fault.missing}=`} label={`Copy ${fault.missing}`} />
-          </span>{' '}
-          in the gateway's environment and restart it.
+          {rich('error.missing', {
+            name: (
+              <span className="nowrap">
+                <code>{fault.missing}</code>
+                <CopyButton
+                  text={() => `export ${fault.missing}=`}
+                  label={t('setup.copy', { name: fault.missing })}
+                />
+              </span>
+            ),
+          })}
         </p>
       )}
-      {!isLocal && text.cause && !fault.limit && <p className="error-message">{fault.message}</p>}
+      {!isLocal && text.cause && !fault.limit && (
+        <p className="error-message" dir="auto">
+          {fault.message}
+        </p>
+      )}
       {/* The card of a limit has a retry of its own. */}
       {!(fault.limit && text.action === 'retry') && (
         <div className="error-actions">
@@ -81,11 +94,14 @@ function Primary({
   left,
 }: ActionProps & { action: FaultAction; left: number }) {
   const actions: Record<FaultAction, [string, () => void] | null> = {
-    retry: [left > 0 ? `Retry now (${left} s)` : 'Retry', () => regenerate(chatId, message)],
-    continue: ['Continue', () => continueAnswer(chatId, message)],
-    key: ['Enter a key', showKeyCard],
-    model: ['Choose another model', () => command('models')],
-    'new-chat': ['New chat', newChat],
+    retry: [
+      left > 0 ? t('error.retryNow', { time: t('unit.s', { n: left }) }) : t('ui.retry'),
+      () => regenerate(chatId, message),
+    ],
+    continue: [t('answer.continue'), () => continueAnswer(chatId, message)],
+    key: [t('error.enterKey'), showKeyCard],
+    model: [t('error.chooseModel'), () => command('models')],
+    'new-chat': [t('app.newChat'), newChat],
     status: null,
     none: null,
   };
@@ -109,7 +125,7 @@ function showKeyCard(): void {
 function Retry({ chatId, message }: ActionProps) {
   return (
     <button type="button" className="button" onClick={() => regenerate(chatId, message)}>
-      Retry
+      {t('ui.retry')}
     </button>
   );
 }
@@ -136,35 +152,39 @@ function Switch({ chatId, message, fault }: ActionProps & { fault: Fault }) {
   if (!other) return null;
   return (
     <button type="button" className="button" onClick={() => regenerate(chatId, message, other.id)}>
-      Ask {other.id} instead
+      {t('error.askOther', { model: other.id })}
     </button>
   );
 }
 
 function Details({ fault }: { fault: Fault }) {
-  const rows = Object.entries({
-    Status: fault.status,
-    Code: fault.code,
-    Type: fault.type,
-    Parameter: fault.param,
-    Provider: fault.provider,
-    'Request id': fault.requestId,
-  }).filter(([, value]) => value !== undefined);
+  const rows = [
+    [t('error.status'), fault.status],
+    [t('error.code'), fault.code],
+    [t('error.type'), fault.type],
+    [t('error.param'), fault.param],
+    [t('error.provider'), fault.provider],
+    [t('timing.requestId'), fault.requestId],
+  ].filter(([, value]) => value !== undefined);
   if (rows.length === 0 && !fault.raw) return null;
   const all = [...rows.map(([name, value]) => `${name}: ${value}`), fault.raw].filter(Boolean);
   return (
     <details className="error-details">
-      <summary>Details</summary>
+      <summary>{t('error.details')}</summary>
       <dl className="facts">
         {rows.map(([name, value]) => (
           <div key={name}>
             <dt>{name}</dt>
-            <dd className="mono">{value}</dd>
+            <dd className="mono ltr">{value}</dd>
           </div>
         ))}
       </dl>
-      {fault.raw && <pre>{fault.raw}</pre>}
-      <CopyButton text={() => all.join('\n')} label="Copy the details" caption="Copy" />
+      {fault.raw && <pre dir="ltr">{fault.raw}</pre>}
+      <CopyButton
+        text={() => all.join('\n')}
+        label={t('error.copyDetails')}
+        caption={t('ui.copy')}
+      />
     </details>
   );
 }

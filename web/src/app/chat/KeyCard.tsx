@@ -1,6 +1,7 @@
 import { useEffect, useId, useRef, useState } from 'react';
 import { gatewayStore } from '../../api/gateway';
 import { keyStore, setKey } from '../../api/key';
+import { rich, t } from '../../i18n';
 import { useStore } from '../../store/create-store';
 import { Icon } from '../ui/Icon';
 import { onCommand } from '../view';
@@ -26,32 +27,32 @@ export function KeyCard() {
     >
       <h2 id={`${id}t`}>
         <Icon name="key" />
-        This gateway requires a key
+        {t('key.title')}
       </h2>
       <p className="hint" id={`${id}h`}>
-        The operator of the gateway creates keys with <code>trunkline keygen</code>. The key is sent
-        to this gateway only.
+        {rich('key.hint', { command: <code>trunkline keygen</code> })}
       </p>
       <div className="key-row">
         <input
           ref={input}
           className="field"
+          dir="ltr"
           type="password"
           autoComplete="off"
-          aria-label="Client key"
+          aria-label={t('key.label')}
           aria-describedby={rejected ? `${id}e` : `${id}h`}
           aria-invalid={rejected}
-          placeholder="Client key"
+          placeholder={t('key.label')}
           value={value}
           onInput={(event) => setValue(event.currentTarget.value)}
         />
         <button type="submit" className="button primary" disabled={!value.trim()}>
-          Use key
+          {t('key.use')}
         </button>
       </div>
       {rejected && (
         <p className="error-line" id={`${id}e`} role="alert">
-          The gateway rejected this key. It may be mistyped, expired or revoked.
+          {t('key.rejected')}
         </p>
       )}
       <label className="check">
@@ -60,7 +61,7 @@ export function KeyCard() {
           checked={remember}
           onChange={(event) => setRemember(event.currentTarget.checked)}
         />
-        Remember on this device (otherwise until this tab is closed)
+        {t('key.remember')}
       </label>
     </form>
   );

@@ -1,10 +1,12 @@
 import { speedOf } from '../../api/metrics';
-import type { Message } from '../../store/types';
-import { count, milliseconds, money, speed } from '../format';
+import { t } from '../../i18n';
+import { loadModule } from '../../load-module';
+import type { Message, Metrics } from '../../store/types';
+import { milliseconds, money, speed } from '../format';
 import { lazyPart } from '../ui/lazy-part';
 import { Popover, usePopover } from '../ui/Popover';
 
-const Timing = lazyPart(() => import('./Timing').then((m) => m.Timing));
+const Timing = lazyPart(() => loadModule(() => import('./Timing')).then((m) => m.Timing));
 
 /** Under every answer: provider, latency, speed, tokens and cost. */
 export function MetaLine({ message }: { message: Message }) {
@@ -21,19 +23,19 @@ export function MetaLine({ message }: { message: Message }) {
         translate="no"
         aria-haspopup="dialog"
         aria-expanded={open}
-        title="Show timing"
+        title={t('meta.show')}
         onClick={toggle}
       >
         {parts.map(({ text, spoken }, i) => (
           <span key={spoken ?? text}>
-            <span aria-hidden={spoken ? 'true' : undefined}>{text}</span>
+            <bdi aria-hidden={spoken ? 'true' : undefined}>{text}</bdi>
             {spoken && <span className="visually-hidden">{spoken}</span>}
             {i < parts.length - 1 && ' · '}
           </span>
         ))}
       </button>
       {open && (
-        <Popover anchor={anchor} onClose={close} label="Details of this answer" className="timing">
+        <Popover anchor={anchor} onClose={close} label={t('meta.label')} className="timing">
           <Timing message={message} />
         </Popover>
       )}
@@ -57,31 +59,29 @@ function partsOf(message: Message): Part[] {
   if (who && who !== provider) parts.push({ text: who });
   if (metrics?.firstTokenMs !== undefined) {
     const time = milliseconds(metrics.firstTokenMs);
-    parts.push({ text: `TTFT ${time}`, spoken: `first token after ${time}` });
+    parts.push({ text: t('meta.first', { time }), spoken: t('meta.firstSpoken', { time }) });
   }
   const rate = speedOf(metrics);
   if (rate !== undefined)
-    parts.push({ text: speed(rate), spoken: `${count(rate)} tokens per second` });
-  if (metrics?.outputTokens) {
-    const about = metrics.estimated ? '≈' : '';
-    const input = metrics.inputTokens;
-    const out = count(metrics.outputTokens);
-    parts.push(
-      input === undefined
-        ? { text: `${about}${out} tok`, spoken: `${out} tokens so far` }
-        : {
-            text: `${about}${count(input)}→${out} tok`,
-            spoken: `${metrics.estimated ? 'about ' : ''}${count(input)} tokens in, ${out} out`,
-          },
-    );
-  }
+    parts.push({ text: speed(rate), spoken: t('meta.speedSpoken', { n: Math.round(rate) }) });
+  if (metrics?.outputTokens) parts.push(tokensOf(metrics, metrics.outputTokens));
   if (metrics?.cost !== undefined) parts.push({ text: money(metrics.cost) });
-  if (message.state === 'stopped') parts.push({ text: 'stopped' });
-  else if (finish) parts.push({ text: finish === 'length' ? 'cut at the token limit' : finish });
+  if (message.state === 'stopped') parts.push({ text: t('meta.stopped') });
+  else if (finish) parts.push({ text: finish === 'length' ? t('meta.length') : finish });
   if (requestId) {
     // Ids begin alike and end with a count.
     const name = requestId.slice(-8);
-    parts.push({ text: `#${name}`, spoken: `request ${name}` });
+    parts.push({ text: `#${name}`, spoken: t('meta.requestSpoken', { id: name }) });
   }
   return parts;
+}
+
+function tokensOf({ inputTokens, estimated }: Metrics, out: number): Part {
+  if (inputTokens === undefined) {
+    return { text: t('meta.soFar', { n: out }), spoken: t('meta.soFarSpoken', { n: out }) };
+  }
+  const n = { in: inputTokens, out };
+  return estimated
+    ? { text: t('meta.tokensAbout', n), spoken: t('meta.tokensAboutSpoken', n) }
+    : { text: t('meta.tokens', n), spoken: t('meta.tokensSpoken', n) };
 }

@@ -1,4 +1,5 @@
 import { useState } from 'react';
+import { t } from '../../i18n';
 import type { Message } from '../../store/types';
 
 /** About as many lines as the styles leave of a folded text, and their characters. */
@@ -32,7 +33,7 @@ function QuestionText({ text }: { text: string }) {
           translate="no"
           onClick={() => setOpen(!open)}
         >
-          {open ? 'Show less' : 'Show all'}
+          {open ? t('question.less') : t('question.all')}
         </button>
       )}
     </div>

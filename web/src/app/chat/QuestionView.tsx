@@ -1,8 +1,10 @@
 import { memo, useState } from 'react';
+import { t } from '../../i18n';
 import { deleteMessage, edit, undelete } from '../../store/actions';
 import { notify } from '../../store/notices';
 import type { Message } from '../../store/types';
 import { Attachments } from '../composer/Attachments';
+import { draftOf, keepDraft, readDraft } from '../composer/draft';
 import { exactTime } from '../format';
 import { CopyButton } from '../ui/CopyButton';
 import { Icon } from '../ui/Icon';
@@ -30,9 +32,9 @@ export const QuestionView = memo(function QuestionView(props: Props) {
       className="question"
       data-message={message.id}
       tabIndex={-1}
-      aria-label="You wrote"
+      aria-label={t('question.label')}
     >
-      <h2 className="visually-hidden">You, {exactTime(message.at)}</h2>
+      <h2 className="visually-hidden">{t('question.head', { time: exactTime(message.at) })}</h2>
       {editing ? (
         <Editor chatId={chatId} message={message} onDone={() => onEdit(null)} />
       ) : (
@@ -43,13 +45,14 @@ export const QuestionView = memo(function QuestionView(props: Props) {
             {near && (
               <>
                 <Branches chatId={chatId} message={message} version={version} />
-                <CopyButton text={() => textOf(message)} label="Copy message" />
+                <CopyButton text={() => textOf(message)} label={t('question.copy')} />
                 {!message.toolResults && (
                   <button
                     type="button"
                     className="icon-button"
-                    aria-label="Edit message"
-                    title="Edit"
+                    data-edit
+                    aria-label={t('question.edit')}
+                    title={t('ui.edit')}
                     onClick={() => onEdit(message.id)}
                   >
                     <Icon name="edit" size={16} />
@@ -58,8 +61,8 @@ export const QuestionView = memo(function QuestionView(props: Props) {
                 <button
                   type="button"
                   className="icon-button"
-                  aria-label="Delete message"
-                  title="Delete"
+                  aria-label={t('question.delete')}
+                  title={t('ui.delete')}
                   onClick={() => remove(chatId, message)}
                 >
                   <Icon name="trash" size={16} />
@@ -77,7 +80,7 @@ export const QuestionView = memo(function QuestionView(props: Props) {
 export function remove(chatId: string, message: Message): void {
   const before = deleteMessage(chatId, message.id);
   if (!before) return;
-  notify('Message and all later ones deleted.', { label: 'Undo', run: () => undelete(before) });
+  notify(t('question.deleted'), { label: t('ui.undo'), run: () => undelete(before) });
 }
 
 interface EditorProps {
@@ -87,8 +90,17 @@ interface EditorProps {
 }
 
 function Editor({ chatId, message, onDone }: EditorProps) {
-  const [text, setText] = useState(message.text);
-  const button = `[data-message="${CSS.escape(message.id)}"] [aria-label="Edit message"]`;
+  const key = draftOf(chatId, message.id);
+  const [text, setText] = useState(() => readDraft(key).text || message.text);
+  const change = (next: string) => {
+    setText(next);
+    keepDraft(key, { text: next === message.text ? '' : next, attachments: [] });
+  };
+  const end = () => {
+    keepDraft(key, { text: '', attachments: [] });
+    onDone();
+  };
+  const button = `[data-message="${CSS.escape(message.id)}"] [data-edit]`;
   useFocusAfter(
     // Another version takes the place of one that was edited.
     () =>
@@ -96,7 +108,7 @@ function Editor({ chatId, message, onDone }: EditorProps) {
       (isTouch() ? null : document.getElementById('composer')),
   );
   const send = () => {
-    onDone();
+    end();
     if (text.trim())
       edit(chatId, message, { text: text.trim(), attachments: message.attachments ?? [] });
   };
@@ -111,7 +123,7 @@ function Editor({ chatId, message, onDone }: EditorProps) {
       <textarea
         className="field"
         dir="auto"
-        aria-label="Edit message"
+        aria-label={t('question.edit')}
         rows={Math.min(10, text.split('\n').length + 1)}
         value={text}
         ref={(area: HTMLTextAreaElement | null) => {
@@ -121,9 +133,9 @@ function Editor({ chatId, message, onDone }: EditorProps) {
             area.setSelectionRange(area.value.length, area.value.length);
           }
         }}
-        onInput={(event) => setText(event.currentTarget.value)}
+        onInput={(event) => change(event.currentTarget.value)}
         onKeyDown={(event) => {
-          if (event.key === 'Escape') onDone();
+          if (event.key === 'Escape') end();
           if (event.key === 'Enter' && !event.shiftKey) {
             event.preventDefault();
             send();
@@ -131,12 +143,12 @@ function Editor({ chatId, message, onDone }: EditorProps) {
         }}
       />
       <div className="editor-row">
-        <span className="hint grow">The earlier version stays as a branch.</span>
-        <button type="button" className="button" onClick={onDone}>
-          Cancel
+        <span className="hint grow">{t('question.branch')}</span>
+        <button type="button" className="button" onClick={end}>
+          {t('ui.cancel')}
         </button>
         <button type="submit" className="button primary">
-          Send
+          {t('ui.send')}
         </button>
       </div>
     </form>

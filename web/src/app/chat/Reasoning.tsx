@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from 'react';
+import { t } from '../../i18n';
 import { Markdown } from '../../markdown';
 import type { Message } from '../../store/types';
 import { seconds } from '../format';
@@ -28,10 +29,7 @@ export function Reasoning({ message }: { message: Message }) {
     >
       <summary translate="no">
         <Icon name="bulb" size={15} />
-        <span className="reasoning-title">
-          {thinking ? 'Thinking' : 'Thought'}
-          {(message.reasoningMs ?? 0) >= SHORT_MS && ` for ${seconds(message.reasoningMs ?? 0)}`}
-        </span>
+        <span className="reasoning-title">{titleOf(thinking, message.reasoningMs ?? 0)}</span>
         {thinking && !open && (
           <span className="reasoning-live" dir="auto">
             {lastLine.slice(-160)}
@@ -46,4 +44,10 @@ export function Reasoning({ message }: { message: Message }) {
       )}
     </details>
   );
+}
+
+function titleOf(thinking: boolean, ms: number): string {
+  if (ms < SHORT_MS) return thinking ? t('reasoning.thinking') : t('reasoning.thought');
+  const time = seconds(ms);
+  return thinking ? t('reasoning.thinkingFor', { time }) : t('reasoning.thoughtFor', { time });
 }

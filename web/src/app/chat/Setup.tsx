@@ -1,5 +1,7 @@
 import { refreshGateway } from '../../api/gateway';
 import type { Model } from '../../api/types';
+import { t } from '../../i18n';
+import { joined } from '../format';
 import { CopyButton } from '../ui/CopyButton';
 
 /** No model is ready: shows the missing environment variables. */
@@ -10,29 +12,26 @@ export function Setup({ models }: { models: Model[] }) {
     missing.set(name, [...(missing.get(name) ?? []), id]);
   }
   return (
-    <section className="card setup" aria-label="What is missing">
-      <h2>No model is ready yet</h2>
+    <section className="card setup" aria-label={t('setup.label')}>
+      <h2>{t('setup.title')}</h2>
       {missing.size === 0 ? (
-        <p>
-          No models are available to you. Add one to the gateway's configuration, or ask its
-          operator.
-        </p>
+        <p>{t('setup.none')}</p>
       ) : (
         <>
-          <p>Set one of these in the gateway's environment and restart it:</p>
+          <p>{t('setup.set')}</p>
           <ul className="setup-list">
             {[...missing].map(([name, ids]) => (
               <li key={name}>
                 <code>{name}</code>
-                <span className="hint grow ellipsis">{ids.join(', ')}</span>
-                <CopyButton text={() => `export ${name}=`} label={`Copy ${name}`} />
+                <span className="hint grow ellipsis ltr">{joined(ids)}</span>
+                <CopyButton text={() => `export ${name}=`} label={t('setup.copy', { name })} />
               </li>
             ))}
           </ul>
         </>
       )}
       <button type="button" className="button" onClick={() => void refreshGateway()}>
-        Check again
+        {t('setup.again')}
       </button>
     </section>
   );

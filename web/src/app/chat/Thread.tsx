@@ -1,4 +1,5 @@
 import { useEffect, useMemo, useState } from 'react';
+import { t } from '../../i18n';
 import { useIsLive } from '../../store/live';
 import { versionsOf } from '../../store/tree';
 import type { Conversation, Message } from '../../store/types';
@@ -48,7 +49,7 @@ export function Thread({ chat, path }: { chat: Conversation; path: Message[] }) 
       <section
         ref={scroller}
         className="thread"
-        aria-label="Messages"
+        aria-label={t('chat.messages')}
         aria-busy={live}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard
         tabIndex={0}
@@ -82,7 +83,7 @@ export function Thread({ chat, path }: { chat: Conversation; path: Message[] }) 
       {!atEnd && (
         <button type="button" className="to-end" translate="no" onClick={toEnd}>
           <Icon name="arrowDown" size={15} />
-          {live ? 'New text' : 'To the end'}
+          {live ? t('chat.newText') : t('chat.toEnd')}
         </button>
       )}
     </div>

@@ -1,3 +1,4 @@
+import { t } from '../../i18n';
 import type { Message } from '../../store/types';
 import { count, milliseconds } from '../format';
 import { CopyButton } from '../ui/CopyButton';
@@ -9,13 +10,18 @@ export function Timing({ message }: { message: Message }) {
   const headers = metrics?.headersMs ?? 0;
   const first = metrics?.firstTokenMs ?? headers;
   const bars = [
-    { name: 'Response headers', from: 0, to: headers },
-    { name: 'First token', from: headers, to: first },
-    { name: 'Stream', from: first, to: total },
+    { name: t('timing.headers'), from: 0, to: headers },
+    { name: t('timing.first'), from: headers, to: first },
+    { name: t('timing.stream'), from: first, to: total },
   ].filter((bar) => bar.to > bar.from);
   return (
     <>
-      <svg className="bars" viewBox="0 0 100 18" preserveAspectRatio="none" aria-hidden="true">
+      <svg
+        className="bars mirrored"
+        viewBox="0 0 100 18"
+        preserveAspectRatio="none"
+        aria-hidden="true"
+      >
         {bars.map((bar, i) => (
           <rect
             key={bar.name}
@@ -32,17 +38,15 @@ export function Timing({ message }: { message: Message }) {
         {bars.map((bar) => (
           <Fact key={bar.name} name={bar.name} value={milliseconds(bar.to - bar.from)} />
         ))}
-        <Fact name="Total" value={milliseconds(total)} />
+        <Fact name={t('timing.total')} value={milliseconds(total)} />
         {metrics?.reasoningTokens ? (
-          <Fact name="Reasoning tokens" value={count(metrics.reasoningTokens)} />
+          <Fact name={t('timing.reasoning')} value={count(metrics.reasoningTokens)} />
         ) : null}
-        {metrics?.suspended && (
-          <Fact name="Speed" value="unknown: the browser suspended this tab meanwhile" />
-        )}
-        {metrics?.estimated && <Fact name="Token count" value="estimated by the page" />}
-        {requestId && <Fact name="Request id" value={requestId} copy />}
+        {metrics?.suspended && <Fact name={t('timing.speed')} value={t('timing.suspended')} />}
+        {metrics?.estimated && <Fact name={t('timing.count')} value={t('timing.estimated')} />}
+        {requestId && <Fact name={t('timing.requestId')} value={requestId} copy />}
         {upstreamRequestId && upstreamRequestId !== requestId && (
-          <Fact name="Provider's id" value={upstreamRequestId} copy />
+          <Fact name={t('timing.providerId')} value={upstreamRequestId} copy />
         )}
       </dl>
     </>
@@ -53,9 +57,9 @@ function Fact({ name, value, copy }: { name: string; value: string; copy?: boole
   return (
     <div>
       <dt>{name}</dt>
-      <dd className={copy ? 'mono' : undefined}>
+      <dd className={copy ? 'mono ltr' : undefined}>
         {value}
-        {copy && <CopyButton text={() => value} label={`Copy: ${name}`} />}
+        {copy && <CopyButton text={() => value} label={t('timing.copy', { name })} />}
       </dd>
     </div>
   );

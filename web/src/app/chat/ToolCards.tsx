@@ -1,3 +1,4 @@
+import { t } from '../../i18n';
 import type { ToolCall } from '../../store/types';
 import { CopyButton } from '../ui/CopyButton';
 import { Icon } from '../ui/Icon';
@@ -8,18 +9,16 @@ export function ToolCards({ calls, streaming }: { calls: ToolCall[]; streaming: 
     <ul className="tools">
       {calls.map((call, i) => {
         const pretty = indent(call.arguments);
-        const status = streaming && !pretty ? 'receiving' : 'called, not run here';
+        const status = streaming && !pretty ? t('tools.receiving') : t('tools.called');
         return (
           <li key={call.id || i} className="card tool">
             <header>
               <Icon name="tool" size={15} />
               <code dir="ltr" translate="no">
-                {call.name || 'unnamed tool'}
+                {call.name || t('tools.unnamed')}
               </code>
-              <span className="hint grow">
-                {pretty || streaming ? status : 'arguments are not JSON'}
-              </span>
-              <CopyButton text={() => pretty ?? call.arguments} label="Copy arguments" />
+              <span className="hint grow">{pretty || streaming ? status : t('tools.notJson')}</span>
+              <CopyButton text={() => pretty ?? call.arguments} label={t('tools.copy')} />
             </header>
             {call.arguments && call.arguments !== '{}' && (
               <pre dir="ltr" translate="no">

@@ -1,3 +1,4 @@
+import { t } from '../../i18n';
 import type { Fault, FaultKind } from '../../store/types';
 import type { IconName } from '../ui/Icon';
 
@@ -11,127 +12,127 @@ interface FaultText {
   icon: IconName;
 }
 
-const TEXTS: Record<FaultKind, FaultText> = {
-  key: {
-    title: 'The gateway requires a valid key',
-    cause: 'The key is missing, mistyped, expired or revoked.',
+const TEXTS: Record<FaultKind, () => FaultText> = {
+  key: () => ({
+    title: t('error.key'),
+    cause: t('error.keyCause'),
     action: 'key',
     icon: 'key',
-  },
-  payment: {
-    title: 'The account has no credit left',
+  }),
+  payment: () => ({
+    title: t('error.payment'),
     action: 'model',
     icon: 'warn',
-  },
-  forbidden: {
-    title: 'This request is not allowed',
-    cause: 'The gateway or the provider rejected this request for your key.',
+  }),
+  forbidden: () => ({
+    title: t('error.forbidden'),
+    cause: t('error.forbiddenCause'),
     action: 'model',
     icon: 'warn',
-  },
-  model: {
-    title: 'Unknown model',
-    cause: 'It was renamed or removed, or your key may not use it.',
+  }),
+  model: () => ({
+    title: t('error.model'),
+    cause: t('error.modelCause'),
     action: 'model',
     icon: 'search',
-  },
-  setup: {
-    title: 'This model is not set up',
+  }),
+  setup: () => ({
+    title: t('error.setup'),
     action: 'model',
     icon: 'key',
-  },
-  request: {
-    title: 'The request was rejected',
+  }),
+  request: () => ({
+    title: t('error.request'),
     action: 'retry',
     icon: 'warn',
-  },
-  'too-large': {
-    title: 'The request is too large',
-    cause: 'The conversation with its attachments exceeds the size limit.',
+  }),
+  'too-large': () => ({
+    title: t('error.tooLarge'),
+    cause: t('error.tooLargeCause'),
     action: 'new-chat',
     icon: 'warn',
-  },
-  rate: {
-    title: 'Too many requests',
+  }),
+  rate: () => ({
+    title: t('error.rate'),
     action: 'retry',
     icon: 'clock',
-  },
-  limit: {
-    title: 'Your limit is reached',
+  }),
+  limit: () => ({
+    title: t('error.limit'),
     action: 'retry',
     icon: 'clock',
-  },
-  quota: {
-    title: 'Your quota is used up',
+  }),
+  quota: () => ({
+    title: t('error.quota'),
     action: 'retry',
     icon: 'clock',
-  },
-  blocked: {
-    title: 'Your requests are blocked',
+  }),
+  blocked: () => ({
+    title: t('error.blocked'),
     action: 'retry',
     icon: 'warn',
-  },
-  exceeds: {
-    title: 'The request is larger than your limit',
+  }),
+  exceeds: () => ({
+    title: t('error.exceeds'),
     action: 'new-chat',
     icon: 'warn',
-  },
-  unmetered: {
-    title: 'Your limits do not allow this',
+  }),
+  unmetered: () => ({
+    title: t('error.unmetered'),
     action: 'model',
     icon: 'warn',
-  },
-  overloaded: {
-    title: 'No capacity at the moment',
+  }),
+  overloaded: () => ({
+    title: t('error.overloaded'),
     action: 'retry',
     icon: 'clock',
-  },
-  server: {
-    title: 'The provider failed',
+  }),
+  server: () => ({
+    title: t('error.server'),
     action: 'retry',
     icon: 'warn',
-  },
-  upstream: {
-    title: 'The provider cannot be reached',
+  }),
+  upstream: () => ({
+    title: t('error.upstream'),
     action: 'retry',
     icon: 'plug',
-  },
-  'upstream-key': {
-    title: "The provider rejected the gateway's key",
-    cause: 'The operator of the gateway must set a valid provider key. Your client key is valid.',
+  }),
+  'upstream-key': () => ({
+    title: t('error.upstreamKey'),
+    cause: t('error.upstreamKeyCause'),
     action: 'model',
     icon: 'key',
-  },
-  timeout: {
-    title: 'The response took too long',
+  }),
+  timeout: () => ({
+    title: t('error.timeout'),
     action: 'retry',
     icon: 'clock',
-  },
-  'in-stream': {
-    title: 'The answer was interrupted',
+  }),
+  'in-stream': () => ({
+    title: t('error.inStream'),
     action: 'continue',
     icon: 'warn',
-  },
-  cut: {
-    title: 'Connection lost',
+  }),
+  cut: () => ({
+    title: t('error.cut'),
     action: 'continue',
     icon: 'plug',
-  },
-  offline: {
-    title: 'The gateway is not responding',
+  }),
+  offline: () => ({
+    title: t('error.offline'),
     action: 'retry',
     icon: 'plug',
-  },
-  empty: {
-    title: 'The answer is empty',
+  }),
+  empty: () => ({
+    title: t('error.empty'),
     action: 'retry',
     icon: 'info',
-  },
+  }),
 };
 
 export function faultText(fault: Fault): FaultText {
-  const text = TEXTS[fault.kind] ?? TEXTS.server;
+  const text = (TEXTS[fault.kind] ?? TEXTS.server)();
   return fault.kind === 'quota' && fault.limit?.of === 'budget'
-    ? { ...text, title: 'Your budget is used up' }
+    ? { ...text, title: t('error.budget') }
     : text;
 }

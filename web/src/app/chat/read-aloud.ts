@@ -13,11 +13,33 @@ export function readAloud(message: string, text: string): void {
       return;
     }
     const speech = new SpeechSynthesisUtterance(part);
+    speech.lang = spokenLanguage(part, document.documentElement.lang);
     speech.onend = next;
     speech.onerror = () => readStore.get() === message && readStore.set(null);
     speechSynthesis.speak(speech);
   };
   next();
+}
+
+const SCRIPTS: [RegExp, string][] = [
+  [/[\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Han}]/gu, 'zh'],
+  [/\p{Script=Hangul}/gu, 'ko'],
+  [/\p{Script=Arabic}/gu, 'ar'],
+  [/\p{Script=Hebrew}/gu, 'he'],
+  [/\p{Script=Cyrillic}/gu, 'ru'],
+];
+/** In scripts without spaces, a letter says as much as several of others. */
+const LEAST_SHARE = 0.3;
+
+/** A voice speaks one language, which else is that of the page: the answer may be in another. */
+export function spokenLanguage(text: string, page: string): string {
+  const share = (letters: RegExp) =>
+    (text.match(letters)?.length ?? 0) / (text.match(/\p{L}/gu)?.length || 1);
+  const found = SCRIPTS.find(([letters]) => share(letters) >= LEAST_SHARE)?.[1];
+  if (found === 'zh' && /[\p{Script=Hiragana}\p{Script=Katakana}]/u.test(text)) return 'ja';
+  if (found === 'zh' && page === 'ja') return page;
+  if (found) return page.startsWith(found) ? page : found;
+  return /^(?:ar|ja|zh)/.test(page) ? 'en' : page;
 }
 
 /** The text without code and marks, by paragraphs. */

@@ -1,6 +1,7 @@
+import { loadModule } from '../../load-module';
 import { createStore } from '../../store/create-store';
 import { notify } from '../../store/notices';
-import { UNREACHABLE } from '../ui/lazy-part';
+import { unreachable } from '../ui/lazy-part';
 
 /** The message that the browser reads out; null while it is silent. */
 export const readStore = createStore<string | null>(null);
@@ -17,7 +18,7 @@ export function stopReading(message: string): void {
 export function toggleReading(message: string, text: string): void {
   if (readStore.get() === message) stopReading(message);
   else
-    void import('./read-aloud')
+    void loadModule(() => import('./read-aloud'))
       .then(({ readAloud }) => readAloud(message, text))
-      .catch(() => notify(UNREACHABLE));
+      .catch(() => notify(unreachable()));
 }

@@ -1,11 +1,12 @@
 import './compare.css';
-import { useMemo, useRef, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import { gatewayStore } from '../../api/gateway';
 import { estimateTokens } from '../../api/metrics';
+import { t } from '../../i18n';
 import { keepLane, send } from '../../store/actions';
 import { useStore } from '../../store/create-store';
 import { newId } from '../../store/id';
-import { readyModels } from '../../store/model-choice';
+import { fillLanes, readyModels } from '../../store/model-choice';
 import { changeChat } from '../../store/storage/chats';
 import { laneRoot, pathOf, versionsOf } from '../../store/tree';
 import type { Conversation, Lane, Message } from '../../store/types';
@@ -26,12 +27,16 @@ import { asTable } from './table';
 /** One question to up to four models, side by side. */
 export function Compare({ chat }: { chat: Conversation }) {
   const lanes = chat.lanes ?? [];
-  const { phase } = useStore(gatewayStore);
+  const { phase, models } = useStore(gatewayStore);
   const [synced, setSynced] = useState(true);
   const paths = useMemo(() => lanes.map((lane) => pathOf(chat, laneRoot(lane.id))), [chat, lanes]);
   const sync = useSync(synced);
   const latest = paths.map((path) => path.findLast((message) => message.role === 'assistant'));
   const begun = paths.some((path) => path.length > 0);
+  // A comparison may be opened before the models are known.
+  useEffect(() => {
+    if (models.length > 0) fillEmptyLanes(chat);
+  }, [chat, models]);
 
   const setLane = (at: number, model: string) =>
     changeLanes(
@@ -57,50 +62,54 @@ export function Compare({ chat }: { chat: Conversation }) {
             checked={synced}
             onChange={(event) => setSynced(event.currentTarget.checked)}
           />
-          Scroll together
+          {t('compare.sync')}
         </label>
         {begun && (
           <button
             type="button"
             className="button small"
-            onClick={() => void copyText(asTable(lanes, latest), 'Table copied')}
+            onClick={() => void copyText(asTable(lanes, latest), t('compare.copied'))}
           >
             <Icon name="copy" size={14} />
-            Copy figures
+            {t('compare.copy')}
           </button>
         )}
         {lanes.length < MAX_LANES && !begun && (
           <button type="button" className="button small" onClick={() => addLane(nextModel(lanes))}>
             <Icon name="plus" size={14} />
-            Add model
+            {t('compare.add')}
           </button>
         )}
       </div>
       <div className="lanes" data-lanes={lanes.length}>
         {lanes.map((lane, i) => (
-          <section key={lane.id} className="lane" aria-label={`Answers of ${lane.model}`}>
+          <section
+            key={lane.id}
+            className="lane"
+            aria-label={t('compare.answersOf', { model: lane.model })}
+          >
             <header className="lane-head">
               <ModelPicker
                 value={lane.model}
                 onPick={(model) => setLane(i, model)}
-                label={`Model ${i + 1}`}
+                label={t('compare.model', { n: i + 1 })}
               />
               <span className="grow" />
               {latest[i] && (
                 <button
                   type="button"
                   className="button small"
-                  title="Go on with this answer as an ordinary chat"
+                  title={t('compare.keepTitle')}
                   onClick={() => goTo(keepLane(chat, lane.id))}
                 >
-                  Keep
+                  {t('compare.keep')}
                 </button>
               )}
               {lanes.length > 2 && !begun && (
                 <button
                   type="button"
                   className="icon-button"
-                  aria-label={`Remove ${lane.model}`}
+                  aria-label={t('files.remove', { name: lane.model })}
                   onClick={() => dropLane(i)}
                 >
                   <Icon name="close" size={15} />
@@ -120,7 +129,9 @@ export function Compare({ chat }: { chat: Conversation }) {
             chatId={chat.id}
             model=""
             history={paths.flat().reduce((n, message) => n + estimateTokens(message.text), 0)}
-            placeholder={`Ask ${lanes.length === 2 ? 'both' : `all ${lanes.length}`} models`}
+            placeholder={
+              lanes.length === 2 ? t('compare.askBoth') : t('compare.askAll', { n: lanes.length })
+            }
             onSend={(draft) => send(chat.id, draft)}
           />
         )}
@@ -146,16 +157,16 @@ function LaneThread({ chat, path, sync, number }: LaneProps) {
       ref={scroller}
       role="group"
       className="lane-thread"
-      aria-label={`Messages of lane ${number}`}
+      aria-label={t('compare.lane', { n: number })}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard
       tabIndex={0}
       onScroll={(event) => sync(event.currentTarget)}
     >
       <div ref={inner}>
-        {path.length === 0 && <p className="lane-empty">The answer will appear here.</p>}
+        {path.length === 0 && <p className="lane-empty">{t('compare.empty')}</p>}
         {path.map((message, i) =>
           message.role === 'user' ? (
-            <article key={message.id} className="question" aria-label="You wrote">
+            <article key={message.id} className="question" aria-label={t('question.label')}>
               <Attachments files={message.attachments ?? []} />
               <QuestionTexts message={message} />
             </article>
@@ -199,6 +210,12 @@ function useSync(on: boolean): (from: HTMLElement) => void {
 
 function changeLanes(id: string, lanes: Lane[]): void {
   changeChat(id, (chat) => ({ ...chat, lanes }));
+}
+
+function fillEmptyLanes({ id, lanes = [] }: Conversation): void {
+  const models = fillLanes(lanes.map((lane) => lane.model));
+  const next = lanes.map((lane, i) => ({ ...lane, model: models[i] ?? '' }));
+  if (next.some(({ model }, i) => model !== lanes[i]?.model)) changeLanes(id, next);
 }
 
 function nextModel(lanes: Lane[]): string {

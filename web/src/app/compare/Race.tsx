@@ -1,4 +1,5 @@
 import { speedOf } from '../../api/metrics';
+import { t } from '../../i18n';
 import { useLive } from '../../store/live';
 import type { Message, Metrics } from '../../store/types';
 import { milliseconds, money, speed } from '../format';
@@ -12,8 +13,7 @@ interface Props {
 /** The latest answers on one time scale: a dot at the first token, a bar to the end. */
 export function Race({ messages, names }: Props) {
   const known = messages.filter((message) => message !== undefined);
-  if (known.length === 0)
-    return <p className="hint">One question, with the timing of each model.</p>;
+  if (known.length === 0) return <p className="hint">{t('race.empty')}</p>;
   const end = Math.max(1, ...known.map((message) => message.metrics?.totalMs ?? 0));
   const best = (pick: (metrics: Metrics) => number | undefined) => {
     const values = known.flatMap((message) => pick(message.metrics ?? {}) ?? []);
@@ -24,14 +24,14 @@ export function Race({ messages, names }: Props) {
   const total = best((metrics) => metrics.totalMs);
   const cost = best((metrics) => metrics.cost);
   return (
-    <ol className="race" aria-label="Times" translate="no">
+    <ol className="race" aria-label={t('race.label')} translate="no">
       {messages.map((message, i) => {
         if (!message) return null;
         const { metrics } = message;
         const won = [
-          first !== undefined && metrics?.firstTokenMs === first && 'first token',
-          total !== undefined && metrics?.totalMs === total && 'done first',
-          cost !== undefined && metrics?.cost === cost && 'cheapest',
+          first !== undefined && metrics?.firstTokenMs === first && t('race.first'),
+          total !== undefined && metrics?.totalMs === total && t('race.done'),
+          cost !== undefined && metrics?.cost === cost && t('race.cheapest'),
         ].filter((label) => label !== false);
         return (
           <Runner key={message.id} name={names[i] ?? ''} message={message} end={end} won={won} />
@@ -58,7 +58,7 @@ function Runner({ name, message: kept, end, won }: RunnerProps) {
   return (
     <li className="runner">
       <span className="runner-head">
-        <span className="runner-name">{name}</span>
+        <span className="runner-name ltr">{name}</span>
         {message.state !== 'streaming' &&
           won.map((label) => (
             <span key={label} className="winner">
@@ -67,7 +67,12 @@ function Runner({ name, message: kept, end, won }: RunnerProps) {
             </span>
           ))}
       </span>
-      <svg className="runner-bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
+      <svg
+        className="runner-bar mirrored"
+        viewBox="0 0 100 8"
+        preserveAspectRatio="none"
+        aria-hidden="true"
+      >
         <rect className="runner-track" x="0" y="3" width="100" height="2" />
         {first !== undefined && (
           <>
@@ -83,7 +88,11 @@ function Runner({ name, message: kept, end, won }: RunnerProps) {
         )}
       </svg>
       <span className="runner-facts">
-        {first === undefined ? (message.fault ? 'no answer' : 'waiting') : milliseconds(first)}
+        {first === undefined
+          ? message.fault
+            ? t('race.none')
+            : t('race.waiting')
+          : milliseconds(first)}
         {rate !== undefined && ` · ${speed(rate)}`}
         {metrics.cost !== undefined && ` · ${money(metrics.cost)}`}
       </span>

@@ -1,4 +1,5 @@
 import { speedOf } from '../../api/metrics';
+import { t } from '../../i18n';
 import type { Lane, Message } from '../../store/types';
 import { count, milliseconds, money, speed } from '../format';
 
@@ -20,7 +21,16 @@ export function asTable(lanes: Lane[], latest: (Message | undefined)[]): string 
       message?.fault ? message.fault.kind : (message?.finish ?? message?.state ?? ''),
     ];
   });
-  const head = ['Model', 'Provider', 'First token', 'Speed', 'Total', 'Tokens', 'Cost', 'End'];
+  const head = [
+    t('ui.model'),
+    t('error.provider'),
+    t('timing.first'),
+    t('timing.speed'),
+    t('timing.total'),
+    t('table.tokens'),
+    t('table.cost'),
+    t('table.end'),
+  ];
   const line = (cells: string[]) =>
     `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');

@@ -1,11 +1,13 @@
 import { useEffect, useState } from 'react';
+import { t } from '../../i18n';
+import { loadModule } from '../../load-module';
 import { getImage } from '../../store/storage/images';
 import type { Attachment } from '../../store/types';
 import { bytes } from '../format';
 import { Icon } from '../ui/Icon';
 import { lazyPart } from '../ui/lazy-part';
 
-const Viewer = lazyPart(() => import('./Viewer').then((m) => m.Viewer));
+const Viewer = lazyPart(() => loadModule(() => import('./Viewer')).then((m) => m.Viewer));
 
 interface Props {
   files: Attachment[];
@@ -15,7 +17,7 @@ interface Props {
 export function Attachments({ files, onRemove }: Props) {
   if (files.length === 0) return null;
   return (
-    <ul className="files" aria-label="Attached">
+    <ul className="files" aria-label={t('files.label')}>
       {files.map((file) => (
         <li key={file.id} className={`file ${file.kind}`}>
           {file.kind === 'image' ? <Picture file={file} /> : <Text file={file} />}
@@ -23,7 +25,7 @@ export function Attachments({ files, onRemove }: Props) {
             <button
               type="button"
               className="file-remove"
-              aria-label={`Remove ${file.name}`}
+              aria-label={t('files.remove', { name: file.name })}
               onClick={() => onRemove(file.id)}
             >
               <Icon name="close" size={12} />
@@ -66,14 +68,15 @@ function Picture({ file }: { file: Attachment }) {
       if (made) URL.revokeObjectURL(made);
     };
   }, [file.id]);
-  if (url === null) return <span className="file-name">{file.name} (no longer here)</span>;
+  if (url === null)
+    return <span className="file-name">{t('files.gone', { name: file.name })}</span>;
   if (!url) return <span className="file-wait" />;
   return (
     <>
       <button
         type="button"
         className="file-open"
-        aria-label={`Show ${file.name} larger`}
+        aria-label={t('files.show', { name: file.name })}
         onClick={() => setOpen(true)}
       >
         <img src={url} alt={file.name} />

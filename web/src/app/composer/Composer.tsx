@@ -1,11 +1,12 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { gatewayStore } from '../../api/gateway';
 import { estimateTokens } from '../../api/metrics';
+import { t } from '../../i18n';
 import type { Draft } from '../../store/actions';
 import { useStore } from '../../store/create-store';
 import { stopChat, useIsLive } from '../../store/live';
 import { settingsStore } from '../../store/settings';
-import { count, short } from '../format';
+import { short } from '../format';
 import { Icon } from '../ui/Icon';
 import { command, isNarrow, isTouch, onCommand } from '../view';
 import { Attachments } from './Attachments';
@@ -86,7 +87,7 @@ export function Composer({ chatId, model, history, placeholder, onSend }: Props)
 
   return (
     // biome-ignore lint/a11y/useSemanticElements: no form, since the fields of what opens from it would send it
-    <div className="composer" role="group" aria-label="Your message">
+    <div className="composer" role="group" aria-label={t('composer.label')}>
       {chatId && <Queue chatId={chatId} live={live} draft={draft} />}
       <Attachments
         files={draft.attachments}
@@ -104,7 +105,7 @@ export function Composer({ chatId, model, history, placeholder, onSend }: Props)
         rows={1}
         value={draft.text}
         placeholder={placeholder}
-        aria-label="Message"
+        aria-label={t('chat.message')}
         onInput={(event) => change({ ...draft, text: event.currentTarget.value })}
         onKeyDown={onKeyDown}
         onPaste={onPaste}
@@ -115,7 +116,7 @@ export function Composer({ chatId, model, history, placeholder, onSend }: Props)
           type="file"
           multiple
           hidden
-          aria-label="Files"
+          aria-label={t('composer.files')}
           onChange={(event) => {
             void add([...(event.currentTarget.files ?? [])]);
             event.currentTarget.value = '';
@@ -124,8 +125,8 @@ export function Composer({ chatId, model, history, placeholder, onSend }: Props)
         <button
           type="button"
           className="icon-button"
-          aria-label="Attach images or text files"
-          title="Attach images or text files"
+          aria-label={t('composer.attach')}
+          title={t('composer.attach')}
           onClick={() => picker.current?.click()}
         >
           <Icon name="attach" />
@@ -138,8 +139,8 @@ export function Composer({ chatId, model, history, placeholder, onSend }: Props)
           <button
             type="button"
             className="send stop"
-            aria-label="Stop"
-            title="Stop (Esc)"
+            aria-label={t('ui.stop')}
+            title={t('composer.stopKeys')}
             onClick={() => chatId && stopChat(chatId)}
           >
             <Icon name="stop" size={16} />
@@ -148,7 +149,7 @@ export function Composer({ chatId, model, history, placeholder, onSend }: Props)
           <button
             type="button"
             className="send"
-            aria-label={live ? 'Send after this answer' : 'Send'}
+            aria-label={live ? t('composer.sendAfter') : t('ui.send')}
             disabled={!canSend}
             onClick={send}
           >
@@ -178,7 +179,7 @@ function Estimate({ draft, history, model }: { draft: Draft; history: number; mo
     <span
       className="estimate"
       translate="no"
-      title={`About ${count(total)} tokens would be sent, of which ${count(history)} of the conversation so far`}
+      title={t('composer.estimateTitle', { n: total, history })}
     >
       {context ? (
         <meter
@@ -187,11 +188,12 @@ function Estimate({ draft, history, model }: { draft: Draft; history: number; mo
           high={context * 0.8}
           optimum={0}
           value={total}
-          aria-label="Context used"
+          aria-label={t('composer.context')}
         />
       ) : null}
-      ≈ {short(total)}
-      {context ? ` / ${short(context)}` : ''} tokens
+      {context
+        ? t('composer.tokensOf', { count: short(total), context: short(context) })
+        : t('composer.tokens', { count: short(total) })}
     </span>
   );
 }

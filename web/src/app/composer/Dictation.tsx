@@ -1,7 +1,9 @@
 import { useEffect, useRef, useState } from 'react';
+import { t } from '../../i18n';
+import { loadModule } from '../../load-module';
 import { notify } from '../../store/notices';
 import { Icon } from '../ui/Icon';
-import { UNREACHABLE } from '../ui/lazy-part';
+import { unreachable } from '../ui/lazy-part';
 
 const canDictate = () =>
   'SpeechRecognition' in globalThis || 'webkitSpeechRecognition' in globalThis;
@@ -32,7 +34,7 @@ export function Dictation({ chatId, onText }: Props) {
       setOn(false);
     };
     try {
-      const { dictate } = await import('./dictate');
+      const { dictate } = await loadModule(() => import('./dictate'));
       if (gone) return;
       stop.current = dictate(
         (text) => say.current(text),
@@ -40,7 +42,7 @@ export function Dictation({ chatId, onText }: Props) {
       );
     } catch {
       setOn(false);
-      notify(UNREACHABLE);
+      notify(unreachable());
     }
   };
   return (
@@ -48,9 +50,9 @@ export function Dictation({ chatId, onText }: Props) {
       type="button"
       className="icon-button"
       data-on={on}
-      aria-label="Dictate"
+      aria-label={t('dictate.label')}
       aria-pressed={on}
-      title="Dictate, by the browser's own speech recognition"
+      title={t('dictate.title')}
       onClick={() => void toggle()}
     >
       <Icon name="mic" />

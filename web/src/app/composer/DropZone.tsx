@@ -1,4 +1,5 @@
 import { useEffect, useState } from 'react';
+import { t } from '../../i18n';
 import { routeStore } from '../route';
 import { attach } from './attach';
 import { readDraft, setDraft } from './draft';
@@ -31,7 +32,7 @@ export function DropZone() {
       removeEventListener('drop', onDrop);
     };
   }, []);
-  return over ? <div className="drop">Drop to attach</div> : null;
+  return over ? <div className="drop">{t('composer.drop')}</div> : null;
 }
 
 async function add(files: File[]): Promise<void> {

@@ -1,3 +1,5 @@
+import { t } from '../../i18n';
+import { loadModule } from '../../load-module';
 import { useStore } from '../../store/create-store';
 import { changeSettings, settingsStore } from '../../store/settings';
 import { changeChat } from '../../store/storage/chats';
@@ -7,7 +9,9 @@ import { Icon } from '../ui/Icon';
 import { lazyPart } from '../ui/lazy-part';
 import { Popover, usePopover } from '../ui/Popover';
 
-const ParamsForm = lazyPart(() => import('./ParamsForm').then((m) => m.ParamsForm));
+const ParamsForm = lazyPart(() =>
+  loadModule(() => import('./ParamsForm')).then((m) => m.ParamsForm),
+);
 
 /** System prompt and sampling parameters, of this conversation or of new ones. */
 export function ParamsButton({ chatId }: { chatId: string | null }) {
@@ -38,8 +42,8 @@ export function ParamsButton({ chatId }: { chatId: string | null }) {
         type="button"
         className="icon-button"
         data-on={active}
-        aria-label={active ? 'Instructions and parameters (set)' : 'Instructions and parameters'}
-        title="Instructions and parameters"
+        aria-label={active ? t('params.set') : t('params.label')}
+        title={t('params.label')}
         aria-haspopup="dialog"
         aria-expanded={open}
         onClick={toggle}
@@ -47,17 +51,9 @@ export function ParamsButton({ chatId }: { chatId: string | null }) {
         <Icon name="sliders" />
       </button>
       {open && (
-        <Popover
-          anchor={anchor}
-          onClose={close}
-          label="Instructions and parameters"
-          className="params"
-        >
+        <Popover anchor={anchor} onClose={close} label={t('params.label')} className="params">
           <ParamsForm presets={settings.presets} params={params} onApply={apply} onChange={set} />
-          <p className="hint">
-            {chatId ? 'For this conversation.' : 'For new conversations.'} Empty fields use the
-            provider's defaults.
-          </p>
+          <p className="hint">{chatId ? t('params.forThis') : t('params.forNew')}</p>
         </Popover>
       )}
     </>

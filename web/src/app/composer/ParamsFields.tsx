@@ -1,4 +1,5 @@
 import { useEffect, useId, useState } from 'react';
+import { t } from '../../i18n';
 import type { Params } from '../../store/types';
 
 interface Props {
@@ -15,7 +16,7 @@ export function ParamsFields({ params, onChange }: Props) {
   return (
     <div className="params-fields">
       <label className="label" htmlFor={`${id}s`}>
-        System prompt
+        {t('params.system')}
       </label>
       <textarea
         id={`${id}s`}
@@ -23,42 +24,42 @@ export function ParamsFields({ params, onChange }: Props) {
         dir="auto"
         rows={4}
         value={params.system ?? ''}
-        placeholder="How the model should behave"
+        placeholder={t('params.systemHint')}
         onInput={(event) => set('system', event.currentTarget.value)}
       />
       <div className="params-grid">
         <Num
-          label="Temperature"
-          hint="0 to 2"
+          label={t('params.temperature')}
+          hint={t('params.range', { from: 0, to: 2 })}
           step={0.1}
           max={2}
           value={params.temperature}
           onChange={(n) => set('temperature', n)}
         />
         <Num
-          label="Top p"
-          hint="0 to 1"
+          label={t('params.topP')}
+          hint={t('params.range', { from: 0, to: 1 })}
           step={0.05}
           max={1}
           value={params.topP}
           onChange={(n) => set('topP', n)}
         />
         <Num
-          label="Most tokens"
-          hint="in the answer"
+          label={t('params.most')}
+          hint={t('params.mostHint')}
           step={1}
           min={1}
           value={params.maxTokens}
           onChange={(n) => set('maxTokens', n && Math.round(n))}
         />
         <label className="label">
-          Reasoning
+          {t('params.reasoning')}
           <select
             className="field"
             value={params.reasoningEffort ?? ''}
             onChange={(event) => set('reasoningEffort', event.currentTarget.value)}
           >
-            <option value="">Default</option>
+            <option value="">{t('params.default')}</option>
             {EFFORTS.map((effort) => (
               <option key={effort} value={effort}>
                 {effort}
@@ -67,8 +68,8 @@ export function ParamsFields({ params, onChange }: Props) {
           </select>
         </label>
         <Num
-          label="Seed"
-          hint="whole number"
+          label={t('params.seed')}
+          hint={t('params.seedHint')}
           step={1}
           value={params.seed}
           onChange={(n) => set('seed', n && Math.round(n))}
@@ -81,7 +82,7 @@ export function ParamsFields({ params, onChange }: Props) {
           checked={params.json ?? false}
           onChange={(event) => set('json', event.currentTarget.checked || undefined)}
         />
-        Answer with a JSON object
+        {t('params.json')}
       </label>
     </div>
   );
@@ -109,13 +110,13 @@ function Stop({ value, onChange }: StopProps) {
   }, [value]);
   return (
     <label className="label">
-      Stop at
+      {t('params.stop')}
       <textarea
         className="field"
         dir="auto"
         rows={1}
         value={text}
-        placeholder="one in a line"
+        placeholder={t('params.stopHint')}
         onInput={(event) => {
           const typed = event.currentTarget.value;
           setText(typed);

@@ -1,4 +1,5 @@
 import { useState } from 'react';
+import { t } from '../../i18n';
 import { newId } from '../../store/id';
 import { changeSettings } from '../../store/settings';
 import type { Params, Preset } from '../../store/types';
@@ -38,8 +39,8 @@ function Presets({ presets, params, onApply }: PresetsProps) {
         <input
           className="field"
           dir="auto"
-          placeholder="Name of the preset"
-          aria-label="Name of the preset"
+          placeholder={t('presets.name')}
+          aria-label={t('presets.name')}
           value={name}
           // biome-ignore lint/a11y/noAutofocus: it appears because it was asked for
           autoFocus
@@ -47,7 +48,7 @@ function Presets({ presets, params, onApply }: PresetsProps) {
           onKeyDown={(event) => event.key === 'Enter' && save()}
         />
         <button type="button" className="button" onClick={save}>
-          Save
+          {t('ui.save')}
         </button>
       </div>
     );
@@ -56,7 +57,7 @@ function Presets({ presets, params, onApply }: PresetsProps) {
     <div className="preset-row">
       <select
         className="field"
-        aria-label="Preset"
+        aria-label={t('presets.label')}
         value=""
         disabled={presets.length === 0}
         onChange={(event) => {
@@ -64,7 +65,7 @@ function Presets({ presets, params, onApply }: PresetsProps) {
           if (chosen) onApply(chosen);
         }}
       >
-        <option value="">{presets.length === 0 ? 'No presets yet' : 'Use a preset…'}</option>
+        <option value="">{presets.length === 0 ? t('presets.none') : t('presets.use')}</option>
         {presets.map((preset) => (
           <option key={preset.id} value={preset.id}>
             {preset.name}
@@ -72,7 +73,7 @@ function Presets({ presets, params, onApply }: PresetsProps) {
         ))}
       </select>
       <button type="button" className="button" onClick={() => setName('')}>
-        Save as preset
+        {t('presets.save')}
       </button>
     </div>
   );

@@ -1,6 +1,8 @@
+import { t } from '../../i18n';
 import { type Draft, sendQueued } from '../../store/actions';
 import { useStore } from '../../store/create-store';
 import { dequeue, type Queued, queueOf, replaceQueued } from '../../store/queue';
+import { joined } from '../format';
 import { Icon } from '../ui/Icon';
 import { command, isTouch } from '../view';
 import { setDraft } from './draft';
@@ -28,12 +30,12 @@ export function Queue({ chatId, live, draft }: Props) {
     if (!isTouch()) command('focus-composer');
   };
   return (
-    <ol className="queue" aria-label="Waiting questions">
+    <ol className="queue" aria-label={t('queue.label')}>
       {queued.map((entry, i) => (
         <li key={entry.id}>
           <Icon name="clock" size={14} />
           <span className="grow ellipsis" dir="auto" title={entry.text}>
-            {entry.text || entry.attachments.map((file) => file.name).join(', ')}
+            {entry.text || joined(entry.attachments.map((file) => file.name))}
           </span>
           {!live && i === 0 && (
             <button
@@ -41,14 +43,14 @@ export function Queue({ chatId, live, draft }: Props) {
               className="button small"
               onClick={() => takeOut(() => sendQueued(chatId, entry.id))}
             >
-              Send now
+              {t('queue.sendNow')}
             </button>
           )}
           <button
             type="button"
             className="icon-button"
-            aria-label={`Edit waiting question ${i + 1}`}
-            title="Edit"
+            aria-label={t('queue.edit', { n: i + 1 })}
+            title={t('ui.edit')}
             onClick={() => edit(entry)}
           >
             <Icon name="edit" size={14} />
@@ -56,8 +58,8 @@ export function Queue({ chatId, live, draft }: Props) {
           <button
             type="button"
             className="icon-button"
-            aria-label={`Remove waiting question ${i + 1}`}
-            title="Remove"
+            aria-label={t('queue.remove', { n: i + 1 })}
+            title={t('ui.remove')}
             onClick={() => takeOut(() => dequeue(chatId, entry.id))}
           >
             <Icon name="close" size={14} />

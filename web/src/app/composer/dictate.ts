@@ -1,3 +1,4 @@
+import { t } from '../../i18n';
 import { notify } from '../../store/notices';
 
 /** The part of the Web Speech API that is used; TypeScript has no types for it. */
@@ -35,8 +36,8 @@ export function dictate(onText: (text: string) => void, onEnd: () => void): () =
     }
   };
   speech.onerror = ({ error }) => {
-    if (error === 'not-allowed') notify('The browser does not allow the microphone here.');
-    else if (error !== 'no-speech' && error !== 'aborted') notify('Dictation does not work here.');
+    if (error === 'not-allowed') notify(t('dictate.denied'));
+    else if (error !== 'no-speech' && error !== 'aborted') notify(t('dictate.failed'));
   };
   speech.onend = onEnd;
   speech.start();

@@ -5,12 +5,15 @@ import { isKeptNowhere } from '../../store/temporary';
 import { isObject } from '../../store/validate';
 import { command } from '../view';
 
-/** Unsent text by conversation. */
+/** Unsent text by conversation, or by message within one. */
 const memory = new Map<string, Draft>();
 /** Changes when a draft is set by something other than typing. */
 export const draftReplaced = createStore(0);
 
 const NEW = 'new';
+
+/** The key of what is typed for a message within a conversation. */
+export const draftOf = (chat: string, message: string) => `${chat}/${message}`;
 
 export function readDraft(chat: string | null): Draft {
   const key = chat ?? NEW;

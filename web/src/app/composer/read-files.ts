@@ -1,3 +1,4 @@
+import { t } from '../../i18n';
 import { newId } from '../../store/id';
 import { notify } from '../../store/notices';
 import { putImage } from '../../store/storage/images';
@@ -17,7 +18,7 @@ export async function readFiles(files: Iterable<File>, temporary: boolean): Prom
       const made = file.type.startsWith('image/') ? await image(file, temporary) : await text(file);
       results.push(made);
     } catch (error) {
-      notify(error instanceof Error ? error.message : `${file.name} cannot be attached.`);
+      notify(error instanceof Error ? error.message : t('files.failed', { name: file.name }));
     }
   }
   return results;
@@ -26,19 +27,21 @@ export async function readFiles(files: Iterable<File>, temporary: boolean): Prom
 async function text(file: File): Promise<Attachment> {
   // Some are text for a computer, which says nothing to a model.
   if (file.type === 'application/pdf' || (await file.slice(0, 5).text()) === '%PDF-') {
-    throw new Error(
-      `${file.name} is a PDF, which cannot be read here. Paste its text or a picture.`,
-    );
+    throw new Error(t('files.pdf', { name: file.name }));
   }
   if (file.size > MAX_TEXT_BYTES) {
     throw new Error(
-      `${file.name} is too large: ${bytes(file.size)}, at most ${bytes(MAX_TEXT_BYTES)}.`,
+      t('files.tooLarge', {
+        name: file.name,
+        size: bytes(file.size),
+        most: bytes(MAX_TEXT_BYTES),
+      }),
     );
   }
   const content = await file.text();
   // A NUL byte or invalid UTF-8: not text.
   if (content.includes('\0') || content.includes('\ufffd')) {
-    throw new Error(`${file.name} is neither a text nor an image.`);
+    throw new Error(t('files.binary', { name: file.name }));
   }
   const mime = file.type || 'text/plain';
   return { id: newId(), kind: 'text', name: file.name, mime, bytes: file.size, text: content };
@@ -50,16 +53,22 @@ async function image(file: File, temporary: boolean): Promise<Attachment> {
   try {
     await putImage(id, blob, temporary);
   } catch {
-    throw new Error("The browser's storage has no space for the image.");
+    throw new Error(t('files.noRoom'));
   }
-  return { id, kind: 'image', name: file.name || 'Image', mime: blob.type, bytes: blob.size };
+  return {
+    id,
+    kind: 'image',
+    name: file.name || t('files.image'),
+    mime: blob.type,
+    bytes: blob.size,
+  };
 }
 
 const SENDABLE = new Set(['image/png', 'image/jpeg', 'image/webp', 'image/gif']);
 
 async function downscale(file: File): Promise<Blob> {
   const bitmap = await createImageBitmap(file).catch(() => {
-    throw new Error(`${file.name} is not an image that this browser can read.`);
+    throw new Error(t('files.unreadable', { name: file.name }));
   });
   const scale = Math.min(1, MAX_IMAGE_SIDE / Math.max(bitmap.width, bitmap.height));
   if (scale === 1 && SENDABLE.has(file.type)) {
@@ -74,7 +83,8 @@ async function downscale(file: File): Promise<Blob> {
   const type = file.type === 'image/png' ? 'image/png' : 'image/jpeg';
   return new Promise((resolve, reject) => {
     canvas.toBlob(
-      (blob) => (blob ? resolve(blob) : reject(new Error(`${file.name} cannot be resized.`))),
+      (blob) =>
+        blob ? resolve(blob) : reject(new Error(t('files.noResize', { name: file.name }))),
       type,
       0.9,
     );

@@ -2,8 +2,9 @@ import './models.css';
 import { useEffect, useId, useRef, useState } from 'react';
 import { gatewayStore } from '../../api/gateway';
 import type { Model } from '../../api/types';
+import { rich, t } from '../../i18n';
 import { useStore } from '../../store/create-store';
-import { milliseconds, short } from '../format';
+import { milliseconds, price, short } from '../format';
 import { CopyButton } from '../ui/CopyButton';
 import { Icon } from '../ui/Icon';
 import { Sparkline } from '../ui/Sparkline';
@@ -71,14 +72,14 @@ export function ModelList({ value, onPick, onCompare }: Props) {
           ref={input}
           role="combobox"
           dir="auto"
-          aria-label="Search models"
+          aria-label={t('models.search')}
           aria-expanded="true"
           aria-controls={`${base}list`}
           aria-activedescendant={flat[at] ? `${base}${at}` : undefined}
           aria-autocomplete="list"
           autoComplete="off"
           spellCheck={false}
-          placeholder="Search models"
+          placeholder={t('models.search')}
           value={query}
           onInput={(event) => {
             setQuery(event.currentTarget.value);
@@ -92,14 +93,14 @@ export function ModelList({ value, onPick, onCompare }: Props) {
         className="model-list"
         role="listbox"
         id={`${base}list`}
-        aria-label="Models"
+        aria-label={t('ui.models')}
         tabIndex={-1}
       >
         {groups.map((group) => (
           // biome-ignore lint/a11y/useSemanticElements: a listbox knows groups only
-          <div key={group.provider} role="group" aria-label={group.provider || 'Models'}>
+          <div key={group.provider} role="group" aria-label={group.provider || t('ui.models')}>
             <div className="model-group" aria-hidden="true">
-              {group.provider || 'Models'}
+              {group.provider || t('ui.models')}
             </div>
             {group.models.map((model) => {
               const index = rows.get(model) ?? 0;
@@ -119,20 +120,18 @@ export function ModelList({ value, onPick, onCompare }: Props) {
           </div>
         ))}
       </div>
-      {hidden > 0 && <p className="list-empty">And {hidden} more: search by name.</p>}
+      {hidden > 0 && <p className="list-empty">{t('models.hidden', { n: hidden })}</p>}
       {flat.length === 0 && (
-        <p className="list-empty">
-          {models.length === 0 ? 'No models available.' : 'No matching models.'}
-        </p>
+        <p className="list-empty">{models.length === 0 ? t('models.none') : t('models.noMatch')}</p>
       )}
       <div className="model-foot">
         <Missing models={models} />
         {onCompare && (
           <span className="hint">
-            <kbd>{keyName('alt+enter')}</kbd> compare
+            {rich('models.compareKeys', { keys: <kbd>{keyName('alt+enter')}</kbd> })}
           </span>
         )}
-        {!status && models.length > 0 && <span className="hint">ready models only</span>}
+        {!status && models.length > 0 && <span className="hint">{t('models.readyOnly')}</span>}
       </div>
     </>
   );
@@ -164,30 +163,30 @@ function Row({ id, model, times, chosen, active, onPoint, onPick }: RowProps) {
       onClick={(event) => onPick(event.altKey)}
     >
       <span className="model-names">
-        <span className="model-name">{model.id}</span>
+        <span className="model-name ltr">{model.id}</span>
         {model.upstreamModel && model.upstreamModel !== model.id && (
-          <span className="model-upstream">{model.upstreamModel}</span>
+          <span className="model-upstream ltr">{model.upstreamModel}</span>
         )}
       </span>
       <span className="model-facts">
         {model.context && (
-          <span className="wide-only" title="Context in tokens">
+          <span className="wide-only" title={t('models.context')}>
             {short(model.context)}
           </span>
         )}
         {model.price && (
-          <span className="wide-only" title="US dollars for a million tokens in and out">
-            ${model.price.input_per_million ?? '?'} / ${model.price.output_per_million ?? '?'}
+          <span className="wide-only" title={t('models.price')}>
+            {price(model.price.input_per_million)} / {price(model.price.output_per_million)}
           </span>
         )}
         {model.firstTokenMs !== null && (
-          <span className="first-token" title="Median time to first token, and the last ones">
+          <span className="first-token" title={t('models.times')}>
             <TimesLine times={times} />
             {milliseconds(model.firstTokenMs)}
           </span>
         )}
         <span className={`state ${health.tone}`}>
-          {missing ? `${missing} missing` : health.word}
+          {missing ? t('models.missing', { name: missing }) : health.word}
         </span>
         {chosen && <Icon name="check" size={16} />}
       </span>
@@ -209,12 +208,8 @@ function Missing({ models }: { models: Model[] }) {
     <>
       <CopyButton
         text={() => names.map((name) => `export ${name}=`).join('\n')}
-        label="Copy the names of the missing variables as shell lines"
-        caption={
-          names.length === 1
-            ? 'Copy the missing variable'
-            : `Copy ${names.length} missing variables`
-        }
+        label={t('models.copyMissingTitle')}
+        caption={t('models.copyMissing', { n: names.length })}
       />
       <span className="grow" />
     </>

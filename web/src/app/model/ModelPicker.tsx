@@ -1,5 +1,6 @@
 import { useEffect } from 'react';
 import { gatewayStore, refreshGateway } from '../../api/gateway';
+import { t } from '../../i18n';
 import { useStore } from '../../store/create-store';
 import { Icon } from '../ui/Icon';
 import { Popover, usePopover } from '../ui/Popover';
@@ -15,7 +16,7 @@ interface Props {
   label?: string;
 }
 
-export function ModelPicker({ value, onPick, onCompare, hotkey, label = 'Model' }: Props) {
+export function ModelPicker({ value, onPick, onCompare, hotkey, label = t('ui.model') }: Props) {
   const { anchor, open, setOpen, close, toggle } = usePopover();
   const { models, phase } = useStore(gatewayStore);
   const model = models.find((model) => model.id === value);
@@ -29,7 +30,7 @@ export function ModelPicker({ value, onPick, onCompare, hotkey, label = 'Model' 
     if (open) void refreshGateway();
   }, [open]);
 
-  const shown = value || (phase === 'loading' ? 'Loading models…' : 'No model');
+  const shown = value || (phase === 'loading' ? t('models.loading') : t('models.noModel'));
   return (
     <>
       <button
@@ -38,22 +39,27 @@ export function ModelPicker({ value, onPick, onCompare, hotkey, label = 'Model' 
         className="picker"
         aria-haspopup="listbox"
         aria-expanded={open}
-        title={hotkey ? `Choose a model (${keyName('mod+/')})` : 'Choose a model'}
+        title={hotkey ? t('models.chooseKeys', { keys: keyName('mod+/') }) : t('models.choose')}
         onClick={toggle}
       >
         {/* Part of the content, so that the accessible name contains the visible text. */}
         <span className="visually-hidden">{label}: </span>
-        <span className="picker-name">{shown}</span>
+        {/* Another element for the name: from right to left, the text before it would move. */}
+        <span key={value ? 'name' : 'none'} className={value ? 'picker-name ltr' : 'picker-name'}>
+          {shown}
+        </span>
         {health?.tone === 'ok' && <span className="visually-hidden">, {health.word}</span>}
         {health && health.tone !== 'ok' && (
           <span className={`state ${health.tone}`}>{health.word}</span>
         )}
-        {value && !model && phase === 'ready' && <span className="state warn">not listed</span>}
+        {value && !model && phase === 'ready' && (
+          <span className="state warn">{t('models.notListed')}</span>
+        )}
         {/* The name of a model is shorter than that of none: the mark would move. */}
         {(value || phase !== 'loading') && <Icon name="down" size={15} />}
       </button>
       {open && (
-        <Popover anchor={anchor} onClose={close} label="Models" className="models">
+        <Popover anchor={anchor} onClose={close} label={t('ui.models')} className="models">
           <ModelList
             value={value}
             onPick={(id) => {

@@ -1,6 +1,9 @@
+import { loadModule } from '../../load-module';
 import { lazyPart } from '../ui/lazy-part';
 
-export const ModelList = lazyPart(() => import('./ModelList').then((m) => m.ModelList));
+export const ModelList = lazyPart(() =>
+  loadModule(() => import('./ModelList')).then((m) => m.ModelList),
+);
 
 // The first interaction loads the list, so that it is there when it is opened.
 if (typeof document !== 'undefined') {

@@ -1,6 +1,7 @@
 import './palette.css';
 import { useEffect, useId, useMemo, useRef, useState } from 'react';
 import { gatewayStore } from '../../api/gateway';
+import { t } from '../../i18n';
 import { setModel } from '../../store/actions';
 import { useStore } from '../../store/create-store';
 import { type Hit, searchChats } from '../../store/search';
@@ -53,7 +54,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
     const others = [...commands(), ...modelEntries(models)].filter((entry) =>
       words.every((word) => `${entry.label} ${entry.group}`.toLowerCase().includes(word)),
     );
-    const shown = query.trim() ? others : others.filter((entry) => entry.group !== 'Models');
+    const shown = query.trim() ? others : others.filter((entry) => entry.group !== t('ui.models'));
     const chatEntries = found.slice(0, 20).map(chatEntry);
     return query.trim() ? [...shown.slice(0, 12), ...chatEntries] : [...chatEntries, ...shown];
   }, [query, hits, models, chats]);
@@ -79,19 +80,19 @@ export function Palette({ onClose }: { onClose: () => void }) {
   };
 
   return (
-    <Dialog title="Search and commands" onClose={onClose} className="palette" bare>
+    <Dialog title={t('app.palette')} onClose={onClose} className="palette" bare>
       <label className="search big">
         <Icon name="search" />
         <input
           role="combobox"
           dir="auto"
-          aria-label="Search conversations, models and commands"
+          aria-label={t('palette.search')}
           aria-expanded="true"
           aria-controls={`${base}l`}
           aria-activedescendant={entries[at] ? `${base}${at}` : undefined}
           autoComplete="off"
           spellCheck={false}
-          placeholder={isTouch() ? 'Search' : 'Search conversations, models and commands'}
+          placeholder={isTouch() ? t('ui.search') : t('palette.search')}
           value={query}
           onInput={(event) => {
             setQuery(event.currentTarget.value);
@@ -106,7 +107,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
         className="palette-list"
         role="listbox"
         id={`${base}l`}
-        aria-label="Found"
+        aria-label={t('palette.found')}
         tabIndex={-1}
       >
         {entries.map((entry, i) => (
@@ -139,7 +140,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
           </div>
         ))}
       </div>
-      {entries.length === 0 && <p className="list-empty">Nothing found.</p>}
+      {entries.length === 0 && <p className="list-empty">{t('ui.nothingFound')}</p>}
     </Dialog>
   );
 }
@@ -148,8 +149,8 @@ function chatEntry(hit: Hit): Entry {
   const { id, title, excerpt } = hit;
   return {
     id: `c${id}`,
-    group: 'Conversations',
-    label: title || 'New chat',
+    group: t('list.label'),
+    label: title || t('app.newChat'),
     ...(excerpt && { hint: excerpt }),
     icon: 'chat',
     run: () => goTo(id),
@@ -161,8 +162,8 @@ function modelEntries(models: { id: string; provider: string; ready: boolean }[]
     .filter((model) => model.ready)
     .map((model) => ({
       id: `m${model.id}`,
-      group: 'Models',
-      label: `Use ${model.id}`,
+      group: t('ui.models'),
+      label: t('palette.use', { model: model.id }),
       hint: model.provider,
       icon: 'plug',
       run: () => {
@@ -178,25 +179,25 @@ function commands(): Entry[] {
     .filter((shortcut) => shortcut.keys !== 'mod+k')
     .map((shortcut) => ({
       id: shortcut.keys,
-      group: 'Commands',
-      label: shortcut.label,
+      group: t('palette.commands'),
+      label: shortcut.label(),
       hint: keyName(shortcut.keys.replace('arrowup', '↑').replace('arrowdown', '↓')),
       keyed: true,
       icon: 'right',
       run: shortcut.run,
     }));
   const more: [string, IconName, () => void][] = [
-    ['Compare models', 'compare', () => openComparison()],
-    ['Settings', 'settings', () => openSettings()],
-    ['Presets', 'sliders', () => openSettings('models')],
-    ['Export or import conversations', 'download', () => openSettings('data')],
-    ['API reference', 'book', () => location.assign('./docs')],
-    ['Light theme', 'settings', () => changeSettings({ theme: 'light' })],
-    ['Dark theme', 'settings', () => changeSettings({ theme: 'dark' })],
-    ["The system's theme", 'settings', () => changeSettings({ theme: 'system' })],
+    [t('app.compare'), 'compare', () => openComparison()],
+    [t('ui.settings'), 'settings', () => openSettings()],
+    [t('palette.presets'), 'sliders', () => openSettings('models')],
+    [t('palette.exchange'), 'download', () => openSettings('data')],
+    [t('app.docs'), 'book', () => location.assign('./docs')],
+    [t('palette.light'), 'settings', () => changeSettings({ theme: 'light' })],
+    [t('palette.dark'), 'settings', () => changeSettings({ theme: 'dark' })],
+    [t('palette.system'), 'settings', () => changeSettings({ theme: 'system' })],
   ];
   const rest = more.map(
-    ([label, icon, run]): Entry => ({ id: label, group: 'Commands', label, icon, run }),
+    ([label, icon, run]): Entry => ({ id: label, group: t('palette.commands'), label, icon, run }),
   );
   return [...own, ...rest];
 }

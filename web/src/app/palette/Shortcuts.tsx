@@ -1,28 +1,29 @@
 import './palette.css';
+import { t } from '../../i18n';
 import { shortcuts } from '../hotkeys';
 import { Dialog } from '../ui/Dialog';
 import { keyName } from '../view';
 
-const OTHERS: [string, string][] = [
-  ['enter', 'Send'],
-  ['shift+enter', 'New line'],
-  ['mod+enter', 'Always send'],
-  ['↑', 'In an empty field: edit your last message'],
-  ['Esc', 'Stop the answer, close what is open'],
-  ['/', 'Go to the message field'],
-  ['?', 'Show shortcuts'],
+const others = (): [string, string][] => [
+  ['enter', t('ui.send')],
+  ['shift+enter', t('keys.newLine')],
+  ['mod+enter', t('keys.alwaysSend')],
+  ['↑', t('keys.upArrow')],
+  ['Esc', t('keys.escape')],
+  ['/', t('keys.slash')],
+  ['?', t('keys.question')],
 ];
 
 export function Shortcuts({ onClose }: { onClose: () => void }) {
   const all: [string, string][] = [
     ...shortcuts.map((shortcut): [string, string] => [
       shortcut.keys.replace('arrowup', '↑').replace('arrowdown', '↓'),
-      shortcut.label,
+      shortcut.label(),
     ]),
-    ...OTHERS,
+    ...others(),
   ];
   return (
-    <Dialog title="Keyboard shortcuts" onClose={onClose} className="shortcuts">
+    <Dialog title={t('app.shortcuts')} onClose={onClose} className="shortcuts">
       <dl>
         {all.map(([keys, label]) => (
           <div key={keys}>

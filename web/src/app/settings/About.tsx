@@ -2,6 +2,7 @@ import { useEffect, useState } from 'react';
 import { apiBase, gatewayUrl } from '../../api/base';
 import { gatewayStore } from '../../api/gateway';
 import type { PageInfo } from '../../api/types';
+import { t } from '../../i18n';
 import { useStore } from '../../store/create-store';
 import { CopyButton } from '../ui/CopyButton';
 import { Mark } from '../ui/Mark';
@@ -24,11 +25,11 @@ export function About() {
   }, []);
   const version = status?.version ?? page?.version;
   const health = {
-    ready: 'available',
-    loading: 'connecting',
-    down: 'not responding',
-    key: 'requires a key',
-    rejected: 'rejects this page',
+    ready: t('about.available'),
+    loading: t('about.connecting'),
+    down: t('about.down'),
+    key: t('about.key'),
+    rejected: t('about.rejected'),
   };
   return (
     <>
@@ -37,26 +38,29 @@ export function About() {
         Trunkline
       </p>
       <dl className="facts wide">
-        {version && <Row name="Version" value={version} />}
-        <Row name="Gateway" value={health[phase]} />
+        {version && <Row name={t('about.version')} value={version} />}
+        <Row name={t('about.gateway')} value={health[phase]} />
         <div>
-          <dt>Base URL</dt>
-          <dd className="mono">
+          <dt>{t('about.baseUrl')}</dt>
+          <dd className="mono ltr">
             {apiBase()}
-            <CopyButton text={apiBase} label="Copy base URL" />
+            <CopyButton text={apiBase} label={t('about.copyBaseUrl')} />
           </dd>
         </div>
-        {page && <Row name="Client keys" value={page.key_required ? 'required' : 'not required'} />}
+        {page && (
+          <Row
+            name={t('about.keys')}
+            value={page.key_required ? t('about.required') : t('about.notRequired')}
+          />
+        )}
       </dl>
-      <h3>Open-source components</h3>
+      <h3>{t('about.components')}</h3>
       <dl className="facts wide">
         {LICENCES.map(([name, licence]) => (
-          <Row key={name} name={name ?? ''} value={`${licence} licence`} />
+          <Row key={name} name={name ?? ''} value={t('about.licence', { name: licence ?? '' })} />
         ))}
       </dl>
-      <p className="hint">
-        The page loads nothing from other hosts and sends your requests to this gateway only.
-      </p>
+      <p className="hint">{t('about.hint')}</p>
     </>
   );
 }

@@ -1,11 +1,12 @@
 import { useEffect, useRef, useState } from 'react';
+import { t } from '../../i18n';
 import { useStore } from '../../store/create-store';
 import { asJson, asMarkdown, importJson } from '../../store/import-export';
 import { notify } from '../../store/notices';
 import { listStore } from '../../store/storage/chat-list';
 import { readChat, removeChats } from '../../store/storage/chats';
 import { badKey, itemKeys, readItem, removeItem } from '../../store/storage/local-storage';
-import { bytes, count } from '../format';
+import { bytes } from '../format';
 import { goTo } from '../route';
 import { saveFile } from '../ui/copy';
 import { Icon } from '../ui/Icon';
@@ -34,15 +35,15 @@ export function Data({ onClose }: { onClose: () => void }) {
     if (!chosen) return;
     try {
       const n = await importJson(await chosen.text());
-      notify(n === 1 ? 'One conversation imported.' : `${n} conversations imported.`);
+      notify(t('data.imported', { n }));
     } catch (error) {
-      notify(error instanceof SyntaxError ? 'This file is not JSON.' : (error as Error).message);
+      notify(error instanceof SyntaxError ? t('data.notJson') : (error as Error).message);
     }
   };
 
   return (
     <>
-      <p className="hint">Conversations are stored in this browser only, never on the gateway.</p>
+      <p className="hint">{t('data.hint')}</p>
       <div className="meter-row">
         <meter
           className="storage"
@@ -50,15 +51,14 @@ export function Data({ onClose }: { onClose: () => void }) {
           max={LOCAL_STORAGE_CHARS}
           high={LOCAL_STORAGE_CHARS * 0.8}
           value={used}
-          aria-label="Storage used"
+          aria-label={t('data.used')}
         />
-        <span>
-          {bytes(used)} of {bytes(LOCAL_STORAGE_CHARS)}
-        </span>
+        <span>{t('data.usedOf', { used: bytes(used), all: bytes(LOCAL_STORAGE_CHARS) })}</span>
       </div>
       <p className="hint">
-        {count(list.length)} conversations
-        {archived > 0 && `, the ${count(archived)} oldest archived in IndexedDB`}.
+        {archived > 0
+          ? t('data.countArchived', { n: list.length, archived })
+          : t('data.count', { n: list.length })}
         <Persist />
       </p>
       <div className="button-row">
@@ -69,7 +69,7 @@ export function Data({ onClose }: { onClose: () => void }) {
           onClick={() => void exportJson()}
         >
           <Icon name="download" size={15} />
-          Export all as JSON
+          {t('data.exportJson')}
         </button>
         <button
           type="button"
@@ -78,18 +78,18 @@ export function Data({ onClose }: { onClose: () => void }) {
           onClick={() => void exportMarkdown()}
         >
           <Icon name="download" size={15} />
-          As Markdown
+          {t('data.exportMarkdown')}
         </button>
         <button type="button" className="button" onClick={() => file.current?.click()}>
           <Icon name="upload" size={15} />
-          Import
+          {t('data.import')}
         </button>
         <input
           ref={file}
           type="file"
           accept=".json,application/json"
           hidden
-          aria-label="File to import"
+          aria-label={t('data.file')}
           onChange={(event) => {
             void importFile(event.currentTarget.files?.[0]);
             event.currentTarget.value = '';
@@ -97,7 +97,7 @@ export function Data({ onClose }: { onClose: () => void }) {
         />
       </div>
       <Damaged />
-      <h3>Delete</h3>
+      <h3>{t('ui.delete')}</h3>
       <button
         type="button"
         className="button danger"
@@ -109,7 +109,7 @@ export function Data({ onClose }: { onClose: () => void }) {
         }}
       >
         <Icon name="trash" size={15} />
-        Delete all conversations
+        {t('data.deleteAll')}
       </button>
     </>
   );
@@ -130,7 +130,7 @@ function Persist() {
         className="link"
         onClick={() => void navigator.storage.persist().then(setKept)}
       >
-        Ask the browser to keep them permanently
+        {t('data.persist')}
       </button>
     </>
   );
@@ -142,10 +142,8 @@ function Damaged() {
   if (keys.length === 0) return null;
   return (
     <>
-      <h3>Damaged entries</h3>
-      <p className="hint">
-        These entries could not be read. Their raw text may still contain your messages.
-      </p>
+      <h3>{t('data.damaged')}</h3>
+      <p className="hint">{t('data.damagedHint')}</p>
       <ul className="damaged">
         {keys.map((key) => (
           <li key={key}>
@@ -155,7 +153,7 @@ function Damaged() {
               className="button small"
               onClick={() => saveFile('damaged.txt', 'text/plain', readItem(key) ?? '')}
             >
-              Save
+              {t('ui.save')}
             </button>
             <button
               type="button"
@@ -165,7 +163,7 @@ function Damaged() {
                 setKeys((all) => all.filter((name) => name !== key));
               }}
             >
-              Remove
+              {t('ui.remove')}
             </button>
           </li>
         ))}

@@ -1,5 +1,6 @@
 import { gatewayStore } from '../../api/gateway';
 import { forgetKey, keyIsRemembered, keyStore } from '../../api/key';
+import { rich, t } from '../../i18n';
 import { Limits } from '../../limits';
 import { useStore } from '../../store/create-store';
 import { newId } from '../../store/id';
@@ -21,13 +22,13 @@ export function ModelsTab() {
   return (
     <>
       <label className="setting">
-        <span className="grow">Model of new conversations</span>
+        <span className="grow">{t('settings.newModel')}</span>
         <select
           className="field"
           value={ready.some((entry) => entry.id === model) ? model : ''}
           onChange={(event) => changeSettings({ model: event.currentTarget.value })}
         >
-          <option value="">First ready model</option>
+          <option value="">{t('settings.firstReady')}</option>
           {ready.map((entry) => (
             <option key={entry.id} value={entry.id}>
               {entry.id}
@@ -37,28 +38,26 @@ export function ModelsTab() {
       </label>
       <label className="setting">
         <span className="grow">
-          Titles of conversations
-          <span className="hint">A model makes one after the first answer, by a request more.</span>
+          {t('settings.titles')}
+          <span className="hint">{t('settings.titlesHint')}</span>
         </span>
         <select
           className="field"
           value={ready.some((entry) => entry.id === titleModel) ? titleModel : ''}
           onChange={(event) => changeSettings({ titleModel: event.currentTarget.value })}
         >
-          <option value="">First words</option>
+          <option value="">{t('settings.firstWords')}</option>
           {ready.map((entry) => (
             <option key={entry.id} value={entry.id}>
-              by {entry.id}
+              {t('settings.byModel', { model: entry.id })}
             </option>
           ))}
         </select>
       </label>
-      <h3>New conversations</h3>
+      <h3>{t('settings.newChats')}</h3>
       <ParamsFields params={params} onChange={(next) => changeSettings({ params: next })} />
-      <h3>Presets</h3>
-      {presets.length === 0 && (
-        <p className="hint">A preset is a system prompt with its parameters, under a name.</p>
-      )}
+      <h3>{t('settings.presets')}</h3>
+      {presets.length === 0 && <p className="hint">{t('settings.presetHint')}</p>}
       {presets.map((preset) => (
         <details key={preset.id} className="preset">
           <summary>
@@ -66,7 +65,7 @@ export function ModelsTab() {
             <Icon name="down" size={15} />
           </summary>
           <label className="label">
-            Name
+            {t('settings.name')}
             <input
               className="field"
               value={preset.name}
@@ -74,13 +73,13 @@ export function ModelsTab() {
             />
           </label>
           <label className="label">
-            Model
+            {t('ui.model')}
             <select
               className="field"
               value={preset.model}
               onChange={(event) => setPreset(preset.id, { model: event.currentTarget.value })}
             >
-              <option value="">Selected model</option>
+              <option value="">{t('settings.selectedModel')}</option>
               {models.map((model) => (
                 <option key={model.id} value={model.id}>
                   {model.id}
@@ -99,7 +98,7 @@ export function ModelsTab() {
               changeSettings({ presets: presets.filter((other) => other.id !== preset.id) })
             }
           >
-            Delete preset
+            {t('settings.deletePreset')}
           </button>
         </details>
       ))}
@@ -110,13 +109,18 @@ export function ModelsTab() {
           changeSettings({
             presets: [
               ...presets,
-              { id: newId(), name: `Preset ${presets.length + 1}`, model: '', params: {} },
+              {
+                id: newId(),
+                name: t('settings.presetName', { n: presets.length + 1 }),
+                model: '',
+                params: {},
+              },
             ],
           })
         }
       >
         <Icon name="plus" size={15} />
-        New preset
+        {t('settings.newPreset')}
       </button>
       <KeySetting />
     </>
@@ -128,20 +132,24 @@ function KeySetting() {
   const key = useStore(keyStore);
   const { models } = useStore(gatewayStore);
   if (!key) return null;
+  const end = <code>{key.slice(-4)}</code>;
   return (
     <>
-      <h3>Your key</h3>
+      <h3>{t('settings.yourKey')}</h3>
       <p className="setting">
         <span className="grow">
-          Ends in <code>{key.slice(-4)}</code>, kept{' '}
-          {keyIsRemembered() ? 'on this device' : 'until this tab is closed'}
+          {keyIsRemembered()
+            ? rich('settings.keyOnDevice', { end })
+            : rich('settings.keyInTab', { end })}
         </span>
         <button type="button" className="button danger" onClick={forgetKey}>
-          Forget
+          {t('settings.forget')}
         </button>
       </p>
       <p className="hint">
-        Models: {shortList(models.map((model) => model.id)) || 'none at the moment'}.
+        {t('settings.keyModels', {
+          models: shortList(models.map((model) => model.id)) || t('settings.noModels'),
+        })}
       </p>
       <Limits />
     </>

@@ -1,4 +1,5 @@
 import { type ReactNode, useLayoutEffect, useRef } from 'react';
+import { t } from '../../i18n';
 import { Icon } from './Icon';
 
 interface Props {
@@ -13,11 +14,17 @@ interface Props {
 /** A native modal dialog: traps focus, closes on Escape and on the backdrop. */
 export function Dialog({ title, onClose, className = '', bare, children }: Props) {
   const self = useRef<HTMLDialogElement>(null);
+  const closed = useRef(onClose);
+  closed.current = onClose;
   useLayoutEffect(() => {
     const element = self.current;
     const back = document.activeElement;
+    // In Firefox, the event of a dialog that is being removed comes after what is opened next.
+    const onClosed = () => closed.current();
+    element?.addEventListener('close', onClosed);
     element?.showModal();
     return () => {
+      element?.removeEventListener('close', onClosed);
       element?.close();
       if (back instanceof HTMLElement && back.isConnected) back.focus();
     };
@@ -28,7 +35,6 @@ export function Dialog({ title, onClose, className = '', bare, children }: Props
       ref={self}
       className={`dialog ${className}`}
       aria-label={title}
-      onClose={onClose}
       onClick={(event) => {
         if (event.target === self.current) self.current?.close();
       }}
@@ -40,7 +46,7 @@ export function Dialog({ title, onClose, className = '', bare, children }: Props
             <button
               type="button"
               className="icon-button"
-              aria-label="Close"
+              aria-label={t('ui.close')}
               onClick={() => self.current?.close()}
             >
               <Icon name="close" />

@@ -45,10 +45,22 @@ const PATHS = {
 
 export type IconName = keyof typeof PATHS;
 
+/** Those with a direction: it is that of the text. */
+const MIRRORED = new Set<IconName>([
+  'book',
+  'chat',
+  'file',
+  'left',
+  'right',
+  'sidebar',
+  'sound',
+  'temporary',
+]);
+
 export function Icon({ name, size = 18 }: { name: IconName; size?: number }) {
   return (
     <svg
-      className="icon"
+      className={MIRRORED.has(name) ? 'icon mirrored' : 'icon'}
       width={size}
       height={size}
       viewBox="0 0 24 24"

@@ -1,10 +1,11 @@
+import { t } from '../../i18n';
 import { announce, notify } from '../../store/notices';
 
 /** Copies to the clipboard, also on plain HTTP. */
-export async function copyText(text: string, what = 'Copied'): Promise<boolean> {
+export async function copyText(text: string, what = t('ui.copied')): Promise<boolean> {
   const done = await viaClipboard(text).catch(() => viaSelection(text));
-  if (done) announce(`${what}.`);
-  else notify('The browser did not allow copying.');
+  if (done) announce(t('ui.done', { what }));
+  else notify(t('ui.noCopy'));
   return done;
 }
 

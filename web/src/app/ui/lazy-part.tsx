@@ -1,4 +1,5 @@
 import { type FunctionComponent, type ReactNode, useEffect, useState } from 'react';
+import { t } from '../../i18n';
 import { notify } from '../../store/notices';
 
 type Lazy<P> = FunctionComponent<P> & {
@@ -45,7 +46,7 @@ export function lazyPart<P extends object>(
         () => gone || redraw(true),
         () => {
           if (gone || quiet) return;
-          notify(UNREACHABLE);
+          notify(unreachable());
           // An overlay would count as open.
           onClose?.();
         },
@@ -59,7 +60,7 @@ export function lazyPart<P extends object>(
   return Object.assign(Part, { prepare });
 }
 
-export const UNREACHABLE = 'This could not be loaded: the gateway is not responding.';
+export const unreachable = () => t('ui.unreachable');
 
 function Found<P extends object>({ part: Part, props }: { part: FunctionComponent<P>; props: P }) {
   return <Part {...props} />;

@@ -1,3 +1,4 @@
+import { t } from '../../i18n';
 import { createStore } from '../create-store';
 import { notify } from '../notices';
 import type { Conversation, IndexEntry } from '../types';
@@ -58,7 +59,7 @@ export function loadList(): void {
   const found = raw === null ? [] : parseJson(raw, isIndex);
   if (found === 'bad') {
     quarantine(INDEX, 'index');
-    notify('The list of conversations was damaged and has been rebuilt.');
+    notify(t('list.rebuilt'));
   }
   const entries = found === 'bad' ? rebuildEntries() : found;
   const known = new Set(entries.map((entry) => entry.id));

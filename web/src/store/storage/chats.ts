@@ -1,3 +1,4 @@
+import { t } from '../../i18n';
 import { createStore, type Store } from '../create-store';
 import { stopRuns } from '../live';
 import { notify } from '../notices';
@@ -12,6 +13,7 @@ import {
   badKey,
   chatKey,
   draftKey,
+  itemKeys,
   parseJson,
   quarantine,
   queueKey,
@@ -168,8 +170,8 @@ export function removeChats(ids: string[]): void {
   const now = Date.now();
   for (const id of ids) patchEntry(id, { deleted: now });
   stopRuns((run) => ids.includes(run.chat));
-  const text = ids.length === 1 ? 'Conversation deleted.' : `${ids.length} conversations deleted.`;
-  notify(text, { label: 'Undo', run: () => ids.forEach(restoreChat) }, 12_000);
+  const text = t('list.deleted', { n: ids.length });
+  notify(text, { label: t('ui.undo'), run: () => ids.forEach(restoreChat) }, 12_000);
 }
 
 export function restoreChat(id: string): void {
@@ -201,6 +203,8 @@ export async function purge(ids: string[]): Promise<void> {
     lastStored.delete(id);
     removeItem(queueKey(id));
     removeItem(draftKey(id));
+    // Of its messages.
+    for (const key of itemKeys()) if (key.startsWith(draftKey(`${id}/`))) removeItem(key);
     removeEntry(id);
   }
 }
@@ -260,5 +264,5 @@ async function loadArchived(id: string): Promise<Conversation | null> {
 
 function reportDamaged(id: string): void {
   removeEntry(id);
-  notify('A damaged conversation was moved aside. It can be saved in Settings, Data.');
+  notify(t('list.damaged'));
 }

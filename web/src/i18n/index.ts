@@ -1,0 +1,1 @@
+export { isolated, perLanguage, rich, t, wholeNumber } from './translate';
