@@ -1,5 +1,6 @@
 """Assertions on rendered Kubernetes manifests."""
 
+import collections
 import ipaddress
 import re
 import tomllib
@@ -30,6 +31,11 @@ def of_kind(manifests, kind):
 
 def only(manifests, kind):
     (found,) = of_kind(manifests, kind)
+    return found
+
+
+def named(manifests, kind, name):
+    (found,) = [manifest for manifest in of_kind(manifests, kind) if manifest["metadata"]["name"] == name]
     return found
 
 
@@ -64,6 +70,18 @@ def config_of(manifests):
 def environment_of(container):
     """Variables with a value of their own."""
     return {variable["name"]: variable["value"] for variable in container.get("env", []) if "value" in variable}
+
+
+def expanded(container, secrets):
+    """Variables as the kubelet sets them, of whose entries of Secrets these are the values."""
+    values = {}
+    for variable in container.get("env", []):
+        value, entry = variable.get("value"), variable.get("valueFrom", {}).get("secretKeyRef")
+        if entry is not None:
+            value = secrets[entry["name"], entry["key"]]
+        if value is not None:
+            values[variable["name"]] = re.sub(r"\$\((\w+)\)", lambda found: values.get(found[1], found[0]), value)
+    return values
 
 
 def ports_of(container):
@@ -164,9 +182,10 @@ def assert_restricted(pod, container):
     assert both["allowPrivilegeEscalation"] is False
     assert both["readOnlyRootFilesystem"] is True
     assert both["capabilities"] == {"drop": ["ALL"]}
-    assert pod["automountServiceAccountToken"] is False or is_sidecar(pod)
+    assert pod["automountServiceAccountToken"] is False or container not in pod["containers"]
     assert not pod.get("hostNetwork") and not pod.get("hostPID")
-    assert all(set(volume) <= {"name", "configMap", "secret", "emptyDir", "persistentVolumeClaim"} for volume in pod["volumes"])
+    allowed = {"name", "configMap", "secret", "emptyDir", "persistentVolumeClaim"}
+    assert all(set(volume) <= allowed for volume in pod.get("volumes", []))
 
 
 def assert_drains_in_time(pod, container, config):
@@ -197,7 +216,12 @@ def resolved(text, container, pod, directory):
         assert mounts[folder] in secrets, f"{name} reads its key from outside of the Secret"
         (directory / key).write_text("sk-test")
         text = text.replace(file, str(directory / key))
-    environment = environment_of(container)
+    environment = expanded(container, collections.defaultdict(lambda: "secret"))
+    if "TRUNKLINE_STORE__URL_FILE" in environment:
+        folder, _, name = environment["TRUNKLINE_STORE__URL_FILE"].rpartition("/")
+        assert mounts[folder] in secrets, "the store's URL is outside of its Secret"
+        (directory / name).write_text("rediss://:secret@valkey.example.com:6380")
+        environment["TRUNKLINE_STORE__URL_FILE"] = str(directory / name)
     if "TRUNKLINE_LEDGER__PATH" in environment:
         claims = {volume["name"] for volume in pod["volumes"] if "persistentVolumeClaim" in volume}
         folder, _, name = environment["TRUNKLINE_LEDGER__PATH"].rpartition("/")

@@ -85,9 +85,9 @@ def test_rendered_manifests_are_valid_and_restricted(values, tmp_path):
     manifests.assert_manifests(rendered(values, tmp_path), tmp_path)
 
 
-def test_both_modes_have_test_values():
-    assert {values.get("mode", "gateway") for values in CI.values()} == {"gateway", "sidecar"}
-    assert set(CI) == {"gateway", "sidecar"}
+def test_both_modes_and_the_store_have_test_values():
+    assert {name: values.get("mode", "gateway") for name, values in CI.items()} == {"gateway": "gateway", "sidecar": "sidecar", "store": "gateway"}
+    assert CI["store"]["store"]["enabled"] and CI["gateway"]["store"]["url"]
 
 
 def test_values_are_applied(tmp_path):

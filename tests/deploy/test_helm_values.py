@@ -113,6 +113,12 @@ def test_no_table_of_the_schema_takes_unknown_keys():
         ({"affinity": {"nodeaffinity": {}}}, "nodeaffinity"),
         ({"ledger": {"path": "/var/lib"}}, "path"),
         ({"ledger": {"size": "much"}}, "size"),
+        ({"store": {"urls": []}}, "urls"),
+        ({"store": {"url": "redis://:password@valkey:6379"}}, "url"),
+        ({"store": {"image": {"tag": ""}}}, "image"),
+        ({"store": {"user": 0}}, "user"),
+        ({"store": {"maxMemory": "128Mi"}}, "maxMemory"),
+        ({"store": {"to": [{"pods": {}}]}}, "pods"),
     ],
 )
 def test_invalid_values_are_rejected_by_name(values, named, tmp_path):
@@ -131,6 +137,9 @@ def test_invalid_values_are_rejected_by_name(values, named, tmp_path):
         ({"ledger": {"enabled": True}, "autoscaling": {"enabled": False}}, "replicas to 1"),
         ({**LEDGER, "config": "[ledger]\npath = \"/tmp/usage.db\""}, "config: the table [ledger] is set by the values ledger"),
         (merged(SIDECAR, {"ledger": {"enabled": True}}), "ledger.enabled: only in mode gateway"),
+        (merged(SIDECAR, {"store": {"enabled": True}}), "store.enabled: only in mode gateway"),
+        ({"store": {"enabled": True, "url": "redis://valkey"}}, "store: enabled is a Valkey of the chart's own, url is another one"),
+        ({"store": {"url": "redis://valkey", "secretName": "valkey"}}, "store: url and the entry `url` of secretName"),
         (
             merged(SIDECAR, {"extraContainers": [{"name": "more", "image": "more:1", "ports": [{"containerPort": 8081}]}]}),
             "ports: the container more of the same pod has the port 8081",

@@ -20,7 +20,7 @@ def schema(name, *files):
 
 
 def service(name):
-    return yaml.safe_load(COMPOSE.read_text())["services"][name]
+    return tools.compose_service(name)
 
 
 def test_compose_matches_its_schema():
@@ -29,7 +29,7 @@ def test_compose_matches_its_schema():
 
 def test_compose_publishes_on_loopback_only():
     for name in yaml.safe_load(COMPOSE.read_text())["services"]:
-        assert all(port.startswith("127.0.0.1:") for port in service(name)["ports"]), name
+        assert all(port.startswith("127.0.0.1:") for port in service(name).get("ports", [])), name
 
 
 def test_compose_mounts_existing_files():
@@ -41,11 +41,11 @@ def test_compose_mounts_existing_files():
 
 def test_compose_accepts_the_variables_of_the_example(tmp_path):
     """The gateway accepts compose's settings together with every variable of .env.example."""
-    environment = dict(service("trunkline")["environment"])
     lines = (tools.DEPLOY / ".env.example").read_text().splitlines()
     variables = dict(line.split("=", 1) for line in lines if re.match(r"^[A-Z_]+=", line))
     assert {"OPENAI_API_KEY", "GROQ_API_KEY", "MISTRAL_API_KEY", "GEMINI_API_KEY", "FIREWORKS_API_KEY", "ROOT_PATH"} <= set(variables)
     assert not any(value for name, value in variables.items() if name.endswith("_KEY"))
+    environment = tools.compose_environment("trunkline", **variables)
     output = tools.check("", tmp_path, **environment, **{**variables, "OPENAI_API_KEY": "sk-test"})
     assert re.search(r"^gpt-4o .* ready$", output, re.M), output
     assert "Listening for clients on 0.0.0.0:8080" in output
@@ -101,7 +101,8 @@ def test_the_examples_are_valid(example, tmp_path):
     if "/run/tls/" in text:
         make_certificate(tmp_path)
         text = text.replace("/run/tls/", f"{tmp_path}/")
-    tools.check(text, tmp_path)
+    variables = {name: "rediss://trunkline:secret@valkey.internal:6380" for name in re.findall(r'^url_env = "(\w+)"', text, re.M)}
+    tools.check(text, tmp_path, **variables)
 
 
 def make_certificate(folder):

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import queue
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -40,6 +42,21 @@ def tool(name, cure):
     pytest.skip(f"skipped: {name} is missing: {cure}")
 
 
+def store_programs(directory):
+    """Valkey's or Redis's server and client. The packages of tools have the server too, by another name."""
+    cure = "install valkey-server, valkey-tools or redis-tools"
+    found = [name for name in ("valkey", "redis") if shutil.which(f"{name}-cli")]
+    name = found[0] if found else "valkey"
+    client = tool(f"{name}-cli", cure)
+    if server := shutil.which(f"{name}-server"):
+        return server, client
+    link = directory / f"store/{name}-server"
+    link.parent.mkdir(exist_ok=True)
+    if not link.is_symlink():
+        link.symlink_to(tool(f"{name}-check-rdb", cure))
+    return link, client
+
+
 def run(command, timeout=60, **more):
     """Runs a program and returns its standard output; a failure fails the test."""
     done = subprocess.run([str(argument) for argument in command], capture_output=True, text=True, timeout=timeout, **more)
@@ -52,6 +69,24 @@ def check(config, directory, **environment):
     file = directory / "checked.toml"
     file.write_text(config)
     return run([binary(), "check", "--config", file], cwd=directory, env=environment)
+
+
+def compose_service(name):
+    return yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"][name]
+
+
+def compose_environment(name, **variables):
+    """A service's variables as compose sets them from these, an empty one for those that it has set to nothing."""
+
+    def value(found):
+        name, operator, other = found.groups()
+        is_set = bool(variables.get(name))
+        if operator == ":+":
+            return other if is_set else ""
+        return variables[name] if is_set else other
+
+    environment = compose_service(name)["environment"]
+    return {key: re.sub(r"\$\{(\w+)(:[+-])([^}]*)\}", value, text) for key, text in environment.items()}
 
 
 @contextlib.contextmanager

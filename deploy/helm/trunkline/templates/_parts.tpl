@@ -57,6 +57,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- fail "config: the table [ledger] is set by the values ledger" }}
 {{- end }}
 {{- end }}
+{{- if and .Values.store.enabled (ne .Values.mode "gateway") }}
+{{- fail "store.enabled: only in mode gateway; name the gateway's store in store.url or store.secretName" }}
+{{- end }}
+{{- if and .Values.store.enabled .Values.store.url }}
+{{- fail "store: enabled is a Valkey of the chart's own, url is another one; set one of them" }}
+{{- end }}
+{{- if and .Values.store.url .Values.store.secretName }}
+{{- fail "store: url and the entry `url` of secretName are both the store's; set one of them" }}
+{{- end }}
 {{- $own := list (int .Values.ports.proxy) (int .Values.ports.admin) }}
 {{- if eq (index $own 0) (index $own 1) }}
 {{- fail (printf "ports: proxy and admin are both %d" (index $own 0)) }}
@@ -155,11 +164,17 @@ automountServiceAccountToken: {{ .Values.serviceAccount.automount }}
 {{- end }}
 {{- end }}
 
+{{/* An image's name: list IMAGE TAG, the tag for an image without one. */}}
+{{- define "trunkline.image" -}}
+{{- $image := index . 0 -}}
+{{ ternary (printf "%s@%s" $image.repository $image.digest) (printf "%s:%s" $image.repository ($image.tag | default (index . 1))) (not (empty $image.digest)) | quote }}
+{{- end }}
+
 {{/* What the containers of both modes have in common. */}}
 {{- define "trunkline.container" -}}
 {{- $image := .Values.image -}}
 name: trunkline
-image: {{ ternary (printf "%s@%s" $image.repository $image.digest) (printf "%s:%s" $image.repository ($image.tag | default .Chart.AppVersion)) (not (empty $image.digest)) | quote }}
+image: {{ include "trunkline.image" (list $image .Chart.AppVersion) }}
 imagePullPolicy: {{ $image.pullPolicy }}
 securityContext:
   {{- toYaml .Values.securityContext | nindent 2 }}
@@ -172,6 +187,9 @@ volumeMounts:
   - {name: trunkline, mountPath: /etc/trunkline, readOnly: true}
   {{- if .Values.secretName }}
   - {name: trunkline-keys, mountPath: /run/secrets/trunkline, readOnly: true}
+  {{- end }}
+  {{- if include "trunkline.storeUrlIsMounted" . }}
+  - {name: trunkline-store, mountPath: /run/secrets/trunkline-store, readOnly: true}
   {{- end }}
   {{- if .Values.ledger.enabled }}
   - {name: trunkline-ledger, mountPath: /var/lib/trunkline}
@@ -192,7 +210,8 @@ volumeMounts:
 {{- $variables = concat $variables (list
   (dict "name" "TRUNKLINE_LEDGER__PATH" "value" "/var/lib/trunkline/usage.db")
   (dict "name" "TRUNKLINE_LEDGER__RETENTION_DAYS" "value" (.Values.ledger.retentionDays | toString))) }}
-{{- end -}}
+{{- end }}
+{{- $variables = concat $variables (fromYamlArray (include "trunkline.storeVariables" .)) -}}
 {{ include "trunkline.container" . }}
 env:
   {{- include "trunkline.variables" (list $variables .Values.env) | nindent 2 }}
@@ -223,6 +242,7 @@ livenessProbe:
   (dict "name" "TRUNKLINE_ADMIN__LISTEN" "value" (printf "%s:%d" $adminAddress (int .Values.ports.admin)))
   (dict "name" "TRUNKLINE_SERVER__DRAIN_TIMEOUT" "value" (printf "%ds" (int .Values.drainSeconds)))
 -}}
+{{- $variables = concat $variables (fromYamlArray (include "trunkline.storeVariables" .)) -}}
 {{- $admin := printf "http://127.0.0.1:%d" (int .Values.ports.admin) -}}
 {{ include "trunkline.container" . }}
 restartPolicy: Always
@@ -260,6 +280,13 @@ livenessProbe:
     # application.
     defaultMode: 0444
 {{- end }}
+{{- if include "trunkline.storeUrlIsMounted" . }}
+- name: trunkline-store
+  secret:
+    secretName: {{ .Values.store.secretName }}
+    items: [{key: url, path: url}]
+    defaultMode: 0444
+{{- end }}
 {{- if .Values.ledger.enabled }}
 - name: trunkline-ledger
   persistentVolumeClaim:
@@ -268,4 +295,102 @@ livenessProbe:
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}
 {{- end }}
+{{- end }}
+
+{{/* The store: Valkey, of the chart's own or another. */}}
+{{- define "trunkline.storeName" -}}
+{{ include "trunkline.name" . | trunc 57 | trimSuffix "-" }}-store
+{{- end }}
+
+{{/* None of these selects the gateway's pods, nor the reverse. */}}
+{{- define "trunkline.storeSelector" -}}
+app.kubernetes.io/name: trunkline-store
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "trunkline.storeLabels" -}}
+{{ include "trunkline.storeSelector" . }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{- define "trunkline.storeUrlIsMounted" -}}
+{{- if and .Values.store.secretName (not .Values.store.enabled) }}true{{ end }}
+{{- end }}
+
+{{- define "trunkline.storePassword" -}}
+name: VALKEY_PASSWORD
+valueFrom:
+  secretKeyRef:
+    name: {{ .Values.store.secretName | default (include "trunkline.storeName" .) }}
+    key: password
+{{- end }}
+
+{{/* Variables by which the gateway finds the store. */}}
+{{- define "trunkline.storeVariables" -}}
+{{- if .Values.store.enabled }}
+- {{- include "trunkline.storePassword" . | nindent 2 }}
+- name: VALKEY_URL
+  value: redis://:$(VALKEY_PASSWORD)@{{ include "trunkline.storeName" . }}:6379
+- name: TRUNKLINE_STORE__URL_ENV
+  value: VALKEY_URL
+{{- else if .Values.store.secretName }}
+- name: TRUNKLINE_STORE__URL_FILE
+  value: /run/secrets/trunkline-store/url
+{{- else if .Values.store.url }}
+- name: TRUNKLINE_STORE__URL
+  value: {{ .Values.store.url | quote }}
+{{- else }}
+[]
+{{- end }}
+{{- end }}
+
+{{/* Valkey's container. */}}
+{{- define "trunkline.store" -}}
+name: valkey
+image: {{ include "trunkline.image" (list .Values.store.image "") }}
+imagePullPolicy: {{ .Values.store.image.pullPolicy }}
+# noeviction: what was used must not be forgotten. The password comes by standard input,
+# so that no argument shows it.
+command:
+  - sh
+  - -c
+  - |
+    : "${VALKEY_PASSWORD:?the Secret has no password}"
+    exec valkey-server --appendonly yes --save '' --maxmemory "$VALKEY_MEMORY" --maxmemory-policy noeviction - <<END
+    requirepass $VALKEY_PASSWORD
+    END
+workingDir: /data
+env:
+  - {{- include "trunkline.storePassword" . | nindent 4 }}
+  - {name: REDISCLI_AUTH, value: $(VALKEY_PASSWORD)}
+  - {name: VALKEY_MEMORY, value: {{ .Values.store.maxMemory | quote }}}
+ports:
+  - {name: valkey, containerPort: 6379}
+resources:
+  {{- toYaml .Values.store.resources | nindent 2 }}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities:
+    drop: [ALL]
+volumeMounts:
+  - {name: data, mountPath: /data}
+# Where it cannot be used, as while it loads its data, valkey-cli prints an error and exits
+# with 0: enough to be alive.
+startupProbe:
+  exec: {command: [sh, -c, valkey-cli ping | grep -q PONG]}
+  periodSeconds: 1
+  timeoutSeconds: 5
+  failureThreshold: 300
+readinessProbe:
+  exec: {command: [sh, -c, valkey-cli ping | grep -q PONG]}
+  periodSeconds: 5
+  timeoutSeconds: 5
+  failureThreshold: 2
+livenessProbe:
+  exec: {command: [valkey-cli, ping]}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 6
 {{- end }}
