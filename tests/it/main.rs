@@ -30,5 +30,6 @@ mod page;
 mod process;
 mod routing;
 mod source;
+mod store;
 mod telemetry;
 mod upstream;

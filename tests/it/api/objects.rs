@@ -6,7 +6,7 @@ use crate::support::setup::Setup;
 use crate::support::upstream::{Upstream, response};
 
 /// An upstream that creates objects whose ids have this prefix.
-fn creator(prefix: &'static str) -> Upstream {
+pub fn creator(prefix: &'static str) -> Upstream {
     Upstream::start(move |exchange| {
         exchange.read_body();
         let request = exchange.request();
@@ -34,7 +34,7 @@ fn creator(prefix: &'static str) -> Upstream {
     })
 }
 
-fn setup(one: &Upstream, two: &Upstream) -> Setup {
+pub fn setup(one: &Upstream, two: &Upstream) -> Setup {
     Setup::new()
         .provider_with_key("one", &one.base_url(), "key-one", "")
         .provider_with_key("two", &two.base_url(), "key-two", "")
@@ -42,7 +42,7 @@ fn setup(one: &Upstream, two: &Upstream) -> Setup {
         .model("b", "two", "y")
 }
 
-fn at_provider(provider: &str, request: Request) -> Request {
+pub fn at_provider(provider: &str, request: Request) -> Request {
     request.header("X-Trunkline-Provider", provider)
 }
 

@@ -254,6 +254,40 @@ fn a_websocket_of_responses_is_counted_by_their_usage() {
     assert_eq!(counts(&gateway), [1, 20 + 100, 4 + 1]);
 }
 
+/// While the session goes on, others are refused for what it has used; at its end, nothing is
+/// counted twice.
+#[test]
+fn each_response_of_a_websocket_is_charged_as_it_ends() {
+    let ended = r#"{"type":"response.completed","response":{"id":"r","status":"completed","output":[],"usage":{"input_tokens":20,"output_tokens":4,"total_tokens":24}}}"#;
+    let upstream = websocket_upstream(move |exchange| {
+        while exchange.read_frame().is_some() && exchange.send_message(TEXT, ended.as_bytes()) {}
+    });
+    let rules = format!(
+        "{}\n[limits.each-provider]\nper = [\"provider\"]\ntokens = [\"1000000/day\"]",
+        super::alice::ALL_KINDS
+    );
+    let gateway = setup(&upstream, &rules).start();
+    let before = ["input_tokens", "output_tokens"].map(|of| used(&gateway, "all", of));
+    assert_eq!(before, ["0", "0"]);
+    let (mut client, head) = send_handshake(&gateway, &handshake("/v1/responses?model=m").key(KEY));
+    assert_eq!(head.status, 101);
+    let number = |rule, of| used(&gateway, rule, of).parse::<u64>().unwrap();
+    let reserved = ["input_tokens", "output_tokens"].map(|of| number("all", of));
+    for count in 1..=3 {
+        assert!(client.send_message(TEXT, b"{}"));
+        assert!(client.read_frame().is_some());
+        let expected = (reserved[0] + count * 20).to_string();
+        super::alice::await_used(&gateway, "all", "input_tokens", &expected);
+        assert_eq!(number("all", "output_tokens"), reserved[1] + count * 4);
+        assert_eq!(number("all", "concurrent"), 1);
+        assert_eq!(number("all", "requests"), 1);
+    }
+    drop(client);
+    gateway.access_lines(1);
+    assert_eq!(counts(&gateway), [1, 60, 12]);
+    assert_eq!(number("each-provider", "tokens"), 72);
+}
+
 #[test]
 fn a_realtime_websocket_is_refused_where_tokens_count() {
     let upstream = Upstream::start(echo);

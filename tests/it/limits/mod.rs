@@ -11,6 +11,7 @@ pub mod proof_load;
 mod proof_storm;
 mod providers;
 mod shapes;
+mod store_away;
 mod users;
 mod view;
 mod waiting;

@@ -9,7 +9,7 @@ use crate::support::upstream::{Upstream, response};
 
 const MESSAGE: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"x","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":11,"output_tokens":7}}"#;
 
-fn start(limits: &str) -> (Upstream, Gateway) {
+pub(super) fn start(limits: &str) -> (Upstream, Gateway) {
     let upstream = Upstream::with_response(response::completion("hi"));
     let gateway = setup(&upstream, limits).start();
     (upstream, gateway)
@@ -25,12 +25,12 @@ fn responses() -> Request {
 }
 
 /// Each API's request, of which the first uses all of the limit.
-fn each_api() -> [Request; 3] {
+pub(super) fn each_api() -> [Request; 3] {
     [Request::chat("m"), messages(), responses()]
 }
 
 #[track_caller]
-fn refused(gateway: &Gateway, request: Request) -> Response {
+pub(super) fn refused(gateway: &Gateway, request: Request) -> Response {
     let response = send(gateway, request);
     assert!(
         !(200..300).contains(&response.status),
@@ -44,7 +44,7 @@ fn refused(gateway: &Gateway, request: Request) -> Response {
 }
 
 #[track_caller]
-fn assert_limit(body: &Value, expected: &Value) {
+pub(super) fn assert_limit(body: &Value, expected: &Value) {
     let limit = &body["error"]["limit"];
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(&limit[name], value, "{body}");

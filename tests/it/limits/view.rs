@@ -26,7 +26,8 @@ fn a_client_sees_its_own_limits() {
     let sections = "[limits.each-key]\nper = [\"key\"]\nrequests = [\"60/minute\"]\n\
         budget = [\"5/day\"]\ntime_zone = \"Asia/Kolkata\"\n\
         [limits.bob]\nkeys = [\"bob\"]\nrequests = [\"1/day\"]\n\
-        [limits.team]\nper = [\"team\"]\nteams = [\"search\"]\nconcurrent = 4";
+        [limits.team]\nper = [\"team\"]\nteams = [\"search\"]\nconcurrent = 4\n\
+        at_limit = \"observe\"";
     let gateway = setup(&upstream, sections).key("bob", "tk-bob", "").start();
     assert_eq!(send(&gateway, Request::chat("m")).status, 200);
     gateway.wait_until_idle();
@@ -45,6 +46,9 @@ fn a_client_sees_its_own_limits() {
     assert_eq!(amounts[1]["remaining"], "4.999975");
     let resets = amounts[1]["resets_at"].as_str().unwrap();
     assert!(resets.ends_with("T00:00:00+05:30"), "{resets}");
+    // It refuses nothing.
+    assert_eq!(own["limits"][1]["observes"], true);
+    assert_eq!(own["limits"][0].get("observes"), None);
     let others = view(&gateway, "tk-bob");
     assert_eq!(
         rules(&others),

@@ -69,6 +69,27 @@ fn a_request_waits_for_a_rate() {
     assert_eq!(waits, Some(2.0));
 }
 
+/// An amount that a reload raises, or takes away, is there at once.
+#[test]
+fn a_reload_lets_those_that_wait_go() {
+    for changed in ["concurrent = 2", ""] {
+        let gated = Gated::start(ONE_AT_A_TIME);
+        let mut first = gated.request();
+        gated.upstream.wait_for_requests(1);
+        let mut second = gated.request();
+        gated.await_waiting(1.0);
+        gated.gateway.reload(|file| match changed {
+            "" => file.replace(ONE_AT_A_TIME, ""),
+            changed => file.replace("concurrent = 1", changed),
+        });
+        gated.upstream.wait_for_requests(2);
+        gated.gate.release_all();
+        for client in [&mut first, &mut second] {
+            assert_eq!(client.response().status, 200);
+        }
+    }
+}
+
 #[test]
 fn a_longer_wait_is_refused_at_once() {
     let upstream = Upstream::with_response(response::completion("hi"));

@@ -39,12 +39,34 @@ fn dist() -> TempDir {
     directory
 }
 
-/// Names of the files that the page's build copies as they are.
+/// Names of the files that the page's build copies as they are, and of the icons that it
+/// draws.
 fn public_files() -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("web/public");
-    let entries = fs::read_dir(folder).unwrap();
+    let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
+    let entries = fs::read_dir(web.join("public")).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    names.collect()
+    let mut names: Vec<String> = names.collect();
+    let script = fs::read_to_string(web.join("vite/icons.ts")).unwrap();
+    let drawn = script.split("name: '").skip(1);
+    let drawn = drawn.filter_map(|rest| rest.split('\'').next());
+    let is_icon = |name: &&str| Path::new(name).extension().is_some_and(|it| it == "png");
+    names.extend(drawn.filter(is_icon).map(Into::into));
+    names
+}
+
+/// What the manifest names exists.
+#[test]
+fn the_icons_of_the_manifest_are_built() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("web/public/manifest.webmanifest");
+    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let icons = manifest["icons"].as_array().unwrap();
+    assert!(icons.len() >= 5);
+    let names = public_files();
+    for icon in icons {
+        let name = icon["src"].as_str().unwrap();
+        assert!(names.iter().any(|it| it == name), "{name}");
+    }
+    assert!(names.iter().any(|it| it == "apple-touch-icon.png"));
 }
 
 fn with_page(directory: &Path, lines: &str) -> Gateway {
@@ -99,6 +121,7 @@ fn files_without_a_hash_in_their_name_are_served_and_not_kept() {
             assert_eq!(response.header("cache-control"), Some("no-cache"));
             let kind = response.header("content-type").unwrap();
             let expected = match name.rsplit_once('.').unwrap().1 {
+                "png" => "image/png",
                 "svg" => "image/svg+xml",
                 "webmanifest" => "application/manifest+json",
                 other => panic!("a test must say the type of {other}"),

@@ -282,6 +282,32 @@ fn a_reload_is_followed() {
 }
 
 #[test]
+fn a_read_only_listener_changes_nothing() {
+    let upstream = completions();
+    let gateway = setup(&upstream, LIMITS).start();
+    gateway.reload(|file| file.replace("[admin]", "[admin]\nread_only = true"));
+    assert_eq!(gateway.send(&alice()).status, 200);
+    gateway.access_lines(1);
+    let change = json!({"rule": "each-key", "subject": "key alice", "of": "requests",
+        "period": "total", "used": 0});
+    for request in [put(&change), Request::new("PUT", "/log").body("debug")] {
+        let response = send(&gateway, &request);
+        assert_eq!(response.status, 403);
+        assert!(response.text().contains("admin.read_only"));
+    }
+    let requests = |gateway: &Gateway| amount(&only(gateway, "?subject=key+alice"), "requests");
+    assert_eq!(requests(&gateway)["used"], "1");
+    assert_eq!(gateway.get_admin("/log").status, 200);
+    assert_eq!(
+        gateway.get_admin("/config").json()["admin"]["read_only"],
+        true
+    );
+    gateway.reload(|file| file.replace("read_only = true", "read_only = false"));
+    assert_eq!(send(&gateway, &put(&change)).status, 200);
+    assert_eq!(requests(&gateway)["used"], "0");
+}
+
+#[test]
 fn limits_and_teams_are_in_the_resolved_config_and_the_first_line_names_them() {
     let upstream = completions();
     let rule = "[limits.ci]\nkeys = [\"c*\"]\nteams = [\"search\"]\nreplaces = \"each-key\"\n\

@@ -134,3 +134,49 @@ fn it_shows_markdown_code_and_a_table() {
         "no table: {content}"
     );
 }
+
+/// The code that it shows is copied: it must lead to this gateway, whatever stands in front.
+#[test]
+fn its_code_names_the_address_that_was_asked() {
+    let gateway = Setup::new().start();
+    let code = |headers: &[(&str, &str)]| {
+        let body = r#"{"model":"demo","messages":[{"role":"user","content":"curl, please"}]}"#;
+        let request = Request::post("/v1/chat/completions", body).without("host");
+        let with = |request: Request, (name, value): &(&str, &str)| request.header(name, value);
+        let response = gateway.send(&headers.iter().fold(request, with));
+        assert_eq!(response.status, 200, "{}", response.text());
+        let content = &response.json()["choices"][0]["message"]["content"];
+        content.as_str().unwrap().to_owned()
+    };
+    let host = ("Host", "localhost:1234");
+    let origin = ("Origin", "http://localhost:1234");
+    assert!(code(&[host, origin]).contains("curl -N http://localhost:1234/v1/chat/completions"));
+    let page = ("Referer", "http://localhost:1234/tools/chat/");
+    let below = code(&[host, origin, page]);
+    assert!(
+        below.contains("http://localhost:1234/tools/chat/v1/chat/completions"),
+        "{below}"
+    );
+    // A client that names no page learns where the gateway listens; one cannot say so itself.
+    let forged = ("x-trunkline-base-url", "http://elsewhere.example/v1");
+    let plain = code(&[host, forged]);
+    assert!(plain.contains("curl -N http://127.0.0.1:"), "{plain}");
+    assert!(!plain.contains("elsewhere"), "{plain}");
+}
+
+/// What the demo is sent of a page goes to no other provider.
+#[test]
+fn no_provider_learns_of_the_page() {
+    let upstream = Upstream::with_response(response::completion("hi"));
+    let gateway = Setup::with_upstream(&upstream).start();
+    let request = Request::chat("m")
+        .without("host")
+        .header("Host", "localhost:1234")
+        .header("Origin", "http://localhost:1234")
+        .header("Referer", "http://localhost:1234/tools/chat/");
+    assert_eq!(gateway.send(&request).status, 200);
+    let sent = upstream.only_request();
+    for name in ["origin", "referer", "x-trunkline-base-url"] {
+        assert_eq!(sent.header(name), None, "{name}");
+    }
+}

@@ -7,6 +7,9 @@ use super::{files_below, read, root};
 /// A file should be readable in one sitting.
 const MAX_LINES: usize = 400;
 
+/// Tables of texts, one for each language.
+const TABLES: &str = "web/src/i18n/messages";
+
 const FOLDERS: [(&str, &[&str]); 5] = [
     ("benches", &["rs"]),
     ("fuzz/fuzz_targets", &["rs"]),
@@ -21,7 +24,7 @@ fn no_file_is_longer_than_400_lines() {
     for (folder, extensions) in FOLDERS {
         for file in files_below(folder, extensions) {
             let lines = read(&file).lines().count();
-            if lines > MAX_LINES {
+            if lines > MAX_LINES && !file.starts_with(TABLES) {
                 long.push((lines, file));
             }
         }

@@ -49,6 +49,11 @@ impl Client {
         Self::from_socket(Socket::Plain(connect(address)))
     }
 
+    /// Fails where nothing listens.
+    pub fn try_connect(address: SocketAddr) -> std::io::Result<Self> {
+        Ok(Self::from_socket(Socket::Plain(try_connect(address)?)))
+    }
+
     #[track_caller]
     pub fn connect_unix(path: &Path) -> Self {
         let socket = UnixStream::connect(path).unwrap();
@@ -341,11 +346,15 @@ impl Client {
 
 #[track_caller]
 fn connect(address: SocketAddr) -> TcpStream {
-    let socket = TcpStream::connect_timeout(&address, DEADLINE).unwrap();
-    socket.set_nodelay(true).unwrap();
-    socket.set_read_timeout(Some(DEADLINE)).unwrap();
-    socket.set_write_timeout(Some(DEADLINE)).unwrap();
-    socket
+    try_connect(address).unwrap()
+}
+
+fn try_connect(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = TcpStream::connect_timeout(&address, DEADLINE)?;
+    socket.set_nodelay(true)?;
+    socket.set_read_timeout(Some(DEADLINE))?;
+    socket.set_write_timeout(Some(DEADLINE))?;
+    Ok(socket)
 }
 
 /// The first position of `needle` in `haystack`.

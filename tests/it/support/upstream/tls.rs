@@ -3,7 +3,10 @@
 use std::net::TcpStream;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, SanType,
+    date_time_ymd,
+};
 use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
@@ -82,6 +85,9 @@ impl CertificateAuthority {
             let name = SanType::URI(name.try_into().unwrap());
             parameters.subject_alt_names.push(name);
         }
+        // Of the same name as its issuer, OpenSSL takes a certificate for one that signed itself.
+        parameters.distinguished_name = DistinguishedName::new();
+        parameters.distinguished_name.push(DnType::CommonName, name);
         if matches!(flaw, Flaw::Expired) {
             parameters.not_before = date_time_ymd(2019, 1, 1);
             parameters.not_after = date_time_ymd(2020, 1, 1);
