@@ -149,6 +149,8 @@ test('an operator sees limits, spending and errors of all clients', async ({ ano
   await expect(error).toContainText('team');
   await expect(view.getByRole('meter', { name: 'budget per day' })).toBeVisible();
   await expect(view).toContainText('search-team');
+  // It only observes.
+  await expect(view).toContainText('counted only');
   // By itself.
   await chat.ask('[[status 400]]');
   await expect(error).toContainText('400', { timeout: 8000 });
