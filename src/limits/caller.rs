@@ -1,7 +1,7 @@
 //! The rules that hold for one caller.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::acquire::Acquired;
 use super::clock::LimitClock;
@@ -27,8 +27,6 @@ pub struct CallerLimits {
     plan: Option<Arc<RulePlan>>,
     /// What its requests have used, by model.
     learned: Mutex<HashMap<Box<str>, Arc<LearnedUsage>>>,
-    /// Those of configured models, by their ids.
-    learned_by_id: OnceLock<Box<[OnceLock<Arc<LearnedUsage>>]>>,
 }
 
 /// What tells a request's subject apart from others of the same caller.
@@ -45,7 +43,6 @@ pub struct ModelLimits<'c> {
     caller: &'c CallerLimits,
     rules: FoundRules<'c>,
     name: &'c str,
-    id: Option<usize>,
 }
 
 // === impl CallerLimits ===
@@ -63,7 +60,6 @@ impl CallerLimits {
             attempt_rules: of_attempts.into_iter().map(Arc::new).collect(),
             plan: Some(plan),
             learned: Mutex::new(before.map(Self::learned).unwrap_or_default()),
-            learned_by_id: OnceLock::new(),
         }
     }
 
@@ -83,7 +79,6 @@ impl CallerLimits {
             caller: self,
             rules: plan.find(id, name),
             name,
-            id,
         })
     }
 
@@ -121,18 +116,8 @@ impl CallerLimits {
         }
     }
 
-    fn learned_usage(&self, id: Option<usize>, model: &str) -> Arc<LearnedUsage> {
-        let slots = self.learned_by_id.get_or_init(|| {
-            let count = self.plan.as_ref().map_or(0, |plan| plan.model_count());
-            (0..count).map(|_| OnceLock::new()).collect()
-        });
-        match id.and_then(|id| slots.get(id)) {
-            Some(slot) => Arc::clone(slot.get_or_init(|| self.learned_by_name(model))),
-            None => self.learned_by_name(model),
-        }
-    }
-
-    fn learned_by_name(&self, model: &str) -> Arc<LearnedUsage> {
+    /// Only of models that were called: callers times models can be tens of millions.
+    fn learned_usage(&self, model: &str) -> Arc<LearnedUsage> {
         let mut learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = learned.get(model) {
             return Arc::clone(found);
@@ -193,7 +178,7 @@ impl ModelLimits<'_> {
     /// What the caller's requests for this model have used so far.
     #[must_use]
     pub fn learned_usage(&self) -> Arc<LearnedUsage> {
-        self.caller.learned_usage(self.id, self.name)
+        self.caller.learned_usage(self.name)
     }
 
     pub(super) fn take(

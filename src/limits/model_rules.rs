@@ -116,10 +116,6 @@ impl RulePlan {
         let _ = self.index.set(index);
     }
 
-    pub fn model_count(&self) -> usize {
-        self.index.get().map_or(0, |index| index.by_id.len())
-    }
-
     /// `id` is that of the model whose name it is, if it is configured.
     #[inline]
     pub fn find(&self, id: Option<usize>, name: &str) -> FoundRules<'_> {

@@ -63,18 +63,20 @@ impl Rule {
             && self.terms.continues_as(config)
     }
 
-    /// The terms of a rule that is no longer configured, for requests that wait under it.
-    pub fn without_amounts(&self) -> Arc<Terms> {
+    /// A rule that is no longer configured, for requests that wait under it, and for the
+    /// case that it is put back: it refuses nothing, and goes on counting.
+    pub fn without_amounts(&self, memory: LimitMemory<'_>) -> Arc<Self> {
         let config = LimitRule {
             amounts: Vec::new(),
             concurrent: None,
             ..self.config.clone()
         };
-        Arc::new(Terms::new(
-            &config,
-            Some(&self.terms),
-            LimitMemory::default(),
-        ))
+        Arc::new(Self::new(&config, None, Some(self), memory))
+    }
+
+    /// See [`without_amounts`](Self::without_amounts).
+    pub fn has_amounts(&self) -> bool {
+        !self.config.amounts.is_empty() || self.config.concurrent.is_some()
     }
 
     pub fn observes(&self) -> bool {

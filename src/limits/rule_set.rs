@@ -79,7 +79,7 @@ impl LimitSet {
         }
         let rules = rules(config, before, memory);
         let removed = before.filter(|_| memory.link.is_some());
-        let removed = removed.map(|before| before.removed_by(&rules));
+        let removed = removed.map(|before| before.removed_by(&rules, memory));
         let mut plans = RulePlans::new();
         let mut caller = |name: Option<&str>, team: Option<&str>, before: Option<&CallerLimits>| {
             let own = rules.iter().enumerate();
@@ -119,7 +119,7 @@ impl LimitSet {
     }
 
     /// The rules of this generation that `rules` does not continue, and have been used.
-    fn removed_by(&self, rules: &[Arc<Rule>]) -> Vec<Arc<Rule>> {
+    fn removed_by(&self, rules: &[Arc<Rule>], memory: LimitMemory<'_>) -> Vec<Arc<Rule>> {
         let all = self.rules.iter().chain(&self.removed);
         let removed = all.filter(|it| {
             let is_same = |other: &Arc<Rule>| Arc::ptr_eq(&other.subjects, &it.subjects);
@@ -129,7 +129,18 @@ impl LimitSet {
             it.subjects.prune(LimitClock::now());
             !it.subjects.are_empty()
         });
-        removed.cloned().collect()
+        let has_link_of = |it: &Arc<Rule>| {
+            let link = it.terms.link.as_ref();
+            link.zip(memory.link)
+                .is_some_and(|(one, other)| Arc::ptr_eq(one, other))
+        };
+        // Requests that wait under one may make its terms those of its subjects, so they are
+        // the ones that a rule that is put back comes after.
+        let removed = removed.map(|it| match it.has_amounts() || !has_link_of(it) {
+            true => it.without_amounts(memory),
+            false => Arc::clone(it),
+        });
+        removed.collect()
     }
 
     /// Lists the rules of each model of the catalog, so that no request has to find them by
@@ -152,12 +163,16 @@ impl LimitSet {
         let now = LimitClock::now();
         let earlier = before.rules.iter();
         for earlier in earlier.filter(|it| !it.terms.queues.are_empty()) {
-            let rule = self.rule(&earlier.terms.rule);
-            let rule = rule.filter(|it| Arc::ptr_eq(&it.subjects, &earlier.subjects));
-            let terms = rule.map_or_else(|| earlier.without_amounts(), |it| Arc::clone(&it.terms));
+            let mut rules = self.rules.iter().chain(&self.removed);
+            let rule = rules.find(|it| Arc::ptr_eq(&it.subjects, &earlier.subjects));
+            let rule = rule.map_or_else(
+                || earlier.without_amounts(LimitMemory::default()),
+                Arc::clone,
+            );
+            let terms = &rule.terms;
             for subject in earlier.subjects.all() {
                 if terms.queues.ahead(&subject).is_some() {
-                    drop(subject.lock(&terms, now));
+                    drop(subject.lock(terms, now));
                     terms.queues.wake(&subject);
                 }
             }

@@ -92,7 +92,7 @@ impl CounterLease {
         let is_there = wanted <= self.free.saturating_add(left);
         let is_known = times.is_fresh(now) && !is_there;
         if terms.observes || is_known || demand.has_response(times) {
-            return Err(self.shortage(demand, is_there));
+            return Err(self.shortage(times, demand, is_there));
         }
         if demand.asked.is_none() && terms.link.is_up() {
             return Err(Shortage::Lease);
@@ -113,7 +113,7 @@ impl CounterLease {
     }
 
     /// The store has not enough; or it is there, and others were faster.
-    fn shortage(&self, demand: &LeaseDemand<'_>, is_there: bool) -> Shortage {
+    fn shortage(&self, times: &LeaseTimes, demand: &LeaseDemand<'_>, is_there: bool) -> Shortage {
         let RuleQuota::Window(unit, limit, _) = demand.quota else {
             return Shortage::Held;
         };
@@ -122,9 +122,14 @@ impl CounterLease {
         let [taken, reserved, _] = self.sent;
         let others = self.settled.saturating_sub_unsigned(own([taken, reserved]));
         let settled = own(amounts(demand.bucket)).saturating_add_signed(others);
-        // That a request is one is no estimate: nothing of it comes back.
-        let comes_back =
-            *unit != LimitUnit::Requests && demand.own <= limit.saturating_sub(settled);
+        // That a request is one is no estimate: nothing of it comes back, but for what others
+        // have leased and do not use.
+        let gone = if *unit == LimitUnit::Requests {
+            self.used(times, demand.bucket.taken())
+        } else {
+            settled
+        };
+        let comes_back = demand.own <= limit.saturating_sub(gone);
         if is_there || comes_back {
             return Shortage::Held;
         }

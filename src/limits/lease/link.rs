@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use super::message::{AdjustCall, LeaseCall, RestoreCall};
 use crate::limits::clock::LimitClock;
+use crate::limits::rate::Tick;
 use crate::limits::stored::StoredWindows;
 use crate::limits::subject::Subject;
 use crate::limits::subjects::Subjects;
@@ -42,7 +43,19 @@ struct LinkState {
     adjusted: Vec<AdjustCall>,
     /// Those of all rules.
     tables: Vec<Weak<Subjects>>,
+    fewer: Option<Fewer>,
 }
+
+/// Fewer replicas were heard of than are assumed.
+#[derive(Clone, Copy, Debug)]
+struct Fewer {
+    since: Tick,
+    /// The most since then.
+    most: u32,
+}
+
+/// As long as the store takes a replica that is silent for alive (`ALIVE` in the scripts).
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
 
 // === impl LeaseLink ===
 
@@ -105,8 +118,25 @@ impl LeaseLink {
         self.replicas.load(Ordering::Relaxed)
     }
 
-    pub fn set_replicas(&self, replicas: u32) {
-        self.replicas.store(replicas.max(1), Ordering::Relaxed);
+    /// More count at once, fewer only once no more have been heard of for ten seconds: when
+    /// a store has lost its data, the first replica to come finds no other one.
+    pub fn hear_replicas(&self, heard: u32, now: LimitClock) {
+        let heard = heard.max(1);
+        let mut state = self.lock();
+        if heard >= self.replicas() {
+            state.fewer = None;
+            self.replicas.store(heard, Ordering::Relaxed);
+            return;
+        }
+        let fewer = state.fewer.get_or_insert(Fewer {
+            since: now.tick,
+            most: heard,
+        });
+        fewer.most = fewer.most.max(heard);
+        if now.tick >= fewer.since.after(FORGOTTEN_AFTER) {
+            self.replicas.store(fewer.most, Ordering::Relaxed);
+            state.fewer = None;
+        }
     }
 
     /// Requests that passed by `without = "open"` alone, since the start.

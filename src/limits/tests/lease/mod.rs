@@ -1,5 +1,6 @@
 //! Leases of several replicas from one store.
 
+mod reload;
 mod replica;
 mod states;
 mod store;

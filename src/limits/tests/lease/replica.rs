@@ -78,6 +78,12 @@ impl Replica {
         self.set = LimitSet::with_link(rules, &access(), Some(&self.set), &self.link);
     }
 
+    /// Goes by another store from now on.
+    pub fn reload_to(&mut self, link: &Arc<LeaseLink>, rules: &[LimitRule]) {
+        self.link = Arc::clone(link);
+        self.reload(rules);
+    }
+
     /// As the proxy does it, but for the time that passes. The breaker is not part of it.
     pub fn reserve(
         &mut self,
@@ -120,7 +126,7 @@ impl Replica {
     /// What the store's thread does once in a while.
     pub fn exchange(&mut self, store: &mut ModelStore, now: Time) {
         self.link
-            .set_replicas(u32::try_from(store.replicas).unwrap());
+            .hear_replicas(u32::try_from(store.replicas).unwrap(), clock(now));
         self.exchange_urgent(store, now);
         for call in self.link.due_calls(clock(now), INTERVAL, usize::MAX) {
             let response = self.send(&CallMessage::of(&self.name, &call), store, now);

@@ -119,6 +119,40 @@ fn an_idle_lease_is_handed_back() {
     take(&mut both[1], &mut store, ms(2_200), 100).unwrap();
 }
 
+/// What others have leased and not used comes back: that is not the end of a day's amount.
+#[test]
+fn requests_that_others_have_leased_are_not_gone() {
+    let daily = [amount(LimitUnit::Requests, 20, Period::Day)];
+    let mut store = store();
+    let mut both = two(&[rule("daily", &[], &daily)]);
+    let spend = |replica: &mut Replica, store: &mut ModelStore, now| {
+        let taken = replica.reserve(store, now, 0, used(LimitUnit::Requests, 1))?;
+        taken.settle(clock(now), &used(LimitUnit::Requests, 1));
+        Ok::<_, Shortage>(())
+    };
+    spend(&mut both[0], &mut store, ZERO).unwrap();
+    both[0].exchange(&mut store, ms(1_000));
+    let LeaseAmounts::Counter { taken, granted, .. } = both[0].sent.last().unwrap().amounts else {
+        panic!("a counter");
+    };
+    assert_eq!((taken, granted), (1, 1), "it asks for more with this call");
+    let mut refused = None;
+    for _ in 0..20 {
+        if let Err(shortage) = spend(&mut both[1], &mut store, ms(1_000)) {
+            refused.get_or_insert(shortage);
+        }
+    }
+    assert_eq!(refused, Some(Shortage::Held));
+    pass(&mut both, &mut store, ms(1_000), ms(4_000));
+    let mut passed = 0;
+    while spend(&mut both[1], &mut store, ms(4_000)).is_ok() {
+        passed += 1;
+    }
+    assert!(passed > 0);
+    let refused = spend(&mut both[1], &mut store, ms(4_000));
+    assert!(matches!(refused, Err(Shortage::UntilEnd(_))), "{refused:?}");
+}
+
 #[test]
 fn a_lost_response_costs_nothing_for_long() {
     let mut store = store();
