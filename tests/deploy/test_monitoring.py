@@ -224,6 +224,8 @@ models = ["m"]
 budget = ["100/day"]
 [ledger]
 path = "{tmp_path}/usage.db"
+[store]
+url = "redis://127.0.0.1:9"
 [traces]
 endpoint = "http://127.0.0.1:9"
 """

@@ -36,7 +36,8 @@ fn assert_allowed(response: &Response) {
     let vary = headers.filter(|(name, _)| name.eq_ignore_ascii_case("vary"));
     let vary: Vec<_> = vary.map(|(_, value)| value.to_ascii_lowercase()).collect();
     assert!(
-        vary.iter().any(|it| it.as_slice().windows(6).any(|it| it == b"origin")),
+        vary.iter()
+            .any(|it| it.as_slice().windows(6).any(|it| it == b"origin")),
         "vary: {vary:?}"
     );
 }

@@ -135,7 +135,7 @@ fn requests_that_others_have_leased_are_not_gone() {
     let LeaseAmounts::Counter { taken, granted, .. } = both[0].sent.last().unwrap().amounts else {
         panic!("a counter");
     };
-    assert_eq!((taken, granted), (1, 1), "it asks for more with this call");
+    assert!(granted > taken, "it holds more than it uses");
     let mut refused = None;
     for _ in 0..20 {
         if let Err(shortage) = spend(&mut both[1], &mut store, ms(1_000)) {
