@@ -136,9 +136,12 @@ impl LimitSet {
         };
         // Requests that wait under one may make its terms those of its subjects, so they are
         // the ones that a rule that is put back comes after.
-        let removed = removed.map(|it| match it.has_amounts() || !has_link_of(it) {
-            true => it.without_amounts(memory),
-            false => Arc::clone(it),
+        let removed = removed.map(|it| {
+            if it.has_amounts() || !has_link_of(it) {
+                it.without_amounts(memory)
+            } else {
+                Arc::clone(it)
+            }
         });
         removed.collect()
     }

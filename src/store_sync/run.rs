@@ -227,7 +227,7 @@ impl StoreThread {
 /// Goes by the time of the server, which all replicas have in common. `before` is the time
 /// of this process when it was asked.
 pub fn apply(link: &LeaseLink, found: Pulse, before: SystemTime) {
-    link.hear_replicas(found.replicas, LimitClock::now());
+    link.set_known_replicas(found.replicas, LimitClock::now());
     let milliseconds = |since: Duration| i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
     let since_1970 = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let (sent, received) = (since_1970(before), since_1970(wall_clock::now()));

@@ -87,7 +87,7 @@ async fn a_rule_that_is_put_back_counts_on_and_limits() {
     assert!(refused.await.unwrap().is_err());
 }
 
-/// A lease of one store is none of another one; what was used is told there as well.
+/// A lease of one store is none of another one; what was used is reported there as well.
 #[test]
 fn another_store_hears_what_was_used_and_nothing_of_leases() {
     let (mut first, mut second) = (ModelStore::default(), ModelStore::default());
@@ -115,9 +115,9 @@ fn another_store_hears_what_was_used_and_nothing_of_leases() {
     spend(&mut one, &mut second, seconds(3), 40).unwrap();
 }
 
-/// What a request that goes on has used is told, beyond the lease if need be.
+/// What a request that goes on has used is reported, beyond the lease if need be.
 #[test]
-fn what_is_charged_beside_a_lease_is_told_and_waited_for() {
+fn what_is_charged_beside_a_lease_is_reported_and_waited_for() {
     let rate = amount(LimitUnit::Tokens, 600, Period::Minute);
     let mut both = tokens(100);
     both.amounts.push(rate);
@@ -172,7 +172,7 @@ async fn attempts_at_a_provider_share_its_limit_over_replicas() {
 fn fewer_replicas_count_once_they_have_stayed_fewer() {
     let link = LeaseLink::new("one", TIMEOUT, 1, None);
     let hear = |replicas, at| {
-        link.hear_replicas(replicas, clock(seconds(at)));
+        link.set_known_replicas(replicas, clock(seconds(at)));
         link.replicas()
     };
     assert_eq!([hear(3, 0), hear(1, 1), hear(2, 2), hear(1, 10)], [3; 4]);

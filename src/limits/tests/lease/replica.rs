@@ -126,7 +126,7 @@ impl Replica {
     /// What the store's thread does once in a while.
     pub fn exchange(&mut self, store: &mut ModelStore, now: Time) {
         self.link
-            .hear_replicas(u32::try_from(store.replicas).unwrap(), clock(now));
+            .set_known_replicas(u32::try_from(store.replicas).unwrap(), clock(now));
         self.exchange_urgent(store, now);
         for call in self.link.due_calls(clock(now), INTERVAL, usize::MAX) {
             let response = self.send(&CallMessage::of(&self.name, &call), store, now);
