@@ -39,7 +39,7 @@ fn three_replicas_share_one_rate() {
     };
     let load = Load::start();
     let limits = "[limits.rate]\nper = [\"key\"]\nrequests = [\"1200/minute burst 60\"]";
-    let gateways = start(&load, &store.url(), limits);
+    let gateways = start(&load, &store.url(), &format!("timeout = \"1s\"\n{limits}"));
     await_store(&gateways, true);
     let (passed, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
     let start = Instant::now();
@@ -116,7 +116,7 @@ fn three_replicas_share_requests_in_flight_and_get_those_of_a_lost_one() {
     };
     let load = Load::start();
     let limits = format!("[limits.flight]\nper = [\"key\"]\nconcurrent = {PERMITS}");
-    let mut gateways = start(&load, &store.url(), &limits);
+    let mut gateways = start(&load, &store.url(), &format!("timeout = \"1s\"\n{limits}"));
     await_store(&gateways, true);
     let mut open = Vec::new();
     open_streams(&gateways, &mut open, PERMITS);
