@@ -156,6 +156,7 @@ impl StoredWindows {
             return;
         }
         let all = state.before.entry(record.id.clone()).or_default();
+        let was_due = all.iter().any(|it| !it.is_restored);
         if let Some(known) = all.iter_mut().find(|it| *it.replica == *replica) {
             if known.used >= used {
                 return;
@@ -169,7 +170,10 @@ impl StoredWindows {
                 is_restored: false,
             });
         }
-        state.unrestored.push(record.id.clone());
+        // Else the list would grow with each change while the store is away.
+        if !was_due {
+            state.unrestored.push(record.id.clone());
+        }
     }
 
     /// At most about `max`; each is due until it is finished.
@@ -204,11 +208,16 @@ impl StoredWindows {
 
     pub(super) fn restore_again(&self, window: &WindowId, replica: &str) {
         let mut state = self.lock();
-        let of_window = state.before.get_mut(window).into_iter().flatten();
-        for it in of_window.filter(|it| *it.replica == *replica) {
+        let Some(all) = state.before.get_mut(window) else {
+            return;
+        };
+        let was_due = all.iter().any(|it| !it.is_restored);
+        for it in all.iter_mut().filter(|it| *it.replica == *replica) {
             it.is_restored = false;
         }
-        state.unrestored.push(window.clone());
+        if !was_due {
+            state.unrestored.push(window.clone());
+        }
     }
 
     pub(super) fn restore_all_again(&self) {

@@ -41,7 +41,7 @@ impl Default for Store {
             cert_file: None,
             key_file: None,
             prefix: String::new(),
-            timeout: PositiveDuration::millis(25),
+            timeout: PositiveDuration::millis(250),
             replicas: Count::new(1),
         }
     }

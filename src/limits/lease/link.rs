@@ -46,7 +46,7 @@ struct LinkState {
     fewer: Option<Fewer>,
 }
 
-/// Fewer replicas were received of than are assumed.
+/// The store counts fewer replicas than are assumed.
 #[derive(Clone, Copy, Debug)]
 struct Fewer {
     since: Tick,
@@ -118,21 +118,21 @@ impl LeaseLink {
         self.replicas.load(Ordering::Relaxed)
     }
 
-    /// More count at once, fewer only once no more have been received of for ten seconds: when
+    /// More count at once, fewer only after the store has counted no more for ten seconds: when
     /// a store has lost its data, the first replica to come finds no other one.
-    pub fn set_known_replicas(&self, received: u32, now: LimitClock) {
-        let received = received.max(1);
+    pub fn set_known_replicas(&self, counted: u32, now: LimitClock) {
+        let counted = counted.max(1);
         let mut state = self.lock();
-        if received >= self.replicas() {
+        if counted >= self.replicas() {
             state.fewer = None;
-            self.replicas.store(received, Ordering::Relaxed);
+            self.replicas.store(counted, Ordering::Relaxed);
             return;
         }
         let fewer = state.fewer.get_or_insert(Fewer {
             since: now.tick,
-            most: received,
+            most: counted,
         });
-        fewer.most = fewer.most.max(received);
+        fewer.most = fewer.most.max(counted);
         if now.tick >= fewer.since.after(FORGOTTEN_AFTER) {
             self.replicas.store(fewer.most, Ordering::Relaxed);
             state.fewer = None;

@@ -7,7 +7,8 @@
 --       0 what is given back), want, needed, least, replicas, milliseconds to keep
 --
 -- A call that is repeated has the same outcome.
-local FORGET = 60000000
+-- A replica that is cut off for less repeats its last call, which must not count twice.
+local FORGET = 3600000000
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local me, sequence = ARGV[1], tonumber(ARGV[2])

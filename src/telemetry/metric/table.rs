@@ -50,7 +50,7 @@ const OVERHEAD_BUCKETS: &[f64] = &[
 const LIMIT_WAIT_BUCKETS: &[f64] = &[
     0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0,
 ];
-/// Round trips to the store, which requests may wait for, for 25 ms by default.
+/// Round trips to the store, which requests may wait for, for 250 ms by default.
 const STORE_BUCKETS: &[f64] = &[
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 ];

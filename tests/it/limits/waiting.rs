@@ -46,14 +46,14 @@ impl Gated {
 #[test]
 fn a_request_waits_for_a_rate() {
     let upstream = Upstream::with_response(response::completion("hi"));
-    let rule = "[limits.rate]\nper = [\"key\"]\nrequests = [\"5/second burst 1\"]\nwait = \"5s\"";
+    let rule = "[limits.rate]\nper = [\"key\"]\nrequests = [\"2/second burst 1\"]\nwait = \"5s\"";
     let gateway = setup(&upstream, rule).start();
     let start = Instant::now();
     for _ in 0..3 {
         assert_eq!(send(&gateway, Request::chat("m")).status, 200);
     }
     assert!(
-        start.elapsed() >= Duration::from_millis(390),
+        start.elapsed() >= Duration::from_millis(990),
         "{:?}",
         start.elapsed()
     );
