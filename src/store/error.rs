@@ -93,7 +93,8 @@ impl StoreError {
                 "does it speak TLS exactly if store.url begins with rediss://, and does it want a \
                  client certificate (store.cert_file)?"
             }
-            Self::Timeout(_) | Self::Lost(_) => "is it overloaded, or far away?",
+            Self::Timeout(_) => "is it overloaded, or far away?",
+            Self::Lost(_) => "does it still run?",
             Self::NoMaster(_) => "is it the name of the master in the sentinels' configuration?",
             Self::Refused(text) => refusal_cure(text),
         }
