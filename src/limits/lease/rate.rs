@@ -21,7 +21,7 @@ pub(super) struct RateLease {
     /// Units that are to be handed back, up to a full bucket: as far as is known here, they
     /// have come back by themselves.
     returned: i64,
-    /// What was used without a lease, by the replica's [part](part) of the rate.
+    /// What was used without a lease, by the replica's [part] of the rate.
     without: ArrivalTime,
     /// A call to which there was no response. It is repeated as it was, since the store may
     /// have carried it out.
